@@ -1,0 +1,76 @@
+//! Which of the two ways of writing a listener speaks.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Command;
+use crate::parse_error::ParseError;
+use crate::reply::Reply;
+use crate::{commands, line};
+
+/// A way of writing commands and replies. A listener speaks one; the switchboard behind it knows neither.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `REGISTER`, `CONNECT`, `MSG`, …: TCP port 12345.
+    Commands,
+    /// A name on the first line, then `name: message`: TCP port 8080.
+    Line,
+}
+
+/// What becomes of a session once a reply has been said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Then {
+    /// It goes on.
+    Carry,
+    /// It is closed: what was said was the last word.
+    Close,
+}
+
+impl Dialect {
+    /// Reads one line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
+    ///
+    /// The line dialect reads its first line as a name, so it has to know whether the session is `registered`.
+    pub fn parse(
+        self,
+        line: &[u8],
+        registered: bool,
+        text_max_bytes: usize,
+    ) -> Result<Option<Command<'_>>, ParseError> {
+        match self {
+            Self::Commands => commands::parse(line, text_max_bytes),
+            Self::Line if registered => line::parse(line, text_max_bytes),
+            Self::Line => line::parse_name(line).map(Some),
+        }
+    }
+
+    /// Appends `reply` to `out`, as one line or as nothing.
+    pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
+        match self {
+            Self::Commands => {
+                commands::encode(reply, out);
+                Then::Carry
+            }
+            Self::Line => line::encode(reply, out),
+        }
+    }
+
+    /// Appends the answer to a line that could not be read.
+    pub fn encode_error(self, error: &ParseError, registered: bool, out: &mut Vec<u8>) -> Then {
+        match self {
+            Self::Line if !registered => line::encode_name_error(error, out),
+            Self::Commands | Self::Line => self.encode(&error.code().into(), out),
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Commands => "commands",
+            Self::Line => "line",
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! The Switchboard wire, as values.
+//!
+//! A chat line is a [`Command`] on its way to the server and a [`Reply`] on its way back. Two dialects write the same
+//! values in two ways: [`commands`] (`REGISTER`, `CONNECT`, `MSG`, …) and [`line`] (`User2: hello`). `docs/protocol.md`
+//! is the specification; the section named beside each item is the one it implements.
+//!
+//! ```text
+//! bytes ─▶ LineDecoder ─▶ one line ─▶ commands::parse ─▶ Command        Reply ─▶ commands::encode ─▶ bytes
+//!                                     line::parse                               line::encode
+//! ```
+//!
+//! Nothing here does I/O, knows a runtime, or reads a clock.
+
+mod code;
+mod command;
+pub mod commands;
+mod decoder;
+mod dialect;
+mod foreign;
+pub mod limits;
+pub mod line;
+mod parse_error;
+mod reply;
+mod text;
+mod username;
+
+pub use code::{Code, UnknownCode};
+pub use command::Command;
+pub use decoder::{LineDecoder, LineTooLong};
+pub use dialect::{Dialect, Then};
+pub use foreign::Foreign;
+pub use parse_error::ParseError;
+pub use reply::{Reply, Users};
+pub use text::{Text, TextError};
+pub use username::{Username, UsernameError};

@@ -1,0 +1,158 @@
+//! The line dialect: a name on the first line, then `name: message`. (`protocol.md` §5)
+
+use std::borrow::Cow;
+
+use crate::code::Code;
+use crate::command::Command;
+use crate::dialect::Then;
+use crate::parse_error::ParseError;
+use crate::reply::Reply;
+use crate::text::{Text, checked_line};
+use crate::username::{Username, UsernameError};
+
+/// Reads the first line of a session, without its LF: the name.
+pub fn parse_name(line: &[u8]) -> Result<Command<'static>, ParseError> {
+    Ok(Command::Register { name: Username::new(checked_line(line)?)? })
+}
+
+/// Reads a later line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
+///
+/// ```
+/// use switchboard_protocol::{Command, Text, line};
+///
+/// let hey = Text::new("Hey, how are you?", 3840)?;
+/// assert_eq!(
+///     line::parse(b"User2: Hey, how are you?", 3840),
+///     Ok(Some(Command::Tell { to: "User2".into(), text: hey })),
+/// );
+/// # Ok::<(), switchboard_protocol::TextError>(())
+/// ```
+pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, ParseError> {
+    let line = checked_line(line)?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let (to, text) = line.split_once(':').ok_or(ParseError::MissingColon)?;
+    let to = to.trim();
+    if to.is_empty() {
+        return Err(ParseError::MissingTarget);
+    }
+    let text = Text::of_checked(text.trim_start(), text_max_bytes)?;
+    Ok(Some(Command::Tell { to: Cow::Borrowed(to), text }))
+}
+
+/// Appends `reply` as one line, or nothing where this dialect says nothing.
+pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
+    match reply {
+        Reply::From { name, text } => put(out, &["[", name, "] ", text]),
+        Reply::RegisterOk { name } => put(out, &["Welcome ", name, "! You can now chat."]),
+        Reply::Error { code, detail } => return encode_code(*code, detail.as_deref(), out),
+        Reply::Welcome
+        | Reply::ConnectOk { .. }
+        | Reply::IncomingConnection { .. }
+        | Reply::MsgSent
+        | Reply::DisconnectOk
+        | Reply::PeerDisconnected
+        | Reply::Pong
+        | Reply::Users { .. } => {}
+    }
+    Then::Carry
+}
+
+/// Appends why the first line is no name. It is the last word of the session.
+pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> Then {
+    let has_colon = matches!(error, ParseError::Name(UsernameError::Forbidden { found: ':', .. }));
+    put(
+        out,
+        &[if has_colon {
+            "Invalid username. Usernames cannot contain colons."
+        } else {
+            "Invalid username. Connection closing."
+        }],
+    );
+    Then::Close
+}
+
+fn encode_code(code: Code, detail: Option<&str>, out: &mut Vec<u8>) -> Then {
+    let sentence = match code {
+        Code::NameTaken => {
+            put(out, &["Username already taken. Connection closing."]);
+            return Then::Close;
+        }
+        Code::InvalidName => {
+            put(out, &["Invalid username. Connection closing."]);
+            return Then::Close;
+        }
+        Code::UserNotFound => "User not found.",
+        Code::SelfConnect => "You cannot send messages to yourself.",
+        Code::InvalidFormat => "Invalid format. Use: username: message",
+        Code::InvalidTarget => "Invalid target. Use: username: message",
+        Code::UnknownCommand
+        | Code::MissingArgument
+        | Code::LineTooLong
+        | Code::TextTooLong
+        | Code::InvalidText
+        | Code::AlreadyRegistered
+        | Code::NotRegistered
+        | Code::UserBusy
+        | Code::NotConnected
+        | Code::WrongProtocol
+        | Code::RegisterTimeout
+        | Code::ServerFull
+        | Code::TooManySessions
+        | Code::ServerShutdown => code.sentence(),
+    };
+    put(out, &[detail.unwrap_or(sentence)]);
+    Then::Carry
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::TextError;
+
+    #[test]
+    fn lines_are_messages() {
+        let tell = |to: &'static str, text: &'static str| {
+            Ok(Some(Command::Tell { to: to.into(), text: Text::new(text, 64).expect("a good text") }))
+        };
+        let cases: [(&[u8], _); 9] = [
+            (b"User2: Hey, how are you?", tell("User2", "Hey, how are you?")),
+            (b"User2:   two  spaces : colon ", tell("User2", "two  spaces : colon")),
+            (b"  User2 :hi\r", tell("User2", "hi")),
+            (b"User2:", tell("User2", "")),
+            (b"", Ok(None)),
+            (b"  \r", Ok(None)),
+            (b"no colon", Err(ParseError::MissingColon)),
+            (b": hi", Err(ParseError::MissingTarget)),
+            (b"User2: \x07", Err(ParseError::Text(TextError::Control { found: '\u{7}', at: 8 }))),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(parse(given, 64), expected, "given {:?}", given.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_is_no_name_is_answered_and_closes() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"Us:er", "Invalid username. Usernames cannot contain colons.\n"),
+            (b"", "Invalid username. Connection closing.\n"),
+            (b"  \r", "Invalid username. Connection closing.\n"),
+            (b"two words", "Invalid username. Connection closing.\n"),
+            (b"\xff", "Invalid username. Connection closing.\n"),
+        ];
+        for (given, expected) in cases {
+            let error = parse_name(given).expect_err("it is no name");
+            let mut out = Vec::new();
+            assert_eq!(encode_name_error(&error, &mut out), Then::Close);
+            assert_eq!(String::from_utf8_lossy(&out), *expected, "given {:?}", given.escape_ascii().to_string());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Why a line is no command.
+
+use crate::code::Code;
+use crate::decoder::LineTooLong;
+use crate::text::TextError;
+use crate::username::UsernameError;
+
+/// A line that asks for nothing we can do. The session carries on after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ParseError {
+    /// It did not end in time.
+    #[error(transparent)]
+    LineTooLong(#[from] LineTooLong),
+    /// It holds bytes that do not travel on.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Commands dialect: the first word is no verb.
+    #[error("no such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO")]
+    UnknownCommand,
+    /// Commands dialect: the verb stands alone.
+    #[error("{verb} needs {needs} after it")]
+    MissingArgument {
+        /// Which verb.
+        verb: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
+    /// The name breaks a rule.
+    #[error(transparent)]
+    Name(#[from] UsernameError),
+    /// Line dialect: no colon.
+    #[error("no colon: write name: message")]
+    MissingColon,
+    /// Line dialect: nothing before the colon.
+    #[error("no name before the colon: write name: message")]
+    MissingTarget,
+}
+
+impl ParseError {
+    /// The code that its `ERROR` line carries.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::LineTooLong(_) => Code::LineTooLong,
+            Self::Text(TextError::TooLong { .. }) => Code::TextTooLong,
+            Self::Text(TextError::NotUtf8 { .. } | TextError::Control { .. }) => Code::InvalidText,
+            Self::UnknownCommand => Code::UnknownCommand,
+            Self::MissingArgument { .. } => Code::MissingArgument,
+            Self::Name(_) => Code::InvalidName,
+            Self::MissingColon => Code::InvalidFormat,
+            Self::MissingTarget => Code::InvalidTarget,
+        }
+    }
+}
