@@ -62,31 +62,36 @@ impl Username {
     /// # Ok::<(), switchboard_protocol::UsernameError>(())
     /// ```
     pub fn new(name: &str) -> Result<Self, UsernameError> {
-        let folded = Self::fold(name)?;
-        let both = if folded == name { name.into() } else { [name, &*folded].concat().into_boxed_str() };
-        Ok(Self { both, shown_len: name.len() })
+        let mut both = String::with_capacity(2 * name.len());
+        both.push_str(name);
+        Self::fold_into(name, &mut both)?;
+        if &both[name.len()..] == name {
+            both.truncate(name.len());
+        }
+        Ok(Self { both: both.into_boxed_str(), shown_len: name.len() })
     }
 
-    /// The folded form of `name`: what decides whether two names are one.
+    /// Appends the folded form of `name` to `folded`: what decides whether two names are one.
     ///
-    /// Allocates only where folding changes something.
-    pub fn fold(name: &str) -> Result<Cow<'_, str>, UsernameError> {
+    /// For an ASCII name it allocates nothing beyond what `folded` lacks in room.
+    pub fn fold_into(name: &str, folded: &mut String) -> Result<(), UsernameError> {
         check_shape(name)?;
         if name.is_ascii() {
-            // Every ASCII character that passed the check is in the IdentifierClass, so lower case is all there is to do.
-            return Ok(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                Cow::Owned(name.to_ascii_lowercase())
-            } else {
-                Cow::Borrowed(name)
-            });
+            // Each ASCII character that passed the check is in the IdentifierClass (RFC 8264 §4.2.1), so lower case is
+            // all that is left to do.
+            let start = folded.len();
+            folded.push_str(name);
+            folded[start..].make_ascii_lowercase();
+            return Ok(());
         }
-        let folded = UsernameCaseMapped::enforce(name).map_err(|error| explain(name, &error))?;
+        let enforced = UsernameCaseMapped::enforce(name).map_err(|error| explain(name, &error))?;
         // A full-width comma folds to a plain one, so the folded form has to pass the same check.
-        check_shape(&folded).map_err(|error| match error {
+        check_shape(&enforced).map_err(|error| match error {
             UsernameError::Forbidden { .. } => place_of_folded(name, &error),
             other => other,
         })?;
-        Ok(folded)
+        folded.push_str(&enforced);
+        Ok(())
     }
 
     /// The name as its owner typed it.
@@ -252,19 +257,23 @@ mod tests {
         assert!(serde_json::from_str::<Username>(r#""a,b""#).is_err());
     }
 
+    fn fold(name: &str) -> Result<String, UsernameError> {
+        let mut folded = String::new();
+        Username::fold_into(name, &mut folded).map(|()| folded)
+    }
+
     proptest! {
         #[test]
         fn the_short_way_for_ascii_agrees_with_the_library(name in "[!-~]{1,32}") {
-            if let Ok(folded) = Username::fold(&name) {
+            if let Ok(folded) = fold(&name) {
                 prop_assert_eq!(folded, UsernameCaseMapped::enforce(&*name).expect("the library takes it too"));
             }
         }
 
         #[test]
         fn folding_twice_changes_nothing(name in "\\PC{1,32}") {
-            if let Ok(folded) = Username::fold(&name) {
-                let again = Username::fold(&folded);
-                prop_assert_eq!(again.as_deref(), Ok(&*folded));
+            if let Ok(folded) = fold(&name) {
+                prop_assert_eq!(fold(&folded), Ok(folded));
             }
         }
 

@@ -1,0 +1,265 @@
+//! The switchboard: one event in, effects out.
+
+use std::time::{Duration, Instant};
+
+use switchboard_protocol::{Command, Reply, Text, Username};
+
+use crate::chat::{Chat, Chats};
+use crate::closed::Closed;
+use crate::deadline::Deadlines;
+use crate::directory::Directory;
+use crate::effects::{Effects, Fact};
+use crate::event::Event;
+use crate::refusal::Refusal;
+use crate::session::{Session, SessionId, Sessions};
+
+/// Who is registered, who is in a chat with whom, and until when a session may go without a name.
+#[derive(Debug)]
+pub struct Switchboard {
+    sessions: Sessions,
+    chats: Chats,
+    directory: Directory,
+    unregistered: Deadlines,
+    /// Sessions that a reply found no room for, during this event. They are closed before it ends.
+    overflowed: Vec<SessionId>,
+}
+
+impl Switchboard {
+    /// An empty board, on which a session has `register_timeout` to take a name.
+    #[must_use]
+    pub fn new(register_timeout: Duration) -> Self {
+        Self {
+            sessions: Sessions::default(),
+            chats: Chats::default(),
+            directory: Directory::default(),
+            unregistered: Deadlines::new(register_timeout),
+            overflowed: Vec::new(),
+        }
+    }
+
+    /// Takes in a session that arrived `now`. Its first event is [`Event::Opened`], once it can be spoken to.
+    pub fn admit(&mut self, now: Instant) -> SessionId {
+        let id = self.sessions.insert(Session::default());
+        let sessions = &self.sessions;
+        self.unregistered.start(id, now, |id| sessions.get(id).is_some_and(|session| session.registration.is_none()));
+        id
+    }
+
+    /// Applies one event. The event of a session that is off the board changes nothing.
+    pub fn handle(&mut self, from: SessionId, event: Event<'_>, effects: &mut impl Effects) {
+        if !self.sessions.contains_key(from) {
+            return;
+        }
+        match event {
+            Event::Opened => self.say(from, &Reply::Welcome, effects),
+            Event::Said(command) => {
+                if let Err(refusal) = self.command(from, command, effects) {
+                    self.say(from, &refusal.code().into(), effects);
+                }
+            }
+            Event::Left(why) => self.remove(from, why, effects),
+        }
+        self.close_overflowed(effects);
+    }
+
+    /// Closes the sessions that took no name in time.
+    pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
+        while let Some(id) = self.unregistered.next_due(now) {
+            if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
+                self.remove(id, Closed::RegisterTimeout, effects);
+                effects.close(id, Closed::RegisterTimeout);
+            }
+        }
+    }
+
+    /// Whether a session is on the board.
+    #[must_use]
+    pub fn has(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(session)
+    }
+
+    /// Whether a session has a name.
+    #[must_use]
+    pub fn is_registered(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| session.registration.is_some())
+    }
+
+    /// How many sessions are on the board.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether nobody is on the board.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    fn command(&mut self, from: SessionId, command: Command<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
+        match command {
+            Command::Msg { text } => self.msg(from, &text, effects),
+            Command::Tell { to, text } => self.tell(from, &to, &text, effects),
+            Command::Register { name } => self.register(from, name, effects),
+            Command::Connect { to } => self.connect(from, &to, effects),
+            Command::Disconnect => self.disconnect(from, effects),
+            Command::Ping => {
+                self.say(from, &Reply::Pong, effects);
+                Ok(())
+            }
+            Command::Who => {
+                self.who(from, effects);
+                Ok(())
+            }
+        }
+    }
+
+    fn register(&mut self, from: SessionId, name: Username, effects: &mut impl Effects) -> Result<(), Refusal> {
+        if self.sessions[from].registration.is_some() {
+            return Err(Refusal::AlreadyRegistered);
+        }
+        self.directory.register(name, from, &mut self.sessions).map_err(|_| Refusal::NameTaken)?;
+        let name = self.sessions[from].name().unwrap_or_default();
+        effects.note(Fact::Registered { session: from, name });
+        if effects.send(from, &Reply::RegisterOk { name: name.into() }).is_err() {
+            self.overflowed.push(from);
+        }
+        Ok(())
+    }
+
+    fn who(&mut self, from: SessionId, effects: &mut impl Effects) {
+        let names = switchboard_protocol::Users::of_joined(self.directory.roster(&self.sessions));
+        if effects.send(from, &Reply::Users { names }).is_err() {
+            self.overflowed.push(from);
+        }
+    }
+
+    fn connect(&mut self, from: SessionId, to: &str, effects: &mut impl Effects) -> Result<(), Refusal> {
+        let name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
+        let peer = self.directory.find(to, &self.sessions).ok_or(Refusal::UserNotFound)?;
+        if peer == from {
+            return Err(Refusal::SelfConnect);
+        }
+        if self.sessions[from].chat.is_some() || self.sessions[peer].chat.is_some() {
+            return Err(Refusal::UserBusy);
+        }
+        let peer_name = self.sessions[peer].name().unwrap_or_default();
+        let accepted = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
+        let announced = effects.send(peer, &Reply::IncomingConnection { name: name.into() });
+        // Both are in the chat before either is closed, so that closing one tells the other.
+        let chat = self.chats.insert(Chat::of([from, peer]));
+        self.sessions[from].chat = Some(chat);
+        self.sessions[peer].chat = Some(chat);
+        self.overflowed.extend(accepted.is_err().then_some(from));
+        self.overflowed.extend(announced.is_err().then_some(peer));
+        Ok(())
+    }
+
+    fn msg(&mut self, from: SessionId, text: &Text<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
+        let session = &self.sessions[from];
+        let name = session.name().ok_or(Refusal::NotRegistered)?;
+        let chat = session.chat.and_then(|chat| self.chats.get(chat)).ok_or(Refusal::NotConnected)?;
+        let reply = Reply::From { name: name.into(), text: text.as_str().into() };
+        let mut taken = false;
+        for peer in chat.others(from) {
+            if effects.send(peer, &reply).is_ok() {
+                taken = true;
+                let to = self.sessions[peer].name().unwrap_or_default();
+                effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+            } else {
+                self.overflowed.push(peer);
+            }
+        }
+        self.acknowledge(from, taken, Refusal::NotConnected, effects)
+    }
+
+    fn tell(&mut self, from: SessionId, to: &str, text: &Text<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
+        let name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
+        let peer = self.directory.find(to, &self.sessions).ok_or(Refusal::UserNotFound)?;
+        if peer == from {
+            return Err(Refusal::SelfConnect);
+        }
+        let taken = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
+        if taken {
+            let to = self.sessions[peer].name().unwrap_or_default();
+            effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+        } else {
+            self.overflowed.push(peer);
+        }
+        self.acknowledge(from, taken, Refusal::UserNotFound, effects)
+    }
+
+    /// Says `MSG_SENT` for a message that somebody will hear. For one that found no room, its readers are closed first,
+    /// so that the author learns that they left before it learns that it talks to nobody.
+    fn acknowledge(
+        &mut self,
+        from: SessionId,
+        taken: bool,
+        otherwise: Refusal,
+        effects: &mut impl Effects,
+    ) -> Result<(), Refusal> {
+        if taken {
+            self.say(from, &Reply::MsgSent, effects);
+            return Ok(());
+        }
+        self.close_overflowed(effects);
+        Err(otherwise)
+    }
+
+    fn disconnect(&mut self, from: SessionId, effects: &mut impl Effects) -> Result<(), Refusal> {
+        if self.sessions[from].registration.is_none() {
+            return Err(Refusal::NotRegistered);
+        }
+        self.leave_chat(from, effects);
+        self.say(from, &Reply::DisconnectOk, effects);
+        Ok(())
+    }
+
+    /// Takes a session out of its chat, if it is in one, and tells the others. A chat of one is over.
+    fn leave_chat(&mut self, id: SessionId, effects: &mut impl Effects) {
+        let Some(chat) = self.sessions.get_mut(id).and_then(|session| session.chat.take()) else { return };
+        self.tell_that_left(chat, id, effects);
+    }
+
+    fn tell_that_left(&mut self, chat: crate::chat::ChatId, id: SessionId, effects: &mut impl Effects) {
+        let Some(left) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
+        let over = left.len() < 2;
+        if over {
+            self.chats.remove(chat);
+        }
+        for other in left {
+            if over && let Some(session) = self.sessions.get_mut(other) {
+                session.chat = None;
+            }
+            self.say(other, &Reply::PeerDisconnected, effects);
+        }
+    }
+
+    /// Takes a session off the board.
+    fn remove(&mut self, id: SessionId, why: Closed, effects: &mut impl Effects) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        effects.note(Fact::Left { session: id, name: session.name(), why });
+        if let Some(registration) = &session.registration {
+            self.directory.release(id, registration);
+        }
+        if let Some(chat) = session.chat {
+            self.tell_that_left(chat, id, effects);
+        }
+    }
+
+    fn say(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl Effects) {
+        if effects.send(to, reply).is_err() {
+            self.overflowed.push(to);
+        }
+    }
+
+    /// Closes the sessions that a reply found no room for. That tells their partners, who may have no room either.
+    fn close_overflowed(&mut self, effects: &mut impl Effects) {
+        while let Some(id) = self.overflowed.pop() {
+            if self.sessions.contains_key(id) {
+                self.remove(id, Closed::SlowConsumer, effects);
+                effects.close(id, Closed::SlowConsumer);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Names: who has which, and who came first.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use switchboard_protocol::Username;
+
+use crate::session::{Registration, SessionId, Sessions};
+
+/// Finds sessions by name, in any spelling, and lists them in order of registration.
+///
+/// The names themselves live in the sessions; here are eight bytes and a place in the order for each.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    by_name: HashTable<SessionId>,
+    by_order: BTreeMap<u64, SessionId>,
+    next_order: u64,
+    hasher: RandomState,
+    /// The list that `WHO` gets, or `None` since somebody came or left.
+    roster: Option<String>,
+    /// Room to fold the name that is looked for.
+    folded: String,
+}
+
+impl Directory {
+    /// Who has `name`, in any spelling.
+    pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
+        self.folded.clear();
+        Username::fold_into(name, &mut self.folded).ok()?;
+        let hash = self.hasher.hash_one(&self.folded);
+        self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
+    }
+
+    /// Gives `name` to `id`, unless somebody has it.
+    pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one(name.folded());
+        let entry = self.by_name.entry(
+            hash,
+            |&other| folded_name(other, sessions) == name.folded(),
+            |&other| hasher.hash_one(folded_name(other, sessions)),
+        );
+        let Entry::Vacant(vacant) = entry else { return Err(NameTaken) };
+        vacant.insert(id);
+        let order = self.next_order;
+        self.next_order += 1;
+        self.by_order.insert(order, id);
+        self.roster = None;
+        sessions[id].registration = Some(Registration { name, order });
+        Ok(())
+    }
+
+    /// Frees the name that `id`, now off the board, had.
+    pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
+        let hash = self.hasher.hash_one(registration.name.folded());
+        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id) {
+            entry.remove();
+        }
+        self.by_order.remove(&registration.order);
+        self.roster = None;
+    }
+
+    /// Everybody's name in order of registration, parted by commas.
+    pub(crate) fn roster(&mut self, sessions: &Sessions) -> &str {
+        let by_order = &self.by_order;
+        self.roster.get_or_insert_with(|| {
+            let mut roster = String::new();
+            for name in by_order.values().filter_map(|&id| sessions.get(id)?.name()) {
+                if !roster.is_empty() {
+                    roster.push(',');
+                }
+                roster.push_str(name);
+            }
+            roster
+        })
+    }
+}
+
+/// Somebody else has the name.
+#[derive(Debug)]
+pub(crate) struct NameTaken;
+
+fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
+    sessions.get(id).and_then(|session| session.registration.as_ref()).map_or("", |it| it.name.folded())
+}

@@ -1,0 +1,16 @@
+//! What happens to a session, as far as the switchboard is concerned.
+
+use switchboard_protocol::Command;
+
+use crate::closed::Closed;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// It is ready to be spoken to.
+    Opened,
+    /// It asked for something.
+    Said(Command<'a>),
+    /// Its connection is over.
+    Left(Closed),
+}
