@@ -84,16 +84,9 @@ impl Switchboard {
         self.sessions.get(session).is_some_and(|session| session.registration.is_some())
     }
 
-    /// How many sessions are on the board.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// Whether nobody is on the board.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+    /// Everybody on the board, in no order.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys()
     }
 
     fn command(&mut self, from: SessionId, command: Command<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {

@@ -1,0 +1,106 @@
+//! Letting people in, and carrying on when that fails.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_protocol::Code;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::admission::Admission;
+use crate::connection::Connection;
+use crate::hub::Hub;
+use crate::journal;
+use crate::listener::Listener;
+use crate::speaker::Speaker;
+use crate::tcp;
+
+/// How long a listener waits when there is nothing to accept with: long enough to cost nothing, short enough that a
+/// person who connects does not notice once there is room.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// What a listener needs to open a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) admission: Arc<Admission>,
+    /// Every connection holds one; when all are gone, so are the connections.
+    pub(crate) alive: mpsc::Sender<()>,
+}
+
+/// Accepts for as long as it is polled.
+pub(crate) async fn accept(listener: Listener, door: Door) {
+    let mut trouble = false;
+    loop {
+        match listener.socket.accept().await {
+            Ok((stream, peer)) => {
+                if std::mem::take(&mut trouble) {
+                    tracing::warn!("accepting connections again");
+                }
+                door.open(stream, peer, &listener);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut trouble, true) {
+                    tracing::warn!(
+                        %error,
+                        sessions = door.admission.sessions(),
+                        "cannot accept connections for now; those that are open carry on. \
+                         If it is files that are short, raise `ulimit -n` or lower --max-sessions"
+                    );
+                }
+                sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+impl Door {
+    fn open(&self, stream: TcpStream, peer: SocketAddr, listener: &Listener) {
+        let dialect = listener.dialect;
+        let pass = match self.admission.admit(peer.ip()) {
+            Ok(pass) => pass,
+            Err(code) => {
+                tracing::debug!(target: journal::SESSIONS, %peer, %code, "turned away");
+                return turn_away(&stream, code, listener);
+            }
+        };
+        if let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
+            // It was reset before it was let in.
+            tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
+            return;
+        }
+        let Some((id, outbox)) = self.hub.admit(dialect, Instant::now()) else { return };
+        journal::opened(id, dialect, peer);
+        let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
+        let connection = Connection::new(stream, Arc::clone(&self.hub), speaker, outbox, pass);
+        let alive = self.alive.clone();
+        tokio::spawn(async move {
+            connection.await;
+            drop(alive);
+        });
+    }
+}
+
+/// Says why in one line, which a new connection always has room for, and closes.
+fn turn_away(stream: &TcpStream, code: Code, listener: &Listener) {
+    let mut line = Vec::new();
+    let _ = listener.dialect.encode(&code.into(), &mut line);
+    let _ = stream.try_write(&line);
+}
+
+/// Errors that concern the connection that was to be accepted, not the listener (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    )
+}

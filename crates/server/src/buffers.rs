@@ -1,0 +1,53 @@
+//! Buffers that nobody owns for long.
+//!
+//! A session that waits holds no buffer. One that speaks or hears borrows one from its thread for as long as bytes are
+//! in it, so that a busy session allocates nothing and an idle one costs nothing.
+
+use std::cell::RefCell;
+use std::task::Waker;
+
+/// How much is read at once, in bytes: enough that a flood costs few system calls, and little enough that one turn of
+/// it is short.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+/// How many spare buffers a thread keeps: as many as there are sessions that one pass of its scheduler makes speak.
+const SPARE_MAX: usize = 64;
+
+/// The largest buffer worth keeping, in bytes: what a burst needed beyond this goes back to the allocator.
+const SPARE_MAX_BYTES: usize = 64 * 1024;
+
+/// What a turn needs while it lasts.
+pub(crate) struct Scratch {
+    /// What was read.
+    pub(crate) read: Box<[u8]>,
+    /// Whom to wake once the lock is released.
+    pub(crate) wakers: Vec<Waker>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), wakers: Vec::new() });
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends this thread's scratch for the length of one turn.
+pub(crate) fn with_scratch<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
+    SCRATCH.with_borrow_mut(turn)
+}
+
+/// An empty buffer, warm where the thread has one.
+pub(crate) fn take() -> Vec<u8> {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Gives a buffer back.
+pub(crate) fn give_back(mut buffer: Vec<u8>) {
+    if (1..=SPARE_MAX_BYTES).contains(&buffer.capacity()) {
+        buffer.clear();
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < SPARE_MAX {
+                spare.push(buffer);
+            }
+        });
+    }
+}

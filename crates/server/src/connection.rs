@@ -1,0 +1,311 @@
+//! One connection: bytes in, lines to the hub, and what waits for it out again.
+//!
+//! A single task reads and writes, as a state machine rather than two loops, so that it holds no buffer while it waits
+//! and so that a peer that half-closes still gets what it is owed:
+//!
+//! ```text
+//! Talking ──EOF, refusal, shutdown──▶ Draining ──all is written──▶ Lingering ──EOF or a second──▶ over
+//! ```
+//!
+//! Lingering reads on and drops what it reads: to close with bytes unread would reset the connection, and a reset may
+//! destroy what the peer has not read yet (RFC 9112 §9.6 has the same for HTTP).
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use switchboard_core::Closed;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::admission::Pass;
+use crate::buffers;
+use crate::hub::Hub;
+use crate::outbox::{Ending, Marks, Outbox};
+use crate::pace::{self, LineRate, Pause};
+use crate::speaker::Speaker;
+
+/// How long a connection whose last word is written waits for its peer to close too.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How many turns a connection takes before others have theirs, where each finds something to read.
+const TURNS_PER_POLL: usize = 4;
+
+/// One connection, over anything that reads and writes.
+pub(crate) struct Connection<S> {
+    stream: S,
+    hub: Arc<Hub>,
+    speaker: Speaker,
+    outbox: Arc<Outbox>,
+    /// What was read and not taken yet, because a turn ended before it; empty but under load.
+    backlog: Backlog,
+    /// What the socket has not taken yet of what was taken from the outbox.
+    writing: Writing,
+    stage: Stage,
+    pause: Option<Pause>,
+    line_rate: Option<Box<LineRate>>,
+    /// One clock for all that may be waited for; there only while something is.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// Counts this connection for as long as it lives.
+    _pass: Pass,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+#[derive(Debug, Default)]
+struct Writing {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Since when the socket has taken nothing.
+    stalled_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Talking,
+    Draining(Closed),
+    Lingering { until: Instant },
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(crate) fn new(stream: S, hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
+        let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
+        let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
+        Self {
+            stream,
+            hub,
+            speaker,
+            outbox,
+            backlog: Backlog::default(),
+            writing: Writing::default(),
+            stage: Stage::Talking,
+            pause: None,
+            line_rate,
+            alarm: None,
+            _pass: pass,
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        self.hub.settings.marks()
+    }
+
+    /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<(bool, Option<Ending>)> {
+        loop {
+            let Writing { bytes, written, stalled_since } = &mut self.writing;
+            while *written < bytes.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(count)) => {
+                        *written += count;
+                        *stalled_since = None;
+                    }
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => {
+                        stalled_since.get_or_insert_with(Instant::now);
+                        let left = bytes.len() - *written;
+                        return Ok((false, self.outbox.progress(left, self.marks())));
+                    }
+                }
+            }
+            let written = std::mem::take(&mut self.writing).bytes;
+            let (bytes, ending) = self.outbox.exchange(written, self.marks());
+            self.writing.bytes = bytes;
+            if self.writing.bytes.is_empty() {
+                return Ok((true, ending));
+            }
+        }
+    }
+
+    /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let lines_max = ready!(self.lines_allowed());
+        buffers::with_scratch(|scratch| {
+            let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
+            let mut unread = &backlog[taken..];
+            if unread.is_empty() {
+                let mut buf = ReadBuf::new(&mut scratch.read);
+                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                let count = buf.filled().len();
+                match read {
+                    Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
+                    Ok(()) => unread = &scratch.read[..count],
+                    Err(_) => return Poll::Ready(Err(Closed::Reset)),
+                }
+            }
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.wakers);
+            scratch.wakers.drain(..).for_each(Waker::wake);
+            if let Some(why) = turn.over {
+                return Poll::Ready(Err(why));
+            }
+            if let Some(line_rate) = &mut self.line_rate {
+                line_rate.spend(turn.lines);
+            }
+            if !unread.is_empty() {
+                let left = unread.len();
+                self.backlog = if backlog.is_empty() {
+                    Backlog { bytes: unread.to_vec(), taken: 0 }
+                } else {
+                    Backlog { taken: backlog.len() - left, bytes: backlog }
+                };
+            }
+            if let Some((outbox, waiting_bytes)) = turn.crowded
+                && outbox.hold_back(cx.waker(), self.marks())
+            {
+                let until = Instant::now() + pace::delay(waiting_bytes, self.marks());
+                self.pause = Some(Pause { until, outbox: Some(outbox) });
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// How many lines may be taken now; not ready while this session is read later.
+    fn lines_allowed(&mut self) -> Poll<usize> {
+        if let Some(Pause { until, outbox }) = &self.pause {
+            let has_room = outbox.as_ref().is_some_and(|outbox| outbox.is_below_soft(self.marks()));
+            if !has_room && Instant::now() < *until {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        let turn_lines = self.hub.settings.turn_lines;
+        let Some(line_rate) = &mut self.line_rate else { return Poll::Ready(turn_lines) };
+        match line_rate.allowance(Instant::now()) {
+            Ok(lines) => Poll::Ready(lines.min(turn_lines)),
+            Err(until) => {
+                self.pause = Some(Pause { until, outbox: None });
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
+    fn end(&mut self, why: Closed) {
+        self.hub.leave(self.speaker.id, why);
+        self.backlog = Backlog::default();
+        self.pause = None;
+        self.stage = Stage::Draining(why);
+    }
+
+    /// Shuts the write side, then reads on until the peer closes too.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Stage::Draining(why) = self.stage {
+            let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            if shut.is_err() || matches!(why, Closed::Quit | Closed::Reset) {
+                return Poll::Ready(());
+            }
+            self.stage = Stage::Lingering { until: Instant::now() + LINGER };
+        }
+        buffers::with_scratch(|scratch| {
+            loop {
+                let mut buf = ReadBuf::new(&mut scratch.read);
+                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                if read.is_err() || buf.filled().is_empty() {
+                    return Poll::Ready(());
+                }
+            }
+        })
+    }
+
+    /// When the socket has to take something of what waits, or the session is closed as a slow consumer.
+    fn stall_deadline(&self) -> Option<Instant> {
+        self.writing.stalled_since.map(|since| since + self.hub.settings.outbox_timeout)
+    }
+
+    /// Sets the alarm for whatever comes first. Ready once that has come.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let pause_end = self.pause.as_ref().map(|pause| pause.until);
+        let linger_end = if let Stage::Lingering { until } = self.stage { Some(until) } else { None };
+        let Some(deadline) = [self.stall_deadline(), pause_end, linger_end].into_iter().flatten().min() else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if alarm.deadline() != deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(cx)
+    }
+
+    /// Moves on as far as it can. Ready with the reason once the connection is over.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        let mut turns = 0;
+        loop {
+            let Ok((flushed, ending)) = self.flush(cx) else { return Poll::Ready(Closed::Reset) };
+            match (self.stage, ending) {
+                (_, Some(Ending::Now(why))) => return Poll::Ready(why),
+                (Stage::Talking, Some(Ending::Drained(why))) => {
+                    self.end(why);
+                    continue;
+                }
+                (Stage::Talking, None) if turns < TURNS_PER_POLL => match self.turn(cx) {
+                    Poll::Ready(Ok(())) => {
+                        turns += 1;
+                        continue;
+                    }
+                    Poll::Ready(Err(why)) => {
+                        self.end(why);
+                        continue;
+                    }
+                    Poll::Pending => {}
+                },
+                (Stage::Talking, None) => {
+                    // What the turns were answered with is on its way; now others have theirs.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                (Stage::Draining(why), _) if flushed => {
+                    if self.linger(cx).is_ready() {
+                        return Poll::Ready(why);
+                    }
+                }
+                (Stage::Lingering { .. }, _) => {
+                    if self.linger(cx).is_ready() {
+                        return Poll::Ready(Closed::Quit);
+                    }
+                }
+                (Stage::Draining(_), _) => {}
+            }
+            if self.poll_alarm(cx).is_ready() {
+                let now = Instant::now();
+                if self.stall_deadline().is_some_and(|deadline| deadline <= now) {
+                    return Poll::Ready(Closed::SlowConsumer);
+                }
+                if matches!(self.stage, Stage::Lingering { until } if until <= now) {
+                    return Poll::Ready(Closed::Quit);
+                }
+                continue;
+            }
+            if self.outbox.sleep(cx.waker(), ending, !flushed) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let why = ready!(this.advance(cx));
+        this.hub.leave(this.speaker.id, why);
+        Poll::Ready(())
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        // However the task ended, nobody goes on speaking to a connection that is no more.
+        self.hub.leave(self.speaker.id, Closed::Reset);
+        self.hub.forget(self.speaker.id);
+    }
+}

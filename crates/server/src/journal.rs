@@ -1,0 +1,36 @@
+//! What is written down about what happens.
+//!
+//! Each line is a `tracing` event with its own fields, so that one list of events serves structured logs and the
+//! console lines of [`logging`](crate::logging) alike.
+
+use std::net::SocketAddr;
+
+use switchboard_core::{Fact, SessionId};
+use switchboard_protocol::Dialect;
+
+/// The `tracing` target of messages, apart from the rest, because they are many and private.
+pub(crate) const MESSAGES: &str = "switchboard::messages";
+
+/// The `tracing` target of all else that happens to sessions.
+pub(crate) const SESSIONS: &str = "switchboard::sessions";
+
+pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
+    tracing::info!(target: SESSIONS, %dialect, %address, "listening");
+}
+
+pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
+    tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
+}
+
+pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
+    match fact {
+        Fact::Delivered { from, to, text } if with_text => {
+            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text, "message");
+        }
+        Fact::Delivered { from, to, text } => {
+            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");
+        }
+        Fact::Registered { session, name } => tracing::info!(target: SESSIONS, ?session, name, "registered"),
+        Fact::Left { session, name, why } => tracing::info!(target: SESSIONS, ?session, name, %why, "left"),
+    }
+}

@@ -1,0 +1,29 @@
+//! The Switchboard server: the tokio shell around [`switchboard_core`].
+//!
+//! ```text
+//! accept ─▶ Connection ─lines─▶ Hub (one lock a batch) ─▶ Switchboard ─▶ Outbox of whoever hears it
+//!               ▲                                                           │
+//!               └────────────── one write for all that waits ◀──────────────┘
+//! ```
+//!
+//! [`run`] takes its listeners and its shutdown as arguments, so that a test or another program can embed a server.
+
+mod accept;
+mod admission;
+mod buffers;
+mod connection;
+mod hub;
+mod journal;
+mod listener;
+pub mod logging;
+pub mod options;
+mod outbox;
+mod pace;
+mod run;
+mod settings;
+mod speaker;
+mod tcp;
+
+pub use listener::{BindError, Listener};
+pub use run::{Summary, run};
+pub use settings::{InvalidSettings, Settings};

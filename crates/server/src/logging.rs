@@ -1,0 +1,171 @@
+//! How what happens is written: the console lines of the course systems, text, or JSON.
+//!
+//! Lines go through a bounded queue to a thread of their own, because a terminal that is stopped with Ctrl-S must not
+//! stop the server. When the queue is full, lines are dropped and the server goes on.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::journal::{MESSAGES, SESSIONS};
+use crate::options::LogFormat;
+
+/// A level that is none.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("log-level is {given:?}: give error, warn, info, debug, trace, off, or directives such as switchboard=debug")]
+pub struct InvalidLevel {
+    /// What was given.
+    given: String,
+}
+
+/// Writes what happens to standard output, until the guard is dropped, which waits for what is queued.
+///
+/// `level` is a level or directives as [`EnvFilter`] reads them; `messages` has each message written down too, as the
+/// console always does.
+pub fn start(format: LogFormat, level: &str, messages: bool) -> Result<WorkerGuard, InvalidLevel> {
+    let filter = filter(level, messages || format == LogFormat::Console)?;
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    match format {
+        LogFormat::Console => builder.event_format(Console).init(),
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(guard)
+}
+
+fn filter(level: &str, messages: bool) -> Result<EnvFilter, InvalidLevel> {
+    let invalid = || InvalidLevel { given: level.to_owned() };
+    // EnvFilter takes a misspelt level for the name of a module, and then writes nothing at all.
+    if level.is_empty() || (!level.contains(['=', ',']) && level.parse::<LevelFilter>().is_err()) {
+        return Err(invalid());
+    }
+    let filter = EnvFilter::try_new(level).map_err(|_| invalid())?;
+    if !messages || level == "off" {
+        return Ok(filter);
+    }
+    let directive = format!("{MESSAGES}=debug").parse().map_err(|_| invalid())?;
+    Ok(filter.add_directive(directive))
+}
+
+/// The lines that the course systems print; for what they have no line for, one of the same shape.
+struct Console;
+
+impl<S, N> FormatEvent<S, N> for Console
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let target = event.metadata().target();
+        if target == MESSAGES {
+            let (from, to) = (fields.get("from"), fields.get("to"));
+            return match fields.find("text") {
+                Some(text) => writeln!(writer, "[{from} → {to}]: {text}"),
+                None => writeln!(writer, "[{from} → {to}]: {} bytes", fields.get("bytes")),
+            };
+        }
+        if target != SESSIONS {
+            write!(writer, "[{}]", event.metadata().level())?;
+            return fields.write_all(&mut writer);
+        }
+        match fields.get("message") {
+            "listening" => listening(&mut writer, &fields),
+            "opened" => match fields.get("peer").parse::<SocketAddr>() {
+                Ok(peer) => writeln!(writer, "[NEW CONNECTION] ('{}', {})", peer.ip(), peer.port()),
+                Err(_) => Ok(()),
+            },
+            "left" if fields.get("why") == "slow consumer" => {
+                writeln!(writer, "[DISCONNECTED] {} (slow consumer)", fields.get("name"))
+            }
+            "left" => match fields.find("name") {
+                Some(name) => writeln!(writer, "[DISCONNECTED] {name}"),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+fn listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
+    let Ok(address) = fields.get("address").parse::<SocketAddr>() else { return Ok(()) };
+    let port = address.port();
+    writeln!(writer, "[SERVER STARTED] Listening on port {port}...")?;
+    let mut host = address.ip();
+    if host.is_unspecified() {
+        host = own_address().unwrap_or(Ipv4Addr::LOCALHOST).into();
+    }
+    let client = SocketAddr::new(host, port);
+    match fields.get("dialect") {
+        "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
+        _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),
+    }
+}
+
+/// The address that others on the network reach this machine at, as far as its routes tell. Connecting a UDP socket
+/// sends nothing; it only chooses a route, here to an address that is nobody's (RFC 5737).
+fn own_address() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    match socket.local_addr().ok()? {
+        SocketAddr::V4(address) => Some(*address.ip()),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// The fields of an event, as text.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    fn find(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_default()
+    }
+
+    fn write_all(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, " {}", self.get("message"))?;
+        for (name, value) in self.0.iter().filter(|(name, _)| *name != "message") {
+            write!(writer, " {name}={value}")?;
+        }
+        writeln!(writer)
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.push((field.name(), format!("{value:?}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_a_word_or_directives_and_a_misspelt_one_is_refused() {
+        for good in ["info", "debug", "off", "warn,switchboard::sessions=debug"] {
+            assert!(filter(good, true).is_ok(), "given {good:?}");
+        }
+        for bad in ["infos", "", "a=b=c"] {
+            assert!(filter(bad, false).is_err(), "given {bad:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `switchboard-server`: reads its configuration, binds its listeners, and serves until it is told to stop.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use switchboard_protocol::Dialect;
+use switchboard_server::options::{Config, LogFormat};
+use switchboard_server::{Listener, logging, run};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// It could not run: a port in use, say.
+const EXIT_RUNTIME: u8 = 1;
+/// The configuration is wrong. (A flag that is wrong is clap's 2.)
+const EXIT_CONFIG: u8 = 3;
+/// A second signal cut the drain short: what a shell gives a process that a signal ended.
+const EXIT_CUT: i32 = 130;
+
+/// Files that a server needs beside its sessions: listeners, standard streams, the runtime's own.
+const FILES_BESIDE_SESSIONS: u64 = 32;
+
+fn main() -> ExitCode {
+    let config = match Config::from_process() {
+        Ok(config) => config,
+        Err(error) => return fail(EXIT_CONFIG, &error),
+    };
+    if let Some(print) = config.print {
+        print!("{print}");
+        return ExitCode::SUCCESS;
+    }
+    let on_terminal = std::io::stdout().is_terminal();
+    let format = config.log_format.unwrap_or(if on_terminal { LogFormat::Console } else { LogFormat::Text });
+    let _written_to_the_end = match logging::start(format, &config.log_level, config.settings.log_messages) {
+        Ok(guard) => guard,
+        Err(error) => return fail(EXIT_CONFIG, &error),
+    };
+    make_room(config.settings.max_sessions);
+
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.threads {
+        builder.worker_threads(threads);
+    }
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
+    };
+    match runtime.block_on(serve(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_RUNTIME, &error),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut asked_to_stop = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+
+    let mut listeners = Vec::new();
+    for (dialect, addresses) in [(Dialect::Commands, &config.listen), (Dialect::Line, &config.listen_line)] {
+        for address in addresses {
+            listeners.push(Listener::bind(dialect, address).await?);
+        }
+    }
+    if listeners.is_empty() {
+        return Err("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT".into());
+    }
+
+    run(listeners, config.settings, async move {
+        asked_to_stop().await;
+        tokio::spawn(async move {
+            asked_to_stop().await;
+            std::process::exit(EXIT_CUT);
+        });
+    })
+    .await?;
+    Ok(())
+}
+
+/// Raises the limit of open files as far as it may be, and says so where that is not far enough.
+fn make_room(max_sessions: usize) {
+    let wanted = max_sessions as u64 + FILES_BESIDE_SESSIONS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(files) if files < wanted => tracing::warn!(
+            files,
+            max_sessions,
+            "this process may open fewer files than max-sessions needs: raise `ulimit -n` or lower --max-sessions"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "cannot tell how many files may be open"),
+    }
+}
+
+fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("switchboard-server: {error}");
+    ExitCode::from(code)
+}

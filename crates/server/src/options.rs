@@ -1,0 +1,459 @@
+//! Where settings come from: flags, then `SWITCHBOARD_…` variables, then a TOML file, then defaults.
+//!
+//! One struct is all four: clap fills it from flags and variables, serde from the file, and [`Options::defaults`] from
+//! [`Settings::default`]. They are laid over each other key by key, and each key remembers where it came from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::settings::{InvalidSettings, Settings};
+
+/// Where a chat server listens unless told otherwise: loopback, on the ports of the two dialects.
+const LISTEN: &str = "127.0.0.1:12345";
+const LISTEN_LINE: &str = "127.0.0.1:8080";
+
+/// Connects people who want to talk, two by two: they register a name, connect, and write to each other, one line each.
+#[derive(Debug, Parser)]
+#[command(
+    name = "switchboard-server",
+    version,
+    after_help = "Examples:\n  \
+        switchboard-server                                   for this machine alone\n  \
+        switchboard-server --listen 0.0.0.0:12345            for everybody on the network\n  \
+        switchboard-server --config switchboard.toml --print-config\n\n\
+        Join with:  switchboard --name YOU   or   nc 127.0.0.1 12345\n\n\
+        Exit codes: 0 stopped as asked; 1 it could not run; 2 a flag is wrong; 3 the configuration is wrong."
+)]
+pub struct Cli {
+    /// Read settings from this TOML file; its keys are the names of the flags below, without the dashes before them.
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Print the settings in effect, as a TOML file that says where each came from, and exit.
+    #[arg(long)]
+    print_config: bool,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Every setting, each where it was given.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// Listen for the commands dialect here, or `none`; may be repeated [default: 127.0.0.1:12345]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN", value_delimiter = ',')]
+    listen: Option<Vec<String>>,
+
+    /// Listen for the line dialect here, or `none`; may be repeated [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_LINE", value_delimiter = ',')]
+    listen_line: Option<Vec<String>>,
+
+    /// How many sessions may be open [default: 10000]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS")]
+    max_sessions: Option<usize>,
+
+    /// How many of them one address may have; loopback has no such limit [default: 100]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS_PER_ADDRESS")]
+    max_sessions_per_address: Option<usize>,
+
+    /// How long a session may go without a name [default: 2m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_REGISTER_TIMEOUT")]
+    register_timeout: Option<Time>,
+
+    /// The longest line, in bytes with its end [default: 4096]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_LINE_BYTES")]
+    line_bytes: Option<usize>,
+
+    /// The longest message text, in bytes [default: 3840]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_TEXT_BYTES")]
+    text_bytes: Option<usize>,
+
+    /// How much may wait for a reader before those who write to it are read later [default: 262144]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_SOFT_BYTES")]
+    outbox_soft_bytes: Option<usize>,
+
+    /// How much may wait for a reader at all; beyond it the reader is closed as a slow consumer [default: 2097152]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_BYTES")]
+    outbox_bytes: Option<usize>,
+
+    /// How long a reader may take nothing of what waits before it is closed as a slow consumer [default: 30s]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
+    outbox_timeout: Option<Time>,
+
+    /// How many lines a second a session may send before it is read later; 0 is without limit, as loopback is
+    /// [default: 100]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND")]
+    lines_per_second: Option<u32>,
+
+    /// Apply the limits of other addresses to loopback too [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "SWITCHBOARD_LIMIT_LOOPBACK",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    limit_loopback: Option<bool>,
+
+    /// How many lines of one session are carried out before others have their turn [default: 1024]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES")]
+    turn_lines: Option<usize>,
+
+    /// After how much silence a peer is probed for whether it is still there [default: 1m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_KEEPALIVE")]
+    keepalive: Option<Time>,
+
+    /// How long a peer may acknowledge nothing before it is taken for dead [default: 1m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_USER_TIMEOUT")]
+    user_timeout: Option<Time>,
+
+    /// How long to go on writing what is owed after being asked to stop [default: 10s]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_DRAIN_TIMEOUT")]
+    drain_timeout: Option<Time>,
+
+    /// How many threads serve; 0 is one for each core [default: 0]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS")]
+    threads: Option<usize>,
+
+    /// How to write what happens [default: console on a terminal, text elsewhere]
+    #[arg(long, value_name = "FORMAT", env = "SWITCHBOARD_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+
+    /// How much to write: error, warn, info, debug, trace, or directives such as `switchboard=debug` [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SWITCHBOARD_LOG_LEVEL")]
+    log_level: Option<String>,
+
+    /// Write the text of messages too; without it only their length is written [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "SWITCHBOARD_LOG_MESSAGES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    log_messages: Option<bool>,
+}
+
+/// How what happens is written.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// The lines that the course systems print, and how to connect.
+    Console,
+    /// A line of text for each event.
+    Text,
+    /// A JSON object for each event.
+    Json,
+}
+
+/// A length of time, written as `30s` or `1m 30s`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+struct Time(Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self).map_err(|error| format!("{error}; write a time such as 30s or 2m"))
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Time> for String {
+    fn from(time: Time) -> Self {
+        humantime::format_duration(time.0).to_string()
+    }
+}
+
+/// Where the value of a setting came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Source {
+    Flag,
+    Variable,
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Variable => f.write_str("variable"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}. Give a TOML file with --config FILE", path = .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or a value that no setting takes.
+    #[error("{path}: {error}", path = .path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Line, key and what is allowed.
+        error: Box<toml::de::Error>,
+    },
+    /// A setting cannot have its value.
+    #[error("{error} (from {origin})")]
+    Invalid {
+        /// Which setting, and what it may be.
+        error: InvalidSettings,
+        /// Where the value came from.
+        origin: String,
+    },
+}
+
+/// The configuration in effect.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen for the commands dialect.
+    pub listen: Vec<String>,
+    /// Where to listen for the line dialect.
+    pub listen_line: Vec<String>,
+    /// The settings of the server.
+    pub settings: Settings,
+    /// How many threads serve; `None` is one for each core.
+    pub threads: Option<usize>,
+    /// How what happens is written; `None` leaves it to whether there is a terminal.
+    pub log_format: Option<LogFormat>,
+    /// How much of it.
+    pub log_level: String,
+    /// The configuration as TOML with the origin of each key, if that is all that was asked for.
+    pub print: Option<String>,
+}
+
+impl Config {
+    /// Reads flags and variables of this process, and the file that they name. A flag that is wrong, `--help` and
+    /// `--version` end the process, as clap does.
+    pub fn from_process() -> Result<Self, ConfigError> {
+        let matches = Cli::command().get_matches();
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self::from_cli(&cli, &matches)
+    }
+
+    fn from_cli(cli: &Cli, matches: &ArgMatches) -> Result<Self, ConfigError> {
+        let mut layers = Layers::default();
+        layers.lay(&Options::defaults(), |_| Source::Default);
+        if let Some(path) = &cli.config {
+            layers.lay(&Options::from_file(path)?, |_| Source::File(path.clone()));
+        }
+        layers.lay(&cli.options, |key| match matches.value_source(&key.replace('-', "_")) {
+            Some(ValueSource::EnvVariable) => Source::Variable,
+            _ => Source::Flag,
+        });
+        let print = cli.print_config.then(|| layers.to_string());
+        let merged = layers.merged();
+        let settings = merged.settings().validated().map_err(|error| {
+            let origin = layers.source(error.key).to_string();
+            ConfigError::Invalid { error, origin }
+        })?;
+        let addresses = |given: Option<Vec<String>>| {
+            given.unwrap_or_default().into_iter().filter(|address| address != "none").collect()
+        };
+        Ok(Self {
+            listen: addresses(merged.listen),
+            listen_line: addresses(merged.listen_line),
+            settings,
+            threads: merged.threads.filter(|&threads| threads > 0),
+            log_format: merged.log_format,
+            log_level: merged.log_level.unwrap_or_default(),
+            print,
+        })
+    }
+}
+
+impl Options {
+    fn defaults() -> Self {
+        let settings = Settings::default();
+        Self {
+            listen: Some(vec![LISTEN.to_owned()]),
+            listen_line: Some(vec![LISTEN_LINE.to_owned()]),
+            max_sessions: Some(settings.max_sessions),
+            max_sessions_per_address: Some(settings.max_sessions_per_address),
+            register_timeout: Some(Time(settings.register_timeout)),
+            line_bytes: Some(settings.line_bytes),
+            text_bytes: Some(settings.text_bytes),
+            outbox_soft_bytes: Some(settings.outbox_soft_bytes),
+            outbox_bytes: Some(settings.outbox_bytes),
+            outbox_timeout: Some(Time(settings.outbox_timeout)),
+            lines_per_second: Some(settings.lines_per_second),
+            limit_loopback: Some(settings.limit_loopback),
+            turn_lines: Some(settings.turn_lines),
+            keepalive: Some(Time(settings.keepalive)),
+            user_timeout: Some(Time(settings.user_timeout)),
+            drain_timeout: Some(Time(settings.drain_timeout)),
+            threads: Some(0),
+            log_format: None,
+            log_level: Some("info".to_owned()),
+            log_messages: Some(settings.log_messages),
+        }
+    }
+
+    fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Malformed { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let time = |given: Option<Time>, default| given.map_or(default, |time| time.0);
+        Settings {
+            max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
+            max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
+            register_timeout: time(self.register_timeout, default.register_timeout),
+            line_bytes: self.line_bytes.unwrap_or(default.line_bytes),
+            text_bytes: self.text_bytes.unwrap_or(default.text_bytes),
+            outbox_soft_bytes: self.outbox_soft_bytes.unwrap_or(default.outbox_soft_bytes),
+            outbox_bytes: self.outbox_bytes.unwrap_or(default.outbox_bytes),
+            outbox_timeout: time(self.outbox_timeout, default.outbox_timeout),
+            lines_per_second: self.lines_per_second.unwrap_or(default.lines_per_second),
+            limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
+            turn_lines: self.turn_lines.unwrap_or(default.turn_lines),
+            keepalive: time(self.keepalive, default.keepalive),
+            user_timeout: time(self.user_timeout, default.user_timeout),
+            drain_timeout: time(self.drain_timeout, default.drain_timeout),
+            log_messages: self.log_messages.unwrap_or(default.log_messages),
+        }
+    }
+}
+
+/// Settings laid over each other: the last that has a key decides it.
+#[derive(Debug, Default)]
+struct Layers {
+    values: Table,
+    sources: Vec<(String, Source)>,
+}
+
+impl Layers {
+    fn lay(&mut self, options: &Options, source: impl Fn(&str) -> Source) {
+        let layer = Table::try_from(options).expect("options are plain keys and values");
+        for (key, value) in layer {
+            self.sources.retain(|(known, _)| *known != key);
+            self.sources.push((key.clone(), source(&key)));
+            self.values.insert(key, value);
+        }
+    }
+
+    fn merged(&self) -> Options {
+        self.values.clone().try_into().expect("what was options is options again")
+    }
+
+    fn source(&self, key: &str) -> &Source {
+        self.sources.iter().find(|(known, _)| known == key).map_or(&Source::Default, |(_, source)| source)
+    }
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, value) in &self.values {
+            let line = format!("{key} = {value}");
+            writeln!(f, "{line:<50} # {}", self.source(key))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn config(file: Option<&str>, flags: &[&str]) -> Result<Config, ConfigError> {
+        let mut path = tempfile::NamedTempFile::new().expect("a temporary file");
+        let mut args = vec!["switchboard-server".to_owned()];
+        if let Some(text) = file {
+            path.write_all(text.as_bytes()).expect("it can be written");
+            args.extend(["--config".to_owned(), path.path().display().to_string()]);
+        }
+        args.extend(flags.iter().map(|&flag| flag.to_owned()));
+        let matches = Cli::command().try_get_matches_from(args).expect("good flags");
+        let cli = Cli::from_arg_matches(&matches).expect("good flags");
+        Config::from_cli(&cli, &matches)
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+        let file = "max-sessions = 7\noutbox-timeout = \"5s\"\n";
+        let config = config(Some(file), &["--max-sessions", "9", "--limit-loopback"]).expect("a good configuration");
+        assert_eq!(config.settings.max_sessions, 9);
+        assert_eq!(config.settings.outbox_timeout, Duration::from_secs(5));
+        assert_eq!(config.settings.line_bytes, 4096);
+        assert!(config.settings.limit_loopback);
+    }
+
+    #[test]
+    fn what_is_printed_says_where_it_came_from_and_is_a_file_again() {
+        let printed = config(Some("text-bytes = 500"), &["--print-config", "--listen", "[::1]:0", "--listen=none"])
+            .expect("a good configuration")
+            .print
+            .expect("it was asked for");
+        let line = |key: &str| {
+            let line = printed.lines().find(|line| line.starts_with(key)).expect(key);
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("listen ="), r#"listen = ["[::1]:0", "none"] # flag"#);
+        assert_eq!(line("max-sessions ="), "max-sessions = 10000 # default");
+        assert!(line("text-bytes").starts_with("text-bytes = 500 # /"));
+        assert!(config(Some(&printed), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_file_with_a_fault_is_named_with_line_key_and_what_is_allowed() {
+        let cases = [
+            ("max-session = 3", &["unknown field `max-session`", "line 1", "`max-sessions`"][..]),
+            ("\nmax-sessions = \"many\"", &["line 2", "invalid type: string", "usize"]),
+            ("drain-timeout = \"soon\"", &["line 1", "write a time such as 30s or 2m"]),
+            ("max-sessions = 0", &["max-sessions is 0: give 1 to 65536 (from /"]),
+            ("log-format = \"xml\"", &["unknown variant `xml`", "`console`, `text`, `json`"]),
+            ("max-sessions =", &["line 1"]),
+        ];
+        for (given, expected) in cases {
+            let error = config(Some(given), &[]).expect_err(given).to_string();
+            for part in expected {
+                assert!(error.contains(part), "given {given:?}: {part:?} is not in {error:?}");
+            }
+        }
+        let error = config(None, &["--turn-lines", "0"]).expect_err("it is out of bounds").to_string();
+        assert_eq!(error, "turn-lines is 0: give 1 to 1000000 (from flag)");
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_named_after_it() {
+        for argument in Cli::command().get_arguments() {
+            let Some(variable) = argument.get_env() else { continue };
+            let name = argument.get_id().as_str().to_uppercase();
+            assert_eq!(variable.to_string_lossy(), format!("SWITCHBOARD_{name}"));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! When a session is read: later, where it fills an outbox faster than that empties, or sends more lines a second than
+//! it may. Never cut for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::outbox::{Marks, Outbox};
+
+/// The shortest time that a session which fills an outbox is read later by: one line at a time, a thousand a second.
+const DELAY_MIN: Duration = Duration::from_millis(1);
+
+/// The delay doubles this many times between the soft mark and the hard mark: at the hard mark it is about a second.
+const DELAY_DOUBLINGS: u32 = 10;
+
+/// How long a session is read later by when `waiting_bytes` wait in an outbox that it fills: from a millisecond at the
+/// soft mark to about a second at the hard mark, doubling at even steps.
+pub(crate) fn delay(waiting_bytes: usize, marks: Marks) -> Duration {
+    let above = waiting_bytes.saturating_sub(marks.soft_bytes) as u128;
+    let span = marks.hard_bytes.saturating_sub(marks.soft_bytes).max(1) as u128;
+    let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
+    DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS))
+}
+
+/// Until when a session is not read.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    pub(crate) until: Instant,
+    /// The outbox that it filled: the pause ends early when that has room again.
+    pub(crate) outbox: Option<Arc<Outbox>>,
+}
+
+/// A bucket of lines: it fills at so many a second and holds those of one second.
+#[derive(Debug)]
+pub(crate) struct LineRate {
+    per_second: u32,
+    tokens: f64,
+    counted: Instant,
+}
+
+impl LineRate {
+    pub(crate) fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second, tokens: f64::from(per_second), counted: now }
+    }
+
+    /// How many lines may be taken now, or until when none may.
+    pub(crate) fn allowance(&mut self, now: Instant) -> Result<usize, Instant> {
+        let rate = f64::from(self.per_second);
+        self.tokens = (self.tokens + rate * (now - self.counted).as_secs_f64()).min(rate);
+        self.counted = now;
+        if self.tokens >= 1.0 {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a u32")]
+            return Ok(self.tokens as usize);
+        }
+        Err(now + Duration::from_secs_f64((1.0 - self.tokens) / rate))
+    }
+
+    /// Counts lines that were taken.
+    pub(crate) fn spend(&mut self, lines: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "at most the lines of one turn")]
+        let spent = lines as f64;
+        self.tokens -= spent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fuller_the_outbox_the_later_its_filler_is_read() {
+        let marks = Marks { soft_bytes: 1000, hard_bytes: 2000 };
+        let cases = [(1000, 1), (1099, 1), (1100, 2), (1500, 32), (1900, 512), (2000, 1024), (9000, 1024)];
+        for (waiting_bytes, millis) in cases {
+            assert_eq!(delay(waiting_bytes, marks), Duration::from_millis(millis), "with {waiting_bytes} waiting");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_lets_one_second_of_lines_through_and_then_one_at_a_time() {
+        let start = Instant::now();
+        let mut rate = LineRate::new(10, start);
+        assert_eq!(rate.allowance(start), Ok(10));
+        rate.spend(10);
+        assert_eq!(rate.allowance(start), Err(start + Duration::from_millis(100)));
+        assert_eq!(rate.allowance(start + Duration::from_millis(100)), Ok(1));
+        assert_eq!(rate.allowance(start + Duration::from_secs(60)), Ok(10), "a quiet minute saves up one second");
+    }
+}

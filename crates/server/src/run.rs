@@ -1,0 +1,80 @@
+//! A server from its first connection to its last word.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::accept::{Door, accept};
+use crate::admission::Admission;
+use crate::hub::Hub;
+use crate::journal;
+use crate::listener::Listener;
+use crate::settings::{InvalidSettings, Settings};
+
+/// How often deadlines are looked at, at the least: they are of seconds, and a tick costs next to nothing.
+const TICK_MAX: Duration = Duration::from_millis(500);
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Summary {
+    /// How many sessions were cut because they did not take what they were owed in time.
+    pub abandoned: usize,
+}
+
+/// Serves on `listeners` until `shutdown` is ready, then drains: nobody comes in, no line is taken, what is owed is
+/// written, and everybody is closed, within `drain_timeout` of the settings.
+///
+/// Dropping the future ends the listeners at once; connections then end with their runtime.
+pub async fn run(
+    listeners: Vec<Listener>,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, InvalidSettings> {
+    let settings = settings.validated()?;
+    let drain_timeout = settings.drain_timeout;
+    let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
+    let admission = Admission::new(&settings);
+    let hub = Arc::new(Hub::new(settings));
+    let (alive, mut all_gone) = mpsc::channel(1);
+
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            journal::listening(listener.dialect(), address);
+        }
+        let door = Door { hub: Arc::clone(&hub), admission: Arc::clone(&admission), alive: alive.clone() };
+        doors.spawn(accept(listener, door));
+    }
+    drop(alive);
+
+    tokio::select! {
+        () = shutdown => {}
+        () = keep_time(&hub, tick) => {}
+    }
+
+    doors.shutdown().await;
+    hub.stop();
+    tracing::info!(sessions = admission.sessions(), "stopping");
+    let drained = timeout(drain_timeout, all_gone.recv()).await.is_ok();
+    let abandoned = if drained { 0 } else { hub.abandon() };
+    if abandoned > 0 {
+        tracing::warn!(sessions = abandoned, "cut sessions that did not take what they were owed in time");
+        all_gone.recv().await;
+    }
+    tracing::info!(abandoned, "stopped");
+    Ok(Summary { abandoned })
+}
+
+/// Looks at the deadlines, for ever.
+async fn keep_time(hub: &Hub, tick: Duration) {
+    let mut ticks = interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        hub.expire(Instant::now());
+    }
+}

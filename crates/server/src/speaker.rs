@@ -1,0 +1,60 @@
+//! What one session says: its bytes as lines, and its lines as commands.
+
+use switchboard_core::SessionId;
+use switchboard_protocol::{Command, Dialect, Foreign, LineDecoder, ParseError};
+
+/// Turns the bytes of one session into what it asks for.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    pub(crate) id: SessionId,
+    pub(crate) dialect: Dialect,
+    decoder: LineDecoder,
+    /// Whether its first line was taken: another protocol shows in that or not at all.
+    begun: bool,
+}
+
+/// One line, understood or not.
+#[derive(Debug)]
+pub(crate) enum Said<'a> {
+    Command(Command<'a>),
+    /// A blank line.
+    Nothing,
+    Error(ParseError),
+    /// The beginning of another protocol.
+    Foreign(Foreign),
+}
+
+impl Speaker {
+    pub(crate) fn new(id: SessionId, dialect: Dialect, line_max_bytes: usize) -> Self {
+        Self { id, dialect, decoder: LineDecoder::new(line_max_bytes), begun: false }
+    }
+
+    /// Takes the next line off `unread`, or `None` where it holds no whole one.
+    pub(crate) fn next<'a, 'read: 'a>(
+        &'a mut self,
+        unread: &mut &'read [u8],
+        registered: bool,
+        text_max_bytes: usize,
+    ) -> Option<Said<'a>> {
+        let first = !self.begun;
+        if first
+            && !self.decoder.is_mid_line()
+            && let Some(foreign) = unread.first().and_then(|&byte| Foreign::of_first_byte(byte))
+        {
+            return Some(Said::Foreign(foreign));
+        }
+        let line = match self.decoder.next_line(unread)? {
+            Ok(line) => line,
+            Err(error) => return Some(Said::Error(error.into())),
+        };
+        self.begun = true;
+        if first && let Some(foreign) = Foreign::of_first_line(line) {
+            return Some(Said::Foreign(foreign));
+        }
+        Some(match self.dialect.parse(line, registered, text_max_bytes) {
+            Ok(Some(command)) => Said::Command(command),
+            Ok(None) => Said::Nothing,
+            Err(error) => Said::Error(error),
+        })
+    }
+}
