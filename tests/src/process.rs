@@ -1,0 +1,235 @@
+//! Servers to test against: in this process, or the real program in one of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use switchboard_protocol::Dialect;
+use switchboard_server::{Listener, Settings, run};
+use tokio::sync::oneshot;
+
+use crate::people::PATIENCE;
+
+/// A server in this process, on ports of its own.
+#[derive(Debug)]
+pub struct EmbeddedServer {
+    commands: SocketAddr,
+    line: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    runtime: Option<tokio::runtime::Runtime>,
+    served: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl EmbeddedServer {
+    /// Starts one with the default settings.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime can be built");
+        let bind = |dialect| {
+            let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a free port");
+            let address = listener.local_addr().expect("it is bound");
+            (listener, address)
+        };
+        let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
+        let (stop, stopped) = oneshot::channel();
+        let served = runtime.spawn(async move {
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            run(vec![commands_listener, line_listener], settings, shutdown).await.expect("good settings");
+        });
+        Self { commands, line, stop: Some(stop), runtime: Some(runtime), served: Some(served) }
+    }
+
+    /// Where it listens for a dialect.
+    #[must_use]
+    pub fn address(&self, dialect: Dialect) -> SocketAddr {
+        match dialect {
+            Dialect::Commands => self.commands,
+            Dialect::Line => self.line,
+        }
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&mut self) {
+        self.stop.take();
+    }
+
+    /// Asks it to stop and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not, within bounds.
+    pub fn stop(mut self) {
+        self.ask_to_stop();
+        if let (Some(runtime), Some(served)) = (&self.runtime, self.served.take()) {
+            let stopped = runtime.block_on(async { tokio::time::timeout(PATIENCE, served).await });
+            stopped.expect("it stops in time").expect("it does not panic");
+        }
+    }
+}
+
+impl Drop for EmbeddedServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The real server, in a process of its own, on ports of its own.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    /// Where it listens for the commands dialect.
+    pub commands: SocketAddr,
+    /// Where it listens for the line dialect.
+    pub line: SocketAddr,
+    log: BufReader<ChildStdout>,
+}
+
+impl ServerProcess {
+    /// Starts one with these flags beside those for its ports.
+    #[must_use]
+    pub fn start(flags: &[&str]) -> Self {
+        let mut command = Command::new(program("switchboard-server"));
+        command.args(flags);
+        Self::spawn(command)
+    }
+
+    /// Starts one that may open only so many files.
+    #[must_use]
+    pub fn start_with_files(files: u32, flags: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(program("switchboard-server")).args(flags);
+        Self::spawn(command)
+    }
+
+    /// Starts `command`, which is the server or becomes it.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not say where it listens.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
+        command
+            .args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--log-format", "json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the server can be started");
+        let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut address = || {
+            loop {
+                let mut line = String::new();
+                assert_ne!(log.read_line(&mut line).expect("a line"), 0, "the server ended before it listened");
+                if let Some((_, after)) = line.split_once(r#""address":""#) {
+                    let address = after.split('"').next().unwrap_or_default();
+                    return address.parse().expect("an address");
+                }
+            }
+        };
+        let (commands, line) = (address(), address());
+        Self { child, commands, line, log }
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of its log that holds `part`.
+    ///
+    /// # Panics
+    ///
+    /// Where the log ends without one.
+    pub fn log_line_with(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).expect("a line"), 0, "the log ended without {part:?}");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not within [`PATIENCE`].
+    pub fn wait(&mut self) -> ExitStatus {
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server did not end in time");
+    }
+
+    /// Its resident memory without what it shares with files, in bytes (`RssAnon` of proc(5)).
+    ///
+    /// # Panics
+    ///
+    /// Where the system does not tell.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("Linux tells");
+        let kib: usize = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+        kib * 1024
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The path of one of our programs, built if it is not.
+///
+/// # Panics
+///
+/// Where it cannot be built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !built.iter().any(|known| known == name) {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--bin", name, "--manifest-path"]);
+        cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().is_ok_and(|status| status.success()), "{name} cannot be built");
+        built.push(name.to_owned());
+    }
+    // This test is in target/<profile>/deps; the programs are one folder up.
+    let test = std::env::current_exe().expect("a test has a path");
+    test.ancestors().nth(2).expect("it is two folders deep").join(name)
+}

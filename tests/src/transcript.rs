@@ -1,0 +1,197 @@
+//! A dialogue between people and the server, as a text that reads like one.
+//!
+//! ```text
+//! noy   + commands        opens a session of a dialect
+//! noy   < WELCOME         hears a line
+//! noy   > REGISTER Noy    says a line
+//! noy   >- REGIS          says a part of a line
+//! noy   .                 hears nothing more
+//! noy   |                 closes its side, and still hears
+//! noy   -                 is gone
+//! noy   x                 finds the session closed by the server
+//! # a comment, with the section or row that the lines below show
+//! ```
+//!
+//! After `>` and `<` comes one space and then the line. `\r`, `\n`, `\t`, `\s` (a space at the end), `\\`, `\xHH` and
+//! `\u{…}` stand for themselves, and `\{4096 x}` for 4,096 times `x`. At the end, everybody who is still there has
+//! heard nothing that the transcript does not tell of.
+
+use std::collections::HashMap;
+
+use switchboard_protocol::Dialect;
+
+use crate::stage::{Heard, Stage};
+
+/// One line of a transcript.
+#[derive(Clone, Debug)]
+struct Step {
+    line_number: usize,
+    who: String,
+    act: Act,
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Open(Dialect),
+    Say(Vec<u8>),
+    Hear(Vec<u8>),
+    HearNothing,
+    HalfClose,
+    Close,
+    FindClosed,
+}
+
+/// A transcript, ready to be played.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    file: String,
+    steps: Vec<Step>,
+}
+
+impl Transcript {
+    /// Reads a transcript. `file` is what failures are reported under.
+    ///
+    /// # Panics
+    ///
+    /// Where a line is none of a transcript.
+    #[must_use]
+    pub fn parse(file: &str, text: &str) -> Self {
+        let steps = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+            .map(|(index, line)| {
+                parse_step(index + 1, line).unwrap_or_else(|| panic!("{file}:{}: what is {line:?}?", index + 1))
+            })
+            .collect();
+        Self { file: file.to_owned(), steps }
+    }
+
+    /// Plays the transcript on a stage.
+    ///
+    /// # Panics
+    ///
+    /// Where the stage does not keep to it, with file and line.
+    pub fn play(&self, stage: &mut dyn Stage) {
+        let mut still_open = HashMap::new();
+        for Step { line_number, who, act } in &self.steps {
+            let place = format!("{}:{line_number}: {who}", self.file);
+            match act {
+                Act::Open(dialect) => {
+                    stage.open(who, *dialect);
+                    still_open.insert(who, true);
+                }
+                Act::Say(bytes) => {
+                    stage.say(who, bytes);
+                    still_open.insert(who, bytes.ends_with(b"\n"));
+                }
+                Act::Hear(expected) => {
+                    let expected = String::from_utf8_lossy(expected).into_owned();
+                    assert_eq!(stage.hear(who), Heard::Line(expected), "{place} should hear this");
+                }
+                Act::HearNothing => assert_eq!(stage.hear_until_now(who), None, "{place} should hear nothing"),
+                Act::HalfClose => {
+                    stage.half_close(who);
+                    still_open.remove(who);
+                }
+                Act::Close => {
+                    stage.close(who);
+                    still_open.remove(who);
+                }
+                Act::FindClosed => {
+                    assert_eq!(stage.hear(who), Heard::End, "{place} should find the session closed");
+                    still_open.remove(who);
+                }
+            }
+        }
+        for (who, between_lines) in still_open {
+            // Somebody in the middle of a line cannot ask whether there is more.
+            if between_lines {
+                let place = format!("{}: at the end, {who}", self.file);
+                assert_eq!(stage.hear_until_now(who), None, "{place} has heard something untold");
+            }
+        }
+    }
+}
+
+fn parse_step(line_number: usize, line: &str) -> Option<Step> {
+    let (who, rest) = line.split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    let (mark, argument) = rest.split_once(' ').unwrap_or((rest, ""));
+    let line = |argument| {
+        let mut bytes = unescape(argument)?;
+        bytes.push(b'\n');
+        Some(bytes)
+    };
+    let act = match (mark, argument) {
+        ("+", "commands") => Act::Open(Dialect::Commands),
+        ("+", "line") => Act::Open(Dialect::Line),
+        (">", said) => Act::Say(line(said)?),
+        (">-", said) => Act::Say(unescape(said)?),
+        ("<", heard) => Act::Hear(unescape(heard)?),
+        (".", "") => Act::HearNothing,
+        ("|", "") => Act::HalfClose,
+        ("-", "") => Act::Close,
+        ("x", "") => Act::FindClosed,
+        _ => return None,
+    };
+    Some(Step { line_number, who: who.to_owned(), act })
+}
+
+/// Puts bytes for the escapes of a transcript's line.
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let kind = escape.chars().next()?;
+        rest = &escape[kind.len_utf8()..];
+        match kind {
+            'r' => bytes.push(b'\r'),
+            'n' => bytes.push(b'\n'),
+            't' => bytes.push(b'\t'),
+            's' => bytes.push(b' '),
+            '\\' => bytes.push(b'\\'),
+            'x' => {
+                bytes.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
+                rest = &rest[2..];
+            }
+            'u' => {
+                let (hex, after) = rest.strip_prefix('{')?.split_once('}')?;
+                let c = char::from_u32(u32::from_str_radix(hex, 16).ok()?)?;
+                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+            }
+            '{' => {
+                let (repeat, after) = rest.split_once('}')?;
+                let (count, what) = repeat.split_once(' ')?;
+                bytes.extend_from_slice(what.repeat(count.parse().ok()?).as_bytes());
+                rest = after;
+            }
+            _ => return None,
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_stand_for_bytes() {
+        let cases: &[(&str, Option<&[u8]>)] = &[
+            ("plain", Some(b"plain")),
+            (r"a\r\n\t\s\\b", Some(b"a\r\n\t \\b")),
+            (r"\x00\xff", Some(b"\x00\xff")),
+            (r"\u{5e9}", Some("ש".as_bytes())),
+            (r"<\{3 ab}>", Some(b"<ababab>")),
+            (r"\q", None),
+            (r"\x0", None),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(unescape(given).as_deref(), *expected, "given {given:?}");
+        }
+    }
+}

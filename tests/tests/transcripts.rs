@@ -1,0 +1,55 @@
+//! Every transcript, on every stage.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use switchboard_tests::stage::{BareStage, TcpStage};
+use switchboard_tests::transcript::Transcript;
+
+fn transcripts() -> Vec<Transcript> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    assert!(files.len() >= 5, "transcripts are missing");
+    files
+        .iter()
+        .map(|file| {
+            let text = fs::read_to_string(file).expect("a transcript is text");
+            Transcript::parse(&file.file_name().expect("it has a name").to_string_lossy(), &text)
+        })
+        .collect()
+}
+
+#[test]
+fn on_the_bare_switchboard() {
+    for transcript in transcripts() {
+        transcript.play(&mut BareStage::new());
+    }
+}
+
+#[test]
+fn over_tcp() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::new());
+    }
+}
+
+#[test]
+fn over_tcp_a_byte_at_a_time() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::byte_by_byte());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn cut_anywhere(cuts in proptest::collection::vec(1_usize..40, 1..8)) {
+        for transcript in transcripts() {
+            transcript.play(&mut BareStage::cutting(cuts.clone()));
+        }
+    }
+}
