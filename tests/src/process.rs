@@ -169,6 +169,10 @@ impl ServerProcess {
     }
 
     /// Sends it a signal.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
