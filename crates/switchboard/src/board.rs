@@ -66,8 +66,7 @@ impl Switchboard {
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
         while let Some(id) = self.unregistered.next_due(now) {
             if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
-                self.remove(id, Closed::RegisterTimeout, effects);
-                effects.close(id, Closed::RegisterTimeout);
+                self.close(id, Closed::RegisterTimeout, effects);
             }
         }
     }
@@ -228,6 +227,12 @@ impl Switchboard {
         }
     }
 
+    /// Ends a session of the board's own accord.
+    fn close(&mut self, id: SessionId, why: Closed, effects: &mut impl Effects) {
+        effects.close(id, why);
+        self.remove(id, why, effects);
+    }
+
     /// Takes a session off the board.
     fn remove(&mut self, id: SessionId, why: Closed, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
@@ -250,8 +255,7 @@ impl Switchboard {
     fn close_overflowed(&mut self, effects: &mut impl Effects) {
         while let Some(id) = self.overflowed.pop() {
             if self.sessions.contains_key(id) {
-                self.remove(id, Closed::SlowConsumer, effects);
-                effects.close(id, Closed::SlowConsumer);
+                self.close(id, Closed::SlowConsumer, effects);
             }
         }
     }

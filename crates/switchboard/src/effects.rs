@@ -14,7 +14,7 @@ pub trait Effects {
     /// Adds `reply` to what waits for `to`. [`Full`] means that nothing of it was kept.
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
-    /// Ends the connection of a session that is not on the board any more.
+    /// Ends the connection of a session that the switchboard takes off the board. Nothing is sent to it any more.
     fn close(&mut self, session: SessionId, why: Closed);
 
     /// Hears what happened, for a log. Nothing depends on it.
