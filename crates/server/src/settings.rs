@@ -36,9 +36,9 @@ pub struct Settings {
     /// How many lines of one session are carried out before others have their turn. 1,024: a fraction of a
     /// millisecond.
     pub turn_lines: usize,
-    /// After how much silence a peer is probed, and how long the probes may go unanswered.
+    /// After how much silence a peer is probed for whether it is still there.
     pub keepalive: Duration,
-    /// How long a peer may acknowledge nothing. Longer than `outbox_timeout`, so that a reader that is frozen is closed
+    /// How long a peer may acknowledge nothing, probes or data, before it is taken for dead. Longer than `outbox_timeout`, so that a reader that is frozen is closed
     /// for that and not for a dead network.
     pub user_timeout: Duration,
     /// How long a stopping server writes what it owes.

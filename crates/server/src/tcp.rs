@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 
 use crate::settings::Settings;
 
-/// How many keepalive probes go unanswered before the peer is taken for dead.
+/// How many keepalive probes go unanswered before the peer is taken for dead, where the system has no user timeout.
+/// Linux has, and goes by that alone (tcp(7), `TCP_USER_TIMEOUT`).
 const KEEPALIVE_PROBES: u32 = 3;
 
 /// Sends each batch at once, and finds a peer that is gone without a word: one that says nothing by keepalive probes

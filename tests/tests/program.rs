@@ -1,0 +1,159 @@
+//! The server as a program: its flags, its words, its ends.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use switchboard_tests::people::Person;
+use switchboard_tests::process::{ServerProcess, program};
+
+fn server(args: &[&str]) -> Output {
+    Command::new(program("switchboard-server")).args(args).output().expect("the server can be started")
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    for (flag, other) in [("--listen", "--listen-line"), ("--listen-line", "--listen")] {
+        let output = server(&[flag, &address, other, "none"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            format!(
+                "switchboard-server: cannot listen on {address}: the port is in use, perhaps by another server. \
+                 Move this one with {flag} HOST:PORT, or turn it off with {flag} none\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn usage_configuration_and_runtime_errors_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("switchboard.toml");
+    std::fs::write(&file, "max-session = 3\n").expect("it can be written");
+    let file = file.to_str().expect("it is UTF-8");
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["--no-such-flag"], 2, "unexpected argument '--no-such-flag'"),
+        (&["--max-sessions", "many"], 2, "invalid value 'many' for '--max-sessions <N>'"),
+        (&["--config", file], 3, "unknown field `max-session`"),
+        (&["--config", "/nowhere/switchboard.toml"], 3, "cannot read /nowhere/switchboard.toml"),
+        (&["--max-sessions", "0"], 3, "max-sessions is 0: give 1 to 65536 (from flag)"),
+        (&["--log-level", "loud"], 3, "log-level is \"loud\""),
+        (&["--listen", "none", "--listen-line", "none"], 1, "there is nothing to listen on"),
+        (&["--listen", "no such host:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
+    ];
+    for (args, code, message) in cases {
+        let output = server(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "given {args:?}: {said}");
+        assert!(said.contains(message), "given {args:?}: {said}");
+    }
+}
+
+#[test]
+fn the_configuration_in_effect_is_printed_with_where_it_came_from() {
+    let output = Command::new(program("switchboard-server"))
+        .args(["--print-config", "--max-sessions", "7"])
+        .env("SWITCHBOARD_OUTBOX_TIMEOUT", "5s")
+        .output()
+        .expect("the server can be started");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in
+        ["max-sessions = 7 # flag", "outbox-timeout = \"5s\" # variable", "listen = [\"127.0.0.1:12345\"] # default"]
+    {
+        assert!(lines.iter().any(|line| line == expected), "{expected:?} is not in\n{printed}");
+    }
+}
+
+#[test]
+fn whoever_is_there_is_told_of_the_end() {
+    let mut server = ServerProcess::start(&[]);
+    let mut noy = Person::registered(server.commands, "Noy");
+    let mut user = Person::connect(server.line);
+    user.say("User1");
+    user.expect("Welcome User1! You can now chat.");
+    server.signal("TERM");
+    noy.expect("ERROR SERVER_SHUTDOWN");
+    noy.expect_end();
+    user.expect("The server is shutting down: connect again later.");
+    user.expect_end();
+    // Whoever does not close its own side is waited for, but not for long.
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = ServerProcess::start(&["--drain-timeout", "1h", "--outbox-timeout", "1h", "--user-timeout", "1h"]);
+    let mut frozen = Person::registered(server.commands, "Frozen");
+    let mut noy = Person::registered(server.commands, "Noy");
+    noy.say("CONNECT Frozen");
+    noy.expect("CONNECT_OK Frozen");
+    // More than the system's buffers hold waits for somebody who does not read: this drain would take its hour.
+    let line = format!("MSG {}\n", "x".repeat(3800));
+    noy.socket().set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("it is a socket");
+    while std::io::Write::write_all(&mut noy.socket(), line.as_bytes()).is_ok() {}
+    server.signal("INT");
+    server.log_line_with("stopping");
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(130));
+    frozen.expect("INCOMING_CONNECTION Noy");
+}
+
+#[test]
+fn texts_are_logged_only_where_that_is_asked_for() {
+    for (flags, expected, private) in
+        [(&["--log-level", "trace"][..], r#""bytes":6"#, true), (&["--log-messages"][..], r#""text":"secret""#, false)]
+    {
+        let mut server = ServerProcess::start(flags);
+        let mut user = Person::connect(server.line);
+        user.write(b"User1\nNoy: secret\n");
+        user.expect("Welcome User1! You can now chat.");
+        user.expect("User not found.");
+        let mut noy = Person::registered(server.commands, "Noy");
+        user.say("Noy: secret");
+        noy.expect("FROM User1: secret");
+        let line = server.log_line_with(r#""message":"message""#);
+        assert!(line.contains(expected), "{line}");
+        assert_eq!(line.contains("secret"), !private, "{line}");
+    }
+}
+
+#[test]
+fn console_lines_are_those_of_the_course_server() {
+    use std::io::{BufRead as _, BufReader};
+    let mut child = Command::new(program("switchboard-server"))
+        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--log-format", "console", "--log-messages"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the server can be started");
+    let mut console = BufReader::new(child.stdout.take().expect("it is piped")).lines().map(|line| line.expect("text"));
+    let mut next = || console.next().expect("a line");
+    let started = next();
+    let port: u16 = started
+        .strip_prefix("[SERVER STARTED] Listening on port ")
+        .and_then(|rest| rest.strip_suffix("..."))
+        .and_then(|port| port.parse().ok())
+        .expect("the course server's first line");
+    assert_eq!(
+        next(),
+        format!("    Join with:  switchboard --dialect line 127.0.0.1:{port}   or   nc 127.0.0.1 {port}")
+    );
+
+    let mut user1 = Person::connect(([127, 0, 0, 1], port).into());
+    user1.say("User1");
+    user1.expect("Welcome User1! You can now chat.");
+    let user1_port = user1.socket().local_addr().expect("it is connected").port();
+    assert_eq!(next(), format!("[NEW CONNECTION] ('127.0.0.1', {user1_port})"));
+    let mut user2 = Person::connect(([127, 0, 0, 1], port).into());
+    user2.say("User2");
+    user2.expect("Welcome User2! You can now chat.");
+    next();
+    user1.say("User2: Hey, how are you?");
+    assert_eq!(next(), "[User1 → User2]: Hey, how are you?");
+    drop(user2);
+    assert_eq!(next(), "[DISCONNECTED] User2");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}

@@ -1,0 +1,320 @@
+//! What a server on a real network meets, and carries on after.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use switchboard_protocol::Dialect;
+use switchboard_server::Settings;
+use switchboard_tests::people::Person;
+use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
+use switchboard_tests::stage::Heard;
+
+fn commands(server: &EmbeddedServer) -> SocketAddr {
+    server.address(Dialect::Commands)
+}
+
+/// Two people in a chat, one after the other registered.
+fn chat(address: SocketAddr, one: &str, other: &str) -> (Person, Person) {
+    let mut first = Person::registered(address, one);
+    let mut second = Person::registered(address, other);
+    first.say(&format!("CONNECT {other}"));
+    first.expect(&format!("CONNECT_OK {other}"));
+    second.expect(&format!("INCOMING_CONNECTION {one}"));
+    (first, second)
+}
+
+#[expect(clippy::disallowed_methods, reason = "real sockets live in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Has its end be a reset: what was not read is thrown away (RFC 9293 §3.10.4, `SO_LINGER` 0 of socket(7)).
+fn reset(person: &Person) {
+    socket2::SockRef::from(person.socket()).set_linger(Some(Duration::ZERO)).expect("it is a socket");
+}
+
+#[test]
+fn out_of_file_descriptors() {
+    let mut server = ServerProcess::start_with_files(32, &[]);
+    let (mut noy, mut elias) = chat(server.commands, "Noy", "Elias");
+
+    // More come than there are files for. The system completes their connections; the server cannot take them.
+    let mut waiting: Vec<_> = (0..40).map(|_| Person::connect(server.commands)).collect();
+    let trouble = server.log_line_with("cannot accept connections");
+    assert!(trouble.contains("raise `ulimit -n`"), "{trouble}");
+
+    // Those who are in carry on.
+    noy.say("MSG still here");
+    elias.expect("FROM Noy: still here");
+    noy.expect("MSG_SENT");
+
+    // It recovers, one word for each, when there is room: everybody who waited is let in in the end.
+    while !waiting.is_empty() {
+        let mut first = waiting.remove(0);
+        first.expect("WELCOME");
+    }
+    let recovered = server.log_line_with("accept");
+    assert!(recovered.contains("accepting connections again"), "said more than once: {recovered}");
+    Person::connect(server.commands).expect("WELCOME");
+}
+
+#[test]
+fn a_reset_at_any_moment() {
+    let server = EmbeddedServer::start();
+    let mut elias = Person::registered(commands(&server), "Elias");
+    for said in
+        ["", "REG", "REGISTER Noy\n", "REGISTER Noy\nCONNECT Elias\n", "REGISTER Noy\nCONNECT Elias\nMSG half a"]
+    {
+        let mut noy = Person::connect(commands(&server));
+        noy.expect("WELCOME");
+        noy.write(said.as_bytes());
+        if said.contains("CONNECT") {
+            elias.expect("INCOMING_CONNECTION Noy");
+        }
+        reset(&noy);
+        drop(noy);
+        if said.contains("CONNECT") {
+            elias.expect("PEER_DISCONNECTED");
+        }
+    }
+    // The name comes free, as soon as the server has heard of the last reset.
+    elias.say("PING");
+    elias.expect("PONG");
+}
+
+#[test]
+fn half_closed_by_the_real_nc() {
+    let server = EmbeddedServer::start();
+    let mut nc = Command::new("nc")
+        .args(["-N", "127.0.0.1", &commands(&server).port().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("nc is installed (Debian: netcat-openbsd)");
+    nc.stdin.take().expect("it is piped").write_all(b"PING\n").expect("nc reads");
+    let output = nc.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "WELCOME\nPONG\n");
+}
+
+#[test]
+fn a_half_open_connection_is_found() {
+    // A network of its own, whose only link is cut: the peer is gone without a word.
+    let script = r#"
+        ip link set lo up
+        "$0" --listen 127.0.0.1:12345 --listen-line none --log-format json \
+            --keepalive 1s --outbox-timeout 3s --user-timeout 3s > log &
+        until grep -q listening log; do sleep 0.1; done
+        { echo REGISTER Noy; sleep 60; } | nc 127.0.0.1 12345 > heard &
+        until grep -q REGISTER_OK heard; do sleep 0.1; done
+        ip link set lo down
+        until grep -q '"left"' log; do sleep 0.1; done
+        kill %1
+        cat log
+    "#;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new("timeout")
+        .args([
+            "30",
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "bash",
+            "-c",
+            script,
+        ])
+        .arg(program("switchboard-server"))
+        .current_dir(&folder)
+        .output()
+        .expect("unshare and ip are installed (Debian: util-linux, iproute2)");
+    let log = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains(r#""name":"Noy","why":"reset""#), "{log}\n{errors}");
+}
+
+#[test]
+fn a_peer_that_never_reads() {
+    let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
+    let server = EmbeddedServer::with(settings);
+    let (mut noy, mut elias) = chat(commands(&server), "Noy", "Elias");
+    // Noy asks and asks, and never reads an answer.
+    let asking = thread::spawn(move || {
+        let question = "PING\n".repeat(10_000);
+        while noy.socket().write_all(question.as_bytes()).is_ok() {}
+        noy.socket().set_nonblocking(true).expect("it is a socket");
+        noy.hear()
+    });
+    elias.expect("PEER_DISCONNECTED");
+    asking.join().expect("the server closes the socket that is written to");
+    elias.say("PING");
+    elias.expect("PONG");
+}
+
+#[test]
+fn one_byte_a_second() {
+    let server = EmbeddedServer::start();
+    let mut noy = Person::connect(commands(&server));
+    noy.expect("WELCOME");
+    for byte in "PING\n".bytes() {
+        noy.write(&[byte]);
+        thread::sleep(Duration::from_secs(1));
+    }
+    noy.expect("PONG");
+}
+
+#[test]
+fn one_enormous_line() {
+    let server = ServerProcess::start(&[]);
+    let mut noy = Person::registered(server.commands, "Noy");
+    let before = server.resident_bytes();
+    let mebibyte = vec![b'x'; 1024 * 1024];
+    for _ in 0..256 {
+        noy.write(&mebibyte);
+    }
+    noy.say("");
+    noy.expect("ERROR LINE_TOO_LONG");
+    noy.say("PING");
+    noy.expect("PONG");
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 1024 * 1024, "a line of 256 MiB cost {grown} bytes");
+}
+
+#[test]
+fn a_hundred_thousand_lines_at_once() {
+    let server = EmbeddedServer::start();
+    let mut noy = Person::connect(commands(&server));
+    noy.expect("WELCOME");
+    let mut writing = noy.socket().try_clone().expect("it is a socket");
+    let asking = thread::spawn(move || writing.write_all("PING\n".repeat(100_000).as_bytes()));
+    for _ in 0..100_000 {
+        noy.expect("PONG");
+    }
+    asking.join().expect("it does not panic").expect("the server reads");
+    noy.say("WHO");
+    noy.expect("USERS ");
+}
+
+#[test]
+fn other_protocols_are_told_once_and_closed() {
+    let server = EmbeddedServer::start();
+    let http = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a browser\r\n\r\n";
+    let tls = "\x16\x03\x01\x02\x00\x01\x00\x01\u{7f}";
+    let cases = [
+        (Dialect::Commands, http, "ERROR WRONG_PROTOCOL This port takes lines of chat, not HTTP: try nc."),
+        (Dialect::Line, http, "This port takes lines of chat, not HTTP: try nc."),
+        (Dialect::Commands, tls, "ERROR WRONG_PROTOCOL This port takes lines of chat in plain text, not TLS: try nc."),
+        (Dialect::Line, tls, "This port takes lines of chat in plain text, not TLS: try nc."),
+    ];
+    for (dialect, said, expected) in cases {
+        for cut in [1, 10, 1000] {
+            let mut browser = Person::connect(server.address(dialect));
+            if dialect == Dialect::Commands {
+                browser.expect("WELCOME");
+            }
+            said.as_bytes().chunks(cut).for_each(|piece| browser.write(piece));
+            browser.expect(expected);
+            browser.expect_end();
+        }
+    }
+}
+
+#[test]
+fn rubbish() {
+    let server = EmbeddedServer::start();
+    let line = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        "(REGISTER|CONNECT|MSG|WHO|DISCONNECT|PING) ?[ -~]{0,40}\r?".prop_map(String::into_bytes),
+        Just(vec![b'x'; 5000]),
+    ];
+    let stream = proptest::collection::vec(line, 0..20).prop_map(|lines| lines.join(&b'\n'));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
+    let sent = runner.run(&(stream, any::<bool>()), |(stream, line_dialect)| {
+        let dialect = if line_dialect { Dialect::Line } else { Dialect::Commands };
+        let mut person = Person::connect(server.address(dialect));
+        person.write(&stream);
+        person.half_close();
+        // Whatever it was answered is UTF-8 without control characters, and then the session ends.
+        let mut heard = Vec::new();
+        let _ = person.socket().read_to_end(&mut heard);
+        let heard = String::from_utf8(heard).expect("what the server sends is UTF-8");
+        prop_assert!(!heard.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{:?}", heard);
+        Ok(())
+    });
+    sent.expect("rubbish is answered in good order");
+    Person::connect(commands(&server)).expect("WELCOME");
+}
+
+#[test]
+fn who_takes_no_name_in_time_is_told_and_closed() {
+    let server = EmbeddedServer::with(Settings { register_timeout: Duration::from_millis(200), ..Settings::default() });
+    let mut silent = Person::connect(commands(&server));
+    silent.expect("WELCOME");
+    silent.write(b"REGISTER Noy, without the end of the line");
+    let mut named = Person::registered(commands(&server), "Elias");
+    let mut line = Person::connect(server.address(Dialect::Line));
+    silent.expect("ERROR REGISTER_TIMEOUT");
+    silent.expect_end();
+    line.expect("No name was registered in time: connect again.");
+    line.expect_end();
+    named.say("WHO");
+    named.expect("USERS Elias");
+}
+
+#[test]
+fn too_many_sessions() {
+    let full = EmbeddedServer::with(Settings { max_sessions: 2, ..Settings::default() });
+    let crowded =
+        EmbeddedServer::with(Settings { max_sessions_per_address: 2, limit_loopback: true, ..Settings::default() });
+    let cases = [
+        (&full, "ERROR SERVER_FULL", "The server is full: try again later."),
+        (&crowded, "ERROR TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first."),
+    ];
+    for (server, code, sentence) in cases {
+        let mut first = Person::registered(commands(server), "Noy");
+        let mut second = Person::registered(commands(server), "Elias");
+        for (dialect, expected) in [(Dialect::Commands, code), (Dialect::Line, sentence)] {
+            let mut third = Person::connect(server.address(dialect));
+            third.expect(expected);
+            third.expect_end();
+        }
+        first.say("PING");
+        first.expect("PONG");
+        // When one leaves, there is room again.
+        second.half_close();
+        second.expect_end();
+        loop {
+            let mut third = Person::connect(commands(server));
+            if third.hear() == Heard::Line("WELCOME".into()) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flood_is_read_later_and_loses_nothing() {
+    let server = EmbeddedServer::with(Settings { lines_per_second: 50, limit_loopback: true, ..Settings::default() });
+    let (mut noy, mut elias) = chat(commands(&server), "Noy", "Elias");
+    let start = now();
+    let mut flood = String::new();
+    for n in 0..100 {
+        writeln!(flood, "MSG {n}").expect("a string takes all");
+    }
+    noy.write(flood.as_bytes());
+    for n in 0..100 {
+        elias.expect(&format!("FROM Noy: {n}"));
+        noy.expect("MSG_SENT");
+    }
+    // Fifty go through at once, less the two lines before; fifty and two more wait a fiftieth of a second each.
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(950), "a hundred lines took {took:?}");
+}
