@@ -38,7 +38,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
         match listener.socket.accept().await {
             Ok((stream, peer)) => {
                 if std::mem::take(&mut trouble) {
-                    tracing::warn!("accepting connections again");
+                    tracing::warn!(target: journal::SERVER, "accepting connections again");
                 }
                 door.open(stream, peer, &listener);
             }
@@ -46,6 +46,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
             Err(error) => {
                 if !std::mem::replace(&mut trouble, true) {
                     tracing::warn!(
+                        target: journal::SERVER,
                         %error,
                         sessions = door.admission.sessions(),
                         "cannot accept connections for now; those that are open carry on. \

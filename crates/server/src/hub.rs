@@ -161,8 +161,10 @@ impl Hub {
     fn with_desk(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>)) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, .. } = &mut *guard;
-        work(board, &mut Desk::new(outlets, &self.settings, &mut wakers));
+        let State { board, outlets, stopping } = &mut *guard;
+        let mut desk = Desk::new(outlets, &self.settings, &mut wakers);
+        desk.silent = *stopping;
+        work(board, &mut desk);
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -182,6 +184,8 @@ struct Desk<'a> {
     crowded: Option<(SessionId, usize)>,
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
+    /// Whether nothing is said any more: while the server stops, that the others leave is no news.
+    silent: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -190,7 +194,7 @@ impl<'a> Desk<'a> {
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, settings, wakers, crowded: None, last_word_to: None }
+        Self { outlets, settings, wakers, crowded: None, last_word_to: None, silent: false }
     }
 
     /// Answers a line that could not be read.
@@ -199,6 +203,9 @@ impl<'a> Desk<'a> {
     }
 
     fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then) -> Result<(), Full> {
+        if self.silent {
+            return Ok(());
+        }
         let outlet = self.outlets.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
         let pushed = outlet.outbox.append(marks, self.wakers, |queue| encode(outlet.dialect, queue))?;

@@ -11,11 +11,14 @@ use switchboard_protocol::Dialect;
 /// The `tracing` target of messages, apart from the rest, because they are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
 
-/// The `tracing` target of all else that happens to sessions.
+/// The `tracing` target of what happens to the server itself.
+pub(crate) const SERVER: &str = "switchboard::server";
+
+/// The `tracing` target of what happens to sessions.
 pub(crate) const SESSIONS: &str = "switchboard::sessions";
 
 pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
-    tracing::info!(target: SESSIONS, %dialect, %address, "listening");
+    tracing::info!(target: SERVER, %dialect, %address, "listening");
 }
 
 pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {

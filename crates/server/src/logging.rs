@@ -9,13 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::journal::{MESSAGES, SESSIONS};
+use crate::journal::{MESSAGES, SERVER, SESSIONS};
 use crate::options::LogFormat;
 
 /// A level that is none.
@@ -26,13 +26,16 @@ pub struct InvalidLevel {
     given: String,
 }
 
+/// How many lines may wait for standard output, before lines are dropped: two megabytes or so.
+const QUEUE_LINES: usize = 10_000;
+
 /// Writes what happens to standard output, until the guard is dropped, which waits for what is queued.
 ///
 /// `level` is a level or directives as [`EnvFilter`] reads them; `messages` has each message written down too, as the
 /// console always does.
 pub fn start(format: LogFormat, level: &str, messages: bool) -> Result<WorkerGuard, InvalidLevel> {
     let filter = filter(level, messages || format == LogFormat::Console)?;
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(std::io::stdout());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match format {
         LogFormat::Console => builder.event_format(Console).init(),
@@ -75,12 +78,15 @@ where
                 None => writeln!(writer, "[{from} → {to}]: {} bytes", fields.get("bytes")),
             };
         }
+        let message = fields.get("message");
+        if target == SERVER && message == "listening" {
+            return listening(&mut writer, &fields);
+        }
         if target != SESSIONS {
             write!(writer, "[{}]", event.metadata().level())?;
             return fields.write_all(&mut writer);
         }
-        match fields.get("message") {
-            "listening" => listening(&mut writer, &fields),
+        match message {
             "opened" => match fields.get("peer").parse::<SocketAddr>() {
                 Ok(peer) => writeln!(writer, "[NEW CONNECTION] ('{}', {})", peer.ip(), peer.port()),
                 Err(_) => Ok(()),

@@ -58,14 +58,14 @@ pub async fn run(
 
     doors.shutdown().await;
     hub.stop();
-    tracing::info!(sessions = admission.sessions(), "stopping");
+    tracing::info!(target: journal::SERVER, sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, all_gone.recv()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.abandon() };
     if abandoned > 0 {
-        tracing::warn!(sessions = abandoned, "cut sessions that did not take what they were owed in time");
+        tracing::warn!(target: journal::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
         all_gone.recv().await;
     }
-    tracing::info!(abandoned, "stopped");
+    tracing::info!(target: journal::SERVER, abandoned, "stopped");
     Ok(Summary { abandoned })
 }
 

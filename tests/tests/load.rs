@@ -1,0 +1,294 @@
+//! A full house: ten thousand sessions, a reader that freezes, a stop in the middle of traffic.
+//!
+//! These run one at a time, so that none measures another.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard_tests::people::{PATIENCE, Person};
+use switchboard_tests::process::ServerProcess;
+use switchboard_tests::stage::Heard;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Half of what a process may open here goes to this side of the connections, half to the server's.
+const FILES: u64 = 12_000;
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let files = rlimit::increase_nofile_limit(FILES).expect("the limit can be read");
+    assert!(files >= FILES, "this test needs {FILES} open files, and {files} are allowed: raise `ulimit -Hn`");
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::disallowed_methods, reason = "real sockets live in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+/// Somebody in a crowd.
+struct Voice {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl Voice {
+    async fn registered(address: SocketAddr, name: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("it is TCP");
+        let (reader, writer) = stream.into_split();
+        let mut voice = Self { reader: BufReader::with_capacity(512, reader), writer };
+        voice.expect("WELCOME").await;
+        voice.say(&format!("REGISTER {name}")).await;
+        voice.expect(&format!("REGISTER_OK {name}")).await;
+        voice
+    }
+
+    async fn say(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads");
+    }
+
+    /// The next line, or `None` at the end.
+    async fn hear(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = tokio::time::timeout(PATIENCE, self.reader.read_line(&mut line)).await.expect("it comes in time");
+        match read {
+            Ok(count) if count > 0 => Some(line.trim_end().to_owned()),
+            _ => None,
+        }
+    }
+
+    async fn expect(&mut self, line: &str) {
+        assert_eq!(self.hear().await.as_deref(), Some(line));
+    }
+}
+
+async fn pair(address: SocketAddr, one: &str, other: &str) -> (Voice, Voice) {
+    let mut first = Voice::registered(address, one).await;
+    let mut second = Voice::registered(address, other).await;
+    first.say(&format!("CONNECT {other}")).await;
+    first.expect(&format!("CONNECT_OK {other}")).await;
+    second.expect(&format!("INCOMING_CONNECTION {one}")).await;
+    (first, second)
+}
+
+/// Says `count` numbered messages and hears as many, each in its order and each of ours acknowledged.
+async fn converse(mut voice: Voice, peer: &str, count: usize) -> Voice {
+    for n in 0..count {
+        voice.say(&format!("MSG {n}")).await;
+    }
+    let (mut heard, mut acknowledged) = (0, 0);
+    while heard < count || acknowledged < count {
+        let line = voice.hear().await.expect("the session lives");
+        if line == "MSG_SENT" {
+            acknowledged += 1;
+        } else {
+            assert_eq!(line, format!("FROM {peer}: {heard}"));
+            heard += 1;
+        }
+    }
+    voice
+}
+
+#[test]
+fn nine_thousand_wait_and_a_thousand_talk() {
+    const IDLE: usize = 9_000;
+    const PAIRS: usize = 500;
+    const MESSAGES: usize = 100;
+    /// What a session that waits may cost the server, in bytes of resident memory.
+    const IDLE_MAX_BYTES: usize = 2048;
+
+    let _alone = alone();
+    let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);
+    // What the server needs to serve anybody at all is there before anybody is counted.
+    let _warm: Vec<_> = (0..50).map(|n| Person::registered(server.commands, &format!("warm{n}"))).collect();
+    let before = server.resident_bytes();
+    let idle: Vec<_> = (0..IDLE).map(|n| Person::registered(server.commands, &format!("idle{n:05}"))).collect();
+    let each = server.resident_bytes().saturating_sub(before) / IDLE;
+    println!("resident memory for each idle session: {each} bytes (RssAnon before and after {IDLE} of them)");
+    assert!(each <= IDLE_MAX_BYTES, "an idle session costs {each} bytes");
+
+    let address = server.commands;
+    runtime().block_on(async {
+        let mut talks = tokio::task::JoinSet::new();
+        for n in 0..PAIRS {
+            let (one, other) = (format!("one{n}"), format!("other{n}"));
+            talks.spawn(async move {
+                let (first, second) = pair(address, &one, &other).await;
+                tokio::join!(converse(first, &other, MESSAGES), converse(second, &one, MESSAGES))
+            });
+        }
+        let talked = talks.join_all().await;
+        assert_eq!(talked.len(), PAIRS);
+        println!("{} messages in {PAIRS} chats, none lost, each in order", 2 * PAIRS * MESSAGES);
+    });
+
+    // Everybody who waited is still there, and hears.
+    for mut person in idle {
+        person.say("PING");
+        person.expect("PONG");
+    }
+}
+
+/// The 99th percentile of a pair's round trips: from one to the other and back.
+fn p99_round_trip(first: &mut Person, second: &mut Person, rounds: usize) -> Duration {
+    let mut trips: Vec<_> = (0..rounds)
+        .map(|n| {
+            let start = now();
+            first.say(&format!("MSG {n}"));
+            second.expect(&format!("FROM First: {n}"));
+            second.say(&format!("MSG {n}"));
+            first.expect("MSG_SENT");
+            first.expect(&format!("FROM Second: {n}"));
+            let trip = start.elapsed();
+            second.expect("MSG_SENT");
+            trip
+        })
+        .collect();
+    trips.sort_unstable();
+    trips[rounds * 99 / 100]
+}
+
+#[test]
+fn a_frozen_reader_is_closed_and_nobody_else_notices() {
+    const ROUNDS: usize = 2000;
+    const OUTBOX_TIMEOUT: Duration = Duration::from_secs(4);
+
+    let _alone = alone();
+    let mut server = ServerProcess::start(&["--outbox-timeout", "4s"]);
+    let connected = |one: &str, other: &str| {
+        let (mut first, mut second) =
+            (Person::registered(server.commands, one), Person::registered(server.commands, other));
+        first.say(&format!("CONNECT {other}"));
+        first.expect(&format!("CONNECT_OK {other}"));
+        second.expect(&format!("INCOMING_CONNECTION {one}"));
+        (first, second)
+    };
+    let (mut first, mut second) = connected("First", "Second");
+    p99_round_trip(&mut first, &mut second, ROUNDS);
+    let without = p99_round_trip(&mut first, &mut second, ROUNDS);
+    let before = server.resident_bytes();
+
+    // From here on Frozen reads nothing, and Flood says all that the server takes.
+    let (flood, _frozen) = connected("Flood", "Frozen");
+    let flooding_since = now();
+    let mut saying = flood.socket().try_clone().expect("it is a socket");
+    let flooding = thread::spawn(move || {
+        let line = format!("MSG {}\n", "x".repeat(1000));
+        // The server closes Frozen, not Flood: then nobody is there to say anything to, and the flood is answered.
+        saying.set_write_timeout(Some(2 * OUTBOX_TIMEOUT)).expect("it is a socket");
+        for _ in 0..20_000 {
+            if saying.write_all(line.as_bytes()).is_err() {
+                break;
+            }
+        }
+    });
+    let told = thread::spawn(move || {
+        let mut flood = flood;
+        let mut sent = 0;
+        loop {
+            match flood.hear() {
+                Heard::Line(line) if line == "MSG_SENT" => sent += 1,
+                Heard::Line(line) => {
+                    assert_eq!(line, "PEER_DISCONNECTED");
+                    break;
+                }
+                other => panic!("{other:?} instead of PEER_DISCONNECTED"),
+            }
+        }
+        let after = flooding_since.elapsed();
+        // Whatever was said after that is answered, and nothing is acknowledged any more.
+        while let Heard::Line(line) = flood.hear() {
+            assert_eq!(line, "ERROR NOT_CONNECTED");
+        }
+        (sent, after)
+    });
+
+    // Once the buffers between them are full, the server holds what it may for Frozen, and no more.
+    thread::sleep(Duration::from_millis(500));
+    let with = p99_round_trip(&mut first, &mut second, ROUNDS);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(flooding_since.elapsed() < OUTBOX_TIMEOUT, "the round trips took longer than the freeze");
+
+    let left = server.log_line_with(r#""name":"Frozen""#);
+    let left = if left.contains("registered") { server.log_line_with(r#""name":"Frozen""#) } else { left };
+    assert!(left.contains(r#""why":"slow consumer""#), "{left}");
+    flooding.join().expect("it does not panic");
+    drop(server);
+    let (sent, after) = told.join().expect("Flood hears what it has to");
+
+    println!("round trip p99 of another pair: {without:?} without the freeze, {with:?} with it");
+    println!("Frozen closed as a slow consumer after {after:?}; {sent} messages acknowledged; {grown} bytes grown");
+    assert!(after >= OUTBOX_TIMEOUT && after < OUTBOX_TIMEOUT + Duration::from_secs(4), "closed after {after:?}");
+    assert!(with.saturating_sub(without) < Duration::from_millis(1), "{without:?} without, {with:?} with");
+    assert!(grown < 4 * 1024 * 1024, "the server grew by {grown} bytes");
+}
+
+#[test]
+fn what_was_acknowledged_before_a_stop_has_arrived() {
+    const PAIRS: usize = 50;
+
+    let _alone = alone();
+    let mut server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info"]);
+    let address = server.commands;
+    runtime().block_on(async {
+        let mut talks = tokio::task::JoinSet::new();
+        for n in 0..PAIRS {
+            let (one, other) = (format!("one{n}"), format!("other{n}"));
+            let (Voice { mut reader, mut writer }, mut second) = pair(address, &one, &other).await;
+            // One says numbered messages without end; both write down what they hear, to the end.
+            talks.spawn(async move {
+                let saying = async {
+                    for n in 0_u64.. {
+                        if writer.write_all(format!("MSG {n}\n").as_bytes()).await.is_err() {
+                            break;
+                        }
+                        // A pause now and then lets every session have its say.
+                        if n % 16 == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                };
+                let counting = async {
+                    let (mut acknowledged, mut line) = (0_u64, String::new());
+                    while reader.read_line(&mut line).await.is_ok_and(|count| count > 0) {
+                        acknowledged += u64::from(line == "MSG_SENT\n");
+                        line.clear();
+                    }
+                    acknowledged
+                };
+                let hearing = async {
+                    let mut arrived = 0_u64;
+                    while let Some(line) = second.hear().await {
+                        if line != "ERROR SERVER_SHUTDOWN" {
+                            assert_eq!(line, format!("FROM {one}: {arrived}"));
+                            arrived += 1;
+                        }
+                    }
+                    // Closing is what ends the lingering of the server, and with it the saying.
+                    drop(second);
+                    arrived
+                };
+                let (acknowledged, arrived, ()) = tokio::join!(counting, hearing, saying);
+                (acknowledged, arrived)
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.signal("TERM");
+        let counts = talks.join_all().await;
+        let acknowledged: u64 = counts.iter().map(|(acknowledged, _)| acknowledged).sum();
+        let arrived: u64 = counts.iter().map(|(_, arrived)| arrived).sum();
+        println!("{} sessions: {acknowledged} messages acknowledged, {arrived} arrived", 2 * PAIRS);
+        assert!(counts.iter().all(|&(acknowledged, _)| acknowledged > 0), "a pair never spoke: {counts:?}");
+        assert!(counts.iter().all(|(acknowledged, arrived)| arrived >= acknowledged), "{counts:?}");
+    });
+    assert_eq!(server.wait().code(), Some(0));
+}
