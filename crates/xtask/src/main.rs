@@ -1,0 +1,30 @@
+//! What a maintainer runs: `cargo xtask test`.
+
+mod packages;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What a maintainer of Switchboard runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Everything that has to hold before a change lands: format, lints, docs, and all tests.
+    ///
+    /// Installs the system packages that the tests need, where they are missing and this is Debian or Ubuntu, as root
+    /// or by sudo; elsewhere it says which they are.
+    Test,
+}
+
+fn main() -> ExitCode {
+    let Task::Test = Task::parse();
+    match test::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The programs that tests talk to, and the Debian packages that bring them.
+
+use std::process::{Command, Stdio};
+
+/// A program that tests need.
+struct Needed {
+    /// How to see that it is there, and is the right one: what to run, and what its output holds.
+    probe: (&'static str, &'static [&'static str], &'static str),
+    /// The Debian package that brings it.
+    package: &'static str,
+}
+
+const NEEDED: &[Needed] = &[
+    // The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
+    Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" },
+    Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" },
+    Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
+    Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
+    Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
+];
+
+/// Sees to it that every program is there.
+pub(crate) fn ensure() -> Result<(), String> {
+    let packages = missing();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
+    let by_hand = format!("the tests need programs that are not here; on Debian or Ubuntu, run as root: {install}");
+    let mut shell = if succeeds("sh", &["-c", "command -v apt-get && test \"$(id -u)\" = 0"]) {
+        Command::new("sh")
+    } else if succeeds("sh", &["-c", "command -v apt-get && sudo --non-interactive true"]) {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "sh"]);
+        sudo
+    } else {
+        return Err(by_hand);
+    };
+    println!("installing {}", packages.join(", "));
+    let installed = shell.args(["-c", &install]).env("DEBIAN_FRONTEND", "noninteractive").status();
+    if !installed.is_ok_and(|status| status.success()) || !missing().is_empty() {
+        return Err(by_hand);
+    }
+    Ok(())
+}
+
+fn missing() -> Vec<&'static str> {
+    NEEDED.iter().filter(|needed| !is_there(needed)).map(|needed| needed.package).collect()
+}
+
+fn is_there(needed: &Needed) -> bool {
+    let (program, args, expected) = needed.probe;
+    Command::new(program).args(args).stdin(Stdio::null()).output().is_ok_and(|output| {
+        [output.stdout, output.stderr].iter().any(|text| String::from_utf8_lossy(text).contains(expected))
+    })
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let quiet =
+        Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
