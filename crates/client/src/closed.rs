@@ -1,0 +1,38 @@
+//! Why a connection is over.
+
+use serde::{Deserialize, Serialize};
+use switchboard_protocol::Code;
+
+/// Why a connection is over.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "why", rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum Closed {
+    /// The server closed it between two lines, and gave no reason.
+    #[error("the server closed the connection")]
+    ByServer,
+    /// The server closed it and said why.
+    #[error("the server closed the connection: {code}: {}", code.sentence())]
+    WithCode {
+        /// The code of its last `ERROR`.
+        code: Code,
+    },
+    /// It ended inside a line: the server died, or something between cut it.
+    #[error("the connection was cut in the middle of a line")]
+    MidLine,
+    /// A line passed the bound. What it answered is not known, so nothing after it can be trusted.
+    #[error("the server sent a line of more than {max_bytes} bytes")]
+    LineTooLong {
+        /// The bound, in bytes with the LF.
+        max_bytes: usize,
+    },
+    /// Reading or writing failed.
+    #[error("the connection failed: {reason}")]
+    Failed {
+        /// What the system said.
+        reason: String,
+    },
+    /// On this side: nobody holds the [`Client`](crate::Client) any more.
+    #[error("this side closed the connection")]
+    Dropped,
+}

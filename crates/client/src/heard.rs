@@ -1,0 +1,100 @@
+//! What a line from the server is: the answer to a command, or an event.
+//!
+//! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
+//! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
+
+use switchboard_protocol::{Code, Reply, commands};
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::show;
+
+/// A line from the server, sorted by who waits for it.
+#[derive(Debug)]
+pub enum Heard {
+    /// It answers the oldest command that has no answer yet. An `ERROR` is an [`Error::Refused`] or, where its code is
+    /// news to this version, an [`Error::RefusedOtherwise`].
+    Answer(Result<Reply<'static>, Error>),
+    /// It answers nothing.
+    Event(Event),
+}
+
+impl Heard {
+    /// Sorts one line, given without its end.
+    ///
+    /// ```
+    /// use switchboard_client::{Event, Heard};
+    ///
+    /// assert!(matches!(Heard::new("PONG"), Heard::Answer(Ok(_))));
+    /// assert!(matches!(Heard::new("FROM Elias: hi"), Heard::Event(Event::Message { .. })));
+    /// ```
+    #[must_use]
+    pub fn new(line: &str) -> Self {
+        match commands::parse_reply(line) {
+            Ok(Reply::IncomingConnection { name }) => {
+                Self::Event(Event::IncomingConnection { name: name.into_owned() })
+            }
+            Ok(Reply::From { name, text }) => {
+                Self::Event(Event::Message { from: name.into_owned(), text: text.into_owned() })
+            }
+            Ok(Reply::PeerDisconnected) => Self::Event(Event::PeerDisconnected),
+            Ok(Reply::Error { code, detail }) if ends_session(code) => {
+                Self::Event(Event::Notice { code, detail: detail.map(|detail| show::safe(&detail).into_owned()) })
+            }
+            Ok(Reply::Error { code, detail }) => {
+                let detail = detail.map(|detail| show::safe(&detail).into_owned());
+                Self::Answer(Err(Error::Refused { code, detail }))
+            }
+            Ok(Reply::Welcome) => Self::Event(Event::Unknown { line: line.to_owned() }),
+            Ok(reply) => Self::Answer(Ok(reply.into_owned())),
+            Err(_) => match line.strip_prefix("ERROR ") {
+                Some(code) => Self::Answer(Err(Error::RefusedOtherwise { code: show::safe(code).into_owned() })),
+                None => Self::Event(Event::Unknown { line: line.to_owned() }),
+            },
+        }
+    }
+}
+
+/// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it is never
+/// the answer to a command.
+pub(crate) fn ends_session(code: Code) -> bool {
+    matches!(
+        code,
+        Code::WrongProtocol | Code::RegisterTimeout | Code::ServerFull | Code::TooManySessions | Code::ServerShutdown
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_answers_or_events() {
+        let answers = ["PONG", "USERS ", "REGISTER_OK Noy", "MSG_SENT", "ERROR NAME_TAKEN", "ERROR NEWS", "PONG\r"];
+        let events = [
+            "FROM Elias: hi",
+            "INCOMING_CONNECTION Elias",
+            "PEER_DISCONNECTED",
+            "ERROR SERVER_SHUTDOWN",
+            "ERROR REGISTER_TIMEOUT",
+            "ERROR SERVER_FULL later",
+            "WELCOME",
+            "HELLO_OK 2",
+            "",
+        ];
+        for line in answers {
+            assert!(matches!(Heard::new(line), Heard::Answer(_)), "given {line:?}");
+        }
+        for line in events {
+            assert!(matches!(Heard::new(line), Heard::Event(_)), "given {line:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_in_an_error_is_safe_to_print() {
+        for line in ["ERROR NAME_TAKEN \u{1b}[2J", "ERROR \u{1b}[2J"] {
+            let Heard::Answer(Err(error)) = Heard::new(line) else { panic!("{line:?} is a refusal") };
+            assert!(error.to_string().contains("\\u{1b}[2J"), "{error}");
+        }
+    }
+}

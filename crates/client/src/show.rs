@@ -1,0 +1,139 @@
+//! What arrives, made safe to show.
+//!
+//! A terminal obeys what it is told to print: an escape sequence moves the cursor or retitles the window, and a
+//! bidirectional override lets one name pass for another. So characters that steer instead of being seen are shown as
+//! `\u{202e}`, by a filter of our own: a stripper of ANSI sequences would leave DEL, C1 and the overrides in place.
+//! Joiners stay, because emoji and Persian need them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// Whether `c` steers what shows it instead of being shown.
+///
+/// These are the controls (C0 but tab, DEL, C1), the marks, embeddings, overrides and isolates of direction
+/// (UAX #9 §2), line and paragraph separators, the deprecated format characters U+206A to U+206F, the byte order mark,
+/// interlinear annotation and tag characters.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    match c {
+        '\t' => false,
+        '\u{61c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => true,
+        _ => c.is_control(),
+    }
+}
+
+/// `text` with every character that [`steers`] shown as `\u{…}`.
+///
+/// ```
+/// use switchboard_client::show;
+///
+/// assert_eq!(show::safe("\u{1b}[2J"), r"\u{1b}[2J");
+/// ```
+#[must_use]
+pub fn safe(text: &str) -> Cow<'_, str> {
+    escape(text, |c, out| {
+        let _ = write!(out, "{}", c.escape_unicode());
+    })
+}
+
+/// `value` as one line of JSON in which every character that [`steers`] is a `\uXXXX`: what reads JSON gets the text as
+/// it was, and a terminal that happens to show it is safe.
+///
+/// # Panics
+///
+/// If `value` cannot be JSON (a map whose keys are no strings). The types of this crate and of the protocol can.
+#[must_use]
+pub fn json(value: &impl Serialize) -> String {
+    let plain = serde_json::to_string(value).expect("a value that JSON has a form for");
+    // Outside its strings JSON has no such characters, so what is replaced is always inside one.
+    escape(&plain, |c, out| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    })
+    .into_owned()
+}
+
+fn escape(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    if !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) { put(c, &mut out) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_steers_is_shown_and_what_is_text_stays() {
+        let cases = [
+            ("hello", "hello"),
+            ("tab\tstays", "tab\tstays"),
+            ("\u{1b}[31mred\u{1b}[0m", r"\u{1b}[31mred\u{1b}[0m"),
+            ("\0\u{7}\u{8}\r\n", r"\u{0}\u{7}\u{8}\u{d}\u{a}"),
+            ("\u{7f}\u{80}\u{9b}31m\u{9f}", r"\u{7f}\u{80}\u{9b}31m\u{9f}"),
+            ("\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}", r"\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}"),
+            ("\u{2066}\u{2067}\u{2068}\u{2069}", r"\u{2066}\u{2067}\u{2068}\u{2069}"),
+            ("\u{200e}\u{200f}\u{61c}", r"\u{200e}\u{200f}\u{61c}"),
+            ("\u{2028}\u{2029}\u{feff}", r"\u{2028}\u{2029}\u{feff}"),
+            ("\u{e0001}\u{e0041}\u{e007f}", r"\u{e0001}\u{e0041}\u{e007f}"),
+            ("👩\u{200d}👩\u{200d}👧 می\u{200c}خواهم", "👩\u{200d}👩\u{200d}👧 می\u{200c}خواهم"),
+            ("שלום, مرحبا, 你好, e\u{301} \u{a0}", "שלום, مرحبا, 你好, e\u{301} \u{a0}"),
+            (r"\u{202e}", r"\u{202e}"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(safe(given), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn json_escapes_what_serde_json_leaves() {
+        assert_eq!(json(&"a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}é"), r#""a\u001b\u007f\u009b\u202e\udb40\udc41é""#);
+    }
+
+    /// Any text, with more of what steers than chance would give.
+    fn text() -> impl Strategy<Value = String> {
+        let c = prop_oneof![
+            any::<char>(),
+            prop::char::range('\0', '\u{ff}'),
+            prop::char::range('\u{2000}', '\u{206f}'),
+            prop::char::range('\u{e0000}', '\u{e0080}'),
+        ];
+        prop::collection::vec(c, 0..40).prop_map(String::from_iter)
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_steers_gets_through(text in text()) {
+            prop_assert!(!safe(&text).chars().any(steers));
+            prop_assert!(!json(&text).chars().any(steers));
+        }
+
+        #[test]
+        fn text_without_it_is_unchanged(text in text()) {
+            let text: String = text.chars().filter(|&c| !steers(c)).collect();
+            prop_assert_eq!(safe(&text), &*text);
+        }
+
+        #[test]
+        fn a_program_reads_json_back_as_it_was(text in text()) {
+            prop_assert_eq!(serde_json::from_str::<String>(&json(&text)).expect("it is JSON"), text);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The library against a server that plays a dialogue.
+
+mod fake;
+
+use std::time::Duration;
+
+use fake::{Fake, PATIENCE, Talk};
+use switchboard_client::{Client, Closed, EVENTS_MAX, Error, Event, Events};
+use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::{Code, Reply};
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+/// Runs `test` on one thread, beside its fake server.
+async fn beside<T>(test: impl Future<Output = T>) -> T {
+    timeout(2 * PATIENCE, LocalSet::new().run_until(test)).await.expect("a test ends in time")
+}
+
+async fn connect(server: &Fake) -> (Client, Events) {
+    Client::connect(server.addr).await.expect("the fake server says WELCOME")
+}
+
+fn message(from: &str, text: &str) -> Option<Event> {
+    Some(Event::Message { from: from.to_owned(), text: text.to_owned() })
+}
+
+#[tokio::test]
+async fn each_command_is_one_line_and_one_answer() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > WHO
+            < USERS Noy,Elias
+            > CONNECT elias
+            < CONNECT_OK Elias
+            > MSG   two  spaces
+            < MSG_SENT
+            > PING
+            < PONG
+            > DISCONNECT
+            < DISCONNECT_OK
+            > HELLO 2
+            < ERROR UNKNOWN_COMMAND
+            > WHO
+            < USERS\u{20}
+            ."])
+        .await;
+        let (client, events) = connect(&server).await;
+        assert_eq!(client.register("Noy").await.expect("taken"), "Noy");
+        assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
+        assert_eq!(client.connect_to("elias").await.expect("connected"), "Elias");
+        client.send("  two  spaces").await.expect("taken");
+        assert!(client.ping().await.expect("answered") < PATIENCE);
+        client.disconnect().await.expect("left");
+        let refused = client.request("HELLO 2").await;
+        assert!(matches!(refused, Err(Error::Refused { code: Code::UnknownCommand, .. })), "{refused:?}");
+        assert!(matches!(client.request("WHO").await, Ok(Reply::Users { names }) if names.iter().count() == 0));
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_servers_code_is_in_the_error() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            > CONNECT ghost
+            < ERROR USER_NOT_FOUND Nobody of that name.
+            > MSG hi
+            < ERROR NEWS_TO_YOU at all
+            > PING
+            < MSG_SENT
+            > PING
+            < PONG
+            ."])
+        .await;
+        let (client, events) = connect(&server).await;
+        let errors = [
+            client.register("Noy").await.expect_err("taken").to_string(),
+            client.connect_to("ghost").await.expect_err("no such user").to_string(),
+            client.send("hi").await.expect_err("refused").to_string(),
+            client.ping().await.expect_err("another answer").to_string(),
+        ];
+        assert_eq!(
+            errors,
+            [
+                "NAME_TAKEN: Somebody else has that name: choose another.",
+                "USER_NOT_FOUND: Nobody of that name.",
+                "NEWS_TO_YOU at all: the server refused, for a reason that this version does not know",
+                "the server answered \"MSG_SENT\", which does not answer PING",
+            ]
+        );
+        client.ping().await.expect("the session goes on");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_one_line_is_not_sent() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > PING
+            < PONG
+            ."])
+        .await;
+        let (client, events) = connect(&server).await;
+        assert!(matches!(client.register("two words").await, Err(Error::Name(_))));
+        assert!(matches!(client.connect_to("a\nMSG b").await, Err(Error::Text(_))));
+        assert!(matches!(client.send("a\nDISCONNECT").await, Err(Error::Text(_))));
+        assert!(matches!(client.send(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.request("PING\rPING").await, Err(Error::Text(_))));
+        assert!(matches!(client.request(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.request(" \t").await, Err(Error::Blank)));
+        client.ping().await.expect("answered");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dropped_command_shifts_no_answer() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > WHO
+            > PING
+            < USERS Noy
+            < PONG
+            ."])
+        .await;
+        let (client, events) = connect(&server).await;
+        let mut who = Box::pin(client.who());
+        // Polled once, so that it is on its way, and given up.
+        assert!(timeout(Duration::ZERO, &mut who).await.is_err());
+        drop(who);
+        client.ping().await.expect("the answer to PING is PONG");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn commands_that_wait_together_are_answered_in_order() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            for message in 0..2_000 {
+                talk.hear(&format!("MSG {message}")).await;
+                talk.say(if message % 7 == 0 { b"ERROR NOT_CONNECTED\n" } else { b"MSG_SENT\n" }).await;
+            }
+            talk.hear_end().await;
+        })
+        .await;
+        let (client, events) = connect(&server).await;
+        let sending: Vec<_> = (0..2_000)
+            .map(|message| {
+                let client = client.clone();
+                tokio::task::spawn_local(async move { client.send(&message.to_string()).await })
+            })
+            .collect();
+        for (message, sent) in sending.into_iter().enumerate() {
+            assert_eq!(sent.await.expect("no panic").is_err(), message % 7 == 0, "message {message}");
+        }
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_are_told_from_answers() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > WHO
+            < INCOMING_CONNECTION Elias
+            < FROM Elias: PONG: not an answer
+            < HELLO_OK 2
+            < USERS Noy,Elias
+            < PEER_DISCONNECTED
+            < PONG
+            < ERROR SERVER_SHUTDOWN"])
+        .await;
+        let (client, mut events) = connect(&server).await;
+        assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
+        assert_eq!(events.next().await, Some(Event::IncomingConnection { name: "Elias".to_owned() }));
+        assert_eq!(events.next().await, message("Elias", "PONG: not an answer"));
+        assert_eq!(events.next().await, Some(Event::Unknown { line: "HELLO_OK 2".to_owned() }));
+        assert_eq!(events.next().await, Some(Event::PeerDisconnected));
+        assert_eq!(events.next().await, Some(Event::Unknown { line: "PONG".to_owned() }));
+        assert_eq!(events.next().await, Some(Event::Notice { code: Code::ServerShutdown, detail: None }));
+        let closed = Closed::WithCode { code: Code::ServerShutdown };
+        assert_eq!(events.next().await, Some(Event::Closed(closed.clone())));
+        assert_eq!(events.next().await, None);
+        assert!(matches!(client.ping().await, Err(Error::Closed(why)) if why == closed));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_that_waits_is_told_why_the_connection_ended() {
+    let cases = [
+        ("< WELCOME\n> WHO\n<| USERS Noy,El", Closed::MidLine),
+        ("< WELCOME\n> WHO", Closed::ByServer),
+        ("< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT", Closed::WithCode { code: Code::RegisterTimeout }),
+    ];
+    for (dialogue, expected) in cases {
+        beside(async {
+            let server = Fake::play([dialogue]).await;
+            let (client, _events) = connect(&server).await;
+            let who = client.who().await;
+            assert!(matches!(&who, Err(Error::Closed(why)) if *why == expected), "{dialogue:?} gave {who:?}");
+            server.done().await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_over_the_bound_ends_the_connection() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\nFROM Elias: ").await;
+            talk.say(&[b'x'; LINE_MAX_BYTES]).await;
+            talk.say(b"\nPONG\n").await;
+            talk.hear_end().await;
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        let closed = Closed::LineTooLong { max_bytes: LINE_MAX_BYTES };
+        assert_eq!(events.next().await, Some(Event::Closed(closed)));
+        drop(client);
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_utf_8_are_taken_lossily() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\r\nFROM Elias: caf\xe9\r\n").await;
+            talk.hear_end().await;
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        assert_eq!(events.next().await, message("Elias", "caf\u{fffd}"));
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+/// A server that sends more events than the queue holds, and only then answers.
+async fn talkative() -> Fake {
+    Fake::with(async |listener: TcpListener| {
+        let mut talk = Talk::accept(&listener).await;
+        talk.say(b"WELCOME\n").await;
+        talk.hear("PING").await;
+        for event in 0..3 * EVENTS_MAX {
+            talk.say(format!("FROM Elias: {event}\n").as_bytes()).await;
+        }
+        talk.say(b"PONG\n").await;
+        talk.hear_end().await;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_full_queue_of_events_holds_up_reading_and_loses_nothing() {
+    beside(async {
+        let server = talkative().await;
+        let (client, mut events) = connect(&server).await;
+        let ping = tokio::task::spawn_local({
+            let client = client.clone();
+            async move { client.ping().await }
+        });
+        for event in 0..3 * EVENTS_MAX {
+            assert_eq!(events.next().await, message("Elias", &event.to_string()));
+            // What is in the queue and what the reader has in its hand is all that may have been read.
+            assert!(event + EVENTS_MAX + 2 > 3 * EVENTS_MAX || !ping.is_finished(), "answered after {event} events");
+        }
+        ping.await.expect("no panic").expect("answered");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_nobody_wants_are_discarded() {
+    beside(async {
+        let server = talkative().await;
+        let (client, events) = connect(&server).await;
+        drop(events);
+        client.ping().await.expect("answered");
+        drop(client);
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connecting_says_what_is_wrong() {
+    beside(async {
+        let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound");
+        let error = Client::connect(nobody).await.expect_err("nobody listens").to_string();
+        let expected = "connection refused. Is the server running? Start it with: switchboard-server";
+        assert_eq!(error, format!("cannot reach {nobody}: {expected}"));
+
+        let server = Fake::play(["< ERROR SERVER_FULL", "< HTTP/1.1 400 Bad \u{1b}[31mRequest"]).await;
+        let error = Client::connect(server.addr).await.expect_err("it is full").to_string();
+        assert_eq!(error, "SERVER_FULL: The server is full: try again later.");
+        let error = Client::connect(server.addr).await.expect_err("no chat").to_string();
+        assert!(error.contains(r#"it began with "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
+        server.done().await;
+
+        let silent = Fake::play(["."]).await;
+        let limit = Duration::from_millis(50);
+        let error = Client::connect_within(silent.addr, limit).await.expect_err("it says nothing");
+        assert!(matches!(error, Error::NoWelcome { .. }), "{error}");
+        silent.done().await;
+    })
+    .await;
+}
