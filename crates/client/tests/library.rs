@@ -326,7 +326,7 @@ async fn connecting_says_what_is_wrong() {
 
         let server = Fake::play(["< ERROR SERVER_FULL", "< HTTP/1.1 400 Bad \u{1b}[31mRequest"]).await;
         let error = Client::connect(server.addr).await.expect_err("it is full").to_string();
-        assert_eq!(error, "SERVER_FULL: The server is full: try again later.");
+        assert_eq!(error, "the server closed the connection: SERVER_FULL: The server is full: try again later.");
         let error = Client::connect(server.addr).await.expect_err("no chat").to_string();
         assert!(error.contains(r#"it began with "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
         server.done().await;

@@ -15,16 +15,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// The longest that any one thing in a test may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Fake {
-    pub addr: SocketAddr,
+pub(crate) struct Fake {
+    pub(crate) addr: SocketAddr,
     playing: JoinHandle<()>,
 }
 
 impl Fake {
     /// Plays one dialogue for each connection, in order.
-    pub async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
+    pub(crate) async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
         Self::with(async move |listener| {
             for dialogue in dialogues {
                 Talk::accept(&listener).await.play(dialogue).await;
@@ -34,14 +34,14 @@ impl Fake {
     }
 
     /// Runs `server` on a listener.
-    pub async fn with(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
+    pub(crate) async fn with(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback takes a listener");
         let addr = listener.local_addr().expect("it is bound");
         Self { addr, playing: tokio::task::spawn_local(async move { server(listener).await }) }
     }
 
     /// Waits for the last dialogue to end, and fails if it went another way.
-    pub async fn done(self) {
+    pub(crate) async fn done(self) {
         timeout(PATIENCE, self.playing)
             .await
             .expect("the dialogue ends in time")
@@ -50,17 +50,17 @@ impl Fake {
 }
 
 /// One connection, as the server sees it.
-pub struct Talk {
+pub(crate) struct Talk {
     stream: BufReader<TcpStream>,
 }
 
 impl Talk {
-    pub async fn accept(listener: &TcpListener) -> Self {
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a client comes").expect("it is accepted");
         Self { stream: BufReader::new(stream) }
     }
 
-    pub async fn play(&mut self, dialogue: &str) {
+    pub(crate) async fn play(&mut self, dialogue: &str) {
         for line in dialogue.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             if line == "." {
                 self.hear_end().await;
@@ -76,15 +76,15 @@ impl Talk {
         }
     }
 
-    pub async fn say(&mut self, bytes: &[u8]) {
+    pub(crate) async fn say(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).await.expect("the client listens");
     }
 
-    pub async fn hear(&mut self, expected: &str) {
+    pub(crate) async fn hear(&mut self, expected: &str) {
         assert_eq!(self.hear_line().await.as_deref(), Some(expected));
     }
 
-    pub async fn hear_end(&mut self) {
+    pub(crate) async fn hear_end(&mut self) {
         assert_eq!(self.hear_line().await, None, "the client says no more");
     }
 

@@ -1,0 +1,65 @@
+//! How the program ends when it does not end well.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use switchboard_client::{Closed, Error};
+
+/// Why the program stops. Each kind has the exit code that `--help` lists.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The server refused something, and what it said was printed.
+    #[error("the server refused something")]
+    Refusals,
+    /// The command line or the input cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// No answer came in time.
+    #[error("no answer within {}: the server may be busy; --timeout sets how long to wait", humantime::format_duration(*.0))]
+    TimedOut(Duration),
+    /// The library says why.
+    #[error(transparent)]
+    Client(#[from] Error),
+    /// Standard input or output failed.
+    #[error("cannot read input or write output: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// Says why on standard error, and gives the exit code. A reader that went away (`switchboard who | head -1`) is no
+    /// failure.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Refusals => {}
+            _ => {
+                use io::Write as _;
+                // Nowhere is left to say that standard error is closed.
+                let _ = writeln!(io::stderr(), "switchboard: {self}");
+            }
+        }
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Refusals => 1,
+            Self::Usage(_) => 2,
+            Self::TimedOut(_) => 4,
+            Self::Io(_) => 5,
+            Self::Client(error) => match error {
+                Error::Refused { .. } | Error::RefusedOtherwise { .. } => 1,
+                Error::Name(_) | Error::Text(_) | Error::Blank => 2,
+                Error::ConnectTimeout { .. } | Error::NoWelcome { .. } => 4,
+                _ => 3,
+            },
+        }
+    }
+}
+
+impl From<Closed> for Failure {
+    fn from(closed: Closed) -> Self {
+        Self::Client(Error::Closed(closed))
+    }
+}

@@ -1,0 +1,102 @@
+//! One thing, done and over: `ping`, `who`, `send`, `listen`.
+
+use std::time::Duration;
+
+use serde_json::json;
+use switchboard_client::{Client, Error, Event, Events};
+use switchboard_protocol::{Reply, Users};
+use tokio::time::{sleep, timeout};
+
+use super::args::Options;
+use super::failure::Failure;
+use super::output;
+
+/// Asks `count` times, `interval` apart, and prints each round trip.
+pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), Failure> {
+    let (client, events) = Client::connect_within(addr, options.timeout).await?;
+    drop(events);
+    for turn in 0..count {
+        if turn > 0 {
+            sleep(interval).await;
+        }
+        let round_trip = within(options, client.ping()).await?;
+        if options.json {
+            output::json(&json!({ "reply": "PONG", "seconds": round_trip.as_secs_f64() }))?;
+        } else {
+            output::line(&format!("PONG from {addr} in {:.3} ms", 1e3 * round_trip.as_secs_f64()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints who is registered.
+pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), Failure> {
+    let (client, events) = Client::connect_within(addr, options.timeout).await?;
+    drop(events);
+    let names = within(options, client.who()).await?;
+    if options.json {
+        output::json(&Reply::Users { names: Users::from(names) })?;
+        return Ok(());
+    }
+    for name in names {
+        output::line(&name)?;
+    }
+    Ok(())
+}
+
+/// Sends one message. Prints nothing: the exit code says whether it was taken.
+pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), Failure> {
+    let (client, events) = Client::connect_within(addr, options.timeout).await?;
+    drop(events);
+    within(options, client.register(&name_or_guest(options))).await?;
+    within(options, client.connect_to(user)).await?;
+    within(options, client.send(text)).await?;
+    if options.json {
+        output::json(&Reply::MsgSent)?;
+    }
+    within(options, client.disconnect()).await
+}
+
+/// Prints what comes for a name until `count` messages have come, or until interrupted.
+pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), Failure> {
+    let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
+    let name = within(options, client.register(&name_or_guest(options))).await?;
+    if options.name.is_none() {
+        eprintln!("switchboard: listening as {}", switchboard_client::show::safe(&name));
+    }
+    tokio::select! {
+        listened = print_events(&mut events, options, count) => listened,
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+async fn print_events(events: &mut Events, options: &Options, count: Option<u64>) -> Result<(), Failure> {
+    let mut left = count;
+    while left != Some(0) {
+        let Some(event) = events.next().await else { break };
+        if options.json {
+            output::json(&event)?;
+        }
+        match event {
+            Event::Message { from, text } => {
+                if !options.json {
+                    output::line(&format!("{from}: {text}"))?;
+                }
+                left = left.map(|left| left - 1);
+            }
+            Event::Closed(closed) => return Err(closed.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The answer to one command, or that there was none in time.
+async fn within<T>(options: &Options, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    let answered = timeout(options.timeout, asked).await.map_err(|_| Failure::TimedOut(options.timeout))?;
+    Ok(answered?)
+}
+
+fn name_or_guest(options: &Options) -> String {
+    options.name.clone().unwrap_or_else(|| format!("guest-{:04x}", fastrand::u16(..)))
+}

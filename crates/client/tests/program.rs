@@ -1,0 +1,333 @@
+//! The program `switchboard` as a script runs it, against a server that plays a dialogue.
+
+mod fake;
+
+use std::process::Stdio;
+
+use fake::{Fake, PATIENCE, Talk};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+/// Runs `test` on one thread, beside its fake server.
+async fn beside<T>(test: impl Future<Output = T>) -> T {
+    timeout(2 * PATIENCE, LocalSet::new().run_until(test)).await.expect("a test ends in time")
+}
+
+fn start(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_switchboard"))
+        .args(args)
+        .env_remove("SWITCHBOARD_ADDR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program starts")
+}
+
+/// What the program wrote, and its exit code.
+#[derive(Debug, Eq, PartialEq)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn ran(code: i32, out: &str, err: &str) -> Ran {
+    Ran { code, out: out.to_owned(), err: err.to_owned() }
+}
+
+async fn finish(child: Child) -> Ran {
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends in time").expect("it ran");
+    Ran {
+        code: output.status.code().expect("it was not killed"),
+        out: String::from_utf8(output.stdout).expect("it writes UTF-8"),
+        err: String::from_utf8(output.stderr).expect("it writes UTF-8"),
+    }
+}
+
+/// Runs the program with `input` as its standard input.
+async fn run(args: &[&str], input: &[u8]) -> Ran {
+    let mut child = start(args);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // The program may end before it has read all of its input.
+    let _ = stdin.write_all(input).await;
+    drop(stdin);
+    finish(child).await
+}
+
+/// Runs the program with `args` after the address of a server that plays `dialogue`.
+async fn against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Ran {
+    beside(async {
+        let server = Fake::play([dialogue]).await;
+        let addr = server.addr.to_string();
+        let ran = run(&[&[&*addr], args].concat(), input).await;
+        server.done().await;
+        Ran { err: ran.err.replace(&addr, "ADDR"), out: ran.out.replace(&addr, "ADDR"), ..ran }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_script_is_sent_as_it_is_and_each_reply_printed() {
+    let dialogue = "
+        < WELCOME
+        > register Noy
+        > CONNECT Elias
+        > MSG   two  spaces
+        >\u{20}
+        > PING
+        < REGISTER_OK Noy
+        < CONNECT_OK Elias
+        < MSG_SENT
+        < FROM Elias: hi
+        < PONG
+        .";
+    let expected = "WELCOME\nREGISTER_OK Noy\nCONNECT_OK Elias\nMSG_SENT\nFROM Elias: hi\nPONG\n";
+    let input = b"register Noy\nCONNECT Elias\nMSG   two  spaces\n\nPING";
+    assert_eq!(against(dialogue, &[], input).await, ran(0, expected, ""));
+}
+
+#[tokio::test]
+async fn name_and_chat_come_before_the_script() {
+    let dialogue = "
+        < WELCOME
+        > REGISTER Noy
+        > CONNECT Elias
+        > MSG hi
+        < REGISTER_OK Noy
+        < CONNECT_OK Elias
+        < MSG_SENT
+        .";
+    let expected = "WELCOME\nREGISTER_OK Noy\nCONNECT_OK Elias\nMSG_SENT\n";
+    assert_eq!(against(dialogue, &["--name", "Noy", "--chat", "Elias"], b"MSG hi\n").await, ran(0, expected, ""));
+}
+
+#[tokio::test]
+async fn a_refusal_is_printed_and_makes_the_exit_code() {
+    let dialogue = "
+        < WELCOME
+        > MSG hi
+        > PING
+        < ERROR NOT_REGISTERED
+        < PONG
+        .";
+    let expected = ran(1, "WELCOME\nERROR NOT_REGISTERED\nPONG\n", "");
+    assert_eq!(against(dialogue, &[], b"MSG hi\nPING\n").await, expected);
+}
+
+#[tokio::test]
+async fn a_script_prints_json_when_asked() {
+    let dialogue = "
+        < WELCOME
+        > WHO
+        > MSG hi
+        > HELLO 2
+        < USERS Noy,Elias
+        < FROM Elias: \u{9b}31m\u{202e}\"hi\"
+        < ERROR NOT_CONNECTED
+        < ERROR NEWS
+        .";
+    let expected = r#"{"reply":"WELCOME"}
+{"reply":"USERS","names":["Noy","Elias"]}
+{"event":"MESSAGE","from":"Elias","text":"\u009b31m\u202e\"hi\""}
+{"reply":"ERROR","code":"NOT_CONNECTED"}
+{"code":"NEWS","reply":"ERROR"}
+"#;
+    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\n").await, ran(1, expected, ""));
+}
+
+#[tokio::test]
+async fn what_steers_a_terminal_is_shown() {
+    let dialogue = "
+        < WELCOME
+        > PING
+        < FROM Elias: \u{1b}[2J\u{7f}\u{202e}olleh
+        < PONG
+        .";
+    let expected = ran(0, "WELCOME\nFROM Elias: \\u{1b}[2J\\u{7f}\\u{202e}olleh\nPONG\n", "");
+    assert_eq!(against(dialogue, &[], b"PING\n").await, expected);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_exit_code_3() {
+    let cases = [
+        ("< WELCOME\n> PING", "the server closed the connection", "WELCOME\n"),
+        ("< WELCOME\n> PING\n<| PO", "the connection was cut in the middle of a line", "WELCOME\n"),
+    ];
+    for (dialogue, why, out) in cases {
+        let expected = ran(3, out, &format!("switchboard: {why}\n"));
+        assert_eq!(against(dialogue, &[], b"PING\n").await, expected, "given {dialogue:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_never_comes_is_exit_code_4() {
+    let expected = ran(
+        4,
+        "WELCOME\n",
+        "switchboard: no answer within 50ms: the server may be busy; --timeout sets how long to wait\n",
+    );
+    assert_eq!(against("< WELCOME\n> DISCONNECT\n.", &["--timeout", "50ms"], b"DISCONNECT\n").await, expected);
+}
+
+#[tokio::test]
+async fn no_server_is_exit_code_3_and_says_how_to_start_one() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound").to_string();
+    let err = format!(
+        "switchboard: cannot reach {nobody}: connection refused. Is the server running? Start it with: switchboard-server\n"
+    );
+    for args in [&[&*nobody][..], &["who", &nobody], &["ping", &nobody], &[&nobody, "send", "Elias", "hi"]] {
+        assert_eq!(run(args, b"").await, ran(3, "", &err), "given {args:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_script_is_answered_whole() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            for message in 0..20_000 {
+                talk.hear(&format!("MSG {message}")).await;
+            }
+            talk.say(&b"MSG_SENT\n".repeat(20_000)).await;
+            talk.hear_end().await;
+        })
+        .await;
+        let script: String = (0..20_000).map(|message| format!("MSG {message}\n")).collect();
+        let ran = run(&[&server.addr.to_string()], script.as_bytes()).await;
+        assert_eq!((ran.code, ran.out.lines().count(), &*ran.err), (0, 20_001, ""));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ping_prints_the_round_trip() {
+    let dialogue = "
+        < WELCOME
+        > PING
+        < PONG
+        > PING
+        < PONG
+        .";
+    let ran = against(dialogue, &["ping", "--count", "2", "--interval", "1ms"], b"").await;
+    assert_eq!((ran.code, &*ran.err), (0, ""));
+    for line in ran.out.lines() {
+        let time = line.strip_prefix("PONG from ADDR in ").and_then(|rest| rest.strip_suffix(" ms"));
+        assert!(time.is_some_and(|time| time.parse::<f64>().is_ok()), "{line}");
+    }
+    assert_eq!(ran.out.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn who_prints_a_name_a_line() {
+    let dialogue = "
+        < WELCOME
+        > WHO
+        < USERS Noy,El\u{202e}ias
+        .";
+    assert_eq!(against(dialogue, &["who"], b"").await, ran(0, "Noy\nEl\\u{202e}ias\n", ""));
+    let json = "{\"reply\":\"USERS\",\"names\":[\"Noy\",\"El\\u202eias\"]}\n";
+    assert_eq!(against(dialogue, &["who", "--json"], b"").await, ran(0, json, ""));
+}
+
+#[tokio::test]
+async fn send_says_by_its_exit_code_whether_the_message_was_taken() {
+    let taken = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        > CONNECT Elias
+        < CONNECT_OK Elias
+        > MSG dinner is ready
+        < MSG_SENT
+        > DISCONNECT
+        < DISCONNECT_OK
+        .";
+    let args = ["send", "Elias", "dinner", "is ready", "--name", "Noy"];
+    assert_eq!(against(taken, &args, b"").await, ran(0, "", ""));
+    let busy = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        > CONNECT Elias
+        < ERROR USER_BUSY
+        .";
+    let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
+    assert_eq!(against(busy, &args, b"").await, ran(1, "", err));
+}
+
+#[tokio::test]
+async fn listen_prints_messages() {
+    let dialogue = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        < INCOMING_CONNECTION Elias
+        < FROM Elias: one
+        < FROM Elias: two
+        .";
+    let args = ["listen", "--name", "Noy", "--count", "2"];
+    assert_eq!(against(dialogue, &args, b"").await, ran(0, "Elias: one\nElias: two\n", ""));
+    let json = r#"{"event":"INCOMING_CONNECTION","name":"Elias"}
+{"event":"MESSAGE","from":"Elias","text":"one"}
+{"event":"MESSAGE","from":"Elias","text":"two"}
+"#;
+    assert_eq!(against(dialogue, &[&args[..], &["--json"]].concat(), b"").await, ran(0, json, ""));
+}
+
+#[tokio::test]
+async fn listening_ends_with_the_connection() {
+    let dialogue = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        < ERROR SERVER_SHUTDOWN";
+    let err = "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
+        The server is shutting down: connect again later.\n";
+    assert_eq!(against(dialogue, &["listen", "--name", "Noy"], b"").await, ran(3, "", err));
+}
+
+#[tokio::test]
+async fn an_output_that_is_closed_ends_it_quietly() {
+    beside(async {
+        let server = Fake::play(["
+            < WELCOME
+            > WHO
+            < USERS Noy,Elias
+            ."])
+        .await;
+        let mut child = start(&["who", &server.addr.to_string()]);
+        drop(child.stdout.take());
+        assert_eq!(finish(child).await, ran(0, "", ""));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_is_exit_code_2() {
+    for args in [&["--dialect", "morse"][..], &["send", "Elias"], &["--timeout", "soon"], &["--no-such-flag"]] {
+        let ran = run(args, b"").await;
+        assert_eq!((ran.code, &*ran.out), (2, ""), "given {args:?}");
+    }
+}
+
+#[tokio::test]
+async fn help_completions_and_manual_are_printed() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--help"], "Exit codes:"),
+        (&["--version"], "switchboard 0."),
+        (&["completions", "bash"], "complete -F _switchboard"),
+        (&["man"], ".TH switchboard"),
+    ];
+    for (args, expected) in cases {
+        let ran = run(args, b"").await;
+        assert!(ran.code == 0 && ran.out.contains(expected), "{args:?} gave {ran:?}");
+    }
+}
