@@ -21,8 +21,8 @@ async fn connect(server: &Fake) -> (Client, Events) {
     Client::connect(server.addr).await.expect("the fake server says WELCOME")
 }
 
-fn message(from: &str, text: &str) -> Option<Event> {
-    Some(Event::Message { from: from.to_owned(), text: text.to_owned() })
+fn message(from: &str, text: &str) -> Event {
+    Event::Message { from: from.to_owned(), text: text.to_owned() }
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn events_are_told_from_answers() {
         let (client, mut events) = connect(&server).await;
         assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
         assert_eq!(events.next().await, Some(Event::IncomingConnection { name: "Elias".to_owned() }));
-        assert_eq!(events.next().await, message("Elias", "PONG: not an answer"));
+        assert_eq!(events.next().await, Some(message("Elias", "PONG: not an answer")));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "HELLO_OK 2".to_owned() }));
         assert_eq!(events.next().await, Some(Event::PeerDisconnected));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "PONG".to_owned() }));
@@ -260,7 +260,7 @@ async fn bytes_that_are_not_utf_8_are_taken_lossily() {
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        assert_eq!(events.next().await, message("Elias", "caf\u{fffd}"));
+        assert_eq!(events.next().await, Some(message("Elias", "caf\u{fffd}")));
         drop((client, events));
         server.done().await;
     })
@@ -292,7 +292,7 @@ async fn a_full_queue_of_events_holds_up_reading_and_loses_nothing() {
             async move { client.ping().await }
         });
         for event in 0..3 * EVENTS_MAX {
-            assert_eq!(events.next().await, message("Elias", &event.to_string()));
+            assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
             // What is in the queue and what the reader has in its hand is all that may have been read.
             assert!(event + EVENTS_MAX + 2 > 3 * EVENTS_MAX || !ping.is_finished(), "answered after {event} events");
         }

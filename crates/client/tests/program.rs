@@ -198,7 +198,8 @@ async fn a_long_script_is_answered_whole() {
             talk.hear_end().await;
         })
         .await;
-        let script: String = (0..20_000).map(|message| format!("MSG {message}\n")).collect();
+        let script: String =
+            (0..20_000).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
         let ran = run(&[&server.addr.to_string()], script.as_bytes()).await;
         assert_eq!((ran.code, ran.out.lines().count(), &*ran.err), (0, 20_001, ""));
         server.done().await;

@@ -4,7 +4,9 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use rustyline::error::ReadlineError;
 use switchboard_client::{Closed, Error};
+use tokio::time::timeout;
 
 /// Why the program stops. Each kind has the exit code that `--help` lists.
 #[derive(Debug, thiserror::Error)]
@@ -62,4 +64,16 @@ impl From<Closed> for Failure {
     fn from(closed: Closed) -> Self {
         Self::Client(Error::Closed(closed))
     }
+}
+
+impl From<ReadlineError> for Failure {
+    fn from(error: ReadlineError) -> Self {
+        Self::Io(io::Error::other(error))
+    }
+}
+
+/// The answer to one command, or that there was none within `limit`.
+pub(crate) async fn within<T>(limit: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    let answered = timeout(limit, asked).await.map_err(|_| Failure::TimedOut(limit))?;
+    Ok(answered?)
 }

@@ -1,18 +1,28 @@
 //! The program: what the command line asks for, done.
 
 mod args;
+mod completion;
 mod failure;
 mod generate;
+mod history;
+mod interactive;
+mod line_dialect;
 mod oneshot;
 mod output;
 mod pump;
 mod scripted;
+mod terminal;
+mod typed;
+mod view;
 
+use std::env;
 use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use args::{Action, Cli};
 use failure::Failure;
+use switchboard_protocol::Dialect;
 
 /// Does what `args` ask for.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -40,6 +50,11 @@ fn start(cli: &Cli) -> Result<(), Failure> {
 
 async fn act(cli: &Cli) -> Result<(), Failure> {
     let (addr, options) = (&*cli.addr(), &cli.options);
+    let is_interactive = has_terminal() && !options.json;
+    if options.dialect == Dialect::Line && (cli.action.is_some() || options.json || options.chat.is_some()) {
+        let why = "the line dialect has no subcommands, no --json and no --chat: write name: message";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     match &cli.action {
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
@@ -47,6 +62,14 @@ async fn act(cli: &Cli) -> Result<(), Failure> {
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),
+        None if options.dialect == Dialect::Line => line_dialect::run(addr, options, is_interactive).await,
+        None if is_interactive => interactive::run(addr, options).await,
         None => scripted::run(addr, options).await,
     }
+}
+
+/// Whether a person sits at both ends, at a terminal that can move its cursor.
+fn has_terminal() -> bool {
+    let dumb = env::var("TERM").is_ok_and(|term| matches!(&*term, "dumb" | "cons25" | "emacs"));
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_client::{Client, Error, Event, Events};
+use switchboard_client::{Client, Event, Events};
 use switchboard_protocol::{Reply, Users};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::args::Options;
-use super::failure::Failure;
+use super::failure::{Failure, within};
 use super::output;
 
 /// Asks `count` times, `interval` apart, and prints each round trip.
@@ -19,7 +19,7 @@ pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Du
         if turn > 0 {
             sleep(interval).await;
         }
-        let round_trip = within(options, client.ping()).await?;
+        let round_trip = within(options.timeout, client.ping()).await?;
         if options.json {
             output::json(&json!({ "reply": "PONG", "seconds": round_trip.as_secs_f64() }))?;
         } else {
@@ -33,7 +33,7 @@ pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Du
 pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), Failure> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    let names = within(options, client.who()).await?;
+    let names = within(options.timeout, client.who()).await?;
     if options.json {
         output::json(&Reply::Users { names: Users::from(names) })?;
         return Ok(());
@@ -48,19 +48,19 @@ pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), Failure> {
 pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), Failure> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    within(options, client.register(&name_or_guest(options))).await?;
-    within(options, client.connect_to(user)).await?;
-    within(options, client.send(text)).await?;
+    within(options.timeout, client.register(&name_or_guest(options))).await?;
+    within(options.timeout, client.connect_to(user)).await?;
+    within(options.timeout, client.send(text)).await?;
     if options.json {
         output::json(&Reply::MsgSent)?;
     }
-    within(options, client.disconnect()).await
+    within(options.timeout, client.disconnect()).await
 }
 
 /// Prints what comes for a name until `count` messages have come, or until interrupted.
 pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), Failure> {
     let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
-    let name = within(options, client.register(&name_or_guest(options))).await?;
+    let name = within(options.timeout, client.register(&name_or_guest(options))).await?;
     if options.name.is_none() {
         eprintln!("switchboard: listening as {}", switchboard_client::show::safe(&name));
     }
@@ -89,12 +89,6 @@ async fn print_events(events: &mut Events, options: &Options, count: Option<u64>
         }
     }
     Ok(())
-}
-
-/// The answer to one command, or that there was none in time.
-async fn within<T>(options: &Options, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-    let answered = timeout(options.timeout, asked).await.map_err(|_| Failure::TimedOut(options.timeout))?;
-    Ok(answered?)
 }
 
 fn name_or_guest(options: &Options) -> String {

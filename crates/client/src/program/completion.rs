@@ -1,0 +1,120 @@
+//! What Tab completes: verbs, slash commands, and after `CONNECT` the names that have been seen.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::Validator;
+use rustyline::{Context, Helper};
+use switchboard_client::show;
+use switchboard_protocol::commands::{Argument, VERBS};
+
+use super::terminal::Gate;
+use super::typed::SLASHES;
+
+/// The names that `WHO` gave, shared between the session, which learns them, and the editor, which completes them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(Arc<Mutex<Vec<String>>>);
+
+impl Names {
+    /// Remembers `names` instead of those before. A name that would steer the terminal is nothing to type.
+    pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let names = names.filter(|name| !name.chars().any(show::steers)).map(str::to_owned).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn beginning_with(&self, start: &str) -> Vec<String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().filter(|name| name.to_lowercase().starts_with(&start.to_lowercase())).cloned().collect()
+    }
+}
+
+/// What the editor asks while a line is being typed.
+#[derive(Debug)]
+pub(crate) struct Assistant {
+    names: Names,
+    gate: Arc<Gate>,
+}
+
+impl Assistant {
+    pub(crate) fn new(names: Names, gate: Arc<Gate>) -> Self {
+        Self { names, gate }
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(complete(&line[..pos], &self.names))
+    }
+}
+
+/// Hints at nothing. The editor asks for a hint whenever it is about to draw the line, the first time included, and that
+/// is how the [`Gate`] learns that a line is being edited.
+impl Hinter for Assistant {
+    type Hint = String;
+
+    fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        self.gate.open();
+        None
+    }
+}
+
+impl Highlighter for Assistant {}
+impl Validator for Assistant {}
+impl Helper for Assistant {}
+
+/// Where the word that `typed` ends in begins, and what it may become.
+fn complete(typed: &str, names: &Names) -> (usize, Vec<String>) {
+    let Some((word, start)) = typed.split_once(' ') else {
+        return (0, commands_beginning_with(typed));
+    };
+    let verb = word.trim_start_matches('/');
+    let takes_somebody = VERBS.iter().any(|known| known.word == "CONNECT" && known.word.eq_ignore_ascii_case(verb));
+    if takes_somebody { (typed.len() - start.len(), names.beginning_with(start)) } else { (typed.len(), Vec::new()) }
+}
+
+/// The verbs and slash commands that begin with `start`, in any case; a verb that takes something ends in a space.
+fn commands_beginning_with(start: &str) -> Vec<String> {
+    let begins = |word: &str| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    let end = |argument| if argument == Argument::None { "" } else { " " };
+    let verbs = VERBS.iter().map(|verb| format!("{}{}", verb.word, end(verb.argument)));
+    let with_slash = VERBS.iter().map(|verb| format!("/{}{}", verb.word.to_lowercase(), end(verb.argument)));
+    let slashes = SLASHES.iter().map(|(word, _)| (*word).to_owned());
+    let all = verbs.chain(slashes).chain(with_slash.filter(|_| start.starts_with('/')));
+    all.filter(|word| !start.is_empty() && begins(word)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_slash_commands_and_names_are_completed() {
+        let names = Names::default();
+        names.set(["Noy", "Nadia", "Elias", "E\u{202e}vil"].into_iter());
+        let cases: &[(&str, usize, &[&str])] = &[
+            ("", 0, &[]),
+            ("w", 0, &["WHO"]),
+            ("CON", 0, &["CONNECT "]),
+            ("P", 0, &["PING"]),
+            ("/q", 0, &["/quit"]),
+            ("/w", 0, &["/who"]),
+            ("x", 0, &[]),
+            ("é", 0, &[]),
+            ("CONNECT ", 8, &["Noy", "Nadia", "Elias"]),
+            ("connect n", 8, &["Noy", "Nadia"]),
+            ("/connect e", 9, &["Elias"]),
+            ("MSG n", 5, &[]),
+        ];
+        for (given, at, expected) in cases {
+            assert_eq!(
+                complete(given, &names),
+                (*at, expected.iter().map(|&word| word.to_owned()).collect()),
+                "given {given:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a line that somebody typed means.
+
+use switchboard_protocol::commands::{Argument, VERBS, Verb};
+
+/// A line, as the person who typed it means it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Typed<'a> {
+    /// Nothing at all.
+    Nothing,
+    /// A command for the server, as it is.
+    Command(&'a str),
+    /// Something to say to the chat.
+    Text(&'a str),
+    /// `/help`.
+    Help,
+    /// `/quit`.
+    Quit,
+    /// A slash and no command that we know.
+    UnknownSlash(&'a str),
+}
+
+/// The slash commands that are no verbs, and what they do.
+pub(crate) const SLASHES: [(&str, &str); 2] = [("/help", "show this list"), ("/quit", "leave (so does Ctrl-D)")];
+
+impl<'a> Typed<'a> {
+    /// Reads a line. In a chat a line that only begins like a command (`who are you?`) is something to say.
+    pub(crate) fn read(line: &'a str, in_chat: bool) -> Self {
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            return Self::Nothing;
+        }
+        if let Some(rest) = trimmed.strip_prefix('/') {
+            return if rest.starts_with('/') { Self::Text(rest) } else { Self::read_slash(rest) };
+        }
+        match split_verb(trimmed) {
+            Some((verb, argument)) if !in_chat || fits(verb, argument) => Self::Command(trimmed),
+            _ => Self::Text(line),
+        }
+    }
+
+    fn read_slash(rest: &'a str) -> Self {
+        match rest {
+            _ if rest.eq_ignore_ascii_case("help") => Self::Help,
+            _ if rest.eq_ignore_ascii_case("quit") => Self::Quit,
+            _ if split_verb(rest).is_some() => Self::Command(rest),
+            _ => Self::UnknownSlash(rest),
+        }
+    }
+}
+
+/// The verb that `line` begins with, and what follows it.
+fn split_verb(line: &str) -> Option<(&'static Verb, Option<&str>)> {
+    let (word, argument) = match line.split_once(' ') {
+        Some((word, argument)) => (word, Some(argument)),
+        None => (line, None),
+    };
+    let verb = VERBS.iter().find(|verb| verb.word.eq_ignore_ascii_case(word))?;
+    Some((verb, argument))
+}
+
+/// Whether what follows `verb` is what should follow it.
+fn fits(verb: &Verb, argument: Option<&str>) -> bool {
+    match verb.argument {
+        Argument::None => argument.is_none(),
+        Argument::Name => argument.is_none_or(|name| !name.trim().contains(char::is_whitespace)),
+        Argument::Text => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_command_or_something_to_say() {
+        use Typed::{Command, Help, Nothing, Quit, Text, UnknownSlash};
+        let cases = [
+            // What is typed, what it means outside of a chat, and in one.
+            ("", Nothing, Nothing),
+            ("  \t", Nothing, Nothing),
+            ("WHO", Command("WHO"), Command("WHO")),
+            (" who ", Command("who"), Command("who")),
+            ("who are you?", Command("who are you?"), Text("who are you?")),
+            ("connect Elias", Command("connect Elias"), Command("connect Elias")),
+            ("connect with me", Command("connect with me"), Text("connect with me")),
+            ("CONNECT", Command("CONNECT"), Command("CONNECT")),
+            ("msg hi there", Command("msg hi there"), Command("msg hi there")),
+            ("MSG   two", Command("MSG   two"), Command("MSG   two")),
+            ("hello", Text("hello"), Text("hello")),
+            ("  indented", Text("  indented"), Text("  indented")),
+            ("/help", Help, Help),
+            ("/QUIT ", Quit, Quit),
+            ("/who", Command("who"), Command("who")),
+            ("/msg who", Command("msg who"), Command("msg who")),
+            ("/dance", UnknownSlash("dance"), UnknownSlash("dance")),
+            ("//etc", Text("/etc"), Text("/etc")),
+        ];
+        for (given, outside, inside) in cases {
+            assert_eq!(Typed::read(given, false), outside, "given {given:?} outside of a chat");
+            assert_eq!(Typed::read(given, true), inside, "given {given:?} in a chat");
+        }
+    }
+}
