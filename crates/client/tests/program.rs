@@ -332,3 +332,52 @@ async fn help_completions_and_manual_are_printed() {
         assert!(ran.code == 0 && ran.out.contains(expected), "{args:?} gave {ran:?}");
     }
 }
+
+#[tokio::test]
+async fn the_line_dialect_asks_for_a_name_and_prints_what_arrives() {
+    let dialogue = "
+        > User1
+        < Welcome User1! You can now chat.
+        > User2: hi
+        > User2: bye
+        <| [User2] hel
+        < lo \u{1b}[2J
+        .";
+    let expected = ran(0, "Enter username: Welcome User1! You can now chat.\n[User2] hello \\u{1b}[2J\n", "");
+    assert_eq!(against(dialogue, &["--dialect", "line"], b"User1\nUser2: hi\nUser2: bye").await, expected);
+    let expected = Ran { out: expected.out.replace("Enter username: ", ""), ..expected };
+    let named = ["--dialect", "line", "--name", "User1"];
+    assert_eq!(against(dialogue, &named, b"User2: hi\nUser2: bye\n").await, expected);
+}
+
+#[tokio::test]
+async fn what_the_line_dialect_refuses_makes_the_exit_code() {
+    let cases: [(&str, &str); 2] = [
+        ("> User1\n< Username already taken. Connection closing.", "Username already taken. Connection closing.\n"),
+        (
+            "> User1\n< Welcome User1! You can now chat.\n> ghost: hi\n< User not found.\n.",
+            "Welcome User1! You can now chat.\nUser not found.\n",
+        ),
+    ];
+    for (dialogue, out) in cases {
+        let input: &[u8] = if out.starts_with("Welcome") { b"ghost: hi\n" } else { b"" };
+        let ran_it = against(dialogue, &["--dialect", "line", "--name", "User1"], input).await;
+        assert_eq!(ran_it, ran(1, out, ""), "given {dialogue:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_is_not_sent() {
+    let cases: [(&[u8], &str); 3] = [
+        (b"\n", "A username cannot be empty."),
+        (b"", "A username cannot be empty."),
+        (b"Us:er\n", "A username cannot contain a colon."),
+    ];
+    for (input, why) in cases {
+        // Nothing listens at this address: the name is refused before anybody is asked.
+        let ran_it = run(&["127.0.0.1:1", "--dialect", "line"], input).await;
+        assert_eq!(ran_it, ran(2, "Enter username: ", &format!("switchboard: {why}\n")), "given {input:?}");
+    }
+    let ran_it = run(&["127.0.0.1:1", "--dialect", "line", "--json"], b"").await;
+    assert_eq!((ran_it.code, &*ran_it.out), (2, ""));
+}

@@ -1,0 +1,31 @@
+//! A bot that says back what it is told: `cargo run --example echo_bot -- 127.0.0.1:12345`, then `CONNECT echo`.
+
+use switchboard_client::{Client, Error, Event};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:12345".to_owned());
+    if let Err(error) = echo(&addr).await {
+        eprintln!("echo_bot: {error}");
+        std::process::exit(1);
+    }
+}
+
+/// Registers as `echo` and answers until the connection ends.
+pub async fn echo(addr: &str) -> Result<(), Error> {
+    let (client, mut events) = Client::connect(addr).await?;
+    client.register("echo").await?;
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Message { text, .. } => match client.send(&text).await {
+                // Whoever spoke may be gone, and what they said may be more than may be said: neither ends a bot.
+                Err(Error::Refused { code, .. }) => eprintln!("echo_bot: {code}"),
+                Err(Error::Text(error)) => eprintln!("echo_bot: {error}"),
+                sent => sent?,
+            },
+            Event::Closed(closed) => return Err(closed.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
