@@ -45,7 +45,7 @@ impl Client {
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
-        let (read_half, socket) = open(&addr, limit).await?.into_split();
+        let (read_half, socket) = dial(&addr, limit).await?.into_split();
         let mut lines = Lines::new(read_half);
         let welcome = timeout(limit, lines.next()).await;
         let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
@@ -137,7 +137,7 @@ impl Client {
 }
 
 /// Connects to `addr` within `limit`: the bare socket, with its errors put into words.
-pub async fn open(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
+pub async fn dial(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
     let connecting = async {
         let resolved = lookup_host(addr).await;
         let resolved: Vec<_> = resolved.map_err(|source| Error::Resolve { addr: addr.to_string(), source })?.collect();

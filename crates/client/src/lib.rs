@@ -43,7 +43,7 @@ mod link;
 pub mod show;
 
 pub use backoff::Backoff;
-pub use client::{CONNECT_TIMEOUT, Client, open};
+pub use client::{CONNECT_TIMEOUT, Client, dial};
 pub use closed::Closed;
 pub use error::Error;
 pub use events::{EVENTS_MAX, Event, Events};

@@ -165,6 +165,15 @@ async fn a_connection_that_is_lost_is_exit_code_3() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_why_it_closes_is_quoted() {
+    let err = "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.\n";
+    for input in ["", "PING\n"] {
+        let ran_it = against("< ERROR SERVER_FULL", &[], input.as_bytes()).await;
+        assert_eq!(ran_it, ran(3, "ERROR SERVER_FULL\n", err), "given {input:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reply_that_never_comes_is_exit_code_4() {
     let expected = ran(
         4,

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
-use switchboard_client::{Closed, Lines, open, show};
+use switchboard_client::{Closed, Lines, dial, show};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,7 +23,7 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         Some(name) => checked(name).map_err(|why| Failure::Usage(why.to_owned()))?.to_owned(),
         None => ask_name()?,
     };
-    let (read_half, socket) = open(&addr, options.timeout).await?.into_split();
+    let (read_half, socket) = dial(&addr, options.timeout).await?.into_split();
     let (lines, first) = (Lines::new(read_half), format!("{name}\n").into_bytes());
     if is_interactive {
         at_terminal(lines, socket, &first, options).await

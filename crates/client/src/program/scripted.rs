@@ -13,9 +13,9 @@ use std::future::pending;
 use std::io;
 
 use serde_json::json;
-use switchboard_client::{Closed, Error, Event, Heard, Lines, open};
+use switchboard_client::{Closed, Error, Event, Heard, Lines, dial};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{LineDecoder, Reply, commands};
+use switchboard_protocol::{Code, LineDecoder, Reply, commands};
 use tokio::time::{self, Instant};
 
 use super::args::Options;
@@ -24,9 +24,9 @@ use super::{output, pump};
 
 /// Runs the script on standard input.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
-    let (read_half, mut socket) = open(&addr, options.timeout).await?.into_split();
+    let (read_half, mut socket) = dial(&addr, options.timeout).await?.into_split();
     let mut lines = Lines::new(read_half);
-    let mut printer = Printer { json: options.json, answered: 0, refused: 0 };
+    let mut printer = Printer { json: options.json, answered: 0, refused: 0, said_why: None };
     let welcome = time::timeout(options.timeout, lines.next()).await;
     let welcome = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_owned(), limit: options.timeout })??;
     printer.take(&welcome)?;
@@ -60,8 +60,9 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
             () = too_late => return Err(Failure::TimedOut(options.timeout)),
         }
     }
-    match printer.refused {
-        0 => Ok(()),
+    match printer {
+        Printer { said_why: Some(code), .. } => Err(printer.lost(Closed::WithCode { code })?),
+        Printer { refused: 0, .. } => Ok(()),
         _ => Err(Failure::Refusals),
     }
 }
@@ -95,12 +96,17 @@ struct Printer {
     json: bool,
     answered: u64,
     refused: u64,
+    /// Why the server is closing, once it has said so.
+    said_why: Option<Code>,
 }
 
 impl Printer {
     /// Prints one line; says whether it answered something.
     fn take(&mut self, line: &str) -> io::Result<bool> {
         let heard = Heard::new(line);
+        if let Heard::Event(Event::Notice { code, .. }) = heard {
+            self.said_why = Some(code);
+        }
         let is_answer = matches!(heard, Heard::Answer(_));
         self.answered += u64::from(is_answer);
         self.refused += u64::from(matches!(heard, Heard::Answer(Err(_))));
@@ -120,6 +126,7 @@ impl Printer {
 
     /// The connection is over too early.
     fn lost(&self, closed: Closed) -> io::Result<Failure> {
+        let closed = self.said_why.map_or(closed, |code| Closed::WithCode { code });
         if self.json {
             output::json(&Event::Closed(closed.clone()))?;
         }

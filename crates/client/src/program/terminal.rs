@@ -5,6 +5,9 @@
 //!
 //! The editor's printer writes straight to the terminal between two lines, and that would tear the next prompt if it
 //! were drawn at that moment. So printing waits at a [`Gate`] that is open while a line is being edited.
+//!
+//! Only an editor that edits lets anything be printed, so it must never wait for the session, which may be waiting to
+//! print. That is why typed lines wait in a queue without a bound: it holds what one person typed or pasted.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,7 +20,6 @@ use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
     ExternalPrinter, KeyEvent, Movement, RepeatCount,
 };
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -27,7 +29,7 @@ use super::typed::Typed;
 
 const PROMPT: &str = "> ";
 
-/// Typed lines that wait to be acted on, and printed lines that wait for the terminal, at most; more wait their turn.
+/// Lines that wait to be printed at most; whoever shows more, waits.
 const QUEUE_MAX: usize = 256;
 
 /// How much is printed at once at most, in bytes: each print draws the line that is being typed again.
@@ -41,7 +43,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 pub(crate) struct Terminal {
     /// Lines, in order, without their end. `None` once the person has left (by `/quit`, Ctrl-D, or Ctrl-C on an empty
     /// line) and all lines were taken. From then on a Ctrl-C ends the program, as the editor no longer catches it.
-    pub(crate) lines: mpsc::Receiver<String>,
+    pub(crate) lines: mpsc::UnboundedReceiver<String>,
     printed: oneshot::Receiver<()>,
 }
 
@@ -56,7 +58,7 @@ impl Terminal {
         let mut editor = editor(names, gate.clone())?;
         let external = editor.create_external_printer()?;
 
-        let (typed, lines) = mpsc::channel(QUEUE_MAX);
+        let (typed, lines) = mpsc::unbounded_channel();
         let (screen, shown) = mpsc::channel(QUEUE_MAX);
         let (last, printed) = oneshot::channel();
         let editing_gate = gate.clone();
@@ -99,7 +101,7 @@ fn editor(names: Names, gate: Arc<Gate>) -> rustyline::Result<Editor<Assistant, 
 }
 
 /// Edits line after line, until the person leaves.
-fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::Sender<String>, gate: &Gate) {
+fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::UnboundedSender<String>, gate: &Gate) {
     loop {
         let line = editor.readline(PROMPT);
         gate.close();
@@ -107,7 +109,8 @@ fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::Sender<String>
             Ok(line) if Typed::read(&line, false) == Typed::Quit => break,
             Ok(line) => {
                 let _ = editor.add_history_entry(&line);
-                if hand_over(line, typed, gate).is_err() {
+                // What was pasted may be more than one line.
+                if line.lines().any(|line| typed.send(line.to_owned()).is_err()) {
                     break;
                 }
             }
@@ -119,24 +122,6 @@ fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::Sender<String>
     history::save(&mut editor);
     // Nothing is being edited any more, so nothing can be torn.
     gate.open();
-}
-
-/// Nobody takes typed lines any more.
-struct Unheard;
-
-/// Hands a line over. While it has to wait for room no line is edited, so what is shown may be printed: whoever makes
-/// room may be waiting for that.
-fn hand_over(line: String, typed: &mpsc::Sender<String>, gate: &Gate) -> Result<(), Unheard> {
-    match typed.try_send(line) {
-        Ok(()) => Ok(()),
-        Err(TrySendError::Closed(_)) => Err(Unheard),
-        Err(TrySendError::Full(line)) => {
-            gate.open();
-            let sent = typed.blocking_send(line);
-            gate.close();
-            sent.map_err(|_| Unheard)
-        }
-    }
 }
 
 /// Prints what is shown, as much at once as there is.
