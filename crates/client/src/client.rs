@@ -154,7 +154,7 @@ pub async fn dial(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -
 fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
     match Heard::new(line) {
         _ if line == "WELCOME" => Ok(()),
-        Heard::Event(Event::Notice { code, .. }) => Err(Error::Closed(Closed::WithCode { code })),
+        Heard::Event(Event::Notice { code, detail }) => Err(Error::Closed(Closed::WithCode { code, detail })),
         Heard::Answer(Err(refused)) => Err(refused),
         Heard::Answer(Ok(_)) | Heard::Event(_) => {
             let start: String = line.chars().take(80).collect();

@@ -12,10 +12,13 @@ pub enum Closed {
     #[error("the server closed the connection")]
     ByServer,
     /// The server closed it and said why.
-    #[error("the server closed the connection: {code}: {}", code.sentence())]
+    #[error("the server closed the connection: {code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
     WithCode {
         /// The code of its last `ERROR`.
         code: Code,
+        /// The server's own sentence, where it sent one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// It ended inside a line: the server died, or something between cut it.
     #[error("the connection was cut in the middle of a line")]

@@ -138,7 +138,7 @@ mod tests {
             ),
             (Error::Refused { code: Code::NameTaken, detail: Some("since noon".to_owned()) }, "NAME_TAKEN: since noon"),
             (
-                Error::Closed(Closed::WithCode { code: Code::ServerShutdown }),
+                Error::Closed(Closed::WithCode { code: Code::ServerShutdown, detail: None }),
                 "the server closed the connection: SERVER_SHUTDOWN: The server is shutting down: connect again later.",
             ),
         ];

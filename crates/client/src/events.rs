@@ -118,7 +118,7 @@ mod tests {
             ),
             (Event::Closed(Closed::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
             (
-                Event::Closed(Closed::WithCode { code: Code::ServerFull }),
+                Event::Closed(Closed::WithCode { code: Code::ServerFull, detail: None }),
                 r#"{"event":"CLOSED","why":"WITH_CODE","code":"SERVER_FULL"}"#,
             ),
         ];

@@ -77,7 +77,7 @@ async fn read(
     loop {
         let line = match lines.next().await {
             Ok(line) => line,
-            Err(closed) => return said_why.map_or(closed, |code| Closed::WithCode { code }),
+            Err(closed) => return said_why.unwrap_or(closed),
         };
         let event = match Heard::new(&line) {
             Heard::Event(event) => event,
@@ -90,8 +90,8 @@ async fn read(
                 Err(_) => Event::Unknown { line },
             },
         };
-        if let Event::Notice { code, .. } = event {
-            said_why = Some(code);
+        if let Event::Notice { code, detail } = &event {
+            said_why = Some(Closed::WithCode { code: *code, detail: detail.clone() });
         }
         // An error means that nobody listens to events: then they are discarded.
         let _ = events.send(event).await;

@@ -2,6 +2,10 @@
 
 mod program;
 
+#[cfg(test)]
+#[path = "../tests/fake/mod.rs"]
+mod fake;
+
 fn main() -> std::process::ExitCode {
     program::run(std::env::args_os())
 }

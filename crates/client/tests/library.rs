@@ -202,7 +202,7 @@ async fn events_are_told_from_answers() {
         assert_eq!(events.next().await, Some(Event::PeerDisconnected));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "PONG".to_owned() }));
         assert_eq!(events.next().await, Some(Event::Notice { code: Code::ServerShutdown, detail: None }));
-        let closed = Closed::WithCode { code: Code::ServerShutdown };
+        let closed = Closed::WithCode { code: Code::ServerShutdown, detail: None };
         assert_eq!(events.next().await, Some(Event::Closed(closed.clone())));
         assert_eq!(events.next().await, None);
         assert!(matches!(client.ping().await, Err(Error::Closed(why)) if why == closed));
@@ -216,7 +216,7 @@ async fn a_command_that_waits_is_told_why_the_connection_ended() {
     let cases = [
         ("< WELCOME\n> WHO\n<| USERS Noy,El", Closed::MidLine),
         ("< WELCOME\n> WHO", Closed::ByServer),
-        ("< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT", Closed::WithCode { code: Code::RegisterTimeout }),
+        ("< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT", Closed::WithCode { code: Code::RegisterTimeout, detail: None }),
     ];
     for (dialogue, expected) in cases {
         beside(async {

@@ -29,6 +29,20 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     let names = Names::default();
     let (mut terminal, screen) = Terminal::start(names.clone())?;
+    let ended = chat(addr, options, (client, events), &mut terminal, screen, names).await;
+    terminal.printed().await;
+    ended
+}
+
+/// Chats until the person at `terminal` leaves.
+async fn chat(
+    addr: &str,
+    options: &Options,
+    link: (Client, Events),
+    terminal: &mut Terminal,
+    screen: Screen,
+    names: Names,
+) -> Result<(), Failure> {
     let mut session = Session {
         addr,
         options,
@@ -42,10 +56,7 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
     };
     session.todo.extend(options.name.iter().map(|name| format!("REGISTER {name}")));
     session.todo.extend(options.chat.iter().map(|name| format!("CONNECT {name}")));
-    let ended = session.run(client, events, &mut terminal).await;
-    drop(session);
-    terminal.printed().await;
-    ended
+    session.run(link, terminal).await
 }
 
 struct Session<'a> {
@@ -74,10 +85,9 @@ struct Asking {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, client: Client, events: Events, terminal: &mut Terminal) -> Result<(), Failure> {
+    async fn run(&mut self, mut link: (Client, Events), terminal: &mut Terminal) -> Result<(), Failure> {
         let connected = format!("Connected to {}. /help shows what you can type.", show::safe(self.addr));
         self.news(connected).await;
-        let mut link = (client, events);
         loop {
             let began = Instant::now();
             let Some(closed) = self.talk(&link.0, link.1, terminal).await else { return Ok(()) };
@@ -91,7 +101,9 @@ impl Session<'_> {
                 return Err(closed.into());
             }
             // A server that closes for want of a name would do so again and again.
-            if closed == (Closed::WithCode { code: Code::RegisterTimeout }) && !self.wants_back(terminal).await {
+            if matches!(closed, Closed::WithCode { code: Code::RegisterTimeout, .. })
+                && !self.wants_back(terminal).await
+            {
                 return Ok(());
             }
             match self.regain(terminal).await {
@@ -305,4 +317,168 @@ async fn connect_again(
         within(options.timeout, client.register(&me)).await?;
     }
     Ok((client, events))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::LocalSet;
+    use tokio::time::timeout;
+
+    use super::super::args::Cli;
+    use super::*;
+    use crate::fake::{Fake, PATIENCE};
+
+    /// Plays what a person types (`>`) and sees (`<`; a line that ends in `…` goes on as it likes), against a server
+    /// that plays its own side of it.
+    async fn play<const N: usize>(server: [&'static str; N], args: &[&str], person: &str) -> Result<(), Failure> {
+        let playing = async {
+            let server = Fake::play(server).await;
+            let addr = server.addr.to_string();
+            let args = ["switchboard", "--color", "never"].iter().chain(args).map(Into::into);
+            let options = Cli::read(args).expect("a good command line").options;
+            let link = Client::connect(&*addr).await.expect("the fake server says WELCOME");
+            let (mut terminal, screen, typed, mut shown) = Terminal::fake();
+            let chatting = chat(&addr, &options, link, &mut terminal, screen, Names::default());
+            let at_terminal = async {
+                for line in person.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                    if let Some(line) = line.strip_prefix("> ") {
+                        typed.send(line.to_owned()).expect("the session takes lines");
+                        continue;
+                    }
+                    let expected = line.strip_prefix("< ").expect("a line is typed or seen");
+                    let seen = shown.recv().await.expect("the session shows lines").replace(&addr, "ADDR");
+                    match expected.strip_suffix('…') {
+                        Some(beginning) => assert!(seen.starts_with(beginning), "{seen:?} is not {expected:?}"),
+                        None => assert_eq!(seen, expected),
+                    }
+                }
+                drop(typed);
+                assert_eq!(shown.recv().await, None);
+            };
+            let (ended, ()) = tokio::join!(chatting, at_terminal);
+            server.done().await;
+            ended
+        };
+        timeout(PATIENCE, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
+    }
+
+    #[tokio::test]
+    async fn a_person_chats() {
+        let server = "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > who
+            < USERS Noy,El\u{202e}ias
+            > PING now
+            < ERROR UNKNOWN_COMMAND
+            > connect elias
+            < CONNECT_OK Elias
+            > MSG who are you?
+            < MSG_SENT
+            < FROM Elias: \u{1b}[2Jme
+            > MSG /etc
+            < MSG_SENT
+            > MSG hi
+            < MSG_SENT
+            > MSG bye
+            < MSG_SENT
+            < PEER_DISCONNECTED
+            < INCOMING_CONNECTION Ada
+            > DISCONNECT
+            < DISCONNECT_OK
+            .";
+        let person = r"
+            < * Connected to ADDR. /help shows what you can type.
+            < * You are Noy.
+            > hello?
+            < ! you are in no chat: CONNECT NAME opens one, WHO lists who is here
+            > who
+            < * Here: Noy, El\u{202e}ias.
+            > PING now
+            < ! UNKNOWN_COMMAND: No such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO.
+            > /dance
+            < ! no such command: /dance. /help lists what there is
+            > connect elias
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+            > who are you?
+            < Elias: \u{1b}[2Jme
+            > //etc
+            > MSG hi
+            < * MSG_SENT
+            > bye
+            < * Elias left the chat.
+            < * Ada opened a chat with you: type to answer, DISCONNECT to leave.
+            > DISCONNECT
+            < * You left the chat with Ada.";
+        play([server], &["--name", "Noy"], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_is_got_back_under_the_same_name() {
+        let first = "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            > PING
+            < ERROR SERVER_SHUTDOWN Back in a moment.";
+        let second = "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            .";
+        let third = "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < * You are Noy.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+            > PING
+            < ! the connection was lost before the last line was answered
+            < ! the server closed the connection: SERVER_SHUTDOWN: Back in a moment.
+            < * Connecting again in…
+            > hello?
+            < ! not connected: that line was not sent
+            < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
+            < * Connected again as Noy.
+            < * Your chat with Elias is over: CONNECT Elias opens another.
+            > CONNECT Elias
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        play([first, second, third], &["--name", "Noy", "--chat", "Elias"], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_name_in_time_is_asked_before_connecting_again() {
+        let second = "
+            < WELCOME
+            > WHO
+            < USERS Noy
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! the server closed the connection: REGISTER_TIMEOUT: No name was registered in time: connect again.
+            < * Type a command to connect again.
+            > WHO
+            < * Connecting again in…
+            < * Connected again.
+            < * Here: Noy.";
+        play(["< WELCOME\n< ERROR REGISTER_TIMEOUT", second], &[], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn without_reconnecting_a_lost_connection_is_the_end() {
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! the server closed the connection
+            < * Ctrl-D or /quit leaves.";
+        let ended = play(["< WELCOME"], &["--no-reconnect"], person).await;
+        assert!(matches!(ended, Err(Failure::Client(Error::Closed(Closed::ByServer)))), "{ended:?}");
+    }
 }

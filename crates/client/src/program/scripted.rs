@@ -4,7 +4,7 @@
 //! for anything: a script of a thousand lines is sent as fast as the server takes it. Each line that the server sends is
 //! printed, `WELCOME` too, in the order in which it came and made safe to show. With `--json` it is an object instead: a
 //! reply has a `reply` (`{"reply":"USERS","names":["Noy"]}`, as the protocol's [`Reply`] is written), anything that
-//! answers nothing has an `event` (as [`Event`](switchboard_client::Event) is written).
+//! answers nothing has an `event` (as [`Event`] is written).
 //!
 //! At the end of input the replies that are still due are waited for: one for each line that is not blank.
 
@@ -15,7 +15,7 @@ use std::io;
 use serde_json::json;
 use switchboard_client::{Closed, Error, Event, Heard, Lines, dial};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Code, LineDecoder, Reply, commands};
+use switchboard_protocol::{LineDecoder, Reply, commands};
 use tokio::time::{self, Instant};
 
 use super::args::Options;
@@ -60,9 +60,11 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
             () = too_late => return Err(Failure::TimedOut(options.timeout)),
         }
     }
-    match printer {
-        Printer { said_why: Some(code), .. } => Err(printer.lost(Closed::WithCode { code })?),
-        Printer { refused: 0, .. } => Ok(()),
+    if let Some(closed) = printer.said_why.take() {
+        return Err(printer.lost(closed)?);
+    }
+    match printer.refused {
+        0 => Ok(()),
         _ => Err(Failure::Refusals),
     }
 }
@@ -97,15 +99,15 @@ struct Printer {
     answered: u64,
     refused: u64,
     /// Why the server is closing, once it has said so.
-    said_why: Option<Code>,
+    said_why: Option<Closed>,
 }
 
 impl Printer {
     /// Prints one line; says whether it answered something.
     fn take(&mut self, line: &str) -> io::Result<bool> {
         let heard = Heard::new(line);
-        if let Heard::Event(Event::Notice { code, .. }) = heard {
-            self.said_why = Some(code);
+        if let Heard::Event(Event::Notice { code, detail }) = &heard {
+            self.said_why = Some(Closed::WithCode { code: *code, detail: detail.clone() });
         }
         let is_answer = matches!(heard, Heard::Answer(_));
         self.answered += u64::from(is_answer);
@@ -125,8 +127,8 @@ impl Printer {
     }
 
     /// The connection is over too early.
-    fn lost(&self, closed: Closed) -> io::Result<Failure> {
-        let closed = self.said_why.map_or(closed, |code| Closed::WithCode { code });
+    fn lost(&mut self, closed: Closed) -> io::Result<Failure> {
+        let closed = self.said_why.take().unwrap_or(closed);
         if self.json {
             output::json(&Event::Closed(closed.clone()))?;
         }

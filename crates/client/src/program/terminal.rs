@@ -72,6 +72,14 @@ impl Terminal {
         Ok((Self { lines, printed }, Screen(screen)))
     }
 
+    /// A terminal that is none: what is typed on it is sent, and what it shows is received.
+    #[cfg(test)]
+    pub(crate) fn fake() -> (Self, Screen, mpsc::UnboundedSender<String>, mpsc::Receiver<String>) {
+        let (typed, lines) = mpsc::unbounded_channel();
+        let (screen, shown) = mpsc::channel(QUEUE_MAX);
+        (Self { lines, printed: oneshot::channel().1 }, Screen(screen), typed, shown)
+    }
+
     /// Waits, for a short time, until all that was shown is printed. Call it once every [`Screen`] is gone.
     pub(crate) async fn printed(self) {
         let _ = timeout(LAST_LINES, self.printed).await;
