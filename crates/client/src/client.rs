@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Command, Reply, Text, Username, commands};
+use switchboard_protocol::{Command, Reply, Text, Username, commands, show};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -17,7 +17,6 @@ use crate::events::{EVENTS_MAX, Event, Events};
 use crate::heard::Heard;
 use crate::lines::Lines;
 use crate::link::{Link, REQUESTS_MAX, Request};
-use crate::show;
 
 /// How long [`Client::connect`] waits for the connection, and then again for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use crate::closed::Closed;
 pub const EVENTS_MAX: usize = 1024;
 
 /// Something that the server said of its own accord. Names and texts are as the server sent them: put them through
-/// [`show::safe`](crate::show::safe) before a terminal sees them.
+/// [`show::safe`](switchboard_protocol::show::safe) before a terminal sees them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]

@@ -3,11 +3,10 @@
 //! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
 //! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
 
-use switchboard_protocol::{Code, Reply, commands};
+use switchboard_protocol::{Code, Reply, commands, show};
 
 use crate::error::Error;
 use crate::events::Event;
-use crate::show;
 
 /// A line from the server, sorted by who waits for it.
 #[derive(Debug)]

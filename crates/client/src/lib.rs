@@ -30,7 +30,7 @@
 //! Events ◀─ bounded queue ◀───────────────┘
 //! ```
 //!
-//! What a server sends is not to be trusted with a terminal: [`show`] makes it safe.
+//! What a server sends is not to be trusted with a terminal: [`switchboard_protocol::show`] makes it safe.
 
 mod backoff;
 mod client;
@@ -40,7 +40,6 @@ mod events;
 mod heard;
 mod lines;
 mod link;
-pub mod show;
 
 pub use backoff::Backoff;
 pub use client::{CONNECT_TIMEOUT, Client, dial};

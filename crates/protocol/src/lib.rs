@@ -1,7 +1,7 @@
 //! The Switchboard wire, as values.
 //!
 //! A chat line is a [`Command`] on its way to the server and a [`Reply`] on its way back. Two dialects write the same
-//! values in two ways: [`commands`] (`REGISTER`, `CONNECT`, `MSG`, …) and [`line`] (`User2: hello`). `docs/protocol.md`
+//! values in two ways: [`commands`] (`REGISTER`, `CONNECT`, `MSG`, …) and [`mod@line`] (`User2: hello`). `docs/protocol.md`
 //! is the specification; the section named beside each item is the one it implements.
 //!
 //! ```text
@@ -21,6 +21,7 @@ pub mod limits;
 pub mod line;
 mod parse_error;
 mod reply;
+pub mod show;
 mod text;
 mod username;
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use switchboard_core::{Fact, SessionId};
-use switchboard_protocol::Dialect;
+use switchboard_protocol::{Dialect, show};
 
 /// The `tracing` target of messages, apart from the rest, because they are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
@@ -28,7 +28,8 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
 pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
-            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text, "message");
+            // A message may hold what steers a terminal's direction of writing, and a log is read on one.
+            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text = &*show::safe(text), "message");
         }
         Fact::Delivered { from, to, text } => {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");

@@ -6,7 +6,7 @@
 //!               └────────────── one write for all that waits ◀──────────────┘
 //! ```
 //!
-//! [`run`] takes its listeners and its shutdown as arguments, so that a test or another program can embed a server.
+//! [`run()`] takes its listeners and its shutdown as arguments, so that a test or another program can embed a server.
 
 mod accept;
 mod admission;

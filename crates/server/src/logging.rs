@@ -157,7 +157,7 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push((field.name(), format!("{value:?}")));
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 

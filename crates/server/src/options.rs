@@ -1,7 +1,7 @@
 //! Where settings come from: flags, then `SWITCHBOARD_…` variables, then a TOML file, then defaults.
 //!
-//! One struct is all four: clap fills it from flags and variables, serde from the file, and [`Options::defaults`] from
-//! [`Settings::default`]. They are laid over each other key by key, and each key remembers where it came from.
+//! One struct is all four: clap fills it from flags and variables, serde from the file, and [`Settings::default`] is the
+//! last. They are laid over each other key by key, and each key remembers where it came from.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

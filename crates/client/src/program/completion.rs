@@ -7,8 +7,8 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
-use switchboard_client::show;
 use switchboard_protocol::commands::{Argument, VERBS};
+use switchboard_protocol::show;
 
 use super::terminal::Gate;
 use super::typed::SLASHES;

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use switchboard_client::{Backoff, Client, Closed, Error, Event, Events, show};
-use switchboard_protocol::{Code, Reply, commands};
+use switchboard_client::{Backoff, Client, Closed, Error, Event, Events};
+use switchboard_protocol::{Code, Reply, commands, show};
 use tokio::time::{Instant, sleep};
 
 use super::args::Options;

@@ -5,8 +5,9 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
-use switchboard_client::{Closed, Lines, dial, show};
+use switchboard_client::{Closed, Lines, dial};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::show;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};

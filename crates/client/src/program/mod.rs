@@ -6,6 +6,7 @@ mod failure;
 mod generate;
 mod history;
 mod interactive;
+mod json;
 mod line_dialect;
 mod oneshot;
 mod output;

@@ -3,7 +3,9 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use switchboard_client::show;
+use switchboard_protocol::show;
+
+use super::json::json as as_json;
 
 /// Prints `line` made safe, and flushes.
 pub(crate) fn line(line: &str) -> io::Result<()> {
@@ -12,7 +14,7 @@ pub(crate) fn line(line: &str) -> io::Result<()> {
 
 /// Prints `value` as one line of JSON, and flushes.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    put(&show::json(value))
+    put(&as_json(value))
 }
 
 /// Prints `text`, which ends no line, and flushes.

@@ -8,8 +8,8 @@ use std::fmt;
 use std::io::{IsTerminal as _, stdout};
 
 use anstyle::{AnsiColor, Effects, Style};
-use switchboard_client::show;
 use switchboard_protocol::commands::{Argument, VERBS};
+use switchboard_protocol::show;
 
 use super::args::Color;
 use super::typed::SLASHES;

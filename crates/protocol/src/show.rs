@@ -1,4 +1,4 @@
-//! What arrives, made safe to show.
+//! Text from elsewhere, made safe to show. (`protocol.md` §12)
 //!
 //! A terminal obeys what it is told to print: an escape sequence moves the cursor or retitles the window, and a
 //! bidirectional override lets one name pass for another. So characters that steer instead of being seen are shown as
@@ -7,8 +7,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-use serde::Serialize;
 
 /// Whether `c` steers what shows it instead of being shown.
 ///
@@ -34,7 +32,7 @@ pub fn steers(c: char) -> bool {
 /// `text` with every character that [`steers`] shown as `\u{…}`.
 ///
 /// ```
-/// use switchboard_client::show;
+/// use switchboard_protocol::show;
 ///
 /// assert_eq!(show::safe("\u{1b}[2J"), r"\u{1b}[2J");
 /// ```
@@ -45,25 +43,9 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// `value` as one line of JSON in which every character that [`steers`] is a `\uXXXX`: what reads JSON gets the text as
-/// it was, and a terminal that happens to show it is safe.
-///
-/// # Panics
-///
-/// If `value` cannot be JSON (a map whose keys are no strings). The types of this crate and of the protocol can.
+/// `text` with every character that [`steers`] replaced by what `put` writes for it.
 #[must_use]
-pub fn json(value: &impl Serialize) -> String {
-    let plain = serde_json::to_string(value).expect("a value that JSON has a form for");
-    // Outside its strings JSON has no such characters, so what is replaced is always inside one.
-    escape(&plain, |c, out| {
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            let _ = write!(out, "\\u{unit:04x}");
-        }
-    })
-    .into_owned()
-}
-
-fn escape(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
+pub fn escape(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
     }
@@ -102,11 +84,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn json_escapes_what_serde_json_leaves() {
-        assert_eq!(json(&"a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}é"), r#""a\u001b\u007f\u009b\u202e\udb40\udc41é""#);
-    }
-
     /// Any text, with more of what steers than chance would give.
     fn text() -> impl Strategy<Value = String> {
         let c = prop_oneof![
@@ -122,18 +99,12 @@ mod tests {
         #[test]
         fn nothing_that_steers_gets_through(text in text()) {
             prop_assert!(!safe(&text).chars().any(steers));
-            prop_assert!(!json(&text).chars().any(steers));
         }
 
         #[test]
         fn text_without_it_is_unchanged(text in text()) {
             let text: String = text.chars().filter(|&c| !steers(c)).collect();
             prop_assert_eq!(safe(&text), &*text);
-        }
-
-        #[test]
-        fn a_program_reads_json_back_as_it_was(text in text()) {
-            prop_assert_eq!(serde_json::from_str::<String>(&json(&text)).expect("it is JSON"), text);
         }
     }
 }
