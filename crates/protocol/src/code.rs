@@ -48,7 +48,7 @@ codes! {
     InvalidText = "INVALID_TEXT", "That line was dropped: send UTF-8 without control characters other than tab.";
     /// The name breaks a rule.
     InvalidName = "INVALID_NAME",
-        "No such name can be had: 1 to 32 letters, digits, '_', '-' or '.', of any script, without spaces.";
+        "That name cannot be had: use 1 to 32 letters, digits, '_', '-' or '.', of any script, without spaces.";
     /// Somebody else has the name.
     NameTaken = "NAME_TAKEN", "Somebody else has that name: choose another.";
     /// This session has a name already.

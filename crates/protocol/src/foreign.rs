@@ -15,26 +15,28 @@ pub enum Foreign {
     Http,
 }
 
+/// The first byte of a TLS handshake record.
+const CONTENT_TYPE_HANDSHAKE: u8 = 22;
+
 impl Foreign {
-    /// Looks at the first byte of a session.
+    /// Looks at the first byte of a line that has not ended yet: TLS need never send an LF.
     #[must_use]
     pub const fn of_first_byte(byte: u8) -> Option<Self> {
-        const CONTENT_TYPE_HANDSHAKE: u8 = 22;
         if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
     }
 
-    /// Looks at the first line of a session.
+    /// Looks at a line of a session without a name.
+    ///
+    /// A request line gives HTTP away, and so does the `Host` header that every request has (RFC 9112 §3.2): a web page
+    /// can make a browser send a request line that is over the line limit, and lines of chat after it.
     #[must_use]
-    pub fn of_first_line(line: &[u8]) -> Option<Self> {
-        let line = line.trim_ascii_end();
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(_target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return None;
-        };
-        let is_method = !method.is_empty() && method.iter().all(u8::is_ascii_uppercase);
-        (is_method && method != b"MSG" && version.starts_with(b"HTTP/")).then_some(Self::Http)
+    pub fn of_line(line: &[u8]) -> Option<Self> {
+        const HOST: &[u8] = b"Host:";
+        if let Some(foreign) = line.first().and_then(|&byte| Self::of_first_byte(byte)) {
+            return Some(foreign);
+        }
+        let has_host = line.get(..HOST.len()).is_some_and(|start| start.eq_ignore_ascii_case(HOST));
+        (has_host || is_request_line(line.trim_ascii_end())).then_some(Self::Http)
     }
 
     /// The one line that it gets.
@@ -45,6 +47,18 @@ impl Foreign {
             Self::Http => "This port takes lines of chat, not HTTP: try nc.",
         };
         Reply::Error { code: Code::WrongProtocol, detail: Some(detail.into()) }
+    }
+}
+
+/// Whether this is `METHOD target HTTP/version`, and no message that looks like it.
+fn is_request_line(line: &[u8]) -> bool {
+    let mut words = line.split(|&byte| byte == b' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(method), Some(_target), Some(version), None) => {
+            let is_method = !method.is_empty() && method.iter().all(u8::is_ascii_uppercase);
+            is_method && method != b"MSG" && version.starts_with(b"HTTP/")
+        }
+        _ => false,
     }
 }
 
@@ -62,11 +76,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn request_lines_are_told_from_chat() {
+    fn other_protocols_are_told_from_chat() {
         let cases: &[(&[u8], Option<Foreign>)] = &[
             (b"GET / HTTP/1.1\r", Some(Foreign::Http)),
             (b"POST /login HTTP/1.0", Some(Foreign::Http)),
             (b"PRI * HTTP/2.0\r", Some(Foreign::Http)),
+            (b"Host: 127.0.0.1:12345\r", Some(Foreign::Http)),
+            (b"host:x", Some(Foreign::Http)),
+            (b"\x16\x03\x01", Some(Foreign::Tls)),
+            (b"Hostess", None),
             (b"GET /", None),
             (b"MSG try HTTP/1.1", None),
             (b"MSG I like HTTP/1.1", None),
@@ -75,9 +93,7 @@ mod tests {
             (b"", None),
         ];
         for (given, expected) in cases {
-            assert_eq!(Foreign::of_first_line(given), *expected, "given {:?}", given.escape_ascii().to_string());
+            assert_eq!(Foreign::of_line(given), *expected, "given {:?}", given.escape_ascii().to_string());
         }
-        assert_eq!(Foreign::of_first_byte(0x16), Some(Foreign::Tls));
-        assert_eq!(Foreign::of_first_byte(b'R'), None);
     }
 }

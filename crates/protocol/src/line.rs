@@ -12,7 +12,12 @@ use crate::username::{Username, UsernameError};
 
 /// Reads the first line of a session, without its LF: the name.
 pub fn parse_name(line: &[u8]) -> Result<Command<'static>, ParseError> {
-    Ok(Command::Register { name: Username::new(checked_line(line)?)? })
+    let name = checked_line(line)?;
+    // Whatever else may be wrong with it, somebody who wrote `name: message` at once is told about the colon.
+    if let Some(at) = name.chars().position(|c| c == ':') {
+        return Err(UsernameError::Forbidden { found: ':', at: at + 1 }.into());
+    }
+    Ok(Command::Register { name: Username::new(name)? })
 }
 
 /// Reads a later line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
@@ -143,6 +148,8 @@ mod tests {
     fn a_first_line_that_is_no_name_is_answered_and_closes() {
         let cases: &[(&[u8], &str)] = &[
             (b"Us:er", "Invalid username. Usernames cannot contain colons.\n"),
+            (b"User 1: hello", "Invalid username. Usernames cannot contain colons.\n"),
+            (b"#a,b:c", "Invalid username. Usernames cannot contain colons.\n"),
             (b"", "Invalid username. Connection closing.\n"),
             (b"  \r", "Invalid username. Connection closing.\n"),
             (b"two words", "Invalid username. Connection closing.\n"),

@@ -9,8 +9,6 @@ pub(crate) struct Speaker {
     pub(crate) id: SessionId,
     pub(crate) dialect: Dialect,
     decoder: LineDecoder,
-    /// Whether its first line was taken: another protocol shows in that or not at all.
-    begun: bool,
 }
 
 /// One line, understood or not.
@@ -26,7 +24,7 @@ pub(crate) enum Said<'a> {
 
 impl Speaker {
     pub(crate) fn new(id: SessionId, dialect: Dialect, line_max_bytes: usize) -> Self {
-        Self { id, dialect, decoder: LineDecoder::new(line_max_bytes), begun: false }
+        Self { id, dialect, decoder: LineDecoder::new(line_max_bytes) }
     }
 
     /// Takes the next line off `unread`, or `None` where it holds no whole one.
@@ -36,8 +34,7 @@ impl Speaker {
         registered: bool,
         text_max_bytes: usize,
     ) -> Option<Said<'a>> {
-        let first = !self.begun;
-        if first
+        if !registered
             && !self.decoder.is_mid_line()
             && let Some(foreign) = unread.first().and_then(|&byte| Foreign::of_first_byte(byte))
         {
@@ -47,8 +44,7 @@ impl Speaker {
             Ok(line) => line,
             Err(error) => return Some(Said::Error(error.into())),
         };
-        self.begun = true;
-        if first && let Some(foreign) = Foreign::of_first_line(line) {
+        if !registered && let Some(foreign) = Foreign::of_line(line) {
             return Some(Said::Foreign(foreign));
         }
         Some(match self.dialect.parse(line, registered, text_max_bytes) {
