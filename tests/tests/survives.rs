@@ -89,6 +89,28 @@ fn a_reset_at_any_moment() {
 }
 
 #[test]
+fn what_was_said_before_a_reset_is_heard() {
+    // A client that closes with answers unread resets the connection, as one may that says goodbye and goes.
+    let server = EmbeddedServer::start();
+    for _ in 0..20 {
+        let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
+        let mut said = String::new();
+        for n in 0..2000 {
+            writeln!(said, "MSG {n}").expect("a string takes all");
+        }
+        said.push_str("DISCONNECT\n");
+        noy.socket().write_all(said.as_bytes()).expect("the server reads");
+        drop(noy);
+        for n in 0..2000 {
+            elias.expect(&format!("FROM Noy: {n}"));
+        }
+        elias.expect("PEER_DISCONNECTED");
+        elias.half_close();
+        elias.expect_end();
+    }
+}
+
+#[test]
 fn half_closed_by_the_real_nc() {
     let server = EmbeddedServer::start();
     let mut nc = Command::new("nc")
@@ -206,6 +228,15 @@ fn a_hundred_thousand_lines_at_once() {
 #[test]
 fn other_protocols_are_told_once_and_closed() {
     let server = EmbeddedServer::start();
+    // What a web page can make a browser send: a request line that is too long, and lines of chat as its body.
+    let forged = format!("POST /{} HTTP/1.1\r\nHost: localhost\r\n\r\nREGISTER Eve\r\n", "x".repeat(5000));
+    let mut browser = Person::connect(commands(&server));
+    browser.expect("WELCOME");
+    browser.write(forged.as_bytes());
+    browser.expect("ERROR LINE_TOO_LONG");
+    browser.expect("ERROR WRONG_PROTOCOL This port takes lines of chat, not HTTP: try nc.");
+    browser.expect_end();
+
     let http = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a browser\r\n\r\n";
     let tls = "\x16\x03\x01\x02\x00\x01\x00\x01\u{7f}";
     let cases = [
@@ -283,6 +314,7 @@ fn too_many_sessions() {
         let mut second = Person::registered(commands(server), "Elias");
         for (dialect, expected) in [(Dialect::Commands, code), (Dialect::Line, sentence)] {
             let mut third = Person::connect(server.address(dialect));
+            third.say("Eve");
             third.expect(expected);
             third.expect_end();
         }

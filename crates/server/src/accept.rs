@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_protocol::Code;
+use switchboard_protocol::{Code, Dialect};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::Admission;
-use crate::connection::Connection;
+use crate::connection::{Connection, LINGER};
 use crate::hub::Hub;
 use crate::journal;
 use crate::listener::Listener;
@@ -22,6 +23,9 @@ use crate::tcp;
 /// person who connects does not notice once there is room.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// How many connections may be in the course of being turned away.
+pub(crate) const TURNED_AWAY_MAX: usize = 64;
+
 /// What a listener needs to open a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
@@ -29,6 +33,8 @@ pub(crate) struct Door {
     pub(crate) admission: Arc<Admission>,
     /// Every connection holds one; when all are gone, so are the connections.
     pub(crate) alive: mpsc::Sender<()>,
+    /// Room for those that are being turned away.
+    pub(crate) turned_away: Arc<Semaphore>,
 }
 
 /// Accepts for as long as it is polled.
@@ -66,7 +72,7 @@ impl Door {
             Ok(pass) => pass,
             Err(code) => {
                 tracing::debug!(target: journal::SESSIONS, %peer, %code, "turned away");
-                return turn_away(&stream, code, listener);
+                return self.turn_away(stream, code, listener.dialect);
             }
         };
         if let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
@@ -84,13 +90,21 @@ impl Door {
             drop(alive);
         });
     }
-}
 
-/// Says why in one line, which a new connection always has room for, and closes.
-fn turn_away(stream: &TcpStream, code: Code, listener: &Listener) {
-    let mut line = Vec::new();
-    let _ = listener.dialect.encode(&code.into(), &mut line);
-    let _ = stream.try_write(&line);
+    /// Says why in one line, which a new connection always has room for, and closes.
+    fn turn_away(&self, mut stream: TcpStream, code: Code, dialect: Dialect) {
+        let mut line = Vec::new();
+        let _ = dialect.encode(&code.into(), &mut line);
+        let _ = stream.try_write(&line);
+        // What the client says at once would have the close be a reset, which may destroy that line: it is read, for as
+        // many at a time as is no burden.
+        let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _ = stream.shutdown().await;
+            let _ = timeout(LINGER, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+            drop(permit);
+        });
+    }
 }
 
 /// Errors that concern the connection that was to be accepted, not the listener (accept(2)).

@@ -11,7 +11,6 @@
 //! destroy what the peer has not read yet (RFC 9112 §9.6 has the same for HTTP).
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -29,7 +28,10 @@ use crate::pace::{self, LineRate, Pause};
 use crate::speaker::Speaker;
 
 /// How long a connection whose last word is written waits for its peer to close too.
-const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a session that is over may take to read what it is owed: as long as a full outbox takes at 56 kbit/s.
+const DRAIN: Duration = Duration::from_secs(300);
 
 /// How many turns a connection takes before others have theirs, where each finds something to read.
 const TURNS_PER_POLL: usize = 4;
@@ -65,12 +67,14 @@ struct Writing {
     written: usize,
     /// Since when the socket has taken nothing.
     stalled_since: Option<Instant>,
+    /// Whether the socket takes nothing any more.
+    broken: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Talking,
-    Draining(Closed),
+    Draining { why: Closed, until: Instant },
     Lingering { until: Instant },
 }
 
@@ -98,29 +102,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
-    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<(bool, Option<Ending>)> {
+    fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
         loop {
-            let Writing { bytes, written, stalled_since } = &mut self.writing;
+            let Writing { bytes, written, stalled_since, broken } = &mut self.writing;
             while *written < bytes.len() {
                 match Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]) {
-                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(count)) => {
+                    Poll::Ready(Ok(count)) if count > 0 => {
                         *written += count;
                         *stalled_since = None;
                     }
-                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Ready(Ok(_) | Err(_)) => {
+                        // It hears no more, but what it said before may still be unread: reading finds its end.
+                        *written = bytes.len();
+                        *broken = true;
+                    }
                     Poll::Pending => {
                         stalled_since.get_or_insert_with(Instant::now);
                         let left = bytes.len() - *written;
-                        return Ok((false, self.outbox.progress(left, self.marks())));
+                        return (false, self.outbox.progress(left, self.marks()));
                     }
                 }
             }
-            let written = std::mem::take(&mut self.writing).bytes;
+            let written = std::mem::take(&mut self.writing.bytes);
             let (bytes, ending) = self.outbox.exchange(written, self.marks());
-            self.writing.bytes = bytes;
+            self.writing = Writing { bytes, broken: self.writing.broken, ..Writing::default() };
             if self.writing.bytes.is_empty() {
-                return Ok((true, ending));
+                return (true, ending);
             }
         }
     }
@@ -136,6 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
                 let count = buf.filled().len();
                 match read {
+                    Ok(()) if count == 0 && self.writing.broken => return Poll::Ready(Err(Closed::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
                     Ok(()) => unread = &scratch.read[..count],
                     Err(_) => return Poll::Ready(Err(Closed::Reset)),
@@ -157,11 +165,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Backlog { taken: backlog.len() - left, bytes: backlog }
                 };
             }
-            if let Some((outbox, waiting_bytes)) = turn.crowded
-                && outbox.hold_back(cx.waker(), self.marks())
-            {
-                let until = Instant::now() + pace::delay(waiting_bytes, self.marks());
-                self.pause = Some(Pause { until, outbox: Some(outbox) });
+            if let Some((outbox, waiting_bytes)) = turn.crowded {
+                self.pause = self.pause_for(outbox, waiting_bytes, cx);
             }
             Poll::Ready(Ok(()))
         })
@@ -169,9 +174,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// How many lines may be taken now; not ready while this session is read later.
     fn lines_allowed(&mut self) -> Poll<usize> {
-        if let Some(Pause { until, outbox }) = &self.pause {
-            let has_room = outbox.as_ref().is_some_and(|outbox| outbox.is_below_soft(self.marks()));
-            if !has_room && Instant::now() < *until {
+        if let Some(pause) = &self.pause {
+            let has_room = match pause {
+                Pause::Rate { .. } => false,
+                Pause::Crowded { outbox, .. } => outbox.is_below_soft(self.marks()),
+                Pause::OwnOutbox => self.outbox.is_below_soft(self.marks()),
+            };
+            if !has_room && pause.until().is_none_or(|until| Instant::now() < until) {
                 return Poll::Pending;
             }
             self.pause = None;
@@ -181,10 +190,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match line_rate.allowance(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
-                self.pause = Some(Pause { until, outbox: None });
+                self.pause = Some(Pause::Rate { until });
                 Poll::Pending
             }
         }
+    }
+
+    /// How long this session is not read, after it added to an outbox in which `waiting_bytes` wait.
+    fn pause_for(&self, outbox: Arc<Outbox>, waiting_bytes: usize, cx: &Context<'_>) -> Option<Pause> {
+        if Arc::ptr_eq(&outbox, &self.outbox) {
+            return Some(Pause::OwnOutbox);
+        }
+        let until = Instant::now() + pace::delay(waiting_bytes, self.marks());
+        outbox.hold_back(cx.waker(), self.marks()).then_some(Pause::Crowded { outbox, until })
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
@@ -192,12 +210,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.hub.leave(self.speaker.id, why);
         self.backlog = Backlog::default();
         self.pause = None;
-        self.stage = Stage::Draining(why);
+        self.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
     }
 
     /// Shuts the write side, then reads on until the peer closes too.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Stage::Draining(why) = self.stage {
+        if let Stage::Draining { why, .. } = self.stage {
             let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
             if shut.is_err() || matches!(why, Closed::Quit | Closed::Reset) {
                 return Poll::Ready(());
@@ -220,11 +238,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.writing.stalled_since.map(|since| since + self.hub.settings.outbox_timeout)
     }
 
+    /// When the stage has to be over.
+    fn stage_deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Talking => None,
+            Stage::Draining { until, .. } | Stage::Lingering { until } => Some(until),
+        }
+    }
+
     /// Sets the alarm for whatever comes first. Ready once that has come.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let pause_end = self.pause.as_ref().map(|pause| pause.until);
-        let linger_end = if let Stage::Lingering { until } = self.stage { Some(until) } else { None };
-        let Some(deadline) = [self.stall_deadline(), pause_end, linger_end].into_iter().flatten().min() else {
+        let pause_end = self.pause.as_ref().and_then(Pause::until);
+        let Some(deadline) = [self.stall_deadline(), pause_end, self.stage_deadline()].into_iter().flatten().min()
+        else {
             self.alarm = None;
             return Poll::Pending;
         };
@@ -239,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         let mut turns = 0;
         loop {
-            let Ok((flushed, ending)) = self.flush(cx) else { return Poll::Ready(Closed::Reset) };
+            let (flushed, ending) = self.flush(cx);
             match (self.stage, ending) {
                 (_, Some(Ending::Now(why))) => return Poll::Ready(why),
                 (Stage::Talking, Some(Ending::Drained(why))) => {
@@ -262,24 +288,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                (Stage::Draining(why), _) if flushed => {
-                    if self.linger(cx).is_ready() {
-                        return Poll::Ready(why);
-                    }
-                }
-                (Stage::Lingering { .. }, _) => {
+                (Stage::Draining { .. } | Stage::Lingering { .. }, _) if flushed => {
                     if self.linger(cx).is_ready() {
                         return Poll::Ready(Closed::Quit);
                     }
                 }
-                (Stage::Draining(_), _) => {}
+                (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
             if self.poll_alarm(cx).is_ready() {
                 let now = Instant::now();
                 if self.stall_deadline().is_some_and(|deadline| deadline <= now) {
                     return Poll::Ready(Closed::SlowConsumer);
                 }
-                if matches!(self.stage, Stage::Lingering { until } if until <= now) {
+                if self.stage_deadline().is_some_and(|deadline| deadline <= now) {
                     return Poll::Ready(Closed::Quit);
                 }
                 continue;

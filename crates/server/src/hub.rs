@@ -26,6 +26,15 @@ struct State {
     outlets: SecondaryMap<SessionId, Outlet>,
     /// Set once the server is being stopped: from then on nothing is taken, so nothing is acknowledged.
     stopping: bool,
+    counts: Counts,
+}
+
+/// How many sessions there were since the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) sessions: u64,
+    /// Those of them that were closed because they did not read.
+    pub(crate) slow_consumers: u64,
 }
 
 /// Where a session hears.
@@ -49,7 +58,7 @@ pub(crate) struct Turn {
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
         let board = Switchboard::new(settings.register_timeout);
-        let state = State { board, outlets: SecondaryMap::new(), stopping: false };
+        let state = State { board, outlets: SecondaryMap::new(), stopping: false, counts: Counts::default() };
         Self { state: Mutex::new(state), settings }
     }
 
@@ -62,6 +71,7 @@ impl Hub {
         }
         let id = state.board.admit(now.into_std());
         state.outlets.insert(id, Outlet { outbox: Arc::clone(&outbox), dialect });
+        state.counts.sessions += 1;
         drop(state);
         self.event(id, Event::Opened);
         Some((id, outbox))
@@ -80,8 +90,8 @@ impl Hub {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         let mut guard = self.lock();
-        let State { board, outlets, stopping } = &mut *guard;
-        let mut desk = Desk::new(outlets, &self.settings, wakers);
+        let State { board, outlets, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outlets, counts, &self.settings, wakers);
         let mut turn = Turn { lines: 0, crowded: None, over: None };
         if *stopping {
             turn.over = Some(Closed::Shutdown);
@@ -103,6 +113,7 @@ impl Hub {
                 }
             };
             if answered.is_err() {
+                desk.close(from, Closed::SlowConsumer);
                 turn.over = Some(Closed::SlowConsumer);
             } else if desk.last_word_to == Some(from) || !board.has(from) {
                 turn.over = turn.over.or(Some(Closed::Refused));
@@ -131,9 +142,9 @@ impl Hub {
     pub(crate) fn stop(&self) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping } = &mut *guard;
+        let State { board, outlets, stopping, counts } = &mut *guard;
         *stopping = true;
-        let mut desk = Desk::new(outlets, &self.settings, &mut wakers);
+        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
         for session in board.sessions() {
             desk.close(session, Closed::Shutdown);
         }
@@ -154,6 +165,11 @@ impl Hub {
         left
     }
 
+    /// How many sessions there were.
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
     fn event(&self, id: SessionId, event: Event<'_>) {
         self.with_desk(|board, desk| board.handle(id, event, desk));
     }
@@ -161,8 +177,8 @@ impl Hub {
     fn with_desk(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>)) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping } = &mut *guard;
-        let mut desk = Desk::new(outlets, &self.settings, &mut wakers);
+        let State { board, outlets, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
         desk.silent = *stopping;
         work(board, &mut desk);
         drop(guard);
@@ -178,6 +194,7 @@ impl Hub {
 /// Carries out what the switchboard decides, for as long as the lock is held.
 struct Desk<'a> {
     outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+    counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
     /// The fullest outbox above its soft mark that was added to, and how much waits there, in bytes.
@@ -191,10 +208,11 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(
         outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+        counts: &'a mut Counts,
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, settings, wakers, crowded: None, last_word_to: None, silent: false }
+        Self { outlets, counts, settings, wakers, crowded: None, last_word_to: None, silent: false }
     }
 
     /// Answers a line that could not be read.
@@ -241,6 +259,9 @@ impl Effects for Desk<'_> {
     }
 
     fn note(&mut self, fact: Fact<'_>) {
+        if let Fact::Left { why: Closed::SlowConsumer, .. } = fact {
+            self.counts.slow_consumers += 1;
+        }
         journal::fact(fact, self.settings.log_messages);
     }
 }

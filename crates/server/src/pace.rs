@@ -23,12 +23,25 @@ pub(crate) fn delay(waiting_bytes: usize, marks: Marks) -> Duration {
     DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS))
 }
 
-/// Until when a session is not read.
+/// Why a session is not read for now.
 #[derive(Debug)]
-pub(crate) struct Pause {
-    pub(crate) until: Instant,
-    /// The outbox that it filled: the pause ends early when that has room again.
-    pub(crate) outbox: Option<Arc<Outbox>>,
+pub(crate) enum Pause {
+    /// It sent its lines of this second.
+    Rate { until: Instant },
+    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same.
+    Crowded { outbox: Arc<Outbox>, until: Instant },
+    /// It filled its own outbox, and nobody else waits while it does not read.
+    OwnOutbox,
+}
+
+impl Pause {
+    /// When the pause is over at the latest.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Rate { until } | Self::Crowded { until, .. } => Some(*until),
+            Self::OwnOutbox => None,
+        }
+    }
 }
 
 /// A bucket of lines: it fills at so many a second and holds those of one second.

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::accept::{Door, accept};
+use crate::accept::{Door, TURNED_AWAY_MAX, accept};
 use crate::admission::Admission;
-use crate::hub::Hub;
+use crate::hub::{Counts, Hub};
 use crate::journal;
 use crate::listener::Listener;
 use crate::settings::{InvalidSettings, Settings};
@@ -21,6 +21,10 @@ const TICK_MAX: Duration = Duration::from_millis(500);
 /// How a server ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Summary {
+    /// How many sessions there were.
+    pub sessions: u64,
+    /// How many of them were closed because they did not read.
+    pub slow_consumers: u64,
     /// How many sessions were cut because they did not take what they were owed in time.
     pub abandoned: usize,
 }
@@ -40,16 +44,21 @@ pub async fn run(
     let admission = Admission::new(&settings);
     let hub = Arc::new(Hub::new(settings));
     let (alive, mut all_gone) = mpsc::channel(1);
+    let door = Door {
+        hub: Arc::clone(&hub),
+        admission: Arc::clone(&admission),
+        alive,
+        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+    };
 
     let mut doors = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             journal::listening(listener.dialect(), address);
         }
-        let door = Door { hub: Arc::clone(&hub), admission: Arc::clone(&admission), alive: alive.clone() };
-        doors.spawn(accept(listener, door));
+        doors.spawn(accept(listener, door.clone()));
     }
-    drop(alive);
+    drop(door);
 
     tokio::select! {
         () = shutdown => {}
@@ -65,8 +74,9 @@ pub async fn run(
         tracing::warn!(target: journal::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
         all_gone.recv().await;
     }
-    tracing::info!(target: journal::SERVER, abandoned, "stopped");
-    Ok(Summary { abandoned })
+    let Counts { sessions, slow_consumers } = hub.counts();
+    tracing::info!(target: journal::SERVER, sessions, slow_consumers, abandoned, "stopped");
+    Ok(Summary { sessions, slow_consumers, abandoned })
 }
 
 /// Looks at the deadlines, for ever.

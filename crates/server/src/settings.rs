@@ -22,7 +22,8 @@ pub struct Settings {
     /// How much may wait for a session before those who fill its outbox are read later, in bytes. 256 KiB: some
     /// thousand messages, which a healthy reader takes within one round trip.
     pub outbox_soft_bytes: usize,
-    /// How much may wait for a session at all, in bytes. 2 MiB: the longest `USERS` line fits.
+    /// How much may wait for a session at all, in bytes. 2 MiB: the longest `USERS` line fits above the
+    /// soft mark.
     pub outbox_bytes: usize,
     /// How long a session may take nothing of what waits for it. 30 seconds: a laptop that changes networks comes
     /// back within that.
@@ -101,11 +102,15 @@ impl Settings {
             allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
             ..error
         })?;
-        between("outbox-bytes", self.outbox_bytes, users_line, usize::MAX / 4).map_err(|error| InvalidSettings {
-            allowed: format!("give at least {users_line}: the USERS line of max-sessions ({})", self.max_sessions),
+        between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, usize::MAX / 4)?;
+        let least = self.outbox_soft_bytes + users_line;
+        between("outbox-bytes", self.outbox_bytes, least, usize::MAX / 4).map_err(|error| InvalidSettings {
+            allowed: format!(
+                "give at least {least}: outbox-soft-bytes ({}) and the USERS line of max-sessions ({})",
+                self.outbox_soft_bytes, self.max_sessions
+            ),
             ..error
         })?;
-        between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, self.outbox_bytes)?;
         between("turn-lines", self.turn_lines, 1, 1_000_000)?;
         for (key, value) in [
             ("register-timeout", self.register_timeout),
@@ -165,9 +170,10 @@ mod tests {
             ),
             (
                 Settings { max_sessions: 20_000, ..base() },
-                "outbox-bytes is 2097152: give at least 2580007: the USERS line of max-sessions (20000)",
+                "outbox-bytes is 2097152: give at least 2842151: \
+                 outbox-soft-bytes (262144) and the USERS line of max-sessions (20000)",
             ),
-            (Settings { outbox_soft_bytes: 4_000_000, ..base() }, "outbox-soft-bytes is 4000000: give 4096 to 2097152"),
+            (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give at least 4096"),
             (
                 Settings { user_timeout: Duration::from_secs(5), ..base() },
                 "user-timeout is 5s: give at least outbox-timeout (30s) and at most 9h",
