@@ -1,7 +1,8 @@
-//! What the end-to-end tests are written with: transcripts and the stages they play on, people on sockets, and the
-//! real programs as processes of their own.
+//! What the end-to-end tests are written with: transcripts and the stages they play on, people on sockets and at
+//! terminals, and the real programs as processes of their own.
 
 pub mod people;
 pub mod process;
 pub mod stage;
+pub mod terminal;
 pub mod transcript;

@@ -1,0 +1,97 @@
+//! A real terminal, by way of tmux.
+
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::people::PATIENCE;
+
+/// How wide a terminal is.
+const COLUMNS: u16 = 80;
+
+/// A terminal of so many columns that runs one program, on a tmux server of its own.
+#[derive(Debug)]
+pub struct Terminal {
+    folder: tempfile::TempDir,
+}
+
+impl Terminal {
+    /// Runs `program` in a new terminal.
+    ///
+    /// # Panics
+    ///
+    /// Where tmux cannot.
+    #[must_use]
+    pub fn running(program: &str, args: &[&str]) -> Self {
+        let terminal = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let home = terminal.folder.path().to_str().expect("it is UTF-8").to_owned();
+        let columns = COLUMNS.to_string();
+        let mut command = vec!["new-session", "-d", "-x", &columns, "-y", "24", "env"];
+        let (home_env, state_env) = (format!("HOME={home}"), format!("XDG_STATE_HOME={home}"));
+        command.extend([&*home_env, &*state_env, "TERM=xterm-256color", "NO_COLOR=1"]);
+        command.push(program);
+        command.extend(args);
+        assert!(terminal.tmux(&command).status.success(), "tmux cannot start {program}");
+        terminal
+    }
+
+    fn tmux(&self, args: &[&str]) -> Output {
+        let socket = self.folder.path().join("tmux");
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(socket).args(["-f", "/dev/null"]).args(args).env("LC_ALL", "C.UTF-8");
+        tmux.output().expect("tmux is installed (Debian: tmux)")
+    }
+
+    /// Types `text`, without Enter.
+    ///
+    /// # Panics
+    ///
+    /// Where tmux cannot.
+    pub fn type_in(&self, text: &str) {
+        assert!(self.tmux(&["send-keys", "-l", text]).status.success());
+    }
+
+    /// Presses Enter.
+    ///
+    /// # Panics
+    ///
+    /// Where tmux cannot.
+    pub fn enter(&self) {
+        assert!(self.tmux(&["send-keys", "Enter"]).status.success());
+    }
+
+    fn screen(&self) -> String {
+        let output = self.tmux(&["capture-pane", "-p"]);
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Waits until the screen shows these lines and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not within [`PATIENCE`].
+    pub fn wait_for(&self, expected: &[&str]) {
+        let expected: Vec<_> = expected.iter().flat_map(|line| rows(line)).collect();
+        let mut screen = String::new();
+        for _ in 0..PATIENCE.as_millis() / 20 {
+            screen = self.screen();
+            if screen.lines().map(str::trim_end).eq(&expected) {
+                return println!("{screen}\n");
+            }
+            sleep(Duration::from_millis(20));
+        }
+        panic!("the screen should show\n{}\nand shows\n{screen}", expected.join("\n"));
+    }
+}
+
+/// The rows of the terminal that a line takes.
+fn rows(line: &str) -> Vec<String> {
+    let chars: Vec<_> = line.chars().collect();
+    chars.chunks(usize::from(COLUMNS)).map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
