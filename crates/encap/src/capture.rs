@@ -1,0 +1,1 @@
+//! Captures: files of packets, and interfaces to take them from.

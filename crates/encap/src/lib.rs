@@ -1,0 +1,12 @@
+//! The wire lab: a message wrapped layer by layer, and unwrapped again.
+//!
+//! ```text
+//! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file
+//!                                                        │
+//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ analyze ─▶ show, report
+//! ```
+
+pub mod capture;
+pub mod rows;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! `encap`: the wire lab as a program.
+
+fn main() {}

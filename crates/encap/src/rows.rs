@@ -1,0 +1,1 @@
+//! Rows: the messages of a CSV, and what is wrong with it.
