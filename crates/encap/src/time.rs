@@ -1,8 +1,35 @@
 //! Moments, in whole nanoseconds.
+//!
+//! Times are read as text and kept as integers: a float has 53 bits, and seconds since 1970 with nanoseconds need 61.
+//! Three forms are read:
+//!
+//! | form | example | |
+//! |---|---|---|
+//! | seconds | `0.010`, `1700000000.123456789` | since 1970, or since wherever the file starts to count |
+//! | ISO 8601, RFC 3339 | `2026-01-31T12:00:00+01:00`, `2026-01-31 12:00` | UTC where no zone is written |
+//! | day first | `31/01/2026 12:00`, `31/01/2026 12:00:30.250` | UTC |
 
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
+
+use jiff::{civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+const NANOS_A_SECOND: u64 = 1_000_000_000;
+
+/// Decimals of a second that a nanosecond has.
+const DECIMALS: usize = 9;
+
 /// A moment, in nanoseconds since 1970-01-01 00:00:00 UTC. Never a float: a capture's times are exact.
+///
+/// ```
+/// use switchboard_encap::time::Timestamp;
+///
+/// let time: Timestamp = "31/01/2026 12:00".parse()?;
+/// assert_eq!(time, "2026-01-31T13:00:00+01:00".parse()?);
+/// assert_eq!(time.to_string(), "1769860800.000000000");
+/// assert_eq!(time.iso().to_string(), "2026-01-31T12:00:00Z");
+/// # Ok::<(), switchboard_encap::time::TimeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Timestamp(i64);
 
@@ -17,5 +44,264 @@ impl Timestamp {
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
         self.0
+    }
+
+    /// The time from `earlier` to this moment; `None` if `earlier` is the later one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        (earlier <= self).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
+    }
+
+    /// The moment so much later; `None` beyond what 64 bits hold (the year 2262).
+    #[must_use]
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        let nanos = i64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_add(nanos).map(Self)
+    }
+
+    /// The moment as ISO 8601 in UTC, with as many decimals as it needs.
+    #[must_use]
+    pub fn iso(self) -> impl fmt::Display {
+        // Any 64 bits of nanoseconds lie between the years 1677 and 2262, well inside jiff's -9999 to 9999.
+        jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX)
+    }
+}
+
+/// Seconds with nine decimals, as captures are shown.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, nanos) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        f.pad(&format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND))
+    }
+}
+
+/// Why a text is not a time. Each says how to write one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeError {
+    /// None of the forms that are read.
+    #[error("is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00")]
+    Unknown,
+    /// `1e-3`.
+    #[error("has an exponent: write the seconds out, as in 0.001")]
+    Exponent,
+    /// Before zero, or before 1970.
+    #[error("lies before zero: count from the first message on, or write a time after 1970")]
+    Negative,
+    /// More decimals than a nanosecond has, and not zeros.
+    #[error("has {decimals} decimals: write at most {DECIMALS}, a nanosecond is the finest that captures hold")]
+    TooPrecise {
+        /// Decimals found.
+        decimals: usize,
+    },
+    /// `23:59:60`.
+    #[error("is a leap second, which seconds since 1970 do not count: write 59")]
+    LeapSecond,
+    /// Beyond 2262.
+    #[error("is too late: 64 bits of nanoseconds end in the year 2262")]
+    TooLate,
+}
+
+impl FromStr for Timestamp {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let text = at_most_nine_decimals(text.trim())?;
+        if let Some(time) = seconds(&text) {
+            return time;
+        }
+        if text.strip_prefix('-').is_some_and(|rest| seconds(rest).is_some()) {
+            return Err(TimeError::Negative);
+        }
+        if is_exponential(&text) {
+            return Err(TimeError::Exponent);
+        }
+        let time = day_first(&text).or_else(|| iso(&text)).ok_or(TimeError::Unknown)?;
+        if text.contains(":60") {
+            return Err(TimeError::LeapSecond);
+        }
+        match i64::try_from(time.as_nanosecond()) {
+            Ok(nanos @ 0..) => Ok(Self(nanos)),
+            Err(_) if time > jiff::Timestamp::UNIX_EPOCH => Err(TimeError::TooLate),
+            _ => Err(TimeError::Negative),
+        }
+    }
+}
+
+/// `text` without the zeros that follow the ninth decimal.
+fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
+    let Some((whole, fraction)) = text.split_once('.') else { return Ok(Cow::Borrowed(text)) };
+    let decimals = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if decimals <= DECIMALS {
+        return Ok(Cow::Borrowed(text));
+    }
+    if fraction[DECIMALS..decimals].bytes().any(|digit| digit != b'0') {
+        return Err(TimeError::TooPrecise { decimals });
+    }
+    Ok(Cow::Owned(format!("{whole}.{}{}", &fraction[..DECIMALS], &fraction[decimals..])))
+}
+
+/// `12` or `12.345`, at most nine decimals; `None` if it is something else.
+fn seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > DECIMALS {
+        return None;
+    }
+    let nanos = fraction.bytes().chain(std::iter::repeat(b'0')).take(DECIMALS);
+    let nanos = nanos.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let whole = whole.parse().ok().and_then(|seconds: i64| seconds.checked_mul(NANOS_A_SECOND.cast_signed()));
+    Some(whole.and_then(|whole| whole.checked_add(nanos)).map(Timestamp).ok_or(TimeError::TooLate))
+}
+
+/// Whether `text` is a number with an exponent, which only a float would read.
+fn is_exponential(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    unsigned.split_once(['e', 'E']).is_some_and(|(number, exponent)| {
+        let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        seconds(number).is_some() && seconds(exponent).is_some()
+    })
+}
+
+/// ISO 8601, with a zone or in UTC.
+fn iso(text: &str) -> Option<jiff::Timestamp> {
+    text.parse().ok().or_else(|| utc(text.parse().ok()?))
+}
+
+/// `DD/MM/YYYY HH:MM[:SS[.fff]]`; one digit will do for day, month and hour, as spreadsheets write them.
+fn day_first(text: &str) -> Option<jiff::Timestamp> {
+    let (date, clock) = text.split_once([' ', 'T'])?;
+    let mut date = date.split('/');
+    let (day, month, year) = (number(date.next()?, 1..=2)?, number(date.next()?, 1..=2)?, number(date.next()?, 4..=4)?);
+    let mut clock = clock.trim_start().split(':');
+    let (hour, minute) = (number(clock.next()?, 1..=2)?, number(clock.next()?, 2..=2)?);
+    // A leap second is read as the second before it, so that its own error can say so.
+    let (second, nanos) = match clock.next() {
+        None => (0, 0),
+        Some(text) => {
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+            let second = number(whole, 2..=2)?;
+            let nanos = number::<i32>(fraction, 1..=DECIMALS)? * 10_i32.pow(9 - u32::try_from(fraction.len()).ok()?);
+            (if second == 60 { 59 } else { second }, nanos)
+        }
+    };
+    if date.next().is_some() || clock.next().is_some() {
+        return None;
+    }
+    utc(civil::DateTime::new(year, month, day, hour, minute, second, nanos).ok()?)
+}
+
+/// A number of so many digits, and nothing else.
+fn number<T: FromStr>(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<T> {
+    (digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn utc(time: civil::DateTime) -> Option<jiff::Timestamp> {
+    TimeZone::UTC.to_timestamp(time).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_three_forms_and_refused_with_a_reason() {
+        const NOON: i64 = 1_769_860_800_000_000_000;
+        let cases = [
+            ("0", Ok(0)),
+            ("0.010", Ok(10_000_000)),
+            (" 1.5 ", Ok(1_500_000_000)),
+            ("007.1", Ok(7_100_000_000)),
+            ("0.000000001", Ok(1)),
+            ("0.0000000010000", Ok(1)),
+            ("1700000000.123456789", Ok(1_700_000_000_123_456_789)),
+            ("9223372036.854775807", Ok(i64::MAX)),
+            ("9223372036.854775808", Err(TimeError::TooLate)),
+            ("99999999999999999999999", Err(TimeError::TooLate)),
+            ("0.0000000001", Err(TimeError::TooPrecise { decimals: 10 })),
+            ("-0.5", Err(TimeError::Negative)),
+            ("-1", Err(TimeError::Negative)),
+            ("1e-3", Err(TimeError::Exponent)),
+            ("-1.5E+7", Err(TimeError::Exponent)),
+            ("2026-01-31T12:00:00Z", Ok(NOON)),
+            ("2026-01-31T12:00:00", Ok(NOON)),
+            ("2026-01-31 12:00", Ok(NOON)),
+            ("2026-01-31T13:00:00+01:00", Ok(NOON)),
+            ("2026-01-31T07:00:00.000000001-05:00", Ok(NOON + 1)),
+            ("2026-01-31T12:00:00.1234567890000Z", Ok(NOON + 123_456_789)),
+            ("2026-01-31T12:00:00.1234567891Z", Err(TimeError::TooPrecise { decimals: 10 })),
+            ("2026-01-31", Ok(NOON - 12 * 3_600_000_000_000)),
+            ("1969-12-31T23:59:59Z", Err(TimeError::Negative)),
+            ("0001-01-01T00:00:00Z", Err(TimeError::Negative)),
+            ("2263-01-01T00:00:00Z", Err(TimeError::TooLate)),
+            ("2016-12-31T23:59:60Z", Err(TimeError::LeapSecond)),
+            ("31/12/2016 23:59:60", Err(TimeError::LeapSecond)),
+            ("31/01/2026 12:00", Ok(NOON)),
+            ("31/1/2026 12:00:30", Ok(NOON + 30_000_000_000)),
+            ("31/01/2026 12:00:30.25", Ok(NOON + 30_250_000_000)),
+            ("1/2/2026 0:00", Ok(NOON + 12 * 3_600_000_000_000)),
+            ("01/31/2026 12:00", Err(TimeError::Unknown)),
+            ("30/02/2026 12:00", Err(TimeError::Unknown)),
+            ("31/01/26 12:00", Err(TimeError::Unknown)),
+            ("31/01/2026 12:00:00:00", Err(TimeError::Unknown)),
+            ("31/01/2026/1 12:00", Err(TimeError::Unknown)),
+            ("31/01/2026", Err(TimeError::Unknown)),
+            ("12:60", Err(TimeError::Unknown)),
+            ("0,010", Err(TimeError::Unknown)),
+            ("1.", Err(TimeError::Unknown)),
+            (".5", Err(TimeError::Unknown)),
+            ("+1", Err(TimeError::Unknown)),
+            ("1.2.3", Err(TimeError::Unknown)),
+            ("NaN", Err(TimeError::Unknown)),
+            ("inf", Err(TimeError::Unknown)),
+            ("", Err(TimeError::Unknown)),
+            ("-", Err(TimeError::Unknown)),
+            ("٣", Err(TimeError::Unknown)),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(given.parse::<Timestamp>().map(Timestamp::as_nanos), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_with_nine_decimals_or_in_utc() {
+        for (nanos, seconds, iso) in [
+            (0, "0.000000000", "1970-01-01T00:00:00Z"),
+            (10_000_000, "0.010000000", "1970-01-01T00:00:00.01Z"),
+            (-1, "-0.000000001", "1969-12-31T23:59:59.999999999Z"),
+            (i64::MAX, "9223372036.854775807", "2262-04-11T23:47:16.854775807Z"),
+            (i64::MIN, "-9223372036.854775808", "1677-09-21T00:12:43.145224192Z"),
+        ] {
+            let time = Timestamp::from_nanos(nanos);
+            assert_eq!((&*time.to_string(), &*time.iso().to_string()), (seconds, iso));
+        }
+    }
+
+    #[test]
+    fn durations_run_one_way() {
+        let (early, late) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+        assert_eq!(late.since(early), Some(Duration::from_nanos(u64::MAX)));
+        assert_eq!(early.since(late), None);
+        assert_eq!(early.since(early), Some(Duration::ZERO));
+        assert_eq!(late.checked_add(Duration::from_nanos(1)), None);
+        assert_eq!(Timestamp(1).checked_add(Duration::from_nanos(2)), Some(Timestamp(3)));
+        assert_eq!(Timestamp(1).checked_add(Duration::MAX), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(nanos in 0..=i64::MAX) {
+            let time = Timestamp(nanos);
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+            prop_assert_eq!(time.iso().to_string().parse(), Ok(time));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC*", near in "[0-9:/.eT+Z -]{0,40}") {
+            let _ = text.parse::<Timestamp>();
+            let _ = near.parse::<Timestamp>();
+        }
     }
 }
