@@ -1,1 +1,351 @@
 //! Rows: the messages of a CSV, and what is wrong with it.
+//!
+//! ```text
+//! bytes ─▶ record (RFC 4180) ─▶ columns by the header ─▶ Row ─▶ check against the rows before ─▶ caller
+//!               │                       │                 │                  │
+//!               └───────────────────────┴─── Fault ───────┴──────────────────┘
+//! ```
+//!
+//! A row that cannot be carried is refused with every error that it has, and reading goes on behind it. What can be
+//! carried, but may not be what was meant, is a remark beside the row. Nothing is guessed in silence.
+//!
+//! The splitting into fields is our own and not the csv crate's, for three reasons: a record has a bound, a fault has
+//! the character at which it stands, and quotes that are closed wrongly are told instead of repaired. In tests, that
+//! crate is the oracle.
+
+mod app;
+mod app_protocol;
+mod check;
+mod column;
+mod escape;
+mod fault;
+mod ids;
+mod record;
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use serde::Serialize;
+
+pub use self::app::{APP_MAX_BYTES, App, AppError};
+pub use self::app_protocol::{AppProtocol, Transport};
+pub use self::check::{APPS_MAX, PAIRS_MAX};
+use self::check::{AppIndex, Check, Finding};
+pub use self::column::Column;
+use self::column::Columns;
+pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
+pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
+pub use self::record::RECORD_MAX_BYTES;
+use self::record::{Record, Records, Step};
+use crate::time::Timestamp;
+
+/// The longest name of a protocol, in bytes.
+pub const PROTOCOL_MAX_BYTES: usize = 32;
+
+/// One message: who said what to whom, and when.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Row {
+    /// What the row is called; its place among the rows, from 1, where nothing is written.
+    pub number: MessageId,
+    /// The line of the file on which it starts, from 1.
+    pub line: u64,
+    /// What the two speak.
+    pub protocol: AppProtocol,
+    /// Who sends.
+    pub source: App,
+    /// To whom.
+    pub destination: App,
+    /// From which port, if the file says.
+    pub source_port: Option<u16>,
+    /// To which port, if the file says.
+    pub destination_port: Option<u16>,
+    /// What is sent, to the byte.
+    pub message: Vec<u8>,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages stand for bytes.
+    pub escapes: bool,
+}
+
+/// Why there is no row.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The input failed; there is nothing after it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// This row cannot be carried, or the whole file if it is the header; at least one fault is an error.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Refused(Vec<Fault>),
+}
+
+/// Reads rows, one at a time.
+///
+/// ```
+/// use switchboard_encap::rows::{Options, Reader};
+///
+/// let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
+/// for row in Reader::new(csv.as_bytes(), Options::default()) {
+///     assert_eq!(row?.message, b"hi");
+/// }
+/// # Ok::<(), switchboard_encap::rows::ReadError>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader<R> {
+    records: Records<R>,
+    options: Options,
+    state: State,
+    n_records: u64,
+    check: Check,
+    findings: Vec<Finding>,
+    remarks: Vec<Fault>,
+}
+
+#[derive(Debug)]
+enum State {
+    Header,
+    Rows(Columns),
+    Ended,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from `input`, which need not be buffered.
+    pub fn new(input: R, options: Options) -> Self {
+        Self {
+            records: Records::new(input),
+            options,
+            state: State::Header,
+            n_records: 0,
+            check: Check::default(),
+            findings: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Takes the warnings and notes on the header and on the rows that were carried since the last time.
+    pub fn take_remarks(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.remarks)
+    }
+
+    /// How many apps were named so far.
+    pub fn n_apps(&self) -> usize {
+        self.check.n_apps()
+    }
+
+    /// How many pairs of apps exchanged messages so far.
+    pub fn n_pairs(&self) -> usize {
+        self.check.n_pairs()
+    }
+
+    fn read(&mut self) -> Result<Option<Row>, ReadError> {
+        if let State::Header = self.state {
+            // Whatever goes wrong from here on, the file has no header to go on with.
+            self.state = State::Ended;
+            self.state = State::Rows(self.read_header()?);
+        }
+        let State::Rows(columns) = self.state else { return Ok(None) };
+        loop {
+            match self.records.advance().inspect_err(|_| self.state = State::Ended)? {
+                Step::End => return Ok(None),
+                Step::Broken(fault) => return Err(ReadError::Refused(vec![fault])),
+                Step::Record => {}
+            }
+            let record = self.records.record().map_err(|fault| ReadError::Refused(vec![fault]))?;
+            if !record.is_blank() {
+                self.n_records += 1;
+                let parse = Parse { record: &record, columns, options: self.options, faults: Vec::new() };
+                return parse.row(self.n_records, &mut self.check, &mut self.findings, &mut self.remarks).map(Some);
+            }
+        }
+    }
+
+    fn read_header(&mut self) -> Result<Columns, ReadError> {
+        let refused = |fault| ReadError::Refused(vec![fault]);
+        self.records.open(column::delimiter)?.map_err(refused)?;
+        loop {
+            match self.records.advance()? {
+                Step::End => return Err(refused(Fault::on_line(1, FaultKind::EmptyFile))),
+                Step::Broken(fault) => return Err(refused(fault)),
+                Step::Record => {}
+            }
+            let header = self.records.record().map_err(refused)?;
+            if header.is_blank() {
+                continue;
+            }
+            let mut faults = Vec::new();
+            let columns = Columns::read(&header, &mut faults);
+            if faults.iter().any(|fault| fault.severity() == Severity::Error) {
+                return Err(ReadError::Refused(faults));
+            }
+            self.remarks.append(&mut faults);
+            return Ok(columns);
+        }
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Row, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// A record on its way to be a row.
+struct Parse<'a> {
+    record: &'a Record<'a>,
+    columns: Columns,
+    options: Options,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Parse<'a> {
+    fn row(
+        mut self,
+        place: u64,
+        check: &mut Check,
+        findings: &mut Vec<Finding>,
+        remarks: &mut Vec<Fault>,
+    ) -> Result<Row, ReadError> {
+        let (found, expected) = (self.record.len(), self.columns.len);
+        if found != expected {
+            // The first field too many; or the record, where some are missing.
+            let at = if found > expected { expected } else { 0 };
+            return Err(ReadError::Refused(vec![self.record.fault(
+                at,
+                None,
+                FaultKind::FieldCount { found, expected },
+            )]));
+        }
+        let number = self.number(place);
+        let protocol = self.protocol();
+        let source = self.app(Column::SrcApp, check);
+        let destination = self.app(Column::DstApp, check);
+        let source_port = self.port(Column::SrcPort);
+        let destination_port = self.port(Column::DstPort);
+        let message = self.message();
+        let time = self.time();
+        let (true, Some(protocol), Some(from), Some(to), Some(message), Some(time)) =
+            (self.faults.is_empty(), protocol, source, destination, message, time)
+        else {
+            return Err(ReadError::Refused(self.faults));
+        };
+        let row = Row {
+            number,
+            line: self.record.line,
+            protocol,
+            source: check.app(from).clone(),
+            destination: check.app(to).clone(),
+            source_port,
+            destination_port,
+            message,
+            time,
+        };
+        if self.is_spaced_quote() {
+            findings.push((Column::Message, FaultKind::SpacedQuote));
+        }
+        check.row(&row, from, to, findings);
+        for (column, kind) in findings.drain(..) {
+            let field = self.columns.index(column).unwrap_or(0);
+            self.faults.push(self.record.fault(field, Some(column), kind));
+        }
+        if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
+            return Err(ReadError::Refused(self.faults));
+        }
+        remarks.append(&mut self.faults);
+        Ok(row)
+    }
+
+    /// The text of a column as it stands; empty if the file has no such column.
+    fn value(&self, column: Column) -> Cow<'a, str> {
+        self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
+    }
+
+    fn refuse(&mut self, column: Column, kind: FaultKind) {
+        let field = self.columns.index(column).unwrap_or(0);
+        self.faults.push(self.record.fault(field, Some(column), kind));
+    }
+
+    fn number(&mut self, place: u64) -> MessageId {
+        let text = self.value(Column::MsgId);
+        let text = text.trim();
+        let too_long = text.len() > ID_MAX_BYTES;
+        if too_long {
+            self.refuse(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
+        }
+        if text.is_empty() || too_long { MessageId::Number(place) } else { MessageId::from(text) }
+    }
+
+    fn protocol(&mut self) -> Option<AppProtocol> {
+        let text = self.value(Column::AppProtocol);
+        let fault = match text.trim() {
+            "" => FaultKind::Empty,
+            text if text.len() > PROTOCOL_MAX_BYTES => FaultKind::TooLong { max_bytes: PROTOCOL_MAX_BYTES },
+            text => return Some(AppProtocol::from(text)),
+        };
+        self.refuse(Column::AppProtocol, fault);
+        None
+    }
+
+    fn app(&mut self, column: Column, check: &mut Check) -> Option<AppIndex> {
+        let text = self.value(column);
+        let app = match text.trim() {
+            "" => Err(FaultKind::Empty),
+            text => check.admit(text),
+        };
+        app.map_err(|fault| self.refuse(column, fault)).ok()
+    }
+
+    fn port(&mut self, column: Column) -> Option<u16> {
+        let text = self.value(column);
+        let text = text.trim();
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let fault = match text.parse() {
+            _ if text.is_empty() => return None,
+            Ok(0) => FaultKind::PortZero,
+            Ok(port) if is_number => return Some(port),
+            _ => FaultKind::Port { found: Excerpt::new(text) },
+        };
+        self.refuse(column, fault);
+        None
+    }
+
+    fn message(&mut self) -> Option<Vec<u8>> {
+        let text = self.value(Column::Message);
+        if !self.options.escapes {
+            return Some(text.into_owned().into_bytes());
+        }
+        let fault = match escape::unescape(&text) {
+            Ok(bytes) => return Some(bytes),
+            Err(at) => FaultKind::Escape { found: Excerpt::new(&text[at..].chars().take(2).collect::<String>()) },
+        };
+        self.refuse(Column::Message, fault);
+        None
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        let text = self.value(Column::Timestamp);
+        let fault = match text.parse() {
+            Ok(time) => return Some(time),
+            Err(_) if text.trim().is_empty() => FaultKind::Empty,
+            Err(error) => FaultKind::Time { found: Excerpt::new(text.trim()), error },
+        };
+        self.refuse(Column::Timestamp, fault);
+        None
+    }
+
+    /// Whether the message starts with white space and then a quote, which was meant to be the field's.
+    fn is_spaced_quote(&self) -> bool {
+        self.columns.index(Column::Message).is_some_and(|field| {
+            let text = self.record.value(field);
+            !self.record.is_quoted(field) && text.trim_start().starts_with('"') && !text.starts_with('"')
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! What the apps speak, and where that is spoken.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, Serializer};
+
+/// What carries the messages of an application.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// RFC 9293.
+    Tcp,
+    /// RFC 768.
+    Udp,
+}
+
+macro_rules! well_known {
+    ($($variant:ident $name:literal $port:literal $transport:ident $doc:literal,)*) => {
+        /// The application protocol of a message: one that is well known, or any other by its name.
+        #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+        pub enum AppProtocol {
+            $(#[doc = $doc] $variant,)*
+            /// Any other, as it is written.
+            Other(Arc<str>),
+        }
+
+        impl AppProtocol {
+            const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name, as the field writes it.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(name) => name,
+                }
+            }
+
+            /// Where its servers listen, unless told otherwise.
+            #[must_use]
+            pub fn port(&self) -> Option<u16> {
+                match self {
+                    $(Self::$variant => Some($port),)*
+                    Self::Other(_) => None,
+                }
+            }
+
+            /// What it runs on in the first place.
+            #[must_use]
+            pub fn transport(&self) -> Transport {
+                match self {
+                    $(Self::$variant => Transport::$transport,)*
+                    Self::Other(_) => Transport::Tcp,
+                }
+            }
+        }
+    };
+}
+
+well_known! {
+    Http "HTTP" 80 Tcp "RFC 9112.",
+    Chat "CHAT" 12345 Tcp "The chat of this project, in either dialect.",
+    Dns "DNS" 53 Udp "RFC 1035.",
+    Https "HTTPS" 443 Tcp "RFC 9110 §4.2.2.",
+    Smtp "SMTP" 25 Tcp "RFC 5321.",
+    Ftp "FTP" 21 Tcp "RFC 959.",
+    Mqtt "MQTT" 1883 Tcp "OASIS MQTT 5.0.",
+    Pop3 "POP3" 110 Tcp "RFC 1939.",
+    Imap "IMAP" 143 Tcp "RFC 9051.",
+    Ssh "SSH" 22 Tcp "RFC 4253.",
+    Telnet "TELNET" 23 Tcp "RFC 854.",
+    Irc "IRC" 6667 Tcp "RFC 2812.",
+    Xmpp "XMPP" 5222 Tcp "RFC 6120.",
+    Ldap "LDAP" 389 Tcp "RFC 4511.",
+    Rtsp "RTSP" 554 Tcp "RFC 7826.",
+    Sip "SIP" 5060 Udp "RFC 3261.",
+    Dhcp "DHCP" 67 Udp "RFC 2131.",
+    Tftp "TFTP" 69 Udp "RFC 1350.",
+    Ntp "NTP" 123 Udp "RFC 5905.",
+    Snmp "SNMP" 161 Udp "RFC 3411.",
+    Syslog "SYSLOG" 514 Udp "RFC 5426.",
+    Mdns "MDNS" 5353 Udp "RFC 6762.",
+    Coap "COAP" 5683 Udp "RFC 7252.",
+}
+
+impl AppProtocol {
+    /// Whether `message`, sent from and to these ports, answers one that must have come before it.
+    ///
+    /// Only where the client speaks first, and where that shows: by a status line, or by the port of the server. A
+    /// server of mail or files greets unasked, and a chat's peers have no order.
+    pub(super) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
+        let from_server =
+            || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));
+        match self {
+            Self::Http => is_status(message, b"HTTP/") || from_server(),
+            Self::Rtsp => is_status(message, b"RTSP/") || from_server(),
+            Self::Sip => is_status(message, b"SIP/"),
+            Self::Https | Self::Dns | Self::Ldap | Self::Coap => from_server(),
+            _ => false,
+        }
+    }
+}
+
+/// A status line: `HTTP/1.1 200 OK`, or the bare `200 OK`.
+fn is_status(message: &[u8], version: &[u8]) -> bool {
+    let code = message.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    message.starts_with(version) || (code == 3 && matches!(message.get(3), None | Some(b' ' | b'\r' | b'\n')))
+}
+
+impl From<&str> for AppProtocol {
+    fn from(name: &str) -> Self {
+        let known = Self::WELL_KNOWN.iter().find(|known| known.name().eq_ignore_ascii_case(name));
+        known.cloned().unwrap_or_else(|| Self::Other(name.into()))
+    }
+}
+
+impl fmt::Display for AppProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for AppProtocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_others_are_kept() {
+        assert_eq!(AppProtocol::from("http"), AppProtocol::Http);
+        assert_eq!(AppProtocol::from("Chat"), AppProtocol::Chat);
+        assert_eq!(AppProtocol::from("Gopher"), AppProtocol::Other("Gopher".into()));
+        for known in AppProtocol::WELL_KNOWN {
+            assert_eq!(AppProtocol::from(known.name()), *known);
+        }
+        assert_eq!((AppProtocol::Dns.port(), AppProtocol::Dns.transport()), (Some(53), Transport::Udp));
+        assert_eq!(AppProtocol::from("Gopher").port(), None);
+    }
+
+    #[test]
+    fn a_response_shows_by_its_status_or_by_its_port() {
+        let cases = [
+            ("HTTP", "HTTP/1.1 200 OK", None, None, true),
+            ("HTTP", "200 OK", None, None, true),
+            ("HTTP", "404", None, None, true),
+            ("HTTP", "2000 years", None, None, false),
+            ("HTTP", "GET /200", None, None, false),
+            ("HTTP", "anything", Some(80), Some(50_000), true),
+            ("HTTP", "anything", Some(50_000), Some(80), false),
+            ("HTTP", "anything", Some(80), Some(80), false),
+            ("DNS", "x", Some(53), Some(50_000), true),
+            ("DNS", "x", Some(53), Some(53), false),
+            ("SMTP", "220 ready", Some(25), Some(50_000), false),
+            ("CHAT", "200 OK", Some(12345), Some(50_000), false),
+            ("Gopher", "200 OK", None, None, false),
+        ];
+        for (protocol, message, source, destination, expected) in cases {
+            let found = AppProtocol::from(protocol).is_response(message.as_bytes(), source, destination);
+            assert_eq!(found, expected, "given {protocol} {message:?} {source:?} {destination:?}");
+        }
+    }
+}

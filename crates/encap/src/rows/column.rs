@@ -1,0 +1,183 @@
+//! Columns: what a header calls them, and where they stand.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::fault::{Excerpt, Fault, FaultKind};
+use super::record::Record;
+
+/// A column that is read.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[expect(missing_docs, reason = "named by their headers")]
+pub enum Column {
+    MsgId,
+    AppProtocol,
+    SrcApp,
+    DstApp,
+    SrcPort,
+    DstPort,
+    Message,
+    Timestamp,
+}
+
+impl Column {
+    const ALL: [Self; 8] = [
+        Self::MsgId,
+        Self::AppProtocol,
+        Self::SrcApp,
+        Self::DstApp,
+        Self::SrcPort,
+        Self::DstPort,
+        Self::Message,
+        Self::Timestamp,
+    ];
+
+    /// The name of the column in a header; the first of [`Column::names`].
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.names()[0]
+    }
+
+    /// The names that a header may call it by, in any case, with spaces or hyphens for the underscores.
+    #[must_use]
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::MsgId => &["msg_id", "id", "message_id", "msgid", "no"],
+            Self::AppProtocol => &["app_protocol", "protocol", "proto"],
+            Self::SrcApp => &["src_app", "src", "source", "source_app", "src_ip", "sender", "from"],
+            Self::DstApp => &["dst_app", "dst", "destination", "destination_app", "dst_ip", "receiver", "to"],
+            Self::SrcPort => &["src_port", "source_port", "sport"],
+            Self::DstPort => &["dst_port", "destination_port", "dport"],
+            Self::Message => &["message", "msg", "payload", "data"],
+            Self::Timestamp => &["timestamp", "time"],
+        }
+    }
+
+    /// The column that `header` names.
+    pub(super) fn of(header: &str) -> Option<Self> {
+        let header: String =
+            header.trim().chars().map(|c| if c == ' ' || c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
+        Self::ALL.into_iter().find(|column| column.names().contains(&&*header))
+    }
+
+    /// Whether rows cannot be carried without it.
+    fn is_required(self) -> bool {
+        !matches!(self, Self::MsgId | Self::SrcPort | Self::DstPort)
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for Column {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Which field of a record is which column.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Columns {
+    indices: [Option<usize>; 8],
+    /// Fields that the header has.
+    pub(super) len: usize,
+}
+
+impl Columns {
+    /// Reads a header and appends what is wrong with it to `faults`.
+    pub(super) fn read(header: &Record<'_>, faults: &mut Vec<Fault>) -> Self {
+        let mut columns = Self { len: header.len(), ..Self::default() };
+        let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
+        if known == 0 {
+            let found = Excerpt::new(header.raw.trim());
+            faults.push(header.fault(0, None, FaultKind::NoHeader { found }));
+            return columns;
+        }
+        for field in 0..header.len() {
+            let name = header.value(field);
+            let Some(column) = Column::of(&name) else {
+                if !name.trim().is_empty() {
+                    faults.push(header.fault(
+                        field,
+                        None,
+                        FaultKind::UnknownColumn { found: Excerpt::new(name.trim()) },
+                    ));
+                }
+                continue;
+            };
+            match &mut columns.indices[column as usize] {
+                Some(_) => faults.push(header.fault(field, Some(column), FaultKind::ColumnTwice)),
+                index => *index = Some(field),
+            }
+        }
+        for column in Column::ALL {
+            if column.is_required() && columns.index(column).is_none() {
+                faults.push(Fault::on_line(header.line, FaultKind::MissingColumn { missing: column }));
+            }
+        }
+        columns
+    }
+
+    /// Which field `column` is.
+    pub(super) fn index(&self, column: Column) -> Option<usize> {
+        self.indices[column as usize]
+    }
+}
+
+/// The delimiter with which most of `header` is known: comma, semicolon or tab.
+pub(super) fn delimiter(header: &str) -> u8 {
+    let known = |delimiter: u8| {
+        let names = header.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"'));
+        names.filter(|name| Column::of(name).is_some()).count()
+    };
+    // The first of equals wins: a comma.
+    *b"\t;,".iter().max_by_key(|&&delimiter| known(delimiter)).unwrap_or(&b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_where_their_number_says() {
+        for (at, column) in Column::ALL.into_iter().enumerate() {
+            assert_eq!(column as usize, at);
+            for name in column.names() {
+                assert_eq!(Column::of(name), Some(column));
+            }
+        }
+    }
+
+    #[test]
+    fn headers_are_known_in_any_case_and_with_space_around() {
+        for (given, expected) in [
+            ("msg_id", Some(Column::MsgId)),
+            (" Msg-ID ", Some(Column::MsgId)),
+            ("Source Port", Some(Column::SrcPort)),
+            ("PROTOCOL", Some(Column::AppProtocol)),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(Column::of(given), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn the_delimiter_is_the_one_that_makes_the_header_known() {
+        for (given, expected) in [
+            ("msg_id,message,timestamp", b','),
+            ("msg_id;message;timestamp", b';'),
+            ("\"msg_id\"\t\"message\"", b'\t'),
+            ("message", b','),
+            ("a;b;c", b','),
+            ("src,dst;note,time", b','),
+            ("", b','),
+        ] {
+            assert_eq!(delimiter(given), expected, "given {given:?}");
+        }
+    }
+}

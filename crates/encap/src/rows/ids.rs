@@ -1,0 +1,144 @@
+//! The number or name of a row, and whether it was used before.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::hash::BuildHasher as _;
+
+use serde::Serialize;
+
+/// The longest id, in bytes.
+pub const ID_MAX_BYTES: usize = 255;
+
+/// How many separate ids, or runs of successive numbers, are remembered: about 4 MiB of them.
+pub const IDS_REMEMBERED: usize = 1 << 17;
+
+/// What a row is called: `msg_id`.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum MessageId {
+    /// A number, written as numbers are.
+    Number(u64),
+    /// Anything else, `007` included.
+    Text(Box<str>),
+}
+
+impl From<&str> for MessageId {
+    fn from(text: &str) -> Self {
+        let canonical = text == "0" || (text.starts_with(|c: char| c.is_ascii_digit()) && !text.starts_with('0'));
+        match text.parse() {
+            Ok(number) if canonical => Self::Number(number),
+            _ => Self::Text(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.pad(text),
+        }
+    }
+}
+
+/// Ids seen, in bounded memory.
+///
+/// Rows are mostly numbered one after the other, so numbers are kept as runs, and a million of them in a row cost one
+/// entry. Of other ids a hash of 64 bits is kept, under a key of its own for each run of the program.
+#[derive(Debug, Default)]
+pub(super) struct SeenIds {
+    /// First and last number of each run.
+    runs: BTreeMap<u64, u64>,
+    hashes: HashSet<u64>,
+    key: RandomState,
+}
+
+/// What is known of an id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Seen {
+    New,
+    Before,
+    /// It is new as far as is known, and there is no room to remember it.
+    Forgotten,
+}
+
+impl SeenIds {
+    pub(super) fn insert(&mut self, id: &MessageId) -> Seen {
+        let full = self.runs.len() + self.hashes.len() >= IDS_REMEMBERED;
+        match id {
+            MessageId::Number(number) => self.insert_number(*number, full),
+            MessageId::Text(text) => {
+                let hash = self.key.hash_one(text);
+                match self.hashes.contains(&hash) {
+                    true => Seen::Before,
+                    false if full => Seen::Forgotten,
+                    false => {
+                        self.hashes.insert(hash);
+                        Seen::New
+                    }
+                }
+            }
+        }
+    }
+
+    fn insert_number(&mut self, number: u64, full: bool) -> Seen {
+        let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
+        if before.is_some_and(|(_, last)| number <= last) {
+            return Seen::Before;
+        }
+        let joined = before.filter(|(_, last)| last + 1 == number);
+        let after = number.checked_add(1).and_then(|next| self.runs.remove(&next));
+        if joined.is_none() && after.is_none() && full {
+            return Seen::Forgotten;
+        }
+        self.runs.insert(joined.map_or(number, |(first, _)| first), after.unwrap_or(number));
+        Seen::New
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_number_only_if_it_is_written_as_one() {
+        for (given, expected) in [("0", Some(0)), ("17", Some(17)), ("18446744073709551615", Some(u64::MAX))] {
+            assert_eq!(MessageId::from(given), MessageId::Number(expected.unwrap()), "given {given:?}");
+        }
+        for given in ["007", "+7", "-1", "1.0", "a", "00", "18446744073709551616", "٣"] {
+            assert_eq!(MessageId::from(given), MessageId::Text(given.into()), "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_a_row_cost_one_run_and_the_rest_is_bounded() {
+        let mut seen = SeenIds::default();
+        for number in 0..1_000_000 {
+            assert_eq!(seen.insert(&MessageId::Number(number)), Seen::New);
+        }
+        assert_eq!(seen.runs.len(), 1);
+        let far = |at: usize| MessageId::Number(2_000_000 + 2 * at as u64);
+        for at in 1..IDS_REMEMBERED {
+            assert_eq!(seen.insert(&far(at)), Seen::New);
+        }
+        assert_eq!(seen.insert(&far(IDS_REMEMBERED)), Seen::Forgotten);
+        assert_eq!(seen.insert(&MessageId::Text("x".into())), Seen::Forgotten);
+        assert_eq!(seen.insert(&far(1)), Seen::Before);
+        assert_eq!(seen.insert(&MessageId::Number(1_000_000)), Seen::New);
+        assert_eq!(seen.runs.len() + seen.hashes.len(), IDS_REMEMBERED);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_agree_with_a_set(numbers in prop::collection::vec(prop_oneof![0u64..40, u64::MAX - 5..=u64::MAX], 0..80)) {
+            let (mut seen, mut set) = (SeenIds::default(), HashSet::new());
+            for number in numbers {
+                let expected = if set.insert(number) { Seen::New } else { Seen::Before };
+                prop_assert_eq!(seen.insert(&MessageId::Number(number)), expected, "number {}", number);
+            }
+        }
+    }
+}

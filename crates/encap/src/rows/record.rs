@@ -1,0 +1,410 @@
+//! Bytes in, records out. (RFC 4180)
+//!
+//! A record ends at a line's end, unless a quoted field holds it. The whole record stands in one buffer before it is
+//! taken apart, so a field that needs no change is borrowed, and a fault can say at which character it stands. What is
+//! not yet whole is scanned again when more has come; the buffer at least doubles each time, so that costs a constant
+//! factor.
+//!
+//! A quote that is never closed would swallow all that follows. So a broken record costs its first line only, and
+//! reading goes on with the line after it.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memchr2};
+
+use super::column::Column;
+use super::fault::{Fault, FaultKind};
+
+/// The longest record, in bytes: a message of 1 MiB many times over, and far from all memory.
+pub const RECORD_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is asked of the input at once, at least.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Splits bytes into records.
+#[derive(Debug)]
+pub(super) struct Records<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is used up.
+    start: usize,
+    /// The input has no more.
+    ended: bool,
+    delimiter: u8,
+    /// The line on which the current record starts.
+    line: u64,
+    /// Length of the current record with its line end.
+    len: usize,
+    fields: Vec<Field>,
+}
+
+/// Where a field stands in its record.
+#[derive(Clone, Debug)]
+struct Field {
+    /// Its text; between the quotes if it has them.
+    text: Range<usize>,
+    quoted: bool,
+    /// It holds `""`, which stand for one quote.
+    doubled: bool,
+}
+
+/// What came next.
+#[derive(Debug)]
+pub(super) enum Step {
+    Record,
+    Broken(Fault),
+    End,
+}
+
+impl<R: Read> Records<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, buffer: Vec::new(), start: 0, ended: false, delimiter: b',', line: 1, len: 0, fields: Vec::new() }
+    }
+
+    /// Takes the byte order mark away, and finds the delimiter by the first line that says something.
+    pub(super) fn open(&mut self, delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), Fault>> {
+        while self.buffer.len() < 3 && !self.ended {
+            self.fill()?;
+        }
+        if self.buffer.starts_with(b"\xff\xfe") || self.buffer.starts_with(b"\xfe\xff") {
+            return Ok(Err(Fault::on_line(1, FaultKind::Utf16)));
+        }
+        if self.buffer.starts_with("\u{feff}".as_bytes()) {
+            self.start = 3;
+        }
+        loop {
+            let unused = self.buffer.get(self.start..).unwrap_or_default();
+            let blank = unused.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let line = &unused[blank..];
+            let end = memchr(b'\n', line);
+            if end.is_some() || self.ended || unused.len() >= RECORD_MAX_BYTES {
+                self.delimiter = delimiter(&String::from_utf8_lossy(&line[..end.unwrap_or(line.len())]));
+                return Ok(Ok(()));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Goes on to the next record.
+    pub(super) fn advance(&mut self) -> io::Result<Step> {
+        let used = &self.buffer[self.start..self.start + self.len];
+        self.line += memchr_iter(b'\n', used).count() as u64;
+        self.start += self.len;
+        self.len = 0;
+        loop {
+            let unused = &self.buffer[self.start..];
+            if unused.is_empty() && self.ended {
+                return Ok(Step::End);
+            }
+            let broken = match scan(unused, self.ended, self.delimiter, &mut self.fields) {
+                Scan::Whole { len } if len <= RECORD_MAX_BYTES => {
+                    self.len = len;
+                    return Ok(Step::Record);
+                }
+                Scan::Bad { at, kind } => self.fault_at(at, kind),
+                Scan::Short if unused.len() < RECORD_MAX_BYTES => {
+                    self.fill()?;
+                    continue;
+                }
+                Scan::Whole { .. } | Scan::Short => {
+                    self.fault_at(0, FaultKind::RecordTooLong { max_bytes: RECORD_MAX_BYTES })
+                }
+            };
+            self.skip_line()?;
+            return Ok(Step::Broken(broken));
+        }
+    }
+
+    /// The record that [`Records::advance`] came to; or where it is not UTF-8.
+    pub(super) fn record(&self) -> Result<Record<'_>, Fault> {
+        let raw = &self.buffer[self.start..self.start + self.len];
+        match std::str::from_utf8(raw) {
+            Ok(raw) => Ok(Record { line: self.line, raw, fields: &self.fields }),
+            Err(error) => {
+                let at = error.valid_up_to();
+                Err(self.fault_at(at, FaultKind::NotUtf8 { byte: raw[at] }))
+            }
+        }
+    }
+
+    /// What is wrong at so many bytes from the start of the record.
+    fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
+        let (line, character) = position(self.line, &self.buffer[self.start..][..at]);
+        Fault { line, character: Some(character), column: None, kind }
+    }
+
+    /// Skips what is left of the line, however long it is.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            if let Some(end) = memchr(b'\n', &self.buffer[self.start..]) {
+                self.start += end + 1;
+                self.line += 1;
+                return Ok(());
+            }
+            self.start = self.buffer.len();
+            if self.ended {
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads at least as much again as is waiting.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let more = self.buffer.len().max(CHUNK_BYTES);
+        let read = self.input.by_ref().take(more as u64).read_to_end(&mut self.buffer)?;
+        self.ended = read < more;
+        Ok(())
+    }
+}
+
+/// Line and character, both from 1, of what follows `before` in a record that starts on `line`.
+fn position(line: u64, before: &[u8]) -> (u64, u64) {
+    let lines = memchr_iter(b'\n', before).count() as u64;
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    (line + lines, String::from_utf8_lossy(&before[line_start..]).chars().count() as u64 + 1)
+}
+
+/// One record, taken apart.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    /// The line on which it starts.
+    pub(super) line: u64,
+    /// All of it, with quotes, delimiters and line end.
+    pub(super) raw: &'a str,
+    fields: &'a [Field],
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether it says nothing: an empty line, or delimiters alone, as spreadsheets leave them.
+    pub(super) fn is_blank(&self) -> bool {
+        self.fields.iter().all(|field| !field.quoted && self.raw[field.text.clone()].trim().is_empty())
+    }
+
+    /// The text of a field, without its quotes.
+    pub(super) fn value(&self, field: usize) -> Cow<'a, str> {
+        let Field { text, doubled, .. } = &self.fields[field];
+        let text = &self.raw[text.clone()];
+        if *doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+    }
+
+    /// Whether a field stands in quotes.
+    pub(super) fn is_quoted(&self, field: usize) -> bool {
+        self.fields[field].quoted
+    }
+
+    /// What is wrong with a field.
+    pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: FaultKind) -> Fault {
+        let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.quoted));
+        let (line, character) = position(self.line, &self.raw.as_bytes()[..at]);
+        Fault { line, character: Some(character), column, kind }
+    }
+}
+
+enum Scan {
+    /// A record of so many bytes, line end included.
+    Whole { len: usize },
+    /// More is needed to tell.
+    Short,
+    /// No record can start so: what is wrong, and where.
+    Bad { at: usize, kind: FaultKind },
+}
+
+/// Takes the first record of `bytes` apart.
+fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
+    fields.clear();
+    let line_end = memchr(b'\n', bytes);
+    let line = &bytes[..line_end.unwrap_or(bytes.len())];
+    if memchr(b'"', line).is_some() {
+        return scan_quoted(bytes, ended, delimiter, fields);
+    }
+    if line_end.is_none() && !ended {
+        return Scan::Short;
+    }
+    let mut start = 0;
+    for end in memchr_iter(delimiter, line).chain([without_return(line).len()]) {
+        fields.push(Field { text: start..end.max(start), quoted: false, doubled: false });
+        start = end + 1;
+    }
+    Scan::Whole { len: line.len() + usize::from(line_end.is_some()) }
+}
+
+/// [`scan`], where some field may be in quotes.
+fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
+    let mut at = 0;
+    loop {
+        let start = at;
+        let quoted = bytes.get(start) == Some(&b'"');
+        if quoted {
+            let mut doubled = false;
+            at += 1;
+            loop {
+                match memchr(b'"', &bytes[at..]) {
+                    None if ended => return Scan::Bad { at: start, kind: FaultKind::UnclosedQuote },
+                    None => return Scan::Short,
+                    Some(quote) => at += quote + 1,
+                }
+                match bytes.get(at) {
+                    Some(b'"') => (doubled, at) = (true, at + 1),
+                    None if !ended => return Scan::Short,
+                    _ => break,
+                }
+            }
+            fields.push(Field { text: start + 1..at - 1, quoted, doubled });
+        } else {
+            at = match memchr2(delimiter, b'\n', &bytes[start..]) {
+                Some(end) => start + end,
+                None if ended => bytes.len(),
+                None => return Scan::Short,
+            };
+            let text = &bytes[start..at];
+            let is_last = bytes.get(at) != Some(&delimiter);
+            let len = if is_last { without_return(text).len() } else { text.len() };
+            fields.push(Field { text: start..start + len, quoted, doubled: false });
+        }
+        match &bytes[at..] {
+            [] if ended => return Scan::Whole { len: at },
+            [b'\r'] if ended => return Scan::Whole { len: at + 1 },
+            [] | [b'\r'] => return Scan::Short,
+            [b'\n', ..] => return Scan::Whole { len: at + 1 },
+            [b'\r', b'\n', ..] => return Scan::Whole { len: at + 2 },
+            [byte, ..] if *byte == delimiter => at += 1,
+            _ => return Scan::Bad { at: start, kind: FaultKind::StrayQuote },
+        }
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives so many bytes at a time.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let len = self.1.min(into.len()).min(self.0.len());
+            let (now, later) = self.0.split_at(len);
+            into[..len].copy_from_slice(now);
+            self.0 = later;
+            Ok(len)
+        }
+    }
+
+    /// Each record as its line and fields, or as the fault that it is.
+    fn records(input: impl Read) -> Vec<Result<(u64, Vec<String>), String>> {
+        let mut records = Records::new(input);
+        let mut out = Vec::new();
+        if let Err(fault) = records.open(|_| b',').unwrap() {
+            return vec![Err(fault.to_string())];
+        }
+        loop {
+            match records.advance().unwrap() {
+                Step::End => return out,
+                Step::Broken(fault) => out.push(Err(format!("{}:{}", fault.line, fault.character.unwrap()))),
+                Step::Record => out.push(match records.record() {
+                    Err(fault) => Err(format!("{}:{}", fault.line, fault.character.unwrap())),
+                    Ok(record) => {
+                        Ok((record.line, (0..record.len()).map(|at| record.value(at).into_owned()).collect()))
+                    }
+                }),
+            }
+        }
+    }
+
+    #[test]
+    fn records_are_split_as_the_rfc_says() {
+        type Expected = Vec<Result<(u64, &'static [&'static str]), &'static str>>;
+        let cases: Vec<(&str, Expected)> = vec![
+            ("", vec![]),
+            ("\u{feff}", vec![]),
+            ("a,b", vec![Ok((1, &["a", "b"]))]),
+            ("a,b\n", vec![Ok((1, &["a", "b"]))]),
+            ("a,b\r\nc\r\n", vec![Ok((1, &["a", "b"])), Ok((2, &["c"]))]),
+            ("a\r", vec![Ok((1, &["a"]))]),
+            ("a,\r\n", vec![Ok((1, &["a", ""]))]),
+            ("\n\n", vec![Ok((1, &[""])), Ok((2, &[""]))]),
+            ("\u{feff}a,b\n", vec![Ok((1, &["a", "b"]))]),
+            ("\"a\",b\n", vec![Ok((1, &["a", "b"]))]),
+            ("a,\"b\"\r\n", vec![Ok((1, &["a", "b"]))]),
+            ("a,\"b\"\r", vec![Ok((1, &["a", "b"]))]),
+            ("\"x,y\",\"\"\n", vec![Ok((1, &["x,y", ""]))]),
+            ("\"say \"\"hi\"\"\",z", vec![Ok((1, &["say \"hi\"", "z"]))]),
+            ("say \"hi\",z\r\n", vec![Ok((1, &["say \"hi\"", "z"]))]),
+            ("\"a\nb\r\nc\",d\ne\n", vec![Ok((1, &["a\nb\r\nc", "d"])), Ok((4, &["e"]))]),
+            ("a,\"b\nc\nd", vec![Err("1:3"), Ok((2, &["c"])), Ok((3, &["d"]))]),
+            ("é,\"b\"c\nd", vec![Err("1:3"), Ok((2, &["d"]))]),
+            ("\"a\n\",\"b\"c\nd", vec![Err("2:3"), Err("2:1"), Ok((3, &["d"]))]),
+        ];
+        for (given, expected) in cases {
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|item| {
+                    item.map(|(line, fields)| (line, fields.iter().map(ToString::to_string).collect()))
+                        .map_err(ToString::to_string)
+                })
+                .collect();
+            assert_eq!(records(given.as_bytes()), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_cost_their_record() {
+        let found = records(&b"a,b\n\xc3\xa9,\xe9\nc\n"[..]);
+        assert_eq!(found, [Ok((1, vec!["a".into(), "b".into()])), Err("2:3".into()), Ok((3, vec!["c".into()]))]);
+    }
+
+    #[test]
+    fn a_record_without_end_costs_a_bounded_buffer() {
+        let endless = io::repeat(b'x').take(5 * RECORD_MAX_BYTES as u64).chain(&b"\nafter\n"[..]);
+        assert_eq!(records(endless), [Err("1:1".into()), Ok((2, vec!["after".into()]))]);
+
+        let mut quoted = Records::new((&b"first,\"\n"[..]).chain(io::repeat(b'y').take(4 * RECORD_MAX_BYTES as u64)));
+        quoted.open(|_| b',').unwrap().unwrap();
+        while !matches!(quoted.advance().unwrap(), Step::End) {}
+        assert!(quoted.buffer.capacity() <= 4 * RECORD_MAX_BYTES, "{} bytes", quoted.buffer.capacity());
+    }
+
+    /// Text with much of what matters here.
+    fn text() -> impl Strategy<Value = String> {
+        "[a,;\"\r\n \u{feff}é]{0,60}"
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_arrive_changes_nothing(text in text(), step in 1usize..9) {
+            prop_assert_eq!(records(Trickle(text.as_bytes(), step)), records(text.as_bytes()));
+        }
+
+        #[test]
+        fn what_the_csv_crate_writes_is_read_back(rows in prop::collection::vec(prop::collection::vec(text(), 2..5), 1..8)) {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let written = writer.into_inner().unwrap();
+            prop_assume!(!written.starts_with("\u{feff}".as_bytes()));
+            let read: Vec<_> = records(&*written).into_iter().map(|record| record.map(|(_, fields)| fields)).collect();
+            prop_assert_eq!(read, rows.into_iter().map(Ok).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            records(&*bytes);
+        }
+    }
+}

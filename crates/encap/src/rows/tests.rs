@@ -1,0 +1,444 @@
+//! Rows by example: what is read, what is refused, what is remarked.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
+const PORTS: &str = "msg_id,app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
+
+/// The rows of a file, and its faults as `line:character severity: message`.
+fn read_with(csv: impl AsRef<[u8]>, options: Options) -> (Vec<Row>, Vec<String>) {
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let mut reader = Reader::new(csv.as_ref(), options);
+    loop {
+        let refused = match reader.next() {
+            None => break,
+            Some(Ok(row)) => {
+                rows.push(row);
+                Vec::new()
+            }
+            Some(Err(ReadError::Refused(faults))) => faults,
+            Some(Err(ReadError::Io(error))) => panic!("a slice fails: {error}"),
+        };
+        assert!(refused.is_empty() || refused.iter().any(|fault| fault.severity() == Severity::Error));
+        faults.extend(reader.take_remarks().into_iter().chain(refused));
+    }
+    let shown = faults.iter().map(|fault| {
+        let character = fault.character.map_or("-".to_owned(), |at| at.to_string());
+        format!("{}:{character} {}: {}", fault.line, fault.severity(), fault.message())
+    });
+    (rows, shown.collect())
+}
+
+fn read(csv: impl AsRef<[u8]>) -> (Vec<Row>, Vec<String>) {
+    read_with(csv, Options::default())
+}
+
+/// A row in one line, for comparison.
+fn shown(row: &Row) -> String {
+    let port = |port: Option<u16>| port.map_or(String::new(), |port| format!(":{port}"));
+    let message = String::from_utf8_lossy(&row.message).into_owned();
+    let (from, to) = (port(row.source_port), port(row.destination_port));
+    let Row { number, line, protocol, source, destination, time, .. } = row;
+    format!("{line}: #{number} {protocol} {source}{from} > {destination}{to} {message:?} {}", time.as_nanos())
+}
+
+#[test]
+fn the_real_files_are_clean() {
+    macro_rules! real {
+        ($name:literal) => {
+            read(include_bytes!(concat!("../../../../tests/data/csv/", $name)))
+        };
+    }
+    let cases = [
+        (
+            real!("http_input.csv"),
+            5,
+            r#"4: #3 HTTP client_browser > web_server "POST /login" 532000000"#,
+            r#"6: #5 HTTP client_browser > web_server "GET /cart" 1053000000"#,
+        ),
+        (
+            real!("http_input_bom.csv"),
+            5,
+            r#"4: #3 HTTP client_browser > web_server "GET /style.css HTTP/1.1" 300000000"#,
+            r#"6: #5 HTTP client_browser > web_server "POST /login HTTP/1.1" 500000000"#,
+        ),
+        (
+            real!("http_input_ports.csv"),
+            6,
+            r#"4: #3 HTTP client_browser:12346 > web_server:80 "GET /images/logo.png HTTP/1.1" 500000000"#,
+            r#"7: #6 HTTP web_server:80 > client_browser:12347 "HTTP/1.1 302 Found" 1100000000"#,
+        ),
+        (
+            real!("group07_chat_input.csv"),
+            8,
+            r#"4: #3 CHAT Noy > Server "CONNECT ELIAS" 30000000"#,
+            r#"9: #8 CHAT Noy > Elias "How are you?" 80000000"#,
+        ),
+    ];
+    for ((rows, faults), n_rows, third, last) in cases {
+        assert_eq!(faults, [] as [String; 0], "in the file whose last row is {last}");
+        assert_eq!((rows.len(), &*shown(&rows[2]), &*shown(&rows[n_rows - 1])), (n_rows, third, last));
+    }
+}
+
+#[test]
+fn a_file_comes_in_many_shapes() {
+    let one = [r#"2: #7 CHAT Noy > Elias "hi" 10000000"#];
+    let cases: Vec<(&str, &[&str])> = vec![
+        ("msg_id,app_protocol,src_app,dst_app,message,timestamp\n7,CHAT,Noy,Elias,hi,0.010", &one),
+        (
+            "\u{feff}msg_id,app_protocol,src_app,dst_app,message,timestamp\r\n7,CHAT,Noy,Elias,hi,0.010\r\n\r\n\r\n",
+            &one,
+        ),
+        ("timestamp,message,dst_app,src_app,app_protocol,msg_id\n0.010,hi,Elias,Noy,CHAT,7\n,,,,,\n \n", &one),
+        ("Id;Protocol;Source;Destination;Payload;Time\n7;chat;Noy;Elias;hi;0.010\n", &one),
+        (" MSG_ID \tproto\tsrc\tdst\tmsg\t TimeStamp\n7\tCHAT\t Noy \tElias\thi\t 0.010 \n", &one),
+        (
+            "\"msg id\",\"app-protocol\",\"from\",\"to\",\"data\",\"time\"\n\"7\",\"CHAT\",\"Noy\",\"Elias\",\"hi\",\"0.010\"",
+            &one,
+        ),
+        (
+            "\n\nprotocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0\n\nCHAT,Noy,Elias, hi ,0\n",
+            &[r#"4: #1 CHAT Noy > Elias "hi" 0"#, r#"6: #2 CHAT Noy > Elias " hi " 0"#],
+        ),
+        (
+            "id,protocol,src,dst,message,time\na1,Gopher,10.0.0.1,10.0.0.2,\"two\r\nlines, and \"\"quotes\"\"\",31/01/2026 12:00\n,DNS,::1,0::2,\"\n\",1\n",
+            &[
+                r#"2: #a1 Gopher 10.0.0.1 > 10.0.0.2 "two\r\nlines, and \"quotes\"" 1769860800000000000"#,
+                r#"4: #2 DNS ::1 > ::2 "\n" 1000000000"#,
+            ],
+        ),
+        (
+            "id,protocol,src,dst,sport,dport,message,time\n007,HTTP,a,b,,80,x,0\n8,HTTP,a,b,65535,1,\\r\\n,0\n",
+            &[r#"2: #007 HTTP a > b:80 "x" 0"#, r#"3: #8 HTTP a:65535 > b:1 "\\r\\n" 0"#],
+        ),
+    ];
+    for (given, expected) in cases {
+        let (rows, faults) = read(given);
+        let errors: Vec<_> = faults.iter().filter(|fault| fault.contains(" error: ")).collect();
+        assert_eq!(errors, [] as [&String; 0], "given {given:?}");
+        assert_eq!(rows.iter().map(shown).collect::<Vec<_>>(), expected, "given {given:?}");
+    }
+}
+
+#[test]
+fn escapes_are_bytes_only_where_asked() {
+    let csv = format!("{HEADER}1,HTTP,a,b,GET / HTTP/1.1\\r\\n\\r\\n\\xff,0\n2,HTTP,a,b,C:\\dir,0\n");
+    let (rows, faults) = read(&csv);
+    assert_eq!((rows.len(), faults.len()), (2, 0));
+    assert_eq!(rows[0].message, br"GET / HTTP/1.1\r\n\r\n\xff");
+    let (rows, faults) = read_with(&csv, Options { escapes: true });
+    assert_eq!(rows[0].message, b"GET / HTTP/1.1\r\n\r\n\xff");
+    assert_eq!(
+        faults,
+        [r#"3:12 error: message: '\d' is no escape: write \r \n \t \0 \" \xHH, and a backslash itself as \\"#]
+    );
+}
+
+#[test]
+fn files_that_have_no_rows_say_why() {
+    let cases: Vec<(&[u8], &[&str])> = vec![
+        (
+            b"",
+            &[
+                "1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows",
+            ],
+        ),
+        (
+            b"\xef\xbb\xbf\r\n \n",
+            &[
+                "1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows",
+            ],
+        ),
+        (b"\xff\xfem\0s\0g\0", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (b"\xfe\xff\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (b"msg_id,caf\xe9\n", &["1:11 error: byte 0xe9 is not UTF-8: save the file as UTF-8"]),
+        (
+            b"1,CHAT,Noy,Elias,\x1bhi,0.1\n2,CHAT,Noy,Elias,hi,0.1\n",
+            &[
+                r"1:1 error: '1,CHAT,Noy,Elias,\u{1b}hi,0.1' is no header: start with msg_id,app_protocol,src_app,dst_app,message,timestamp",
+            ],
+        ),
+        (
+            b"msg_id,app_protocol,src_app,SRC,message,note\n1,2,3,4,5,6\n",
+            &[
+                "1:29 error: src_app: this column is there already: remove one of the two",
+                "1:41 warning: column 'note' is not read: remove it, or give it a name that is known",
+                "1:- error: there is no column dst_app: add it (it may be called dst_app, dst, destination, destination_app, dst_ip, receiver, to)",
+                "1:- error: there is no column timestamp: add it (it may be called timestamp, time)",
+            ],
+        ),
+        (
+            b"\"msg_id,app_protocol\n",
+            &["1:1 error: this quote is never closed: close it, and write a quote inside quotes twice (\"\")"],
+        ),
+    ];
+    for (given, expected) in cases {
+        let (rows, faults) = read(given);
+        assert_eq!((rows, &*faults), (vec![], expected.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice()));
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
+    let cases: Vec<(&str, &[&str])> = vec![
+        (
+            "1,CHAT,Noy,Elias,hi,12:60",
+            &[
+                "2:21 error: timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+            ],
+        ),
+        (
+            "1,CHAT,Noy,Elias,hi,-0.5",
+            &[
+                "2:21 error: timestamp: '-0.5' lies before zero: count from the first message on, or write a time after 1970",
+            ],
+        ),
+        (
+            "1,CHAT,Noy,Elias,hi,1e-3",
+            &["2:21 error: timestamp: '1e-3' has an exponent: write the seconds out, as in 0.001"],
+        ),
+        (
+            "1,,,,,",
+            &[
+                "2:3 error: app_protocol: is empty: fill it in",
+                "2:4 error: src_app: is empty: fill it in",
+                "2:5 error: dst_app: is empty: fill it in",
+                "2:7 error: timestamp: is empty: fill it in",
+            ],
+        ),
+        (
+            "1,CHAT,Noy,Elias,\"a\nb\",x",
+            &["3:4 error: timestamp: 'x' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00"],
+        ),
+        (
+            "1,CHAT,Noy,Elias,Hi, Elias,0.1",
+            &["2:28 error: 7 fields where the header has 6: put a message that holds the delimiter in quotes"],
+        ),
+        ("1,CHAT,Noy", &["2:1 error: 3 fields where the header has 6: write every field, empty ones too"]),
+        (
+            "1,CHAT,Noy,Noy,hi,0",
+            &["2:12 error: dst_app: 'Noy' sends to itself: no packet leaves a host for that; name another app"],
+        ),
+        (
+            "1,CHAT,::1,0::1,hi,0",
+            &["2:12 error: dst_app: '::1' sends to itself: no packet leaves a host for that; name another app"],
+        ),
+        (
+            "1,CHAT,10.0.0.1:80,10.0.0.300,hi,0",
+            &[
+                "2:8 error: src_app: '10.0.0.1:80' holds a port: write it in src_port or dst_port, and the host alone here",
+                "2:20 error: dst_app: '10.0.0.300' is no address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name",
+            ],
+        ),
+        (
+            "1,CHAT,224.0.0.1,10.0.0.1,hi,0",
+            &["2:8 error: src_app: '224.0.0.1' is the address of a group or of all: a sender needs one of its own"],
+        ),
+        (
+            "1,CHAT,10.0.0.1,2001:db8::1,hi,0",
+            &[
+                "2:17 error: dst_app: '10.0.0.1' is on IPv4 and '2001:db8::1' on IPv6: one packet has one version; write both in the same",
+            ],
+        ),
+        (
+            "1,CHAT,\u{1b}[2J:80,\u{202e}a,hi,x",
+            &[
+                r"2:8 error: src_app: '\u{1b}[2J:80' holds a port: write it in src_port or dst_port, and the host alone here",
+                "2:22 error: timestamp: 'x' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+            ],
+        ),
+        (
+            "1,CHAT,Noy,Elias,\"hi\" there,0",
+            &[
+                "2:18 error: text follows the closing quote of this field: quote all of it, and write a quote inside quotes twice (\"\")",
+            ],
+        ),
+        (
+            "1,AVERYVERYVERYVERYVERYLONGPROTOCOL,Noy,Elias,hi,0",
+            &["2:3 error: app_protocol: is longer than 32 bytes: shorten it"],
+        ),
+    ];
+    for (given, expected) in cases {
+        let (rows, faults) = read(format!("{HEADER}{given}\nlast,CHAT,A,B,hi,0.1\n"));
+        assert_eq!(faults, expected, "given {given:?}");
+        assert_eq!(rows.len(), 1, "given {given:?}");
+        assert_eq!(rows[0].number, MessageId::from("last"));
+    }
+}
+
+#[test]
+fn ports_are_numbers_from_1_to_65535() {
+    for (given, expected) in [
+        ("0", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
+        ("00", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
+        ("65536", "'65536' is no port: write a number from 1 to 65535, or leave it empty"),
+        ("-1", "'-1' is no port: write a number from 1 to 65535, or leave it empty"),
+        ("+80", "'+80' is no port: write a number from 1 to 65535, or leave it empty"),
+        ("http", "'http' is no port: write a number from 1 to 65535, or leave it empty"),
+    ] {
+        let (rows, faults) = read(format!("{PORTS}1,HTTP,a,b,1234,{given},x,0\n"));
+        assert_eq!((rows.len(), faults), (0, vec![format!("2:17 error: dst_port: {expected}")]), "given {given:?}");
+    }
+}
+
+#[test]
+fn rows_together_show_what_one_alone_does_not() {
+    let cases: Vec<(String, &[&str])> = vec![
+        // A response before any request; a greeting is none.
+        (
+            format!("{HEADER}1,HTTP,web,Noy,200 OK,0\n2,HTTP,Noy,web,GET /,1\n3,HTTP,web,Noy,200 OK,2\n"),
+            &["2:16 warning: message: is a response, and 'web' was not asked before: put the request first"],
+        ),
+        (format!("{HEADER}1,SMTP,mail,Noy,220 ready,0\n"), &[]),
+        // Time.
+        (
+            format!("{HEADER}1,CHAT,a,b,x,5\n2,CHAT,a,b,x,1\n3,CHAT,a,b,x,2\n4,CHAT,a,b,x,2\n"),
+            &[
+                "3:14 warning: timestamp: is earlier than the row before it (5.000000000 on line 2): sort the rows by time",
+            ],
+        ),
+        // Messages.
+        (
+            format!("{HEADER}1,CHAT,a,b,,0\n"),
+            &["2:12 warning: message: is empty: nothing will be sent for this row; remove it, or give it a message"],
+        ),
+        (format!("{HEADER}1,CHAT,a,b,{},0\n", "x".repeat(1024 * 1024)), &[]),
+        (
+            format!("{HEADER}1,CHAT,a,b,{},0\n", "x".repeat(1024 * 1024 + 1)),
+            &["2:12 note: message: has 1048577 bytes: it takes thousands of segments"],
+        ),
+        (
+            format!("{HEADER}1,CHAT,a,b, \"hi\",0\n"),
+            &["2:12 warning: message: white space before the quote makes it part of the text: remove the white space"],
+        ),
+        // Ids.
+        (
+            format!("{HEADER}1,CHAT,a,b,x,0\nx,CHAT,a,b,x,0\n 1 ,CHAT,a,b,x,0\nx,CHAT,a,b,x,0\n01,CHAT,a,b,x,0\n"),
+            &[
+                "4:1 warning: msg_id: '1' was used before: give each row its own",
+                "5:1 warning: msg_id: 'x' was used before: give each row its own",
+            ],
+        ),
+        // One app on both versions, by an address of its own or by those that it talks to.
+        (
+            format!(
+                "{HEADER}1,CHAT,Noy,10.0.0.1,x,0\n2,CHAT,Noy,Elias,x,0\n3,CHAT,::1,Elias,x,0\n4,CHAT,::1,::2,x,0\n"
+            ),
+            &[
+                "4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: one packet has one version; write both in the same",
+            ],
+        ),
+        // Ports of a pair: one server's port and several of the client's agree.
+        (format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"), &[]),
+        (
+            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,9,80,x,0\n"),
+            &["3:12 warning: src_port: ports 9 and 80 are the wrong way round against line 2: swap them"],
+        ),
+        (
+            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
+            &[
+                "3:12 warning: src_port: neither 81 nor 8 is a port of this pair on line 2: keep the server's port, or check both",
+            ],
+        ),
+        (
+            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),
+            &[
+                "5:14 warning: message: this pair has several connections (line 2 and after) and the row no ports: write them",
+            ],
+        ),
+        (
+            "id,colour,protocol,src,dst,message,time\n1,red,CHAT,a,b,x,0\n".to_owned(),
+            &["1:4 warning: column 'colour' is not read: remove it, or give it a name that is known"],
+        ),
+    ];
+    for (given, expected) in cases {
+        let start: String = given.chars().take(300).collect();
+        assert_eq!(read(&given).1, expected, "given {start:?}");
+    }
+}
+
+#[test]
+fn apps_are_bounded() {
+    let rows = (0..=APPS_MAX).map(|at| format!("{at},CHAT,all,n{at},x,0\n")).collect::<Vec<_>>().concat();
+    let (rows, faults) = read(format!("{HEADER}{rows}"));
+    assert!(rows.len() < APPS_MAX && rows.len() > APPS_MAX / 2, "{} rows", rows.len());
+    assert!(faults[0].ends_with("error: dst_app: there are more than 65536 apps: split the file"), "{}", faults[0]);
+    assert_eq!(rows.len() + faults.len(), APPS_MAX + 1);
+}
+
+#[test]
+fn an_input_that_fails_is_an_end() {
+    struct Fails;
+    impl Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    let mut reader = Reader::new(HEADER.as_bytes().chain(Fails), Options::default());
+    assert!(matches!(reader.next(), Some(Err(ReadError::Io(_)))));
+    assert!(reader.next().is_none());
+}
+
+prop_compose! {
+    /// A row that can be carried, whatever it says.
+    fn any_row()(
+        id in "[a-z0-9]{1,8}",
+        protocol in prop::sample::select(vec!["HTTP", "dns", "CHAT", "Gopher"]),
+        ends in prop::sample::select(vec![("Noy", "Elias"), ("Elias", "Noy"), ("10.0.0.1", "10.0.0.2"), ("::1", "web, \"the\" server")]),
+        ports in prop::option::of((1u16.., 1u16..)),
+        message in "\\PC{0,40}|[\",;\r\n\t \\\\]{0,20}",
+        nanos in 0..=i64::MAX,
+    ) -> Row {
+        Row {
+            number: MessageId::from(&*id),
+            line: 0,
+            protocol: AppProtocol::from(protocol),
+            source: ends.0.parse().unwrap(),
+            destination: ends.1.parse().unwrap(),
+            source_port: ports.map(|ports| ports.0),
+            destination_port: ports.map(|ports| ports.1),
+            message: message.into_bytes(),
+            time: Timestamp::from_nanos(nanos),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn rows_that_the_csv_crate_wrote_are_read_back(
+        rows in prop::collection::vec(any_row(), 1..20),
+        delimiter in prop::sample::select(vec![b',', b';', b'\t']),
+        crlf: bool,
+        iso: bool,
+    ) {
+        let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(terminator).from_writer(Vec::new());
+        writer.write_record(PORTS.trim_end().split(',')).unwrap();
+        let port = |port: Option<u16>| port.map_or(String::new(), |port| port.to_string()).into_bytes();
+        for row in &rows {
+            let time = if iso { row.time.iso().to_string() } else { row.time.to_string() };
+            let [id, protocol, source, destination, time] =
+                [row.number.to_string(), row.protocol.to_string(), row.source.to_string(), row.destination.to_string(), time]
+                    .map(String::into_bytes);
+            let (from, to) = (port(row.source_port), port(row.destination_port));
+            writer.write_record([id, protocol, source, destination, from, to, row.message.clone(), time]).unwrap();
+        }
+        let (mut read, faults) = read(writer.into_inner().unwrap());
+        prop_assert!(!faults.iter().any(|fault| fault.contains(" error: ")), "{:?}", faults);
+        for row in &mut read {
+            row.line = 0;
+        }
+        prop_assert_eq!(read, rows);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>, lines in "[a1,\"\n\r;:.é ]{0,200}", escapes: bool) {
+        let options = Options { escapes };
+        read_with(&bytes, options);
+        read_with([HEADER.as_bytes(), &bytes].concat(), options);
+        read_with([PORTS.as_bytes(), lines.as_bytes()].concat(), options);
+    }
+}
