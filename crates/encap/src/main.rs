@@ -1,3 +1,7 @@
 //! `encap`: the wire lab as a program.
 
-fn main() {}
+mod program;
+
+fn main() -> std::process::ExitCode {
+    program::run()
+}

@@ -1,0 +1,211 @@
+//! `encap check`: what is wrong with a file of rows, where, and how to mend it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use switchboard_encap::rows::{Fault, Options, ReadError, Reader, Row, Severity};
+use switchboard_encap::time::Timestamp;
+use switchboard_protocol::show;
+
+use super::colour;
+use super::failure::Failure;
+
+/// Some row cannot be carried.
+const EXIT_FAULTS: u8 = 1;
+
+/// How many protocols are counted by name; the rest is counted together.
+const PROTOCOLS_MAX: usize = 256;
+
+/// Says what is wrong with a CSV of messages, where, and how to mend it
+///
+/// Each fault is one line, `file:line:character: error: what, and how to mend it`, as editors read it; a summary
+/// follows. Exit status: 0 if all rows can be carried, 1 if some cannot (with --strict: if there is a warning), 3 if
+/// the file cannot be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file, or - for standard input
+    file: String,
+    /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
+    #[arg(long)]
+    escapes: bool,
+    /// Fail on warnings, too
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let stdout = io::stdout();
+    let coloured = colour::is_wanted(&stdout);
+    let out = BufWriter::new(stdout.lock());
+    let unreadable = |error| Failure::Read { file: args.file.clone(), error };
+    let summary = if args.file == "-" {
+        check(io::stdin().lock(), args, coloured, out)
+    } else {
+        check(File::open(&args.file).map_err(unreadable)?, args, coloured, out)
+    }?;
+    let failed = summary.errors > 0 || (args.strict && summary.warnings > 0);
+    Ok(if failed { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
+}
+
+/// What there is in a file.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    /// Rows that can be carried.
+    rows: u64,
+    apps: usize,
+    pairs: usize,
+    protocols: BTreeMap<String, u64>,
+    #[serde(rename = "first_nanos")]
+    first: Option<Timestamp>,
+    #[serde(rename = "last_nanos")]
+    last: Option<Timestamp>,
+    errors: u64,
+    warnings: u64,
+    notes: u64,
+}
+
+impl Summary {
+    fn row(&mut self, row: &Row) {
+        self.rows += 1;
+        self.first = Some(self.first.map_or(row.time, |first| first.min(row.time)));
+        self.last = Some(self.last.map_or(row.time, |last| last.max(row.time)));
+        let name = row.protocol.name();
+        if let Some(count) = self.protocols.get_mut(name) {
+            *count += 1;
+        } else {
+            let name = if self.protocols.len() < PROTOCOLS_MAX { name } else { "others" };
+            *self.protocols.entry(show::safe(name).into_owned()).or_default() += 1;
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault) {
+        match fault.severity() {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+            Severity::Note => self.notes += 1,
+        }
+    }
+
+    /// From the earliest row to the latest.
+    fn span(&self) -> Duration {
+        self.last.zip(self.first).and_then(|(last, first)| last.since(first)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        write!(f, "{}", count(self.rows, "row"))?;
+        write!(f, ", {}, {}", count(self.apps as u64, "app"), count(self.pairs as u64, "pair"))?;
+        if !self.protocols.is_empty() {
+            let protocols: Vec<_> = self.protocols.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
+            write!(f, ", {}, over {} s", protocols.join(", "), seconds(self.span()))?;
+        }
+        write!(f, ": {}, {}", count(self.errors, "error"), count(self.warnings, "warning"))?;
+        if self.notes > 0 {
+            write!(f, ", {}", count(self.notes, "note"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A duration in seconds, exactly.
+fn seconds(duration: Duration) -> String {
+    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Reads all of `input` and writes what is wrong as it is found.
+fn check(input: impl Read, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
+    let file = if args.file == "-" { "<stdin>" } else { &args.file };
+    let mut printer = Printer { file: show::safe(file).into_owned(), json: args.json, coloured, n_faults: 0, out };
+    let mut summary = Summary::default();
+    let mut reader = Reader::new(input, Options { escapes: args.escapes });
+    printer.start()?;
+    loop {
+        let faults = match reader.next() {
+            None => break,
+            Some(Err(ReadError::Io(error))) => {
+                printer.out.flush()?;
+                return Err(Failure::Read { file: args.file.clone(), error });
+            }
+            Some(Err(ReadError::Refused(faults))) => faults,
+            Some(Ok(row)) => {
+                summary.row(&row);
+                Vec::new()
+            }
+        };
+        // Remarks on the header come with the first row, before what is wrong with that.
+        for fault in reader.take_remarks().iter().chain(&faults) {
+            summary.fault(fault);
+            printer.fault(fault)?;
+        }
+    }
+    for fault in &reader.take_remarks() {
+        summary.fault(fault);
+        printer.fault(fault)?;
+    }
+    summary.apps = reader.n_apps();
+    summary.pairs = reader.n_pairs();
+    printer.end(&summary)?;
+    Ok(summary)
+}
+
+/// Writes faults as they come, so that a file full of them needs no memory.
+struct Printer<W> {
+    file: String,
+    json: bool,
+    coloured: bool,
+    n_faults: u64,
+    out: W,
+}
+
+/// A fault, and what is only said of it.
+#[derive(Serialize)]
+struct FaultJson<'a> {
+    severity: Severity,
+    #[serde(flatten)]
+    fault: &'a Fault,
+    message: String,
+}
+
+impl<W: Write> Printer<W> {
+    fn start(&mut self) -> io::Result<()> {
+        if self.json {
+            write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.file)?)?;
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, fault: &Fault) -> io::Result<()> {
+        let (severity, message) = (fault.severity(), fault.message());
+        if self.json {
+            if self.n_faults > 0 {
+                self.out.write_all(b",")?;
+            }
+            self.n_faults += 1;
+            let fault = FaultJson { severity, fault, message: message.to_string() };
+            return Ok(serde_json::to_writer(&mut self.out, &fault)?);
+        }
+        let (file, line, character) = (&self.file, fault.line, fault.character.unwrap_or(1));
+        let severity = colour::paint(severity, colour::of(severity), self.coloured);
+        writeln!(self.out, "{file}:{line}:{character}: {severity}: {message}")
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.json {
+            writeln!(self.out, "],\"summary\":{}}}", serde_json::to_string(summary)?)?;
+        } else {
+            writeln!(self.out, "{}: {summary}", self.file)?;
+        }
+        self.out.flush()
+    }
+}

@@ -1,0 +1,32 @@
+//! The command line: one file a subcommand, each with its `Args` and its `run`.
+
+mod check;
+mod colour;
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+
+/// From a chat line to an Ethernet frame, and back.
+#[derive(Debug, Parser)]
+#[command(name = "encap", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+}
+
+/// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
+pub(crate) fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+    };
+    done.unwrap_or_else(Failure::report)
+}

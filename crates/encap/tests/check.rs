@@ -1,0 +1,145 @@
+//! `encap check`, as a shell sees it: what it prints and how it ends.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// Runs `encap` with `stdin`, in the directory of the real files.
+fn encap(args: &[&str], stdin: &str) -> (i32, String, String) {
+    let real = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/csv");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_encap"))
+        .args(args)
+        .current_dir(real)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its input closes it; that is not what is tested here.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+const BAD: &str = "\
+msg_id,app_protocol,src_app,dst_app,message,timestamp
+1,CHAT,Noy,Elias,hi,0.010
+2,CHAT,Noy,Noy,\u{1b}[2Jhi,12:60
+2,CHAT,Elias,Noy,,0.5
+1,CHAT,Elias,Noy,x,0.25
+";
+
+#[test]
+fn clean_files_are_summed_up() {
+    for (file, expected) in [
+        ("http_input.csv", "http_input.csv: 5 rows, 2 apps, 1 pair, HTTP 5, over 1.038 s: 0 errors, 0 warnings\n"),
+        (
+            "http_input_bom.csv",
+            "http_input_bom.csv: 5 rows, 2 apps, 1 pair, HTTP 5, over 0.4 s: 0 errors, 0 warnings\n",
+        ),
+        (
+            "http_input_ports.csv",
+            "http_input_ports.csv: 6 rows, 2 apps, 1 pair, HTTP 6, over 1 s: 0 errors, 0 warnings\n",
+        ),
+        (
+            "group07_chat_input.csv",
+            "group07_chat_input.csv: 8 rows, 3 apps, 3 pairs, CHAT 8, over 0.07 s: 0 errors, 0 warnings\n",
+        ),
+    ] {
+        assert_eq!(encap(&["check", "--strict", file], ""), (0, expected.into(), String::new()));
+    }
+}
+
+#[test]
+fn each_fault_has_its_line_and_the_exit_says_so() {
+    let expected = "\
+<stdin>:3:23: error: timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
+<stdin>:4:18: warning: message: is empty: nothing will be sent for this row; remove it, or give it a message
+<stdin>:5:1: warning: msg_id: '1' was used before: give each row its own
+<stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
+<stdin>: 3 rows, 2 apps, 1 pair, CHAT 3, over 0.49 s: 1 error, 3 warnings
+";
+    let (code, out, err) = encap(&["check", "-"], BAD);
+    assert_eq!((code, out.lines().collect::<Vec<_>>(), &*err), (1, expected.lines().collect(), ""));
+}
+
+#[test]
+fn warnings_fail_only_where_asked() {
+    let csv = "protocol,src,dst,message,time\nCHAT,a,b,,0\n";
+    let expected = "\
+<stdin>:2:10: warning: message: is empty: nothing will be sent for this row; remove it, or give it a message
+<stdin>: 1 row, 2 apps, 1 pair, CHAT 1, over 0 s: 0 errors, 1 warning
+";
+    assert_eq!(encap(&["check", "-"], csv), (0, expected.into(), String::new()));
+    assert_eq!(encap(&["check", "-", "--strict"], csv), (1, expected.into(), String::new()));
+}
+
+#[test]
+fn escapes_are_read_where_asked() {
+    let csv = "protocol,src,dst,message,time\nCHAT,a,b,\\q,0\n";
+    assert_eq!(encap(&["check", "-"], csv).0, 0);
+    let (code, out, _) = encap(&["check", "-", "--escapes"], csv);
+    assert_eq!(
+        (code, out.lines().next().unwrap()),
+        (
+            1,
+            r#"<stdin>:2:10: error: message: '\q' is no escape: write \r \n \t \0 \" \xHH, and a backslash itself as \\"#
+        )
+    );
+}
+
+#[test]
+fn json_is_one_object_with_all_of_it() {
+    let (code, out, err) = encap(&["check", "--json", "-"], BAD);
+    assert_eq!((code, out.lines().count(), &*err), (1, 1, ""));
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!({
+        "file": "<stdin>",
+        "faults": [
+            {
+                "severity": "error", "line": 3, "character": 23, "column": "timestamp",
+                "kind": "time", "found": "12:60", "error": "unknown",
+                "message": "timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+            },
+            {
+                "severity": "warning", "line": 4, "character": 18, "column": "message", "kind": "empty_message",
+                "message": "message: is empty: nothing will be sent for this row; remove it, or give it a message",
+            },
+            {
+                "severity": "warning", "line": 5, "character": 1, "column": "msg_id", "kind": "duplicate_id", "id": "1",
+                "message": "msg_id: '1' was used before: give each row its own",
+            },
+            {
+                "severity": "warning", "line": 5, "character": 20, "column": "timestamp", "kind": "time_backwards",
+                "previous_nanos": 500_000_000, "previous_line": 4,
+                "message": "timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time",
+            },
+        ],
+        "summary": {
+            "rows": 3, "apps": 2, "pairs": 1, "protocols": { "CHAT": 3 },
+            "first_nanos": 10_000_000, "last_nanos": 500_000_000, "errors": 1, "warnings": 3, "notes": 0,
+        },
+    });
+    assert_eq!(found, expected);
+
+    let (code, out, _) = encap(&["check", "--json", "-"], "");
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &found["faults"][0]["kind"]), (1, &"empty_file".into()));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_its_own_exit() {
+    let expected = "encap: cannot read no\\u{1b}such.csv: No such file or directory (os error 2)\n";
+    assert_eq!(encap(&["check", "no\u{1b}such.csv"], ""), (3, String::new(), expected.into()));
+    let (code, _, err) = encap(&["check", "."], "");
+    assert_eq!((code, &*err), (3, "encap: cannot read .: Is a directory (os error 21)\n"));
+}
+
+#[test]
+fn a_command_line_that_is_wrong_is_usage() {
+    for args in [&["check"][..], &["check", "--nonsense", "-"], &["nonsense"], &[]] {
+        let (code, out, err) = encap(args, "");
+        assert_eq!((code, &*out), (2, ""), "given {args:?}");
+        assert!(err.contains("Usage: encap"), "given {args:?}: {err}");
+    }
+}
