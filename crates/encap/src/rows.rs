@@ -150,11 +150,23 @@ impl<R: Read> Reader<R> {
         let State::Rows(columns) = self.state else { return Ok(None) };
         loop {
             match self.records.advance().inspect_err(|_| self.state = State::Ended)? {
-                Step::End => return Ok(None),
-                Step::Broken(fault) => return Err(ReadError::Refused(vec![fault])),
+                Step::End => {
+                    self.state = State::Ended;
+                    if self.n_records == 0 {
+                        self.remarks.push(Fault::on_line(self.records.line(), FaultKind::NoRows));
+                    }
+                    return Ok(None);
+                }
+                Step::Broken(fault) => {
+                    self.n_records += 1;
+                    return Err(ReadError::Refused(vec![fault]));
+                }
                 Step::Record => {}
             }
-            let record = self.records.record().map_err(|fault| ReadError::Refused(vec![fault]))?;
+            let record = self.records.record().map_err(|fault| {
+                self.n_records += 1;
+                ReadError::Refused(vec![fault])
+            })?;
             if !record.is_blank() {
                 self.n_records += 1;
                 let parse = Parse { record: &record, columns, options: self.options, faults: Vec::new() };
@@ -175,6 +187,9 @@ impl<R: Read> Reader<R> {
             let header = self.records.record().map_err(refused)?;
             if header.is_blank() {
                 continue;
+            }
+            if header.raw.trim_end().contains('\r') {
+                return Err(refused(Fault::on_line(header.line, FaultKind::BareReturns)));
             }
             let mut faults = Vec::new();
             let columns = Columns::read(&header, &mut faults);

@@ -118,6 +118,12 @@ pub enum FaultKind {
     /// No row, no header.
     #[error("the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows")]
     EmptyFile,
+    /// A header, and nothing after it.
+    #[error("there are no rows after the header: add some")]
+    NoRows,
+    /// Lines that end in CR alone.
+    #[error("lines end in a bare carriage return: save the file with line ends of LF or CRLF")]
+    BareReturns,
     /// UTF-16, by its byte order mark.
     #[error("the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
     Utf16,
@@ -243,6 +249,7 @@ impl FaultKind {
     pub fn severity(&self) -> Severity {
         match self {
             Self::EmptyFile
+            | Self::BareReturns
             | Self::Utf16
             | Self::NotUtf8 { .. }
             | Self::NoHeader { .. }
@@ -264,7 +271,8 @@ impl FaultKind {
             | Self::MixedVersions { .. }
             | Self::TooManyApps { .. }
             | Self::TooManyPairs { .. } => Severity::Error,
-            Self::UnknownColumn { .. }
+            Self::NoRows
+            | Self::UnknownColumn { .. }
             | Self::SpacedQuote
             | Self::EmptyMessage
             | Self::TimeBackwards { .. }

@@ -87,6 +87,11 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// The line that the current record starts on; at the end, the one after the last.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Goes on to the next record.
     pub(super) fn advance(&mut self) -> io::Result<Step> {
         let used = &self.buffer[self.start..self.start + self.len];

@@ -24,6 +24,7 @@ fn read_with(csv: impl AsRef<[u8]>, options: Options) -> (Vec<Row>, Vec<String>)
         assert!(refused.is_empty() || refused.iter().any(|fault| fault.severity() == Severity::Error));
         faults.extend(reader.take_remarks().into_iter().chain(refused));
     }
+    faults.append(&mut reader.take_remarks());
     let shown = faults.iter().map(|fault| {
         let character = fault.character.map_or("-".to_owned(), |at| at.to_string());
         format!("{}:{character} {}: {}", fault.line, fault.severity(), fault.message())
@@ -154,6 +155,11 @@ fn files_that_have_no_rows_say_why() {
         ),
         (b"\xff\xfem\0s\0g\0", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
         (b"\xfe\xff\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (b"protocol,src,dst,message,time\n\n", &["3:- warning: there are no rows after the header: add some"]),
+        (
+            b"protocol,src,dst,message,time\rCHAT,a,b,x,0\r",
+            &["1:- error: lines end in a bare carriage return: save the file with line ends of LF or CRLF"],
+        ),
         (b"msg_id,caf\xe9\n", &["1:11 error: byte 0xe9 is not UTF-8: save the file as UTF-8"]),
         (
             b"1,CHAT,Noy,Elias,\x1bhi,0.1\n2,CHAT,Noy,Elias,hi,0.1\n",
