@@ -242,8 +242,10 @@ impl<R> Reader<R> {
     pub const fn packets(&self) -> u64 {
         self.packets
     }
+}
 
-    #[cfg(test)]
+#[cfg(test)]
+impl<R: Read> Reader<R> {
     pub(super) fn buffer_len(&self) -> usize {
         self.source.buffer_len()
     }

@@ -137,7 +137,7 @@ fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut live = Live::open("lo", &Options { snap_len: 60, ..Options::default() }).unwrap();
         let mut lens = Vec::new();
-        let traffic = || drop(socket.send_to(&[7; 1000], socket.local_addr().unwrap()).unwrap());
+        let traffic = || assert_eq!(socket.send_to(&[7; 1000], socket.local_addr().unwrap()).unwrap(), 1000);
         capture(&mut live, traffic, |frame| lens.push((frame.captured.len(), frame.original_len)));
         assert_eq!(lens, [(60, 14 + 20 + 8 + 1000)]);
     });
@@ -152,6 +152,26 @@ fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
             Ok(live) => assert_eq!(live.link_type(), LinkType::LINUX_SLL2),
             Err(error) => panic!("{error}"),
         }
+    });
+}
+
+#[test]
+fn a_tag_that_the_kernel_took_off_is_put_back() {
+    // Both directions of a real interface are seen; here, only what comes to the far end is asked for.
+    let setup = "ip link add near type veth peer name far && ip link add link near name near.5 type vlan id 5 && \
+                 ip link set far up && ip link set near up && ip addr add 10.9.0.1/24 dev near.5 && \
+                 ip link set near.5 up && ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev near.5";
+    in_namespace("a_tag_that_the_kernel_took_off_is_put_back", setup, || {
+        let mut live = Live::open("far", &Options { port: Some(9), ..Options::default() }).unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let mut frames = Vec::new();
+        let traffic = || assert_eq!(socket.send_to(b"tagged", (Ipv4Addr::new(10, 9, 0, 2), 9)).unwrap(), 6);
+        capture(&mut live, traffic, |frame| frames.push(frame.captured.to_vec()));
+        assert_eq!(frames.len(), 1);
+        let packet = SlicedPacket::from_ethernet(&frames[0]).unwrap();
+        assert_eq!(packet.vlan_ids().iter().map(|id| id.value()).collect::<Vec<_>>(), [5]);
+        let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("{packet:?}") };
+        assert_eq!(udp.payload(), b"tagged");
     });
 }
 
