@@ -29,8 +29,8 @@ pub struct Options {
     pub snap_len: u32,
     /// The memory for frames that were not asked for yet, in bytes: the most that may come while nobody asks.
     pub buffer_bytes: u32,
-    /// Only frames of TCP or UDP from or to this port. The others never enter the buffer, nor do later fragments of a
-    /// packet, which name no port.
+    /// Only frames of TCP or UDP from or to this port. The others never enter the buffer, nor do those in which a
+    /// simple filter does not find it: later fragments, which name no port, and IPv6 packets with extension headers.
     pub port: Option<u16>,
 }
 

@@ -44,7 +44,9 @@ const ACCEPT: u8 = 16;
 const REJECT: u8 = 17;
 
 /// Keeps `snap_len` bytes of each frame; if there is a port, only of TCP and UDP from or to it. The IP header is at
-/// `network`; an IPv6 packet is left out that has extension headers before its ports.
+/// `network`, since the kernel takes the tag off a frame that comes in, or has not put it on one that goes out. A packet is
+/// left out whose ports are not where they are looked for: behind IPv6 extension headers, or a tag that a program itself
+/// put on.
 pub(super) fn program(port: Option<u16>, network: u32, snap_len: u32) -> Vec<Instruction> {
     let statement = |code, operand| Instruction { code, jump_true: 0, jump_false: 0, operand };
     let Some(port) = port.map(u32::from) else { return vec![statement(KEEP, snap_len)] };
@@ -126,7 +128,7 @@ mod tests {
 
     fn ipv4(header_len: u8, protocol: u8, fragment: u16, ports: [u16; 2]) -> Vec<u8> {
         let mut packet = vec![0; usize::from(header_len)];
-        packet[0] = 0x40 | header_len / 4;
+        packet[0] = 0x40 | (header_len / 4);
         packet[6..8].copy_from_slice(&fragment.to_be_bytes());
         packet[9] = protocol;
         packet.extend(ports.iter().flat_map(|port| port.to_be_bytes()));

@@ -399,3 +399,12 @@ fn bind(socket: &OwnedFd, index: c_int) -> io::Result<()> {
 fn done(result: c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Where tests write frames that go out at an interface as they are.
+#[cfg(test)]
+pub(super) fn sender(interface: &str) -> Result<std::fs::File, LiveError> {
+    let (index, _) = identify(interface)?;
+    let socket = new_socket(libc::AF_PACKET, libc::SOCK_RAW);
+    let socket = socket.and_then(|socket| bind(&socket, index).map(|()| socket));
+    socket.map(Into::into).map_err(|source| LiveError::Io { doing: "send", interface: interface.to_owned(), source })
+}

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
 
-use etherparse::{SlicedPacket, TransportSlice};
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
 use crate::capture::{About, Format, Interface, Reader, Record, Writer};
@@ -145,7 +145,7 @@ fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
 
 #[test]
 fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
-    let setup = "ip tuntap add dev tun0 mode tun && ip addr add 10.9.0.1/24 dev tun0 && ip link set tun0 up";
+    let setup = "ip tuntap add dev tun0 mode tun; ip addr add 10.9.0.1/24 dev tun0; ip link set tun0 up";
     in_namespace("a_tunnel_without_a_link_layer_gives_cooked_frames", setup, || {
         // A tunnel that no program holds has no carrier: its frames go nowhere, but it can be listened to.
         match Live::open("tun0", &Options { port: Some(9), ..Options::default() }) {
@@ -157,21 +157,25 @@ fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
 
 #[test]
 fn a_tag_that_the_kernel_took_off_is_put_back() {
-    // Both directions of a real interface are seen; here, only what comes to the far end is asked for.
-    let setup = "ip link add near type veth peer name far && ip link add link near name near.5 type vlan id 5 && \
-                 ip link set far up && ip link set near up && ip addr add 10.9.0.1/24 dev near.5 && \
-                 ip link set near.5 up && ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev near.5";
+    let setup = "ip link add near type veth peer name far; ip link set far up; ip link set near up";
     in_namespace("a_tag_that_the_kernel_took_off_is_put_back", setup, || {
-        let mut live = Live::open("far", &Options { port: Some(9), ..Options::default() }).unwrap();
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-        let mut frames = Vec::new();
-        let traffic = || assert_eq!(socket.send_to(b"tagged", (Ipv4Addr::new(10, 9, 0, 2), 9)).unwrap(), 6);
-        capture(&mut live, traffic, |frame| frames.push(frame.captured.to_vec()));
-        assert_eq!(frames.len(), 1);
-        let packet = SlicedPacket::from_ethernet(&frames[0]).unwrap();
-        assert_eq!(packet.vlan_ids().iter().map(|id| id.value()).collect::<Vec<_>>(), [5]);
-        let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("{packet:?}") };
-        assert_eq!(udp.payload(), b"tagged");
+        let mut sent = Vec::new();
+        PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .single_vlan(5.try_into().unwrap())
+            .ipv4([10, 9, 0, 1], [10, 9, 0, 2], 64)
+            .udp(50_000, 9)
+            .write(&mut sent, b"tagged")
+            .unwrap();
+        // As it comes in at the one end, and as it goes out at the other, where it is among others.
+        for (interface, port) in [("far", Some(9)), ("far", None), ("near", None)] {
+            let options = Options { port, ..Options::default() };
+            let mut live = Live::open(interface, &options).unwrap();
+            let mut seen = Vec::new();
+            let traffic = || ring::sender("near").unwrap().write_all(&sent).unwrap();
+            capture(&mut live, traffic, |frame| seen.push((frame.captured.to_vec(), frame.original_len as usize)));
+            seen.retain(|(frame, _)| port.is_some() || frame.ends_with(b"tagged"));
+            assert_eq!(seen, [(sent.clone(), sent.len())], "at {interface}");
+        }
     });
 }
 

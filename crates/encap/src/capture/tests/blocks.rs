@@ -60,6 +60,9 @@ impl Make {
     }
 }
 
+/// Adds what is not as it should be.
+type Damage = fn(Make) -> Make;
+
 const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
 fn captured(contents: &Contents) -> Vec<&[u8]> {
@@ -78,7 +81,7 @@ fn a_time_is_in_the_unit_of_its_interface() {
             .section(u64::MAX)
             .interface(1, 0, &[])
             .interface(1, 0, &[(9, &[9])])
-            .interface(1, 0, &[(9, &[0x80 | 20])])
+            .interface(1, 0, &[(9, &[0x94])])
             .interface(1, 0, &[(9, &[3]), (14, &offset)])
             .interface(1, 0, &[(9, &[0])]);
         let made = made
@@ -165,7 +168,7 @@ fn a_damaged_block_is_gone_past_when_its_length_is_not() {
 
     let epb = BlockType::ENHANCED_PACKET;
     for order in ORDERS {
-        let with = |damage: fn(Make) -> Make| damage(clean(order)).packet(0, 0, b"after", &[]).file;
+        let with = |damage: Damage| damage(clean(order)).packet(0, 0, b"after", &[]).file;
         let too_much = |made: Make| {
             let words = [0, 0, 0, 9, 9].map(|word| made.u32(word)).concat();
             made.block(6, &[&words[..], b"8 bytes!"].concat())
@@ -175,7 +178,7 @@ fn a_damaged_block_is_gone_past_when_its_length_is_not() {
             let statistics = [&made.u32(0)[..], &[0; 8], &options].concat();
             made.block(5, &statistics)
         };
-        let cases: [(fn(Make) -> Make, NoteKind); 8] = [
+        let cases: [(Damage, NoteKind); 8] = [
             (|made| made.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
             (|made| made.block(3, &[]), N::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 }),
             (

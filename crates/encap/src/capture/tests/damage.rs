@@ -41,7 +41,13 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-fn mutate(file: &mut Vec<u8>, mutation: &Mutation) {
+fn mutate(file: &mut Vec<u8>, mutations: &[Mutation]) {
+    for mutation in mutations {
+        mutate_once(file, mutation);
+    }
+}
+
+fn mutate_once(file: &mut Vec<u8>, mutation: &Mutation) {
     if file.is_empty() {
         return;
     }
@@ -83,7 +89,7 @@ proptest! {
     #[test]
     fn mutated_captures(which in 0..real::NAMES.len(), mutations in prop::collection::vec(mutation(), 1..12)) {
         let mut file = std::fs::read(real::path(real::NAMES[which])).unwrap();
-        mutations.iter().for_each(|mutation| mutate(&mut file, mutation));
+        mutate(&mut file, &mutations);
         survive(&file)?;
     }
 
@@ -93,7 +99,7 @@ proptest! {
         mutations in prop::collection::vec(mutation(), 1..12),
     ) {
         let mut file = write(Format::Pcapng, &two_interfaces(), &packets);
-        mutations.iter().for_each(|mutation| mutate(&mut file, mutation));
+        mutate(&mut file, &mutations);
         survive(&file)?;
     }
 }
