@@ -19,6 +19,7 @@ mod note;
 mod packet;
 mod pcap;
 mod pcapng;
+mod read_error;
 mod reader;
 mod resolution;
 mod source;
@@ -30,7 +31,8 @@ pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{Note, NoteKind, Notes};
 pub use packet::{Comments, Packet};
 pub use pcapng::{BlockType, Section};
-pub use reader::{ReadError, Reader};
+pub use read_error::ReadError;
+pub use reader::Reader;
 pub use resolution::Resolution;
 pub use writer::{About, Record, Statistics, WriteError, Writer};
 

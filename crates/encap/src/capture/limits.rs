@@ -9,7 +9,7 @@ pub const BLOCK_MAX_BYTES: u32 = 16 * 1024 * 1024;
 /// The most interfaces of one file, all its sections together.
 pub const INTERFACES_MAX: usize = 16_384;
 
-/// What the texts about one file's sections and interfaces may take together, in bytes.
+/// What the texts about one file's sections and interfaces may take together, in bytes of memory.
 pub const TEXT_MAX_BYTES: usize = 1024 * 1024;
 
 /// The most different notes about one file. Equal ones are one note with a count.

@@ -42,7 +42,8 @@ impl Log {
     /// A text to keep, if there is room.
     pub(super) fn text(&mut self, value: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(value);
-        if let Some(rest) = self.text_room.checked_sub(text.len()) {
+        // An empty text takes memory too, and a block has room for millions of them.
+        if let Some(rest) = self.text_room.checked_sub(size_of::<String>() + text.len()) {
             self.text_room = rest;
             Some(text.into_owned())
         } else {

@@ -285,5 +285,17 @@ fn interfaces_and_notes_are_bounded() {
     assert_eq!(reader.notes().list().len(), NOTES_MAX);
     assert_eq!(reader.notes().left_out(), NOTES_MAX as u64 + 2);
     let first = reader.notes().list()[0].to_string();
-    assert!(first.contains("are longer than 1048576 bytes together: left out (15336 times)"), "{first}");
+    let left_out = INTERFACES_MAX - TEXT_MAX_BYTES / (name.len() + size_of::<String>());
+    assert!(first.contains(&format!("are longer than 1048576 bytes together: left out ({left_out} times)")), "{first}");
+}
+
+#[test]
+fn empty_texts_are_bounded_too() {
+    let made = Make::new(ByteOrder::Little);
+    let options = made.option(1, b"").repeat(500_000);
+    let body = [&made.u32(0x1a2b_3c4d)[..], &made.u16(1), &made.u16(0), &[0xff; 8], &options].concat();
+    let contents = read(&made.block(0x0a0d_0d0a, &body).interface(1, 0, &[]).packet(0, 0, b"read", &[]).file[..]);
+    assert_eq!(captured(&contents), [b"read"]);
+    assert!(contents.section.comments.len() * size_of::<String>() <= TEXT_MAX_BYTES);
+    assert_eq!(contents.notes, [NoteKind::TooMuchText]);
 }
