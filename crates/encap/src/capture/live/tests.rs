@@ -194,6 +194,19 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
+    in_namespace("an_interface_that_goes_down_gives_what_it_had_and_says_so", "ip link set lo up", || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut live = Live::open("lo", &Options::default()).unwrap();
+        socket.send_to(b"before", socket.local_addr().unwrap()).unwrap();
+        assert!(live.next_frame(4 * Live::RETIRE).unwrap().is_some());
+        assert!(Command::new("ip").args(["link", "set", "lo", "down"]).status().unwrap().success());
+        let error = live.next_frame(4 * Live::RETIRE).unwrap_err();
+        assert!(matches!(error, LiveError::Down(_)), "{error}");
+    });
+}
+
+#[test]
 fn the_right_that_is_missing_is_named() {
     if std::env::var_os(INSIDE).is_some() {
         let error = Live::open("lo", &Options::default()).unwrap_err();
