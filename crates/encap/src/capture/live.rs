@@ -42,6 +42,25 @@ impl Default for Options {
 }
 
 /// An interface from which frames are taken, until it is dropped.
+///
+/// ```no_run
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use switchboard_encap::capture::live::{Live, Options};
+///
+/// static STOP: AtomicBool = AtomicBool::new(false); // set by a signal, or another thread
+///
+/// let mut live = Live::open("lo", &Options { port: Some(8080), ..Options::default() })?;
+/// loop {
+///     let stopping = STOP.load(Ordering::Relaxed);
+///     match live.next_frame(4 * Live::RETIRE)? {
+///         Some(frame) => println!("{} bytes at {:?}", frame.captured.len(), frame.time),
+///         None if stopping => break, // what was on its way has been given
+///         None => {}
+///     }
+/// }
+/// println!("{} frames found no room", live.statistics()?.dropped);
+/// # Ok::<(), switchboard_encap::capture::live::LiveError>(())
+/// ```
 #[derive(Debug)]
 pub struct Live {
     ring: Ring,
