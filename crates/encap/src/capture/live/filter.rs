@@ -1,0 +1,174 @@
+//! A program for the kernel that says of which frames it keeps how much (classic BPF, Linux
+//! `Documentation/networking/filter.rst`).
+
+/// One instruction: operation, where to jump if true and if false, operand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Instruction {
+    pub(super) code: u16,
+    pub(super) jump_true: u8,
+    pub(super) jump_false: u8,
+    pub(super) operand: u32,
+}
+
+/// Load half a word: two bytes of the frame.
+pub(super) const LOAD_HALF: u16 = 0x28;
+/// Load one byte of the frame.
+pub(super) const LOAD_BYTE: u16 = 0x30;
+/// Load half a word, the index added to its place.
+pub(super) const LOAD_HALF_INDEXED: u16 = 0x48;
+/// Load the index: four times the low half of a byte, as IPv4 gives its header's length.
+pub(super) const LOAD_HEADER_LEN: u16 = 0xb1;
+/// Load the index with the operand.
+pub(super) const LOAD_INDEX: u16 = 0x01;
+/// Jump as many instructions on as the operand says.
+pub(super) const JUMP: u16 = 0x05;
+/// Jump if equal.
+pub(super) const IF_EQUAL: u16 = 0x15;
+/// Jump if any bit is in both.
+pub(super) const IF_ANY_BIT: u16 = 0x45;
+/// Keep so many bytes of the frame: 0 leaves it out.
+pub(super) const KEEP: u16 = 0x06;
+
+/// Where the kernel keeps what follows the link layer's header, tags not counted (`SKF_AD_OFF + SKF_AD_PROTOCOL`).
+pub(super) const ETHER_TYPE: u32 = 0xffff_f000;
+
+const IPV4: u32 = 0x0800;
+const IPV6: u32 = 0x86dd;
+const TCP: u32 = 6;
+const UDP: u32 = 17;
+/// The fragment offset, in the field that it shares with the flags (RFC 791 §3.1).
+const FRAGMENT_OFFSET: u32 = 0x1fff;
+
+/// Where the program keeps a frame, and where it leaves it out.
+const ACCEPT: u8 = 16;
+const REJECT: u8 = 17;
+
+/// Keeps `snap_len` bytes of each frame; if there is a port, only of TCP and UDP from or to it. The IP header is at
+/// `network`, since the kernel takes the tag off a frame that comes in, or has not put it on one that goes out. A packet is
+/// left out whose ports are not where they are looked for: behind IPv6 extension headers, or a tag that a program itself
+/// put on.
+pub(super) fn program(port: Option<u16>, network: u32, snap_len: u32) -> Vec<Instruction> {
+    let statement = |code, operand| Instruction { code, jump_true: 0, jump_false: 0, operand };
+    let Some(port) = port.map(u32::from) else { return vec![statement(KEEP, snap_len)] };
+
+    // Jumps count from the next instruction; here they are written as places in the program.
+    let jump = |at: u8, code, operand, yes: u8, no: u8| Instruction {
+        code,
+        jump_true: yes - at - 1,
+        jump_false: no - at - 1,
+        operand,
+    };
+    vec![
+        /*  0 */ statement(LOAD_HALF, ETHER_TYPE),
+        /*  1 */ jump(1, IF_EQUAL, IPV6, 2, 5),
+        /*  2 */ statement(LOAD_INDEX, 40),
+        /*  3 */ statement(LOAD_BYTE, network + 6),
+        /*  4 */ statement(JUMP, 10 - 4 - 1),
+        /*  5 */ jump(5, IF_EQUAL, IPV4, 6, REJECT),
+        /*  6 */ statement(LOAD_HALF, network + 6),
+        /*  7 */ jump(7, IF_ANY_BIT, FRAGMENT_OFFSET, REJECT, 8),
+        /*  8 */ statement(LOAD_HEADER_LEN, network),
+        /*  9 */ statement(LOAD_BYTE, network + 9),
+        /* 10 */ jump(10, IF_EQUAL, TCP, 12, 11),
+        /* 11 */ jump(11, IF_EQUAL, UDP, 12, REJECT),
+        /* 12 */ statement(LOAD_HALF_INDEXED, network),
+        /* 13 */ jump(13, IF_EQUAL, port, ACCEPT, 14),
+        /* 14 */ statement(LOAD_HALF_INDEXED, network + 2),
+        /* 15 */ jump(15, IF_EQUAL, port, ACCEPT, REJECT),
+        /* 16: accept */ statement(KEEP, snap_len),
+        /* 17: reject */ statement(KEEP, 0),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would keep of a packet, which begins at `network`, of this ether type.
+    fn run(program: &[Instruction], packet: &[u8], ether_type: u32) -> u32 {
+        let (mut accumulator, mut index, mut at) = (0_u32, 0_u32, 0_usize);
+        loop {
+            let Instruction { code, jump_true, jump_false, operand } = program[at];
+            at += 1;
+            // Bytes that are not there end the program with 0.
+            let bytes = |place: u32, len: usize| packet.get(place as usize..place as usize + len);
+            let half = |place| bytes(place, 2).map(|bytes| u32::from(bytes[0]) << 8 | u32::from(bytes[1]));
+            let loaded = match code {
+                LOAD_HALF if operand == ETHER_TYPE => Some(ether_type),
+                LOAD_HALF => half(operand),
+                LOAD_HALF_INDEXED => half(operand + index),
+                LOAD_BYTE | LOAD_HEADER_LEN => bytes(operand, 1).map(|bytes| u32::from(bytes[0])),
+                _ => Some(accumulator),
+            };
+            let Some(loaded) = loaded else { return 0 };
+            let is_true = match code {
+                KEEP => return operand,
+                JUMP => {
+                    at += operand as usize;
+                    continue;
+                }
+                LOAD_INDEX => {
+                    index = operand;
+                    continue;
+                }
+                LOAD_HEADER_LEN => {
+                    index = (loaded & 0xf) * 4;
+                    continue;
+                }
+                IF_EQUAL => accumulator == operand,
+                IF_ANY_BIT => accumulator & operand != 0,
+                _ => {
+                    accumulator = loaded;
+                    continue;
+                }
+            };
+            at += usize::from(if is_true { jump_true } else { jump_false });
+        }
+    }
+
+    fn ipv4(header_len: u8, protocol: u8, fragment: u16, ports: [u16; 2]) -> Vec<u8> {
+        let mut packet = vec![0; usize::from(header_len)];
+        packet[0] = 0x40 | (header_len / 4);
+        packet[6..8].copy_from_slice(&fragment.to_be_bytes());
+        packet[9] = protocol;
+        packet.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+        packet
+    }
+
+    fn ipv6(next_header: u8, ports: [u16; 2]) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x60;
+        packet[6] = next_header;
+        packet.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+        packet
+    }
+
+    #[test]
+    fn a_frame_is_kept_if_it_is_from_or_to_the_port() {
+        for (what, ether_type, packet, kept) in [
+            ("TCP to it", IPV4, ipv4(20, 6, 0, [50_000, 8080]), true),
+            ("TCP from it", IPV4, ipv4(20, 6, 0, [8080, 50_000]), true),
+            ("UDP to it", IPV4, ipv4(20, 17, 0, [50_000, 8080]), true),
+            ("behind IPv4 options", IPV4, ipv4(60, 17, 0, [50_000, 8080]), true),
+            ("may not be fragmented", IPV4, ipv4(20, 17, 0x4000, [50_000, 8080]), true),
+            ("first fragment", IPV4, ipv4(20, 17, 0x2000, [50_000, 8080]), true),
+            ("later fragment", IPV4, ipv4(20, 17, 0x0001, [50_000, 8080]), false),
+            ("another port", IPV4, ipv4(20, 6, 0, [50_000, 8081]), false),
+            ("another protocol", IPV4, ipv4(20, 132, 0, [50_000, 8080]), false),
+            ("IPv6 TCP to it", IPV6, ipv6(6, [50_000, 8080]), true),
+            ("IPv6 UDP from it", IPV6, ipv6(17, [8080, 50_000]), true),
+            ("IPv6, another port", IPV6, ipv6(17, [8081, 50_000]), false),
+            ("IPv6, another header", IPV6, ipv6(58, [8080, 50_000]), false),
+            ("ARP", 0x0806, ipv4(20, 6, 0, [50_000, 8080]), false),
+            ("cut before the ports", IPV4, ipv4(20, 6, 0, [8080, 8080])[..20].to_vec(), false),
+        ] {
+            for network in [0, 14] {
+                let frame = [&[0; 14][..network], &packet].concat();
+                let network = u32::try_from(network).unwrap();
+                let len = run(&program(Some(8080), network, 500), &frame, ether_type);
+                assert_eq!(len, if kept { 500 } else { 0 }, "{what}, IP at {network}");
+                assert_eq!(run(&program(None, network, 500), &frame, ether_type), 500, "{what}, no port asked for");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A frame from an interface, made what it was on the wire.
+
+use super::ring::Raw;
+use crate::time::Timestamp;
+use crate::wire::LinkType;
+
+/// A frame, lent until the next one is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// When the kernel took it.
+    pub time: Timestamp,
+    /// What was kept of it.
+    pub captured: &'a [u8],
+    /// The length that it had, in bytes.
+    pub original_len: u32,
+    /// Whether its transport checksum was left for the network card to finish: it is that of the pseudo-header only, and
+    /// not wrong.
+    pub checksum_offloaded: bool,
+}
+
+/// Where an 802.1Q tag has its place in a frame: after both addresses (IEEE 802.1Q §9.3).
+const TAG_AT: usize = 12;
+
+/// The tag's protocol, where the kernel does not say it.
+const TPID: u16 = 0x8100;
+
+/// What an interface's frames begin with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Shape {
+    /// Ethernet, as it is.
+    Ethernet,
+    /// Something else, which the kernel takes off: a "cooked" header is put before the packet.
+    Cooked,
+}
+
+impl Shape {
+    pub(super) const fn link_type(self) -> LinkType {
+        match self {
+            Self::Ethernet => LinkType::ETHERNET,
+            Self::Cooked => LinkType::LINUX_SLL2,
+        }
+    }
+
+    /// The frame, in the ring if it is there as it was, or else put together in `scratch`.
+    pub(super) fn frame<'a>(self, raw: &Raw<'a>, snap_len: u32, scratch: &'a mut Vec<u8>) -> Frame<'a> {
+        let as_is = |captured, added: usize| Frame {
+            time: raw.time,
+            captured,
+            original_len: raw.original_len.saturating_add(u32::try_from(added).unwrap_or(u32::MAX)),
+            checksum_offloaded: raw.checksum_offloaded,
+        };
+        scratch.clear();
+        match (self, raw.tag) {
+            (Self::Ethernet, None) => return as_is(raw.bytes, 0),
+            (Self::Ethernet, Some(tag)) => {
+                let (addresses, rest) = raw.bytes.split_at(raw.bytes.len().min(TAG_AT));
+                scratch.extend_from_slice(addresses);
+                scratch.extend_from_slice(&tag.bytes());
+                scratch.extend_from_slice(rest);
+            }
+            (Self::Cooked, tag) => {
+                scratch.extend_from_slice(&cooked_header(raw));
+                if let Some(tag) = tag {
+                    scratch[..2].copy_from_slice(&tag.tpid().to_be_bytes());
+                    scratch.extend_from_slice(&tag.control.to_be_bytes());
+                    scratch.extend_from_slice(&raw.protocol.to_be_bytes());
+                }
+                scratch.extend_from_slice(raw.bytes);
+            }
+        }
+        let added = scratch.len() - raw.bytes.len();
+        scratch.truncate(snap_len as usize);
+        as_is(scratch, added)
+    }
+}
+
+/// An 802.1Q tag that the kernel took off a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Tag {
+    pub(super) protocol: Option<u16>,
+    pub(super) control: u16,
+}
+
+impl Tag {
+    fn tpid(self) -> u16 {
+        self.protocol.unwrap_or(TPID)
+    }
+
+    fn bytes(self) -> [u8; 4] {
+        let ([a, b], [c, d]) = (self.tpid().to_be_bytes(), self.control.to_be_bytes());
+        [a, b, c, d]
+    }
+}
+
+/// The header that stands before a packet in a file of link type `LINUX_SLL2`.
+fn cooked_header(raw: &Raw<'_>) -> [u8; 20] {
+    let mut header = [0; 20];
+    header[0..2].copy_from_slice(&raw.protocol.to_be_bytes());
+    header[4..8].copy_from_slice(&raw.interface_index.to_be_bytes());
+    header[8..10].copy_from_slice(&raw.hardware_type.to_be_bytes());
+    header[10] = raw.packet_type;
+    header[11] = raw.address_len;
+    header[12..20].copy_from_slice(&raw.address);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(bytes: &[u8], tag: Option<Tag>) -> Raw<'_> {
+        Raw {
+            time: Timestamp::from_nanos(1),
+            bytes,
+            original_len: 60,
+            checksum_offloaded: true,
+            tag,
+            protocol: 0x0800,
+            interface_index: 7,
+            hardware_type: 65534,
+            packet_type: 4,
+            address_len: 2,
+            address: [0xa1, 0xa2, 0, 0, 0, 0, 0, 0],
+        }
+    }
+
+    #[test]
+    fn a_tag_is_put_back_where_it_was() {
+        let frame = [[1; 6], [2; 6], [8, 0, 0x45, 3, 3, 3]].concat();
+        let mut scratch = Vec::new();
+        let given = Shape::Ethernet.frame(&raw(&frame, None), 18, &mut scratch);
+        assert_eq!((given.captured, given.original_len), (&frame[..], 60));
+        for (protocol, tpid) in [(None, [0x81, 0]), (Some(0x88a8), [0x88, 0xa8])] {
+            let tag = Tag { protocol, control: 0x2005 };
+            let given = Shape::Ethernet.frame(&raw(&frame, Some(tag)), 18, &mut scratch);
+            assert_eq!(given.captured, [&[1; 6][..], &[2; 6], &tpid, &[0x20, 5], &[8, 0]].concat());
+            assert_eq!(given.original_len, 64);
+            assert!(given.checksum_offloaded);
+        }
+    }
+
+    #[test]
+    fn a_cooked_header_says_what_the_kernel_said() {
+        let mut scratch = Vec::new();
+        let header = |protocol: [u8; 2]| {
+            [&protocol[..], &[0, 0, 0, 0, 0, 7, 0xff, 0xfe, 4, 2, 0xa1, 0xa2, 0, 0, 0, 0, 0, 0]].concat()
+        };
+        let given = Shape::Cooked.frame(&raw(&[0x45], None), 100, &mut scratch);
+        assert_eq!(given.captured, [&header([8, 0])[..], &[0x45]].concat());
+        assert_eq!(given.original_len, 80);
+        let tag = Tag { protocol: None, control: 5 };
+        let given = Shape::Cooked.frame(&raw(&[0x45], Some(tag)), 100, &mut scratch);
+        assert_eq!(given.captured, [&header([0x81, 0])[..], &[0, 5, 8, 0, 0x45]].concat());
+    }
+}

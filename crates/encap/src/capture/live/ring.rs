@@ -1,0 +1,410 @@
+//! The packet socket and the ring that the kernel fills for it: the one place that calls the system.
+//!
+//! Safety rests on three things. The mapping is as long as was asked for, and every place in it is checked against its
+//! block before it is read, though the kernel wrote it. A block is read only while its status says that it is ours, and
+//! given back only when the next frame is asked for: the borrow of a [`Raw`] frame has ended by then. And the mapping ends
+//! after every such borrow, when the ring is dropped.
+#![expect(unsafe_code, reason = "a packet socket, its options and its shared memory have no safe interface in std")]
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket_req3, tpacket_stats_v3, tpacket3_hdr};
+
+use super::frame::{Shape, Tag};
+use super::{Live, LiveError, Options, filter};
+use crate::time::Timestamp;
+
+/// The length of a block: room for the longest frame that an interface hands over, and for thousands of short ones.
+const BLOCK_BYTES: u32 = 1024 * 1024;
+
+/// In a block, frames lie as close as they can; the kernel wants to be told some size.
+const FRAME_BYTES: u32 = 2048;
+
+/// A frame as the ring has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) time: Timestamp,
+    pub(super) bytes: &'a [u8],
+    pub(super) original_len: u32,
+    pub(super) checksum_offloaded: bool,
+    pub(super) tag: Option<Tag>,
+    pub(super) protocol: u16,
+    pub(super) interface_index: u32,
+    pub(super) hardware_type: u16,
+    pub(super) packet_type: u8,
+    pub(super) address_len: u8,
+    pub(super) address: [u8; 8],
+}
+
+/// A packet socket and its ring.
+#[derive(Debug)]
+pub(super) struct Ring {
+    socket: OwnedFd,
+    memory: NonNull<u8>,
+    blocks: usize,
+    /// The block that is read, or is to be next.
+    block: usize,
+    /// How many of its frames were not given yet, and where the next one is in it.
+    frames_left: u32,
+    next_frame: usize,
+    /// Whether the block is ours until it is given back.
+    held: bool,
+    /// Whether frames on their way out are to be skipped here, since an old kernel does not.
+    skip_outgoing: bool,
+    interface: String,
+}
+
+// SAFETY: the mapping belongs to this value alone, and the kernel does not care which thread reads it.
+unsafe impl Send for Ring {}
+
+impl Ring {
+    pub(super) fn open(interface: &str, options: &Options) -> Result<(Self, Shape), LiveError> {
+        let fail = |doing| {
+            move |source: io::Error| match source.raw_os_error() {
+                Some(libc::EPERM | libc::EACCES) => LiveError::NoRight,
+                Some(libc::ENETDOWN) => LiveError::Down(interface.to_owned()),
+                _ => LiveError::Io { doing, interface: interface.to_owned(), source },
+            }
+        };
+        let blocks = options.buffer_bytes / BLOCK_BYTES;
+        if blocks < 2 {
+            return Err(LiveError::BufferTooSmall { bytes: options.buffer_bytes, least: 2 * BLOCK_BYTES });
+        }
+        let (index, hardware) = identify(interface)?;
+        let is_loopback = hardware == libc::ARPHRD_LOOPBACK;
+        let shape = match hardware {
+            libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Shape::Ethernet,
+            _ => Shape::Cooked,
+        };
+        let (kind, network) = match shape {
+            Shape::Ethernet => (libc::SOCK_RAW, 14),
+            Shape::Cooked => (libc::SOCK_DGRAM, 0),
+        };
+        // Protocol 0: nothing comes before the filter stands and the socket is bound.
+        let socket = new_socket(libc::AF_PACKET, kind).map_err(fail("open a packet socket"))?;
+        let program = filter::program(options.port, network, options.snap_len);
+        attach(&socket, &program).map_err(fail("attach a filter"))?;
+        let version = libc::tpacket_versions::TPACKET_V3 as c_int;
+        set_option(&socket, libc::PACKET_VERSION, &version).map_err(fail("use TPACKET_V3"))?;
+        let skip_outgoing = is_loopback
+            && match set_option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32) {
+                Ok(()) => false,
+                // Linux before 4.20.
+                Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => true,
+                Err(error) => return Err(fail("leave out what goes out")(error)),
+            };
+        let request = tpacket_req3 {
+            tp_block_size: BLOCK_BYTES,
+            tp_block_nr: blocks,
+            tp_frame_size: FRAME_BYTES,
+            tp_frame_nr: BLOCK_BYTES / FRAME_BYTES * blocks,
+            tp_retire_blk_tov: c_uint::try_from(Live::RETIRE.as_millis()).unwrap_or(c_uint::MAX),
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        set_option(&socket, libc::PACKET_RX_RING, &request).map_err(fail("make a ring"))?;
+        let blocks = blocks as usize;
+        let memory = map(&socket, blocks * BLOCK_BYTES as usize).map_err(fail("share the ring's memory"))?;
+        let ring = Self {
+            socket,
+            memory,
+            blocks,
+            block: 0,
+            frames_left: 0,
+            next_frame: 0,
+            held: false,
+            skip_outgoing,
+            interface: interface.to_owned(),
+        };
+        bind(&ring.socket, index).map_err(fail("listen"))?;
+        // The socket of an interface that is down is bound, and says so here.
+        ring.socket_error().map_err(fail("listen"))?;
+        Ok((ring, shape))
+    }
+
+    /// The next frame, or `None` if none came in time.
+    pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<Raw<'_>>, LiveError> {
+        let Some(at) = self.next_place(timeout)? else { return Ok(None) };
+        // SAFETY: a place in the held block, which is given back only once this borrow has ended.
+        Ok(Some(unsafe { self.raw(at) }))
+    }
+
+    /// Where the next frame is in the held block.
+    fn next_place(&mut self, timeout: Duration) -> Result<Option<usize>, LiveError> {
+        loop {
+            if self.frames_left == 0 {
+                if self.held {
+                    self.give_back();
+                }
+                let is_ready = self.take_block() || (self.wait(timeout)? && self.take_block());
+                if !is_ready {
+                    return Ok(None);
+                }
+            }
+            let Some(at) = self.advance() else { continue };
+            // SAFETY: a place in the held block, and the borrow ends here.
+            let packet_type = unsafe { self.raw(at) }.packet_type;
+            if !(self.skip_outgoing && packet_type == libc::PACKET_OUTGOING) {
+                return Ok(Some(at));
+            }
+        }
+    }
+
+    /// The kernel's counts since they were last taken: frames, and those of them without room.
+    pub(super) fn take_counts(&self) -> Result<(u32, u32), LiveError> {
+        let mut counts = tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
+        get_option(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut counts)
+            .map_err(|source| self.io("read the kernel's counts", source))?;
+        Ok((counts.tp_packets, counts.tp_drops))
+    }
+
+    fn io(&self, doing: &'static str, source: io::Error) -> LiveError {
+        LiveError::Io { doing, interface: self.interface.clone(), source }
+    }
+
+    /// Waits for a block. `false` if none came in time.
+    fn wait(&self, timeout: Duration) -> Result<bool, LiveError> {
+        let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // Rounded up, so that a short wait is not none at all.
+        let millis = c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX);
+        // SAFETY: the pointer is to one `pollfd`, which outlives the call.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, millis) };
+        if ready < 0 {
+            let error = io::Error::last_os_error();
+            return if error.kind() == io::ErrorKind::Interrupted {
+                Ok(false)
+            } else {
+                Err(self.io("wait for frames", error))
+            };
+        }
+        if poll.revents & libc::POLLERR != 0 {
+            self.socket_error().map_err(|source| match source.raw_os_error() {
+                Some(libc::ENETDOWN) => LiveError::Down(self.interface.clone()),
+                _ => self.io("wait for frames", source),
+            })?;
+        }
+        Ok(ready > 0)
+    }
+
+    fn socket_error(&self) -> io::Result<()> {
+        let mut error: c_int = 0;
+        get_option(&self.socket, libc::SOL_SOCKET, libc::SO_ERROR, &mut error)?;
+        if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+
+    /// The beginning of the block that is read.
+    fn block(&self) -> NonNull<u8> {
+        // SAFETY: `block` is less than `blocks`, and so many blocks are mapped.
+        unsafe { self.memory.add(self.block * BLOCK_BYTES as usize) }
+    }
+
+    fn status(&self) -> &AtomicU32 {
+        const AT: usize = offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, block_status);
+        // SAFETY: within the block, aligned as the kernel's own, and both sides go at it as at an atomic.
+        unsafe { AtomicU32::from_ptr(self.block().add(AT).as_ptr().cast()) }
+    }
+
+    /// Takes the next block if the kernel has handed it over.
+    fn take_block(&mut self) -> bool {
+        if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
+            return false;
+        }
+        // SAFETY: a block begins with its descriptor, which is ours to read now.
+        let head = unsafe { self.block().cast::<tpacket_block_desc>().read().hdr.bh1 };
+        self.held = true;
+        self.frames_left = head.num_pkts;
+        self.next_frame = head.offset_to_first_pkt as usize;
+        true
+    }
+
+    fn give_back(&mut self) {
+        self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.held = false;
+        self.block = (self.block + 1) % self.blocks;
+    }
+
+    /// Where the next frame of the held block is, and steps past it. `None`, and an end to the block, if it is not in it.
+    fn advance(&mut self) -> Option<usize> {
+        let at = self.next_frame;
+        let head_len = HEADER_BYTES + size_of::<sockaddr_ll>();
+        if self.frames_left == 0
+            || at + head_len > BLOCK_BYTES as usize
+            || !at.is_multiple_of(align_of::<tpacket3_hdr>())
+        {
+            self.frames_left = 0;
+            return None;
+        }
+        // SAFETY: within the block, and aligned.
+        let head = unsafe { self.block().add(at).cast::<tpacket3_hdr>().read() };
+        let end = at + usize::from(head.tp_mac) + head.tp_snaplen as usize;
+        if end > BLOCK_BYTES as usize {
+            self.frames_left = 0;
+            return None;
+        }
+        self.frames_left -= 1;
+        self.next_frame = at + head.tp_next_offset as usize;
+        Some(at)
+    }
+
+    /// The frame at this place of the held block.
+    ///
+    /// # Safety
+    ///
+    /// The place is one that `advance` gave, and the block is not given back while the frame is borrowed.
+    unsafe fn raw(&self, at: usize) -> Raw<'_> {
+        // SAFETY: as the caller promises; an address follows the header.
+        let (head, address, bytes) = unsafe {
+            let frame = self.block().add(at);
+            let head = frame.cast::<tpacket3_hdr>().read();
+            let address = frame.add(HEADER_BYTES).cast::<sockaddr_ll>().read();
+            let bytes = frame.add(usize::from(head.tp_mac)).as_ptr();
+            (head, address, std::slice::from_raw_parts(bytes, head.tp_snaplen as usize))
+        };
+        let has = |status| head.tp_status & status != 0;
+        let tag = has(libc::TP_STATUS_VLAN_VALID).then(|| Tag {
+            protocol: has(libc::TP_STATUS_VLAN_TPID_VALID).then_some(head.hv1.tp_vlan_tpid),
+            control: u16::try_from(head.hv1.tp_vlan_tci & 0xffff).unwrap_or_default(),
+        });
+        Raw {
+            // Seconds in 32 bits, in nanoseconds, are less than 2⁶³.
+            time: Timestamp::from_nanos(i64::from(head.tp_sec) * 1_000_000_000 + i64::from(head.tp_nsec)),
+            bytes,
+            original_len: head.tp_len,
+            checksum_offloaded: has(libc::TP_STATUS_CSUMNOTREADY),
+            tag,
+            protocol: u16::from_be(address.sll_protocol),
+            interface_index: address.sll_ifindex.cast_unsigned(),
+            hardware_type: address.sll_hatype,
+            packet_type: address.sll_pkttype,
+            address_len: address.sll_halen,
+            address: address.sll_addr,
+        }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length, and nothing borrows it any more.
+        unsafe { libc::munmap(self.memory.as_ptr().cast(), self.blocks * BLOCK_BYTES as usize) };
+    }
+}
+
+/// Where a frame's address begins after its header.
+const HEADER_BYTES: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
+
+/// An interface's index, and the kind of its hardware.
+fn identify(interface: &str) -> Result<(c_int, u16), LiveError> {
+    let none = || LiveError::NoInterface(interface.to_owned());
+    // SAFETY: an `ifreq` of zeros is a valid one.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    let name = interface.as_bytes();
+    // The last byte stays zero: it ends the name.
+    if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains(&0) {
+        return Err(none());
+    }
+    for (to, byte) in request.ifr_name.iter_mut().zip(name) {
+        *to = byte.cast_signed();
+    }
+    let fail = |source: io::Error| match source.raw_os_error() {
+        Some(libc::ENODEV) => none(),
+        _ => LiveError::Io { doing: "look up the kind of hardware", interface: interface.to_owned(), source },
+    };
+    let socket = new_socket(libc::AF_INET, libc::SOCK_DGRAM).map_err(fail)?;
+    ioctl(&socket, libc::SIOCGIFINDEX, &mut request).map_err(fail)?;
+    // SAFETY: SIOCGIFINDEX fills this member.
+    let index = unsafe { request.ifr_ifru.ifru_ifindex };
+    ioctl(&socket, libc::SIOCGIFHWADDR, &mut request).map_err(fail)?;
+    // SAFETY: SIOCGIFHWADDR fills this member.
+    let hardware = unsafe { request.ifr_ifru.ifru_hwaddr.sa_family };
+    Ok((index, hardware))
+}
+
+fn new_socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; a descriptor that is not negative is new and ours.
+    unsafe {
+        let fd = libc::socket(family, kind | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
+}
+
+fn ioctl(socket: &OwnedFd, request: libc::Ioctl, argument: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: both requests that are used here take an `ifreq`.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(argument)) })
+}
+
+fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
+    let mut instructions: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|i| libc::sock_filter { code: i.code, jt: i.jump_true, jf: i.jump_false, k: i.operand })
+        .collect();
+    let len = u16::try_from(instructions.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // The kernel copies the program before the call ends.
+    let program = libc::sock_fprog { len, filter: instructions.as_mut_ptr() };
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+fn set_option<T>(socket: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
+    set(socket, libc::SOL_PACKET, name, value)
+}
+
+fn set<T>(socket: &OwnedFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    let value: *const c_void = ptr::from_ref(value).cast();
+    // SAFETY: the pointer is to a whole `T`, and the length is its.
+    done(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len_of::<T>()) })
+}
+
+/// Reads an option: a C structure of integers, of which the kernel may write less than all.
+fn get_option<T: Copy>(socket: &OwnedFd, level: c_int, name: c_int, value: &mut T) -> io::Result<()> {
+    let mut len = len_of::<T>();
+    let value: *mut c_void = ptr::from_mut(value).cast();
+    // SAFETY: the kernel writes at most `len` bytes, which are a `T`'s; any bits are valid in the ones used here.
+    done(unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, &raw mut len) })
+}
+
+fn len_of<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
+}
+
+fn map(socket: &OwnedFd, len: usize) -> io::Result<NonNull<u8>> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping wherever the kernel likes, of the socket's ring.
+    let memory = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_SHARED, socket.as_raw_fd(), 0) };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    NonNull::new(memory.cast()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "both constants are small: the C structure has them as u16")]
+fn bind(socket: &OwnedFd, index: c_int) -> io::Result<()> {
+    let address = sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the pointer is to a whole address, and the length is its.
+    done(unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), len_of::<sockaddr_ll>()) })
+}
+
+fn done(result: c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Where tests write frames that go out at an interface as they are.
+#[cfg(test)]
+pub(super) fn sender(interface: &str) -> Result<std::fs::File, LiveError> {
+    let (index, _) = identify(interface)?;
+    let socket = new_socket(libc::AF_PACKET, libc::SOCK_RAW);
+    let socket = socket.and_then(|socket| bind(&socket, index).map(|()| socket));
+    socket.map(Into::into).map_err(|source| LiveError::Io { doing: "send", interface: interface.to_owned(), source })
+}

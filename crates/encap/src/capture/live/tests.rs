@@ -1,0 +1,225 @@
+//! Each test that needs a network makes one of its own: it runs itself again in a namespace, as anybody may.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::thread;
+
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+
+use super::*;
+use crate::capture::{About, Format, Interface, Reader, Record, Writer};
+use crate::time::Timestamp;
+
+/// Set for the run in the namespace.
+const INSIDE: &str = "ENCAP_TEST_IN_NAMESPACE";
+
+/// Runs `test`, of this name, in user and network namespaces of its own, once `setup` has run there in a shell.
+fn in_namespace(name: &str, setup: &str, test: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return test();
+    }
+    let run = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-ec"])
+        .arg(format!("{setup}; exec \"$0\" --exact \"$1\" --nocapture"))
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("capture::live::tests::{name}"))
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare, of util-linux, runs");
+    let output = [run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(run.status.success(), "{}\n{}", output[0], output[1]);
+    assert!(output[0].contains("1 passed"), "the test ran inside: {}", output[0]);
+}
+
+/// Gives every frame to `see` until `traffic` has ended and nothing more comes.
+fn capture(live: &mut Live, traffic: impl FnOnce() + Send, mut see: impl FnMut(&Frame<'_>)) {
+    thread::scope(|scope| {
+        let traffic = scope.spawn(traffic);
+        loop {
+            let ended = traffic.is_finished();
+            match live.next_frame(4 * Live::RETIRE).unwrap() {
+                Some(frame) => see(&frame),
+                None if ended => break,
+                None => {}
+            }
+        }
+        traffic.join().unwrap();
+    });
+}
+
+#[test]
+fn every_datagram_on_loopback_is_seen_once_and_in_order() {
+    const DATAGRAMS: u32 = 100_000;
+    in_namespace("every_datagram_on_loopback_is_seen_once_and_in_order", "ip link set lo up", || {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        let mut live = Live::open("lo", &Options { port: Some(port), ..Options::default() }).unwrap();
+        assert_eq!(live.link_type(), LinkType::ETHERNET);
+
+        let payload = |number: u32| number.to_be_bytes().repeat(25);
+        let traffic = || {
+            for number in 0..DATAGRAMS {
+                sender.send_to(&payload(number), receiver.local_addr().unwrap()).unwrap();
+                if number % 10 == 0 {
+                    sender.send_to(b"not asked for", other.local_addr().unwrap()).unwrap();
+                }
+            }
+        };
+        let interface = Interface { name: Some("lo".to_owned()), ..Interface::new(live.link_type()) };
+        let mut writer = Writer::new(Vec::new(), Format::Pcapng, About::default(), &[interface]).unwrap();
+        let (mut seen, mut last) = (0, Timestamp::default());
+        capture(&mut live, traffic, |frame| {
+            let packet = SlicedPacket::from_ethernet(frame.captured).unwrap();
+            let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("not asked for: {packet:?}") };
+            assert_eq!(udp.payload(), payload(seen), "datagram {seen}");
+            assert!(frame.time >= last, "{:?} after {last:?}", frame.time);
+            assert_eq!(frame.original_len as usize, frame.captured.len());
+            assert!(frame.checksum_offloaded, "loopback leaves UDP checksums undone");
+            (seen, last) = (seen + 1, frame.time);
+            let (time, captured, original_len) = (frame.time, frame.captured, frame.original_len);
+            writer.write(&Record { time, interface: 0, captured, original_len, comments: &[] }).unwrap();
+        });
+        assert_eq!(seen, DATAGRAMS);
+        let statistics = live.statistics().unwrap();
+        assert_eq!(statistics, Statistics { received: u64::from(DATAGRAMS), dropped: 0 });
+
+        let file = writer.finish(&[statistics]).unwrap();
+        let mut reader = Reader::new(&file[..]).unwrap();
+        while reader.next_packet().unwrap().is_some() {}
+        assert_eq!(reader.packets(), u64::from(DATAGRAMS));
+        assert_eq!(reader.interfaces()[0].dropped, Some(0));
+    });
+}
+
+#[test]
+fn a_stream_on_loopback_is_whole() {
+    in_namespace("a_stream_on_loopback_is_whole", "ip link set lo up", || {
+        let sent: Vec<u8> = (0..4_000_000_u32).map(|i| i.to_le_bytes()[(i % 3) as usize]).collect();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut live = Live::open("lo", &Options { port: Some(address.port()), ..Options::default() }).unwrap();
+        let traffic = || {
+            let mut client = TcpStream::connect(address).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(move || client.write_all(&sent).unwrap());
+                server.read_to_end(&mut Vec::new()).unwrap();
+            });
+        };
+        let mut stream = Vec::new();
+        let (mut first, mut longest) = (0, 0);
+        capture(&mut live, traffic, |frame| {
+            let packet = SlicedPacket::from_ethernet(frame.captured).unwrap();
+            let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!("not asked for: {packet:?}") };
+            if tcp.destination_port() == address.port() {
+                longest = longest.max(frame.captured.len());
+                if tcp.syn() {
+                    first = tcp.sequence_number().wrapping_add(1);
+                } else if !tcp.payload().is_empty() {
+                    let at = tcp.sequence_number().wrapping_sub(first) as usize;
+                    stream.resize(stream.len().max(at + tcp.payload().len()), 0);
+                    stream[at..at + tcp.payload().len()].copy_from_slice(tcp.payload());
+                }
+            }
+        });
+        assert!(stream == (0..4_000_000_u32).map(|i| i.to_le_bytes()[(i % 3) as usize]).collect::<Vec<u8>>());
+        assert!(longest > 32 * 1024, "loopback carries what a card would cut: {longest}");
+        assert_eq!(live.statistics().unwrap().dropped, 0);
+    });
+}
+
+#[test]
+fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
+    in_namespace("a_frame_is_cut_at_the_snapshot_length_and_says_so", "ip link set lo up", || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut live = Live::open("lo", &Options { snap_len: 60, ..Options::default() }).unwrap();
+        let mut lens = Vec::new();
+        let traffic = || assert_eq!(socket.send_to(&[7; 1000], socket.local_addr().unwrap()).unwrap(), 1000);
+        capture(&mut live, traffic, |frame| lens.push((frame.captured.len(), frame.original_len)));
+        assert_eq!(lens, [(60, 14 + 20 + 8 + 1000)]);
+    });
+}
+
+#[test]
+fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
+    let setup = "ip tuntap add dev tun0 mode tun; ip addr add 10.9.0.1/24 dev tun0; ip link set tun0 up";
+    in_namespace("a_tunnel_without_a_link_layer_gives_cooked_frames", setup, || {
+        // A tunnel that no program holds has no carrier: its frames go nowhere, but it can be listened to.
+        match Live::open("tun0", &Options { port: Some(9), ..Options::default() }) {
+            Ok(live) => assert_eq!(live.link_type(), LinkType::LINUX_SLL2),
+            Err(error) => panic!("{error}"),
+        }
+    });
+}
+
+#[test]
+fn a_tag_that_the_kernel_took_off_is_put_back() {
+    let setup = "ip link add near type veth peer name far; ip link set far up; ip link set near up";
+    in_namespace("a_tag_that_the_kernel_took_off_is_put_back", setup, || {
+        let mut sent = Vec::new();
+        PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .single_vlan(5.try_into().unwrap())
+            .ipv4([10, 9, 0, 1], [10, 9, 0, 2], 64)
+            .udp(50_000, 9)
+            .write(&mut sent, b"tagged")
+            .unwrap();
+        // As it comes in at the one end, and as it goes out at the other, where it is among others.
+        for (interface, port) in [("far", Some(9)), ("far", None), ("near", None)] {
+            let options = Options { port, ..Options::default() };
+            let mut live = Live::open(interface, &options).unwrap();
+            let mut seen = Vec::new();
+            let traffic = || ring::sender("near").unwrap().write_all(&sent).unwrap();
+            capture(&mut live, traffic, |frame| seen.push((frame.captured.to_vec(), frame.original_len as usize)));
+            seen.retain(|(frame, _)| port.is_some() || frame.ends_with(b"tagged"));
+            assert_eq!(seen, [(sent.clone(), sent.len())], "at {interface}");
+        }
+    });
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    in_namespace("what_is_missing_is_said", "true", || {
+        let open = |name| Live::open(name, &Options::default()).unwrap_err().to_string();
+        assert_eq!(open("lo"), "interface lo is down: `ip link set lo up` starts it");
+        for name in ["none0", "", "a name longer than any", "nul\0nul"] {
+            assert_eq!(open(name), format!("no interface is named {name:?}: `ip link` lists them"));
+        }
+        let options = Options { buffer_bytes: 4096, ..Options::default() };
+        let error = Live::open("lo", &options).unwrap_err().to_string();
+        assert_eq!(error, "a buffer of 4096 bytes: it takes at least 2097152");
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
+    in_namespace("an_interface_that_goes_down_gives_what_it_had_and_says_so", "ip link set lo up", || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut live = Live::open("lo", &Options::default()).unwrap();
+        socket.send_to(b"before", socket.local_addr().unwrap()).unwrap();
+        assert!(live.next_frame(4 * Live::RETIRE).unwrap().is_some());
+        assert!(Command::new("ip").args(["link", "set", "lo", "down"]).status().unwrap().success());
+        let error = live.next_frame(4 * Live::RETIRE).unwrap_err();
+        assert!(matches!(error, LiveError::Down(_)), "{error}");
+    });
+}
+
+#[test]
+fn the_right_that_is_missing_is_named() {
+    if std::env::var_os(INSIDE).is_some() {
+        let error = Live::open("lo", &Options::default()).unwrap_err();
+        assert!(matches!(error, LiveError::NoRight), "{error}");
+        return;
+    }
+    // In a user namespace without a network of its own, even root has no right to the machine's.
+    let status = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "capture::live::tests::the_right_that_is_missing_is_named"])
+        .env(INSIDE, "1")
+        .status()
+        .expect("unshare, of util-linux, runs");
+    assert!(status.success());
+}

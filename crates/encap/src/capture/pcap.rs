@@ -1,0 +1,86 @@
+//! pcap: a header, and records one after another (draft-ietf-opsawg-pcap).
+//!
+//! The magic number at the beginning says three things at once: the byte order, the unit of the times, and, in the
+//! variant of Alexey Kuznetzov's libpcap patch, that each record's header has eight more bytes.
+
+use super::{ByteOrder, Format, Interface, ReadError, Resolution};
+use crate::wire::LinkType;
+
+/// Times in microseconds.
+const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
+/// Times in nanoseconds: what we write.
+pub(super) const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
+/// Times in microseconds, and longer records.
+const MAGIC_KUZNETZOV: u32 = 0xa1b2_cd34;
+
+pub(super) const VERSION: (u16, u16) = (2, 4);
+
+/// Fields of the file's header (§4). Between version and snapshot length lie two that no program uses.
+pub(super) mod header {
+    use std::ops::Range;
+
+    pub(in crate::capture) const MAGIC: Range<usize> = 0..4;
+    pub(in crate::capture) const MAJOR: Range<usize> = 4..6;
+    pub(in crate::capture) const MINOR: Range<usize> = 6..8;
+    pub(in crate::capture) const SNAP_LEN: Range<usize> = 16..20;
+    pub(in crate::capture) const LINK_TYPE: Range<usize> = 20..24;
+    pub(in crate::capture) const BYTES: usize = 24;
+}
+
+/// Fields of a record's header (§5).
+pub(super) mod record {
+    use std::ops::Range;
+
+    pub(in crate::capture) const SECS: Range<usize> = 0..4;
+    pub(in crate::capture) const FRACTION: Range<usize> = 4..8;
+    pub(in crate::capture) const CAPTURED_LEN: Range<usize> = 8..12;
+    pub(in crate::capture) const ORIGINAL_LEN: Range<usize> = 12..16;
+    pub(in crate::capture) const HEADER_BYTES: usize = 16;
+    /// What a Kuznetzov header adds: interface index, protocol, packet type, padding.
+    pub(in crate::capture) const KUZNETZOV_BYTES: usize = 8;
+}
+
+/// How the records of a file are read.
+#[derive(Debug)]
+pub(super) struct Records {
+    pub(super) order: ByteOrder,
+    pub(super) header_len: usize,
+    /// How many units of the fraction make a second.
+    units_per_sec: u64,
+}
+
+impl Records {
+    /// What a file's magic number says of its records, if it is one of ours, and the unit of their times.
+    pub(super) fn recognise(magic: [u8; 4]) -> Option<(Self, Resolution)> {
+        let (order, number) = [ByteOrder::Little, ByteOrder::Big]
+            .map(|order| (order, order.u32(&magic)))
+            .into_iter()
+            .find(|(_, number)| matches!(*number, MAGIC_MICROS | MAGIC_NANOS | MAGIC_KUZNETZOV))?;
+        let (units_per_sec, resolution) = match number {
+            MAGIC_NANOS => (1_000_000_000, Resolution::NANOS),
+            _ => (1_000_000, Resolution::MICROS),
+        };
+        let more = if number == MAGIC_KUZNETZOV { record::KUZNETZOV_BYTES } else { 0 };
+        Some((Self { order, header_len: record::HEADER_BYTES + more, units_per_sec }, resolution))
+    }
+
+    /// The interface that a file's header describes.
+    pub(super) fn interface(&self, bytes: &[u8], resolution: Resolution) -> Result<Interface, ReadError> {
+        let (major, minor) = (self.order.u16(&bytes[header::MAJOR]), self.order.u16(&bytes[header::MINOR]));
+        if major != VERSION.0 {
+            return Err(ReadError::Version { format: Format::Pcap, major, minor, offset: 0 });
+        }
+        // The upper half says how long the frames' check sequences are: nothing of where a packet begins.
+        let link_type = self.order.u32(&bytes[header::LINK_TYPE]) & 0xffff;
+        let mut interface = Interface::new(LinkType(u16::try_from(link_type).unwrap_or_default()));
+        interface.snap_len = self.order.u32(&bytes[header::SNAP_LEN]);
+        interface.resolution = resolution;
+        Ok(interface)
+    }
+
+    /// A record's time, in units of the file.
+    pub(super) fn units(&self, bytes: &[u8]) -> u64 {
+        let secs = u64::from(self.order.u32(&bytes[record::SECS]));
+        secs * self.units_per_sec + u64::from(self.order.u32(&bytes[record::FRACTION]))
+    }
+}

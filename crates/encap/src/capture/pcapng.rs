@@ -1,0 +1,97 @@
+//! pcapng: blocks in sections, each block with its length at both ends (draft-ietf-opsawg-pcapng).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//! +---------------------------------------------------------------+
+//! |                          block type                           |
+//! +---------------------------------------------------------------+
+//! |                      block total length                       |
+//! +---------------------------------------------------------------+
+//! |          block body, padded to a multiple of 4 bytes          |
+//! +---------------------------------------------------------------+
+//! |                      block total length                       |
+//! +---------------------------------------------------------------+
+//! ```
+
+mod block_type;
+pub(super) mod option;
+mod section;
+
+pub use block_type::BlockType;
+pub(super) use option::Options;
+pub(super) use section::Blocks;
+pub use section::Section;
+
+/// Fields of every block (§3.1).
+pub(super) mod block {
+    use std::ops::Range;
+
+    pub(in crate::capture) const TYPE: Range<usize> = 0..4;
+    pub(in crate::capture) const LEN: Range<usize> = 4..8;
+    /// Where the body begins.
+    pub(in crate::capture) const BODY: usize = 8;
+    /// The length again, at the end.
+    pub(in crate::capture) const TRAILER_LEN: usize = 4;
+    pub(in crate::capture) const MIN_LEN: u32 = 12;
+}
+
+/// Fields of the body of a section header (§4.1).
+pub(super) mod section_header {
+    use std::ops::Range;
+
+    /// The first four bytes of a section: the same in both byte orders.
+    pub(in crate::capture) const TYPE_BYTES: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+    pub(in crate::capture) const MAGIC: u32 = 0x1a2b_3c4d;
+    pub(in crate::capture) const BYTE_ORDER: Range<usize> = 0..4;
+    pub(in crate::capture) const MAJOR: Range<usize> = 4..6;
+    pub(in crate::capture) const MINOR: Range<usize> = 6..8;
+    /// Where the options begin, after the section's length, which is not needed to find its end.
+    pub(in crate::capture) const OPTIONS: usize = 16;
+    /// The length of a section header without options, in bytes.
+    pub(in crate::capture) const MIN_BLOCK_LEN: u32 = 28;
+}
+
+/// Fields of the body of an interface description (§4.2).
+pub(super) mod interface_description {
+    use std::ops::Range;
+
+    pub(in crate::capture) const LINK_TYPE: Range<usize> = 0..2;
+    pub(in crate::capture) const SNAP_LEN: Range<usize> = 4..8;
+    pub(in crate::capture) const OPTIONS: usize = 8;
+}
+
+/// Fields of the body of an enhanced packet (§4.3).
+pub(super) mod enhanced_packet {
+    use std::ops::Range;
+
+    pub(in crate::capture) const INTERFACE: Range<usize> = 0..4;
+    pub(in crate::capture) const TIME_HIGH: Range<usize> = 4..8;
+    pub(in crate::capture) const TIME_LOW: Range<usize> = 8..12;
+    pub(in crate::capture) const CAPTURED_LEN: Range<usize> = 12..16;
+    pub(in crate::capture) const ORIGINAL_LEN: Range<usize> = 16..20;
+    pub(in crate::capture) const DATA: usize = 20;
+}
+
+/// Fields of the body of a simple packet (§4.4).
+pub(super) mod simple_packet {
+    use std::ops::Range;
+
+    pub(in crate::capture) const ORIGINAL_LEN: Range<usize> = 0..4;
+    pub(in crate::capture) const DATA: usize = 4;
+}
+
+/// The field that the obsolete packet block has otherwise than an enhanced packet (appendix A): its interface is two
+/// bytes, and the other two count drops.
+pub(super) mod obsolete_packet {
+    use std::ops::Range;
+
+    pub(in crate::capture) const INTERFACE: Range<usize> = 0..2;
+}
+
+/// Fields of the body of interface statistics (§4.6).
+pub(super) mod interface_statistics {
+    use std::ops::Range;
+
+    pub(in crate::capture) const INTERFACE: Range<usize> = 0..4;
+    pub(in crate::capture) const OPTIONS: usize = 12;
+}

@@ -1,0 +1,226 @@
+//! A section: what its header says, and how the blocks after it are read.
+
+use super::{
+    BlockType, Options, enhanced_packet, interface_description, interface_statistics, obsolete_packet, option,
+    section_header, simple_packet,
+};
+use crate::capture::log::{Found, Log};
+use crate::capture::{ByteOrder, INTERFACES_MAX, Interface, NoteKind, Resolution};
+use crate::wire::LinkType;
+
+/// What the header of a pcapng section says of where it was made.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Section {
+    /// The machine's hardware.
+    pub hardware: Option<String>,
+    /// Its operating system.
+    pub os: Option<String>,
+    /// The program that wrote it.
+    pub application: Option<String>,
+    /// What was remarked on it.
+    pub comments: Vec<String>,
+}
+
+/// Reads the blocks of one section.
+#[derive(Debug)]
+pub(in crate::capture) struct Blocks {
+    pub(in crate::capture) order: ByteOrder,
+    /// Where the section's interfaces are among the file's. `None` is one that could not be read.
+    interfaces: Vec<Option<usize>>,
+}
+
+impl Blocks {
+    pub(in crate::capture) const fn new(order: ByteOrder) -> Self {
+        Self { order, interfaces: Vec::new() }
+    }
+
+    /// What a section header says, from its body, which was checked to hold its fields.
+    pub(in crate::capture) fn section(&self, body: &[u8], log: &mut Log) -> Section {
+        let mut section = Section::default();
+        for (code, value) in self.options(&body[section_header::OPTIONS..], BlockType::SECTION_HEADER, log) {
+            match code {
+                option::SECTION_HARDWARE => section.hardware = log.text(value),
+                option::SECTION_OS => section.os = log.text(value),
+                option::SECTION_APPLICATION => section.application = log.text(value),
+                option::COMMENT => section.comments.extend(log.text(value)),
+                _ => {}
+            }
+        }
+        section
+    }
+
+    /// Adds the interface that a block describes: to the file's, and to the section's even if it could not be read, since
+    /// packets name an interface by its place.
+    pub(in crate::capture) fn describe_interface(&mut self, body: &[u8], file: &mut Vec<Interface>, log: &mut Log) {
+        const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
+        if self.interfaces.len() == INTERFACES_MAX {
+            log.note(NoteKind::TooManyInterfaces);
+            return;
+        }
+        let index = match fields(body, TYPE, interface_description::OPTIONS) {
+            Err(kind) => {
+                log.note(kind);
+                None
+            }
+            Ok(_) if file.len() == INTERFACES_MAX => {
+                log.note(NoteKind::TooManyInterfaces);
+                None
+            }
+            Ok((fields, options)) => {
+                let mut interface = Interface::new(LinkType(self.order.u16(&fields[interface_description::LINK_TYPE])));
+                interface.snap_len = self.order.u32(&fields[interface_description::SNAP_LEN]);
+                interface.resolution = Resolution::MICROS;
+                self.interface_options(&mut interface, options, log);
+                file.push(interface);
+                Some(file.len() - 1)
+            }
+        };
+        self.interfaces.push(index);
+    }
+
+    fn interface_options(&self, interface: &mut Interface, options: &[u8], log: &mut Log) {
+        const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
+        for (code, value) in self.options(options, TYPE, log) {
+            match code {
+                option::INTERFACE_NAME => interface.name = log.text(value),
+                option::INTERFACE_DESCRIPTION => interface.description = log.text(value),
+                option::INTERFACE_OS => interface.os = log.text(value),
+                // A filter of another language than libpcap's, 0, is no text.
+                option::INTERFACE_FILTER => {
+                    if let Some((0, filter)) = value.split_first() {
+                        interface.filter = log.text(filter);
+                    }
+                }
+                option::INTERFACE_RESOLUTION => {
+                    if let Some([value]) = exactly(value, code, TYPE, log) {
+                        interface.resolution = Resolution::from_option(value);
+                    }
+                }
+                option::INTERFACE_TIME_OFFSET => {
+                    if let Some(value) = exactly::<8>(value, code, TYPE, log) {
+                        interface.time_offset_secs = self.order.u64(&value).cast_signed();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The packet of an enhanced packet block, or of the obsolete block that has the same fields but one.
+    pub(in crate::capture) fn packet(
+        &self,
+        body: &[u8],
+        block: BlockType,
+        file: &[Interface],
+        log: &mut Log,
+    ) -> Result<Found, NoteKind> {
+        let (fields, rest) = fields(body, block, enhanced_packet::DATA)?;
+        let number = match block {
+            BlockType::OBSOLETE_PACKET => u32::from(self.order.u16(&fields[obsolete_packet::INTERFACE])),
+            _ => self.order.u32(&fields[enhanced_packet::INTERFACE]),
+        };
+        let captured_len = self.order.u32(&fields[enhanced_packet::CAPTURED_LEN]);
+        let original_len = self.order.u32(&fields[enhanced_packet::ORIGINAL_LEN]);
+        let (index, interface) = self.interface(number, block, file)?;
+        if captured_len as usize > rest.len() {
+            return Err(NoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+        }
+        let units = self.order.high_low(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
+        let captured = enhanced_packet::DATA..enhanced_packet::DATA + captured_len as usize;
+        let options = captured.end.next_multiple_of(4).min(body.len())..body.len();
+        // Here, so that it is noted whether or not anybody asks for a comment.
+        self.check_options(&body[options.clone()], block, log);
+
+        Ok(Found {
+            time: log.timestamp(interface, units),
+            interface: index,
+            original_len: log.original_len(interface, captured_len, original_len),
+            captured,
+            options,
+        })
+    }
+
+    /// The packet of a simple packet block: of the section's first interface, and as much of it as that one keeps.
+    pub(in crate::capture) fn simple_packet(&self, body: &[u8], file: &[Interface]) -> Result<Found, NoteKind> {
+        const TYPE: BlockType = BlockType::SIMPLE_PACKET;
+        let (fields, rest) = fields(body, TYPE, simple_packet::DATA)?;
+        let original_len = self.order.u32(&fields[simple_packet::ORIGINAL_LEN]);
+        let (index, interface) = self.interface(0, TYPE, file)?;
+        let captured_len = match interface.snap_len {
+            0 => original_len,
+            snap_len => original_len.min(snap_len),
+        };
+        if captured_len as usize > rest.len() {
+            return Err(NoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+        }
+        let captured = simple_packet::DATA..simple_packet::DATA + captured_len as usize;
+        Ok(Found { time: None, interface: index, captured, original_len, options: 0..0 })
+    }
+
+    /// Keeps the counts of an interface. Where a file has several, the last stands.
+    pub(in crate::capture) fn statistics(
+        &self,
+        body: &[u8],
+        file: &mut [Interface],
+        log: &mut Log,
+    ) -> Result<(), NoteKind> {
+        const TYPE: BlockType = BlockType::INTERFACE_STATISTICS;
+        let (fields, options) = fields(body, TYPE, interface_statistics::OPTIONS)?;
+        let number = self.order.u32(&fields[interface_statistics::INTERFACE]);
+        let (index, _) = self.interface(number, TYPE, file)?;
+        for (code, value) in self.options(options, TYPE, log) {
+            let count = match code {
+                option::STATISTICS_RECEIVED => &mut file[index].received,
+                option::STATISTICS_DROPPED => &mut file[index].dropped,
+                _ => continue,
+            };
+            if let Some(value) = exactly::<8>(value, code, TYPE, log) {
+                *count = Some(self.order.u64(&value));
+            }
+        }
+        Ok(())
+    }
+
+    fn interface<'i>(
+        &self,
+        interface: u32,
+        block: BlockType,
+        file: &'i [Interface],
+    ) -> Result<(usize, &'i Interface), NoteKind> {
+        let index = self.interfaces.get(interface as usize).copied().flatten();
+        let found = index.and_then(|index| Some((index, file.get(index)?)));
+        found.ok_or(NoteKind::UnknownInterface { block, interface })
+    }
+
+    /// The options that are whole.
+    fn options<'a>(
+        &self,
+        bytes: &'a [u8],
+        block: BlockType,
+        log: &mut Log,
+    ) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        self.check_options(bytes, block, log);
+        Options::new(bytes, self.order).map_while(Result::ok)
+    }
+
+    /// Notes an option that is not whole.
+    fn check_options(&self, bytes: &[u8], block: BlockType, log: &mut Log) {
+        if Options::new(bytes, self.order).any(|option| option.is_err()) {
+            log.note(NoteKind::OptionOverrunsBlock(block));
+        }
+    }
+}
+
+/// Cuts a block's body after its fields, if it has them.
+fn fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), NoteKind> {
+    body.split_at_checked(needed).ok_or(NoteKind::BlockTooShort { block, needed, found: body.len() })
+}
+
+/// An option's value, if it is as long as its type.
+fn exactly<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
+    let bytes = value.try_into().ok();
+    if bytes.is_none() {
+        log.note(NoteKind::OptionLength { block, code, needed: N, found: value.len() });
+    }
+    bytes
+}

@@ -1,0 +1,78 @@
+//! The unit of an interface's times.
+
+use crate::time::Timestamp;
+
+const NANOS_PER_SEC: i128 = 1_000_000_000;
+
+/// The unit in which an interface counts time: a negative power of ten or of two, of a second.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Resolution {
+    /// 10 to the minus this power: 6 are microseconds.
+    Decimal(u8),
+    /// 2 to the minus this power.
+    Binary(u8),
+}
+
+impl Resolution {
+    /// Microseconds: what a file means that says nothing.
+    pub const MICROS: Self = Self::Decimal(6);
+    /// Nanoseconds: what we write.
+    pub const NANOS: Self = Self::Decimal(9);
+
+    /// The value of the option `if_tsresol`: its highest bit says which power.
+    #[must_use]
+    pub const fn from_option(value: u8) -> Self {
+        match value & 0x80 {
+            0 => Self::Decimal(value),
+            _ => Self::Binary(value & 0x7f),
+        }
+    }
+
+    /// The moment `units` after 1970, moved by `offset_secs`, rounded down to a nanosecond. `None` if it is further from
+    /// 1970 than a [`Timestamp`] reaches, about 292 years.
+    pub(super) fn timestamp(self, units: u64, offset_secs: i64) -> Option<Timestamp> {
+        let units = i128::from(units);
+        let nanos = match self {
+            Self::Decimal(power @ ..=9) => units * 10_i128.pow(9 - u32::from(power)),
+            // 2⁶⁴ units are fewer than 10²⁰: past that power they are not one nanosecond together.
+            Self::Decimal(power) => 10_i128.checked_pow(u32::from(power) - 9).map_or(0, |divisor| units / divisor),
+            Self::Binary(power) => (units * NANOS_PER_SEC) >> power,
+        };
+        let nanos = nanos + i128::from(offset_secs) * NANOS_PER_SEC;
+        i64::try_from(nanos).ok().map(Timestamp::from_nanos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_means_what_its_interface_says() {
+        let max = u64::MAX;
+        for (option, units, offset_secs, nanos) in [
+            (0, 3, 0, Some(3_000_000_000)),
+            (3, 1_500, 0, Some(1_500_000_000)),
+            (6, 1_700_000_000_000_001, 0, Some(1_700_000_000_000_001_000)),
+            (9, 1_700_000_000_000_000_001, 0, Some(1_700_000_000_000_000_001)),
+            (12, 1_700_000_000_999, 0, Some(1_700_000_000)),
+            (28, max, 0, Some(1)),
+            (29, max, 0, Some(0)),
+            (127, max, 0, Some(0)),
+            (0x80, 2, 0, Some(2_000_000_000)),
+            (0x8a, 1_536, 0, Some(1_500_000_000)),
+            (0xa0, 0x1_8000_0000, 0, Some(1_500_000_000)),
+            (0xff, max, 0, Some(0)),
+            (9, 1, -1, Some(-999_999_999)),
+            (6, 0, 1_700_000_000, Some(1_700_000_000_000_000_000)),
+            (9, i64::MAX.cast_unsigned(), 0, Some(i64::MAX)),
+            (9, i64::MAX.cast_unsigned() + 1, 0, None),
+            (0, max, 0, None),
+            (0, max, i64::MIN, None),
+            (0, 0, i64::MAX, None),
+        ] {
+            let time = Resolution::from_option(option).timestamp(units, offset_secs);
+            assert_eq!(time, nanos.map(Timestamp::from_nanos), "{units} of {option:#04x} moved by {offset_secs} s");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What is read, what is written, and what other programs make of it.
+
+mod blocks;
+mod damage;
+mod oracles;
+mod real;
+mod records;
+
+use std::io::{self, Read};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::time::Timestamp;
+use crate::wire::LinkType;
+
+/// A packet, kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Kept {
+    nanos: Option<i64>,
+    interface: usize,
+    captured: Vec<u8>,
+    original_len: u32,
+    comments: Vec<String>,
+}
+
+/// All that a file holds.
+#[derive(Debug)]
+struct Contents {
+    packets: Vec<Kept>,
+    interfaces: Vec<Interface>,
+    notes: Vec<NoteKind>,
+    section: Section,
+    error: Option<ReadError>,
+    buffer_len: usize,
+}
+
+/// Reads a file to its end, or to what ends it.
+fn read(file: impl Read) -> Contents {
+    let mut packets = Vec::new();
+    let mut reader = Reader::new(file).unwrap();
+    let error = loop {
+        match reader.next_packet() {
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+            Ok(Some(packet)) => {
+                packets.push(Kept {
+                    nanos: packet.time.map(Timestamp::as_nanos),
+                    interface: packet.interface,
+                    captured: packet.captured.to_vec(),
+                    original_len: packet.original_len,
+                    comments: packet.comments().map(String::from).collect(),
+                });
+                assert_eq!(packet.number, packets.len() as u64);
+                assert!(packet.captured.len() <= packet.original_len as usize);
+                let link_type = packet.link_type;
+                assert_eq!(link_type, reader.interfaces()[packets.last().unwrap().interface].link_type);
+            }
+        }
+    };
+    assert!(matches!(reader.next_packet(), Ok(None)), "after the end there is nothing");
+    Contents {
+        packets,
+        interfaces: reader.interfaces().to_vec(),
+        notes: reader.notes().list().iter().map(|note| note.kind).collect(),
+        section: reader.section().clone(),
+        error,
+        buffer_len: reader.buffer_len(),
+    }
+}
+
+/// Writes packets, all of them of the interfaces' first if the format has no other.
+fn write(format: Format, interfaces: &[Interface], packets: &[Kept]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), format, About::default(), interfaces).unwrap();
+    for packet in packets {
+        let comments: Vec<&str> = packet.comments.iter().map(String::as_str).collect();
+        let record = Record {
+            time: Timestamp::from_nanos(packet.nanos.unwrap()),
+            interface: packet.interface,
+            captured: &packet.captured,
+            original_len: packet.original_len,
+            comments: &comments,
+        };
+        writer.write(&record).unwrap();
+    }
+    writer.finish(&[]).unwrap()
+}
+
+/// Gives a file a few bytes at a time.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.1.min(buffer.len());
+        self.0.read(&mut buffer[..len])
+    }
+}
+
+prop_compose! {
+    /// A packet that both kinds of file can hold, but for its comments.
+    fn any_packet()(
+        nanos in 0_i64..4_294_967_296_000_000_000,
+        captured in prop::collection::vec(any::<u8>(), 0..200),
+        more in 0_u32..100,
+        interface in 0_usize..2,
+        comments in prop::collection::vec(".{0,20}", 0..3),
+    ) -> Kept {
+        let original_len = u32::try_from(captured.len()).unwrap() + more;
+        Kept { nanos: Some(nanos), interface, captured, original_len, comments }
+    }
+}
+
+/// Two interfaces, one of them with everything that can be written.
+fn two_interfaces() -> [Interface; 2] {
+    let mut described = Interface::new(LinkType::ETHERNET);
+    described.snap_len = 65_535;
+    described.name = Some("eth0".to_owned());
+    described.description = Some("the first".to_owned());
+    described.filter = Some("tcp port 8080".to_owned());
+    described.os = Some("Linux".to_owned());
+    [described, Interface::new(LinkType::RAW)]
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read(packets in prop::collection::vec(any_packet(), 0..40), step in 1_usize..100) {
+        let interfaces = two_interfaces();
+        let file = write(Format::Pcapng, &interfaces, &packets);
+        prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "the same bytes twice");
+        let contents = read(Trickle(&file, step));
+        prop_assert_eq!(&contents.packets, &packets);
+        prop_assert_eq!(&contents.interfaces[..], &interfaces[..]);
+        prop_assert!(contents.notes.is_empty() && contents.error.is_none(), "{:?}", contents);
+        prop_assert_eq!(contents.section.application.as_deref(), Some("encap"));
+
+        let plain: Vec<Kept> =
+            packets.into_iter().map(|packet| Kept { interface: 0, comments: Vec::new(), ..packet }).collect();
+        let file = write(Format::Pcap, &interfaces[..1], &plain);
+        let contents = read(Trickle(&file, step));
+        prop_assert_eq!(contents.packets, plain);
+        prop_assert!(contents.notes.is_empty() && contents.error.is_none());
+    }
+}
+
+#[test]
+fn a_file_says_what_it_is_about_and_what_was_counted() {
+    let about = About { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
+    let mut writer = Writer::new(Vec::new(), Format::Pcapng, about, &two_interfaces()).unwrap();
+    writer.flush().unwrap();
+    let counts = Statistics { received: 1_u64 << 40, dropped: 3 };
+    let contents = read(&writer.finish(&[counts]).unwrap()[..]);
+    assert_eq!(contents.section.os.as_deref(), Some("Linux 6.18"));
+    assert_eq!(contents.section.comments, ["synthesised", "from a table"]);
+    assert_eq!((contents.interfaces[0].received, contents.interfaces[0].dropped), (Some(1 << 40), Some(3)));
+    assert_eq!((contents.interfaces[1].received, contents.interfaces[1].dropped), (None, None));
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused_and_nothing_of_it_written() {
+    let good =
+        Record { time: Timestamp::from_nanos(1), interface: 0, captured: &[1, 2], original_len: 2, comments: &[] };
+    let long = "x".repeat(65_536);
+    let long = [long.as_str()];
+    let time = Timestamp::from_nanos;
+    for (format, bad, message) in [
+        (
+            Format::Pcap,
+            Record { time: time(-1), ..good },
+            "-1 ns from 1970 cannot be written in pcap, which reaches from 1970 to 2106",
+        ),
+        (
+            Format::Pcap,
+            Record { time: time(1 << 62), ..good },
+            "4611686018427387904 ns from 1970 cannot be written in pcap, which reaches from 1970 to 2106",
+        ),
+        (
+            Format::Pcapng,
+            Record { time: time(-1), ..good },
+            "-1 ns from 1970 cannot be written in pcapng, which reaches from 1970 on",
+        ),
+        (Format::Pcapng, Record { interface: 1, ..good }, "a packet of interface 1: the file describes 1"),
+        (Format::Pcapng, Record { original_len: 1, ..good }, "2 bytes of a packet of 1: at most 1 can be written"),
+        (
+            Format::Pcap,
+            Record { captured: &[0; 97], original_len: 97, ..good },
+            "97 bytes of a packet of 97: at most 96 can be written",
+        ),
+        (Format::Pcapng, Record { comments: &long, ..good }, "a name or comment of 65536 bytes: at most 65535 fit"),
+    ] {
+        let interface = Interface { snap_len: 96, ..Interface::new(LinkType::ETHERNET) };
+        let mut writer = Writer::new(Vec::new(), format, About::default(), &[interface]).unwrap();
+        assert_eq!(writer.write(&bad).unwrap_err().to_string(), message);
+        writer.write(&good).unwrap();
+        let contents = read(&writer.finish(&[]).unwrap()[..]);
+        assert_eq!(contents.packets.len(), 1, "{message}");
+    }
+    let error = Writer::new(Vec::new(), Format::Pcap, About::default(), &two_interfaces()).unwrap_err();
+    assert_eq!(error.to_string(), "a pcap file has exactly one interface, not 2: write pcapng");
+}

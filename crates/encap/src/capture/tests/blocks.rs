@@ -1,0 +1,301 @@
+//! pcapng files, block by block.
+
+use super::*;
+
+/// Puts blocks together in one byte order.
+struct Make {
+    order: ByteOrder,
+    file: Vec<u8>,
+}
+
+impl Make {
+    fn new(order: ByteOrder) -> Self {
+        Self { order, file: Vec::new() }
+    }
+
+    fn u16(&self, number: u16) -> [u8; 2] {
+        if self.order == ByteOrder::Little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    fn u32(&self, number: u32) -> [u8; 4] {
+        if self.order == ByteOrder::Little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    fn block(mut self, kind: u32, body: &[u8]) -> Self {
+        let body = [body, &[0; 3][..body.len().next_multiple_of(4) - body.len()]].concat();
+        let len = self.u32(u32::try_from(body.len()).unwrap() + 12);
+        self.file.extend([&self.u32(kind)[..], &len, &body, &len].concat());
+        self
+    }
+
+    fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
+        let len = self.u16(u16::try_from(value.len()).unwrap());
+        [&self.u16(code)[..], &len, value, &[0; 3][..value.len().next_multiple_of(4) - value.len()]].concat()
+    }
+
+    fn section(self, len: u64) -> Self {
+        let [high, low] = [len >> 32, len & 0xffff_ffff].map(|half| self.u32(u32::try_from(half).unwrap()));
+        let len = if self.order == ByteOrder::Little { [low, high] } else { [high, low] };
+        let body = [&self.u32(0x1a2b_3c4d)[..], &self.u16(1), &self.u16(0), &len.concat()].concat();
+        self.block(0x0a0d_0d0a, &body)
+    }
+
+    fn interface(self, link_type: u16, snap_len: u32, options: &[(u16, &[u8])]) -> Self {
+        let options: Vec<u8> = options.iter().flat_map(|(code, value)| self.option(*code, value)).collect();
+        let body = [&self.u16(link_type)[..], &[0; 2], &self.u32(snap_len), &options].concat();
+        self.block(1, &body)
+    }
+
+    fn packet(self, interface: u32, units: u64, data: &[u8], options: &[u8]) -> Self {
+        let len = u32::try_from(data.len()).unwrap();
+        let [high, low] = [units >> 32, units & 0xffff_ffff].map(|half| self.u32(u32::try_from(half).unwrap()));
+        let words = [self.u32(interface), high, low, self.u32(len), self.u32(len)].concat();
+        let padding = vec![0; data.len().next_multiple_of(4) - data.len()];
+        self.block(6, &[&words, data, &padding, options].concat())
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        change(&mut self.file);
+        self
+    }
+}
+
+/// Adds what is not as it should be.
+type Damage = fn(Make) -> Make;
+
+const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
+
+fn captured(contents: &Contents) -> Vec<&[u8]> {
+    contents.packets.iter().map(|packet| &packet.captured[..]).collect()
+}
+
+fn clean(order: ByteOrder) -> Make {
+    Make::new(order).section(u64::MAX).interface(1, 0, &[])
+}
+
+#[test]
+fn a_time_is_in_the_unit_of_its_interface() {
+    for order in ORDERS {
+        let offset = if order == ByteOrder::Little { 10_i64.to_le_bytes() } else { 10_i64.to_be_bytes() };
+        let made = Make::new(order)
+            .section(u64::MAX)
+            .interface(1, 0, &[])
+            .interface(1, 0, &[(9, &[9])])
+            .interface(1, 0, &[(9, &[0x94])])
+            .interface(1, 0, &[(9, &[3]), (14, &offset)])
+            .interface(1, 0, &[(9, &[0])]);
+        let made = made
+            .packet(0, 0x1_0000_0002, b"", &[])
+            .packet(1, 0x1_0000_0002, b"", &[])
+            .packet(2, 3 << 19, b"", &[])
+            .packet(3, 1_500, b"", &[])
+            .packet(4, u64::MAX, b"", &[]);
+        let contents = read(&made.file[..]);
+        let nanos: Vec<_> = contents.packets.iter().map(|packet| packet.nanos).collect();
+        assert_eq!(
+            nanos,
+            [Some(4_294_967_298_000), Some(4_294_967_298), Some(1_500_000_000), Some(11_500_000_000), None]
+        );
+        assert_eq!(contents.notes, [NoteKind::TimeOutOfRange]);
+    }
+}
+
+#[test]
+fn sections_may_differ_in_byte_order_and_interfaces() {
+    let little = Make::new(ByteOrder::Little).section(u64::MAX).interface(1, 0, &[]).packet(0, 1, b"little", &[]);
+    let big = Make::new(ByteOrder::Big).section(100).interface(101, 0, &[(9, &[9])]).packet(0, 1, b"big", &[]);
+    let none = Make::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"of no interface of its own", &[]);
+    let contents = read(&[little.file, big.file, none.file].concat()[..]);
+    assert_eq!(captured(&contents), [&b"little"[..], b"big"]);
+    let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
+    assert_eq!(seen, [(0, Some(1_000)), (1, Some(1))]);
+    assert_eq!(contents.interfaces.iter().map(|i| i.link_type.0).collect::<Vec<_>>(), [1, 101]);
+    assert_eq!(contents.notes, [NoteKind::UnknownInterface { block: BlockType::ENHANCED_PACKET, interface: 0 }]);
+}
+
+#[test]
+fn blocks_without_packets_are_skipped_with_a_word() {
+    for order in ORDERS {
+        let mut made = Make::new(order).section(u64::MAX).interface(197, 0, &[]);
+        for kind in [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678, 4] {
+            made = made.block(kind, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        }
+        let contents = read(&made.packet(0, 0, b"still read", &[]).file[..]);
+        assert_eq!(captured(&contents), [b"still read"]);
+        assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is a link type as any");
+        let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| NoteKind::Skipped(BlockType(kind)));
+        assert_eq!(contents.notes, kinds);
+    }
+}
+
+#[test]
+fn older_and_simpler_packets_are_read() {
+    for order in ORDERS {
+        let made = Make::new(order).section(u64::MAX).interface(1, 4, &[]);
+        let simple = [&made.u32(7)[..], b"abcd"].concat();
+        let words = [0, 5, 3, 9].map(|word| made.u32(word)).concat();
+        let obsolete = [&made.u16(0)[..], &made.u16(77), &words, b"old\0"].concat();
+        let contents = read(&made.block(3, &simple).block(2, &obsolete).file[..]);
+        assert_eq!(captured(&contents), [&b"abcd"[..], b"old"], "a simple packet is as long as the interface keeps");
+        let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.nanos, packet.original_len)).collect();
+        assert_eq!(seen, [(None, 7), (Some(5_000), 9)]);
+        assert!(contents.notes.is_empty() && contents.error.is_none());
+    }
+}
+
+#[test]
+fn comments_are_found_among_other_options() {
+    for order in ORDERS {
+        let made = clean(order);
+        let options = [
+            made.option(2, &[0, 0, 0, 1]),
+            made.option(1, b"first"),
+            made.option(4, &[0; 8]),
+            made.option(1, b"second \xff"),
+            made.option(3, &[2, 1, 2, 3, 4, 5]),
+            made.option(0, &[]),
+            b"what follows the end is none".to_vec(),
+        ];
+        let contents = read(&made.packet(0, 0, b"data!", &options.concat()).file[..]);
+        assert_eq!(contents.packets[0].comments, ["first", "second \u{fffd}"]);
+        assert!(contents.notes.is_empty(), "{:?}", contents.notes);
+    }
+}
+
+#[test]
+fn a_damaged_block_is_gone_past_when_its_length_is_not() {
+    use NoteKind as N;
+
+    let epb = BlockType::ENHANCED_PACKET;
+    for order in ORDERS {
+        let with = |damage: Damage| damage(clean(order)).packet(0, 0, b"after", &[]).file;
+        let too_much = |made: Make| {
+            let words = [0, 0, 0, 9, 9].map(|word| made.u32(word)).concat();
+            made.block(6, &[&words[..], b"8 bytes!"].concat())
+        };
+        let long_option = |made: Make| {
+            let options = [made.option(1, b"kept"), made.option(1, b"lost")[..4].to_vec()].concat();
+            let statistics = [&made.u32(0)[..], &[0; 8], &options].concat();
+            made.block(5, &statistics)
+        };
+        let cases: [(Damage, NoteKind); 8] = [
+            (|made| made.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
+            (|made| made.block(3, &[]), N::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 }),
+            (
+                |made| made.block(1, &[0; 4]),
+                N::BlockTooShort { block: BlockType::INTERFACE_DESCRIPTION, needed: 8, found: 4 },
+            ),
+            (too_much, N::PacketOverrunsBlock { captured_len: 9, room: 8 }),
+            (|made| made.packet(1, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: 1 }),
+            (long_option, N::OptionOverrunsBlock(BlockType::INTERFACE_STATISTICS)),
+            (
+                |made| made.interface(1, 0, &[(9, &[6, 6])]),
+                N::OptionLength { block: BlockType::INTERFACE_DESCRIPTION, code: 9, needed: 1, found: 2 },
+            ),
+            (|made| made.packet(u32::MAX, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: u32::MAX }),
+        ];
+        for (damage, note) in cases {
+            let contents = read(&with(damage)[..]);
+            assert_eq!(captured(&contents), [b"after"], "{note:?}");
+            assert!(contents.notes.contains(&note), "{note:?} is not in {:?}", contents.notes);
+            assert!(contents.error.is_none());
+        }
+    }
+}
+
+#[test]
+fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
+    let made = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
+    let at = made.file.len() - 4;
+    let file = made.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
+    let contents = read(&file[..]);
+    assert_eq!(captured(&contents), [b"abcde", b"after"]);
+    assert_eq!(contents.notes, [NoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
+
+    // The length of a block with five bytes of data, given as 37.
+    let mut file = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]).file;
+    let end = file.len();
+    file[end - 4] = 37;
+    file[end - 36] = 37;
+    let contents = read(&[file, Make::new(ByteOrder::Little).packet(0, 0, b"after", &[]).file].concat()[..]);
+    assert_eq!(captured(&contents), [b"abcde", b"after"]);
+    assert_eq!(contents.notes, [NoteKind::LengthNotPadded { len: 37 }]);
+}
+
+#[test]
+fn a_length_that_cannot_be_is_the_end() {
+    let after = |made: Make, bytes: &[u8]| read(&[&made.file, bytes].concat()[..]);
+    let made = || clean(ByteOrder::Little).packet(0, 0, b"before", &[]);
+    let at = made().file.len();
+    for (bytes, message) in [
+        (
+            [6, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],
+            format!(
+                "at byte {at}: a block of 8 bytes is shorter than the 12 that every one has: the file is damaged from here"
+            ),
+        ),
+        (
+            [6, 0, 0, 0, 4, 0, 0, 1, 0, 0, 0, 0],
+            format!("at byte {at}: 16777220 bytes in one block, more than 16777216: the file is damaged from here"),
+        ),
+        (
+            [0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 1, 2, 3, 4],
+            format!(
+                "at byte {at}: a section's byte order is not to be known from 01 02 03 04: it should be 1a 2b 3c 4d or reversed"
+            ),
+        ),
+    ] {
+        let contents = after(made(), &bytes);
+        assert_eq!(captured(&contents), [b"before"]);
+        assert_eq!(contents.error.unwrap().to_string(), message);
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_all_that_is_whole() {
+    let made = clean(ByteOrder::Big).packet(0, 0, b"first", &[]);
+    let whole = made.file.len();
+    let file = made.packet(0, 0, b"second", &[]).file;
+    for len in whole..file.len() {
+        let contents = read(&file[..len]);
+        assert_eq!(captured(&contents), [b"first"]);
+        assert!(contents.error.is_none());
+        let found = (len - whole) as u64;
+        let needed = if found < 12 { 12 } else { (file.len() - whole) as u64 };
+        let notes = if found == 0 { vec![] } else { vec![NoteKind::Truncated { needed, found }] };
+        assert_eq!(contents.notes, notes);
+    }
+}
+
+#[test]
+fn interfaces_and_notes_are_bounded() {
+    let mut made = Make::new(ByteOrder::Little).section(u64::MAX);
+    let name = [b'n'; 1000];
+    for _ in 0..INTERFACES_MAX + 2 {
+        made = made.interface(1, 0, &[(2, &name)]);
+    }
+    for kind in 1000..1000 + 2 * u32::try_from(NOTES_MAX).unwrap() {
+        made = made.block(kind, &[]);
+    }
+    let mut reader = Reader::new(&made.file[..]).unwrap();
+    assert!(reader.next_packet().unwrap().is_none());
+    assert_eq!(reader.interfaces().len(), INTERFACES_MAX);
+    let text_len: usize = reader.interfaces().iter().flat_map(|interface| &interface.name).map(String::len).sum();
+    assert!(text_len <= TEXT_MAX_BYTES, "{text_len}");
+    assert_eq!(reader.notes().list().len(), NOTES_MAX);
+    assert_eq!(reader.notes().left_out(), NOTES_MAX as u64 + 2);
+    let first = reader.notes().list()[0].to_string();
+    let left_out = INTERFACES_MAX - TEXT_MAX_BYTES / (name.len() + size_of::<String>());
+    assert!(first.contains(&format!("are longer than 1048576 bytes together: left out ({left_out} times)")), "{first}");
+}
+
+#[test]
+fn empty_texts_are_bounded_too() {
+    let made = Make::new(ByteOrder::Little);
+    let options = made.option(1, b"").repeat(500_000);
+    let body = [&made.u32(0x1a2b_3c4d)[..], &made.u16(1), &made.u16(0), &[0xff; 8], &options].concat();
+    let contents = read(&made.block(0x0a0d_0d0a, &body).interface(1, 0, &[]).packet(0, 0, b"read", &[]).file[..]);
+    assert_eq!(captured(&contents), [b"read"]);
+    assert!(contents.section.comments.len() * size_of::<String>() <= TEXT_MAX_BYTES);
+    assert_eq!(contents.notes, [NoteKind::TooMuchText]);
+}

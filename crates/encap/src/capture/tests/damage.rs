@@ -1,0 +1,125 @@
+//! Bytes that nobody meant: no panic, no memory beyond one block, always an end.
+
+use super::*;
+
+/// Reads whatever it is, and checks what holds of any file.
+fn survive(file: &[u8]) -> Result<(), TestCaseError> {
+    if Reader::new(file).is_ok() {
+        let contents = read(file);
+        let captured: usize = contents.packets.iter().map(|packet| packet.captured.len()).sum();
+        prop_assert!(captured <= file.len(), "no byte is given twice");
+        prop_assert!(contents.notes.len() <= NOTES_MAX + 1);
+        prop_assert!(contents.buffer_len <= limits::READ_BYTES.max(2 * file.len()), "{}", contents.buffer_len);
+        // What a reader says can be said in words.
+        let words: String = contents.notes.iter().map(ToString::to_string).collect();
+        prop_assert!(words.is_empty() == contents.notes.is_empty());
+    }
+    Ok(())
+}
+
+/// One thing that happens to a file.
+#[derive(Clone, Debug)]
+enum Mutation {
+    Set(usize, u8),
+    Flip(usize, u8),
+    Number(usize, u32),
+    Cut(usize),
+    Remove(usize, usize),
+    Repeat(usize, usize),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let at = any::<usize>;
+    prop_oneof![
+        (at(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
+        (at(), 0_u8..8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
+        (at(), prop_oneof![Just(0), Just(u32::MAX), Just(BLOCK_MAX_BYTES), 0..100_u32, any::<u32>()])
+            .prop_map(|(at, number)| Mutation::Number(at, number)),
+        at().prop_map(Mutation::Cut),
+        (at(), 1_usize..64).prop_map(|(at, len)| Mutation::Remove(at, len)),
+        (at(), 1_usize..256).prop_map(|(at, len)| Mutation::Repeat(at, len)),
+    ]
+}
+
+fn mutate(file: &mut Vec<u8>, mutations: &[Mutation]) {
+    for mutation in mutations {
+        mutate_once(file, mutation);
+    }
+}
+
+fn mutate_once(file: &mut Vec<u8>, mutation: &Mutation) {
+    if file.is_empty() {
+        return;
+    }
+    let len = file.len();
+    let range = |at: usize, n: usize| at % len..(at % len + n).min(len);
+    match *mutation {
+        Mutation::Set(at, byte) => file[at % len] = byte,
+        Mutation::Flip(at, bit) => file[at % len] ^= 1 << bit,
+        // Most numbers lie at a multiple of four.
+        Mutation::Number(at, number) => {
+            let range = range(at / 4 * 4, 4);
+            let bytes = number.to_le_bytes();
+            file[range.clone()].copy_from_slice(&bytes[..range.len()]);
+        }
+        Mutation::Cut(at) => file.truncate(at % len),
+        Mutation::Remove(at, n) => drop(file.drain(range(at, n))),
+        Mutation::Repeat(at, n) => {
+            let again = file[range(at, n)].to_vec();
+            file.extend(again);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_bytes(magic in 0_usize..5, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let magic: &[u8] = [
+            &[][..],
+            &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0],
+            &[0xa1, 0xb2, 0xcd, 0x34, 0, 2, 0, 4],
+            &[0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0],
+            &[0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0],
+        ][magic];
+        survive(&[magic, &bytes].concat())?;
+    }
+
+    #[test]
+    fn mutated_captures(which in 0..real::NAMES.len(), mutations in prop::collection::vec(mutation(), 1..12)) {
+        let mut file = std::fs::read(real::path(real::NAMES[which])).unwrap();
+        mutate(&mut file, &mutations);
+        survive(&file)?;
+    }
+
+    #[test]
+    fn mutated_files_of_our_own(
+        packets in prop::collection::vec(any_packet(), 1..10),
+        mutations in prop::collection::vec(mutation(), 1..12),
+    ) {
+        let mut file = write(Format::Pcapng, &two_interfaces(), &packets);
+        mutate(&mut file, &mutations);
+        survive(&file)?;
+    }
+}
+
+#[test]
+fn a_length_that_promises_much_costs_no_memory() {
+    let mut file = write(Format::Pcapng, &two_interfaces(), &[]);
+    file.extend([6, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    let contents = read(&file[..]);
+    assert_eq!(contents.notes, [NoteKind::Truncated { needed: u64::from(BLOCK_MAX_BYTES), found: 12 }]);
+    assert_eq!(contents.buffer_len, limits::READ_BYTES);
+}
+
+#[test]
+fn memory_does_not_follow_the_length_of_a_file() {
+    let packet = Kept { nanos: Some(1), interface: 0, captured: vec![7; 1000], original_len: 1000, comments: vec![] };
+    for format in [Format::Pcap, Format::Pcapng] {
+        let file = write(format, &two_interfaces()[..1], &vec![packet.clone(); 3000]);
+        let contents = read(&file[..]);
+        assert_eq!(contents.packets.len(), 3000);
+        assert_eq!(contents.buffer_len, limits::READ_BYTES);
+    }
+}

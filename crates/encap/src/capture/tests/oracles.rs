@@ -1,0 +1,141 @@
+//! Other readers and writers of the same files.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapWriter};
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
+use pcap_file::pcapng::blocks::section_header::SectionHeaderBlock;
+use pcap_file::pcapng::{Block, PcapNgReader, PcapNgWriter};
+use pcap_file::{DataLink, Endianness, TsResolution};
+use pcap_parser::{Block as Parsed, PcapBlockOwned, PcapError};
+
+use super::*;
+
+fn duration(nanos: i64) -> Duration {
+    Duration::from_nanos(nanos.cast_unsigned())
+}
+
+fn nanos(duration: Duration) -> Option<i64> {
+    i64::try_from(duration.as_nanos()).ok()
+}
+
+/// A pcapng file as pcap-file reads it.
+fn by_pcap_file(file: &[u8]) -> Vec<Kept> {
+    let mut reader = PcapNgReader::new(file).unwrap();
+    let mut packets = Vec::new();
+    while let Some(next) = reader.next_block() {
+        if let Block::EnhancedPacket(packet) = next.unwrap() {
+            let comments = packet.options.iter().filter_map(|option| match option {
+                EnhancedPacketOption::Comment(text) => Some(text.to_string()),
+                _ => None,
+            });
+            packets.push(Kept {
+                nanos: nanos(packet.timestamp),
+                interface: packet.interface_id as usize,
+                captured: packet.data.to_vec(),
+                original_len: packet.original_len,
+                comments: comments.collect(),
+            });
+        }
+    }
+    packets
+}
+
+/// The lengths and data of the packets of a file of either kind, as pcap-parser reads it.
+fn by_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
+    let mut reader = pcap_parser::create_reader(1 << 20, file).unwrap();
+    let mut packets = Vec::new();
+    loop {
+        match reader.next() {
+            Ok((len, block)) => {
+                match block {
+                    PcapBlockOwned::Legacy(packet) => packets.push((packet.data.to_vec(), packet.origlen)),
+                    PcapBlockOwned::NG(Parsed::EnhancedPacket(packet)) => {
+                        packets.push((packet.data[..packet.caplen as usize].to_vec(), packet.origlen));
+                    }
+                    _ => {}
+                }
+                reader.consume(len);
+            }
+            Err(PcapError::Eof) => return packets,
+            Err(PcapError::Incomplete(_)) => reader.refill().unwrap(),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+fn lens(packets: &[Kept]) -> Vec<(Vec<u8>, u32)> {
+    packets.iter().map(|packet| (packet.captured.clone(), packet.original_len)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn others_read_what_we_write(packets in prop::collection::vec(any_packet(), 0..20)) {
+        let file = write(Format::Pcapng, &two_interfaces(), &packets);
+        prop_assert_eq!(by_pcap_file(&file), packets.clone());
+        prop_assert_eq!(by_pcap_parser(&file), lens(&packets));
+
+        let plain: Vec<Kept> = packets.into_iter().map(|packet| Kept { interface: 0, ..packet }).collect();
+        let file = write(Format::Pcap, &two_interfaces()[..1], &plain);
+        prop_assert_eq!(by_pcap_parser(&file), lens(&plain));
+        let mut reader = PcapReader::new(&file[..]).unwrap();
+        for packet in &plain {
+            let read = reader.next_packet().unwrap().unwrap();
+            prop_assert_eq!((nanos(read.timestamp), read.orig_len), (packet.nanos, packet.original_len));
+            prop_assert_eq!(&read.data[..], &packet.captured);
+        }
+        prop_assert!(reader.next_packet().is_none());
+    }
+
+    #[test]
+    fn we_read_what_others_write(packets in prop::collection::vec(any_packet(), 0..20), is_big in any::<bool>()) {
+        let endianness = if is_big { Endianness::Big } else { Endianness::Little };
+        let header = PcapHeader {
+            endianness,
+            ts_resolution: TsResolution::NanoSecond,
+            datalink: DataLink::ETHERNET,
+            ..PcapHeader::default()
+        };
+        let mut writer = PcapWriter::with_header(Vec::new(), header).unwrap();
+        for packet in &packets {
+            let (time, len) = (duration(packet.nanos.unwrap()), packet.original_len);
+            writer.write_packet(&PcapPacket::new(time, len, &packet.captured)).unwrap();
+        }
+        let plain: Vec<Kept> =
+            packets.iter().map(|packet| Kept { interface: 0, comments: vec![], ..packet.clone() }).collect();
+        prop_assert_eq!(read(&writer.into_writer()[..]).packets, plain);
+
+        let section = SectionHeaderBlock { endianness, ..SectionHeaderBlock::default() };
+        let mut writer = PcapNgWriter::with_section_header(Vec::new(), section).unwrap();
+        for link_type in [DataLink::ETHERNET, DataLink::RAW] {
+            let mut interface = InterfaceDescriptionBlock::new(link_type, 0);
+            interface.options.push(InterfaceDescriptionOption::IfTsResol(9));
+            writer.write_pcapng_block(interface).unwrap();
+        }
+        for packet in &packets {
+            let comments = packet.comments.iter();
+            let mut block = EnhancedPacketBlock::default();
+            block.interface_id = u32::try_from(packet.interface).unwrap();
+            block.timestamp = duration(packet.nanos.unwrap());
+            block.original_len = packet.original_len;
+            block.data = Cow::Borrowed(&packet.captured);
+            block.options = comments.map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))).collect();
+            writer.write_pcapng_block(block).unwrap();
+        }
+        let contents = read(&writer.into_inner()[..]);
+        prop_assert_eq!(contents.packets, packets);
+        prop_assert!(contents.notes.is_empty(), "{:?}", contents.notes);
+    }
+}
+
+#[test]
+fn real_captures_are_read_as_others_read_them() {
+    for name in real::NAMES {
+        let file = std::fs::read(real::path(name)).unwrap();
+        assert_eq!(lens(&read(&file[..]).packets), by_pcap_parser(&file), "{name}");
+    }
+}

@@ -1,0 +1,330 @@
+//! Writes capture files of either kind, as the packets come.
+//!
+//! Times are nanoseconds and numbers little-endian, whatever machine writes, so that the same packets make the same bytes.
+//! Nothing is allocated for a packet: its header is put together on the stack.
+
+use std::io::{self, BufWriter, Write};
+
+use super::pcap::{self, MAGIC_NANOS};
+use super::pcapng::{BlockType, block, option, section_header};
+use super::{BLOCK_MAX_BYTES, Format, Interface};
+use crate::time::Timestamp;
+
+/// What is written to a file at once, in bytes.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// The value of the option `if_tsresol` for nanoseconds.
+const NANOS: u8 = 9;
+
+/// What gives a file's writer away to who reads it.
+const APPLICATION: &str = "encap";
+
+/// What a pcapng file says of itself as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// The operating system that the packets come from.
+    pub os: Option<&'a str>,
+    /// Remarks, such as that the packets are made up.
+    pub comments: &'a [&'a str],
+}
+
+/// One packet to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Its interface's index among those that the writer was given.
+    pub interface: usize,
+    /// The bytes to keep.
+    pub captured: &'a [u8],
+    /// How many it had on the wire.
+    pub original_len: u32,
+    /// Remarks; a pcap file has no place for them.
+    pub comments: &'a [&'a str],
+}
+
+/// How many packets an interface saw, at the end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Statistics {
+    /// How many it received, those it dropped among them.
+    pub received: u64,
+    /// How many it dropped for want of room.
+    pub dropped: u64,
+}
+
+/// Why a packet or a file was not written. What was written before stands.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The system did not take the bytes.
+    #[error("cannot write the capture: {0}")]
+    Io(#[from] io::Error),
+    /// A pcap file with none or several interfaces.
+    #[error("a pcap file has exactly one interface, not {0}: write pcapng")]
+    Interfaces(usize),
+    /// A packet of an interface that the file does not describe.
+    #[error("a packet of interface {interface}: the file describes {described}")]
+    UnknownInterface {
+        /// The index.
+        interface: usize,
+        /// How many there are.
+        described: usize,
+    },
+    /// A time that the format has no number for.
+    #[error("{} ns from 1970 cannot be written in {format}, which reaches {}", time.as_nanos(), reach(*format))]
+    Time {
+        /// The packet's time.
+        time: Timestamp,
+        /// Which kind of file.
+        format: Format,
+    },
+    /// More bytes than the interface is said to keep, or than there were on the wire, or than fit in a block.
+    #[error("{captured_len} bytes of a packet of {original_len}: at most {max} can be written")]
+    TooLong {
+        /// How many bytes there are to write.
+        captured_len: usize,
+        /// How many there were on the wire.
+        original_len: u32,
+        /// The most that can be written.
+        max: u32,
+    },
+    /// An option longer than its length can say.
+    #[error("a name or comment of {len} bytes: at most {} fit", u16::MAX)]
+    TextTooLong {
+        /// Its length, in bytes.
+        len: usize,
+    },
+}
+
+const fn reach(format: Format) -> &'static str {
+    match format {
+        Format::Pcap => "from 1970 to 2106",
+        Format::Pcapng => "from 1970 on",
+    }
+}
+
+/// Writes a capture file.
+///
+/// It writes through a buffer: [`flush`](Self::flush) when what was written so far should be readable, and
+/// [`finish`](Self::finish) at the end. A file without its end is readable too.
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    to: BufWriter<W>,
+    format: Format,
+    /// The most bytes of a packet, for each interface.
+    snap_lens: Vec<u32>,
+    /// The time of the last packet, which the counts at the end bear.
+    last: Timestamp,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file of packets from these interfaces. A pcap file has one, and says only its link type and snapshot length.
+    /// Times are written in nanoseconds, whatever the interfaces say.
+    pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
+        let mut to = BufWriter::with_capacity(WRITE_BYTES, to);
+        match (format, interfaces) {
+            (Format::Pcap, [interface]) => to.write_all(&pcap_header(interface))?,
+            (Format::Pcap, _) => return Err(WriteError::Interfaces(interfaces.len())),
+            (Format::Pcapng, _) => {
+                write_section(&mut to, about)?;
+                interfaces.iter().try_for_each(|interface| write_interface(&mut to, interface))?;
+            }
+        }
+        let snap_lens = interfaces.iter().map(snap_len).collect();
+        Ok(Self { to, format, snap_lens, last: Timestamp::default() })
+    }
+
+    /// Writes a packet.
+    pub fn write(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
+        let Record { time, interface, captured, original_len, .. } = *record;
+        let described = self.snap_lens.len();
+        let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
+        let max = snap_len.min(original_len);
+        let captured_len = u32::try_from(captured.len()).ok().filter(|len| *len <= max);
+        let captured_len =
+            captured_len.ok_or(WriteError::TooLong { captured_len: captured.len(), original_len, max })?;
+        let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
+        match self.format {
+            Format::Pcap => self.write_pcap(units, captured_len, record)?,
+            Format::Pcapng => self.write_pcapng(units, captured_len, record)?,
+        }
+        self.last = time;
+        Ok(())
+    }
+
+    fn write_pcap(&mut self, nanos: u64, captured_len: u32, record: &Record<'_>) -> Result<(), WriteError> {
+        let secs = u32::try_from(nanos / 1_000_000_000);
+        let secs = secs.map_err(|_| WriteError::Time { time: record.time, format: self.format })?;
+        let mut header = [0; pcap::record::HEADER_BYTES];
+        header[pcap::record::SECS].copy_from_slice(&secs.to_le_bytes());
+        let fraction = low_half(nanos % 1_000_000_000);
+        header[pcap::record::FRACTION].copy_from_slice(&fraction.to_le_bytes());
+        header[pcap::record::CAPTURED_LEN].copy_from_slice(&captured_len.to_le_bytes());
+        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&record.original_len.to_le_bytes());
+        self.to.write_all(&header)?;
+        self.to.write_all(record.captured)?;
+        Ok(())
+    }
+
+    fn write_pcapng(&mut self, nanos: u64, captured_len: u32, record: &Record<'_>) -> Result<(), WriteError> {
+        const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
+        let comments = record.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
+        let options_len = options_len(comments.clone())?;
+        let data_len = record.captured.len().next_multiple_of(4);
+        let (head, len) = block_head(BlockType::ENHANCED_PACKET, FIELDS + data_len + options_len)?;
+        let interface = u32::try_from(record.interface).unwrap_or(u32::MAX);
+
+        let mut fields = [0; block::BODY + FIELDS];
+        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, record.original_len];
+        fields[..block::BODY].copy_from_slice(&head);
+        for (field, word) in fields[block::BODY..].chunks_exact_mut(4).zip(words) {
+            field.copy_from_slice(&word.to_le_bytes());
+        }
+        self.to.write_all(&fields)?;
+        self.to.write_all(record.captured)?;
+        self.to.write_all(padding(record.captured.len()))?;
+        write_options(&mut self.to, comments)?;
+        self.to.write_all(&len)?;
+        Ok(())
+    }
+
+    /// Hands all that was written to what is written to.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        Ok(self.to.flush()?)
+    }
+
+    /// Ends the file with the counts of its interfaces, in their order, as far as they are known, and gives back what was
+    /// written to. A pcap file has no place for counts.
+    pub fn finish(mut self, statistics: &[Statistics]) -> Result<W, WriteError> {
+        if self.format == Format::Pcapng {
+            let nanos = u64::try_from(self.last.as_nanos()).unwrap_or_default();
+            for (interface, counts) in (0_u32..).zip(&statistics[..statistics.len().min(self.snap_lens.len())]) {
+                let mut fields = [0; super::pcapng::interface_statistics::OPTIONS];
+                let words = [interface, low_half(nanos >> 32), low_half(nanos)];
+                for (field, word) in fields.chunks_exact_mut(4).zip(words) {
+                    field.copy_from_slice(&word.to_le_bytes());
+                }
+                let (received, dropped) = (counts.received.to_le_bytes(), counts.dropped.to_le_bytes());
+                let options =
+                    [(option::STATISTICS_RECEIVED, &received[..]), (option::STATISTICS_DROPPED, &dropped[..])];
+                write_block(&mut self.to, BlockType::INTERFACE_STATISTICS, &fields, options.into_iter())?;
+            }
+        }
+        self.to.into_inner().map_err(|error| WriteError::Io(error.into_error()))
+    }
+}
+
+/// The most bytes of a packet: what its interface keeps, and what a block that can be read has room for.
+fn snap_len(interface: &Interface) -> u32 {
+    // Room for the fields of a block and for some comments.
+    const MAX: u32 = BLOCK_MAX_BYTES / 2;
+    match interface.snap_len {
+        0 => MAX,
+        snap_len => snap_len.min(MAX),
+    }
+}
+
+fn pcap_header(interface: &Interface) -> [u8; pcap::header::BYTES] {
+    let mut header = [0; pcap::header::BYTES];
+    header[pcap::header::MAGIC].copy_from_slice(&MAGIC_NANOS.to_le_bytes());
+    header[pcap::header::MAJOR].copy_from_slice(&pcap::VERSION.0.to_le_bytes());
+    header[pcap::header::MINOR].copy_from_slice(&pcap::VERSION.1.to_le_bytes());
+    // 0 means no limit in pcapng only: the most that there may be stands for it.
+    header[pcap::header::SNAP_LEN].copy_from_slice(&snap_len(interface).to_le_bytes());
+    header[pcap::header::LINK_TYPE].copy_from_slice(&u32::from(interface.link_type.0).to_le_bytes());
+    header
+}
+
+fn write_section(to: &mut impl Write, about: About<'_>) -> Result<(), WriteError> {
+    let mut fields = [0; section_header::OPTIONS];
+    fields[section_header::BYTE_ORDER].copy_from_slice(&section_header::MAGIC.to_le_bytes());
+    fields[section_header::MAJOR].copy_from_slice(&1_u16.to_le_bytes());
+    fields[section_header::MINOR].copy_from_slice(&0_u16.to_le_bytes());
+    // Of unknown length: the file is written as its packets come.
+    fields[section_header::MINOR.end..].fill(0xff);
+    let comments = about.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
+    let os = about.os.map(|os| (option::SECTION_OS, os.as_bytes()));
+    let application = [(option::SECTION_APPLICATION, APPLICATION.as_bytes())];
+    write_block(to, BlockType::SECTION_HEADER, &fields, comments.chain(os).chain(application))
+}
+
+fn write_interface(to: &mut impl Write, interface: &Interface) -> Result<(), WriteError> {
+    use super::pcapng::interface_description::{LINK_TYPE, OPTIONS, SNAP_LEN};
+
+    let mut fields = [0; OPTIONS];
+    fields[LINK_TYPE].copy_from_slice(&interface.link_type.0.to_le_bytes());
+    fields[SNAP_LEN].copy_from_slice(&interface.snap_len.to_le_bytes());
+    let text = |code, text: &'_ Option<String>| text.clone().map(|text| (code, text.into_bytes()));
+    let filter = interface.filter.as_ref().map(|filter| [&[0], filter.as_bytes()].concat());
+    let options = [
+        text(option::INTERFACE_NAME, &interface.name),
+        text(option::INTERFACE_DESCRIPTION, &interface.description),
+        Some((option::INTERFACE_RESOLUTION, vec![NANOS])),
+        filter.map(|filter| (option::INTERFACE_FILTER, filter)),
+        text(option::INTERFACE_OS, &interface.os),
+    ];
+    let options = options.iter().flatten().map(|(code, value)| (*code, value.as_slice()));
+    write_block(to, BlockType::INTERFACE_DESCRIPTION, &fields, options)
+}
+
+fn write_block<'a>(
+    to: &mut impl Write,
+    kind: BlockType,
+    fields: &[u8],
+    options: impl Iterator<Item = (u16, &'a [u8])> + Clone,
+) -> Result<(), WriteError> {
+    let (head, len) = block_head(kind, fields.len() + options_len(options.clone())?)?;
+    to.write_all(&head)?;
+    to.write_all(fields)?;
+    write_options(to, options)?;
+    to.write_all(&len)?;
+    Ok(())
+}
+
+/// The type and length of a block with a body of `body_len` bytes, and the length again for its end.
+fn block_head(kind: BlockType, body_len: usize) -> Result<([u8; block::BODY], [u8; 4]), WriteError> {
+    let len = body_len + block::BODY + block::TRAILER_LEN;
+    let fits = u32::try_from(len).ok().filter(|len| *len <= BLOCK_MAX_BYTES);
+    let len = fits.ok_or(WriteError::TextTooLong { len })?.to_le_bytes();
+    let mut head = [0; block::BODY];
+    head[block::TYPE].copy_from_slice(&kind.0.to_le_bytes());
+    head[block::LEN].copy_from_slice(&len);
+    Ok((head, len))
+}
+
+/// What options take, in bytes, with the one that ends them: nothing if there are none.
+fn options_len<'a>(mut options: impl Iterator<Item = (u16, &'a [u8])>) -> Result<usize, WriteError> {
+    let len = options.try_fold(0, |sum, (_, value)| match u16::try_from(value.len()) {
+        Ok(_) => Ok(sum + 4 + value.len().next_multiple_of(4)),
+        Err(_) => Err(WriteError::TextTooLong { len: value.len() }),
+    })?;
+    Ok(if len == 0 { 0 } else { len + 4 })
+}
+
+/// Writes options that [`options_len`] found to fit.
+fn write_options<'a>(to: &mut impl Write, options: impl Iterator<Item = (u16, &'a [u8])>) -> io::Result<()> {
+    let mut any = false;
+    for (code, value) in options {
+        any = true;
+        to.write_all(&code.to_le_bytes())?;
+        to.write_all(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes())?;
+        to.write_all(value)?;
+        to.write_all(padding(value.len()))?;
+    }
+    if any { to.write_all(&[0; 4]) } else { Ok(()) }
+}
+
+/// The zeros that make a length a multiple of four.
+const fn padding(len: usize) -> &'static [u8] {
+    match len % 4 {
+        0 => &[],
+        1 => &[0; 3],
+        2 => &[0; 2],
+        _ => &[0; 1],
+    }
+}
+
+/// The lower four bytes.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is what is to be left out")]
+const fn low_half(number: u64) -> u32 {
+    number as u32
+}
