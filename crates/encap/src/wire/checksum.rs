@@ -230,7 +230,17 @@ pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Check
     let Some(&[high, low]) = segment.get(at..at + 2).and_then(|field| field.first_chunk()) else {
         return Checksum::Uncheckable(Uncheckable::CutShort);
     };
-    let found = u16::from_be_bytes([high, low]);
+    let mut sum = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
+    sum.add_bytes(segment);
+    match u16::from_be_bytes([high, low]) {
+        found if found != 0 && sum.folded() == 0xffff => Checksum::Valid,
+        found => explain(pseudo, sum, found),
+    }
+}
+
+/// What a field holds that is zero, or with which the sum does not come out.
+#[cold]
+fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
     let udp = pseudo.filter(|pseudo| pseudo.protocol() == IpProtocol::UDP);
     if found == 0
         && let Some(pseudo) = udp
@@ -240,13 +250,10 @@ pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Check
             PseudoHeader::V6 { .. } => Zeroed::Illegal,
         });
     }
-    let before = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
-    let mut sum = before;
-    sum.add_bytes(segment);
     if sum.folded() == 0xffff {
         return Checksum::Valid;
     }
-    if pseudo.is_some() && found == before.folded() {
+    if pseudo.is_some_and(|pseudo| found == pseudo.sum().folded()) {
         return Checksum::Partial;
     }
     if found == 0 {

@@ -25,7 +25,7 @@ pub const MAX_EXTENSIONS: usize = 7;
 /// Layers of a frame: link, tags, network, extensions, transport, payload, two of what no header claims.
 const MAX_LAYERS: usize = 1 + MAX_VLAN_TAGS + 1 + MAX_EXTENSIONS + 1 + 1 + 2;
 /// Issues that are kept; a frame with more has said enough.
-const MAX_ISSUES: usize = 6;
+const MAX_ISSUES: usize = 4;
 
 /// A captured frame, taken apart.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +78,28 @@ pub struct Verified {
 impl<'a> Frame<'a> {
     /// Takes apart what was `captured` of a frame that had `original_len` bytes on the wire.
     #[must_use]
-    #[inline]
+    #[inline(never)]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
-        walk::walk(link_type, captured, original_len)
+        let mut frame = Self {
+            bytes: captured,
+            original_len,
+            link_type,
+            n_layers: 0,
+            n_issues: 0,
+            network: None,
+            transport: None,
+            protocol: IpProtocol(0),
+            fragment: Fragment::Whole,
+            routed_onward: false,
+            overstated: false,
+            segment_end: 0,
+            payload: (0, 0),
+            // All zeros, so that the compiler clears them rather than copying them from elsewhere.
+            layers: [Layer { kind: LayerKind::Ethernet, start: 0, end: 0 }; MAX_LAYERS],
+            issues: [Issue { at: 0, what: Trouble::Snapped { captured: 0, original: 0 } }; MAX_ISSUES],
+        };
+        walk::walk(&mut frame);
+        frame
     }
 
     /// All that was captured.
@@ -234,17 +253,30 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn verify(&self) -> Verified {
-        Verified { network: self.ipv4().map(|packet| packet.verify()), transport: self.verify_transport() }
+        let Some((kind, bytes)) = self.from(self.network) else {
+            return Verified { network: None, transport: None };
+        };
+        if kind == LayerKind::Ipv4
+            && let Ok(packet) = ipv4::Packet::new_checked(bytes)
+        {
+            let pseudo = |length| PseudoHeader::V4 {
+                source: packet.source(),
+                destination: packet.destination(),
+                protocol: self.protocol,
+                length,
+            };
+            Verified { network: Some(packet.verify()), transport: self.verify_transport(pseudo) }
+        } else if let Ok(packet) = ipv6::Packet::new_checked(bytes) {
+            let pseudo = |length| packet.pseudo_header(self.protocol, length);
+            Verified { network: None, transport: self.verify_transport(pseudo) }
+        } else {
+            Verified { network: None, transport: None }
+        }
     }
 
     #[inline]
-    fn verify_transport(&self) -> Option<Checksum> {
+    fn verify_transport(&self, pseudo: impl FnOnce(u32) -> PseudoHeader) -> Option<Checksum> {
         let transport = self.layers.get(usize::from(self.transport?))?;
-        let at = match transport.kind {
-            LayerKind::Tcp => tcp::CHECKSUM_AT,
-            LayerKind::Udp => udp::CHECKSUM_AT,
-            _ => icmp::CHECKSUM_AT,
-        };
         if self.fragment != Fragment::Whole {
             return Some(Checksum::Uncheckable(Uncheckable::Fragment));
         }
@@ -255,10 +287,13 @@ impl<'a> Frame<'a> {
         let Some(segment) = segment.filter(|_| !self.overstated) else {
             return Some(Checksum::Uncheckable(Uncheckable::CutShort));
         };
-        if transport.kind == LayerKind::Icmp {
-            return Some(checksum::verify(None, segment, at));
-        }
-        Some(checksum::verify(Some(&self.pseudo_header()?), segment, at))
+        let pseudo = pseudo(self.segment_end - transport.start);
+        Some(match transport.kind {
+            LayerKind::Tcp => checksum::verify(Some(&pseudo), segment, tcp::CHECKSUM_AT),
+            LayerKind::Udp => checksum::verify(Some(&pseudo), segment, udp::CHECKSUM_AT),
+            LayerKind::Icmpv6 => checksum::verify(Some(&pseudo), segment, icmp::CHECKSUM_AT),
+            _ => checksum::verify(None, segment, icmp::CHECKSUM_AT),
+        })
     }
 
     /// The fields of a layer, for a person to read: offsets count from the layer's first byte. Payload has none.

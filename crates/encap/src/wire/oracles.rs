@@ -117,7 +117,7 @@ fn parse(bytes: &[u8]) -> Frame<'_> {
     Frame::parse(LinkType::ETHERNET, bytes, u32::try_from(bytes.len()).expect("a short frame"))
 }
 
-/// smoltcp's words for a header of ours. It has no URG, ECE or CWR, and takes only one of SYN, FIN, RST and PSH.
+/// What smoltcp reads of a header of ours.
 fn smoltcp_says(bytes: &[u8], header: &tcp::Repr) {
     use smoltcp::wire::{TcpPacket, TcpSeqNumber};
     let packet = TcpPacket::new_checked(bytes).expect("smoltcp reads it");
@@ -129,6 +129,7 @@ fn smoltcp_says(bytes: &[u8], header: &tcp::Repr) {
     assert_eq!(packet.selective_ack_permitted(), Ok(header.options.sack_permitted));
 }
 
+/// What etherparse reads of a frame of ours. It knows Ethernet: a NULL header would be taken for one.
 fn etherparse_says(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
     use etherparse::{SlicedPacket, TcpOptionElement, TransportSlice};
     let sliced = SlicedPacket::from_ethernet(bytes).expect("etherparse reads it");

@@ -143,6 +143,25 @@ fn padding_is_told_from_payload_and_from_a_trailer() {
 }
 
 #[test]
+fn a_cooked_capture_keeps_the_padding_of_a_short_frame() {
+    let sll2 = sll2::Repr {
+        ether_type: EtherType::IPV4,
+        interface_index: 2,
+        interface_type: sll2::ARPHRD_ETHER,
+        packet_type: 0,
+        address_length: 6,
+        address: [2, 2, 2, 2, 2, 2, 0, 0],
+    };
+    let mut bytes = vec![0; sll2.buffer_len()];
+    sll2.emit(&mut bytes);
+    bytes.extend(udp_packet(b"hi"));
+    bytes.resize(20 + 46, 0);
+    let frame = parse(LinkType::LINUX_SLL2, &bytes);
+    assert_eq!((frame.payload(), troubles(&frame)), (&b"hi"[..], vec![]));
+    assert_eq!(frame.verify().transport, Some(Checksum::Valid));
+}
+
+#[test]
 fn vlan_tags_are_followed_so_far_and_no_further() {
     let (service, vlan) = (EtherType::SERVICE_VLAN, EtherType::VLAN);
     let packet = udp_packet(b"this is long enough to need no padding");

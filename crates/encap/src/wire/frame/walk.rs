@@ -1,36 +1,19 @@
 //! The walk through a frame, front to back.
 
-use super::{Fragment, Frame, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_LAYERS, MAX_VLAN_TAGS, Trouble};
+use super::{Fragment, Frame, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_VLAN_TAGS, Trouble};
 use crate::wire::ethernet::{self, Follows};
 use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 use crate::wire::{arp, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
 
-/// As [`ethernet::MIN_FRAME_LEN`], in the type of places.
-#[expect(clippy::cast_possible_truncation, reason = "60")]
-const MIN_FRAME_LEN: u32 = ethernet::MIN_FRAME_LEN as u32;
+/// Bytes that a short Ethernet frame is padded to, after its header.
+const MIN_PAYLOAD_LEN: u32 = 46;
 /// A frame check sequence, where one was captured, is these bytes more.
 const CHECK_SEQUENCE_LEN: u32 = 4;
 
-#[inline]
-pub(super) fn walk(link_type: LinkType, captured: &[u8], original_len: u32) -> Frame<'_> {
-    let frame = Frame {
-        bytes: captured,
-        original_len,
-        link_type,
-        n_layers: 0,
-        n_issues: 0,
-        network: None,
-        transport: None,
-        protocol: IpProtocol(0),
-        fragment: Fragment::Whole,
-        routed_onward: false,
-        overstated: false,
-        segment_end: 0,
-        payload: (0, 0),
-        layers: [Layer { kind: LayerKind::Payload, start: 0, end: 0 }; MAX_LAYERS],
-        issues: [Issue { at: 0, what: Trouble::FirstFragment }; MAX_ISSUES],
-    };
+/// Fills in a frame of which only its bytes are known.
+pub(super) fn walk(frame: &mut Frame<'_>) {
+    let (captured, original_len) = (frame.bytes, frame.original_len);
     // No frame that a capture file can hold passes 32 bits; of one that does, what is beyond them is not looked at.
     let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
     let sent = original_len.max(captured_len);
@@ -42,11 +25,10 @@ pub(super) fn walk(link_type: LinkType, captured: &[u8], original_len: u32) -> F
     }
     walk.link();
     walk.finish(sent);
-    walk.frame
 }
 
-struct Walk<'a> {
-    frame: Frame<'a>,
+struct Walk<'f, 'a> {
+    frame: &'f mut Frame<'a>,
     /// The first byte that no header has claimed.
     at: u32,
     /// Where the innermost header with a length says that its payload ends, on the wire.
@@ -58,7 +40,7 @@ struct Walk<'a> {
     captured_len: u32,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'_, 'a> {
     #[inline]
     fn rest(&self) -> &'a [u8] {
         self.frame.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
@@ -375,8 +357,16 @@ impl<'a> Walk<'a> {
         if self.packet_end >= sent {
             return;
         }
-        if self.frame.link_type == LinkType::ETHERNET && sent <= MIN_FRAME_LEN + CHECK_SEQUENCE_LEN {
-            let padding = self.packet_end as usize..self.captured_len.min(MIN_FRAME_LEN) as usize;
+        // A cooked header stands in place of an Ethernet header, before the same padding.
+        let padded_to = MIN_PAYLOAD_LEN
+            + match self.frame.link_type {
+                LinkType::ETHERNET => 14,
+                LinkType::LINUX_SLL => 16,
+                LinkType::LINUX_SLL2 => 20,
+                _ => 0,
+            };
+        if padded_to > MIN_PAYLOAD_LEN && sent <= padded_to + CHECK_SEQUENCE_LEN {
+            let padding = self.packet_end as usize..self.captured_len.min(padded_to) as usize;
             let padding = self.frame.bytes.get(padding).unwrap_or_default();
             if padding.iter().any(|byte| *byte != 0) {
                 self.issue(self.packet_end, Trouble::PaddingNotZero);
