@@ -1,5 +1,54 @@
 //! Headers, one file each: field ranges, a checked view of untrusted bytes, a value to write.
+//!
+//! A view (`ipv4::Packet`, `tcp::Segment`) borrows bytes of which it has checked that its header is all there; a value
+//! (`ipv4::Repr`, `tcp::Repr`) is what one decides before bytes exist, and writes them with `emit`. [`Frame`] takes a
+//! whole captured frame apart and says where each layer lies, without allocating.
+//!
+//! ```
+//! use switchboard_encap::wire::{Checksum, Frame, LinkType};
+//!
+//! # let bytes = [
+//! #     2, 0, 0, 0, 0x45, 0, 0, 0x1f, 0, 0, 0x40, 0, 0x40, 0x11, 0x3c, 0xcc, 127, 0, 0, 1, 127, 0, 0, 1,
+//! #     0x23, 0x28, 0x1f, 0x90, 0, 11, 0, 0, b'h', b'i', b'\n',
+//! # ];
+//! let frame = Frame::parse(LinkType::NULL, &bytes, 35);
+//! assert_eq!(frame.udp().unwrap().destination_port(), 8080);
+//! assert_eq!(frame.payload(), b"hi\n");
+//! assert_eq!(frame.verify().network, Some(Checksum::Valid));
+//! ```
 
+mod bytes;
+mod ether_type;
+mod fields;
+mod header_error;
+mod ip_protocol;
 mod link_type;
 
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod frame;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod null;
+pub mod sll;
+pub mod sll2;
+pub mod tcp;
+pub mod udp;
+pub mod vlan;
+
+#[cfg(test)]
+mod oracles;
+#[cfg(test)]
+mod samples;
+
+pub use checksum::{Checksum, PseudoHeader, Sum};
+pub use ether_type::EtherType;
+pub use ethernet::Mac;
+pub use fields::Field;
+pub use frame::{Frame, Issue, Layer, LayerKind};
+pub use header_error::HeaderError;
+pub use ip_protocol::IpProtocol;
 pub use link_type::LinkType;
+pub use tcp::SeqNumber;

@@ -1,0 +1,26 @@
+//! Numbers read from and written to field ranges, in network byte order.
+
+use std::ops::Range;
+
+#[inline]
+pub(super) fn u16_at(bytes: &[u8], field: Range<usize>) -> u16 {
+    u16::from_be_bytes([bytes[field.start], bytes[field.start + 1]])
+}
+
+#[inline]
+pub(super) fn u32_at(bytes: &[u8], field: Range<usize>) -> u32 {
+    let at = field.start;
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[inline]
+pub(super) fn array_at<const N: usize>(bytes: &[u8], field: Range<usize>) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[field.start..field.start + N]);
+    array
+}
+
+#[inline]
+pub(super) fn put(bytes: &mut [u8], field: Range<usize>, value: &[u8]) {
+    bytes[field].copy_from_slice(value);
+}

@@ -1,0 +1,49 @@
+//! `EtherType`: which protocol a frame carries (IEEE 802, RFC 9542).
+
+use std::fmt;
+
+/// The protocol of a frame's payload, by its registered number.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct EtherType(pub u16);
+
+impl EtherType {
+    /// IPv4 (RFC 894).
+    pub const IPV4: Self = Self(0x0800);
+    /// Address resolution (RFC 826).
+    pub const ARP: Self = Self(0x0806);
+    /// A customer VLAN tag follows (IEEE 802.1Q).
+    pub const VLAN: Self = Self(0x8100);
+    /// IPv6 (RFC 2464).
+    pub const IPV6: Self = Self(0x86dd);
+    /// A service VLAN tag follows (IEEE 802.1ad).
+    pub const SERVICE_VLAN: Self = Self(0x88a8);
+    /// A VLAN tag follows, as some switches stacked them before 802.1ad.
+    pub const OLD_STACKED_VLAN: Self = Self(0x9100);
+
+    /// Whether a VLAN tag follows.
+    #[must_use]
+    #[inline]
+    pub const fn is_vlan(self) -> bool {
+        matches!(self, Self::VLAN | Self::SERVICE_VLAN | Self::OLD_STACKED_VLAN)
+    }
+
+    /// The protocol's name, if it is one of ours.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::IPV4 => "IPv4",
+            Self::ARP => "ARP",
+            Self::VLAN => "802.1Q VLAN tag",
+            Self::IPV6 => "IPv6",
+            Self::SERVICE_VLAN => "802.1ad VLAN tag",
+            Self::OLD_STACKED_VLAN => "stacked VLAN tag",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for EtherType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#06x}", self.0)
+    }
+}

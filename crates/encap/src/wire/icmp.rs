@@ -1,0 +1,117 @@
+//! ICMP (RFC 792) and `ICMPv6` (RFC 4443): what the network says of a packet that it could not deliver.
+
+use std::ops::Range;
+
+use super::bytes::u16_at;
+use super::fields::{Fields, hex};
+use super::{Field, HeaderError};
+
+/// Bytes of the header.
+pub const HEADER_LEN: usize = 8;
+/// Where the checksum stands, for [`super::checksum::verify`].
+pub const CHECKSUM_AT: usize = CHECKSUM.start;
+
+const TYPE: Range<usize> = 0..1;
+const CODE: Range<usize> = 1..2;
+const CHECKSUM: Range<usize> = 2..4;
+const REST: Range<usize> = 4..8;
+
+/// Which ICMP: their types have different numbers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// ICMP, over IPv4.
+    V4,
+    /// `ICMPv6`, over IPv6.
+    V6,
+}
+
+/// A view of a message. Its header is all there.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    version: Version,
+    fixed: &'a [u8; HEADER_LEN],
+    bytes: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// The message at the front of `bytes`, if its header is all there.
+    #[inline]
+    pub fn new_checked(version: Version, bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
+        Ok(Self { version, fixed, bytes })
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn message_type(&self) -> u8 {
+        self.fixed[TYPE.start]
+    }
+
+    /// What it says in particular.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        self.fixed[CODE.start]
+    }
+
+    /// The checksum, as it stands.
+    #[must_use]
+    pub fn checksum(&self) -> u16 {
+        u16_at(self.fixed, CHECKSUM)
+    }
+
+    /// Whether it reports what became of another packet.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        match self.version {
+            Version::V4 => matches!(self.message_type(), 3 | 4 | 5 | 11 | 12),
+            Version::V6 => self.message_type() < 128,
+        }
+    }
+
+    /// The beginning of the packet that an error message is about: an IP header and at least 8 bytes, as a rule.
+    #[must_use]
+    pub fn quoted(&self) -> Option<&'a [u8]> {
+        self.is_error().then(|| &self.bytes[HEADER_LEN..])
+    }
+
+    /// What type and code say.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        match (self.version, self.message_type(), self.code()) {
+            (Version::V4, 0, _) | (Version::V6, 129, _) => "echo reply",
+            (Version::V4, 8, _) | (Version::V6, 128, _) => "echo request",
+            (Version::V4, 3, 0) => "network unreachable",
+            (Version::V4, 3, 1) => "host unreachable",
+            (Version::V4, 3, 2) => "protocol unreachable",
+            (Version::V4, 3, 3) | (Version::V6, 1, 4) => "port unreachable: nobody listens there",
+            (Version::V4, 3, 4) | (Version::V6, 2, _) => "packet too big, and nobody on the way may cut it",
+            (Version::V4, 3, 9 | 10 | 13) | (Version::V6, 1, 1) => "administratively prohibited",
+            (Version::V4, 3, _) | (Version::V6, 1, _) => "destination unreachable",
+            (Version::V4, 5, _) | (Version::V6, 137, _) => "redirect: there is a better first hop",
+            (Version::V4, 11, 0) | (Version::V6, 3, 0) => "time to live passed on the way",
+            (Version::V4, 11, _) | (Version::V6, 3, _) => "a fragment was missing for too long",
+            (Version::V4, 12, _) | (Version::V6, 4, _) => "a field of the header makes no sense",
+            (Version::V6, 133, _) => "router solicitation",
+            (Version::V6, 134, _) => "router advertisement",
+            (Version::V6, 135, _) => "neighbour solicitation",
+            (Version::V6, 136, _) => "neighbour advertisement",
+            _ => "not known here",
+        }
+    }
+
+    /// The fields, for a person to read.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut f = Fields::default();
+        f.whole("Type", TYPE, self.message_type(), self.meaning());
+        f.whole("Code", CODE, self.code(), "");
+        let over = match self.version {
+            Version::V4 => "over the message alone",
+            Version::V6 => "over pseudo header and message",
+        };
+        f.whole("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), over);
+        let rest = if self.is_error() { "the packet that it is about follows" } else { "depends on the type" };
+        f.whole("Rest of Header", REST, hex(&self.fixed[REST]), rest);
+        f.done()
+    }
+}

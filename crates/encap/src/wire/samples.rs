@@ -1,0 +1,383 @@
+//! Frames from real captures, and frames made by hand, read by the whole walk.
+
+use super::checksum::{Uncheckable, Zeroed};
+use super::frame::{Fragment, Trouble, Verified};
+use super::tcp::Flags;
+use super::*;
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        hex.chars().filter_map(|c| c.to_digit(16)).map(|d| u8::try_from(d).expect("a digit")).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn parse(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
+    Frame::parse(link_type, bytes, u32::try_from(bytes.len()).expect("a short frame"))
+}
+
+fn kinds(frame: &Frame<'_>) -> Vec<LayerKind> {
+    frame.layers().iter().map(|layer| layer.kind).collect()
+}
+
+fn troubles(frame: &Frame<'_>) -> Vec<Trouble> {
+    frame.issues().iter().map(|issue| issue.what).collect()
+}
+
+/// `csv_send_macos_lo0.pcapng`, frame 1: a SYN on macOS's loopback.
+const MACOS_SYN: &str = "02000000 4500004000004000400600007f0000017f000001
+    db011f90a121b64400000000b002fffffe340000 02043fd8010303060101080a3140877c0000000004020000";
+/// `csv_send_macos_lo0.pcapng`, frame 5: 15 bytes of data.
+const MACOS_DATA: &str = "02000000 4500004300004000400600007f0000017f000001
+    db011f90a121b64559cf9e6f801818ecfe370000 0101080a3140877f35935cb5 474554202f696e6465782e68746d6c";
+/// `line_chat_npcap.pcap`, frame 1: a SYN on Windows's loopback.
+const NPCAP_SYN: &str = "02000000 450000348d3f4000800600007f0000017f000001
+    cacc270f111ddb6c000000008002ffff98840000 0204ffd70103030801010402";
+/// `line_chat_npcap.pcap`, frame 4: `Alice`.
+const NPCAP_DATA: &str = "02000000 4500002d8e404000800600007f0000017f000001
+    cacc270f111ddb6d8110bd70501800ff840e0000 416c696365";
+
+#[test]
+fn a_syn_of_macos_with_its_options_and_a_partial_checksum() {
+    let bytes = bytes(MACOS_SYN);
+    let frame = parse(LinkType::NULL, &bytes);
+    assert_eq!(kinds(&frame), [LayerKind::Null, LayerKind::Ipv4, LayerKind::Tcp]);
+    assert_eq!(troubles(&frame), []);
+    let segment = frame.tcp().expect("a segment");
+    assert_eq!((segment.source_port(), segment.destination_port()), (56065, 8080));
+    assert_eq!((segment.seq(), segment.flags(), segment.header_len()), (SeqNumber(0xa121_b644), Flags::SYN, 44));
+    let options: Vec<String> = segment
+        .options()
+        .map(|option| option.expect("well formed").option)
+        .map(|option| format!("{} {option}", option.name()))
+        .collect();
+    assert_eq!(
+        options,
+        [
+            "Maximum Segment Size 16344",
+            "No-Operation ",
+            "Window Scale 6",
+            "No-Operation ",
+            "No-Operation ",
+            "Timestamps TSval 826312572 TSecr 0",
+            "SACK Permitted ",
+            "End of Option List ",
+        ]
+    );
+    let verified = frame.verify();
+    // Nobody fills in the header checksum on this loopback, and nobody finishes TCP's.
+    assert_eq!(verified.network, Some(Checksum::Zeroed(Zeroed::NotComputed)));
+    assert_eq!(verified.transport, Some(Checksum::Partial));
+}
+
+#[test]
+fn data_of_both_systems() {
+    let table = [
+        (MACOS_DATA, &b"GET /index.html"[..], Checksum::Partial),
+        (NPCAP_DATA, b"Alice", Checksum::Valid),
+        (NPCAP_SYN, b"", Checksum::Valid),
+    ];
+    for (hex, payload, transport) in table {
+        let bytes = bytes(hex);
+        let frame = parse(LinkType::NULL, &bytes);
+        assert_eq!((frame.payload(), troubles(&frame)), (payload, vec![]), "{hex}");
+        assert_eq!(frame.verify().transport, Some(transport), "{hex}");
+        // The same packet with no link header, and in LOOP's byte order.
+        assert_eq!(parse(LinkType::RAW, &bytes[4..]).payload(), payload, "{hex}");
+        assert_eq!(parse(LinkType::IPV4, &bytes[4..]).payload(), payload, "{hex}");
+        let looped = [&[0, 0, 0, 2], &bytes[4..]].concat();
+        assert_eq!(parse(LinkType::LOOP, &looped).payload(), payload, "{hex}");
+        assert_eq!(parse(LinkType::NULL, &looped).payload(), payload, "{hex}: captured on a big-endian machine");
+    }
+}
+
+/// A UDP datagram over IPv4 with a payload, its checksums filled in.
+fn udp_packet(payload: &[u8]) -> Vec<u8> {
+    let udp = udp::Repr { source_port: 9000, destination_port: 8080, payload_len: payload.len() };
+    let ip = ipv4::Repr {
+        type_of_service: 0,
+        identification: 1,
+        dont_fragment: true,
+        more_fragments: false,
+        fragment_offset: 0,
+        time_to_live: 64,
+        protocol: IpProtocol::UDP,
+        source: [192, 0, 2, 1].into(),
+        destination: [192, 0, 2, 2].into(),
+        payload_len: udp.buffer_len() + payload.len(),
+    };
+    let mut bytes = vec![0; ip.buffer_len() + udp.buffer_len()];
+    ip.emit(&mut bytes);
+    udp.emit(&mut bytes[20..]);
+    bytes.extend_from_slice(payload);
+    udp::fill_checksum(&mut bytes[20..], &ip.pseudo_header());
+    bytes
+}
+
+fn ethernet_frame(ether_types: &[EtherType], packet: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![2; 12];
+    for (i, ether_type) in ether_types.iter().enumerate() {
+        bytes.extend_from_slice(&ether_type.0.to_be_bytes());
+        if i + 1 < ether_types.len() {
+            bytes.extend_from_slice(&[0, 5]);
+        }
+    }
+    bytes.extend_from_slice(packet);
+    bytes
+}
+
+#[test]
+fn padding_is_told_from_payload_and_from_a_trailer() {
+    let mut bytes = ethernet_frame(&[EtherType::IPV4], &udp_packet(b"hi"));
+    bytes.resize(ethernet::MIN_FRAME_LEN, 0);
+    let frame = parse(LinkType::ETHERNET, &bytes);
+    assert_eq!(frame.payload(), b"hi", "the payload ends where IP says");
+    assert_eq!(frame.layers().last().map(|layer| (layer.kind, layer.range())), Some((LayerKind::Trailer, 44..60)));
+    assert_eq!(troubles(&frame), []);
+    assert_eq!(frame.verify().transport, Some(Checksum::Valid));
+
+    bytes[59] = 7;
+    assert_eq!(troubles(&parse(LinkType::ETHERNET, &bytes)), [Trouble::PaddingNotZero]);
+    bytes.resize(100, 0);
+    let trailing = Trouble::Trailing { layer: LayerKind::Ipv4, bytes: 56 };
+    assert_eq!(troubles(&parse(LinkType::ETHERNET, &bytes)), [trailing]);
+}
+
+#[test]
+fn a_cooked_capture_keeps_the_padding_of_a_short_frame() {
+    let sll2 = sll2::Repr {
+        ether_type: EtherType::IPV4,
+        interface_index: 2,
+        interface_type: sll2::ARPHRD_ETHER,
+        packet_type: 0,
+        address_length: 6,
+        address: [2, 2, 2, 2, 2, 2, 0, 0],
+    };
+    let mut bytes = vec![0; sll2.buffer_len()];
+    sll2.emit(&mut bytes);
+    bytes.extend(udp_packet(b"hi"));
+    bytes.resize(20 + 46, 0);
+    let frame = parse(LinkType::LINUX_SLL2, &bytes);
+    assert_eq!((frame.payload(), troubles(&frame)), (&b"hi"[..], vec![]));
+    assert_eq!(frame.verify().transport, Some(Checksum::Valid));
+}
+
+#[test]
+fn vlan_tags_are_followed_so_far_and_no_further() {
+    let (service, vlan) = (EtherType::SERVICE_VLAN, EtherType::VLAN);
+    let packet = udp_packet(b"this is long enough to need no padding");
+    let tagged = ethernet_frame(&[service, vlan, EtherType::IPV4], &packet);
+    let frame = parse(LinkType::ETHERNET, &tagged);
+    let expected = [LayerKind::Ethernet, LayerKind::Vlan, LayerKind::Vlan, LayerKind::Ipv4, LayerKind::Udp];
+    assert_eq!(kinds(&frame)[..5], expected);
+    assert_eq!(frame.verify(), Verified { network: Some(Checksum::Valid), transport: Some(Checksum::Valid) });
+    let deep = ethernet_frame(&[service, vlan, vlan, vlan, EtherType::IPV4], &packet);
+    assert_eq!(troubles(&parse(LinkType::ETHERNET, &deep)), [Trouble::TooManyTags]);
+}
+
+#[test]
+fn what_was_cut_off_is_told_from_what_was_sent_wrong() {
+    let whole = bytes(MACOS_DATA);
+    let len = u32::try_from(whole.len()).expect("short");
+    // Cut by the capture, within the payload: what is there is read, and the length on the wire is known.
+    let frame = Frame::parse(LinkType::NULL, &whole[..60], len);
+    assert_eq!(troubles(&frame), [Trouble::Snapped { captured: 60, original: len }]);
+    assert_eq!((frame.payload(), frame.payload_len_on_wire()), (&b"GET "[..], 15));
+    assert_eq!(frame.verify().transport, Some(Checksum::Uncheckable(Uncheckable::CutShort)));
+    // Cut by the capture, within the TCP header.
+    let frame = Frame::parse(LinkType::NULL, &whole[..30], len);
+    let error = HeaderError::TooShort { need: 20, have: 6 };
+    assert_eq!(frame.issues()[1].what, Trouble::CutOff { layer: LayerKind::Tcp, error });
+    assert_eq!(frame.issues()[1].at, 24);
+    // Sent so short, or so the record says: IP promises more than there is.
+    let frame = parse(LinkType::NULL, &whole[..30]);
+    assert_eq!(troubles(&frame), [ipv4_too_long(67, 26), Trouble::Malformed { layer: LayerKind::Tcp, error }]);
+    // The record holds more than it says there was.
+    let frame = Frame::parse(LinkType::NULL, &whole, 4);
+    assert_eq!(troubles(&frame), [Trouble::OriginalTooShort { captured: len, original: 4 }]);
+    assert_eq!(frame.payload(), b"GET /index.html");
+}
+
+/// IPv4 says so many bytes where there is room for fewer.
+fn ipv4_too_long(said: u32, there: u32) -> Trouble {
+    Trouble::LengthTooLong { layer: LayerKind::Ipv4, said, there }
+}
+
+#[test]
+fn ip_lengths_that_lie() {
+    let mut packet = udp_packet(b"hello");
+    packet[2..4].copy_from_slice(&[0, 0]);
+    let frame = parse(LinkType::RAW, &packet);
+    assert_eq!(troubles(&frame), [Trouble::LengthLeftToCard(33)], "as segmentation offload leaves it");
+    assert_eq!((frame.payload(), frame.verify().transport), (&b"hello"[..], Some(Checksum::Valid)));
+    packet[2..4].copy_from_slice(&[0, 12]);
+    let too_short = Trouble::LengthTooShort { layer: LayerKind::Ipv4, said: 12 };
+    assert_eq!(troubles(&parse(LinkType::RAW, &packet)), [too_short]);
+    packet[2..4].copy_from_slice(&[0, 200]);
+    let frame = parse(LinkType::RAW, &packet);
+    assert_eq!(troubles(&frame), [ipv4_too_long(200, 33)]);
+    assert_eq!(frame.verify().transport, Some(Checksum::Uncheckable(Uncheckable::CutShort)));
+}
+
+#[test]
+fn udp_lengths_that_lie() {
+    let table = [
+        (0, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),
+        (7, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 7 }, b"hello"),
+        (11, Trouble::Trailing { layer: LayerKind::Udp, bytes: 2 }, b"hel"),
+        (99, Trouble::LengthTooLong { layer: LayerKind::Udp, said: 99, there: 13 }, b"hello"),
+    ];
+    for (length, trouble, payload) in table {
+        let mut packet = udp_packet(b"hello");
+        packet[25] = length;
+        let frame = parse(LinkType::RAW, &packet);
+        assert_eq!((troubles(&frame), frame.payload()), (vec![trouble], payload), "{length}");
+    }
+}
+
+#[test]
+fn fragments_have_no_checksum_to_verify() {
+    let mut packet = udp_packet(b"hello, world, in parts");
+    packet[6] = 0x20;
+    let first = parse(LinkType::RAW, &packet);
+    assert_eq!((first.fragment(), troubles(&first)), (Fragment::First, vec![Trouble::FirstFragment]));
+    assert_eq!(first.verify().transport, Some(Checksum::Uncheckable(Uncheckable::Fragment)));
+    packet[6..8].copy_from_slice(&[0, 3]);
+    let later = parse(LinkType::RAW, &packet);
+    assert_eq!(
+        (later.fragment(), troubles(&later)),
+        (Fragment::Later { offset: 24 }, vec![Trouble::LaterFragment(24)])
+    );
+    assert_eq!((later.udp().is_none(), later.verify().transport, later.payload().len()), (true, None, 30));
+}
+
+/// An IPv6 packet: header, extension headers, then a UDP datagram with a valid checksum.
+fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
+    let udp = udp::Repr { source_port: 9000, destination_port: 8080, payload_len: payload.len() };
+    let ip = ipv6::Repr {
+        traffic_class: 0,
+        flow_label: 0,
+        payload_len: extensions.len() + udp.buffer_len() + payload.len(),
+        next_header: IpProtocol(first),
+        hop_limit: 64,
+        source: std::net::Ipv6Addr::LOCALHOST,
+        destination: std::net::Ipv6Addr::LOCALHOST,
+    };
+    let mut bytes = vec![0; 40];
+    ip.emit(&mut bytes);
+    bytes.extend_from_slice(extensions);
+    let at = bytes.len();
+    bytes.resize(at + 8, 0);
+    udp.emit(&mut bytes[at..]);
+    bytes.extend_from_slice(payload);
+    let length = u32::try_from(8 + payload.len()).expect("short");
+    let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len: length as usize, ..ip }.pseudo_header();
+    udp::fill_checksum(&mut bytes[at..], &pseudo);
+    bytes
+}
+
+#[test]
+fn extension_headers_are_walked() {
+    use LayerKind::{Authentication, DestinationOptions, HopByHop, Ipv6, Payload, Routing, Udp};
+    let options = [60, 0, 1, 4, 0, 0, 0, 0];
+    let fragment = [51, 0, 0, 0, 0, 0, 0, 9];
+    let authentication = [43, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+    let visited = [17, 0, 2, 0, 0, 0, 0, 0];
+    let destination = [44, 0, 1, 4, 0, 0, 0, 0];
+    let chain = [&options[..], &destination, &fragment, &authentication, &visited].concat();
+    let packet = ipv6_packet(0, &chain, b"hi");
+    let frame = parse(LinkType::RAW, &packet);
+    let expected = [Ipv6, HopByHop, DestinationOptions, LayerKind::Fragment, Authentication, Routing, Udp, Payload];
+    assert_eq!((kinds(&frame), troubles(&frame)), (expected.to_vec(), vec![]));
+    assert_eq!(
+        frame.verify(),
+        Verified { network: None, transport: Some(Checksum::Valid) },
+        "an atomic fragment is whole"
+    );
+    assert_eq!(frame.protocol(), Some(IpProtocol::UDP));
+
+    // With a router still to be visited, the destination in the header is not the one that was summed.
+    let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
+    let onward = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
+    assert_eq!(parse(LinkType::RAW, &packet).verify().transport, onward);
+
+    let endless = [60, 0, 1, 4, 0, 0, 0, 0].repeat(frame::MAX_EXTENSIONS + 1);
+    let packet = ipv6_packet(60, &endless, b"hi");
+    assert_eq!(troubles(&parse(LinkType::IPV6, &packet)), [Trouble::TooManyExtensions]);
+
+    let mut packet = ipv6_packet(44, &[17, 0, 0, 0x19, 0, 0, 0, 9], b"hi");
+    let later = parse(LinkType::RAW, &packet);
+    assert_eq!((later.fragment(), later.udp().is_none()), (Fragment::Later { offset: 24 }, true));
+    packet[42..44].copy_from_slice(&[0, 1]);
+    assert_eq!(parse(LinkType::RAW, &packet).fragment(), Fragment::First);
+}
+
+#[test]
+fn an_ipv6_length_of_zero() {
+    // 70,000 bytes after the header, as its hop-by-hop option says.
+    let jumbo = [17, 0, 0xc2, 4, 0, 1, 0x11, 0x70];
+    let payload = vec![b'x'; 70_000 - 16];
+    let packet = ipv6_packet(0, &jumbo, &payload);
+    let frame = parse(LinkType::RAW, &packet);
+    assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::Jumbogram(70_000)], &payload[..]));
+    assert_eq!(frame.verify().transport, Some(Checksum::Valid));
+    // As segmentation offload leaves it.
+    let mut packet = ipv6_packet(17, &[], b"hello");
+    packet[4..6].fill(0);
+    let frame = parse(LinkType::RAW, &packet);
+    assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::LengthLeftToCard(13)], &b"hello"[..]));
+    // A packet with nothing in it.
+    packet[6] = IpProtocol::NO_NEXT_HEADER.0;
+    packet.truncate(40);
+    assert_eq!(troubles(&parse(LinkType::RAW, &packet)), []);
+}
+
+#[test]
+fn what_is_not_read_is_said() {
+    let table: [(LinkType, &str, Trouble); 6] = [
+        (LinkType(147), "00", Trouble::UnknownLinkType(LinkType(147))),
+        (LinkType::NULL, "07000000 00", Trouble::UnknownFamily(7)),
+        (LinkType::RAW, "50", Trouble::UnknownVersion(5)),
+        (LinkType::ETHERNET, "ffffffffffff 020202020202 0003 424203", Trouble::Ieee8023(3)),
+        (LinkType::ETHERNET, "ffffffffffff 020202020202 88cc 0000", Trouble::UnknownEtherType(EtherType(0x88cc))),
+        (LinkType::IPV4, "45000014000000004084000001010101 02020202", Trouble::UnknownProtocol(IpProtocol(132))),
+    ];
+    for (link_type, hex, trouble) in table {
+        let bytes = bytes(hex);
+        assert_eq!(troubles(&parse(link_type, &bytes)), [trouble], "{hex}");
+    }
+}
+
+#[test]
+fn a_port_unreachable_quotes_the_packet_that_it_is_about() {
+    let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
+    message.extend(udp_packet(b"anyone?"));
+    checksum::fill(None, &mut message, icmp::CHECKSUM_AT);
+    let mut packet = udp_packet(&vec![0; message.len() - 8]);
+    packet[9] = IpProtocol::ICMP.0;
+    packet[20..].copy_from_slice(&message);
+    checksum::fill(None, &mut packet[..20], 10);
+    let frame = parse(LinkType::RAW, &packet);
+    assert_eq!(frame.verify().transport, Some(Checksum::Valid));
+    let icmp = frame.icmp().expect("a message");
+    assert!(icmp.meaning().starts_with("port unreachable"), "{}", icmp.meaning());
+    let quoted = parse(LinkType::RAW, icmp.quoted().expect("an error quotes"));
+    assert_eq!(quoted.udp().map(|datagram| datagram.destination_port()), Some(8080));
+}
+
+#[test]
+fn fields_cover_each_header_and_say_why() {
+    let bytes = bytes(MACOS_SYN);
+    let frame = parse(LinkType::NULL, &bytes);
+    for layer in frame.layers() {
+        let fields = frame.fields(layer);
+        let mut covered = vec![false; layer.range().len()];
+        for field in &fields {
+            covered[field.bytes.clone()].fill(true);
+        }
+        assert!(covered.iter().all(|covered| *covered), "{}: {fields:?}", layer.kind);
+    }
+    let tcp = frame.fields(&frame.layers()[2]);
+    let offset = tcp.iter().find(|field| field.name == "Data Offset").expect("there is one");
+    assert_eq!((offset.value.as_str(), offset.bits.clone()), ("11", Some(0..4)));
+    assert_eq!(offset.meaning, "11 × 4 = 44 bytes of header, 24 of them options");
+}

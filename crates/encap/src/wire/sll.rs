@@ -1,0 +1,99 @@
+//! Linux "cooked" capture: what Linux gives in place of a link header when it captures on `any` (`LINUX_SLL`).
+//!
+//! ```text
+//!  0             2             4             6                         14            16
+//! +-------------+-------------+-------------+-------------------------+-------------+
+//! | packet type |  ARPHRD_    | addr length |  link-layer address     |  protocol   |
+//! +-------------+-------------+-------------+-------------------------+-------------+
+//! ```
+
+use std::ops::Range;
+
+use super::bytes::u16_at;
+use super::fields::{Fields, hex, or_unknown};
+use super::{EtherType, Field, HeaderError};
+
+/// Bytes of the header.
+pub const HEADER_LEN: usize = 16;
+
+const PACKET_TYPE: Range<usize> = 0..2;
+const ARPHRD: Range<usize> = 2..4;
+const ADDRESS_LENGTH: Range<usize> = 4..6;
+const ADDRESS: Range<usize> = 6..14;
+const PROTOCOL: Range<usize> = 14..16;
+
+/// A view of a cooked header.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    bytes: &'a [u8; HEADER_LEN],
+}
+
+impl<'a> Header<'a> {
+    /// The header at the front of `bytes`.
+    #[inline]
+    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
+        Ok(Self { bytes })
+    }
+
+    /// Which way the packet went, as [`packet_type_name`] names it.
+    #[must_use]
+    pub fn packet_type(&self) -> u16 {
+        u16_at(self.bytes, PACKET_TYPE)
+    }
+
+    /// The kind of interface (`ARPHRD_` number).
+    #[must_use]
+    pub fn interface_type(&self) -> u16 {
+        u16_at(self.bytes, ARPHRD)
+    }
+
+    /// The sender's link-layer address; its first eight bytes if it has more.
+    #[must_use]
+    pub fn address(&self) -> &'a [u8] {
+        let length = usize::from(u16_at(self.bytes, ADDRESS_LENGTH)).min(ADDRESS.len());
+        &self.bytes[ADDRESS][..length]
+    }
+
+    /// What follows.
+    #[must_use]
+    #[inline]
+    pub fn ether_type(&self) -> EtherType {
+        EtherType(u16_at(self.bytes, PROTOCOL))
+    }
+
+    /// The fields, for a person to read.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut f = Fields::default();
+        f.whole("packet type", PACKET_TYPE, self.packet_type(), packet_type_name(self.packet_type()));
+        f.whole("ARPHRD_ type", ARPHRD, self.interface_type(), interface_type_name(self.interface_type()));
+        let length = u16_at(self.bytes, ADDRESS_LENGTH);
+        f.whole("link-layer address length", ADDRESS_LENGTH, length, "bytes of the address below that count");
+        f.whole("link-layer address", ADDRESS, hex(self.address()), "of the sender");
+        f.whole("protocol type", PROTOCOL, self.ether_type(), or_unknown(self.ether_type().name()));
+        f.done()
+    }
+}
+
+/// Which way a packet went, seen from the machine that captured.
+#[must_use]
+pub const fn packet_type_name(packet_type: u16) -> &'static str {
+    match packet_type {
+        0 => "to us",
+        1 => "broadcast by somebody else",
+        2 => "multicast by somebody else",
+        3 => "from somebody else to somebody else",
+        4 => "from us",
+        _ => "not known here",
+    }
+}
+
+pub(super) const fn interface_type_name(arphrd: u16) -> &'static str {
+    match arphrd {
+        1 => "ARPHRD_ETHER: Ethernet",
+        772 => "ARPHRD_LOOPBACK: loopback",
+        65534 => "ARPHRD_NONE: no link header, as a tunnel",
+        _ => "not known here",
+    }
+}

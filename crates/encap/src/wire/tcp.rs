@@ -1,0 +1,287 @@
+//! TCP (RFC 9293 §3.1).
+//!
+//! ```text
+//!  0       4       8              16                             32
+//! +-------------------------------+------------------------------+
+//! |          Source Port          |       Destination Port       |
+//! +-------------------------------+------------------------------+
+//! |                       Sequence Number                        |
+//! +--------------------------------------------------------------+
+//! |                    Acknowledgment Number                     |
+//! +-------+-------+---------------+------------------------------+
+//! |DOffset|  Rsrvd| Control Bits  |            Window            |
+//! +-------+-------+---------------+------------------------------+
+//! |           Checksum            |        Urgent Pointer        |
+//! +-------------------------------+------------------------------+
+//! |               Options, up to 40 bytes, padded                |
+//! +--------------------------------------------------------------+
+//! ```
+
+mod flags;
+mod options;
+mod seq_number;
+
+use std::ops::Range;
+
+pub use flags::Flags;
+pub use options::{
+    Malformation, MalformedOption, Options, OptionsIter, PlacedOption, SackBlocks, TcpOption, Timestamps,
+};
+pub use seq_number::SeqNumber;
+
+use super::bytes::{put, u16_at, u32_at};
+use super::checksum::{self, PseudoHeader};
+use super::{Field, HeaderError, fields::Fields};
+
+/// Bytes of a header without options.
+pub const HEADER_LEN: usize = 20;
+/// Bytes of the longest header.
+pub const MAX_HEADER_LEN: usize = 60;
+/// Where the checksum stands, for [`checksum::verify`].
+pub const CHECKSUM_AT: usize = CHECKSUM.start;
+
+const SOURCE_PORT: Range<usize> = 0..2;
+const DESTINATION_PORT: Range<usize> = 2..4;
+const SEQUENCE_NUMBER: Range<usize> = 4..8;
+const ACKNOWLEDGMENT_NUMBER: Range<usize> = 8..12;
+const DATA_OFFSET: Range<usize> = 12..13;
+const CONTROL_BITS: Range<usize> = 12..14;
+const WINDOW: Range<usize> = 14..16;
+const CHECKSUM: Range<usize> = 16..18;
+const URGENT_POINTER: Range<usize> = 18..20;
+
+/// A view of a TCP segment. Its header is all there; its payload may be cut short.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    fixed: &'a [u8; HEADER_LEN],
+    bytes: &'a [u8],
+}
+
+impl<'a> Segment<'a> {
+    /// The segment that `bytes` are, if its header is one and is all there.
+    #[inline]
+    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
+        let segment = Self { fixed, bytes };
+        let header_len = segment.header_len();
+        if header_len < HEADER_LEN {
+            return Err(HeaderError::HeaderLength { found: 4 * u16::from(segment.data_offset()), least: 20 });
+        }
+        if header_len > bytes.len() {
+            return Err(HeaderError::too_short(header_len, bytes));
+        }
+        Ok(segment)
+    }
+
+    /// The port that it comes from.
+    #[must_use]
+    #[inline]
+    pub fn source_port(&self) -> u16 {
+        u16_at(self.fixed, SOURCE_PORT)
+    }
+
+    /// The port that it goes to.
+    #[must_use]
+    #[inline]
+    pub fn destination_port(&self) -> u16 {
+        u16_at(self.fixed, DESTINATION_PORT)
+    }
+
+    /// The number of its first byte, or of its SYN.
+    #[must_use]
+    #[inline]
+    pub fn seq(&self) -> SeqNumber {
+        SeqNumber(u32_at(self.fixed, SEQUENCE_NUMBER))
+    }
+
+    /// The number of the byte expected next, if ACK is set; whatever the field holds if it is not.
+    #[must_use]
+    #[inline]
+    pub fn ack(&self) -> SeqNumber {
+        SeqNumber(u32_at(self.fixed, ACKNOWLEDGMENT_NUMBER))
+    }
+
+    #[inline]
+    fn data_offset(&self) -> u8 {
+        self.fixed[DATA_OFFSET.start] >> 4
+    }
+
+    /// Bytes of the header with its options, 20 to 60.
+    #[must_use]
+    #[inline]
+    pub fn header_len(&self) -> usize {
+        4 * usize::from(self.data_offset())
+    }
+
+    /// The control bits.
+    #[must_use]
+    #[inline]
+    pub fn flags(&self) -> Flags {
+        Flags::from_bits(u16_at(self.fixed, CONTROL_BITS))
+    }
+
+    /// Bytes that its sender is ready to take, not scaled.
+    #[must_use]
+    #[inline]
+    pub fn window(&self) -> u16 {
+        u16_at(self.fixed, WINDOW)
+    }
+
+    /// The checksum, as it stands.
+    #[must_use]
+    pub fn checksum(&self) -> u16 {
+        u16_at(self.fixed, CHECKSUM)
+    }
+
+    /// Where urgent data ends, if URG is set.
+    #[must_use]
+    pub fn urgent_pointer(&self) -> u16 {
+        u16_at(self.fixed, URGENT_POINTER)
+    }
+
+    /// The options' bytes.
+    #[must_use]
+    pub fn option_bytes(&self) -> &'a [u8] {
+        &self.bytes[HEADER_LEN..self.header_len()]
+    }
+
+    /// The options, one by one, with their places in the header.
+    #[must_use]
+    pub fn options(&self) -> OptionsIter<'a> {
+        OptionsIter::new(self.option_bytes())
+    }
+
+    /// The payload, as far as it is there.
+    #[must_use]
+    #[inline]
+    pub fn payload(&self) -> &'a [u8] {
+        &self.bytes[self.header_len()..]
+    }
+
+    /// The fields, for a person to read.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut f = Fields::default();
+        let flags = self.flags();
+        f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
+        f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
+        let seq = if flags.contains(Flags::SYN) {
+            "the initial one: the first byte of data will have the next"
+        } else {
+            "the number of the first byte of data"
+        };
+        f.whole("Sequence Number", SEQUENCE_NUMBER, self.seq(), seq);
+        let ack = match (flags.contains(Flags::ACK), self.ack()) {
+            (true, _) => "the number expected next: all before it has arrived",
+            (false, SeqNumber(0)) => "0: it counts only if ACK is set",
+            (false, _) => "does not count, as ACK is not set; should be 0",
+        };
+        f.whole("Acknowledgment Number", ACKNOWLEDGMENT_NUMBER, self.ack(), ack);
+        let (words, bytes) = (self.data_offset(), self.header_len());
+        let offset = format!("{words} × 4 = {bytes} bytes of header, {} of them options", bytes - HEADER_LEN);
+        f.bits("Data Offset", DATA_OFFSET, 0..4, words, offset);
+        f.bits("Reserved", DATA_OFFSET, 4..8, self.fixed[DATA_OFFSET.start] & 0x0f, "must be zero");
+        for (bit, &(flag, name, meaning)) in (0..).zip(&Flags::NAMED) {
+            let set = flags.contains(flag);
+            let meaning = if set { meaning } else { "not set" };
+            f.bits(name, CONTROL_BITS.end - 1..CONTROL_BITS.end, bit..bit + 1, u8::from(set), meaning);
+        }
+        let window = if flags.contains(Flags::SYN) {
+            "bytes that its sender is ready to take; never scaled in a SYN"
+        } else {
+            "what its sender is ready to take, in units of the window scale that its SYN gave"
+        };
+        f.whole("Window", WINDOW, self.window(), window);
+        let sum = format_args!("{:#06x}", self.checksum());
+        f.whole("Checksum", CHECKSUM, sum, "over pseudo header, header and payload");
+        let urgent = if flags.contains(Flags::URG) { "where urgent data ends" } else { "counts only if URG is set" };
+        f.whole("Urgent Pointer", URGENT_POINTER, self.urgent_pointer(), urgent);
+        for option in self.options() {
+            match option {
+                Ok(option) => f.whole(option.option.name(), option.bytes, option.option, option.option.meaning()),
+                Err(malformed) => f.whole("malformed option", malformed.at..bytes, "", malformed),
+            }
+        }
+        f.done()
+    }
+}
+
+/// A TCP header to be written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Repr {
+    /// The port that it comes from.
+    pub source_port: u16,
+    /// The port that it goes to.
+    pub destination_port: u16,
+    /// The number of the first byte, or of the SYN.
+    pub seq: SeqNumber,
+    /// The number expected next. Written as 0 unless `flags` has ACK.
+    pub ack: SeqNumber,
+    /// The control bits.
+    pub flags: Flags,
+    /// What the sender is ready to take: unscaled in a SYN.
+    pub window: u16,
+    /// Where urgent data ends. Written as 0 unless `flags` has URG.
+    pub urgent_pointer: u16,
+    /// The options.
+    pub options: Options,
+}
+
+impl Repr {
+    /// The value of a segment's header, with those of its options that [`Options`] knows.
+    #[must_use]
+    pub fn parse(segment: &Segment<'_>) -> Self {
+        let flags = segment.flags();
+        Self {
+            source_port: segment.source_port(),
+            destination_port: segment.destination_port(),
+            seq: segment.seq(),
+            ack: if flags.contains(Flags::ACK) { segment.ack() } else { SeqNumber(0) },
+            flags,
+            window: segment.window(),
+            urgent_pointer: if flags.contains(Flags::URG) { segment.urgent_pointer() } else { 0 },
+            options: Options::parse(segment.option_bytes()),
+        }
+    }
+
+    /// Bytes that [`Repr::emit`] writes.
+    #[must_use]
+    #[inline]
+    pub const fn buffer_len(&self) -> usize {
+        HEADER_LEN + self.options.buffer_len()
+    }
+
+    /// Writes the header to the front of `buf`, with a checksum of zero: call [`fill_checksum`] once the payload is there.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`Repr::buffer_len`].
+    #[inline]
+    pub fn emit(&self, buf: &mut [u8]) {
+        let header_len = self.buffer_len();
+        let buf = &mut buf[..header_len];
+        put(buf, SOURCE_PORT, &self.source_port.to_be_bytes());
+        put(buf, DESTINATION_PORT, &self.destination_port.to_be_bytes());
+        put(buf, SEQUENCE_NUMBER, &self.seq.0.to_be_bytes());
+        let ack = if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 };
+        put(buf, ACKNOWLEDGMENT_NUMBER, &ack.to_be_bytes());
+        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
+        let data_offset = (header_len / 4) as u16;
+        put(buf, CONTROL_BITS, &(data_offset << 12 | self.flags.bits()).to_be_bytes());
+        put(buf, WINDOW, &self.window.to_be_bytes());
+        put(buf, CHECKSUM, &[0, 0]);
+        let urgent = if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 };
+        put(buf, URGENT_POINTER, &urgent.to_be_bytes());
+        self.options.emit(&mut buf[HEADER_LEN..]);
+    }
+}
+
+/// Writes the checksum of a whole segment.
+///
+/// # Panics
+///
+/// If `segment` is shorter than a header.
+#[inline]
+pub fn fill_checksum(segment: &mut [u8], pseudo: &PseudoHeader) {
+    checksum::fill(Some(pseudo), segment, CHECKSUM_AT);
+}

@@ -1,0 +1,116 @@
+//! The control bits of a TCP header (RFC 9293 §3.1, RFC 3168 §6.1).
+
+use std::fmt;
+use std::ops::BitOr;
+
+/// A set of control bits. Shown as Wireshark does: `SYN, ACK`.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// No bit set.
+    pub const NONE: Self = Self(0);
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronize sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// Push: hand the data over now.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgment number counts.
+    pub const ACK: Self = Self(0x10);
+    /// The urgent pointer counts.
+    pub const URG: Self = Self(0x20);
+    /// ECN echo.
+    pub const ECE: Self = Self(0x40);
+    /// Congestion window reduced.
+    pub const CWR: Self = Self(0x80);
+
+    /// Each bit with its name and meaning, from the first on the wire to the last.
+    pub const NAMED: [(Self, &'static str, &'static str); 8] = [
+        (Self::CWR, "CWR", "congestion window reduced"),
+        (Self::ECE, "ECE", "ECN echo: a router on the way was filling up; in a SYN: I take part in ECN"),
+        (Self::URG, "URG", "the urgent pointer counts"),
+        (Self::ACK, "ACK", "the acknowledgment number counts"),
+        (Self::PSH, "PSH", "push: hand the data to the application now"),
+        (Self::RST, "RST", "reset: the connection ends here, both ways"),
+        (Self::SYN, "SYN", "synchronize sequence numbers: counts as one byte"),
+        (Self::FIN, "FIN", "no more data from the sender: counts as one byte"),
+    ];
+
+    /// The bits of the 16-bit field that they lie in.
+    #[must_use]
+    #[inline]
+    pub const fn from_bits(field: u16) -> Self {
+        Self((field & 0xff) as u8)
+    }
+
+    /// The bits, in the low byte of their 16-bit field.
+    #[must_use]
+    #[inline]
+    pub const fn bits(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set.
+    #[must_use]
+    #[inline]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// What SYN and FIN add to the sequence numbers that a segment takes: one each.
+    #[must_use]
+    #[inline]
+    pub const fn sequence_len(self) -> u32 {
+        self.contains(Self::SYN) as u32 + self.contains(Self::FIN) as u32
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.pad("none");
+        }
+        // From the last bit to the first, as people say it: SYN, ACK.
+        let names = Self::NAMED.iter().rev().filter(|(flag, ..)| self.contains(*flag));
+        f.pad(&names.map(|&(_, name, _)| name).collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_as_people_say_them() {
+        let table = [
+            (Flags::NONE, "none", 0),
+            (Flags::SYN | Flags::ACK, "SYN, ACK", 1),
+            (Flags::FIN | Flags::PSH | Flags::ACK, "FIN, PSH, ACK", 1),
+            (Flags::SYN | Flags::ECE | Flags::CWR, "SYN, ECE, CWR", 1),
+        ];
+        for (flags, text, sequence_len) in table {
+            assert_eq!(flags.to_string(), text);
+            assert_eq!(flags.sequence_len(), sequence_len, "{text}");
+            assert_eq!(Flags::from_bits(flags.bits()), flags);
+        }
+    }
+}

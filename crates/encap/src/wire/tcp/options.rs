@@ -1,0 +1,363 @@
+//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018).
+
+use std::fmt;
+use std::ops::Range;
+
+use super::{HEADER_LEN, SeqNumber};
+use crate::wire::bytes::{u16_at, u32_at};
+use crate::wire::fields::hex;
+
+const END_OF_LIST: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MAXIMUM_SEGMENT_SIZE: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
+
+/// One option.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TcpOption<'a> {
+    /// Nothing but padding follows.
+    EndOfList,
+    /// Padding between options.
+    NoOperation,
+    /// The most payload, with options, that the sender takes in one segment. In a SYN only.
+    MaximumSegmentSize(u16),
+    /// By how many bits the sender's later windows are to be shifted. In a SYN only.
+    WindowScale(u8),
+    /// The sender takes selective acknowledgments. In a SYN only.
+    SackPermitted,
+    /// What has arrived beyond a gap.
+    Sack(SackBlocks<'a>),
+    /// When it was sent, and what it answers.
+    Timestamps(Timestamps),
+    /// Another.
+    Unknown {
+        /// Its number.
+        kind: u8,
+        /// What follows its kind and length.
+        data: &'a [u8],
+    },
+}
+
+/// The timestamps option (RFC 7323 §3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timestamps {
+    /// `TSval`: the sender's clock.
+    pub value: u32,
+    /// `TSecr`: the `TSval` that it answers; 0 in the first SYN.
+    pub echo_reply: u32,
+}
+
+/// The blocks of a selective acknowledgment (RFC 2018 §3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SackBlocks<'a>(&'a [u8]);
+
+impl SackBlocks<'_> {
+    /// Each block: its first number, and the number after its last.
+    pub fn iter(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
+        let (blocks, _) = self.0.as_chunks::<8>();
+        blocks.iter().map(|block| (SeqNumber(u32_at(block, 0..4)), SeqNumber(u32_at(block, 4..8))))
+    }
+}
+
+impl TcpOption<'_> {
+    /// The option's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::EndOfList => "End of Option List",
+            Self::NoOperation => "No-Operation",
+            Self::MaximumSegmentSize(_) => "Maximum Segment Size",
+            Self::WindowScale(_) => "Window Scale",
+            Self::SackPermitted => "SACK Permitted",
+            Self::Sack(_) => "SACK",
+            Self::Timestamps(_) => "Timestamps",
+            Self::Unknown { .. } => "unknown option",
+        }
+    }
+
+    /// What the option says.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        match self {
+            Self::EndOfList => "nothing but padding follows".into(),
+            Self::NoOperation => "padding, so that what follows is aligned".into(),
+            Self::MaximumSegmentSize(_) => {
+                "the most bytes that the sender takes in one segment, without headers".into()
+            }
+            Self::WindowScale(shift) => {
+                // RFC 7323 §2.3: a greater shift counts as 14.
+                format!("the sender's later windows count × {}", 1_u32 << (*shift).min(14))
+            }
+            Self::SackPermitted => "the sender takes selective acknowledgments".into(),
+            Self::Sack(_) => "what has arrived beyond a gap".into(),
+            Self::Timestamps(Timestamps { echo_reply: 0, .. }) => "the sender's clock; answers nothing yet".into(),
+            Self::Timestamps(_) => "the sender's clock, and the clock of what it answers".into(),
+            Self::Unknown { kind, .. } => format!("option {kind} is not known here"),
+        }
+    }
+}
+
+impl fmt::Display for TcpOption<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndOfList | Self::NoOperation | Self::SackPermitted => Ok(()),
+            Self::MaximumSegmentSize(mss) => write!(f, "{mss}"),
+            Self::WindowScale(shift) => write!(f, "{shift}"),
+            Self::Sack(blocks) => {
+                for (i, (left, right)) in blocks.iter().enumerate() {
+                    write!(f, "{}{left}-{right}", if i == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
+            Self::Timestamps(Timestamps { value, echo_reply }) => write!(f, "TSval {value} TSecr {echo_reply}"),
+            Self::Unknown { data, .. } => f.write_str(&hex(data)),
+        }
+    }
+}
+
+/// An option and its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlacedOption<'a> {
+    /// Its bytes within the TCP header.
+    pub bytes: Range<usize>,
+    /// What it is.
+    pub option: TcpOption<'a>,
+}
+
+/// An option that cannot be read, and with it all after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("option {kind} at byte {at} of the header: {what}")]
+pub struct MalformedOption {
+    /// Where it begins within the TCP header.
+    pub at: usize,
+    /// Its number.
+    pub kind: u8,
+    /// What is wrong.
+    pub what: Malformation,
+}
+
+/// What is wrong with an option.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Malformation {
+    /// The header ends after the kind.
+    #[error("the header ends before its length")]
+    NoLength,
+    /// The length counts kind and length, so it is 2 at least.
+    #[error("its length is {0}, the least is 2")]
+    LengthTooSmall(u8),
+    /// It passes the end of the header.
+    #[error("its length is {length}, but {left} bytes are left in the header")]
+    PastEnd {
+        /// What the length says.
+        length: u8,
+        /// Bytes from its kind to the end of the header.
+        left: u8,
+    },
+    /// An option of this kind never has this length.
+    #[error("its length is {0}, which no option of this kind has")]
+    WrongLength(u8),
+}
+
+/// The options of a header, in order. Ends at the end of the list, or after the first that is malformed.
+#[derive(Clone, Debug)]
+pub struct OptionsIter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> OptionsIter<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The option that `rest` begins with, and its length.
+    fn read(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), Malformation> {
+        let (kind, length) = match *rest {
+            [END_OF_LIST, ..] | [] => return Ok((TcpOption::EndOfList, rest.len())),
+            [NO_OPERATION, ..] => return Ok((TcpOption::NoOperation, 1)),
+            [_] => return Err(Malformation::NoLength),
+            [kind, length, ..] => (kind, length),
+        };
+        if length < 2 {
+            return Err(Malformation::LengthTooSmall(length));
+        }
+        let Some(data) = rest.get(2..usize::from(length)) else {
+            return Err(Malformation::PastEnd { length, left: u8::try_from(rest.len()).unwrap_or(u8::MAX) });
+        };
+        let option = match (kind, data.len()) {
+            (MAXIMUM_SEGMENT_SIZE, 2) => TcpOption::MaximumSegmentSize(u16_at(data, 0..2)),
+            (WINDOW_SCALE, 1) => TcpOption::WindowScale(data[0]),
+            (SACK_PERMITTED, 0) => TcpOption::SackPermitted,
+            (SACK, 8 | 16 | 24 | 32) => TcpOption::Sack(SackBlocks(data)),
+            (TIMESTAMPS, 8) => {
+                TcpOption::Timestamps(Timestamps { value: u32_at(data, 0..4), echo_reply: u32_at(data, 4..8) })
+            }
+            (MAXIMUM_SEGMENT_SIZE | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) => {
+                return Err(Malformation::WrongLength(length));
+            }
+            _ => TcpOption::Unknown { kind, data },
+        };
+        Ok((option, usize::from(length)))
+    }
+}
+
+impl<'a> Iterator for OptionsIter<'a> {
+    type Item = Result<PlacedOption<'a>, MalformedOption>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.bytes[self.at..];
+        let &kind = rest.first()?;
+        let at = HEADER_LEN + self.at;
+        Some(match Self::read(rest) {
+            Ok((option, length)) => {
+                self.at += length;
+                Ok(PlacedOption { bytes: at..at + length, option })
+            }
+            Err(what) => {
+                self.at = self.bytes.len();
+                Err(MalformedOption { at, kind, what })
+            }
+        })
+    }
+}
+
+/// The options that a connection lives by, to be written in the order and with the padding that Linux gives them
+/// (`tcp_options_write`): MSS, SACK permitted, timestamps, window scale.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Options {
+    /// Maximum segment size. In a SYN only.
+    pub maximum_segment_size: Option<u16>,
+    /// The sender takes selective acknowledgments. In a SYN only.
+    pub sack_permitted: bool,
+    /// Timestamps.
+    pub timestamps: Option<Timestamps>,
+    /// Window scale. In a SYN only.
+    pub window_scale: Option<u8>,
+}
+
+impl Options {
+    /// Reads those options that it knows, as far as they are well formed.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut options = Self::default();
+        for PlacedOption { option, .. } in OptionsIter::new(bytes).map_while(Result::ok) {
+            match option {
+                TcpOption::MaximumSegmentSize(mss) => options.maximum_segment_size = Some(mss),
+                TcpOption::WindowScale(shift) => options.window_scale = Some(shift),
+                TcpOption::SackPermitted => options.sack_permitted = true,
+                TcpOption::Timestamps(timestamps) => options.timestamps = Some(timestamps),
+                TcpOption::EndOfList | TcpOption::NoOperation | TcpOption::Sack(_) | TcpOption::Unknown { .. } => {}
+            }
+        }
+        options
+    }
+
+    /// Bytes that [`Options::emit`] writes: a multiple of 4.
+    #[must_use]
+    #[inline]
+    pub const fn buffer_len(&self) -> usize {
+        let timestamps_or_sack = match (self.timestamps.is_some(), self.sack_permitted) {
+            (true, _) => 12,
+            (false, true) => 4,
+            (false, false) => 0,
+        };
+        4 * self.maximum_segment_size.is_some() as usize + timestamps_or_sack + 4 * self.window_scale.is_some() as usize
+    }
+
+    /// Writes the options to the front of `buf`.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`Options::buffer_len`].
+    #[inline]
+    pub fn emit(&self, buf: &mut [u8]) {
+        let mut rest = buf;
+        if let Some(mss) = self.maximum_segment_size {
+            let [high, low] = mss.to_be_bytes();
+            rest = write(rest, &[MAXIMUM_SEGMENT_SIZE, 4, high, low]);
+        }
+        // Two bytes of SACK permitted, or of padding, align the timestamps.
+        let pair = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION, NO_OPERATION] };
+        if let Some(Timestamps { value, echo_reply }) = self.timestamps {
+            rest = write(rest, &pair);
+            rest = write(rest, &[TIMESTAMPS, 10]);
+            rest = write(rest, &value.to_be_bytes());
+            rest = write(rest, &echo_reply.to_be_bytes());
+        } else if self.sack_permitted {
+            rest = write(rest, &[NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2]);
+        }
+        if let Some(shift) = self.window_scale {
+            write(rest, &[NO_OPERATION, WINDOW_SCALE, 3, shift]);
+        }
+    }
+}
+
+/// Writes `bytes` and gives what is left.
+#[inline]
+fn write<'b>(buf: &'b mut [u8], bytes: &[u8]) -> &'b mut [u8] {
+    let (front, rest) = buf.split_at_mut(bytes.len());
+    front.copy_from_slice(bytes);
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_as_linux_writes_them() {
+        let timestamps = Some(Timestamps { value: 1, echo_reply: 2 });
+        let syn = Options { maximum_segment_size: Some(1460), sack_permitted: true, timestamps, window_scale: Some(7) };
+        let table: [(Options, &[u8]); 4] = [
+            (syn, &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7]),
+            (Options { timestamps: None, ..syn }, &[2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7]),
+            (Options { timestamps, ..Options::default() }, &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]),
+            (Options::default(), &[]),
+        ];
+        for (options, bytes) in table {
+            let mut buf = vec![0; options.buffer_len()];
+            options.emit(&mut buf);
+            assert_eq!(buf, bytes, "{options:?}");
+            assert_eq!(Options::parse(bytes), options, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_options_are_named_with_their_place() {
+        let table: [(&[u8], usize, &str); 5] = [
+            (
+                &[1, 1, 8, 10, 0, 0, 0, 0],
+                22,
+                "option 8 at byte 22 of the header: its length is 10, but 6 bytes are left in the header",
+            ),
+            (&[1, 1, 1, 2], 23, "option 2 at byte 23 of the header: the header ends before its length"),
+            (&[3, 1, 0, 0], 20, "option 3 at byte 20 of the header: its length is 1, the least is 2"),
+            (&[254, 0, 0, 0], 20, "option 254 at byte 20 of the header: its length is 0, the least is 2"),
+            (&[2, 3, 5, 0], 20, "option 2 at byte 20 of the header: its length is 3, which no option of this kind has"),
+        ];
+        for (bytes, at, text) in table {
+            let malformed = OptionsIter::new(bytes).find_map(Result::err).expect(text);
+            assert_eq!((malformed.at, malformed.to_string().as_str()), (at, text));
+            assert!(
+                OptionsIter::new(bytes).last().is_some_and(|last| last.is_err()),
+                "{text}: nothing is read after it"
+            );
+        }
+    }
+
+    #[test]
+    fn selective_acknowledgments_and_unknown_options() {
+        let bytes = [1, 1, 5, 10, 0, 0, 0, 5, 0, 0, 0, 9, 254, 4, 0xf9, 0x89, 0, 7, 7, 7];
+        let options: Vec<_> = OptionsIter::new(&bytes).map(|option| option.expect("well formed")).collect();
+        let TcpOption::Sack(blocks) = options[2].option else { panic!("{options:?}") };
+        assert_eq!(blocks.iter().collect::<Vec<_>>(), [(SeqNumber(5), SeqNumber(9))]);
+        assert_eq!(options[2].option.to_string(), "5-9");
+        assert_eq!(options[3].option, TcpOption::Unknown { kind: 254, data: &[0xf9, 0x89] });
+        // What follows the end of the list is padding, whatever it holds.
+        assert_eq!(options[4], PlacedOption { bytes: 36..40, option: TcpOption::EndOfList });
+        assert_eq!(options.len(), 5);
+    }
+}

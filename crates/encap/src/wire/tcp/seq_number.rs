@@ -1,0 +1,108 @@
+//! Sequence numbers: they wrap, so earlier and later are a matter of distance (RFC 9293 §3.4, RFC 1982).
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+
+/// A TCP sequence number, modulo 2³².
+///
+/// It has no `Ord`: of two numbers, the earlier is the one from which the other is reached in less than 2³¹ steps, which
+/// is no order (going round, each is before the next).
+///
+/// ```
+/// use switchboard_encap::wire::SeqNumber;
+///
+/// let last = SeqNumber(u32::MAX);
+/// assert_eq!(last + 3, SeqNumber(2));
+/// assert!(last.is_before(SeqNumber(2)));
+/// assert_eq!(SeqNumber(2) - last, 3);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct SeqNumber(pub u32);
+
+impl SeqNumber {
+    /// Whether it comes before `other`. At a distance of exactly 2³¹, of which RFC 1982 §3.2 says nothing, each does.
+    #[must_use]
+    #[inline]
+    pub const fn is_before(self, other: Self) -> bool {
+        self.distance_to(other) < 0
+    }
+
+    /// Whether it comes after `other`.
+    #[must_use]
+    #[inline]
+    pub const fn is_after(self, other: Self) -> bool {
+        other.is_before(self)
+    }
+
+    /// `self - other`, as a signed number.
+    #[inline]
+    const fn distance_to(self, other: Self) -> i32 {
+        self.0.wrapping_sub(other.0).cast_signed()
+    }
+}
+
+impl Add<u32> for SeqNumber {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, bytes: u32) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}
+
+impl AddAssign<u32> for SeqNumber {
+    #[inline]
+    fn add_assign(&mut self, bytes: u32) {
+        *self = *self + bytes;
+    }
+}
+
+impl Sub<u32> for SeqNumber {
+    type Output = Self;
+
+    #[inline]
+    fn sub(self, bytes: u32) -> Self {
+        Self(self.0.wrapping_sub(bytes))
+    }
+}
+
+impl Sub for SeqNumber {
+    type Output = i32;
+
+    /// How far `self` is after `other`; negative if it is before.
+    #[inline]
+    fn sub(self, other: Self) -> i32 {
+        self.distance_to(other)
+    }
+}
+
+impl fmt::Display for SeqNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earlier_and_later_across_the_wrap() {
+        let table = [
+            (0, 1, true),
+            (1, 0, false),
+            (7, 7, false),
+            (u32::MAX, 0, true),
+            (0xffff_ff00, 0x100, true),
+            (0x100, 0xffff_ff00, false),
+            (0, 0x7fff_ffff, true),
+            (0, 0x8000_0001, false),
+        ];
+        for (a, b, before) in table {
+            let (a, b) = (SeqNumber(a), SeqNumber(b));
+            assert_eq!(a.is_before(b), before, "{a} {b}");
+            assert_eq!(b.is_after(a), before, "{a} {b}");
+            assert_eq!(a + (b - a).cast_unsigned(), b, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! VLAN tags (IEEE 802.1Q, stacked by 802.1ad).
+//!
+//! ```text
+//!  0     3   4                16                      32
+//! +-----+---+----------------+-----------------------+
+//! | PCP |DEI|      VID       |       EtherType       |
+//! +-----+---+----------------+-----------------------+
+//! ```
+//!
+//! The `EtherType` before a tag says that it is one; the tag's own says what follows.
+
+use std::ops::Range;
+
+use super::bytes::{put, u16_at};
+use super::fields::{Fields, or_unknown};
+use super::{EtherType, Field, HeaderError};
+
+/// Bytes of a tag.
+pub const HEADER_LEN: usize = 4;
+
+const CONTROL: Range<usize> = 0..2;
+const ETHER_TYPE: Range<usize> = 2..4;
+
+/// A view of a VLAN tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag<'a> {
+    bytes: &'a [u8; HEADER_LEN],
+}
+
+impl<'a> Tag<'a> {
+    /// The tag at the front of `bytes`.
+    #[inline]
+    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
+        Ok(Self { bytes })
+    }
+
+    /// Priority code point, 0 to 7.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.bytes[0] >> 5
+    }
+
+    /// Drop eligible indicator: may be dropped first.
+    #[must_use]
+    pub fn drop_eligible(&self) -> bool {
+        self.bytes[0] & 0x10 != 0
+    }
+
+    /// VLAN identifier, 12 bits.
+    #[must_use]
+    pub fn vlan_id(&self) -> u16 {
+        u16_at(self.bytes, CONTROL) & 0x0fff
+    }
+
+    /// What follows.
+    #[must_use]
+    #[inline]
+    pub fn ether_type(&self) -> EtherType {
+        EtherType(u16_at(self.bytes, ETHER_TYPE))
+    }
+
+    /// The fields, for a person to read.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let mut f = Fields::default();
+        f.bits("PCP", 0..1, 0..3, self.priority(), "priority, 0 to 7");
+        let drop = if self.drop_eligible() { "may be dropped first" } else { "not marked to be dropped first" };
+        f.bits("DEI", 0..1, 3..4, u8::from(self.drop_eligible()), drop);
+        let vlan = match self.vlan_id() {
+            0 => "0: priority only, no VLAN",
+            0xfff => "reserved",
+            _ => "the virtual network that the frame belongs to",
+        };
+        f.bits("VID", CONTROL, 4..16, self.vlan_id(), vlan);
+        f.whole("EtherType", ETHER_TYPE, self.ether_type(), or_unknown(self.ether_type().name()));
+        f.done()
+    }
+}
+
+/// A tag to be written. The header before it has [`EtherType::VLAN`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Repr {
+    /// Priority code point, 0 to 7.
+    pub priority: u8,
+    /// May be dropped first.
+    pub drop_eligible: bool,
+    /// VLAN identifier, 12 bits.
+    pub vlan_id: u16,
+    /// What follows.
+    pub ether_type: EtherType,
+}
+
+impl Repr {
+    /// The value of a tag.
+    #[must_use]
+    pub fn parse(tag: &Tag<'_>) -> Self {
+        Self {
+            priority: tag.priority(),
+            drop_eligible: tag.drop_eligible(),
+            vlan_id: tag.vlan_id(),
+            ether_type: tag.ether_type(),
+        }
+    }
+
+    /// Bytes that [`Repr::emit`] writes.
+    #[must_use]
+    pub const fn buffer_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    /// Writes the tag to the front of `buf`. Bits that do not fit their field are left out.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`Repr::buffer_len`].
+    #[inline]
+    pub fn emit(&self, buf: &mut [u8]) {
+        let buf = &mut buf[..HEADER_LEN];
+        let control = u16::from(self.priority) << 13 | u16::from(self.drop_eligible) << 12 | self.vlan_id & 0x0fff;
+        put(buf, CONTROL, &control.to_be_bytes());
+        put(buf, ETHER_TYPE, &self.ether_type.0.to_be_bytes());
+    }
+}
