@@ -8,5 +8,6 @@
 
 pub mod capture;
 pub mod rows;
+pub mod show;
 pub mod time;
 pub mod wire;

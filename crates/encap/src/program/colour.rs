@@ -11,6 +11,28 @@ pub(crate) fn is_wanted(to: &impl IsTerminal) -> bool {
     to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// When to colour, as asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Wherever it goes
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl When {
+    /// Whether to colour what is written to `to`.
+    pub(crate) fn is_wanted(self, to: &impl IsTerminal) -> bool {
+        match self {
+            Self::Auto => is_wanted(to),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// The colour that compilers give a severity.
 pub(crate) fn of(severity: Severity) -> Style {
     match severity {

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use switchboard_encap::capture::ReadError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -14,9 +15,26 @@ pub(crate) enum Failure {
     /// A file could not be read.
     #[error("cannot read {}: {error}", show::safe(file))]
     Read { file: String, error: io::Error },
+    /// A file is no capture, or one that is damaged.
+    #[error("cannot read {}: {error}{}", show::safe(file), hint(error))]
+    Capture { file: String, error: ReadError },
+    /// A capture has fewer frames than that.
+    #[error("{} has {frames} frames: there is no frame {number}", show::safe(file))]
+    NoSuchFrame { file: String, number: u64, frames: u64 },
+    /// A file could not be written.
+    #[error("cannot write {}: {error}", show::safe(file))]
+    WriteFile { file: String, error: io::Error },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+}
+
+/// Whoever gives messages where a capture is wanted is told how to make one of them.
+const fn hint(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::NotACapture { .. } => "; of a CSV of messages, make one: encap build FILE.csv -o FILE.pcapng",
+        _ => "",
+    }
 }
 
 impl Failure {

@@ -3,6 +3,7 @@
 mod check;
 mod colour;
 mod failure;
+mod show;
 
 use std::process::ExitCode;
 
@@ -21,12 +22,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Show(show::Args),
 }
 
 /// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Show(args) => show::run(&args),
     };
     done.unwrap_or_else(Failure::report)
 }

@@ -1,0 +1,94 @@
+//! A frame, explained: what wraps what, each byte with its field, each field with its reason, each checksum worked.
+//!
+//! ```text
+//! frame, number, time, comments ─▶ Subject ─▶ View ─▶ text (terminal), html (one page), JSON (serde)
+//! ```
+//!
+//! A [`Subject`] is a frame with what is known about it, wherever it comes from: read from a capture, or just built. A
+//! [`View`] is all that is said of it, as data, made safe to show; each way of showing only lays it out. So the three
+//! never say different things.
+//!
+//! ```
+//! use switchboard_encap::show::{Subject, View};
+//! use switchboard_encap::wire::{Frame, LinkType};
+//!
+//! # let bytes = [
+//! #     2, 0, 0, 0, 0x45, 0, 0, 0x1f, 0, 0, 0x40, 0, 0x40, 0x11, 0x3c, 0xcc, 127, 0, 0, 1, 127, 0, 0, 1,
+//! #     0x23, 0x28, 0x1f, 0x90, 0, 11, 0, 0, b'h', b'i', b'\n',
+//! # ];
+//! let view = View::new(&Subject::new(1, Frame::parse(LinkType::NULL, &bytes, 35)));
+//! assert_eq!(view.wrapping(), "payload 3 → UDP datagram 3 + 8 = 11 → IPv4 packet 11 + 20 = 31 → NULL loopback frame 31 + 4 = 35");
+//! ```
+
+mod bits;
+mod checksum;
+mod escape;
+pub mod html;
+mod layer;
+mod line;
+pub mod text;
+mod view;
+
+pub use checksum::{ChecksumView, LeftOut, Part, Work, Words};
+pub use layer::{FieldView, LayerView, Stage};
+pub use line::Line;
+pub use view::{IssueView, View};
+
+use crate::capture::Packet;
+use crate::time::Timestamp;
+use crate::wire::Frame;
+
+/// A frame, and what is known about it beside its bytes.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was captured, or is said to have been sent.
+    pub time: Option<Timestamp>,
+    /// When the first frame beside it was: times are shown relative to that.
+    pub first: Option<Timestamp>,
+    /// What was remarked on it.
+    pub comments: Vec<String>,
+    /// The frame, taken apart.
+    pub frame: Frame<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// A frame of which nothing more is known.
+    #[must_use]
+    pub fn new(number: u64, frame: Frame<'a>) -> Self {
+        Self { number, time: None, first: None, comments: Vec::new(), frame }
+    }
+
+    /// A packet as a capture has it. `first` is the time of the capture's first.
+    #[must_use]
+    pub fn captured(packet: &Packet<'a>, first: Option<Timestamp>) -> Self {
+        Self {
+            number: packet.number,
+            time: packet.time,
+            first,
+            comments: packet.comments().map(std::borrow::Cow::into_owned).collect(),
+            frame: Frame::parse(packet.link_type, packet.captured, packet.original_len),
+        }
+    }
+
+    /// Nanoseconds after the first, or before it.
+    fn relative_nanos(&self) -> Option<i128> {
+        Some(i128::from(self.time?.as_nanos()) - i128::from(self.first?.as_nanos()))
+    }
+}
+
+/// A number of nanoseconds as seconds with all nine decimals.
+fn seconds(nanos: i128) -> String {
+    const NANOS_A_SECOND: u128 = 1_000_000_000;
+    let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+    format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
+}
+
+/// A count with its noun.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Bits of a field, drawn as packet analysers draw them: `0101 ....` is 5 in the first half of a byte.
+
+use std::ops::Range;
+
+/// The bits of `bytes` in groups of four, those outside `bits` as dots. Bit 0 is the first of the first byte.
+pub(super) fn diagram(bytes: &[u8], bits: &Range<u8>) -> String {
+    let mut text = String::with_capacity(bytes.len() * 10);
+    let each = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1));
+    for (i, bit) in each.enumerate() {
+        if i > 0 && i % 4 == 0 {
+            text.push(' ');
+        }
+        let inside = (usize::from(bits.start)..usize::from(bits.end)).contains(&i);
+        text.push(match (inside, bit) {
+            (false, _) => '.',
+            (true, 0) => '0',
+            (true, _) => '1',
+        });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_stand_where_they_are_on_the_wire() {
+        let table = [
+            (&[0x45][..], 0..4, "0100 ...."),
+            (&[0x45], 4..8, ".... 0101"),
+            (&[0x40, 0x00], 1..2, ".1.. .... .... ...."),
+            (&[0x40, 0x03], 3..16, "...0 0000 0000 0011"),
+            (&[0x18], 3..4, "...1 ...."),
+            (&[], 0..4, ""),
+        ];
+        for (bytes, bits, expected) in table {
+            assert_eq!(diagram(bytes, &bits), expected, "{bytes:02x?} {bits:?}");
+        }
+    }
+}

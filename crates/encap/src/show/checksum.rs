@@ -1,0 +1,318 @@
+//! Checksums, worked step by step as one would on paper, and what the field that should hold them holds.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::wire::checksum::{self, Uncheckable, Zeroed};
+use crate::wire::{Checksum, Frame, Layer, LayerKind, PseudoHeader};
+use crate::wire::{icmp, tcp, udp};
+
+/// Words of one stretch that are shown from its beginning, where it is too long to show all.
+const FIRST_WORDS: usize = 16;
+/// Words that are shown from its end.
+const LAST_WORDS: usize = 8;
+/// Words of a header are all shown: the longest has 60 bytes.
+const HEADER_WORDS: usize = 30;
+
+/// Where the checksum of an IPv4 header stands.
+const IPV4_CHECKSUM_AT: usize = 10;
+
+/// A checksum of a frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChecksumView {
+    /// Whose: `TCP`.
+    pub layer: String,
+    /// The first byte of its field in the frame.
+    pub at: usize,
+    /// What the field holds.
+    pub found: Word,
+    /// `valid`, `partial`, `zeroed`, `wrong` or `uncheckable`.
+    pub state: &'static str,
+    /// What that means, and what explains it.
+    pub sentence: String,
+    /// How the sum is worked. `None` if not all that was summed is there.
+    pub work: Option<Work>,
+}
+
+/// A 16-bit word, shown in hexadecimal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Word(pub u16);
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}", self.0)
+    }
+}
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A sum, worked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Work {
+    /// What is summed, in order.
+    pub parts: Vec<Part>,
+    /// The sum of all words, carries and all.
+    pub total: u64,
+    /// The total after each fold.
+    pub folds: Vec<u64>,
+    /// The complement of the last.
+    pub complement: Word,
+    /// What the field should hold: the complement, or all ones where that is zero and zero means none.
+    pub expected: Word,
+}
+
+/// A stretch of what is summed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// What it is: `pseudo header`.
+    pub name: String,
+    /// Its words.
+    pub words: Vec<Words>,
+    /// Their sum.
+    pub sum: u64,
+}
+
+/// Words with a label.
+#[derive(Clone, Debug, Serialize)]
+pub struct Words {
+    /// What they are, where the part has several fields.
+    pub label: &'static str,
+    /// The first of them; all, if they are few.
+    pub first: Vec<Word>,
+    /// What is not shown between the first and the last.
+    pub left_out: Option<LeftOut>,
+    /// The last of them.
+    pub last: Vec<Word>,
+}
+
+/// Words that are summed but not shown.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LeftOut {
+    /// How many.
+    pub words: usize,
+    /// What they come to.
+    pub sum: u64,
+}
+
+impl ChecksumView {
+    /// Every checksum of a frame, from the outermost in.
+    pub(super) fn all(frame: &Frame<'_>) -> Vec<Self> {
+        let verified = frame.verify();
+        let layer = |is: fn(LayerKind) -> bool| frame.layers().iter().find(|layer| is(layer.kind));
+        let network = verified.network.zip(layer(|kind| kind == LayerKind::Ipv4));
+        let transport = verified.transport.zip(layer(|kind| checksum_at(kind).is_some()));
+        let network = network.map(|(state, layer)| Self::of_network(frame, layer, state));
+        network.into_iter().chain(transport.and_then(|(state, layer)| Self::of_transport(frame, layer, state))).collect()
+    }
+
+    fn of_network(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
+        let header = frame.layer_bytes(layer);
+        let sum = Summed { name: "IPv4".into(), pseudo: None, header, at: IPV4_CHECKSUM_AT, payload: &[], is_udp: false };
+        sum.view(layer.range().start, state)
+    }
+
+    fn of_transport(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Option<Self> {
+        let start = layer.range().start;
+        let header = frame.layer_bytes(layer);
+        // Not all of it may be there; then the state says so, and nothing is worked.
+        let end = layer.range().end + frame.payload_len_on_wire() as usize;
+        let payload = frame.bytes().get(layer.range().end..end).unwrap_or_default();
+        let pseudo = frame.pseudo_header().filter(|_| layer.kind != LayerKind::Icmp);
+        let (at, is_udp) = (checksum_at(layer.kind)?, layer.kind == LayerKind::Udp);
+        Some(Summed { name: layer.kind.to_string(), pseudo, header, at, payload, is_udp }.view(start, state))
+    }
+}
+
+/// Where the checksum of a transport header stands.
+const fn checksum_at(kind: LayerKind) -> Option<usize> {
+    match kind {
+        LayerKind::Tcp => Some(tcp::CHECKSUM_AT),
+        LayerKind::Udp => Some(udp::CHECKSUM_AT),
+        LayerKind::Icmp | LayerKind::Icmpv6 => Some(icmp::CHECKSUM_AT),
+        _ => None,
+    }
+}
+
+/// What a checksum is over.
+struct Summed<'a> {
+    name: String,
+    pseudo: Option<PseudoHeader>,
+    header: &'a [u8],
+    /// Where the field stands in the header.
+    at: usize,
+    payload: &'a [u8],
+    is_udp: bool,
+}
+
+impl Summed<'_> {
+    fn view(self, start: usize, state: Checksum) -> ChecksumView {
+        let found = checksum::words(&self.header[self.at..]).next().unwrap_or(0);
+        let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.work()) };
+        let expected = work.as_ref().map_or(0, |work| work.expected.0);
+        let (state, sentence) = match state {
+            Checksum::Valid => ("valid", "The field holds what the sum comes to.".into()),
+            Checksum::Wrong { found, expected } => (
+                "wrong",
+                format!("The field holds {found:#06x}, the sum comes to {expected:#06x}: {}.", self.reason(found, expected)),
+            ),
+            Checksum::Partial => ("partial", partial(found)),
+            Checksum::Zeroed(zeroed) => ("zeroed", why_zero(zeroed, expected)),
+            Checksum::Uncheckable(why) => ("uncheckable", why_not(why).into()),
+        };
+        ChecksumView { layer: self.name, at: start + self.at, found: Word(found), state, sentence, work }
+    }
+
+    fn work(&self) -> Work {
+        let mut header = self.header.to_vec();
+        header[self.at..self.at + 2].fill(0);
+        let pseudo = self.pseudo.as_ref().map(PseudoHeader::to_bytes).unwrap_or_default();
+        let worked = checksum::worked(&[&pseudo, &header, self.payload]);
+        let words = [
+            self.pseudo.as_ref().map(pseudo_words).unwrap_or_default(),
+            vec![Words::new("", &header, HEADER_WORDS)],
+            if self.payload.is_empty() { Vec::new() } else { vec![Words::new("", self.payload, FIRST_WORDS + LAST_WORDS)] },
+        ];
+        let names = ["pseudo header".into(), format!("{} header, checksum as 0", self.name), "payload".into()];
+        let parts = names.into_iter().zip(words).zip(&worked.parts).filter(|((_, words), _)| !words.is_empty());
+        let expected = if self.is_udp && worked.checksum == 0 { 0xffff } else { worked.checksum };
+        Work {
+            parts: parts.map(|((name, words), sum)| Part { name, words, sum: *sum }).collect(),
+            total: worked.total,
+            folds: worked.folds,
+            complement: Word(worked.checksum),
+            expected: Word(expected),
+        }
+    }
+
+    /// What common fault gives just this wrong sum.
+    fn reason(&self, found: u16, expected: u16) -> &'static str {
+        let without_length = self.pseudo.map(|pseudo| match pseudo {
+            PseudoHeader::V4 { source, destination, protocol, .. } => {
+                PseudoHeader::V4 { source, destination, protocol, length: 0 }
+            }
+            PseudoHeader::V6 { source, destination, protocol, .. } => {
+                PseudoHeader::V6 { source, destination, protocol, length: 0 }
+            }
+        });
+        let without_pseudo = self.pseudo.is_some().then(|| {
+            let mut header = self.header.to_vec();
+            header[self.at..self.at + 2].fill(0);
+            checksum::worked(&[&header, self.payload]).checksum
+        });
+        if without_length.is_some_and(|pseudo| pseudo.sum().folded() == found) {
+            "it is the sum of the pseudo header with a length of 0, left for a network card that cuts large segments and \
+             finishes each piece (segmentation offload)"
+        } else if without_pseudo == Some(found) {
+            "it is the sum without the pseudo header, which its sender forgot"
+        } else if found == !expected {
+            "its sender forgot the complement at the end"
+        } else if found == expected.swap_bytes() {
+            "its sender wrote the two bytes in the wrong order"
+        } else {
+            "bytes were changed after it was made, on the way, by a translation of addresses that did not mend it, or by \
+             whoever made the frame; offload would have left a sum of the pseudo header, which this is not"
+        }
+    }
+}
+
+fn partial(found: u16) -> String {
+    format!(
+        "The field holds {found:#06x}, the folded sum of the pseudo header alone, not complemented: the frame was captured \
+         before the network card would have finished it (checksum offload), or on loopback, where nobody does. \
+         It is no fault."
+    )
+}
+
+fn why_zero(zeroed: Zeroed, expected: u16) -> String {
+    match zeroed {
+        Zeroed::NotUsed => "The field is zero: the sender chose to send no checksum, as UDP over IPv4 may (RFC 768).".into(),
+        Zeroed::Illegal => format!(
+            "The field is zero, which UDP over IPv6 may not be but in some tunnels (RFC 8200 §8.1, RFC 6935): \
+             it should hold {expected:#06x}."
+        ),
+        Zeroed::NotComputed => format!(
+            "The field is zero: it was left to the network card (checksum offload), or to nobody on loopback. \
+             The sum comes to {expected:#06x}."
+        ),
+    }
+}
+
+const fn why_not(why: Uncheckable) -> &'static str {
+    match why {
+        Uncheckable::CutShort => "Not all that was summed is there, so the sum cannot be worked.",
+        Uncheckable::Fragment => "It is over a packet that is spread over several fragments, so it cannot be worked on one.",
+        Uncheckable::RoutedOnward => {
+            "The packet has routers still to visit: the destination that was summed is not the one in its header."
+        }
+    }
+}
+
+/// The fields of a pseudo header, as the RFCs draw it.
+fn pseudo_words(pseudo: &PseudoHeader) -> Vec<Words> {
+    let bytes = pseudo.to_bytes();
+    let (address, rest) = match pseudo {
+        PseudoHeader::V4 { .. } => (4, ["protocol", "length"]),
+        PseudoHeader::V6 { .. } => (16, ["length", "next header"]),
+    };
+    let (addresses, tail) = bytes.split_at(2 * address);
+    let (source, destination) = addresses.split_at(address);
+    let (third, fourth) = tail.split_at(tail.len() / 2);
+    let labels = ["source", "destination"].into_iter().chain(rest);
+    labels.zip([source, destination, third, fourth]).map(|(label, bytes)| Words::new(label, bytes, HEADER_WORDS)).collect()
+}
+
+impl Words {
+    /// The words of `bytes`; where they are more than `max`, some are left out in the middle.
+    fn new(label: &'static str, bytes: &[u8], max: usize) -> Self {
+        let n = bytes.len().div_ceil(2);
+        let some = |skip, take| checksum::words(bytes).skip(skip).take(take);
+        if n <= max {
+            return Self { label, first: some(0, n).map(Word).collect(), left_out: None, last: Vec::new() };
+        }
+        let words = n - FIRST_WORDS - LAST_WORDS;
+        let sum = some(FIRST_WORDS, words).map(u64::from).sum();
+        Self {
+            label,
+            first: some(0, FIRST_WORDS).map(Word).collect(),
+            left_out: Some(LeftOut { words, sum }),
+            last: some(FIRST_WORDS + words, LAST_WORDS).map(Word).collect(),
+        }
+    }
+}
+
+impl Words {
+    /// The words as they are shown: the first, what is left out, the last.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let row = |words: &[Word]| words.iter().map(Word::to_string).collect::<Vec<_>>().join(" ");
+        let mut lines = vec![row(&self.first)];
+        if let Some(LeftOut { words, sum }) = self.left_out {
+            lines.push(format!("… {words} words not shown, which come to {sum:#x}"));
+            lines.push(row(&self.last));
+        }
+        lines
+    }
+}
+
+impl Work {
+    /// The steps after the parts: each with what it is and what it comes to.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(&'static str, String)> {
+        let mut steps = vec![("sum of all", format!("{:#x}", self.total))];
+        let mut sum = self.total;
+        for fold in &self.folds {
+            steps.push(("fold", format!("{:#06x} + {:#x} = {fold:#06x}", sum & 0xffff, sum >> 16)));
+            sum = *fold;
+        }
+        steps.push(("complement", format!("~{sum:#06x} = 0x{}", self.complement)));
+        if self.expected != self.complement {
+            steps.push(("sent as", format!("0x{}: in UDP, zero would say that there is none", self.expected)));
+        }
+        steps
+    }
+}

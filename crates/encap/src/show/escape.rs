@@ -1,0 +1,60 @@
+//! Bytes and words from a capture, made safe to show.
+
+use std::fmt::Write as _;
+
+use switchboard_protocol::show;
+
+/// Bytes as text: UTF-8 as it is, what steers a terminal and what is no UTF-8 as escapes. Whether it is whole is told by
+/// what is left: how many bytes more than `max_bytes` there were.
+pub(super) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
+    let shown = &bytes[..bytes.len().min(max_bytes)];
+    let mut out = String::with_capacity(shown.len());
+    for chunk in shown.utf8_chunks() {
+        out.push_str(&show::escape(chunk.valid(), |c, out| {
+            let _ = write!(out, "{}", c.escape_default());
+        }));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    (out, bytes.len() - shown.len())
+}
+
+/// A byte as the ASCII column of a dump has it.
+pub(super) fn ascii(byte: u8) -> char {
+    if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' }
+}
+
+/// Bytes in hexadecimal, apart by spaces.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(3 * bytes.len());
+    for (i, byte) in bytes.iter().enumerate() {
+        let _ = write!(out, "{}{byte:02x}", if i > 0 { " " } else { "" });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_and_what_is_no_text_is_escaped() {
+        let table = [
+            (&b"GET / HTTP/1.1\r\n"[..], r"GET / HTTP/1.1\r\n"),
+            (b"\x1b[2Jhi\xff", r"\u{1b}[2Jhi\xff"),
+            ("שלום \u{202e}abc".as_bytes(), r"שלום \u{202e}abc"),
+        ];
+        for (given, expected) in table {
+            assert_eq!(text(given, 100), (expected.into(), 0));
+        }
+        assert_eq!(text(b"hello", 3), ("hel".into(), 2));
+        // Cut inside a character: the bytes that are there are shown.
+        assert_eq!(text("é".as_bytes(), 1), (r"\xc3".into(), 1));
+    }
+
+    #[test]
+    fn the_ascii_column_holds_ascii() {
+        assert!((0..=255).map(ascii).all(|c| c.is_ascii_graphic() || c == ' '));
+    }
+}

@@ -1,0 +1,243 @@
+//! A layer as it is shown: its mark, what it adds, and its fields.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::{bits, escape};
+use crate::wire::{Field, Frame, Layer, LayerKind};
+
+/// What a layer does, which gives it its colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// From one machine to the next.
+    Link,
+    /// Which virtual network.
+    Tag,
+    /// From one end of the network to the other.
+    Network,
+    /// What else IP has to say.
+    Extension,
+    /// From one program to another.
+    Transport,
+    /// What they say.
+    Payload,
+    /// Bytes that no header claims.
+    Trailer,
+}
+
+impl Stage {
+    /// All of them, from the outermost in.
+    pub const ALL: [Self; 7] =
+        [Self::Link, Self::Tag, Self::Network, Self::Extension, Self::Transport, Self::Payload, Self::Trailer];
+
+    /// The stage that a layer belongs to.
+    #[must_use]
+    pub const fn of(kind: LayerKind) -> Self {
+        match kind {
+            LayerKind::Ethernet | LayerKind::Null | LayerKind::Loop | LayerKind::Sll | LayerKind::Sll2 => Self::Link,
+            LayerKind::Vlan => Self::Tag,
+            LayerKind::Arp | LayerKind::Ipv4 | LayerKind::Ipv6 => Self::Network,
+            LayerKind::HopByHop
+            | LayerKind::Routing
+            | LayerKind::Fragment
+            | LayerKind::DestinationOptions
+            | LayerKind::Authentication => Self::Extension,
+            LayerKind::Tcp | LayerKind::Udp | LayerKind::Icmp | LayerKind::Icmpv6 => Self::Transport,
+            LayerKind::Payload => Self::Payload,
+            LayerKind::Trailer => Self::Trailer,
+        }
+    }
+
+    /// Its name, as a CSS class.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Tag => "tag",
+            Self::Network => "network",
+            Self::Extension => "extension",
+            Self::Transport => "transport",
+            Self::Payload => "payload",
+            Self::Trailer => "trailer",
+        }
+    }
+}
+
+/// The letter that marks a layer's bytes, so that colour is not needed.
+const fn mark(kind: LayerKind) -> char {
+    match kind {
+        LayerKind::Ethernet => 'E',
+        LayerKind::Null => 'N',
+        LayerKind::Loop => 'L',
+        LayerKind::Sll | LayerKind::Sll2 => 'C',
+        LayerKind::Vlan => 'V',
+        LayerKind::Arp => 'A',
+        LayerKind::Ipv4 | LayerKind::Ipv6 => 'I',
+        LayerKind::HopByHop => 'H',
+        LayerKind::Routing => 'R',
+        LayerKind::Fragment => 'F',
+        LayerKind::DestinationOptions => 'D',
+        LayerKind::Authentication => 'S',
+        LayerKind::Tcp => 'T',
+        LayerKind::Udp => 'U',
+        LayerKind::Icmp | LayerKind::Icmpv6 => 'M',
+        LayerKind::Payload => 'P',
+        LayerKind::Trailer => 'Z',
+    }
+}
+
+/// What a header and all inside it are called together.
+const fn unit(kind: LayerKind) -> &'static str {
+    match kind {
+        LayerKind::Ethernet | LayerKind::Null | LayerKind::Loop => " frame",
+        LayerKind::Ipv4 | LayerKind::Ipv6 | LayerKind::Arp => " packet",
+        LayerKind::Tcp => " segment",
+        LayerKind::Udp => " datagram",
+        LayerKind::Icmp | LayerKind::Icmpv6 => " message",
+        _ => "",
+    }
+}
+
+/// A layer as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerView {
+    /// The letter that marks its bytes.
+    pub mark: char,
+    /// What it does.
+    pub stage: Stage,
+    /// Its name: `IPv4`.
+    pub name: String,
+    /// What it is together with all inside it: `IPv4 packet`.
+    pub unit: String,
+    /// Its first byte in the frame.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// The byte after the last one inside it: its own end for payload.
+    pub inside_end: usize,
+    /// In short, what it says.
+    pub summary: String,
+    /// Its fields, in order.
+    pub fields: Vec<FieldView>,
+}
+
+impl LayerView {
+    /// A layer of `frame`, whose payload ends at `payload_end`.
+    pub(super) fn new(frame: &Frame<'_>, layer: &Layer, payload_end: usize) -> Self {
+        let fields: Vec<_> = frame.fields(layer);
+        let (stage, range) = (Stage::of(layer.kind), layer.range());
+        let inside_end = match stage {
+            Stage::Link => frame.bytes().len(),
+            Stage::Payload | Stage::Trailer => range.end,
+            _ => payload_end.max(range.end),
+        };
+        let name = match (layer.kind, has_transport(frame)) {
+            (LayerKind::Payload, false) => "bytes not read".into(),
+            (kind, _) => kind.to_string(),
+        };
+        Self {
+            mark: mark(layer.kind),
+            stage,
+            unit: format!("{name}{}", unit(layer.kind)),
+            name,
+            summary: summary(layer.kind, &fields),
+            fields: fields.into_iter().map(|field| FieldView::new(frame.bytes(), range.start, field)).collect(),
+            start: range.start,
+            end: range.end,
+            inside_end,
+        }
+    }
+
+    /// Its bytes in the frame.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// Bytes of the layer itself: what it adds to what is inside it.
+    #[must_use]
+    pub fn adds(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Bytes of the layer and all inside it.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.inside_end - self.start
+    }
+}
+
+/// The byte after the last that a header claims or carries.
+pub(super) fn payload_end(frame: &Frame<'_>) -> usize {
+    frame.layers().iter().rfind(|layer| layer.kind != LayerKind::Trailer).map_or(0, |layer| layer.range().end)
+}
+
+/// Whether its payload is what TCP, UDP or ICMP carry, rather than all after the last header that could be read.
+fn has_transport(frame: &Frame<'_>) -> bool {
+    frame.layers().iter().any(|layer| Stage::of(layer.kind) == Stage::Transport)
+}
+
+/// The few fields that one wants to know of a layer before all others.
+fn summary(kind: LayerKind, fields: &[Field]) -> String {
+    let value = |name: &str| fields.iter().find(|field| field.name == name).map_or("?", |field| &field.value);
+    let set = |name: &&str| value(name) == "1";
+    match kind {
+        LayerKind::Ethernet => format!("{} → {}", value("source"), value("destination")),
+        LayerKind::Null | LayerKind::Loop => format!("address family {}", value("family")),
+        LayerKind::Vlan => format!("VLAN {}, priority {}", value("VID"), value("PCP")),
+        LayerKind::Arp => {
+            let (sender, target) = (value("sender protocol address"), value("target protocol address"));
+            if value("opcode") == "1" { format!("who has {target}? tell {sender}") } else { format!("{sender} is here") }
+        }
+        LayerKind::Ipv4 | LayerKind::Ipv6 => {
+            format!("{} → {}", value("Source Address"), value("Destination Address"))
+        }
+        LayerKind::Tcp => {
+            let flags: Vec<&str> =
+                ["SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"].into_iter().filter(set).collect();
+            let flags = if flags.is_empty() { "no flags".into() } else { flags.join(" ") };
+            format!("port {} → {}, {flags}", value("Source Port"), value("Destination Port"))
+        }
+        LayerKind::Udp => format!("port {} → {}", value("Source Port"), value("Destination Port")),
+        LayerKind::Icmp | LayerKind::Icmpv6 => fields.first().map_or(String::new(), |field| field.meaning.clone()),
+        _ => String::new(),
+    }
+}
+
+/// A field as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldView {
+    /// The name that the field's RFC gives it.
+    pub name: &'static str,
+    /// Its first byte in the frame.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// Its bytes, in hexadecimal.
+    pub hex: String,
+    /// Where it is not whole bytes: its bits, those of its neighbours as dots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<String>,
+    /// The value.
+    pub value: String,
+    /// What the value means, or why it is what it is.
+    pub meaning: String,
+}
+
+impl FieldView {
+    fn new(frame: &[u8], layer_start: usize, field: Field) -> Self {
+        let (start, end) = (layer_start + field.bytes.start, layer_start + field.bytes.end);
+        let bytes = frame.get(start..end).unwrap_or_default();
+        Self {
+            name: field.name,
+            start,
+            end,
+            hex: escape::hex(bytes),
+            bits: field.bits.map(|bits| bits::diagram(bytes, &bits)),
+            value: field.value,
+            meaning: field.meaning,
+        }
+    }
+}

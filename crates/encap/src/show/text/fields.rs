@@ -1,0 +1,60 @@
+//! The fields of a header, one after the other: bytes on the left, what they say on the right.
+
+use std::fmt::{self, Write};
+
+use super::Paper;
+use super::paper::wrap;
+use crate::show::{FieldView, LayerView, count};
+
+/// Bytes of a field on one line.
+const BYTES_A_LINE: usize = 8;
+/// Lines of bytes of one field that are shown; only options are longer.
+const LINES_MAX: usize = 8;
+/// Columns of offset and bytes.
+const LEFT: usize = 4 + 2 + 3 * BYTES_A_LINE + 1;
+
+pub(super) fn write(paper: &mut Paper, layer: &LayerView) -> fmt::Result {
+    writeln!(paper)?;
+    paper.paint(layer.stage, &format!("{} {}", layer.mark, layer.name))?;
+    writeln!(paper, ": bytes {:04x} to {:04x}, {}", layer.start, layer.end.saturating_sub(1), count(layer.adds(), "byte"))?;
+    layer.fields.iter().try_for_each(|field| write_field(paper, field))
+}
+
+fn write_field(paper: &mut Paper, field: &FieldView) -> fmt::Result {
+    let bytes: Vec<&str> = field.hex.split(' ').collect();
+    let mut left: Vec<String> = bytes.chunks(BYTES_A_LINE).map(|line| line.join(" ")).collect();
+    if left.len() > LINES_MAX {
+        left.truncate(LINES_MAX - 1);
+        left.push(format!("… {}", count(bytes.len() - (LINES_MAX - 1) * BYTES_A_LINE, "byte")));
+    }
+
+    let bits = field.bits.as_ref().map_or(String::new(), |bits| format!("{bits} = "));
+    let value = if field.value.is_empty() { String::new() } else { format!(": {}", field.value) };
+    let said = format!("{bits}{}{value}", field.name);
+    let room = paper.room(LEFT);
+    let fits = said.chars().count() + 2 + field.meaning.chars().count() <= room;
+    let mut right: Vec<(String, String)>;
+    if fits {
+        let gap = if field.meaning.is_empty() { "" } else { "  " };
+        right = vec![(format!("{said}{gap}"), field.meaning.clone())];
+    } else {
+        right = wrap(&said, room).into_iter().map(|line| (line, String::new())).collect();
+        let meaning = if field.meaning.is_empty() { Vec::new() } else { wrap(&field.meaning, room - 2) };
+        right.extend(meaning.into_iter().map(|line| ("  ".into(), line)));
+    }
+
+    for i in 0..left.len().max(right.len()) {
+        let offset = if i == 0 { format!("{:04x}", field.start) } else { String::new() };
+        paper.dim(&format!("{offset:<4}  "))?;
+        let bytes = left.get(i).map_or("", String::as_str);
+        match right.get(i) {
+            Some((said, meaning)) => {
+                write!(paper, "{bytes:<0$}{said}", LEFT - 6)?;
+                paper.dim(meaning)?;
+            }
+            None => write!(paper, "{bytes}")?,
+        }
+        writeln!(paper)?;
+    }
+    Ok(())
+}

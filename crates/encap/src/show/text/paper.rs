@@ -1,0 +1,141 @@
+//! What a terminal view is written on: its width and its colours.
+
+use std::fmt::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{Options, WIDTH_MIN};
+use crate::show::Stage;
+
+/// Text as it grows, with how it is laid out.
+#[derive(Debug)]
+pub(super) struct Paper {
+    text: String,
+    options: Options,
+}
+
+impl Write for Paper {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+impl Paper {
+    pub(super) fn new(options: Options) -> Self {
+        Self { text: String::new(), options: Options { width: options.width.max(WIDTH_MIN), ..options } }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Columns that are left after an indent.
+    pub(super) fn room(&self, indent: usize) -> usize {
+        self.options.width.saturating_sub(indent).max(16)
+    }
+
+    fn styled(&mut self, text: &str, style: Style) -> fmt::Result {
+        let style = if self.options.coloured { style } else { Style::new() };
+        write!(self, "{style}{text}{style:#}")
+    }
+
+    /// Text in the colour of a layer.
+    pub(super) fn paint(&mut self, stage: Stage, text: &str) -> fmt::Result {
+        self.styled(text, colour(stage))
+    }
+
+    pub(super) fn dim(&mut self, text: &str) -> fmt::Result {
+        self.styled(text, Style::new().dimmed())
+    }
+
+    pub(super) fn bold(&mut self, text: &str) -> fmt::Result {
+        self.styled(text, Style::new().bold())?;
+        writeln!(self)
+    }
+
+    pub(super) fn heading(&mut self, text: &str) -> fmt::Result {
+        writeln!(self)?;
+        self.bold(text)
+    }
+
+    pub(super) fn warning(&mut self, text: &str) -> fmt::Result {
+        for line in wrap(text, self.room(0)) {
+            self.styled(&line, AnsiColor::Yellow.on_default())?;
+            writeln!(self)?;
+        }
+        Ok(())
+    }
+
+    /// Text on as many lines as it needs, each after the same indent.
+    pub(super) fn wrapped(&mut self, indent: &str, text: &str) -> fmt::Result {
+        wrap(text, self.room(indent.len())).iter().try_for_each(|line| writeln!(self, "{indent}{line}"))
+    }
+}
+
+/// Colours that can be read on a dark and on a light ground.
+fn colour(stage: Stage) -> Style {
+    match stage {
+        Stage::Link => AnsiColor::Yellow.on_default(),
+        Stage::Tag | Stage::Extension => AnsiColor::Cyan.on_default(),
+        Stage::Network => AnsiColor::Green.on_default(),
+        Stage::Transport => AnsiColor::BrightBlue.on_default(),
+        Stage::Payload => AnsiColor::Magenta.on_default(),
+        Stage::Trailer => AnsiColor::BrightBlack.on_default(),
+    }
+}
+
+/// Columns that a character takes: two for the scripts and signs that terminals draw wide.
+fn columns(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => 2,
+        '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// Lines of at most `width` columns: cut between words, or within one that is longer than a line.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut line, mut used) = (String::new(), 0);
+    for word in text.split_inclusive(' ') {
+        let trimmed: usize = word.trim_end_matches(' ').chars().map(columns).sum();
+        if used > 0 && used + trimmed > width {
+            lines.push(std::mem::take(&mut line).trim_end_matches(' ').to_owned());
+            used = 0;
+        }
+        for c in word.chars() {
+            if used + columns(c) > width && c != ' ' {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += columns(c);
+        }
+    }
+    let last = line.trim_end_matches(' ');
+    if !last.is_empty() || lines.is_empty() {
+        lines.push(last.to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_between_words_where_they_can() {
+        let table: [(&str, &[&str]); 6] = [
+            ("", &[""]),
+            ("one two", &["one two"]),
+            ("one two three", &["one two", "three"]),
+            ("abcdefghijkl", &["abcdefgh", "ijkl"]),
+            ("a bcdefghijkl", &["a", "bcdefghi", "jkl"]),
+            ("你好你好你", &["你好你好", "你"]),
+        ];
+        for (given, expected) in table {
+            assert_eq!(wrap(given, 8), expected, "{given}");
+        }
+    }
+}
