@@ -137,7 +137,7 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
         return print(&json(&args.file, Contents::Frames { frames: &lines, more })?);
     }
     let file = show::safe(&args.file);
-    let more = if more { format!("more follow: --limit {} lists as many again; ", 2 * limit) } else { String::new() };
+    let more = if more { format!("more follow: --limit {} lists twice as many; ", 2 * limit) } else { String::new() };
     let hint = format!("{more}encap show {file} --frame N shows one in full\n");
     print(&(text::list(&lines, options(args)) + &hint))
 }

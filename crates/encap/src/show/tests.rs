@@ -1,1 +1,271 @@
-//! tests
+//! Frames made by hand, shown each way.
+
+use std::net::Ipv6Addr;
+
+use super::*;
+use crate::wire::{EtherType, IpProtocol, LinkType, Mac};
+use crate::wire::{ethernet, ipv4, ipv6, tcp, udp, vlan};
+
+/// `csv_send_macos_lo0.pcapng`, frame 5: 15 bytes of data, whose checksum the machine did not finish.
+const OFFLOADED: &str = "02000000 4500004300004000400600007f0000017f000001
+    db011f90a121b64559cf9e6f801818ecfe370000 0101080a3140877f35935cb5 474554202f696e6465782e68746d6c";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        hex.chars().filter_map(|c| c.to_digit(16)).map(|d| u8::try_from(d).expect("a digit")).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+/// A frame of its own, of which more was on the wire than is there.
+fn cut(link_type: LinkType, bytes: &[u8], original_len: usize) -> View<'_> {
+    let original_len = u32::try_from(original_len).expect("a short frame");
+    View::new(&Subject::new(1, Frame::parse(link_type, bytes, original_len)))
+}
+
+fn view(link_type: LinkType, bytes: &[u8]) -> View<'_> {
+    cut(link_type, bytes, bytes.len())
+}
+
+/// VLAN 5, IPv6, destination options, UDP.
+fn vlan_ipv6_udp() -> Vec<u8> {
+    let link = ethernet::Repr { destination: Mac([2; 6]), source: Mac([4; 6]), ether_type: EtherType::VLAN };
+    let tag = vlan::Repr { priority: 3, drop_eligible: false, vlan_id: 5, ether_type: EtherType::IPV6 };
+    let payload = b"MSG hi\n";
+    let udp = udp::Repr { source_port: 9000, destination_port: 12345, payload_len: payload.len() };
+    let options = [IpProtocol::UDP.0, 0, 1, 4, 0, 0, 0, 0];
+    let ip = ipv6::Repr {
+        traffic_class: 0,
+        flow_label: 0x12345,
+        payload_len: options.len() + udp.buffer_len() + payload.len(),
+        next_header: IpProtocol::DESTINATION_OPTIONS,
+        hop_limit: 64,
+        source: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+        destination: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
+    };
+    let mut frame = vec![0; 14 + 4 + 40];
+    link.emit(&mut frame);
+    tag.emit(&mut frame[14..]);
+    ip.emit(&mut frame[18..]);
+    frame.extend(options);
+    let at = frame.len();
+    frame.resize(at + udp.buffer_len(), 0);
+    udp.emit(&mut frame[at..]);
+    frame.extend(payload);
+    let length = udp.buffer_len() + payload.len();
+    let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len: length, ..ip }.pseudo_header();
+    udp::fill_checksum(&mut frame[at..], &pseudo);
+    frame
+}
+
+/// A TCP segment in an IPv4 packet, both checksums right.
+fn segment(payload: &[u8]) -> Vec<u8> {
+    let mut packet = bytes(OFFLOADED)[4..24 + 32].to_vec();
+    packet.extend_from_slice(payload);
+    let total_len = u16::try_from(packet.len()).expect("short");
+    packet[2..4].copy_from_slice(&total_len.to_be_bytes());
+    crate::wire::checksum::fill(None, &mut packet[..20], 10);
+    let length = u32::from(total_len) - 20;
+    let pseudo = ipv4::Packet::new_checked(&packet).expect("a packet").pseudo_header(length);
+    crate::wire::checksum::fill(Some(&pseudo), &mut packet[20..], tcp::CHECKSUM_AT);
+    packet
+}
+
+#[test]
+fn a_frame_grows_layer_by_layer() {
+    let frame = vlan_ipv6_udp();
+    assert_eq!(
+        view(LinkType::ETHERNET, &frame).wrapping(),
+        "payload 7 → UDP datagram 7 + 8 = 15 → destination options 15 + 8 = 23 → IPv6 packet 23 + 40 = 63 → \
+         VLAN tag 63 + 4 = 67 → Ethernet frame 67 + 14 = 81"
+    );
+    let mut padded = [&[2; 12][..], &[8, 0], &segment(b"")].concat();
+    padded.resize(70, 0);
+    let view = view(LinkType::ETHERNET, &padded);
+    assert_eq!(view.wrapping(), "TCP segment 32 → IPv4 packet 32 + 20 = 52 → Ethernet frame 52 + 14 + 4 of trailer = 70");
+}
+
+#[test]
+fn each_state_of_a_checksum_is_said_and_worked() {
+    let good = segment(b"hi");
+    let right = crate::wire::tcp::Segment::new_checked(&good[20..]).expect("a segment").checksum();
+    let with = |field: u16| {
+        let mut packet = good.clone();
+        packet[36..38].copy_from_slice(&field.to_be_bytes());
+        packet
+    };
+    let pseudo = |length| ipv4::Packet::new_checked(&good).expect("a packet").pseudo_header(length);
+    let unpseudo = {
+        let mut segment = with(0)[20..].to_vec();
+        crate::wire::checksum::fill(None, &mut segment, tcp::CHECKSUM_AT);
+        u16::from_be_bytes([segment[16], segment[17]])
+    };
+    let table = [
+        (right, "valid", "what the sum comes to"),
+        (0, "zeroed", "left to the network card"),
+        (pseudo(34).sum().folded(), "partial", "checksum offload"),
+        (pseudo(0).sum().folded(), "wrong", "segmentation offload"),
+        (unpseudo, "wrong", "which its sender forgot"),
+        (!right, "wrong", "forgot the complement"),
+        (right.swap_bytes(), "wrong", "wrong order"),
+        (0x1234, "wrong", "bytes were changed"),
+    ];
+    for (field, state, why) in table {
+        let packet = with(field);
+        let view = view(LinkType::RAW, &packet);
+        let [ip, tcp] = &view.checksums[..] else { panic!("two checksums") };
+        assert_eq!((ip.state, tcp.state), ("valid", state), "{field:04x}");
+        assert!(tcp.sentence.contains(why), "{field:04x}: {}", tcp.sentence);
+        let work = tcp.work.as_ref().expect("all is there");
+        assert_eq!(work.expected.0, right, "{field:04x}");
+        let sum: u64 = work.parts.iter().map(|part| part.sum).sum();
+        assert_eq!(sum, work.total);
+    }
+}
+
+#[test]
+fn a_sum_over_a_long_payload_leaves_its_middle_out() {
+    let packet = segment(&[0xab; 1001]);
+    let view = view(LinkType::RAW, &packet);
+    let work = view.checksums[1].work.as_ref().expect("all is there");
+    let payload = &work.parts[2];
+    let words = &payload.words[0];
+    let left_out = words.left_out.expect("it is long");
+    assert_eq!((words.first.len(), left_out.words, words.last.len()), (16, 501 - 24, 8));
+    let shown: u64 = words.first.iter().chain(&words.last).map(|word| u64::from(word.0)).sum();
+    assert_eq!(shown + left_out.sum, payload.sum);
+    assert_eq!(words.last[7].0, 0xab00, "the last byte is padded");
+}
+
+#[test]
+fn a_udp_sum_of_zero_is_sent_as_all_ones() {
+    let mut frame = vlan_ipv6_udp();
+    // The two bytes after the colon of nothing: whatever makes the sum come to zero.
+    let at = 66;
+    frame[at + 8..at + 10].fill(0);
+    let udp = &mut frame[at..];
+    let pseudo = crate::wire::PseudoHeader::V6 {
+        source: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+        destination: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
+        protocol: IpProtocol::UDP,
+        length: 15,
+    };
+    crate::wire::checksum::fill(Some(&pseudo), udp, udp::CHECKSUM_AT);
+    let field = [udp[6], udp[7]];
+    udp[8..10].copy_from_slice(&field);
+    udp[6..8].fill(0xff);
+    let view = view(LinkType::ETHERNET, &frame);
+    let work = view.checksums[0].work.as_ref().expect("all is there");
+    assert_eq!((view.checksums[0].state, work.complement.0, work.expected.0), ("valid", 0, 0xffff));
+    assert!(work.steps().last().expect("steps").1.contains("zero would say"));
+}
+
+#[test]
+fn what_was_cut_off_is_said_and_not_summed() {
+    let whole = bytes(OFFLOADED);
+    let view = cut(LinkType::NULL, &whole[..60], whole.len());
+    assert!(view.is_cut());
+    assert!(view.issues[0].what.contains("holds 60 of the frame's 71 bytes"), "{:?}", view.issues);
+    assert_eq!((view.checksums[1].state, view.checksums[1].work.is_none()), ("uncheckable", true));
+    assert_eq!((&*view.text, view.payload_len_on_wire), ("GET ", 15));
+}
+
+/// Every length of some frames, and every byte of them changed, as any link type.
+fn mutations(mut check: impl FnMut(&View<'_>)) {
+    for whole in [bytes(OFFLOADED), vlan_ipv6_udp()] {
+        for link_type in [LinkType::ETHERNET, LinkType::NULL, LinkType::RAW, LinkType::LINUX_SLL, LinkType(9999)] {
+            for end in 0..=whole.len() {
+                check(&cut(link_type, &whole[..end], whole.len()));
+            }
+            for at in 0..whole.len() {
+                for value in [0, 0x1b, 0x7f, 0xff] {
+                    let mut changed = whole.clone();
+                    changed[at] = value;
+                    check(&view(link_type, &changed));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
+    let options = text::Options { width: 80, coloured: false };
+    mutations(|view| {
+        let text = text::frame(view, options);
+        let bad = text.chars().find(|c| *c != '\n' && switchboard_protocol::show::steers(*c));
+        assert_eq!(bad, None, "{text}");
+        for layer in &view.layers {
+            assert!(layer.inside_end <= view.bytes.len() && layer.end <= layer.inside_end, "{layer:?}");
+        }
+        serde_json::to_string(view).expect("JSON");
+        well_formed(&html::frame(view).into_string());
+    });
+}
+
+#[test]
+fn lines_are_as_wide_as_they_may_be() {
+    for frame in [vlan_ipv6_udp(), [&[2; 12][..], &[8, 0], &segment("日本語 ".repeat(99).as_bytes())].concat()] {
+        for width in [60, 80, 100, 132] {
+            let text = text::frame(&view(LinkType::ETHERNET, &frame), text::Options { width, coloured: false });
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_comment_cannot_leave_its_place() {
+    let whole = bytes(OFFLOADED);
+    let frame = Frame::parse(LinkType::NULL, &whole, 71);
+    let comments = vec!["</p><script>alert(1)</script>\u{1b}[2J\u{202e}".to_owned()];
+    let view = View::new(&Subject { comments, ..Subject::new(1, frame) });
+    let page = html::page("a <b> & c", &html::frame(&view)).into_string();
+    assert!(!page.contains("<script"), "{page}");
+    assert!(page.contains("a &lt;b&gt; &amp; c") && page.contains(r"\u{1b}[2J\u{202e}"));
+    let text = text::frame(&view, text::Options { width: 100, coloured: false });
+    assert!(text.contains(r"</p><script>alert(1)</script>\u{1b}[2J\u{202e}"), "{text}");
+}
+
+#[test]
+fn a_page_needs_nothing_else() {
+    let frame = vlan_ipv6_udp();
+    let view = view(LinkType::ETHERNET, &frame);
+    let page = html::page("Frame 1", &html::frame(&view)).into_string();
+    for outside in ["http:", "https:", "//", "url(", "@import", "<script", "src="] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for part in ["<html lang=\"en\">", "<caption>", "scope=\"row\"", "name=\"viewport\"", "prefers-color-scheme: dark"] {
+        assert!(page.contains(part), "{part}");
+    }
+    well_formed(&page);
+}
+
+/// Each tag is closed in its turn, and no `id` is given twice; each link within the page leads somewhere.
+fn well_formed(page: &str) {
+    const VOID: [&str; 2] = ["meta", "link"];
+    let mut open = Vec::new();
+    let mut ids = std::collections::HashSet::new();
+    let mut rest = page;
+    while let Some((_, tag)) = rest.split_once('<') {
+        let (tag, after) = tag.split_once('>').expect("a tag ends");
+        rest = after;
+        let name = tag.split([' ', '\n']).next().expect("a name");
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{tag}");
+        } else if name == "style" {
+            rest = after.split_once("</style>").expect("a style ends").1;
+        } else if !name.starts_with('!') && !VOID.contains(&name) {
+            open.push(name);
+        }
+        if let Some((_, id)) = tag.split_once(" id=\"") {
+            let id = id.split_once('"').expect("a value ends").0;
+            assert!(ids.insert(id), "{id} twice");
+        }
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    for (_, link) in page.match_indices("href=\"#").map(|(at, found)| page.split_at(at + found.len())) {
+        let id = link.split_once('"').expect("a value ends").0;
+        assert!(ids.contains(id), "{id} is not there");
+    }
+}

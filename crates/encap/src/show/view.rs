@@ -1,7 +1,5 @@
 //! All that is said of a frame, as data.
 
-use std::fmt::Write as _;
-
 use serde::{Serialize, Serializer};
 use switchboard_protocol::show;
 
@@ -92,23 +90,19 @@ impl<'a> View<'a> {
     /// How the message grew to a frame: `payload 15 → TCP segment 15 + 32 = 47 → …`.
     #[must_use]
     pub fn wrapping(&self) -> String {
-        let mut out = String::new();
-        let mut inside = 0;
         let trailer = self.layers.iter().find(|layer| layer.stage == Stage::Trailer);
+        let mut steps = Vec::new();
+        let mut inside = 0;
         for layer in self.layers.iter().rev().filter(|layer| layer.stage != Stage::Trailer) {
-            let separator = if out.is_empty() { "" } else { " → " };
-            let _ = match layer.stage {
-                Stage::Payload => write!(out, "{separator}{} {}", layer.unit, layer.adds()),
-                Stage::Link => {
-                    let total = layer.total();
-                    let padding = trailer.map_or(String::new(), |trailer| format!(" + {} after it", trailer.adds()));
-                    write!(out, "{separator}{} {inside} + {}{padding} = {total}", layer.unit, layer.adds())
-                }
-                _ => write!(out, "{separator}{} {inside} + {} = {}", layer.unit, layer.adds(), layer.total()),
-            };
+            let after = trailer.filter(|trailer| layer.range().end <= trailer.start && trailer.end <= layer.inside_end);
+            let after = after.map_or(String::new(), |trailer| format!(" + {} of trailer", trailer.adds()));
+            steps.push(match inside {
+                0 if after.is_empty() => format!("{} {}", layer.unit, layer.total()),
+                inside => format!("{} {inside} + {}{after} = {}", layer.unit, layer.adds(), layer.total()),
+            });
             inside = layer.total();
         }
-        out
+        steps.join(" → ")
     }
 
     /// The layer that a byte of the frame belongs to.

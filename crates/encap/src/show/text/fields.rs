@@ -32,11 +32,11 @@ fn write_field(paper: &mut Paper, field: &FieldView) -> fmt::Result {
     let value = if field.value.is_empty() { String::new() } else { format!(": {}", field.value) };
     let said = format!("{bits}{}{value}", field.name);
     let room = paper.room(LEFT);
-    let fits = said.chars().count() + 2 + field.meaning.chars().count() <= room;
+    let fits = said.chars().count() + 4 + field.meaning.chars().count() <= room;
     let mut right: Vec<(String, String)>;
     if fits {
-        let gap = if field.meaning.is_empty() { "" } else { "  " };
-        right = vec![(format!("{said}{gap}"), field.meaning.clone())];
+        let meaning = if field.meaning.is_empty() { String::new() } else { format!("  ({})", field.meaning) };
+        right = vec![(said, meaning)];
     } else {
         right = wrap(&said, room).into_iter().map(|line| (line, String::new())).collect();
         let meaning = if field.meaning.is_empty() { Vec::new() } else { wrap(&field.meaning, room - 2) };

@@ -1,0 +1,133 @@
+//! The bytes in hexadecimal, in the colours of their layers.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::{id, key};
+use crate::show::{View, count, escape};
+
+/// Bytes on a row.
+const A_ROW: usize = 16;
+/// Rows that are shown from the beginning of a frame; headers lie there.
+const FIRST_ROWS: usize = 64;
+/// Rows that are shown from its end.
+const LAST_ROWS: usize = 16;
+
+/// A frame's bytes as a table, with the rules that light up bytes and fields together, and what the colours are.
+#[must_use]
+pub fn dump(view: &View<'_>) -> Markup {
+    let n_rows = view.bytes.len().div_ceil(A_ROW);
+    let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
+    let fields = ByField::new(view);
+    html! {
+        section.bytes {
+            style { (PreEscaped(rules(view))) }
+            h2 { "Bytes" }
+            p {
+                @for (i, layer) in view.layers.iter().enumerate() {
+                    @if i > 0 { ", " }
+                    (key(layer)) " " (layer.name) " " (layer.adds())
+                }
+            }
+            // What scrolls can be reached by keyboard.
+            div.scroll tabindex="0" role="region" aria-label={ "Bytes of frame " (view.number) } {
+                table.dump {
+                    caption { "Each byte, with the letter of its layer" }
+                    thead {
+                        tr {
+                            th scope="col" { "at" }
+                            th scope="col" { "hexadecimal" }
+                            th scope="col" { "ASCII" }
+                            th scope="col" { "layer" }
+                        }
+                    }
+                    tbody {
+                        @for (i, bytes) in view.bytes.chunks(A_ROW).enumerate() {
+                            @if i == elided.start && !elided.is_empty() {
+                                tr { th scope="row" { "…" } td colspan="3" { (count(elided.len() * A_ROW, "byte")) " not shown" } }
+                            }
+                            @if !elided.contains(&i) { (row(view, &fields, i * A_ROW, bytes)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(view: &View<'_>, fields: &ByField, start: usize, bytes: &[u8]) -> Markup {
+    let stage = |at| view.layer_at(at).map_or("", |layer| layer.stage.name());
+    let half = |i| if i == A_ROW / 2 - 1 { " half" } else { "" };
+    html! {
+        tr {
+            th scope="row" { (format!("{start:04x}")) }
+            td {
+                @for (i, byte) in bytes.iter().enumerate() {
+                    b class={ (stage(start + i)) (half(i)) (fields.classes(start + i)) } { (format!("{byte:02x}")) }
+                }
+            }
+            td {
+                @for (i, byte) in bytes.iter().enumerate() {
+                    i class={ (stage(start + i)) (fields.classes(start + i)) } { (escape::ascii(*byte)) }
+                }
+            }
+            td {
+                @for i in 0..bytes.len() {
+                    i class=(stage(start + i)) { (view.layer_at(start + i).map_or('?', |layer| layer.mark)) }
+                }
+            }
+        }
+    }
+}
+
+/// Which fields each byte belongs to.
+struct ByField {
+    /// The classes of each byte up to the end of the last header.
+    classes: Vec<String>,
+}
+
+impl ByField {
+    fn new(view: &View<'_>) -> Self {
+        let end = view.layers.iter().flat_map(|layer| &layer.fields).map(|field| field.end).max().unwrap_or(0);
+        let mut classes = vec![String::new(); end];
+        for (i, layer) in view.layers.iter().enumerate() {
+            for (j, field) in layer.fields.iter().enumerate() {
+                for byte in &mut classes[field.start..field.end] {
+                    let _ = write!(byte, " {}", class(view, i, j));
+                }
+            }
+        }
+        Self { classes }
+    }
+
+    fn classes(&self, at: usize) -> &str {
+        self.classes.get(at).map_or("", String::as_str)
+    }
+}
+
+/// The class of the bytes of a field, which is the `id` of its row, too.
+pub(super) fn class(view: &View<'_>, layer: usize, field: usize) -> String {
+    format!("{}-{layer}-{field}", id(view))
+}
+
+/// One rule a field for its bytes, one for its row.
+fn rules(view: &View<'_>) -> String {
+    let mut rules = String::new();
+    let frame = id(view);
+    for (i, layer) in view.layers.iter().enumerate() {
+        for j in 0..layer.fields.len() {
+            let field = class(view, i, j);
+            // No text of the capture is in a rule: numbers alone.
+            let _ = writeln!(
+                rules,
+                "#{frame}:has(#{field}:is(:hover,:focus-within,:target)) .{field}{{background:var(--lit);color:var(--lit-ink)}}"
+            );
+            let _ = writeln!(
+                rules,
+                "#{frame}:has(.{field}:hover) #{field}>*{{background:var(--lit);color:var(--lit-ink)}}"
+            );
+        }
+    }
+    rules
+}

@@ -1,0 +1,55 @@
+//! Checksums, worked as on paper.
+
+use maud::{Markup, html};
+
+use crate::show::{ChecksumView, View, Work};
+
+/// A frame's checksums, each with its state and the sum step by step.
+#[must_use]
+pub fn checksums(view: &View<'_>) -> Markup {
+    html! {
+        @if !view.checksums.is_empty() {
+            section {
+                h2 { "Checksums" }
+                @for checksum in &view.checksums { (one(checksum)) }
+            }
+        }
+    }
+}
+
+fn one(checksum: &ChecksumView) -> Markup {
+    html! {
+        h3 {
+            (checksum.layer) " checksum: " code { "0x" (checksum.found) } " "
+            span class={ "state " (checksum.state) } { (checksum.state) }
+        }
+        p { (checksum.sentence) }
+        @if let Some(work) = &checksum.work { (worked(checksum, work)) }
+    }
+}
+
+fn worked(checksum: &ChecksumView, work: &Work) -> Markup {
+    html! {
+        table.work {
+            caption { "The sum of all 16-bit words of what the " (checksum.layer) " checksum covers" }
+            thead { tr { th scope="col" { "What" } th scope="col" { "Words, or what they come to" } } }
+            tbody {
+                @for part in &work.parts {
+                    @for (i, words) in part.words.iter().enumerate() {
+                        tr {
+                            th scope="row" {
+                                @if i == 0 { (part.name) " " }
+                                @if !words.label.is_empty() { span.why { (words.label) } }
+                            }
+                            td.words { @for line in words.lines() { div { (line) } } }
+                        }
+                    }
+                    tr { th scope="row" { span.why { "sum of the " (part.name) } } td.words { (format!("{:#x}", part.sum)) } }
+                }
+                @for (name, step) in work.steps() {
+                    tr { th scope="row" { (name) } td.words { (step) } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The fields of a header, as a table.
+
+use maud::{Markup, html};
+
+use super::bytes::class;
+use super::key;
+use crate::show::{LayerView, View};
+
+/// Bytes of a field that are shown; only options are longer.
+const BYTES_MAX: usize = 64;
+
+/// The fields of a frame's layer, which is the `index`th: each with its bytes, its value and why it has it.
+#[must_use]
+pub fn fields(view: &View<'_>, index: usize, layer: &LayerView) -> Markup {
+    html! {
+        h3 class={ "layer-name " (layer.stage.name()) } { (key(layer)) " " (layer.name) }
+        table.fields {
+            caption { "Bytes " (format!("{:04x} to {:04x}", layer.start, layer.end.saturating_sub(1))) ", " (layer.adds()) " in all" }
+            thead { tr { th scope="col" { "Field" } th scope="col" { "Bytes, bits" } th scope="col" { "Value, and why" } } }
+            tbody {
+                @for (j, field) in layer.fields.iter().enumerate() {
+                    @let class = class(view, index, j);
+                    tr id=(class) {
+                        th scope="row" { a href={ "#" (class) } { (field.name) } }
+                        td {
+                            span.faint { (format!("{:04x}", field.start)) ": " }
+                            // Two digits and a space each.
+                            @if field.hex.len() > 3 * BYTES_MAX {
+                                span.hex { (field.hex[..3 * BYTES_MAX]) "…" }
+                            } @else {
+                                span.hex { (field.hex) }
+                            }
+                            @if let Some(bits) = &field.bits { span.bits { (bits) } }
+                        }
+                        td {
+                            span.value { (field.value) }
+                            @if !field.meaning.is_empty() { " " span.why { (field.meaning) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The layers as boxes, one inside the other.
+
+use maud::{Markup, html};
+
+use super::key;
+use crate::show::{LayerView, Stage, View, count};
+
+/// A frame's layers, each in the box of the one before it, with what it adds.
+#[must_use]
+pub fn layers(view: &View<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "Layers, each inside the one before it" }
+            p { (view.wrapping()) }
+            (boxes(view, &view.layers, view.bytes.len()))
+        }
+    }
+}
+
+/// The boxes of `layers`, the outermost first, as far as they lie before `end`.
+fn boxes(view: &View<'_>, layers: &[LayerView], end: usize) -> Markup {
+    let Some((outer, rest)) = layers.split_first() else { return html! {} };
+    // What no header claims stands in the box that it ends in; where there is none, beside the packet.
+    let within = rest.iter().take_while(|layer| layer.end <= outer.inside_end.min(end)).count();
+    let (inside, beside) = rest.split_at(within);
+    html! {
+        div class={ "box " (outer.stage.name()) } {
+            p { (key(outer)) " " strong { (outer.unit) } ", " (count(outer.total(), "byte")) }
+            p.said { (said(view, outer)) }
+            (boxes(view, inside, outer.inside_end))
+        }
+        (boxes(view, beside, end))
+    }
+}
+
+fn said(view: &View<'_>, layer: &LayerView) -> Markup {
+    match layer.stage {
+        Stage::Payload => html! {
+            code { (view.text) }
+            @if view.text_left_out > 0 { " … and " (count(view.text_left_out, "byte")) " more" }
+        },
+        Stage::Trailer => html! { "padding or trailer: no header claims it" },
+        _ => html! {
+            "adds " (count(layer.adds(), "byte"))
+            @if !layer.summary.is_empty() { ": " (layer.summary) }
+        },
+    }
+}
