@@ -107,12 +107,16 @@ impl ChecksumView {
         let network = verified.network.zip(layer(|kind| kind == LayerKind::Ipv4));
         let transport = verified.transport.zip(layer(|kind| checksum_at(kind).is_some()));
         let network = network.map(|(state, layer)| Self::of_network(frame, layer, state));
-        network.into_iter().chain(transport.and_then(|(state, layer)| Self::of_transport(frame, layer, state))).collect()
+        network
+            .into_iter()
+            .chain(transport.and_then(|(state, layer)| Self::of_transport(frame, layer, state)))
+            .collect()
     }
 
     fn of_network(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
         let header = frame.layer_bytes(layer);
-        let sum = Summed { name: "IPv4".into(), pseudo: None, header, at: IPV4_CHECKSUM_AT, payload: &[], is_udp: false };
+        let sum =
+            Summed { name: "IPv4".into(), pseudo: None, header, at: IPV4_CHECKSUM_AT, payload: &[], is_udp: false };
         sum.view(layer.range().start, state)
     }
 
@@ -158,7 +162,10 @@ impl Summed<'_> {
             Checksum::Valid => ("valid", "The field holds what the sum comes to.".into()),
             Checksum::Wrong { found, expected } => (
                 "wrong",
-                format!("The field holds {found:#06x}, the sum comes to {expected:#06x}: {}.", self.reason(found, expected)),
+                format!(
+                    "The field holds {found:#06x}, the sum comes to {expected:#06x}: {}.",
+                    self.reason(found, expected)
+                ),
             ),
             Checksum::Partial => ("partial", partial(found)),
             Checksum::Zeroed(zeroed) => ("zeroed", why_zero(zeroed, expected)),
@@ -175,7 +182,11 @@ impl Summed<'_> {
         let words = [
             self.pseudo.as_ref().map(pseudo_words).unwrap_or_default(),
             vec![Words::new("", &header, HEADER_WORDS)],
-            if self.payload.is_empty() { Vec::new() } else { vec![Words::new("", self.payload, FIRST_WORDS + LAST_WORDS)] },
+            if self.payload.is_empty() {
+                Vec::new()
+            } else {
+                vec![Words::new("", self.payload, FIRST_WORDS + LAST_WORDS)]
+            },
         ];
         let names = ["pseudo header".into(), format!("{} header, checksum as 0", self.name), "payload".into()];
         let parts = names.into_iter().zip(words).zip(&worked.parts).filter(|((_, words), _)| !words.is_empty());
@@ -213,9 +224,11 @@ impl Summed<'_> {
             "its sender forgot the complement at the end"
         } else if found == expected.swap_bytes() {
             "its sender wrote the two bytes in the wrong order"
+        } else if self.pseudo.is_some() {
+            "bytes were changed after it was made: on the way, by a translation of addresses that did not mend it, or by \
+             whoever made the frame; offload would have left the sum of the pseudo header, which this is not"
         } else {
-            "bytes were changed after it was made, on the way, by a translation of addresses that did not mend it, or by \
-             whoever made the frame; offload would have left a sum of the pseudo header, which this is not"
+            "bytes were changed after it was made: on the way, or by whoever made the frame; offload would have left zero"
         }
     }
 }
@@ -230,7 +243,9 @@ fn partial(found: u16) -> String {
 
 fn why_zero(zeroed: Zeroed, expected: u16) -> String {
     match zeroed {
-        Zeroed::NotUsed => "The field is zero: the sender chose to send no checksum, as UDP over IPv4 may (RFC 768).".into(),
+        Zeroed::NotUsed => {
+            "The field is zero: the sender chose to send no checksum, as UDP over IPv4 may (RFC 768).".into()
+        }
         Zeroed::Illegal => format!(
             "The field is zero, which UDP over IPv6 may not be but in some tunnels (RFC 8200 §8.1, RFC 6935): \
              it should hold {expected:#06x}."
@@ -245,7 +260,9 @@ fn why_zero(zeroed: Zeroed, expected: u16) -> String {
 const fn why_not(why: Uncheckable) -> &'static str {
     match why {
         Uncheckable::CutShort => "Not all that was summed is there, so the sum cannot be worked.",
-        Uncheckable::Fragment => "It is over a packet that is spread over several fragments, so it cannot be worked on one.",
+        Uncheckable::Fragment => {
+            "It is over a packet that is spread over several fragments, so it cannot be worked on one."
+        }
         Uncheckable::RoutedOnward => {
             "The packet has routers still to visit: the destination that was summed is not the one in its header."
         }
@@ -263,7 +280,10 @@ fn pseudo_words(pseudo: &PseudoHeader) -> Vec<Words> {
     let (source, destination) = addresses.split_at(address);
     let (third, fourth) = tail.split_at(tail.len() / 2);
     let labels = ["source", "destination"].into_iter().chain(rest);
-    labels.zip([source, destination, third, fourth]).map(|(label, bytes)| Words::new(label, bytes, HEADER_WORDS)).collect()
+    labels
+        .zip([source, destination, third, fourth])
+        .map(|(label, bytes)| Words::new(label, bytes, HEADER_WORDS))
+        .collect()
 }
 
 impl Words {

@@ -28,10 +28,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, from the outermost in.
-    pub const ALL: [Self; 7] =
-        [Self::Link, Self::Tag, Self::Network, Self::Extension, Self::Transport, Self::Payload, Self::Trailer];
-
     /// The stage that a layer belongs to.
     #[must_use]
     pub const fn of(kind: LayerKind) -> Self {
@@ -189,7 +185,11 @@ fn summary(kind: LayerKind, fields: &[Field]) -> String {
         LayerKind::Vlan => format!("VLAN {}, priority {}", value("VID"), value("PCP")),
         LayerKind::Arp => {
             let (sender, target) = (value("sender protocol address"), value("target protocol address"));
-            if value("opcode") == "1" { format!("who has {target}? tell {sender}") } else { format!("{sender} is here") }
+            if value("opcode") == "1" {
+                format!("who has {target}? tell {sender}")
+            } else {
+                format!("{sender} is here")
+            }
         }
         LayerKind::Ipv4 | LayerKind::Ipv6 => {
             format!("{} → {}", value("Source Address"), value("Destination Address"))

@@ -44,9 +44,8 @@ impl Line {
         let frame = &subject.frame;
         let (source, destination) = ends(frame);
         let (text, left_out) = escape::text(frame.payload(), TEXT_MAX_BYTES);
-        let innermost = frame.layers().iter().rev().find(|layer| {
-            !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer)
-        });
+        let innermost =
+            frame.layers().iter().rev().find(|layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer));
         let comments = subject.comments.iter().map(|comment| show::safe(comment).into_owned());
         Self {
             number: subject.number,

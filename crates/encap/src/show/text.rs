@@ -65,7 +65,7 @@ fn about(paper: &mut Paper, view: &View<'_>) -> fmt::Result {
         paper.wrapped("  ", &format!("comment: {comment}"))?;
     }
     for issue in &view.issues {
-        paper.warning(&format!("  byte {}: {}", issue.at, issue.what))?;
+        paper.warning("  ", &format!("byte {}: {}", issue.at, issue.what))?;
     }
     Ok(())
 }

@@ -102,7 +102,8 @@ impl<'a> View<'a> {
             });
             inside = layer.total();
         }
-        steps.join(" → ")
+        let captured = if self.is_cut() { "as far as it was captured: " } else { "" };
+        format!("{captured}{}", steps.join(" → "))
     }
 
     /// The layer that a byte of the frame belongs to.

@@ -25,9 +25,8 @@ pub fn dump(view: &View<'_>) -> Markup {
             style { (PreEscaped(rules(view))) }
             h2 { "Bytes" }
             p {
-                @for (i, layer) in view.layers.iter().enumerate() {
-                    @if i > 0 { ", " }
-                    (key(layer)) " " (layer.name) " " (layer.adds())
+                @for layer in &view.layers {
+                    span.entry { (key(layer)) " " (layer.name) " " (layer.adds()) } " "
                 }
             }
             // What scrolls can be reached by keyboard.

@@ -22,7 +22,12 @@ pub(super) fn write(paper: &mut Paper, view: &View<'_>) -> fmt::Result {
         if elided.contains(&i) {
             if i == elided.start {
                 let bytes = (elided.end - elided.start) * a_row;
-                writeln!(paper, "…     {} of {} not shown", count(bytes, "byte"), view.layer_at(i * a_row).map_or("the frame", |layer| &layer.name))?;
+                writeln!(
+                    paper,
+                    "…     {} of {} not shown",
+                    count(bytes, "byte"),
+                    view.layer_at(i * a_row).map_or("the frame", |layer| &layer.name)
+                )?;
             }
             continue;
         }
@@ -34,7 +39,14 @@ pub(super) fn write(paper: &mut Paper, view: &View<'_>) -> fmt::Result {
 fn legend(paper: &mut Paper, view: &View<'_>) -> fmt::Result {
     for layer in &view.layers {
         paper.paint(layer.stage, &format!("{}", layer.mark))?;
-        writeln!(paper, " {:<24} {:04x}–{:04x}  {}", layer.name, layer.start, layer.end.saturating_sub(1), count(layer.adds(), "byte"))?;
+        writeln!(
+            paper,
+            " {:<24} {:04x}–{:04x}  {}",
+            layer.name,
+            layer.start,
+            layer.end.saturating_sub(1),
+            count(layer.adds(), "byte")
+        )?;
     }
     Ok(())
 }

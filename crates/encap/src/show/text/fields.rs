@@ -16,7 +16,13 @@ const LEFT: usize = 4 + 2 + 3 * BYTES_A_LINE + 1;
 pub(super) fn write(paper: &mut Paper, layer: &LayerView) -> fmt::Result {
     writeln!(paper)?;
     paper.paint(layer.stage, &format!("{} {}", layer.mark, layer.name))?;
-    writeln!(paper, ": bytes {:04x} to {:04x}, {}", layer.start, layer.end.saturating_sub(1), count(layer.adds(), "byte"))?;
+    writeln!(
+        paper,
+        ": bytes {:04x} to {:04x}, {}",
+        layer.start,
+        layer.end.saturating_sub(1),
+        count(layer.adds(), "byte")
+    )?;
     layer.fields.iter().try_for_each(|field| write_field(paper, field))
 }
 

@@ -59,8 +59,9 @@ impl Paper {
         self.bold(text)
     }
 
-    pub(super) fn warning(&mut self, text: &str) -> fmt::Result {
-        for line in wrap(text, self.room(0)) {
+    pub(super) fn warning(&mut self, indent: &str, text: &str) -> fmt::Result {
+        for line in wrap(text, self.room(indent.len())) {
+            write!(self, "{indent}")?;
             self.styled(&line, AnsiColor::Yellow.on_default())?;
             writeln!(self)?;
         }
@@ -87,11 +88,11 @@ fn colour(stage: Stage) -> Style {
 
 /// Columns that a character takes: two for the scripts and signs that terminals draw wide.
 fn columns(c: char) -> usize {
-    match c {
-        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => 2,
-        '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    let wide = matches!(c,
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{3fffd}'
+    );
+    1 + usize::from(wide)
 }
 
 /// Lines of at most `width` columns: cut between words, or within one that is longer than a line.

@@ -1,0 +1,172 @@
+//! `encap show`, as a shell sees it: real frames and frames made by hand, against files of what is expected.
+//!
+//! After a change that is meant, `ENCAP_WRITE_EXPECTED=1 cargo test -p switchboard-encap --test show` writes the files
+//! anew, to be read before they are kept.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::time::Timestamp;
+use switchboard_encap::wire::LinkType;
+
+/// Runs `encap show` in the directory of the real captures.
+fn show(args: &[&str]) -> (i32, String, String) {
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
+    let Output { status, stdout, stderr } = command.arg("show").args(args).current_dir(real).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Compares with what is expected, line by line, so that a failure shows which.
+fn expect(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/show").join(name);
+    if std::env::var_os("ENCAP_WRITE_EXPECTED").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    for (i, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(found, expected, "{name}:{}", i + 1);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
+}
+
+/// JSON with a value a line.
+fn pretty(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    serde_json::to_string_pretty(&value).unwrap() + "\n"
+}
+
+#[test]
+fn a_frame_of_each_real_capture() {
+    for (file, frame, name) in [
+        ("csv_send_macos_lo0.pcapng", "1", "macos_syn"),
+        ("csv_send_macos_lo0.pcapng", "5", "macos_data"),
+        ("line_chat_macos_lo0.pcapng", "2", "macos_refused"),
+        ("line_chat_npcap.pcap", "4", "npcap_data"),
+    ] {
+        let (code, text, err) = show(&[file, "--frame", frame]);
+        assert_eq!((code, &*err), (0, ""), "{name}");
+        expect(&format!("{name}.txt"), &text);
+        let (code, json, err) = show(&[file, "--frame", frame, "--json"]);
+        assert_eq!((code, &*err), (0, ""), "{name}");
+        expect(&format!("{name}.json"), &pretty(&json));
+    }
+}
+
+#[test]
+fn a_list_of_the_first_frames() {
+    let (code, text, err) = show(&["line_chat_macos_lo0.pcapng", "--limit", "12"]);
+    assert_eq!((code, &*err), (0, ""));
+    expect("list.txt", &text);
+    let (code, json, _) = show(&["line_chat_macos_lo0.pcapng", "--limit", "12", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, json["frames"].as_array().unwrap().len(), &json["more"]), (0, 12, &true.into()));
+    assert_eq!(json["frames"][1]["flags"], "RST, ACK");
+    let (_, text, _) = show(&["csv_send_macos_lo0.pcapng"]);
+    assert_eq!(text.lines().count(), 1 + 18 + 1, "all are there: {text}");
+    assert!(!text.contains("--limit"), "{text}");
+}
+
+/// Destination options and UDP in IPv6, in VLAN 5, from port 9000 to 12345: `MSG hi`.
+const VLAN: &str = "020202020202 040404040404 8100 6005 86dd 60012345 0017 3c 40
+    20010db8000000000000000000000001 20010db8000000000000000000000002 1100010400000000
+    2328 3039 000f CHECKSUM 4d5347 2068690a";
+/// `line_chat_npcap.pcap`, frame 4: `Alice`, its checksum wrong.
+const WRONG: &str = "02000000 4500002d8e404000800600007f0000017f000001
+    cacc270f111ddb6d8110bd70501800ff CHECKSUM0000 416c696365";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|d| u8::try_from(d).unwrap()).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+/// A capture of one frame, with a comment.
+fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: usize) -> PathBuf {
+    let path = directory.join("made.pcapng");
+    let file = std::fs::File::create(&path).unwrap();
+    let interfaces = [Interface::new(link_type)];
+    let mut writer = Writer::new(file, Format::Pcapng, About::default(), &interfaces).unwrap();
+    let record = Record {
+        time: Timestamp::from_nanos(1_700_000_000_123_456_789),
+        interface: 0,
+        captured: frame,
+        original_len: u32::try_from(original_len).unwrap(),
+        comments: &["made by hand: \u{1b}[31mnot red\u{1b}[0m <b>"],
+    };
+    writer.write(&record).unwrap();
+    writer.flush().unwrap();
+    path
+}
+
+#[test]
+fn frames_made_by_hand() {
+    let directory = tempfile::tempdir().unwrap();
+    let vlan = bytes(&VLAN.replace("CHECKSUM", "4a1d"));
+    let wrong = bytes(&WRONG.replace("CHECKSUM", "1234"));
+    let tcp_cut = &wrong[..30];
+    for (link_type, frame, original_len, name) in [
+        (LinkType::ETHERNET, &vlan[..], vlan.len(), "vlan_ipv6_udp"),
+        (LinkType::NULL, &wrong, wrong.len(), "wrong_checksum"),
+        (LinkType::NULL, tcp_cut, wrong.len(), "cut_short"),
+    ] {
+        let path = capture(directory.path(), link_type, frame, original_len);
+        let path = path.to_str().unwrap();
+        let (code, text, err) = show(&[path, "--frame", "1", "--width", "80"]);
+        assert_eq!((code, &*err), (0, ""), "{name}");
+        expect(&format!("{name}.txt"), &text);
+        let (_, json, _) = show(&[path, "--frame", "1", "--json"]);
+        expect(&format!("{name}.json"), &pretty(&json.replace(path, "made.pcapng")));
+    }
+}
+
+#[test]
+fn colour_is_there_only_where_asked() {
+    let args = ["line_chat_npcap.pcap", "--frame", "4"];
+    let (_, plain, _) = show(&args);
+    let (_, coloured, _) = show(&[&args[..], &["--color", "always"]].concat());
+    assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
+    let mut stripped = String::new();
+    let mut rest = &*coloured;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        stripped.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    assert_eq!(stripped + rest, plain, "colour adds nothing that is not said without it");
+}
+
+#[test]
+fn a_page_of_one_frame_and_of_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("page.html");
+    let page_name = page.to_str().unwrap();
+    assert_eq!(
+        show(&["csv_send_macos_lo0.pcapng", "--frame", "5", "--html", page_name]),
+        (0, String::new(), String::new())
+    );
+    let one = std::fs::read_to_string(&page).unwrap();
+    assert!(one.contains("<title>Frame 5 of csv_send_macos_lo0.pcapng</title>"), "{one}");
+    assert!(!one.contains("http:") && !one.contains("https:"), "{one}");
+    assert_eq!(one.matches("<article").count(), 1);
+    assert_eq!(show(&["csv_send_macos_lo0.pcapng", "--html", page_name]).0, 0);
+    let all = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(all.matches("<article").count(), 18);
+
+    let nowhere = directory.path().join("no/such.html");
+    let (code, _, err) = show(&["csv_send_macos_lo0.pcapng", "--html", nowhere.to_str().unwrap()]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with("encap: cannot write") && err.contains("No such file"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_shown_is_said() {
+    let (code, out, err) = show(&["csv_send_macos_lo0.pcapng", "--frame", "19"]);
+    let expected = "encap: csv_send_macos_lo0.pcapng has 18 frames: there is no frame 19\n";
+    assert_eq!((code, &*out, &*err), (3, "", expected));
+    let (code, _, err) = show(&["../csv/http_input.csv"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("not a capture") && err.contains("encap build FILE.csv -o FILE.pcapng"), "{err}");
+    assert_eq!(show(&["no-such.pcap"]).0, 3);
+    assert_eq!(show(&["line_chat_npcap.pcap", "--frame", "0"]).0, 2);
+    assert_eq!(show(&["line_chat_npcap.pcap", "--frame", "1", "--json", "--html", "x"]).0, 2);
+}
