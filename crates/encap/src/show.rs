@@ -29,7 +29,7 @@ mod line;
 pub mod text;
 mod view;
 
-pub use checksum::{ChecksumView, LeftOut, Part, Words, Work};
+pub use checksum::{ChecksumView, LeftOut, Part, Word, Words, Work};
 pub use layer::{FieldView, LayerView, Stage};
 pub use line::Line;
 pub use view::{IssueView, View};

@@ -117,6 +117,8 @@ fn frames_made_by_hand() {
         expect(&format!("{name}.txt"), &text);
         let (_, json, _) = show(&[path, "--frame", "1", "--json"]);
         expect(&format!("{name}.json"), &pretty(&json.replace(path, "made.pcapng")));
+        let (_, list, _) = show(&[path]);
+        expect(&format!("{name}_list.txt"), &list.replace(path, "made.pcapng"));
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use switchboard_protocol::show;
 
 use super::{Subject, escape, seconds};
-use crate::wire::{Frame, LayerKind};
+use crate::wire::{Checksum, Frame, LayerKind};
 
 /// What is shown of a payload in a list, in bytes.
 const TEXT_MAX_BYTES: usize = 40;
@@ -58,7 +58,10 @@ impl Line {
             payload: frame.payload_len_on_wire(),
             text,
             text_is_cut: left_out > 0,
-            remarks: comments.chain(frame.issues().iter().map(|issue| issue.what.to_string())).collect(),
+            remarks: comments
+                .chain(frame.issues().iter().map(|issue| issue.what.to_string()))
+                .chain(wrong_checksums(frame))
+                .collect(),
         }
     }
 
@@ -73,6 +76,19 @@ impl Line {
         let parts = [self.flags.clone(), payload];
         parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("  ")
     }
+}
+
+/// Each checksum that is wrong; one that offload explains is not.
+fn wrong_checksums(frame: &Frame<'_>) -> impl Iterator<Item = String> {
+    let verified = frame.verify();
+    [("header", verified.network), ("transport", verified.transport)].into_iter().filter_map(|(whose, state)| {
+        match state {
+            Some(Checksum::Wrong { found, expected }) => {
+                Some(format!("{whose} checksum {found:#06x} is wrong: it should be {expected:#06x}"))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// The two ends, as far as they are known.

@@ -219,7 +219,7 @@ fn lines_are_as_wide_as_they_may_be() {
 
 #[test]
 fn a_frame_of_loopback_is_long_and_its_middle_is_left_out() {
-    let mut frame = segment(&[b'x'; 62_000]);
+    let mut frame = segment(&vec![b'x'; 62_000]);
     frame.extend([0; 2]);
     let view = view(LinkType::RAW, &frame);
     let text = text::frame(&view, text::Options { width: 100, coloured: false });

@@ -124,7 +124,7 @@ fn rules(view: &View<'_>) -> String {
             );
             let _ = writeln!(
                 rules,
-                "#{frame}:has(.{field}:hover) #{field}>*{{background:var(--lit);color:var(--lit-ink)}}"
+                "#{frame}:has(.{field}:hover) #{field}>*{{background:var(--lit);color:var(--lit-ink);--faint:var(--lit-ink)}}"
             );
         }
     }
