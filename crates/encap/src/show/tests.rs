@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::*;
 use crate::wire::{EtherType, IpProtocol, LinkType, Mac};
-use crate::wire::{ethernet, ipv4, ipv6, tcp, udp, vlan};
+use crate::wire::{ethernet, icmp, ipv4, ipv6, tcp, udp, vlan};
 
 /// `csv_send_macos_lo0.pcapng`, frame 5: 15 bytes of data, whose checksum the machine did not finish.
 const OFFLOADED: &str = "02000000 4500004300004000400600007f0000017f000001
@@ -126,6 +126,40 @@ fn each_state_of_a_checksum_is_said_and_worked() {
 }
 
 #[test]
+fn icmp_over_ipv4_sums_itself_alone_and_over_ipv6_with_a_pseudo_header() {
+    let mut packet = segment(b"");
+    packet[9] = IpProtocol::ICMP.0;
+    packet[20..28].copy_from_slice(&[3, 3, 0, 0, 0, 0, 0, 0]);
+    crate::wire::checksum::fill(None, &mut packet[..20], 10);
+    crate::wire::checksum::fill(None, &mut packet[20..], icmp::CHECKSUM_AT);
+    let names = |view: &View<'_>| -> Vec<String> {
+        let work = view.checksums.last().and_then(|checksum| checksum.work.as_ref()).expect("all is there");
+        work.parts.iter().map(|part| part.name.clone()).collect()
+    };
+    let view_v4 = view(LinkType::RAW, &packet);
+    assert_eq!(view_v4.checksums[1].state, "valid");
+    assert_eq!(names(&view_v4), ["ICMP header, checksum as 0", "payload"]);
+    assert!(view_v4.layers[1].summary.starts_with("port unreachable"), "{:?}", view_v4.layers[1]);
+
+    let mut frame = vlan_ipv6_udp();
+    frame[58] = IpProtocol::ICMPV6.0;
+    let view_v6 = view(LinkType::ETHERNET, &frame);
+    assert_eq!(names(&view_v6), ["pseudo header", "ICMPv6 header, checksum as 0", "payload"]);
+}
+
+#[test]
+fn a_trailer_stands_beside_a_packet_and_inside_a_frame() {
+    let options = text::Options { width: 100, coloured: false };
+    let raw = [&segment(b"hi")[..], &[0; 4]].concat();
+    let beside = view(LinkType::RAW, &raw);
+    assert!(text::frame(&beside, options).contains("\n└\n┌ Z trailer, 4 bytes\n"));
+    assert!(html::layers(&beside).into_string().contains("</div><div class=\"box trailer\">"));
+    let framed = [&[2; 12][..], &[8, 0], &raw].concat();
+    let inside = view(LinkType::ETHERNET, &framed);
+    assert!(text::frame(&inside, options).contains("\n│ └\n│ ┌ Z trailer, 4 bytes\n"));
+}
+
+#[test]
 fn a_sum_over_a_long_payload_leaves_its_middle_out() {
     let packet = segment(&[0xab; 1001]);
     let view = view(LinkType::RAW, &packet);
@@ -142,7 +176,7 @@ fn a_sum_over_a_long_payload_leaves_its_middle_out() {
 #[test]
 fn a_udp_sum_of_zero_is_sent_as_all_ones() {
     let mut frame = vlan_ipv6_udp();
-    // The two bytes after the colon of nothing: whatever makes the sum come to zero.
+    // The payload begins with what makes the sum come to zero.
     let at = 66;
     frame[at + 8..at + 10].fill(0);
     let udp = &mut frame[at..];
