@@ -7,6 +7,8 @@
 //! ```
 
 pub mod capture;
+pub mod dissector;
 pub mod rows;
+pub mod send;
 pub mod time;
 pub mod wire;

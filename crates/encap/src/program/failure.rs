@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+use switchboard_encap::capture::live::RecordError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -14,6 +16,13 @@ pub(crate) enum Failure {
     /// A file could not be read.
     #[error("cannot read {}: {error}", show::safe(file))]
     Read { file: String, error: io::Error },
+    /// A file could not be made, or written to.
+    #[error("cannot write {}: {error}", show::safe(file))]
+    Create { file: String, error: io::Error },
+    /// An interface could not be listened to, or its frames not be written.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
