@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Frame, Live, LiveError};
 use crate::capture::{About, Format, Interface, Record, Statistics, WriteError, Writer};
+use crate::wire::LinkType;
 
 /// What is said of a packet whose checksum the kernel left to the network card.
 pub(super) const OFFLOADED: &str = "checksum not computed yet: left to hardware (offload)";
@@ -79,6 +80,12 @@ impl<W: Write> Recording<W> {
             self.writer.flush()?;
         }
         Ok(())
+    }
+
+    /// What the frames begin with.
+    #[must_use]
+    pub const fn link_type(&self) -> LinkType {
+        self.live.link_type()
     }
 
     /// What went by so far.
