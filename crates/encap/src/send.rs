@@ -16,7 +16,7 @@ mod speed;
 
 mod trace;
 
-pub use plan::{CONNECTIONS_MAX, Connection, Item, Plan, PlanError, ROWS_MAX_BYTES, Side};
-pub use play::{Options, Outcome, PLAY_MAX, Played, Target, TooLong, play};
+pub use plan::{CONNECTIONS_MAX, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES, Side};
+pub use play::{Options, Outcome, Played, Target, play};
 pub use speed::{Speed, SpeedError};
 pub use trace::{Bare, Carried, Piece, Trace};

@@ -27,7 +27,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// Captures what passes an interface
 ///
 /// Writes pcapng with times in nanoseconds, readable while it grows, until the time or the count is reached or Ctrl-C is
-/// pressed. Frames that found no room are counted and said. Needs the right CAP_NET_RAW, or a network namespace of your
+/// pressed. Frames that found no room are counted and said. Needs the right `CAP_NET_RAW`, or a network namespace of your
 /// own (`unshare --user --map-root-user --net`). Exit status: 0 when it ended as asked, 3 if it could not capture or write.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

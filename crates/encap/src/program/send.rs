@@ -36,7 +36,7 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 /// Sends the messages of a CSV over real sockets, and shows which frames carried which row
 ///
 /// A connection is opened for each pair of apps, by the one that speaks first; both sides are played on loopback, each row
-/// at its time. With the right CAP_NET_RAW the kernel's frames are captured meanwhile, and each row is found in them by
+/// at its time. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
 /// where its bytes lie in the stream. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
 /// cannot be read or written or the capture asked for with -o is not possible.
 #[derive(Debug, clap::Args)]
@@ -79,8 +79,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let plan = match Plan::new(rows, transport) {
         Ok(plan) => plan,
-        Err(error) => return Ok(refuse(&error)),
+        Err(error) => return Ok(refuse(error)),
     };
+    if let Err(error) = plan.duration(args.speed) {
+        return Ok(refuse(error));
+    }
     let target = match args.to {
         Some(address) => Target::server(address),
         None => Target::own()?,
@@ -94,10 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         (player.join(), captured)
     });
     progress.finish_and_clear();
-    let played = match played.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-        Ok(played) => played,
-        Err(error) => return Ok(refuse(&error)),
-    };
+    let played = played.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let captured = captured?;
     let listing = Listing::new(
         &plan,
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
+fn refuse(error: PlanError) -> ExitCode {
     eprintln!("encap: nothing was sent: {error}");
     ExitCode::from(EXIT_ROWS)
 }
@@ -144,7 +144,7 @@ fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
             Ok(row) => {
                 bytes += row.message.len();
                 if bytes > ROWS_MAX_BYTES {
-                    refuse(&PlanError::Bytes { line: row.line });
+                    refuse(PlanError::Bytes { line: row.line });
                     return Ok(None);
                 }
                 rows.push(row);
@@ -170,13 +170,11 @@ type To = Box<dyn Write>;
 fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<To>>, Failure> {
     if !address.ip().is_loopback() {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
-        return match &args.out {
-            Some(file) => Err(Failure::Create { file: file.clone(), error: io::Error::other(error) }),
-            None => {
-                eprintln!("encap: {error}");
-                Ok(None)
-            }
+        let Some(file) = &args.out else {
+            eprintln!("encap: {error}");
+            return Ok(None);
         };
+        return Err(Failure::Create { file: file.clone(), error: io::Error::other(error) });
     }
     let live = Live::open(LOOPBACK, &LiveOptions { port: Some(address.port()), ..LiveOptions::default() });
     let live = match live {

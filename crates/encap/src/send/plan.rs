@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Speed;
 use crate::rows::{App, Row, Transport};
 
 /// The most connections at once: each takes two sockets, and a process may open 1,024 files where nobody raised that.
@@ -12,6 +13,9 @@ pub const CONNECTIONS_MAX: usize = 480;
 
 /// The most that all messages together may have, in bytes: they are held until the last is sent.
 pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
+pub const PLAY_MAX: Duration = Duration::from_hours(1);
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
@@ -79,6 +83,9 @@ pub enum PlanError {
         /// The row that is too much.
         line: u64,
     },
+    /// Too slow.
+    #[error("the rows take {} s, more than {} s: give a --speed, or max", .0.as_secs(), PLAY_MAX.as_secs())]
+    TooLong(Duration),
 }
 
 /// Rows in the order of their times, each on the connection of its two apps.
@@ -134,6 +141,12 @@ impl Plan {
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    /// How long the rows take, if that is not longer than anybody waits.
+    pub fn duration(&self, speed: Speed) -> Result<Duration, PlanError> {
+        let takes = speed.scale(self.span());
+        if takes > PLAY_MAX { Err(PlanError::TooLong(takes)) } else { Ok(takes) }
     }
 
     /// From the earliest row to the latest.

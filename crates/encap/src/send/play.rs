@@ -3,15 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::link::{Datagrams, Stream};
 use super::{Plan, Side, Speed};
 use crate::rows::Transport;
 use crate::time::Timestamp;
-
-/// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
-pub const PLAY_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How often ports are tried until one is free for TCP and UDP both.
 const BIND_TRIES: usize = 16;
@@ -61,11 +58,6 @@ pub struct Options {
     pub now: fn() -> Instant,
 }
 
-/// Why nothing is played.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the rows take {} s, more than {} s: give a --speed, or max", .0.as_secs(), PLAY_MAX.as_secs())]
-pub struct TooLong(pub Duration);
-
 /// What became of a row.
 #[derive(Debug)]
 pub enum Outcome {
@@ -100,16 +92,7 @@ enum Link {
 }
 
 /// Plays all rows of `plan` and ends the connections. `progress` hears how many rows are done.
-pub fn play(
-    plan: &Plan,
-    target: &Target,
-    options: Options,
-    mut progress: impl FnMut(usize),
-) -> Result<Played, TooLong> {
-    let takes = options.speed.scale(plan.span());
-    if takes > PLAY_MAX {
-        return Err(TooLong(takes));
-    }
+pub fn play(plan: &Plan, target: &Target, options: Options, mut progress: impl FnMut(usize)) -> Played {
     let mut links: Vec<Option<Link>> = plan.connections().iter().map(|_| None).collect();
     let mut addresses = vec![None; links.len()];
     let mut outcomes = Vec::with_capacity(plan.items().len());
@@ -157,7 +140,7 @@ pub fn play(
             unclosed.push((connection, error));
         }
     }
-    Ok(Played { addresses, outcomes, unclosed })
+    Played { addresses, outcomes, unclosed }
 }
 
 fn open(transport: Transport, target: &Target, now: fn() -> Instant) -> io::Result<(Link, [SocketAddr; 2])> {

@@ -57,7 +57,7 @@ struct RowListing<'a> {
     /// Which frames carried it; nothing if there is no capture.
     frames: Option<Vec<Piece>>,
     /// Why it was not sent.
-    error: Option<String>,
+    not_sent: Option<String>,
 }
 
 impl<'a> Listing<'a> {
@@ -102,11 +102,11 @@ impl<'a> Listing<'a> {
                 bytes: len,
                 stream: None,
                 frames: None,
-                error: None,
+                not_sent: None,
             };
             match (outcome, connections[index].transport) {
-                (Outcome::Failed(error), _) => row.error = Some(error.to_string()),
-                (Outcome::NotOurs, _) => row.error = Some("for the server to say".to_owned()),
+                (Outcome::Failed(error), _) => row.not_sent = Some(error.to_string()),
+                (Outcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
                 (Outcome::Sent { start }, Transport::Tcp) => {
                     let stream = *start..*start + len as u64;
                     let carried = carried[index].as_ref().map(|sides| &sides[usize::from(item.from == Side::Server)]);
@@ -166,8 +166,8 @@ impl fmt::Display for ConnectionListing<'_> {
             if let Some(stream) = &row.stream {
                 write!(f, " at {}", stream.start)?;
             }
-            match (&row.error, &row.frames) {
-                (Some(error), _) => write!(f, ": not sent: {error}")?,
+            match (&row.not_sent, &row.frames) {
+                (Some(why), _) => write!(f, ": not sent: {why}")?,
                 (None, None) => write!(f, ": sent")?,
                 (None, Some(pieces)) if pieces.is_empty() && row.bytes == 0 => write!(f, ": no bytes, so no frame")?,
                 (None, Some(pieces)) if pieces.is_empty() => write!(f, ": in no frame that was captured")?,
