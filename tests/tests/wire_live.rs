@@ -215,33 +215,51 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
 }
 
 #[test]
-fn wireshark_finds_what_is_installed_and_reads_lines_without_ends() {
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let install = Command::new(program("encap")).args(["dissector", "--install"]).env("HOME", home.path()).output();
-    let (installed, errors) = texts(&install.expect("encap can be started"));
-    let folder = installed.trim_end().strip_suffix("switchboard.lua").expect(&errors);
-    assert!(folder.starts_with(home.path().to_str().expect("UTF-8")), "{folder}");
+fn wireshark_finds_what_is_installed() {
+    in_namespace("wireshark_finds_what_is_installed", || {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let install = Command::new(program("encap")).args(["dissector", "--install"]).env("HOME", home.path()).output();
+        let (installed, errors) = texts(&install.expect("encap can be started"));
+        let folder = installed.trim_end().strip_suffix("switchboard.lua").expect(&errors);
+        assert!(folder.starts_with(home.path().to_str().expect("UTF-8")), "{folder}");
 
-    // Programs that take whatever one read gives as a line write no ends.
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures/line_chat_macos_lo0.pcapng");
-    let file = home.path().join("chat.pcapng");
-    std::fs::copy(real, &file).expect("it can be copied");
-    let args = ["-o", "switchboard.segments_are_lines:TRUE"];
-    let told = tshark(
-        &file,
-        &args,
-        "switchboard.command == \"MSG\"",
-        &["switchboard.sender", "switchboard.target", "switchboard.text"],
-    );
-    assert_eq!(told[0], ["User1", "User2", "Hello User2, How are you?"]);
-    assert_eq!(told[1], ["User2", "User1", "I am great, thank you."]);
-    let heard = tshark(
-        &file,
-        &args,
-        "switchboard.reply == \"FROM\" and switchboard.sender == \"User1\"",
-        &["switchboard.text"],
-    );
-    assert_eq!(heard[0], [" Hello User2, How are you?"]);
+        // Programs that take whatever one read gives as a line write no ends.
+        let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures/line_chat_macos_lo0.pcapng");
+        let file = home.path().join("chat.pcapng");
+        std::fs::copy(real, &file).expect("it can be copied");
+        let args = ["-o", "switchboard.segments_are_lines:TRUE"];
+        let told = tshark(
+            &file,
+            &args,
+            "switchboard.command == \"MSG\"",
+            &["switchboard.sender", "switchboard.target", "switchboard.text"],
+        );
+        assert_eq!(told[0], ["User1", "User2", "Hello User2, How are you?"]);
+        assert_eq!(told[1], ["User2", "User1", "I am great, thank you."]);
+        let heard = tshark(
+            &file,
+            &args,
+            "switchboard.reply == \"FROM\" and switchboard.sender == \"User1\"",
+            &["switchboard.text"],
+        );
+        assert_eq!(heard[0], [" Hello User2, How are you?"]);
+
+        // A browser on one of the ports is left to Wireshark's own dissector.
+        let rows = home.path().join("http.csv");
+        let text = "protocol,src,dst,message,time\n\
+                HTTP,a,b,GET / HTTP/1.1\\r\\nHost: b\\r\\n\\r\\n,0\n\
+                HTTP,b,a,HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\n,0.1\nHTTP,b,a,hello,0.2\n";
+        std::fs::write(&rows, text).expect("it can be written");
+        let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
+        let (said, _) = encap(0, &["send", paths[0], "--escapes", "--json", "-o", paths[1]]);
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        let address = said["connections"][0]["server_address"].as_str().expect("it was opened");
+        let port = format!("switchboard.line_ports:{}", address.rsplit(':').next().expect("a port"));
+        let seen =
+            tshark(&file, &["-o", &port], "http", &["http.request.method", "http.response.code", "http.file_data"]);
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert_eq!((&*seen[0][0], &*seen[1][1]), ("GET", "200"));
+    });
 }
 
 #[test]

@@ -23,6 +23,9 @@ switchboard.prefs.segments_are_lines =
 
 local tcp_stream = Field.new("tcp.stream")
 
+-- Who has these ports beside us: a browser that is pointed at one, or another server on 8080.
+local http = Dissector.get("http")
+
 -- What is known of a session, by the number of its TCP stream: which dialect it speaks, who it is, and since which frame.
 local sessions = {}
 
@@ -183,6 +186,16 @@ function switchboard.dissector(tvb, pinfo, tree)
   local session = sessions[key] or {}
   sessions[key] = session
 
+  local bytes = tvb:raw()
+  if session.is_http == nil then
+    session.is_http = bytes:find("^%u+ %S+ HTTP/%d") ~= nil
+  end
+  if session.is_http then
+    -- Each dissector takes one off: http may ask for more segments as if it were called in our place.
+    pinfo.can_desegment = pinfo.can_desegment + 1
+    return http:call(tvb, pinfo, tree)
+  end
+
   local server_port = pinfo.match_uint
   if server_port ~= pinfo.dst_port and server_port ~= pinfo.src_port then
     server_port = math.min(pinfo.dst_port, pinfo.src_port)
@@ -192,7 +205,6 @@ function switchboard.dissector(tvb, pinfo, tree)
 
   pinfo.cols.protocol = "Switchboard"
   local said = {}
-  local bytes = tvb:raw()
   local at = 1
   while at <= #bytes do
     local lf = bytes:find("\n", at, true)
