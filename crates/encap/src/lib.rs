@@ -7,7 +7,9 @@
 //! ```
 
 pub mod capture;
+pub mod dissector;
 pub mod rows;
+pub mod send;
 pub mod show;
 pub mod time;
 pub mod wire;

@@ -10,12 +10,14 @@
 mod error;
 mod filter;
 mod frame;
+mod recording;
 mod ring;
 
 use std::time::Duration;
 
 pub use error::LiveError;
 pub use frame::Frame;
+pub use recording::{RecordError, Recording, Tally};
 
 use self::frame::Shape;
 use self::ring::Ring;
@@ -66,6 +68,7 @@ pub struct Live {
     ring: Ring,
     shape: Shape,
     snap_len: u32,
+    port: Option<u16>,
     /// A frame that is not given as the kernel has it: with its tag put back, or a header before it.
     scratch: Vec<u8>,
     statistics: Statistics,
@@ -76,7 +79,7 @@ impl Live {
     pub fn open(interface: &str, options: &Options) -> Result<Self, LiveError> {
         let (ring, shape) = Ring::open(interface, options)?;
         let statistics = Statistics { received: 0, dropped: 0 };
-        Ok(Self { ring, shape, snap_len: options.snap_len, scratch: Vec::new(), statistics })
+        Ok(Self { ring, shape, snap_len: options.snap_len, port: options.port, scratch: Vec::new(), statistics })
     }
 
     /// What the frames begin with: Ethernet, or for an interface of another kind a "cooked" header.

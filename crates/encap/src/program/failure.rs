@@ -4,6 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use switchboard_encap::capture::ReadError;
+#[cfg(target_os = "linux")]
+use switchboard_encap::capture::live::RecordError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -24,6 +26,10 @@ pub(crate) enum Failure {
     /// A file could not be written.
     #[error("cannot write {}: {error}", show::safe(file))]
     WriteFile { file: String, error: io::Error },
+    /// An interface could not be listened to, or its frames not be written.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

@@ -1,0 +1,108 @@
+//! Frames on their way from an interface into a file, readable at any moment.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::{Frame, Live, LiveError};
+use crate::capture::{About, Format, Interface, Record, Statistics, WriteError, Writer};
+use crate::wire::LinkType;
+
+/// What is said of a packet whose checksum the kernel left to the network card.
+pub(super) const OFFLOADED: &str = "checksum not computed yet: left to hardware (offload)";
+
+/// What is said of the file as a whole, so that nobody takes its packets for made-up ones.
+const CAPTURED: &str = "captured from a live interface, not synthesised";
+
+/// Why a recording did not go on. What was written before stands.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// No more frames can be taken.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// No more can be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What went by so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// How many frames were written.
+    pub frames: u64,
+    /// How many bytes they had on the wire.
+    pub bytes: u64,
+}
+
+/// Writes what an interface gives as a pcapng file.
+#[derive(Debug)]
+pub struct Recording<W: Write> {
+    live: Live,
+    writer: Writer<W>,
+    tally: Tally,
+    unflushed: bool,
+}
+
+impl<W: Write> Recording<W> {
+    /// Begins a file of what comes from `live`, which was opened on the interface of this name.
+    pub fn begin(live: Live, interface: &str, to: W) -> Result<Self, RecordError> {
+        let port = live.port.map(|port| format!("port {port}"));
+        let interface = Interface {
+            snap_len: live.snap_len,
+            name: Some(interface.to_owned()),
+            filter: port,
+            ..Interface::new(live.link_type())
+        };
+        let about = About { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
+        let mut writer = Writer::new(to, Format::Pcapng, about, &[interface])?;
+        writer.flush()?;
+        Ok(Self { live, writer, tally: Tally::default(), unflushed: false })
+    }
+
+    /// The next frame, once it is written, as [`Live::next_frame`] gives it.
+    pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<Frame<'_>>, RecordError> {
+        let Some(frame) = self.live.next_frame(timeout)? else { return Ok(None) };
+        self.writer.write(&Record {
+            time: frame.time,
+            interface: 0,
+            captured: frame.captured,
+            original_len: frame.original_len,
+            comments: if frame.checksum_offloaded { &[OFFLOADED] } else { &[] },
+        })?;
+        self.unflushed = true;
+        self.tally.frames += 1;
+        self.tally.bytes += u64::from(frame.original_len);
+        Ok(Some(frame))
+    }
+
+    /// Hands all that was written to what is written to, so that it can be read.
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        if std::mem::take(&mut self.unflushed) {
+            self.writer.flush()?;
+        }
+        Ok(())
+    }
+
+    /// What the frames begin with.
+    #[must_use]
+    pub const fn link_type(&self) -> LinkType {
+        self.live.link_type()
+    }
+
+    /// What went by so far.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// How many frames came since the beginning, and how many of them found no room.
+    pub fn statistics(&mut self) -> Result<Statistics, RecordError> {
+        Ok(self.live.statistics()?)
+    }
+
+    /// Ends the file with the counts, and gives them.
+    pub fn finish(mut self) -> Result<Statistics, RecordError> {
+        let statistics = self.live.statistics()?;
+        self.writer.finish(&[statistics])?.flush().map_err(WriteError::from)?;
+        Ok(statistics)
+    }
+}

@@ -1,0 +1,158 @@
+//! `encap capture`: what passes an interface, into a file.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use switchboard_encap::capture::Statistics;
+use switchboard_encap::capture::live::{Live, Options, RecordError, Recording, Tally};
+use switchboard_encap::time::Timestamp;
+use switchboard_protocol::show;
+
+use super::failure::Failure;
+
+/// How long what was captured may wait before a reader of the file sees it.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the progress on a terminal is drawn anew.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// Captures what passes an interface
+///
+/// Writes pcapng with times in nanoseconds, readable while it grows, until the time or the count is reached or Ctrl-C is
+/// pressed. Frames that found no room are counted and said. Needs the right `CAP_NET_RAW`, or a network namespace of your
+/// own (`unshare --user --map-root-user --net`). Exit status: 0 when it ended as asked, 3 if it could not capture or write.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The interface, as `ip link` names it: lo, eth0
+    #[arg(short, long, value_name = "IFACE")]
+    interface: String,
+    /// Only TCP and UDP from or to this port
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// End after this time, such as 10s or 2m
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// End after this many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Keep at most this many bytes of a frame
+    #[arg(long, value_name = "N", default_value_t = Options::default().snap_len, value_parser = clap::value_parser!(u32).range(1..=0x40_0000))]
+    snap_len: u32,
+    /// The memory for frames that come faster than they are written, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Options::default().buffer_bytes)]
+    buffer: u32,
+    /// The file to write, or - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    out: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    // Before the file is made: what was there stays if there is nothing to capture.
+    let options = Options { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
+    let live = Live::open(&args.interface, &options).map_err(RecordError::from)?;
+    let out: Box<dyn Write> = if args.out == "-" {
+        Box::new(io::stdout().lock())
+    } else {
+        let unwritable = |error| Failure::WriteFile { file: args.out.clone(), error };
+        Box::new(File::create(Path::new(&args.out)).map_err(unwritable)?)
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let mut recording = Recording::begin(live, &args.interface, out)?;
+    let recorded = record(&mut recording, args, &stop);
+    // Whatever ended it, the file gets its end.
+    let tally = recording.tally();
+    let finished = recording.finish();
+    let summary = Summary { tally, statistics: finished.as_ref().ok().copied() };
+    let file = if args.out == "-" { "standard output".into() } else { show::safe(&args.out) };
+    eprintln!("{summary}: {file}");
+    recorded?;
+    finished?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes frames until it is time to stop; what was on its way then is written, too.
+fn record(recording: &mut Recording<impl Write>, args: &Args, stop: &AtomicBool) -> Result<(), RecordError> {
+    let progress = ProgressBar::new_spinner();
+    progress.set_style(
+        ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    let start = now();
+    let (mut flushed, mut drawn) = (start, start);
+    // The moment to stop at, once it has come.
+    let mut end: Option<Timestamp> = None;
+    let mut n_frames = 0;
+    while args.count.is_none_or(|count| n_frames < count) {
+        let now = now();
+        let is_over = args.duration.is_some_and(|duration| now.duration_since(start) >= duration);
+        if end.is_none() && (is_over || stop.load(Ordering::Relaxed)) {
+            end = Some(wall_clock());
+        }
+        if now.duration_since(flushed) >= FLUSH_EVERY {
+            recording.flush()?;
+            flushed = now;
+        }
+        if now.duration_since(drawn) >= DRAW_EVERY && !progress.is_hidden() {
+            let statistics = Some(recording.statistics()?);
+            progress.set_message(Summary { tally: recording.tally(), statistics }.to_string());
+            progress.tick();
+            drawn = now;
+        }
+        let left = args.duration.map(|duration| duration.saturating_sub(now.duration_since(start)));
+        let wait = left.unwrap_or(DRAW_EVERY).clamp(2 * Live::RETIRE, DRAW_EVERY);
+        match recording.next_frame(wait)? {
+            Some(frame) => {
+                n_frames += 1;
+                if end.is_some_and(|end| frame.time > end) {
+                    break;
+                }
+            }
+            None if end.is_some() => break,
+            None => {}
+        }
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// What was captured, in words.
+struct Summary {
+    tally: Tally,
+    statistics: Option<Statistics>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { frames, bytes } = self.tally;
+        write!(f, "{frames} frame{}, {bytes} bytes", if frames == 1 { "" } else { "s" })?;
+        match self.statistics {
+            Some(Statistics { dropped: 0, .. }) => write!(f, ", none dropped"),
+            Some(Statistics { dropped, .. }) => {
+                write!(f, ", {dropped} dropped for want of room: a larger --buffer or a --port loses fewer")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The time by the clock that stamps frames.
+#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+fn wall_clock() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default().checked_add(since_1970).unwrap_or_default()
+}

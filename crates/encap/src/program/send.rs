@@ -1,0 +1,227 @@
+//! `encap send`: rows over real sockets, and the frames that carried them.
+
+mod listing;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use switchboard_encap::capture::Statistics;
+use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
+use switchboard_encap::rows::{Fault, Options as RowOptions, ReadError, Reader, Row, Severity, Transport};
+use switchboard_encap::send::{Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Speed, Target, Trace, play};
+use switchboard_encap::wire::Frame;
+use switchboard_protocol::show;
+
+use self::listing::{CaptureListing, Listing};
+use super::colour;
+use super::failure::Failure;
+
+/// Some row cannot be carried, or was not.
+const EXIT_ROWS: u8 = 1;
+
+/// The interface over which a machine talks to itself.
+const LOOPBACK: &str = "lo";
+
+/// How long what was captured may wait before a reader of the file sees it.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// How long frames are awaited after the last connection ended, on a port where others may go on.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// Sends the messages of a CSV over real sockets, and shows which frames carried which row
+///
+/// A connection is opened for each pair of apps, by the one that speaks first; both sides are played on loopback, each row
+/// at its time. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
+/// where its bytes lie in the stream. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
+/// cannot be read or written or the capture asked for with -o is not possible.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file, or - for standard input
+    file: String,
+    /// Send the clients' rows to the server at this address instead, and leave the other rows to it
+    #[arg(long, value_name = "ADDR:PORT")]
+    to: Option<SocketAddr>,
+    /// How many times as fast as the rows say, or max: without waiting
+    #[arg(long, default_value = "1", value_name = "X")]
+    speed: Speed,
+    /// What carries the rows; auto is what their protocol runs on
+    #[arg(long, value_enum, default_value = "auto")]
+    transport: Over,
+    /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
+    #[arg(long)]
+    escapes: bool,
+    /// Write the frames to this file, as pcapng
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Over {
+    Auto,
+    Tcp,
+    Udp,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let Some(rows) = read_rows(args)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
+    let transport = match args.transport {
+        Over::Auto => None,
+        Over::Tcp => Some(Transport::Tcp),
+        Over::Udp => Some(Transport::Udp),
+    };
+    let plan = match Plan::new(rows, transport) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(refuse(error)),
+    };
+    if let Err(error) = plan.duration(args.speed) {
+        return Ok(refuse(error));
+    }
+    let target = match args.to {
+        Some(address) => Target::server(address),
+        None => Target::own()?,
+    };
+    let recording = begin_recording(args, target.address())?;
+    let progress = ProgressBar::new(plan.items().len() as u64);
+    let options = Options { speed: args.speed, now };
+    let (played, captured) = thread::scope(|scope| {
+        let player = scope.spawn(|| play(&plan, &target, options, |n_done| progress.set_position(n_done as u64)));
+        let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
+        (player.join(), captured)
+    });
+    progress.finish_and_clear();
+    let played = played.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let captured = captured?;
+    let listing = Listing::new(
+        &plan,
+        &played,
+        captured.as_ref().map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref())),
+        captured.as_ref().map(|(trace, _)| trace),
+    );
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    if args.json {
+        serde_json::to_writer(&mut stdout, &listing).map_err(io::Error::from)?;
+        writeln!(stdout)?;
+    } else {
+        write!(stdout, "{listing}")?;
+    }
+    stdout.flush()?;
+    let failed = played.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+    Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
+}
+
+fn refuse(error: PlanError) -> ExitCode {
+    eprintln!("encap: nothing was sent: {error}");
+    ExitCode::from(EXIT_ROWS)
+}
+
+/// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
+fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
+    let unreadable = |error| Failure::Read { file: args.file.clone(), error };
+    let input: Box<dyn Read> = if args.file == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.file).map_err(unreadable)?)
+    };
+    let coloured = colour::is_wanted(&io::stderr());
+    let file = if args.file == "-" { "<stdin>".into() } else { show::safe(&args.file) };
+    let say = |fault: &Fault| {
+        let severity = colour::paint(fault.severity(), colour::of(fault.severity()), coloured);
+        eprintln!("{file}:{}:{}: {severity}: {}", fault.line, fault.character.unwrap_or(1), fault.message());
+    };
+    let mut reader = Reader::new(input, RowOptions { escapes: args.escapes });
+    let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
+    while let Some(row) = reader.next() {
+        reader.take_remarks().iter().for_each(say);
+        match row {
+            Ok(row) => {
+                bytes += row.message.len();
+                if bytes > ROWS_MAX_BYTES {
+                    refuse(PlanError::Bytes { line: row.line });
+                    return Ok(None);
+                }
+                rows.push(row);
+            }
+            Err(ReadError::Io(error)) => return Err(unreadable(error)),
+            Err(ReadError::Refused(faults)) => {
+                faults.iter().for_each(say);
+                n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
+            }
+        }
+    }
+    reader.take_remarks().iter().for_each(say);
+    if n_errors > 0 {
+        eprintln!("encap: nothing was sent: some rows cannot be carried");
+        return Ok(None);
+    }
+    Ok(Some(rows))
+}
+
+type To = Box<dyn Write>;
+
+/// Begins to capture what goes to and from `address`; says why not where nobody asked for a file.
+fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<To>>, Failure> {
+    if !address.ip().is_loopback() {
+        let error = "frames to another machine are not captured here: run `encap capture` beside this";
+        let Some(file) = &args.out else {
+            eprintln!("encap: {error}");
+            return Ok(None);
+        };
+        return Err(Failure::WriteFile { file: file.clone(), error: io::Error::other(error) });
+    }
+    let live = Live::open(LOOPBACK, &LiveOptions { port: Some(address.port()), ..LiveOptions::default() });
+    let live = match live {
+        Err(error @ LiveError::NoRight) if args.out.is_none() => {
+            eprintln!("encap: sending without capturing, so no frames are shown: {error}");
+            return Ok(None);
+        }
+        live => live.map_err(RecordError::from)?,
+    };
+    let to: To = match &args.out {
+        Some(file) => {
+            let unwritable = |error| Failure::WriteFile { file: file.clone(), error };
+            Box::new(File::create(file).map_err(unwritable)?)
+        }
+        None => Box::new(io::sink()),
+    };
+    Ok(Some(Recording::begin(live, LOOPBACK, to)?))
+}
+
+/// Takes frames until all is played and nothing more comes.
+fn record(mut recording: Recording<To>, is_played: impl Fn() -> bool) -> Result<(Trace, Statistics), RecordError> {
+    let link_type = recording.link_type();
+    let mut trace = Trace::default();
+    let mut flushed = now();
+    let mut played_at = None;
+    loop {
+        let moment = now();
+        if played_at.is_none() && is_played() {
+            played_at = Some(moment);
+        }
+        if moment.duration_since(flushed) >= FLUSH_EVERY {
+            recording.flush()?;
+            flushed = moment;
+        }
+        match recording.next_frame(4 * Live::RETIRE)? {
+            Some(frame) => trace.see(&Frame::parse(link_type, frame.captured, frame.original_len)),
+            None if played_at.is_some() => break,
+            None => {}
+        }
+        if played_at.is_some_and(|played_at| moment.duration_since(played_at) > LINGER_MAX) {
+            break;
+        }
+    }
+    Ok((trace, recording.finish()?))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,209 @@
+//! Row by row, which frames carried it: as text, or as JSON.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use serde::Serialize;
+use switchboard_encap::capture::Statistics;
+use switchboard_encap::rows::{App, MessageId, Transport};
+use switchboard_encap::send::{Bare, Carried, Outcome, Piece, Plan, Played, Side, Trace};
+use switchboard_protocol::show;
+
+/// All that `encap send` has to say.
+#[derive(Debug, Serialize)]
+pub(super) struct Listing<'a> {
+    capture: Option<CaptureListing<'a>>,
+    connections: Vec<ConnectionListing<'a>>,
+}
+
+/// What was captured.
+#[derive(Debug, Serialize)]
+pub(super) struct CaptureListing<'a> {
+    file: Option<&'a str>,
+    frames: u64,
+    dropped: u64,
+}
+
+impl<'a> CaptureListing<'a> {
+    pub(super) fn new(trace: &Trace, statistics: Statistics, file: Option<&'a str>) -> Self {
+        Self { file, frames: trace.frames(), dropped: statistics.dropped }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ConnectionListing<'a> {
+    transport: Transport,
+    client: &'a App,
+    server: &'a App,
+    client_address: Option<SocketAddr>,
+    server_address: Option<SocketAddr>,
+    /// Frames without a byte of a row.
+    #[serde(flatten)]
+    bare: Option<Bare>,
+    /// Why it did not end as it should.
+    error: Option<String>,
+    rows: Vec<RowListing<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RowListing<'a> {
+    msg_id: &'a MessageId,
+    line: u64,
+    from: Side,
+    bytes: usize,
+    /// Which bytes of its direction's stream it has.
+    stream: Option<Range<u64>>,
+    /// Which frames carried it; nothing if there is no capture.
+    frames: Option<Vec<Piece>>,
+    /// Why it was not sent.
+    not_sent: Option<String>,
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        played: &Played,
+        capture: Option<CaptureListing<'a>>,
+        trace: Option<&Trace>,
+    ) -> Self {
+        let opened = |index: usize| played.addresses[index];
+        let carried: Vec<Option<[Carried; 2]>> = (0..plan.connections().len())
+            .map(|index| {
+                let (trace, addresses) = (trace?, opened(index)?);
+                Some([Side::Client, Side::Server].map(|side| trace.stream(addresses, side)))
+            })
+            .collect();
+        let mut connections: Vec<_> = plan
+            .connections()
+            .iter()
+            .enumerate()
+            .map(|(index, connection)| ConnectionListing {
+                transport: connection.transport,
+                client: &connection.client,
+                server: &connection.server,
+                client_address: opened(index).map(|[client, _]| client),
+                server_address: opened(index).map(|[_, server]| server),
+                bare: trace
+                    .zip(opened(index))
+                    .filter(|_| connection.transport == Transport::Tcp)
+                    .map(|(trace, addresses)| trace.bare(addresses)),
+                error: played.unclosed.iter().find(|(at, _)| *at == index).map(|(_, error)| error.to_string()),
+                rows: Vec::new(),
+            })
+            .collect();
+        for (item, outcome) in plan.items().iter().zip(&played.outcomes) {
+            let len = item.row.message.len();
+            let index = item.connection;
+            let mut row = RowListing {
+                msg_id: &item.row.number,
+                line: item.row.line,
+                from: item.from,
+                bytes: len,
+                stream: None,
+                frames: None,
+                not_sent: None,
+            };
+            match (outcome, connections[index].transport) {
+                (Outcome::Failed(error), _) => row.not_sent = Some(error.to_string()),
+                (Outcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
+                (Outcome::Sent { start }, Transport::Tcp) => {
+                    let stream = *start..*start + len as u64;
+                    let carried = carried[index].as_ref().map(|sides| &sides[usize::from(item.from == Side::Server)]);
+                    row.frames = carried.map(|carried| carried.pieces(&stream));
+                    row.stream = Some(stream);
+                }
+                (Outcome::Sent { start }, Transport::Udp) => {
+                    row.frames = trace.zip(opened(index)).map(|(trace, addresses)| {
+                        let frame = trace.datagram(addresses, item.from, *start);
+                        let piece = |frame| Piece { frame, stream: 0..len as u64, shared: false, again: false };
+                        frame.map(piece).into_iter().collect()
+                    });
+                }
+            }
+            connections[index].rows.push(row);
+        }
+        Self { capture, connections }
+    }
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for connection in &self.connections {
+            write!(f, "{connection}")?;
+        }
+        let Some(capture) = &self.capture else { return Ok(()) };
+        write!(f, "{} frames captured, {} dropped", capture.frames, capture.dropped)?;
+        match capture.file {
+            Some(file) => writeln!(f, ": {}", show::safe(file)),
+            None => writeln!(f, "; -o keeps them"),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionListing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |app: &App| show::safe(&app.to_string()).into_owned();
+        let (client, server) = (name(self.client), name(self.server));
+        let transport = match self.transport {
+            Transport::Tcp => "TCP",
+            Transport::Udp => "UDP",
+        };
+        write!(f, "{client} and {server}, {transport}")?;
+        match self.client_address.zip(self.server_address) {
+            Some((client, server)) => write!(f, ", {client} to {server}")?,
+            None => write!(f, ", not opened")?,
+        }
+        if let Some(bare) = &self.bare {
+            let (opening, closing) = (numbers(&bare.opening), numbers(&bare.closing));
+            write!(f, ": opened by {opening}, ended by {closing}, {} bare acknowledgements", bare.acknowledgements)?;
+        }
+        writeln!(f)?;
+        for row in &self.rows {
+            let (from, to) = if row.from == Side::Client { (&client, &server) } else { (&server, &client) };
+            let id = row.msg_id.to_string();
+            write!(f, "  {} (line {}) {from} → {to}, {} bytes", show::safe(&id), row.line, row.bytes)?;
+            if let Some(stream) = &row.stream {
+                write!(f, " at {}", stream.start)?;
+            }
+            match (&row.not_sent, &row.frames) {
+                (Some(why), _) => write!(f, ": not sent: {why}")?,
+                (None, None) => write!(f, ": sent")?,
+                (None, Some(pieces)) if pieces.is_empty() && row.bytes == 0 => write!(f, ": no bytes, so no frame")?,
+                (None, Some(pieces)) if pieces.is_empty() => write!(f, ": in no frame that was captured")?,
+                (None, Some(pieces)) => write_pieces(f, pieces)?,
+            }
+            writeln!(f)?;
+        }
+        match &self.error {
+            Some(error) => writeln!(f, "  did not end as it should: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[Piece]) -> fmt::Result {
+    for (i, piece) in pieces.iter().enumerate() {
+        write!(f, "{} frame {}", if i == 0 { ":" } else { "," }, piece.frame)?;
+        if pieces.len() > 1 {
+            write!(f, " ({} bytes)", piece.stream.end - piece.stream.start)?;
+        }
+        if piece.shared {
+            write!(f, " with other rows")?;
+        }
+        if piece.again {
+            write!(f, " again")?;
+        }
+    }
+    Ok(())
+}
+
+/// `frames 1, 2, 3`.
+fn numbers(frames: &[u64]) -> String {
+    let list: Vec<_> = frames.iter().map(u64::to_string).collect();
+    match list.len() {
+        0 => "no frame".to_owned(),
+        1 => format!("frame {}", list[0]),
+        _ => format!("frames {}", list.join(", ")),
+    }
+}

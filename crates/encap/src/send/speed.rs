@@ -1,0 +1,88 @@
+//! How fast rows are played, without a float.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many times as fast as the rows say.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_encap::send::Speed;
+///
+/// let speed: Speed = "2.5".parse()?;
+/// assert_eq!(speed.scale(Duration::from_secs(5)), Duration::from_secs(2));
+/// assert_eq!("max".parse::<Speed>()?.scale(Duration::from_secs(5)), Duration::ZERO);
+/// # Ok::<(), switchboard_encap::send::SpeedError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Speed {
+    /// This many thousandths of the rows' own speed; not 0.
+    Thousandths(u64),
+    /// Without waiting.
+    Max,
+}
+
+/// Not a speed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("write how many times as fast, such as 2 or 0.5 (from 0.001 to 1000000), or max")]
+pub struct SpeedError;
+
+impl Speed {
+    /// How long `time` takes at this speed.
+    #[must_use]
+    pub fn scale(self, time: Duration) -> Duration {
+        match self {
+            Self::Thousandths(thousandths) => {
+                let nanos = time.as_nanos() * 1000 / u128::from(thousandths.max(1));
+                u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
+            }
+            Self::Max => Duration::ZERO,
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = SpeedError;
+
+    fn from_str(text: &str) -> Result<Self, SpeedError> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits =
+            |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole, 7) || !digits(fraction, 3) {
+            return Err(SpeedError);
+        }
+        let thousandths: u64 = format!("{whole}{fraction:0<3}").parse().map_err(|_| SpeedError)?;
+        if (1..=1_000_000_000).contains(&thousandths) { Ok(Self::Thousandths(thousandths)) } else { Err(SpeedError) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_are_read_without_a_float() {
+        for (given, expected) in [
+            ("1", Ok(Speed::Thousandths(1000))),
+            ("0.5", Ok(Speed::Thousandths(500))),
+            ("0.001", Ok(Speed::Thousandths(1))),
+            ("1000000", Ok(Speed::Thousandths(1_000_000_000))),
+            ("max", Ok(Speed::Max)),
+            ("0", Err(SpeedError)),
+            ("0.0", Err(SpeedError)),
+            ("1000001", Err(SpeedError)),
+            ("-1", Err(SpeedError)),
+            ("1e3", Err(SpeedError)),
+            (".5", Err(SpeedError)),
+            ("0.0001", Err(SpeedError)),
+            ("inf", Err(SpeedError)),
+            ("", Err(SpeedError)),
+        ] {
+            assert_eq!(given.parse(), expected, "given {given:?}");
+        }
+        assert_eq!(Speed::Thousandths(1).scale(Duration::MAX), Duration::MAX);
+    }
+}
