@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use switchboard_encap::capture::ReadError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -14,6 +15,9 @@ pub(crate) enum Failure {
     /// A file could not be read.
     #[error("cannot read {}: {error}", show::safe(file))]
     Read { file: String, error: io::Error },
+    /// A file is no capture.
+    #[error("cannot read {}: {error}", show::safe(file))]
+    Capture { file: String, error: ReadError },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
