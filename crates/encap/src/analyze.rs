@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod chat;
 mod checksums;
 mod conversation;
 mod coverage;
@@ -36,6 +37,8 @@ mod half;
 mod issues;
 mod limits;
 mod round_trip;
+mod stream;
+mod streams;
 mod table;
 
 use std::net::SocketAddr;
@@ -49,6 +52,8 @@ pub use issues::{IssueKind, Issues};
 pub use limits::{FLAGS_MAX, LINGERING_MAX, LIVE_MAX, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES};
 pub use round_trip::RoundTripTimes;
 use serde::Serialize;
+pub use stream::{Arrival, Item, Stream};
+pub use streams::{Listener, Said, Streams};
 
 use self::conversation::At;
 use self::table::{Opening, Table};
@@ -110,6 +115,21 @@ pub struct Analyzer {
     totals: Totals,
 }
 
+/// Where a frame belongs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// What carries the conversation.
+    pub transport: Transport,
+    /// The conversation's number.
+    pub number: u64,
+    /// Who sent the frame.
+    pub from: Side,
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The server's.
+    pub server: SocketAddr,
+}
+
 /// What takes a conversation that is over.
 pub type Sink<'a> = dyn FnMut(Conversation) + 'a;
 
@@ -121,13 +141,19 @@ impl Analyzer {
     }
 
     /// Takes the next packet, and hands out the conversations that are over by it.
-    pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut Sink<'_>) {
+    pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut Sink<'_>) -> Option<Place> {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-        self.frame(packet.number, packet.time, &frame, sink);
+        self.frame(packet.number, packet.time, &frame, sink)
     }
 
-    /// Takes the next frame, taken apart already.
-    pub fn frame(&mut self, number: u64, time: Option<Timestamp>, frame: &Frame<'_>, sink: &mut Sink<'_>) {
+    /// Takes the next frame, taken apart already. Says which conversation it belongs to, if any that is in focus.
+    pub fn frame(
+        &mut self,
+        number: u64,
+        time: Option<Timestamp>,
+        frame: &Frame<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Option<Place> {
         let totals = &mut self.totals;
         totals.packets += 1;
         totals.bytes += u64::from(frame.original_len());
@@ -146,7 +172,8 @@ impl Analyzer {
             let (from, to) =
                 (SocketAddr::new(from, segment.source_port()), SocketAddr::new(to, segment.destination_port()));
             if !self.is_in_focus(Transport::Tcp, from, to) {
-                return self.totals.out_of_focus.add(frame.original_len());
+                self.totals.out_of_focus.add(frame.original_len());
+                return None;
             }
             let flags = segment.flags();
             let opening = match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
@@ -158,25 +185,31 @@ impl Analyzer {
             let verified = frame.verify();
             live.checksums.add(verified);
             self.totals.checksums.add(verified);
-            live.segment(at, live.side(from), &segment, len, reused);
+            let place = live.place(from);
+            live.segment(at, place.from, &segment, len, reused);
             self.table.settle(sink);
+            Some(place)
         } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {
             let (from, to) =
                 (SocketAddr::new(from, datagram.source_port()), SocketAddr::new(to, datagram.destination_port()));
             if !self.is_in_focus(Transport::Udp, from, to) {
-                return self.totals.out_of_focus.add(frame.original_len());
+                self.totals.out_of_focus.add(frame.original_len());
+                return None;
             }
             let (live, _) = self.table.find(Transport::Udp, from, to, Opening::No, at, sink);
             let verified = frame.verify();
             live.checksums.add(verified);
             self.totals.checksums.add(verified);
-            live.datagram(at, live.side(from), len);
+            let place = live.place(from);
+            live.datagram(at, place.from, len);
+            Some(place)
         } else {
             totals.no_conversation.add(frame.original_len());
             if !whole {
                 totals.fragments.add(frame.original_len());
             }
             totals.checksums.add(frame.verify());
+            None
         }
     }
 

@@ -8,7 +8,7 @@ use super::checksums::Checksums;
 use super::event::{Counts, Event, Events, Flag, ResetCause};
 use super::half::{Half, Seen};
 use super::limits::FLAGS_MAX;
-use super::{RoundTripTimes, Side, Transport};
+use super::{Place, RoundTripTimes, Side, Transport};
 use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
@@ -177,6 +177,12 @@ impl Live {
     /// Which side has this address and port.
     pub(super) fn side(&self, from: SocketAddr) -> Side {
         if from == self.client { Side::Client } else { Side::Server }
+    }
+
+    /// Where a frame from this address and port belongs.
+    pub(super) fn place(&self, from: SocketAddr) -> Place {
+        let Self { transport, number, client, server, .. } = *self;
+        Place { transport, number, from: self.side(from), client, server }
     }
 
     /// Whether a SYN of this side opens another connection: with another number, or after this one ended.

@@ -1,5 +1,6 @@
 //! Which bytes of a direction were seen, so that each is counted once.
 
+use super::half::distance;
 use super::limits::HOLES_MAX;
 use crate::wire::SeqNumber;
 
@@ -104,11 +105,6 @@ impl Coverage {
             self.holes.remove(0);
         }
     }
-}
-
-/// How far it is from `a` to `b`, which does not come before it.
-fn distance(a: SeqNumber, b: SeqNumber) -> u32 {
-    (b - a).cast_unsigned()
 }
 
 #[cfg(test)]

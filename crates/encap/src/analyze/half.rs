@@ -264,3 +264,8 @@ impl Half {
         self.last = events;
     }
 }
+
+/// How far it is from `a` to `b`, which does not come before it.
+pub(super) fn distance(a: SeqNumber, b: SeqNumber) -> u32 {
+    (b - a).cast_unsigned()
+}

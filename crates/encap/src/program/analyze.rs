@@ -81,7 +81,9 @@ fn analyze(input: impl Read, file: &str, focus: Vec<Focus>) -> Result<Findings, 
     };
     let damage = loop {
         match reader.next_packet() {
-            Ok(Some(packet)) => analyzer.packet(&packet, &mut sink),
+            Ok(Some(packet)) => {
+                analyzer.packet(&packet, &mut sink);
+            }
             Ok(None) => break None,
             Err(error) => break Some(error.to_string()),
         }

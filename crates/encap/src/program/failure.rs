@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// A file is no capture.
     #[error("cannot read {}: {error}", show::safe(file))]
     Capture { file: String, error: ReadError },
+    /// A capture has no such conversation.
+    #[error("{} has no TCP conversation {number}: encap analyze lists them", show::safe(file))]
+    NoConversation { file: String, number: u64 },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

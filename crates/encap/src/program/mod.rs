@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand, each with its `Args` and its `run`.
 
 mod analyze;
+mod chat;
 mod check;
 mod colour;
 mod failure;
+mod follow;
 
 use std::process::ExitCode;
 
@@ -22,14 +24,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::Args),
+    Chat(chat::Args),
     Check(check::Args),
+    Follow(follow::Args),
 }
 
 /// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Analyze(args) => analyze::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Follow(args) => follow::run(&args),
     };
     done.unwrap_or_else(Failure::report)
 }
