@@ -137,7 +137,7 @@ impl Half {
             && ack.is_after(contiguous)
         {
             events.add(Event::AcknowledgesUnseen);
-            other.contiguous = Some(ack);
+            other.contiguous = other.next.filter(|next| next.is_after(ack)).or(Some(ack));
         }
         if let Some(event) = self.judge_repetition(seen, events, other, first_trip) {
             events.add(event);
@@ -150,7 +150,7 @@ impl Half {
     }
 
     /// The rules about windows, acknowledgments and holes.
-    fn judge_window_and_ack(&mut self, seen: &Seen, other: &mut Self) -> Events {
+    fn judge_window_and_ack(&mut self, seen: &Seen, other: &Self) -> Events {
         let Seen { seq, len, window, .. } = *seen;
         let mut events = Events::default();
         let is_next = self.next == Some(seq);
@@ -192,14 +192,8 @@ impl Half {
                 self.duplicate_acks += 1;
             }
         }
-        let took_probe = self.acked.is_some_and(|acked| seen.ack == Some(acked + 1));
-        if window == 0 && same_window && (same_ack || took_probe) && other.last.has(Event::ZeroWindowProbe) {
+        if window == 0 && same_window && same_ack && other.last.has(Event::ZeroWindowProbe) {
             events.add(Event::ZeroWindowProbeAck);
-            if took_probe {
-                // The probe's byte was taken after all.
-                other.next = seen.ack;
-                other.contiguous = seen.ack;
-            }
         }
         events
     }
@@ -208,10 +202,13 @@ impl Half {
     fn judge_repetition(&self, seen: &Seen, events: Events, other: &Self, first_trip: Option<u64>) -> Option<Event> {
         let Seen { now, seq, len, .. } = *seen;
         let takes_numbers = len > 0 || seen.flags.intersects(Flags::SYN | Flags::FIN);
-        let next = self.next.filter(|_| takes_numbers && !events.has(Event::KeepAlive))?;
+        if !takes_numbers || events.has(Event::KeepAlive) {
+            return None;
+        }
         if len > 0 && other.acked.is_some_and(|acked| !(seq + len).is_after(acked)) {
             return Some(Event::SpuriousRetransmission);
         }
+        let next = self.next?;
         // A segment that begins with the byte of a zero-window probe repeats that one byte and no more.
         if !seq.is_before(next) || (len > 1 && seq + 1 == next) {
             return None;
@@ -220,7 +217,7 @@ impl Half {
             return Some(Event::FastRetransmission);
         }
         let soon = now.abs_diff(self.next_at) < first_trip.unwrap_or(OUT_OF_ORDER_NANOS);
-        if soon && seq + len != next && self.coverage.is_new(seq, len) {
+        if soon && seen.end() != next {
             return Some(Event::OutOfOrder);
         }
         Some(Event::Retransmission)
@@ -234,7 +231,9 @@ impl Half {
         let advances = self.next.is_none_or(|next| end.is_after(next));
         if advances && !is_probe {
             if self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
-                self.contiguous = Some(end);
+                // An acknowledgment beyond a hole, which brings nothing, opens the hole again.
+                let fills = end != seen.seq || self.next.is_none();
+                self.contiguous = if fills { Some(end) } else { self.next };
             }
             self.next = Some(end);
             self.next_at = seen.now;
