@@ -225,3 +225,6 @@ impl Analyzer {
         self.focus.iter().all(|focus| focus.holds(transport, a, b))
     }
 }
+
+#[cfg(test)]
+mod tests;

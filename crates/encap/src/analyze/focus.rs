@@ -49,9 +49,9 @@ impl FromStr for Focus {
             Ok(Self { transport: Some(Transport::Tcp), ..none })
         } else if text.eq_ignore_ascii_case("udp") {
             Ok(Self { transport: Some(Transport::Udp), ..none })
-        } else if let Ok(port) = text.parse() {
+        } else if let Ok(port) = text.parse::<u16>() {
             Ok(Self { port: Some(port), ..none })
-        } else if let Ok(address) = text.parse() {
+        } else if let Ok(address) = text.parse::<IpAddr>() {
             Ok(Self { address: Some(address), ..none })
         } else {
             let both: SocketAddr = text.parse().map_err(|_| FocusError)?;

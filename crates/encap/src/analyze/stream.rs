@@ -243,3 +243,149 @@ impl Stream {
 fn len_of(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What was given out: bytes, with `None` for each that is missing, and the end.
+    #[derive(Debug, Default, Eq, PartialEq)]
+    struct Given {
+        bytes: Vec<Option<u8>>,
+        ended: Vec<Item<'static>>,
+    }
+
+    impl Given {
+        fn take(&mut self, item: Item<'_>) {
+            assert!(self.ended.is_empty(), "nothing comes after the end");
+            match item {
+                Item::Data { bytes, .. } => self.bytes.extend(bytes.iter().copied().map(Some)),
+                Item::Gap { bytes } => self.bytes.extend(std::iter::repeat_n(None, bytes as usize)),
+                Item::Fin => self.ended.push(Item::Fin),
+                Item::Reset => self.ended.push(Item::Reset),
+            }
+        }
+
+        fn text(&self) -> String {
+            self.bytes.iter().map(|byte| char::from(byte.unwrap_or(b'?'))).collect()
+        }
+    }
+
+    /// Plays segments of (sequence number, control bits, payload).
+    fn play(segments: &[(u32, Flags, &str)]) -> Given {
+        let (mut stream, mut given) = (Stream::default(), Given::default());
+        for (frame, &(seq, flags, payload)) in (1..).zip(segments) {
+            let len = len_of(payload.as_bytes());
+            let arrival = Arrival { frame, seq: SeqNumber(seq), flags, payload: payload.as_bytes(), len };
+            stream.push(&arrival, &mut |item| given.take(item));
+        }
+        stream.finish(&mut |item| given.take(item));
+        given
+    }
+
+    const A: Flags = Flags::ACK;
+
+    /// What it is, segments, what comes out of them, and how it ends.
+    type Case<'a> = (&'a str, &'a [(u32, Flags, &'a str)], &'a str, &'a [Item<'a>]);
+
+    #[test]
+    fn what_comes_in_whatever_way() {
+        let (syn, fin, rst) = (Flags::SYN, Flags::FIN | Flags::ACK, Flags::RST);
+        let (by_fin, by_reset) = (vec![Item::Fin], vec![Item::Reset]);
+        let table: &[Case<'_>] = &[
+            ("in order", &[(9, syn, ""), (10, A, "ab"), (12, A, "cd"), (14, fin, "")], "abcd", &by_fin),
+            ("started mid-stream", &[(50, A, "ab"), (52, A, "cd")], "abcd", &[]),
+            ("FIN before missing data", &[(9, syn, ""), (12, fin, "cd"), (10, A, "ab")], "abcd", &by_fin),
+            ("FIN, and nothing after it", &[(9, syn, ""), (10, fin, "ab"), (12, A, "no")], "ab", &by_fin),
+            ("FIN, and what never came", &[(9, syn, ""), (10, A, "ab"), (15, fin, "")], "ab???", &by_fin),
+            ("a gap", &[(9, syn, ""), (10, A, "ab"), (15, A, "cd")], "ab???cd", &[]),
+            ("first wins", &[(9, syn, ""), (10, A, "abc"), (11, A, "XYz")], "abcz", &[]),
+            (
+                "first wins among what waits",
+                &[(9, syn, ""), (12, A, "cd"), (11, A, "XYZe"), (10, A, "a")],
+                "aXcde",
+                &[],
+            ),
+            ("keep-alive", &[(9, syn, ""), (10, A, "ab"), (11, A, "\0"), (12, A, "c")], "abc", &[]),
+            ("a reset ends it", &[(9, syn, ""), (10, A, "ab"), (12, rst, ""), (12, A, "no")], "ab", &by_reset),
+            ("a reset over a gap", &[(9, syn, ""), (11, A, "b"), (12, rst, "why")], "?b", &by_reset),
+            ("data in the SYN", &[(9, syn, "ab"), (12, A, "c")], "abc", &[]),
+        ];
+        for (name, segments, text, ended) in table {
+            let given = play(segments);
+            assert_eq!((&*given.text(), &given.ended[..]), (*text, *ended), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_snap_length_cut_off_is_a_gap_at_once() {
+        let (mut stream, mut given) = (Stream::default(), Given::default());
+        for (seq, payload, len) in [(10, "ab", 5), (15, "cd", 2)] {
+            let arrival = Arrival { frame: 1, seq: SeqNumber(seq), flags: A, payload: payload.as_bytes(), len };
+            stream.push(&arrival, &mut |item| given.take(item));
+        }
+        assert_eq!(given.text(), "ab???cd");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_then_the_gap_is_said() {
+        let mut stream = Stream::default();
+        let (mut gaps, mut bytes, chunk) = (0, 0, vec![b'x'; 60_000]);
+        let mut seq = SeqNumber(u32::MAX - 1_000_000);
+        let syn = Arrival { frame: 0, seq: seq - 1, flags: Flags::SYN, payload: &[], len: 0 };
+        stream.push(&syn, &mut |_| {});
+        for frame in 1..200 {
+            // One byte is missing before each.
+            seq += 1;
+            let arrival = Arrival { frame, seq, flags: A, payload: &chunk, len: len_of(&chunk) };
+            stream.push(&arrival, &mut |item| match item {
+                Item::Gap { .. } => gaps += 1,
+                Item::Data { bytes: given, .. } => bytes += given.len(),
+                _ => {}
+            });
+            seq += len_of(&chunk);
+            assert!(stream.waiting_bytes <= OUT_OF_ORDER_MAX_BYTES);
+        }
+        assert!(gaps > 150 && bytes > 150 * chunk.len(), "{gaps} {bytes}");
+        assert!(stream.waiting.len() <= OUT_OF_ORDER_MAX_PIECES);
+    }
+
+    proptest! {
+        /// However a stream is cut, shuffled, repeated and lost: what comes out is what was sent, with gaps where it was lost.
+        #[test]
+        fn what_comes_out_is_what_was_sent(
+            sent in prop::collection::vec(any::<u8>(), 1..600),
+            isn in prop_oneof![any::<u32>(), (u32::MAX - 600)..=u32::MAX],
+            has_syn in any::<bool>(),
+            pieces in prop::collection::vec((any::<prop::sample::Index>(), 1_usize..80), 1..60),
+        ) {
+            let fin = u32::try_from(sent.len()).expect("it is short");
+            let first = SeqNumber(isn) + 1;
+            let (mut stream, mut given) = (Stream::default(), Given::default());
+            let mut push = |seq, flags, payload: &[u8]| {
+                let arrival = Arrival { frame: 1, seq, flags, payload, len: len_of(payload) };
+                stream.push(&arrival, &mut |item| given.take(item));
+            };
+            let mut seen = vec![false; sent.len()];
+            if has_syn {
+                push(SeqNumber(isn), Flags::SYN, &[]);
+            } else {
+                push(first, A, &sent[..1]);
+                seen[0] = true;
+            }
+            push(first + fin, Flags::FIN, &[]);
+            for (at, len) in pieces {
+                let at = at.index(sent.len());
+                let range = at..(at + len).min(sent.len());
+                seen[range.clone()].fill(true);
+                push(first + u32::try_from(at).expect("it is short"), A, &sent[range]);
+            }
+            stream.finish(&mut |item| given.take(item));
+            let expected: Vec<_> = sent.iter().zip(seen).map(|(byte, seen)| seen.then_some(*byte)).collect();
+            prop_assert_eq!(given.bytes, expected);
+            prop_assert_eq!(given.ended, vec![Item::Fin]);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! `encap chat`: the transcript of a chat, and whether the protocol allows each line.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, hash_map};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::mem;
@@ -53,22 +53,14 @@ fn chat(input: impl Read, args: &Args, out: impl Write) -> Result<ExitCode, Fail
     let focus = args.port.map(|port| Focus { port: Some(port), ..Focus::default() });
     let mut streams = Streams::new(focus.into_iter().collect());
     let mut talks = Talks::default();
-    let mut transcript = Transcript {
-        out,
-        start: None,
-        sessions: HashMap::new(),
-        unrecognised: HashSet::new(),
-        illegal: None,
-        n_illegal: 0,
-        foreign: None,
-    };
+    let mut transcript = Transcript::new(out);
     let damage = loop {
         match reader.next_packet() {
             Ok(Some(packet)) => {
                 transcript.start = transcript.start.or(packet.time);
                 streams.packet(&packet, &mut talks);
                 if talks.bytes > SORTED_MAX_BYTES {
-                    transcript.print(talks.take())?;
+                    transcript.print(&talks.take())?;
                 }
             }
             Ok(None) => break None,
@@ -76,7 +68,7 @@ fn chat(input: impl Read, args: &Args, out: impl Write) -> Result<ExitCode, Fail
         }
     };
     streams.finish(&mut talks);
-    transcript.print(talks.take())?;
+    transcript.print(&talks.take())?;
     transcript.end(&talks)?;
     match damage {
         Some(error) => Err(unreadable(error)),
@@ -96,15 +88,19 @@ enum What {
     Message(Message),
     /// So many bytes are not there.
     Gap(u64, u32),
-    /// The connection was refused in this frame, for this reason.
-    Refused(u64, ResetCause),
+    /// Nothing more comes after this frame.
+    Over {
+        frame: u64,
+        refused: Option<ResetCause>,
+        was_silent: bool,
+    },
 }
 
 impl Entry {
     const fn frame(&self) -> u64 {
         match &self.what {
             What::Message(message) => message.frame,
-            What::Gap(frame, _) | What::Refused(frame, _) => *frame,
+            What::Gap(frame, _) | What::Over { frame, .. } => *frame,
         }
     }
 }
@@ -167,7 +163,18 @@ impl Listener for Talks {
         if conversation.transport != Transport::Tcp {
             return;
         }
-        let Conversation { number, client, server, handshake, last_frame, last, reset_cause, .. } = conversation;
+        let Conversation {
+            number,
+            client,
+            server,
+            handshake,
+            last_frame,
+            last,
+            reset_cause,
+            from_client,
+            from_server,
+            ..
+        } = conversation;
         let place = Place { transport: Transport::Tcp, number, from: Side::Client, client, server };
         let from_start = handshake != Handshake::None;
         let mut give = |from, what| self.entries.push(Entry { place: Place { from, ..place }, from_start, what });
@@ -182,9 +189,9 @@ impl Listener for Talks {
                 }
             }
         }
-        if let (Handshake::Refused, Some(cause)) = (handshake, reset_cause) {
-            give(Side::Server, What::Refused(last_frame, cause));
-        }
+        let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
+        let was_silent = from_client.bytes + from_server.bytes == 0;
+        give(Side::Server, What::Over { frame: last_frame, refused, was_silent });
     }
 }
 
@@ -193,9 +200,13 @@ struct Transcript<W> {
     out: W,
     /// When the first frame was captured.
     start: Option<Timestamp>,
+    /// The sessions that go on.
     sessions: HashMap<u64, Session>,
+    /// How many there were in each dialect.
+    n_commands: u64,
+    n_line: u64,
     /// Conversations of which nothing tells that they are chats.
-    unrecognised: HashSet<u64>,
+    n_unrecognised: u64,
     /// The first line that the protocol does not allow, and why.
     illegal: Option<String>,
     /// How many more there are.
@@ -205,18 +216,38 @@ struct Transcript<W> {
 }
 
 impl<W: Write> Transcript<W> {
-    fn print(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+    fn new(out: W) -> Self {
+        Self {
+            out,
+            start: None,
+            sessions: HashMap::new(),
+            n_commands: 0,
+            n_line: 0,
+            n_unrecognised: 0,
+            illegal: None,
+            n_illegal: 0,
+            foreign: None,
+        }
+    }
+
+    fn print(&mut self, entries: &[Entry]) -> io::Result<()> {
         // What is said tells more than a port.
         let found = |entry: &Entry, by_port: bool| match &entry.what {
             What::Message(_) if by_port => dialect_of_port(entry.place.server.port()),
             What::Message(message) => recognise(entry.place.from, &message.bytes),
-            What::Gap(..) | What::Refused(..) => None,
+            What::Gap(..) | What::Over { .. } => None,
         };
         for by_port in [false, true] {
-            for entry in &entries {
+            for entry in entries {
                 if let Some(dialect) = found(entry, by_port) {
                     let number = entry.place.number;
-                    self.sessions.entry(number).or_insert_with(|| Session::new(dialect, entry.from_start));
+                    if let hash_map::Entry::Vacant(place) = self.sessions.entry(number) {
+                        place.insert(Session::new(dialect, entry.from_start));
+                        match dialect {
+                            Dialect::Commands => self.n_commands += 1,
+                            Dialect::Line => self.n_line += 1,
+                        }
+                    }
                 }
             }
         }
@@ -236,16 +267,17 @@ impl<W: Write> Transcript<W> {
                     ""
                 );
             }
-            What::Refused(frame, cause) => {
+            What::Over { frame, refused, was_silent } => {
+                if self.sessions.remove(&number).is_none() && !was_silent {
+                    self.n_unrecognised += 1;
+                }
+                let Some(cause) = refused else { return Ok(()) };
                 return writeln!(self.out, "{frame:>6}  {:>14}  [{client} did not reach {server}: {cause}]", "");
             }
         };
         let text = String::from_utf8_lossy(&message.bytes);
         let text = text.strip_suffix('\r').unwrap_or(&text);
-        let Some(session) = self.sessions.get_mut(&number) else {
-            self.unrecognised.insert(number);
-            return Ok(());
-        };
+        let Some(session) = self.sessions.get_mut(&number) else { return Ok(()) };
         let before = session.name().map(str::to_owned);
         let (turn, violation) = session.hear(from, text);
         if session.spelling() == Spelling::Foreign {
@@ -271,11 +303,10 @@ impl<W: Write> Transcript<W> {
     }
 
     fn end(&mut self, talks: &Talks) -> io::Result<()> {
-        let dialects = |wanted| self.sessions.values().filter(|session| session.dialect() == wanted).count();
-        let (commands, line) = (dialects(Dialect::Commands), dialects(Dialect::Line));
+        let (commands, line) = (self.n_commands, self.n_line);
         writeln!(self.out, "\nsessions: {commands} in the commands dialect, {line} in the line dialect")?;
-        if !self.unrecognised.is_empty() {
-            writeln!(self.out, "conversations that are no chat, as far as can be told: {}", self.unrecognised.len())?;
+        if self.n_unrecognised > 0 {
+            writeln!(self.out, "conversations that are no chat, as far as can be told: {}", self.n_unrecognised)?;
         }
         if talks.by_segments > 0 {
             writeln!(

@@ -299,7 +299,7 @@ impl Session {
         match reply {
             Reply::RegisterOk { name } => self.name = Some(name.clone().into_owned()),
             Reply::ConnectOk { name } | Reply::IncomingConnection { name } => {
-                self.peer = Some(name.clone().into_owned())
+                self.peer = Some(name.clone().into_owned());
             }
             Reply::DisconnectOk | Reply::PeerDisconnected => self.peer = None,
             _ => {}
