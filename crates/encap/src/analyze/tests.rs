@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capture::Reader;
+use crate::wire::LinkType;
 
 /// What is said of a file, whatever it is.
 #[derive(Default)]
@@ -62,6 +63,36 @@ fn a_focus_leaves_out_and_says_how_much() {
     let totals = analyzer.finish(&mut |conversation| conversations.push(conversation));
     assert_eq!((conversations.len(), conversations[0].segments()), (1, 18));
     assert_eq!((totals.packets, totals.out_of_focus), (84, Amount { packets: 66, bytes: 5264 - 1151 }));
+}
+
+/// A SYN of one of many clients.
+fn syn_of(client: u32) -> [u8; 40] {
+    let mut packet = [0; 40];
+    packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
+    packet[13..16].copy_from_slice(&client.to_be_bytes()[1..]);
+    packet[20..].copy_from_slice(&[0x9c, 0x40, 0x1f, 0x90, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]);
+    packet
+}
+
+#[test]
+fn conversations_that_go_on_are_bounded_and_the_quietest_make_room() {
+    let mut analyzer = Analyzer::new(Vec::new());
+    let mut retired = Vec::new();
+    let more = u32::try_from(LIVE_MAX).expect("it is not so many") + 1;
+    for client in 0..more {
+        let packet = syn_of(client);
+        let frame = Frame::parse(LinkType::RAW, &packet, 40);
+        analyzer.frame(u64::from(client) + 1, None, &frame, &mut |conversation| retired.push(conversation));
+    }
+    // An eighth made room for the last: the earliest, in order.
+    assert_eq!(retired.len(), LIVE_MAX / 8);
+    assert!(
+        retired.iter().zip(0..).all(|(conversation, number)| conversation.retired && conversation.number == number)
+    );
+    let mut left = 0;
+    let totals = analyzer.finish(&mut |conversation| left += u64::from(!conversation.retired));
+    assert_eq!((totals.conversations, totals.retired), (u64::from(more), retired.len() as u64));
+    assert_eq!(left + totals.retired, totals.conversations);
 }
 
 proptest! {

@@ -286,6 +286,7 @@ impl<W: Write> Transcript<W> {
         let who = before
             .as_deref()
             .or(session.name())
+            .filter(|name| !name.is_empty())
             .map_or_else(|| client.to_string(), |name| show::safe(name).into_owned());
         let said = line(&who, session, &turn, text);
         let since = message.time.zip(self.start).and_then(|(time, start)| time.since(start));
