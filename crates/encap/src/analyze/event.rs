@@ -216,7 +216,7 @@ impl Flag {
             }
             Event::WindowUpdate => write!(
                 f,
-                "nothing new but the window, {window} after {window_before}: the {from} takes more, or less, than it said before"
+                "nothing new but the window, {window} after {window_before} (unscaled): the {from} says anew how much it takes"
             ),
             Event::WindowFull => write!(
                 f,

@@ -2,7 +2,11 @@
 //!
 //! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
 //! retransmission, a spurious retransmission no fast one, a fast one is not out of order. They are written from its
-//! description and checked against its counts.
+//! description and checked against its counts (TShark 4.0).
+//!
+//! Where they may differ: acknowledgments of what was not captured are told once for each hole, and where several holes
+//! follow each other Wireshark may tell of one again. A SYN that closes nothing and opens another connection is a new one
+//! here as there; so is one with the same number after the end, which later versions of Wireshark split off, too.
 
 use super::coverage::Coverage;
 use super::event::{Event, Events};
