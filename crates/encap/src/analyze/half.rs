@@ -1,12 +1,12 @@
 //! One direction of a TCP connection, judged segment by segment.
 //!
 //! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
-//! retransmission, a spurious retransmission no fast one, a fast one is not out of order. They are written from its
-//! description and checked against its counts (TShark 4.0).
+//! retransmission, a spurious retransmission no fast one, a fast one is not out of order. What the guide leaves open was
+//! settled by what TShark 4.0 counts.
 //!
-//! Where they may differ: acknowledgments of what was not captured are told once for each hole, and where several holes
-//! follow each other Wireshark may tell of one again. A SYN that closes nothing and opens another connection is a new one
-//! here as there; so is one with the same number after the end, which later versions of Wireshark split off, too.
+//! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
+//! captured (here once for each hole; Wireshark may tell of one again), and rarely, for reasons not found yet, which of
+//! retransmission, fast retransmission and out of order a repeated segment is.
 
 use super::coverage::Coverage;
 use super::event::{Event, Events};
