@@ -6,6 +6,7 @@
 //! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ analyze ─▶ show, report
 //! ```
 
+pub mod analyze;
 pub mod capture;
 pub mod dissector;
 pub mod rows;

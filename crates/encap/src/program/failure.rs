@@ -30,6 +30,9 @@ pub(crate) enum Failure {
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A capture has no such conversation.
+    #[error("{} has no TCP conversation {number}: encap analyze lists them", show::safe(file))]
+    NoConversation { file: String, number: u64 },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

@@ -1,11 +1,14 @@
 //! The command line: one file a subcommand, each with its `Args` and its `run`.
 
+mod analyze;
 #[cfg(target_os = "linux")]
 mod capture;
+mod chat;
 mod check;
 mod colour;
 mod dissector;
 mod failure;
+mod follow;
 #[cfg(target_os = "linux")]
 mod send;
 mod show;
@@ -26,25 +29,31 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[cfg(target_os = "linux")]
-    Capture(capture::Args),
     Check(check::Args),
-    Show(show::Args),
-    Dissector(dissector::Args),
     #[cfg(target_os = "linux")]
     Send(send::Args),
+    #[cfg(target_os = "linux")]
+    Capture(capture::Args),
+    Show(show::Args),
+    Analyze(analyze::Args),
+    Follow(follow::Args),
+    Chat(chat::Args),
+    Dissector(dissector::Args),
 }
 
 /// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        #[cfg(target_os = "linux")]
-        Command::Capture(args) => capture::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Show(args) => show::run(&args),
-        Command::Dissector(args) => dissector::run(&args),
         #[cfg(target_os = "linux")]
         Command::Send(args) => send::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Capture(args) => capture::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Follow(args) => follow::run(&args),
+        Command::Chat(args) => chat::run(&args),
+        Command::Dissector(args) => dissector::run(&args),
     };
     done.unwrap_or_else(Failure::report)
 }

@@ -1,0 +1,230 @@
+//! What happened in a capture: who talked to whom, how it went, and why each thing is said.
+//!
+//! ```text
+//! capture::Packet ─▶ wire::Frame ─▶ Analyzer ─▶ Conversation, as each ends
+//!                                      │
+//!                                      └─ one Live a conversation, each side a Half
+//! ```
+//!
+//! What is said agrees with Wireshark: the rules are those of its TCP analysis. Memory follows the conversations that go on,
+//! not the length of the file: one that has ended is summed up and handed out.
+//!
+//! ```
+//! use switchboard_encap::analyze::{Analyzer, Handshake};
+//! use switchboard_encap::capture::Reader;
+//!
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/captures/csv_send_macos_lo0.pcapng");
+//! let mut reader = Reader::new(std::fs::File::open(path)?)?;
+//! let mut analyzer = Analyzer::new(Vec::new());
+//! let mut conversations = Vec::new();
+//! while let Some(packet) = reader.next_packet()? {
+//!     analyzer.packet(&packet, &mut |conversation| conversations.push(conversation));
+//! }
+//! let totals = analyzer.finish(&mut |conversation| conversations.push(conversation));
+//! assert_eq!(totals.packets, 18);
+//! assert_eq!(conversations[0].handshake, Handshake::Complete);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod chat;
+mod checksums;
+mod conversation;
+mod coverage;
+mod endpoint;
+mod event;
+mod focus;
+mod half;
+mod issues;
+mod limits;
+mod round_trip;
+mod stream;
+mod streams;
+mod table;
+
+use std::net::SocketAddr;
+
+pub use checksums::Checksums;
+pub use conversation::{Conversation, Direction, End, Handshake};
+pub use endpoint::{Side, Transport};
+pub use event::{Counts, Event, Flag, ResetCause};
+pub use focus::{Focus, FocusError};
+pub use issues::{IssueKind, Issues};
+pub use limits::{FLAGS_MAX, LINGERING_MAX, LIVE_MAX, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES};
+pub use round_trip::RoundTripTimes;
+use serde::Serialize;
+pub use stream::{Arrival, Item, Stream};
+pub use streams::{Listener, Said, Streams};
+
+use self::conversation::At;
+use self::table::{Opening, Table};
+use crate::capture::Packet;
+use crate::time::Timestamp;
+use crate::wire::Frame;
+use crate::wire::frame::Fragment;
+use crate::wire::tcp::Flags;
+
+/// A number of packets, and their bytes on the wire.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Amount {
+    /// How many.
+    pub packets: u64,
+    /// Their bytes, headers and all.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u32) {
+        self.packets += 1;
+        self.bytes += u64::from(bytes);
+    }
+}
+
+/// What there was in a capture as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// All packets.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// The earliest time.
+    pub first: Option<Timestamp>,
+    /// The latest.
+    pub last: Option<Timestamp>,
+    /// Conversations, listed or not.
+    pub conversations: u64,
+    /// Conversations that were closed for want of room.
+    pub retired: u64,
+    /// What belongs to conversations that the focus leaves out.
+    pub out_of_focus: Amount,
+    /// What belongs to no conversation: neither TCP nor UDP, or not to be read.
+    pub no_conversation: Amount,
+    /// Fragments without their transport header, or not whole: part of what belongs to no conversation.
+    pub fragments: Amount,
+    /// All checksums, of what is in focus and of what belongs to no conversation.
+    pub checksums: Checksums,
+    /// What was wrong with frames.
+    pub issues: Issues,
+}
+
+/// Takes a capture packet by packet.
+#[derive(Debug)]
+pub struct Analyzer {
+    /// All of them have to hold.
+    focus: Vec<Focus>,
+    table: Table,
+    totals: Totals,
+}
+
+/// Where a frame belongs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// What carries the conversation.
+    pub transport: Transport,
+    /// The conversation's number.
+    pub number: u64,
+    /// Who sent the frame.
+    pub from: Side,
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The server's.
+    pub server: SocketAddr,
+}
+
+/// What takes a conversation that is over.
+pub type Sink<'a> = dyn FnMut(Conversation) + 'a;
+
+impl Analyzer {
+    /// An analysis of the conversations for which each of `focus` holds.
+    #[must_use]
+    pub fn new(focus: Vec<Focus>) -> Self {
+        Self { focus, table: Table::default(), totals: Totals::default() }
+    }
+
+    /// Takes the next packet, and hands out the conversations that are over by it.
+    pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut Sink<'_>) -> Option<Place> {
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        self.frame(packet.number, packet.time, &frame, sink)
+    }
+
+    /// Takes the next frame, taken apart already. Says which conversation it belongs to, if any that is in focus.
+    pub fn frame(
+        &mut self,
+        number: u64,
+        time: Option<Timestamp>,
+        frame: &Frame<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Option<Place> {
+        let totals = &mut self.totals;
+        totals.packets += 1;
+        totals.bytes += u64::from(frame.original_len());
+        if let Some(time) = time {
+            totals.first = Some(totals.first.map_or(time, |first| first.min(time)));
+            totals.last = Some(totals.last.map_or(time, |last| last.max(time)));
+        }
+        for issue in frame.issues() {
+            totals.issues.add(number, issue);
+        }
+        let at = At { frame: number, time };
+        let len = frame.payload_len_on_wire();
+        let whole = frame.fragment() == Fragment::Whole;
+        let addresses = frame.addresses().filter(|_| whole);
+        if let (Some((from, to)), Some(segment)) = (addresses, frame.tcp()) {
+            let (from, to) =
+                (SocketAddr::new(from, segment.source_port()), SocketAddr::new(to, segment.destination_port()));
+            if !self.is_in_focus(Transport::Tcp, from, to) {
+                self.totals.out_of_focus.add(frame.original_len());
+                return None;
+            }
+            let flags = segment.flags();
+            let opening = match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
+                (true, false) => Opening::Client(segment.seq()),
+                (true, true) => Opening::Server,
+                (false, _) => Opening::No,
+            };
+            let (live, reused) = self.table.find(Transport::Tcp, from, to, opening, at, sink);
+            let verified = frame.verify();
+            live.checksums.add(verified);
+            self.totals.checksums.add(verified);
+            let place = live.place(from);
+            live.segment(at, place.from, &segment, len, reused);
+            self.table.settle(sink);
+            Some(place)
+        } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {
+            let (from, to) =
+                (SocketAddr::new(from, datagram.source_port()), SocketAddr::new(to, datagram.destination_port()));
+            if !self.is_in_focus(Transport::Udp, from, to) {
+                self.totals.out_of_focus.add(frame.original_len());
+                return None;
+            }
+            let (live, _) = self.table.find(Transport::Udp, from, to, Opening::No, at, sink);
+            let verified = frame.verify();
+            live.checksums.add(verified);
+            self.totals.checksums.add(verified);
+            let place = live.place(from);
+            live.datagram(at, place.from, len);
+            Some(place)
+        } else {
+            totals.no_conversation.add(frame.original_len());
+            if !whole {
+                totals.fragments.add(frame.original_len());
+            }
+            totals.checksums.add(frame.verify());
+            None
+        }
+    }
+
+    /// Hands out the conversations that are left, in the order of their first frames, and what there was as a whole.
+    pub fn finish(mut self, sink: &mut Sink<'_>) -> Totals {
+        self.totals.conversations = self.table.opened();
+        self.totals.retired = self.table.retired();
+        self.table.finish(sink);
+        self.totals
+    }
+
+    fn is_in_focus(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
+        self.focus.iter().all(|focus| focus.holds(transport, a, b))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,414 @@
+//! One session of a chat, followed line by line: what each line means, and whether the protocol allows it there.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use switchboard_protocol::limits::TEXT_MAX_BYTES;
+use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, commands, line};
+
+use super::{Spelling, parse_line_reply, word};
+use crate::analyze::Side;
+
+/// Requests that wait for their answers; one that pipelines more is not judged any more.
+const PENDING_MAX: usize = 4_096;
+
+/// What a line is.
+#[derive(Debug)]
+pub enum Turn<'a> {
+    /// A client asks for something.
+    Asks(Command<'a>),
+    /// A client says what is no request.
+    Fails(ParseError),
+    /// A server says something.
+    Says(Reply<'a>),
+    /// A server says what is none of its lines.
+    Unknown,
+    /// Nothing: a blank line.
+    Blank,
+}
+
+/// Why a line may not be said where it is.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Violation {
+    /// An answer to nothing.
+    #[error("{said} answers {needed}, but no {needed} waits for its answer")]
+    Unasked {
+        /// What was said.
+        said: Cow<'static, str>,
+        /// What it would answer.
+        needed: &'static str,
+    },
+    /// An answer to something else.
+    #[error("{said} does not answer {asked}, which is the first that waits")]
+    WrongAnswer {
+        /// What was said.
+        said: Cow<'static, str>,
+        /// What waits.
+        asked: &'static str,
+    },
+    /// Before the name was taken.
+    #[error("{said} before REGISTER_OK: the session has no name yet")]
+    NotRegistered {
+        /// What was said.
+        said: Cow<'static, str>,
+    },
+    /// A second name.
+    #[error("a name is given to a session that has one")]
+    RegisteredTwice,
+    /// Outside a chat.
+    #[error("{said} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
+    NotInChat {
+        /// What was said.
+        said: Cow<'static, str>,
+    },
+    /// A chat in a chat.
+    #[error("{said} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
+    InChat {
+        /// What was said.
+        said: Cow<'static, str>,
+    },
+    /// A session that does not begin as it has to.
+    #[error("the first line of a server is WELCOME")]
+    NoWelcome,
+    /// A welcome in the middle.
+    #[error("WELCOME again: it begins a session")]
+    WelcomeTwice,
+    /// A line of a server that is none.
+    #[error("no line of a server of this dialect")]
+    UnknownLine,
+    /// An answer to a name that was not sent.
+    #[error("a welcome to \"{0}\", but the client had sent no name: it answers the end of the stream")]
+    WelcomeToNobody(String),
+}
+
+/// A session, as far as its lines tell.
+#[derive(Debug)]
+pub struct Session {
+    dialect: Dialect,
+    /// The name that it asked for, and the one that it has.
+    asked: Option<String>,
+    name: Option<String>,
+    /// The peer of its chat.
+    peer: Option<String>,
+    /// Verbs that wait for their answers.
+    pending: VecDeque<&'static str>,
+    is_welcome: bool,
+    /// Lines of the client so far.
+    n_client_lines: u64,
+    /// Whether all is known that came before, so that what comes can be judged.
+    is_judged: bool,
+    spelling: Spelling,
+}
+
+impl Session {
+    /// A session; `from_start` says whether its beginning was captured.
+    #[must_use]
+    pub fn new(dialect: Dialect, from_start: bool) -> Self {
+        Self {
+            dialect,
+            asked: None,
+            name: None,
+            peer: None,
+            pending: VecDeque::new(),
+            is_welcome: false,
+            n_client_lines: 0,
+            is_judged: from_start,
+            spelling: Spelling::Ours,
+        }
+    }
+
+    /// Its dialect.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The name that it has.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whom it is in a chat with.
+    #[must_use]
+    pub fn peer(&self) -> Option<&str> {
+        self.peer.as_deref()
+    }
+
+    /// Whether the server speaks as `protocol.md` has it.
+    #[must_use]
+    pub const fn spelling(&self) -> Spelling {
+        self.spelling
+    }
+
+    /// Bytes are missing: what comes is not judged any more.
+    pub fn lose(&mut self) {
+        self.is_judged = false;
+    }
+
+    /// Reads a line, and says whether it may be said here.
+    pub fn hear<'a>(&mut self, from: Side, text: &'a str) -> (Turn<'a>, Option<Violation>) {
+        match from {
+            Side::Client => (self.hear_client(text), None),
+            Side::Server => {
+                let turn = self.read_server(text);
+                let violation = match &turn {
+                    Turn::Says(reply) => self.judge(reply),
+                    _ => Some(Violation::UnknownLine),
+                };
+                (turn, violation.filter(|_| self.is_judged))
+            }
+        }
+    }
+
+    fn hear_client<'a>(&mut self, text: &'a str) -> Turn<'a> {
+        let is_first = self.n_client_lines == 0;
+        self.n_client_lines += 1;
+        let read = match self.dialect {
+            Dialect::Commands => commands::parse(text.as_bytes(), TEXT_MAX_BYTES),
+            // If the beginning was not captured, a line without a colon may be the first.
+            Dialect::Line if is_first && (self.is_judged || !text.contains(':')) => {
+                line::parse_name(text.as_bytes()).map(Some)
+            }
+            Dialect::Line => line::parse(text.as_bytes(), TEXT_MAX_BYTES),
+        };
+        let (turn, verb) = match read {
+            Ok(None) => return Turn::Blank,
+            Ok(Some(command)) => {
+                let verb = match &command {
+                    Command::Register { name } => {
+                        self.asked = Some(name.as_str().to_owned());
+                        "REGISTER"
+                    }
+                    Command::Connect { .. } => "CONNECT",
+                    Command::Msg { .. } | Command::Tell { .. } => "MSG",
+                    Command::Disconnect => "DISCONNECT",
+                    Command::Ping => "PING",
+                    Command::Who => "WHO",
+                };
+                (Turn::Asks(command), verb)
+            }
+            Err(error) => (Turn::Fails(error), "a line that is no request"),
+        };
+        if self.pending.len() < PENDING_MAX {
+            self.pending.push_back(verb);
+        } else {
+            self.is_judged = false;
+        }
+        turn
+    }
+
+    fn read_server<'a>(&mut self, text: &'a str) -> Turn<'a> {
+        match self.dialect {
+            Dialect::Commands => commands::parse_reply(text).map_or(Turn::Unknown, Turn::Says),
+            Dialect::Line => match parse_line_reply(text) {
+                Some((reply, spelling)) => {
+                    if spelling == Spelling::Foreign {
+                        self.spelling = spelling;
+                    }
+                    Turn::Says(reply)
+                }
+                None => Turn::Unknown,
+            },
+        }
+    }
+
+    /// Whether a reply may be said here, and what is known after it.
+    fn judge(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+        let was_welcome = std::mem::replace(&mut self.is_welcome, true);
+        if self.dialect == Dialect::Line {
+            return self.judge_line(reply);
+        }
+        let is_unasked_error = matches!(
+            reply,
+            Reply::Error {
+                code: Code::RegisterTimeout
+                    | Code::ServerFull
+                    | Code::TooManySessions
+                    | Code::ServerShutdown
+                    | Code::WrongProtocol,
+                ..
+            }
+        );
+        let opening = match reply {
+            Reply::Welcome if was_welcome => Some(Violation::WelcomeTwice),
+            Reply::Welcome => None,
+            _ if !was_welcome && !is_unasked_error => Some(Violation::NoWelcome),
+            _ => None,
+        };
+        if is_unasked_error {
+            return opening;
+        }
+        let answer = self.judge_answer(reply);
+        let state = self.judge_state(reply);
+        opening.or(answer).or(state)
+    }
+
+    /// Whether it answers what was asked, in its turn.
+    fn judge_answer(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+        let needed = match reply {
+            Reply::RegisterOk { .. } => "REGISTER",
+            Reply::ConnectOk { .. } => "CONNECT",
+            Reply::MsgSent => "MSG",
+            Reply::DisconnectOk => "DISCONNECT",
+            Reply::Pong => "PING",
+            Reply::Users { .. } => "WHO",
+            Reply::Error { .. } => "",
+            Reply::Welcome | Reply::From { .. } | Reply::IncomingConnection { .. } | Reply::PeerDisconnected => {
+                return None;
+            }
+        };
+        let said = || word(reply);
+        match self.pending.pop_front() {
+            None if needed.is_empty() => Some(Violation::Unasked { said: said(), needed: "request" }),
+            None => Some(Violation::Unasked { said: said(), needed }),
+            Some(asked) if !needed.is_empty() && asked != needed => {
+                self.pending.push_front(asked);
+                if self.pending.contains(&needed) {
+                    Some(Violation::WrongAnswer { said: said(), asked })
+                } else {
+                    Some(Violation::Unasked { said: said(), needed })
+                }
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Whether the session is in a state for it, and which it is in after it.
+    fn judge_state(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+        let said = || word(reply);
+        let needs_name = matches!(
+            reply,
+            Reply::ConnectOk { .. }
+                | Reply::IncomingConnection { .. }
+                | Reply::From { .. }
+                | Reply::MsgSent
+                | Reply::DisconnectOk
+                | Reply::PeerDisconnected
+        );
+        let in_chat = self.peer.is_some();
+        let violation = match reply {
+            Reply::RegisterOk { .. } if self.name.is_some() => Some(Violation::RegisteredTwice),
+            _ if needs_name && self.name.is_none() => Some(Violation::NotRegistered { said: said() }),
+            Reply::ConnectOk { .. } | Reply::IncomingConnection { .. } if in_chat => {
+                Some(Violation::InChat { said: said() })
+            }
+            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(Violation::NotInChat { said: said() }),
+            _ => None,
+        };
+        match reply {
+            Reply::RegisterOk { name } => self.name = Some(name.clone().into_owned()),
+            Reply::ConnectOk { name } | Reply::IncomingConnection { name } => {
+                self.peer = Some(name.clone().into_owned());
+            }
+            Reply::DisconnectOk | Reply::PeerDisconnected => self.peer = None,
+            _ => {}
+        }
+        violation
+    }
+
+    /// The line dialect: silence is success, so that all an answer needs is something to answer.
+    fn judge_line(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+        match reply {
+            Reply::RegisterOk { name } => {
+                let violation = if self.name.is_some() {
+                    Some(Violation::RegisteredTwice)
+                } else if self.n_client_lines == 0 {
+                    Some(Violation::WelcomeToNobody(name.clone().into_owned()))
+                } else {
+                    None
+                };
+                self.pending.pop_front();
+                self.name = Some(name.clone().into_owned());
+                violation
+            }
+            Reply::From { .. } if self.name.is_none() => Some(Violation::NotRegistered { said: word(reply) }),
+            Reply::Error {
+                code: Code::RegisterTimeout | Code::ServerFull | Code::TooManySessions | Code::ServerShutdown,
+                ..
+            } => None,
+            Reply::Error { .. } if self.pending.pop_front().is_none() => {
+                Some(Violation::Unasked { said: word(reply), needed: "message" })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays a dialogue, `>` from the client and `<` from the server, and gives the first violation and its line.
+    fn first_violation(dialect: Dialect, dialogue: &[&str]) -> Option<(usize, String)> {
+        let mut session = Session::new(dialect, true);
+        dialogue.iter().enumerate().find_map(|(at, line)| {
+            let (from, text) = match line.split_at(2) {
+                ("> ", text) => (Side::Client, text),
+                (_, text) => (Side::Server, text),
+            };
+            Some((at, session.hear(from, text).1?.to_string()))
+        })
+    }
+
+    const GOOD: [&str; 16] = [
+        "< WELCOME",
+        "> REGISTER Noy",
+        "< REGISTER_OK Noy",
+        "> CONNECT Elias",
+        "< CONNECT_OK Elias",
+        "> MSG hi",
+        "> PING",
+        "< FROM Elias: hello",
+        "< MSG_SENT",
+        "< PONG",
+        "> nonsense",
+        "< ERROR UNKNOWN_COMMAND",
+        "> MSG on the way",
+        "< PEER_DISCONNECTED",
+        "< ERROR NOT_CONNECTED",
+        "< INCOMING_CONNECTION Elias",
+    ];
+
+    #[test]
+    fn what_the_protocol_allows_is_allowed() {
+        assert_eq!(first_violation(Dialect::Commands, &GOOD), None);
+        let line =
+            ["> User1", "< Welcome User1! You can now chat.", "> User9: hi", "< User not found.", "< [User2] hi"];
+        assert_eq!(first_violation(Dialect::Line, &line), None);
+    }
+
+    #[test]
+    fn the_first_illegal_transition_is_named() {
+        let registered = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK Noy"];
+        let table: &[(&[&str], &str)] = &[
+            (&["< MSG_SENT"], "MSG_SENT answers MSG, but no MSG waits for its answer"),
+            (&["> PING", "< MSG_SENT"], "MSG_SENT answers MSG, but no MSG waits for its answer"),
+            (&["> PING", "> WHO", "< USERS Noy"], "USERS does not answer PING, which is the first that waits"),
+            (
+                &["> MSG hi", "< MSG_SENT"],
+                "MSG_SENT outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it",
+            ),
+            (&["< WELCOME"], "WELCOME again: it begins a session"),
+            (&["> REGISTER Noy", "< REGISTER_OK Noy"], "a name is given to a session that has one"),
+            (&["< hello"], "no line of a server of this dialect"),
+            (&["< ERROR NOT_CONNECTED"], "ERROR NOT_CONNECTED answers request, but no request waits for its answer"),
+        ];
+        for (dialogue, expected) in table {
+            let all: Vec<_> = registered.iter().chain(*dialogue).copied().collect();
+            let found = first_violation(Dialect::Commands, &all);
+            assert_eq!(found, Some((all.len() - 1, (*expected).to_owned())), "given {dialogue:?}");
+        }
+        let from = ["< WELCOME", "> REGISTER Noy", "< FROM Elias: hi", "< REGISTER_OK Noy"];
+        let expected = (2, "FROM before REGISTER_OK: the session has no name yet".to_owned());
+        assert_eq!(first_violation(Dialect::Commands, &from), Some(expected));
+        let expected = (0, "the first line of a server is WELCOME".to_owned());
+        assert_eq!(first_violation(Dialect::Commands, &["< PONG"]), Some(expected));
+    }
+
+    #[test]
+    fn a_session_from_the_middle_is_not_judged() {
+        let mut session = Session::new(Dialect::Commands, false);
+        assert_eq!(session.hear(Side::Server, "MSG_SENT").1, None);
+    }
+}

@@ -1,0 +1,133 @@
+//! Which bytes of a direction were seen, so that each is counted once.
+
+use super::half::distance;
+use super::limits::HOLES_MAX;
+use crate::wire::SeqNumber;
+
+/// What was seen of a direction's bytes: all from `first` to `next`, but for the holes.
+#[derive(Debug, Default)]
+pub(super) struct Coverage {
+    /// The first byte seen, or the first there is if the SYN was seen; and the one after the last.
+    seen: Option<(SeqNumber, SeqNumber)>,
+    /// Whether there is nothing before the first byte.
+    from_start: bool,
+    /// In between, in order.
+    holes: Vec<(SeqNumber, SeqNumber)>,
+}
+
+impl Coverage {
+    /// The SYN was seen: the first byte has this number.
+    pub(super) fn start(&mut self, first: SeqNumber) {
+        if self.seen.is_none() {
+            self.seen = Some((first, first));
+            self.from_start = true;
+        }
+    }
+
+    /// Takes note of the `len` bytes from `seq` on, and says how many of them were not seen before.
+    pub(super) fn add(&mut self, seq: SeqNumber, len: u32) -> u32 {
+        let end = seq + len;
+        let Some((first, next)) = self.seen else {
+            self.seen = Some((seq, end));
+            return len;
+        };
+        if seq == next {
+            self.seen = Some((first, end));
+            return len;
+        }
+        let mut fresh = 0;
+        if seq.is_before(first) && !self.from_start {
+            let until = if end.is_before(first) { end } else { first };
+            fresh += distance(seq, until);
+            if until != first {
+                self.add_hole(0, (until, first));
+            }
+            self.seen = Some((seq, next));
+        }
+        fresh += self.fill(seq, end);
+        if end.is_after(next) {
+            let from = if seq.is_after(next) { seq } else { next };
+            if seq.is_after(next) {
+                self.add_hole(self.holes.len(), (next, seq));
+            }
+            fresh += distance(from, end);
+            self.seen = self.seen.map(|(first, _)| (first, end));
+        }
+        fresh
+    }
+
+    /// Bytes in the holes: sent, as later ones were seen, but not captured.
+    pub(super) fn missing(&self) -> u64 {
+        self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
+    }
+
+    /// Fills what of the holes lies between `seq` and `end`, and says how much that was.
+    fn fill(&mut self, seq: SeqNumber, end: SeqNumber) -> u32 {
+        let mut filled = 0;
+        let mut at = 0;
+        while let Some(&(start, stop)) = self.holes.get(at) {
+            if !(seq.is_before(stop) && end.is_after(start)) {
+                at += 1;
+                continue;
+            }
+            let from = if seq.is_after(start) { seq } else { start };
+            let to = if end.is_before(stop) { end } else { stop };
+            filled += distance(from, to);
+            match (from == start, to == stop) {
+                (true, true) => {
+                    self.holes.remove(at);
+                }
+                (true, false) => self.holes[at].0 = to,
+                (false, true) => self.holes[at].1 = from,
+                (false, false) => {
+                    self.holes[at].1 = from;
+                    self.add_hole(at + 1, (to, stop));
+                    at += 1;
+                }
+            }
+        }
+        filled
+    }
+
+    /// Remembers a hole. If there are too many, the oldest is taken for one that nothing fills any more.
+    fn add_hole(&mut self, at: usize, hole: (SeqNumber, SeqNumber)) {
+        self.holes.insert(at, hole);
+        if self.holes.len() > HOLES_MAX {
+            self.holes.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever order pieces come in, each byte counts once.
+        #[test]
+        fn a_byte_counts_once(
+            first in any::<u32>(),
+            from_start in any::<bool>(),
+            pieces in prop::collection::vec((0_u32..300, 1_u32..40), 1..40),
+        ) {
+            let mut coverage = Coverage::default();
+            if from_start {
+                coverage.start(SeqNumber(first));
+            }
+            let mut seen = [false; 340];
+            for (offset, len) in pieces {
+                let seq = SeqNumber(first) + offset;
+                let range = offset as usize..(offset + len) as usize;
+                let expected = seen[range.clone()].iter().filter(|seen| !**seen).count();
+                prop_assert_eq!(coverage.add(seq, len) as usize, expected);
+                seen[range].fill(true);
+            }
+            let from = if from_start { 0 } else { seen.iter().position(|seen| *seen).unwrap_or_default() };
+            let to = seen.iter().rposition(|seen| *seen).unwrap_or_default();
+            let missing = seen[from..to].iter().filter(|seen| !**seen).count();
+            prop_assert_eq!(coverage.missing(), missing as u64);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What of a capture is looked at.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use super::Transport;
+
+/// One condition on a conversation: every part that is there has to hold.
+///
+/// ```
+/// use switchboard_encap::analyze::Focus;
+///
+/// let focus: Focus = "127.0.0.1:8080".parse()?;
+/// assert_eq!(focus.port, Some(8080));
+/// assert!("8080".parse::<Focus>().is_ok() && "tcp".parse::<Focus>().is_ok() && "::1".parse::<Focus>().is_ok());
+/// # Ok::<(), switchboard_encap::analyze::FocusError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Focus {
+    /// What carries it.
+    pub transport: Option<Transport>,
+    /// The address of one side; with a port, of the side that has it.
+    pub address: Option<IpAddr>,
+    /// The port of one side.
+    pub port: Option<u16>,
+}
+
+/// A text that is no focus.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("write tcp, udp, a port (8080), an address (127.0.0.1, ::1) or both (127.0.0.1:8080, [::1]:8080)")]
+pub struct FocusError;
+
+impl Focus {
+    pub(super) fn holds(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
+        let is = |side: SocketAddr| {
+            self.address.is_none_or(|address| address == side.ip()) && self.port.is_none_or(|port| port == side.port())
+        };
+        self.transport.is_none_or(|wanted| wanted == transport) && (is(a) || is(b))
+    }
+}
+
+impl FromStr for Focus {
+    type Err = FocusError;
+
+    fn from_str(text: &str) -> Result<Self, FocusError> {
+        let none = Self::default();
+        if text.eq_ignore_ascii_case("tcp") {
+            Ok(Self { transport: Some(Transport::Tcp), ..none })
+        } else if text.eq_ignore_ascii_case("udp") {
+            Ok(Self { transport: Some(Transport::Udp), ..none })
+        } else if let Ok(port) = text.parse::<u16>() {
+            Ok(Self { port: Some(port), ..none })
+        } else if let Ok(address) = text.parse::<IpAddr>() {
+            Ok(Self { address: Some(address), ..none })
+        } else {
+            let both: SocketAddr = text.parse().map_err(|_| FocusError)?;
+            Ok(Self { address: Some(both.ip()), port: Some(both.port()), ..none })
+        }
+    }
+}
+
+impl fmt::Display for Focus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.port) {
+            (Some(address), Some(port)) => write!(f, "{}", SocketAddr::new(address, port))?,
+            (Some(address), None) => write!(f, "{address}")?,
+            (None, Some(port)) => write!(f, "port {port}")?,
+            (None, None) => {}
+        }
+        match self.transport {
+            Some(transport) => write!(f, "{transport}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_what_they_hold_for() {
+        let (a, b) = ("10.0.0.1:4000".parse().expect("an address"), "10.0.0.2:80".parse().expect("an address"));
+        let table = [
+            ("tcp", true),
+            ("UDP", false),
+            ("80", true),
+            ("81", false),
+            ("10.0.0.2", true),
+            ("10.0.0.3", false),
+            ("10.0.0.2:80", true),
+            ("10.0.0.1:80", false),
+            ("[::1]:80", false),
+        ];
+        for (text, expected) in table {
+            let focus: Focus = text.parse().expect(text);
+            assert_eq!(focus.holds(Transport::Tcp, a, b), expected, "given {text}");
+        }
+        for text in ["", "chat", "65536", "1.2.3.4:", ":80"] {
+            assert_eq!(text.parse::<Focus>(), Err(FocusError), "given {text}");
+        }
+    }
+}

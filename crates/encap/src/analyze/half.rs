@@ -1,0 +1,274 @@
+//! One direction of a TCP connection, judged segment by segment.
+//!
+//! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
+//! retransmission, a spurious retransmission no fast one, a fast one is not out of order. What the guide leaves open was
+//! settled by what TShark 4.0 counts.
+//!
+//! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
+//! captured (here once for each hole; Wireshark may tell of one again), and rarely, for reasons not found yet, which of
+//! retransmission, fast retransmission and out of order a repeated segment is.
+
+use super::coverage::Coverage;
+use super::event::{Event, Events};
+use super::round_trip::RoundTrips;
+use crate::wire::SeqNumber;
+use crate::wire::tcp::{Flags, Segment, TcpOption};
+
+/// A retransmission so soon after duplicate acknowledgments is an answer to them, in nanoseconds.
+const FAST_NANOS: u64 = 20_000_000;
+/// Overtaken segments come so soon after later ones where the handshake's round trip is not known, in nanoseconds.
+const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
+/// The greatest shift of the window scale (RFC 7323 §2.3).
+const SCALE_MAX: u8 = 14;
+
+/// A segment, as the rules look at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) now: i64,
+    pub(super) seq: SeqNumber,
+    /// If ACK is set.
+    pub(super) ack: Option<SeqNumber>,
+    pub(super) flags: Flags,
+    pub(super) window: u16,
+    /// Bytes of payload on the wire.
+    pub(super) len: u32,
+}
+
+impl Seen {
+    pub(super) fn new(segment: &Segment<'_>, len: u32, now: i64) -> Self {
+        let flags = segment.flags();
+        let ack = flags.contains(Flags::ACK).then(|| segment.ack());
+        Self { now, seq: segment.seq(), ack, flags, window: segment.window(), len }
+    }
+
+    /// The number after all that it takes: SYN and FIN count one each.
+    pub(super) fn end(&self) -> SeqNumber {
+        self.seq + self.len + self.flags.sequence_len()
+    }
+
+    /// Whether it is one of an open connection, neither its beginning nor its end.
+    fn is_plain(&self) -> bool {
+        !self.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST)
+    }
+}
+
+/// What was seen of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// The number that Wireshark counts from: the SYN's, or the one before the first seen.
+    pub(super) base: Option<SeqNumber>,
+    pub(super) syn: Option<SeqNumber>,
+    /// The number after that of the FIN.
+    pub(super) fin_end: Option<SeqNumber>,
+    /// The number that comes next, and when the one before it was seen.
+    pub(super) next: Option<SeqNumber>,
+    next_at: i64,
+    /// The end of what was seen without a hole, or was acknowledged.
+    contiguous: Option<SeqNumber>,
+    pub(super) window: u16,
+    /// Whether `window` was named in a SYN, where it is not scaled.
+    window_of_syn: bool,
+    /// The shift that the SYN offered.
+    scale: Option<u8>,
+    pub(super) acked: Option<SeqNumber>,
+    acked_at: i64,
+    duplicate_acks: u32,
+    last: Events,
+    pub(super) coverage: Coverage,
+    pub(super) trips: RoundTrips,
+    pub(super) segments: u64,
+    /// Bytes of payload, each once.
+    pub(super) bytes: u64,
+    /// Bytes of payload that had been seen before.
+    pub(super) bytes_again: u64,
+}
+
+impl Half {
+    /// A number of this direction, counted from its beginning.
+    pub(super) fn relative(&self, seq: SeqNumber) -> u32 {
+        self.base.map_or(0, |base| seq - base).cast_unsigned()
+    }
+
+    /// By how many bits a window of this direction is shifted, if that is known: only if both SYNs offer it is it done.
+    fn shift(&self, other: &Self) -> Option<u8> {
+        self.syn?;
+        if self.window_of_syn {
+            return Some(0);
+        }
+        match (self.scale, other.syn.is_some(), other.scale) {
+            (Some(scale), false, _) | (Some(scale), true, Some(_)) => Some(scale.min(SCALE_MAX)),
+            (_, true, _) => Some(0),
+            (None, false, _) => None,
+        }
+    }
+
+    /// Takes note of a SYN.
+    fn begin(&mut self, seen: &Seen, segment: &Segment<'_>) {
+        self.base = Some(seen.seq);
+        self.syn = Some(seen.seq);
+        self.coverage.start(seen.seq + 1);
+        self.scale = segment.options().find_map(|option| match option.ok()?.option {
+            TcpOption::WindowScale(shift) => Some(shift),
+            _ => None,
+        });
+    }
+
+    /// Judges a segment of this direction and takes note of it. `other` is the opposite direction, and `first_trip` the
+    /// round-trip time of the handshake, if it was seen.
+    pub(super) fn judge(
+        &mut self,
+        seen: &Seen,
+        segment: &Segment<'_>,
+        other: &mut Self,
+        first_trip: Option<u64>,
+    ) -> Events {
+        if seen.flags.contains(Flags::SYN) {
+            if self.syn.is_none() {
+                self.begin(seen, segment);
+            }
+        } else if self.base.is_none() {
+            self.base = Some(seen.seq - 1);
+        }
+        if let (Some(ack), None) = (seen.ack, other.base) {
+            other.base = Some(ack - 1);
+        }
+
+        let mut events = self.judge_window_and_ack(seen, other);
+        if seen.ack != self.acked {
+            self.duplicate_acks = 0;
+        }
+        if let (Some(ack), Some(contiguous)) = (seen.ack, other.contiguous)
+            && ack.is_after(contiguous)
+        {
+            events.add(Event::AcknowledgesUnseen);
+            other.contiguous = other.next.filter(|next| next.is_after(ack)).or(Some(ack));
+        }
+        if let Some(event) = self.judge_repetition(seen, events, other, first_trip) {
+            events.add(event);
+        }
+        if seen.flags.contains(Flags::RST) {
+            events.add(Event::Reset);
+        }
+        self.note(seen, events, other);
+        events
+    }
+
+    /// The rules about windows, acknowledgments and holes.
+    fn judge_window_and_ack(&mut self, seen: &Seen, other: &Self) -> Events {
+        let Seen { seq, len, window, .. } = *seen;
+        let mut events = Events::default();
+        let is_next = self.next == Some(seq);
+        if len == 1 && is_next && other.window == 0 && other.segments > 0 {
+            events.add(Event::ZeroWindowProbe);
+            return events;
+        }
+        if window == 0 && seen.is_plain() {
+            events.add(Event::ZeroWindow);
+        }
+        if self.next.is_some_and(|next| seq.is_after(next)) && !seen.flags.contains(Flags::RST) {
+            events.add(Event::PreviousNotCaptured);
+        }
+        if !seen.is_plain() {
+            return events;
+        }
+        if len <= 1 && self.next == Some(seq + 1) {
+            events.add(Event::KeepAlive);
+        }
+        if len > 0
+            && let (Some(shift), Some(acked)) = (other.shift(self), other.acked)
+            && seq + len == acked + (u32::from(other.window) << shift)
+        {
+            events.add(Event::WindowFull);
+        }
+        if len > 0 || !is_next {
+            return events;
+        }
+        let same_ack = seen.ack == self.acked;
+        let same_window = window == self.window;
+        if window > 0 && same_ack && !same_window {
+            events.add(Event::WindowUpdate);
+        }
+        if window > 0 && same_ack && same_window {
+            if other.last.has(Event::KeepAlive) {
+                events.add(Event::KeepAliveAck);
+            } else {
+                events.add(Event::DuplicateAck);
+                self.duplicate_acks += 1;
+            }
+        }
+        if window == 0 && same_window && same_ack && other.last.has(Event::ZeroWindowProbe) {
+            events.add(Event::ZeroWindowProbeAck);
+        }
+        events
+    }
+
+    /// Whether it repeats what was sent, and why: one reason at most.
+    fn judge_repetition(&self, seen: &Seen, events: Events, other: &Self, first_trip: Option<u64>) -> Option<Event> {
+        let Seen { now, seq, len, .. } = *seen;
+        let takes_numbers = len > 0 || seen.flags.intersects(Flags::SYN | Flags::FIN);
+        if !takes_numbers || events.has(Event::KeepAlive) {
+            return None;
+        }
+        if len > 0 && other.acked.is_some_and(|acked| !(seq + len).is_after(acked)) {
+            return Some(Event::SpuriousRetransmission);
+        }
+        let next = self.next?;
+        // A segment that begins with the byte of a zero-window probe repeats that one byte and no more.
+        if !seq.is_before(next) || (len > 1 && seq + 1 == next) {
+            return None;
+        }
+        if other.duplicate_acks >= 2 && other.acked == Some(seq) && now.abs_diff(other.acked_at) < FAST_NANOS {
+            return Some(Event::FastRetransmission);
+        }
+        let soon = now.abs_diff(self.next_at) < first_trip.unwrap_or(OUT_OF_ORDER_NANOS);
+        if soon && seen.end() != next {
+            return Some(Event::OutOfOrder);
+        }
+        Some(Event::Retransmission)
+    }
+
+    /// Takes note of it for the segments to come.
+    fn note(&mut self, seen: &Seen, events: Events, other: &mut Self) {
+        self.segments += 1;
+        let is_probe = events.has(Event::ZeroWindowProbe);
+        let end = seen.end();
+        let advances = self.next.is_none_or(|next| end.is_after(next));
+        if advances && !is_probe {
+            if self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
+                // An acknowledgment beyond a hole, which brings nothing, opens the hole again.
+                let fills = end != seen.seq || self.next.is_none();
+                self.contiguous = if fills { Some(end) } else { self.next };
+            }
+            self.next = Some(end);
+            self.next_at = seen.now;
+        } else if self.contiguous == Some(seen.seq) && !is_probe {
+            // It fills the hole: all that was seen after it counts again.
+            self.contiguous = self.next;
+        }
+        if seen.flags.contains(Flags::FIN) {
+            self.fin_end = Some(end);
+        }
+        if seen.len > 0 && !events.has(Event::KeepAlive) {
+            let first = seen.seq + u32::from(seen.flags.contains(Flags::SYN));
+            let fresh = self.coverage.add(first, seen.len);
+            self.bytes += u64::from(fresh);
+            self.bytes_again += u64::from(seen.len - fresh);
+        }
+        if end != seen.seq {
+            if advances { self.trips.sent(end, seen.now) } else { self.trips.sent_again(end) }
+        }
+        if let Some(ack) = seen.ack {
+            other.trips.acknowledged(ack, seen.now);
+        }
+        self.window = seen.window;
+        self.window_of_syn = seen.flags.contains(Flags::SYN);
+        self.acked = seen.ack;
+        self.acked_at = seen.now;
+        self.last = events;
+    }
+}
+
+/// How far it is from `a` to `b`, which does not come before it.
+pub(super) fn distance(a: SeqNumber, b: SeqNumber) -> u32 {
+    (b - a).cast_unsigned()
+}

@@ -1,0 +1,132 @@
+//! The streams of every TCP conversation of a capture, as they go.
+
+use hashbrown::HashMap;
+
+use super::stream::{Arrival, Item, Stream};
+use super::{Analyzer, Conversation, Focus, Place, Side, Totals, Transport};
+use crate::capture::Packet;
+use crate::time::Timestamp;
+use crate::wire::Frame;
+use crate::wire::tcp::Flags;
+
+/// Puts the streams of a capture together.
+#[derive(Debug)]
+pub struct Streams {
+    analyzer: Analyzer,
+    live: HashMap<u64, Pair>,
+}
+
+/// Both directions of a conversation.
+#[derive(Debug)]
+struct Pair {
+    place: Place,
+    client: Stream,
+    server: Stream,
+    /// When something was captured last.
+    last: Option<Timestamp>,
+    last_frame: u64,
+    from_start: bool,
+}
+
+/// What comes next of a stream, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Whose it is.
+    pub place: Place,
+    /// The frame by which it could be given out: that of a gap or an end, too.
+    pub frame: u64,
+    /// When that was captured, if the capture says so.
+    pub time: Option<Timestamp>,
+    /// What it is.
+    pub item: Item<'a>,
+    /// Whether the connection's beginning was captured.
+    pub from_start: bool,
+}
+
+/// Hears what is said in a capture.
+pub trait Listener {
+    /// Something comes next of a stream.
+    fn said(&mut self, said: Said<'_>);
+
+    /// A conversation is over: nothing more comes of its streams.
+    fn over(&mut self, conversation: Conversation) {
+        let _ = conversation;
+    }
+}
+
+impl Streams {
+    /// The streams of the conversations for which each of `focus` holds.
+    #[must_use]
+    pub fn new(focus: Vec<Focus>) -> Self {
+        Self { analyzer: Analyzer::new(focus), live: HashMap::new() }
+    }
+
+    /// Takes the next packet, gives out what comes next by it, and then the conversations that are over.
+    pub fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener) {
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        let live = &mut self.live;
+        let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
+            end(live, conversation, listener);
+        });
+        let (Some(place), Some(segment)) = (place.filter(|place| place.transport == Transport::Tcp), frame.tcp())
+        else {
+            return;
+        };
+        let pair = live.entry(place.number).or_insert_with(|| Pair {
+            place,
+            client: Stream::default(),
+            server: Stream::default(),
+            last: None,
+            last_frame: 0,
+            from_start: segment.flags().contains(Flags::SYN),
+        });
+        let from_start = pair.from_start;
+        pair.last = packet.time.or(pair.last);
+        pair.last_frame = packet.number;
+        let mut said = |place, item: Item<'_>| {
+            listener.said(Said { place, frame: packet.number, time: packet.time, item, from_start });
+        };
+        let arrival = Arrival {
+            frame: packet.number,
+            seq: segment.seq(),
+            flags: segment.flags(),
+            payload: frame.payload(),
+            len: frame.payload_len_on_wire(),
+        };
+        let (stream, other) = match place.from {
+            Side::Client => (&mut pair.client, &mut pair.server),
+            Side::Server => (&mut pair.server, &mut pair.client),
+        };
+        let mut was_reset = false;
+        stream.push(&arrival, &mut |item| {
+            was_reset |= item == Item::Reset;
+            said(place, item);
+        });
+        if was_reset {
+            // What came from the other side and waits is given out, and then that is over, too.
+            let place = Place { from: place.from.other(), ..place };
+            other.reset(&mut |item| said(place, item));
+        }
+    }
+
+    /// Gives out what waits, gaps and all, then the conversations that are left.
+    pub fn finish(mut self, listener: &mut impl Listener) -> Totals {
+        let live = &mut self.live;
+        self.analyzer.finish(&mut |conversation| end(live, conversation, listener))
+    }
+}
+
+/// A conversation is over: what waits of it is given out.
+fn end(live: &mut HashMap<u64, Pair>, conversation: Conversation, listener: &mut impl Listener) {
+    let is_tcp = conversation.transport == Transport::Tcp;
+    if let Some(Pair { place, mut client, mut server, last, last_frame, from_start }) =
+        is_tcp.then(|| live.remove(&conversation.number)).flatten()
+    {
+        let mut said = |from, item: Item<'_>| {
+            listener.said(Said { place: Place { from, ..place }, frame: last_frame, time: last, item, from_start });
+        };
+        client.finish(&mut |item| said(Side::Client, item));
+        server.finish(&mut |item| said(Side::Server, item));
+    }
+    listener.over(conversation);
+}

@@ -1,0 +1,163 @@
+//! The conversations that go on, found by their two ends.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+
+use super::Sink;
+use super::conversation::{At, Live};
+use super::endpoint::{Pair, Transport};
+use super::limits::{LINGERING_MAX, LIVE_MAX};
+use crate::wire::SeqNumber;
+
+/// What one makes room for at once, of [`LIVE_MAX`]: so that looking for the quietest costs little for each.
+const MAKE_ROOM_FOR: usize = LIVE_MAX / 8;
+
+/// Whether a segment opens a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Opening {
+    /// It is a client's SYN, with this number.
+    Client(SeqNumber),
+    /// It is a server's SYN, with ACK.
+    Server,
+    /// It does not.
+    No,
+}
+
+/// The conversations that go on.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    places: HashMap<Pair, usize>,
+    slots: Vec<Option<(Pair, Live)>>,
+    free: Vec<usize>,
+    /// Those that have ended, the earliest first; each with its number, to tell it from a later one at its place.
+    lingering: VecDeque<(usize, u64)>,
+    /// The place of the conversation that was found last.
+    current: usize,
+    opened: [u64; 2],
+    retired: u64,
+}
+
+impl Table {
+    /// Conversations that there were.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.iter().sum()
+    }
+
+    /// Conversations that were closed for want of room.
+    pub(super) const fn retired(&self) -> u64 {
+        self.retired
+    }
+
+    /// The conversation of a segment or datagram, and whether it takes the place of an earlier one.
+    pub(super) fn find(
+        &mut self,
+        transport: Transport,
+        from: SocketAddr,
+        to: SocketAddr,
+        opening: Opening,
+        at: At,
+        sink: &mut Sink<'_>,
+    ) -> (&mut Live, bool) {
+        let pair = Pair::new(transport, from, to);
+        let known = self.places.get(&pair).copied();
+        let reused = match (known, opening) {
+            (Some(place), Opening::Client(seq)) => {
+                self.slots[place].as_ref().is_some_and(|(_, live)| live.is_reopened_by(live.side(from), seq))
+            }
+            _ => false,
+        };
+        if let (Some(place), true) = (known, reused) {
+            self.close(place, false, sink);
+        }
+        let place = match known.filter(|_| !reused) {
+            Some(place) => place,
+            None => self.open(pair, transport, ends(transport, from, to, opening), at, sink),
+        };
+        self.current = place;
+        let Some((_, live)) = &mut self.slots[place] else { unreachable!("a place in the map is taken") };
+        (live, reused)
+    }
+
+    /// If the conversation that was found last has ended, lets it linger, and closes the earliest if too many do.
+    pub(super) fn settle(&mut self, sink: &mut Sink<'_>) {
+        let Some((_, live)) = &mut self.slots[self.current] else { return };
+        if live.lingers || !live.has_ended() {
+            return;
+        }
+        live.lingers = true;
+        self.lingering.push_back((self.current, live.number()));
+        if self.lingering.len() > LINGERING_MAX
+            && let Some((place, number)) = self.lingering.pop_front()
+            && self.slots[place].as_ref().is_some_and(|(_, live)| live.number() == number)
+        {
+            self.close(place, false, sink);
+        }
+    }
+
+    fn open(
+        &mut self,
+        pair: Pair,
+        transport: Transport,
+        ends: (SocketAddr, SocketAddr),
+        at: At,
+        sink: &mut Sink<'_>,
+    ) -> usize {
+        if self.places.len() >= LIVE_MAX {
+            self.make_room(sink);
+        }
+        let number = &mut self.opened[transport as usize];
+        let live = Live::new(*number, transport, ends, at);
+        *number += 1;
+        let place = self.free.pop().unwrap_or(self.slots.len());
+        if place == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[place] = Some((pair, live));
+        self.places.insert(pair, place);
+        place
+    }
+
+    /// Closes those that were quiet longest.
+    fn make_room(&mut self, sink: &mut Sink<'_>) {
+        let mut by_age: Vec<(u64, usize)> =
+            self.places.values().filter_map(|&place| Some((self.slots[place].as_ref()?.1.last_frame, place))).collect();
+        by_age.select_nth_unstable(MAKE_ROOM_FOR);
+        by_age.truncate(MAKE_ROOM_FOR);
+        by_age.sort_unstable();
+        for (_, place) in by_age {
+            let ended = self.slots[place].as_ref().is_some_and(|(_, live)| live.has_ended());
+            self.retired += u64::from(!ended);
+            self.close(place, !ended, sink);
+        }
+    }
+
+    fn close(&mut self, place: usize, retired: bool, sink: &mut Sink<'_>) {
+        if let Some((pair, live)) = self.slots[place].take() {
+            self.places.remove(&pair);
+            self.free.push(place);
+            sink(live.summary(retired));
+        }
+    }
+
+    /// Closes all, in the order of their first frames.
+    pub(super) fn finish(self, sink: &mut Sink<'_>) {
+        let mut left: Vec<Live> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
+        left.sort_unstable_by_key(Live::first_frame);
+        for live in left {
+            sink(live.summary(false));
+        }
+    }
+}
+
+/// Client and server, as far as can be known from the first segment.
+fn ends(transport: Transport, from: SocketAddr, to: SocketAddr, opening: Opening) -> (SocketAddr, SocketAddr) {
+    let from_client = match opening {
+        Opening::Client(_) => true,
+        Opening::Server => false,
+        // Servers listen on low ports, as a rule.
+        Opening::No => transport == Transport::Udp || from.port() >= to.port(),
+    };
+    if from_client { (from, to) } else { (to, from) }
+}

@@ -1,0 +1,203 @@
+//! `encap follow`: what was said over one connection, both ways, in order.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::process::ExitCode;
+
+use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
+use switchboard_encap::capture::Reader;
+use switchboard_protocol::show;
+
+use super::failure::Failure;
+
+/// A line that is longer is shown in parts of so many bytes.
+const LINE_MAX_BYTES: usize = 64 * 1024;
+/// Bytes of a row of the hex dump.
+const ROW_BYTES: usize = 16;
+
+/// Prints what was said over one TCP connection, both ways, in order
+///
+/// Streams are put together by sequence number: what was sent twice is shown once, as it came first, and what is missing is
+/// said. Lines of the client are marked →, those of the server ←.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The capture, or - for standard input
+    file: String,
+    /// Which: its number as `encap analyze` gives it
+    #[arg(long, default_value_t = 0)]
+    conversation: u64,
+    /// Show the bytes in hex, with their offset in the stream
+    #[arg(long, conflicts_with = "raw")]
+    hex: bool,
+    /// Write the bytes as they are, of both directions
+    #[arg(long)]
+    raw: bool,
+}
+
+/// How bytes are shown.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Hex,
+    Raw,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let form = match (args.hex, args.raw) {
+        (true, _) => Form::Hex,
+        (_, true) => Form::Raw,
+        _ => Form::Text,
+    };
+    let printer =
+        Printer { form, out: BufWriter::new(io::stdout().lock()), from: None, line: Vec::new(), offsets: [0; 2] };
+    if args.file == "-" {
+        follow(io::stdin().lock(), args, printer)
+    } else {
+        let file = File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?;
+        follow(file, args, printer)
+    }
+}
+
+fn follow(input: impl Read, args: &Args, printer: Printer<impl Write>) -> Result<ExitCode, Failure> {
+    let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
+    let mut reader = Reader::new(input).map_err(unreadable)?;
+    let mut streams = Streams::new(Vec::new());
+    let mut follower = Follower { number: args.conversation, printer, found: false, written: Ok(()) };
+    let damage = loop {
+        match reader.next_packet() {
+            Ok(Some(packet)) => streams.packet(&packet, &mut follower),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    streams.finish(&mut follower);
+    let Follower { mut printer, found, written, .. } = follower;
+    written?;
+    printer.end()?;
+    if let Some(error) = damage {
+        return Err(unreadable(error));
+    }
+    if !found {
+        return Err(Failure::NoConversation { file: args.file.clone(), number: args.conversation });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Hears one conversation.
+struct Follower<W> {
+    number: u64,
+    printer: Printer<W>,
+    found: bool,
+    written: io::Result<()>,
+}
+
+impl<W: Write> Listener for Follower<W> {
+    fn said(&mut self, said: Said<'_>) {
+        if said.place.number == self.number && self.written.is_ok() {
+            self.found = true;
+            self.written = self.printer.said(&said);
+        }
+    }
+
+    fn over(&mut self, conversation: Conversation) {
+        // One over which nothing was said is there all the same.
+        self.found |= conversation.number == self.number && conversation.transport == Transport::Tcp;
+    }
+}
+
+struct Printer<W> {
+    form: Form,
+    out: W,
+    /// Whose turn it is.
+    from: Option<Side>,
+    /// What of the line is not shown yet.
+    line: Vec<u8>,
+    /// Bytes of each side so far.
+    offsets: [u64; 2],
+}
+
+impl<W: Write> Printer<W> {
+    fn said(&mut self, said: &Said<'_>) -> io::Result<()> {
+        let from = said.place.from;
+        if matches!(self.form, Form::Raw) {
+            return match said.item {
+                Item::Data { bytes, .. } => self.out.write_all(bytes),
+                _ => Ok(()),
+            };
+        }
+        if self.from.is_none() {
+            writeln!(self.out, "TCP {}: {} ↔ {}", said.place.number, said.place.client, said.place.server)?;
+        }
+        if self.from != Some(from) {
+            self.end_line()?;
+            self.from = Some(from);
+        }
+        match said.item {
+            Item::Data { bytes, .. } => match self.form {
+                Form::Hex => self.hex(from, bytes),
+                _ => self.text(bytes),
+            },
+            Item::Gap { bytes } => {
+                self.offsets[from as usize] += u64::from(bytes);
+                self.remark(from, format_args!("{bytes} bytes are missing here"))
+            }
+            Item::Fin => self.remark(from, format_args!("the {from} closes")),
+            Item::Reset => self.remark(from, format_args!("reset")),
+        }
+    }
+
+    fn remark(&mut self, from: Side, what: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.end_line()?;
+        writeln!(self.out, "{} [{what}]", arrow(from))
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.line.len() > LINE_MAX_BYTES {
+                self.end_line()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what there is of the line.
+    fn end_line(&mut self) -> io::Result<()> {
+        if let (Some(from), false) = (self.from, self.line.is_empty()) {
+            let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+            writeln!(self.out, "{} {}", arrow(from), show::safe(&String::from_utf8_lossy(line)))?;
+            self.line.clear();
+        }
+        Ok(())
+    }
+
+    fn hex(&mut self, from: Side, bytes: &[u8]) -> io::Result<()> {
+        for row in bytes.chunks(ROW_BYTES) {
+            let offset = &mut self.offsets[from as usize];
+            write!(self.out, "{} {offset:08x} ", arrow(from))?;
+            *offset += row.len() as u64;
+            for i in 0..ROW_BYTES {
+                let space = if i == ROW_BYTES / 2 { " " } else { "" };
+                match row.get(i) {
+                    Some(byte) => write!(self.out, "{space} {byte:02x}")?,
+                    None => write!(self.out, "{space}   ")?,
+                }
+            }
+            let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+            writeln!(self.out, "  {}", row.iter().map(shown).collect::<String>())?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.end_line()?;
+        self.out.flush()
+    }
+}
+
+const fn arrow(from: Side) -> &'static str {
+    match from {
+        Side::Client => "→",
+        Side::Server => "←",
+    }
+}

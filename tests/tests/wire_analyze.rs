@@ -1,0 +1,287 @@
+//! What `encap` says of captures, beside what Wireshark says of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::time::Timestamp;
+use switchboard_encap::wire::tcp::{self, Flags, Options};
+use switchboard_encap::wire::{LinkType, SeqNumber};
+use switchboard_tests::process::program;
+
+static ENCAP: LazyLock<PathBuf> = LazyLock::new(|| program("encap"));
+
+/// What is counted, with the field that tshark has for it.
+const COUNTED: [(&str, &str); 16] = [
+    ("resets", "tcp.flags.reset"),
+    ("retransmissions", "tcp.analysis.retransmission"),
+    ("fast_retransmissions", "tcp.analysis.fast_retransmission"),
+    ("spurious_retransmissions", "tcp.analysis.spurious_retransmission"),
+    ("out_of_order", "tcp.analysis.out_of_order"),
+    ("lost_segments", "tcp.analysis.lost_segment"),
+    ("acked_unseen", "tcp.analysis.ack_lost_segment"),
+    ("duplicate_acks", "tcp.analysis.duplicate_ack"),
+    ("window_updates", "tcp.analysis.window_update"),
+    ("window_fulls", "tcp.analysis.window_full"),
+    ("zero_windows", "tcp.analysis.zero_window"),
+    ("zero_window_probes", "tcp.analysis.zero_window_probe"),
+    ("zero_window_probe_acks", "tcp.analysis.zero_window_probe_ack"),
+    ("keep_alives", "tcp.analysis.keep_alive"),
+    ("keep_alive_acks", "tcp.analysis.keep_alive_ack"),
+    ("ports_reused", "tcp.analysis.reused_ports"),
+];
+
+fn captures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures");
+    let mut found: Vec<_> =
+        std::fs::read_dir(folder).expect("it is there").map(|e| e.expect("a file").path()).collect();
+    found.sort();
+    assert!(found.len() >= 3);
+    found
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("it is UTF-8")
+}
+
+fn encap_analyze(file: &Path) -> Value {
+    serde_json::from_str(&run(Command::new(&*ENCAP).args(["analyze", "--json"]).arg(file))).expect("it is JSON")
+}
+
+/// What is said of one conversation, by name.
+type Said = BTreeMap<&'static str, String>;
+
+/// What tshark says of each connection, summed from what it says of each frame.
+fn tshark(file: &Path) -> (u64, Vec<Said>) {
+    let mut command = Command::new("tshark");
+    command.args(["-o", "ip.defragment:TRUE", "-r"]).arg(file).args(["-T", "fields"]);
+    for field in ["tcp.stream", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.flags", "tcp.len"] {
+        command.args(["-e", field]);
+    }
+    for (_, field) in COUNTED {
+        command.args(["-e", field]);
+    }
+    let out = run(&mut command);
+    let mut sums: Vec<(Said, BTreeMap<&str, u64>)> = Vec::new();
+    for line in out.lines() {
+        let fields: Vec<_> = line.split('\t').collect();
+        let Ok(stream) = fields[0].parse::<usize>() else { continue };
+        let flags = u16::from_str_radix(fields[5].trim_start_matches("0x"), 16).expect("flags");
+        let (from, to) = (format!("{}:{}", fields[1], fields[2]), format!("{}:{}", fields[3], fields[4]));
+        if sums.len() == stream {
+            // All of these begin with a SYN.
+            let said = Said::from([
+                ("client", from.clone()),
+                ("server", to),
+                ("handshake", "partial".into()),
+                ("end", "open".into()),
+            ]);
+            sums.push((said, BTreeMap::new()));
+        }
+        let (said, counts) = &mut sums[stream];
+        let is_client = said["client"] == from;
+        let mut add = |what, n: u64| *counts.entry(what).or_default() += n;
+        add("segments", 1);
+        add(if is_client { "bytes_client" } else { "bytes_server" }, fields[6].parse().expect("a length"));
+        for ((what, _), value) in COUNTED.iter().zip(&fields[7..]) {
+            add(what, u64::from(!value.is_empty() && *value != "0" && *value != "False"));
+        }
+        let (fin, syn, rst, ack) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 16 != 0);
+        if rst {
+            if counts["segments"] == 2 {
+                said.insert("handshake", "refused".into());
+            }
+            said.insert("end", "reset".into());
+        } else if syn && ack {
+            counts.insert("answered", 1);
+        } else if ack && is_client && counts.contains_key("answered") {
+            said.insert("handshake", "complete".into());
+        }
+        if fin {
+            counts.insert(if is_client { "fin of client" } else { "fin of server" }, 1);
+        }
+        if counts.contains_key("fin of client") && counts.contains_key("fin of server") && said["end"] == "open" {
+            said.insert("end", "fin".into());
+        }
+    }
+    let said = sums.into_iter().map(|(mut said, counts)| {
+        for what in ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(what, _)| what)) {
+            said.insert(what, counts.get(what).copied().unwrap_or_default().to_string());
+        }
+        said
+    });
+    (out.lines().count() as u64, said.collect())
+}
+
+fn encap(file: &Path) -> (u64, Vec<Said>) {
+    let json = encap_analyze(file);
+    let said = |conversation: &Value| {
+        let texts = ["client", "server", "handshake", "end"]
+            .map(|what| (what, conversation[what].as_str().expect(what).to_owned()));
+        let numbers = ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(what, _)| what));
+        let numbers = numbers.map(|what| (what, conversation[what].as_u64().expect(what).to_string()));
+        texts.into_iter().chain(numbers).collect()
+    };
+    let conversations = json["conversations"].as_array().expect("a list");
+    (json["packets"].as_u64().expect("a number"), conversations.iter().map(said).collect())
+}
+
+#[test]
+fn real_captures_are_told_as_tshark_tells_them() {
+    for file in captures() {
+        let (ours, theirs) = (encap(&file), tshark(&file));
+        let mut table = String::new();
+        for (i, (ours, theirs)) in ours.1.iter().zip(&theirs.1).enumerate() {
+            writeln!(table, "conversation {i:<28} {:>18} {:>18}", "encap", "tshark").expect("a string takes it");
+            for (what, said) in ours {
+                let mark = if *said == theirs[what] { "" } else { "  differs" };
+                writeln!(table, "  {what:<38} {said:>18} {:>18}{mark}", theirs[what]).expect("a string takes it");
+            }
+        }
+        println!("{}: {} and {} packets\n{table}", file.display(), ours.0, theirs.0);
+        assert_eq!(ours, theirs, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_chat_is_told_line_by_line() {
+    for file in captures() {
+        let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("data/chat")
+            .join(file.file_stem().expect("a name"))
+            .with_extension("txt");
+        let output = Command::new(&*ENCAP).arg("chat").arg(&file).output().expect("it runs");
+        let found = String::from_utf8(output.stdout).expect("it is UTF-8");
+        let read = std::fs::read_to_string(&expected).expect("a file of what is expected");
+        assert_eq!(found, read, "{}", expected.display());
+        assert_eq!(output.status.code(), Some(i32::from(read.contains("not allowed by the protocol"))));
+    }
+}
+
+#[test]
+fn the_refused_connection_is_explained() {
+    let file = captures().into_iter().find(|file| file.ends_with("line_chat_macos_lo0.pcapng")).expect("it is there");
+    let json = encap_analyze(&file);
+    let refused: Vec<_> =
+        json["conversations"].as_array().expect("a list").iter().filter(|c| c["handshake"] == "refused").collect();
+    assert_eq!(refused.len(), 2);
+    for conversation in refused {
+        assert_eq!(conversation["reset_cause"], "refused");
+        let why = conversation["flags"][0]["why"].as_str().expect("a sentence");
+        assert!(why.contains("RST in answer to a SYN, so no program listens on that port"), "{why}");
+    }
+}
+
+/// One segment of a made-up connection: milliseconds after the one before it, from the client or not, and the rest.
+struct Made(i64, bool, Flags, u32, u32, u16, usize);
+
+const A: Flags = Flags::ACK;
+
+/// A connection that suffers what networks and slow readers do, in a file.
+fn suffering(to: &Path, client_isn: u32) {
+    let (fin, syn, sa) = (Flags::FIN | A, Flags::SYN, Flags::SYN | A);
+    let made = [
+        Made(0, true, syn, 0, 0, 65535, 0),
+        Made(5, false, sa, 0, 1, 65535, 0),
+        Made(5, true, A, 1, 1, 500, 0),
+        Made(1, true, A, 1, 1, 500, 100),
+        Made(1, false, A, 1, 101, 500, 0),
+        Made(1, true, A, 201, 1, 500, 100), // the one before it is missing
+        Made(1, false, A, 1, 101, 500, 0),  // duplicate
+        Made(1, true, A, 301, 1, 500, 100),
+        Made(1, false, A, 1, 101, 500, 0),  // duplicate
+        Made(2, true, A, 101, 1, 500, 100), // fast retransmission
+        Made(1, false, A, 1, 401, 500, 0),
+        Made(300, true, A, 301, 1, 500, 100), // spurious
+        Made(1, true, A, 401, 1, 500, 100),
+        Made(400, true, A, 401, 1, 500, 100), // retransmission
+        Made(1, false, A, 1, 501, 0, 0),      // zero window
+        Made(500, true, A, 501, 1, 500, 1),   // probe
+        Made(1, false, A, 1, 501, 0, 0),      // its answer
+        Made(100, false, A, 1, 501, 300, 0),  // window update
+        Made(1, true, A, 501, 1, 500, 300),   // fills the window
+        Made(1, false, A, 1, 801, 300, 0),
+        Made(9000, true, A, 800, 1, 500, 1), // keep-alive
+        Made(1, false, A, 1, 801, 300, 0),   // its answer
+        Made(10, true, A, 901, 1, 500, 50),  // overtakes
+        Made(1, true, A, 801, 1, 500, 100),  // out of order
+        Made(1, false, A, 1, 951, 300, 0),
+        Made(10, false, A, 1, 1500, 300, 10), // acknowledges what was not captured
+        Made(10, true, fin, 951, 11, 500, 0),
+        Made(1, false, fin, 11, 952, 300, 0),
+        Made(1, true, A, 952, 12, 500, 0),
+        Made(50, true, syn, 7_000_000, 0, 65535, 0), // the port again
+        Made(1, false, Flags::RST | A, 0, 7_000_001, 0, 0),
+    ];
+    let interfaces = [Interface::new(LinkType::RAW)];
+    let file = std::fs::File::create(to).expect("it can be created");
+    let mut writer = Writer::new(file, Format::Pcap, About::default(), &interfaces).expect("a header");
+    let mut now = 1_700_000_000_000_i64;
+    for Made(wait, from_client, flags, seq, ack, window, len) in made {
+        now += wait;
+        let packet = packet(from_client, flags, (seq, ack), client_isn, window, len);
+        let time = Timestamp::from_nanos(now * 1_000_000);
+        let original_len = u32::try_from(packet.len()).expect("it is short");
+        let record = Record { time, interface: 0, captured: &packet, original_len, comments: &[] };
+        writer.write(&record).expect("it is written");
+    }
+    writer.finish(&[]).expect("it is written");
+}
+
+/// An IPv4 packet with its numbers counted from the two initial ones.
+fn packet(
+    from_client: bool,
+    flags: Flags,
+    (seq, ack): (u32, u32),
+    client_isn: u32,
+    window: u16,
+    len: usize,
+) -> Vec<u8> {
+    let server_isn = 0xffff_fff0;
+    let (ours, theirs) = if from_client { (client_isn, server_isn) } else { (server_isn, client_isn) };
+    let repr = tcp::Repr {
+        source_port: if from_client { 40_000 } else { 8_080 },
+        destination_port: if from_client { 8_080 } else { 40_000 },
+        seq: SeqNumber(ours) + seq,
+        ack: SeqNumber(theirs) + ack,
+        flags,
+        window,
+        urgent_pointer: 0,
+        options: Options::default(),
+    };
+    let total = 20 + repr.buffer_len() + len;
+    let mut packet = vec![b'x'; total];
+    packet[..20].copy_from_slice(&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1]);
+    packet[2..4].copy_from_slice(&u16::try_from(total).expect("it is short").to_be_bytes());
+    let (from, to) = if from_client { (2, 1) } else { (1, 2) };
+    (packet[15], packet[19]) = (from, to);
+    repr.emit(&mut packet[20..]);
+    packet
+}
+
+#[test]
+fn what_networks_do_is_counted_as_tshark_counts_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The second crosses 2³² in its first bytes.
+    for client_isn in [1_000, u32::MAX - 150] {
+        let file = folder.path().join(format!("{client_isn}.pcap"));
+        suffering(&file, client_isn);
+        let (ours, mut theirs) = (encap(&file), tshark(&file));
+        for (ours, theirs) in ours.1.iter().zip(&mut theirs.1) {
+            // tshark has no field for bytes counted once.
+            for bytes in ["bytes_client", "bytes_server"] {
+                theirs.insert(bytes, ours[bytes].clone());
+            }
+        }
+        assert_eq!(ours, theirs);
+        let seen: Vec<_> = COUNTED.iter().filter(|(what, _)| ours.1.iter().all(|said| said[what] == "0")).collect();
+        assert!(seen.is_empty(), "the file has none of {seen:?}");
+        assert_eq!((&*ours.1[0]["bytes_client"], &*ours.1[0]["bytes_server"]), ("950", "10"));
+    }
+}
