@@ -6,6 +6,7 @@
 //! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ analyze ─▶ show, report
 //! ```
 
+pub mod build;
 pub mod capture;
 pub mod rows;
 pub mod time;

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use switchboard_encap::capture::WriteError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -14,6 +15,12 @@ pub(crate) enum Failure {
     /// A file could not be read.
     #[error("cannot read {}: {error}", show::safe(file))]
     Read { file: String, error: io::Error },
+    /// A file could not be made.
+    #[error("cannot write {}: {error}", show::safe(file))]
+    Create { file: String, error: io::Error },
+    /// A capture could not be written.
+    #[error("{}: {error}", show::safe(file))]
+    Capture { file: String, error: WriteError },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

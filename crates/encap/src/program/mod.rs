@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each with its `Args` and its `run`.
 
+mod build;
 mod check;
 mod colour;
 mod failure;
@@ -20,12 +21,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(build::Args),
     Check(check::Args),
 }
 
 /// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Build(args) => build::run(&args),
         Command::Check(args) => check::run(&args),
     };
     done.unwrap_or_else(Failure::report)

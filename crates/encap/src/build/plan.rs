@@ -1,0 +1,227 @@
+//! The first reading: what there will be to build.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use switchboard_protocol::show;
+
+use super::address::{Addresses, is_group, mac};
+use super::fit::Shape;
+use super::flow::{End, Flow};
+use super::matcher::{FLOWS_MAX, Matcher, Pair};
+use super::remark::Remarks;
+use super::{IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
+use crate::rows::{AppProtocol, Row, Transport};
+use crate::wire::udp;
+
+/// What the first reading of the rows has found.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) settings: Settings,
+    matcher: Matcher,
+    drafts: Vec<Draft>,
+    remarks: Remarks,
+    first: Option<i64>,
+    latest: i64,
+}
+
+/// What is known of a flow so far.
+#[derive(Debug)]
+struct Draft {
+    pair: Pair,
+    version: IpVersion,
+    protocol: AppProtocol,
+    /// The line of its first row.
+    line: u64,
+    rows: u64,
+    first: i64,
+    /// Whom the first row was for.
+    first_receiver: usize,
+    /// Who was the first to send what answers.
+    responder: Option<usize>,
+    /// Each message is what the protocol's dissector expects.
+    fits: bool,
+}
+
+/// What is left when all rows were seen once.
+pub(super) struct Planned {
+    pub(super) settings: Settings,
+    pub(super) flows: Vec<Flow>,
+    /// What is added to the times of rows.
+    pub(super) shift: i64,
+    pub(super) remarks: Remarks,
+}
+
+impl Plan {
+    /// Begins.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            matcher: Matcher::default(),
+            drafts: Vec::new(),
+            remarks: Remarks::default(),
+            first: None,
+            latest: i64::MIN,
+        }
+    }
+
+    /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
+    pub fn admit(&mut self, row: &Row) -> Result<(), Refusal> {
+        let refused = |kind| Refusal { line: row.line, kind };
+        let payload = complete::payload(row, self.settings.content);
+        let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
+        let place = self.matcher.place(row, transport);
+        let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
+
+        // Rows are sent in the order of the file.
+        self.latest = self.latest.max(row.time.as_nanos());
+        self.first.get_or_insert(self.latest);
+        if place.is_new {
+            self.drafts.push(Draft {
+                pair: place.pair,
+                version,
+                protocol: row.protocol.clone(),
+                line: row.line,
+                rows: 0,
+                first: self.latest,
+                first_receiver: 1 - place.sender,
+                responder: None,
+                fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
+            });
+        }
+        let draft = &mut self.drafts[place.flow as usize];
+        draft.rows += 1;
+        if draft.responder.is_none() && row.protocol.is_response(&row.message, row.source_port, row.destination_port) {
+            draft.responder = Some(place.sender);
+        }
+        draft.fits &= payload.is_empty() || Shape::of(&draft.protocol).fits(&payload);
+        if row.protocol != draft.protocol {
+            let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
+            self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
+        }
+        if payload.is_empty() && transport == Transport::Tcp {
+            self.remarks.add(row.line, RemarkKind::Empty);
+        }
+        if *payload != *row.message {
+            let protocol = show::safe(row.protocol.name()).into_owned();
+            self.remarks.add(row.line, RemarkKind::Completed { protocol });
+        }
+        Ok(())
+    }
+
+    /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
+    pub(super) fn finish(mut self) -> Planned {
+        let (apps, ports) = std::mem::take(&mut self.matcher).into_parts();
+        let addresses = Addresses::assign(&apps);
+        let mut rng = fastrand::Rng::with_seed(self.settings.seed);
+        let mut taken = HashSet::new();
+        for (draft, ports) in self.drafts.iter().zip(&ports) {
+            if let [Some(a), Some(b)] = *ports {
+                taken.insert((draft.pair, [a, b]));
+            }
+        }
+        let mut flows = Vec::with_capacity(self.drafts.len());
+        for (draft, ports) in self.drafts.iter().zip(ports) {
+            let server = port::server(&draft.protocol, ports).or(draft.responder).unwrap_or(draft.first_receiver);
+            let client = 1 - server;
+            remark_port(draft, ports[server], &mut self.remarks);
+            let mut chosen = ports.map(Option::unwrap_or_default);
+            chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.protocol, draft.fits));
+            if ports.contains(&None) {
+                loop {
+                    if ports[client].is_none() {
+                        chosen[client] = rng.u16(port::CLIENTS);
+                    } else if taken.contains(&(draft.pair, chosen)) {
+                        chosen[server] = rng.u16(port::CLIENTS);
+                    }
+                    if taken.insert((draft.pair, chosen)) {
+                        break;
+                    }
+                }
+            }
+            let names = draft.pair.0.map(|app| show::safe(&apps[app as usize].to_string()).into_owned());
+            let end = |side: usize| {
+                let app = draft.pair.0[side];
+                let ip = addresses.ip(app, draft.version);
+                End { ip, mac: mac(app, ip), port: chosen[side] }
+            };
+            flows.push(Flow {
+                transport: draft.pair.1,
+                version: draft.version,
+                ends: [end(0), end(1)],
+                client,
+                ways: [way(&names[0], &names[1]), way(&names[1], &names[0])],
+                client_name: names[client].as_str().into(),
+                server_name: names[server].as_str().into(),
+                rows: draft.rows,
+                first: draft.first,
+            });
+        }
+        let shift = self.shift();
+        Planned { settings: self.settings, flows, shift, remarks: self.remarks }
+    }
+
+    fn shift(&mut self) -> i64 {
+        let first = self.first.unwrap_or_default();
+        let start = self.settings.start.map_or(first, crate::time::Timestamp::as_nanos);
+        let is_tcp = self.drafts.first().is_some_and(|draft| draft.pair.1 == Transport::Tcp);
+        let earliest = if is_tcp { tcp::LEAD } else { 0 };
+        if start < earliest {
+            let by = Duration::from_nanos((earliest - start).unsigned_abs());
+            self.remarks.add(self.drafts[0].line, RemarkKind::Moved { by });
+        }
+        start.max(earliest) - first
+    }
+}
+
+fn way(from: &str, to: &str) -> Box<str> {
+    let mut way = String::with_capacity(from.len() + to.len() + 9);
+    let _ = write!(way, "from {from} to {to}");
+    way.into()
+}
+
+/// How a row is carried, if it can be.
+pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Transport, IpVersion), RefusalKind> {
+    let transport = settings.transport.of(&row.protocol);
+    let version = match row.source.address().or(row.destination.address()) {
+        Some(address) if address.is_ipv4() => IpVersion::V4,
+        Some(_) => IpVersion::V6,
+        None => settings.ip,
+    };
+    if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
+        return Err(RefusalKind::MtuBelowV6);
+    }
+    match (transport, row.destination.address()) {
+        (Transport::Tcp, Some(address)) if is_group(address) => return Err(RefusalKind::GroupOverTcp(address)),
+        (Transport::Udp, _) => {
+            let max = usize::from(settings.mtu.bytes()) - version.header_len() - udp::HEADER_LEN;
+            if len > max {
+                return Err(RefusalKind::DatagramTooLong { bytes: len, max });
+            }
+        }
+        _ => {}
+    }
+    Ok((transport, version))
+}
+
+/// Says so where a dissector would read what is not for it, or does not because the port is another.
+fn remark_port(draft: &Draft, given: Option<u16>, remarks: &mut Remarks) {
+    let protocol = || show::safe(draft.protocol.name()).into_owned();
+    match (given, draft.protocol.port()) {
+        (None, Some(usual)) if !draft.fits => {
+            let port = port::of_server(&draft.protocol, false);
+            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port });
+        }
+        (Some(port), _) => {
+            if let Some(reads) = port::read_as(port, draft.pair.1)
+                && !(draft.fits && *reads == draft.protocol)
+            {
+                let kind = RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port };
+                remarks.add(draft.line, kind);
+            }
+        }
+        _ => {}
+    }
+}
