@@ -17,6 +17,7 @@ const NEEDED: &[Needed] = &[
     Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
+    Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" },
 ];
 
 /// Sees to it that every program is there.
