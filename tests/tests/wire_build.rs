@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use switchboard_encap::build::{
-    Builder, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions, TransportChoice,
+    BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions, TransportChoice,
 };
 use switchboard_encap::rows::{App, Options, Reader, Row};
 
@@ -226,8 +226,7 @@ fn expected_streams(rows: &[Row]) -> Streams {
             ([&row.destination, &row.source], [row.destination_port, row.source_port]),
         ];
         let agrees = |stream: &Expected<'_>, (apps, ports): &([&App; 2], [Option<u16>; 2])| {
-            stream.apps == *apps
-                && stream.ports.iter().zip(ports).all(|(a, b)| a.is_none() || b.is_none() || a == b)
+            stream.apps == *apps && stream.ports.iter().zip(ports).all(|(a, b)| a.is_none() || b.is_none() || a == b)
         };
         let found = (0..streams.len())
             .filter(|i| ways.iter().any(|way| agrees(&streams[*i], way)))
@@ -286,10 +285,148 @@ fn wireshark_has_nothing_to_say_of_any_file_on_any_link() {
 #[test]
 fn nor_without_options_or_with_other_packet_sizes() {
     let files: Vec<_> = files().into_iter().map(|(name, csv, escapes)| (name, rows(&csv, escapes))).collect();
-    for (mtu, options) in [(1500, TcpOptions::None), (1280, TcpOptions::Linux), (9000, TcpOptions::Linux), (65_535, TcpOptions::Linux), (65_535, TcpOptions::None)] {
+    for (mtu, options) in [
+        (1500, TcpOptions::None),
+        (1280, TcpOptions::Linux),
+        (9000, TcpOptions::Linux),
+        (65_535, TcpOptions::Linux),
+        (65_535, TcpOptions::None),
+    ] {
         let mtu = Mtu::new(mtu).expect("it is one");
         for ip in VERSIONS {
             check(&files, Settings { transport: TransportChoice::Tcp, ip, mtu, options, ..Settings::default() });
         }
     }
+}
+
+/// Conversations of chance: who, what, when and how much of it.
+fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, only_text: bool) -> Vec<Row> {
+    let template = rows(&format!("{HEADER}1,CHAT,a,b,x,0\n"), false).remove(0);
+    let protocols = ["CHAT", "GAME", "HTTP", "DNS", "SMTP", "SSH"];
+    let mut nanos = rng.i64(0..2_000_000_000);
+    (0..n_conversations * 8)
+        .map(|i| {
+            let conversation = rng.u32(0..n_conversations);
+            let (a, b) =
+                (App::Name(format!("a{conversation}").into()), App::Name(format!("b{}", conversation % 20).into()));
+            let (source, destination) = if rng.bool() { (a, b) } else { (b, a) };
+            nanos += [0, 0, 1, 900, 15_000, 1_000_000, 60_000_000][rng.usize(0..7)];
+            let len = match rng.u8(0..10) {
+                0 => 0,
+                1..=6 => rng.usize(1..100),
+                7..=8 => rng.usize(1..max_len.min(3_000)),
+                _ => rng.usize(1..max_len),
+            };
+            let text = only_text || rng.bool();
+            let message = std::iter::repeat_with(|| if text { rng.u8(b' '..=b'~') } else { rng.u8(..) }).take(len);
+            let message = message.collect();
+            Row {
+                number: u64::from(i).to_string().as_str().into(),
+                protocol: protocols[conversation as usize % protocols.len()].into(),
+                source,
+                destination,
+                message,
+                time: switchboard_encap::time::Timestamp::from_nanos(nanos),
+                ..template.clone()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn nor_of_a_thousand_random_conversations() {
+    let mut rng = fastrand::Rng::with_seed(0x5eed);
+    let mut n_conversations = 0;
+    for (i, link) in Link::ALL.into_iter().cycle().take(8).enumerate() {
+        let settings = Settings {
+            transport: TRANSPORTS[usize::from(i % 4 == 3)],
+            ip: VERSIONS[i / 4],
+            link,
+            options: if i % 3 == 2 { TcpOptions::None } else { TcpOptions::Linux },
+            seed: rng.u64(..),
+            ..Settings::default()
+        };
+        // Whatever the port, Wireshark takes a datagram that begins as RTCP does for that, which no text does.
+        let is_udp = settings.transport == TransportChoice::Udp;
+        let max_len = if is_udp { 1_400 } else { 20_000 };
+        check(&[(format!("random, {i}"), random_rows(&mut rng, 125, max_len, is_udp))], settings);
+        n_conversations += 125;
+    }
+    assert_eq!(n_conversations, 1_000);
+}
+
+#[test]
+fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
+    // The first number that is drawn from a seed is the client's initial sequence number.
+    let seed = (0..).find(|seed| fastrand::Rng::with_seed(*seed).u32(..) > u32::MAX - 1_000).expect("one in millions");
+    let message = "x".repeat(1024 * 1024);
+    let file = rows(
+        &format!(
+            "{HEADER}1,CHAT,a,b,{message},0.1\n2,CHAT,c,b,between,0.101\n3,CHAT,b,a,{message},0.102\n4,CHAT,a,b,end,9\n"
+        ),
+        false,
+    );
+    for options in [TcpOptions::Linux, TcpOptions::None] {
+        for ip in VERSIONS {
+            let settings = Settings { seed, ip, options, ..Settings::default() };
+            check(&[("a mebibyte".to_owned(), file.clone())], settings);
+        }
+    }
+}
+
+#[test]
+fn completed_messages_are_what_dissectors_read() {
+    for (name, csv, escapes) in files() {
+        let rows = rows(&csv, escapes);
+        let (capture, _) = build(&rows, Settings { content: Content::Complete, ..Settings::default() });
+        let complaints: Vec<_> = tshark(&capture).into_iter().filter(|seen| !seen.complaints.is_empty()).collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+        if name.ends_with("http_input.csv") {
+            let file = tempfile::NamedTempFile::new().expect("a temporary file");
+            std::fs::write(file.path(), &capture).expect("it can be written");
+            let mut command = Command::new("tshark");
+            command.arg("-r").arg(file.path()).args(["-Y", "http.request.uri || http.response.code"]);
+            let lines = command.args(["-T", "fields", "-e", "http.request.uri", "-e", "http.response.code"]).output();
+            let lines = String::from_utf8(lines.expect("tshark is installed").stdout).expect("text");
+            assert_eq!(
+                lines.lines().collect::<Vec<_>>(),
+                ["/index.html\t", "/products\t", "/login\t", "\t200", "/cart\t"]
+            );
+        }
+    }
+}
+
+#[test]
+fn of_the_bad_twin_it_has_much_to_say() {
+    for (name, csv, escapes) in files() {
+        let rows = rows(&csv, escapes);
+        let settings = Settings { transport: TransportChoice::Tcp, ..Settings::default() };
+        let mut plan = Plan::new(settings);
+        rows.iter().for_each(|row| plan.admit(row).expect("it can be carried"));
+        let mut twin = BadTwin::new(plan, Vec::new(), "a test").expect("memory takes it");
+        rows.iter().for_each(|row| twin.row(row).expect("memory takes it"));
+        let seen = tshark(&twin.finish().expect("memory takes it"));
+        assert_eq!(seen.len(), rows.len(), "{name}: a packet for each row");
+        let complaints = seen.iter().filter(|frame| !frame.complaints.is_empty()).count();
+        assert!(2 * complaints >= seen.len(), "{name}: {complaints} of {}", seen.len());
+    }
+}
+
+#[test]
+fn the_two_kinds_of_file_hold_the_same_frames() {
+    use switchboard_encap::capture::{Format, Reader};
+
+    let rows = rows(&variants()[16].1, false);
+    let read = |format| {
+        let (capture, _) = build(&rows, Settings { format, ..Settings::default() });
+        let mut reader = Reader::new(&capture[..]).expect("a capture");
+        let mut frames = Vec::new();
+        while let Some(packet) = reader.next_packet().expect("whole") {
+            frames.push((packet.time, packet.captured.to_vec()));
+        }
+        frames
+    };
+    let frames = read(Format::Pcapng);
+    assert!(frames.windows(2).all(|pair| pair[0].0 < pair[1].0), "times increase");
+    assert_eq!(frames, read(Format::Pcap));
 }

@@ -136,7 +136,7 @@ impl<W: Write> Builder<W> {
             rows: self.n_rows,
             connections: n(Transport::Tcp),
             exchanges: n(Transport::Udp),
-            frames: self.frames.n_frames,
+            frames: self.frames.count,
             bytes: self.frames.n_bytes,
             first: self.frames.first,
             last: self.frames.last,

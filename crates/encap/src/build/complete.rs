@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::Content;
 use super::fit::{Shape, first_line};
-use crate::rows::{AppProtocol, Row};
+use crate::rows::Row;
 
 /// What is sent for a row.
 pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
@@ -17,8 +17,8 @@ pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
     match Shape::of(&row.protocol) {
         Shape::Lines => end(message, b"\r\n"),
         Shape::Chat => end(message, b"\n"),
-        Shape::Headers(_) if row.protocol == AppProtocol::Http => http(message, &row.destination.to_string()),
-        Shape::Headers(_) | Shape::Binary | Shape::Any => Cow::Borrowed(message),
+        Shape::Http => http(message, &row.destination.to_string()),
+        Shape::Strict | Shape::Any => Cow::Borrowed(message),
     }
 }
 

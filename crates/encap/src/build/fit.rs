@@ -7,14 +7,14 @@ use crate::rows::AppProtocol;
 /// How messages of a protocol are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
-    /// A start line, header fields, an empty line: of this version.
-    Headers(&'static [u8]),
+    /// A start line, header fields, an empty line (RFC 9112).
+    Http,
     /// Lines that end in CR LF.
     Lines,
     /// Lines that end in LF, which no dissector reads.
     Chat,
-    /// Fields of bits and bytes, which no text is.
-    Binary,
+    /// Fields of bits and bytes, or more than a start line: who writes that into a file of rows gives ports, too.
+    Strict,
     /// Not known; no dissector is asked.
     Any,
 }
@@ -22,9 +22,7 @@ pub(super) enum Shape {
 impl Shape {
     pub(super) fn of(protocol: &AppProtocol) -> Self {
         match protocol {
-            AppProtocol::Http => Self::Headers(b"HTTP/"),
-            AppProtocol::Rtsp => Self::Headers(b"RTSP/"),
-            AppProtocol::Sip => Self::Headers(b"SIP/"),
+            AppProtocol::Http => Self::Http,
             AppProtocol::Smtp
             | AppProtocol::Ftp
             | AppProtocol::Pop3
@@ -33,25 +31,24 @@ impl Shape {
             | AppProtocol::Irc => Self::Lines,
             AppProtocol::Chat => Self::Chat,
             AppProtocol::Other(_) => Self::Any,
-            _ => Self::Binary,
+            _ => Self::Strict,
         }
     }
 
     /// Whether a dissector finds in `message` what it looks for.
     pub(super) fn fits(self, message: &[u8]) -> bool {
         match self {
-            Self::Headers(version) => {
+            Self::Http => {
                 let line = first_line(message);
-                let response = line.starts_with(version);
-                let request = line.rsplit(|byte| *byte == b' ').next().is_some_and(|last| last.starts_with(version))
-                    && line.iter().filter(|byte| **byte == b' ').count() == 2;
+                let response = line.starts_with(b"HTTP/");
+                let request = line.rsplit(|byte| *byte == b' ').next().is_some_and(|last| last.starts_with(b"HTTP/"))
+                    && line.split(|byte| *byte == b' ').count() == 3;
                 (response || request) && memmem::find(message, b"\r\n\r\n").is_some()
             }
-            Self::Lines => message.ends_with(b"\r\n"),
+            // UTF-8 has no byte that begins a command of Telnet.
+            Self::Lines => message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok(),
             Self::Chat | Self::Any => true,
-            // Text is none of these protocols; bytes that are no text were written by someone who knows.
-            Self::Binary => std::str::from_utf8(message)
-                .map_or(true, |text| text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())),
+            Self::Strict => false,
         }
     }
 }
@@ -75,7 +72,7 @@ mod tests {
             (AppProtocol::Http, b"HTTP/1.1 200 OK\r\n\r\n", true),
             (AppProtocol::Http, b"200 OK", false),
             (AppProtocol::Dns, b"where is example.org?", false),
-            (AppProtocol::Dns, b"\x12\x34\x01\x00\x00\x01", true),
+            (AppProtocol::Telnet, b"\xff\xfd\x18\r\n", false),
             (AppProtocol::Smtp, b"EHLO a", false),
             (AppProtocol::Smtp, b"EHLO a\r\n", true),
             (AppProtocol::Chat, b"hi", true),

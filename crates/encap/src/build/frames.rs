@@ -71,7 +71,7 @@ pub(super) struct Frames<W: Write> {
     pub(super) comment: String,
     /// Until when the wire is busy.
     busy_until: i64,
-    pub(super) n_frames: u64,
+    pub(super) count: u64,
     pub(super) n_bytes: u64,
     pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
@@ -91,7 +91,7 @@ impl<W: Write> Frames<W> {
             buffer: vec![0; LINK_MAX + usize::from(u16::MAX)],
             comment: String::new(),
             busy_until: 0,
-            n_frames: 0,
+            count: 0,
             n_bytes: 0,
             first: None,
             last: None,
@@ -119,7 +119,7 @@ impl<W: Write> Frames<W> {
         })?;
         let taken = i64::try_from(len + UNSEEN_BYTES).unwrap_or(i64::MAX);
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * taken);
-        self.n_frames += 1;
+        self.count += 1;
         self.n_bytes += len as u64;
         self.first.get_or_insert(time);
         self.last = Some(time);

@@ -22,8 +22,8 @@ const MICROSECOND: i64 = 1_000;
 /// From a packet to its answer, when a kernel gives it by itself.
 const ANSWER: std::ops::Range<i64> = 20 * MICROSECOND..40 * MICROSECOND;
 
-/// How long an acknowledgment waits for data to go with (Linux: `TCP_DELACK_MIN`).
-const DELAYED_ACK: i64 = 40_000 * MICROSECOND;
+/// How long an acknowledgment waits for data to go with (Linux: `TCP_DELACK_MIN`, and up to a tick of its clock more).
+const DELAYED_ACK: std::ops::Range<i64> = 40_000 * MICROSECOND..44_000 * MICROSECOND;
 
 /// From the last message to the end of the connection.
 const LINGER: std::ops::Range<i64> = 800 * MICROSECOND..1_200 * MICROSECOND;
@@ -192,7 +192,7 @@ impl Connection {
         self.due = if was_last_row {
             Some(at + rng.i64(LINGER))
         } else {
-            self.sides.iter().any(|side| side.owed > 0).then_some(at + DELAYED_ACK)
+            self.sides.iter().any(|side| side.owed > 0).then(|| at + rng.i64(DELAYED_ACK))
         };
     }
 

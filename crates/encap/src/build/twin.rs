@@ -102,15 +102,12 @@ fn segment(rng: &mut fastrand::Rng, n_rows: u64, is_first: bool, faults: &mut Ve
         faults.push("there was no handshake before it");
     }
     faults.push("its sequence number is random and not the number of its first byte");
-    let flags = match n_rows % 2 {
-        0 => {
-            faults.push("it has SYN, which opens a connection, on data");
-            Flags::SYN
-        }
-        _ => {
-            faults.push("its acknowledgment number is random: nobody has sent that");
-            Flags::ACK
-        }
+    let flags = if n_rows.is_multiple_of(2) {
+        faults.push("it has SYN, which opens a connection, on data");
+        Flags::SYN
+    } else {
+        faults.push("its acknowledgment number is random: nobody has sent that");
+        Flags::ACK
     };
     faults.push("it ends a message and has no PSH");
     Repr {

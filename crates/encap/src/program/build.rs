@@ -31,6 +31,7 @@ const EXIT_REFUSED: u8 = 1;
 /// Exit status: 0 if all rows were carried, 1 if some could not be (each is said on standard error), 3 if a file cannot
 /// be read or written.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The file of rows; it is read twice
     file: PathBuf,
@@ -165,6 +166,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         format!("Synthesised by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
     };
 
+    if is_same(&args.file, &args.out) {
+        return Err(Failure::Overwrite { file: args.out.display().to_string() });
+    }
     let out = create(&args.out)?;
     let unwritable = |error| unwritable(&args.out, error);
     let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
@@ -188,7 +192,9 @@ fn plan(args: &Args, mut input: &File, told: &mut Told) -> Result<Plan, Failure>
     let mut reader = Reader::new(input, Options { escapes: args.escapes });
     loop {
         let row = reader.next();
-        reader.take_remarks().iter().for_each(|fault| told.fault(fault));
+        for fault in reader.take_remarks() {
+            told.fault(&fault);
+        }
         match row {
             None => return Ok(plan),
             Some(Ok(row)) => {
@@ -198,7 +204,9 @@ fn plan(args: &Args, mut input: &File, told: &mut Told) -> Result<Plan, Failure>
             }
             Some(Err(ReadError::Refused(faults))) => {
                 told.refused += 1;
-                faults.iter().for_each(|fault| told.fault(fault));
+                for fault in faults {
+                    told.fault(&fault);
+                }
             }
             Some(Err(ReadError::Io(error))) => return Err(unreadable(args, error)),
         }
@@ -232,6 +240,11 @@ fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(),
     each_row(args, input, |row| twin.row(row).map_err(unwritable))?;
     twin.finish().map_err(unwritable)?;
     Ok(())
+}
+
+/// Whether both name one file, which would be gone before it is read again.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// A file could not be made.
     #[error("cannot write {}: {error}", show::safe(file))]
     Create { file: String, error: io::Error },
+    /// The input would be overwritten.
+    #[error("{} is the file of rows: write the capture to another", show::safe(file))]
+    Overwrite { file: String },
     /// A capture could not be written.
     #[error("{}: {error}", show::safe(file))]
     Capture { file: String, error: WriteError },
