@@ -14,7 +14,7 @@ use switchboard_protocol::show;
 use super::flow::Flow;
 use super::frames::{Checksums, Frames, Header, Packet};
 use super::matcher::Matcher;
-use super::plan::{Planned, carried};
+use super::plan::{Planned, carried, is_too_late};
 use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind, Settings, complete};
@@ -108,6 +108,9 @@ impl<W: Write> Builder<W> {
     pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
+        if is_too_late(row, self.shift) {
+            return Ok(());
+        }
         let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
         self.latest = self.latest.max(row.time.as_nanos());
         let wanted = self.latest.saturating_add(self.shift);

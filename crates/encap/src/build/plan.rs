@@ -11,7 +11,7 @@ use super::fit::Shape;
 use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
-use super::{IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
+use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
 use crate::rows::{AppProtocol, Row, Transport};
 use crate::wire::udp;
 
@@ -22,7 +22,8 @@ pub struct Plan {
     matcher: Matcher,
     drafts: Vec<Draft>,
     remarks: Remarks,
-    first: Option<i64>,
+    /// What is added to the times of rows: known from the first on.
+    shift: Option<i64>,
     latest: i64,
 }
 
@@ -62,7 +63,7 @@ impl Plan {
             matcher: Matcher::default(),
             drafts: Vec::new(),
             remarks: Remarks::default(),
-            first: None,
+            shift: None,
             latest: i64::MIN,
         }
     }
@@ -72,12 +73,23 @@ impl Plan {
         let refused = |kind| Refusal { line: row.line, kind };
         let payload = complete::payload(row, self.settings.content);
         let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
+        let shift = self.shift.unwrap_or_else(|| shift(row, transport, &self.settings));
+        if is_too_late(row, shift) {
+            return Err(refused(RefusalKind::TooLate));
+        }
         let place = self.matcher.place(row, transport);
         let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
 
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
-        self.first.get_or_insert(self.latest);
+        if self.shift.is_none() {
+            self.shift = Some(shift);
+            let asked = self.settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
+            if shift > asked {
+                let by = Duration::from_nanos((shift - asked).unsigned_abs());
+                self.remarks.add(row.line, RemarkKind::Moved { by });
+            }
+        }
         if place.is_new {
             self.drafts.push(Draft {
                 pair: place.pair,
@@ -101,8 +113,8 @@ impl Plan {
             let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
         }
-        if payload.is_empty() && transport == Transport::Tcp {
-            self.remarks.add(row.line, RemarkKind::Empty);
+        if payload.is_empty() && transport == Transport::Udp {
+            self.remarks.add(row.line, RemarkKind::EmptyDatagram);
         }
         if *payload != *row.message {
             let protocol = show::safe(row.protocol.name()).into_owned();
@@ -126,7 +138,7 @@ impl Plan {
         for (draft, ports) in self.drafts.iter().zip(ports) {
             let server = port::server(&draft.protocol, ports).or(draft.responder).unwrap_or(draft.first_receiver);
             let client = 1 - server;
-            remark_port(draft, ports[server], &mut self.remarks);
+            remark_port(draft, ports[server], self.settings.content, &mut self.remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
             chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.protocol, draft.fits));
             if ports.contains(&None) {
@@ -159,21 +171,22 @@ impl Plan {
                 first: draft.first,
             });
         }
-        let shift = self.shift();
+        let shift = self.shift.unwrap_or_default();
         Planned { settings: self.settings, flows, shift, remarks: self.remarks }
     }
+}
 
-    fn shift(&mut self) -> i64 {
-        let first = self.first.unwrap_or_default();
-        let start = self.settings.start.map_or(first, crate::time::Timestamp::as_nanos);
-        let is_tcp = self.drafts.first().is_some_and(|draft| draft.pair.1 == Transport::Tcp);
-        let earliest = if is_tcp { tcp::LEAD } else { 0 };
-        if start < earliest {
-            let by = Duration::from_nanos((earliest - start).unsigned_abs());
-            self.remarks.add(self.drafts[0].line, RemarkKind::Moved { by });
-        }
-        start.max(earliest) - first
-    }
+/// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
+/// time, but not before a handshake fits in after 1970.
+fn shift(first: &Row, transport: Transport, settings: &Settings) -> i64 {
+    let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
+    settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
+}
+
+/// Whether a row is too near to the end of time for what follows it.
+pub(super) fn is_too_late(row: &Row, shift: i64) -> bool {
+    const ONE_DAY: i64 = 86_400_000_000_000;
+    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
 }
 
 fn way(from: &str, to: &str) -> Box<str> {
@@ -207,18 +220,20 @@ pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Tra
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
-fn remark_port(draft: &Draft, given: Option<u16>, remarks: &mut Remarks) {
+fn remark_port(draft: &Draft, given: Option<u16>, content: Content, remarks: &mut Remarks) {
     let protocol = || show::safe(draft.protocol.name()).into_owned();
+    let completable = content == Content::Faithful && matches!(Shape::of(&draft.protocol), Shape::Http | Shape::Lines);
     match (given, draft.protocol.port()) {
         (None, Some(usual)) if !draft.fits => {
             let port = port::of_server(&draft.protocol, false);
-            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port });
+            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
         }
         (Some(port), _) => {
             if let Some(reads) = port::read_as(port, draft.pair.1)
                 && !(draft.fits && *reads == draft.protocol)
             {
-                let kind = RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port };
+                let kind =
+                    RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port, completable };
                 remarks.add(draft.line, kind);
             }
         }

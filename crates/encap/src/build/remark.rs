@@ -25,15 +25,15 @@ pub enum RemarkKind {
     /// The port of the protocol would have its dissector read text that is none of its own.
     #[error(
         "{protocol} messages that are not as {protocol} writes them are sent to port {port}, which Wireshark does not \
-         dissect, and not to {usual}: use --complete, or give ports"
+         dissect, and not to {usual}: {}give ports", if *completable { "use --complete, or " } else { "" }
     )]
-    PortAvoided { protocol: String, usual: u16, port: u16 },
+    PortAvoided { protocol: String, usual: u16, port: u16, completable: bool },
     /// Given ports are kept.
     #[error(
         "port {port} is given, and Wireshark reads {reads} there, which these {protocol} messages are not: \
-         give another port, or use --complete"
+         give another port{}", if *completable { ", or use --complete" } else { "" }
     )]
-    PortMisread { protocol: String, reads: String, port: u16 },
+    PortMisread { protocol: String, reads: String, port: u16, completable: bool },
     /// One connection for each pair of apps.
     #[error("{protocol} and {other} between the same two apps share one connection: give ports to part them")]
     Mixed { protocol: String, other: String },
@@ -49,9 +49,9 @@ pub enum RemarkKind {
         #[serde(serialize_with = "nanos")]
         most: Duration,
     },
-    /// TCP has no segment for nothing.
-    #[error("an empty message: nothing is sent for it on TCP")]
-    Empty,
+    /// Unlike TCP, UDP has a way to send nothing.
+    #[error("an empty message is sent as an empty datagram")]
+    EmptyDatagram,
     /// `--complete` added to messages.
     #[error("{protocol} messages were completed with what {protocol} asks for")]
     Completed { protocol: String },

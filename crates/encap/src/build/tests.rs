@@ -161,6 +161,12 @@ fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
             1,
         ),
         (group, udp, vec![], 3),
+        (
+            "1,CHAT,a,b,hi,1\n2,CHAT,a,b,hi,9223372036\n",
+            Settings::default(),
+            vec!["line 3: its time with what --start adds is beyond the year 2262: choose an earlier start"],
+            1,
+        ),
         ("1,CHAT,a,b,hi,0\n", small, vec!["line 2: IPv6 needs an MTU of at least 1280 bytes: raise --mtu"], 0),
     ];
     for (csv, settings, expected, carried) in cases {

@@ -8,7 +8,7 @@ use super::builder::say_row;
 use super::flow::Flow;
 use super::frames::{Checksums, Frames, Header, Packet};
 use super::matcher::Matcher;
-use super::plan::{Planned, carried};
+use super::plan::{Planned, carried, is_too_late};
 use super::{Plan, Settings, complete};
 use crate::capture::{Format, WriteError};
 use crate::rows::{Row, Transport};
@@ -43,6 +43,9 @@ impl<W: Write> BadTwin<W> {
     pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
+        if is_too_late(row, self.shift) {
+            return Ok(());
+        }
         let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
         let flow = &self.flows[place.flow as usize];
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
