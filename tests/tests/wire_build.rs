@@ -6,15 +6,22 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use switchboard_encap::build::{
-    BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions, TransportChoice,
+    BadTwin, Builder, CLIENT_PORTS, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions,
+    TransportChoice, UNREAD_PORT,
 };
-use switchboard_encap::rows::{App, Options, Reader, Row};
+use switchboard_encap::rows::{App, AppProtocol, Options, Reader, Row};
 
 const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
 
 /// The columns of most variants.
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
+
+/// Every protocol with a port of its own, and one without.
+const PROTOCOLS: [&str; 23] = [
+    "HTTP", "DNS", "HTTPS", "SMTP", "FTP", "MQTT", "POP3", "IMAP", "SSH", "TELNET", "IRC", "XMPP", "LDAP", "RTSP",
+    "SIP", "DHCP", "TFTP", "NTP", "SNMP", "SYSLOG", "MDNS", "COAP", "GOPHER",
+];
 
 /// Rows that a person might write: a name, the file, and whether its messages have escapes. Ports that are given are
 /// given once in all, as many files share one capture.
@@ -41,10 +48,7 @@ fn variants() -> Vec<(&'static str, String, bool)> {
         ("silence between", rows("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1000\n3,CHAT,a,b,hi,100000\n"), false),
         ("dates", rows("1,CHAT,a,b,hi,2026-01-31T12:00:00Z\n2,CHAT,b,a,ho,31/01/2026 12:00:01\n"), false),
         ("addresses", rows("1,CHAT,192.0.2.1,192.0.2.2,hi,1\n2,CHAT,2001:db8:1::1,2001:db8:1::2,hi,2\n3,CHAT,10.0.0.1,a,hi,3\n4,CHAT,b,c,hi,4\n"), false),
-        ("free text for each protocol", rows(&[
-            "HTTP", "DNS", "HTTPS", "SMTP", "FTP", "MQTT", "POP3", "IMAP", "SSH", "TELNET", "IRC", "XMPP", "LDAP", "RTSP",
-            "SIP", "DHCP", "TFTP", "NTP", "SNMP", "SYSLOG", "MDNS", "COAP", "GOPHER",
-        ].iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
+        ("free text for each protocol", rows(&PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
             let _ = write!(rows, "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n{i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n");
             rows
         })), false),
@@ -358,7 +362,9 @@ fn nor_of_a_thousand_random_conversations() {
 #[test]
 fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
     // The first number that is drawn from a seed is the client's initial sequence number.
-    let seed = (0..).find(|seed| fastrand::Rng::with_seed(*seed).u32(..) > u32::MAX - 1_000).expect("one in millions");
+    let seed = (0..=u64::MAX)
+        .find(|seed| fastrand::Rng::with_seed(*seed).u32(..) > u32::MAX - 1_000)
+        .expect("one in millions");
     let message = "x".repeat(1024 * 1024);
     let file = rows(
         &format!(
@@ -402,9 +408,13 @@ fn of_the_bad_twin_it_has_much_to_say() {
         let rows = rows(&csv, escapes);
         let settings = Settings { transport: TransportChoice::Tcp, ..Settings::default() };
         let mut plan = Plan::new(settings);
-        rows.iter().for_each(|row| plan.admit(row).expect("it can be carried"));
+        for row in &rows {
+            plan.admit(row).expect("it can be carried");
+        }
         let mut twin = BadTwin::new(plan, Vec::new(), "a test").expect("memory takes it");
-        rows.iter().for_each(|row| twin.row(row).expect("memory takes it"));
+        for row in &rows {
+            twin.row(row).expect("memory takes it");
+        }
         let seen = tshark(&twin.finish().expect("memory takes it"));
         assert_eq!(seen.len(), rows.len(), "{name}: a packet for each row");
         let complaints = seen.iter().filter(|frame| !frame.complaints.is_empty()).count();
@@ -429,4 +439,23 @@ fn the_two_kinds_of_file_hold_the_same_frames() {
     let frames = read(Format::Pcapng);
     assert!(frames.windows(2).all(|pair| pair[0].0 < pair[1].0), "times increase");
     assert_eq!(frames, read(Format::Pcap));
+}
+
+#[test]
+fn no_dissector_has_the_ports_that_are_chosen() {
+    let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut n_decodes = 0;
+    for line in text.lines() {
+        let mut fields = line.split('\t');
+        let (Some("tcp.port" | "udp.port"), Some(port)) = (fields.next(), fields.next()) else { continue };
+        let port: u16 = port.parse().expect("a port");
+        n_decodes += 1;
+        assert!(!CLIENT_PORTS.contains(&port), "{line}");
+        assert_ne!(port, UNREAD_PORT, "{line}");
+        for protocol in PROTOCOLS.map(AppProtocol::from) {
+            assert_ne!(Some(port), protocol.port().map(|usual| UNREAD_PORT + usual), "{line}");
+        }
+    }
+    assert!(n_decodes > 500, "tshark tells its ports");
 }

@@ -55,6 +55,7 @@ mod twin;
 
 pub use builder::{Builder, Summary};
 pub use plan::Plan;
+pub use port::{CLIENT_PORTS, UNREAD_PORT};
 pub use refusal::{Refusal, RefusalKind};
 pub use remark::{Remark, RemarkKind};
 pub use settings::{Content, IpVersion, Link, Mtu, MtuError, Settings, TcpOptions, TransportChoice};

@@ -144,9 +144,9 @@ impl Plan {
             if ports.contains(&None) {
                 loop {
                     if ports[client].is_none() {
-                        chosen[client] = rng.u16(port::CLIENTS);
+                        chosen[client] = rng.u16(port::CLIENT_PORTS);
                     } else if taken.contains(&(draft.pair, chosen)) {
-                        chosen[server] = rng.u16(port::CLIENTS);
+                        chosen[server] = rng.u16(port::CLIENT_PORTS);
                     }
                     if taken.insert((draft.pair, chosen)) {
                         break;

@@ -6,10 +6,10 @@ use crate::rows::{AppProtocol, Transport};
 
 /// Ports for clients: among those that Linux gives (32768 to 60999), a stretch in which Wireshark has no dissector, on
 /// TCP or UDP. A dissector is looked for on the lower port, and then on the higher one.
-pub(super) const CLIENTS: RangeInclusive<u16> = 41_200..=44_300;
+pub const CLIENT_PORTS: RangeInclusive<u16> = 41_200..=44_300;
 
 /// Where servers of protocols without a port of their own listen, and what is added to a port to avoid its dissector.
-pub(super) const UNREAD: u16 = 50_000;
+pub const UNREAD_PORT: u16 = 50_000;
 
 /// The port from which on Linux gives ports to clients.
 const EPHEMERAL: u16 = 32_768;
@@ -20,9 +20,9 @@ const PRIVILEGED: u16 = 1024;
 /// The port of a protocol's server: its own, or one that no dissector reads.
 pub(super) fn of_server(protocol: &AppProtocol, fits: bool) -> u16 {
     match protocol.port() {
-        None => UNREAD,
+        None => UNREAD_PORT,
         Some(port) if fits => port,
-        Some(port) => UNREAD + port,
+        Some(port) => UNREAD_PORT + port,
     }
 }
 

@@ -226,7 +226,7 @@ fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
     };
     let a = "10.0.0.1".to_owned();
     let b = "10.0.0.2".to_owned();
-    let client = |(address, port, server): (String, u16, u16)| (address, port::CLIENTS.contains(&port), server);
+    let client = |(address, port, server): (String, u16, u16)| (address, port::CLIENT_PORTS.contains(&port), server);
     assert_eq!(client(ports("CHAT,a,b,,,hi,1\n")), (a.clone(), true, 12_345));
     assert_eq!(client(ports("HTTP,a,b,,,200 OK,1\nHTTP,b,a,,,GET /,2\n")), (b.clone(), true, 50_080));
     assert_eq!(client(ports("GOPHER,a,b,,,hi,1\n")), (a.clone(), true, 50_000));
