@@ -9,7 +9,9 @@ use switchboard_encap::build::{
     BadTwin, Builder, CLIENT_PORTS, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions,
     TransportChoice, UNREAD_PORT,
 };
+use switchboard_encap::capture;
 use switchboard_encap::rows::{App, AppProtocol, Options, Reader, Row};
+use switchboard_encap::wire::Frame;
 
 const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
@@ -376,6 +378,11 @@ fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
         for ip in VERSIONS {
             let settings = Settings { seed, ip, options, ..Settings::default() };
             check(&[("a mebibyte".to_owned(), file.clone())], settings);
+            let (capture, _) = build(&file, settings);
+            let mut reader = capture::Reader::new(&capture[..]).expect("a capture");
+            let syn = reader.next_packet().expect("whole").expect("a packet");
+            let segment = Frame::parse(syn.link_type, syn.captured, syn.original_len).tcp().expect("a segment").seq();
+            assert!(segment.0 > u32::MAX - 1_000, "the numbers of the client go round");
         }
     }
 }
