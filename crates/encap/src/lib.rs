@@ -7,6 +7,7 @@
 //! ```
 
 pub mod analyze;
+pub mod build;
 pub mod capture;
 pub mod dissector;
 pub mod rows;

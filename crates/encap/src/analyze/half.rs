@@ -2,7 +2,7 @@
 //!
 //! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
 //! retransmission, a spurious retransmission no fast one, a fast one is not out of order. What the guide leaves open was
-//! settled by what TShark 4.0 counts.
+//! settled by what `tshark` 4.0 counts.
 //!
 //! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
 //! captured (here once for each hole; Wireshark may tell of one again), and rarely, for reasons not found yet, which of

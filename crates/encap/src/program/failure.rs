@@ -3,9 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use switchboard_encap::capture::ReadError;
 #[cfg(target_os = "linux")]
 use switchboard_encap::capture::live::RecordError;
+use switchboard_encap::capture::{ReadError, WriteError};
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -33,6 +33,12 @@ pub(crate) enum Failure {
     /// A capture has no such conversation.
     #[error("{} has no TCP conversation {number}: encap analyze lists them", show::safe(file))]
     NoConversation { file: String, number: u64 },
+    /// The input would be overwritten.
+    #[error("{} is the file of rows: write the capture to another", show::safe(file))]
+    Overwrite { file: String },
+    /// A capture could not be written.
+    #[error("{}: {error}", show::safe(file))]
+    WriteCapture { file: String, error: WriteError },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

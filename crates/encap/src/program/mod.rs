@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, each with its `Args` and its `run`.
 
 mod analyze;
+mod build;
 #[cfg(target_os = "linux")]
 mod capture;
 mod chat;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Build(build::Args),
     #[cfg(target_os = "linux")]
     Send(send::Args),
     #[cfg(target_os = "linux")]
@@ -45,6 +47,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Build(args) => build::run(&args),
         #[cfg(target_os = "linux")]
         Command::Send(args) => send::run(&args),
         #[cfg(target_os = "linux")]

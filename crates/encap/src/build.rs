@@ -1,0 +1,65 @@
+//! Build: rows in, the segments, packets and frames that carry them out, as a kernel would have made them.
+//!
+//! ```text
+//! rows ─▶ Plan (first reading): which connections there are, who serves, addresses, ports, when each begins and ends
+//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ frames: headers and checksums ─▶ capture::Writer
+//! ```
+//!
+//! Rows are read twice, so that none is kept: a connection is opened before its first row and closed after its last,
+//! and only what is between is in memory. The same rows, settings and seed make the same bytes.
+//!
+//! What is made up, and how:
+//!
+//! | what | value |
+//! |---|---|
+//! | address of a name | `10.0.0.1`, `10.0.0.2` … or `2001:db8::1` …, in the order in which the names appear |
+//! | MAC address | locally administered: `02:00:00:00:00:01` …, in the order in which the apps appear |
+//! | server | the port of the protocol, a privileged port, a message that answers, else whom the first row is for |
+//! | port of a client | 41200 to 44300, which Linux gives to clients and Wireshark gives to no protocol |
+//! | initial sequence numbers, clocks, packet ids, flow labels | random, from the seed |
+//! | the wire | 1 Gbit/s: no frame begins before the one before it has ended |
+//! | acknowledgement | with the answer, at once after more than one full segment, else after 40 ms |
+//!
+//! ```
+//! use switchboard_encap::build::{Builder, Plan, Settings};
+//! use switchboard_encap::rows::{Options, Reader};
+//!
+//! let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
+//! let rows = || Reader::new(csv.as_bytes(), Options::default()).map_while(Result::ok);
+//! let mut plan = Plan::new(Settings::default());
+//! rows().try_for_each(|row| plan.admit(&row))?;
+//! let mut builder = Builder::new(plan, Vec::new(), "an example")?;
+//! for row in rows() {
+//!     builder.row(&row)?;
+//! }
+//! let (file, summary) = builder.finish()?;
+//! assert_eq!((summary.connections, summary.frames), (1, 3 + 1 + 3));
+//! # assert!(!file.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod address;
+mod builder;
+mod complete;
+mod fit;
+mod flow;
+mod frames;
+mod matcher;
+mod plan;
+mod port;
+mod refusal;
+mod remark;
+mod settings;
+mod tcp;
+mod twin;
+
+pub use builder::{Builder, Summary};
+pub use plan::Plan;
+pub use port::{CLIENT_PORTS, UNREAD_PORT};
+pub use refusal::{Refusal, RefusalKind};
+pub use remark::{Remark, RemarkKind};
+pub use settings::{Content, IpVersion, Link, Mtu, MtuError, Settings, TcpOptions, TransportChoice};
+pub use twin::BadTwin;
+
+#[cfg(test)]
+mod tests;

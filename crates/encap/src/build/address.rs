@@ -1,0 +1,85 @@
+//! Addresses for names.
+//!
+//! Private addresses for IPv4 (RFC 1918 §3), those for documentation for IPv6 (RFC 3849): neither is anyone's on the
+//! Internet. An address that the file gives to an app is no name's.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::IpVersion;
+use crate::rows::App;
+use crate::wire::Mac;
+
+/// The addresses of the apps of a file.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    /// For each app, in the order in which they appear: in IPv4, and in IPv6.
+    of: Vec<(Ipv4Addr, Ipv6Addr)>,
+}
+
+impl Addresses {
+    pub(super) fn assign(apps: &[App]) -> Self {
+        let given: HashSet<IpAddr> = apps.iter().filter_map(App::address).collect();
+        let (mut v4, mut v6) = (0_u32, 0_u128);
+        let mut next = || {
+            loop {
+                v4 += 1;
+                // Not the network's own and not its broadcast address, if it should be a /24.
+                let address = Ipv4Addr::from_bits((10 << 24) + v4);
+                if !matches!(address.octets()[3], 0 | 255) && !given.contains(&address.into()) {
+                    break;
+                }
+            }
+            loop {
+                v6 += 1;
+                if !given.contains(&v6_host(v6).into()) {
+                    break;
+                }
+            }
+            (Ipv4Addr::from_bits((10 << 24) + v4), v6_host(v6))
+        };
+        let of = apps.iter().map(|app| match app.address() {
+            Some(IpAddr::V4(address)) => (address, Ipv6Addr::UNSPECIFIED),
+            Some(IpAddr::V6(address)) => (Ipv4Addr::UNSPECIFIED, address),
+            None => next(),
+        });
+        Self { of: of.collect() }
+    }
+
+    pub(super) fn ip(&self, app: u32, version: IpVersion) -> IpAddr {
+        let (v4, v6) = self.of[app as usize];
+        match version {
+            IpVersion::V4 => v4.into(),
+            IpVersion::V6 => v6.into(),
+        }
+    }
+}
+
+fn v6_host(number: u128) -> Ipv6Addr {
+    Ipv6Addr::from_bits((0x2001_0db8 << 96) + number)
+}
+
+/// The MAC address of an app: that of the group if its address is one (RFC 1112 §6.4, RFC 2464 §7), else one that is
+/// locally administered.
+pub(super) fn mac(app: u32, ip: IpAddr) -> Mac {
+    match ip {
+        IpAddr::V4(address) if address.is_broadcast() => Mac([0xff; 6]),
+        IpAddr::V4(address) if address.is_multicast() => {
+            let [_, b, c, d] = address.octets();
+            Mac([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+        }
+        IpAddr::V6(address) if address.is_multicast() => {
+            let [.., a, b, c, d] = address.octets();
+            Mac([0x33, 0x33, a, b, c, d])
+        }
+        _ => {
+            let [a, b, c, d] = (app + 1).to_be_bytes();
+            Mac([0x02, 0x00, a, b, c, d])
+        }
+    }
+}
+
+/// Whether packets to it go to more than one host.
+pub(super) fn is_group(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+}

@@ -1,0 +1,361 @@
+//! The second reading: rows in, frames out, in the order of time.
+//!
+//! Connections that have something to send without a row (a handshake, an acknowledgment, an end) wait in a queue by the
+//! time at which it is due; whatever is due before a row is sent before it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+use switchboard_protocol::show;
+
+use super::flow::Flow;
+use super::frames::{Checksums, Frames, Header, Packet};
+use super::matcher::Matcher;
+use super::plan::{Planned, carried, is_too_late};
+use super::remark::Remarks;
+use super::tcp::{Connection, LEAD, State};
+use super::{Plan, Remark, RemarkKind, Settings, complete};
+use crate::capture::WriteError;
+use crate::rows::{MessageId, Row, Transport};
+use crate::time::Timestamp;
+
+/// What was built.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Summary {
+    /// Rows that were carried.
+    pub rows: u64,
+    /// TCP connections.
+    pub connections: u64,
+    /// Exchanges of datagrams between two ports.
+    pub exchanges: u64,
+    /// Frames written.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When the first was sent.
+    #[serde(rename = "first_nanos")]
+    pub first: Option<Timestamp>,
+    /// When the last was sent.
+    #[serde(rename = "last_nanos")]
+    pub last: Option<Timestamp>,
+    /// What is worth knowing.
+    pub remarks: Vec<Remark>,
+}
+
+/// Carries rows. The same as the plan has seen are to come, in the same order.
+#[derive(Debug)]
+pub struct Builder<W: Write> {
+    settings: Settings,
+    rng: fastrand::Rng,
+    matcher: Matcher,
+    flows: Vec<Flow>,
+    live: Vec<Option<Box<Live>>>,
+    /// Flows by the time at which they are ready, the last first.
+    to_open: Vec<u32>,
+    queue: BinaryHeap<Reverse<(i64, u32)>>,
+    frames: Frames<W>,
+    shift: i64,
+    latest: i64,
+    /// Up to when all that was due was sent.
+    reached: i64,
+    remarks: Remarks,
+    n_rows: u64,
+}
+
+/// A flow between its first and its last frame.
+#[derive(Debug)]
+enum Live {
+    Tcp(Tcp),
+    Udp { identifications: [u16; 2], flow_labels: [u32; 2] },
+}
+
+#[derive(Debug)]
+struct Tcp {
+    connection: Connection,
+    /// The time under which it stands in the queue.
+    queued: Option<i64>,
+}
+
+impl<W: Write> Builder<W> {
+    /// Begins a capture. `about` says of the file as a whole what it was made from.
+    pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
+        let Planned { settings, flows, shift, remarks } = plan.finish();
+        let frames = Frames::new(to, &settings, settings.format, about)?;
+        let live = flows.iter().map(|_| None).collect();
+        // They are numbered in the order in which they begin.
+        let to_open = (0..u32::try_from(flows.len()).unwrap_or(u32::MAX)).rev().collect();
+        Ok(Self {
+            settings,
+            rng: fastrand::Rng::with_seed(settings.seed),
+            matcher: Matcher::default(),
+            flows,
+            live,
+            to_open,
+            queue: BinaryHeap::new(),
+            frames,
+            shift,
+            latest: i64::MIN,
+            reached: i64::MIN,
+            remarks,
+            n_rows: 0,
+        })
+    }
+
+    /// Sends a row.
+    pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
+        let payload = complete::payload(row, self.settings.content);
+        let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
+        if is_too_late(row, self.shift) {
+            return Ok(());
+        }
+        let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
+        self.latest = self.latest.max(row.time.as_nanos());
+        let wanted = self.latest.saturating_add(self.shift);
+        self.run_until(wanted)?;
+        if self.live[place.flow as usize].is_none() {
+            self.run_until(wanted.saturating_add(1))?;
+        }
+        let said = row.time.as_nanos().saturating_add(self.shift);
+        let sent = match transport {
+            Transport::Tcp => self.say(place.flow, place.sender, wanted, row, &payload)?,
+            Transport::Udp => Some(self.datagram(place.flow, place.sender, wanted, row, &payload)?),
+        };
+        if let Some(most) = sent.map(|sent| sent - said).filter(|late| *late > 0) {
+            let most = Duration::from_nanos(most.unsigned_abs());
+            self.remarks.add(row.line, RemarkKind::Later { most });
+        }
+        self.n_rows += 1;
+        Ok(())
+    }
+
+    /// Sends what is still due, and ends the file.
+    pub fn finish(mut self) -> Result<(W, Summary), WriteError> {
+        self.run_until(i64::MAX)?;
+        let n = |transport| self.flows.iter().filter(|flow| flow.transport == transport).count() as u64;
+        let summary = Summary {
+            rows: self.n_rows,
+            connections: n(Transport::Tcp),
+            exchanges: n(Transport::Udp),
+            frames: self.frames.count,
+            bytes: self.frames.n_bytes,
+            first: self.frames.first,
+            last: self.frames.last,
+            remarks: self.remarks.into_vec(),
+        };
+        Ok((self.frames.finish()?, summary))
+    }
+
+    /// Sends all that is due before `time`.
+    fn run_until(&mut self, time: i64) -> Result<(), WriteError> {
+        self.reached = self.reached.max(time);
+        loop {
+            let opening = self.to_open.last().map(|flow| (self.opens_at(*flow), *flow));
+            let queued = self.queue.peek().map(|Reverse(due)| *due);
+            match (opening, queued) {
+                (Some(open), queued) if open.0 < time && queued.is_none_or(|queued| open <= queued) => {
+                    self.to_open.pop();
+                    self.open(open.1, open.0);
+                }
+                (_, Some((due, flow))) if due < time => {
+                    self.queue.pop();
+                    self.on_due(flow, due)?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn opens_at(&self, flow: u32) -> i64 {
+        self.flows[flow as usize].first.saturating_add(self.shift).saturating_sub(LEAD).max(0)
+    }
+
+    fn open(&mut self, number: u32, due: i64) {
+        let flow = &self.flows[number as usize];
+        let live = match flow.transport {
+            Transport::Tcp => {
+                let connection = Connection::new(flow, &self.settings, &mut self.rng, due);
+                self.queue.push(Reverse((due, number)));
+                Live::Tcp(Tcp { connection, queued: Some(due) })
+            }
+            Transport::Udp => Live::Udp {
+                identifications: [self.rng.u16(..), self.rng.u16(..)],
+                flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
+            },
+        };
+        self.live[number as usize] = Some(Box::new(live));
+    }
+
+    /// The queue has come to a flow: its time may have moved since.
+    fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
+        let Some(Live::Tcp(tcp)) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
+        if tcp.queued != Some(queued) {
+            return Ok(());
+        }
+        tcp.queued = None;
+        if tcp.connection.due.is_some_and(|due| due <= queued) {
+            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], &mut tcp.connection, queued)?;
+        }
+        self.settle(number);
+        Ok(())
+    }
+
+    /// Puts a flow into the queue again, or lets go of it.
+    fn settle(&mut self, number: u32) {
+        let live = &mut self.live[number as usize];
+        let Some(Live::Tcp(tcp)) = live.as_deref_mut() else { return };
+        if tcp.connection.state() == State::Done {
+            *live = None;
+        } else if let Some(due) = tcp.connection.due
+            && tcp.queued.is_none_or(|queued| due < queued)
+        {
+            tcp.queued = Some(due);
+            self.queue.push(Reverse((due, number)));
+        }
+    }
+
+    /// Sends a message in segments, and says when the first of them left.
+    fn say(
+        &mut self,
+        number: u32,
+        sender: usize,
+        wanted: i64,
+        row: &Row,
+        payload: &[u8],
+    ) -> Result<Option<i64>, WriteError> {
+        // While it talks, nothing else is due for it: it is taken out for that time.
+        let Some(mut live) = self.live[number as usize].take() else { return Ok(None) };
+        let Live::Tcp(tcp) = &mut *live else { return Ok(None) };
+        let connection = &mut tcp.connection;
+        // The wire was too busy for the handshake so far.
+        while connection.state() != State::Established {
+            let due = connection.due.unwrap_or(wanted);
+            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], connection, due)?;
+        }
+        connection.due = None;
+
+        let (mut first, mut at) = (None, wanted);
+        let segment_max = connection.segment_max();
+        let n_segments = payload.len().div_ceil(segment_max);
+        for (index, chunk) in payload.chunks(segment_max).enumerate() {
+            at = self.frames.when(at);
+            self.run_until(at)?;
+            at = self.frames.when(at);
+            let flow = &self.flows[number as usize];
+            let segment = connection.data(sender, chunk.len(), index + 1 == n_segments, at);
+            if self.frames.comments {
+                say_row(&mut self.frames.comment, row, &flow.ways[sender]);
+                if n_segments > 1 {
+                    say_part(&mut self.frames.comment, index + 1, n_segments);
+                }
+            }
+            at = self.frames.send(at, &segment.packet(flow, chunk))?;
+            first.get_or_insert(at);
+            if let Some(ack_at) = connection.ack_at_once(sender, at, &mut self.rng) {
+                self.run_until(ack_at)?;
+                at = step(&mut self.frames, &mut self.rng, &self.flows[number as usize], connection, ack_at)?;
+            }
+        }
+        let flow = &mut self.flows[number as usize];
+        flow.rows = flow.rows.saturating_sub(1);
+        connection.rest(at, flow.rows == 0, &mut self.rng);
+        // Its turn in the queue may have come while it was out.
+        tcp.queued = tcp.queued.filter(|queued| *queued >= self.reached);
+        self.live[number as usize] = Some(live);
+        self.settle(number);
+        Ok(first)
+    }
+
+    /// Sends a message in one datagram, and says when it left.
+    fn datagram(
+        &mut self,
+        number: u32,
+        sender: usize,
+        wanted: i64,
+        row: &Row,
+        payload: &[u8],
+    ) -> Result<i64, WriteError> {
+        let flow = &mut self.flows[number as usize];
+        let mut spare = Live::Udp { identifications: [0; 2], flow_labels: [0; 2] };
+        let live = self.live[number as usize].as_deref_mut().unwrap_or(&mut spare);
+        let Live::Udp { identifications, flow_labels } = live else { return Ok(wanted) };
+        if self.frames.comments {
+            say_row(&mut self.frames.comment, row, &flow.ways[sender]);
+        }
+        let packet = Packet {
+            from: &flow.ends[sender],
+            to: &flow.ends[1 - sender],
+            outgoing: sender == flow.client,
+            identification: identifications[sender],
+            flow_label: flow_labels[sender],
+            transport: Header::Udp,
+            payload,
+            checksums: Checksums::Right,
+        };
+        identifications[sender] = identifications[sender].wrapping_add(1);
+        let at = self.frames.send(wanted, &packet)?;
+        flow.rows = flow.rows.saturating_sub(1);
+        if flow.rows == 0 {
+            self.live[number as usize] = None;
+        }
+        Ok(at)
+    }
+}
+
+/// Sends what a connection has to send without a row.
+fn step<W: Write>(
+    frames: &mut Frames<W>,
+    rng: &mut fastrand::Rng,
+    flow: &Flow,
+    connection: &mut Connection,
+    wanted: i64,
+) -> Result<i64, WriteError> {
+    let (segment, step) = connection.step(frames.when(wanted), rng);
+    if frames.comments {
+        let [before, after] = step.says();
+        let who = if segment.from == flow.client { &flow.client_name } else { &flow.server_name };
+        frames.comment.clear();
+        for part in ["layer=transport ", before, who, after] {
+            frames.comment.push_str(part);
+        }
+    }
+    frames.send(wanted, &segment.packet(flow, &[]))
+}
+
+/// Writes of a frame which row it carries.
+pub(super) fn say_row(comment: &mut String, row: &Row, way: &str) {
+    comment.clear();
+    comment.push_str("msg_id=");
+    match &row.number {
+        MessageId::Number(number) => say_number(comment, *number),
+        MessageId::Text(text) => comment.push_str(&show::safe(text)),
+    }
+    comment.push_str(" layer=application ");
+    comment.push_str(&show::safe(row.protocol.name()));
+    comment.push(' ');
+    comment.push_str(way);
+}
+
+fn say_part(comment: &mut String, part: usize, parts: usize) {
+    comment.push_str(", segment ");
+    say_number(comment, part as u64);
+    comment.push_str(" of ");
+    say_number(comment, parts as u64);
+}
+
+/// Appends a number, as `write!` would in several times the time.
+fn say_number(to: &mut String, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    to.extend(digits[at..].iter().copied().map(char::from));
+}

@@ -1,0 +1,130 @@
+//! Messages as their protocols write them: what a person left out of a row is put in.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::Content;
+use super::fit::{Shape, first_line};
+use crate::rows::Row;
+
+/// What is sent for a row.
+pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
+    let message = &row.message;
+    if content == Content::Faithful || message.is_empty() {
+        return Cow::Borrowed(message);
+    }
+    match Shape::of(&row.protocol) {
+        Shape::Lines => end(message, b"\r\n"),
+        Shape::Chat => end(message, b"\n"),
+        Shape::Http => http(message, &row.destination.to_string()),
+        Shape::Strict | Shape::Any => Cow::Borrowed(message),
+    }
+}
+
+fn end<'a>(message: &'a [u8], line_end: &[u8]) -> Cow<'a, [u8]> {
+    if message.ends_with(line_end) {
+        return Cow::Borrowed(message);
+    }
+    let line = message.strip_suffix(b"\n").unwrap_or(message);
+    Cow::Owned([line, line_end].concat())
+}
+
+/// A request or response with version, header end, length of its body, and the host that it is for (RFC 9112).
+fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
+    let line = first_line(message);
+    let Some(start) = start_line(line) else { return Cow::Borrowed(message) };
+    let rest = &message[(line.len() + 1).min(message.len())..];
+    let rest = if message.get(line.len()) == Some(&b'\r') { rest.strip_prefix(b"\n").unwrap_or(rest) } else { rest };
+    let (fields, body) = parts(rest);
+    let is_response = start.starts_with(b"HTTP/");
+    let has = |name: &str| {
+        fields.split(|byte| *byte == b'\n').any(|field| {
+            field.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+                && field.get(name.len()) == Some(&b':')
+        })
+    };
+
+    let mut complete = start.into_owned();
+    complete.extend_from_slice(b"\r\n");
+    for field in fields.split(|byte| *byte == b'\n').filter(|field| !field.is_empty() && *field != b"\r") {
+        complete.extend_from_slice(field.strip_suffix(b"\r").unwrap_or(field));
+        complete.extend_from_slice(b"\r\n");
+    }
+    if !is_response && !has("Host") {
+        complete
+            .extend_from_slice(format!("Host: {}\r\n", host.replace(|c: char| !c.is_ascii_graphic(), "-")).as_bytes());
+    }
+    // A response without a length lasts until the connection ends; one to a request that takes no body has none.
+    let bodiless = is_response && matches!(complete.get(9..12), Some(b"204" | b"304" | [b'1', ..]));
+    let takes_body = is_response || !body.is_empty() || complete.starts_with(b"POST ") || complete.starts_with(b"PUT ");
+    if takes_body && !bodiless && !has("Content-Length") && !has("Transfer-Encoding") {
+        complete.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+    }
+    complete.extend_from_slice(b"\r\n");
+    complete.extend_from_slice(body);
+    if complete == message { Cow::Borrowed(message) } else { Cow::Owned(complete) }
+}
+
+/// The start line with its version, if it is one of HTTP.
+fn start_line(line: &[u8]) -> Option<Cow<'_, [u8]>> {
+    const METHODS: [&[u8]; 9] =
+        [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+    if line.starts_with(b"HTTP/") {
+        return Some(Cow::Borrowed(line));
+    }
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    match words[..] {
+        [method, _, version] if METHODS.contains(&method) && version.starts_with(b"HTTP/") => Some(Cow::Borrowed(line)),
+        [method, target] if METHODS.contains(&method) && !target.is_empty() => {
+            Some(Cow::Owned([line, b" HTTP/1.1"].concat()))
+        }
+        [code, ..] if code.len() == 3 && code.iter().all(u8::is_ascii_digit) => {
+            Some(Cow::Owned([b"HTTP/1.1 ", line].concat()))
+        }
+        _ => None,
+    }
+}
+
+/// Header fields and body; without an empty line, all is fields.
+fn parts(rest: &[u8]) -> (&[u8], &[u8]) {
+    for (blank, at_front) in [(&b"\r\n"[..], true), (b"\n", true), (b"\r\n\r\n", false), (b"\n\n", false)] {
+        if at_front {
+            if let Some(body) = rest.strip_prefix(blank) {
+                return (&[], body);
+            }
+        } else if let Some(at) = memmem::find(rest, blank) {
+            return (&rest[..at], &rest[at + blank.len()..]);
+        }
+    }
+    (rest, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_completed_to_what_its_dissector_reads() {
+        let cases: &[(&[u8], &[u8])] = &[
+            (b"GET /", b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"),
+            (b"GET / HTTP/1.0", b"GET / HTTP/1.0\r\nHost: web\r\n\r\n"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            (b"GET / HTTP/1.1\nhost: a", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
+            (b"POST /login", b"POST /login HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n"),
+            (b"POST / HTTP/1.1\r\n\r\nhi", b"POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi"),
+            (b"200 OK", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            (b"HTTP/1.1 200 OK (CSS Data)", b"HTTP/1.1 200 OK (CSS Data)\r\nContent-Length: 0\r\n\r\n"),
+            (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhi", b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nhi"),
+            (b"HTTP/1.1 204 No Content", b"HTTP/1.1 204 No Content\r\n\r\n"),
+            (b"304 Not Modified", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+            (b"hello there", b"hello there"),
+            (b"GET  /", b"GET  /"),
+        ];
+        for (given, expected) in cases {
+            let completed = http(given, "web");
+            assert_eq!(completed.escape_ascii().to_string(), expected.escape_ascii().to_string());
+            assert_eq!(http(&completed, "web"), completed, "completing twice changes nothing");
+        }
+    }
+}

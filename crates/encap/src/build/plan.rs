@@ -1,0 +1,242 @@
+//! The first reading: what there will be to build.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use switchboard_protocol::show;
+
+use super::address::{Addresses, is_group, mac};
+use super::fit::Shape;
+use super::flow::{End, Flow};
+use super::matcher::{FLOWS_MAX, Matcher, Pair};
+use super::remark::Remarks;
+use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
+use crate::rows::{AppProtocol, Row, Transport};
+use crate::wire::udp;
+
+/// What the first reading of the rows has found.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) settings: Settings,
+    matcher: Matcher,
+    drafts: Vec<Draft>,
+    remarks: Remarks,
+    /// What is added to the times of rows: known from the first on.
+    shift: Option<i64>,
+    latest: i64,
+}
+
+/// What is known of a flow so far.
+#[derive(Debug)]
+struct Draft {
+    pair: Pair,
+    version: IpVersion,
+    protocol: AppProtocol,
+    /// The line of its first row.
+    line: u64,
+    rows: u64,
+    first: i64,
+    /// Whom the first row was for.
+    first_receiver: usize,
+    /// Who was the first to send what answers.
+    responder: Option<usize>,
+    /// Each message is what the protocol's dissector expects.
+    fits: bool,
+}
+
+/// What is left when all rows were seen once.
+pub(super) struct Planned {
+    pub(super) settings: Settings,
+    pub(super) flows: Vec<Flow>,
+    /// What is added to the times of rows.
+    pub(super) shift: i64,
+    pub(super) remarks: Remarks,
+}
+
+impl Plan {
+    /// Begins.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            matcher: Matcher::default(),
+            drafts: Vec::new(),
+            remarks: Remarks::default(),
+            shift: None,
+            latest: i64::MIN,
+        }
+    }
+
+    /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
+    pub fn admit(&mut self, row: &Row) -> Result<(), Refusal> {
+        let refused = |kind| Refusal { line: row.line, kind };
+        let payload = complete::payload(row, self.settings.content);
+        let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
+        let shift = self.shift.unwrap_or_else(|| shift(row, transport, &self.settings));
+        if is_too_late(row, shift) {
+            return Err(refused(RefusalKind::TooLate));
+        }
+        let place = self.matcher.place(row, transport);
+        let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
+
+        // Rows are sent in the order of the file.
+        self.latest = self.latest.max(row.time.as_nanos());
+        if self.shift.is_none() {
+            self.shift = Some(shift);
+            let asked = self.settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
+            if shift > asked {
+                let by = Duration::from_nanos((shift - asked).unsigned_abs());
+                self.remarks.add(row.line, RemarkKind::Moved { by });
+            }
+        }
+        if place.is_new {
+            self.drafts.push(Draft {
+                pair: place.pair,
+                version,
+                protocol: row.protocol.clone(),
+                line: row.line,
+                rows: 0,
+                first: self.latest,
+                first_receiver: 1 - place.sender,
+                responder: None,
+                fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
+            });
+        }
+        let draft = &mut self.drafts[place.flow as usize];
+        draft.rows += 1;
+        if draft.responder.is_none() && row.protocol.is_response(&row.message, row.source_port, row.destination_port) {
+            draft.responder = Some(place.sender);
+        }
+        draft.fits &= payload.is_empty() || Shape::of(&draft.protocol).fits(&payload);
+        if row.protocol != draft.protocol {
+            let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
+            self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
+        }
+        if payload.is_empty() && transport == Transport::Udp {
+            self.remarks.add(row.line, RemarkKind::EmptyDatagram);
+        }
+        if *payload != *row.message {
+            let protocol = show::safe(row.protocol.name()).into_owned();
+            self.remarks.add(row.line, RemarkKind::Completed { protocol });
+        }
+        Ok(())
+    }
+
+    /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
+    pub(super) fn finish(mut self) -> Planned {
+        let (apps, ports) = std::mem::take(&mut self.matcher).into_parts();
+        let addresses = Addresses::assign(&apps);
+        let mut rng = fastrand::Rng::with_seed(self.settings.seed);
+        let mut taken = HashSet::new();
+        for (draft, ports) in self.drafts.iter().zip(&ports) {
+            if let [Some(a), Some(b)] = *ports {
+                taken.insert((draft.pair, [a, b]));
+            }
+        }
+        let mut flows = Vec::with_capacity(self.drafts.len());
+        for (draft, ports) in self.drafts.iter().zip(ports) {
+            let server = port::server(&draft.protocol, ports).or(draft.responder).unwrap_or(draft.first_receiver);
+            let client = 1 - server;
+            remark_port(draft, ports[server], self.settings.content, &mut self.remarks);
+            let mut chosen = ports.map(Option::unwrap_or_default);
+            chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.protocol, draft.fits));
+            if ports.contains(&None) {
+                loop {
+                    if ports[client].is_none() {
+                        chosen[client] = rng.u16(port::CLIENT_PORTS);
+                    } else if taken.contains(&(draft.pair, chosen)) {
+                        chosen[server] = rng.u16(port::CLIENT_PORTS);
+                    }
+                    if taken.insert((draft.pair, chosen)) {
+                        break;
+                    }
+                }
+            }
+            let names = draft.pair.0.map(|app| show::safe(&apps[app as usize].to_string()).into_owned());
+            let end = |side: usize| {
+                let app = draft.pair.0[side];
+                let ip = addresses.ip(app, draft.version);
+                End { ip, mac: mac(app, ip), port: chosen[side] }
+            };
+            flows.push(Flow {
+                transport: draft.pair.1,
+                version: draft.version,
+                ends: [end(0), end(1)],
+                client,
+                ways: [way(&names[0], &names[1]), way(&names[1], &names[0])],
+                client_name: names[client].as_str().into(),
+                server_name: names[server].as_str().into(),
+                rows: draft.rows,
+                first: draft.first,
+            });
+        }
+        let shift = self.shift.unwrap_or_default();
+        Planned { settings: self.settings, flows, shift, remarks: self.remarks }
+    }
+}
+
+/// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
+/// time, but not before a handshake fits in after 1970.
+fn shift(first: &Row, transport: Transport, settings: &Settings) -> i64 {
+    let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
+    settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
+}
+
+/// Whether a row is too near to the end of time for what follows it.
+pub(super) fn is_too_late(row: &Row, shift: i64) -> bool {
+    const ONE_DAY: i64 = 86_400_000_000_000;
+    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
+}
+
+fn way(from: &str, to: &str) -> Box<str> {
+    let mut way = String::with_capacity(from.len() + to.len() + 9);
+    let _ = write!(way, "from {from} to {to}");
+    way.into()
+}
+
+/// How a row is carried, if it can be.
+pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Transport, IpVersion), RefusalKind> {
+    let transport = settings.transport.of(&row.protocol);
+    let version = match row.source.address().or(row.destination.address()) {
+        Some(address) if address.is_ipv4() => IpVersion::V4,
+        Some(_) => IpVersion::V6,
+        None => settings.ip,
+    };
+    if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
+        return Err(RefusalKind::MtuBelowV6);
+    }
+    match (transport, row.destination.address()) {
+        (Transport::Tcp, Some(address)) if is_group(address) => return Err(RefusalKind::GroupOverTcp(address)),
+        (Transport::Udp, _) => {
+            let max = usize::from(settings.mtu.bytes()) - version.header_len() - udp::HEADER_LEN;
+            if len > max {
+                return Err(RefusalKind::DatagramTooLong { bytes: len, max });
+            }
+        }
+        _ => {}
+    }
+    Ok((transport, version))
+}
+
+/// Says so where a dissector would read what is not for it, or does not because the port is another.
+fn remark_port(draft: &Draft, given: Option<u16>, content: Content, remarks: &mut Remarks) {
+    let protocol = || show::safe(draft.protocol.name()).into_owned();
+    let completable = content == Content::Faithful && matches!(Shape::of(&draft.protocol), Shape::Http | Shape::Lines);
+    match (given, draft.protocol.port()) {
+        (None, Some(usual)) if !draft.fits => {
+            let port = port::of_server(&draft.protocol, false);
+            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
+        }
+        (Some(port), _) => {
+            if let Some(reads) = port::read_as(port, draft.pair.1)
+                && !(draft.fits && *reads == draft.protocol)
+            {
+                let kind =
+                    RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port, completable };
+                remarks.add(draft.line, kind);
+            }
+        }
+        _ => {}
+    }
+}

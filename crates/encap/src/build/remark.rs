@@ -1,0 +1,90 @@
+//! What is worth knowing about what was built.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Something that may not be what was meant, and how often it happened.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
+#[error("{kind}{}", if *count > 1 { format!(" ({count} times, first on line {line})") } else { format!(" (line {line})") })]
+pub struct Remark {
+    /// The line of the first row that it is about.
+    pub line: u64,
+    /// How many connections, or rows, it is about.
+    pub count: u64,
+    /// What.
+    #[serde(flatten)]
+    pub kind: RemarkKind,
+}
+
+/// What is worth knowing.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the values of the sentences above them")]
+pub enum RemarkKind {
+    /// The port of the protocol would have its dissector read text that is none of its own.
+    #[error(
+        "{protocol} messages that are not as {protocol} writes them are sent to port {port}, which Wireshark does not \
+         dissect, and not to {usual}: {}give ports", if *completable { "use --complete, or " } else { "" }
+    )]
+    PortAvoided { protocol: String, usual: u16, port: u16, completable: bool },
+    /// Given ports are kept.
+    #[error(
+        "port {port} is given, and Wireshark reads {reads} there, which these {protocol} messages are not: \
+         give another port{}", if *completable { ", or use --complete" } else { "" }
+    )]
+    PortMisread { protocol: String, reads: String, port: u16, completable: bool },
+    /// One connection for each pair of apps.
+    #[error("{protocol} and {other} between the same two apps share one connection: give ports to part them")]
+    Mixed { protocol: String, other: String },
+    /// A handshake before the first row would be before 1970.
+    #[error("all times are moved by {} ns, so that the handshake fits before the first row", by.as_nanos())]
+    Moved {
+        #[serde(serialize_with = "nanos")]
+        by: Duration,
+    },
+    /// Rows at one moment, backwards, or faster than the wire.
+    #[error("rows are sent later than they say, at most by {} ns: a wire carries one frame at a time, in the order of the file", most.as_nanos())]
+    Later {
+        #[serde(serialize_with = "nanos")]
+        most: Duration,
+    },
+    /// Unlike TCP, UDP has a way to send nothing.
+    #[error("an empty message is sent as an empty datagram")]
+    EmptyDatagram,
+    /// `--complete` added to messages.
+    #[error("{protocol} messages were completed with what {protocol} asks for")]
+    Completed { protocol: String },
+}
+
+fn nanos<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Remarks, equal ones counted.
+#[derive(Debug, Default)]
+pub(super) struct Remarks(Vec<Remark>);
+
+impl Remarks {
+    /// The most different ones; names of protocols are the file's, so there is no end to them otherwise.
+    const MAX: usize = 256;
+
+    pub(super) fn add(&mut self, line: u64, kind: RemarkKind) {
+        if let RemarkKind::Later { most } = &kind
+            && let Some(Remark { count, kind: RemarkKind::Later { most: known }, .. }) =
+                self.0.iter_mut().find(|remark| matches!(remark.kind, RemarkKind::Later { .. }))
+        {
+            *count += 1;
+            *known = (*known).max(*most);
+        } else if let Some(remark) = self.0.iter_mut().find(|remark| remark.kind == kind) {
+            remark.count += 1;
+            remark.line = remark.line.min(line);
+        } else if self.0.len() < Self::MAX {
+            self.0.push(Remark { line, count: 1, kind });
+        }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Remark> {
+        self.0
+    }
+}

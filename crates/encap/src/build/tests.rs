@@ -1,0 +1,308 @@
+//! What must hold for every frame, whoever reads it.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::capture;
+use crate::rows::{Options, Reader, Row};
+use crate::time::Timestamp;
+use crate::wire::tcp::{Flags, TcpOption};
+use crate::wire::{Checksum, Frame, SeqNumber};
+
+const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
+
+fn rows(csv: &str) -> Vec<Row> {
+    Reader::new(format!("{HEADER}{csv}").as_bytes(), Options::default()).collect::<Result<_, _>>().unwrap()
+}
+
+fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
+    let mut plan = Plan::new(settings);
+    let refusals = rows.iter().filter_map(|row| plan.admit(row).err()).collect();
+    let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+    for row in rows {
+        builder.row(row).unwrap();
+    }
+    let (file, summary) = builder.finish().unwrap();
+    (file, summary, refusals)
+}
+
+/// What one side of a connection has sent and heard.
+#[derive(Default)]
+struct Side {
+    next: Option<SeqNumber>,
+    acked: Option<SeqNumber>,
+    last_pure_ack: Option<SeqNumber>,
+    window: u32,
+    shift: u32,
+    identification: Option<u16>,
+    clock: u32,
+    peer_clock: u32,
+    ended: bool,
+}
+
+/// Holds each frame against what RFC 9293 asks of it, and gives how many there are.
+fn verify(file: &[u8], settings: &Settings) -> u64 {
+    let mut reader = capture::Reader::new(file).unwrap();
+    let mut sides: HashMap<_, Side> = HashMap::new();
+    let (mut n_frames, mut last) = (0, None);
+    while let Some(packet) = reader.next_packet().unwrap() {
+        n_frames += 1;
+        assert!(packet.time > last, "frame {n_frames}: times increase");
+        last = packet.time;
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        assert!(frame.issues().is_empty(), "frame {n_frames}: {:?}", frame.issues());
+        let verified = frame.verify();
+        assert!(verified.network.is_none_or(|network| network == Checksum::Valid), "frame {n_frames}");
+        assert_eq!(verified.transport, Some(Checksum::Valid), "frame {n_frames}");
+        let ip_len = frame.ipv4().map_or_else(
+            || 40 + usize::from(frame.ipv6().unwrap().payload_len()),
+            |packet| usize::from(packet.total_len()),
+        );
+        assert!(ip_len <= usize::from(settings.mtu.bytes()), "frame {n_frames}: {ip_len} bytes");
+        if matches!(settings.link, Link::Ethernet | Link::Vlan) {
+            assert!(packet.captured.len() >= 60, "frame {n_frames} is padded");
+            let link_len = if settings.link == Link::Vlan { 18 } else { 14 };
+            assert!(packet.captured[link_len + ip_len..].iter().all(|byte| *byte == 0), "frame {n_frames}: zeros");
+        }
+        let Some(segment) = frame.tcp() else { continue };
+        let (source, destination) = frame.addresses().unwrap();
+        let from = (source, segment.source_port(), destination, segment.destination_port());
+        let to = (destination, segment.destination_port(), source, segment.source_port());
+        let flags = segment.flags();
+        let is_syn = flags.contains(Flags::SYN);
+        let len = u32::try_from(frame.payload().len()).unwrap();
+
+        let peer = sides.entry(to).or_default();
+        let (peer_next, peer_window, peer_clock) = (peer.next, peer.window << peer.shift, peer.clock);
+        let in_flight = peer.acked;
+        let side = sides.entry(from).or_default();
+        assert!(!side.ended || len == 0, "frame {n_frames}: data after FIN");
+        if let Some(next) = side.next {
+            assert_eq!(segment.seq(), next, "frame {n_frames}: nothing is left out or sent twice");
+        } else {
+            assert!(is_syn, "frame {n_frames}: a connection begins with SYN");
+        }
+        if flags.contains(Flags::ACK) {
+            assert_eq!(Some(segment.ack()), peer_next, "frame {n_frames}");
+        } else {
+            assert_eq!((segment.ack(), flags), (SeqNumber(0), Flags::SYN), "frame {n_frames}");
+        }
+        if len == 0 && flags == Flags::ACK {
+            assert_ne!(side.last_pure_ack, Some(segment.ack()), "frame {n_frames}: a duplicate acknowledgment");
+            side.last_pure_ack = Some(segment.ack());
+        }
+        let end = segment.seq() + len + flags.sequence_len();
+        if let Some(acked) = in_flight {
+            assert!(end - acked < peer_window.cast_signed(), "frame {n_frames}: the window is not filled");
+        }
+        for option in segment.options().map(Result::unwrap) {
+            match option.option {
+                TcpOption::WindowScale(shift) => side.shift = u32::from(shift),
+                TcpOption::Timestamps(timestamps) => {
+                    assert!(side.next.is_none() || timestamps.value.wrapping_sub(side.clock) < 1 << 31);
+                    assert!(timestamps.echo_reply.wrapping_sub(side.peer_clock) < 1 << 31 || side.peer_clock == 0);
+                    assert!(peer_next.is_none() || peer_clock.wrapping_sub(timestamps.echo_reply) < 1 << 31);
+                    (side.clock, side.peer_clock) = (timestamps.value, timestamps.echo_reply);
+                }
+                _ => {}
+            }
+        }
+        if let Some(packet) = frame.ipv4() {
+            assert!(packet.dont_fragment());
+            let is_answer = is_syn && flags.contains(Flags::ACK);
+            if let (Some(before), false) = (side.identification, is_answer) {
+                assert_eq!(packet.identification(), before.wrapping_add(1), "frame {n_frames}");
+            }
+            side.identification = Some(packet.identification()).filter(|_| !is_answer);
+        }
+        side.window = u32::from(segment.window());
+        // What a SYN says of the window is not shifted yet, which is little against what it is later.
+        side.acked = Some(segment.ack()).filter(|_| flags.contains(Flags::ACK));
+        side.next = Some(end);
+        side.ended |= flags.contains(Flags::FIN);
+    }
+    assert!(sides.values().all(|side| side.ended), "each side ends with FIN");
+    n_frames
+}
+
+#[test]
+fn same_seed_same_bytes() {
+    let rows = rows("1,CHAT,a,b,hi,0.1\n2,DNS,a,c,where,0.2\n3,CHAT,b,a,ho,0.3\n");
+    let of = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;
+    assert_eq!(of(7), of(7));
+    assert_ne!(of(7), of(8));
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
+    let udp = Settings { transport: TransportChoice::Udp, ..Settings::default() };
+    let long = format!("1,CHAT,a,b,{},0.1\n2,CHAT,a,b,hi,0.2\n", "x".repeat(1473));
+    let group = "1,CHAT,10.0.0.1,224.0.0.9,hi,0.1\n2,CHAT,10.0.0.1,255.255.255.255,hi,0.2\n3,CHAT,a,b,hi,0.3\n";
+    let small = Settings { mtu: Mtu::new(1279).unwrap(), ip: IpVersion::V6, ..Settings::default() };
+    let cases = [
+        (
+            long.as_str(),
+            udp,
+            vec![
+                "line 2: a message of 1473 bytes does not fit in a datagram: at most 1472 do; use --transport tcp or a larger --mtu",
+            ],
+            1,
+        ),
+        (
+            group,
+            Settings::default(),
+            vec![
+                "line 2: 224.0.0.9 is the address of a group or of all, which TCP has no connection to: use --transport udp",
+                "line 3: 255.255.255.255 is the address of a group or of all, which TCP has no connection to: use --transport udp",
+            ],
+            1,
+        ),
+        (group, udp, vec![], 3),
+        (
+            "1,CHAT,a,b,hi,1\n2,CHAT,a,b,hi,9223372036\n",
+            Settings::default(),
+            vec!["line 3: its time with what --start adds is beyond the year 2262: choose an earlier start"],
+            1,
+        ),
+        ("1,CHAT,a,b,hi,0\n", small, vec!["line 2: IPv6 needs an MTU of at least 1280 bytes: raise --mtu"], 0),
+    ];
+    for (csv, settings, expected, carried) in cases {
+        let (file, summary, refusals) = build(&rows(csv), settings);
+        assert_eq!(refusals.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{csv:.60}");
+        assert_eq!(summary.rows, carried, "{csv:.60}");
+        assert_eq!(verify(&file, &settings), summary.frames);
+    }
+}
+
+#[test]
+fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
+    let at = |csv: &str, start: Option<i64>| {
+        let settings = Settings { start: start.map(Timestamp::from_nanos), ..Settings::default() };
+        let (file, summary, _) = build(&rows(csv), settings);
+        verify(&file, &settings);
+        let mut reader = capture::Reader::new(&file[..]).unwrap();
+        let mut times = Vec::new();
+        while let Some(packet) = reader.next_packet().unwrap() {
+            let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+            if !frame.payload().is_empty() {
+                times.push(packet.time.unwrap().as_nanos());
+            }
+        }
+        let remarks = summary.remarks.iter().map(|remark| (remark.count, remark.kind.clone())).collect::<Vec<_>>();
+        (times, remarks)
+    };
+    let later = |count, nanos| (count, RemarkKind::Later { most: std::time::Duration::from_nanos(nanos) });
+    let one = "1,CHAT,a,b,hi,0.5\n";
+    assert_eq!(at(one, None), (vec![500_000_000], vec![]));
+    assert_eq!(at(one, Some(3_000_000_000)), (vec![3_000_000_000], vec![]));
+    let moved = RemarkKind::Moved { by: std::time::Duration::from_micros(200) };
+    assert_eq!(at("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.5\n", None), (vec![200_000, 500_200_000], vec![(1, moved)]));
+    // A frame of 68 bytes, with preamble, check sequence and gap, takes 92 × 8 ns.
+    assert_eq!(
+        at("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1\n", None),
+        (vec![1_000_000_000, 1_000_000_736], vec![later(1, 736)])
+    );
+    let (times, remarks) = at("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,0.25\n3,CHAT,a,b,hi,2\n", None);
+    assert_eq!(times, [1_000_000_000, 1_000_000_736, 2_000_000_000]);
+    assert_eq!(remarks, [later(1, 750_000_736)]);
+}
+
+#[test]
+fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
+    let ports = |csv: &str| {
+        let header = "app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
+        let rows: Vec<Row> =
+            Reader::new(format!("{header}{csv}").as_bytes(), Options::default()).map(Result::unwrap).collect();
+        let (file, ..) = build(&rows, Settings::default());
+        let mut reader = capture::Reader::new(&file[..]).unwrap();
+        let packet = reader.next_packet().unwrap().unwrap();
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        let segment = frame.tcp().unwrap();
+        assert_eq!(segment.flags(), Flags::SYN);
+        (frame.addresses().unwrap().0.to_string(), segment.source_port(), segment.destination_port())
+    };
+    let a = "10.0.0.1".to_owned();
+    let b = "10.0.0.2".to_owned();
+    let client = |(address, port, server): (String, u16, u16)| (address, port::CLIENT_PORTS.contains(&port), server);
+    assert_eq!(client(ports("CHAT,a,b,,,hi,1\n")), (a.clone(), true, 12_345));
+    assert_eq!(client(ports("HTTP,a,b,,,200 OK,1\nHTTP,b,a,,,GET /,2\n")), (b.clone(), true, 50_080));
+    assert_eq!(client(ports("GOPHER,a,b,,,hi,1\n")), (a.clone(), true, 50_000));
+    assert_eq!(client(ports("CHAT,a,b,12345,,hi,1\n")), (b.clone(), true, 12_345));
+    assert_eq!(client(ports("CHAT,a,b,,7000,hi,1\n")), (a.clone(), true, 7_000));
+    assert_eq!(ports("CHAT,a,b,7000,40000,hi,1\n"), (b.clone(), 40_000, 7_000));
+    assert_eq!(ports("CHAT,a,b,2000,80,hi,1\n"), (a.clone(), 2_000, 80));
+    assert_eq!(ports("CHAT,a,b,2000,2001,hi,1\n"), (a, 2_000, 2_001));
+}
+
+#[test]
+fn a_name_gets_no_address_that_the_file_gives_to_another() {
+    let apps = ["a", "10.0.0.1", "b", "10.0.0.3", "c"].map(|text| text.parse().unwrap());
+    let addresses = address::Addresses::assign(&apps);
+    let of = (0..5).map(|app| addresses.ip(app, IpVersion::V4).to_string()).collect::<Vec<_>>();
+    assert_eq!(of, ["10.0.0.2", "10.0.0.1", "10.0.0.4", "10.0.0.3", "10.0.0.5"]);
+    let many: Vec<_> = (0..600).map(|i| format!("n{i}").parse().unwrap()).collect();
+    let addresses = address::Addresses::assign(&many);
+    assert_eq!(addresses.ip(253, IpVersion::V4).to_string(), "10.0.0.254");
+    assert_eq!(addresses.ip(254, IpVersion::V4).to_string(), "10.0.1.1");
+    assert_eq!(addresses.ip(254, IpVersion::V6).to_string(), "2001:db8::ff");
+}
+
+#[test]
+fn the_comment_of_a_frame_says_which_row_it_carries_or_what_else_it_is_for() {
+    let (file, ..) = build(&rows("x,CHAT,a,b,hi,0.1\n"), Settings::default());
+    let mut reader = capture::Reader::new(&file[..]).unwrap();
+    let mut comments = Vec::new();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        comments.extend(packet.comments().map(|comment| comment.to_string()));
+    }
+    assert_eq!(
+        comments,
+        [
+            "layer=transport SYN: a asks for a connection",
+            "layer=transport SYN, ACK: b grants it",
+            "layer=transport ACK: a completes the handshake",
+            "msg_id=x layer=application CHAT from a to b",
+            "layer=transport FIN, ACK: a has no more to say",
+            "layer=transport FIN, ACK: b has no more to say either",
+            "layer=transport ACK: a acknowledges the end",
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_rows_make_what_a_kernel_could_have_sent(
+        rows_given in prop::collection::vec((0..6_u8, 0..6_u8, 0..9_000_usize, 0..100_000_000_i64, 0..4_u8), 1..60),
+        seed: u64,
+        mtu in 576..=u16::MAX,
+        link in prop::sample::select(&Link::ALL[..]),
+        has_options: bool,
+        is_v6: bool,
+    ) {
+        let mut csv = String::new();
+        let mut nanos = 0;
+        for (i, (from, to, len, wait, pace)) in rows_given.into_iter().enumerate().filter(|(_, row)| row.0 != row.1) {
+            nanos += [0, wait / 10_000, wait, wait * 10][usize::from(pace)];
+            let message = "x".repeat(len);
+            writeln!(csv, "{i},CHAT,n{from},n{to},{message},{}", Timestamp::from_nanos(nanos)).unwrap();
+        }
+        let settings = Settings {
+            seed,
+            link,
+            mtu: Mtu::new(if is_v6 { mtu.max(Mtu::MIN_V6) } else { mtu }).unwrap(),
+            ip: if is_v6 { IpVersion::V6 } else { IpVersion::V4 },
+            options: if has_options { TcpOptions::Linux } else { TcpOptions::None },
+            ..Settings::default()
+        };
+        let rows = rows(&csv);
+        let (file, summary, refusals) = build(&rows, settings);
+        prop_assert!(refusals.is_empty());
+        prop_assert_eq!(summary.rows, rows.len() as u64);
+        prop_assert_eq!(verify(&file, &settings), summary.frames);
+    }
+}

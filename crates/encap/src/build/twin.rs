@@ -1,0 +1,126 @@
+//! The capture that one makes who has only heard of TCP: each row one packet, and each packet with faults that its
+//! comment names.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::builder::say_row;
+use super::flow::Flow;
+use super::frames::{Checksums, Frames, Header, Packet};
+use super::matcher::Matcher;
+use super::plan::{Planned, carried, is_too_late};
+use super::{Plan, Settings, complete};
+use crate::capture::{Format, WriteError};
+use crate::rows::{Row, Transport};
+use crate::wire::SeqNumber;
+use crate::wire::tcp::{Flags, Options, Repr};
+
+/// The most payload of one packet, so that it can be written at all.
+const PAYLOAD_MAX: usize = 65_000;
+
+/// Carries rows badly, to show what Wireshark says of it.
+#[derive(Debug)]
+pub struct BadTwin<W: Write> {
+    settings: Settings,
+    rng: fastrand::Rng,
+    matcher: Matcher,
+    flows: Vec<Flow>,
+    frames: Frames<W>,
+    shift: i64,
+    n_rows: u64,
+}
+
+impl<W: Write> BadTwin<W> {
+    /// Begins a pcapng capture, whatever the settings say: the other kind of file has no comments.
+    pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
+        let Planned { settings, flows, shift, .. } = plan.finish();
+        let frames = Frames::new(to, &settings, Format::Pcapng, about)?;
+        let rng = fastrand::Rng::with_seed(settings.seed);
+        Ok(Self { settings, rng, matcher: Matcher::default(), flows, frames, shift, n_rows: 0 })
+    }
+
+    /// Sends a row, badly.
+    pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
+        let payload = complete::payload(row, self.settings.content);
+        let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
+        if is_too_late(row, self.shift) {
+            return Ok(());
+        }
+        let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
+        let flow = &self.flows[place.flow as usize];
+        let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
+        let mut faults = Vec::new();
+        let checksums = match self.n_rows % 3 {
+            0 => {
+                faults.push("its checksums are zero");
+                Checksums::Zero
+            }
+            1 => {
+                faults.push("its checksum is wrong");
+                Checksums::Wrong
+            }
+            _ => Checksums::Right,
+        };
+        let header = match transport {
+            Transport::Udp => Header::Udp,
+            Transport::Tcp => Header::Tcp(segment(&mut self.rng, self.n_rows, place.is_new, &mut faults)),
+        };
+        if kept.len() < payload.len() {
+            faults.push("its message is cut off, where it should go on in other segments");
+        } else if payload.len() > usize::from(self.settings.mtu.bytes()) {
+            faults.push("it is longer than the MTU, where it should be cut into segments");
+        }
+        say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
+        let list = if faults.is_empty() { "none".to_owned() } else { faults.join("; ") };
+        let _ = write!(self.frames.comment, ". Faults: {list}");
+        let (from, to) = (&flow.ends[place.sender], &flow.ends[1 - place.sender]);
+        let transport = match header {
+            Header::Tcp(repr) => Header::Tcp(Repr { source_port: from.port, destination_port: to.port, ..repr }),
+            Header::Udp => Header::Udp,
+        };
+        let packet = Packet {
+            from,
+            to,
+            outgoing: place.sender == flow.client,
+            identification: 1,
+            flow_label: 0,
+            transport,
+            payload: kept,
+            checksums,
+        };
+        self.frames.send(row.time.as_nanos().saturating_add(self.shift).max(0), &packet)?;
+        self.n_rows += 1;
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(self) -> Result<W, WriteError> {
+        self.frames.finish()
+    }
+}
+
+/// A header of chance, with what is wrong about it.
+fn segment(rng: &mut fastrand::Rng, n_rows: u64, is_first: bool, faults: &mut Vec<&'static str>) -> Repr {
+    if is_first {
+        faults.push("there was no handshake before it");
+    }
+    faults.push("its sequence number is random and not the number of its first byte");
+    let flags = if n_rows.is_multiple_of(2) {
+        faults.push("it has SYN, which opens a connection, on data");
+        Flags::SYN
+    } else {
+        faults.push("its acknowledgment number is random: nobody has sent that");
+        Flags::ACK
+    };
+    faults.push("it ends a message and has no PSH");
+    Repr {
+        source_port: 0,
+        destination_port: 0,
+        seq: SeqNumber(rng.u32(..)),
+        ack: SeqNumber(rng.u32(..)),
+        flags,
+        window: 8192,
+        urgent_pointer: 0,
+        options: Options::default(),
+    }
+}

@@ -1,0 +1,468 @@
+//! What `encap build` makes, read by Wireshark: nothing to complain of, and each message there to the byte.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use switchboard_encap::build::{
+    BadTwin, Builder, CLIENT_PORTS, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions,
+    TransportChoice, UNREAD_PORT,
+};
+use switchboard_encap::capture;
+use switchboard_encap::rows::{App, AppProtocol, Options, Reader, Row};
+use switchboard_encap::wire::Frame;
+
+const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
+const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
+
+/// The columns of most variants.
+const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
+
+/// Every protocol with a port of its own, and one without.
+const PROTOCOLS: [&str; 23] = [
+    "HTTP", "DNS", "HTTPS", "SMTP", "FTP", "MQTT", "POP3", "IMAP", "SSH", "TELNET", "IRC", "XMPP", "LDAP", "RTSP",
+    "SIP", "DHCP", "TFTP", "NTP", "SNMP", "SYSLOG", "MDNS", "COAP", "GOPHER",
+];
+
+/// Rows that a person might write: a name, the file, and whether its messages have escapes. Ports that are given are
+/// given once in all, as many files share one capture.
+fn variants() -> Vec<(&'static str, String, bool)> {
+    let rows = |rows: &str| format!("{HEADER}{rows}");
+    let ports = |rows: &str| format!("app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n{rows}");
+    vec![
+        ("one row", rows("1,CHAT,a,b,hi,0.010\n"), false),
+        ("time zero", rows("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.001\n"), false),
+        ("the server speaks first", rows("1,SMTP,mail,pc,220 ready,0.1\n2,SMTP,pc,mail,EHLO pc,0.2\n"), false),
+        ("a response before any request", rows("1,HTTP,web,pc,200 OK,0.1\n2,HTTP,pc,web,GET /,0.2\n"), false),
+        ("equal times", rows("1,CHAT,a,b,1,1\n2,CHAT,a,b,2,1\n3,CHAT,b,a,3,1\n4,CHAT,c,a,4,1\n5,CHAT,b,c,5,1\n"), false),
+        ("backwards", rows("1,CHAT,a,b,1,1.5\n2,CHAT,b,a,2,1.4\n3,CHAT,a,b,3,0.2\n4,CHAT,a,b,4,1.6\n"), false),
+        ("an empty message", rows("1,CHAT,a,b,,0.1\n2,CHAT,b,a,x,0.2\n3,CHAT,a,b,,0.3\n"), false),
+        ("nothing but an empty message", rows("1,CHAT,a,b,,0.1\n"), false),
+        ("one byte each", rows("1,CHAT,a,b,a,0.1\n2,CHAT,a,b,b,0.2\n3,CHAT,a,b,c,0.3\n4,CHAT,b,a,d,0.4\n"), false),
+        ("names and text of the world", rows("1,CHAT,Élias,נועה,שלום 👋,0.1\n2,CHAT,נועה,Élias,\"a, \"\"b\"\"\",0.2\n"), false),
+        ("lines in a message", rows("1,CHAT,a,b,\"one\ntwo\r\nthree\n\",0.1\n"), false),
+        ("a burst from one side", rows(&many(200, |i| format!("{i},CHAT,a,b,message {i},0.{:06}\n", 100_000 + i))), false),
+        ("question and answer at once", rows(&many(100, |i| {
+            let (from, to) = if i % 2 == 0 { ("a", "b") } else { ("b", "a") };
+            format!("{i},CHAT,{from},{to},{i},0.{:09}\n", 100_000_000 + i)
+        })), false),
+        ("silence between", rows("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1000\n3,CHAT,a,b,hi,100000\n"), false),
+        ("dates", rows("1,CHAT,a,b,hi,2026-01-31T12:00:00Z\n2,CHAT,b,a,ho,31/01/2026 12:00:01\n"), false),
+        ("addresses", rows("1,CHAT,192.0.2.1,192.0.2.2,hi,1\n2,CHAT,2001:db8:1::1,2001:db8:1::2,hi,2\n3,CHAT,10.0.0.1,a,hi,3\n4,CHAT,b,c,hi,4\n"), false),
+        ("free text for each protocol", rows(&PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
+            let _ = write!(rows, "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n{i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n");
+            rows
+        })), false),
+        ("whole HTTP", rows("1,HTTP,pc,web,GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n,0.1\n2,HTTP,web,pc,HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi,0.2\n"), true),
+        ("bytes that are no text", rows("1,GAME,a,b,\\x00\\x01\\xff\\xfe,0.1\n2,GAME,b,a,\\0\\0\\0\\0,0.2\n"), true),
+        ("protocols mixed in a pair", rows("1,CHAT,a,b,hi,0.1\n2,HTTP,a,b,GET /,0.2\n3,GOPHER,b,a,x,0.3\n"), false),
+        ("ports for one side", ports("CHAT,a,b,,7001,hi,0.1\nCHAT,b,a,7001,,ho,0.2\nCHAT,c,b,,7001,hi,0.3\n"), false),
+        ("ports part connections", ports("CHAT,a,b,7101,7002,1,0.1\nCHAT,a,b,7102,7002,2,0.2\nCHAT,b,a,7002,7101,3,0.3\nCHAT,a,b,,,4,0.4\n"), false),
+        ("ports after rows without", ports("CHAT,a,b,,,1,0.1\nCHAT,a,b,7201,7003,2,0.2\nCHAT,a,b,7202,7003,3,0.3\n"), false),
+        ("many pairs at once", rows(&many(60, |i| format!("{i},CHAT,a{i},b{},hello,1\n", i % 7))), false),
+        ("a segment and a byte", rows(&format!("1,CHAT,a,b,{},0.1\n2,CHAT,b,a,{},0.2\n", "x".repeat(1449 - 20 - 3), "y".repeat(1448 - 20))), false),
+    ]
+}
+
+fn many(n: u32, row: impl Fn(u32) -> String) -> String {
+    (0..n).map(row).collect()
+}
+
+/// The files of real people, and the variants.
+fn files() -> Vec<(String, String, bool)> {
+    let real = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/csv");
+    let mut files: Vec<_> = std::fs::read_dir(real)
+        .expect("the real files")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).expect("it can be read"), false))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 4, "the real files are there");
+    files.extend(variants().into_iter().map(|(name, csv, escapes)| (name.to_owned(), csv, escapes)));
+    files
+}
+
+fn rows(csv: &str, escapes: bool) -> Vec<Row> {
+    let rows: Result<_, _> = Reader::new(csv.as_bytes(), Options { escapes }).collect();
+    rows.expect("all rows can be carried")
+}
+
+fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary) {
+    let mut plan = Plan::new(settings);
+    for row in rows {
+        plan.admit(row).expect("it can be carried");
+    }
+    let mut builder = Builder::new(plan, Vec::new(), "a test").expect("memory takes it");
+    for row in rows {
+        builder.row(row).expect("memory takes it");
+    }
+    builder.finish().expect("memory takes it")
+}
+
+/// What tshark says of a frame.
+#[derive(Debug)]
+struct Seen {
+    /// What is wrong: nothing.
+    complaints: String,
+    stream: Option<String>,
+    source: String,
+    payload: Vec<u8>,
+}
+
+/// Reads a capture with tshark, every checksum verified.
+fn tshark(capture: &[u8]) -> Vec<Seen> {
+    const FIELDS: [&str; 14] = [
+        "_ws.expert.severity",
+        "_ws.expert.message",
+        "tcp.analysis.flags",
+        "_ws.malformed",
+        "ip.checksum.status",
+        "tcp.checksum.status",
+        "udp.checksum.status",
+        "tcp.stream",
+        "udp.stream",
+        "ip.src",
+        "ipv6.src",
+        "tcp.payload",
+        "udp.payload",
+        "frame.number",
+    ];
+    /// `PI_WARN`, among the severities of Wireshark.
+    const WARN: u64 = 6_291_456;
+
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), capture).expect("it can be written");
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(file.path()).args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);
+    for check in ["ip", "tcp", "udp"] {
+        command.args(["-o", &format!("{check}.check_checksum:TRUE")]);
+    }
+    for field in FIELDS {
+        command.args(["-e", field]);
+    }
+    let output = command.output().expect("tshark is installed: apt-get install tshark");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let seen = text.lines().map(|line| {
+        // A message of an expert may hold the separator: the fields before it are split from the front.
+        let fields: Vec<&str> = line.split('|').collect();
+        assert_eq!(fields.len(), FIELDS.len(), "{line}");
+        let of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("it is asked for")];
+        let severe = of("_ws.expert.severity").split(',').any(|severity| {
+            let severity = severity.strip_prefix("0x").map_or(severity.parse(), |hex| u64::from_str_radix(hex, 16));
+            severity.is_ok_and(|severity| severity >= WARN)
+        });
+        let mut complaints = String::new();
+        if severe {
+            complaints += of("_ws.expert.message");
+        }
+        if !of("tcp.analysis.flags").is_empty() {
+            complaints += " analysis flags";
+        }
+        if !of("_ws.malformed").is_empty() {
+            complaints += " malformed";
+        }
+        for checksum in ["ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"] {
+            // 1 is good, 0 bad, 2 not verified.
+            if !matches!(of(checksum), "" | "1") {
+                let _ = write!(complaints, " {checksum} {}", of(checksum));
+            }
+        }
+        if !complaints.is_empty() {
+            let _ = write!(complaints, " (frame {}: {} {})", of("frame.number"), of("tcp.payload"), of("udp.payload"));
+        }
+        let either = |a: &str, b: &str| if of(a).is_empty() { of(b) } else { of(a) }.to_owned();
+        let stream = Some(either("tcp.stream", "udp.stream")).filter(|stream| !stream.is_empty());
+        let payload = unhex(&either("tcp.payload", "udp.payload"));
+        Seen { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
+    });
+    seen.collect()
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let hex: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let digits = std::str::from_utf8(&hex).expect("digits");
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("digits")).collect()
+}
+
+/// What each stream carries, in the order of their beginning: who sends (whether the first who did), and what, until the
+/// other does.
+type Streams = Vec<Vec<(bool, Vec<u8>)>>;
+
+fn seen_streams(seen: &[Seen]) -> Streams {
+    let mut order: HashMap<&str, usize> = HashMap::new();
+    let mut streams: Streams = Vec::new();
+    let mut firsts: Vec<Option<&str>> = Vec::new();
+    for frame in seen {
+        let stream = frame.stream.as_deref().expect("each frame has a stream");
+        let index = *order.entry(stream).or_insert_with(|| {
+            streams.push(Vec::new());
+            firsts.push(None);
+            streams.len() - 1
+        });
+        if !frame.payload.is_empty() {
+            let first = *firsts[index].get_or_insert(&frame.source);
+            say(&mut streams[index], frame.source == first, &frame.payload);
+        }
+    }
+    streams
+}
+
+fn say(stream: &mut Vec<(bool, Vec<u8>)>, is_first: bool, bytes: &[u8]) {
+    match stream.last_mut() {
+        Some((last, said)) if *last == is_first => said.extend_from_slice(bytes),
+        _ => stream.push((is_first, bytes.to_vec())),
+    }
+}
+
+/// What the rows ask for: one stream for each pair, parted by ports where both are given; a row without goes to the last.
+fn expected_streams(rows: &[Row]) -> Streams {
+    struct Expected<'a> {
+        apps: [&'a App; 2],
+        ports: [Option<u16>; 2],
+        used: usize,
+        first: Option<&'a App>,
+        said: Vec<(bool, Vec<u8>)>,
+    }
+    let mut streams: Vec<Expected<'_>> = Vec::new();
+    for (used, row) in rows.iter().enumerate() {
+        let ways = [
+            ([&row.source, &row.destination], [row.source_port, row.destination_port]),
+            ([&row.destination, &row.source], [row.destination_port, row.source_port]),
+        ];
+        let agrees = |stream: &Expected<'_>, (apps, ports): &([&App; 2], [Option<u16>; 2])| {
+            stream.apps == *apps && stream.ports.iter().zip(ports).all(|(a, b)| a.is_none() || b.is_none() || a == b)
+        };
+        let found = (0..streams.len())
+            .filter(|i| ways.iter().any(|way| agrees(&streams[*i], way)))
+            .max_by_key(|i| (streams[*i].ports == ways[0].1 || streams[*i].ports == ways[1].1, streams[*i].used));
+        let index = found.unwrap_or_else(|| {
+            let (apps, ports) = ways[0];
+            streams.push(Expected { apps, ports, used, first: None, said: Vec::new() });
+            streams.len() - 1
+        });
+        let stream = &mut streams[index];
+        let (_, ports) = if stream.apps == ways[0].0 { ways[0] } else { ways[1] };
+        stream.ports = [stream.ports[0].or(ports[0]), stream.ports[1].or(ports[1])];
+        stream.used = used;
+        if !row.message.is_empty() {
+            let first = *stream.first.get_or_insert(&row.source);
+            say(&mut stream.said, *first == row.source, &row.message);
+        }
+    }
+    streams.into_iter().map(|stream| stream.said).collect()
+}
+
+/// Builds files one after the other into one capture, has tshark read it, and holds what it says against the rows.
+fn check(files: &[(String, Vec<Row>)], settings: Settings) {
+    let mut capture = Vec::new();
+    let mut lens = Vec::new();
+    for (seed, (_, rows)) in (settings.seed..).zip(files) {
+        let (bytes, summary) = build(rows, Settings { seed, ..settings });
+        assert_eq!(summary.rows, rows.len() as u64);
+        capture.extend_from_slice(&bytes);
+        lens.push(usize::try_from(summary.frames).expect("few"));
+    }
+    let seen = tshark(&capture);
+    assert_eq!(seen.len(), lens.iter().sum::<usize>(), "tshark reads each frame; {settings:?}");
+    let mut rest = &seen[..];
+    for ((name, rows), len) in files.iter().zip(lens) {
+        let (frames, later) = rest.split_at(len);
+        rest = later;
+        let complaints: Vec<_> = frames.iter().map(|frame| &frame.complaints).filter(|said| !said.is_empty()).collect();
+        assert!(complaints.is_empty(), "{name}, {settings:?}: {complaints:#?}");
+        assert_eq!(seen_streams(frames), expected_streams(rows), "{name}, {settings:?}");
+    }
+}
+
+#[test]
+fn wireshark_has_nothing_to_say_of_any_file_on_any_link() {
+    let files: Vec<_> = files().into_iter().map(|(name, csv, escapes)| (name, rows(&csv, escapes))).collect();
+    for transport in TRANSPORTS {
+        for ip in VERSIONS {
+            for link in Link::ALL {
+                check(&files, Settings { transport, ip, link, ..Settings::default() });
+            }
+        }
+    }
+}
+
+#[test]
+fn nor_without_options_or_with_other_packet_sizes() {
+    let files: Vec<_> = files().into_iter().map(|(name, csv, escapes)| (name, rows(&csv, escapes))).collect();
+    for (mtu, options) in [
+        (1500, TcpOptions::None),
+        (1280, TcpOptions::Linux),
+        (9000, TcpOptions::Linux),
+        (65_535, TcpOptions::Linux),
+        (65_535, TcpOptions::None),
+    ] {
+        let mtu = Mtu::new(mtu).expect("it is one");
+        for ip in VERSIONS {
+            check(&files, Settings { transport: TransportChoice::Tcp, ip, mtu, options, ..Settings::default() });
+        }
+    }
+}
+
+/// Conversations of chance: who, what, when and how much of it.
+fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, only_text: bool) -> Vec<Row> {
+    let template = rows(&format!("{HEADER}1,CHAT,a,b,x,0\n"), false).remove(0);
+    let protocols = ["CHAT", "GAME", "HTTP", "DNS", "SMTP", "SSH"];
+    let mut nanos = rng.i64(0..2_000_000_000);
+    (0..n_conversations * 8)
+        .map(|i| {
+            let conversation = rng.u32(0..n_conversations);
+            let (a, b) =
+                (App::Name(format!("a{conversation}").into()), App::Name(format!("b{}", conversation % 20).into()));
+            let (source, destination) = if rng.bool() { (a, b) } else { (b, a) };
+            nanos += [0, 0, 1, 900, 15_000, 1_000_000, 60_000_000][rng.usize(0..7)];
+            let len = match rng.u8(0..10) {
+                0 => 0,
+                1..=6 => rng.usize(1..100),
+                7..=8 => rng.usize(1..max_len.min(3_000)),
+                _ => rng.usize(1..max_len),
+            };
+            let text = only_text || rng.bool();
+            let message = std::iter::repeat_with(|| if text { rng.u8(b' '..=b'~') } else { rng.u8(..) }).take(len);
+            let message = message.collect();
+            Row {
+                number: u64::from(i).to_string().as_str().into(),
+                protocol: protocols[conversation as usize % protocols.len()].into(),
+                source,
+                destination,
+                message,
+                time: switchboard_encap::time::Timestamp::from_nanos(nanos),
+                ..template.clone()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn nor_of_a_thousand_random_conversations() {
+    let mut rng = fastrand::Rng::with_seed(0x5eed);
+    let mut n_conversations = 0;
+    for (i, link) in Link::ALL.into_iter().cycle().take(8).enumerate() {
+        let settings = Settings {
+            transport: TRANSPORTS[usize::from(i % 4 == 3)],
+            ip: VERSIONS[i / 4],
+            link,
+            options: if i % 3 == 2 { TcpOptions::None } else { TcpOptions::Linux },
+            seed: rng.u64(..),
+            ..Settings::default()
+        };
+        // Whatever the port, Wireshark takes a datagram that begins as RTCP does for that, which no text does.
+        let is_udp = settings.transport == TransportChoice::Udp;
+        let max_len = if is_udp { 1_400 } else { 20_000 };
+        check(&[(format!("random, {i}"), random_rows(&mut rng, 125, max_len, is_udp))], settings);
+        n_conversations += 125;
+    }
+    assert_eq!(n_conversations, 1_000);
+}
+
+#[test]
+fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
+    // The first number that is drawn from a seed is the client's initial sequence number.
+    let seed = (0..=u64::MAX)
+        .find(|seed| fastrand::Rng::with_seed(*seed).u32(..) > u32::MAX - 1_000)
+        .expect("one in millions");
+    let message = "x".repeat(1024 * 1024);
+    let file = rows(
+        &format!(
+            "{HEADER}1,CHAT,a,b,{message},0.1\n2,CHAT,c,b,between,0.101\n3,CHAT,b,a,{message},0.102\n4,CHAT,a,b,end,9\n"
+        ),
+        false,
+    );
+    for options in [TcpOptions::Linux, TcpOptions::None] {
+        for ip in VERSIONS {
+            let settings = Settings { seed, ip, options, ..Settings::default() };
+            check(&[("a mebibyte".to_owned(), file.clone())], settings);
+            let (capture, _) = build(&file, settings);
+            let mut reader = capture::Reader::new(&capture[..]).expect("a capture");
+            let syn = reader.next_packet().expect("whole").expect("a packet");
+            let segment = Frame::parse(syn.link_type, syn.captured, syn.original_len).tcp().expect("a segment").seq();
+            assert!(segment.0 > u32::MAX - 1_000, "the numbers of the client go round");
+        }
+    }
+}
+
+#[test]
+fn completed_messages_are_what_dissectors_read() {
+    for (name, csv, escapes) in files() {
+        let rows = rows(&csv, escapes);
+        let (capture, _) = build(&rows, Settings { content: Content::Complete, ..Settings::default() });
+        let complaints: Vec<_> = tshark(&capture).into_iter().filter(|seen| !seen.complaints.is_empty()).collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+        if name.ends_with("http_input.csv") {
+            let file = tempfile::NamedTempFile::new().expect("a temporary file");
+            std::fs::write(file.path(), &capture).expect("it can be written");
+            let mut command = Command::new("tshark");
+            command.arg("-r").arg(file.path()).args(["-Y", "http.request.uri || http.response.code"]);
+            let lines = command.args(["-T", "fields", "-e", "http.request.uri", "-e", "http.response.code"]).output();
+            let lines = String::from_utf8(lines.expect("tshark is installed").stdout).expect("text");
+            assert_eq!(
+                lines.lines().collect::<Vec<_>>(),
+                ["/index.html\t", "/products\t", "/login\t", "\t200", "/cart\t"]
+            );
+        }
+    }
+}
+
+#[test]
+fn of_the_bad_twin_it_has_much_to_say() {
+    for (name, csv, escapes) in files() {
+        let rows = rows(&csv, escapes);
+        let settings = Settings { transport: TransportChoice::Tcp, ..Settings::default() };
+        let mut plan = Plan::new(settings);
+        for row in &rows {
+            plan.admit(row).expect("it can be carried");
+        }
+        let mut twin = BadTwin::new(plan, Vec::new(), "a test").expect("memory takes it");
+        for row in &rows {
+            twin.row(row).expect("memory takes it");
+        }
+        let seen = tshark(&twin.finish().expect("memory takes it"));
+        assert_eq!(seen.len(), rows.len(), "{name}: a packet for each row");
+        let complaints = seen.iter().filter(|frame| !frame.complaints.is_empty()).count();
+        assert!(2 * complaints >= seen.len(), "{name}: {complaints} of {}", seen.len());
+    }
+}
+
+#[test]
+fn the_two_kinds_of_file_hold_the_same_frames() {
+    use switchboard_encap::capture::{Format, Reader};
+
+    let rows = rows(&variants()[16].1, false);
+    let read = |format| {
+        let (capture, _) = build(&rows, Settings { format, ..Settings::default() });
+        let mut reader = Reader::new(&capture[..]).expect("a capture");
+        let mut frames = Vec::new();
+        while let Some(packet) = reader.next_packet().expect("whole") {
+            frames.push((packet.time, packet.captured.to_vec()));
+        }
+        frames
+    };
+    let frames = read(Format::Pcapng);
+    assert!(frames.windows(2).all(|pair| pair[0].0 < pair[1].0), "times increase");
+    assert_eq!(frames, read(Format::Pcap));
+}
+
+#[test]
+fn no_dissector_has_the_ports_that_are_chosen() {
+    let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut n_decodes = 0;
+    for line in text.lines() {
+        let mut fields = line.split('\t');
+        let (Some("tcp.port" | "udp.port"), Some(port)) = (fields.next(), fields.next()) else { continue };
+        let port: u16 = port.parse().expect("a port");
+        n_decodes += 1;
+        assert!(!CLIENT_PORTS.contains(&port), "{line}");
+        assert_ne!(port, UNREAD_PORT, "{line}");
+        for protocol in PROTOCOLS.map(AppProtocol::from) {
+            assert_ne!(Some(port), protocol.port().map(|usual| UNREAD_PORT + usual), "{line}");
+        }
+    }
+    assert!(n_decodes > 500, "tshark tells its ports");
+}
