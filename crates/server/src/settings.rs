@@ -85,6 +85,9 @@ pub struct InvalidSettings {
 /// The shortest line that the commands dialect can work with: a name and its verb.
 const LINE_MIN_BYTES: usize = 256;
 
+/// The longest time that a setting may give: Linux takes no longer one for keepalive (tcp(7)).
+const TIME_MAX: Duration = Duration::from_secs(9 * 3600);
+
 /// The longest line that a setting may allow: as much as is read at once.
 const LINE_CEILING_BYTES: usize = crate::buffers::READ_BYTES;
 
@@ -117,11 +120,14 @@ impl Settings {
             ("outbox-timeout", self.outbox_timeout),
             ("keepalive", self.keepalive),
         ] {
-            if value.is_zero() || value > Duration::from_secs(32_767) {
+            if value.is_zero() || value > TIME_MAX {
                 return Err(invalid(key, value, "give more than 0 and at most 9h"));
             }
         }
-        if self.user_timeout < self.outbox_timeout || self.user_timeout > Duration::from_secs(32_767) {
+        if self.keepalive < Duration::from_secs(1) {
+            return Err(invalid("keepalive", self.keepalive, "give 1s at least: the system counts in seconds"));
+        }
+        if self.user_timeout < self.outbox_timeout || self.user_timeout > TIME_MAX {
             let allowed = format!(
                 "give at least outbox-timeout ({}) and at most 9h",
                 humantime::format_duration(self.outbox_timeout)
