@@ -101,6 +101,7 @@ async fn converse(mut voice: Voice, peer: &str, count: usize) -> Voice {
 #[test]
 fn nine_thousand_wait_and_a_thousand_talk() {
     const IDLE: usize = 9_000;
+    const LINE_IDLE: usize = 1_000;
     const PAIRS: usize = 500;
     const MESSAGES: usize = 100;
     /// What a session that waits may cost the server, in bytes of resident memory.
@@ -112,9 +113,21 @@ fn nine_thousand_wait_and_a_thousand_talk() {
     let _warm: Vec<_> = (0..50).map(|n| Person::registered(server.commands, &format!("warm{n}"))).collect();
     let before = server.resident_bytes();
     let idle: Vec<_> = (0..IDLE).map(|n| Person::registered(server.commands, &format!("idle{n:05}"))).collect();
-    let each = server.resident_bytes().saturating_sub(before) / IDLE;
+    let after = server.resident_bytes();
+    let line: Vec<_> = (0..LINE_IDLE)
+        .map(|n| {
+            let mut person = Person::connect(server.line);
+            person.say(&format!("line{n:05}"));
+            person.expect(&format!("Welcome line{n:05}! You can now chat."));
+            person
+        })
+        .collect();
+    let line_each = server.resident_bytes().saturating_sub(after) / LINE_IDLE;
+    let each = after.saturating_sub(before) / IDLE;
     println!("resident memory for each idle session: {each} bytes (RssAnon before and after {IDLE} of them)");
-    assert!(each <= IDLE_MAX_BYTES, "an idle session costs {each} bytes");
+    println!("of the line dialect: {line_each} bytes ({LINE_IDLE} of them)");
+    assert!(each <= IDLE_MAX_BYTES && line_each <= IDLE_MAX_BYTES, "an idle session costs {each} or {line_each} bytes");
+    drop(line);
 
     let address = server.commands;
     runtime().block_on(async {

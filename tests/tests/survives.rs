@@ -186,6 +186,75 @@ fn a_peer_that_never_reads() {
 }
 
 #[test]
+fn a_peer_that_never_reads_and_goes_on_talking() {
+    let settings = Settings { outbox_timeout: Duration::from_secs(1), ..Settings::default() };
+    let server = EmbeddedServer::with(settings);
+    let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
+    // Noy reads nothing, and keeps the connection busy with blank lines, which ask for nothing.
+    let mut blank = noy.socket().try_clone().expect("it is a socket");
+    let talking = thread::spawn(move || while blank.write_all(b"\n\n\n\n").is_ok() {});
+    // Elias says what the system's buffers hold, and more.
+    let mut saying = elias.socket().try_clone().expect("it is a socket");
+    let flooding = thread::spawn(move || {
+        let line = format!("MSG {}\n", "x".repeat(3800));
+        saying.set_write_timeout(Some(Duration::from_secs(1))).expect("the time is not zero");
+        for _ in 0..4000 {
+            if saying.write_all(line.as_bytes()).is_err() {
+                break;
+            }
+        }
+    });
+    let since = now();
+    let mut heard = elias.hear();
+    while heard == Heard::Line("MSG_SENT".into()) {
+        heard = elias.hear();
+    }
+    assert_eq!(heard, Heard::Line("PEER_DISCONNECTED".into()));
+    assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
+    talking.join().expect("its socket is closed");
+    drop(elias);
+    flooding.join().expect("it gives up");
+}
+
+#[test]
+fn a_healthy_reader_is_not_cut_however_many_write_to_it() {
+    const WRITERS: usize = 100;
+    const EACH: usize = 40;
+    // Marks that a crowd would pass at once, were each of it read as if it were alone.
+    let settings =
+        Settings { outbox_soft_bytes: 8192, max_sessions: 500, outbox_bytes: 128 * 1024, ..Settings::default() };
+    let server = EmbeddedServer::with(settings);
+    let mut noy = Person::registered(commands(&server), "Noy");
+    let text = "x".repeat(3500);
+    let line = server.address(Dialect::Line);
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|n| {
+            let mut writer = Person::connect(line);
+            writer.say(&format!("User{n}"));
+            writer.expect(&format!("Welcome User{n}! You can now chat."));
+            let said = format!("Noy: {text}\n").repeat(EACH);
+            thread::spawn(move || {
+                writer.write(said.as_bytes());
+                writer
+            })
+        })
+        .collect();
+    // It reads all the time, but no faster than a megabyte or two a second.
+    for n in 0..WRITERS * EACH {
+        match noy.hear() {
+            Heard::Line(heard) => assert!(heard.starts_with("FROM User") && heard.ends_with(&text), "{heard}"),
+            other => panic!("Noy was cut after {n} messages: {other:?}"),
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    for writer in writers {
+        writer.join().expect("it has said all");
+    }
+    noy.say("PING");
+    noy.expect("PONG");
+}
+
+#[test]
 fn one_byte_a_second() {
     let server = EmbeddedServer::start();
     let mut noy = Person::connect(commands(&server));

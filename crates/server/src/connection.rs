@@ -170,8 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Backlog { taken: backlog.len() - left, bytes: backlog }
                 };
             }
-            if let Some((outbox, waiting_bytes)) = turn.crowded {
-                self.pause = self.pause_for(outbox, waiting_bytes, cx);
+            if let Some(outbox) = turn.crowded {
+                self.pause = self.pause_for(outbox, cx);
             }
             Poll::Ready(Ok(()))
         })
@@ -179,13 +179,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// How many lines may be taken now; not ready while this session is read later.
     fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
-        if let Some(pause) = &self.pause {
+        let marks = self.marks();
+        if let Some(pause) = &mut self.pause {
             let is_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
-                Pause::Crowded { outbox, until } => {
-                    outbox.hold_back(self.speaker.id, cx.waker(), self.marks()).is_none() || *until <= Instant::now()
+                Pause::Crowded { outbox, since, until } => {
+                    let crowd = outbox.hold_back(self.speaker.id, cx.waker(), marks);
+                    *until = crowd.map_or(*since, |crowd| *since + pace::delay(crowd, marks));
+                    *until <= Instant::now()
                 }
-                Pause::OwnOutbox => self.outbox.is_below_soft(self.marks()),
+                Pause::OwnOutbox => self.outbox.is_below_soft(marks),
             };
             if !is_over {
                 return Poll::Pending;
@@ -205,14 +208,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// How long this session is not read, after it added to an outbox in which `waiting_bytes` wait.
-    fn pause_for(&self, outbox: Arc<Outbox>, waiting_bytes: usize, cx: &Context<'_>) -> Option<Pause> {
+    /// How long this session is not read, after it added to an outbox above its soft mark.
+    fn pause_for(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
-        let fillers = outbox.hold_back(self.speaker.id, cx.waker(), self.marks())?;
-        let until = Instant::now() + pace::delay(waiting_bytes, fillers, self.marks());
-        Some(Pause::Crowded { outbox, until })
+        let crowd = outbox.hold_back(self.speaker.id, cx.waker(), self.marks())?;
+        let since = Instant::now();
+        Some(Pause::Crowded { outbox, since, until: since + pace::delay(crowd, self.marks()) })
     }
 
     fn end_pause(&mut self) {

@@ -49,8 +49,8 @@ struct Outlet {
 pub(crate) struct Turn {
     /// How many lines were taken.
     pub(crate) lines: usize,
-    /// The fullest outbox above its soft mark that the turn added to, and how much waits there, in bytes.
-    pub(crate) crowded: Option<(Arc<Outbox>, usize)>,
+    /// The outbox above its soft mark that the turn added to, and that ended it.
+    pub(crate) crowded: Option<Arc<Outbox>>,
     /// Why the session has come to its end, if it has: no later line of it counts.
     pub(crate) over: Option<Closed>,
 }
@@ -121,7 +121,7 @@ impl Hub {
                 desk.close(from, Closed::SlowConsumer);
             }
         }
-        turn.crowded = desk.crowded.map(|(session, waiting)| (Arc::clone(&outlets[session].outbox), waiting));
+        turn.crowded = desk.crowded.map(|session| Arc::clone(&outlets[session].outbox));
         turn
     }
 
@@ -195,8 +195,10 @@ struct Desk<'a> {
     counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
-    /// The fullest outbox above its soft mark that was added to, and how much waits there, in bytes.
-    crowded: Option<(SessionId, usize)>,
+    /// Whose outbox above its soft mark was added to; of two, the fuller one's.
+    crowded: Option<SessionId>,
+    /// How much waits there, in bytes.
+    crowded_bytes: usize,
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
     /// Whether nothing is said any more: while the server stops, that the others leave is no news.
@@ -210,7 +212,7 @@ impl<'a> Desk<'a> {
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, counts, settings, wakers, crowded: None, last_word_to: None, silent: false }
+        Self { outlets, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
     }
 
     /// Answers a line that could not be read.
@@ -225,10 +227,8 @@ impl<'a> Desk<'a> {
         let outlet = self.outlets.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
         let pushed = outlet.outbox.append(marks, self.wakers, |queue| encode(outlet.dialect, queue))?;
-        if pushed.waiting_bytes > marks.soft_bytes
-            && self.crowded.is_none_or(|(_, fullest)| fullest < pushed.waiting_bytes)
-        {
-            self.crowded = Some((to, pushed.waiting_bytes));
+        if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
+            (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
         }
         if pushed.then == Then::Close {
             self.last_word_to = Some(to);

@@ -90,6 +90,15 @@ impl Inner {
     }
 }
 
+/// How crowded an outbox above its soft mark is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    /// How much waits there, in bytes.
+    pub(crate) waiting_bytes: usize,
+    /// How many sessions are read later because of it.
+    pub(crate) fillers: usize,
+}
+
 /// What waits after a reply went in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pushed {
@@ -185,9 +194,9 @@ impl Outbox {
         true
     }
 
-    /// Has `waker` woken when there is room for what `who` says, and tells how many are held back here with it; `None`
-    /// where there is room already.
-    pub(crate) fn hold_back(&self, who: SessionId, waker: &Waker, marks: Marks) -> Option<usize> {
+    /// Has `waker` woken when there is room for what `who` says, and tells how crowded it is; `None` where there is room
+    /// already.
+    pub(crate) fn hold_back(&self, who: SessionId, waker: &Waker, marks: Marks) -> Option<Crowd> {
         let mut inner = self.lock();
         if inner.is_below_soft(marks) {
             inner.let_go(who);
@@ -197,7 +206,7 @@ impl Outbox {
             Some((_, held)) => held.clone_from(waker),
             None => inner.held_back.push((who, waker.clone())),
         }
-        Some(inner.held_back.len())
+        Some(Crowd { waiting_bytes: inner.waiting_bytes(), fillers: inner.held_back.len() })
     }
 
     /// Forgets that `who` is held back.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outbox::{Marks, Outbox};
+use crate::outbox::{Crowd, Marks, Outbox};
 
 /// The shortest time between two lines that go into an outbox above its soft mark: a thousand lines a second.
 const DELAY_MIN: Duration = Duration::from_millis(1);
@@ -17,11 +17,11 @@ const DELAY_DOUBLINGS: u32 = 10;
 /// The longest that one session is read later by, however many fill the same outbox.
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
-/// How long a session is read later by when it is one of `fillers` of an outbox in which `waiting_bytes` wait.
+/// How long a session is read later by when it is one of a crowd that fills an outbox.
 ///
 /// Together they add a line a millisecond at the soft mark, and half as many at each of ten even steps up to the hard
 /// mark, so that a reader which takes anything at all is not cut, however many write to it.
-pub(crate) fn delay(waiting_bytes: usize, fillers: usize, marks: Marks) -> Duration {
+pub(crate) fn delay(Crowd { waiting_bytes, fillers }: Crowd, marks: Marks) -> Duration {
     let above = waiting_bytes.saturating_sub(marks.soft_bytes) as u128;
     let span = marks.hard_bytes.saturating_sub(marks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
@@ -34,8 +34,9 @@ pub(crate) fn delay(waiting_bytes: usize, fillers: usize, marks: Marks) -> Durat
 pub(crate) enum Pause {
     /// It sent its lines of this second.
     Rate { until: Instant },
-    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same.
-    Crowded { outbox: Arc<Outbox>, until: Instant },
+    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same: later still
+    /// where the crowd has grown since.
+    Crowded { outbox: Arc<Outbox>, since: Instant, until: Instant },
     /// It filled its own outbox, and nobody else waits while it does not read.
     OwnOutbox,
 }
@@ -103,7 +104,7 @@ mod tests {
             ((2000, 50), 10_000),
         ];
         for ((waiting_bytes, fillers), millis) in cases {
-            let delay = delay(waiting_bytes, fillers, marks);
+            let delay = delay(Crowd { waiting_bytes, fillers }, marks);
             assert_eq!(delay, Duration::from_millis(millis), "with {waiting_bytes} waiting, for each of {fillers}");
         }
     }
