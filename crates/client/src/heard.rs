@@ -3,7 +3,7 @@
 //! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
 //! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
 
-use switchboard_protocol::{Code, Reply, commands, show};
+use switchboard_protocol::{Reply, commands, show};
 
 use crate::error::Error;
 use crate::events::Event;
@@ -37,7 +37,7 @@ impl Heard {
                 Self::Event(Event::Message { from: name.into_owned(), text: text.into_owned() })
             }
             Ok(Reply::PeerDisconnected) => Self::Event(Event::PeerDisconnected),
-            Ok(Reply::Error { code, detail }) if ends_session(code) => {
+            Ok(Reply::Error { code, detail }) if code.ends_session() => {
                 Self::Event(Event::Notice { code, detail: detail.map(|detail| show::safe(&detail).into_owned()) })
             }
             Ok(Reply::Error { code, detail }) => {
@@ -52,15 +52,6 @@ impl Heard {
             },
         }
     }
-}
-
-/// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it is never
-/// the answer to a command.
-pub(crate) fn ends_session(code: Code) -> bool {
-    matches!(
-        code,
-        Code::WrongProtocol | Code::RegisterTimeout | Code::ServerFull | Code::TooManySessions | Code::ServerShutdown
-    )
 }
 
 #[cfg(test)]
