@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
+use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, show};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,10 @@ use crate::link::{Link, REQUESTS_MAX, Request};
 
 /// How long [`Client::connect`] waits for the connection, and then again for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest text or name that is sent, in bytes: what no server can take in one line is not worth its bytes. How much
+/// this server takes, it says itself (`TEXT_TOO_LONG`).
+const SENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
 
 /// A connection, as the half that asks. Clones share it; when the last is dropped, it closes.
 ///
@@ -68,7 +72,7 @@ impl Client {
     /// Opens a chat with `name`, and gives it back as its owner spells it.
     pub async fn connect_to(&self, name: &str) -> Result<String, Error> {
         // Which names can be had is for the server to say; that it stays one line is for us.
-        let to = String::from(Text::new(name, TEXT_MAX_BYTES)?);
+        let to = String::from(Text::new(name, SENT_MAX_BYTES)?);
         match self.ask(&Command::Connect { to: Cow::Owned(to) }).await? {
             Reply::ConnectOk { name } => Ok(name.into_owned()),
             other => Err(unexpected("CONNECT", &other)),
@@ -77,7 +81,7 @@ impl Client {
 
     /// Says `text` to the chat. `Ok` means that the server took it.
     pub async fn send(&self, text: &str) -> Result<(), Error> {
-        match self.ask(&Command::Msg { text: Text::new(text, TEXT_MAX_BYTES)? }).await? {
+        match self.ask(&Command::Msg { text: Text::new(text, SENT_MAX_BYTES)? }).await? {
             Reply::MsgSent => Ok(()),
             other => Err(unexpected("MSG", &other)),
         }
@@ -114,7 +118,7 @@ impl Client {
         if line.trim().is_empty() {
             return Err(Error::Blank);
         }
-        let line = Text::new(line, LINE_MAX_BYTES - "\n".len())?;
+        let line = Text::new(line, LINE_CEILING_BYTES - "\n".len())?;
         self.put(format!("{line}\n").into_bytes()).await
     }
 

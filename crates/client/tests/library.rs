@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fake::{Fake, PATIENCE, Talk};
 use switchboard_client::{Client, Closed, EVENTS_MAX, Error, Event, Events};
-use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Code, Reply};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -117,11 +117,38 @@ async fn what_cannot_be_one_line_is_not_sent() {
         assert!(matches!(client.register("two words").await, Err(Error::Name(_))));
         assert!(matches!(client.connect_to("a\nMSG b").await, Err(Error::Text(_))));
         assert!(matches!(client.send("a\nDISCONNECT").await, Err(Error::Text(_))));
-        assert!(matches!(client.send(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.send(&"x".repeat(LINE_CEILING_BYTES)).await, Err(Error::Text(_))));
         assert!(matches!(client.request("PING\rPING").await, Err(Error::Text(_))));
-        assert!(matches!(client.request(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.request(&"x".repeat(LINE_CEILING_BYTES)).await, Err(Error::Text(_))));
         assert!(matches!(client.request(" \t").await, Err(Error::Blank)));
         client.ping().await.expect("answered");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_long_a_text_may_be_is_for_the_server_to_say() {
+    beside(async {
+        let text = "x".repeat(5_000);
+        let server = Fake::with({
+            let line = format!("MSG {text}");
+            async move |listener: TcpListener| {
+                let mut talk = Talk::accept(&listener).await;
+                talk.say(b"WELCOME\n").await;
+                talk.hear(&line).await;
+                talk.say(b"MSG_SENT\n").await;
+                talk.hear(&line).await;
+                talk.say(b"ERROR TEXT_TOO_LONG\n").await;
+                talk.hear_end().await;
+            }
+        })
+        .await;
+        let (client, events) = connect(&server).await;
+        client.send(&text).await.expect("this server takes it");
+        let refused = client.send(&text).await;
+        assert!(matches!(refused, Err(Error::Refused { code: Code::TextTooLong, .. })), "{refused:?}");
         drop((client, events));
         server.done().await;
     })
@@ -236,13 +263,13 @@ async fn a_line_over_the_bound_ends_the_connection() {
         let server = Fake::with(async |listener: TcpListener| {
             let mut talk = Talk::accept(&listener).await;
             talk.say(b"WELCOME\nFROM Elias: ").await;
-            talk.say(&[b'x'; LINE_MAX_BYTES]).await;
+            talk.say(&[b'x'; LINE_CEILING_BYTES]).await;
             talk.say(b"\nPONG\n").await;
             talk.hear_end().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        let closed = Closed::LineTooLong { max_bytes: LINE_MAX_BYTES };
+        let closed = Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES };
         assert_eq!(events.next().await, Some(Event::Closed(closed)));
         drop(client);
         server.done().await;
