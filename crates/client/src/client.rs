@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, show};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::closed::Closed;
 use crate::error::Error;
-use crate::events::{EVENTS_MAX, Event, Events};
+use crate::events::{self, Event, Events};
 use crate::heard::Heard;
 use crate::lines::Lines;
 use crate::link::{Link, REQUESTS_MAX, Request};
@@ -30,6 +31,9 @@ const SENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
 /// Every command is cancel-safe: dropping its future loses its answer and nothing else, although the server may still
 /// have done what was asked. No command has a time limit of its own: put [`tokio::time::timeout`] around it. Many
 /// commands may wait at once, and those that do share their writes; each gets its own answer.
+///
+/// A command may be awaited in the loop that takes events: its answer is read however many events wait before it. Once a
+/// command's answer is there, every event that the server sent before that answer is in [`Events`]; later ones may be too.
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Request>,
@@ -48,17 +52,12 @@ impl Client {
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
-        let (read_half, socket) = dial(&addr, limit).await?.into_split();
-        let mut lines = Lines::new(read_half);
-        let welcome = timeout(limit, lines.next()).await;
-        let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
-        check_welcome(&line, &addr)?;
-
+        let (lines, socket) = open(&addr, limit).await?;
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
-        let (events, events_rx) = mpsc::channel(EVENTS_MAX);
         let closed = Arc::new(OnceLock::new());
-        tokio::spawn(Link { lines, socket, requests: requests_rx, events, closed: closed.clone() }.run());
-        Ok((Self { requests, closed: closed.clone() }, Events::new(events_rx, closed)))
+        let (sink, events) = events::queue(closed.clone());
+        tokio::spawn(Link { lines, socket, requests: requests_rx, events: sink, closed: closed.clone() }.run());
+        Ok((Self { requests, closed }, events))
     }
 
     /// Takes `name`, and gives it back as the server spells it.
@@ -80,7 +79,15 @@ impl Client {
     }
 
     /// Says `text` to the chat. `Ok` means that the server took it.
+    ///
+    /// While this waits, events may be left where they are: they are kept, up to
+    /// [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES), and the answer is read. White space at the end of `text` does not
+    /// arrive: to a server it is not part of a line. Where there is nothing else in it, the text is not sent
+    /// ([`Error::Blank`]).
     pub async fn send(&self, text: &str) -> Result<(), Error> {
+        if text.trim().is_empty() {
+            return Err(Error::Blank);
+        }
         match self.ask(&Command::Msg { text: Text::new(text, SENT_MAX_BYTES)? }).await? {
             Reply::MsgSent => Ok(()),
             other => Err(unexpected("MSG", &other)),
@@ -137,6 +144,19 @@ impl Client {
     fn closed(&self) -> Error {
         Error::Closed(self.closed.get().cloned().unwrap_or(Closed::Dropped))
     }
+}
+
+/// Connects to `addr` and takes its `WELCOME`, within `limit` each: the connection as lines, and its other half to write to.
+pub async fn open(
+    addr: &(impl ToSocketAddrs + fmt::Display),
+    limit: Duration,
+) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf), Error> {
+    let (read_half, socket) = dial(addr, limit).await?.into_split();
+    let mut lines = Lines::new(read_half);
+    let welcome = timeout(limit, lines.next()).await;
+    let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
+    check_welcome(&line, addr)?;
+    Ok((lines, socket))
 }
 
 /// Connects to `addr` within `limit`: the bare socket, with its errors put into words.

@@ -22,7 +22,8 @@ impl Heard {
     /// Sorts one line, given without its end.
     ///
     /// ```
-    /// use switchboard_client::{Event, Heard};
+    /// use switchboard_client::Event;
+    /// use switchboard_client::parts::Heard;
     ///
     /// assert!(matches!(Heard::new("PONG"), Heard::Answer(Ok(_))));
     /// assert!(matches!(Heard::new("FROM Elias: hi"), Heard::Event(Event::Message { .. })));
@@ -34,7 +35,7 @@ impl Heard {
                 Self::Event(Event::IncomingConnection { name: name.into_owned() })
             }
             Ok(Reply::From { name, text }) => {
-                Self::Event(Event::Message { from: name.into_owned(), text: text.into_owned() })
+                Self::Event(Event::Message { name: name.into_owned(), text: text.into_owned() })
             }
             Ok(Reply::PeerDisconnected) => Self::Event(Event::PeerDisconnected),
             Ok(Reply::Error { code, detail }) if code.ends_session() => {

@@ -5,7 +5,7 @@ mod fake;
 use std::time::Duration;
 
 use fake::{Fake, PATIENCE, Talk};
-use switchboard_client::{Client, Closed, EVENTS_MAX, Error, Event, Events};
+use switchboard_client::{Client, Closed, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Code, Reply};
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ async fn connect(server: &Fake) -> (Client, Events) {
 }
 
 fn message(from: &str, text: &str) -> Event {
-    Event::Message { from: from.to_owned(), text: text.to_owned() }
+    Event::Message { name: from.to_owned(), text: text.to_owned() }
 }
 
 #[tokio::test]
@@ -121,6 +121,9 @@ async fn what_cannot_be_one_line_is_not_sent() {
         assert!(matches!(client.request("PING\rPING").await, Err(Error::Text(_))));
         assert!(matches!(client.request(&"x".repeat(LINE_CEILING_BYTES)).await, Err(Error::Text(_))));
         assert!(matches!(client.request(" \t").await, Err(Error::Blank)));
+        for blank in ["", " \t"] {
+            assert!(matches!(client.send(blank).await, Err(Error::Blank)));
+        }
         client.ping().await.expect("answered");
         drop((client, events));
         server.done().await;
@@ -294,15 +297,18 @@ async fn bytes_that_are_not_utf_8_are_taken_lossily() {
     .await;
 }
 
-/// A server that sends more events than the queue holds, and only then answers.
+/// How many events a server sends before it answers, in the tests of how many may wait: as many bytes on the wire as may
+/// wait in memory, and so far more than that.
+const MANY: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
+
+/// A server that sends a great many events, and only then answers.
 async fn talkative() -> Fake {
     Fake::with(async |listener: TcpListener| {
         let mut talk = Talk::accept(&listener).await;
         talk.say(b"WELCOME\n").await;
         talk.hear("PING").await;
-        for event in 0..3 * EVENTS_MAX {
-            talk.say(format!("FROM Elias: {event}\n").as_bytes()).await;
-        }
+        let events: String = (0..MANY).map(|event| format!("FROM Elias: {event}\n")).collect();
+        talk.say(events.as_bytes()).await;
         talk.say(b"PONG\n").await;
         talk.hear_end().await;
     })
@@ -310,21 +316,79 @@ async fn talkative() -> Fake {
 }
 
 #[tokio::test]
-async fn a_full_queue_of_events_holds_up_reading_and_loses_nothing() {
+async fn an_answer_is_read_however_many_events_wait_before_it() {
     beside(async {
         let server = talkative().await;
         let (client, mut events) = connect(&server).await;
-        let ping = tokio::task::spawn_local({
-            let client = client.clone();
-            async move { client.ping().await }
-        });
-        for event in 0..3 * EVENTS_MAX {
+        client.ping().await.expect("answered, although nobody has taken an event");
+        for event in 0..MANY {
             assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
-            // What is in the queue and what the reader has in its hand is all that may have been read.
-            assert!(event + EVENTS_MAX + 2 > 3 * EVENTS_MAX || !ping.is_finished(), "answered after {event} events");
         }
-        ping.await.expect("no panic").expect("answered");
         drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+/// Lines of 60,000 bytes that together are more than may wait.
+const LONG_LINES: usize = 1_200;
+const _: () = assert!(LONG_LINES * 60_000 > EVENTS_HARD_BYTES);
+
+async fn say_long_lines(talk: &mut Talk) -> std::io::Result<()> {
+    let line = format!("FROM Elias: {}\n", "x".repeat(60_000));
+    for _ in 0..LONG_LINES {
+        talk.try_say(line.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_lost_never() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            say_long_lines(&mut talk).await.expect("the client reads on once events are taken");
+            talk.hear_end().await;
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        for event in 0..LONG_LINES {
+            // So long that all would be in the queue if nothing held them up.
+            if event == 0 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            assert!(matches!(events.next().await, Some(Event::Message { .. })), "event {event}");
+        }
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_cannot_fill_the_memory() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            talk.hear("PING").await;
+            say_long_lines(&mut talk).await.expect_err("the client ends it");
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        let closed = Closed::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES };
+        let pinged = client.ping().await;
+        assert!(matches!(&pinged, Err(Error::Closed(why)) if *why == closed), "{pinged:?}");
+        let mut kept = 0;
+        let end = loop {
+            match events.next().await {
+                Some(Event::Message { .. }) => kept += 1,
+                end => break end,
+            }
+        };
+        assert_eq!(end, Some(Event::Closed(closed)));
+        assert_eq!(kept, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
         server.done().await;
     })
     .await;

@@ -133,7 +133,7 @@ async fn a_script_prints_json_when_asked() {
         .";
     let expected = r#"{"reply":"WELCOME"}
 {"reply":"USERS","names":["Noy","Elias"]}
-{"event":"MESSAGE","from":"Elias","text":"\u009b31m\u202e\"hi\""}
+{"event":"FROM","name":"Elias","text":"\u009b31m\u202e\"hi\""}
 {"reply":"ERROR","code":"NOT_CONNECTED"}
 {"code":"NEWS","reply":"ERROR"}
 "#;
@@ -285,8 +285,8 @@ async fn listen_prints_messages() {
     let args = ["listen", "--name", "Noy", "--count", "2"];
     assert_eq!(against(dialogue, &args, b"").await, ran(0, "Elias: one\nElias: two\n", ""));
     let json = r#"{"event":"INCOMING_CONNECTION","name":"Elias"}
-{"event":"MESSAGE","from":"Elias","text":"one"}
-{"event":"MESSAGE","from":"Elias","text":"two"}
+{"event":"FROM","name":"Elias","text":"one"}
+{"event":"FROM","name":"Elias","text":"two"}
 "#;
     assert_eq!(against(dialogue, &[&args[..], &["--json"]].concat(), b"").await, ran(0, json, ""));
 }

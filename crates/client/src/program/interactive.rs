@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
-use switchboard_client::{Backoff, Client, Closed, Error, Event, Events};
+use switchboard_client::parts::Backoff;
+use switchboard_client::{Client, Closed, Error, Event, Events};
 use switchboard_protocol::{Code, Reply, commands, show};
 use tokio::time::{Instant, sleep};
 
@@ -217,7 +218,7 @@ impl Session<'_> {
     /// Takes in what the server said of its own accord.
     async fn hear(&mut self, event: Event) {
         match event {
-            Event::Message { from, text } => self.screen.show(self.view.message(&from, &text)).await,
+            Event::Message { name, text } => self.screen.show(self.view.message(&name, &text)).await,
             Event::IncomingConnection { name } => {
                 let shown = self.view.name(&name);
                 self.news(format!("{shown} opened a chat with you: type to answer, DISCONNECT to leave.")).await;

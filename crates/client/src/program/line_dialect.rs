@@ -5,7 +5,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
-use switchboard_client::{Closed, Lines, dial};
+use switchboard_client::Closed;
+use switchboard_client::parts::{Lines, dial};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::show;
 use tokio::io::AsyncWriteExt as _;

@@ -80,9 +80,9 @@ async fn print_events(events: &mut Events, options: &Options, count: Option<u64>
             output::json(&event)?;
         }
         match event {
-            Event::Message { from, text } => {
+            Event::Message { name, text } => {
                 if !options.json {
-                    output::line(&format!("{from}: {text}"))?;
+                    output::line(&format!("{name}: {text}"))?;
                 }
                 left = left.map(|left| left - 1);
             }

@@ -13,7 +13,8 @@ use std::future::pending;
 use std::io;
 
 use serde_json::json;
-use switchboard_client::{Closed, Error, Event, Heard, Lines, dial};
+use switchboard_client::parts::{Heard, Lines, dial};
+use switchboard_client::{Closed, Error, Event};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, Reply, commands};
 use tokio::time::{self, Instant};

@@ -77,7 +77,12 @@ impl Talk {
     }
 
     pub(crate) async fn say(&mut self, bytes: &[u8]) {
-        self.stream.get_mut().write_all(bytes).await.expect("the client listens");
+        self.try_say(bytes).await.expect("the client listens");
+    }
+
+    /// Says it to a client that may be gone.
+    pub(crate) async fn try_say(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes).await
     }
 
     pub(crate) async fn hear(&mut self, expected: &str) {
