@@ -61,10 +61,12 @@ pub enum Error {
         detail: Option<String>,
     },
     /// The server answered `ERROR` with a code that this version does not know.
-    #[error("{code}: the server refused, for a reason that this version does not know")]
+    #[error("{code}: {}", detail.as_deref().unwrap_or("the server refused, for a reason that this version does not know"))]
     RefusedOtherwise {
-        /// The code, and whatever followed it.
+        /// The code.
         code: String,
+        /// The server's own sentence, where it sent one.
+        detail: Option<String>,
     },
     /// The server answered something else than was asked.
     #[error("the server answered \"{got}\", which does not answer {asked}")]

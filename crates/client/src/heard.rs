@@ -48,7 +48,14 @@ impl Heard {
             Ok(Reply::Welcome) => Self::Event(Event::Unknown { line: line.to_owned() }),
             Ok(reply) => Self::Answer(Ok(reply.into_owned())),
             Err(_) => match line.strip_prefix("ERROR ") {
-                Some(code) => Self::Answer(Err(Error::RefusedOtherwise { code: show::safe(code).into_owned() })),
+                Some(error) => {
+                    let error = show::safe(error.trim_end());
+                    let (code, detail) = match error.split_once(' ') {
+                        Some((code, detail)) => (code, Some(detail.to_owned())),
+                        None => (&*error, None),
+                    };
+                    Self::Answer(Err(Error::RefusedOtherwise { code: code.to_owned(), detail }))
+                }
                 None => Self::Event(Event::Unknown { line: line.to_owned() }),
             },
         }

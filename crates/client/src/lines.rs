@@ -82,10 +82,10 @@ mod tests {
 
     #[tokio::test]
     async fn lines_end_in_lf_or_crlf_and_the_end_says_how() {
-        let long = [&b"FROM Elias: "[..], &[b'x'; LINE_CEILING_BYTES], b"\n"].concat();
+        let long = [&b"FROM Elias: "[..], &vec![b'x'; LINE_CEILING_BYTES], b"\n"].concat();
         // A server may be set to take longer lines than it does by default.
-        let far = [&b"FROM Elias: "[..], &[b'x'; 60_000], b"\n"].concat();
-        let users = [&b"USERS "[..], &[b'x'; LINE_CEILING_BYTES]].concat();
+        let far = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
+        let users = [&b"USERS "[..], &vec![b'x'; LINE_CEILING_BYTES]].concat();
         let cases: &[(&[u8], &[&str], Closed)] = &[
             (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], Closed::ByServer),
             (b"", &[], Closed::ByServer),

@@ -42,8 +42,8 @@ async fn it_says_back_twenty_thousand_messages_that_come_at_once() {
         let server = Fake::with(async |listener: TcpListener| {
             let mut talk = Talk::accept(&listener).await;
             talk.play("< WELCOME\n> REGISTER echo\n< REGISTER_OK echo\n< INCOMING_CONNECTION Noy").await;
-            let messages: String = (0..MESSAGES).map(|message| format!("FROM Noy: {message}\n")).collect();
-            talk.say(messages.as_bytes()).await;
+            let messages: Vec<_> = (0..MESSAGES).map(|message| format!("FROM Noy: {message}\n")).collect();
+            talk.say(messages.concat().as_bytes()).await;
             for message in 0..MESSAGES {
                 talk.hear(&format!("MSG {message}")).await;
                 talk.say(b"MSG_SENT\n").await;

@@ -126,18 +126,21 @@ async fn a_script_prints_json_when_asked() {
         > WHO
         > MSG hi
         > HELLO 2
+        > HELLO 3
         < USERS Noy,Elias
         < FROM Elias: \u{9b}31m\u{202e}\"hi\"
         < ERROR NOT_CONNECTED
         < ERROR NEWS
+        < ERROR NEWS to \u{9b}you
         .";
     let expected = r#"{"reply":"WELCOME"}
 {"reply":"USERS","names":["Noy","Elias"]}
 {"event":"FROM","name":"Elias","text":"\u009b31m\u202e\"hi\""}
 {"reply":"ERROR","code":"NOT_CONNECTED"}
-{"code":"NEWS","reply":"ERROR"}
+{"reply":"ERROR","code":"NEWS"}
+{"reply":"ERROR","code":"NEWS","detail":"to \u009byou"}
 "#;
-    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\n").await, ran(1, expected, ""));
+    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\nHELLO 3\n").await, ran(1, expected, ""));
 }
 
 #[tokio::test]
