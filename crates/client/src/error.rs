@@ -37,7 +37,7 @@ pub enum Error {
         limit: Duration,
     },
     /// The connection was taken, and then nothing was said.
-    #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect?", shown(*limit))]
+    #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect, or of another program?", shown(*limit))]
     NoWelcome {
         /// As it was given.
         addr: String,
@@ -132,7 +132,7 @@ mod tests {
             ),
             (
                 Error::NoWelcome { addr: addr(), limit },
-                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect?",
+                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect, or of another program?",
             ),
             (
                 Error::Refused { code: Code::NameTaken, detail: None },

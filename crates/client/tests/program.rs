@@ -393,3 +393,13 @@ async fn a_name_that_cannot_be_is_not_sent() {
     let ran_it = run(&["127.0.0.1:1", "--dialect", "line", "--json"], b"").await;
     assert_eq!((ran_it.code, &*ran_it.out), (2, ""));
 }
+
+#[tokio::test]
+async fn a_port_of_the_other_dialect_is_told() {
+    let err = "switchboard: ADDR does not speak the line dialect (it began with WELCOME): leave out --dialect line\n";
+    let ran_it = against("< WELCOME\n> User1", &["--dialect", "line", "--name", "User1"], b"").await;
+    assert_eq!(ran_it, ran(3, "", err));
+    let err = "switchboard: ADDR took the connection but sent no WELCOME within 50ms. \
+        Is it a port of the other dialect, or of another program?\n";
+    assert_eq!(against(".", &["--timeout", "50ms"], b"").await, ran(4, "", err));
+}

@@ -17,9 +17,18 @@ pub(crate) enum Failure {
     /// The command line or the input cannot be used.
     #[error("{0}")]
     Usage(String),
+    /// The line dialect was asked for, and the port speaks the other.
+    #[error("{addr} does not speak the line dialect (it began with WELCOME): leave out --dialect line")]
+    WrongDialect {
+        /// The server's address.
+        addr: String,
+    },
     /// No answer came in time.
     #[error("no answer within {}: the server may be busy; --timeout sets how long to wait", humantime::format_duration(*.0))]
     TimedOut(Duration),
+    /// A signal, which is given by its number.
+    #[error("ended by signal {0}")]
+    Signalled(i32),
     /// The library says why.
     #[error(transparent)]
     Client(#[from] Error),
@@ -34,7 +43,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Self::Refusals => {}
+            Self::Refusals | Self::Signalled(_) => {}
             _ => {
                 use io::Write as _;
                 // Nowhere is left to say that standard error is closed.
@@ -48,8 +57,11 @@ impl Failure {
         match self {
             Self::Refusals => 1,
             Self::Usage(_) => 2,
+            Self::WrongDialect { .. } => 3,
             Self::TimedOut(_) => 4,
             Self::Io(_) => 5,
+            // As a shell has it.
+            Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Client(error) => match error {
                 Error::Refused { .. } | Error::RefusedOtherwise { .. } => 1,
                 Error::Name(_) | Error::Text(_) | Error::Blank => 2,
