@@ -83,7 +83,7 @@ pub enum Error {
     #[error(transparent)]
     Text(#[from] TextError),
     /// The line was not sent: a server does not answer a blank one.
-    #[error("nothing to send: the line is blank")]
+    #[error("nothing to send: the text is blank")]
     Blank,
     /// The connection is over, before or after the command was sent.
     #[error(transparent)]
