@@ -808,10 +808,10 @@ mod tests {
         let person = "
             < * Connected to ADDR. /help shows what you can type.
             > WHO
-            < ! no answer within 50ms: the server may be busy; --timeout sets how long to wait
+            < ! no answer within 500ms: the server may be busy; --timeout sets how long to wait
             > PING
             < * Here: Noy.
             < * PONG in…";
-        play([server], &["--timeout", "50ms"], person).await.expect("it ends well");
+        play([server], &["--timeout", "500ms"], person).await.expect("it ends well");
     }
 }
