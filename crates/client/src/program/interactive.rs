@@ -78,7 +78,8 @@ async fn chat(
         todo: VecDeque::new(),
         asked: VecDeque::new(),
         wants_name: options.name.is_some(),
-        wants_chat: options.chat.clone(),
+        wants_chat: options.chat.is_some(),
+        next_chat: options.chat.clone().filter(|_| options.name.is_some()),
     };
     match (&options.name, &options.chat) {
         // The chat is asked for once there is a name.
@@ -88,7 +89,7 @@ async fn chat(
     }
     session.run(wire, terminal).await?;
     // What was refused was shown.
-    if session.wants_name || session.wants_chat.is_some() { Err(Failure::Refusals) } else { Ok(()) }
+    if session.wants_name || session.wants_chat { Err(Failure::Refusals) } else { Ok(()) }
 }
 
 /// The connection.
@@ -121,16 +122,18 @@ struct Session<'a> {
     asked: VecDeque<Asked>,
     /// Whether `--name` asked for a name and we never had one.
     wants_name: bool,
-    /// The chat that `--chat` asked for, as long as we were in none.
-    wants_chat: Option<String>,
+    /// Whether `--chat` asked for a chat and we never were in one.
+    wants_chat: bool,
+    /// Whom `--chat` named, until there is a name to ask with.
+    next_chat: Option<String>,
 }
 
 /// Something that was asked and is not answered yet.
 struct Asked {
     /// Whether it was a command, and not just something to say.
     is_command: bool,
-    /// Whether it was a `REGISTER`.
-    is_register: bool,
+    /// The line, if it was a `REGISTER`.
+    register: Option<String>,
     at: Instant,
     /// Whether the person was told that the answer is late, and goes on without it.
     is_late: bool,
@@ -197,6 +200,10 @@ impl Session<'_> {
                     Err(closed) => {
                         if answer_due.is_some() {
                             self.trouble("the connection was lost before the last line was answered").await;
+                        }
+                        if self.me.is_none() {
+                            // A name that was asked for is asked for again.
+                            self.todo.extend(self.asked.drain(..).find_map(|asked| asked.register));
                         }
                         return Some(said_why.unwrap_or(closed));
                     }
@@ -328,7 +335,12 @@ impl Session<'_> {
         }
         out.put(&line);
         let is_register = line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"));
-        self.asked.push_back(Asked { is_command, is_register, at: Instant::now(), is_late: false });
+        self.asked.push_back(Asked {
+            is_command,
+            register: is_register.then_some(line),
+            at: Instant::now(),
+            is_late: false,
+        });
     }
 
     /// Takes in one line of the server. Says whether it answered something.
@@ -370,11 +382,11 @@ impl Session<'_> {
                     self.peer = None;
                 }
                 self.trouble(error).await;
-                if let Some(name) = self.wants_chat.clone()
-                    && asked.is_register
+                if let Some(name) = &self.next_chat
+                    && asked.register.is_some()
                     && self.me.is_none()
                 {
-                    let name = self.view.name(&name);
+                    let name = self.view.name(name);
                     self.news(format!("REGISTER another name, and CONNECT {name} follows by itself.")).await;
                 }
                 return;
@@ -385,7 +397,7 @@ impl Session<'_> {
                 self.news(format!("You are {}.", self.view.name(&name))).await;
                 self.me = Some(name.into_owned());
                 self.wants_name = false;
-                if let Some(name) = &self.wants_chat {
+                if let Some(name) = self.next_chat.take() {
                     self.todo.push_front(format!("CONNECT {name}"));
                 }
             }
@@ -422,7 +434,7 @@ impl Session<'_> {
 
     fn in_chat_with(&mut self, name: String) {
         self.names.add(&name);
-        self.wants_chat = None;
+        self.wants_chat = false;
         self.peer = Some(name);
     }
 
@@ -719,6 +731,27 @@ mod tests {
             < * You are Ada.";
         let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
         play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_was_asked_for_when_the_connection_was_lost_is_asked_for_again() {
+        let second = "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! the connection was lost before the last line was answered
+            < ! the server closed the connection
+            < * Connecting again in…
+            < * Connected again.
+            < * You are Noy.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        let args = ["--name", "Noy", "--chat", "Elias"];
+        play(["< WELCOME\n> REGISTER Noy", second], &args, person).await.expect("it ends well");
     }
 
     #[tokio::test]
