@@ -257,6 +257,7 @@ impl Session<'_> {
                     self.news(format!("Connected again as {}.", self.view.name(&name))).await;
                     self.wants_name = false;
                     self.me = Some(name);
+                    self.todo.extend(self.next_chat.take().map(|name| format!("CONNECT {name}")));
                 }
                 Some(Err(error)) => {
                     let is_taken = matches!(error, Error::Refused { code: Code::NameTaken, .. });
@@ -288,6 +289,7 @@ impl Session<'_> {
                 Ok(Some(Command::Register { name })) => {
                     self.news(format!("You will be {}.", self.view.name(name.as_str()))).await;
                     self.me = Some(name.to_string());
+                    self.todo.retain(|line| !is_register(line));
                     return true;
                 }
                 Err(ParseError::Name(error)) => self.trouble(error).await,
@@ -334,13 +336,8 @@ impl Session<'_> {
             return self.trouble(error).await;
         }
         out.put(&line);
-        let is_register = line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"));
-        self.asked.push_back(Asked {
-            is_command,
-            register: is_register.then_some(line),
-            at: Instant::now(),
-            is_late: false,
-        });
+        let register = is_register(&line).then_some(line);
+        self.asked.push_back(Asked { is_command, register, at: Instant::now(), is_late: false });
     }
 
     /// Takes in one line of the server. Says whether it answered something.
@@ -397,9 +394,7 @@ impl Session<'_> {
                 self.news(format!("You are {}.", self.view.name(&name))).await;
                 self.me = Some(name.into_owned());
                 self.wants_name = false;
-                if let Some(name) = self.next_chat.take() {
-                    self.todo.push_front(format!("CONNECT {name}"));
-                }
+                self.todo.extend(self.next_chat.take().map(|name| format!("CONNECT {name}")));
             }
             Reply::ConnectOk { name } => {
                 let shown = self.view.name(&name);
@@ -450,6 +445,10 @@ impl Session<'_> {
     async fn trouble(&self, trouble: impl std::fmt::Display) {
         self.screen.show(self.view.trouble(trouble)).await;
     }
+}
+
+fn is_register(line: &str) -> bool {
+    line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
 }
 
 /// Waits until `when`; without end, where there is no such time.
@@ -760,10 +759,12 @@ mod tests {
             < WELCOME
             > REGISTER Ada
             < REGISTER_OK Ada
+            > CONNECT Elias
+            < CONNECT_OK Elias
             .";
         let person = "
             < * Connected to ADDR. /help shows what you can type.
-            < * You are Noy.
+            < ! the connection was lost before the last line was answered
             < ! the server closed the connection
             < * Connecting again in…
             < * Not yet: the server closed the connection. Connecting again in…
@@ -774,10 +775,11 @@ mod tests {
             > REGISTER Ada
             < * You will be Ada.
             < * Connecting again in…
-            < * Connected again as Ada.";
-        let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
-        let slow = Duration::from_secs(2);
-        let ended = play_with([first, "", server], &["--name", "Noy"], person, slow).await;
+            < * Connected again as Ada.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        let first = "< WELCOME\n> REGISTER Noy";
+        let slow = Duration::from_secs(5);
+        let ended = play_with([first, "", server], &["--name", "Noy", "--chat", "Elias"], person, slow).await;
         ended.expect("it ends well");
     }
 
