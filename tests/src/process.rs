@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use switchboard_protocol::Dialect;
@@ -99,7 +99,7 @@ pub struct ServerProcess {
     pub commands: SocketAddr,
     /// Where it listens for the line dialect.
     pub line: SocketAddr,
-    log: BufReader<ChildStdout>,
+    log: mpsc::Receiver<String>,
 }
 
 impl ServerProcess {
@@ -132,11 +132,12 @@ impl ServerProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server can be started");
-        let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut address = || {
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (lines, log) = mpsc::channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        let address = || {
             loop {
-                let mut line = String::new();
-                assert_ne!(log.read_line(&mut line).expect("a line"), 0, "the server ended before it listened");
+                let line: String = log.recv_timeout(PATIENCE).expect("the server says where it listens");
                 if let Some((_, after)) = line.split_once(r#""address":""#) {
                     let address = after.split('"').next().unwrap_or_default();
                     return address.parse().expect("an address");
@@ -157,11 +158,11 @@ impl ServerProcess {
     ///
     /// # Panics
     ///
-    /// Where the log ends without one.
+    /// Where none comes within [`PATIENCE`].
     pub fn log_line_with(&mut self, part: &str) -> String {
         loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).expect("a line"), 0, "the log ended without {part:?}");
+            let line = self.log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("the log has no line with {part:?}"));
             if line.contains(part) {
                 return line;
             }

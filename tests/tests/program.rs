@@ -39,8 +39,10 @@ fn usage_configuration_and_runtime_errors_are_told_apart() {
         (&["--config", file], 3, "unknown field `max-session`"),
         (&["--config", "/nowhere/switchboard.toml"], 3, "cannot read /nowhere/switchboard.toml"),
         (&["--max-sessions", "0"], 3, "max-sessions is 0: give 1 to 65536 (from flag)"),
-        (&["--log-level", "loud"], 3, "log-level is \"loud\""),
-        (&["--listen", "none", "--listen-line", "none"], 1, "there is nothing to listen on"),
+        (&["--log-level", "loud"], 3, "log-level is loud: give error, warn"),
+        (&["--threads", "1000000"], 3, "threads is 1000000: give 1 to 1024"),
+        (&["--keepalive", "500ms"], 3, "keepalive is 500ms: give 1s at least"),
+        (&["--listen", "none", "--listen-line", "none"], 3, "there is nothing to listen on"),
         (&["--listen", "no such host:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
     ];
     for (args, code, message) in cases {
@@ -48,6 +50,35 @@ fn usage_configuration_and_runtime_errors_are_told_apart() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "given {args:?}: {said}");
         assert!(said.contains(message), "given {args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_variable_with_a_wrong_value_is_named() {
+    let output = Command::new(program("switchboard-server"))
+        .env("SWITCHBOARD_MAX_SESSIONS", "abc")
+        .output()
+        .expect("the server can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("SWITCHBOARD_MAX_SESSIONS is \"abc\": invalid digit"), "{said}");
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("switchboard.toml");
+    std::fs::write(&file, "max-sessions = 1\nturn-lines = 1\ntext-bytes = 1\n").expect("it can be written");
+    let output = Command::new(program("switchboard-server"))
+        .args(["--print-config", "--max-sessions", "3", "--config"])
+        .arg(&file)
+        .env("SWITCHBOARD_MAX_SESSIONS", "2")
+        .env("SWITCHBOARD_TURN_LINES", "2")
+        .output()
+        .expect("the server can be started");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    for expected in ["max-sessions = 3 ", "turn-lines = 2 ", "text-bytes = 1 "] {
+        assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
     }
 }
 
@@ -60,11 +91,40 @@ fn the_configuration_in_effect_is_printed_with_where_it_came_from() {
         .expect("the server can be started");
     let printed = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    for expected in
-        ["max-sessions = 7 # flag", "outbox-timeout = \"5s\" # variable", "listen = [\"127.0.0.1:12345\"] # default"]
-    {
+    for expected in [
+        "max-sessions = 7 # flag",
+        "outbox-timeout = \"5s\" # variable",
+        "listen = [\"127.0.0.1:12345\"] # default",
+        "log-format = \"auto\" # default",
+    ] {
         assert!(lines.iter().any(|line| line == expected), "{expected:?} is not in\n{printed}");
     }
+}
+
+#[test]
+fn it_listens_on_many_addresses_and_on_ipv6() {
+    let mut server = ServerProcess::start(&["--listen", "[::1]:0,127.0.0.1:0"]);
+    let mut addresses = vec![server.commands, server.line];
+    for _ in 0..2 {
+        let line = server.log_line_with("\"address\":");
+        let (_, address) = line.split_once(r#""address":""#).expect("an address");
+        addresses.push(address.split('"').next().unwrap_or_default().parse().expect("an address"));
+    }
+    assert!(addresses.iter().any(std::net::SocketAddr::is_ipv6), "{addresses:?}");
+    let mut names: Vec<_> = addresses
+        .iter()
+        .map(|&address| {
+            let mut person = Person::connect(address);
+            person.say(&format!("REGISTER {}", address.port()));
+            person
+        })
+        .collect();
+    let greeted = names.iter_mut().filter_map(|person| match person.hear() {
+        switchboard_tests::stage::Heard::Line(line) => Some(line),
+        _ => None,
+    });
+    let greeted: Vec<_> = greeted.collect();
+    assert_eq!(greeted.iter().filter(|line| *line == "WELCOME").count(), 3, "{greeted:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub async fn echo(addr: &str) -> Result<(), Error> {
             Event::Message { text, .. } => match client.send(&text).await {
                 // Whoever spoke may be gone, and what they said may be more than may be said: neither ends a bot.
                 Err(Error::Refused { code, .. }) => eprintln!("echo_bot: {code}"),
-                Err(Error::Text(error)) => eprintln!("echo_bot: {error}"),
+                Err(error @ (Error::Text(_) | Error::Blank)) => eprintln!("echo_bot: {error}"),
                 sent => sent?,
             },
             Event::Closed(closed) => return Err(closed.into()),

@@ -5,15 +5,16 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
+use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, show};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::closed::Closed;
 use crate::error::Error;
-use crate::events::{EVENTS_MAX, Event, Events};
+use crate::events::{self, Event, Events};
 use crate::heard::Heard;
 use crate::lines::Lines;
 use crate::link::{Link, REQUESTS_MAX, Request};
@@ -21,11 +22,18 @@ use crate::link::{Link, REQUESTS_MAX, Request};
 /// How long [`Client::connect`] waits for the connection, and then again for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest text or name that is sent, in bytes: what no server can take in one line is not worth its bytes. How much
+/// this server takes, it says itself (`TEXT_TOO_LONG`).
+const SENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
+
 /// A connection, as the half that asks. Clones share it; when the last is dropped, it closes.
 ///
 /// Every command is cancel-safe: dropping its future loses its answer and nothing else, although the server may still
 /// have done what was asked. No command has a time limit of its own: put [`tokio::time::timeout`] around it. Many
 /// commands may wait at once, and those that do share their writes; each gets its own answer.
+///
+/// A command may be awaited in the loop that takes events: its answer is read however many events wait before it. Once a
+/// command's answer is there, every event that the server sent before that answer is in [`Events`]; later ones may be too.
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Request>,
@@ -44,17 +52,12 @@ impl Client {
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
-        let (read_half, socket) = dial(&addr, limit).await?.into_split();
-        let mut lines = Lines::new(read_half);
-        let welcome = timeout(limit, lines.next()).await;
-        let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
-        check_welcome(&line, &addr)?;
-
+        let (lines, socket) = open(&addr, limit).await?;
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
-        let (events, events_rx) = mpsc::channel(EVENTS_MAX);
         let closed = Arc::new(OnceLock::new());
-        tokio::spawn(Link { lines, socket, requests: requests_rx, events, closed: closed.clone() }.run());
-        Ok((Self { requests, closed: closed.clone() }, Events::new(events_rx, closed)))
+        let (sink, events) = events::queue(closed.clone());
+        tokio::spawn(Link { lines, socket, requests: requests_rx, events: sink, closed: closed.clone() }.run());
+        Ok((Self { requests, closed }, events))
     }
 
     /// Takes `name`, and gives it back as the server spells it.
@@ -68,7 +71,7 @@ impl Client {
     /// Opens a chat with `name`, and gives it back as its owner spells it.
     pub async fn connect_to(&self, name: &str) -> Result<String, Error> {
         // Which names can be had is for the server to say; that it stays one line is for us.
-        let to = String::from(Text::new(name, TEXT_MAX_BYTES)?);
+        let to = String::from(Text::new(name, SENT_MAX_BYTES)?);
         match self.ask(&Command::Connect { to: Cow::Owned(to) }).await? {
             Reply::ConnectOk { name } => Ok(name.into_owned()),
             other => Err(unexpected("CONNECT", &other)),
@@ -76,8 +79,16 @@ impl Client {
     }
 
     /// Says `text` to the chat. `Ok` means that the server took it.
+    ///
+    /// While this waits, events may be left where they are: they are kept, up to
+    /// [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES), and the answer is read. White space at the end of `text` does not
+    /// arrive: to a server it is not part of a line. Where there is nothing else in it, the text is not sent
+    /// ([`Error::Blank`]).
     pub async fn send(&self, text: &str) -> Result<(), Error> {
-        match self.ask(&Command::Msg { text: Text::new(text, TEXT_MAX_BYTES)? }).await? {
+        if text.trim().is_empty() {
+            return Err(Error::Blank);
+        }
+        match self.ask(&Command::Msg { text: Text::new(text, SENT_MAX_BYTES)? }).await? {
             Reply::MsgSent => Ok(()),
             other => Err(unexpected("MSG", &other)),
         }
@@ -114,7 +125,7 @@ impl Client {
         if line.trim().is_empty() {
             return Err(Error::Blank);
         }
-        let line = Text::new(line, LINE_MAX_BYTES - "\n".len())?;
+        let line = Text::new(line, LINE_CEILING_BYTES - "\n".len())?;
         self.put(format!("{line}\n").into_bytes()).await
     }
 
@@ -133,6 +144,19 @@ impl Client {
     fn closed(&self) -> Error {
         Error::Closed(self.closed.get().cloned().unwrap_or(Closed::Dropped))
     }
+}
+
+/// Connects to `addr` and takes its `WELCOME`, within `limit` each: the connection as lines, and its other half to write to.
+pub async fn open(
+    addr: &(impl ToSocketAddrs + fmt::Display),
+    limit: Duration,
+) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf), Error> {
+    let (read_half, socket) = dial(addr, limit).await?.into_split();
+    let mut lines = Lines::new(read_half);
+    let welcome = timeout(limit, lines.next()).await;
+    let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
+    check_welcome(&line, addr)?;
+    Ok((lines, socket))
 }
 
 /// Connects to `addr` within `limit`: the bare socket, with its errors put into words.

@@ -29,6 +29,12 @@ pub enum Closed {
         /// The bound, in bytes with the LF.
         max_bytes: usize,
     },
+    /// On this side: more events waited to be taken than are kept, while a command waited for its answer.
+    #[error("more than {max_bytes} bytes of events came before an answer, and nobody took them")]
+    EventsNotTaken {
+        /// The bound, in bytes of memory.
+        max_bytes: usize,
+    },
     /// Reading or writing failed.
     #[error("the connection failed: {reason}")]
     Failed {

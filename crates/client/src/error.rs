@@ -37,7 +37,7 @@ pub enum Error {
         limit: Duration,
     },
     /// The connection was taken, and then nothing was said.
-    #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect?", shown(*limit))]
+    #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect, or of another program?", shown(*limit))]
     NoWelcome {
         /// As it was given.
         addr: String,
@@ -61,10 +61,12 @@ pub enum Error {
         detail: Option<String>,
     },
     /// The server answered `ERROR` with a code that this version does not know.
-    #[error("{code}: the server refused, for a reason that this version does not know")]
+    #[error("{code}: {}", detail.as_deref().unwrap_or("the server refused, for a reason that this version does not know"))]
     RefusedOtherwise {
-        /// The code, and whatever followed it.
+        /// The code.
         code: String,
+        /// The server's own sentence, where it sent one.
+        detail: Option<String>,
     },
     /// The server answered something else than was asked.
     #[error("the server answered \"{got}\", which does not answer {asked}")]
@@ -81,7 +83,7 @@ pub enum Error {
     #[error(transparent)]
     Text(#[from] TextError),
     /// The line was not sent: a server does not answer a blank one.
-    #[error("nothing to send: the line is blank")]
+    #[error("nothing to send: the text is blank")]
     Blank,
     /// The connection is over, before or after the command was sent.
     #[error(transparent)]
@@ -130,7 +132,7 @@ mod tests {
             ),
             (
                 Error::NoWelcome { addr: addr(), limit },
-                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect?",
+                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect, or of another program?",
             ),
             (
                 Error::Refused { code: Code::NameTaken, detail: None },

@@ -3,7 +3,7 @@
 //! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
 //! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
 
-use switchboard_protocol::{Code, Reply, commands, show};
+use switchboard_protocol::{Reply, commands, show};
 
 use crate::error::Error;
 use crate::events::Event;
@@ -22,7 +22,8 @@ impl Heard {
     /// Sorts one line, given without its end.
     ///
     /// ```
-    /// use switchboard_client::{Event, Heard};
+    /// use switchboard_client::Event;
+    /// use switchboard_client::parts::Heard;
     ///
     /// assert!(matches!(Heard::new("PONG"), Heard::Answer(Ok(_))));
     /// assert!(matches!(Heard::new("FROM Elias: hi"), Heard::Event(Event::Message { .. })));
@@ -34,10 +35,10 @@ impl Heard {
                 Self::Event(Event::IncomingConnection { name: name.into_owned() })
             }
             Ok(Reply::From { name, text }) => {
-                Self::Event(Event::Message { from: name.into_owned(), text: text.into_owned() })
+                Self::Event(Event::Message { name: name.into_owned(), text: text.into_owned() })
             }
             Ok(Reply::PeerDisconnected) => Self::Event(Event::PeerDisconnected),
-            Ok(Reply::Error { code, detail }) if ends_session(code) => {
+            Ok(Reply::Error { code, detail }) if code.ends_session() => {
                 Self::Event(Event::Notice { code, detail: detail.map(|detail| show::safe(&detail).into_owned()) })
             }
             Ok(Reply::Error { code, detail }) => {
@@ -47,20 +48,18 @@ impl Heard {
             Ok(Reply::Welcome) => Self::Event(Event::Unknown { line: line.to_owned() }),
             Ok(reply) => Self::Answer(Ok(reply.into_owned())),
             Err(_) => match line.strip_prefix("ERROR ") {
-                Some(code) => Self::Answer(Err(Error::RefusedOtherwise { code: show::safe(code).into_owned() })),
+                Some(error) => {
+                    let error = show::safe(error.trim_end());
+                    let (code, detail) = match error.split_once(' ') {
+                        Some((code, detail)) => (code, Some(detail.to_owned())),
+                        None => (&*error, None),
+                    };
+                    Self::Answer(Err(Error::RefusedOtherwise { code: code.to_owned(), detail }))
+                }
                 None => Self::Event(Event::Unknown { line: line.to_owned() }),
             },
         }
     }
-}
-
-/// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it is never
-/// the answer to a command.
-pub(crate) fn ends_session(code: Code) -> bool {
-    matches!(
-        code,
-        Code::WrongProtocol | Code::RegisterTimeout | Code::ServerFull | Code::TooManySessions | Code::ServerShutdown
-    )
 }
 
 #[cfg(test)]

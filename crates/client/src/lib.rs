@@ -13,8 +13,8 @@
 //! client.connect_to("Elias").await?;
 //! client.send("hello").await?;
 //! while let Some(event) = events.next().await {
-//!     if let Event::Message { from, text } = event {
-//!         println!("{from}: {text}");
+//!     if let Event::Message { name, text } = event {
+//!         println!("{name}: {text}");
 //!     }
 //! }
 //! # Ok(())
@@ -30,7 +30,18 @@
 //! Events ◀─ bounded queue ◀───────────────┘
 //! ```
 //!
-//! What a server sends is not to be trusted with a terminal: [`switchboard_protocol::show`] makes it safe.
+//! # Order, and what waits
+//!
+//! Answers come in the order of their commands, events in the order in which the server sent them. Between the two, this
+//! holds: once a command's answer is there, all events that the server sent before it are in [`Events`]; later ones may be
+//! there too. Whoever has to know the place of an answer among the events reads the lines one by one, with [`parts`].
+//!
+//! A command may be awaited in the loop that takes events, as a bot does. While it waits the link reads on, and keeps the
+//! events that come before the answer, up to [`EVENTS_HARD_BYTES`]; over that, the connection ends with
+//! [`Closed::EventsNotTaken`], which every command that waits returns, and which [`Events`] gives after all that it has
+//! kept. While no command waits, the link stops reading where [`EVENTS_SOFT_BYTES`] wait to be taken.
+//!
+//! What a server sends is not to be trusted with a terminal: [`show`] makes it safe.
 
 mod backoff;
 mod client;
@@ -41,11 +52,18 @@ mod heard;
 mod lines;
 mod link;
 
-pub use backoff::Backoff;
-pub use client::{CONNECT_TIMEOUT, Client, dial};
+pub use client::{CONNECT_TIMEOUT, Client};
 pub use closed::Closed;
 pub use error::Error;
-pub use events::{EVENTS_MAX, Event, Events};
-pub use heard::Heard;
-pub use lines::Lines;
+pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use link::{IN_FLIGHT_MAX, REQUESTS_MAX};
+pub use switchboard_protocol::{Code, Reply, TextError, UsernameError, Users, show};
+
+/// What a client is made of, for a program that puts it together in another way: one that has to know the place of each
+/// answer among the events, or that sends lines as they are.
+pub mod parts {
+    pub use crate::backoff::Backoff;
+    pub use crate::client::{dial, open};
+    pub use crate::heard::Heard;
+    pub use crate::lines::Lines;
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use switchboard_protocol::LineDecoder;
-use switchboard_protocol::limits::{LINE_MAX_BYTES, REPLY_MAX_BYTES};
+use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::closed::Closed;
@@ -15,7 +15,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Reads what a server sends, line by line.
 ///
 /// Only the answer to `WHO` grows with the number of users and may have [`REPLY_MAX_BYTES`]. Any other line is held to
-/// [`LINE_MAX_BYTES`], so that a queue of them is bounded in bytes too.
+/// [`LINE_CEILING_BYTES`], so that a queue of them is bounded in bytes too.
 #[derive(Debug)]
 pub struct Lines<R> {
     source: R,
@@ -58,8 +58,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let mut unread = &self.chunk[self.unread.clone()];
         let line = self.decoder.next_line(&mut unread).map(|line| {
             let line = line.map_err(|error| Closed::LineTooLong { max_bytes: error.max_bytes })?;
-            if line.len() >= LINE_MAX_BYTES && !line.starts_with(b"USERS ") {
-                return Err(Closed::LineTooLong { max_bytes: LINE_MAX_BYTES });
+            if line.len() >= LINE_CEILING_BYTES && !line.starts_with(b"USERS ") {
+                return Err(Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES });
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             Ok(String::from_utf8_lossy(line).into_owned())
@@ -82,14 +82,17 @@ mod tests {
 
     #[tokio::test]
     async fn lines_end_in_lf_or_crlf_and_the_end_says_how() {
-        let long = [&b"FROM Elias: "[..], &[b'x'; LINE_MAX_BYTES], b"\n"].concat();
-        let users = [&b"USERS "[..], &[b'x'; LINE_MAX_BYTES]].concat();
+        let long = [&b"FROM Elias: "[..], &vec![b'x'; LINE_CEILING_BYTES], b"\n"].concat();
+        // A server may be set to take longer lines than it does by default.
+        let far = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
+        let users = [&b"USERS "[..], &vec![b'x'; LINE_CEILING_BYTES]].concat();
         let cases: &[(&[u8], &[&str], Closed)] = &[
             (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], Closed::ByServer),
             (b"", &[], Closed::ByServer),
             (b"PONG\nPO", &["PONG"], Closed::MidLine),
             (b"FROM Elias: \xff\n", &["FROM Elias: \u{fffd}"], Closed::ByServer),
-            (&long, &[], Closed::LineTooLong { max_bytes: LINE_MAX_BYTES }),
+            (&far[..], &[str::from_utf8(far.trim_ascii_end()).expect("ASCII")], Closed::ByServer),
+            (&long, &[], Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
             (&[&users[..], b"\n"].concat(), &[str::from_utf8(&users).expect("ASCII")], Closed::ByServer),
         ];
         for (given, expected, end) in cases {

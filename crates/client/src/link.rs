@@ -3,6 +3,9 @@
 //! Two loops share it. The writer takes every request that waits, notes who asked, and sends them all in one write. The
 //! reader gives each answer to whoever asked first and each event to the queue of events. Who asked is noted before the
 //! bytes leave, so an answer always finds its place, even if nobody waits for it any more.
+//!
+//! Whoever asks may be the one who takes events, and does not take any until the answer is there. So the reader may wait
+//! for events to be taken only while nobody waits for an answer.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,12 +13,12 @@ use std::time::Duration;
 use switchboard_protocol::Reply;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time;
 
 use crate::closed::Closed;
 use crate::error::Error;
-use crate::events::Event;
+use crate::events::{Event, EventSink};
 use crate::heard::Heard;
 use crate::lines::Lines;
 
@@ -52,7 +55,7 @@ pub(crate) struct Link {
     pub(crate) lines: Lines<OwnedReadHalf>,
     pub(crate) socket: OwnedWriteHalf,
     pub(crate) requests: mpsc::Receiver<Request>,
-    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) events: EventSink,
     pub(crate) closed: Arc<OnceLock<Closed>>,
 }
 
@@ -60,9 +63,10 @@ impl Link {
     /// Runs until the connection is over, and leaves the reason in `closed` before anybody who waits is let go.
     pub(crate) async fn run(mut self) {
         let (in_flight, mut asked) = mpsc::channel(IN_FLIGHT_MAX);
+        let has_asked = Notify::new();
         let closed = tokio::select! {
-            closed = read(&mut self.lines, &mut asked, &self.events) => closed,
-            closed = write(&mut self.socket, &mut self.requests, in_flight) => closed,
+            closed = read(&mut self.lines, &mut asked, &has_asked, &self.events) => closed,
+            closed = write(&mut self.socket, &mut self.requests, in_flight, &has_asked) => closed,
         };
         let _ = self.closed.set(closed);
     }
@@ -71,10 +75,17 @@ impl Link {
 async fn read(
     lines: &mut Lines<OwnedReadHalf>,
     asked: &mut mpsc::Receiver<Answer>,
-    events: &mpsc::Sender<Event>,
+    has_asked: &Notify,
+    events: &EventSink,
 ) -> Closed {
     let mut said_why = None;
     loop {
+        while asked.is_empty() && !events.has_room() {
+            tokio::select! {
+                () = events.changed() => {}
+                () = has_asked.notified() => {}
+            }
+        }
         let line = match lines.next().await {
             Ok(line) => line,
             Err(closed) => return said_why.unwrap_or(closed),
@@ -93,8 +104,9 @@ async fn read(
         if let Event::Notice { code, detail } = &event {
             said_why = Some(Closed::WithCode { code: *code, detail: detail.clone() });
         }
-        // An error means that nobody listens to events: then they are discarded.
-        let _ = events.send(event).await;
+        if let Err(closed) = events.put(event) {
+            return closed;
+        }
     }
 }
 
@@ -102,6 +114,7 @@ async fn write(
     socket: &mut OwnedWriteHalf,
     requests: &mut mpsc::Receiver<Request>,
     in_flight: mpsc::Sender<Answer>,
+    has_asked: &Notify,
 ) -> Closed {
     let mut batch = Vec::new();
     let mut bytes = Vec::new();
@@ -111,6 +124,7 @@ async fn write(
             bytes.extend_from_slice(&request.line);
             // The reader holds the other end for as long as this loop runs.
             let _ = in_flight.send(request.answer).await;
+            has_asked.notify_one();
         }
         if let Err(error) = socket.write_all(&bytes).await {
             // What the server said before it closed is still to be read.

@@ -5,8 +5,8 @@ mod fake;
 use std::time::Duration;
 
 use fake::{Fake, PATIENCE, Talk};
-use switchboard_client::{Client, Closed, EVENTS_MAX, Error, Event, Events};
-use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_client::{Client, Closed, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
+use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Code, Reply};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -22,7 +22,7 @@ async fn connect(server: &Fake) -> (Client, Events) {
 }
 
 fn message(from: &str, text: &str) -> Event {
-    Event::Message { from: from.to_owned(), text: text.to_owned() }
+    Event::Message { name: from.to_owned(), text: text.to_owned() }
 }
 
 #[tokio::test]
@@ -75,6 +75,8 @@ async fn the_servers_code_is_in_the_error() {
             < ERROR USER_NOT_FOUND Nobody of that name.
             > MSG hi
             < ERROR NEWS_TO_YOU at all
+            > MSG hi
+            < ERROR NEWS_TO_YOU
             > PING
             < MSG_SENT
             > PING
@@ -86,6 +88,7 @@ async fn the_servers_code_is_in_the_error() {
             client.register("Noy").await.expect_err("taken").to_string(),
             client.connect_to("ghost").await.expect_err("no such user").to_string(),
             client.send("hi").await.expect_err("refused").to_string(),
+            client.send("hi").await.expect_err("refused").to_string(),
             client.ping().await.expect_err("another answer").to_string(),
         ];
         assert_eq!(
@@ -93,7 +96,8 @@ async fn the_servers_code_is_in_the_error() {
             [
                 "NAME_TAKEN: Somebody else has that name: choose another.",
                 "USER_NOT_FOUND: Nobody of that name.",
-                "NEWS_TO_YOU at all: the server refused, for a reason that this version does not know",
+                "NEWS_TO_YOU: at all",
+                "NEWS_TO_YOU: the server refused, for a reason that this version does not know",
                 "the server answered \"MSG_SENT\", which does not answer PING",
             ]
         );
@@ -117,11 +121,41 @@ async fn what_cannot_be_one_line_is_not_sent() {
         assert!(matches!(client.register("two words").await, Err(Error::Name(_))));
         assert!(matches!(client.connect_to("a\nMSG b").await, Err(Error::Text(_))));
         assert!(matches!(client.send("a\nDISCONNECT").await, Err(Error::Text(_))));
-        assert!(matches!(client.send(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.send(&"x".repeat(LINE_CEILING_BYTES)).await, Err(Error::Text(_))));
         assert!(matches!(client.request("PING\rPING").await, Err(Error::Text(_))));
-        assert!(matches!(client.request(&"x".repeat(LINE_MAX_BYTES)).await, Err(Error::Text(_))));
+        assert!(matches!(client.request(&"x".repeat(LINE_CEILING_BYTES)).await, Err(Error::Text(_))));
         assert!(matches!(client.request(" \t").await, Err(Error::Blank)));
+        for blank in ["", " \t"] {
+            assert!(matches!(client.send(blank).await, Err(Error::Blank)));
+        }
         client.ping().await.expect("answered");
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_long_a_text_may_be_is_for_the_server_to_say() {
+    beside(async {
+        let text = "x".repeat(5_000);
+        let server = Fake::with({
+            let line = format!("MSG {text}");
+            async move |listener: TcpListener| {
+                let mut talk = Talk::accept(&listener).await;
+                talk.say(b"WELCOME\n").await;
+                talk.hear(&line).await;
+                talk.say(b"MSG_SENT\n").await;
+                talk.hear(&line).await;
+                talk.say(b"ERROR TEXT_TOO_LONG\n").await;
+                talk.hear_end().await;
+            }
+        })
+        .await;
+        let (client, events) = connect(&server).await;
+        client.send(&text).await.expect("this server takes it");
+        let refused = client.send(&text).await;
+        assert!(matches!(refused, Err(Error::Refused { code: Code::TextTooLong, .. })), "{refused:?}");
         drop((client, events));
         server.done().await;
     })
@@ -236,13 +270,13 @@ async fn a_line_over_the_bound_ends_the_connection() {
         let server = Fake::with(async |listener: TcpListener| {
             let mut talk = Talk::accept(&listener).await;
             talk.say(b"WELCOME\nFROM Elias: ").await;
-            talk.say(&[b'x'; LINE_MAX_BYTES]).await;
+            talk.say(&vec![b'x'; LINE_CEILING_BYTES]).await;
             talk.say(b"\nPONG\n").await;
             talk.hear_end().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        let closed = Closed::LineTooLong { max_bytes: LINE_MAX_BYTES };
+        let closed = Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES };
         assert_eq!(events.next().await, Some(Event::Closed(closed)));
         drop(client);
         server.done().await;
@@ -267,15 +301,18 @@ async fn bytes_that_are_not_utf_8_are_taken_lossily() {
     .await;
 }
 
-/// A server that sends more events than the queue holds, and only then answers.
+/// How many events a server sends before it answers, in the tests of how many may wait: as many bytes on the wire as may
+/// wait in memory, and so far more than that.
+const MANY: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
+
+/// A server that sends a great many events, and only then answers.
 async fn talkative() -> Fake {
     Fake::with(async |listener: TcpListener| {
         let mut talk = Talk::accept(&listener).await;
         talk.say(b"WELCOME\n").await;
         talk.hear("PING").await;
-        for event in 0..3 * EVENTS_MAX {
-            talk.say(format!("FROM Elias: {event}\n").as_bytes()).await;
-        }
+        let events: Vec<_> = (0..MANY).map(|event| format!("FROM Elias: {event}\n")).collect();
+        talk.say(events.concat().as_bytes()).await;
         talk.say(b"PONG\n").await;
         talk.hear_end().await;
     })
@@ -283,21 +320,79 @@ async fn talkative() -> Fake {
 }
 
 #[tokio::test]
-async fn a_full_queue_of_events_holds_up_reading_and_loses_nothing() {
+async fn an_answer_is_read_however_many_events_wait_before_it() {
     beside(async {
         let server = talkative().await;
         let (client, mut events) = connect(&server).await;
-        let ping = tokio::task::spawn_local({
-            let client = client.clone();
-            async move { client.ping().await }
-        });
-        for event in 0..3 * EVENTS_MAX {
+        client.ping().await.expect("answered, although nobody has taken an event");
+        for event in 0..MANY {
             assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
-            // What is in the queue and what the reader has in its hand is all that may have been read.
-            assert!(event + EVENTS_MAX + 2 > 3 * EVENTS_MAX || !ping.is_finished(), "answered after {event} events");
         }
-        ping.await.expect("no panic").expect("answered");
         drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+/// Lines of 60,000 bytes that together are more than may wait.
+const LONG_LINES: usize = 1_200;
+const _: () = assert!(LONG_LINES * 60_000 > EVENTS_HARD_BYTES);
+
+async fn say_long_lines(talk: &mut Talk) -> std::io::Result<()> {
+    let line = format!("FROM Elias: {}\n", "x".repeat(60_000));
+    for _ in 0..LONG_LINES {
+        talk.try_say(line.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_lost_never() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            say_long_lines(&mut talk).await.expect("the client reads on once events are taken");
+            talk.hear_end().await;
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        for event in 0..LONG_LINES {
+            // So long that all would be in the queue if nothing held them up.
+            if event == 0 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            assert!(matches!(events.next().await, Some(Event::Message { .. })), "event {event}");
+        }
+        drop((client, events));
+        server.done().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_cannot_fill_the_memory() {
+    beside(async {
+        let server = Fake::with(async |listener: TcpListener| {
+            let mut talk = Talk::accept(&listener).await;
+            talk.say(b"WELCOME\n").await;
+            talk.hear("PING").await;
+            say_long_lines(&mut talk).await.expect_err("the client ends it");
+        })
+        .await;
+        let (client, mut events) = connect(&server).await;
+        let closed = Closed::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES };
+        let pinged = client.ping().await;
+        assert!(matches!(&pinged, Err(Error::Closed(why)) if *why == closed), "{pinged:?}");
+        let mut kept = 0;
+        let end = loop {
+            match events.next().await {
+                Some(Event::Message { .. }) => kept += 1,
+                end => break end,
+            }
+        };
+        assert_eq!(end, Some(Event::Closed(closed)));
+        assert_eq!(kept, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
         server.done().await;
     })
     .await;

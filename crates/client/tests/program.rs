@@ -2,6 +2,8 @@
 
 mod fake;
 
+use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use fake::{Fake, PATIENCE, Talk};
@@ -17,15 +19,19 @@ async fn beside<T>(test: impl Future<Output = T>) -> T {
 }
 
 fn start(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_switchboard"))
+    command(args).spawn().expect("the program starts")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command
         .args(args)
         .env_remove("SWITCHBOARD_ADDR")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the program starts")
+        .kill_on_drop(true);
+    command
 }
 
 /// What the program wrote, and its exit code.
@@ -126,18 +132,21 @@ async fn a_script_prints_json_when_asked() {
         > WHO
         > MSG hi
         > HELLO 2
+        > HELLO 3
         < USERS Noy,Elias
         < FROM Elias: \u{9b}31m\u{202e}\"hi\"
         < ERROR NOT_CONNECTED
         < ERROR NEWS
+        < ERROR NEWS to \u{9b}you
         .";
     let expected = r#"{"reply":"WELCOME"}
 {"reply":"USERS","names":["Noy","Elias"]}
-{"event":"MESSAGE","from":"Elias","text":"\u009b31m\u202e\"hi\""}
+{"event":"FROM","name":"Elias","text":"\u009b31m\u202e\"hi\""}
 {"reply":"ERROR","code":"NOT_CONNECTED"}
-{"code":"NEWS","reply":"ERROR"}
+{"reply":"ERROR","code":"NEWS"}
+{"reply":"ERROR","code":"NEWS","detail":"to \u009byou"}
 "#;
-    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\n").await, ran(1, expected, ""));
+    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\nHELLO 3\n").await, ran(1, expected, ""));
 }
 
 #[tokio::test]
@@ -285,8 +294,8 @@ async fn listen_prints_messages() {
     let args = ["listen", "--name", "Noy", "--count", "2"];
     assert_eq!(against(dialogue, &args, b"").await, ran(0, "Elias: one\nElias: two\n", ""));
     let json = r#"{"event":"INCOMING_CONNECTION","name":"Elias"}
-{"event":"MESSAGE","from":"Elias","text":"one"}
-{"event":"MESSAGE","from":"Elias","text":"two"}
+{"event":"FROM","name":"Elias","text":"one"}
+{"event":"FROM","name":"Elias","text":"two"}
 "#;
     assert_eq!(against(dialogue, &[&args[..], &["--json"]].concat(), b"").await, ran(0, json, ""));
 }
@@ -325,6 +334,34 @@ async fn a_wrong_command_line_is_exit_code_2() {
     for args in [&["--dialect", "morse"][..], &["send", "Elias"], &["--timeout", "soon"], &["--no-such-flag"]] {
         let ran = run(args, b"").await;
         assert_eq!((ran.code, &*ran.out), (2, ""), "given {args:?}");
+    }
+}
+
+/// Compares `actual` with a file of `tests/help`. With `UPDATE_EXPECTED=1` it writes the file.
+fn check(file: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(file);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, actual).expect("the file can be written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "{file} is out of date: look at it after UPDATE_EXPECTED=1 cargo test");
+}
+
+#[tokio::test]
+async fn help_reads_well_at_every_width() {
+    let cases: [(&[&str], &str, &str); 7] = [
+        (&["--help"], "80", "main.txt"),
+        (&["--help"], "60", "main-narrow.txt"),
+        (&["-h"], "80", "main-short.txt"),
+        (&["ping", "--help"], "80", "ping.txt"),
+        (&["who", "--help"], "80", "who.txt"),
+        (&["send", "--help"], "80", "send.txt"),
+        (&["listen", "--help"], "80", "listen.txt"),
+    ];
+    for (args, columns, file) in cases {
+        let ran = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
+        assert_eq!((ran.code, &*ran.err), (0, ""), "given {args:?}");
+        check(file, &ran.out);
     }
 }
 
@@ -389,4 +426,34 @@ async fn a_name_that_cannot_be_is_not_sent() {
     }
     let ran_it = run(&["127.0.0.1:1", "--dialect", "line", "--json"], b"").await;
     assert_eq!((ran_it.code, &*ran_it.out), (2, ""));
+}
+
+#[tokio::test]
+async fn a_port_of_the_other_dialect_is_told() {
+    let err = "switchboard: ADDR does not speak the line dialect (it began with WELCOME): leave out --dialect line\n";
+    let ran_it = against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
+    assert_eq!(ran_it, ran(3, "", err));
+    let err = "switchboard: ADDR took the connection but sent no WELCOME within 50ms. \
+        Is it a port of the other dialect, or of another program?\n";
+    assert_eq!(against(".", &["--timeout", "50ms"], b"").await, ran(4, "", err));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_told_before_anything_is_sent() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["send", "Elias", ""], "nothing to send: the text is blank"),
+        (&["send", "Elias", " ", "\t"], "nothing to send: the text is blank"),
+        (&["send", "Elias", "two\nlines"], "the message has more than one line: send each line by itself"),
+        (&["--name", "Noy", "who"], "--name does nothing with who: leave it out"),
+        (&["--no-reconnect"], "--no-reconnect does nothing in a script: leave it out"),
+        (&["--dialect", "line", "--chat", "Noy"], "--chat does nothing in the line dialect: leave it out"),
+        (&["--dialect", "line", "ping"], "--dialect line does nothing with ping: leave it out"),
+        (
+            &["http://chat.example:8080/x", "who"],
+            "http://chat.example:8080/x is no address of a chat server: leave out http:// and write chat.example:8080",
+        ),
+    ];
+    for (args, why) in cases {
+        assert_eq!(run(args, b"").await, ran(2, "", &format!("switchboard: {why}\n")), "given {args:?}");
+    }
 }

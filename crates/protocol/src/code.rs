@@ -79,6 +79,22 @@ codes! {
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
 }
 
+impl Code {
+    /// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it never
+    /// answers a request. (`protocol.md` §4.4)
+    #[must_use]
+    pub const fn ends_session(self) -> bool {
+        matches!(
+            self,
+            Self::WrongProtocol
+                | Self::RegisterTimeout
+                | Self::ServerFull
+                | Self::TooManySessions
+                | Self::ServerShutdown
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -108,5 +124,11 @@ mod tests {
             assert_eq!(code.as_str().parse(), Ok(code));
             assert!(code.sentence().ends_with('.'), "{code}: a sentence ends in a full stop");
         }
+    }
+    #[test]
+    fn five_codes_end_a_session() {
+        let ending: Vec<_> = Code::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
+        let expected = ["WRONG_PROTOCOL", "REGISTER_TIMEOUT", "SERVER_FULL", "TOO_MANY_SESSIONS", "SERVER_SHUTDOWN"];
+        assert_eq!(ending, expected);
     }
 }

@@ -19,7 +19,8 @@ pub enum Argument {
     Text,
 }
 
-/// A row of the table of verbs, from which the parser, its help and its completions are made.
+/// A row of the table of verbs, from which a client makes its help, its completions and its guess at what a person means.
+/// The parser is written out by hand, and a test holds it to this table.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
     /// The word, in capitals; it matches in any case.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::reply::Reply;
 
 /// A protocol that is not ours.
@@ -28,14 +29,16 @@ impl Foreign {
     /// Looks at a line of a session without a name.
     ///
     /// A request line gives HTTP away, and so does the `Host` header that every request has (RFC 9112 §3.2): a web page
-    /// can make a browser send a request line that is over the line limit, and lines of chat after it.
+    /// can make a browser send a request line that is over the line limit, and lines of chat after it. In the line
+    /// dialect such a first line ends the session, and `Host: hi` is a name with a colon in it.
     #[must_use]
-    pub fn of_line(line: &[u8]) -> Option<Self> {
+    pub fn of_line(line: &[u8], dialect: Dialect) -> Option<Self> {
         const HOST: &[u8] = b"Host:";
         if let Some(foreign) = line.first().and_then(|&byte| Self::of_first_byte(byte)) {
             return Some(foreign);
         }
-        let has_host = line.get(..HOST.len()).is_some_and(|start| start.eq_ignore_ascii_case(HOST));
+        let has_host = dialect == Dialect::Commands
+            && line.get(..HOST.len()).is_some_and(|start| start.eq_ignore_ascii_case(HOST));
         (has_host || is_request_line(line.trim_ascii_end())).then_some(Self::Http)
     }
 
@@ -93,7 +96,13 @@ mod tests {
             (b"", None),
         ];
         for (given, expected) in cases {
-            assert_eq!(Foreign::of_line(given), *expected, "given {:?}", given.escape_ascii().to_string());
+            assert_eq!(
+                Foreign::of_line(given, Dialect::Commands),
+                *expected,
+                "given {:?}",
+                given.escape_ascii().to_string()
+            );
         }
+        assert_eq!(Foreign::of_line(b"Host: hi", Dialect::Line), None);
     }
 }

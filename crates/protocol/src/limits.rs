@@ -12,6 +12,10 @@ pub const USERNAME_MAX_BYTES: usize = 4 * USERNAME_MAX_CHARS;
 /// The longest line a client may send, in bytes with its LF: one page, so that half a line costs one page at most.
 pub const LINE_MAX_BYTES: usize = 4096;
 
+/// The longest line that a server may be set to take, in bytes with its LF, and so the longest `FROM` that a client must
+/// be ready for: as much as a server reads at once.
+pub const LINE_CEILING_BYTES: usize = 65_536;
+
 /// The longest message text, in bytes of UTF-8. The rest of a line is for the verb or the author's name, and for what a
 /// later version puts before the verb.
 pub const TEXT_MAX_BYTES: usize = 3840;
@@ -35,4 +39,5 @@ pub const FROM_OVERHEAD_BYTES: usize = "FROM : \n".len();
 // A message that is accepted must still fit in one line once its author is named, and once its target is.
 const _: () = assert!(FROM_OVERHEAD_BYTES + USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!("MSG \r\n".len() + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
+const _: () = assert!(LINE_MAX_BYTES <= LINE_CEILING_BYTES);
 const _: () = assert!("REGISTER \r\n".len() + USERNAME_MAX_BYTES <= LINE_MAX_BYTES);

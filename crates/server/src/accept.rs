@@ -26,6 +26,9 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How many connections may be in the course of being turned away.
 pub(crate) const TURNED_AWAY_MAX: usize = 64;
 
+/// How long a listener has to be without trouble before it says that it recovered.
+const RECOVERED_AFTER: Duration = Duration::from_secs(1);
+
 /// What a listener needs to open a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
@@ -39,18 +42,19 @@ pub(crate) struct Door {
 
 /// Accepts for as long as it is polled.
 pub(crate) async fn accept(listener: Listener, door: Door) {
-    let mut trouble = false;
+    let mut last_trouble: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
             Ok((stream, peer)) => {
-                if std::mem::take(&mut trouble) {
+                // One connection that comes through may be followed by the same trouble.
+                if last_trouble.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
                     tracing::warn!(target: journal::SERVER, "accepting connections again");
                 }
                 door.open(stream, peer, &listener);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if !std::mem::replace(&mut trouble, true) {
+                if last_trouble.replace(Instant::now()).is_none() {
                     tracing::warn!(
                         target: journal::SERVER,
                         %error,
@@ -76,11 +80,11 @@ impl Door {
             }
         };
         if let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
-            // It was reset before it was let in.
+            // It was reset before it was let in: the settings themselves were checked.
             tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
             return;
         }
-        let Some((id, outbox)) = self.hub.admit(dialect, Instant::now()) else { return };
+        let (id, outbox) = self.hub.admit(dialect, Instant::now());
         journal::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
         let connection = Connection::new(stream, Arc::clone(&self.hub), speaker, outbox, pass);

@@ -33,6 +33,9 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long a session that is over may take to read what it is owed: as long as a full outbox takes at 56 kbit/s.
 const DRAIN: Duration = Duration::from_secs(300);
 
+/// How long what a session said before its connection broke may take to be heard.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// How many turns a connection takes before others have theirs, where each finds something to read.
 const TURNS_PER_POLL: usize = 4;
 
@@ -67,8 +70,8 @@ struct Writing {
     written: usize,
     /// Since when the socket has taken nothing.
     stalled_since: Option<Instant>,
-    /// Whether the socket takes nothing any more.
-    broken: bool,
+    /// Since when the socket is broken, and takes nothing any more.
+    broken_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
         loop {
-            let Writing { bytes, written, stalled_since, broken } = &mut self.writing;
+            let Writing { bytes, written, stalled_since, broken_since } = &mut self.writing;
             while *written < bytes.len() {
                 match Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]) {
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -114,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Poll::Ready(Ok(_) | Err(_)) => {
                         // It hears no more, but what it said before may still be unread: reading finds its end.
                         *written = bytes.len();
-                        *broken = true;
+                        broken_since.get_or_insert_with(Instant::now);
                     }
                     Poll::Pending => {
                         stalled_since.get_or_insert_with(Instant::now);
@@ -125,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let written = std::mem::take(&mut self.writing.bytes);
             let (bytes, ending) = self.outbox.exchange(written, self.marks());
-            self.writing = Writing { bytes, broken: self.writing.broken, ..Writing::default() };
+            self.writing = Writing { bytes, broken_since: self.writing.broken_since, ..Writing::default() };
             if self.writing.bytes.is_empty() {
                 return (true, ending);
             }
@@ -134,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        let lines_max = ready!(self.lines_allowed());
+        let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_scratch(|scratch| {
             let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
             let mut unread = &backlog[taken..];
@@ -143,7 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
                 let count = buf.filled().len();
                 match read {
-                    Ok(()) if count == 0 && self.writing.broken => return Poll::Ready(Err(Closed::Reset)),
+                    Ok(()) if count == 0 && self.writing.broken_since.is_some() => {
+                        return Poll::Ready(Err(Closed::Reset));
+                    }
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
                     Ok(()) => unread = &scratch.read[..count],
                     Err(_) => return Poll::Ready(Err(Closed::Reset)),
@@ -165,28 +170,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Backlog { taken: backlog.len() - left, bytes: backlog }
                 };
             }
-            if let Some((outbox, waiting_bytes)) = turn.crowded {
-                self.pause = self.pause_for(outbox, waiting_bytes, cx);
+            if let Some(outbox) = turn.crowded {
+                self.pause = self.pause_for(outbox, cx);
             }
             Poll::Ready(Ok(()))
         })
     }
 
     /// How many lines may be taken now; not ready while this session is read later.
-    fn lines_allowed(&mut self) -> Poll<usize> {
-        if let Some(pause) = &self.pause {
-            let has_room = match pause {
-                Pause::Rate { .. } => false,
-                Pause::Crowded { outbox, .. } => outbox.is_below_soft(self.marks()),
-                Pause::OwnOutbox => self.outbox.is_below_soft(self.marks()),
+    fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
+        let marks = self.marks();
+        if let Some(pause) = &mut self.pause {
+            let is_over = match pause {
+                Pause::Rate { until } => *until <= Instant::now(),
+                Pause::Crowded { outbox, since, until } => {
+                    let crowd = outbox.hold_back(self.speaker.id, cx.waker(), marks);
+                    *until = crowd.map_or(*since, |crowd| *since + pace::delay(crowd, marks));
+                    *until <= Instant::now()
+                }
+                Pause::OwnOutbox => self.outbox.is_below_soft(marks),
             };
-            if !has_room && pause.until().is_none_or(|until| Instant::now() < until) {
+            if !is_over {
                 return Poll::Pending;
             }
-            self.pause = None;
+            self.end_pause();
         }
         let turn_lines = self.hub.settings.turn_lines;
-        let Some(line_rate) = &mut self.line_rate else { return Poll::Ready(turn_lines) };
+        let Some(line_rate) = self.line_rate.as_mut().filter(|_| self.writing.broken_since.is_none()) else {
+            return Poll::Ready(turn_lines);
+        };
         match line_rate.allowance(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
@@ -196,20 +208,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// How long this session is not read, after it added to an outbox in which `waiting_bytes` wait.
-    fn pause_for(&self, outbox: Arc<Outbox>, waiting_bytes: usize, cx: &Context<'_>) -> Option<Pause> {
+    /// How long this session is not read, after it added to an outbox above its soft mark.
+    fn pause_for(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
-        let until = Instant::now() + pace::delay(waiting_bytes, self.marks());
-        outbox.hold_back(cx.waker(), self.marks()).then_some(Pause::Crowded { outbox, until })
+        let crowd = outbox.hold_back(self.speaker.id, cx.waker(), self.marks())?;
+        let since = Instant::now();
+        Some(Pause::Crowded { outbox, since, until: since + pace::delay(crowd, self.marks()) })
+    }
+
+    fn end_pause(&mut self) {
+        if let Some(Pause::Crowded { outbox, .. }) = self.pause.take() {
+            outbox.let_go(self.speaker.id);
+        }
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
     fn end(&mut self, why: Closed) {
         self.hub.leave(self.speaker.id, why);
         self.backlog = Backlog::default();
-        self.pause = None;
+        self.end_pause();
         self.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
     }
 
@@ -233,30 +252,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
-    /// When the socket has to take something of what waits, or the session is closed as a slow consumer.
-    fn stall_deadline(&self) -> Option<Instant> {
-        self.writing.stalled_since.map(|since| since + self.hub.settings.outbox_timeout)
-    }
-
-    /// When the stage has to be over.
-    fn stage_deadline(&self) -> Option<Instant> {
-        match self.stage {
+    /// When the connection is over, whatever it still waits for, and why.
+    fn deadline(&self) -> Option<(Instant, Closed)> {
+        let Writing { stalled_since, broken_since, .. } = self.writing;
+        let stalled = stalled_since.map(|since| (since + self.hub.settings.outbox_timeout, Closed::SlowConsumer));
+        let broken = broken_since.map(|since| (since + LAST_WORDS, Closed::Reset));
+        let stage = match self.stage {
             Stage::Talking => None,
-            Stage::Draining { until, .. } | Stage::Lingering { until } => Some(until),
-        }
+            Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, Closed::Quit)),
+        };
+        [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Sets the alarm for whatever comes first. Ready once that has come.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let pause_end = self.pause.as_ref().and_then(Pause::until);
-        let Some(deadline) = [self.stall_deadline(), pause_end, self.stage_deadline()].into_iter().flatten().min()
-        else {
+        let Some(until) = self.deadline().map(|(deadline, _)| deadline).into_iter().chain(pause_end).min() else {
             self.alarm = None;
             return Poll::Pending;
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if alarm.deadline() != deadline {
-            alarm.as_mut().reset(deadline);
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if alarm.deadline() != until {
+            alarm.as_mut().reset(until);
         }
         alarm.as_mut().poll(cx)
     }
@@ -266,6 +283,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut turns = 0;
         loop {
             let (flushed, ending) = self.flush(cx);
+            // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
+            if let Some((deadline, why)) = self.deadline()
+                && deadline <= Instant::now()
+            {
+                return Poll::Ready(why);
+            }
             match (self.stage, ending) {
                 (_, Some(Ending::Now(why))) => return Poll::Ready(why),
                 (Stage::Talking, Some(Ending::Drained(why))) => {
@@ -296,13 +319,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
             if self.poll_alarm(cx).is_ready() {
-                let now = Instant::now();
-                if self.stall_deadline().is_some_and(|deadline| deadline <= now) {
-                    return Poll::Ready(Closed::SlowConsumer);
-                }
-                if self.stage_deadline().is_some_and(|deadline| deadline <= now) {
-                    return Poll::Ready(Closed::Quit);
-                }
                 continue;
             }
             if self.outbox.sleep(cx.waker(), ending, !flushed) {
@@ -325,8 +341,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
-        // However the task ended, nobody goes on speaking to a connection that is no more.
-        self.hub.leave(self.speaker.id, Closed::Reset);
+        if let Some(Pause::Crowded { outbox, .. }) = &self.pause {
+            outbox.let_go(self.speaker.id);
+        }
         self.hub.forget(self.speaker.id);
     }
 }

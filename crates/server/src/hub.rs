@@ -49,8 +49,8 @@ struct Outlet {
 pub(crate) struct Turn {
     /// How many lines were taken.
     pub(crate) lines: usize,
-    /// The fullest outbox above its soft mark that the turn added to, and how much waits there, in bytes.
-    pub(crate) crowded: Option<(Arc<Outbox>, usize)>,
+    /// The outbox above its soft mark that the turn added to, and that ended it.
+    pub(crate) crowded: Option<Arc<Outbox>>,
     /// Why the session has come to its end, if it has: no later line of it counts.
     pub(crate) over: Option<Closed>,
 }
@@ -62,22 +62,21 @@ impl Hub {
         Self { state: Mutex::new(state), settings }
     }
 
-    /// Takes in a session, or nothing once the server is being stopped.
-    pub(crate) fn admit(&self, dialect: Dialect, now: Instant) -> Option<(SessionId, Arc<Outbox>)> {
+    /// Takes in a session.
+    pub(crate) fn admit(&self, dialect: Dialect, now: Instant) -> (SessionId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::default());
-        let mut state = self.lock();
-        if state.stopping {
-            return None;
-        }
-        let id = state.board.admit(now.into_std());
-        state.outlets.insert(id, Outlet { outbox: Arc::clone(&outbox), dialect });
-        state.counts.sessions += 1;
-        drop(state);
-        self.event(id, Event::Opened);
-        Some((id, outbox))
+        let id = self.with_desk(|board, desk| {
+            let id = board.admit(now.into_std());
+            desk.outlets.insert(id, Outlet { outbox: Arc::clone(&outbox), dialect });
+            desk.counts.sessions += 1;
+            board.handle(id, Event::Opened, desk);
+            id
+        });
+        (id, outbox)
     }
 
-    /// Takes at most `lines_max` lines of `speaker` off `unread`, carries them out, and puts whom to wake in `wakers`.
+    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, carries them out, and puts whom
+    /// to wake in `wakers`.
     ///
     /// The turn ends early where it added to an outbox above its soft mark.
     pub(crate) fn turn(
@@ -92,14 +91,19 @@ impl Hub {
         let mut guard = self.lock();
         let State { board, outlets, stopping, counts } = &mut *guard;
         let mut desk = Desk::new(outlets, counts, &self.settings, wakers);
-        let mut turn = Turn { lines: 0, crowded: None, over: None };
-        if *stopping {
-            turn.over = Some(Closed::Shutdown);
-        }
-        while turn.over.is_none() && turn.lines < lines_max && desk.crowded.is_none() {
+        let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
+        let mut work = 0;
+        while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
+        {
+            if !board.has(from) || desk.last_word_to == Some(from) {
+                // Whoever took it off the board has said why.
+                turn.over = Some(Closed::Refused);
+                break;
+            }
             let registered = board.is_registered(from);
             let Some(said) = speaker.next(unread, registered, text_max_bytes) else { break };
             turn.lines += 1;
+            work += said.work();
             let answered = match said {
                 Said::Command(command) => {
                     board.handle(from, Event::Said(command), &mut desk);
@@ -113,24 +117,26 @@ impl Hub {
                 }
             };
             if answered.is_err() {
+                board.handle(from, Event::Left(Closed::SlowConsumer), &mut desk);
                 desk.close(from, Closed::SlowConsumer);
-                turn.over = Some(Closed::SlowConsumer);
-            } else if desk.last_word_to == Some(from) || !board.has(from) {
-                turn.over = turn.over.or(Some(Closed::Refused));
             }
         }
-        turn.crowded = desk.crowded.map(|(session, waiting)| (Arc::clone(&outlets[session].outbox), waiting));
+        turn.crowded = desk.crowded.map(|session| Arc::clone(&outlets[session].outbox));
         turn
     }
 
     /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
     pub(crate) fn leave(&self, id: SessionId, why: Closed) {
-        self.event(id, Event::Left(why));
+        self.with_desk(|board, desk| board.handle(id, Event::Left(why), desk));
     }
 
     /// Forgets a session whose connection is no more.
     pub(crate) fn forget(&self, id: SessionId) {
-        self.lock().outlets.remove(id);
+        self.with_desk(|board, desk| {
+            // However its task ended, nobody goes on speaking to it.
+            board.handle(id, Event::Left(Closed::Reset), desk);
+            desk.outlets.remove(id);
+        });
     }
 
     /// Closes the sessions that took no name in time.
@@ -140,29 +146,24 @@ impl Hub {
 
     /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
     pub(crate) fn stop(&self) {
-        let mut wakers = Vec::new();
-        let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        *stopping = true;
-        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
-        for session in board.sessions() {
-            desk.close(session, Closed::Shutdown);
-        }
-        drop(guard);
-        wakers.into_iter().for_each(Waker::wake);
+        self.with_desk(|board, desk| {
+            for session in board.sessions() {
+                desk.close(session, Closed::Shutdown);
+            }
+        });
+        self.lock().stopping = true;
     }
 
-    /// Closes whoever is still there, whatever waits for them, and tells how many that were.
+    /// Closes whoever is still there, and tells how many of them did not take what they were owed.
     pub(crate) fn abandon(&self) -> usize {
-        let mut wakers = Vec::new();
-        let guard = self.lock();
-        for outlet in guard.outlets.values() {
-            outlet.outbox.end(Ending::Now(Closed::Shutdown), &mut wakers);
-        }
-        let left = guard.outlets.len();
-        drop(guard);
-        wakers.into_iter().for_each(Waker::wake);
-        left
+        self.with_desk(|_, desk| {
+            let outboxes = || desk.outlets.values().map(|outlet| &outlet.outbox);
+            let owed = outboxes().filter(|outbox| outbox.owes()).count();
+            for outbox in outboxes() {
+                outbox.end(Ending::Now(Closed::Shutdown), desk.wakers);
+            }
+            owed
+        })
     }
 
     /// How many sessions there were.
@@ -170,19 +171,16 @@ impl Hub {
         self.lock().counts
     }
 
-    fn event(&self, id: SessionId, event: Event<'_>) {
-        self.with_desk(|board, desk| board.handle(id, event, desk));
-    }
-
-    fn with_desk(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>)) {
+    fn with_desk<R>(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
         let State { board, outlets, stopping, counts } = &mut *guard;
         let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
         desk.silent = *stopping;
-        work(board, &mut desk);
+        let done = work(board, &mut desk);
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
+        done
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -197,8 +195,10 @@ struct Desk<'a> {
     counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
-    /// The fullest outbox above its soft mark that was added to, and how much waits there, in bytes.
-    crowded: Option<(SessionId, usize)>,
+    /// Whose outbox above its soft mark was added to; of two, the fuller one's.
+    crowded: Option<SessionId>,
+    /// How much waits there, in bytes.
+    crowded_bytes: usize,
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
     /// Whether nothing is said any more: while the server stops, that the others leave is no news.
@@ -212,7 +212,7 @@ impl<'a> Desk<'a> {
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, counts, settings, wakers, crowded: None, last_word_to: None, silent: false }
+        Self { outlets, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
     }
 
     /// Answers a line that could not be read.
@@ -227,10 +227,8 @@ impl<'a> Desk<'a> {
         let outlet = self.outlets.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
         let pushed = outlet.outbox.append(marks, self.wakers, |queue| encode(outlet.dialect, queue))?;
-        if pushed.waiting_bytes > marks.soft_bytes
-            && self.crowded.is_none_or(|(_, fullest)| fullest < pushed.waiting_bytes)
-        {
-            self.crowded = Some((to, pushed.waiting_bytes));
+        if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
+            (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
         }
         if pushed.then == Then::Close {
             self.last_word_to = Some(to);

@@ -31,8 +31,9 @@ pub enum BindError {
     },
     /// Somebody else listens there.
     #[error(
-        "cannot listen on {address}: the port is in use, perhaps by another server. \
-         Move this one with {flag} HOST:PORT, or turn it off with {flag} none"
+        "cannot listen on {address}: the port is in use, perhaps by another server{}. \
+         Move this one with {flag} HOST:PORT, or turn it off with {flag} none",
+        if .address.starts_with("[::]") { ", or by this one ([::] takes IPv4 too)" } else { "" }
     )]
     InUse {
         /// What was asked for.

@@ -4,6 +4,7 @@
 //! stop the server. When the queue is full, lines are dropped and the server goes on.
 
 use std::fmt;
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use tracing::field::{Field, Visit};
@@ -17,46 +18,55 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::journal::{MESSAGES, SERVER, SESSIONS};
 use crate::options::LogFormat;
-
-/// A level that is none.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("log-level is {given:?}: give error, warn, info, debug, trace, off, or directives such as switchboard=debug")]
-pub struct InvalidLevel {
-    /// What was given.
-    given: String,
-}
+use crate::settings::InvalidSettings;
 
 /// How many lines may wait for standard output, before lines are dropped: two megabytes or so.
 const QUEUE_LINES: usize = 10_000;
 
 /// Writes what happens to standard output, until the guard is dropped, which waits for what is queued.
 ///
-/// `level` is a level or directives as [`EnvFilter`] reads them; `messages` has each message written down too, as the
-/// console always does.
-pub fn start(format: LogFormat, level: &str, messages: bool) -> Result<WorkerGuard, InvalidLevel> {
-    let filter = filter(level, messages || format == LogFormat::Console)?;
+/// `level` is one that [`check_level`] lets through; `messages` has each message written down too, as the console always
+/// does where it writes as much as `info`.
+///
+/// # Panics
+///
+/// Where `tracing` has a subscriber already.
+pub fn start(format: LogFormat, level: &str, messages: bool) -> WorkerGuard {
+    let format = match format {
+        LogFormat::Auto if std::io::stdout().is_terminal() => LogFormat::Console,
+        LogFormat::Auto => LogFormat::Text,
+        given => given,
+    };
+    let filter = filter(level, messages || format == LogFormat::Console);
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(std::io::stdout());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match format {
         LogFormat::Console => builder.event_format(Console).init(),
-        LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text | LogFormat::Auto => builder.init(),
     }
-    Ok(guard)
+    guard
 }
 
-fn filter(level: &str, messages: bool) -> Result<EnvFilter, InvalidLevel> {
-    let invalid = || InvalidLevel { given: level.to_owned() };
+/// Whether a level is a word that `tracing` knows, or directives as [`EnvFilter`] reads them.
+pub fn check_level(level: &str) -> Result<(), InvalidSettings> {
     // EnvFilter takes a misspelt level for the name of a module, and then writes nothing at all.
-    if level.is_empty() || (!level.contains(['=', ',']) && level.parse::<LevelFilter>().is_err()) {
-        return Err(invalid());
+    let is_word = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    let are_directives = level.contains(['=', ',']) && EnvFilter::try_new(level).is_ok();
+    if is_word || are_directives {
+        return Ok(());
     }
-    let filter = EnvFilter::try_new(level).map_err(|_| invalid())?;
-    if !messages || level == "off" {
-        return Ok(filter);
+    let allowed = "give error, warn, info, debug, trace, off, or directives such as switchboard=debug".to_owned();
+    Err(InvalidSettings { key: "log-level", value: level.to_owned(), allowed })
+}
+
+fn filter(level: &str, messages: bool) -> EnvFilter {
+    let filter = EnvFilter::new(level);
+    let wants_less_than_info = filter.max_level_hint().is_some_and(|hint| hint < LevelFilter::INFO);
+    match format!("{MESSAGES}=debug").parse() {
+        Ok(directive) if messages && !wants_less_than_info => filter.add_directive(directive),
+        _ => filter,
     }
-    let directive = format!("{MESSAGES}=debug").parse().map_err(|_| invalid())?;
-    Ok(filter.add_directive(directive))
 }
 
 /// The lines that the course systems print; for what they have no line for, one of the same shape.
@@ -168,10 +178,18 @@ mod tests {
     #[test]
     fn a_level_is_a_word_or_directives_and_a_misspelt_one_is_refused() {
         for good in ["info", "debug", "off", "warn,switchboard::sessions=debug"] {
-            assert!(filter(good, true).is_ok(), "given {good:?}");
+            assert_eq!(check_level(good), Ok(()), "given {good:?}");
         }
         for bad in ["infos", "", "a=b=c"] {
-            assert!(filter(bad, false).is_err(), "given {bad:?}");
+            assert!(check_level(bad).is_err(), "given {bad:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_asks_for_less_than_info_gets_no_messages() {
+        let cases = [("info", true), ("debug", true), ("warn", false), ("off", false)];
+        for (level, expected) in cases {
+            assert_eq!(filter(level, true).to_string().contains(MESSAGES), expected, "given {level:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! `switchboard-server`: reads its configuration, binds its listeners, and serves until it is told to stop.
 
-use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use switchboard_protocol::Dialect;
-use switchboard_server::options::{Config, LogFormat};
+use switchboard_server::options::Config;
 use switchboard_server::{Listener, logging, run};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const EXIT_RUNTIME: u8 = 1;
 /// The configuration is wrong. (A flag that is wrong is clap's 2.)
 const EXIT_CONFIG: u8 = 3;
-/// A second signal cut the drain short: what a shell gives a process that a signal ended.
+/// A second signal cut the drain short.
 const EXIT_CUT: i32 = 130;
 
 /// Files that a server needs beside its sessions: listeners, standard streams, the runtime's own.
@@ -24,15 +24,11 @@ fn main() -> ExitCode {
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
     if let Some(print) = config.print {
-        print!("{print}");
+        // Whoever reads it may have read enough.
+        let _ = std::io::stdout().write_all(print.as_bytes());
         return ExitCode::SUCCESS;
     }
-    let on_terminal = std::io::stdout().is_terminal();
-    let format = config.log_format.unwrap_or(if on_terminal { LogFormat::Console } else { LogFormat::Text });
-    let _written_to_the_end = match logging::start(format, &config.log_level, config.settings.log_messages) {
-        Ok(guard) => guard,
-        Err(error) => return fail(EXIT_CONFIG, &error),
-    };
+    let _written_to_the_end = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
     make_room(config.settings.max_sessions);
 
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -65,10 +61,6 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             listeners.push(Listener::bind(dialect, address).await?);
         }
     }
-    if listeners.is_empty() {
-        return Err("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT".into());
-    }
-
     run(listeners, config.settings, async move {
         asked_to_stop().await;
         tokio::spawn(async move {

@@ -3,17 +3,23 @@
 //! One struct is all four: clap fills it from flags and variables, serde from the file, and [`Settings::default`] is the
 //! last. They are laid over each other key by key, and each key remembers where it came from.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
+use crate::logging;
 use crate::settings::{InvalidSettings, Settings};
+
+/// The most threads that a setting may ask for: more than any machine has cores.
+const THREADS_MAX: usize = 1024;
 
 /// Where a chat server listens unless told otherwise: loopback, on the ports of the two dialects.
 const LISTEN: &str = "127.0.0.1:12345";
@@ -29,7 +35,8 @@ const LISTEN_LINE: &str = "127.0.0.1:8080";
         switchboard-server --listen 0.0.0.0:12345            for everybody on the network\n  \
         switchboard-server --config switchboard.toml --print-config\n\n\
         Join with:  switchboard --name YOU   or   nc 127.0.0.1 12345\n\n\
-        Exit codes: 0 stopped as asked; 1 it could not run; 2 a flag is wrong; 3 the configuration is wrong."
+        Exit codes: 0 stopped as asked; 1 it could not run; 2 a flag is wrong; 3 the configuration is wrong; \
+        130 a second signal cut the stop short."
 )]
 pub struct Cli {
     /// Read settings from this TOML file; its keys are the names of the flags below, without the dashes before them.
@@ -50,10 +57,12 @@ pub struct Cli {
 pub struct Options {
     /// Listen for the commands dialect here, or `none`; may be repeated [default: 127.0.0.1:12345]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     listen: Option<Vec<String>>,
 
     /// Listen for the line dialect here, or `none`; may be repeated [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_LINE", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     listen_line: Option<Vec<String>>,
 
     /// How many sessions may be open [default: 10000]
@@ -124,7 +133,7 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS")]
     threads: Option<usize>,
 
-    /// How to write what happens [default: console on a terminal, text elsewhere]
+    /// How to write what happens; auto is console on a terminal and text elsewhere [default: auto]
     #[arg(long, value_name = "FORMAT", env = "SWITCHBOARD_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
 
@@ -148,6 +157,8 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// [`LogFormat::Console`] on a terminal, [`LogFormat::Text`] elsewhere.
+    Auto,
     /// The lines that the course systems print, and how to connect.
     Console,
     /// A line of text for each event.
@@ -183,6 +194,20 @@ impl From<Time> for String {
     }
 }
 
+/// Reads one address, or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "give one address or a list of them, each as \"HOST:PORT\" or \"none\"")]
+    enum Addresses {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match Addresses::deserialize(value)? {
+        Addresses::One(address) => vec![address],
+        Addresses::Many(addresses) => addresses,
+    }))
+}
+
 /// Where the value of a setting came from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Source {
@@ -215,13 +240,26 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// The file is not TOML, or has a key or a value that no setting takes.
-    #[error("{path}: {error}", path = .path.display())]
+    #[error("{path}: {}", in_plain_words(.error), path = .path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
         /// Line, key and what is allowed.
         error: Box<toml::de::Error>,
     },
+    /// A variable has a value that its setting cannot have.
+    #[error("{variable} is {value:?}: {why}")]
+    Variable {
+        /// Which variable.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no address to listen on.
+    #[error("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT")]
+    NothingToListenOn,
     /// A setting cannot have its value.
     #[error("{error} (from {origin})")]
     Invalid {
@@ -243,8 +281,8 @@ pub struct Config {
     pub settings: Settings,
     /// How many threads serve; `None` is one for each core.
     pub threads: Option<usize>,
-    /// How what happens is written; `None` leaves it to whether there is a terminal.
-    pub log_format: Option<LogFormat>,
+    /// How what happens is written.
+    pub log_format: LogFormat,
     /// How much of it.
     pub log_level: String,
     /// The configuration as TOML with the origin of each key, if that is all that was asked for.
@@ -255,7 +293,11 @@ impl Config {
     /// Reads flags and variables of this process, and the file that they name. A flag that is wrong, `--help` and
     /// `--version` end the process, as clap does.
     pub fn from_process() -> Result<Self, ConfigError> {
-        let matches = Cli::command().get_matches();
+        let args: Vec<_> = std::env::args_os().collect();
+        let matches = match Cli::command().try_get_matches_from(&args) {
+            Ok(matches) => matches,
+            Err(error) => return Err(variable_at_fault(&error, &args).unwrap_or_else(|| error.exit())),
+        };
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self::from_cli(&cli, &matches)
     }
@@ -272,23 +314,64 @@ impl Config {
         });
         let print = cli.print_config.then(|| layers.to_string());
         let merged = layers.merged();
-        let settings = merged.settings().validated().map_err(|error| {
+        let invalid = |error: InvalidSettings| {
             let origin = layers.source(error.key).to_string();
             ConfigError::Invalid { error, origin }
-        })?;
-        let addresses = |given: Option<Vec<String>>| {
+        };
+        let settings = merged.settings().validated().map_err(invalid)?;
+        let threads = merged.threads.unwrap_or_default();
+        if threads > THREADS_MAX {
+            let allowed = format!("give 1 to {THREADS_MAX}, or 0 for one for each core");
+            return Err(invalid(InvalidSettings { key: "threads", value: threads.to_string(), allowed }));
+        }
+        let log_level = merged.log_level.unwrap_or_default();
+        logging::check_level(&log_level).map_err(invalid)?;
+        let addresses = |given: Option<Vec<String>>| -> Vec<_> {
             given.unwrap_or_default().into_iter().filter(|address| address != "none").collect()
         };
+        let (listen, listen_line) = (addresses(merged.listen), addresses(merged.listen_line));
+        if listen.is_empty() && listen_line.is_empty() {
+            return Err(ConfigError::NothingToListenOn);
+        }
         Ok(Self {
-            listen: addresses(merged.listen),
-            listen_line: addresses(merged.listen_line),
+            listen,
+            listen_line,
             settings,
-            threads: merged.threads.filter(|&threads| threads > 0),
-            log_format: merged.log_format,
-            log_level: merged.log_level.unwrap_or_default(),
+            threads: Some(threads).filter(|&threads| threads > 0),
+            log_format: merged.log_format.unwrap_or(LogFormat::Auto),
+            log_level,
             print,
         })
     }
+}
+
+/// The variable that gave clap the value it cannot use, if it was one and no flag: clap names the flag for both.
+fn variable_at_fault(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
+    let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
+    let command = Cli::command();
+    let argument = command.get_arguments().find(|argument| {
+        let flag = format!("--{}", argument.get_long().unwrap_or_default());
+        let is_flag =
+            |arg: &OsString| arg.to_str().is_some_and(|arg| arg == flag || arg.starts_with(&format!("{flag}=")));
+        let variable = argument.get_env().and_then(|variable| std::env::var(variable).ok());
+        variable.is_some_and(|given| given.split(',').any(|part| part == value)) && !args.iter().any(is_flag)
+    })?;
+    let why = match std::error::Error::source(error) {
+        Some(why) => why.to_string(),
+        None => "it cannot have this value; --help tells which it can".to_owned(),
+    };
+    let variable = argument.get_env()?.to_string_lossy().into_owned();
+    Some(ConfigError::Variable { variable, value: value.clone(), why })
+}
+
+/// What toml says of a value of the wrong kind, for people who do not write Rust.
+fn in_plain_words(error: &toml::de::Error) -> String {
+    let words = [
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    words.iter().fold(error.to_string(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 impl Options {
@@ -312,7 +395,7 @@ impl Options {
             user_timeout: Some(Time(settings.user_timeout)),
             drain_timeout: Some(Time(settings.drain_timeout)),
             threads: Some(0),
-            log_format: None,
+            log_format: Some(LogFormat::Auto),
             log_level: Some("info".to_owned()),
             log_messages: Some(settings.log_messages),
         }
@@ -404,11 +487,12 @@ mod tests {
 
     #[test]
     fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
-        let file = "max-sessions = 7\noutbox-timeout = \"5s\"\n";
+        let file = "max-sessions = 7\noutbox-timeout = \"5s\"\nlisten = \"[::1]:0\"\n";
         let config = config(Some(file), &["--max-sessions", "9", "--limit-loopback"]).expect("a good configuration");
         assert_eq!(config.settings.max_sessions, 9);
         assert_eq!(config.settings.outbox_timeout, Duration::from_secs(5));
         assert_eq!(config.settings.line_bytes, 4096);
+        assert_eq!(config.listen, ["[::1]:0"]);
         assert!(config.settings.limit_loopback);
     }
 
@@ -432,10 +516,15 @@ mod tests {
     fn a_file_with_a_fault_is_named_with_line_key_and_what_is_allowed() {
         let cases = [
             ("max-session = 3", &["unknown field `max-session`", "line 1", "`max-sessions`"][..]),
-            ("\nmax-sessions = \"many\"", &["line 2", "invalid type: string", "usize"]),
+            ("\nmax-sessions = \"many\"", &["line 2", "invalid type: string", "a whole number"]),
+            ("max-sessions = -3", &["line 1", "expected a whole number, 0 or more"]),
+            ("listen = 7", &["line 1", "give one address or a list of them"]),
+            ("log-level = \"loud\"", &["log-level is loud: give error, warn", "(from /"]),
+            ("threads = 100000", &["threads is 100000: give 1 to 1024"]),
+            ("listen = \"none\"\nlisten-line = \"none\"", &["there is nothing to listen on"]),
             ("drain-timeout = \"soon\"", &["line 1", "write a time such as 30s or 2m"]),
             ("max-sessions = 0", &["max-sessions is 0: give 1 to 65536 (from /"]),
-            ("log-format = \"xml\"", &["unknown variant `xml`", "`console`, `text`, `json`"]),
+            ("log-format = \"xml\"", &["unknown variant `xml`", "`auto`, `console`, `text`, `json`"]),
             ("max-sessions =", &["line 1"]),
         ];
         for (given, expected) in cases {
@@ -450,10 +539,9 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_variable_named_after_it() {
-        for argument in Cli::command().get_arguments() {
-            let Some(variable) = argument.get_env() else { continue };
-            let name = argument.get_id().as_str().to_uppercase();
-            assert_eq!(variable.to_string_lossy(), format!("SWITCHBOARD_{name}"));
+        for argument in Cli::command().get_arguments().filter(|argument| argument.get_id() != "print_config") {
+            let variable = argument.get_env().map(|variable| variable.to_string_lossy().into_owned());
+            assert_eq!(variable, Some(format!("SWITCHBOARD_{}", argument.get_id().as_str().to_uppercase())));
         }
     }
 }

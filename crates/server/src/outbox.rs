@@ -7,8 +7,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use switchboard_core::{Closed, Full};
+use switchboard_core::{Closed, Full, SessionId};
 use switchboard_protocol::Then;
+use switchboard_protocol::limits::LINE_MAX_BYTES;
 
 use crate::buffers;
 
@@ -43,16 +44,59 @@ struct Inner {
     /// What its connection took and the socket did not, in bytes.
     in_flight: usize,
     ending: Option<Ending>,
-    /// Its connection, while that sleeps.
-    sleeper: Option<Waker>,
-    /// Sessions that are read later because of what waits here.
-    held_back: Vec<Waker>,
+    /// Its connection, and what that sleeps for.
+    waker: Option<Waker>,
+    sleep: Sleep,
+    /// Sessions that are read later because of what waits here, the longest held first.
+    held_back: Vec<(SessionId, Waker)>,
+}
+
+/// What a connection has to be woken for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Sleep {
+    /// Nothing: it is awake, and will look.
+    #[default]
+    Awake,
+    /// An end, or something to write.
+    Idle,
+    /// An end: its socket takes nothing, so more to write is no news.
+    Blocked,
 }
 
 impl Inner {
     fn waiting_bytes(&self) -> usize {
         self.queue.len() + self.in_flight
     }
+
+    fn is_below_soft(&self, marks: Marks) -> bool {
+        self.waiting_bytes() <= marks.soft_bytes || self.ending.is_some()
+    }
+
+    fn wake(&mut self, wakers: &mut Vec<Waker>) {
+        if std::mem::take(&mut self.sleep) != Sleep::Awake {
+            wakers.extend(self.waker.clone());
+        }
+    }
+
+    fn let_go(&mut self, who: SessionId) {
+        self.held_back.retain(|(held, _)| *held != who);
+    }
+
+    /// Lets as many go as there is room for the lines of, so that a crowd does not fill at once what was emptied.
+    fn release(&mut self, marks: Marks) -> Vec<Waker> {
+        let Some(room) = marks.soft_bytes.checked_sub(self.waiting_bytes()) else { return Vec::new() };
+        let count = self.held_back.len().min(1 + room / LINE_MAX_BYTES);
+        self.held_back.drain(..count).map(|(_, waker)| waker).collect()
+    }
+}
+
+/// How crowded an outbox above its soft mark is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    /// How much waits there, in bytes.
+    pub(crate) waiting_bytes: usize,
+    /// How many sessions are read later because of it.
+    pub(crate) fillers: usize,
 }
 
 /// What waits after a reply went in.
@@ -74,20 +118,26 @@ impl Outbox {
         encode: impl FnOnce(&mut Vec<u8>) -> Then,
     ) -> Result<Pushed, Full> {
         let mut inner = self.lock();
+        if matches!(inner.ending, Some(Ending::Now(_))) {
+            return Err(Full);
+        }
         if inner.queue.capacity() == 0 {
             inner.queue = buffers::take();
         }
         let before = inner.queue.len();
         let then = encode(&mut inner.queue);
         let waiting_bytes = inner.waiting_bytes();
-        if waiting_bytes > marks.hard_bytes {
+        let fits = waiting_bytes <= marks.hard_bytes;
+        if !fits {
             inner.queue.truncate(before);
-            return Err(Full);
+        } else if inner.queue.len() > before && inner.sleep == Sleep::Idle {
+            inner.wake(wakers);
         }
-        if inner.queue.len() > before {
-            wakers.extend(inner.sleeper.take());
+        if inner.queue.is_empty() {
+            // A reply for which the dialect has no words must not leave a buffer with a session that waits.
+            buffers::give_back(std::mem::take(&mut inner.queue));
         }
-        Ok(Pushed { waiting_bytes, then })
+        if fits { Ok(Pushed { waiting_bytes, then }) } else { Err(Full) }
     }
 
     /// Says how the session is to end. The first word stands, but for an end at once.
@@ -96,8 +146,8 @@ impl Outbox {
         if inner.ending.is_none() || matches!(ending, Ending::Now(_)) {
             inner.ending = Some(ending);
         }
-        wakers.extend(inner.sleeper.take());
-        wakers.append(&mut inner.held_back);
+        inner.wake(wakers);
+        wakers.extend(inner.held_back.drain(..).map(|(_, waker)| waker));
     }
 
     /// For the connection, when all that it took is written: gives it what waits, if anything does, in exchange for
@@ -105,9 +155,10 @@ impl Outbox {
     pub(crate) fn exchange(&self, written: Vec<u8>, marks: Marks) -> (Vec<u8>, Option<Ending>) {
         let (taken, ending, held_back) = {
             let mut inner = self.lock();
+            inner.sleep = Sleep::Awake;
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = taken.len();
-            let held_back = inner.release_below(marks);
+            let held_back = inner.release(marks);
             (taken, inner.ending, held_back)
         };
         buffers::give_back(written);
@@ -119,8 +170,9 @@ impl Outbox {
     pub(crate) fn progress(&self, left: usize, marks: Marks) -> Option<Ending> {
         let (ending, held_back) = {
             let mut inner = self.lock();
+            inner.sleep = Sleep::Awake;
             inner.in_flight = left;
-            let held_back = inner.release_below(marks);
+            let held_back = inner.release(marks);
             (inner.ending, held_back)
         };
         held_back.into_iter().for_each(Waker::wake);
@@ -135,41 +187,45 @@ impl Outbox {
         if inner.ending != ending || !(blocked || inner.queue.is_empty()) {
             return false;
         }
-        if !inner.sleeper.as_ref().is_some_and(|sleeper| sleeper.will_wake(waker)) {
-            inner.sleeper = Some(waker.clone());
+        if !inner.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            inner.waker = Some(waker.clone());
         }
+        inner.sleep = if blocked { Sleep::Blocked } else { Sleep::Idle };
         true
     }
 
-    /// Has `waker` woken when less waits here than the soft mark. False if that is so already.
-    pub(crate) fn hold_back(&self, waker: &Waker, marks: Marks) -> bool {
+    /// Has `waker` woken when there is room for what `who` says, and tells how crowded it is; `None` where there is room
+    /// already.
+    pub(crate) fn hold_back(&self, who: SessionId, waker: &Waker, marks: Marks) -> Option<Crowd> {
         let mut inner = self.lock();
-        if inner.waiting_bytes() <= marks.soft_bytes || inner.ending.is_some() {
-            return false;
+        if inner.is_below_soft(marks) {
+            inner.let_go(who);
+            return None;
         }
-        if !inner.held_back.iter().any(|held| held.will_wake(waker)) {
-            inner.held_back.push(waker.clone());
+        match inner.held_back.iter_mut().find(|(held, _)| *held == who) {
+            Some((_, held)) => held.clone_from(waker),
+            None => inner.held_back.push((who, waker.clone())),
         }
-        true
+        Some(Crowd { waiting_bytes: inner.waiting_bytes(), fillers: inner.held_back.len() })
+    }
+
+    /// Forgets that `who` is held back.
+    pub(crate) fn let_go(&self, who: SessionId) {
+        self.lock().let_go(who);
     }
 
     /// Whether less waits here than the soft mark.
     pub(crate) fn is_below_soft(&self, marks: Marks) -> bool {
-        let inner = self.lock();
-        inner.waiting_bytes() <= marks.soft_bytes || inner.ending.is_some()
+        self.lock().is_below_soft(marks)
+    }
+
+    /// Whether something waits here.
+    pub(crate) fn owes(&self) -> bool {
+        self.lock().waiting_bytes() > 0
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change under this lock is whole before anything can panic, so a poisoned one is as good as any.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn release_below(&mut self, marks: Marks) -> Vec<Waker> {
-        if self.held_back.is_empty() || self.waiting_bytes() > marks.soft_bytes {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.held_back)
     }
 }

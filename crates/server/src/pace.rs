@@ -6,21 +6,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outbox::{Marks, Outbox};
+use crate::outbox::{Crowd, Marks, Outbox};
 
-/// The shortest time that a session which fills an outbox is read later by: one line at a time, a thousand a second.
+/// The shortest time between two lines that go into an outbox above its soft mark: a thousand lines a second.
 const DELAY_MIN: Duration = Duration::from_millis(1);
 
-/// The delay doubles this many times between the soft mark and the hard mark: at the hard mark it is about a second.
+/// The time doubles this often between the soft mark and the hard mark: at the hard mark it is about a second.
 const DELAY_DOUBLINGS: u32 = 10;
 
-/// How long a session is read later by when `waiting_bytes` wait in an outbox that it fills: from a millisecond at the
-/// soft mark to about a second at the hard mark, doubling at even steps.
-pub(crate) fn delay(waiting_bytes: usize, marks: Marks) -> Duration {
+/// The longest that one session is read later by, however many fill the same outbox.
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a session is read later by when it is one of a crowd that fills an outbox.
+///
+/// Together they add a line a millisecond at the soft mark, and half as many at each of ten even steps up to the hard
+/// mark, so that a reader which takes anything at all is not cut, however many write to it.
+pub(crate) fn delay(Crowd { waiting_bytes, fillers }: Crowd, marks: Marks) -> Duration {
     let above = waiting_bytes.saturating_sub(marks.soft_bytes) as u128;
     let span = marks.hard_bytes.saturating_sub(marks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
-    DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS))
+    let between_lines = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
+    between_lines.saturating_mul(u32::try_from(fillers).unwrap_or(u32::MAX)).min(DELAY_MAX)
 }
 
 /// Why a session is not read for now.
@@ -28,8 +34,9 @@ pub(crate) fn delay(waiting_bytes: usize, marks: Marks) -> Duration {
 pub(crate) enum Pause {
     /// It sent its lines of this second.
     Rate { until: Instant },
-    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same.
-    Crowded { outbox: Arc<Outbox>, until: Instant },
+    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same: later still
+    /// where the crowd has grown since.
+    Crowded { outbox: Arc<Outbox>, since: Instant, until: Instant },
     /// It filled its own outbox, and nobody else waits while it does not read.
     OwnOutbox,
 }
@@ -84,9 +91,21 @@ mod tests {
     #[test]
     fn the_fuller_the_outbox_the_later_its_filler_is_read() {
         let marks = Marks { soft_bytes: 1000, hard_bytes: 2000 };
-        let cases = [(1000, 1), (1099, 1), (1100, 2), (1500, 32), (1900, 512), (2000, 1024), (9000, 1024)];
-        for (waiting_bytes, millis) in cases {
-            assert_eq!(delay(waiting_bytes, marks), Duration::from_millis(millis), "with {waiting_bytes} waiting");
+        let cases = [
+            ((1000, 1), 1),
+            ((1099, 1), 1),
+            ((1100, 1), 2),
+            ((1500, 1), 32),
+            ((1900, 1), 512),
+            ((2000, 1), 1024),
+            ((9000, 1), 1024),
+            ((1000, 50), 50),
+            ((1500, 50), 1600),
+            ((2000, 50), 10_000),
+        ];
+        for ((waiting_bytes, fillers), millis) in cases {
+            let delay = delay(Crowd { waiting_bytes, fillers }, marks);
+            assert_eq!(delay, Duration::from_millis(millis), "with {waiting_bytes} waiting, for each of {fillers}");
         }
     }
 

@@ -85,9 +85,11 @@ pub struct InvalidSettings {
 /// The shortest line that the commands dialect can work with: a name and its verb.
 const LINE_MIN_BYTES: usize = 256;
 
-/// The longest line that a setting may allow: as much as is read at once.
-const LINE_CEILING_BYTES: usize = crate::buffers::READ_BYTES;
+/// The longest time that a setting may give: Linux takes no longer one for keepalive (tcp(7)).
+const TIME_MAX: Duration = Duration::from_secs(9 * 3600);
 
+// A line of any length that may be set arrives whole in one read.
+const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
 
 impl Settings {
@@ -97,7 +99,7 @@ impl Settings {
         let users_line = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
         between("max-sessions", self.max_sessions, 1, limits::USERS_MAX)?;
         between("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX)?;
-        between("line-bytes", self.line_bytes, LINE_MIN_BYTES, LINE_CEILING_BYTES)?;
+        between("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES)?;
         between("text-bytes", self.text_bytes, 1, self.line_bytes - overhead).map_err(|error| InvalidSettings {
             allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
             ..error
@@ -117,11 +119,14 @@ impl Settings {
             ("outbox-timeout", self.outbox_timeout),
             ("keepalive", self.keepalive),
         ] {
-            if value.is_zero() || value > Duration::from_secs(32_767) {
+            if value.is_zero() || value > TIME_MAX {
                 return Err(invalid(key, value, "give more than 0 and at most 9h"));
             }
         }
-        if self.user_timeout < self.outbox_timeout || self.user_timeout > Duration::from_secs(32_767) {
+        if self.keepalive < Duration::from_secs(1) {
+            return Err(invalid("keepalive", self.keepalive, "give 1s at least: the system counts in seconds"));
+        }
+        if self.user_timeout < self.outbox_timeout || self.user_timeout > TIME_MAX {
             let allowed = format!(
                 "give at least outbox-timeout ({}) and at most 9h",
                 humantime::format_duration(self.outbox_timeout)

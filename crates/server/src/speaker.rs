@@ -22,6 +22,22 @@ pub(crate) enum Said<'a> {
     Foreign(Foreign),
 }
 
+/// How many ordinary lines of work a name is that has to be folded by the tables of Unicode: some microseconds.
+const FOLDING: usize = 64;
+
+impl Said<'_> {
+    /// How much work this is, in ordinary lines.
+    pub(crate) fn work(&self) -> usize {
+        let folded = match self {
+            Self::Command(Command::Register { name }) => name.as_str(),
+            Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
+            Self::Error(ParseError::Name(_)) => return FOLDING,
+            Self::Command(_) | Self::Nothing | Self::Error(_) | Self::Foreign(_) => return 1,
+        };
+        if folded.is_ascii() { 1 } else { FOLDING }
+    }
+}
+
 impl Speaker {
     pub(crate) fn new(id: SessionId, dialect: Dialect, line_max_bytes: usize) -> Self {
         Self { id, dialect, decoder: LineDecoder::new(line_max_bytes) }
@@ -44,7 +60,7 @@ impl Speaker {
             Ok(line) => line,
             Err(error) => return Some(Said::Error(error.into())),
         };
-        if !registered && let Some(foreign) = Foreign::of_line(line) {
+        if !registered && let Some(foreign) = Foreign::of_line(line, self.dialect) {
             return Some(Said::Foreign(foreign));
         }
         Some(match self.dialect.parse(line, registered, text_max_bytes) {

@@ -6,31 +6,53 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchboard_protocol::Dialect;
+use switchboard_protocol::{Dialect, Username, show};
 
-const EXAMPLES: &str = "\
-Examples:
-  switchboard --name Noy --chat Elias         chat with Elias on this machine
-  switchboard chat.example:12345 --name Noy   chat on another one
-  printf 'WHO\\nPING\\n' | switchboard          a script: one reply a line
-  switchboard send Elias 'dinner is ready'    one message
-  switchboard listen --name Noy --json        every event as a line of JSON
+use super::failure::Failure;
 
-In a chat, what you type is said to the other side. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are commands, in any
-case; /help lists the rest. Input that is no terminal is a script: its lines are sent as they are, and each line that the
-server sends is printed.
+/// What to type, and what it is for.
+pub(crate) const EXAMPLES: [(&str, &str); 5] = [
+    ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
+    ("switchboard chat.example:12345 --name Noy", "chat on another one"),
+    ("printf 'WHO\\nPING\\n' | switchboard", "a script: one reply a line"),
+    ("switchboard send Elias 'dinner is ready'", "one message"),
+    ("switchboard listen --name Noy --json", "every event as a line of JSON"),
+];
 
-Exit codes:
-  0  all was done
-  1  the server refused something
-  2  the command line or the input cannot be used
-  3  no connection, or it was lost
-  4  no answer in time
-  5  reading input or writing output failed";
+/// How input is read; a paragraph a line.
+pub(crate) const INPUT: [&str; 2] = [
+    "In a chat, what you type is said to the other side. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are commands, \
+     in any case; /help lists the rest.",
+    "Input that is no terminal is a script: its lines are sent as they are, and each line that the server sends is printed.",
+];
+
+/// The exit codes, and what each says.
+pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
+    ("0", "all was done"),
+    ("1", "the server refused something"),
+    ("2", "the command line or the input cannot be used"),
+    ("3", "no connection, or it was lost"),
+    ("4", "no answer in time"),
+    ("5", "reading input or writing output failed"),
+    ("128+N", "ended by signal N"),
+];
+
+/// The environment variables that the program reads, and what for.
+pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
+    ("SWITCHBOARD_ADDR", "The server, where the command line names none."),
+    ("NO_COLOR", "Where it is set and not empty, nothing is coloured unless --color always asks for it."),
+    ("XDG_STATE_HOME", "Where the typed lines are kept, in switchboard/history; by default ~/.local/state."),
+];
+
+fn after_help() -> String {
+    let examples = EXAMPLES.map(|(what, about)| format!("  {what:<43} {about}\n")).concat();
+    let codes = EXIT_CODES.map(|(code, about)| format!("  {code:<5}  {about}\n")).concat();
+    format!("Examples:\n{examples}\n{}\n\nExit codes:\n{codes}", INPUT.join("\n\n"))
+}
 
 /// Chat on a Switchboard server.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, after_help = EXAMPLES, max_term_width = 120)]
+#[command(name = "switchboard", version, after_help = after_help(), max_term_width = 120)]
 pub(crate) struct Cli {
     /// The server, as HOST or HOST:PORT.
     ///
@@ -50,7 +72,7 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Register this name.
-    #[arg(long, short, global = true, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
     /// Open a chat with this user.
@@ -69,9 +91,9 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) no_reconnect: bool,
 
-    /// When to colour: `auto` is on a terminal, unless `NO_COLOR` is set.
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
-    pub(crate) color: Color,
+    /// When to colour: `auto` (the default) is on a terminal, unless `NO_COLOR` is set.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) color: Option<Color>,
 
     /// How long to wait for the connection, and for an answer.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true, value_name = "TIME")]
@@ -79,9 +101,8 @@ pub(crate) struct Options {
 }
 
 /// When to colour.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Color {
-    #[default]
     Auto,
     Always,
     Never,
@@ -107,6 +128,8 @@ pub(crate) enum Action {
     },
     /// Send one message, as --name or as a guest.
     Send {
+        #[command(flatten)]
+        name: Named,
         /// Whom to.
         user: String,
         /// What to say; words are joined by spaces.
@@ -117,6 +140,8 @@ pub(crate) enum Action {
     Listen {
         #[command(flatten)]
         at: At,
+        #[command(flatten)]
+        name: Named,
         /// End after so many messages.
         #[arg(long, value_name = "N")]
         count: Option<u64>,
@@ -130,6 +155,14 @@ pub(crate) enum Action {
     Man,
 }
 
+/// Who we are, after a subcommand.
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// Register this name, and not that of a guest.
+    #[arg(long, short, value_name = "NAME")]
+    name: Option<String>,
+}
+
 /// The server, after a subcommand.
 #[derive(Args, Debug)]
 pub(crate) struct At {
@@ -140,16 +173,64 @@ pub(crate) struct At {
 
 impl Cli {
     pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(args)
+        let mut cli = Self::try_parse_from(args)?;
+        if let Some(Action::Send { name, .. } | Action::Listen { name, .. }) = &mut cli.action
+            && name.name.is_some()
+        {
+            cli.options.name = name.name.take();
+        }
+        Ok(cli)
+    }
+
+    /// Which option, if any, was given and does nothing in this way of using the program, and which way that is.
+    pub(crate) fn useless(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
+        let (way, useful): (_, &[&str]) = match &self.action {
+            Some(Action::Ping { .. }) => ("with ping", &["--json"]),
+            Some(Action::Who { .. }) => ("with who", &["--json"]),
+            Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
+            Some(Action::Listen { .. }) => ("with listen", &["--name", "--json"]),
+            Some(Action::Completions { .. }) => ("with completions", &[]),
+            Some(Action::Man) => ("with man", &[]),
+            None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
+            None if is_interactive => ("at a terminal", &["--name", "--chat", "--no-reconnect", "--color"]),
+            None => ("in a script", &["--name", "--chat", "--json"]),
+        };
+        let Options { name, chat, dialect, json, no_reconnect, color, timeout: _ } = &self.options;
+        let given = [
+            ("--name", name.is_some()),
+            ("--chat", chat.is_some()),
+            ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
+            ("--json", *json),
+            ("--no-reconnect", *no_reconnect),
+            ("--color", color.is_some()),
+        ];
+        let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !useful.contains(option))?;
+        Some((option, way))
+    }
+
+    /// The server as it was given, if it looks like a name that was meant for `--name`.
+    pub(crate) fn name_for_addr(&self) -> Option<&str> {
+        let addr = self.given_addr();
+        (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
     /// The server's address, as HOST:PORT.
-    pub(crate) fn addr(&self) -> String {
+    pub(crate) fn addr(&self) -> Result<String, Failure> {
+        let addr = self.given_addr();
+        if let Some((scheme, rest)) = addr.split_once("://") {
+            let rest = rest.split('/').next().unwrap_or(rest);
+            let why = format!("{addr} is no address of a chat server: leave out {scheme}:// and write {rest}");
+            return Err(Failure::Usage(show::safe(&why).into_owned()));
+        }
+        Ok(with_port(addr, self.options.dialect))
+    }
+
+    fn given_addr(&self) -> &str {
         let own = match &self.action {
             Some(Action::Ping { at, .. } | Action::Who { at } | Action::Listen { at, .. }) => at.addr.as_deref(),
             Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
         };
-        with_port(own.unwrap_or(&self.addr), self.options.dialect)
+        own.unwrap_or(&self.addr)
     }
 }
 
@@ -217,7 +298,60 @@ mod tests {
         for (given, expected) in cases {
             let args = std::iter::once("switchboard").chain(given.iter().copied()).map(OsString::from);
             let cli = Cli::read(args).unwrap_or_else(|error| panic!("{given:?}: {error}"));
-            assert_eq!(cli.addr(), expected, "given {given:?}");
+            assert_eq!(cli.addr().expect("an address"), expected, "given {given:?}");
+        }
+    }
+
+    fn read(args: &[&str]) -> Cli {
+        let args = std::iter::once("switchboard").chain(args.iter().copied()).map(OsString::from);
+        Cli::read(args).expect("a good command line")
+    }
+
+    #[test]
+    fn a_name_may_stand_before_or_after_a_subcommand() {
+        for args in [&["--name", "Noy", "listen"], &["listen", "--name", "Noy"]] {
+            assert_eq!(read(args).options.name.as_deref(), Some("Noy"), "given {args:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_does_nothing_is_found() {
+        let cases: [(&[&str], Option<&str>, Option<&str>); 16] = [
+            // What is given, what does nothing at a terminal, and what in a script.
+            (&[], None, None),
+            (&["--name", "Noy", "--chat", "Elias"], None, None),
+            (&["--no-reconnect"], None, Some("--no-reconnect")),
+            (&["--color", "auto"], None, Some("--color")),
+            (&["--json"], Some("--json"), None),
+            (&["--dialect", "line", "--name", "Noy"], None, None),
+            (&["--dialect", "line", "--chat", "Noy"], Some("--chat"), Some("--chat")),
+            (&["--dialect", "line", "--color", "never"], Some("--color"), Some("--color")),
+            (&["--dialect", "line", "who"], Some("--dialect line"), Some("--dialect line")),
+            (&["--name", "Noy", "who"], Some("--name"), Some("--name")),
+            (&["--name", "Noy", "ping", "--json"], Some("--name"), Some("--name")),
+            (&["--name", "Noy", "listen", "--json"], None, None),
+            (&["--name", "Noy", "send", "Elias", "hi", "--json"], None, None),
+            (&["--chat", "Elias", "listen"], Some("--chat"), Some("--chat")),
+            (&["--no-reconnect", "listen"], Some("--no-reconnect"), Some("--no-reconnect")),
+            (&["man", "--json"], Some("--json"), Some("--json")),
+        ];
+        for (given, terminal, script) in cases {
+            let found = |is_interactive| read(given).useless(is_interactive).map(|(option, _)| option);
+            assert_eq!((found(true), found(false)), (terminal, script), "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_scheme_is_none() {
+        let error = read(&["http://chat.example:8080/x"]).addr().expect_err("no address").to_string();
+        let expected = "leave out http:// and write chat.example:8080";
+        assert_eq!(error, format!("http://chat.example:8080/x is no address of a chat server: {expected}"));
+    }
+
+    #[test]
+    fn what_looks_like_a_name_may_have_been_meant_as_one() {
+        for (given, expected) in [("Noy", Some("Noy")), ("chat.example", None), ("::1", None), ("a:1", None)] {
+            assert_eq!(read(&[given]).name_for_addr(), expected, "given {given}");
         }
     }
 }

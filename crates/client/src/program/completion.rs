@@ -1,4 +1,5 @@
-//! What Tab completes: verbs, slash commands, and after `CONNECT` the names that have been seen.
+//! What Tab completes: verbs, slash commands, and after `CONNECT` the names that have been seen: those that the last `WHO`
+//! gave, and those that spoke or opened a chat since.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +14,10 @@ use switchboard_protocol::show;
 use super::terminal::Gate;
 use super::typed::SLASHES;
 
-/// The names that `WHO` gave, shared between the session, which learns them, and the editor, which completes them.
+/// Names that were seen beside those that `WHO` gave, at most; a server can make up any number.
+const SEEN_MAX: usize = 1000;
+
+/// The names that were seen, shared between the session, which learns them, and the editor, which completes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names(Arc<Mutex<Vec<String>>>);
 
@@ -22,6 +26,14 @@ impl Names {
     pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let names = names.filter(|name| !name.chars().any(show::steers)).map(str::to_owned).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// Remembers one more, if it is news and there is room.
+    pub(crate) fn add(&self, name: &str) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < SEEN_MAX && !name.chars().any(show::steers) && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
     }
 
     fn beginning_with(&self, start: &str) -> Vec<String> {
@@ -33,12 +45,13 @@ impl Names {
 /// What the editor asks while a line is being typed.
 #[derive(Debug)]
 pub(crate) struct Assistant {
-    names: Names,
+    /// None where there are no verbs, as in the line dialect.
+    names: Option<Names>,
     gate: Arc<Gate>,
 }
 
 impl Assistant {
-    pub(crate) fn new(names: Names, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(names: Option<Names>, gate: Arc<Gate>) -> Self {
         Self { names, gate }
     }
 }
@@ -47,7 +60,11 @@ impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(complete(&line[..pos], &self.names))
+        let typed = &line[..pos];
+        Ok(match &self.names {
+            Some(names) => complete(typed, names),
+            None => (0, slashes_beginning_with(typed).collect()),
+        })
     }
 }
 
@@ -82,9 +99,15 @@ fn commands_beginning_with(start: &str) -> Vec<String> {
     let end = |argument| if argument == Argument::None { "" } else { " " };
     let verbs = VERBS.iter().map(|verb| format!("{}{}", verb.word, end(verb.argument)));
     let with_slash = VERBS.iter().map(|verb| format!("/{}{}", verb.word.to_lowercase(), end(verb.argument)));
-    let slashes = SLASHES.iter().map(|(word, _)| (*word).to_owned());
-    let all = verbs.chain(slashes).chain(with_slash.filter(|_| start.starts_with('/')));
-    all.filter(|word| !start.is_empty() && begins(word)).collect()
+    let verbs = verbs.filter(|word| begins(word) && !start.is_empty());
+    let with_slash = with_slash.filter(|word| begins(word) && start.starts_with('/'));
+    verbs.chain(slashes_beginning_with(start)).chain(with_slash).collect()
+}
+
+/// The slash commands that begin with `start`, which is not empty, in any case.
+fn slashes_beginning_with(start: &str) -> impl Iterator<Item = String> {
+    let begins = |word: &str| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    SLASHES.iter().filter(move |(word, _)| !start.is_empty() && begins(word)).map(|(word, _)| (*word).to_owned())
 }
 
 #[cfg(test)]
@@ -94,7 +117,10 @@ mod tests {
     #[test]
     fn verbs_slash_commands_and_names_are_completed() {
         let names = Names::default();
-        names.set(["Noy", "Nadia", "Elias", "E\u{202e}vil"].into_iter());
+        names.set(["Noy", "Nadia", "E\u{202e}vil"].into_iter());
+        for seen in ["Elias", "Noy", "E\u{202e}vil"] {
+            names.add(seen);
+        }
         let cases: &[(&str, usize, &[&str])] = &[
             ("", 0, &[]),
             ("w", 0, &["WHO"]),
@@ -115,6 +141,13 @@ mod tests {
                 (*at, expected.iter().map(|&word| word.to_owned()).collect()),
                 "given {given:?}"
             );
+        }
+    }
+
+    #[test]
+    fn where_there_are_no_verbs_none_is_completed() {
+        for (given, expected) in [("w", &[][..]), ("/h", &["/help"]), ("", &[])] {
+            assert_eq!(slashes_beginning_with(given).collect::<Vec<_>>(), expected, "given {given:?}");
         }
     }
 }

@@ -4,8 +4,9 @@ use std::io::{self, Write as _};
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use clap_mangen::Man;
 
-use super::args::Cli;
+use super::args::{Cli, ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT};
 
 /// Prints what completes the command line in `shell`.
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
@@ -15,9 +16,80 @@ pub(crate) fn completions(shell: Shell) -> io::Result<()> {
     io::stdout().lock().write_all(&script)
 }
 
-/// Prints the manual page.
+/// Prints the manual page: one for all subcommands.
 pub(crate) fn man() -> io::Result<()> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    write_man(&mut page)?;
     io::stdout().lock().write_all(&page)
+}
+
+fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    let main = Man::new(command.clone());
+    main.render_title(page)?;
+    main.render_name_section(page)?;
+    main.render_synopsis_section(page)?;
+    main.render_description_section(page)?;
+    for paragraph in INPUT {
+        writeln!(page, ".PP\n{}", roff(paragraph))?;
+    }
+    main.render_options_section(page)?;
+    writeln!(page, ".SH SUBCOMMANDS")?;
+    for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+        let usage = subcommand.render_usage().to_string();
+        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(page, ".SS \"{}\"\n{}.", roff(usage.trim_start_matches("Usage: ")), roff(&about))?;
+        let mut options = Vec::new();
+        Man::new(subcommand.clone()).render_options_section(&mut options)?;
+        // Its heading goes, and what stands before that.
+        let options = String::from_utf8_lossy(&options);
+        let (_, options) = options.split_once(".SH OPTIONS\n").unwrap_or_default();
+        write!(page, "{options}")?;
+    }
+    writeln!(page, ".SH ENVIRONMENT")?;
+    for (variable, about) in ENVIRONMENT {
+        writeln!(page, ".TP\n{variable}\n{}", roff(about))?;
+    }
+    writeln!(page, ".SH \"EXIT STATUS\"")?;
+    for (code, about) in EXIT_CODES {
+        writeln!(page, ".TP\n{code}\n{}", roff(about))?;
+    }
+    writeln!(page, ".SH EXAMPLES")?;
+    for (what, about) in EXAMPLES {
+        writeln!(page, ".TP\n.nf\n{}\n.fi\n{}", roff(what), roff(about))?;
+    }
+    main.render_version_section(page)
+}
+
+/// `text` as roff prints it: nothing in it begins a request or an escape, and a hyphen can be copied as one.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_has_every_option_of_every_subcommand() {
+        let mut page = Vec::new();
+        write_man(&mut page).expect("memory takes it");
+        let page = String::from_utf8(page).expect("it is UTF-8");
+        let mut command = Cli::command();
+        command.build();
+        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+            let start = format!(".SS \"switchboard {}", subcommand.get_name());
+            let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{start} is not in\n{page}"));
+            let section = rest.split("\n.S").next().expect("there is a first part");
+            for option in subcommand.get_arguments().filter_map(|argument| argument.get_long()) {
+                let option = format!("\\-\\-{}", option.replace('-', "\\-"));
+                assert!(section.contains(&option), "{option} is not in\n{section}");
+            }
+        }
+        for part in [".SH ENVIRONMENT", "SWITCHBOARD_ADDR", ".SH \"EXIT STATUS\"", ".nf\nprintf"] {
+            assert!(page.contains(part), "{part} is not in\n{page}");
+        }
+    }
 }

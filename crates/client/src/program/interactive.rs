@@ -2,18 +2,27 @@
 //!
 //! The session is in one of two phases: it talks, or it is getting the connection back. In both, what the person types
 //! and what the server says are waited for at once, and the person can always leave.
+//!
+//! It reads the server's lines one by one and not through a [`Client`](switchboard_client::Client), because what a line
+//! means for the state depends on its place among all others: `CONNECT_OK Elias`, `FROM Elias: hi` and
+//! `PEER_DISCONNECTED` may come in one segment.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::future::pending;
 use std::time::Duration;
 
-use switchboard_client::{Backoff, Client, Closed, Error, Event, Events};
-use switchboard_protocol::{Code, Reply, commands, show};
-use tokio::time::{Instant, sleep};
+use switchboard_client::parts::{Backoff, Heard, Lines, open};
+use switchboard_client::{Closed, Error, Event};
+use switchboard_protocol::limits::LINE_CEILING_BYTES;
+use switchboard_protocol::{Code, Command, ParseError, Reply, Text, commands, show};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::Options;
 use super::completion::Names;
 use super::failure::{Failure, within};
+use super::outgoing::Outgoing;
+use super::signals::Signals;
 use super::terminal::{Screen, Terminal};
 use super::typed::Typed;
 use super::view::View;
@@ -24,12 +33,24 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait before connecting again. A connection that lasted so long was a good one.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// How often in a row our name may be somebody else's before we come back without it. The first times it may still be
+/// our own lost session that has it.
+const NAME_TAKEN_MAX: u32 = 4;
+
+/// How long the server may take for each answer that is still due when the person has left.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// Chats until the person leaves.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
-    let (client, events) = Client::connect_within(addr, options.timeout).await?;
+    let wire = Wire::open(addr, options).await?;
+    let mut signals = Signals::catch()?;
     let names = Names::default();
-    let (mut terminal, screen) = Terminal::start(names.clone())?;
-    let ended = chat(addr, options, (client, events), &mut terminal, screen, names).await;
+    let (mut terminal, screen) = Terminal::start(Some(names.clone()))?;
+    let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, fastrand::u64(..));
+    let ended = signals.or(chat(addr, options, wire, &mut terminal, screen, names, backoff)).await;
+    if matches!(ended, Err(Failure::Signalled(_))) {
+        terminal.dismiss().await;
+    }
     terminal.printed().await;
     ended
 }
@@ -38,25 +59,50 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
 async fn chat(
     addr: &str,
     options: &Options,
-    link: (Client, Events),
+    wire: Wire,
     terminal: &mut Terminal,
     screen: Screen,
     names: Names,
+    backoff: Backoff,
 ) -> Result<(), Failure> {
+    let view = View::new(options.color);
     let mut session = Session {
         addr,
         options,
-        view: View::new(options.color),
+        view,
         screen,
         names,
         me: None,
         peer: None,
-        backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT, fastrand::u64(..)),
+        backoff,
         todo: VecDeque::new(),
+        asked: VecDeque::new(),
+        wants_name: options.name.is_some(),
+        wants_chat: options.chat.is_some(),
+        next_chat: options.chat.clone().filter(|_| options.name.is_some()),
     };
-    session.todo.extend(options.name.iter().map(|name| format!("REGISTER {name}")));
-    session.todo.extend(options.chat.iter().map(|name| format!("CONNECT {name}")));
-    session.run(link, terminal).await
+    match (&options.name, &options.chat) {
+        // The chat is asked for once there is a name.
+        (Some(name), _) => session.todo.push_back(format!("REGISTER {name}")),
+        (None, Some(name)) => session.todo.push_back(format!("CONNECT {name}")),
+        (None, None) => {}
+    }
+    session.run(wire, terminal).await?;
+    // What was refused was shown.
+    if session.wants_name || session.wants_chat { Err(Failure::Refusals) } else { Ok(()) }
+}
+
+/// The connection.
+struct Wire {
+    lines: Lines<OwnedReadHalf>,
+    out: Outgoing,
+}
+
+impl Wire {
+    async fn open(addr: &str, options: &Options) -> Result<Self, Error> {
+        let (lines, socket) = open(&addr, options.timeout).await?;
+        Ok(Self { lines, out: Outgoing::new(socket) })
+    }
 }
 
 struct Session<'a> {
@@ -72,25 +118,34 @@ struct Session<'a> {
     backoff: Backoff,
     /// Lines to act on before those that are typed from now on.
     todo: VecDeque<String>,
+    /// What was sent and is not answered yet, in order.
+    asked: VecDeque<Asked>,
+    /// Whether `--name` asked for a name and we never had one.
+    wants_name: bool,
+    /// Whether `--chat` asked for a chat and we never were in one.
+    wants_chat: bool,
+    /// Whom `--chat` named, until there is a name to ask with.
+    next_chat: Option<String>,
 }
 
 /// Something that was asked and is not answered yet.
-struct Asking {
+struct Asked {
     /// Whether it was a command, and not just something to say.
     is_command: bool,
-    /// Who was in the chat when it was asked.
-    peer: Option<String>,
-    asked: Instant,
-    answer: Pin<Box<dyn Future<Output = Result<Reply<'static>, Failure>>>>,
+    /// The line, if it was a `REGISTER`.
+    register: Option<String>,
+    at: Instant,
+    /// Whether the person was told that the answer is late, and goes on without it.
+    is_late: bool,
 }
 
 impl Session<'_> {
-    async fn run(&mut self, mut link: (Client, Events), terminal: &mut Terminal) -> Result<(), Failure> {
+    async fn run(&mut self, mut wire: Wire, terminal: &mut Terminal) -> Result<(), Failure> {
         let connected = format!("Connected to {}. /help shows what you can type.", show::safe(self.addr));
         self.news(connected).await;
         loop {
             let began = Instant::now();
-            let Some(closed) = self.talk(&link.0, link.1, terminal).await else { return Ok(()) };
+            let Some(closed) = self.talk(wire, terminal).await else { return Ok(()) };
             if began.elapsed() > LONGEST_WAIT {
                 self.backoff.reset();
             }
@@ -107,44 +162,65 @@ impl Session<'_> {
                 return Ok(());
             }
             match self.regain(terminal).await {
-                Some(regained) => link = regained,
+                Some(regained) => wire = regained,
                 None => return Ok(()),
             }
         }
     }
 
     /// Talks until the connection is over, or the person leaves and all that was typed is answered (`None`).
-    async fn talk(&mut self, client: &Client, mut events: Events, terminal: &mut Terminal) -> Option<Closed> {
-        let mut asking: Option<Asking> = None;
+    async fn talk(&mut self, mut wire: Wire, terminal: &mut Terminal) -> Option<Closed> {
+        self.asked.clear();
+        let mut said_why = None;
+        // When to go without the answers that are due, once the person has left.
+        let mut going: Option<Instant> = None;
         loop {
-            if asking.is_none()
-                && let Some(line) = self.todo.pop_front()
-            {
-                asking = self.act(client, &line).await;
+            let answer_due =
+                self.asked.back().filter(|asked| !asked.is_late).map(|asked| asked.at + self.options.timeout);
+            let is_free = answer_due.is_none() && wire.out.is_empty();
+            if is_free && let Some(line) = self.todo.pop_front() {
+                self.act(&mut wire.out, &line).await;
                 continue;
             }
             tokio::select! {
-                // The person first, who is slow. Events before answers: the one that came first was queued first.
+                // The person first, who is slow.
                 biased;
-                line = terminal.lines.recv(), if asking.is_none() => asking = self.act(client, &line?).await,
-                Some(event) = events.next() => match event {
-                    Event::Closed(closed) => {
-                        if asking.is_some() {
+                line = terminal.lines.recv(), if is_free => self.act(&mut wire.out, &line?).await,
+                _ = terminal.left.changed(), if going.is_none() => going = Some(Instant::now() + LAST_ANSWERS),
+                () = at(going) => return None,
+                () = wire.out.write() => {}
+                line = wire.lines.next() => match line {
+                    Ok(line) => {
+                        let is_answer = self.hear(&line, &mut said_why).await;
+                        if is_answer && going.is_some() {
+                            going = Some(Instant::now() + LAST_ANSWERS);
+                        }
+                    }
+                    Err(_) if going.is_some() => return None,
+                    Err(closed) => {
+                        if answer_due.is_some() {
                             self.trouble("the connection was lost before the last line was answered").await;
                         }
-                        return Some(closed);
+                        if self.me.is_none() {
+                            // A name that was asked for is asked for again.
+                            self.todo.extend(self.asked.drain(..).find_map(|asked| asked.register));
+                        }
+                        return Some(said_why.unwrap_or(closed));
                     }
-                    event => self.hear(event).await,
                 },
-                (asked, answer) = answered(&mut asking) => self.answer(&asked, answer).await,
+                () = at(answer_due) => {
+                    self.trouble(Failure::TimedOut(self.options.timeout)).await;
+                    self.asked.back_mut().expect("an answer is due").is_late = true;
+                }
             }
         }
     }
 
     /// Connects again, however long it takes, unless the person leaves (`None`).
-    async fn regain(&mut self, terminal: &mut Terminal) -> Option<(Client, Events)> {
+    async fn regain(&mut self, terminal: &mut Terminal) -> Option<Wire> {
         let lost_peer = self.peer.take();
         let mut why = String::new();
+        let mut times_taken = 0;
         loop {
             let wait = self.backoff.next_wait();
             self.news(format!("{why}Connecting again in {:.1} s.", wait.as_secs_f64())).await;
@@ -152,124 +228,189 @@ impl Session<'_> {
             let tried = loop {
                 tokio::select! {
                     biased;
-                    line = terminal.lines.recv() => if !line?.trim().is_empty() {
-                        self.trouble("not connected: that line was not sent").await;
+                    line = terminal.lines.recv() => if self.act_alone(&line?).await {
+                        break None;
                     },
-                    tried = &mut trying => break tried,
+                    tried = &mut trying => break Some(tried),
                 }
             };
-            match tried {
-                Ok(regained) => {
-                    let me = self.me.as_ref().map(|me| format!(" as {}", self.view.name(me)));
-                    self.news(format!("Connected again{}.", me.unwrap_or_default())).await;
-                    if let Some(peer) = lost_peer {
-                        let peer = self.view.name(&peer);
-                        self.news(format!("Your chat with {peer} is over: CONNECT {peer} opens another.")).await;
-                    }
-                    return Some(regained);
+            let (wire, registered) = match tried {
+                None => {
+                    // Another name, and a person who waits for it.
+                    (why, times_taken) = (String::new(), 0);
+                    self.backoff.reset();
+                    continue;
                 }
-                Err(Failure::Client(Error::Connect { source, .. })) => why = format!("Not yet: {}. ", source.kind()),
-                Err(failure) => why = format!("Not yet: {failure} "),
+                Some(Err(Failure::Client(Error::Connect { source, .. }))) => {
+                    why = format!("Not yet: {}. ", source.kind());
+                    continue;
+                }
+                Some(Err(failure)) => {
+                    why = format!("Not yet: {} ", sentence(failure.to_string()));
+                    continue;
+                }
+                Some(Ok(regained)) => regained,
+            };
+            match registered {
+                None => self.news("Connected again.").await,
+                Some(Ok(name)) => {
+                    self.news(format!("Connected again as {}.", self.view.name(&name))).await;
+                    self.wants_name = false;
+                    self.me = Some(name);
+                    self.todo.extend(self.next_chat.take().map(|name| format!("CONNECT {name}")));
+                }
+                Some(Err(error)) => {
+                    let is_taken = matches!(error, Error::Refused { code: Code::NameTaken, .. });
+                    times_taken += 1;
+                    if is_taken && times_taken < NAME_TAKEN_MAX {
+                        why = format!("Not yet: {} ", sentence(error.to_string()));
+                        continue;
+                    }
+                    self.trouble(error).await;
+                    self.news("Connected again, but without a name: REGISTER takes another.").await;
+                    self.me = None;
+                }
             }
+            if let Some(peer) = lost_peer {
+                let peer = self.view.name(&peer);
+                self.news(format!("Your chat with {peer} is over: CONNECT {peer} opens another.")).await;
+            }
+            return Some(wire);
         }
+    }
+
+    /// Does what a line asks for that was typed while there is no connection. Says whether it changed the name to come
+    /// back with.
+    async fn act_alone(&mut self, line: &str) -> bool {
+        match Typed::read(line, false) {
+            Typed::Nothing | Typed::Quit => {}
+            Typed::Help => self.screen.show(self.view.help()).await,
+            Typed::Command(command) => match commands::parse(command.as_bytes(), LINE_CEILING_BYTES) {
+                Ok(Some(Command::Register { name })) => {
+                    self.news(format!("You will be {}.", self.view.name(name.as_str()))).await;
+                    self.me = Some(name.to_string());
+                    self.todo.retain(|line| !is_register(line));
+                    return true;
+                }
+                Err(ParseError::Name(error)) => self.trouble(error).await,
+                _ => self.trouble("not connected: that line was not sent").await,
+            },
+            Typed::Text(_) | Typed::UnknownSlash(_) => self.trouble("not connected: that line was not sent").await,
+        }
+        false
     }
 
     /// Waits for a line to be typed, which is acted on later. Says whether there was one: else the person has left.
     async fn wants_back(&mut self, terminal: &mut Terminal) -> bool {
         self.news("Type a command to connect again.").await;
-        let line = terminal.lines.recv().await;
-        self.todo.extend(line.clone());
-        line.is_some()
+        while let Some(line) = terminal.lines.recv().await {
+            match Typed::read(&line, false) {
+                Typed::Nothing => {}
+                Typed::Help => self.screen.show(self.view.help()).await,
+                _ => {
+                    self.todo.push_back(line);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Does what a typed line asks for, or begins to.
-    async fn act(&mut self, client: &Client, line: &str) -> Option<Asking> {
-        let (client, limit) = (client.clone(), self.options.timeout);
-        let (is_command, answer): (bool, Pin<Box<dyn Future<Output = _>>>) =
-            match Typed::read(line, self.peer.is_some()) {
-                Typed::Nothing | Typed::Quit => return None,
-                Typed::Help => {
-                    self.screen.show(self.view.help()).await;
-                    return None;
-                }
-                Typed::UnknownSlash(word) => {
-                    self.trouble(format!("no such command: /{word}. /help lists what there is")).await;
-                    return None;
-                }
-                Typed::Text(_) if self.peer.is_none() => {
-                    let first = if self.me.is_none() { "REGISTER NAME, then " } else { "" };
-                    self.trouble(format!("you are in no chat: {first}CONNECT NAME opens one, WHO lists who is here"))
-                        .await;
-                    return None;
-                }
-                Typed::Text(text) => {
-                    let text = text.to_owned();
-                    (false, Box::pin(async move { within(limit, client.send(&text)).await.map(|()| Reply::MsgSent) }))
-                }
-                Typed::Command(command) => {
-                    let command = command.to_owned();
-                    (true, Box::pin(async move { within(limit, client.request(&command)).await }))
-                }
-            };
-        Some(Asking { is_command, peer: self.peer.clone(), asked: Instant::now(), answer })
+    async fn act(&mut self, out: &mut Outgoing, line: &str) {
+        let (is_command, line) = match Typed::read(line, self.peer.is_some()) {
+            Typed::Nothing | Typed::Quit => return,
+            Typed::Help => return self.screen.show(self.view.help()).await,
+            Typed::UnknownSlash(word) => {
+                return self.trouble(format!("no such command: /{word}. /help lists what there is")).await;
+            }
+            Typed::Text(_) if self.peer.is_none() => {
+                let first = if self.me.is_none() { "REGISTER NAME, then " } else { "" };
+                let why = format!("you are in no chat: {first}CONNECT NAME opens one, WHO lists who is here");
+                return self.trouble(why).await;
+            }
+            Typed::Text(text) => (false, format!("MSG {text}")),
+            Typed::Command(command) => (true, command.to_owned()),
+        };
+        if let Err(error) = Text::new(&line, LINE_CEILING_BYTES - "\n".len()) {
+            return self.trouble(error).await;
+        }
+        out.put(&line);
+        let register = is_register(&line).then_some(line);
+        self.asked.push_back(Asked { is_command, register, at: Instant::now(), is_late: false });
     }
 
-    /// Takes in what the server said of its own accord.
-    async fn hear(&mut self, event: Event) {
-        match event {
-            Event::Message { from, text } => self.screen.show(self.view.message(&from, &text)).await,
-            Event::IncomingConnection { name } => {
+    /// Takes in one line of the server. Says whether it answered something.
+    async fn hear(&mut self, line: &str, said_why: &mut Option<Closed>) -> bool {
+        match Heard::new(line) {
+            Heard::Answer(answer) => match self.asked.pop_front() {
+                Some(asked) => {
+                    self.answer(&asked, answer).await;
+                    return true;
+                }
+                None => self.quote(line).await,
+            },
+            Heard::Event(Event::Message { name, text }) => {
+                self.names.add(&name);
+                self.screen.show(self.view.message(&name, &text)).await;
+            }
+            Heard::Event(Event::IncomingConnection { name }) => {
                 let shown = self.view.name(&name);
                 self.news(format!("{shown} opened a chat with you: type to answer, DISCONNECT to leave.")).await;
-                self.peer = Some(name);
+                self.in_chat_with(name);
             }
-            Event::PeerDisconnected => {
+            Heard::Event(Event::PeerDisconnected) => {
                 let peer = self.peer.take().map_or("The other side".to_owned(), |peer| self.view.name(&peer));
                 self.news(format!("{peer} left the chat.")).await;
             }
-            Event::Unknown { line } => self.news(format!("The server says: {}", show::safe(&line))).await,
             // What ends the session is told when it has ended.
-            _ => {}
+            Heard::Event(Event::Notice { code, detail }) => *said_why = Some(Closed::WithCode { code, detail }),
+            Heard::Event(_) => self.quote(line).await,
         }
+        false
     }
 
     /// Takes in an answer.
-    async fn answer(&mut self, asking: &Asking, answer: Result<Reply<'static>, Failure>) {
+    async fn answer(&mut self, asked: &Asked, answer: Result<Reply<'static>, Error>) {
         let reply = match answer {
             Ok(reply) => reply,
-            // The event that the connection is over tells it.
-            Err(Failure::Client(Error::Closed(_))) => return,
-            Err(failure) => {
-                if let Failure::Client(Error::Refused { code: Code::NotConnected, .. }) = failure {
+            Err(error) => {
+                if let Error::Refused { code: Code::NotConnected, .. } = error {
                     self.peer = None;
                 }
-                return self.trouble(failure).await;
+                self.trouble(error).await;
+                if let Some(name) = &self.next_chat
+                    && asked.register.is_some()
+                    && self.me.is_none()
+                {
+                    let name = self.view.name(name);
+                    self.news(format!("REGISTER another name, and CONNECT {name} follows by itself.")).await;
+                }
+                return;
             }
         };
         match reply {
             Reply::RegisterOk { name } => {
                 self.news(format!("You are {}.", self.view.name(&name))).await;
                 self.me = Some(name.into_owned());
+                self.wants_name = false;
+                self.todo.extend(self.next_chat.take().map(|name| format!("CONNECT {name}")));
             }
             Reply::ConnectOk { name } => {
                 let shown = self.view.name(&name);
                 self.news(format!("You are in a chat with {shown}: type to talk, DISCONNECT to leave.")).await;
-                self.peer = Some(name.into_owned());
+                self.in_chat_with(name.into_owned());
             }
-            Reply::MsgSent if !asking.is_command => {}
+            Reply::MsgSent if !asked.is_command => {}
             Reply::DisconnectOk => {
-                let left = match &asking.peer {
-                    Some(peer) => format!("You left the chat with {}.", self.view.name(peer)),
+                let left = match self.peer.take() {
+                    Some(peer) => format!("You left the chat with {}.", self.view.name(&peer)),
                     None => "You are in no chat.".to_owned(),
                 };
-                // Somebody else may have opened a chat since.
-                if self.peer == asking.peer {
-                    self.peer = None;
-                }
                 self.news(left).await;
             }
             Reply::Pong => {
-                let round_trip = 1e3 * asking.asked.elapsed().as_secs_f64();
+                let round_trip = 1e3 * asked.at.elapsed().as_secs_f64();
                 self.news(format!("PONG in {round_trip:.1} ms.")).await;
             }
             Reply::Users { names } => {
@@ -286,6 +427,17 @@ impl Session<'_> {
         }
     }
 
+    fn in_chat_with(&mut self, name: String) {
+        self.names.add(&name);
+        self.wants_chat = false;
+        self.peer = Some(name);
+    }
+
+    /// Shows a line of the server that means nothing to us.
+    async fn quote(&self, line: &str) {
+        self.news(format!("The server says: {}", show::safe(line))).await;
+    }
+
     async fn news(&self, news: impl std::fmt::Display) {
         self.screen.show(self.view.news(news)).await;
     }
@@ -295,28 +447,52 @@ impl Session<'_> {
     }
 }
 
-/// Waits for what is being asked, which then is no more; for ever, if nothing is.
-async fn answered(asking: &mut Option<Asking>) -> (Asking, Result<Reply<'static>, Failure>) {
-    let answer = match asking {
-        Some(asking) => asking.answer.as_mut().await,
-        None => std::future::pending().await,
-    };
-    (asking.take().expect("it was just answered"), answer)
+fn is_register(line: &str) -> bool {
+    line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
 }
 
-/// One try to connect, after `wait`, and to be `me` again.
-async fn connect_again(
-    addr: &str,
-    options: &Options,
-    me: Option<String>,
-    wait: Duration,
-) -> Result<(Client, Events), Failure> {
-    sleep(wait).await;
-    let (client, events) = Client::connect_within(addr, options.timeout).await?;
-    if let Some(me) = me {
-        within(options.timeout, client.register(&me)).await?;
+/// Waits until `when`; without end, where there is no such time.
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
     }
-    Ok((client, events))
+}
+
+/// `text` with an end, so that another sentence can follow.
+fn sentence(mut text: String) -> String {
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
+/// A connection that was got back, and what came of asking for the name.
+type Regained = (Wire, Option<Result<String, Error>>);
+
+/// One try to connect, after `wait`, and to be `me` again.
+async fn connect_again(addr: &str, options: &Options, me: Option<String>, wait: Duration) -> Result<Regained, Failure> {
+    sleep(wait).await;
+    let mut wire = Wire::open(addr, options).await?;
+    let Some(me) = me else { return Ok((wire, None)) };
+    wire.out.put(&format!("REGISTER {me}"));
+    let registered = within(options.timeout, async {
+        loop {
+            tokio::select! {
+                () = wire.out.write() => {}
+                line = wire.lines.next() => match Heard::new(&line?) {
+                    Heard::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
+                    Heard::Answer(Ok(_)) => return Ok(Ok(me)),
+                    Heard::Answer(Err(refused)) => return Ok(Err(refused)),
+                    Heard::Event(Event::Notice { code, detail }) => return Err(Closed::WithCode { code, detail }.into()),
+                    // Nothing else is said to somebody without a name.
+                    Heard::Event(_) => {}
+                },
+            }
+        }
+    });
+    let registered = registered.await?;
+    Ok((wire, Some(registered)))
 }
 
 #[cfg(test)]
@@ -331,18 +507,29 @@ mod tests {
     /// Plays what a person types (`>`) and sees (`<`; a line that ends in `…` goes on as it likes), against a server
     /// that plays its own side of it.
     async fn play<const N: usize>(server: [&'static str; N], args: &[&str], person: &str) -> Result<(), Failure> {
+        play_with(server, args, person, Duration::from_millis(20)).await
+    }
+
+    /// The same, with waits of at most `wait` before connecting again.
+    async fn play_with<const N: usize>(
+        server: [&'static str; N],
+        args: &[&str],
+        person: &str,
+        wait: Duration,
+    ) -> Result<(), Failure> {
         let playing = async {
             let server = Fake::play(server).await;
             let addr = server.addr.to_string();
             let args = ["switchboard", "--color", "never"].iter().chain(args).map(Into::into);
             let options = Cli::read(args).expect("a good command line").options;
-            let link = Client::connect(&*addr).await.expect("the fake server says WELCOME");
+            let wire = Wire::open(&addr, &options).await.expect("the fake server says WELCOME");
             let (mut terminal, screen, typed, mut shown) = Terminal::fake();
-            let chatting = chat(&addr, &options, link, &mut terminal, screen, Names::default());
+            let backoff = Backoff::new(wait / 10, wait, 0);
+            let chatting = chat(&addr, &options, wire, &mut terminal, screen, Names::default(), backoff);
             let at_terminal = async {
                 for line in person.lines().map(str::trim).filter(|line| !line.is_empty()) {
                     if let Some(line) = line.strip_prefix("> ") {
-                        typed.send(line.to_owned()).expect("the session takes lines");
+                        typed.0.send(line.to_owned()).await.expect("the session takes lines");
                         continue;
                     }
                     let expected = line.strip_prefix("< ").expect("a line is typed or seen");
@@ -480,5 +667,186 @@ mod tests {
             < * Ctrl-D or /quit leaves.";
         let ended = play(["< WELCOME"], &["--no-reconnect"], person).await;
         assert!(matches!(ended, Err(Failure::Client(Error::Closed(Closed::ByServer)))), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_one_segment_is_shown_in_its_order() {
+        let server = "
+            < WELCOME
+            > CONNECT Elias
+            <| CONNECT_OK Elias\\nFROM Elias: greetings\\nPEER_DISCONNECTED\\n
+            > CONNECT Ada
+            < CONNECT_OK Ada
+            > DISCONNECT
+            <| DISCONNECT_OK\\nINCOMING_CONNECTION Elias\\n
+            > MSG hi
+            < MSG_SENT
+            > PING
+            < PONG
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+            < Elias: greetings
+            < * Elias left the chat.
+            > hello?
+            < ! you are in no chat: REGISTER NAME, then CONNECT NAME opens one, WHO lists who is here
+            > CONNECT Ada
+            < * You are in a chat with Ada: type to talk, DISCONNECT to leave.
+            > DISCONNECT
+            < * You left the chat with Ada.
+            < * Elias opened a chat with you: type to answer, DISCONNECT to leave.
+            > hi
+            > PING
+            < * PONG in…";
+        play([server], &["--chat", "Elias"], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_name_taken_comes_back_without_it() {
+        const TAKEN: &str = "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            .";
+        let last = "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            > REGISTER Ada
+            < REGISTER_OK Ada
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < * You are Noy.
+            < ! the server closed the connection
+            < * Connecting again in…
+            < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
+            < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
+            < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
+            < ! NAME_TAKEN: Somebody else has that name: choose another.
+            < * Connected again, but without a name: REGISTER takes another.
+            > REGISTER Ada
+            < * You are Ada.";
+        let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
+        play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_was_asked_for_when_the_connection_was_lost_is_asked_for_again() {
+        let second = "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! the connection was lost before the last line was answered
+            < ! the server closed the connection
+            < * Connecting again in…
+            < * Connected again.
+            < * You are Noy.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        let args = ["--name", "Noy", "--chat", "Elias"];
+        play(["< WELCOME\n> REGISTER Noy", second], &args, person).await.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn another_name_and_help_may_be_asked_for_while_there_is_no_connection() {
+        let server = "
+            < WELCOME
+            > REGISTER Ada
+            < REGISTER_OK Ada
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! the connection was lost before the last line was answered
+            < ! the server closed the connection
+            < * Connecting again in…
+            < * Not yet: the server closed the connection. Connecting again in…
+            > /help
+            <   REGISTER NAME …
+            > REGISTER no name
+            < ! name has ' '…
+            > REGISTER Ada
+            < * You will be Ada.
+            < * Connecting again in…
+            < * Connected again as Ada.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        let first = "< WELCOME\n> REGISTER Noy";
+        let slow = Duration::from_secs(5);
+        let ended = play_with([first, "", server], &["--name", "Noy", "--chat", "Elias"], person, slow).await;
+        ended.expect("it ends well");
+    }
+
+    #[tokio::test]
+    async fn the_chat_of_the_command_line_waits_for_a_name() {
+        let refused = "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            > WHO
+            < USERS Noy
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! NAME_TAKEN: Somebody else has that name: choose another.
+            < * REGISTER another name, and CONNECT Elias follows by itself.
+            > WHO
+            < * Here: Noy.";
+        let args = ["--name", "Noy", "--chat", "Elias"];
+        let ended = play([refused], &args, person).await;
+        assert!(matches!(ended, Err(Failure::Refusals)), "the command line asked for more: {ended:?}");
+
+        let another = "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            > REGISTER Ada
+            < REGISTER_OK Ada
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            < ! NAME_TAKEN: Somebody else has that name: choose another.
+            < * REGISTER another name, and CONNECT Elias follows by itself.
+            > REGISTER Ada
+            < * You are Ada.
+            < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        play([another], &args, person).await.expect("it has both now");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_keeps_nobody_from_leaving() {
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            > PING";
+        let began = Instant::now();
+        play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], person).await.expect("it ends well");
+        assert!(began.elapsed() < PATIENCE / 2, "it took {:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_late_is_said_to_be_and_finds_its_question() {
+        let server = "
+            < WELCOME
+            > WHO
+            > PING
+            < USERS Noy
+            < PONG
+            .";
+        let person = "
+            < * Connected to ADDR. /help shows what you can type.
+            > WHO
+            < ! no answer within 500ms: the server may be busy; --timeout sets how long to wait
+            > PING
+            < * Here: Noy.
+            < * PONG in…";
+        play([server], &["--timeout", "500ms"], person).await.expect("it ends well");
     }
 }

@@ -4,8 +4,10 @@
 //! end of input the server is told so, and what it has left to say is read until it closes.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::time::Duration;
 
-use switchboard_client::{Closed, Lines, dial};
+use switchboard_client::Closed;
+use switchboard_client::parts::{Lines, dial};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::show;
 use tokio::io::AsyncWriteExt as _;
@@ -13,10 +15,17 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 
 use super::args::Options;
-use super::completion::Names;
 use super::failure::Failure;
-use super::terminal::Terminal;
+use super::outgoing::Outgoing;
+use super::signals::Signals;
+use super::terminal::{Screen, Terminal};
 use super::{output, pump};
+
+/// What `/help` shows.
+const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
+
+/// How long a server may take no line when the person has left.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Chats, at a terminal or from a script.
 pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), Failure> {
@@ -27,9 +36,9 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
     let (read_half, socket) = dial(&addr, options.timeout).await?.into_split();
     let (lines, first) = (Lines::new(read_half), format!("{name}\n").into_bytes());
     if is_interactive {
-        at_terminal(lines, socket, &first, options).await
+        at_terminal(addr, lines, socket, &first, options).await
     } else {
-        from_script(lines, socket, first, options).await
+        from_script(addr, lines, socket, first, options).await
     }
 }
 
@@ -63,6 +72,7 @@ fn is_refusal(line: &str) -> bool {
 }
 
 async fn from_script(
+    addr: &str,
     mut lines: Lines<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
     name: Vec<u8>,
@@ -74,7 +84,7 @@ async fn from_script(
         sent
     };
     let mut sending = std::pin::pin!(sending);
-    let (mut has_sent, mut has_refused) = (false, false);
+    let (mut has_sent, mut has_heard, mut has_refused) = (false, false, false);
     let closed = loop {
         tokio::select! {
             sent = &mut sending, if !has_sent => {
@@ -82,7 +92,13 @@ async fn from_script(
                 has_sent = true;
             }
             line = lines.next() => match line {
-                Ok(line) => has_refused |= shown(&line)?,
+                Ok(line) => {
+                    if !has_heard {
+                        check_first(addr, &line)?;
+                    }
+                    has_heard = true;
+                    has_refused |= shown(&line)?;
+                }
                 Err(closed) => break closed,
             },
             () = sleep(options.timeout), if has_sent => return Err(Failure::TimedOut(options.timeout)),
@@ -102,6 +118,7 @@ fn shown(line: &str) -> io::Result<bool> {
 }
 
 async fn at_terminal(
+    addr: &str,
     mut lines: Lines<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
     name: &[u8],
@@ -109,18 +126,42 @@ async fn at_terminal(
 ) -> Result<(), Failure> {
     socket.write_all(name).await.map_err(Failure::Io)?;
     let welcome = timeout(options.timeout, lines.next()).await.map_err(|_| Failure::TimedOut(options.timeout))??;
+    check_first(addr, &welcome)?;
     if shown(&welcome)? {
         return Err(Failure::Refusals);
     }
-    let (mut terminal, screen) = Terminal::start(Names::default())?;
+    let mut signals = Signals::catch()?;
+    let (mut terminal, screen) = Terminal::start(None)?;
+    let ended = signals.or(chat(lines, Outgoing::new(socket), &mut terminal, screen)).await;
+    if matches!(ended, Err(Failure::Signalled(_))) {
+        terminal.dismiss().await;
+    }
+    terminal.printed().await;
+    ended
+}
+
+/// Chats until the person at `terminal` leaves.
+async fn chat(
+    mut lines: Lines<OwnedReadHalf>,
+    mut out: Outgoing,
+    terminal: &mut Terminal,
+    screen: Screen,
+) -> Result<(), Failure> {
+    let mut has_left = false;
     loop {
         tokio::select! {
             biased;
-            line = terminal.lines.recv() => {
+            line = terminal.lines.recv(), if out.is_empty() => {
                 let Some(line) = line else { break };
-                // Why it cannot be sent is for the reading side to find out.
-                let _ = socket.write_all(format!("{line}\n").as_bytes()).await;
+                match line.trim() {
+                    "/help" => screen.show(HELP.to_owned()).await,
+                    _ => out.put(&line),
+                }
             }
+            _ = terminal.left.changed(), if !has_left => has_left = true,
+            // Each wait for a server that takes no line is a new one, so whoever has typed many can have them all sent.
+            () = sleep(LAST_LINES), if has_left => break,
+            () = out.write() => {}
             line = lines.next() => match line {
                 Ok(line) => screen.show(show::safe(&line).into_owned()).await,
                 Err(closed) => {
@@ -131,15 +172,25 @@ async fn at_terminal(
             },
         }
     }
-    let _ = socket.shutdown().await;
-    drop(screen);
-    terminal.printed().await;
+    out.shut_down().await;
     Ok(())
+}
+
+/// Says so where the server's first line is that of the other dialect.
+fn check_first(addr: &str, line: &str) -> Result<(), Failure> {
+    match line {
+        "WELCOME" => Err(Failure::WrongDialect { addr: addr.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
     use super::*;
+    use crate::fake::{Fake, PATIENCE, Talk};
 
     #[test]
     fn a_name_that_the_server_would_close_for_is_not_sent() {
@@ -155,5 +206,48 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(checked(given), expected, "given {given:?}");
         }
+    }
+
+    /// What the server hears and the person sees, who types `typed` and leaves.
+    async fn play(server: &'static str, typed: &[&str]) -> (Result<(), Failure>, Vec<String>) {
+        let playing = async {
+            let server = Fake::play([server]).await;
+            let (read_half, socket) = dial(&server.addr, PATIENCE).await.expect("it listens").into_split();
+            let (mut terminal, screen, typist, mut shown) = Terminal::fake();
+            for line in typed {
+                typist.0.send((*line).to_owned()).await.expect("there is room");
+            }
+            drop(typist);
+            let ended = chat(Lines::new(read_half), Outgoing::new(socket), &mut terminal, screen).await;
+            server.done().await;
+            (ended, std::iter::from_fn(|| shown.try_recv().ok()).collect())
+        };
+        timeout(PATIENCE, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
+    }
+
+    #[tokio::test]
+    async fn help_is_answered_here_and_all_else_is_sent() {
+        let (ended, shown) = play("> User2: hi\n> /who\n.", &["User2: hi", "/help", "/who"]).await;
+        ended.expect("it ends well");
+        assert_eq!(shown, [HELP]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_read_keeps_nobody_from_leaving() {
+        let playing = async {
+            let server = Fake::with(async |listener: TcpListener| {
+                let talk = Talk::accept(&listener).await;
+                sleep(PATIENCE).await;
+                drop(talk);
+            })
+            .await;
+            let (read_half, socket) = dial(&server.addr, PATIENCE).await.expect("it listens").into_split();
+            let (mut terminal, screen, typist, _shown) = Terminal::fake();
+            typist.0.send("x".repeat(64 * 1024 * 1024)).await.expect("there is room");
+            drop(typist);
+            chat(Lines::new(read_half), Outgoing::new(socket), &mut terminal, screen).await
+        };
+        let ended = timeout(PATIENCE / 2, LocalSet::new().run_until(playing)).await;
+        ended.expect("a person can leave").expect("it ends well");
     }
 }

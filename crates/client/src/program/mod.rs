@@ -9,9 +9,11 @@ mod interactive;
 mod json;
 mod line_dialect;
 mod oneshot;
+mod outgoing;
 mod output;
 mod pump;
 mod scripted;
+mod signals;
 mod terminal;
 mod typed;
 mod view;
@@ -21,7 +23,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Action, Cli};
+use args::{Action, Cli, Options};
 use failure::Failure;
 use switchboard_protocol::Dialect;
 
@@ -50,16 +52,19 @@ fn start(cli: &Cli) -> Result<(), Failure> {
 }
 
 async fn act(cli: &Cli) -> Result<(), Failure> {
-    let (addr, options) = (&*cli.addr(), &cli.options);
+    let (addr, options) = (&*cli.addr()?, &cli.options);
     let is_interactive = has_terminal() && !options.json;
-    if options.dialect == Dialect::Line && (cli.action.is_some() || options.json || options.chat.is_some()) {
-        let why = "the line dialect has no subcommands, no --json and no --chat: write name: message";
-        return Err(Failure::Usage(why.to_owned()));
+    if let Some((option, way)) = cli.useless(is_interactive) {
+        return Err(Failure::Usage(format!("{option} does nothing {way}: leave it out")));
     }
+    act_on(cli, addr, options, is_interactive).await.map_err(|failure| failure.with_hint(cli.name_for_addr()))
+}
+
+async fn act_on(cli: &Cli, addr: &str, options: &Options, is_interactive: bool) -> Result<(), Failure> {
     match &cli.action {
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
-        Some(Action::Send { user, text }) => oneshot::send(addr, options, user, &text.join(" ")).await,
+        Some(Action::Send { user, text, .. }) => oneshot::send(addr, options, user, &text.join(" ")).await,
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),

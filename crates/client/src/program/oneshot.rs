@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_client::{Client, Event, Events};
+use switchboard_client::{Client, Error, Event, Events};
 use switchboard_protocol::{Reply, Users};
 use tokio::time::sleep;
 
@@ -46,6 +46,12 @@ pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), Failure> {
 
 /// Sends one message. Prints nothing: the exit code says whether it was taken.
 pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), Failure> {
+    if text.trim().is_empty() {
+        return Err(Error::Blank.into());
+    }
+    if text.contains('\n') {
+        return Err(Failure::Usage("the message has more than one line: send each line by itself".to_owned()));
+    }
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
     within(options.timeout, client.register(&name_or_guest(options))).await?;
@@ -80,9 +86,9 @@ async fn print_events(events: &mut Events, options: &Options, count: Option<u64>
             output::json(&event)?;
         }
         match event {
-            Event::Message { from, text } => {
+            Event::Message { name, text } => {
                 if !options.json {
-                    output::line(&format!("{from}: {text}"))?;
+                    output::line(&format!("{name}: {text}"))?;
                 }
                 left = left.map(|left| left - 1);
             }

@@ -12,8 +12,9 @@ use std::cell::Cell;
 use std::future::pending;
 use std::io;
 
-use serde_json::json;
-use switchboard_client::{Closed, Error, Event, Heard, Lines, dial};
+use serde::Serialize;
+use switchboard_client::parts::{Heard, Lines, dial};
+use switchboard_client::{Closed, Error, Event};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, Reply, commands};
 use tokio::time::{self, Instant};
@@ -118,9 +119,7 @@ impl Printer {
         }
         match (commands::parse_reply(line), heard) {
             (Ok(reply), Heard::Answer(_)) | (Ok(reply @ Reply::Welcome), _) => output::json(&reply)?,
-            (Err(_), Heard::Answer(_)) => {
-                output::json(&json!({ "reply": "ERROR", "code": line.trim_start_matches("ERROR ") }))?;
-            }
+            (Err(_), Heard::Answer(_)) => output::json(&UnknownError::new(line))?,
             (_, Heard::Event(event)) => output::json(&event)?,
         }
         Ok(is_answer)
@@ -133,6 +132,26 @@ impl Printer {
             output::json(&Event::Closed(closed.clone()))?;
         }
         Ok(closed.into())
+    }
+}
+
+/// An `ERROR` whose code this version does not know, in the form of those that it knows.
+#[derive(Serialize)]
+struct UnknownError<'a> {
+    reply: &'static str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl<'a> UnknownError<'a> {
+    fn new(line: &'a str) -> Self {
+        let error = line.strip_prefix("ERROR ").unwrap_or(line).trim_end();
+        let (code, detail) = match error.split_once(' ') {
+            Some((code, detail)) => (code, Some(detail)),
+            None => (error, None),
+        };
+        Self { reply: "ERROR", code, detail }
     }
 }
 

@@ -26,13 +26,19 @@ pub(crate) struct View {
 
 impl View {
     /// What `--color`, `NO_COLOR` (<https://no-color.org>) and the terminal ask for.
-    pub(crate) fn new(color: Color) -> Self {
+    pub(crate) fn new(color: Option<Color>) -> Self {
         let is_wanted = || {
             let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
             !no_color && !dumb && stdout().is_terminal()
         };
-        Self { colored: color == Color::Always || (color == Color::Auto && is_wanted()) }
+        Self {
+            colored: match color.unwrap_or(Color::Auto) {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => is_wanted(),
+            },
+        }
     }
 
     /// What somebody said.

@@ -1,8 +1,9 @@
 //! A server that plays a dialogue, one connection after the other.
 //!
-//! A dialogue is written from the client's side: `>` it says, `<` it hears, `<|` it hears without a line's end, and a
-//! last `.` says that it ends the connection without another word (so silence is proved, not waited for). Where there
-//! is no `.`, the server closes when the dialogue is over.
+//! A dialogue is written from the client's side: `>` it says, `<` it hears, `<|` it hears without a line's end (and with
+//! one at each `\n`, to have several lines in one segment), and a last `.` says that it ends the connection without
+//! another word (so silence is proved, not waited for). Where there is no `.`, the server closes when the dialogue is
+//! over.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -67,7 +68,7 @@ impl Talk {
             } else if let Some(line) = line.strip_prefix("> ") {
                 self.hear(line).await;
             } else if let Some(part) = line.strip_prefix("<| ") {
-                self.say(part.as_bytes()).await;
+                self.say(part.replace("\\n", "\n").as_bytes()).await;
             } else if let Some(line) = line.strip_prefix("< ") {
                 self.say(format!("{line}\n").as_bytes()).await;
             } else {
@@ -77,7 +78,12 @@ impl Talk {
     }
 
     pub(crate) async fn say(&mut self, bytes: &[u8]) {
-        self.stream.get_mut().write_all(bytes).await.expect("the client listens");
+        self.try_say(bytes).await.expect("the client listens");
+    }
+
+    /// Says it to a client that may be gone.
+    pub(crate) async fn try_say(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes).await
     }
 
     pub(crate) async fn hear(&mut self, expected: &str) {
