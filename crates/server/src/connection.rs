@@ -31,7 +31,7 @@ use crate::speaker::Speaker;
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a session that is over may take to read what it is owed: as long as a full outbox takes at 56 kbit/s.
-const DRAIN: Duration = Duration::from_secs(300);
+const DRAIN: Duration = Duration::from_mins(5);
 
 /// How long what a session said before its connection broke may take to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -117,6 +117,6 @@ mod tests {
         rate.spend(10);
         assert_eq!(rate.allowance(start), Err(start + Duration::from_millis(100)));
         assert_eq!(rate.allowance(start + Duration::from_millis(100)), Ok(1));
-        assert_eq!(rate.allowance(start + Duration::from_secs(60)), Ok(10), "a quiet minute saves up one second");
+        assert_eq!(rate.allowance(start + Duration::from_mins(1)), Ok(10), "a quiet minute saves up one second");
     }
 }

@@ -53,7 +53,7 @@ impl Default for Settings {
         Self {
             max_sessions: 10_000,
             max_sessions_per_address: 100,
-            register_timeout: Duration::from_secs(120),
+            register_timeout: Duration::from_mins(2),
             line_bytes: limits::LINE_MAX_BYTES,
             text_bytes: limits::TEXT_MAX_BYTES,
             outbox_soft_bytes: 256 * 1024,
@@ -62,8 +62,8 @@ impl Default for Settings {
             lines_per_second: 100,
             limit_loopback: false,
             turn_lines: 1024,
-            keepalive: Duration::from_secs(60),
-            user_timeout: Duration::from_secs(60),
+            keepalive: Duration::from_mins(1),
+            user_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(10),
             log_messages: false,
         }
@@ -86,7 +86,7 @@ pub struct InvalidSettings {
 const LINE_MIN_BYTES: usize = 256;
 
 /// The longest time that a setting may give: Linux takes no longer one for keepalive (tcp(7)).
-const TIME_MAX: Duration = Duration::from_secs(9 * 3600);
+const TIME_MAX: Duration = Duration::from_hours(9);
 
 // A line of any length that may be set arrives whole in one read.
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use switchboard_core::{Closed, Effects, Event, Fact, Full, SessionId, Switchboard};
 use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
-const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
+const REGISTER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A board, and an ear that writes down who was told what. Each session has room for so many lines.
 struct Room {

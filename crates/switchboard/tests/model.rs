@@ -257,7 +257,7 @@ impl Real {
     fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "any moment will do: time stands still here")]
         let start = Instant::now();
-        let board = Switchboard::new(Duration::from_secs(60));
+        let board = Switchboard::new(Duration::from_mins(1));
         Self { board, ids: Vec::new(), ears: Ears::default(), start }
     }
 

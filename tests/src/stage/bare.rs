@@ -44,7 +44,7 @@ impl BareStage {
         #[expect(clippy::disallowed_methods, reason = "any moment will do: time stands still on this stage")]
         let start = Instant::now();
         Self {
-            board: Switchboard::new(Duration::from_secs(60)),
+            board: Switchboard::new(Duration::from_mins(1)),
             people: HashMap::new(),
             ears: Ears::default(),
             cuts,
