@@ -146,12 +146,17 @@ impl Hub {
 
     /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
     pub(crate) fn stop(&self) {
-        self.with_desk(|board, desk| {
-            for session in board.sessions() {
-                desk.close(session, Closed::Shutdown);
-            }
-        });
-        self.lock().stopping = true;
+        let mut wakers = Vec::new();
+        let mut guard = self.lock();
+        let State { board, outlets, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
+        for session in board.sessions() {
+            desk.close(session, Closed::Shutdown);
+        }
+        // Under the same lock: what is said above is the last word to everybody.
+        *stopping = true;
+        drop(guard);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
