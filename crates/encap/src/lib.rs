@@ -3,7 +3,7 @@
 //! ```text
 //! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file
 //!                                                        │
-//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ analyze ─▶ show, report
+//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze
 //! ```
 
 pub mod analyze;
