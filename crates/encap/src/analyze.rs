@@ -43,9 +43,10 @@ mod table;
 
 use std::net::SocketAddr;
 
+pub use crate::side::Side;
 pub use checksums::Checksums;
 pub use conversation::{Conversation, Direction, End, Handshake};
-pub use endpoint::{Side, Transport};
+pub use endpoint::Transport;
 pub use event::{Counts, Event, Flag, ResetCause};
 pub use focus::{Focus, FocusError};
 pub use issues::{IssueKind, Issues};

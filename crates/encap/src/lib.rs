@@ -13,5 +13,6 @@ pub mod dissector;
 pub mod rows;
 pub mod send;
 pub mod show;
+pub mod side;
 pub mod time;
 pub mod wire;

@@ -16,7 +16,8 @@ mod speed;
 
 mod trace;
 
-pub use plan::{CONNECTIONS_MAX, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES, Side};
+pub use crate::side::Side;
+pub use plan::{CONNECTIONS_MAX, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES};
 pub use play::{Options, Outcome, Played, Target, play};
 pub use speed::{Speed, SpeedError};
 pub use trace::{Bare, Carried, Piece, Trace};

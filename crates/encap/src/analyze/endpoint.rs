@@ -22,36 +22,6 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Which of the two sides of a conversation.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The one that opened it, as far as can be known.
-    Client,
-    /// The other.
-    Server,
-}
-
-impl Side {
-    /// The other side.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Client => "client",
-            Self::Server => "server",
-        })
-    }
-}
-
 /// Two endpoints whichever way round, to find their conversation by: numbers alone, so that they are hashed fast.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Pair {

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::Speed;
 use crate::rows::{App, Row, Transport};
+use crate::side::Side;
 
 /// The most connections at once: each takes two sockets, and a process may open 1,024 files where nobody raised that.
 pub const CONNECTIONS_MAX: usize = 480;
@@ -16,35 +15,6 @@ pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
 pub const PLAY_MAX: Duration = Duration::from_hours(1);
-
-/// One end of a connection.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The end that opened it: whoever has the first row.
-    Client,
-    /// The other.
-    Server,
-}
-
-impl Side {
-    /// The other end.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-
-    /// 0 or 1, for a pair of things.
-    pub(super) const fn index(self) -> usize {
-        match self {
-            Self::Client => 0,
-            Self::Server => 1,
-        }
-    }
-}
 
 /// Two apps that talk to each other.
 #[derive(Clone, Debug, Eq, PartialEq)]
