@@ -19,7 +19,7 @@ use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind, Settings, complete};
 use crate::capture::WriteError;
-use crate::rows::{MessageId, Row, Transport};
+use crate::rows::{MessageId, RowRef, Transport};
 use crate::time::Timestamp;
 
 /// What was built.
@@ -105,7 +105,8 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends a row.
-    pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+        let row = &row.into();
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
         if is_too_late(row, self.shift) {
@@ -222,7 +223,7 @@ impl<W: Write> Builder<W> {
         number: u32,
         sender: usize,
         wanted: i64,
-        row: &Row,
+        row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         // While it talks, nothing else is due for it: it is taken out for that time.
@@ -274,7 +275,7 @@ impl<W: Write> Builder<W> {
         number: u32,
         sender: usize,
         wanted: i64,
-        row: &Row,
+        row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<i64, WriteError> {
         let flow = &mut self.flows[number as usize];
@@ -325,10 +326,10 @@ fn step<W: Write>(
 }
 
 /// Writes of a frame which row it carries.
-pub(super) fn say_row(comment: &mut String, row: &Row, way: &str) {
+pub(super) fn say_row(comment: &mut String, row: &RowRef<'_>, way: &str) {
     comment.clear();
     comment.push_str("msg_id=");
-    match &row.number {
+    match row.number {
         MessageId::Number(number) => say_number(comment, *number),
         MessageId::Text(text) => comment.push_str(&show::safe(text)),
     }

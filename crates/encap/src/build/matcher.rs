@@ -6,7 +6,7 @@
 // Its hash takes a fraction of the standard one's time, and each row asks twice for its apps.
 use hashbrown::HashMap;
 
-use crate::rows::{App, Row, Transport};
+use crate::rows::{App, RowRef, Transport};
 
 /// Connections that are told apart.
 pub(super) const FLOWS_MAX: usize = 1 << 16;
@@ -46,8 +46,8 @@ pub(super) struct Place {
 
 impl Matcher {
     /// Where `row` belongs; `None` if that would be one connection too many.
-    pub(super) fn place(&mut self, row: &Row, transport: Transport) -> Option<Place> {
-        let (from, to) = (self.number(&row.source), self.number(&row.destination));
+    pub(super) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
+        let (from, to) = (self.number(row.source), self.number(row.destination));
         let sender = usize::from(from > to);
         let pair = ([from.min(to), from.max(to)], transport);
         let mut ports = [row.source_port, row.destination_port];

@@ -25,9 +25,9 @@ pub enum MessageId {
 
 impl From<&str> for MessageId {
     fn from(text: &str) -> Self {
-        let canonical = text == "0" || (text.starts_with(|c: char| c.is_ascii_digit()) && !text.starts_with('0'));
+        let is_canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
         match text.parse() {
-            Ok(number) if canonical => Self::Number(number),
+            Ok(number) if is_canonical => Self::Number(number),
             _ => Self::Text(text.into()),
         }
     }
