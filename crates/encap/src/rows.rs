@@ -313,7 +313,7 @@ impl<'a> Parse<'a> {
     }
 
     fn port(&mut self, column: Column) -> Option<u16> {
-        let text = self.value(column);
+        let text = self.record.value(self.columns.index(column)?);
         let text = trim(&text);
         if text.is_empty() {
             return None;

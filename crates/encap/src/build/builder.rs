@@ -19,7 +19,7 @@ use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind, Settings, complete};
 use crate::capture::WriteError;
-use crate::rows::{MessageId, RowRef, Transport};
+use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
 
 /// What was built.
@@ -334,7 +334,10 @@ pub(super) fn say_row(comment: &mut String, row: &RowRef<'_>, way: &str) {
         MessageId::Text(text) => comment.push_str(&show::safe(text)),
     }
     comment.push_str(" layer=application ");
-    comment.push_str(&show::safe(row.protocol.name()));
+    match row.protocol {
+        AppProtocol::Other(name) => comment.push_str(&show::safe(name)),
+        known => comment.push_str(known.name()),
+    }
     comment.push(' ');
     comment.push_str(way);
 }
@@ -348,15 +351,15 @@ fn say_part(comment: &mut String, part: usize, parts: usize) {
 
 /// Appends a number, as `write!` would in several times the time.
 fn say_number(to: &mut String, mut number: u64) {
-    let mut digits = [0; 20];
+    let mut digits = [b'0'; 20];
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        digits[at] += u8::try_from(number % 10).unwrap_or_default();
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    to.extend(digits[at..].iter().copied().map(char::from));
+    to.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
 }

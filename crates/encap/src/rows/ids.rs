@@ -83,6 +83,13 @@ impl SeenIds {
     }
 
     fn insert_number(&mut self, number: u64, full: bool) -> Seen {
+        // Mostly, it is the one after the last.
+        if let Some(mut run) = self.runs.last_entry()
+            && run.get().checked_add(1) == Some(number)
+        {
+            *run.get_mut() = number;
+            return Seen::New;
+        }
         let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| number <= last) {
             return Seen::Before;
