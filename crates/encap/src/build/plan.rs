@@ -197,7 +197,11 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// How a row is carried, if it can be.
-pub(super) fn carried(row: &RowRef<'_>, len: usize, settings: &Settings) -> Result<(Transport, IpVersion), RefusalKind> {
+pub(super) fn carried(
+    row: &RowRef<'_>,
+    len: usize,
+    settings: &Settings,
+) -> Result<(Transport, IpVersion), RefusalKind> {
     let transport = settings.transport.of(row.protocol);
     let version = match row.source.address().or(row.destination.address()) {
         Some(address) if address.is_ipv4() => IpVersion::V4,

@@ -211,7 +211,11 @@ fn plan(args: &Args, mut input: &File, told: &mut Told) -> Result<Plan, Failure>
 }
 
 /// Reads the rows once more.
-fn each_row(args: &Args, mut input: &File, mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+fn each_row(
+    args: &Args,
+    mut input: &File,
+    mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     input.rewind().map_err(|error| unreadable(args, error))?;
     let mut reader = Reader::new(input, Options { escapes: args.escapes });
     loop {

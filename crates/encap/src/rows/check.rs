@@ -7,11 +7,11 @@ use std::sync::Arc;
 // Its hash takes a fraction of the standard one's time, and each row asks three times.
 use hashbrown::HashMap;
 
-use super::{AppProtocol, MessageId, RowRef};
 use super::app::{App, AppError, may_send};
 use super::column::Column;
 use super::fault::{Excerpt, FaultKind};
 use super::ids::{IDS_REMEMBERED, Seen, SeenIds};
+use super::{AppProtocol, MessageId, RowRef};
 use crate::time::Timestamp;
 
 /// How many ways to write apps are told apart.
@@ -183,7 +183,8 @@ impl Check {
         let sender = usize::from(source > destination);
         let receiver = 1 - sender;
         if !pair.sent[receiver] && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            findings.push((Column::Message, FaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) }));
+            findings
+                .push((Column::Message, FaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) }));
         }
         pair.sent[sender] = true;
 
