@@ -359,10 +359,10 @@ impl<'a> Parse<'a> {
     /// Whether the message starts with white space and then a quote, which was meant to be the field's.
     fn is_spaced_quote(&self) -> bool {
         self.columns.index(Column::Message).is_some_and(|field| {
-            !self.record.is_quoted(field) && {
-                let text = self.record.value(field);
-                !text.starts_with('"') && text.trim_start().starts_with('"')
-            }
+            let text = self.record.value(field);
+            // What most messages begin with.
+            let is_plain = matches!(text.as_bytes(), [b'!'..=b'~', ..]);
+            !is_plain && !self.record.is_quoted(field) && text.trim_start().starts_with('"')
         })
     }
 }

@@ -144,8 +144,10 @@ impl<R: Read> Records<R> {
     /// Whether the record says nothing: an empty line, or delimiters alone, as spreadsheets leave them.
     pub(super) fn is_blank(&self) -> bool {
         let raw = &self.buffer[self.start..];
-        self.fields.iter().all(|field| {
-            !field.quoted && str::from_utf8(&raw[field.text.clone()]).is_ok_and(|text| text.trim().is_empty())
+        self.fields.iter().all(|field| match &raw[field.text.clone()] {
+            // What most records begin with.
+            [b'!'..=b'~', ..] => false,
+            text => !field.quoted && str::from_utf8(text).is_ok_and(|text| text.trim().is_empty()),
         })
     }
 
@@ -249,19 +251,19 @@ enum Scan {
 fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
     fields.clear();
     let mut start = 0;
-    for at in memchr3_iter(delimiter, b'\n', b'"', bytes) {
-        match bytes[at] {
+    for end in memchr3_iter(delimiter, b'\n', b'"', bytes) {
+        match bytes[end] {
             b'"' => {
                 fields.clear();
                 return scan_quoted(bytes, ended, delimiter, fields);
             }
             b'\n' => {
-                fields.push(Field::plain(start, without_return(&bytes[start..at])));
-                return Scan::Whole { len: at + 1, lines: 1 };
+                fields.push(Field::plain(start, without_return(&bytes[start..end])));
+                return Scan::Whole { len: end + 1, lines: 1 };
             }
-            _ => fields.push(Field::plain(start, &bytes[start..at])),
+            _ => fields.push(Field::plain(start, &bytes[start..end])),
         }
-        start = at + 1;
+        start = end + 1;
     }
     if !ended {
         return Scan::Short;
