@@ -12,7 +12,7 @@ use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
 use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
-use crate::rows::{AppProtocol, Row, Transport};
+use crate::rows::{AppProtocol, RowRef, Transport};
 use crate::wire::udp;
 
 /// What the first reading of the rows has found.
@@ -69,7 +69,8 @@ impl Plan {
     }
 
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
-    pub fn admit(&mut self, row: &Row) -> Result<(), Refusal> {
+    pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
+        let row = &row.into();
         let refused = |kind| Refusal { line: row.line, kind };
         let payload = complete::payload(row, self.settings.content);
         let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
@@ -105,12 +106,12 @@ impl Plan {
         }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
-        if draft.responder.is_none() && row.protocol.is_response(&row.message, row.source_port, row.destination_port) {
+        if draft.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
             draft.responder = Some(place.sender);
         }
         draft.fits &= payload.is_empty() || Shape::of(&draft.protocol).fits(&payload);
-        if row.protocol != draft.protocol {
-            let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
+        if *row.protocol != draft.protocol {
+            let [protocol, other] = [&draft.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
         }
         if payload.is_empty() && transport == Transport::Udp {
@@ -178,13 +179,13 @@ impl Plan {
 
 /// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
 /// time, but not before a handshake fits in after 1970.
-fn shift(first: &Row, transport: Transport, settings: &Settings) -> i64 {
+fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
     let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
     settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
 }
 
 /// Whether a row is too near to the end of time for what follows it.
-pub(super) fn is_too_late(row: &Row, shift: i64) -> bool {
+pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64) -> bool {
     const ONE_DAY: i64 = 86_400_000_000_000;
     row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
 }
@@ -196,8 +197,12 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// How a row is carried, if it can be.
-pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Transport, IpVersion), RefusalKind> {
-    let transport = settings.transport.of(&row.protocol);
+pub(super) fn carried(
+    row: &RowRef<'_>,
+    len: usize,
+    settings: &Settings,
+) -> Result<(Transport, IpVersion), RefusalKind> {
+    let transport = settings.transport.of(row.protocol);
     let version = match row.source.address().or(row.destination.address()) {
         Some(address) if address.is_ipv4() => IpVersion::V4,
         Some(_) => IpVersion::V6,

@@ -12,7 +12,7 @@ use switchboard_encap::build::{
     BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Refusal, Settings, Summary, TcpOptions, TransportChoice,
 };
 use switchboard_encap::capture::{self, WriteError};
-use switchboard_encap::rows::{Fault, Options, ReadError, Reader, Row, Severity};
+use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
@@ -191,41 +191,42 @@ fn plan(args: &Args, mut input: &File, told: &mut Told) -> Result<Plan, Failure>
     input.rewind().map_err(|error| unreadable(args, error))?;
     let mut reader = Reader::new(input, Options { escapes: args.escapes });
     loop {
-        let row = reader.next();
+        let admitted = reader.next_row().map(|row| row.map(|row| plan.admit(row)));
         for fault in reader.take_remarks() {
             told.fault(&fault);
         }
-        match row {
-            None => return Ok(plan),
-            Some(Ok(row)) => {
-                if let Err(refusal) = plan.admit(&row) {
-                    told.refusal(&refusal);
-                }
-            }
-            Some(Err(ReadError::Refused(faults))) => {
+        match admitted {
+            Ok(None) => return Ok(plan),
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(refusal))) => told.refusal(&refusal),
+            Err(ReadError::Refused(faults)) => {
                 told.refused += 1;
                 for fault in faults {
                     told.fault(&fault);
                 }
             }
-            Some(Err(ReadError::Io(error))) => return Err(unreadable(args, error)),
+            Err(ReadError::Io(error)) => return Err(unreadable(args, error)),
         }
     }
 }
 
 /// Reads the rows once more.
-fn each_row(args: &Args, mut input: &File, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
+fn each_row(
+    args: &Args,
+    mut input: &File,
+    mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     input.rewind().map_err(|error| unreadable(args, error))?;
     let mut reader = Reader::new(input, Options { escapes: args.escapes });
-    while let Some(row) = reader.next() {
-        reader.take_remarks();
-        match row {
-            Ok(row) => take(&row)?,
+    loop {
+        match reader.next_row() {
+            Ok(Some(row)) => take(row)?,
+            Ok(None) => return Ok(()),
             Err(ReadError::Refused(_)) => {}
             Err(ReadError::Io(error)) => return Err(unreadable(args, error)),
         }
+        reader.take_remarks();
     }
-    Ok(())
 }
 
 fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(), Failure> {
