@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchboard_protocol::{Dialect, Username, show};
 
+use super::bench::Workload;
 use super::failure::Failure;
 
 /// What to type, and what it is for.
@@ -29,7 +30,7 @@ pub(crate) const INPUT: [&str; 2] = [
 /// The exit codes, and what each says.
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "all was done"),
-    ("1", "the server refused something"),
+    ("1", "the server refused something, or bench missed messages"),
     ("2", "the command line or the input cannot be used"),
     ("3", "no connection, or it was lost"),
     ("4", "no answer in time"),
@@ -146,6 +147,11 @@ pub(crate) enum Action {
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
+    /// Put a server under load, check every message, and say what it took.
+    Bench {
+        #[command(subcommand)]
+        workload: Workload,
+    },
     /// Print what completes this command line in a shell.
     Completions {
         /// Which shell.
@@ -179,6 +185,9 @@ impl Cli {
         {
             cli.options.name = name.name.take();
         }
+        if let Some(Action::Bench { workload }) = &cli.action {
+            cli.options.dialect = workload.on().dialect.unwrap_or(cli.options.dialect);
+        }
         Ok(cli)
     }
 
@@ -189,6 +198,7 @@ impl Cli {
             Some(Action::Who { .. }) => ("with who", &["--json"]),
             Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
             Some(Action::Listen { .. }) => ("with listen", &["--name", "--json"]),
+            Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
             Some(Action::Completions { .. }) => ("with completions", &[]),
             Some(Action::Man) => ("with man", &[]),
             None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
@@ -228,13 +238,14 @@ impl Cli {
     fn given_addr(&self) -> &str {
         let own = match &self.action {
             Some(Action::Ping { at, .. } | Action::Who { at } | Action::Listen { at, .. }) => at.addr.as_deref(),
+            Some(Action::Bench { workload }) => workload.on().at.addr.as_deref(),
             Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
         };
         own.unwrap_or(&self.addr)
     }
 }
 
-fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
+pub(super) fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(["commands", "line"]).map(|word| match &*word {
         "line" => Dialect::Line,
         _ => Dialect::Commands,
