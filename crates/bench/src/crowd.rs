@@ -113,16 +113,16 @@ impl<'w, W: Wire> Crowd<'w, W> {
     /// Begins a new session, under a new number.
     pub(crate) fn begin(&mut self, seat: Seat) -> Result<usize, Error> {
         let number = self.sessions.len();
-        self.sessions.push(Session {
-            seat,
-            socket: None,
-            state: State::Gone,
-            kept: Vec::new(),
-            backlog: Vec::new(),
-            awaited: 0,
-        });
+        self.sessions.push(Session::new(seat));
         self.connect(number)?;
         Ok(number)
+    }
+
+    /// Begins a new session under the number of one that is over. Not within a turn: what that turn still has to tell
+    /// would be taken for the new one's.
+    pub(crate) fn begin_again(&mut self, number: usize, seat: Seat) -> Result<(), Error> {
+        self.sessions[number] = Session::new(seat);
+        self.connect(number)
     }
 
     fn connect(&mut self, number: usize) -> Result<(), Error> {
@@ -185,6 +185,24 @@ impl<'w, W: Wire> Crowd<'w, W> {
         session.state == State::Connecting || session.awaited > 0
     }
 
+    /// Whether a session has said something that its socket has not taken yet.
+    pub(crate) fn is_behind(&self, number: usize) -> bool {
+        !self.sessions[number].backlog.is_empty()
+    }
+
+    /// Has a session read nothing, or read again.
+    pub(crate) fn set_frozen(&mut self, number: usize, is_frozen: bool) {
+        let state = &mut self.sessions[number].state;
+        match (*state, is_frozen) {
+            (State::Open, true) => *state = State::Frozen,
+            (State::Frozen, false) => {
+                *state = State::Open;
+                self.unread.push(number);
+            }
+            _ => {}
+        }
+    }
+
     pub(crate) fn seat(&self, number: usize) -> &Seat {
         &self.sessions[number].seat
     }
@@ -238,40 +256,45 @@ impl<'w, W: Wire> Crowd<'w, W> {
         Ok(())
     }
 
-    /// Ends a session: it says that it will send no more, reads what it is still owed, and is then closed.
+    /// Ends a session: it says that it will send no more, reads up to the end of what the server sends, and is closed.
     pub(crate) fn leave(&mut self, number: usize) {
         let session = &mut self.sessions[number];
-        if session.state == State::Gone {
-            return;
+        if session.state == State::Frozen {
+            self.unread.push(number);
         }
-        session.state = State::Leaving;
-        if let Some(socket) = &session.socket {
+        match &session.socket {
             // A connection that is broken already is found so when it is read.
-            let _ = socket.shutdown(Shutdown::Write);
+            Some(socket) if session.state != State::Gone => {
+                let _ = socket.shutdown(Shutdown::Write);
+                session.state = State::Leaving;
+            }
+            _ => {}
         }
-        self.unread.push(number);
     }
 
-    /// Ends all sessions. One that the server does not close in time is closed anyway.
-    pub(crate) fn leave_all(&mut self) -> Result<(), Error> {
-        (0..self.sessions.len()).for_each(|number| self.leave(number));
-        let is_left = |session: &Session| session.state != State::Gone;
-        let mut patience = Patience::new(self.target.timeout, "to be closed");
-        let mut left = self.sessions.iter().filter(|session| is_left(session)).count();
-        while left > 0 {
-            let before = left;
-            self.turn(patience.tick(), |_, event| {
+    /// Ends all sessions, and says how many the server had not closed after `limit`: they are closed anyway.
+    pub(crate) fn leave_all(mut self, limit: Duration) -> Result<usize, Error> {
+        for number in 0..self.sessions.len() {
+            self.leave(number);
+        }
+        let mut left = self.sessions.iter().filter(|session| session.state != State::Gone).count();
+        let end = clock::now() + limit;
+        while left > 0 && clock::now() < end {
+            self.turn(end.saturating_duration_since(clock::now()), |_, event| {
                 if let Event::Closed(_) = event {
                     left -= 1;
                 }
             })?;
-            patience.look(self.now, left < before, left)?;
         }
-        Ok(())
+        Ok(left)
     }
 }
 
 impl Session {
+    fn new(seat: Seat) -> Self {
+        Self { seat, socket: None, state: State::Gone, kept: Vec::new(), backlog: Vec::new(), awaited: 0 }
+    }
+
     fn say(&mut self, written: &mut Vec<u8>, what: impl FnOnce(&Seat, &mut Vec<u8>)) {
         if !self.backlog.is_empty() {
             what(&self.seat, &mut self.backlog);

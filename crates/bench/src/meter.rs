@@ -4,22 +4,22 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error::Error;
-use crate::process::Process;
-use crate::report::{GeneratorUse, ServerUse};
+use crate::process::{Cpu, Process};
+use crate::report::{CpuUse, ServerUse};
 
 /// Clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     at: Instant,
-    own_cpu: Duration,
-    server: Option<(Duration, u64)>,
+    own: Cpu,
+    server: Option<(Cpu, u64)>,
 }
 
 /// What was used from one moment to another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) time: Duration,
-    pub(crate) generator: GeneratorUse,
+    pub(crate) generator: CpuUse,
     pub(crate) server: Option<ServerUse>,
 }
 
@@ -29,17 +29,20 @@ impl Reading {
             Some(process) => Some((process.cpu()?, process.resident_bytes()?)),
             None => None,
         };
-        Ok(Self { at: clock::now(), own_cpu: clock::of_thread(), server })
+        Ok(Self { at: clock::now(), own: Cpu::of_this_thread(), server })
     }
 
     pub(crate) fn until(&self, end: &Self) -> Used {
         let time = end.at.saturating_duration_since(self.at);
-        let share = |cpu: Duration| cpu.as_secs_f64() / time.as_secs_f64().max(f64::MIN_POSITIVE);
-        let own = end.own_cpu.saturating_sub(self.own_cpu);
-        let server = self.server.zip(end.server).map(|((cpu, _), (cpu_end, resident_bytes))| {
-            let cpu = cpu_end.saturating_sub(cpu);
-            ServerUse { cpu_seconds: cpu.as_secs_f64(), cores: share(cpu), resident_bytes }
+        let cpu_use = |cpu: Cpu| CpuUse {
+            cpu_seconds: cpu.used.as_secs_f64(),
+            cores: cpu.used.as_secs_f64() / time.as_secs_f64().max(1e-9),
+            waited_seconds: cpu.waited.as_secs_f64(),
+        };
+        let server = self.server.zip(end.server).map(|((cpu, _), (cpu_at_end, resident_bytes))| ServerUse {
+            cpu: cpu_use(cpu_at_end.since(cpu)),
+            resident_bytes,
         });
-        Used { time, generator: GeneratorUse { cpu_seconds: own.as_secs_f64(), cores: share(own) }, server }
+        Used { time, generator: cpu_use(end.own.since(self.own)), server }
     }
 }

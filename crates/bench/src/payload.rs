@@ -104,6 +104,11 @@ impl Check {
         self.next.number
     }
 
+    /// How many have come: without those that are given up, and each one once.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.next.number - self.faults.lost
+    }
+
     /// What went wrong so far. A message that is missing may still come late.
     pub(crate) fn faults(&self) -> Faults {
         self.faults

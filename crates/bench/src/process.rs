@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::clock;
 use crate::error::Error;
 
 /// A process on this machine.
@@ -23,16 +25,17 @@ impl Process {
     ///
     /// `schedstat` counts in nanoseconds, and knows only the threads that there are; a server ends none in the middle
     /// of a run. Of a thread that runs at this moment it may miss a tick of the scheduler, 4 ms at most.
-    pub(crate) fn cpu(self) -> Result<Duration, Error> {
+    pub(crate) fn cpu(self) -> Result<Cpu, Error> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).map_err(|source| self.failed(source))?;
-        let mut nanoseconds = 0_u64;
+        let mut cpu = Cpu::default();
         for task in tasks {
             let path = task.map_err(|source| self.failed(source))?.path().join("schedstat");
             // A thread may end between being listed and being read.
-            let Ok(schedstat) = fs::read_to_string(path) else { continue };
-            nanoseconds += schedstat.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or_default();
+            let of_thread = Cpu::of_schedstat(&path).unwrap_or_default();
+            cpu.used += of_thread.used;
+            cpu.waited += of_thread.waited;
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        Ok(cpu)
     }
 
     /// The memory that it has to itself, in bytes: without the pages of files, which the kernel shares and takes back.
@@ -49,6 +52,36 @@ impl Process {
     }
 }
 
+/// Processor time, of one thread or of several.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// For how long they ran.
+    pub(crate) used: Duration,
+    /// For how long they were ready to run, and something else ran.
+    pub(crate) waited: Duration,
+}
+
+impl Cpu {
+    /// That of the thread that asks; nothing where there is no `/proc`.
+    pub(crate) fn of_this_thread() -> Self {
+        let waited = Self::of_schedstat(Path::new("/proc/thread-self/schedstat")).unwrap_or_default().waited;
+        Self { used: clock::of_thread(), waited }
+    }
+
+    /// What was used since `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        let since = |of: fn(&Self) -> Duration| of(&self).saturating_sub(of(&earlier));
+        Self { used: since(|cpu| cpu.used), waited: since(|cpu| cpu.waited) }
+    }
+
+    /// The first two numbers of a `schedstat`, in nanoseconds (Documentation/scheduler/sched-stats.rst of Linux).
+    fn of_schedstat(path: &Path) -> Option<Self> {
+        let schedstat = fs::read_to_string(path).ok()?;
+        let mut times = schedstat.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
+        Some(Self { used: times.next()?.ok()?, waited: times.next()?.ok()? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,7 +92,7 @@ mod tests {
         let before = this.cpu().expect("it is told");
         let held = vec![1_u8; 32 << 20];
         std::hint::black_box(&held);
-        assert!(this.cpu().expect("it is told") > before);
+        assert!(this.cpu().expect("it is told").used > before.used);
         assert!(this.resident_bytes().expect("it is told") > 32 << 20);
     }
 

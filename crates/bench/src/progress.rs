@@ -7,8 +7,8 @@ pub struct Progress {
     pub phase: Phase,
     /// How much of that is done, from 0 to 1.
     pub done: f64,
-    /// Messages that have arrived so far.
-    pub delivered: u64,
+    /// Messages that have arrived so far, or sessions that have come and gone.
+    pub count: u64,
 }
 
 /// What a run does.
