@@ -102,6 +102,8 @@ fn remedy(said: &str) -> &'static str {
         ": use a smaller --size, or start it with more --text-bytes"
     } else if said_any(["LINE_TOO_LONG", "line was too long"]) {
         ": use a smaller --size, or start it with more --line-bytes"
+    } else if said.starts_with("Invalid username") {
+        ": it speaks the line dialect, not the commands dialect"
     } else if said == "WELCOME" {
         ": it speaks the commands dialect, not the line dialect"
     } else {

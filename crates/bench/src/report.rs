@@ -82,6 +82,8 @@ pub struct Measured {
 pub struct IsolationFound {
     /// How many readers were frozen.
     pub frozen: usize,
+    /// How many messages their speakers said to them meanwhile.
+    pub flood: u64,
     /// How many of their pairs the server ended.
     pub cut: usize,
     /// By how much the 99th percentile of the other pairs moved, in microseconds: `during` against the mean of `before`
@@ -212,17 +214,18 @@ impl Used {
         if seconds < SECONDS_MIN {
             notes.push(format!("{seconds:.2} s are short: measure for longer"));
         }
-        let server = self.server.map(|server| server.cpu);
-        for (who, cpu) in [("server", server), ("load generator", Some(self.generator))] {
-            if let Some(cpu) = cpu
-                && cpu.waited_seconds > WAITED_SHARE * seconds
-            {
-                notes.push(format!(
-                    "this machine has other work: the {who} was ready to run and had no core for {:.2} s of {seconds:.2} s; \
-                     only what is counted for each second of processor time can be compared",
-                    cpu.waited_seconds,
-                ));
-            }
+        let waited = [("server", self.server.map(|server| server.cpu)), ("load generator", Some(self.generator))]
+            .into_iter()
+            .filter_map(|(who, cpu)| Some((who, cpu?.waited_seconds)))
+            .filter(|(_, waited_seconds)| *waited_seconds > WAITED_SHARE * seconds)
+            .map(|(who, waited_seconds)| format!("the {who} waited {waited_seconds:.2} s for a core"));
+        let waited: Vec<_> = waited.collect();
+        if !waited.is_empty() {
+            notes.push(format!(
+                "this machine has other work: of {seconds:.2} s, {}; \
+                 compare only what is counted for each second of processor time",
+                waited.join(" and ")
+            ));
         }
         notes
     }
@@ -332,15 +335,19 @@ impl Findings {
 }
 
 impl IsolationFound {
-    pub(crate) fn new(frozen: usize, cut: usize, [before, during, after]: [Measured; 3]) -> Self {
+    pub(crate) fn new(frozen: usize, flood: u64, cut: usize, [before, during, after]: [Measured; 3]) -> Self {
         let p99 = |measured: &Measured| measured.latency.and_then(|latency| latency.p99_us);
         let calm = p99(&before).zip(p99(&after)).map(|(before, after)| f64::midpoint(before, after));
         let p99_moved_us = p99(&during).zip(calm).map(|(during, calm)| during - calm);
-        Self { frozen, cut, p99_moved_us, before, during, after }
+        Self { frozen, flood, cut, p99_moved_us, before, during, after }
     }
 
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "frozen      {} readers; the server cut {} of their pairs", self.frozen, self.cut)?;
+        let Self { frozen, flood, cut, .. } = self;
+        writeln!(
+            f,
+            "frozen      {frozen} readers, while {flood} messages were said to them; {cut} pairs were cut for it"
+        )?;
         for (when, measured) in [("before", &self.before), ("during", &self.during), ("after", &self.after)] {
             write!(f, "{when:<11} {} a second", si(measured.delivered_per_second))?;
             if let Some(latency) = &measured.latency {
@@ -445,7 +452,7 @@ mod tests {
             (used(5.0, 0.97, None), vec!["the server may not have been busy"]),
             (used(5.0, 0.1, Some((0.01, 0.0))), vec!["the server used 50 ms of processor time only"]),
             (used(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s are short"]),
-            (used(5.0, 0.5, Some((0.6, 2.0))), vec!["the server was ready to run and had no core for 2.00 s"]),
+            (used(5.0, 0.5, Some((0.6, 2.0))), vec!["of 5.00 s, the server waited 2.00 s for a core; compare"]),
         ];
         for (used, expected) in cases {
             let notes = used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(used.note_of_generator());

@@ -149,6 +149,11 @@ impl Talk {
         })
     }
 
+    /// How many messages those said that flood.
+    pub(crate) fn flooded(&self) -> u64 {
+        self.floods.iter().map(|&number| self.streams[number].payloads.number()).sum()
+    }
+
     /// How many streams the server has cut.
     pub(crate) fn cut(&self) -> usize {
         self.streams.iter().filter(|stream| stream.is_cut).count()
@@ -172,6 +177,8 @@ impl Talk {
 
     /// One turn: waits for `wait` at most, takes what came, and sends what is due.
     pub(crate) fn turn<W: Wire>(&mut self, crowd: &mut Crowd<'_, W>, wait: Duration) -> Result<(), Error> {
+        // The first window is sent before anything can come.
+        let wait = if self.moved.is_empty() { wait } else { Duration::ZERO };
         let due = self.schedule.filter(|_| self.is_sending);
         let wait = due.map_or(wait, |schedule| schedule.sleep(crowd.now()).min(wait));
         crowd.turn(wait, |session, event| self.hear(session, event))?;

@@ -57,11 +57,12 @@ impl Isolation {
         let after = run.measure(self.timing.time)?;
 
         let mut notes = Vec::new();
-        for (when, measured) in [("before", &before), ("during", &during), ("after", &after)] {
+        let phases = [before, during, after];
+        for (when, measured) in ["before", "during", "after"].into_iter().zip(&phases) {
             let of_it = measured.used().notes().into_iter().chain(measured.note_of_schedule(self.per_second));
             notes.extend(of_it.map(|note| format!("{when}: {note}")));
         }
-        let isolation = Box::new(IsolationFound::new(self.frozen, run.talk.cut(), [before, during, after]));
+        let isolation = Box::new(IsolationFound::new(self.frozen, run.talk.flooded(), run.talk.cut(), phases));
         run.end("isolation", Findings::Isolation { isolation }, notes)
     }
 }
