@@ -12,12 +12,16 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::clock;
 use crate::error::Error;
+use crate::payload::PAYLOAD_MAX_BYTES;
 use crate::source::Sources;
 use crate::target::Target;
 use crate::wire::{Heard, Seat, Wire};
 
 /// How much is read at once: what a socket's buffer holds when it is busy, and little enough for a processor's cache.
 const READ_BYTES: usize = 128 * 1024;
+
+// The longest message and what a protocol puts around it.
+const _: () = assert!(READ_BYTES >= 2 * PAYLOAD_MAX_BYTES);
 
 /// How many sockets one turn takes: more have to wait for the next.
 const EVENTS_MAX: usize = 1024;

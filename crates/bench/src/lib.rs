@@ -31,7 +31,7 @@ mod workload;
 
 pub use error::Error;
 pub use faults::Faults;
-pub use payload::PAYLOAD_MIN_BYTES;
+pub use payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 pub use progress::{Phase, Progress};
 pub use report::{ChurnFound, CpuUse, Findings, IdleFound, IsolationFound, Latency, Measured, Report, ServerUse};
 pub use target::Target;

@@ -19,6 +19,9 @@ const HEADER_BYTES: usize = NUMBER.end + 1;
 /// The shortest payload, in bytes: its header.
 pub const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
 
+/// The longest payload, in bytes: with what a protocol puts around it, a message has to fit in what is read at once.
+pub const PAYLOAD_MAX_BYTES: usize = 65_536;
+
 /// How many numbers of missing messages are remembered for each stream, to tell one that is late from one that came
 /// twice. Beyond it they are only counted.
 const MISSING_MAX: usize = 4096;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::payload::PAYLOAD_MIN_BYTES;
+use crate::payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 
 mod churn;
 mod idle;
@@ -39,7 +39,18 @@ impl Talkers {
                  give at least {PAYLOAD_MIN_BYTES}"
             )));
         }
+        if self.longest() > PAYLOAD_MAX_BYTES {
+            return Err(Error::Usage(format!(
+                "a message of {} bytes: give at most {PAYLOAD_MAX_BYTES}",
+                self.longest()
+            )));
+        }
         Ok(())
+    }
+
+    /// The longest size, in bytes.
+    fn longest(&self) -> usize {
+        self.sizes.iter().copied().max().unwrap_or(0)
     }
 
     fn sizes(&self) -> Rc<[usize]> {

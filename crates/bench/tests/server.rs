@@ -119,9 +119,9 @@ fn frozen_readers_are_told_apart_from_the_others() {
 
 #[test]
 fn a_reader_that_is_cut_for_freezing_is_no_fault() {
-    let settings = Settings { outbox_timeout: Duration::from_millis(200), ..Settings::default() };
+    let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
     let server = Server::start(settings);
-    let timing = Timing { time: Duration::from_millis(1500), ..TIMING };
+    let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
     let isolation = Isolation { talkers: talkers(4, false), frozen: 1, per_second: 1000, timing };
     let report = isolation.run(&Commands, &target(server.commands), &mut |_| ()).expect("it runs");
     check(&report);
@@ -193,10 +193,13 @@ fn what_makes_no_load_is_said_before_anybody_connects() {
     };
     let short = Talkers { sizes: vec![64, 10], ..talkers(1, false) };
     assert!(usage(pairs(short, 1)).contains("give at least 22"));
+    let long = Talkers { sizes: vec![64, 100_000], ..talkers(1, false) };
+    assert!(usage(pairs(long, 1)).contains("give at most 65536"));
+    assert!(usage(pairs(talkers(1000, false), u64::MAX)).contains("use a smaller window"));
     assert!(usage(pairs(talkers(0, false), 1)).contains("0 pairs make no load"));
     assert!(usage(pairs(talkers(1, false), 0)).contains("under way"));
     let isolation = Isolation { talkers: talkers(2, false), frozen: 2, per_second: 1, timing: TIMING };
     assert!(usage(isolation.run(&Commands, &nobody, &mut |_| ())).contains("leave nobody to measure"));
     assert!(matches!(pairs(talkers(1, false), 1), Err(Error::Connect { open: 0, .. })));
-    assert!(matches!(pairs(talkers(100_000_000, false), 1), Err(Error::Files { .. })));
+    assert!(matches!(pairs(talkers(100_000, false), 1), Err(Error::Files { .. })));
 }

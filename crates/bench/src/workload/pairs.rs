@@ -9,6 +9,9 @@ use crate::talk::Pace;
 use crate::target::Target;
 use crate::wire::Wire;
 
+/// How much may be under way, in bytes: this side holds what sockets do not take, and that has to fit in its memory.
+const UNDER_WAY_MAX_BYTES: u64 = 1 << 30;
+
 /// A closed loop: each speaker keeps a number of messages under way, and sends another when one has arrived at the other
 /// side. That it is acknowledged is counted, and not waited for.
 #[derive(Clone, Debug)]
@@ -26,6 +29,12 @@ impl Pairs {
     pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
         self.talkers.check()?;
         at_least_one(self.window, "messages under way")?;
+        let bytes = self.window.saturating_mul((2 * self.talkers.pairs * self.talkers.longest()) as u64);
+        if bytes > UNDER_WAY_MAX_BYTES {
+            let why =
+                format!("{bytes} bytes would be under way: use a smaller window, fewer pairs or smaller messages");
+            return Err(Error::Usage(why));
+        }
         let mut run = Run::new(wire, target, 2 * self.talkers.pairs, progress)?;
         run.open_pairs(self.talkers.pairs, self.talkers.both_ways)?;
         let sizes = self.talkers.sizes();

@@ -12,12 +12,13 @@ use super::bench::Workload;
 use super::failure::Failure;
 
 /// What to type, and what it is for.
-pub(crate) const EXAMPLES: [(&str, &str); 5] = [
+pub(crate) const EXAMPLES: [(&str, &str); 6] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
     ("switchboard chat.example:12345 --name Noy", "chat on another one"),
     ("printf 'WHO\\nPING\\n' | switchboard", "a script: one reply a line"),
     ("switchboard send Elias 'dinner is ready'", "one message"),
     ("switchboard listen --name Noy --json", "every event as a line of JSON"),
+    ("switchboard bench pairs --pairs 50", "a load, and what the server made of it"),
 ];
 
 /// How input is read; a paragraph a line.
@@ -84,7 +85,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "commands", value_parser = dialects())]
     pub(crate) dialect: Dialect,
 
-    /// Print replies and events as JSON, one a line.
+    /// Print replies, events and reports as JSON, one a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
