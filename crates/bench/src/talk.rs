@@ -193,14 +193,13 @@ impl Talk {
         Ok(())
     }
 
+    #[inline]
     fn hear(&mut self, session: usize, event: Event<'_>) {
-        let of = self.heard.len();
-        let spoken = self.spoken.get(session).copied().flatten();
-        let heard = self.heard.get(session).copied().flatten();
+        let stream_of = |which: &[Option<usize>]| which.get(session).copied().flatten();
         match event {
             Event::Message(payload) => {
-                let Some(number) = heard else {
-                    self.failed = failure(Event::Refused(payload), session, of);
+                let Some(number) = stream_of(&self.heard) else {
+                    self.failed = failure(Event::Refused(payload), session, self.heard.len());
                     return;
                 };
                 let stream = &mut self.streams[number];
@@ -211,13 +210,13 @@ impl Talk {
                 }
             }
             Event::Acknowledged => {
-                if let Some(number) = spoken {
+                if let Some(number) = stream_of(&self.spoken) {
                     self.streams[number].acknowledged += 1;
                 }
             }
-            event => match heard.or(spoken) {
+            event => match stream_of(&self.heard).or_else(|| stream_of(&self.spoken)) {
                 Some(number) if self.streams[number].pace == Pace::Flood => self.streams[number].is_cut = true,
-                _ => self.failed = self.failed.take().or_else(|| failure(event, session, of)),
+                _ => self.failed = self.failed.take().or_else(|| failure(event, session, self.heard.len())),
             },
         }
     }
