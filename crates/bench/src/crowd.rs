@@ -130,8 +130,8 @@ impl<'w, W: Wire> Crowd<'w, W> {
     }
 
     fn connect(&mut self, number: usize) -> Result<(), Error> {
-        let unreachable = |source| Error::Connect { addr: self.target.addr, open: number, source };
-        let socket = self.sources.connect(self.target.addr).map_err(unreachable)?;
+        let (addr, open) = (self.target.addr, self.sources.made());
+        let socket = self.sources.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
         let session = &mut self.sessions[number];
         let socket = session.socket.insert(socket);
         self.poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;

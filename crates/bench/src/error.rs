@@ -15,7 +15,7 @@ pub enum Error {
     Connect {
         /// The server.
         addr: SocketAddr,
-        /// How many sessions were open by then.
+        /// How many sessions there had been by then.
         open: usize,
         /// Why.
         source: io::Error,

