@@ -1,6 +1,6 @@
 //! The walk through a frame, front to back.
 
-use super::{Fragment, Frame, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_VLAN_TAGS, Trouble};
+use super::{Fragment, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
 use crate::wire::ethernet::{self, Follows};
 use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
@@ -11,13 +11,42 @@ const MIN_PAYLOAD_LEN: u32 = 46;
 /// A frame check sequence, where one was captured, is these bytes more.
 const CHECK_SEQUENCE_LEN: u32 = 4;
 
-/// Fills in a frame of which only its bytes are known.
-pub(super) fn walk(frame: &mut Frame<'_>) {
-    let (captured, original_len) = (frame.bytes, frame.original_len);
+/// Whoever wants to know what a walk comes upon: a list of layers, a list of issues, or nobody.
+pub(super) trait Hear {
+    /// A layer, from the outermost in.
+    #[inline]
+    fn layer(&mut self, _: Layer) {}
+
+    /// Something that the reader of the frame should know.
+    #[inline]
+    fn issue(&mut self, _: Issue) {}
+}
+
+impl Hear for () {}
+
+impl Hear for Vec<Layer> {
+    fn layer(&mut self, layer: Layer) {
+        self.push(layer);
+    }
+}
+
+impl Hear for Vec<Issue> {
+    fn issue(&mut self, issue: Issue) {
+        if self.len() < MAX_ISSUES {
+            self.push(issue);
+        }
+    }
+}
+
+/// Walks through what was captured of a frame.
+#[inline]
+pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, hear: &mut impl Hear) -> Outline {
     // No frame that a capture file can hold passes 32 bits; of one that does, what is beyond them is not looked at.
-    let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
+    let captured_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let sent = original_len.max(captured_len);
-    let mut walk = Walk { frame, at: 0, end: sent, packet_end: sent, packet: LayerKind::Payload, captured_len };
+    let outline = Outline::default();
+    let packet = LayerKind::Payload;
+    let mut walk = Walk { link_type, bytes, captured_len, at: 0, end: sent, packet_end: sent, packet, outline, hear };
     if original_len > captured_len {
         walk.issue(captured_len, Trouble::Snapped { captured: captured_len, original: original_len });
     } else if original_len < captured_len {
@@ -25,10 +54,13 @@ pub(super) fn walk(frame: &mut Frame<'_>) {
     }
     walk.link();
     walk.finish(sent);
+    walk.outline
 }
 
-struct Walk<'f, 'a> {
-    frame: &'f mut Frame<'a>,
+struct Walk<'a, 'h, H> {
+    link_type: LinkType,
+    bytes: &'a [u8],
+    captured_len: u32,
     /// The first byte that no header has claimed.
     at: u32,
     /// Where the innermost header with a length says that its payload ends, on the wire.
@@ -37,24 +69,22 @@ struct Walk<'f, 'a> {
     packet_end: u32,
     /// The header that says so.
     packet: LayerKind,
-    captured_len: u32,
+    outline: Outline,
+    hear: &'h mut H,
 }
 
-impl<'a> Walk<'_, 'a> {
+impl<'a, H: Hear> Walk<'a, '_, H> {
     #[inline]
     fn rest(&self) -> &'a [u8] {
-        self.frame.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
+        self.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
     }
 
-    #[cold]
+    #[inline]
     fn issue(&mut self, at: u32, what: Trouble) {
-        if let Some(slot) = self.frame.issues.get_mut(usize::from(self.frame.n_issues)) {
-            *slot = Issue { at, what };
-            self.frame.n_issues += 1;
-        }
+        self.outline.has_issues = true;
+        self.hear.issue(Issue { at, what });
     }
 
-    #[cold]
     fn unreadable(&mut self, layer: LayerKind, error: HeaderError) {
         let missing = matches!(error, HeaderError::TooShort { .. });
         let what = if missing && self.end > self.captured_len {
@@ -67,21 +97,17 @@ impl<'a> Walk<'_, 'a> {
 
     /// Claims `len` bytes for a layer.
     #[inline]
-    fn claim(&mut self, kind: LayerKind, len: usize) -> u8 {
-        let end = self.at + u32::try_from(len).unwrap_or(0);
-        let index = self.frame.n_layers;
-        if let Some(slot) = self.frame.layers.get_mut(usize::from(index)) {
-            *slot = Layer { kind, start: self.at, end };
-            self.frame.n_layers += 1;
-        }
-        self.at = end;
-        index
+    fn claim(&mut self, kind: LayerKind, len: usize) -> Layer {
+        let layer = Layer { kind, start: self.at, end: self.at + u32::try_from(len).unwrap_or(0) };
+        self.hear.layer(layer);
+        self.at = layer.end;
+        layer
     }
 
     #[inline]
     fn link(&mut self) {
         let rest = self.rest();
-        match self.frame.link_type {
+        match self.link_type {
             LinkType::ETHERNET => match ethernet::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Ethernet, ethernet::HEADER_LEN);
@@ -183,7 +209,7 @@ impl<'a> Walk<'_, 'a> {
     fn fits(&mut self, layer: LayerKind, start: u32, said: u32) -> bool {
         let there = self.end.saturating_sub(start);
         if said > there {
-            self.frame.overstated = true;
+            self.outline.overstated = true;
             self.issue(start, Trouble::LengthTooLong { layer, said, there });
         }
         said <= there
@@ -203,10 +229,10 @@ impl<'a> Walk<'_, 'a> {
             }
             said => self.limit(LayerKind::Ipv4, start, said),
         }
-        self.frame.network = Some(self.claim(LayerKind::Ipv4, header_len));
-        self.frame.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
+        self.outline.network = Some(self.claim(LayerKind::Ipv4, header_len));
+        self.outline.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
         if !self.fragment(packet.fragment_offset(), packet.more_fragments()) {
-            self.frame.protocol = packet.protocol();
+            self.outline.protocol = packet.protocol();
             return;
         }
         self.extensions(packet.protocol(), false);
@@ -218,7 +244,7 @@ impl<'a> Walk<'_, 'a> {
             Ok(packet) => packet,
             Err(error) => return self.unreadable(LayerKind::Ipv6, error),
         };
-        self.frame.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
+        self.outline.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
         match u32::from(packet.payload_len()) {
             0 => self.ipv6_without_length(packet.next_header()),
             said => self.limit(LayerKind::Ipv6, self.at, said),
@@ -246,12 +272,12 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     fn fragment(&mut self, offset: u32, more: bool) -> bool {
         if offset > 0 {
-            self.frame.fragment = Fragment::Later { offset };
+            self.outline.fragment = Fragment::Later { offset };
             self.issue(self.at, Trouble::LaterFragment(offset));
             return false;
         }
         if more {
-            self.frame.fragment = Fragment::First;
+            self.outline.fragment = Fragment::First;
             self.issue(self.at, Trouble::FirstFragment);
         }
         true
@@ -260,7 +286,7 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) {
         let mut seen = 0;
-        self.frame.protocol = next;
+        self.outline.protocol = next;
         while let Some(kind) = ExtensionKind::of(next) {
             // After IPv4, only authentication is one; the other numbers mean nothing there.
             if !over_ipv6 && kind != ExtensionKind::Authentication {
@@ -274,9 +300,9 @@ impl<'a> Walk<'_, 'a> {
                 Err(error) => return self.unreadable(kind.into(), error),
             };
             self.claim(kind.into(), header.bytes().len());
-            self.frame.routed_onward |= header.segments_left().is_some_and(|left| left > 0);
+            self.outline.routed_onward |= header.segments_left().is_some_and(|left| left > 0);
             next = header.next_header();
-            self.frame.protocol = next;
+            self.outline.protocol = next;
             seen += 1;
             if let Some((offset, more)) = header.fragment()
                 && !self.fragment(offset, more)
@@ -304,8 +330,8 @@ impl<'a> Walk<'_, 'a> {
         };
         match header {
             (kind, Ok(header_len)) => {
-                self.frame.segment_end = self.end;
-                self.frame.transport = Some(self.claim(kind, header_len));
+                self.outline.segment_end = self.end;
+                self.outline.transport = Some(self.claim(kind, header_len));
             }
             (kind, Err(error)) => self.unreadable(kind, error),
         }
@@ -322,7 +348,7 @@ impl<'a> Walk<'_, 'a> {
             0 if self.end - self.at > u32::from(u16::MAX) => {}
             said if said < 8 => self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said }),
             // The first fragment of a datagram has the length of the whole.
-            _ if self.frame.fragment != Fragment::Whole => {}
+            _ if self.outline.fragment != Fragment::Whole => {}
             said if self.fits(LayerKind::Udp, self.at, said) => {
                 self.end = self.at + said;
                 if self.end < self.packet_end {
@@ -332,15 +358,15 @@ impl<'a> Walk<'_, 'a> {
             }
             _ => {}
         }
-        self.frame.segment_end = self.end;
-        self.frame.transport = Some(self.claim(LayerKind::Udp, udp::HEADER_LEN));
+        self.outline.segment_end = self.end;
+        self.outline.transport = Some(self.claim(LayerKind::Udp, udp::HEADER_LEN));
     }
 
     /// Gives what is left to the payload, and what is after it to the trailer.
     #[inline]
     fn finish(&mut self, sent: u32) {
         let end = self.end.min(self.captured_len).max(self.at);
-        self.frame.payload = (self.at, end);
+        self.outline.payload = (self.at, end);
         if self.at < end {
             self.claim(LayerKind::Payload, (end - self.at) as usize);
         }
@@ -359,7 +385,7 @@ impl<'a> Walk<'_, 'a> {
         }
         // A cooked header stands in place of an Ethernet header, before the same padding.
         let padded_to = MIN_PAYLOAD_LEN
-            + match self.frame.link_type {
+            + match self.link_type {
                 LinkType::ETHERNET => 14,
                 LinkType::LINUX_SLL => 16,
                 LinkType::LINUX_SLL2 => 20,
@@ -367,7 +393,7 @@ impl<'a> Walk<'_, 'a> {
             };
         if padded_to > MIN_PAYLOAD_LEN && sent <= padded_to + CHECK_SEQUENCE_LEN {
             let padding = self.packet_end as usize..self.captured_len.min(padded_to) as usize;
-            let padding = self.frame.bytes.get(padding).unwrap_or_default();
+            let padding = self.bytes.get(padding).unwrap_or_default();
             if padding.iter().any(|byte| *byte != 0) {
                 self.issue(self.packet_end, Trouble::PaddingNotZero);
             }
