@@ -52,7 +52,12 @@ pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, hear: &
     } else if original_len < captured_len {
         walk.issue(original_len, Trouble::OriginalTooShort { captured: captured_len, original: original_len });
     }
-    walk.link();
+    if let Some(ether_type) = walk.link()
+        && let Some((next, over_ipv6)) = walk.network(ether_type)
+        && let Some(protocol) = walk.extensions(next, over_ipv6)
+    {
+        walk.transport(protocol, over_ipv6);
+    }
     walk.finish(sent);
     walk.outline
 }
@@ -85,14 +90,22 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
         self.hear.issue(Issue { at, what });
     }
 
-    fn unreadable(&mut self, layer: LayerKind, error: HeaderError) {
+    /// Nothing after this can be read.
+    #[cold]
+    fn stop<T>(&mut self, at: u32, what: Trouble) -> Option<T> {
+        self.issue(at, what);
+        None
+    }
+
+    #[cold]
+    fn unreadable<T>(&mut self, layer: LayerKind, error: HeaderError) -> Option<T> {
         let missing = matches!(error, HeaderError::TooShort { .. });
         let what = if missing && self.end > self.captured_len {
             Trouble::CutOff { layer, error }
         } else {
             Trouble::Malformed { layer, error }
         };
-        self.issue(self.at, what);
+        self.stop(self.at, what)
     }
 
     /// Claims `len` bytes for a layer.
@@ -104,15 +117,16 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
         layer
     }
 
+    /// Reads the link layer, and says what follows it.
     #[inline]
-    fn link(&mut self) {
+    fn link(&mut self) -> Option<EtherType> {
         let rest = self.rest();
         match self.link_type {
             LinkType::ETHERNET => match ethernet::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Ethernet, ethernet::HEADER_LEN);
                     match header.follows() {
-                        Follows::EtherType(ether_type) => self.ether_type(ether_type),
+                        Follows::EtherType(ether_type) => Some(ether_type),
                         Follows::Length(length) => self.ieee_802_3(length),
                     }
                 }
@@ -123,53 +137,56 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             LinkType::LINUX_SLL => match sll::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Sll, sll::HEADER_LEN);
-                    self.ether_type(header.ether_type());
+                    Some(header.ether_type())
                 }
                 Err(error) => self.unreadable(LayerKind::Sll, error),
             },
             LinkType::LINUX_SLL2 => match sll2::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Sll2, sll2::HEADER_LEN);
-                    self.ether_type(header.ether_type());
+                    Some(header.ether_type())
                 }
                 Err(error) => self.unreadable(LayerKind::Sll2, error),
             },
             LinkType::RAW => match rest.first().map(|first| first >> 4) {
-                Some(6) => self.ipv6(),
-                Some(4) | None => self.ipv4(),
-                Some(version) => self.issue(self.at, Trouble::UnknownVersion(version)),
+                Some(6) => Some(EtherType::IPV6),
+                Some(4) | None => Some(EtherType::IPV4),
+                Some(version) => self.stop(self.at, Trouble::UnknownVersion(version)),
             },
-            LinkType::IPV4 => self.ipv4(),
-            LinkType::IPV6 => self.ipv6(),
-            other => self.issue(self.at, Trouble::UnknownLinkType(other)),
+            LinkType::IPV4 => Some(EtherType::IPV4),
+            LinkType::IPV6 => Some(EtherType::IPV6),
+            other => self.stop(self.at, Trouble::UnknownLinkType(other)),
         }
     }
 
-    fn loopback(&mut self, kind: LayerKind, header: Result<null::Header<'_>, HeaderError>) {
+    fn loopback(&mut self, kind: LayerKind, header: Result<null::Header<'_>, HeaderError>) -> Option<EtherType> {
         match header {
             Ok(header) => {
                 self.claim(kind, null::HEADER_LEN);
-                match header.ether_type() {
-                    Some(ether_type) => self.ether_type(ether_type),
-                    None => self.issue(self.at - 4, Trouble::UnknownFamily(header.family())),
+                let ether_type = header.ether_type();
+                if ether_type.is_none() {
+                    self.issue(self.at - 4, Trouble::UnknownFamily(header.family()));
                 }
+                ether_type
             }
             Err(error) => self.unreadable(kind, error),
         }
     }
 
     #[cold]
-    fn ieee_802_3(&mut self, length: u16) {
+    fn ieee_802_3<T>(&mut self, length: u16) -> Option<T> {
         self.issue(self.at - 2, Trouble::Ieee8023(length));
         self.limit(LayerKind::Ethernet, self.at, u32::from(length));
+        None
     }
 
+    /// Reads what the link layer carries, and says what is in it, and whether that is IPv6.
     #[inline]
-    fn ether_type(&mut self, mut ether_type: EtherType) {
+    fn network(&mut self, mut ether_type: EtherType) -> Option<(IpProtocol, bool)> {
         let mut tags = 0;
         while ether_type.is_vlan() {
             if tags == MAX_VLAN_TAGS {
-                return self.issue(self.at, Trouble::TooManyTags);
+                return self.stop(self.at, Trouble::TooManyTags);
             }
             match vlan::Tag::new_checked(self.rest()) {
                 Ok(tag) => ether_type = tag.ether_type(),
@@ -179,16 +196,17 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             tags += 1;
         }
         match ether_type {
-            EtherType::IPV4 => self.ipv4(),
-            EtherType::IPV6 => self.ipv6(),
+            EtherType::IPV4 => self.ipv4().map(|next| (next, false)),
+            EtherType::IPV6 => self.ipv6().map(|next| (next, true)),
             EtherType::ARP => match arp::Packet::new_checked(self.rest()) {
                 Ok(_) => {
                     self.claim(LayerKind::Arp, arp::PACKET_LEN);
                     self.end_packet(LayerKind::Arp, self.at);
+                    None
                 }
                 Err(error) => self.unreadable(LayerKind::Arp, error),
             },
-            other => self.issue(self.at, Trouble::UnknownEtherType(other)),
+            other => self.stop(self.at, Trouble::UnknownEtherType(other)),
         }
     }
 
@@ -216,7 +234,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
     }
 
     #[inline]
-    fn ipv4(&mut self) {
+    fn ipv4(&mut self) -> Option<IpProtocol> {
         let packet = match ipv4::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
             Err(error) => return self.unreadable(LayerKind::Ipv4, error),
@@ -233,13 +251,13 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
         self.outline.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
         if !self.fragment(packet.fragment_offset(), packet.more_fragments()) {
             self.outline.protocol = packet.protocol();
-            return;
+            return None;
         }
-        self.extensions(packet.protocol(), false);
+        Some(packet.protocol())
     }
 
     #[inline]
-    fn ipv6(&mut self) {
+    fn ipv6(&mut self) -> Option<IpProtocol> {
         let packet = match ipv6::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
             Err(error) => return self.unreadable(LayerKind::Ipv6, error),
@@ -249,7 +267,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             0 => self.ipv6_without_length(packet.next_header()),
             said => self.limit(LayerKind::Ipv6, self.at, said),
         }
-        self.extensions(packet.next_header(), true);
+        Some(packet.next_header())
     }
 
     /// A payload length of 0 is that of a jumbogram, or of a packet with nothing in it, or left to the network card.
@@ -283,8 +301,9 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
         true
     }
 
+    /// Reads the extension headers, and says what follows them.
     #[inline]
-    fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) {
+    fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) -> Option<IpProtocol> {
         let mut seen = 0;
         self.outline.protocol = next;
         while let Some(kind) = ExtensionKind::of(next) {
@@ -293,7 +312,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
                 break;
             }
             if seen == MAX_EXTENSIONS {
-                return self.issue(self.at, Trouble::TooManyExtensions);
+                return self.stop(self.at, Trouble::TooManyExtensions);
             }
             let header = match Extension::new_checked(kind, self.rest()) {
                 Ok(header) => header,
@@ -307,18 +326,18 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             if let Some((offset, more)) = header.fragment()
                 && !self.fragment(offset, more)
             {
-                return;
+                return None;
             }
         }
-        self.transport(next, over_ipv6);
+        Some(next)
     }
 
     #[inline]
     fn transport(&mut self, protocol: IpProtocol, over_ipv6: bool) {
         let rest = self.rest();
-        let header = match protocol {
+        let (kind, header_len) = match protocol {
             IpProtocol::TCP => (LayerKind::Tcp, tcp::Segment::new_checked(rest).map(|segment| segment.header_len())),
-            IpProtocol::UDP => return self.udp(),
+            IpProtocol::UDP => (LayerKind::Udp, self.udp(rest)),
             IpProtocol::ICMP if !over_ipv6 => {
                 (LayerKind::Icmp, icmp::Message::new_checked(icmp::Version::V4, rest).map(|_| icmp::HEADER_LEN))
             }
@@ -328,21 +347,19 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             IpProtocol::NO_NEXT_HEADER if over_ipv6 => return,
             other => return self.issue(self.at, Trouble::UnknownProtocol(other)),
         };
-        match header {
-            (kind, Ok(header_len)) => {
+        match header_len {
+            Ok(header_len) => {
                 self.outline.segment_end = self.end;
                 self.outline.transport = Some(self.claim(kind, header_len));
             }
-            (kind, Err(error)) => self.unreadable(kind, error),
+            Err(error) => self.unreadable(kind, error).unwrap_or_default(),
         }
     }
 
+    /// Sees to it that a datagram ends where it says.
     #[inline]
-    fn udp(&mut self) {
-        let datagram = match udp::Datagram::new_checked(self.rest()) {
-            Ok(datagram) => datagram,
-            Err(error) => return self.unreadable(LayerKind::Udp, error),
-        };
+    fn udp(&mut self, rest: &[u8]) -> Result<usize, HeaderError> {
+        let datagram = udp::Datagram::new_checked(rest)?;
         match u32::from(datagram.len_field()) {
             // In a jumbogram, and in what the network card is to cut, IP says the length.
             0 if self.end - self.at > u32::from(u16::MAX) => {}
@@ -358,8 +375,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             }
             _ => {}
         }
-        self.outline.segment_end = self.end;
-        self.outline.transport = Some(self.claim(LayerKind::Udp, udp::HEADER_LEN));
+        Ok(udp::HEADER_LEN)
     }
 
     /// Gives what is left to the payload, and what is after it to the trailer.
