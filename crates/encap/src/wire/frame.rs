@@ -1,8 +1,10 @@
 //! A whole captured frame, taken apart into layers.
 //!
 //! Nothing here fails: whatever bytes come, what can be read is read, and what cannot is an [`Issue`] that says where and
-//! why. What the capture cut off is told apart from what was sent wrong. A frame is read once, front to back, into small
-//! arrays; nothing is allocated, so that millions of frames cost little more than touching their bytes.
+//! why. What the capture cut off is told apart from what was sent wrong. A frame is read once, front to back; nothing is
+//! allocated, and what is kept is what everybody asks for: where the headers and the payload lie. The lists of layers and
+//! issues, for which a person asks, are made by reading the frame once more. So millions of frames cost little more than
+//! touching their bytes.
 
 mod issue;
 mod layer;
@@ -95,7 +97,7 @@ pub struct Verified {
 impl<'a> Frame<'a> {
     /// Takes apart what was `captured` of a frame that had `original_len` bytes on the wire.
     #[must_use]
-    #[inline(never)]
+    #[inline]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
         let outline = walk::walk(link_type, captured, original_len, &mut ());
         Self { bytes: captured, original_len, link_type, outline }
