@@ -41,7 +41,7 @@ const STEPS: &[Step] = &[
 
 pub(crate) fn run() -> Result<(), String> {
     let start = now();
-    packages::ensure()?;
+    packages::ensure(packages::FOR_TESTS)?;
     let mut report = vec![format!("system packages: {} s", start.elapsed().as_secs())];
     let mut all_passed = 0;
     for step in STEPS {
