@@ -155,8 +155,8 @@ impl PseudoHeader {
         let mut sum = Sum::default();
         let (protocol, length) = match *self {
             Self::V4 { source, destination, protocol, length } => {
-                sum.add_bytes(&source.octets());
-                sum.add_bytes(&destination.octets());
+                sum.add_u32(source.to_bits());
+                sum.add_u32(destination.to_bits());
                 (protocol, length)
             }
             Self::V6 { source, destination, protocol, length } => {
