@@ -17,6 +17,9 @@ pub(crate) enum Bench {
 }
 
 pub(crate) fn run(bench: Bench) -> Result<(), String> {
+    // What is run and written is named from there.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     match bench {
         Bench::Wire => wire::run(),
     }

@@ -358,7 +358,9 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
                 self.outline.segment_end = self.end;
                 self.outline.transport = Some(self.claim(kind, header_len));
             }
-            Err(error) => self.unreadable(kind, error).unwrap_or_default(),
+            Err(error) => {
+                self.unreadable::<()>(kind, error);
+            }
         }
     }
 
