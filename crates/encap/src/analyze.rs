@@ -163,7 +163,7 @@ impl Analyzer {
             totals.last = Some(totals.last.map_or(time, |last| last.max(time)));
         }
         for issue in frame.issues() {
-            totals.issues.add(number, issue);
+            totals.issues.add(number, &issue);
         }
         let at = At { frame: number, time };
         let len = frame.payload_len_on_wire();

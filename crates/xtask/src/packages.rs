@@ -1,4 +1,4 @@
-//! The programs that tests and measurements talk to, and the Debian packages that bring them.
+//! The programs that tests talk to and benches compare with, and the Debian packages that bring them.
 
 use std::process::{Command, Stdio};
 
@@ -18,16 +18,25 @@ pub(crate) const TESTS: &[Needed] = &[
     Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
-    Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" },
+    TSHARK,
 ];
 
-/// What is measured beside our server.
+/// What our server is measured beside.
 pub(crate) const PEERS: &[Needed] = &[
     Needed { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
     Needed { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
     Needed { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
     Needed { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
 ];
+
+/// What the wire lab is measured beside.
+pub(crate) const WIRE: &[Needed] = &[
+    Needed { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
+    Needed { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
+    TSHARK,
+];
+
+const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.
 pub(crate) fn ensure(needed: &[Needed]) -> Result<(), String> {
