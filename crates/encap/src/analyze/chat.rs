@@ -6,12 +6,14 @@
 
 mod framing;
 mod session;
+mod transcript;
 
 use std::borrow::Cow;
 
 use super::Side;
 pub use framing::{Framing, Lines, Message};
 pub use session::{Session, Turn, Violation};
+pub use transcript::{Entry, Transcript, Verdict};
 use switchboard_protocol::{Code, Dialect, Reply, Users, commands, line};
 
 /// The port of the commands dialect.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use switchboard_encap::build::{
     BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Refusal, Settings, Summary, TcpOptions, TransportChoice,
 };
-use switchboard_encap::capture::{self, WriteError};
+use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
 use switchboard_encap::rows::{Fault, Options, ReadError, Reader, Row, Severity};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
@@ -163,7 +163,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let plan = plan(args, &input, &mut told)?;
     let about = |what: &str| {
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-        format!("Synthesised by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
+        format!("{SYNTHESISED} by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
     };
 
     if is_same(&args.file, &args.out) {
