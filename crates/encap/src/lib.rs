@@ -10,6 +10,7 @@ pub mod analyze;
 pub mod build;
 pub mod capture;
 pub mod dissector;
+pub mod report;
 pub mod rows;
 pub mod send;
 pub mod show;

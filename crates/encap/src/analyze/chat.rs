@@ -13,8 +13,8 @@ use std::borrow::Cow;
 use super::Side;
 pub use framing::{Framing, Lines, Message};
 pub use session::{Session, Turn, Violation};
-pub use transcript::{Entry, Transcript, Verdict};
 use switchboard_protocol::{Code, Dialect, Reply, Users, commands, line};
+pub use transcript::{Entry, Transcript, Verdict};
 
 /// The port of the commands dialect.
 const COMMANDS_PORT: u16 = 12_345;

@@ -9,7 +9,7 @@ use super::limits::{SAMPLES_MAX, TIMED_MAX};
 use crate::wire::SeqNumber;
 
 /// Round-trip times of one direction's segments.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RoundTrips {
     /// The number after the last byte of each segment that is not acknowledged yet, and when it was captured.
     awaited: VecDeque<(SeqNumber, i64)>,
