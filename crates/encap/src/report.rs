@@ -38,6 +38,7 @@ mod survey;
 mod throughput;
 mod time_sequence;
 mod trail;
+mod words;
 
 use std::io::{self, Read, Seek};
 

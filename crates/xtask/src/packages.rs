@@ -18,6 +18,8 @@ const NEEDED: &[Needed] = &[
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" },
+    // It brings the Chromium that it steers.
+    Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
 /// Sees to it that every program is there.

@@ -51,8 +51,3 @@ pub fn page(report: &Report) -> Markup {
 fn name(conversation: &crate::analyze::Conversation) -> String {
     format!("{} {}", conversation.transport, conversation.number)
 }
-
-/// A count with its noun.
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}

@@ -15,8 +15,8 @@ pub const COLUMNS: usize = (ACROSS.1 - ACROSS.0) as usize;
 pub const TOP: i64 = 34;
 /// Pixels below what is plotted, for numbers and words.
 const BELOW: i64 = 46;
-/// What a letter is wide, as a rule, at most.
-const LETTER: i64 = 6;
+/// What a letter is wide, as a rule, at most, in pixels.
+const LETTER: i64 = 7;
 
 /// What is around a plot.
 #[derive(Debug)]

@@ -15,6 +15,9 @@ use crate::wire::SeqNumber;
 /// Where the plot ends, in pixels from the top.
 const BOTTOM: i64 = 240;
 
+/// Above so many points, they are drawn smaller.
+const SPARSE_MAX: usize = 120;
+
 /// What a plot of round-trip times is drawn from: a bounded number of columns.
 #[derive(Debug)]
 pub struct RoundTrip {
@@ -90,18 +93,16 @@ impl RoundTrip {
         let mut text = String::new();
         for side in [Side::Client, Side::Server] {
             let Some(times) = self.sides[side.index()].trips.clone().times() else { continue };
-            let (times_word, verb) = if times.count == 1 { ("time", "was") } else { ("times", "were") };
-            let _ = write!(
-                text,
-                "What the {side} sends {verb} acknowledged {} {times_word} after {}",
-                times.count,
-                Unit::Time.say(times.min_nanos),
-            );
-            if times.count > 1 {
-                let (middle, most) = (Unit::Time.say(times.median_nanos), Unit::Time.say(times.max_nanos));
-                let _ = write!(text, " to {most}, the middle one after {middle}");
-            }
-            text.push_str(". ");
+            let (other, least) = (side.other(), Unit::Time.say(times.min_nanos));
+            let _ = match times.count {
+                1 => write!(text, "The {other} acknowledges what the {side} sends once, after {least}. "),
+                n => write!(
+                    text,
+                    "The {other} acknowledges what the {side} sends {n} times, after {least} to {}; the middle one is {}. ",
+                    Unit::Time.say(times.max_nanos),
+                    Unit::Time.say(times.median_nanos),
+                ),
+            };
         }
         text.push_str(
             "The scale is one of powers: each tenfold takes as much room as the next. What was sent twice is not timed, \
@@ -121,20 +122,22 @@ impl RoundTrip {
         let caption = self.caption();
         let across = self.span.axis();
         let up = Axis::powers(Unit::Time, self.ends().unwrap_or((1, 1)), (BOTTOM, TOP));
+        let points: usize = self.sides.iter().map(|times| times.columns.iter().flatten().count()).sum();
+        let radius = Px(if points > SPARSE_MAX { 18 } else { 32 });
         let marks = [Side::Client, Side::Server].map(|side| {
             let points = self.sides[side.index()].columns.iter().enumerate();
             let points = points.filter_map(|(i, ends)| ends.map(|(least, most)| (i, least, most)));
             ink_of(side).group(&html! {
                 @for (i, least, most) in points {
                     @let (x, low, high) = (Span::place(i), up.place(least), up.place(most));
-                    @if high != low { line x1=(x) y1=(low) x2=(x) y2=(high) stroke="currentColor" stroke-width="1.5" {} }
-                    (point(side, x, low))
-                    @if high != low { (point(side, x, high)) }
+                    @if high != low { line x1=(x) y1=(low) x2=(x) y2=(high) stroke="currentColor" stroke-width="1" {} }
+                    (point(side, x, low, radius))
+                    @if high != low { (point(side, x, high, radius)) }
                 }
             })
         });
         let legend = [Side::Client, Side::Server].map(|side| {
-            (ink_of(side).group(&point(side, Px(0), Px(0))), format!("segment of the {side}, acknowledged"))
+            (ink_of(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segment of the {side}, acknowledged"))
         });
         let plot = Plot {
             title: "Round-trip times",
@@ -149,11 +152,12 @@ impl RoundTrip {
 }
 
 /// A disc for the client, a square for the server.
-fn point(side: Side, x: Px, y: Px) -> Markup {
+fn point(side: Side, x: Px, y: Px, radius: Px) -> Markup {
+    let (left, top, width) = (Px(x.0 - radius.0), Px(y.0 - radius.0), Px(2 * radius.0));
     html! {
         @match side {
-            Side::Client => circle cx=(x) cy=(y) r="3.2" fill="currentColor" {},
-            Side::Server => rect x=(Px(x.0 - 30)) y=(Px(y.0 - 30)) width="6" height="6" stroke="currentColor" stroke-width="1.5" {},
+            Side::Client => circle cx=(x) cy=(y) r=(radius) fill="currentColor" {},
+            Side::Server => rect x=(left) y=(top) width=(width) height=(width) stroke="currentColor" stroke-width="1.5" {},
         }
     }
 }

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::ink::{Ink, ink_of};
 use super::plot::{WIDTH, drawing};
 use super::trail::Segment;
+use super::words::count;
 use crate::analyze::Side;
 use crate::show::escape;
 
@@ -21,12 +22,17 @@ const TEXT_MAX_BYTES: usize = 48;
 const TEXT_MAX_CHARS: usize = 72;
 
 /// Where the client's lifeline is, and the server's, in pixels from the left.
-const LIFELINES: [i64; 2] = [168, 700];
+const LIFELINES: [i64; 2] = [168, 660];
+/// Where the numbers of frames end, and their times.
+const FRAME_RIGHT: i64 = 56;
+const TIME_RIGHT: i64 = 152;
 /// Where rows begin, from the top.
 const TOP: i64 = 64;
 /// The height of an arrow with the words above it, and of each line of words below it.
 const ARROW: i64 = 26;
 const WORDS: i64 = 15;
+/// Letters of an address that fit around the server's lifeline.
+const ADDRESS_MAX_CHARS: usize = 18;
 /// The height of what is left out.
 const LEFT_OUT: i64 = 44;
 
@@ -55,10 +61,10 @@ struct Row {
 impl Row {
     fn new(segment: &Segment<'_>) -> Self {
         let header = match segment.flags {
-            None => format!("datagram, len {}", segment.len),
+            None => format!("datagram · len {}", segment.len),
             Some(flags) => {
-                let ack = segment.ack.map_or_else(String::new, |ack| format!(" ack {ack}"));
-                format!("{flags}  seq {}{ack} len {}", segment.seq, segment.len)
+                let ack = segment.ack.map_or_else(String::new, |ack| format!(" · ack {ack}"));
+                format!("{flags} · seq {}{ack} · len {}", segment.seq, segment.len)
             }
         };
         let remarks: Vec<_> = segment.events.iter().map(|event| event.to_string()).collect();
@@ -112,12 +118,12 @@ impl Sequence {
     #[must_use]
     pub fn caption(&self) -> String {
         let drawn = match self.left_out() {
-            0 => format!("All {} of the conversation, in the order of the capture", segments(self.segments)),
+            0 => format!("All {} of the conversation, in the order of the capture", count(self.segments, "segment")),
             n => format!(
                 "The first {} and the last {} of {}, in the order of the capture; the {n} between them are left out",
                 self.first.len(),
                 self.last.len(),
-                segments(self.segments),
+                count(self.segments, "segment"),
             ),
         };
         format!(
@@ -152,25 +158,25 @@ impl Sequence {
             &html! {
                 (lifeline(Side::Client, ends.0, bottom))
                 (lifeline(Side::Server, ends.1, bottom))
-                @for row in &rows { (row) }
+                (Ink::Faint.group(&html! {
+                text x=(FRAME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "frame" }
+                text x=(TIME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "time, s" }
+            }))
+            @for row in &rows { (row) }
             },
         )
     }
 }
 
-fn segments(n: u64) -> String {
-    format!("{n} segment{}", if n == 1 { "" } else { "s" })
-}
-
 fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
     let x = LIFELINES[side.index()];
-    let (words_x, anchor) = match side {
-        Side::Client => (96, "start"),
-        Side::Server => (WIDTH - 8, "end"),
-    };
+    // An address of IPv6 with its port is too long to stand in the middle at the right.
+    let address = end.to_string();
+    let (words_x, anchor) =
+        if side == Side::Server && address.len() > ADDRESS_MAX_CHARS { (WIDTH - 8, "end") } else { (x, "middle") };
     ink_of(side).group(&html! {
         text x=(words_x) y="16" text-anchor=(anchor) font-weight="700" fill="currentColor" { (side) }
-        text x=(words_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (end) }
+        text x=(words_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (address) }
         line x1=(x) y1="42" x2=(x) y2=(bottom) stroke="currentColor" stroke-width="2" {}
     })
 }
@@ -190,8 +196,8 @@ fn draw(row: &Row, y: i64) -> Markup {
     };
     html! {
         (Ink::Faint.group(&html! {
-            text x="40" y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" { (row.frame) }
-            text x="152" y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" {
+            text x=(FRAME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" { (row.frame) }
+            text x=(TIME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" {
                 (micros / 1_000_000) "." (format!("{:06}", micros % 1_000_000))
             }
         }))
@@ -222,6 +228,6 @@ fn draw_left_out(n: u64, y: i64) -> Markup {
         @for at in [y + 10, y + LEFT_OUT - 6] {
             line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
         }
-        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (segments(n)) " left out" }
+        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (count(n, "segment")) " left out" }
     })
 }

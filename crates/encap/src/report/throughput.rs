@@ -7,6 +7,7 @@ use super::columns::Span;
 use super::ink::ink_of;
 use super::plot::{Plot, TOP};
 use super::trail::Segment;
+use super::words::bytes_in_words;
 use crate::analyze::Side;
 
 /// Bars that there are at most, and one for what is left of the time.
@@ -64,9 +65,9 @@ impl Throughput {
     /// What is seen, in a sentence or two.
     #[must_use]
     pub fn caption(&self) -> String {
-        let [client, server] = self.bytes;
+        let [client, server] = self.bytes.map(bytes_in_words);
         format!(
-            "The client sends {client} bytes, at its busiest {}; the server {server}, at its busiest {}. Each bar is {}. \
+            "The client sends {client}, at its busiest {}; the server {server}, at its busiest {}. Each bar is {}. \
              Payload alone is counted, each time that it was sent.",
             Unit::Rate.say(self.most(Side::Client)),
             Unit::Rate.say(self.most(Side::Server)),
@@ -103,7 +104,7 @@ impl Throughput {
             title: "Throughput",
             description: &self.caption(),
             across: (Span::NAME, &across),
-            up: &[("from the client", &up), ("from the server", &down)],
+            up: &[("client", &up), ("server", &down)],
             bottom: BOTTOM,
             legend: &legend,
         };

@@ -12,6 +12,7 @@ use super::columns::Span;
 use super::ink::{Ink, ink_of};
 use super::plot::{ACROSS, COLUMNS, Plot, TOP};
 use super::trail::Segment;
+use super::words::{bytes_in_words, count};
 use crate::analyze::Side;
 
 /// Where the plot ends, in pixels from the top.
@@ -88,8 +89,8 @@ impl TimeSequence {
     pub fn caption(&self) -> String {
         let Self { from, segments, bytes, again, .. } = *self;
         let mut text = format!(
-            "The {from} sends {} in {} over {}",
-            count(bytes, "byte"),
+            "{} in {} of the {from} were captured over {}",
+            bytes_in_words(bytes),
             count(segments, "segment"),
             Unit::Time.say(self.span.nanos()),
         );
@@ -211,8 +212,4 @@ impl TimeSequence {
         }
         path
     }
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::{count, name};
-use crate::analyze::{Conversation, Direction, End, Handshake, Transport};
+use super::name;
+use crate::analyze::{Conversation, Direction, End, Event, Handshake, Transport};
 use crate::report::axis::Unit;
+use crate::report::words::count;
 use crate::report::{Findings, LISTED_MAX};
 
-/// Conversations that are unfolded, if so few have something remarkable.
-const UNFOLDED_MAX: usize = 6;
+/// Remarks that are unfolded, if there are so few of them.
+const UNFOLDED_MAX: usize = 40;
 
 pub(super) fn conversations(findings: &Findings) -> Markup {
     let listed = &findings.listed;
@@ -18,18 +19,19 @@ pub(super) fn conversations(findings: &Findings) -> Markup {
     let all: Vec<&Conversation> = listed.iter().chain(beyond).collect();
     let not_listed = findings.totals.conversations.saturating_sub(all.len() as u64);
     let remarkable: Vec<_> = all.iter().filter(|c| !c.flags.is_empty() || c.reset_cause.is_some()).collect();
+    let n_remarks: usize = remarkable.iter().map(|c| c.flags.len()).sum();
     html! {
         section #conversations {
             h2 { "Conversations" }
             @if all.is_empty() {
                 p { "There is none: no packet is TCP or UDP that could be read." }
             } @else {
+                p.faint {
+                    "Bytes are payload, each counted once. Acknowledged is the middle of the round-trip times of what the client "
+                    "sends, and of what the server sends."
+                }
                 div.scroll tabindex="0" role="region" aria-label="Table of conversations" {
                     table.conversations {
-                        caption {
-                            "Who talked to whom, and how it went. Bytes are payload, each counted once; acknowledged is the middle "
-                            "of the round-trip times, from the client and from the server."
-                        }
                         thead {
                             tr {
                                 th scope="col" { "number" }
@@ -54,7 +56,7 @@ pub(super) fn conversations(findings: &Findings) -> Markup {
             }
             @if !remarkable.is_empty() {
                 h3 { "What is remarkable, and why" }
-                @for c in &remarkable { (remarks(c, remarkable.len() <= UNFOLDED_MAX || is_shown(c))) }
+                @for c in &remarkable { (remarks(c, n_remarks <= UNFOLDED_MAX || is_shown(c))) }
             }
         }
     }
@@ -107,7 +109,8 @@ fn remarks(c: &Conversation, is_open: bool) -> Markup {
     html! {
         details open[is_open] {
             summary { (name(c)) ": " (c.client) " ↔ " (c.server) }
-            @if let Some(cause) = c.reset_cause {
+            // Among so many flags that the reset's own is left out, its cause is said all the same.
+            @if let Some(cause) = c.reset_cause.filter(|_| !c.flags.iter().any(|flag| flag.event == Event::Reset)) {
                 p { strong { "Reset: " } (cause.to_string()) "." }
             }
             ul.remarks {

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 use switchboard_protocol::show::safe;
 
-use super::count;
 use crate::analyze::LIVE_MAX;
 use crate::capture::Interface;
+use crate::report::words::{bytes_in_words, count};
 use crate::report::{Findings, Report};
 
 /// Interfaces that are named.
@@ -48,7 +48,7 @@ pub(super) fn summary(report: &Report) -> Markup {
             dl.facts {
                 (item("Capture", html! {
                     (file) ", " (findings.format.to_string()) ": " (count(totals.packets, "packet")) ", "
-                    (count(totals.bytes, "byte")) " on the wire"
+                    (bytes_in_words(totals.bytes)) " on the wire"
                 }))
                 @if let (Some(first), Some(last), Some(span)) = (totals.first, totals.last, span) {
                     (item("Time", html! {
@@ -73,7 +73,7 @@ pub(super) fn summary(report: &Report) -> Markup {
                 }))
                 @if totals.no_conversation.packets > 0 {
                     (item("Of no conversation", html! {
-                        (count(totals.no_conversation.packets, "packet")) ", " (count(totals.no_conversation.bytes, "byte"))
+                        (count(totals.no_conversation.packets, "packet")) ", " (bytes_in_words(totals.no_conversation.bytes))
                         ": neither TCP nor UDP, or not to be read"
                         @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) }
                     }))

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::count;
+use crate::report::words::count;
 use crate::report::{ENTRIES_MAX, Findings};
 
 /// Letters of a line that are shown.
