@@ -1,4 +1,4 @@
-//! A browser without a window: Chromium, steered over WebDriver (W3C) by way of its chromedriver.
+//! A browser without a window: Chromium, steered over `WebDriver` (W3C) by way of its chromedriver.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// How long a page may take: a machine that is busy with other tests draws slowly.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What its programs are missing is mended with.
 const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, apt-get install chromium chromium-driver, as cargo xtask test does";
@@ -70,7 +70,7 @@ impl Browser {
     pub fn open(&self, page: &Path, is_dark: bool) {
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.devtools("Emulation.setEmulatedMedia", &features);
+        let _ = self.devtools("Emulation.setEmulatedMedia", &features);
         // What was logged before is not this page's.
         self.log("browser");
         self.log("performance");
@@ -103,6 +103,7 @@ impl Browser {
     /// # Panics
     ///
     /// Where it fails.
+    #[must_use]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.ask("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }

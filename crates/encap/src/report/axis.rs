@@ -78,7 +78,8 @@ impl Unit {
         let step = whole / 10_u64.pow(decimals);
         let text = decimal((value + step / 2) / step * step, EXPONENTS[prefix], decimals);
         let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-        format!("{text} {}", self.names()[prefix])
+        // A number and its unit stay on one line.
+        format!("{text}\u{a0}{}", self.names()[prefix])
     }
 }
 
@@ -249,9 +250,9 @@ mod tests {
     #[test]
     fn powers_have_each_their_unit() {
         let axis = Axis::powers(Unit::Time, (13_000, 41_000_000), (300, 0));
-        assert_eq!(labels(&axis), ["100 µs", "1 ms", "10 ms"]);
+        assert_eq!(labels(&axis), ["10\u{a0}µs", "100\u{a0}µs", "1\u{a0}ms", "10\u{a0}ms"]);
         let axis = Axis::powers(Unit::Time, (700, 700), (300, 0));
-        assert_eq!(labels(&axis), ["500 ns", "1 µs"]);
+        assert_eq!(labels(&axis), ["500\u{a0}ns", "1\u{a0}µs"]);
         assert_eq!((axis.place(500), axis.place(1_000), axis.unit()), (Px::whole(300), Px::whole(0), None));
     }
 
@@ -260,7 +261,7 @@ mod tests {
         for (nanos, expected) in
             [(0, "0 ns"), (999, "999 ns"), (1_250_000, "1.25 ms"), (41_040_000, "41 ms"), (212_439_515_000, "212 s")]
         {
-            assert_eq!(Unit::Time.say(nanos), expected);
+            assert_eq!(Unit::Time.say(nanos).replace('\u{a0}', " "), expected);
         }
         assert_eq!((Px(-15).to_string(), Px(120).to_string()), ("-1.5".into(), "12".into()));
     }

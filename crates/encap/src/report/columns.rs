@@ -37,7 +37,7 @@ impl Span {
     }
 
     /// What it is called, below its axis.
-    pub const NAME: &str = "time since the first segment";
+    pub const NAME: &str = "time since the first frame";
 
     /// The column of a moment.
     #[must_use]

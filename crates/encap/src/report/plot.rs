@@ -8,9 +8,11 @@ use super::ink::Ink;
 /// The pixels of a drawing from left to right.
 pub const WIDTH: i64 = 720;
 /// The first and the last pixel of what is plotted, from left to right.
-pub const ACROSS: (i64, i64) = (72, 702);
+pub const ACROSS: (i64, i64) = (LEFT as i64, RIGHT as i64);
 /// Columns that times are gathered in: one for each pixel.
-pub const COLUMNS: usize = (ACROSS.1 - ACROSS.0) as usize;
+pub const COLUMNS: usize = (RIGHT - LEFT) as usize;
+const LEFT: u16 = 72;
+const RIGHT: u16 = 702;
 /// The pixel where what is plotted begins, from the top: the legend is above it.
 pub const TOP: i64 = 34;
 /// Pixels below what is plotted, for numbers and words.
@@ -48,14 +50,16 @@ impl Plot<'_> {
             bottom + BELOW,
             &html! {
                 (self.legend())
-                @for (name, axis) in self.up {
+                @for (i, (name, axis)) in self.up.iter().enumerate() {
+                    // Two axes that begin at one place have that number once.
+                    @let ticks = &axis.ticks()[usize::from(i > 0)..];
                     (Ink::Line.group(&html! {
-                        @for tick in axis.ticks() {
+                        @for tick in ticks {
                             line x1=(ACROSS.0) y1=(tick.at) x2=(ACROSS.1) y2=(tick.at) stroke="currentColor" {}
                         }
                     }))
                     (Ink::Faint.group(&html! {
-                        @for tick in axis.ticks() {
+                        @for tick in ticks {
                             text x=(ACROSS.0 - 6) y=(Px(tick.at.0 + 40)) text-anchor="end" fill="currentColor" { (tick.label) }
                         }
                         (upright(name, axis))

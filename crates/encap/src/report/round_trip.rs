@@ -9,7 +9,7 @@ use super::columns::Span;
 use super::ink::ink_of;
 use super::plot::{COLUMNS, Plot, TOP};
 use super::trail::Segment;
-use crate::analyze::{RoundTrips, Side};
+use crate::analyze::{RoundTripTimes, RoundTrips, Side};
 use crate::wire::SeqNumber;
 
 /// Where the plot ends, in pixels from the top.
@@ -75,6 +75,12 @@ impl RoundTrip {
         }
     }
 
+    /// The least, the middle and the most of the client's segments, and of the server's.
+    #[must_use]
+    pub fn times(&self) -> [Option<RoundTripTimes>; 2] {
+        self.sides.each_ref().map(|times| times.trips.clone().times())
+    }
+
     /// Whether there is anything to draw.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -91,8 +97,8 @@ impl RoundTrip {
     #[must_use]
     pub fn caption(&self) -> String {
         let mut text = String::new();
-        for side in [Side::Client, Side::Server] {
-            let Some(times) = self.sides[side.index()].trips.clone().times() else { continue };
+        for (side, times) in [Side::Client, Side::Server].into_iter().zip(self.times()) {
+            let Some(times) = times else { continue };
             let (other, least) = (side.other(), Unit::Time.say(times.min_nanos));
             let _ = match times.count {
                 1 => write!(text, "The {other} acknowledges what the {side} sends once, after {least}. "),

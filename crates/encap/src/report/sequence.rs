@@ -50,6 +50,7 @@ struct Row {
     frame: u64,
     nanos: u64,
     from: Side,
+    is_tcp: bool,
     /// What is said above its arrow.
     header: String,
     /// The beginning of what it carries.
@@ -72,6 +73,7 @@ impl Row {
             frame: segment.frame,
             nanos: segment.nanos,
             from: segment.from,
+            is_tcp: segment.flags.is_some(),
             header,
             payload: segment.payload[..segment.payload.len().min(TEXT_MAX_BYTES)].to_vec(),
             len: segment.len,
@@ -117,19 +119,35 @@ impl Sequence {
     /// What is seen, in a sentence or two.
     #[must_use]
     pub fn caption(&self) -> String {
+        let noun = self.noun();
+        let all = count(self.segments, noun);
         let drawn = match self.left_out() {
-            0 => format!("All {} of the conversation, in the order of the capture", count(self.segments, "segment")),
+            0 if self.segments == 1 => format!("The one {noun} of the conversation"),
+            0 => format!("All {all} of the conversation, in the order of the capture"),
             n => format!(
-                "The first {} and the last {} of {}, in the order of the capture; the {n} between them are left out",
+                "The first {} and the last {} of {all}, in the order of the capture; the {n} between them are left out",
                 self.first.len(),
                 self.last.len(),
-                count(self.segments, "segment"),
             ),
         };
+        let numbers = if self.is_tcp() {
+            " Sequence and acknowledgment numbers count from each side's SYN, which takes number 0; after ▲ is what is \
+             remarkable about a segment."
+        } else {
+            ""
+        };
         format!(
-            "{drawn}. Frame and seconds since the first stand at the left. Sequence and acknowledgment numbers count from \
-             each side's SYN, which takes number 0; below an arrow is what it carries, and after ▲ what is remarkable about it."
+            "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what it \
+             carries.{numbers}"
         )
+    }
+
+    fn is_tcp(&self) -> bool {
+        self.first.iter().any(|row| row.is_tcp)
+    }
+
+    fn noun(&self) -> &'static str {
+        if self.is_tcp() { "segment" } else { "datagram" }
     }
 
     /// The drawing. `ends` are the client's address and port, and the server's.
@@ -142,7 +160,7 @@ impl Sequence {
             y += row.height();
         }
         if self.left_out() > 0 {
-            rows.push(draw_left_out(self.left_out(), y));
+            rows.push(draw_left_out(&count(self.left_out(), self.noun()), y));
             y += LEFT_OUT;
         }
         for row in &self.last {
@@ -222,12 +240,12 @@ fn draw(row: &Row, y: i64) -> Markup {
     }
 }
 
-fn draw_left_out(n: u64, y: i64) -> Markup {
+fn draw_left_out(what: &str, y: i64) -> Markup {
     let middle = i64::midpoint(LIFELINES[0], LIFELINES[1]);
     Ink::Faint.group(&html! {
         @for at in [y + 10, y + LEFT_OUT - 6] {
             line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
         }
-        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (count(n, "segment")) " left out" }
+        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (what) " left out" }
     })
 }

@@ -47,6 +47,12 @@ impl Throughput {
         self.bytes[side] += len;
     }
 
+    /// Bytes of payload of the client, and of the server.
+    #[must_use]
+    pub const fn bytes(&self) -> [u64; 2] {
+        self.bytes
+    }
+
     /// Whether there is anything to draw.
     #[must_use]
     pub fn is_empty(&self) -> bool {
