@@ -3,7 +3,7 @@
 //! ```text
 //! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file
 //!                                                        │
-//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze
+//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze, report
 //! ```
 
 pub mod analyze;

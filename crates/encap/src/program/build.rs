@@ -18,6 +18,7 @@ use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
+use super::paths::is_same;
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -240,11 +241,6 @@ fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(),
     each_row(args, input, |row| twin.row(row).map_err(unwritable))?;
     twin.finish().map_err(unwritable)?;
     Ok(())
-}
-
-/// Whether both name one file, which would be gone before it is read again.
-fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

@@ -10,6 +10,7 @@ mod colour;
 mod dissector;
 mod failure;
 mod follow;
+mod paths;
 mod report;
 #[cfg(target_os = "linux")]
 mod send;

@@ -9,6 +9,7 @@ use switchboard_encap::analyze::Transport;
 use switchboard_encap::report::{Report, ReportError, Wanted, Which, page};
 
 use super::failure::Failure;
+use super::paths::is_same;
 
 /// Writes one HTML page about a capture: who talked to whom, how it went, what was said, and what carried it
 ///
@@ -65,8 +66,4 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let unwritable = |error| Failure::WriteFile { file: args.out.display().to_string(), error };
     std::fs::write(&args.out, page(&report).into_string()).map_err(unwritable)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }

@@ -78,10 +78,10 @@ impl TimeSequence {
         *range = Some((low.min(first), high.max(end)));
     }
 
-    /// Whether there is anything to draw.
+    /// Whether there is nothing to draw: no payload.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.segments == 0
+        self.bytes == 0
     }
 
     /// What is seen, in a sentence or two.

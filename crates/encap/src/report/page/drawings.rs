@@ -20,7 +20,7 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
                         h3 { "Time and sequence" }
                         @for (side, drawing) in [Side::Client, Side::Server].iter().zip(&over_time.time_sequences) {
                             @if drawing.is_empty() {
-                                p { "The " (side) " sends nothing." }
+                                p { "The " (side) " sends no payload: there is nothing to draw." }
                             } @else {
                                 (figure(&format!("Time-sequence graph of the {side}"), &drawing.svg(), &drawing.caption()))
                             }
