@@ -21,6 +21,9 @@ pub(super) fn transcript(findings: &Findings) -> Markup {
                     "Of " (count(verdict.n_by_port, "session")) ", the server's port alone tells the dialect: it may be something else."
                 }
             }
+            @if sessions > 0 {
+                ul.verdict { @for line in verdict.to_string().lines() { li { (line) } } }
+            }
             @if !findings.entries.is_empty() {
                 table.talk {
                     thead {
@@ -52,9 +55,6 @@ pub(super) fn transcript(findings: &Findings) -> Markup {
                 @if findings.entries_left_out > 0 {
                     p { (count(findings.entries_left_out, "line")) " after the first " (ENTRIES_MAX) " are left out: encap chat prints all." }
                 }
-            }
-            @if sessions > 0 {
-                ul.verdict { @for line in verdict.to_string().lines() { li { (line) } } }
             }
         }
     }
