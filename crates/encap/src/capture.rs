@@ -30,7 +30,7 @@ pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{Note, NoteKind, Notes};
 pub use packet::{Comments, Packet};
-pub use pcapng::{BlockType, Section};
+pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;

@@ -22,7 +22,7 @@
 
 mod bits;
 mod checksum;
-mod escape;
+pub(crate) mod escape;
 pub mod html;
 mod layer;
 mod line;
@@ -79,14 +79,14 @@ impl<'a> Subject<'a> {
 }
 
 /// A number of nanoseconds as seconds with all nine decimals.
-fn seconds(nanos: i128) -> String {
+pub(crate) fn seconds(nanos: i128) -> String {
     const NANOS_A_SECOND: u128 = 1_000_000_000;
     let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
     format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
 }
 
 /// A count with its noun.
-fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Needed] = &[
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
+    // It brings the Chromium that it steers.
+    Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
 /// What our server is measured beside.

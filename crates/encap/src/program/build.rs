@@ -11,13 +11,14 @@ use serde::Serialize;
 use switchboard_encap::build::{
     BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Refusal, Settings, Summary, TcpOptions, TransportChoice,
 };
-use switchboard_encap::capture::{self, WriteError};
+use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
 use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
+use super::paths::is_same;
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -163,7 +164,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let plan = plan(args, &input, &mut told)?;
     let about = |what: &str| {
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-        format!("Synthesised by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
+        format!("{SYNTHESISED} by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
     };
 
     if is_same(&args.file, &args.out) {
@@ -241,11 +242,6 @@ fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(),
     each_row(args, input, |row| twin.row(row).map_err(unwritable))?;
     twin.finish().map_err(unwritable)?;
     Ok(())
-}
-
-/// Whether both name one file, which would be gone before it is read again.
-fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

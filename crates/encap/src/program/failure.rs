@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use switchboard_encap::analyze::Transport;
 #[cfg(target_os = "linux")]
 use switchboard_encap::capture::live::RecordError;
 use switchboard_encap::capture::{ReadError, WriteError};
@@ -31,8 +32,14 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A capture has no such conversation.
-    #[error("{} has no TCP conversation {number}: encap analyze lists them", show::safe(file))]
-    NoConversation { file: String, number: u64 },
+    #[error("{} has no {transport} conversation {number}: encap analyze lists them", show::safe(file))]
+    NoConversation { file: String, transport: Transport, number: u64 },
+    /// A capture that has to be read twice comes through a pipe.
+    #[error("{} cannot be read twice, as a report needs: put the capture in a file first", show::safe(file))]
+    ReadTwice { file: String },
+    /// The capture would be overwritten.
+    #[error("{} is the capture: write the page to another file", show::safe(file))]
+    OverwriteCapture { file: String },
     /// The input would be overwritten.
     #[error("{} is the file of rows: write the capture to another", show::safe(file))]
     Overwrite { file: String },

@@ -10,6 +10,8 @@ mod colour;
 mod dissector;
 mod failure;
 mod follow;
+mod paths;
+mod report;
 #[cfg(target_os = "linux")]
 mod send;
 mod show;
@@ -40,6 +42,7 @@ enum Command {
     Analyze(analyze::Args),
     Follow(follow::Args),
     Chat(chat::Args),
+    Report(report::Args),
     Dissector(dissector::Args),
 }
 
@@ -56,6 +59,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Follow(args) => follow::run(&args),
         Command::Chat(args) => chat::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dissector(args) => dissector::run(&args),
     };
     done.unwrap_or_else(Failure::report)

@@ -27,6 +27,12 @@ pub const STYLE: &str = include_str!("html/style.css");
 /// A whole page around some pieces.
 #[must_use]
 pub fn page(title: &str, body: &Markup) -> Markup {
+    page_with(title, "", body)
+}
+
+/// A whole page around some pieces, and others that bring a style of their own.
+#[must_use]
+pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,7 +42,7 @@ pub fn page(title: &str, body: &Markup) -> Markup {
                 title { (title) }
                 // An icon of its own, so that no browser asks for one.
                 link rel="icon" href="data:,";
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 main {
