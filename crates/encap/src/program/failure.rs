@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// A file is no capture, or one that is damaged.
     #[error("cannot read {}: {error}{}", show::safe(file), hint(error))]
     Capture { file: String, error: ReadError },
+    /// A capture was given where flags say how to make one.
+    #[error("{} is a capture: how frames are made can be said of a CSV of messages only", show::safe(file))]
+    NotMade { file: String },
     /// A capture has fewer frames than that.
     #[error("{} has {frames} frames: there is no frame {number}", show::safe(file))]
     NoSuchFrame { file: String, number: u64, frames: u64 },

@@ -10,6 +10,8 @@ mod colour;
 mod dissector;
 mod failure;
 mod follow;
+mod input;
+mod making;
 #[cfg(target_os = "linux")]
 mod send;
 mod show;

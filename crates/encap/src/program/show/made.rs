@@ -1,0 +1,122 @@
+//! The frames of a CSV: made while they are shown, and no more of them than are.
+//!
+//! One thread makes a capture and writes it into a pipe, from which the other reads as from a file. Once enough was shown
+//! the pipe is closed, which ends the making. So memory is bounded by what the pipe holds, whatever the CSV has.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use switchboard_encap::build::{Builder, Content, Plan, Settings, Summary};
+use switchboard_encap::capture::{Format, WriteError};
+use switchboard_encap::rows::{Row, Severity, Transport};
+use switchboard_encap::show::{Carried, Subject};
+
+use super::super::failure::Failure;
+use super::super::input::Source;
+use super::super::making::{Making, Told};
+use super::Args;
+
+/// Some row was not carried.
+const EXIT_REFUSED: u8 = 1;
+
+/// A row on its way, and how many frames were made before it.
+type Sent = (u64, Row);
+
+/// The rows that frames are made of, in their order.
+pub(super) struct Rows {
+    /// That the frames are made, and how.
+    pub(super) origin: String,
+    sent: Receiver<Sent>,
+    next: Option<Sent>,
+    current: Option<Row>,
+    /// Bytes of what is sent for the current row that earlier frames carried.
+    carried: usize,
+}
+
+impl Rows {
+    /// What the next frame carries of which row.
+    pub(super) fn carried_by(&mut self, subject: &Subject<'_>) -> Option<Carried> {
+        // A row is there before its first frame is.
+        while let Some((before, row)) = self.next.take().or_else(|| self.sent.try_recv().ok()) {
+            if before >= subject.number {
+                self.next = Some((before, row));
+                break;
+            }
+            (self.current, self.carried) = (Some(row), 0);
+        }
+        // All other frames say what else they are for.
+        if !subject.comments.first().is_some_and(|comment| comment.starts_with("msg_id=")) {
+            return None;
+        }
+        let start = self.carried;
+        self.carried += subject.frame.payload().len();
+        Some(Carried { row: self.current.clone()?, bytes: start..self.carried })
+    }
+}
+
+/// Shows what `encap build` makes of a CSV.
+pub(super) fn show(mut source: Source, args: &Args) -> Result<ExitCode, Failure> {
+    let mut told = Told::new(&args.file);
+    let settings = args.making.settings(Format::Pcapng);
+    let plan = args.making.plan(&mut source, settings, &mut told)?;
+    if told.admitted == 0 {
+        eprintln!("encap: {} has no row that can be carried, so there is nothing to show", told.file);
+        return Ok(ExitCode::from(EXIT_REFUSED));
+    }
+    let origin = format!(
+        "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
+        told.file, args.making.seed
+    );
+    let (from, to) = io::pipe()?;
+    let (rows, sent) = mpsc::channel();
+    let rows_shown = Rows { origin: origin.clone(), sent, next: None, current: None, carried: 0 };
+    thread::scope(|scope| {
+        let maker = scope.spawn(|| make(source, &args.making, settings, plan, to, &origin, &rows));
+        let shown = super::show(from, Some(rows_shown), args);
+        let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        shown?;
+        // What is remarked on all of it is known if all of it was made.
+        for remark in made?.into_iter().flat_map(|summary| summary.remarks) {
+            told.say(remark.line, Severity::Warning, &remark.kind, remark.count);
+        }
+        Ok(if told.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+    })
+}
+
+/// Makes frames until all are made, or nobody wants more.
+fn make(
+    mut source: Source,
+    making: &Making,
+    settings: Settings,
+    plan: Plan,
+    to: io::PipeWriter,
+    about: &str,
+    rows: &Sender<Sent>,
+) -> Result<Option<Summary>, Failure> {
+    let unwritable = |error| Failure::WriteCapture { file: "a pipe".to_owned(), error };
+    let made = Builder::new(plan, to, about).map_err(unwritable).and_then(|mut builder| {
+        making.each_row(&mut source, |row| {
+            // Over TCP, an empty message is in no frame.
+            let is_nothing = row.message.is_empty()
+                && settings.content == Content::Faithful
+                && settings.transport.of(&row.protocol) == Transport::Tcp;
+            if !is_nothing {
+                // Whoever reads may have seen enough.
+                let _ = rows.send((builder.frames(), row.clone()));
+            }
+            builder.row(row).map_err(unwritable)
+        })?;
+        builder.finish().map_err(unwritable)
+    });
+    match made {
+        Ok((_, summary)) => Ok(Some(summary)),
+        Err(Failure::WriteCapture { error: WriteError::Io(error), .. })
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
