@@ -7,10 +7,12 @@ mod capture;
 mod chat;
 mod check;
 mod colour;
+mod compare;
 mod dissector;
 mod failure;
 mod follow;
 mod input;
+mod made;
 mod making;
 #[cfg(target_os = "linux")]
 mod send;
@@ -42,6 +44,7 @@ enum Command {
     Analyze(analyze::Args),
     Follow(follow::Args),
     Chat(chat::Args),
+    Compare(compare::Args),
     Dissector(dissector::Args),
 }
 
@@ -58,6 +61,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Follow(args) => follow::run(&args),
         Command::Chat(args) => chat::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Dissector(args) => dissector::run(&args),
     };
     done.unwrap_or_else(Failure::report)

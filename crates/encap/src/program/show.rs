@@ -1,7 +1,5 @@
 //! `encap show`: the frames of a capture, or one of them layer by layer.
 
-mod made;
-
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,11 +11,11 @@ use switchboard_encap::show::{Line, Subject, View, html, text};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
-use self::made::Rows;
 use super::colour::When;
 use super::failure::Failure;
 use super::input::Input;
-use super::making::Making;
+use super::made::{self, Rows};
+use super::making::{Making, Told};
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
@@ -53,6 +51,9 @@ pub(crate) struct Args {
     making: Making,
 }
 
+/// Some row of a CSV was not carried.
+const EXIT_REFUSED: u8 = 1;
+
 /// Columns where the output is no terminal.
 const WIDTH: u16 = 100;
 
@@ -63,7 +64,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Input::Capture(_) => Err(Failure::NotMade { file: args.file.clone() }),
-        Input::Rows(source) => made::show(source, args),
+        Input::Rows(source) => {
+            let mut told = Told::new(&args.file);
+            let shown = made::frames(source, &args.making, &mut told, |from, rows| show(from, Some(rows), args))?;
+            let failed = shown.is_none() || told.refused > 0;
+            Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+        }
     }
 }
 

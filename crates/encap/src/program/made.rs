@@ -1,10 +1,9 @@
-//! The frames of a CSV: made while they are shown, and no more of them than are.
+//! The frames of a CSV: made while they are read, and no more of them than are.
 //!
-//! One thread makes a capture and writes it into a pipe, from which the other reads as from a file. Once enough was shown
+//! One thread makes a capture and writes it into a pipe, from which the other reads as from a file. Once enough was read
 //! the pipe is closed, which ends the making. So memory is bounded by what the pipe holds, whatever the CSV has.
 
 use std::io;
-use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -13,21 +12,17 @@ use switchboard_encap::capture::{Format, WriteError};
 use switchboard_encap::rows::{Row, Severity, Transport};
 use switchboard_encap::show::{Carried, Subject};
 
-use super::super::failure::Failure;
-use super::super::input::Source;
-use super::super::making::{Making, Told};
-use super::Args;
-
-/// Some row was not carried.
-const EXIT_REFUSED: u8 = 1;
+use super::failure::Failure;
+use super::input::Source;
+use super::making::{Making, Told};
 
 /// A row on its way, and how many frames were made before it.
 type Sent = (u64, Row);
 
 /// The rows that frames are made of, in their order.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     /// That the frames are made, and how.
-    pub(super) origin: String,
+    pub(crate) origin: String,
     sent: Receiver<Sent>,
     next: Option<Sent>,
     current: Option<Row>,
@@ -37,7 +32,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// What the next frame carries of which row.
-    pub(super) fn carried_by(&mut self, subject: &Subject<'_>) -> Option<Carried> {
+    pub(crate) fn carried_by(&mut self, subject: &Subject<'_>) -> Option<Carried> {
         // A row is there before its first frame is.
         while let Some((before, row)) = self.next.take().or_else(|| self.sent.try_recv().ok()) {
             if before >= subject.number {
@@ -56,32 +51,37 @@ impl Rows {
     }
 }
 
-/// Shows what `encap build` makes of a CSV.
-pub(super) fn show(mut source: Source, args: &Args) -> Result<ExitCode, Failure> {
-    let mut told = Told::new(&args.file);
-    let settings = args.making.settings(Format::Pcapng);
-    let plan = args.making.plan(&mut source, settings, &mut told)?;
+/// Lets `read` read what `encap build` makes of a CSV, if there is a row in it that can be carried. What is wrong with rows
+/// is told.
+pub(crate) fn frames<T>(
+    mut source: Source,
+    making: &Making,
+    told: &mut Told,
+    read: impl FnOnce(io::PipeReader, Rows) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let settings = making.settings(Format::Pcapng);
+    let plan = making.plan(&mut source, settings, told)?;
     if told.admitted == 0 {
         eprintln!("encap: {} has no row that can be carried, so there is nothing to show", told.file);
-        return Ok(ExitCode::from(EXIT_REFUSED));
+        return Ok(None);
     }
     let origin = format!(
         "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
-        told.file, args.making.seed
+        told.file, making.seed
     );
     let (from, to) = io::pipe()?;
     let (rows, sent) = mpsc::channel();
-    let rows_shown = Rows { origin: origin.clone(), sent, next: None, current: None, carried: 0 };
+    let rows_read = Rows { origin: origin.clone(), sent, next: None, current: None, carried: 0 };
     thread::scope(|scope| {
-        let maker = scope.spawn(|| make(source, &args.making, settings, plan, to, &origin, &rows));
-        let shown = super::show(from, Some(rows_shown), args);
+        let maker = scope.spawn(|| make(source, making, settings, plan, to, &origin, &rows));
+        let done = read(from, rows_read);
         let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        shown?;
+        let done = done?;
         // What is remarked on all of it is known if all of it was made.
         for remark in made?.into_iter().flat_map(|summary| summary.remarks) {
             told.say(remark.line, Severity::Warning, &remark.kind, remark.count);
         }
-        Ok(if told.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+        Ok(Some(done))
     })
 }
 
