@@ -9,7 +9,7 @@ use super::fit::{Shape, first_line};
 use crate::rows::Row;
 
 /// What is sent for a row.
-pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
+pub(crate) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
     let message = &row.message;
     if content == Content::Faithful || message.is_empty() {
         return Cow::Borrowed(message);

@@ -218,14 +218,10 @@ impl Both<'_> {
             }
             Field::TransportChecksum => (captured.transport_checksum == Some(Checksum::Partial))
                 .then_some(Reason::Offload)
-                .or(self.why_cut(captured)),
+                .or(captured.is_cut.then_some(Reason::CutShort)),
             Field::Time | Field::Issue => None,
             _ => self.why_tcp(field, made, captured, is_one_to_one),
         }
-    }
-
-    fn why_cut(&self, captured: &Segment) -> Option<Reason> {
-        captured.is_cut.then_some(Reason::CutShort)
     }
 
     fn why_tcp(&self, field: Field, made: &Segment, captured: &Segment, is_one_to_one: bool) -> Option<Reason> {

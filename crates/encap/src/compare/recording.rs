@@ -74,15 +74,11 @@ impl Recording {
         let mut recording = Self::default();
         let mut analyzer = Analyzer::new(Vec::new());
         let mut places: HashMap<(Transport, u64), (usize, [Half; 2])> = HashMap::new();
-        let mut n_bytes = 0;
+        let mut room = BYTES_MAX;
         while let Some(packet) = reader.next_packet()? {
             recording.frames += 1;
             if recording.frames > FRAMES_MAX as u64 {
                 return Err(RecordingError::Frames);
-            }
-            n_bytes += packet.captured.len();
-            if n_bytes > BYTES_MAX {
-                return Err(RecordingError::Bytes);
             }
             let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
             let Some(place) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {}) else {
@@ -101,12 +97,18 @@ impl Recording {
                 });
                 (conversations.len() - 1, <[Half; 2]>::default())
             });
-            conversations[*index].take(&packet, &frame, place.from, halves);
+            conversations[*index].take(&packet, &frame, place.from, halves, &mut room);
+            if room == 0 {
+                return Err(RecordingError::Bytes);
+            }
         }
         for (index, halves) in places.values_mut() {
             for (half, said) in halves.iter_mut().zip(&mut recording.conversations[*index].said) {
-                half.stream.finish(&mut |item| hear(said, &item));
+                half.stream.finish(&mut |item| hear(said, &mut room, &item));
             }
+        }
+        if room == 0 {
+            return Err(RecordingError::Bytes);
         }
         recording.comments.clone_from(&reader.section().comments);
         Ok(recording)
@@ -138,14 +140,16 @@ impl Recording {
     }
 }
 
-/// Takes what comes next of a stream.
-fn hear(said: &mut Vec<Option<u8>>, item: &Item<'_>) {
+/// Takes what comes next of a stream, as long as there is room.
+fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &Item<'_>) {
+    let before = said.len();
     match item {
-        Item::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some)),
-        // What is missing is no longer than what a capture may say that there was.
-        Item::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(BYTES_MAX))),
+        Item::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
+        // A capture may say of more than there is that it is missing.
+        Item::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
         Item::Fin | Item::Reset => {}
     }
+    *room -= said.len() - before;
 }
 
 impl Conversation {
@@ -183,7 +187,7 @@ impl Conversation {
         self.said == other.said
     }
 
-    fn take(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, from: Side, halves: &mut [Half; 2]) {
+    fn take(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, from: Side, halves: &mut [Half; 2], room: &mut usize) {
         let comment = packet.comments().next();
         let (msg_id, title) = comment.as_deref().and_then(of_row).unzip();
         if self.title.is_none() {
@@ -196,30 +200,28 @@ impl Conversation {
         };
         let segment = frame.tcp();
         let said = &mut self.said[from.index()];
-        let (bytes, tcp) = match &segment {
-            Some(segment) => {
-                let arrival = Arrival {
-                    frame: packet.number,
-                    seq: segment.seq(),
-                    flags: segment.flags(),
-                    payload: frame.payload(),
-                    len: frame.payload_len_on_wire(),
-                };
-                own.stream.push(&arrival, &mut |item| hear(said, &item));
-                let tcp = own.tcp(segment, other, frame.payload_len_on_wire());
-                // What a SYN takes is no byte of the stream.
-                let start = tcp.seq + i64::from(tcp.flags.contains(Flags::SYN)) - 1;
-                let start = u64::try_from(start).unwrap_or_default();
-                (start..start + len, Some(tcp))
-            }
-            None => {
-                let start = own.datagrams;
-                own.datagrams += len;
-                said.extend(frame.payload().iter().copied().map(Some));
-                let cut = (len as usize).saturating_sub(frame.payload().len());
-                said.extend(std::iter::repeat_n(None, cut));
-                (start..start + len, None)
-            }
+        let (bytes, tcp) = if let Some(segment) = &segment {
+            let arrival = Arrival {
+                frame: packet.number,
+                seq: segment.seq(),
+                flags: segment.flags(),
+                payload: frame.payload(),
+                len: frame.payload_len_on_wire(),
+            };
+            own.stream.push(&arrival, &mut |item| hear(said, room, &item));
+            let tcp = own.tcp(segment, other, frame.payload_len_on_wire());
+            // What a SYN takes is no byte of the stream.
+            let start = tcp.seq + i64::from(tcp.flags.contains(Flags::SYN)) - 1;
+            let start = u64::try_from(start).unwrap_or_default();
+            (start..start + len, Some(tcp))
+        } else {
+            let start = own.datagrams;
+            own.datagrams += len;
+            let payload = frame.payload();
+            hear(said, room, &Item::Data { frame: packet.number, bytes: payload });
+            let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            hear(said, room, &Item::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
+            (start..start + len, None)
         };
         let ends = match from {
             Side::Client => [self.client, self.server],

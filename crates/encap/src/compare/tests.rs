@@ -133,7 +133,7 @@ fn what_is_only_in_one_is_told() {
 
 #[test]
 fn a_recording_is_bounded() {
-    let many: String = (0..FRAMES_MAX).map(|i| format!("CHAT,a,b,{i},{i}\n")).collect();
+    let many = (0..FRAMES_MAX).fold(String::new(), |many, i| many + &format!("CHAT,a,b,{i},{i}\n"));
     let file = built(&many, Settings { transport: TransportChoice::Udp, ..Settings::default() });
     assert_eq!(recorded(&file).frames(), FRAMES_MAX as u64);
     let file = built(&many, Settings::default());

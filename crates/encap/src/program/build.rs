@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use switchboard_encap::build::{BadTwin, Builder, Plan, Summary};
+use switchboard_encap::build::{BadTwin, Builder, Summary};
 use switchboard_encap::capture::{self, WriteError};
 use switchboard_encap::rows::Severity;
 use switchboard_protocol::show;
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn write_twin(args: &Args, source: &mut Source, path: &Path, about: &str) -> Result<(), Failure> {
     let unwritable = |error| unwritable(path, error);
-    let mut plan = Plan::new(args.making.settings(args.format()));
+    let mut plan = args.making.begin(args.making.settings(args.format()));
     args.making.each_row(source, |row| {
         // What is refused was said before.
         let _ = plan.admit(row);

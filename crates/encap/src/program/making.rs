@@ -13,6 +13,7 @@ use switchboard_protocol::show;
 use super::colour;
 use super::failure::Failure;
 use super::input::Source;
+use super::servers::{self, Servers};
 
 /// How frames are made of rows.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
@@ -20,6 +21,8 @@ pub(crate) struct Making {
     /// What messages are carried on; auto: what their protocol runs on
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
+    #[command(flatten)]
+    servers: Servers,
     /// IP version between names; addresses in the file keep theirs
     #[arg(long, value_name = "VERSION", value_parser = ip_version, default_value = "4")]
     ip: IpVersion,
@@ -118,13 +121,19 @@ impl Making {
         Self::from_arg_matches(&none).is_ok_and(|default| default == *self)
     }
 
+    /// A plan without rows.
+    pub(crate) fn begin(&self, settings: Settings) -> Plan {
+        Plan::new(settings).served_by(self.servers.apps())
+    }
+
     fn reading(&self) -> Options {
         Options { escapes: self.escapes }
     }
 
     /// The first reading, in which all is said that is wrong with rows.
     pub(crate) fn plan(&self, source: &mut Source, settings: Settings, told: &mut Told) -> Result<Plan, Failure> {
-        let mut plan = Plan::new(settings);
+        let mut plan = self.begin(settings);
+        let mut unnamed = self.servers.apps();
         let file = source.file().to_owned();
         let unreadable = |error| Failure::Read { file: file.clone(), error };
         source.rewind().map_err(unreadable)?;
@@ -135,11 +144,17 @@ impl Making {
                 told.fault(&fault);
             }
             match row {
-                None => return Ok(plan),
-                Some(Ok(row)) => match plan.admit(&row) {
-                    Ok(()) => told.admitted += 1,
-                    Err(refusal) => told.refusal(&refusal),
-                },
+                None => {
+                    servers::remark_missing(&unnamed);
+                    return Ok(plan);
+                }
+                Some(Ok(row)) => {
+                    unnamed.retain(|app| row.source != *app && row.destination != *app);
+                    match plan.admit(&row) {
+                        Ok(()) => told.admitted += 1,
+                        Err(refusal) => told.refusal(&refusal),
+                    }
+                }
                 Some(Err(ReadError::Refused(faults))) => {
                     told.refused += 1;
                     for fault in faults {

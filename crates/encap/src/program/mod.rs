@@ -16,6 +16,7 @@ mod made;
 mod making;
 #[cfg(target_os = "linux")]
 mod send;
+mod servers;
 mod show;
 
 use std::process::ExitCode;
