@@ -77,6 +77,7 @@ impl Both<'_> {
             ([], captured) => {
                 for (segment, at) in captured.iter().zip(&line.captured) {
                     let reason = self.why_captured_alone(segment, *at);
+                    self.header_alone(segment, found);
                     let none = (None, "not there".to_owned());
                     found.push(self.difference(Field::Segment, none, (Some(segment), name(segment)), reason));
                 }
@@ -176,6 +177,20 @@ impl Both<'_> {
         }
     }
 
+    /// The header of a segment that stands alone is held against another of its side: what has a reason was said of those.
+    fn header_alone(&self, captured: &Segment, found: &mut Vec<Difference>) {
+        let is_syn = |segment: &Segment| segment.flags().contains(Flags::SYN);
+        let mut made = self.made.segments().iter();
+        let Some(made) = made.find(|made| made.from == captured.from && is_syn(made) == is_syn(captured)) else {
+            return;
+        };
+        let mut all = Vec::new();
+        self.fields(made, captured, false, &mut all);
+        let own = [Field::Flags, Field::Acknowledgment];
+        all.retain(|difference| difference.reason.is_none() && !own.contains(&difference.field));
+        found.append(&mut all);
+    }
+
     fn is_loopback(&self) -> bool {
         self.captured.ends().iter().all(|end| end.ip().is_loopback())
     }
@@ -241,7 +256,8 @@ impl Both<'_> {
                 (!self.is_loopback() || is_one.all(|same| same == mss)).then_some(reason)
             }
             Field::WindowScale => Some(Reason::ReceiveBuffer),
-            Field::Window => (other.window > 0).then_some(Reason::ReceiveBuffer),
+            Field::Window if other.window > 0 => Some(Reason::ReceiveBuffer),
+            Field::Window => (self.offered(captured) == captured.ack()).then_some(Reason::WindowUsedUp),
             Field::OptionOrder => one.option_order.is_empty().then_some(Reason::WithoutOptions),
             Field::TimestampValue => self.is_clock(captured).then_some(Reason::Clock),
             Field::TimestampEcho => {
@@ -269,6 +285,18 @@ impl Both<'_> {
             }
             _ => None,
         }
+    }
+
+    /// The number up to which a side had said, before a segment of its own, that it takes what is sent.
+    fn offered(&self, before: &Segment) -> Option<i64> {
+        let own = || self.earlier(before).filter(|segment| segment.from == before.from);
+        let shift = own().find_map(|segment| segment.tcp.as_ref()?.options.window_scale).unwrap_or_default().min(14);
+        own()
+            .filter_map(|segment| {
+                let shift = if segment.flags().contains(Flags::SYN) { 0 } else { shift };
+                Some(segment.ack()? + (i64::from(segment.window()?) << shift))
+            })
+            .max()
     }
 
     /// What was captured before a segment.
@@ -312,7 +340,10 @@ impl Both<'_> {
             }
             Kind::Ack => {
                 let ack = segment.ack().filter(|_| segment.flags() == Flags::ACK)?;
-                if !self.is_end_of_peer(segment, ack) {
+                // It says what comes next of its own side, and of the other's.
+                let own = self.earlier(segment).filter(|before| before.from == segment.from);
+                let is_next = own.map(Segment::end).max() == segment.seq();
+                if !is_next || !self.is_end_of_peer(segment, ack) {
                     return None;
                 }
                 let mut before = self.earlier(segment).filter(|before| before.from == segment.from);

@@ -73,6 +73,9 @@ pub enum Reason {
         "it follows the receive buffer, which the kernel sizes by its settings (net.ipv4.tcp_rmem), the interface's MSS and what it learns"
     )]
     ReceiveBuffer,
+    /// A zero window.
+    #[error("the receive buffer was full: all that had been offered was sent, and no program had read it yet")]
+    WindowUsedUp,
     /// `--options none`.
     #[error("the synthesised ones were asked to have no options")]
     WithoutOptions,

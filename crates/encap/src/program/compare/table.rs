@@ -114,7 +114,7 @@ fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Res
             let is_number = matches!(column, 0 | 1 | 4..=6);
             let padding = " ".repeat(width - cell.chars().count());
             let parts = if is_number { [" ", &padding, cell] } else { [" ", cell, &padding] };
-            parts.iter().for_each(|part| text.push_str(part));
+            text.extend(parts);
             text.push(' ');
         }
         writeln!(f, "{}", text.trim_end())?;
