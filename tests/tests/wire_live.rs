@@ -593,9 +593,9 @@ fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only
                         changes.extend([(at + len - 1, 1), (at + len - payload, 0x20)]);
                     }
                     for (place, bits) in changes {
-                        let mut changed = captured.clone();
-                        changed[place] ^= bits;
-                        let found = unexplained(&made, &changed);
+                        let mut spoiled = captured.clone();
+                        spoiled[place] ^= bits;
+                        let found = unexplained(&made, &spoiled);
                         assert!(!found.is_empty(), "{file}: frame {number}, byte {} ^ {bits:#04x}", place - at);
                     }
                 }

@@ -73,7 +73,7 @@ pub enum PlanError {
     TooLong(Duration),
 }
 
-/// Rows in the order of the file, each on the connection of its two apps: those that [`build`](crate::build) finds, and
+/// Rows in the order of the file, each on the connection of its two apps: those that [`build`] finds, and
 /// served by whom it says.
 #[derive(Clone, Debug)]
 pub struct Plan {
