@@ -228,12 +228,23 @@ impl Both<'_> {
             Field::HopLimit => self.is_constant(from, |segment| segment.hop_limit).then_some(Reason::HopLimit),
             Field::FlowLabel => self.is_constant(from, |segment| segment.flow_label).then_some(Reason::FlowLabel),
             Field::Identification => {
-                let is_next = captured.v4.is_some_and(|v4| v4.is_next).then_some(Reason::PacketCount);
-                is_next.or(is_udp.then_some(Reason::NotCounted))
+                let v4 = captured.v4?;
+                if v4.dont_fragment
+                    && v4.identification == 0
+                    && self.is_constant(from, |segment| segment.v4.map(|v4| v4.identification))
+                {
+                    return Some(Reason::NotNumbered);
+                }
+                v4.is_next.then_some(Reason::PacketCount).or(is_udp.then_some(Reason::NotCounted))
             }
             Field::TransportChecksum => (captured.transport_checksum == Some(Checksum::Partial))
                 .then_some(Reason::Offload)
                 .or(captured.is_cut.then_some(Reason::CutShort)),
+            Field::HeaderChecksum => {
+                let is_zero = matches!(captured.header_checksum, Some(Checksum::Zeroed(_)));
+                let is_constant = self.is_constant(from, |segment| segment.header_checksum);
+                (is_zero && is_constant).then_some(Reason::HeaderOffload)
+            }
             Field::Time | Field::Issue => None,
             _ => self.why_tcp(field, made, captured, is_one_to_one),
         }

@@ -51,6 +51,9 @@ pub enum Reason {
         "a socket that serves several peers counts none of them: its packets have numbers of a common counter that goes on by chance"
     )]
     NotCounted,
+    /// It does not count at all.
+    #[error("a packet that is not to be fragmented needs no number (RFC 6864 §4.1), and this system gives it none")]
+    NotNumbered,
     /// It counts its own packets.
     #[error("it counts the packets of its connection, and there were more before it, or fewer")]
     PacketCount,
@@ -90,6 +93,9 @@ pub enum Reason {
         "the sum was left to the network card, which loopback has none of: the field has the pseudo-header's part of it"
     )]
     Offload,
+    /// Offload of IPv4's.
+    #[error("the sum of the header, too, was left to the network card by this system, and is zero")]
+    HeaderOffload,
     /// Cut by another MSS.
     #[error("segments are cut by the MSS, and a kernel cuts also where its buffer or the other's window ends")]
     Cut,

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         writeln!(
             out,
-            "{first}, {} synthesised frames, and {second}, {} captured ones: {} conversations in both\n",
+            "{first}, {} synthesised frames, and {second}, {} captured ones; conversations in both: {}\n",
             made.frames(),
             captured.frames(),
             comparison.conversations.len()
