@@ -45,6 +45,18 @@ pub enum Format {
     Pcapng,
 }
 
+impl Format {
+    /// Which kind a file is by its first bytes; `None` if it is no capture.
+    #[must_use]
+    pub fn recognise(first: [u8; 4]) -> Option<Self> {
+        if first == pcapng::section_header::TYPE_BYTES {
+            Some(Self::Pcapng)
+        } else {
+            pcap::Records::recognise(first).map(|_| Self::Pcap)
+        }
+    }
+}
+
 impl std::fmt::Display for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

@@ -132,6 +132,12 @@ impl<W: Write> Builder<W> {
         Ok(())
     }
 
+    /// How many frames were sent so far.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames.count
+    }
+
     /// Sends what is still due, and ends the file.
     pub fn finish(mut self) -> Result<(W, Summary), WriteError> {
         self.run_until(i64::MAX)?;

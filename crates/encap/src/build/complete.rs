@@ -9,7 +9,7 @@ use super::fit::{Shape, first_line};
 use crate::rows::RowRef;
 
 /// What is sent for a row.
-pub(super) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
+pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
     let message = row.message;
     if content == Content::Faithful || message.is_empty() {
         return Cow::Borrowed(message);

@@ -11,10 +11,10 @@ use hashbrown::HashMap;
 use crate::rows::{App, RowRef, Transport};
 
 /// Connections that are told apart.
-pub(super) const FLOWS_MAX: usize = 1 << 16;
+pub(crate) const FLOWS_MAX: usize = 1 << 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     numbers: HashMap<App, u32>,
     apps: Vec<App>,
     /// Pairs by the two names of a row. A reader shares names among its rows, so where those of `apps` come again, their
@@ -28,7 +28,7 @@ pub(super) struct Matcher {
 }
 
 /// Two apps, the one that appeared first before the other, and what is between them.
-pub(super) type Pair = ([u32; 2], Transport);
+pub(crate) type Pair = ([u32; 2], Transport);
 
 /// From one app of a pair to the other.
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +51,18 @@ struct OfPair {
 
 /// The place of a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) flow: u32,
-    pub(super) pair: Pair,
+pub(crate) struct Place {
+    pub(crate) flow: u32,
+    pub(crate) pair: Pair,
     /// Which of the two apps sends.
-    pub(super) sender: usize,
+    pub(crate) sender: usize,
     /// No row before it is on this flow.
-    pub(super) is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 impl Matcher {
     /// Where `row` belongs; `None` if that would be one connection too many.
-    pub(super) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
+    pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
         let Way { index, sender } = self.way(row, transport);
         let OfPair { pair, latest, .. } = self.pairs[index as usize];
         let mut ports = [row.source_port, row.destination_port];
@@ -89,7 +89,7 @@ impl Matcher {
     }
 
     /// The apps, in the order in which they appeared, and the ports of each flow.
-    pub(super) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
+    pub(crate) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
         (self.apps, self.ports)
     }
 

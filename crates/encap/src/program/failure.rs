@@ -7,6 +7,7 @@ use switchboard_encap::analyze::Transport;
 #[cfg(target_os = "linux")]
 use switchboard_encap::capture::live::RecordError;
 use switchboard_encap::capture::{ReadError, WriteError};
+use switchboard_encap::compare::RecordingError;
 use switchboard_protocol::show;
 
 /// A file could not be read or written.
@@ -21,6 +22,18 @@ pub(crate) enum Failure {
     /// A file is no capture, or one that is damaged.
     #[error("cannot read {}: {error}{}", show::safe(file), hint(error))]
     Capture { file: String, error: ReadError },
+    /// A capture is too much to be compared.
+    #[error("{} cannot be compared: {error}", show::safe(file))]
+    Compare { file: String, error: RecordingError },
+    /// A CSV was given where a capture is wanted.
+    #[error(
+        "{} is no capture: what was captured is compared, as `encap send FILE.csv -o CAPTURE` writes it",
+        show::safe(file)
+    )]
+    NotCaptured { file: String },
+    /// A capture was given where flags say how to make one.
+    #[error("{} is a capture: how frames are made can be said of a CSV of messages only", show::safe(file))]
+    NotMade { file: String },
     /// A capture has fewer frames than that.
     #[error("{} has {frames} frames: there is no frame {number}", show::safe(file))]
     NoSuchFrame { file: String, number: u64, frames: u64 },

@@ -1,6 +1,6 @@
 //! A frame, or a list of frames, as one HTML page that needs nothing else: no script, no other file.
 //!
-//! The pieces stand alone, so that another page can take them: put [`STYLE`] in its head, then [`about`], [`layers`],
+//! The pieces stand alone, so that another page can take them: put [`STYLE`] in its head, then [`row`], [`about`], [`layers`],
 //! [`dump`], [`fields`] and [`checksums`] where they are wanted, or [`frame`] for all of them. Every `id` begins with the
 //! frame's number, so that several frames share a page.
 //!
@@ -59,6 +59,7 @@ pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
 pub fn frame(view: &View<'_>) -> Markup {
     html! {
         article id=(id(view)) {
+            (row(view))
             (about(view))
             (layers(view))
             div.columns {
@@ -72,6 +73,22 @@ pub fn frame(view: &View<'_>) -> Markup {
                 }
             }
             (checksums(view))
+        }
+    }
+}
+
+/// The row that a frame was made for, if that is known.
+#[must_use]
+pub fn row(view: &View<'_>) -> Markup {
+    html! {
+        @if let Some(row) = &view.row {
+            section {
+                h2 { (row.heading()) }
+                div.box.payload {
+                    p { code { (row.message()) } }
+                    p.said { (row.part()) }
+                }
+            }
         }
     }
 }
