@@ -53,7 +53,7 @@ fn assert_covered(frame: &Frame<'_>) {
     for layer in frame.layers() {
         assert_eq!(layer.range().start, at, "layers touch: {:?}", frame.layers());
         at = layer.range().end;
-        let fields = frame.fields(layer);
+        let fields = frame.fields(&layer);
         assert!(fields.iter().all(|field| field.bytes.end <= layer.range().len()), "{}: {fields:?}", layer.kind);
     }
     assert_eq!(at, frame.bytes().len(), "layers cover the frame: {:?}", frame.layers());

@@ -101,7 +101,7 @@ fn make(
             // Over TCP, an empty message is in no frame.
             let is_nothing = row.message.is_empty()
                 && settings.content == Content::Faithful
-                && settings.transport.of(&row.protocol) == Transport::Tcp;
+                && settings.transport.of(row.protocol) == Transport::Tcp;
             if !is_nothing {
                 // Whoever reads may have seen enough.
                 let _ = rows.send((builder.frames(), row.to_row()));
