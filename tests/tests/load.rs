@@ -105,7 +105,7 @@ fn nine_thousand_wait_and_a_thousand_talk() {
     const PAIRS: usize = 500;
     const MESSAGES: usize = 100;
     /// What a session that waits may cost the server, in bytes of resident memory.
-    const IDLE_MAX_BYTES: usize = 2048;
+    const IDLE_MAX_BYTES: usize = 1024;
 
     let _alone = alone();
     let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);

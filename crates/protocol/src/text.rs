@@ -92,6 +92,13 @@ impl From<Text<'_>> for String {
 
 /// The line as text, without the white space around it, or why no part of it may be used.
 pub(crate) fn checked_line(line: &[u8]) -> Result<&str, TextError> {
+    let trimmed = line.trim_ascii();
+    if is_printable_ascii(trimmed)
+        && let Ok(text) = std::str::from_utf8(trimmed)
+    {
+        // What most lines are: all that could be wrong is ruled out.
+        return Ok(text);
+    }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();
     check_controls(trimmed).map_err(|error| match error {
@@ -107,14 +114,22 @@ fn leading_bytes(text: &str) -> usize {
 }
 
 fn check_controls(text: &str) -> Result<(), TextError> {
-    // Most lines are printable ASCII: one pass over the bytes tells, in vector registers.
-    let plain = text.bytes().fold(true, |plain, byte| plain & ((0x20..0x7f).contains(&byte)));
-    if plain {
-        return Ok(());
-    }
     match text.char_indices().find(|&(_, c)| c.is_control() && c != '\t') {
         Some((before, found)) => Err(TextError::Control { found, at: before + 1 }),
         None => Ok(()),
+    }
+}
+
+/// Looks at sixteen bytes at a time, in vector registers; the last sixteen may be looked at twice.
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    // A bit for each: what the compiler makes vectors of, where it would not of a `bool`.
+    let others = |bytes: &[u8]| bytes.iter().fold(0, |others, byte| others | u8::from(byte.wrapping_sub(0x20) > 0x5e));
+    match bytes.last_chunk::<16>() {
+        Some(last) => {
+            let (chunks, _) = bytes.as_chunks::<16>();
+            chunks.iter().fold(others(last), |so_far, chunk| so_far | others(chunk)) == 0
+        }
+        None => others(bytes) == 0,
     }
 }
 

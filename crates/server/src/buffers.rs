@@ -10,11 +10,15 @@ use std::task::Waker;
 /// it is short.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
-/// How many spare buffers a thread keeps: as many as there are sessions that one pass of its scheduler makes speak.
-const SPARE_MAX: usize = 64;
+/// How much room a thread keeps in spare buffers, in bytes: enough for all sessions that one pass of its scheduler makes
+/// speak, unless they flood.
+const SPARE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The largest buffer worth keeping, in bytes: what a burst needed beyond this goes back to the allocator.
-const SPARE_MAX_BYTES: usize = 64 * 1024;
+const BUFFER_MAX_BYTES: usize = 64 * 1024;
+
+/// How large a new buffer is, in bytes: some lines.
+const BUFFER_MIN_BYTES: usize = 512;
 
 /// What a turn needs while it lasts.
 pub(crate) struct Scratch {
@@ -24,10 +28,17 @@ pub(crate) struct Scratch {
     pub(crate) wakers: Vec<Waker>,
 }
 
+/// Buffers that nobody has borrowed.
+struct Spare {
+    buffers: Vec<Vec<u8>>,
+    /// Their room together.
+    bytes: usize,
+}
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
         RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), wakers: Vec::new() });
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), bytes: 0 }) };
 }
 
 /// Lends this thread's scratch for the length of one turn.
@@ -35,18 +46,25 @@ pub(crate) fn with_scratch<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
     SCRATCH.with_borrow_mut(turn)
 }
 
-/// An empty buffer, warm where the thread has one.
+/// An empty buffer with room, warm where the thread has one.
 pub(crate) fn take() -> Vec<u8> {
-    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    SPARE.with_borrow_mut(|spare| match spare.buffers.pop() {
+        Some(buffer) => {
+            spare.bytes -= buffer.capacity();
+            buffer
+        }
+        None => Vec::with_capacity(BUFFER_MIN_BYTES),
+    })
 }
 
 /// Gives a buffer back.
 pub(crate) fn give_back(mut buffer: Vec<u8>) {
-    if (1..=SPARE_MAX_BYTES).contains(&buffer.capacity()) {
+    if (1..=BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
         buffer.clear();
         SPARE.with_borrow_mut(|spare| {
-            if spare.len() < SPARE_MAX {
-                spare.push(buffer);
+            if spare.bytes + buffer.capacity() <= SPARE_MAX_BYTES {
+                spare.bytes += buffer.capacity();
+                spare.buffers.push(buffer);
             }
         });
     }

@@ -9,7 +9,7 @@ use switchboard_protocol::{Dialect, ParseError, Reply, Then};
 use tokio::time::Instant;
 
 use crate::journal;
-use crate::outbox::{Ending, Outbox};
+use crate::outbox::{Draft, Ending, Outbox};
 use crate::settings::Settings;
 use crate::speaker::{Said, Speaker};
 
@@ -23,7 +23,7 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct State {
     board: Switchboard,
-    outlets: SecondaryMap<SessionId, Outlet>,
+    outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
     /// Set once the server is being stopped: from then on nothing is taken, so nothing is acknowledged.
     stopping: bool,
     counts: Counts,
@@ -35,13 +35,6 @@ pub(crate) struct Counts {
     pub(crate) sessions: u64,
     /// Those of them that were closed because they did not read.
     pub(crate) slow_consumers: u64,
-}
-
-/// Where a session hears.
-#[derive(Debug)]
-struct Outlet {
-    outbox: Arc<Outbox>,
-    dialect: Dialect,
 }
 
 /// What came of one turn of lines.
@@ -57,17 +50,19 @@ pub(crate) struct Turn {
 
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
-        let board = Switchboard::new(settings.register_timeout);
-        let state = State { board, outlets: SecondaryMap::new(), stopping: false, counts: Counts::default() };
+        // What is reserved costs no memory until it is used; one slot of each is never used.
+        let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
+        let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
+        let state = State { board, outboxes, stopping: false, counts: Counts::default() };
         Self { state: Mutex::new(state), settings }
     }
 
     /// Takes in a session.
     pub(crate) fn admit(&self, dialect: Dialect, now: Instant) -> (SessionId, Arc<Outbox>) {
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::new(dialect));
         let id = self.with_desk(|board, desk| {
             let id = board.admit(now.into_std());
-            desk.outlets.insert(id, Outlet { outbox: Arc::clone(&outbox), dialect });
+            desk.outboxes.insert(id, Arc::clone(&outbox));
             desk.counts.sessions += 1;
             board.handle(id, Event::Opened, desk);
             id
@@ -89,8 +84,8 @@ impl Hub {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, wakers);
         let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
@@ -121,7 +116,7 @@ impl Hub {
                 desk.close(from, Closed::SlowConsumer);
             }
         }
-        turn.crowded = desk.crowded.map(|session| Arc::clone(&outlets[session].outbox));
+        turn.crowded = desk.crowded.map(|session| Arc::clone(&desk.outboxes[session]));
         turn
     }
 
@@ -135,7 +130,7 @@ impl Hub {
         self.with_desk(|board, desk| {
             // However its task ended, nobody goes on speaking to it.
             board.handle(id, Event::Left(Closed::Reset), desk);
-            desk.outlets.remove(id);
+            desk.outboxes.remove(id);
         });
     }
 
@@ -148,11 +143,12 @@ impl Hub {
     pub(crate) fn stop(&self) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
         for session in board.sessions() {
             desk.close(session, Closed::Shutdown);
         }
+        drop(desk);
         // Under the same lock: what is said above is the last word to everybody.
         *stopping = true;
         drop(guard);
@@ -162,7 +158,7 @@ impl Hub {
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
     pub(crate) fn abandon(&self) -> usize {
         self.with_desk(|_, desk| {
-            let outboxes = || desk.outlets.values().map(|outlet| &outlet.outbox);
+            let outboxes = || desk.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
                 outbox.end(Ending::Now(Closed::Shutdown), desk.wakers);
@@ -179,10 +175,11 @@ impl Hub {
     fn with_desk<R>(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
         desk.silent = *stopping;
         let done = work(board, &mut desk);
+        drop(desk);
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
         done
@@ -196,28 +193,72 @@ impl Hub {
 
 /// Carries out what the switchboard decides, for as long as the lock is held.
 struct Desk<'a> {
-    outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+    outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
+    /// The outboxes that were written to last: most turns are of one session that talks with another.
+    drafts: [Option<(SessionId, Draft)>; 2],
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
     crowded: Option<SessionId>,
     /// How much waits there, in bytes.
     crowded_bytes: usize,
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
+    /// Whether a log hears of each message.
+    hears_messages: bool,
     /// Whether nothing is said any more: while the server stops, that the others leave is no news.
     silent: bool,
 }
 
 impl<'a> Desk<'a> {
     fn new(
-        outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+        outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
+        Self {
+            outboxes,
+            counts,
+            settings,
+            wakers,
+            drafts: [None, None],
+            crowded: None,
+            crowded_bytes: 0,
+            last_word_to: None,
+            hears_messages: journal::hears_messages(),
+            silent: false,
+        }
+    }
+
+    /// The open outbox of a session; the one of two that was opened first is closed for it if need be.
+    #[inline]
+    fn draft(&mut self, of: SessionId) -> Option<&mut Draft> {
+        let is_of = |draft: &Option<(SessionId, Draft)>| draft.as_ref().is_some_and(|(session, _)| *session == of);
+        let at = if is_of(&self.drafts[0]) {
+            0
+        } else if is_of(&self.drafts[1]) {
+            1
+        } else {
+            self.open_draft(of)?
+        };
+        self.drafts[at].as_mut().map(|(_, draft)| draft)
+    }
+
+    fn open_draft(&mut self, of: SessionId) -> Option<usize> {
+        let draft = self.outboxes.get(of)?.open();
+        let at = usize::from(self.drafts[0].is_some());
+        if let Some((_, older)) = self.drafts[at].replace((of, draft)) {
+            older.close(self.wakers);
+        }
+        Some(at)
+    }
+
+    fn close_drafts(&mut self) {
+        for (_, draft) in self.drafts.iter_mut().filter_map(Option::take) {
+            draft.close(self.wakers);
+        }
     }
 
     /// Answers a line that could not be read.
@@ -229,9 +270,8 @@ impl<'a> Desk<'a> {
         if self.silent {
             return Ok(());
         }
-        let outlet = self.outlets.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
-        let pushed = outlet.outbox.append(marks, self.wakers, |queue| encode(outlet.dialect, queue))?;
+        let pushed = self.draft(to).ok_or(Full)?.append(marks, encode)?;
         if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
             (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
         }
@@ -239,6 +279,12 @@ impl<'a> Desk<'a> {
             self.last_word_to = Some(to);
         }
         Ok(())
+    }
+}
+
+impl Drop for Desk<'_> {
+    fn drop(&mut self) {
+        self.close_drafts();
     }
 }
 
@@ -256,14 +302,17 @@ impl Effects for Desk<'_> {
             }
             None => Ending::Now(why),
         };
-        if let Some(outlet) = self.outlets.get(session) {
-            outlet.outbox.end(ending, self.wakers);
+        self.close_drafts();
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.end(ending, self.wakers);
         }
     }
 
     fn note(&mut self, fact: Fact<'_>) {
-        if let Fact::Left { why: Closed::SlowConsumer, .. } = fact {
-            self.counts.slow_consumers += 1;
+        match fact {
+            Fact::Delivered { .. } if !self.hears_messages => return,
+            Fact::Left { why: Closed::SlowConsumer, .. } => self.counts.slow_consumers += 1,
+            _ => {}
         }
         journal::fact(fact, self.settings.log_messages);
     }

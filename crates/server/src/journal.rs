@@ -25,6 +25,11 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
 }
 
+/// Whether anybody hears of messages: asked once for many of them.
+pub(crate) fn hears_messages() -> bool {
+    tracing::enabled!(target: MESSAGES, tracing::Level::DEBUG)
+}
+
 pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
