@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use ascii::AsciiStr;
 use serde::{Deserialize, Serialize};
 
 /// Why a text was not accepted. The sentence goes to the person who wrote it.
@@ -94,10 +95,10 @@ impl From<Text<'_>> for String {
 pub(crate) fn checked_line(line: &[u8]) -> Result<&str, TextError> {
     let trimmed = line.trim_ascii();
     if is_printable_ascii(trimmed)
-        && let Ok(text) = std::str::from_utf8(trimmed)
+        && let Ok(text) = AsciiStr::from_ascii(trimmed)
     {
         // What most lines are: all that could be wrong is ruled out.
-        return Ok(text);
+        return Ok(text.as_str());
     }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();

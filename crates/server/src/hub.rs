@@ -90,12 +90,11 @@ impl Hub {
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
         {
-            if !board.has(from) || desk.last_word_to == Some(from) {
+            let Some(registered) = board.is_registered(from).filter(|_| desk.last_word_to != Some(from)) else {
                 // Whoever took it off the board has said why.
                 turn.over = Some(Closed::Refused);
                 break;
-            }
-            let registered = board.is_registered(from);
+            };
             let Some(said) = speaker.next(unread, registered, text_max_bytes) else { break };
             turn.lines += 1;
             work += said.work();

@@ -77,16 +77,10 @@ impl Switchboard {
         }
     }
 
-    /// Whether a session is on the board.
+    /// Whether a session has a name, if it is on the board.
     #[must_use]
-    pub fn has(&self, session: SessionId) -> bool {
-        self.sessions.contains_key(session)
-    }
-
-    /// Whether a session has a name.
-    #[must_use]
-    pub fn is_registered(&self, session: SessionId) -> bool {
-        self.sessions.get(session).is_some_and(|session| session.registration.is_some())
+    pub fn is_registered(&self, session: SessionId) -> Option<bool> {
+        self.sessions.get(session).map(|session| session.registration.is_some())
     }
 
     /// Everybody on the board, in no order.

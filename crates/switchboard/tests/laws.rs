@@ -109,7 +109,7 @@ fn a_message_that_finds_no_room_is_never_acknowledged() {
         ]
     );
     assert_eq!(room.ear.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
-    assert!(!room.board.has(elias));
+    assert!(room.board.is_registered(elias).is_none());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn two_that_have_no_room_close_each_other_and_it_ends() {
     room.ear.room.extend([(noy, 0), (elias, 0)]);
     room.msg(noy, "one");
     assert_eq!(room.heard(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
-    assert!(!room.board.has(noy) && !room.board.has(elias));
+    assert!(room.board.is_registered(noy).is_none() && room.board.is_registered(elias).is_none());
 }
 
 #[test]
@@ -162,7 +162,11 @@ fn who_takes_no_name_in_time_is_closed_and_who_does_is_not() {
     assert_eq!(at(59), [""; 0]);
     assert_eq!(at(60), ["late is closed: register timeout"]);
     assert_eq!(at(6000), [""; 0]);
-    assert!(!room.board.has(early) && !room.board.has(late) && room.board.has(named));
+    assert!(
+        room.board.is_registered(early).is_none()
+            && room.board.is_registered(late).is_none()
+            && room.board.is_registered(named).is_some()
+    );
 }
 
 #[test]
@@ -176,5 +180,5 @@ fn deadlines_of_those_who_left_do_not_pile_up() {
     // Debug output is the one way to see inside; a hundred thousand deadlines would make it megabytes.
     let inside = format!("{:?}", room.board);
     assert!(inside.len() < 20_000, "{} bytes of state for one session", inside.len());
-    assert!(room.board.has(patient));
+    assert!(room.board.is_registered(patient).is_some());
 }

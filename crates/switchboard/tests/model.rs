@@ -272,7 +272,7 @@ impl Real {
                 return std::mem::take(&mut self.ears.said);
             }
             Op::Freeze(who) => {
-                if who < self.ids.len() && self.board.has(self.ids[who]) {
+                if who < self.ids.len() && self.board.is_registered(self.ids[who]).is_some() {
                     self.ears.frozen.push(who);
                 }
                 return Said::new();

@@ -64,7 +64,7 @@ impl BareStage {
         while !self.ears.0[&id].closed
             && let Some(line) = decoder.next_line(&mut bytes)
         {
-            let registered = self.board.is_registered(id);
+            let registered = self.board.is_registered(id).unwrap_or_default();
             let said =
                 line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
             match said {
