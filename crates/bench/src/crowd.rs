@@ -26,9 +26,9 @@ const _: () = assert!(READ_BYTES >= 2 * PAYLOAD_MAX_BYTES);
 /// How many sockets one turn takes: more have to wait for the next.
 const EVENTS_MAX: usize = 1024;
 
-/// How many sessions are being opened at a time: fewer than a usual listen backlog, beyond which a connection waits
-/// for a second.
-const OPENING_MAX: usize = 64;
+/// How many sessions are in the course of being opened: fewer than the shortest queue of connections that servers have,
+/// which is ten places long. What finds no place comes a second later, or not at all.
+const OPENING_MAX: usize = 8;
 
 /// Sessions by number, in the order in which they came.
 #[derive(Debug)]

@@ -122,7 +122,7 @@ impl Workload {
                 Pairs { talkers: talkers(pairs, 64), window: 4, timing }.run(wire, target, quiet)
             }
             Load::Idle { sessions } => Idle { sessions, time: Duration::from_secs(1) }.run(wire, target, quiet),
-            Load::Churn { timing } => Churn { at_once: 32, timing }.run(wire, target, quiet),
+            Load::Churn { timing } => Churn { at_once: 8, timing }.run(wire, target, quiet),
             Load::Isolation { timing } => {
                 Isolation { talkers: talkers(100, 64), frozen: 10, per_second: 10_000, timing }.run(wire, target, quiet)
             }
