@@ -40,6 +40,11 @@ pub(crate) struct Door {
 
 /// Accepts for as long as it is polled.
 pub(crate) async fn accept(listener: Listener, door: Door) {
+    if tcp::IS_INHERITED
+        && let Err(error) = tcp::set_up(&listener.socket, &door.hub.settings)
+    {
+        tracing::warn!(target: journal::SERVER, %error, "connections are not watched, and not as fast as they could be");
+    }
     let mut last_trouble: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
@@ -77,7 +82,9 @@ impl Door {
                 return self.turn_away(stream, code, listener.dialect);
             }
         };
-        if let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
+        if !tcp::IS_INHERITED
+            && let Err(error) = tcp::set_up(&stream, &self.hub.settings)
+        {
             // It was reset before it was let in: the settings themselves were checked.
             tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
             return;

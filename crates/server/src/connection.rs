@@ -126,10 +126,12 @@ impl Unfinished {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection that was just opened. Its welcome waits for one look at the socket, as answers do: whoever speaks at
+    /// once gets both in one.
     pub(crate) fn new(stream: S, hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self { stream, hub, _pass: pass, speaker, outbox, unanswered: 0, unfinished: None, line_rate }
+        Self { stream, hub, _pass: pass, speaker, outbox, unanswered: 1, unfinished: None, line_rate }
     }
 
     fn marks(&self) -> Marks {
@@ -286,8 +288,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Shuts the write side, then reads on until the peer closes too.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { why, .. } = self.stage() {
-            let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
-            if shut.is_err() || matches!(why, Closed::Quit | Closed::Reset) {
+            // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
+            if matches!(why, Closed::Quit | Closed::Reset)
+                || ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err()
+            {
                 return Poll::Ready(());
             }
             self.unfinished().stage = Stage::Lingering { until: Instant::now() + LINGER };
