@@ -8,6 +8,7 @@ mod calm;
 mod peers;
 mod pin;
 mod plot;
+mod readme;
 pub(super) mod relay;
 mod results;
 mod wires;
@@ -95,7 +96,9 @@ fn measure(args: &Args) -> Result<(), String> {
         let write = |name: &str, text: &str| {
             fs::write(report.join(name), text).map_err(|error| format!("cannot write report/{name}: {error}"))
         };
-        write("bench.json", &results.to_json(&summary)?)?;
+        let json = results.to_json(&summary)?;
+        write("bench.json", &json)?;
+        readme::update(&json)?;
         write("bench.svg", &plot::ratios(&results))?;
         write("bench-curve.svg", &plot::curve(&results))?;
     }

@@ -1,0 +1,71 @@
+//! The table of README.md, made from report/bench.json, so that no figure in it is typed by hand.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+
+const README: &str = "README.md";
+const BEGIN: &str = "<!-- made by `cargo xtask bench server` -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// Puts the table that `json` gives in the place of the last one.
+pub(super) fn update(json: &str) -> Result<(), String> {
+    let readme = fs::read_to_string(README).map_err(|error| format!("cannot read {README}: {error}"))?;
+    let (before, after) = around(&readme).ok_or_else(|| format!("{README} has no {BEGIN}"))?;
+    let table = table(json).ok_or("the results are not as they were written")?;
+    fs::write(README, format!("{before}{BEGIN}{table}{END}{after}"))
+        .map_err(|error| format!("cannot write {README}: {error}"))
+}
+
+/// What stands before the table, and after it.
+fn around(readme: &str) -> Option<(&str, &str)> {
+    let (before, rest) = readme.split_once(BEGIN)?;
+    Some((before, rest.split_once(END)?.1))
+}
+
+/// The claims, each with what was found; then where and how.
+fn table(json: &str) -> Option<String> {
+    let json: Value = serde_json::from_str(json).ok()?;
+    let summary = &json["summary"];
+    let mut table = "| load | ours | |\n|---|---|---|\n".to_owned();
+    for held in summary["held"].as_array()? {
+        let (workload, against) = (held["workload"].as_str()?, held["against"].as_str()?);
+        let (value, holds) = (held["value"].as_f64()?, held["holds"].as_bool()?);
+        let aim = format!("{} {}", held["rule"].as_str()?, held["bound"].as_f64()?);
+        let missed = if holds { "" } else { ", which it misses" };
+        let figure = if against.starts_with("nothing") {
+            format!("p99 of the others moved by {value:.0} µs")
+        } else if workload == "idle" {
+            format!("{value:.2} of the memory of {against}")
+        } else {
+            format!("{value:.2} times {against}")
+        };
+        writeln!(table, "| {workload} | {figure} | (aim: {aim}{missed}) |").ok()?;
+    }
+    let machine = &json["machine"];
+    let faults = summary["faults"].as_object()?.values().filter_map(Value::as_u64).sum::<u64>();
+    writeln!(
+        table,
+        "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt or \
+         acknowledged wrongly.",
+        summary["measurements"], json["rounds"], machine["cores"], machine["processor"].as_str()?,
+    )
+    .ok()?;
+    Some(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_says_what_was_measured() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+        let read = |name: &str| fs::read_to_string(format!("{root}{name}")).expect(name);
+        let readme = read(README);
+        let (before, after) = around(&readme).expect("README has the table");
+        let table = table(&read("report/bench.json")).expect("the results can be read");
+        assert_eq!(readme, format!("{before}{BEGIN}{table}{END}{after}"), "run `cargo xtask bench server`");
+    }
+}
