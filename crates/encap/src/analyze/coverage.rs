@@ -61,6 +61,16 @@ impl Coverage {
         self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
     }
 
+    /// Bytes before `end` that were not seen, in the holes and after the last that was.
+    pub(super) fn missing_before(&self, end: SeqNumber) -> u32 {
+        let Some((_, next)) = self.seen else { return 0 };
+        let after = if end.is_after(next) { distance(next, end) } else { 0 };
+        let holes = self.holes.iter().filter(|(start, _)| start.is_before(end));
+        holes.fold(after, |sum, &(start, stop)| {
+            sum.saturating_add(distance(start, if stop.is_after(end) { end } else { stop }))
+        })
+    }
+
     /// Fills what of the holes lies between `seq` and `end`, and says how much that was.
     fn fill(&mut self, seq: SeqNumber, end: SeqNumber) -> u32 {
         let mut filled = 0;

@@ -5,11 +5,13 @@
 //! settled by what `tshark` 4.0 counts.
 //!
 //! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
-//! captured (here once for each hole; Wireshark may tell of one again), and rarely, for reasons not found yet, which of
-//! retransmission, fast retransmission and out of order a repeated segment is.
+//! captured (here once for each hole; Wireshark may tell of one again).
+//!
+//! Out of order is what comes within the handshake's round trip of later bytes, and that is taken from the last SYN: one that
+//! was sent again starts it anew.
 
 use super::coverage::Coverage;
-use super::event::{Event, Events};
+use super::event::{Answers, Event, Events};
 use super::round_trip::RoundTrips;
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment, TcpOption};
@@ -81,6 +83,8 @@ pub(super) struct Half {
     pub(super) bytes: u64,
     /// Bytes of payload that had been seen before.
     pub(super) bytes_again: u64,
+    /// Whether the other side sent more after this one's FIN.
+    pub(super) heard_after_fin: bool,
 }
 
 impl Half {
@@ -90,7 +94,7 @@ impl Half {
     }
 
     /// By how many bits a window of this direction is shifted, if that is known: only if both SYNs offer it is it done.
-    fn shift(&self, other: &Self) -> Option<u8> {
+    pub(super) fn shift(&self, other: &Self) -> Option<u8> {
         self.syn?;
         if self.window_of_syn {
             return Some(0);
@@ -99,6 +103,35 @@ impl Half {
             (Some(scale), false, _) | (Some(scale), true, Some(_)) => Some(scale.min(SCALE_MAX)),
             (_, true, _) => Some(0),
             (None, false, _) => None,
+        }
+    }
+
+    /// Whether `other` takes a reset of this direction: its number has to lie in the window that `other` named, or in what
+    /// is on its way (RFC 5961 §3.2). Nobody can tell before `other` acknowledged something.
+    pub(super) fn is_reset_taken(&self, seen: &Seen, other: &Self) -> bool {
+        let Some(acked) = other.acked else { return true };
+        let window_end = acked + (u32::from(other.window) << other.shift(self).unwrap_or(SCALE_MAX));
+        let end = self.next.filter(|next| next.is_after(window_end)).unwrap_or(window_end);
+        !seen.seq.is_before(acked) && !seen.seq.is_after(end)
+    }
+
+    /// Bytes before `ack` of this direction that were not captured.
+    pub(super) fn unseen_before(&self, ack: SeqNumber) -> u32 {
+        let fin = self.fin_end.is_some_and(|fin_end| !fin_end.is_after(ack));
+        self.coverage.missing_before(ack).saturating_sub(u32::from(fin))
+    }
+
+    /// What a duplicate acknowledgment of `ack` by the other side answers.
+    pub(super) fn asked_by(&self, ack: SeqNumber) -> Answers {
+        let was_repeated = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
+        if was_repeated(&[Event::SpuriousRetransmission]) {
+            Answers::Repeated
+        } else if self.next.is_some_and(|next| next.is_after(ack)) {
+            Answers::Later
+        } else if was_repeated(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
+            Answers::Repeated
+        } else {
+            Answers::Nothing
         }
     }
 
@@ -122,6 +155,8 @@ impl Half {
         other: &mut Self,
         first_trip: Option<u64>,
     ) -> Events {
+        // Of a client's SYN, the table of conversations says so.
+        let is_reused = seen.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != seen.seq);
         if seen.flags.contains(Flags::SYN) {
             if self.syn.is_none() {
                 self.begin(seen, segment);
@@ -134,6 +169,9 @@ impl Half {
         }
 
         let mut events = self.judge_window_and_ack(seen, other);
+        if is_reused {
+            events.add(Event::PortReused);
+        }
         if seen.ack != self.acked {
             self.duplicate_acks = 0;
         }
@@ -233,7 +271,9 @@ impl Half {
         let is_probe = events.has(Event::ZeroWindowProbe);
         let end = seen.end();
         let advances = self.next.is_none_or(|next| end.is_after(next));
-        if advances && !is_probe {
+        // The reset that refuses a SYN has the number 0 for want of one (RFC 9293 §3.5.2): the next has nothing to do with it.
+        let is_refusal = self.next.is_none() && seen.flags.contains(Flags::RST) && seen.seq == SeqNumber(0);
+        if advances && !is_probe && !is_refusal {
             if self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
                 // An acknowledgment beyond a hole, which brings nothing, opens the hole again.
                 let fills = end != seen.seq || self.next.is_none();
@@ -248,6 +288,7 @@ impl Half {
         if seen.flags.contains(Flags::FIN) {
             self.fin_end = Some(end);
         }
+        other.heard_after_fin |= seen.len > 0 && advances && other.fin_end.is_some();
         if seen.len > 0 && !events.has(Event::KeepAlive) {
             let first = seen.seq + u32::from(seen.flags.contains(Flags::SYN));
             let fresh = self.coverage.add(first, seen.len);

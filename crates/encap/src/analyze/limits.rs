@@ -24,4 +24,13 @@ pub const OUT_OF_ORDER_MAX_BYTES: usize = 1024 * 1024;
 /// Pieces that they may be in, so that a thousand tiny ones cost no more than their bytes.
 pub const OUT_OF_ORDER_MAX_PIECES: usize = 1_024;
 
+/// Packets that are put together from fragments at once. The oldest is given up to make room.
+pub const FRAGMENTED_MAX_PACKETS: usize = 256;
+
+/// What they may take together, in bytes: room for dozens of the longest.
+pub const FRAGMENTED_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long the fragments of a packet may take to come, in seconds (RFC 8200 §4.5).
+pub const FRAGMENTS_MAX_SECS: u64 = 60;
+
 const _: () = assert!(LINGERING_MAX < LIVE_MAX);

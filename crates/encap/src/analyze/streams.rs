@@ -3,10 +3,11 @@
 use hashbrown::HashMap;
 
 use super::stream::{Arrival, Item, Stream};
-use super::{Analyzer, Conversation, Focus, Place, Side, Totals, Transport};
+use super::{Analyzer, Conversation, Focus, Place, Side, Taken, Totals, Transport};
 use crate::capture::Packet;
 use crate::time::Timestamp;
 use crate::wire::Frame;
+use crate::wire::frame::Fragment;
 use crate::wire::tcp::Flags;
 
 /// Puts the streams of a capture together.
@@ -65,13 +66,15 @@ impl Streams {
     pub fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener) {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let live = &mut self.live;
-        let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
+        let taken = self.analyzer.take(packet.number, packet.time, &frame, &mut |conversation| {
             end(live, conversation, listener);
         });
-        let (Some(place), Some(segment)) = (place.filter(|place| place.transport == Transport::Tcp), frame.tcp())
-        else {
-            return;
+        let Some(Taken { place, is_ignored: false }) = taken else { return };
+        let frame = match frame.fragment() {
+            Fragment::Whole => Some(frame),
+            _ => self.analyzer.whole(),
         };
+        let Some((frame, segment)) = frame.and_then(|frame| Some((frame, frame.tcp()?))) else { return };
         let pair = live.entry(place.number).or_insert_with(|| Pair {
             place,
             client: Stream::default(),
@@ -86,10 +89,11 @@ impl Streams {
         let mut said = |place, item: Item<'_>| {
             listener.said(Said { place, frame: packet.number, time: packet.time, item, from_start });
         };
+        let flags = segment.flags();
         let arrival = Arrival {
             frame: packet.number,
             seq: segment.seq(),
-            flags: segment.flags(),
+            flags,
             payload: frame.payload(),
             len: frame.payload_len_on_wire(),
         };
@@ -102,6 +106,9 @@ impl Streams {
             was_reset |= item == Item::Reset;
             said(place, item);
         });
+        if flags.contains(Flags::ACK) && !flags.contains(Flags::RST) {
+            other.acknowledged(segment.ack());
+        }
         if was_reset {
             // What came from the other side and waits is given out, and then that is over, too.
             let place = Place { from: place.from.other(), ..place };

@@ -31,8 +31,8 @@ pub(super) struct Table {
     places: HashMap<Pair, usize>,
     slots: Vec<Option<(Pair, Live)>>,
     free: Vec<usize>,
-    /// Those that have ended, the earliest first; each with its number, to tell it from a later one at its place.
-    lingering: VecDeque<(usize, u64)>,
+    /// Those that have ended, the earliest first; each with its transport and number, to tell it from a later one at its place.
+    lingering: VecDeque<(usize, Transport, u64)>,
     /// The place of the conversation that was found last.
     current: usize,
     opened: [u64; 2],
@@ -87,10 +87,12 @@ impl Table {
             return;
         }
         live.lingers = true;
-        self.lingering.push_back((self.current, live.number()));
+        self.lingering.push_back((self.current, live.transport(), live.number()));
         if self.lingering.len() > LINGERING_MAX
-            && let Some((place, number)) = self.lingering.pop_front()
-            && self.slots[place].as_ref().is_some_and(|(_, live)| live.number() == number)
+            && let Some((place, transport, number)) = self.lingering.pop_front()
+            && self.slots[place]
+                .as_ref()
+                .is_some_and(|(_, live)| (live.transport(), live.number()) == (transport, number) && live.lingers)
         {
             self.close(place, false, sink);
         }

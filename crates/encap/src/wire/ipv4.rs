@@ -34,7 +34,7 @@ const TOTAL_LENGTH: Range<usize> = 2..4;
 const IDENTIFICATION: Range<usize> = 4..6;
 const FLAGS_OFFSET: Range<usize> = 6..8;
 const TIME_TO_LIVE: Range<usize> = 8..9;
-const PROTOCOL: Range<usize> = 9..10;
+pub(crate) const PROTOCOL: Range<usize> = 9..10;
 const CHECKSUM: Range<usize> = 10..12;
 const SOURCE: Range<usize> = 12..16;
 const DESTINATION: Range<usize> = 16..20;
@@ -269,6 +269,13 @@ pub(super) const fn ecn_meaning(traffic_class: u8) -> &'static str {
         3 => "congestion experienced: a router was filling up",
         _ => "the sender takes part in congestion notification",
     }
+}
+
+/// Makes a fragment's header that of the whole packet, but for its checksum.
+pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
+    put(header, TOTAL_LENGTH, &total_len.to_be_bytes());
+    let flags = u16_at(header, FLAGS_OFFSET) & DONT_FRAGMENT;
+    put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
 /// An IPv4 header without options, to be written.

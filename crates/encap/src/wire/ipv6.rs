@@ -26,8 +26,8 @@ use super::{Field, HeaderError, IpProtocol};
 pub const HEADER_LEN: usize = 40;
 
 const VERSION_CLASS_FLOW: Range<usize> = 0..4;
-const PAYLOAD_LENGTH: Range<usize> = 4..6;
-const NEXT_HEADER: Range<usize> = 6..7;
+pub(crate) const PAYLOAD_LENGTH: Range<usize> = 4..6;
+pub(crate) const NEXT_HEADER: Range<usize> = 6..7;
 const HOP_LIMIT: Range<usize> = 7..8;
 const SOURCE: Range<usize> = 8..24;
 const DESTINATION: Range<usize> = 24..40;

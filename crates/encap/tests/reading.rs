@@ -1,0 +1,10 @@
+//! What is said of captures, each made here packet by packet: connections as networks and programs really leave them.
+
+#[path = "reading/conversations.rs"]
+mod conversations;
+#[path = "reading/fragments.rs"]
+mod fragments;
+#[path = "reading/heard.rs"]
+mod heard;
+#[path = "reading/script.rs"]
+mod script;
