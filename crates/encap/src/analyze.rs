@@ -54,7 +54,7 @@ pub use focus::{Focus, FocusError};
 pub use issues::{IssueKind, Issues};
 pub use limits::{
     FLAGS_MAX, FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS, LINGERING_MAX, LIVE_MAX,
-    OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES,
+    LIVE_MAX_BYTES, OUT_OF_ORDER_ALL_MAX_BYTES, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES,
 };
 pub use round_trip::RoundTripTimes;
 use serde::Serialize;
@@ -157,7 +157,7 @@ impl Analyzer {
     pub fn new(focus: Vec<Focus>) -> Self {
         Self {
             focus,
-            table: Table::default(),
+            table: Table::new(LIVE_MAX_BYTES),
             reassembly: Reassembly::default(),
             whole: None,
             totals: Totals::default(),

@@ -206,6 +206,12 @@ impl Live {
         self.reset.is_some() || (self.from_client.fin_end.is_some() && self.from_server.fin_end.is_some())
     }
 
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        let flags = self.flags.capacity() * size_of::<Flag>();
+        flags + self.from_client.weight() + self.from_server.weight()
+    }
+
     fn touch(&mut self, at: At) {
         self.last_frame = at.frame;
         self.last = at.time.or(self.last);

@@ -61,6 +61,11 @@ impl Coverage {
         self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
     }
 
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.holes.capacity() * size_of::<(SeqNumber, SeqNumber)>()
+    }
+
     /// Bytes before `end` that were not seen, in the holes and after the last that was.
     pub(super) fn missing_before(&self, end: SeqNumber) -> u32 {
         let Some((_, next)) = self.seen else { return 0 };

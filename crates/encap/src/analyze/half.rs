@@ -135,6 +135,11 @@ impl Half {
         }
     }
 
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.coverage.weight() + self.trips.weight()
+    }
+
     /// Takes note of a SYN.
     fn begin(&mut self, seen: &Seen, segment: &Segment<'_>) {
         self.base = Some(seen.seq);

@@ -121,6 +121,20 @@ impl Stream {
         }
     }
 
+    /// What waits, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.waiting_bytes + self.waiting.len() * size_of::<Piece>()
+    }
+
+    /// There is no room for what waits: takes what is missing for lost.
+    pub(super) fn give_up_gaps(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+        while !self.waiting.is_empty() {
+            self.skip_gap(give);
+            self.drain(give);
+        }
+        self.waiting = VecDeque::new();
+    }
+
     /// The other side acknowledged all before `ack`.
     pub fn acknowledged(&mut self, ack: SeqNumber) {
         if self.next.is_none() {
@@ -155,10 +169,7 @@ impl Stream {
     /// Gives out all that waits, gaps and all.
     fn flush(&mut self, give: &mut dyn FnMut(Item<'_>)) {
         self.drain(give);
-        while !self.waiting.is_empty() {
-            self.skip_gap(give);
-            self.drain(give);
-        }
+        self.give_up_gaps(give);
         if let (Some(next), Some(fin), false) = (self.next, self.fin, self.is_over)
             && fin.is_after(next)
         {

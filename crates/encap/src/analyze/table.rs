@@ -14,6 +14,9 @@ use crate::wire::SeqNumber;
 /// What one makes room for at once, of [`LIVE_MAX`]: so that looking for the quietest costs little for each.
 const MAKE_ROOM_FOR: usize = LIVE_MAX / 8;
 
+/// Segments that pass at least until all conversations are weighed again.
+const WEIGH_EVERY_LEAST: usize = 16_384;
+
 /// Whether a segment opens a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Opening {
@@ -26,7 +29,7 @@ pub(super) enum Opening {
 }
 
 /// The conversations that go on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
     places: HashMap<Pair, usize>,
     slots: Vec<Option<(Pair, Live)>>,
@@ -37,9 +40,28 @@ pub(super) struct Table {
     current: usize,
     opened: [u64; 2],
     retired: u64,
+    /// Segments until all are weighed again.
+    until_weighed: usize,
+    /// What all may take, in bytes of memory.
+    bytes_max: usize,
 }
 
 impl Table {
+    /// A table of no conversations, which may take so much memory.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            places: HashMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            lingering: VecDeque::new(),
+            current: 0,
+            opened: [0; 2],
+            retired: 0,
+            until_weighed: 0,
+            bytes_max,
+        }
+    }
+
     /// Conversations that there were.
     pub(super) fn opened(&self) -> u64 {
         self.opened.iter().sum()
@@ -82,6 +104,10 @@ impl Table {
 
     /// If the conversation that was found last has ended, lets it linger, and closes the earliest if too many do.
     pub(super) fn settle(&mut self, sink: &mut Sink<'_>) {
+        if self.until_weighed == 0 {
+            self.weigh(sink);
+        }
+        self.until_weighed -= 1;
         let Some((_, live)) = &mut self.slots[self.current] else { return };
         if live.lingers || !live.has_ended() {
             return;
@@ -119,6 +145,21 @@ impl Table {
         self.slots[place] = Some((pair, live));
         self.places.insert(pair, place);
         place
+    }
+
+    /// Weighs all, as often as costs little for each segment, and makes room until they take no more than they may.
+    #[cold]
+    fn weigh(&mut self, sink: &mut Sink<'_>) {
+        self.until_weighed = self.slots.len().max(WEIGH_EVERY_LEAST);
+        while self.places.len() > MAKE_ROOM_FOR && self.weight() > self.bytes_max {
+            self.make_room(sink);
+        }
+    }
+
+    /// What all take, in bytes of memory.
+    fn weight(&self) -> usize {
+        let slots = self.slots.len() * size_of::<Option<(Pair, Live)>>();
+        slots + self.slots.iter().flatten().map(|(_, live)| live.weight()).sum::<usize>()
     }
 
     /// Closes those that were quiet longest.
