@@ -1,26 +1,29 @@
 //! `encap chat`: the transcript of a chat, and whether the protocol allows each line.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, hash_map};
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::mem;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::chat::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
 use switchboard_encap::analyze::{
     Conversation, Focus, Handshake, Item, Listener, Place, ResetCause, Said, Side, Streams, Transport,
 };
-use switchboard_encap::capture::Reader;
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::{Command, Dialect, Reply, show};
 
+use super::capture_file::{CaptureFile, count, safe, unused};
 use super::failure::Failure;
 
 /// A line breaks the protocol.
 const EXIT_ILLEGAL: u8 = 1;
 /// Bytes of text that are sorted at once: more, and what came first is shown before all has been read.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What of all connections is no whole line yet, in bytes of memory: more, and the longest are taken for unfinished.
+const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// What an entry takes beside its text, in bytes.
 const ENTRY_BYTES: usize = 256;
 
@@ -28,53 +31,44 @@ const ENTRY_BYTES: usize = 256;
 ///
 /// Both dialects are read, known by what is said, or else by the server's port (12345 commands, 8080 line). Where a side
 /// sends its messages without LF and is answered all the same, each segment is taken for one. Times are seconds from the
-/// first frame. Exit status: 0 if all is as the protocol has it, 1 if not, 3 if the file cannot be read.
+/// first frame. Exit status: 0 if all is as the protocol has it, 1 if not, 3 if there is no chat or the file cannot be read
+/// to its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Only conversations with this port on either side
     #[arg(long)]
     port: Option<u16>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let out = BufWriter::new(io::stdout().lock());
-    if args.file == "-" {
-        chat(io::stdin().lock(), args, out)
-    } else {
-        chat(File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?, args, out)
-    }
-}
-
-fn chat(input: impl Read, args: &Args, out: impl Write) -> Result<ExitCode, Failure> {
-    let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
-    let mut reader = Reader::new(input).map_err(unreadable)?;
+    let mut file = CaptureFile::open(&args.file)?;
     let focus = args.port.map(|port| Focus { port: Some(port), ..Focus::default() });
     let mut streams = Streams::new(focus.into_iter().collect());
     let mut talks = Talks::default();
-    let mut transcript = Transcript::new(out);
-    let damage = loop {
-        match reader.next_packet() {
-            Ok(Some(packet)) => {
-                transcript.start = transcript.start.or(packet.time);
-                streams.packet(&packet, &mut talks);
-                if talks.bytes > SORTED_MAX_BYTES {
-                    transcript.print(&talks.take())?;
-                }
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error),
+    let mut transcript = Transcript::new(BufWriter::new(io::stdout().lock()));
+    file.read(|packet| {
+        transcript.start = transcript.start.or(packet.time);
+        if packet.remarks.len() > transcript.n_origin {
+            transcript.origin.extend(safe(&packet.remarks[transcript.n_origin..]));
+            transcript.n_origin = packet.remarks.len();
         }
-    };
-    streams.finish(&mut talks);
+        streams.packet(packet, &mut talks);
+        if talks.bytes > SORTED_MAX_BYTES { transcript.print(&talks.take()) } else { Ok(()) }
+    })?;
+    let totals = streams.finish(&mut talks);
     transcript.print(&talks.take())?;
     transcript.end(&talks)?;
-    match damage {
-        Some(error) => Err(unreadable(error)),
-        None if transcript.illegal.is_some() => Ok(ExitCode::from(EXIT_ILLEGAL)),
-        None => Ok(ExitCode::SUCCESS),
+    let name = file.name();
+    for remark in unused(&totals).into_iter().chain(file.remarks()) {
+        eprintln!("encap: {name}: {remark}");
     }
+    file.finish()?;
+    if transcript.n_commands + transcript.n_line == 0 {
+        return Err(Failure::NoChat { file: name });
+    }
+    Ok(if transcript.illegal.is_some() { ExitCode::from(EXIT_ILLEGAL) } else { ExitCode::SUCCESS })
 }
 
 /// One message and where it was said.
@@ -112,16 +106,41 @@ struct Talks {
     entries: Vec<Entry>,
     /// What the entries take, in bytes.
     bytes: usize,
+    /// What is unfinished, in bytes of memory.
+    unfinished_bytes: usize,
     /// Directions whose messages are parted by LF, and by segments.
     by_lines: u64,
     by_segments: u64,
 }
 
 /// The two directions of a connection.
-#[derive(Default)]
 struct Talk {
+    place: Place,
+    from_start: bool,
     client: Lines,
     server: Lines,
+}
+
+impl Talk {
+    const fn unfinished_bytes(&self) -> usize {
+        self.client.unfinished_bytes() + self.server.unfinished_bytes()
+    }
+
+    /// Gives out what is unfinished.
+    fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(Entry)) {
+        let Self { place, from_start, .. } = *self;
+        for (from, lines) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
+            let place = Place { from, ..place };
+            lines.end(now, &mut |message| give(Entry { place, from_start, what: What::Message(message) }));
+        }
+    }
+}
+
+impl Entry {
+    /// What it takes, in bytes.
+    fn weight(&self) -> usize {
+        ENTRY_BYTES + if let What::Message(message) = &self.what { message.bytes.capacity() } else { 0 }
+    }
 }
 
 impl Talks {
@@ -137,14 +156,22 @@ impl Talks {
 impl Listener for Talks {
     fn said(&mut self, said: Said<'_>) {
         let Said { place, frame, time, item, from_start } = said;
-        let talk = self.live.entry(place.number).or_default();
+        let (entries, sum) = (&mut self.entries, &mut self.bytes);
+        let mut keep = |entry: Entry| {
+            *sum += entry.weight();
+            entries.push(entry);
+        };
+        let mut give = |from, what| keep(Entry { place: Place { from, ..place }, from_start, what });
+        let talk = self.live.entry(place.number).or_insert_with(|| Talk {
+            place,
+            from_start,
+            client: Lines::default(),
+            server: Lines::default(),
+        });
+        let before = talk.unfinished_bytes();
         let (lines, other) = match place.from {
             Side::Client => (&mut talk.client, &mut talk.server),
             Side::Server => (&mut talk.server, &mut talk.client),
-        };
-        let mut give = |from, what: What| {
-            self.bytes += ENTRY_BYTES + if let What::Message(message) = &what { message.bytes.len() } else { 0 };
-            self.entries.push(Entry { place: Place { from, ..place }, from_start, what });
         };
         match item {
             Item::Data { bytes, .. } => {
@@ -156,6 +183,19 @@ impl Listener for Talks {
                 give(place.from, What::Gap(frame, missing));
             }
             Item::Fin | Item::Reset => lines.end(time, &mut |message| give(place.from, What::Message(message))),
+        }
+        self.unfinished_bytes = self.unfinished_bytes - before + talk.unfinished_bytes();
+        if self.unfinished_bytes > UNFINISHED_MAX_BYTES {
+            let mut longest: Vec<_> = self.live.values_mut().filter(|talk| talk.unfinished_bytes() > 0).collect();
+            longest.sort_unstable_by_key(|talk| Reverse((talk.unfinished_bytes(), talk.place.number)));
+            for talk in longest {
+                self.unfinished_bytes -= talk.unfinished_bytes();
+                talk.end(time, &mut keep);
+                self.unfinished_bytes += talk.unfinished_bytes();
+                if self.unfinished_bytes <= UNFINISHED_MAX_BYTES / 2 {
+                    break;
+                }
+            }
         }
     }
 
@@ -177,10 +217,13 @@ impl Listener for Talks {
         } = conversation;
         let place = Place { transport: Transport::Tcp, number, from: Side::Client, client, server };
         let from_start = handshake != Handshake::None;
-        let mut give = |from, what| self.entries.push(Entry { place: Place { from, ..place }, from_start, what });
+        let mut keep = |entry: Entry| {
+            self.bytes += entry.weight();
+            self.entries.push(entry);
+        };
         if let Some(mut talk) = self.live.remove(&number) {
-            talk.client.end(last, &mut |message| give(Side::Client, What::Message(message)));
-            talk.server.end(last, &mut |message| give(Side::Server, What::Message(message)));
+            self.unfinished_bytes -= talk.unfinished_bytes();
+            talk.end(last, &mut keep);
             for framing in [talk.client.framing(), talk.server.framing()] {
                 match framing {
                     Some(Framing::Lines) => self.by_lines += 1,
@@ -191,13 +234,17 @@ impl Listener for Talks {
         }
         let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
         let was_silent = from_client.bytes + from_server.bytes == 0;
-        give(Side::Server, What::Over { frame: last_frame, refused, was_silent });
+        let what = What::Over { frame: last_frame, refused, was_silent };
+        keep(Entry { place: Place { from: Side::Server, ..place }, from_start, what });
     }
 }
 
 /// Prints what was said, and judges it.
 struct Transcript<W> {
     out: W,
+    /// What the capture says of itself, until that is said, and how much of it there was.
+    origin: Vec<String>,
+    n_origin: usize,
     /// When the first frame was captured.
     start: Option<Timestamp>,
     /// The sessions that go on.
@@ -219,6 +266,8 @@ impl<W: Write> Transcript<W> {
     fn new(out: W) -> Self {
         Self {
             out,
+            origin: Vec::new(),
+            n_origin: 0,
             start: None,
             sessions: HashMap::new(),
             n_commands: 0,
@@ -231,6 +280,9 @@ impl<W: Write> Transcript<W> {
     }
 
     fn print(&mut self, entries: &[Entry]) -> io::Result<()> {
+        for origin in self.origin.drain(..) {
+            writeln!(self.out, "[{origin}]")?;
+        }
         // What is said tells more than a port.
         let found = |entry: &Entry, by_port: bool| match &entry.what {
             What::Message(_) if by_port => dialect_of_port(entry.place.server.port()),
@@ -263,8 +315,9 @@ impl<W: Write> Transcript<W> {
                 session.lose();
                 return writeln!(
                     self.out,
-                    "{frame:>6}  {:>14}  [{missing} bytes of {client} ↔ {server}, from the {from}, are missing here]",
-                    ""
+                    "{frame:>6}  {:>14}  [{} of {client} ↔ {server}, from the {from}, missing here]",
+                    "",
+                    count(u64::from(*missing), "byte"),
                 );
             }
             What::Over { frame, refused, was_silent } => {
@@ -323,6 +376,7 @@ impl<W: Write> Transcript<W> {
             )?;
         }
         match (&self.illegal, self.n_illegal) {
+            (None, _) if commands + line == 0 => {}
             (None, _) => writeln!(self.out, "the protocol allows every line of the server")?,
             (Some(why), 0) => writeln!(self.out, "not allowed by the protocol: {why}")?,
             (Some(why), more) => writeln!(self.out, "not allowed by the protocol, first: {why} (and {more} more)")?,

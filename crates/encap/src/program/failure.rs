@@ -33,6 +33,9 @@ pub(crate) enum Failure {
     /// A capture has no such conversation.
     #[error("{} has no TCP conversation {number}: encap analyze lists them", show::safe(file))]
     NoConversation { file: String, number: u64 },
+    /// A capture has nothing that is a chat.
+    #[error("there is no chat in {}: encap analyze lists what there is", show::safe(file))]
+    NoChat { file: String },
     /// The input would be overwritten.
     #[error("{} is the file of rows: write the capture to another", show::safe(file))]
     Overwrite { file: String },

@@ -16,11 +16,12 @@ use super::failure::Failure;
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
-/// Without --frame, the frames are listed, one a line.
+/// Without --frame, the frames are listed, one a line. Exit status: 0 if it was shown, 3 if there is no such frame or the
+/// file cannot be read as far as that needs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A capture: pcap or pcapng; - for standard input
-    file: String,
+    file: PathBuf,
     /// Show this frame, by its number in the capture, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
@@ -45,21 +46,22 @@ pub(crate) struct Args {
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if args.file == "-" { show(io::stdin().lock(), args) } else { show(open(args)?, args) }
+    let name = args.file.to_string_lossy();
+    if name == "-" { show(io::stdin().lock(), &name, args) } else { show(open(args, &name)?, &name, args) }
 }
 
-fn open(args: &Args) -> Result<File, Failure> {
-    File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })
+fn open(args: &Args, name: &str) -> Result<File, Failure> {
+    File::open(&args.file).map_err(|error| Failure::Read { file: name.to_owned(), error })
 }
 
-fn show(input: impl io::Read, args: &Args) -> Result<ExitCode, Failure> {
-    let mut capture = Capture::new(input, &args.file)?;
+fn show(input: impl io::Read, name: &str, args: &Args) -> Result<ExitCode, Failure> {
+    let mut capture = Capture::new(input, name)?;
     match args.frame {
         Some(number) => one(&mut capture, number, args),
         None => all(&mut capture, args),
     }?;
     capture.say_notes();
-    Ok(ExitCode::SUCCESS)
+    capture.damage.map_or(Ok(ExitCode::SUCCESS), |error| Err(unreadable(name, error)))
 }
 
 /// A capture's frames, one by one, each with what is known about it.
@@ -67,20 +69,28 @@ struct Capture<'f, R> {
     file: &'f str,
     reader: Reader<R>,
     first: Option<Timestamp>,
+    /// Why it could not be read to its end.
+    damage: Option<ReadError>,
 }
 
 impl<'f, R: io::Read> Capture<'f, R> {
     fn new(input: R, file: &'f str) -> Result<Self, Failure> {
         let reader = Reader::new(input).map_err(|error| unreadable(file, error))?;
-        Ok(Self { file, reader, first: None })
+        Ok(Self { file, reader, first: None, damage: None })
     }
 
-    fn next(&mut self) -> Result<Option<Subject<'_>>, Failure> {
-        let packet = self.reader.next_packet().map_err(|error| unreadable(self.file, error))?;
-        Ok(packet.map(|packet| {
-            self.first = self.first.or(packet.time);
-            Subject::captured(&packet, self.first)
-        }))
+    /// The next frame, as far as the file can be read.
+    fn next(&mut self) -> Option<Subject<'_>> {
+        match self.reader.next_packet() {
+            Ok(packet) => packet.map(|packet| {
+                self.first = self.first.or(packet.time);
+                Subject::captured(&packet, self.first)
+            }),
+            Err(error) => {
+                self.damage = Some(error);
+                None
+            }
+        }
     }
 
     /// Says on standard error what the reader went past, so that what is printed is the frames alone.
@@ -97,29 +107,32 @@ fn unreadable(file: &str, error: ReadError) -> Failure {
 
 /// One frame, in full.
 fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Result<(), Failure> {
-    let mut frames = 0;
-    while let Some(subject) = capture.next()? {
+    let (file, mut frames) = (capture.file, 0);
+    while let Some(subject) = capture.next() {
         frames = subject.number;
         if frames == number {
             let view = View::new(&subject);
             return if let Some(out) = &args.html {
-                let title = format!("Frame {number} of {}", show::safe(&args.file));
+                let title = format!("Frame {number} of {}", show::safe(file));
                 write_page(out, &html::page(&title, &html::frame(&view)).into_string())
             } else if args.json {
-                print(&json(&args.file, Contents::Frame(&view))?)
+                print(&json(file, Contents::Frame(&view))?)
             } else {
                 print(&text::frame(&view, options(args)))
             };
         }
     }
-    Err(Failure::NoSuchFrame { file: args.file.clone(), number, frames })
+    Err(match capture.damage.take() {
+        Some(error) => unreadable(file, error),
+        None => Failure::NoSuchFrame { file: file.to_owned(), number, frames },
+    })
 }
 
 /// The first frames, one a line; on a page, each in full below.
 fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Failure> {
     let limit = args.limit as usize;
     let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
-    while let Some(subject) = capture.next()? {
+    while let Some(subject) = capture.next() {
         if lines.len() == limit {
             more = true;
             break;
@@ -130,16 +143,25 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
         }
     }
     if let Some(out) = &args.html {
-        let title = format!("Frames of {}", show::safe(&args.file));
+        let title = format!("Frames of {}", show::safe(capture.file));
         return write_page(out, &html::page(&title, &html::list(&lines, &articles, more)).into_string());
     }
     if args.json {
-        return print(&json(&args.file, Contents::Frames { frames: &lines, more })?);
+        return print(&json(capture.file, Contents::Frames { frames: &lines, more })?);
     }
-    let file = show::safe(&args.file);
-    let more = if more { format!("more follow: --limit {} lists twice as many; ", 2 * limit) } else { String::new() };
+    let origin: String = capture.reader.remarks().iter().map(|remark| format!("[{}]\n", show::safe(remark))).collect();
+    let file = show::safe(capture.file);
+    let more = if more {
+        format!(
+            "more follow: --limit {} {}; ",
+            (2 * limit).max(1),
+            if limit == 0 { "lists one" } else { "lists twice as many" }
+        )
+    } else {
+        String::new()
+    };
     let hint = format!("{more}encap show {file} --frame N shows one in full\n");
-    print(&(text::list(&lines, options(args)) + &hint))
+    print(&(origin + &text::list(&lines, options(args)) + &hint))
 }
 
 /// What is printed as JSON.

@@ -5,8 +5,8 @@ use switchboard_encap::capture::Reader;
 
 /// What is heard: conversations, and what was said over them.
 #[derive(Default)]
-pub struct Heard {
-    pub conversations: Vec<Conversation>,
+pub(crate) struct Heard {
+    pub(crate) conversations: Vec<Conversation>,
     /// Per conversation and side: text, `[n]` for a gap, `.` for FIN, `!` for a reset.
     said: Vec<((u64, Side), String)>,
 }
@@ -32,24 +32,24 @@ impl Listener for Heard {
 }
 
 impl Heard {
-    pub fn said(&self, number: u64, side: Side) -> &str {
+    pub(crate) fn said(&self, number: u64, side: Side) -> &str {
         self.said.iter().find(|(known, _)| *known == (number, side)).map_or("", |(_, text)| text)
     }
 
     /// The first conversation.
-    pub fn first(&self) -> &Conversation {
+    pub(crate) fn first(&self) -> &Conversation {
         &self.conversations[0]
     }
 
     /// Why it is said that a frame is this.
-    pub fn why(&self, frame: u64, event: Event) -> String {
+    pub(crate) fn why(&self, frame: u64, event: Event) -> String {
         let mut flags = self.conversations.iter().flat_map(|conversation| &conversation.flags);
         let flag = flags.find(|flag| (flag.frame, flag.event) == (frame, event));
         flag.map_or_else(|| format!("frame {frame} is no {event}"), |flag| flag.why().to_string())
     }
 }
 
-pub fn hear(file: &[u8]) -> (Heard, Totals) {
+pub(crate) fn hear(file: &[u8]) -> (Heard, Totals) {
     let mut reader = Reader::new(file).unwrap();
     let (mut streams, mut heard) = (Streams::new(Vec::<Focus>::new()), Heard::default());
     while let Some(packet) = reader.next_packet().unwrap() {

@@ -15,26 +15,26 @@ use switchboard_encap::wire::tcp::{self, Flags, Options};
 use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
 
 /// The server's port.
-pub const PORT: u16 = 5555;
+pub(crate) const PORT: u16 = 5555;
 
 /// A capture of what the script says.
-pub fn capture(script: &str) -> Vec<u8> {
+pub(crate) fn capture(script: &str) -> Vec<u8> {
     file(&packets(script))
 }
 
 /// The IP packets of a script, each with its time in nanoseconds.
-pub fn packets(script: &str) -> Vec<(i64, Vec<u8>)> {
+pub(crate) fn packets(script: &str) -> Vec<(i64, Vec<u8>)> {
     let mut now = 0;
     script.split(';').map(|line| packet(line.trim_start(), &mut now)).collect()
 }
 
 /// A capture of IP packets.
-pub fn file(packets: &[(i64, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn file(packets: &[(i64, Vec<u8>)]) -> Vec<u8> {
     file_of(LinkType::RAW, &About::default(), packets)
 }
 
 /// A capture of frames.
-pub fn file_of(link_type: LinkType, about: &About<'_>, frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn file_of(link_type: LinkType, about: &About<'_>, frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), Format::Pcapng, *about, &[Interface::new(link_type)]).unwrap();
     for (nanos, captured) in frames {
         let original_len = u32::try_from(captured.len()).unwrap();
