@@ -227,7 +227,7 @@ impl Reassembly {
         checksums.add(Verified { transport: None, ..frame.verify() });
         let is_usable = |fragment: &Fragment<'_>| {
             let can_go_on = fragment.is_last || fragment.data.len().is_multiple_of(8);
-            !fragment.data.is_empty() && can_go_on && fragment.range().end <= usize::from(u16::MAX)
+            !fragment.data.is_empty() && can_go_on && u16::try_from(fragment.range().end).is_ok()
         };
         let Some(fragment) = Fragment::of(frame).filter(is_usable) else {
             self.given_up.add(amount, checksums);

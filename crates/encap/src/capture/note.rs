@@ -126,9 +126,12 @@ pub enum NoteKind {
 impl NoteKind {
     /// Whether it is the same remark, whatever its lengths are.
     fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Skipped(_) | Self::UnknownInterface { .. } | Self::OptionLength { .. }, _)
-            | (Self::BlockTooShort { .. } | Self::OptionOverrunsBlock(_), _) => self == other,
+        match self {
+            Self::Skipped(_)
+            | Self::UnknownInterface { .. }
+            | Self::OptionLength { .. }
+            | Self::BlockTooShort { .. }
+            | Self::OptionOverrunsBlock(_) => self == other,
             _ => mem::discriminant(self) == mem::discriminant(other),
         }
     }

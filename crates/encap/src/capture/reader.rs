@@ -88,7 +88,7 @@ impl<R: Read> Reader<R> {
         let next = match &mut self.kind {
             Kind::Pcap(records) => next_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
             Kind::Pcapng(blocks) => {
-                let beside = Beside { section: &mut self.section, remarks: &mut self.remarks };
+                let beside = &mut Beside { section: &mut self.section, remarks: &mut self.remarks };
                 next_block(blocks, &mut self.source, &mut self.interfaces, beside, &mut self.log)
             }
         };
@@ -223,7 +223,7 @@ fn next_block<R: Read>(
     blocks: &mut Blocks,
     source: &mut Source<R>,
     interfaces: &mut Vec<Interface>,
-    beside: Beside<'_>,
+    beside: &mut Beside<'_>,
     log: &mut Log,
 ) -> Next {
     loop {

@@ -149,7 +149,8 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
     if args.json {
         return print(&json(capture.file, Contents::Frames { frames: &lines, more })?);
     }
-    let origin: String = capture.reader.remarks().iter().map(|remark| format!("[{}]\n", show::safe(remark))).collect();
+    let origin: Vec<_> = capture.reader.remarks().iter().map(|remark| show::safe(remark)).collect();
+    let origin = if origin.is_empty() { String::new() } else { format!("[{}]\n", origin.join("]\n[")) };
     let file = show::safe(capture.file);
     let more = if more {
         format!(

@@ -247,8 +247,8 @@ impl<'a> Packet<'a> {
         let (df, mf) = (self.dont_fragment(), self.more_fragments());
         let df_meaning = if df { "don't fragment: routers drop it rather than cut it" } else { "may be fragmented" };
         f.bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
-        f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), if mf { "more fragments follow" } else { "the last fragment" });
         let offset = self.fragment_offset();
+        f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
         f.bits("Fragment Offset", FLAGS_OFFSET, 3..16, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
         f.whole("Time to Live", TIME_TO_LIVE, self.time_to_live(), "routers that it may still pass");
         f.whole("Protocol", PROTOCOL, self.protocol(), or_unknown(self.protocol().name()));
@@ -260,6 +260,14 @@ impl<'a> Packet<'a> {
             f.whole("Options", HEADER_LEN..bytes, hex(self.options()), "");
         }
         f.done()
+    }
+}
+
+pub(super) const fn more_fragments_meaning(more: bool, offset: u32) -> &'static str {
+    match (more, offset) {
+        (true, _) => "more fragments follow",
+        (false, 0) => "not a fragment",
+        (false, _) => "the last fragment",
     }
 }
 

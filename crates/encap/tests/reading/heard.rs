@@ -20,7 +20,7 @@ impl Listener for Heard {
         let text = &mut self.said.iter_mut().find(|(known, _)| *known == key).unwrap().1;
         match said.item {
             Item::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
-            Item::Gap { bytes } => text.push_str(&format!("[{bytes}]")),
+            Item::Gap { bytes } => text.extend(["[", &bytes.to_string(), "]"]),
             Item::Fin => text.push('.'),
             Item::Reset => text.push('!'),
         }

@@ -108,7 +108,7 @@ impl<'a> Walk<'_, 'a> {
                 }
                 Err(error) => self.unreadable(LayerKind::Sll2, error),
             },
-            LinkType::RAW => match rest.first().map(|first| first >> 4) {
+            LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => match rest.first().map(|first| first >> 4) {
                 Some(6) => self.ipv6(),
                 Some(4) | None => self.ipv4(),
                 Some(version) => self.issue(self.at, Trouble::UnknownVersion(version)),
