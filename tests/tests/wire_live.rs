@@ -320,7 +320,7 @@ fn a_second_signal_ends_a_capture_that_nobody_reads() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = socket.local_addr().expect("it is bound");
         for _ in 0..100 {
-            socket.send_to(&[b'x'; 60_000], address).expect("loopback takes it");
+            socket.send_to(&vec![b'x'; 60_000], address).expect("loopback takes it");
         }
         sleep(Duration::from_secs(2));
         for _ in 0..2 {
@@ -364,7 +364,8 @@ fn an_interface_that_is_deleted_is_gone_and_not_down() {
             let status = Command::new("ip").args(args).status();
             assert!(status.is_ok_and(|status| status.success()), "ip {args:?}");
         };
-        for (end, word) in [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")] {
+        for (end, word) in [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")]
+        {
             if end[1] == "set" {
                 ip(&["link", "add", "going", "type", "veth", "peer", "name", "other"]);
             }

@@ -358,6 +358,7 @@ impl Live {
 
     /// What is said of it.
     pub(super) fn summary(mut self, retired: bool) -> Conversation {
+        self.flags.shrink_to_fit();
         let handshake = self.handshake();
         let end = match (self.reset, self.has_ended()) {
             (Some(_), _) => End::Reset,

@@ -53,7 +53,8 @@ impl Coverage {
             fresh += distance(from, end);
             self.seen = self.seen.map(|(first, _)| (first, end));
         }
-        fresh
+        // Numbers that jump half way round and on are before the first and after the last at once.
+        fresh.min(len)
     }
 
     /// Bytes in the holes: sent, as later ones were seen, but not captured.
@@ -118,6 +119,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn numbers_that_jump_round_are_counted_once() {
+        let mut coverage = Coverage::default();
+        for seq in [0, 0x7fff_0000, 0xfffe_0000, 0xffff_0000] {
+            assert_eq!(coverage.add(SeqNumber(seq), 10), 10, "given {seq:#x}");
+        }
+    }
 
     proptest! {
         /// Whatever order pieces come in, each byte counts once.

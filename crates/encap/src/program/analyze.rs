@@ -16,7 +16,7 @@ use switchboard_encap::time::Timestamp;
 use super::capture_file::{CaptureFile, count, unused};
 use super::failure::Failure;
 
-/// Conversations that are listed. The rest is counted.
+/// Conversations that are listed. The rest is counted. Each takes 1 to 3 KB, by its flags.
 const LISTED_MAX: usize = 50_000;
 
 /// Says who talked to whom in a capture, how it went, and why each thing is said

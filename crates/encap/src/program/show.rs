@@ -93,6 +93,12 @@ impl<'f, R: io::Read> Capture<'f, R> {
         }
     }
 
+    /// What the capture says of itself, for the first lines: that it was made up, say.
+    fn origin(&self) -> String {
+        let remarks: Vec<_> = self.reader.remarks().iter().map(|remark| show::safe(remark)).collect();
+        if remarks.is_empty() { String::new() } else { format!("[{}]\n", remarks.join("]\n[")) }
+    }
+
     /// Says on standard error what the reader went past, so that what is printed is the frames alone.
     fn say_notes(&self) {
         for note in self.reader.notes().list() {
@@ -118,7 +124,8 @@ fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Re
             } else if args.json {
                 print(&json(file, Contents::Frame(&view))?)
             } else {
-                print(&text::frame(&view, options(args)))
+                let text = text::frame(&view, options(args));
+                print(&(capture.origin() + &text))
             };
         }
     }
@@ -149,8 +156,6 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
     if args.json {
         return print(&json(capture.file, Contents::Frames { frames: &lines, more })?);
     }
-    let origin: Vec<_> = capture.reader.remarks().iter().map(|remark| show::safe(remark)).collect();
-    let origin = if origin.is_empty() { String::new() } else { format!("[{}]\n", origin.join("]\n[")) };
     let file = show::safe(capture.file);
     let more = if more {
         format!(
@@ -162,7 +167,7 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
         String::new()
     };
     let hint = format!("{more}encap show {file} --frame N shows one in full\n");
-    print(&(origin + &text::list(&lines, options(args)) + &hint))
+    print(&(capture.origin() + &text::list(&lines, options(args)) + &hint))
 }
 
 /// What is printed as JSON.

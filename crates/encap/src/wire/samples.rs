@@ -224,7 +224,7 @@ fn the_reason_of_a_field_holds_where_the_field_does_not() {
         let frame = parse(LinkType::RAW, packet);
         let layer = frame.layers().iter().find(|layer| layer.kind == kind).expect("it is there");
         let fields = frame.fields(layer);
-        fields.iter().find(|field| field.name == name).expect("it is there").meaning.to_string()
+        fields.iter().find(|field| field.name == name).expect("it is there").meaning.clone()
     };
     for (length, expected) in
         [(0, "less than its own header"), (4, "less than the 8"), (13, "8 of header, 5 of payload")]

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use proptest::prelude::*;
 use switchboard_encap::analyze::{FRAGMENTED_MAX_PACKETS, Side};
 use switchboard_encap::wire::{IpProtocol, ipv4, ipv6};
 
@@ -133,4 +134,40 @@ fn packets_under_way_are_bounded_and_the_oldest_makes_room() {
     let (heard, totals) = hear(&file(&at_once(all)));
     assert_eq!((heard.conversations.len(), heard.said(0, Side::Client)), (1, TEXT));
     assert_eq!(totals.fragments.packets, 1 + u64::from(n) - 1 + 3);
+}
+
+proptest! {
+    /// However often and in whatever order fragments come, once all have come the packet is whole.
+    #[test]
+    fn fragments_in_any_order_and_number_make_the_packet(
+        eights in 1_usize..6,
+        over_ipv6 in any::<bool>(),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+    ) {
+        let packet = segment();
+        let all = if over_ipv6 { fragments_v6(&packet[20..], 8 * eights) } else { fragments(&packet, 7, 8 * eights) };
+        let order = order.iter().map(|index| index.index(all.len())).chain(0..all.len());
+        let (heard, _) = hear(&file(&at_once(order.map(|i| all[i].clone()).collect())));
+        prop_assert_eq!(heard.said(0, Side::Client), TEXT);
+    }
+
+    /// Whatever fragments say, each is counted once: in a conversation, or in none.
+    #[test]
+    fn fragments_that_lie_are_counted(
+        over_ipv6 in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+    ) {
+        let packet = segment();
+        let mut all = if over_ipv6 { fragments_v6(&packet[20..], 8) } else { fragments(&packet, 7, 8) };
+        for (which, at, byte) in changes {
+            let fragment = which.index(all.len());
+            let at = at.index(all[fragment].len());
+            all[fragment][at] = byte;
+        }
+        let n = all.len() as u64;
+        let (_, totals) = hear(&file(&at_once(all)));
+        prop_assert_eq!(totals.packets, n);
+        prop_assert!(totals.fragments.packets <= totals.no_conversation.packets);
+        prop_assert!(totals.no_conversation.packets <= n);
+    }
 }

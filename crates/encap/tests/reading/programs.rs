@@ -55,7 +55,7 @@ fn a_damaged_file_is_read_as_far_as_it_goes() {
 fn a_capture_that_was_made_up_says_so_first() {
     let about = About { os: None, comments: &["Synthesised by hand"] };
     let file = file_of(LinkType::RAW, &about, &packets(CHAT));
-    for args in [&["analyze"][..], &["follow"], &["chat"], &["show"]] {
+    for args in [&["analyze"][..], &["follow"], &["chat"], &["show"], &["show", "--frame", "2"]] {
         let (code, out, _) = run(args, &file);
         assert_eq!(code, Some(0), "{args:?}");
         let is_said = out.lines().take(2).any(|line| line.contains("Synthesised by hand"));
