@@ -180,6 +180,9 @@ impl Flag {
         let Self { from, seq, ack, len, expected, .. } = *self;
         let (other, what) = (from.other(), self.what());
         fmt::from_fn(move |f| match self.event {
+            Event::Retransmission if self.flags.contains(Flags::SYN) => {
+                write!(f, "{what} again: the one before was lost, refused, or its answer late")
+            }
             Event::Retransmission => write!(
                 f,
                 "{what} again, though {expected} was to come next: the first were lost, or their acknowledgment late"
@@ -330,7 +333,7 @@ impl fmt::Display for ResetCause {
             Self::HalfOpen => "half-open: its sender knows no such connection, as after a restart, so it refuses what comes for it",
             Self::AfterClose => "after close: both sides had closed already, and something came late",
             Self::Repeated => "one more after a reset: segments that were still on their way are refused, one by one",
-            Self::OutOfWindow => "out of window, ignored: its number is not one that is expected, so the connection goes on",
+            Self::OutOfWindow => "out of window, ignored: its number is not the one that is expected next, so the connection goes on",
         })
     }
 }

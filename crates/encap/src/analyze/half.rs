@@ -106,13 +106,12 @@ impl Half {
         }
     }
 
-    /// Whether `other` takes a reset of this direction: its number has to lie in the window that `other` named, or in what
-    /// is on its way (RFC 5961 §3.2). Nobody can tell before `other` acknowledged something.
+    /// Whether `other` takes a reset of this direction: only with the number that it expects next (RFC 5961 §3.2), which
+    /// lies between what it acknowledged and what was sent. Nobody can tell before it acknowledged something.
     pub(super) fn is_reset_taken(&self, seen: &Seen, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
-        let window_end = acked + (u32::from(other.window) << other.shift(self).unwrap_or(SCALE_MAX));
-        let end = self.next.filter(|next| next.is_after(window_end)).unwrap_or(window_end);
-        !seen.seq.is_before(acked) && !seen.seq.is_after(end)
+        let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
+        !seen.seq.is_before(acked) && !seen.seq.is_after(sent)
     }
 
     /// Bytes before `ack` of this direction that were not captured.
