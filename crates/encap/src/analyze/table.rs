@@ -204,3 +204,41 @@ fn ends(transport: Transport, from: SocketAddr, to: SocketAddr, opening: Opening
     };
     if from_client { (from, to) } else { (to, from) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Analyzer;
+    use super::*;
+    use crate::wire::{Frame, LinkType};
+
+    /// A reset of one of many clients, which ends its conversation at once.
+    fn reset_of(client: u16) -> [u8; 40] {
+        let mut packet = [0; 40];
+        packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
+        packet[14..16].copy_from_slice(&client.to_be_bytes());
+        packet[20..].copy_from_slice(&[0x9c, 0x40, 0x1f, 0x90, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 4, 0, 0, 0, 0, 0, 0]);
+        packet
+    }
+
+    #[test]
+    fn who_lingers_is_told_from_who_came_to_its_place_with_its_number() {
+        let mut udp = [0; 28];
+        udp.copy_from_slice(&reset_of(0)[..28]);
+        (udp[3], udp[9], udp[25]) = (28, 17, 8);
+        let mut analyzer = Analyzer::new(Vec::new());
+        let mut over = Vec::new();
+        let mut sink = |conversation: crate::analyze::Conversation| over.push(conversation.transport);
+        let mut take = |analyzer: &mut Analyzer, packet: &[u8]| {
+            let frame = Frame::parse(LinkType::RAW, packet, u32::try_from(packet.len()).expect("it is short"));
+            analyzer.frame(1, None, &frame, &mut sink);
+        };
+        // TCP 0 ends and is closed to make room; UDP 0 takes its place, and goes on.
+        take(&mut analyzer, &reset_of(0));
+        analyzer.table.close(0, false, &mut |_| {});
+        take(&mut analyzer, &udp);
+        for client in 1..u16::try_from(LINGERING_MAX + 10).expect("it is small") {
+            take(&mut analyzer, &reset_of(client));
+        }
+        assert!(!over.is_empty() && !over.contains(&Transport::Udp), "{}", over.len());
+    }
+}
