@@ -311,6 +311,79 @@ fn a_capture_ends_by_count_or_by_time() {
 }
 
 #[test]
+fn a_second_signal_ends_a_capture_that_nobody_reads() {
+    in_namespace("a_second_signal_ends_a_capture_that_nobody_reads", || {
+        let mut capture = Command::new(program("encap"));
+        capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped());
+        let mut child = capture.spawn().expect("encap can be started");
+        let mut out = child.stdout.take().expect("it is piped");
+        // It listens once the beginning of the file comes; then nobody reads on.
+        out.read_exact(&mut [0; 28]).expect("a file begins");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        for _ in 0..100 {
+            socket.send_to(&vec![b'x'; 60_000], address).expect("loopback takes it");
+        }
+        sleep(Duration::from_secs(2));
+        for _ in 0..2 {
+            let kill = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+            assert!(kill.is_ok_and(|status| status.success()));
+            sleep(Duration::from_millis(200));
+        }
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            if let Some(status) = child.try_wait().expect("it is our child") {
+                assert_eq!(status.code(), None, "ended by the signal");
+                return;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        child.kill().expect("it is our child");
+        panic!("it does not end");
+    });
+}
+
+#[test]
+fn what_cannot_be_written_is_named_and_not_counted() {
+    in_namespace("what_cannot_be_written_is_named_and_not_counted", || {
+        let (_, errors) = encap(3, &["capture", "-i", "lo", "-o", "/dev/full"]);
+        assert!(errors.contains("/dev/full"), "{errors}");
+
+        let mut capture = Command::new(program("encap"));
+        capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = capture.spawn().expect("encap can be started");
+        child.stdout.take().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.send_to(b"hi", socket.local_addr().expect("it is bound")).expect("loopback takes it");
+        let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
+        assert!(errors.starts_with("at least 0 frames") && errors.contains("encap: standard output: "), "{errors}");
+    });
+}
+
+#[test]
+fn an_interface_that_is_deleted_is_gone_and_not_down() {
+    in_namespace("an_interface_that_is_deleted_is_gone_and_not_down", || {
+        let ip = |args: &[&str]| {
+            let status = Command::new("ip").args(args).status();
+            assert!(status.is_ok_and(|status| status.success()), "ip {args:?}");
+        };
+        for (end, word) in [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")]
+        {
+            if end[1] == "set" {
+                ip(&["link", "add", "going", "type", "veth", "peer", "name", "other"]);
+            }
+            ip(&["link", "set", "going", "up"]);
+            let mut capture = Command::new(program("encap"));
+            capture.args(["capture", "-i", "going", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = capture.spawn().expect("encap can be started");
+            child.stdout.as_mut().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
+            ip(end);
+            let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
+            assert!(errors.contains(word), "{errors}");
+        }
+    });
+}
+
+#[test]
 fn the_right_that_is_missing_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = csv("http_input.csv");

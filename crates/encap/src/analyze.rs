@@ -36,21 +36,26 @@ mod focus;
 mod half;
 mod issues;
 mod limits;
+mod reassembly;
 mod round_trip;
 mod stream;
 mod streams;
 mod table;
 
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 
 pub use crate::side::Side;
 pub use checksums::Checksums;
 pub use conversation::{Conversation, Direction, End, Handshake};
 pub use endpoint::Transport;
-pub use event::{Counts, Event, Events, Flag, ResetCause};
+pub use event::{Answers, Counts, Event, Events, Flag, ResetCause};
 pub use focus::{Focus, FocusError};
 pub use issues::{IssueKind, Issues};
-pub use limits::{FLAGS_MAX, LINGERING_MAX, LIVE_MAX, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES};
+pub use limits::{
+    FLAGS_MAX, FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS, LINGERING_MAX, LIVE_MAX,
+    LIVE_MAX_BYTES, OUT_OF_ORDER_ALL_MAX_BYTES, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES,
+};
 pub use round_trip::RoundTripTimes;
 pub(crate) use round_trip::RoundTrips;
 use serde::Serialize;
@@ -58,12 +63,13 @@ pub use stream::{Arrival, Item, Stream};
 pub use streams::{Listener, Said, Streams};
 
 use self::conversation::At;
+use self::reassembly::{Reassembly, Whole};
 use self::table::{Opening, Table};
 use crate::capture::Packet;
 use crate::time::Timestamp;
-use crate::wire::Frame;
-use crate::wire::frame::Fragment;
+use crate::wire::frame::{Fragment, Verified};
 use crate::wire::tcp::Flags;
+use crate::wire::{Frame, LinkType};
 
 /// A number of packets, and their bytes on the wire.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -74,10 +80,10 @@ pub struct Amount {
     pub bytes: u64,
 }
 
-impl Amount {
-    fn add(&mut self, bytes: u32) {
-        self.packets += 1;
-        self.bytes += u64::from(bytes);
+impl AddAssign for Amount {
+    fn add_assign(&mut self, more: Self) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
     }
 }
 
@@ -100,7 +106,7 @@ pub struct Totals {
     pub out_of_focus: Amount,
     /// What belongs to no conversation: neither TCP nor UDP, or not to be read.
     pub no_conversation: Amount,
-    /// Fragments without their transport header, or not whole: part of what belongs to no conversation.
+    /// Fragments of packets that did not become whole: part of what belongs to no conversation.
     pub fragments: Amount,
     /// All checksums, of what is in focus and of what belongs to no conversation.
     pub checksums: Checksums,
@@ -114,6 +120,9 @@ pub struct Analyzer {
     /// All of them have to hold.
     focus: Vec<Focus>,
     table: Table,
+    reassembly: Reassembly,
+    /// The packet that the last fragment made whole.
+    whole: Option<Vec<u8>>,
     totals: Totals,
 }
 
@@ -132,6 +141,8 @@ pub struct Place {
     pub server: SocketAddr,
     /// What it does that a reader should know.
     pub events: Events,
+    /// Why, if it is a reset, most likely.
+    pub reset: Option<ResetCause>,
 }
 
 /// What takes a conversation that is over.
@@ -141,7 +152,13 @@ impl Analyzer {
     /// An analysis of the conversations for which each of `focus` holds.
     #[must_use]
     pub fn new(focus: Vec<Focus>) -> Self {
-        Self { focus, table: Table::default(), totals: Totals::default() }
+        Self {
+            focus,
+            table: Table::new(LIVE_MAX_BYTES),
+            reassembly: Reassembly::default(),
+            whole: None,
+            totals: Totals::default(),
+        }
     }
 
     /// Takes the next packet, and hands out the conversations that are over by it.
@@ -150,7 +167,8 @@ impl Analyzer {
         self.frame(packet.number, packet.time, &frame, sink)
     }
 
-    /// Takes the next frame, taken apart already. Says which conversation it belongs to, if any that is in focus.
+    /// Takes the next frame, taken apart already. Says which conversation it belongs to, if any that is in focus; of a
+    /// fragment, only if a packet is whole by it.
     pub fn frame(
         &mut self,
         number: u64,
@@ -169,14 +187,53 @@ impl Analyzer {
             totals.issues.add(number, &issue);
         }
         let at = At { frame: number, time };
+        if frame.fragment() == Fragment::Whole {
+            self.packet_of(at, frame, None, sink)
+        } else {
+            self.fragment(at, frame, sink)
+        }
+    }
+
+    /// Takes a fragment.
+    #[cold]
+    fn fragment(&mut self, at: At, frame: &Frame<'_>, sink: &mut Sink<'_>) -> Option<Place> {
+        self.whole = None;
+        let whole = self.reassembly.add(frame, at.time)?;
+        let packet = whole_packet(&whole.bytes);
+        for issue in packet.issues() {
+            self.totals.issues.add(at.frame, &issue);
+        }
+        let place = self.packet_of(at, &packet, Some(&whole), sink);
+        self.whole = Some(whole.bytes);
+        place
+    }
+
+    /// The packet that `frame` brought, which was taken last: itself, or that of the fragments that are whole by it.
+    pub(crate) fn whole<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
+        match frame.fragment() {
+            Fragment::Whole => Some(frame),
+            _ => self.whole.as_deref().map(whole_packet),
+        }
+    }
+
+    /// Takes a whole packet: a frame's, or that of the fragments that the last one made `whole`.
+    fn packet_of(&mut self, at: At, frame: &Frame<'_>, whole: Option<&Whole>, sink: &mut Sink<'_>) -> Option<Place> {
+        let amount = whole.map_or(Amount { packets: 1, bytes: frame.original_len().into() }, |whole| whole.fragments);
+        let checksums = || match whole {
+            None => Checksums::of(frame.verify()),
+            Some(whole) => {
+                let mut checksums = Checksums::of(Verified { network: None, ..frame.verify() });
+                checksums += whole.checksums;
+                checksums
+            }
+        };
         let len = frame.payload_len_on_wire();
-        let whole = frame.fragment() == Fragment::Whole;
-        let addresses = frame.addresses().filter(|_| whole);
+        let addresses = frame.addresses();
         if let (Some((from, to)), Some(segment)) = (addresses, frame.tcp()) {
             let (from, to) =
                 (SocketAddr::new(from, segment.source_port()), SocketAddr::new(to, segment.destination_port()));
             if !self.is_in_focus(Transport::Tcp, from, to) {
-                self.totals.out_of_focus.add(frame.original_len());
+                self.totals.out_of_focus += amount;
                 return None;
             }
             let flags = segment.flags();
@@ -186,39 +243,40 @@ impl Analyzer {
                 (false, _) => Opening::No,
             };
             let (live, reused) = self.table.find(Transport::Tcp, from, to, opening, at, sink);
-            let verified = frame.verify();
-            live.checksums.add(verified);
-            self.totals.checksums.add(verified);
+            let checksums = checksums();
+            live.checksums += checksums;
+            self.totals.checksums += checksums;
             let mut place = live.place(from);
-            place.events = live.segment(at, place.from, &segment, len, reused);
+            (place.events, place.reset) = live.segment(at, place.from, &segment, len, reused);
             self.table.settle(sink);
             Some(place)
         } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {
             let (from, to) =
                 (SocketAddr::new(from, datagram.source_port()), SocketAddr::new(to, datagram.destination_port()));
             if !self.is_in_focus(Transport::Udp, from, to) {
-                self.totals.out_of_focus.add(frame.original_len());
+                self.totals.out_of_focus += amount;
                 return None;
             }
             let (live, _) = self.table.find(Transport::Udp, from, to, Opening::No, at, sink);
-            let verified = frame.verify();
-            live.checksums.add(verified);
-            self.totals.checksums.add(verified);
+            let checksums = checksums();
+            live.checksums += checksums;
+            self.totals.checksums += checksums;
             let place = live.place(from);
             live.datagram(at, place.from, len);
             Some(place)
         } else {
-            totals.no_conversation.add(frame.original_len());
-            if !whole {
-                totals.fragments.add(frame.original_len());
-            }
-            totals.checksums.add(frame.verify());
+            self.totals.no_conversation += amount;
+            self.totals.checksums += checksums();
             None
         }
     }
 
     /// Hands out the conversations that are left, in the order of their first frames, and what there was as a whole.
     pub fn finish(mut self, sink: &mut Sink<'_>) -> Totals {
+        let given_up = self.reassembly.finish();
+        self.totals.no_conversation += given_up.fragments;
+        self.totals.fragments = given_up.fragments;
+        self.totals.checksums += given_up.checksums;
         self.totals.conversations = self.table.opened();
         self.totals.retired = self.table.retired();
         self.table.finish(sink);
@@ -228,6 +286,11 @@ impl Analyzer {
     fn is_in_focus(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
         self.focus.iter().all(|focus| focus.holds(transport, a, b))
     }
+}
+
+/// A packet that was put together from fragments, taken apart.
+fn whole_packet(bytes: &[u8]) -> Frame<'_> {
+    Frame::parse(LinkType::RAW, bytes, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

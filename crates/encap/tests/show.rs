@@ -190,7 +190,7 @@ fn a_csv_is_shown_from_the_row_on() {
         "destination": "Noy", "time": "1970-01-01T00:00:00.02Z", "text": "INFO Welcome Noy!", "text_left_out": 0,
         "len": 17, "carried": {"start": 0, "end": 17}});
     assert_eq!(json["row"], expected);
-    assert!(json["synthesised"].as_str().unwrap().contains("no frame here was on a wire"), "{json}");
+    assert!(json["origin"][0].as_str().unwrap().contains("no frame here was on a wire"), "{json}");
     // A frame without a row begins with itself.
     let (_, text, _) = show(&[csv, "--frame", "1"]);
     assert!(!text.contains("Row ") && text.contains("Synthesised from"), "{text}");

@@ -1,5 +1,7 @@
 //! What checksums turned out to be, counted.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 
 use crate::wire::Checksum;
@@ -20,7 +22,23 @@ pub struct Checksums {
     pub uncheckable: u64,
 }
 
+impl AddAssign for Checksums {
+    fn add_assign(&mut self, more: Self) {
+        self.valid += more.valid;
+        self.partial += more.partial;
+        self.zeroed += more.zeroed;
+        self.wrong += more.wrong;
+        self.uncheckable += more.uncheckable;
+    }
+}
+
 impl Checksums {
+    pub(super) fn of(verified: Verified) -> Self {
+        let mut checksums = Self::default();
+        checksums.add(verified);
+        checksums
+    }
+
     pub(super) fn add(&mut self, verified: Verified) {
         for checksum in [verified.network, verified.transport].into_iter().flatten() {
             *match checksum {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::checksums::Checksums;
-use super::event::{Counts, Event, Events, Flag, ResetCause};
+use super::event::{Answers, Counts, Event, Events, Flag, ResetCause};
 use super::half::{Half, Seen};
 use super::limits::FLAGS_MAX;
 use super::{Place, RoundTripTimes, Side, Transport};
@@ -42,7 +42,9 @@ pub enum End {
 /// What is said of a conversation.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Its number, from 0, by its first frame: Wireshark's `tcp.stream` or `udp.stream`.
+    /// Its number, from 0, by its first frame: Wireshark's `tcp.stream` or `udp.stream`, unless something comes for one that
+    /// ended after [`LINGERING_MAX`](super::LINGERING_MAX) others had ended, too, or that was
+    /// [retired](Conversation::retired): that is another conversation here.
     pub number: u64,
     /// What carries it.
     pub transport: Transport,
@@ -68,7 +70,7 @@ pub struct Conversation {
     pub from_client: Direction,
     /// What the server sent.
     pub from_server: Direction,
-    /// From the SYN to the ACK that completed the handshake, in nanoseconds.
+    /// From the SYN to the ACK that completed the handshake, in nanoseconds; from the last SYN, if it was sent again.
     pub handshake_nanos: Option<u64>,
     /// How many of each event.
     pub counts: Counts,
@@ -122,7 +124,7 @@ pub(super) struct Live {
     last: Option<Timestamp>,
     from_client: Half,
     from_server: Half,
-    /// When the client's SYN was captured.
+    /// When the client's last SYN was captured.
     syn_at: Option<i64>,
     handshake_nanos: Option<u64>,
     /// Whether the client acknowledged the server's SYN.
@@ -170,6 +172,10 @@ impl Live {
         self.number
     }
 
+    pub(super) const fn transport(&self) -> Transport {
+        self.transport
+    }
+
     pub(super) const fn first_frame(&self) -> u64 {
         self.first_frame
     }
@@ -182,21 +188,28 @@ impl Live {
     /// Where a frame from this address and port belongs.
     pub(super) fn place(&self, from: SocketAddr) -> Place {
         let Self { transport, number, client, server, .. } = *self;
-        Place { transport, number, from: self.side(from), client, server, events: Events::default() }
+        Place { transport, number, from: self.side(from), client, server, events: Events::default(), reset: None }
     }
 
-    /// Whether a SYN of this side opens another connection: with another number, or after this one ended.
+    /// Whether a SYN of this side opens another connection, for Wireshark too: with another number. With the same, it is
+    /// one more attempt at this one.
     pub(super) fn is_reopened_by(&self, side: Side, seq: SeqNumber) -> bool {
         let half = match side {
             Side::Client => &self.from_client,
             Side::Server => &self.from_server,
         };
-        self.has_ended() || half.base.is_some_and(|base| half.syn.is_none() || base != seq)
+        half.base.is_some_and(|base| half.syn.is_none() || base != seq)
     }
 
     /// Whether nothing more is to come but what is late.
     pub(super) fn has_ended(&self) -> bool {
         self.reset.is_some() || (self.from_client.fin_end.is_some() && self.from_server.fin_end.is_some())
+    }
+
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        let flags = self.flags.capacity() * size_of::<Flag>();
+        flags + self.from_client.weight() + self.from_server.weight()
     }
 
     fn touch(&mut self, at: At) {
@@ -215,17 +228,40 @@ impl Live {
         half.bytes += u64::from(len);
     }
 
-    /// Takes a segment, and says what it does.
-    pub(super) fn segment(&mut self, at: At, side: Side, segment: &Segment<'_>, len: u32, reused: bool) -> Events {
+    /// What ended is tried again, by a SYN with the number of the one before.
+    fn try_again(&mut self) {
+        self.reset = None;
+        self.completed = false;
+        self.lingers = false;
+        for half in [&mut self.from_client, &mut self.from_server] {
+            half.fin_end = None;
+            half.heard_after_fin = false;
+        }
+    }
+
+    /// Takes a segment, and says what it does, and why, if it is a reset.
+    pub(super) fn segment(
+        &mut self,
+        at: At,
+        side: Side,
+        segment: &Segment<'_>,
+        len: u32,
+        reused: bool,
+    ) -> (Events, Option<ResetCause>) {
         let now = at.time.or(self.last).unwrap_or_default().as_nanos();
         self.touch(at);
         let seen = Seen::new(segment, len, now);
+        // What was refused stays so until it is accepted.
+        let tries_again = seen.ack.is_some() == (self.reset == Some(ResetCause::Refused));
+        if seen.flags.contains(Flags::SYN) && tries_again && self.has_ended() {
+            self.try_again();
+        }
         let cause = seen.flags.contains(Flags::RST).then(|| self.reset_cause(side, &seen));
         let (half, other) = match side {
             Side::Client => (&mut self.from_client, &mut self.from_server),
             Side::Server => (&mut self.from_server, &mut self.from_client),
         };
-        let (expected, window_before) = (half.next, half.window);
+        let (expected, window_before, scale_before) = (half.next, half.window, half.shift(other));
         let mut events = half.judge(&seen, segment, other, self.handshake_nanos);
         if reused {
             events.add(Event::PortReused);
@@ -240,16 +276,22 @@ impl Live {
                 len,
                 expected: expected.map_or(0, |next| half.relative(next)),
                 window: seen.window,
+                scale: half.shift(other),
                 window_before,
+                scale_before,
+                flags: seen.flags,
+                unseen: seen.ack.map_or(0, |ack| other.unseen_before(ack)),
+                answers: seen.ack.map_or(Answers::Nothing, |ack| other.asked_by(ack)),
+                is_acked: expected.zip(other.acked).is_some_and(|(next, acked)| !next.is_after(acked)),
                 cause,
             };
             self.flag(events, flag);
         }
         self.shake_hands(side, &seen);
-        if let Some(cause) = cause {
+        if let Some(cause) = cause.filter(|cause| *cause != ResetCause::OutOfWindow) {
             self.reset.get_or_insert(cause);
         }
-        events
+        (events, cause)
     }
 
     fn flag(&mut self, events: Events, flag: Flag) {
@@ -266,7 +308,7 @@ impl Live {
             return;
         }
         if seen.flags.contains(Flags::SYN) {
-            self.syn_at.get_or_insert(seen.now);
+            self.syn_at = Some(seen.now);
         } else if let (Some(syn), Some(ack)) = (self.from_server.syn, seen.ack)
             && ack.is_after(syn)
             && !seen.flags.contains(Flags::RST)
@@ -285,21 +327,24 @@ impl Live {
             Side::Server => (&self.from_server, &self.from_client),
         };
         let closed = |half: &Half| half.fin_end.is_some();
-        let unread = other.next.zip(half.acked).is_some_and(|(next, acked)| next.is_after(acked));
-        if self.reset.is_some() {
-            ResetCause::Repeated
-        } else if half.segments == 0 && other.syn.is_some() && !self.completed {
+        let only_refused = half.segments == 0 || self.reset == Some(ResetCause::Refused);
+        if only_refused && other.syn.is_some() && half.syn.is_none() && !self.completed {
             ResetCause::Refused
-        } else if closed(half) && closed(other) && !unread {
+        } else if self.reset.is_some() {
+            ResetCause::Repeated
+        } else if !half.is_reset_taken(seen, other) {
+            ResetCause::OutOfWindow
+        } else if half.heard_after_fin {
+            ResetCause::DataAfterClose
+        } else if closed(half) && closed(other) {
             ResetCause::AfterClose
         } else if closed(half) {
-            ResetCause::DataAfterClose
+            ResetCause::NotAwaited
         } else if half.syn.is_some() && other.syn.is_some() && !self.completed {
             ResetCause::HandshakeAborted
-        } else if half.segments == 0 || (seen.ack.is_none() && self.from_client.syn.is_none()) {
+        } else if half.segments == 0 || (seen.ack.is_none() && other.acked == Some(seen.seq)) {
+            // Who knows the connection acknowledges; who does not takes the number that it was told to (RFC 9293 §3.5.2).
             ResetCause::HalfOpen
-        } else if unread {
-            ResetCause::Unread
         } else {
             ResetCause::Aborted
         }
@@ -319,6 +364,7 @@ impl Live {
 
     /// What is said of it.
     pub(super) fn summary(mut self, retired: bool) -> Conversation {
+        self.flags.shrink_to_fit();
         let handshake = self.handshake();
         let end = match (self.reset, self.has_ended()) {
             (Some(_), _) => End::Reset,

@@ -53,12 +53,28 @@ impl Coverage {
             fresh += distance(from, end);
             self.seen = self.seen.map(|(first, _)| (first, end));
         }
-        fresh
+        // Numbers that jump half way round and on are before the first and after the last at once.
+        fresh.min(len)
     }
 
     /// Bytes in the holes: sent, as later ones were seen, but not captured.
     pub(super) fn missing(&self) -> u64 {
         self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
+    }
+
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.holes.capacity() * size_of::<(SeqNumber, SeqNumber)>()
+    }
+
+    /// Bytes before `end` that were not seen, in the holes and after the last that was.
+    pub(super) fn missing_before(&self, end: SeqNumber) -> u32 {
+        let Some((_, next)) = self.seen else { return 0 };
+        let after = if end.is_after(next) { distance(next, end) } else { 0 };
+        let holes = self.holes.iter().filter(|(start, _)| start.is_before(end));
+        holes.fold(after, |sum, &(start, stop)| {
+            sum.saturating_add(distance(start, if stop.is_after(end) { end } else { stop }))
+        })
     }
 
     /// Fills what of the holes lies between `seq` and `end`, and says how much that was.
@@ -103,6 +119,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn numbers_that_jump_round_are_counted_once() {
+        let mut coverage = Coverage::default();
+        for seq in [0, 0x7fff_0000, 0xfffe_0000, 0xffff_0000] {
+            assert_eq!(coverage.add(SeqNumber(seq), 10), 10, "given {seq:#x}");
+        }
+    }
 
     proptest! {
         /// Whatever order pieces come in, each byte counts once.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Side;
+use crate::wire::tcp::Flags;
 
 /// Something about a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), whose name for each is
 /// in brackets, so that counts agree.
@@ -159,8 +160,20 @@ pub struct Flag {
     pub expected: u32,
     /// The window that it names, unscaled.
     pub window: u16,
-    /// The window that its sender named before.
+    /// By how many bits that is shifted, if it is known.
+    pub scale: Option<u8>,
+    /// The window that its sender named before, unscaled.
     pub window_before: u16,
+    /// By how many bits that was shifted, if it is known.
+    pub scale_before: Option<u8>,
+    /// Its control bits.
+    pub flags: Flags,
+    /// Bytes before `ack` that were not captured.
+    pub unseen: u32,
+    /// Of a duplicate acknowledgment: what it answers.
+    pub answers: Answers,
+    /// Whether all before `expected` had been acknowledged.
+    pub is_acked: bool,
     /// Of a reset: why, most likely.
     pub cause: Option<ResetCause>,
 }
@@ -169,71 +182,78 @@ impl Flag {
     /// Why it is said, in a sentence.
     #[must_use]
     pub fn why(&self) -> impl fmt::Display {
-        let Self { from, seq, ack, len, expected, window, window_before, .. } = *self;
-        let last = expected.wrapping_sub(1);
+        let Self { from, seq, ack, len, expected, .. } = *self;
+        let (other, what) = (from.other(), self.what());
         fmt::from_fn(move |f| match self.event {
-            Event::Retransmission => {
-                write!(
-                    f,
-                    "bytes from {seq} on ({len}) again, though {expected} was to come next: the first were lost, or their acknowledgment late"
-                )
+            Event::Retransmission if self.flags.contains(Flags::SYN) => {
+                write!(f, "{what} again: the one before was lost, refused, or its answer late")
             }
+            Event::Retransmission => write!(
+                f,
+                "{what} again, though {expected} was to come next: the first were lost, or their acknowledgment late"
+            ),
             Event::FastRetransmission => {
-                write!(
-                    f,
-                    "bytes from {seq} on ({len}) again, at once, because duplicate acknowledgments asked for them"
-                )
+                write!(f, "{what} again, at once, because duplicate acknowledgments asked for them")
             }
             Event::SpuriousRetransmission => {
-                write!(
-                    f,
-                    "bytes from {seq} on ({len}) again, though the {} has acknowledged them: the acknowledgment came too late",
-                    from.other()
-                )
+                write!(f, "{what} again, though the {other} has acknowledged them: the acknowledgment came too late")
             }
             Event::OutOfOrder => {
-                write!(f, "bytes from {seq} on ({len}) come after later ones (up to {last}): overtaken on the way")
+                let last = expected.wrapping_sub(1);
+                write!(f, "{what}, after later ones (up to {last}): overtaken on the way")
             }
             Event::PreviousNotCaptured => {
-                write!(
-                    f,
-                    "it begins at {seq}, but {expected} was to come next: {} bytes were lost, or not captured",
-                    seq.wrapping_sub(expected)
-                )
+                let missing = Bytes(seq.wrapping_sub(expected));
+                write!(f, "it begins at {seq}, but {expected} was to come next: {missing} lost, or not captured")
             }
+            Event::AcknowledgesUnseen if self.unseen == 0 => write!(
+                f,
+                "it acknowledges all before {ack}: every byte of it was captured, but not in order, or as a window probe, \
+                 which is not counted as sent"
+            ),
             Event::AcknowledgesUnseen => {
-                write!(
-                    f,
-                    "it acknowledges all before {ack}, which was not captured to its end: the capture missed some"
-                )
+                write!(f, "it acknowledges all before {ack}, of which the capture missed {}", Bytes(self.unseen))
             }
-            Event::DuplicateAck => write!(
-                f,
-                "{ack} acknowledged once more, and nothing else: a later segment arrived before the one at {ack}"
-            ),
-            Event::KeepAlive => write!(
-                f,
-                "byte {last} once more, which was acknowledged long ago: to see whether the {} is still there",
-                from.other()
-            ),
-            Event::KeepAliveAck => {
-                write!(f, "{ack} acknowledged once more, in answer to a keep-alive: the {from} is still there")
+            Event::DuplicateAck => {
+                let why = match self.answers {
+                    Answers::Later => "a later segment arrived, it seems, before the one there",
+                    Answers::Repeated => "an answer to a segment that was sent again",
+                    Answers::Nothing => "no segment in the capture asked for it",
+                };
+                write!(f, "all before {ack} acknowledged once more, and nothing else: {why}")
             }
-            Event::WindowUpdate => write!(
+            Event::KeepAlive => {
+                let which = if self.is_acked { "acknowledged already" } else { "not acknowledged yet" };
+                let what = if len == 0 { "a segment without a byte, at that of" } else { "byte" };
+                write!(f, "{what} {seq} once more, {which}: to see whether the {other} is still there")
+            }
+            Event::KeepAliveAck => write!(
                 f,
-                "nothing new but the window, {window} after {window_before} (unscaled): the {from} says anew how much it takes"
+                "all before {ack} acknowledged once more, in answer to a keep-alive: the {from} is still there"
             ),
+            Event::WindowUpdate => {
+                let (now, before) = (self.window, self.window_before);
+                write!(f, "nothing new but the window, ")?;
+                match (self.scale, self.scale_before) {
+                    (Some(scale), Some(scale_before)) => {
+                        let (now, before) = (u32::from(now) << scale, u32::from(before) << scale_before);
+                        write!(f, "{} after {}", Bytes(now), Bytes(before))?;
+                    }
+                    _ => write!(f, "{now} after {before} (by a scale that was not captured)")?,
+                }
+                write!(f, ": the {from} says anew how much it takes")
+            }
             Event::WindowFull => write!(
                 f,
-                "its {len} bytes reach the end of the {}'s window: no more may be sent until that moves on",
-                from.other()
+                "its {} reach the end of the {other}'s window: no more may be sent until that moves on",
+                Bytes(len)
             ),
             Event::ZeroWindow => write!(
                 f,
                 "the window is 0: the {from} does not read as fast as it is sent to, and takes no more for now"
             ),
             Event::ZeroWindowProbe => {
-                write!(f, "one byte into a window of 0: to learn whether the {} takes more again", from.other())
+                write!(f, "one byte into a window of 0: to learn whether the {other} takes more again")
             }
             Event::ZeroWindowProbeAck => write!(f, "the window is still 0: an answer to a zero-window probe"),
             Event::PortReused => {
@@ -244,6 +264,36 @@ impl Flag {
                 None => write!(f, "the {from} ends the connection at once"),
             },
         })
+    }
+
+    /// What it takes sequence numbers for.
+    fn what(&self) -> impl fmt::Display {
+        let Self { seq, len, flags, .. } = *self;
+        fmt::from_fn(move |f| match len {
+            0 if flags.contains(Flags::SYN) => write!(f, "the SYN"),
+            0 if flags.contains(Flags::FIN) => write!(f, "the FIN, at {seq},"),
+            _ => write!(f, "{} from {seq} on", Bytes(len)),
+        })
+    }
+}
+
+/// What a duplicate acknowledgment answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answers {
+    /// A segment that comes after one that is missing, as far as can be told.
+    Later,
+    /// A segment that was sent again.
+    Repeated,
+    /// Nothing that was captured.
+    Nothing,
+}
+
+/// So many bytes, in words.
+pub(super) struct Bytes(pub(super) u32);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }
 
@@ -257,9 +307,9 @@ pub enum ResetCause {
     HandshakeAborted,
     /// Its sender had closed, and then data came.
     DataAfterClose,
-    /// Its sender had data that it did not read.
-    Unread,
-    /// Its sender ended a connection on which data had gone.
+    /// Its sender had closed, and did not wait until the other side did.
+    NotAwaited,
+    /// Its sender closed at once: with data unread, or because it was told to (`SO_LINGER` of 0).
     Aborted,
     /// Its sender does not know the connection.
     HalfOpen,
@@ -267,6 +317,8 @@ pub enum ResetCause {
     AfterClose,
     /// One more, after one.
     Repeated,
+    /// Its number is not one that the other side expects, who ignores it: the connection goes on.
+    OutOfWindow,
 }
 
 impl fmt::Display for ResetCause {
@@ -279,11 +331,14 @@ impl fmt::Display for ResetCause {
             Self::DataAfterClose => {
                 "data after close: it came when the program had closed its socket already, so nobody was left to read it"
             }
-            Self::Unread => "closed with data unread: a program closed its socket while bytes were waiting to be read",
-            Self::Aborted => "aborted: the program ended without closing, or closed so that nothing is waited for (SO_LINGER of 0)",
+            Self::NotAwaited => "after its own close: its sender had closed, and did not wait for the other side to close, too",
+            Self::Aborted => {
+                "aborted: a program closed its socket with data unread, or so that nothing is waited for (SO_LINGER of 0); both look the same"
+            }
             Self::HalfOpen => "half-open: its sender knows no such connection, as after a restart, so it refuses what comes for it",
             Self::AfterClose => "after close: both sides had closed already, and something came late",
             Self::Repeated => "one more after a reset: segments that were still on their way are refused, one by one",
+            Self::OutOfWindow => "out of window, ignored: its number is not the one that is expected next, so the connection goes on",
         })
     }
 }

@@ -6,9 +6,12 @@
 //!
 //! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
 //! captured, of which one may be told here that Wireshark keeps to itself, some one in four thousand segments.
+//!
+//! Out of order is what comes within the handshake's round trip of later bytes, and that is taken from the last SYN: one that
+//! was sent again starts it anew.
 
 use super::coverage::Coverage;
-use super::event::{Event, Events};
+use super::event::{Answers, Event, Events};
 use super::round_trip::RoundTrips;
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment, TcpOption};
@@ -84,6 +87,8 @@ pub(super) struct Half {
     pub(super) bytes: u64,
     /// Bytes of payload that had been seen before.
     pub(super) bytes_again: u64,
+    /// Whether the other side sent more after this one's FIN.
+    pub(super) heard_after_fin: bool,
 }
 
 impl Half {
@@ -93,7 +98,7 @@ impl Half {
     }
 
     /// By how many bits a window of this direction is shifted, if that is known: only if both SYNs offer it is it done.
-    fn shift(&self, other: &Self) -> Option<u8> {
+    pub(super) fn shift(&self, other: &Self) -> Option<u8> {
         self.syn?;
         if self.window_of_syn {
             return Some(0);
@@ -103,6 +108,39 @@ impl Half {
             (_, true, _) => Some(0),
             (None, false, _) => None,
         }
+    }
+
+    /// Whether `other` takes a reset of this direction: only with the number that it expects next (RFC 5961 §3.2), which
+    /// lies between what it acknowledged and what was sent. Nobody can tell before it acknowledged something.
+    pub(super) fn is_reset_taken(&self, seen: &Seen, other: &Self) -> bool {
+        let Some(acked) = other.acked else { return true };
+        let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
+        !seen.seq.is_before(acked) && !seen.seq.is_after(sent)
+    }
+
+    /// Bytes before `ack` of this direction that were not captured.
+    pub(super) fn unseen_before(&self, ack: SeqNumber) -> u32 {
+        let fin = self.fin_end.is_some_and(|fin_end| !fin_end.is_after(ack));
+        self.coverage.missing_before(ack).saturating_sub(u32::from(fin))
+    }
+
+    /// What a duplicate acknowledgment of `ack` by the other side answers.
+    pub(super) fn asked_by(&self, ack: SeqNumber) -> Answers {
+        let was_repeated = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
+        if was_repeated(&[Event::SpuriousRetransmission]) {
+            Answers::Repeated
+        } else if self.next.is_some_and(|next| next.is_after(ack)) {
+            Answers::Later
+        } else if was_repeated(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
+            Answers::Repeated
+        } else {
+            Answers::Nothing
+        }
+    }
+
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.coverage.weight() + self.trips.weight()
     }
 
     /// Takes note of a SYN.
@@ -125,6 +163,8 @@ impl Half {
         other: &mut Self,
         first_trip: Option<u64>,
     ) -> Events {
+        // Of a client's SYN, the table of conversations says so.
+        let is_reused = seen.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != seen.seq);
         if seen.flags.contains(Flags::SYN) {
             if self.syn.is_none() {
                 self.begin(seen, segment);
@@ -137,6 +177,9 @@ impl Half {
         }
 
         let mut events = self.judge_window_and_ack(seen, other);
+        if is_reused {
+            events.add(Event::PortReused);
+        }
         if seen.ack != self.acked {
             self.duplicate_acks = 0;
         }
@@ -247,7 +290,9 @@ impl Half {
         let is_probe = events.has(Event::ZeroWindowProbe);
         let end = seen.end();
         let advances = self.next.is_none_or(|next| end.is_after(next));
-        if advances && !is_probe {
+        // The reset that refuses a SYN has the number 0 for want of one (RFC 9293 §3.5.2): the next has nothing to do with it.
+        let is_refusal = self.next.is_none() && seen.flags.contains(Flags::RST) && seen.seq == SeqNumber(0);
+        if advances && !is_probe && !is_refusal {
             self.next = Some(end);
             self.next_at = seen.now;
         }
@@ -258,6 +303,7 @@ impl Half {
         if seen.flags.contains(Flags::FIN) {
             self.fin_end = Some(end);
         }
+        other.heard_after_fin |= seen.len > 0 && advances && other.fin_end.is_some();
         if seen.len > 0 && !events.has(Event::KeepAlive) {
             let first = seen.seq + u32::from(seen.flags.contains(Flags::SYN));
             let fresh = self.coverage.add(first, seen.len);

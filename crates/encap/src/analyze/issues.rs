@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::wire::Issue;
+use crate::wire::frame::Trouble;
 
 /// Kinds that are told apart; the rest is counted together.
 const KINDS_MAX: usize = 32;
@@ -49,6 +50,10 @@ impl Issues {
     }
 
     pub(super) fn add(&mut self, frame: u64, issue: &Issue) {
+        if matches!(issue.what, Trouble::FirstFragment | Trouble::LaterFragment(_)) {
+            // Fragments are put together; those that make no whole are counted for themselves.
+            return;
+        }
         let kind = std::mem::discriminant(&issue.what);
         if let Some(known) = self.kinds.iter_mut().find(|known| std::mem::discriminant(&known.first.what) == kind) {
             known.count += 1;

@@ -36,6 +36,11 @@ pub struct RoundTripTimes {
 }
 
 impl RoundTrips {
+    /// What it takes beside its own size, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.awaited.capacity() * size_of::<(SeqNumber, i64)>() + self.samples.capacity() * size_of::<u64>()
+    }
+
     /// A segment with new data that ends before `end`.
     pub(crate) fn sent(&mut self, end: SeqNumber, now: i64) {
         if self.awaited.len() < TIMED_MAX {

@@ -3,8 +3,9 @@
 //! What of two segments overlaps is taken from the one that came first, as Linux does for what is in order; a retransmission
 //! with other bytes changes nothing. What comes before the first byte seen is taken too if no SYN was seen and nothing was
 //! given out yet. A FIN has a sequence number like a byte: data that comes before it by number is waited for, whenever it
-//! comes by time. A reset ends the stream where it stands. What is not there is said: as a gap with its length, when more
-//! waits behind it than may, or when the stream is over.
+//! comes by time. A reset ends the stream where it stands; a SYN after the end begins it anew. What is not there is said: as
+//! a gap with its length, when more waits behind it than may, or when the stream is over. What the other side acknowledged
+//! was there, too, even if nothing after it was captured.
 
 use std::collections::VecDeque;
 
@@ -46,8 +47,13 @@ pub struct Stream {
     waiting_bytes: usize,
     /// The number of the FIN.
     fin: Option<SeqNumber>,
+    /// The other side has acknowledged all before this.
+    acked: Option<SeqNumber>,
     is_over: bool,
 }
+
+/// An acknowledgment cannot be further ahead than the largest window, in bytes (RFC 7323 §2.3): such a one is not believed.
+const ACKED_AHEAD_MAX_BYTES: u32 = 1 << 30;
 
 /// Bytes that wait.
 #[derive(Debug)]
@@ -81,11 +87,14 @@ pub struct Arrival<'a> {
 impl Stream {
     /// Takes a segment, and gives out what comes next by it, in order.
     pub fn push(&mut self, arrival: &Arrival<'_>, give: &mut dyn FnMut(Item<'_>)) {
+        let Arrival { frame, flags, payload, len, .. } = *arrival;
+        let syn = flags.contains(Flags::SYN);
+        if self.is_over && syn {
+            *self = Self::default();
+        }
         if self.is_over {
             return;
         }
-        let Arrival { frame, flags, payload, len, .. } = *arrival;
-        let syn = flags.contains(Flags::SYN);
         let seq = arrival.seq + u32::from(syn);
         if self.next.is_none() {
             self.next = Some(seq);
@@ -112,6 +121,32 @@ impl Stream {
         }
     }
 
+    /// What waits, in bytes of memory.
+    pub(super) fn weight(&self) -> usize {
+        self.waiting_bytes + self.waiting.len() * size_of::<Piece>()
+    }
+
+    /// There is no room for what waits: takes what is missing for lost.
+    pub(super) fn give_up_gaps(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+        while !self.waiting.is_empty() {
+            self.skip_gap(give);
+            self.drain(give);
+        }
+        self.waiting = VecDeque::new();
+    }
+
+    /// The other side acknowledged all before `ack`.
+    pub fn acknowledged(&mut self, ack: SeqNumber) {
+        if self.next.is_none() {
+            // Where it begins, for want of anything else.
+            self.next = Some(ack);
+            self.may_begin_earlier = true;
+        }
+        if self.acked.is_none_or(|acked| ack.is_after(acked)) {
+            self.acked = Some(ack);
+        }
+    }
+
     /// The other side reset the connection: this side's stream is over too.
     pub fn reset(&mut self, give: &mut dyn FnMut(Item<'_>)) {
         if !self.is_over {
@@ -134,16 +169,21 @@ impl Stream {
     /// Gives out all that waits, gaps and all.
     fn flush(&mut self, give: &mut dyn FnMut(Item<'_>)) {
         self.drain(give);
-        while !self.waiting.is_empty() {
-            self.skip_gap(give);
-            self.drain(give);
-        }
+        self.give_up_gaps(give);
         if let (Some(next), Some(fin), false) = (self.next, self.fin, self.is_over)
             && fin.is_after(next)
         {
             give(Item::Gap { bytes: distance(next, fin) });
             self.next = Some(fin);
             self.drain(give);
+        }
+        if let (Some(next), Some(acked), false) = (self.next, self.acked, self.is_over) {
+            // One alone may be a FIN that was not captured.
+            let bytes = if acked.is_after(next) { distance(next, acked) } else { 0 };
+            if (2..=ACKED_AHEAD_MAX_BYTES).contains(&bytes) {
+                give(Item::Gap { bytes });
+                self.next = Some(acked);
+            }
         }
     }
 

@@ -1,9 +1,12 @@
 //! The streams of every TCP conversation of a capture, as they go.
 
+use std::cmp::Reverse;
+
 use hashbrown::HashMap;
 
+use super::limits::OUT_OF_ORDER_ALL_MAX_BYTES;
 use super::stream::{Arrival, Item, Stream};
-use super::{Analyzer, Conversation, Focus, Place, Side, Totals, Transport};
+use super::{Analyzer, Conversation, Focus, Place, ResetCause, Side, Totals, Transport};
 use crate::capture::Packet;
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -13,7 +16,17 @@ use crate::wire::tcp::Flags;
 #[derive(Debug)]
 pub struct Streams {
     analyzer: Analyzer,
-    live: HashMap<u64, Pair>,
+    /// The only conversation that is put together, if not all are.
+    only: Option<u64>,
+    live: Live,
+}
+
+/// The streams that go on.
+#[derive(Debug, Default)]
+struct Live {
+    pairs: HashMap<u64, Pair>,
+    /// What waits in all of them, in bytes of memory.
+    weight: usize,
 }
 
 /// Both directions of a conversation.
@@ -58,7 +71,13 @@ impl Streams {
     /// The streams of the conversations for which each of `focus` holds.
     #[must_use]
     pub fn new(focus: Vec<Focus>) -> Self {
-        Self { analyzer: Analyzer::new(focus), live: HashMap::new() }
+        Self { analyzer: Analyzer::new(focus), only: None, live: Live::default() }
+    }
+
+    /// The streams of the TCP conversation of this number alone.
+    #[must_use]
+    pub fn of_conversation(number: u64) -> Self {
+        Self { only: Some(number), ..Self::new(Vec::new()) }
     }
 
     /// Takes the next packet, gives out what comes next by it, and then the conversations that are over.
@@ -66,13 +85,17 @@ impl Streams {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let live = &mut self.live;
         let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
-            end(live, conversation, listener);
+            live.end(conversation, listener);
         });
-        let (Some(place), Some(segment)) = (place.filter(|place| place.transport == Transport::Tcp), frame.tcp())
-        else {
+        // A reset out of the window is none: its receiver ignores it.
+        let is_heard = |place: &Place| place.reset != Some(ResetCause::OutOfWindow);
+        let Some(place) = place.filter(is_heard) else { return };
+        if self.only.is_some_and(|only| only != place.number) {
             return;
-        };
-        let pair = live.entry(place.number).or_insert_with(|| Pair {
+        }
+        let Some(frame) = self.analyzer.whole(frame) else { return };
+        let Some(segment) = frame.tcp() else { return };
+        let pair = live.pairs.entry(place.number).or_insert_with(|| Pair {
             place,
             client: Stream::default(),
             server: Stream::default(),
@@ -80,16 +103,17 @@ impl Streams {
             last_frame: 0,
             from_start: segment.flags().contains(Flags::SYN),
         });
-        let from_start = pair.from_start;
+        let (from_start, weight) = (pair.from_start, pair.weight());
         pair.last = packet.time.or(pair.last);
         pair.last_frame = packet.number;
         let mut said = |place, item: Item<'_>| {
             listener.said(Said { place, frame: packet.number, time: packet.time, item, from_start });
         };
+        let flags = segment.flags();
         let arrival = Arrival {
             frame: packet.number,
             seq: segment.seq(),
-            flags: segment.flags(),
+            flags,
             payload: frame.payload(),
             len: frame.payload_len_on_wire(),
         };
@@ -102,31 +126,68 @@ impl Streams {
             was_reset |= item == Item::Reset;
             said(place, item);
         });
+        if flags.contains(Flags::ACK) && !flags.contains(Flags::RST) {
+            other.acknowledged(segment.ack());
+        }
         if was_reset {
             // What came from the other side and waits is given out, and then that is over, too.
             let place = Place { from: place.from.other(), ..place };
             other.reset(&mut |item| said(place, item));
+        }
+        live.weight = live.weight - weight + pair.weight();
+        if live.weight > OUT_OF_ORDER_ALL_MAX_BYTES {
+            live.relieve(packet, listener);
         }
     }
 
     /// Gives out what waits, gaps and all, then the conversations that are left.
     pub fn finish(mut self, listener: &mut impl Listener) -> Totals {
         let live = &mut self.live;
-        self.analyzer.finish(&mut |conversation| end(live, conversation, listener))
+        self.analyzer.finish(&mut |conversation| live.end(conversation, listener))
     }
 }
 
-/// A conversation is over: what waits of it is given out.
-fn end(live: &mut HashMap<u64, Pair>, conversation: Conversation, listener: &mut impl Listener) {
-    let is_tcp = conversation.transport == Transport::Tcp;
-    if let Some(Pair { place, mut client, mut server, last, last_frame, from_start }) =
-        is_tcp.then(|| live.remove(&conversation.number)).flatten()
-    {
-        let mut said = |from, item: Item<'_>| {
-            listener.said(Said { place: Place { from, ..place }, frame: last_frame, time: last, item, from_start });
-        };
-        client.finish(&mut |item| said(Side::Client, item));
-        server.finish(&mut |item| said(Side::Server, item));
+impl Live {
+    /// Too much waits: takes the gaps of the streams in which most waits for losses, until half as much is left, so that
+    /// looking for them costs little for each byte.
+    #[cold]
+    fn relieve(&mut self, packet: &Packet<'_>, listener: &mut impl Listener) {
+        let mut heaviest: Vec<&mut Pair> = self.pairs.values_mut().filter(|pair| pair.weight() > 0).collect();
+        heaviest.sort_unstable_by_key(|pair| Reverse((pair.weight(), pair.place.number)));
+        for pair in heaviest {
+            if self.weight <= OUT_OF_ORDER_ALL_MAX_BYTES / 2 {
+                return;
+            }
+            self.weight -= pair.weight();
+            let Pair { place, ref mut client, ref mut server, from_start, .. } = *pair;
+            let mut said = |from, item: Item<'_>| {
+                let place = Place { from, ..place };
+                listener.said(Said { place, frame: packet.number, time: packet.time, item, from_start });
+            };
+            client.give_up_gaps(&mut |item| said(Side::Client, item));
+            server.give_up_gaps(&mut |item| said(Side::Server, item));
+        }
     }
-    listener.over(conversation);
+
+    /// A conversation is over: what waits of it is given out.
+    fn end(&mut self, conversation: Conversation, listener: &mut impl Listener) {
+        let is_tcp = conversation.transport == Transport::Tcp;
+        if let Some(pair) = is_tcp.then(|| self.pairs.remove(&conversation.number)).flatten() {
+            self.weight -= pair.weight();
+            let Pair { place, mut client, mut server, last, last_frame, from_start } = pair;
+            let mut said = |from, item: Item<'_>| {
+                listener.said(Said { place: Place { from, ..place }, frame: last_frame, time: last, item, from_start });
+            };
+            client.finish(&mut |item| said(Side::Client, item));
+            server.finish(&mut |item| said(Side::Server, item));
+        }
+        listener.over(conversation);
+    }
+}
+
+impl Pair {
+    /// What waits, in bytes of memory.
+    fn weight(&self) -> usize {
+        self.client.weight() + self.server.weight()
+    }
 }

@@ -14,6 +14,9 @@ use crate::wire::SeqNumber;
 /// What one makes room for at once, of [`LIVE_MAX`]: so that looking for the quietest costs little for each.
 const MAKE_ROOM_FOR: usize = LIVE_MAX / 8;
 
+/// Segments that pass at least until all conversations are weighed again.
+const WEIGH_EVERY_LEAST: usize = 16_384;
+
 /// Whether a segment opens a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Opening {
@@ -26,20 +29,39 @@ pub(super) enum Opening {
 }
 
 /// The conversations that go on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
     places: HashMap<Pair, usize>,
     slots: Vec<Option<(Pair, Live)>>,
     free: Vec<usize>,
-    /// Those that have ended, the earliest first; each with its number, to tell it from a later one at its place.
-    lingering: VecDeque<(usize, u64)>,
+    /// Those that have ended, the earliest first; each with its transport and number, to tell it from a later one at its place.
+    lingering: VecDeque<(usize, Transport, u64)>,
     /// The place of the conversation that was found last.
     current: usize,
     opened: [u64; 2],
     retired: u64,
+    /// Segments until all are weighed again.
+    until_weighed: usize,
+    /// What all may take, in bytes of memory.
+    bytes_max: usize,
 }
 
 impl Table {
+    /// A table of no conversations, which may take so much memory.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            places: HashMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            lingering: VecDeque::new(),
+            current: 0,
+            opened: [0; 2],
+            retired: 0,
+            until_weighed: 0,
+            bytes_max,
+        }
+    }
+
     /// Conversations that there were.
     pub(super) fn opened(&self) -> u64 {
         self.opened.iter().sum()
@@ -82,15 +104,21 @@ impl Table {
 
     /// If the conversation that was found last has ended, lets it linger, and closes the earliest if too many do.
     pub(super) fn settle(&mut self, sink: &mut Sink<'_>) {
+        if self.until_weighed == 0 {
+            self.weigh(sink);
+        }
+        self.until_weighed -= 1;
         let Some((_, live)) = &mut self.slots[self.current] else { return };
         if live.lingers || !live.has_ended() {
             return;
         }
         live.lingers = true;
-        self.lingering.push_back((self.current, live.number()));
+        self.lingering.push_back((self.current, live.transport(), live.number()));
         if self.lingering.len() > LINGERING_MAX
-            && let Some((place, number)) = self.lingering.pop_front()
-            && self.slots[place].as_ref().is_some_and(|(_, live)| live.number() == number)
+            && let Some((place, transport, number)) = self.lingering.pop_front()
+            && self.slots[place]
+                .as_ref()
+                .is_some_and(|(_, live)| (live.transport(), live.number()) == (transport, number) && live.lingers)
         {
             self.close(place, false, sink);
         }
@@ -117,6 +145,21 @@ impl Table {
         self.slots[place] = Some((pair, live));
         self.places.insert(pair, place);
         place
+    }
+
+    /// Weighs all, as often as costs little for each segment, and makes room until they take no more than they may.
+    #[cold]
+    fn weigh(&mut self, sink: &mut Sink<'_>) {
+        self.until_weighed = self.slots.len().max(WEIGH_EVERY_LEAST);
+        while self.places.len() > MAKE_ROOM_FOR && self.weight() > self.bytes_max {
+            self.make_room(sink);
+        }
+    }
+
+    /// What all take, in bytes of memory.
+    fn weight(&self) -> usize {
+        let slots = self.slots.len() * size_of::<Option<(Pair, Live)>>();
+        slots + self.slots.iter().flatten().map(|(_, live)| live.weight()).sum::<usize>()
     }
 
     /// Closes those that were quiet longest.
@@ -160,4 +203,42 @@ fn ends(transport: Transport, from: SocketAddr, to: SocketAddr, opening: Opening
         Opening::No => transport == Transport::Udp || from.port() >= to.port(),
     };
     if from_client { (from, to) } else { (to, from) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Analyzer;
+    use super::*;
+    use crate::wire::{Frame, LinkType};
+
+    /// A reset of one of many clients, which ends its conversation at once.
+    fn reset_of(client: u16) -> [u8; 40] {
+        let mut packet = [0; 40];
+        packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
+        packet[14..16].copy_from_slice(&client.to_be_bytes());
+        packet[20..].copy_from_slice(&[0x9c, 0x40, 0x1f, 0x90, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 4, 0, 0, 0, 0, 0, 0]);
+        packet
+    }
+
+    #[test]
+    fn who_lingers_is_told_from_who_came_to_its_place_with_its_number() {
+        let mut udp = [0; 28];
+        udp.copy_from_slice(&reset_of(0)[..28]);
+        (udp[3], udp[9], udp[25]) = (28, 17, 8);
+        let mut analyzer = Analyzer::new(Vec::new());
+        let mut over = Vec::new();
+        let mut sink = |conversation: crate::analyze::Conversation| over.push(conversation.transport);
+        let mut take = |analyzer: &mut Analyzer, packet: &[u8]| {
+            let frame = Frame::parse(LinkType::RAW, packet, u32::try_from(packet.len()).expect("it is short"));
+            analyzer.frame(1, None, &frame, &mut sink);
+        };
+        // TCP 0 ends and is closed to make room; UDP 0 takes its place, and goes on.
+        take(&mut analyzer, &reset_of(0));
+        analyzer.table.close(0, false, &mut |_| {});
+        take(&mut analyzer, &udp);
+        for client in 1..u16::try_from(LINGERING_MAX + 10).expect("it is small") {
+            take(&mut analyzer, &reset_of(client));
+        }
+        assert!(!over.is_empty() && !over.contains(&Transport::Udp), "{}", over.len());
+    }
 }

@@ -95,6 +95,27 @@ fn conversations_that_go_on_are_bounded_and_the_quietest_make_room() {
     assert_eq!(left + totals.retired, totals.conversations);
 }
 
+#[test]
+fn what_conversations_take_is_bounded_too() {
+    const BYTES_MAX: usize = 10 * 1024 * 1024;
+    let mut analyzer = Analyzer { table: Table::new(BYTES_MAX), ..Analyzer::new(Vec::new()) };
+    let (mut number, mut retired) = (0, 0);
+    // So many that they would fit if nothing happened to them; but each loses one segment of two.
+    let n_clients = u32::try_from(LIVE_MAX / 7).expect("it is not so many");
+    for round in 1..8 {
+        for client in 0..n_clients {
+            let mut packet = syn_of(client);
+            packet[27] += 2 * round;
+            packet[33] = Flags::ACK.bits().to_be_bytes()[1];
+            number += 1;
+            let frame = Frame::parse(LinkType::RAW, &packet, 40);
+            analyzer.frame(number, None, &frame, &mut |conversation| retired += u64::from(conversation.retired));
+        }
+    }
+    assert!(retired > 0);
+    assert_eq!(analyzer.table.retired(), retired);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

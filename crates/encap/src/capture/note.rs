@@ -1,6 +1,6 @@
 //! What a reader saw in a file beside its packets.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use super::{BlockType, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 
@@ -123,6 +123,20 @@ pub enum NoteKind {
     TooMuchText,
 }
 
+impl NoteKind {
+    /// Whether it is the same remark, whatever its lengths are.
+    fn is_like(&self, other: &Self) -> bool {
+        match self {
+            Self::Skipped(_)
+            | Self::UnknownInterface { .. }
+            | Self::OptionLength { .. }
+            | Self::BlockTooShort { .. }
+            | Self::OptionOverrunsBlock(_) => self == other,
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
+    }
+}
+
 /// The notes about one file: the first [`NOTES_MAX`] different ones, the same only once.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
@@ -143,14 +157,8 @@ impl Notes {
         self.left_out
     }
 
-    /// Whether the file ended inside a block or record.
-    #[must_use]
-    pub fn is_truncated(&self) -> bool {
-        self.list.iter().any(|note| matches!(note.kind, NoteKind::Truncated { .. }))
-    }
-
     pub(super) fn add(&mut self, offset: u64, kind: NoteKind) {
-        if let Some(note) = self.list.iter_mut().find(|note| note.kind == kind) {
+        if let Some(note) = self.list.iter_mut().find(|note| note.kind.is_like(&kind)) {
             note.count += 1;
         } else if self.list.len() < NOTES_MAX || matches!(kind, NoteKind::Truncated { .. }) {
             // A file is cut short once: there is always room to say so.
@@ -158,5 +166,24 @@ impl Notes {
         } else {
             self.left_out += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_remark_whatever_the_lengths_are() {
+        let mut notes = Notes::default();
+        for captured_len in 21..60 {
+            notes.add(captured_len.into(), NoteKind::LongerThanSnapLen { captured_len, snap_len: 20 });
+            notes.add(captured_len.into(), NoteKind::OriginalShorter { captured_len, original_len: 0 });
+        }
+        for block in [BlockType::SIMPLE_PACKET, BlockType::ENHANCED_PACKET] {
+            notes.add(0, NoteKind::Skipped(block));
+        }
+        let counts: Vec<u64> = notes.list().iter().map(|note| note.count).collect();
+        assert_eq!(counts, [39, 39, 1, 1]);
     }
 }

@@ -21,16 +21,12 @@ pub struct Packet<'a> {
     pub captured: &'a [u8],
     /// The length that it had on the wire, in bytes: never less than what was captured.
     pub original_len: u32,
+    /// What the sections that were reached remark on themselves, each remark once: whether they were made up, say.
+    pub remarks: &'a [String],
     pub(super) options: Options<'a>,
 }
 
 impl<'a> Packet<'a> {
-    /// Whether the capture kept only its beginning.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.captured.len() < self.original_len as usize
-    }
-
     /// What was remarked on it, in the file's order. What is not UTF-8 is replaced.
     #[must_use]
     pub fn comments(&self) -> Comments<'a> {

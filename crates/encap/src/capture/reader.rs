@@ -11,7 +11,7 @@ use super::log::{Found, Log};
 use super::pcap::{self, Records};
 use super::pcapng::{BlockType, Blocks, Options, Section, block, section_header};
 use super::source::Source;
-use super::{BLOCK_MAX_BYTES, ByteOrder, Format, Interface, NoteKind, Notes, Packet, ReadError};
+use super::{BLOCK_MAX_BYTES, ByteOrder, Format, Interface, NOTES_MAX, NoteKind, Notes, Packet, ReadError};
 
 /// Reads a capture file as it comes.
 ///
@@ -37,6 +37,7 @@ pub struct Reader<R> {
     kind: Kind,
     interfaces: Vec<Interface>,
     section: Section,
+    remarks: Vec<String>,
     log: Log,
     packets: u64,
     /// What to consume before the next packet is looked for: the one that was lent.
@@ -74,7 +75,8 @@ impl<R: Read> Reader<R> {
             return Err(ReadError::NotACapture { start });
         };
         let section = Section::default();
-        Ok(Self { source, kind, interfaces, section, log: Log::new(), packets: 0, lent: header_len, ended: false })
+        let (remarks, log) = (Vec::new(), Log::new());
+        Ok(Self { source, kind, interfaces, section, remarks, log, packets: 0, lent: header_len, ended: false })
     }
 
     /// The next packet, or `None` at the end: of the file, or, after an error, of what can be read.
@@ -87,7 +89,8 @@ impl<R: Read> Reader<R> {
         let next = match &mut self.kind {
             Kind::Pcap(records) => next_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
             Kind::Pcapng(blocks) => {
-                next_block(blocks, &mut self.source, &mut self.interfaces, &mut self.section, &mut self.log)
+                let beside = &mut Beside { section: &mut self.section, remarks: &mut self.remarks };
+                next_block(blocks, &mut self.source, &mut self.interfaces, beside, &mut self.log)
             }
         };
         let Ok(Some((place, found))) = next else {
@@ -108,6 +111,7 @@ impl<R: Read> Reader<R> {
             link_type: self.interfaces[found.interface].link_type,
             captured: &body[found.captured],
             original_len: found.original_len,
+            remarks: &self.remarks,
             options: Options::new(&body[found.options], order),
         }))
     }
@@ -133,6 +137,12 @@ impl<R> Reader<R> {
     #[must_use]
     pub const fn section(&self) -> &Section {
         &self.section
+    }
+
+    /// What the sections that were reached remark on themselves, each remark once: whether they were made up, say.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// What was seen so far beside packets.
@@ -207,11 +217,17 @@ fn next_record<R: Read>(records: &Records, source: &mut Source<R>, interface: &I
     Ok(Some((Place { len, body: records.header_len..len }, found)))
 }
 
+/// What sections say of themselves.
+struct Beside<'a> {
+    section: &'a mut Section,
+    remarks: &'a mut Vec<String>,
+}
+
 fn next_block<R: Read>(
     blocks: &mut Blocks,
     source: &mut Source<R>,
     interfaces: &mut Vec<Interface>,
-    section: &mut Section,
+    beside: &mut Beside<'_>,
     log: &mut Log,
 ) -> Next {
     loop {
@@ -242,7 +258,15 @@ fn next_block<R: Read>(
             }
             BlockType::INTERFACE_STATISTICS => blocks.statistics(body, interfaces, log).map(|()| None),
             BlockType::SECTION_HEADER => {
-                *section = begin_section(blocks, body, offset, log)?;
+                *beside.section = begin_section(blocks, body, offset, log)?;
+                for comment in &beside.section.comments {
+                    if beside.remarks.len() < NOTES_MAX
+                        && !beside.remarks.contains(comment)
+                        && let Some(comment) = log.text(comment.as_bytes())
+                    {
+                        beside.remarks.push(comment);
+                    }
+                }
                 Ok(None)
             }
             other => Err(NoteKind::Skipped(other)),

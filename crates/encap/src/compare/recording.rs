@@ -247,7 +247,7 @@ impl Conversation {
                 .filter(|layer| layer.kind == LayerKind::Trailer)
                 .map(|layer| layer.range().len())
                 .sum(),
-            is_cut: packet.is_cut(),
+            is_cut: packet.captured.len() < packet.original_len as usize,
             type_of_service: frame
                 .ipv4()
                 .map(|packet| packet.type_of_service())

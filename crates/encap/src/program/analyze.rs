@@ -1,33 +1,34 @@
 //! `encap analyze`: who talked to whom in a capture, how it went, and why each thing is said.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::json;
+use serde::{Serialize, Serializer};
 use switchboard_encap::analyze::{
-    Analyzer, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX, RoundTripTimes, Side, Totals, Transport,
+    Amount, Analyzer, Checksums, Conversation, Direction, End, Event, Focus, Handshake, IssueKind, LIVE_MAX,
+    LIVE_MAX_BYTES, ResetCause, RoundTripTimes, Side, Totals, Transport,
 };
-use switchboard_encap::capture::Reader;
-use switchboard_protocol::show;
+use switchboard_encap::time::Timestamp;
 
+use super::capture_file::{CaptureFile, count, unused};
 use super::failure::Failure;
 
-/// Conversations that are listed. The rest is counted.
+/// Conversations that are listed. The rest is counted. Each takes 1 to 3 KB, by its flags.
 const LISTED_MAX: usize = 50_000;
 
 /// Says who talked to whom in a capture, how it went, and why each thing is said
 ///
 /// Reads pcap and pcapng of any byte order, with Ethernet, VLAN, NULL, LOOP, RAW and Linux cooked frames. Each conversation
 /// has a line with how it opened and ended, bytes each way (each counted once), and below it what is remarkable, with the
-/// reason. The rules are those of Wireshark's TCP analysis.
+/// reason. The rules are those of Wireshark's TCP analysis. Exit status: 0 if all was read, 3 if the file cannot be read to
+/// its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -46,7 +47,9 @@ struct Findings {
     not_listed: u64,
     totals: Totals,
     focus: Vec<Focus>,
-    /// What the reader went past.
+    /// What the capture says of itself: that it was made up, say.
+    origin: Vec<String>,
+    /// What interfaces lost, and what the reader went past.
     notes: Vec<String>,
     /// Why the file could not be read to its end.
     damage: Option<String>,
@@ -55,133 +58,203 @@ struct Findings {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut focus = args.focus.clone();
     focus.extend(args.port.map(|port| Focus { port: Some(port), ..Focus::default() }));
-    let findings = if args.file == "-" {
-        analyze(io::stdin().lock(), &args.file, focus)
-    } else {
-        let file = File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?;
-        analyze(file, &args.file, focus)
-    }?;
+    let mut file = CaptureFile::open(&args.file)?;
+    let findings = analyze(&mut file, focus)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        writeln!(out, "{}", findings.json())?;
+        serde_json::to_writer(&mut out, &findings.json()).map_err(io::Error::from)?;
+        writeln!(out)?;
     } else {
         write!(out, "{findings}")?;
     }
     out.flush()?;
+    file.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn analyze(input: impl Read, file: &str, focus: Vec<Focus>) -> Result<Findings, Failure> {
-    let unreadable = |error| Failure::Capture { file: file.to_owned(), error };
-    let mut reader = Reader::new(input).map_err(unreadable)?;
+fn analyze(file: &mut CaptureFile, focus: Vec<Focus>) -> io::Result<Findings> {
     let mut analyzer = Analyzer::new(focus.clone());
     let (mut listed, mut not_listed) = (Vec::new(), 0);
     let mut sink = |conversation| {
         if listed.len() < LISTED_MAX { listed.push(conversation) } else { not_listed += 1 }
     };
-    let damage = loop {
-        match reader.next_packet() {
-            Ok(Some(packet)) => {
-                analyzer.packet(&packet, &mut sink);
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error.to_string()),
-        }
-    };
+    file.read(|packet| {
+        analyzer.packet(packet, &mut sink);
+        Ok(())
+    })?;
     let totals = analyzer.finish(&mut sink);
     listed.sort_by_key(|conversation| conversation.first_frame);
-    let file = if file == "-" { "<stdin>" } else { file };
-    let notes = reader.notes();
-    let mut said: Vec<String> = notes.list().iter().map(ToString::to_string).collect();
-    if notes.left_out() > 0 {
-        said.push(format!("{} further remarks are left out", notes.left_out()));
-    }
-    Ok(Findings { file: show::safe(file).into_owned(), listed, not_listed, totals, focus, notes: said, damage })
+    let (origin, notes) = (file.origin(), file.remarks());
+    Ok(Findings { file: file.name(), listed, not_listed, totals, focus, origin, notes, damage: file.damage() })
+}
+
+/// What is printed as JSON, each conversation as it is written.
+#[derive(Serialize)]
+struct Json<'a> {
+    file: &'a str,
+    /// What the capture says of itself.
+    origin: &'a [String],
+    packets: u64,
+    bytes: u64,
+    first_nanos: Option<Timestamp>,
+    last_nanos: Option<Timestamp>,
+    #[serde(serialize_with = "conversations")]
+    conversations: &'a [Conversation],
+    conversations_in_all: u64,
+    conversations_not_listed: u64,
+    conversations_retired: u64,
+    focus: Vec<String>,
+    left_out: Amount,
+    no_conversation: Amount,
+    fragments: Amount,
+    checksums: Checksums,
+    issues: Vec<IssueJson>,
+    issues_of_other_kinds: u64,
+    notes: &'a [String],
+    damage: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct IssueJson {
+    first_frame: u64,
+    byte: u32,
+    count: u64,
+    message: String,
+}
+
+fn conversations<S: Serializer>(conversations: &[Conversation], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(conversations.iter().map(ConversationJson::new))
 }
 
 impl Findings {
-    fn json(&self) -> serde_json::Value {
-        let Totals { packets, bytes, first, last, conversations, retired, .. } = self.totals;
-        let issues = self.totals.issues.kinds().iter();
-        json!({
-            "file": self.file,
-            "packets": packets,
-            "bytes": bytes,
-            "first_nanos": first,
-            "last_nanos": last,
-            "conversations": self.listed.iter().map(conversation_json).collect::<Vec<_>>(),
-            "conversations_in_all": conversations,
-            "conversations_not_listed": self.not_listed,
-            "conversations_retired": retired,
-            "focus": self.focus.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "left_out": self.totals.out_of_focus,
-            "no_conversation": self.totals.no_conversation,
-            "fragments": self.totals.fragments,
-            "checksums": self.totals.checksums,
-            "issues": issues
-                .map(|kind| json!({
-                    "first_frame": kind.first_frame, "byte": kind.first.at, "count": kind.count,
-                    "message": kind.first.what.to_string(),
-                }))
-                .collect::<Vec<_>>(),
-            "issues_of_other_kinds": self.totals.issues.others(),
-            "notes": self.notes,
-            "damage": self.damage,
-        })
+    fn json(&self) -> Json<'_> {
+        let totals = &self.totals;
+        let issue = |kind: &IssueKind| IssueJson {
+            first_frame: kind.first_frame,
+            byte: kind.first.at,
+            count: kind.count,
+            message: kind.first.what.to_string(),
+        };
+        Json {
+            file: &self.file,
+            origin: &self.origin,
+            packets: totals.packets,
+            bytes: totals.bytes,
+            first_nanos: totals.first,
+            last_nanos: totals.last,
+            conversations: &self.listed,
+            conversations_in_all: totals.conversations,
+            conversations_not_listed: self.not_listed,
+            conversations_retired: totals.retired,
+            focus: self.focus.iter().map(ToString::to_string).collect(),
+            left_out: totals.out_of_focus,
+            no_conversation: totals.no_conversation,
+            fragments: totals.fragments,
+            checksums: totals.checksums,
+            issues: totals.issues.kinds().iter().map(issue).collect(),
+            issues_of_other_kinds: totals.issues.others(),
+            notes: &self.notes,
+            damage: self.damage.as_deref(),
+        }
     }
 }
 
-fn conversation_json(c: &Conversation) -> serde_json::Value {
-    #[derive(Serialize)]
-    struct FlagJson {
-        frame: u64,
-        from: Side,
-        event: Event,
-        why: String,
+#[derive(Serialize)]
+struct FlagJson {
+    frame: u64,
+    from: Side,
+    event: Event,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct ConversationJson {
+    number: u64,
+    transport: Transport,
+    client: String,
+    server: String,
+    handshake: Handshake,
+    end: End,
+    reset_cause: Option<ResetCause>,
+    first_frame: u64,
+    last_frame: u64,
+    first_nanos: Option<Timestamp>,
+    last_nanos: Option<Timestamp>,
+    bytes_client: u64,
+    bytes_server: u64,
+    from_client: Direction,
+    from_server: Direction,
+    handshake_nanos: Option<u64>,
+    segments: u64,
+    retransmissions: u64,
+    fast_retransmissions: u64,
+    spurious_retransmissions: u64,
+    out_of_order: u64,
+    lost_segments: u64,
+    acked_unseen: u64,
+    duplicate_acks: u64,
+    resets: u64,
+    window_updates: u64,
+    window_fulls: u64,
+    zero_windows: u64,
+    zero_window_probes: u64,
+    zero_window_probe_acks: u64,
+    keep_alives: u64,
+    keep_alive_acks: u64,
+    ports_reused: u64,
+    checksums: Checksums,
+    flags: Vec<FlagJson>,
+    flags_not_listed: u64,
+    retired: bool,
+}
+
+impl ConversationJson {
+    fn new(c: &Conversation) -> Self {
+        let flags = c.flags.iter();
+        let flags = flags
+            .map(|f| FlagJson { frame: f.frame, from: f.from, event: f.event, why: f.why().to_string() })
+            .collect();
+        let of = |event| c.counts.of(event);
+        Self {
+            number: c.number,
+            transport: c.transport,
+            client: c.client.to_string(),
+            server: c.server.to_string(),
+            handshake: c.handshake,
+            end: c.end,
+            reset_cause: c.reset_cause,
+            first_frame: c.first_frame,
+            last_frame: c.last_frame,
+            first_nanos: c.first,
+            last_nanos: c.last,
+            bytes_client: c.from_client.bytes,
+            bytes_server: c.from_server.bytes,
+            from_client: c.from_client,
+            from_server: c.from_server,
+            handshake_nanos: c.handshake_nanos,
+            segments: c.segments(),
+            retransmissions: c.counts.retransmissions(),
+            fast_retransmissions: of(Event::FastRetransmission),
+            spurious_retransmissions: of(Event::SpuriousRetransmission),
+            out_of_order: of(Event::OutOfOrder),
+            lost_segments: of(Event::PreviousNotCaptured),
+            acked_unseen: of(Event::AcknowledgesUnseen),
+            duplicate_acks: of(Event::DuplicateAck),
+            resets: of(Event::Reset),
+            window_updates: of(Event::WindowUpdate),
+            window_fulls: of(Event::WindowFull),
+            zero_windows: of(Event::ZeroWindow),
+            zero_window_probes: of(Event::ZeroWindowProbe),
+            zero_window_probe_acks: of(Event::ZeroWindowProbeAck),
+            keep_alives: of(Event::KeepAlive),
+            keep_alive_acks: of(Event::KeepAliveAck),
+            ports_reused: of(Event::PortReused),
+            checksums: c.checksums,
+            flags,
+            flags_not_listed: c.flags_left_out(),
+            retired: c.retired,
+        }
     }
-    let flags = c.flags.iter();
-    let flags: Vec<_> =
-        flags.map(|f| FlagJson { frame: f.frame, from: f.from, event: f.event, why: f.why().to_string() }).collect();
-    let of = |event| c.counts.of(event);
-    json!({
-        "number": c.number,
-        "transport": c.transport,
-        "client": c.client.to_string(),
-        "server": c.server.to_string(),
-        "handshake": c.handshake,
-        "end": c.end,
-        "reset_cause": c.reset_cause,
-        "first_frame": c.first_frame,
-        "last_frame": c.last_frame,
-        "first_nanos": c.first,
-        "last_nanos": c.last,
-        "bytes_client": c.from_client.bytes,
-        "bytes_server": c.from_server.bytes,
-        "from_client": c.from_client,
-        "from_server": c.from_server,
-        "handshake_nanos": c.handshake_nanos,
-        "segments": c.segments(),
-        "retransmissions": c.counts.retransmissions(),
-        "fast_retransmissions": of(Event::FastRetransmission),
-        "spurious_retransmissions": of(Event::SpuriousRetransmission),
-        "out_of_order": of(Event::OutOfOrder),
-        "lost_segments": of(Event::PreviousNotCaptured),
-        "acked_unseen": of(Event::AcknowledgesUnseen),
-        "duplicate_acks": of(Event::DuplicateAck),
-        "resets": of(Event::Reset),
-        "window_updates": of(Event::WindowUpdate),
-        "window_fulls": of(Event::WindowFull),
-        "zero_windows": of(Event::ZeroWindow),
-        "zero_window_probes": of(Event::ZeroWindowProbe),
-        "zero_window_probe_acks": of(Event::ZeroWindowProbeAck),
-        "keep_alives": of(Event::KeepAlive),
-        "keep_alive_acks": of(Event::KeepAliveAck),
-        "ports_reused": of(Event::PortReused),
-        "checksums": c.checksums,
-        "flags": flags,
-        "flags_not_listed": c.flags_left_out(),
-        "retired": c.retired,
-    })
 }
 
 impl fmt::Display for Findings {
@@ -197,6 +270,9 @@ impl fmt::Display for Findings {
             seconds(span),
             count(totals.conversations, "conversation"),
         )?;
+        for origin in &self.origin {
+            writeln!(f, "{origin}")?;
+        }
         for conversation in &self.listed {
             writeln!(f)?;
             show_conversation(conversation, f)?;
@@ -219,20 +295,15 @@ impl Findings {
             let (packets, bytes) = (count(left_out.packets, "packet"), count(left_out.bytes, "byte"));
             writeln!(f, "left out by the focus on {}: {packets}, {bytes}", focus.join(" and "))?;
         }
-        if totals.no_conversation.packets > 0 {
-            let (packets, bytes) =
-                (count(totals.no_conversation.packets, "packet"), count(totals.no_conversation.bytes, "byte"));
-            write!(f, "of no conversation (neither TCP nor UDP, or not to be read): {packets}, {bytes}")?;
-            match totals.fragments.packets {
-                0 => writeln!(f)?,
-                n => writeln!(f, "; of these, {}", count(n, "fragment"))?,
-            }
+        if let Some(unused) = unused(totals) {
+            writeln!(f, "{unused}")?;
         }
         if totals.retired > 0 {
             writeln!(
                 f,
-                "{} closed here before their end, as more than {LIVE_MAX} went on at once: what came later of them is listed again",
+                "{} closed here before their end, as more than {LIVE_MAX} went on at once, or took more than {} MiB: what came later of them is listed again",
                 count(totals.retired, "conversation"),
+                LIVE_MAX_BYTES >> 20,
             )?;
         }
         let c = totals.checksums;
@@ -280,12 +351,15 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             write!(f, " in {}", time(nanos))?;
         }
         writeln!(f, "; {end}")?;
-        if let Some(cause) = c.reset_cause {
+        // The flag of the reset says it, too.
+        let is_flagged = c.flags.iter().any(|flag| flag.event == Event::Reset && flag.cause == c.reset_cause);
+        if let Some(cause) = c.reset_cause.filter(|_| !is_flagged) {
             writeln!(f, "  reset {cause}")?;
         }
     }
-    show_direction("→", &c.from_client, f)?;
-    show_direction("←", &c.from_server, f)?;
+    let unit = if c.transport == Transport::Tcp { "segment" } else { "datagram" };
+    show_direction("→", &c.from_client, unit, f)?;
+    show_direction("←", &c.from_server, unit, f)?;
     let counts: Vec<_> = Event::ALL
         .iter()
         .filter(|event| c.counts.of(**event) > 0)
@@ -303,8 +377,8 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     }
 }
 
-fn show_direction(arrow: &str, d: &Direction, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "  {arrow} {}, {}", count(d.bytes, "byte"), count(d.segments, "segment"))?;
+fn show_direction(arrow: &str, d: &Direction, unit: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "  {arrow} {}, {}", count(d.bytes, "byte"), count(d.segments, unit))?;
     if d.bytes_again > 0 {
         write!(f, ", {} sent again", count(d.bytes_again, "byte"))?;
     }
@@ -315,10 +389,6 @@ fn show_direction(arrow: &str, d: &Direction, f: &mut fmt::Formatter<'_>) -> fmt
         write!(f, ", acknowledged after {} / {} / {}", time(min_nanos), time(median_nanos), time(max_nanos))?;
     }
     writeln!(f)
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A short time, exactly, in the unit that suits it.

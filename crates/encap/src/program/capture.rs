@@ -28,7 +28,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(200);
 ///
 /// Writes pcapng with times in nanoseconds, readable while it grows, until the time or the count is reached or Ctrl-C is
 /// pressed. Frames that found no room are counted and said. Needs the right `CAP_NET_RAW`, or a network namespace of your
-/// own (`unshare --user --map-root-user --net`). Exit status: 0 when it ended as asked, 3 if it could not capture or write.
+/// own (`unshare --user --map-root-user --net`). A second Ctrl-C ends it at once, even if nobody reads what it writes. Exit status: 0 when it ended as asked, 3 if it could not capture or write.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The interface, as `ip link` names it: lo, eth0
@@ -66,18 +66,26 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        // The second ends the program, should it wait for whoever reads what it writes: in this order, the first does not.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let mut recording = Recording::begin(live, &args.interface, out)?;
+    let file = if args.out == "-" { "standard output".into() } else { show::safe(&args.out) };
+    let failed = |error| match error {
+        RecordError::Write(error) => Failure::WriteCapture { file: file.clone().into_owned(), error },
+        RecordError::Live(_) => Failure::Record(error),
+    };
+    let mut recording = Recording::begin(live, &args.interface, out).map_err(failed)?;
     let recorded = record(&mut recording, args, &stop);
     // Whatever ended it, the file gets its end.
-    let tally = recording.tally();
+    let (tally, flushed) = (recording.tally(), recording.flushed());
     let finished = recording.finish();
+    let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
+    let tally = if is_written { tally } else { flushed };
     let summary = Summary { tally, statistics: finished.as_ref().ok().copied() };
-    let file = if args.out == "-" { "standard output".into() } else { show::safe(&args.out) };
-    eprintln!("{summary}: {file}");
-    recorded?;
-    finished?;
+    eprintln!("{}{summary}: {file}", if is_written { "" } else { "at least " });
+    recorded.map_err(failed)?;
+    finished.map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 

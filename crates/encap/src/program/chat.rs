@@ -1,13 +1,13 @@
 //! `encap chat`: the transcript of a chat, and whether the protocol allows each line.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::chat::Transcript;
 use switchboard_encap::analyze::{Focus, Streams};
-use switchboard_encap::capture::Reader;
 
+use super::capture_file::{CaptureFile, safe, unused};
 use super::failure::Failure;
 
 /// A line breaks the protocol.
@@ -17,52 +17,48 @@ const EXIT_ILLEGAL: u8 = 1;
 ///
 /// Both dialects are read, known by what is said, or else by the server's port (12345 commands, 8080 line). Where a side
 /// sends its messages without LF and is answered all the same, each segment is taken for one. Times are seconds from the
-/// first frame. Exit status: 0 if all is as the protocol has it, 1 if not, 3 if the file cannot be read.
+/// first frame. Exit status: 0 if all is as the protocol has it, 1 if not, 3 if there is no chat or the file cannot be read
+/// to its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Only conversations with this port on either side
     #[arg(long)]
     port: Option<u16>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let out = BufWriter::new(io::stdout().lock());
-    if args.file == "-" {
-        chat(io::stdin().lock(), args, out)
-    } else {
-        chat(File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?, args, out)
-    }
-}
-
-fn chat(input: impl Read, args: &Args, mut out: impl Write) -> Result<ExitCode, Failure> {
-    let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
-    let mut reader = Reader::new(input).map_err(unreadable)?;
+    let mut file = CaptureFile::open(&args.file)?;
     let focus = args.port.map(|port| Focus { port: Some(port), ..Focus::default() });
     let mut streams = Streams::new(focus.into_iter().collect());
     let mut transcript = Transcript::default();
-    let damage = loop {
-        match reader.next_packet() {
-            Ok(Some(packet)) => {
-                transcript.packet_at(packet.time);
-                streams.packet(&packet, &mut transcript);
-                if transcript.is_long() {
-                    transcript.tell(|entry| writeln!(out, "{entry}"))?;
-                }
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error),
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut n_origin = 0;
+    let mut tell = |transcript: &mut Transcript, origin: &[String]| {
+        for origin in &origin[n_origin..] {
+            writeln!(out, "[{origin}]")?;
         }
+        n_origin = origin.len();
+        transcript.tell(|entry| writeln!(out, "{entry}"))
     };
-    streams.finish(&mut transcript);
-    transcript.tell(|entry| writeln!(out, "{entry}"))?;
+    file.read(|packet| {
+        transcript.packet_at(packet.time);
+        streams.packet(packet, &mut transcript);
+        if transcript.is_long() { tell(&mut transcript, &safe(packet.remarks)) } else { Ok(()) }
+    })?;
+    let totals = streams.finish(&mut transcript);
+    tell(&mut transcript, &file.origin())?;
     let verdict = transcript.verdict();
     write!(out, "\n{verdict}")?;
     out.flush()?;
-    match damage {
-        Some(error) => Err(unreadable(error)),
-        None if verdict.illegal.is_some() => Ok(ExitCode::from(EXIT_ILLEGAL)),
-        None => Ok(ExitCode::SUCCESS),
+    let name = file.name();
+    for remark in unused(&totals).into_iter().chain(file.remarks()) {
+        eprintln!("encap: {name}: {remark}");
     }
+    file.finish()?;
+    if verdict.sessions() == 0 {
+        return Err(Failure::NoChat { file: name });
+    }
+    Ok(if verdict.illegal.is_some() { ExitCode::from(EXIT_ILLEGAL) } else { ExitCode::SUCCESS })
 }

@@ -47,6 +47,9 @@ pub(crate) enum Failure {
     /// A capture has no such conversation.
     #[error("{} has no {transport} conversation {number}: encap analyze lists them", show::safe(file))]
     NoConversation { file: String, transport: Transport, number: u64 },
+    /// A capture has nothing that is a chat.
+    #[error("there is no chat in {}: encap analyze lists what there is", show::safe(file))]
+    NoChat { file: String },
     /// A capture that has to be read twice comes through a pipe.
     #[error("{} cannot be read twice, as a report needs: put the capture in a file first", show::safe(file))]
     ReadTwice { file: String },

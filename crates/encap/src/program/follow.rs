@@ -1,13 +1,14 @@
 //! `encap follow`: what was said over one connection, both ways, in order.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
+use std::mem;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
-use switchboard_encap::capture::Reader;
 use switchboard_protocol::show;
 
+use super::capture_file::{CaptureFile, count, safe};
 use super::failure::Failure;
 
 /// A line that is longer is shown in parts of so many bytes.
@@ -18,11 +19,12 @@ const ROW_BYTES: usize = 16;
 /// Prints what was said over one TCP connection, both ways, in order
 ///
 /// Streams are put together by sequence number: what was sent twice is shown once, as it came first, and what is missing is
-/// said. Lines of the client are marked →, those of the server ←.
+/// said. Lines of the client are marked →, those of the server ←. Exit status: 0 if it was shown, 3 if there is no such
+/// conversation or the file cannot be read to its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Which: its number as `encap analyze` gives it
     #[arg(long, default_value_t = 0)]
     conversation: u64,
@@ -48,41 +50,51 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         (_, true) => Form::Raw,
         _ => Form::Text,
     };
-    let printer =
-        Printer { form, out: BufWriter::new(io::stdout().lock()), from: None, line: Vec::new(), offsets: [0; 2] };
-    if args.file == "-" {
-        follow(io::stdin().lock(), args, printer)
-    } else {
-        let file = File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?;
-        follow(file, args, printer)
-    }
-}
-
-fn follow(input: impl Read, args: &Args, printer: Printer<impl Write>) -> Result<ExitCode, Failure> {
-    let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
-    let mut reader = Reader::new(input).map_err(unreadable)?;
-    let mut streams = Streams::new(Vec::new());
-    let mut follower = Follower { number: args.conversation, printer, found: false, written: Ok(()) };
-    let damage = loop {
-        match reader.next_packet() {
-            Ok(Some(packet)) => streams.packet(&packet, &mut follower),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
+    let mut file = CaptureFile::open(&args.file)?;
+    let out = BufWriter::new(io::stdout().lock());
+    let printer = Printer {
+        form,
+        out,
+        from: None,
+        line: Vec::new(),
+        offsets: [0; 2],
+        origin: Vec::new(),
+        n_origin: 0,
+        missing: 0,
     };
-    streams.finish(&mut follower);
+    let mut streams = Streams::of_conversation(args.conversation);
+    let mut follower = Follower { number: args.conversation, printer, found: false, written: Ok(()) };
+    file.read(|packet| {
+        let printer = &mut follower.printer;
+        if packet.remarks.len() > printer.n_origin {
+            printer.origin.extend(safe(&packet.remarks[printer.n_origin..]));
+            printer.n_origin = packet.remarks.len();
+        }
+        streams.packet(packet, &mut follower);
+        mem::replace(&mut follower.written, Ok(()))
+    })?;
+    let totals = streams.finish(&mut follower);
     let Follower { mut printer, found, written, .. } = follower;
     written?;
     printer.end()?;
-    if let Some(error) = damage {
-        return Err(unreadable(error));
+    // What is written is the stream alone: what is to be said of it goes elsewhere.
+    let name = file.name();
+    for origin in printer.origin {
+        eprintln!("encap: {name}: {origin}");
     }
+    if printer.missing > 0 {
+        eprintln!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte"));
+    }
+    if totals.fragments.packets > 0 {
+        let fragments = count(totals.fragments.packets, "fragment");
+        eprintln!("encap: {name}: {fragments} of packets that are not whole could not be used");
+    }
+    for remark in file.remarks() {
+        eprintln!("encap: {name}: {remark}");
+    }
+    file.finish()?;
     if !found {
-        return Err(Failure::NoConversation {
-            file: args.file.clone(),
-            transport: Transport::Tcp,
-            number: args.conversation,
-        });
+        return Err(Failure::NoConversation { file: name, transport: Transport::Tcp, number: args.conversation });
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,6 +130,11 @@ struct Printer<W> {
     line: Vec<u8>,
     /// Bytes of each side so far.
     offsets: [u64; 2],
+    /// What the capture says of itself, until that is said, and how much of it there was.
+    origin: Vec<String>,
+    n_origin: usize,
+    /// Bytes that were left out of raw bytes.
+    missing: u64,
 }
 
 impl<W: Write> Printer<W> {
@@ -126,8 +143,15 @@ impl<W: Write> Printer<W> {
         if matches!(self.form, Form::Raw) {
             return match said.item {
                 Item::Data { bytes, .. } => self.out.write_all(bytes),
-                _ => Ok(()),
+                Item::Gap { bytes } => {
+                    self.missing += u64::from(bytes);
+                    Ok(())
+                }
+                Item::Fin | Item::Reset => Ok(()),
             };
+        }
+        for origin in self.origin.drain(..) {
+            writeln!(self.out, "[{origin}]")?;
         }
         if self.from.is_none() {
             writeln!(self.out, "TCP {}: {} ↔ {}", said.place.number, said.place.client, said.place.server)?;
@@ -143,7 +167,7 @@ impl<W: Write> Printer<W> {
             },
             Item::Gap { bytes } => {
                 self.offsets[from as usize] += u64::from(bytes);
-                self.remark(from, format_args!("{bytes} bytes are missing here"))
+                self.remark(from, format_args!("{} missing here", count(bytes.into(), "byte")))
             }
             Item::Fin => self.remark(from, format_args!("the {from} closes")),
             Item::Reset => self.remark(from, format_args!("reset")),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
 
 use switchboard_encap::capture::Format;
 
@@ -19,12 +20,14 @@ pub(crate) enum Input {
 
 impl Input {
     /// Opens a file, or standard input for `-`.
-    pub(crate) fn open(file: &str) -> Result<Self, Failure> {
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, Failure> {
+        let path = path.as_ref();
+        let file = &*path.to_string_lossy();
         let unreadable = |error| Failure::Read { file: file.to_owned(), error };
         if file == "-" {
             return Self::passing(file, io::stdin().lock());
         }
-        let mut input = File::open(file).map_err(unreadable)?;
+        let mut input = File::open(path).map_err(unreadable)?;
         if !input.metadata().map_err(unreadable)?.is_file() {
             return Self::passing(file, input);
         }

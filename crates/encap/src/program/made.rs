@@ -21,8 +21,6 @@ type Sent = (u64, Row);
 
 /// The rows that frames are made of, in their order.
 pub(crate) struct Rows {
-    /// That the frames are made, and how.
-    pub(crate) origin: String,
     sent: Receiver<Sent>,
     next: Option<Sent>,
     current: Option<Row>,
@@ -71,7 +69,7 @@ pub(crate) fn frames<T>(
     );
     let (from, to) = io::pipe()?;
     let (rows, sent) = mpsc::channel();
-    let rows_read = Rows { origin: origin.clone(), sent, next: None, current: None, carried: 0 };
+    let rows_read = Rows { sent, next: None, current: None, carried: 0 };
     thread::scope(|scope| {
         let maker = scope.spawn(|| make(source, making, settings, plan, to, &origin, &rows));
         let done = read(from, rows_read);

@@ -4,6 +4,7 @@ mod analyze;
 mod build;
 #[cfg(target_os = "linux")]
 mod capture;
+mod capture_file;
 mod chat;
 mod check;
 mod colour;

@@ -1,16 +1,16 @@
 //! `encap show`: the frames of a capture, or one of them layer by layer.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use maud::Markup;
 use serde::Serialize;
-use switchboard_encap::capture::{ReadError, Reader};
 use switchboard_encap::show::{Line, Subject, View, html, text};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
+use super::capture_file::{CaptureFile, safe};
 use super::colour::When;
 use super::failure::Failure;
 use super::input::Input;
@@ -23,12 +23,12 @@ use super::making::{Making, Told};
 /// for it, and each that carries a message begins with its row: row, segment, packet, frame. Such frames are synthesised,
 /// which is said.
 ///
-/// Exit status: 0 if it was shown, 1 if some row of a CSV cannot be carried (each is said on standard error), 3 if a file
-/// cannot be read or written or has no such frame.
+/// Exit status: 0 if it was shown, 1 if some row of a CSV cannot be carried (each is said on standard error), 3 if there is
+/// no such frame, or a file cannot be read as far as that needs or not be written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A capture (pcap or pcapng), or a CSV of messages: its content tells which; - for standard input
-    file: String,
+    file: PathBuf,
     /// Show this frame, by its number in the capture, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
@@ -58,15 +58,17 @@ const EXIT_REFUSED: u8 = 1;
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let name = args.file.to_string_lossy().into_owned();
     match Input::open(&args.file)? {
         Input::Capture(input) if args.making.is_default() => {
-            show(input, None, args)?;
+            show(input, name, None, args)?;
             Ok(ExitCode::SUCCESS)
         }
-        Input::Capture(_) => Err(Failure::NotMade { file: args.file.clone() }),
+        Input::Capture(_) => Err(Failure::NotMade { file: name }),
         Input::Rows(source) => {
-            let mut told = Told::new(&args.file);
-            let shown = made::frames(source, &args.making, &mut told, |from, rows| show(from, Some(rows), args))?;
+            let mut told = Told::new(&name);
+            let read = |from, rows| show(Box::new(from), name, Some(rows), args);
+            let shown = made::frames(source, &args.making, &mut told, read)?;
             let failed = shown.is_none() || told.refused > 0;
             Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
         }
@@ -74,86 +76,63 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// Shows the frames of a capture; `rows` are those that it is being made of.
-fn show(input: impl io::Read, rows: Option<Rows>, args: &Args) -> Result<(), Failure> {
-    let mut capture = Capture::new(input, rows, &args.file)?;
+fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> Result<(), Failure> {
+    let mut capture = Capture { file: CaptureFile::new(input, name)?, first: None, rows };
     match args.frame {
         Some(number) => one(&mut capture, number, args),
         None => all(&mut capture, args),
     }?;
-    capture.say_notes();
-    Ok(())
+    // What is printed is the frames alone: what the reader went past is said elsewhere.
+    let name = capture.file.name();
+    for remark in capture.file.remarks() {
+        eprintln!("encap: {name}: {remark}");
+    }
+    capture.file.finish()
 }
 
 /// A capture's frames, one by one, each with what is known about it.
-struct Capture<'f, R> {
-    file: &'f str,
-    reader: Reader<R>,
+struct Capture {
+    file: CaptureFile,
     first: Option<Timestamp>,
     rows: Option<Rows>,
 }
 
-impl<'f, R: io::Read> Capture<'f, R> {
-    fn new(input: R, rows: Option<Rows>, file: &'f str) -> Result<Self, Failure> {
-        let reader = Reader::new(input).map_err(|error| unreadable(file, error))?;
-        Ok(Self { file, reader, first: None, rows })
+impl Capture {
+    /// The next frame, as far as the file can be read, and what the capture says of itself up to it.
+    fn next(&mut self) -> Option<(Subject<'_>, &[String])> {
+        let packet = self.file.next()?;
+        self.first = self.first.or(packet.time);
+        let mut subject = Subject::captured(&packet, self.first);
+        subject.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&subject));
+        Some((subject, packet.remarks))
     }
-
-    /// That its frames are made, and how, if they are.
-    fn origin(&self) -> Option<String> {
-        self.rows.as_ref().map(|rows| rows.origin.clone())
-    }
-
-    fn next(&mut self) -> Result<Option<Subject<'_>>, Failure> {
-        let packet = self.reader.next_packet().map_err(|error| unreadable(self.file, error))?;
-        Ok(packet.map(|packet| {
-            self.first = self.first.or(packet.time);
-            let mut subject = Subject::captured(&packet, self.first);
-            subject.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&subject));
-            subject
-        }))
-    }
-
-    /// Says on standard error what the reader went past, so that what is printed is the frames alone.
-    fn say_notes(&self) {
-        for note in self.reader.notes().list() {
-            eprintln!("encap: {}: {note}", show::safe(self.file));
-        }
-    }
-}
-
-fn unreadable(file: &str, error: ReadError) -> Failure {
-    Failure::Capture { file: file.to_owned(), error }
 }
 
 /// One frame, in full.
-fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Result<(), Failure> {
-    let origin = capture.origin();
-    let origin = origin.as_deref();
-    let mut frames = 0;
-    while let Some(subject) = capture.next()? {
+fn one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
+    let (file, mut frames) = (capture.file.name(), 0);
+    while let Some((subject, remarks)) = capture.next() {
         frames = subject.number;
         if frames == number {
-            let view = View::new(&subject);
+            let (origin, view) = (safe(remarks), View::new(&subject));
             return if let Some(out) = &args.html {
-                let title = format!("Frame {number} of {}", show::safe(&args.file));
-                write_page(out, &title, origin, &html::frame(&view))
+                write_page(out, &format!("Frame {number} of {file}"), &origin, &html::frame(&view))
             } else if args.json {
-                print(&json(args, origin, Contents::Frame(&view))?)
+                print(&json(&file, &origin, Contents::Frame(&view))?)
             } else {
-                print(&(said(origin) + &text::frame(&view, options(args))))
+                print(&(said(&origin) + &text::frame(&view, options(args))))
             };
         }
     }
-    Err(Failure::NoSuchFrame { file: args.file.clone(), number, frames })
+    capture.file.finish()?;
+    Err(Failure::NoSuchFrame { file, number, frames })
 }
 
 /// The first frames, one a line; on a page, each in full below.
-fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Failure> {
-    let origin = capture.origin();
-    let origin = origin.as_deref();
+fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
     let limit = args.limit as usize;
     let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
-    while let Some(subject) = capture.next()? {
+    while let Some((subject, _)) = capture.next() {
         if lines.len() == limit {
             more = true;
             break;
@@ -163,17 +142,24 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
             articles.push(html::folded(&View::new(&subject)));
         }
     }
+    let (file, origin) = (capture.file.name(), capture.file.origin());
     if let Some(out) = &args.html {
-        let title = format!("Frames of {}", show::safe(&args.file));
-        return write_page(out, &title, origin, &html::list(&lines, &articles, more));
+        return write_page(out, &format!("Frames of {file}"), &origin, &html::list(&lines, &articles, more));
     }
     if args.json {
-        return print(&json(args, origin, Contents::Frames { frames: &lines, more })?);
+        return print(&json(&file, &origin, Contents::Frames { frames: &lines, more })?);
     }
-    let file = show::safe(&args.file);
-    let more = if more { format!("more follow: --limit {} lists twice as many; ", 2 * limit) } else { String::new() };
-    let hint = format!("{more}encap show {file} --frame N shows one in full\n");
-    print(&(said(origin) + &text::list(&lines, options(args)) + &hint))
+    let more = if more {
+        format!(
+            "more follow: --limit {} {}; ",
+            (2 * limit).max(1),
+            if limit == 0 { "lists one" } else { "lists twice as many" }
+        )
+    } else {
+        String::new()
+    };
+    let hint = format!("{more}encap show {} --frame N shows one in full\n", show::safe(&args.file.to_string_lossy()));
+    print(&(said(&origin) + &text::list(&lines, options(args)) + &hint))
 }
 
 /// What is printed as JSON.
@@ -187,16 +173,14 @@ enum Contents<'a> {
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
-    /// That the frames were made, and how.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    synthesised: Option<&'a str>,
+    /// What the capture says of itself: that its frames were made, say, and how.
+    origin: &'a [String],
     #[serde(flatten)]
     contents: Contents<'a>,
 }
 
-fn json(args: &Args, synthesised: Option<&str>, contents: Contents<'_>) -> Result<String, Failure> {
-    let json = Json { file: &show::safe(&args.file), synthesised, contents };
-    Ok(serde_json::to_string(&json).map_err(io::Error::from)? + "\n")
+fn json(file: &str, origin: &[String], contents: Contents<'_>) -> Result<String, Failure> {
+    Ok(serde_json::to_string(&Json { file, origin, contents }).map_err(io::Error::from)? + "\n")
 }
 
 fn options(args: &Args) -> text::Options {
@@ -212,14 +196,14 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// That frames were made, where they were, as the first paragraph.
-fn said(origin: Option<&str>) -> String {
-    origin.map_or_else(String::new, |origin| format!("{origin}\n\n"))
+/// What the capture says of itself, as the first paragraph.
+fn said(origin: &[String]) -> String {
+    if origin.is_empty() { String::new() } else { origin.join("\n") + "\n\n" }
 }
 
-fn write_page(out: &Path, title: &str, origin: Option<&str>, body: &Markup) -> Result<(), Failure> {
+fn write_page(out: &Path, title: &str, origin: &[String], body: &Markup) -> Result<(), Failure> {
     let body = maud::html! {
-        @if let Some(origin) = origin { p { strong { (origin) } } }
+        @for origin in origin { p { strong { (origin) } } }
         (body)
     };
     let page = html::page(title, &body).into_string();

@@ -79,8 +79,10 @@ impl<'a> CloseUp<'a> {
         let place = place.filter(|place| {
             self.conversation.is_some_and(|c| (c.transport, c.number) == (place.transport, place.number))
         });
-        if let (Some(place), Some(trail), Some(diagrams)) = (&place, &mut self.trail, &mut self.diagrams) {
-            diagrams.segment(&trail.step(packet.number, packet.time, &frame, place));
+        if let (Some(place), Some(trail), Some(diagrams)) = (&place, &mut self.trail, &mut self.diagrams)
+            && let Some(whole) = self.analyzer.whole(frame)
+        {
+            diagrams.segment(&trail.step(packet.number, packet.time, &whole, place));
         }
         let merit = match (self.wanted_frame, &place) {
             (Some(wanted), _) if wanted != packet.number => return,

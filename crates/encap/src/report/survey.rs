@@ -19,8 +19,10 @@ pub struct Findings {
     pub format: Format,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
-    /// What its last section says of itself.
+    /// What its last section says of where it was made.
     pub section: Section,
+    /// What its sections remark on themselves, each remark once.
+    pub remarks: Vec<String>,
     /// Packets of sections that say that they were made, not captured, and what the first of these sections says.
     pub synthesised: Option<(u64, String)>,
     /// What there was as a whole.
@@ -138,6 +140,7 @@ impl Survey {
             format: reader.format(),
             interfaces: reader.interfaces().to_vec(),
             section: reader.section().clone(),
+            remarks: reader.remarks().to_vec(),
             synthesised: self.synthesised,
             totals,
             listed,

@@ -167,7 +167,7 @@ impl Summed<'_> {
                     self.reason(found, expected)
                 ),
             ),
-            Checksum::Partial => ("partial", partial(found)),
+            Checksum::Partial => ("partial", self.partial(found)),
             Checksum::Zeroed(zeroed) => ("zeroed", why_zero(zeroed, expected)),
             Checksum::Uncheckable(why) => ("uncheckable", why_not(why).into()),
         };
@@ -202,23 +202,12 @@ impl Summed<'_> {
 
     /// What common fault gives just this wrong sum.
     fn reason(&self, found: u16, expected: u16) -> &'static str {
-        let without_length = self.pseudo.map(|pseudo| match pseudo {
-            PseudoHeader::V4 { source, destination, protocol, .. } => {
-                PseudoHeader::V4 { source, destination, protocol, length: 0 }
-            }
-            PseudoHeader::V6 { source, destination, protocol, .. } => {
-                PseudoHeader::V6 { source, destination, protocol, length: 0 }
-            }
-        });
         let without_pseudo = self.pseudo.is_some().then(|| {
             let mut header = self.header.to_vec();
             header[self.at..self.at + 2].fill(0);
             checksum::worked(&[&header, self.payload]).checksum
         });
-        if without_length.is_some_and(|pseudo| pseudo.sum().folded() == found) {
-            "it is the sum of the pseudo header with a length of 0, left for a network card that cuts large segments and \
-             finishes each piece (segmentation offload)"
-        } else if without_pseudo == Some(found) {
+        if without_pseudo == Some(found) {
             "it is the sum without the pseudo header, which its sender forgot"
         } else if found == !expected {
             "its sender forgot the complement at the end"
@@ -231,14 +220,16 @@ impl Summed<'_> {
             "bytes were changed after it was made: on the way, or by whoever made the frame; offload would have left zero"
         }
     }
-}
 
-fn partial(found: u16) -> String {
-    format!(
-        "The field holds {found:#06x}, the folded sum of the pseudo header alone, not complemented: the frame was captured \
-         before the network card would have finished it (checksum offload), or on loopback, where nobody does. \
-         It is no fault."
-    )
+    fn partial(&self, found: u16) -> String {
+        let is_whole = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
+        let length = if is_whole { "" } else { " with a length of 0, for a card that cuts large segments itself" };
+        format!(
+            "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, not complemented: the frame \
+             was captured before the network card would have finished it (checksum offload), or on loopback, where nobody \
+             does. It is no fault."
+        )
+    }
 }
 
 fn why_zero(zeroed: Zeroed, expected: u16) -> String {

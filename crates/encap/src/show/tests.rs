@@ -106,7 +106,7 @@ fn each_state_of_a_checksum_is_said_and_worked() {
         (right, "valid", "what the sum comes to"),
         (0, "zeroed", "left to the network card"),
         (pseudo(34).sum().folded(), "partial", "checksum offload"),
-        (pseudo(0).sum().folded(), "wrong", "segmentation offload"),
+        (pseudo(0).sum().folded(), "partial", "a card that cuts large segments"),
         (unpseudo, "wrong", "which its sender forgot"),
         (!right, "wrong", "forgot the complement"),
         (right.swap_bytes(), "wrong", "wrong order"),

@@ -10,7 +10,7 @@ mod issue;
 mod layer;
 mod walk;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 pub use issue::{Issue, Trouble};
 pub use layer::{Layer, LayerKind};
@@ -178,7 +178,7 @@ impl<'a> Frame<'a> {
         self.outline.network.map(|_| self.outline.protocol)
     }
 
-    /// From where to where, if it holds an IP packet.
+    /// From where to where, if it holds an IP packet: to where it ends, if a routing header of IPv6 says so.
     #[must_use]
     #[inline]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
@@ -188,8 +188,17 @@ impl<'a> Frame<'a> {
             Some((packet.source().into(), packet.destination().into()))
         } else {
             let packet = ipv6::Packet::new_checked(bytes).ok()?;
-            Some((packet.source().into(), packet.destination().into()))
+            let routed = if self.outline.routed_onward { self.final_destination() } else { None };
+            let destination = routed.unwrap_or_else(|| packet.destination());
+            Some((packet.source().into(), destination.into()))
         }
+    }
+
+    /// Where a packet ends that is still on its way through a routing header.
+    #[cold]
+    fn final_destination(&self) -> Option<Ipv6Addr> {
+        let routing = self.layers().into_iter().find(|layer| layer.kind == LayerKind::Routing)?;
+        Extension::new_checked(ExtensionKind::Routing, self.layer_bytes(&routing)).ok()?.final_destination()
     }
 
     /// The IPv4 packet that it holds.

@@ -34,7 +34,7 @@ const TOTAL_LENGTH: Range<usize> = 2..4;
 const IDENTIFICATION: Range<usize> = 4..6;
 const FLAGS_OFFSET: Range<usize> = 6..8;
 const TIME_TO_LIVE: Range<usize> = 8..9;
-const PROTOCOL: Range<usize> = 9..10;
+pub(crate) const PROTOCOL: Range<usize> = 9..10;
 const CHECKSUM: Range<usize> = 10..12;
 const SOURCE: Range<usize> = 12..16;
 const DESTINATION: Range<usize> = 16..20;
@@ -251,8 +251,8 @@ impl<'a> Packet<'a> {
         let (df, mf) = (self.dont_fragment(), self.more_fragments());
         let df_meaning = if df { "don't fragment: routers drop it rather than cut it" } else { "may be fragmented" };
         f.bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
-        f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), if mf { "more fragments follow" } else { "the last fragment" });
         let offset = self.fragment_offset();
+        f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
         f.bits("Fragment Offset", FLAGS_OFFSET, 3..16, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
         f.whole("Time to Live", TIME_TO_LIVE, self.time_to_live(), "routers that it may still pass");
         f.whole("Protocol", PROTOCOL, self.protocol(), or_unknown(self.protocol().name()));
@@ -267,12 +267,27 @@ impl<'a> Packet<'a> {
     }
 }
 
+pub(super) const fn more_fragments_meaning(more: bool, offset: u32) -> &'static str {
+    match (more, offset) {
+        (true, _) => "more fragments follow",
+        (false, 0) => "not a fragment",
+        (false, _) => "the last fragment",
+    }
+}
+
 pub(super) const fn ecn_meaning(traffic_class: u8) -> &'static str {
     match traffic_class & 3 {
         0 => "the sender does not take part in congestion notification",
         3 => "congestion experienced: a router was filling up",
         _ => "the sender takes part in congestion notification",
     }
+}
+
+/// Makes a fragment's header that of the whole packet, but for its checksum.
+pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
+    put(header, TOTAL_LENGTH, &total_len.to_be_bytes());
+    let flags = u16_at(header, FLAGS_OFFSET) & DONT_FRAGMENT;
+    put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
 /// An IPv4 header without options, to be written.

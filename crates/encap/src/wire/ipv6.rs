@@ -19,15 +19,15 @@ use std::ops::Range;
 use super::bytes::{array_at, put, u16_at, u32_at};
 use super::checksum::PseudoHeader;
 use super::fields::{Fields, hex, or_unknown};
-use super::ipv4::ecn_meaning;
+use super::ipv4::{ecn_meaning, more_fragments_meaning};
 use super::{Field, HeaderError, IpProtocol};
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 40;
 
 const VERSION_CLASS_FLOW: Range<usize> = 0..4;
-const PAYLOAD_LENGTH: Range<usize> = 4..6;
-const NEXT_HEADER: Range<usize> = 6..7;
+pub(crate) const PAYLOAD_LENGTH: Range<usize> = 4..6;
+pub(crate) const NEXT_HEADER: Range<usize> = 6..7;
 const HOP_LIMIT: Range<usize> = 7..8;
 const SOURCE: Range<usize> = 8..24;
 const DESTINATION: Range<usize> = 24..40;
@@ -242,6 +242,22 @@ impl<'a> Extension<'a> {
         (self.kind == ExtensionKind::Routing).then(|| self.bytes[3])
     }
 
+    /// Of a routing header with routers still to be visited: where the packet ends. That is the last of the list (RFC 5095;
+    /// of the one address in RFC 6275 §6.4), and the first in a segment routing header, which lists them backwards (RFC 8754
+    /// §2).
+    #[must_use]
+    pub fn final_destination(&self) -> Option<Ipv6Addr> {
+        const ADDRESSES: usize = 8;
+        self.segments_left().filter(|left| *left > 0)?;
+        let at = match self.bytes[2] {
+            0 | 2 => self.bytes.len().checked_sub(16).filter(|at| *at >= ADDRESSES)?,
+            4 => ADDRESSES,
+            _ => return None,
+        };
+        let address: [u8; 16] = self.bytes.get(at..at + 16)?.try_into().ok()?;
+        Some(address.into())
+    }
+
     /// Of a hop-by-hop header: the payload length of a jumbogram (RFC 2675 §2).
     #[must_use]
     pub fn jumbo_payload_len(&self) -> Option<u32> {
@@ -269,7 +285,7 @@ impl<'a> Extension<'a> {
         if let (Some((offset, more)), Some(id)) = (self.fragment(), self.identification()) {
             f.whole("Reserved", 1..2, self.bytes[1], "");
             f.bits("Fragment Offset", 2..4, 0..13, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
-            f.bits("M", 2..4, 15..16, u8::from(more), if more { "more fragments follow" } else { "the last fragment" });
+            f.bits("M", 2..4, 15..16, u8::from(more), more_fragments_meaning(more, offset));
             f.whole("Identification", 4..8, format_args!("{id:#010x}"), "the same in all fragments of one packet");
             return f.done();
         }

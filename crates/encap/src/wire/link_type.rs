@@ -16,6 +16,10 @@ impl LinkType {
     pub const ETHERNET: Self = Self(1);
     /// An IPv4 or IPv6 packet, with nothing before it.
     pub const RAW: Self = Self(101);
+    /// The same, by the number that it has in most systems and, in files that were written without care, on disk.
+    pub const RAW_BSD: Self = Self(12);
+    /// The same, by its number in OpenBSD.
+    pub const RAW_OPENBSD: Self = Self(14);
     /// OpenBSD loopback: as [`LinkType::NULL`], in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux "cooked" capture.
@@ -33,13 +37,13 @@ impl fmt::Display for LinkType {
         let name = match *self {
             Self::NULL => "NULL",
             Self::ETHERNET => "ETHERNET",
-            Self::RAW => "RAW",
+            Self::RAW | Self::RAW_BSD | Self::RAW_OPENBSD => "RAW",
             Self::LOOP => "LOOP",
             Self::LINUX_SLL => "LINUX_SLL",
             Self::IPV4 => "IPV4",
             Self::IPV6 => "IPV6",
             Self::LINUX_SLL2 => "LINUX_SLL2",
-            Self(other) => return write!(f, "LINKTYPE {other}"),
+            Self(other) => return write!(f, "{other}"),
         };
         f.pad(name)
     }

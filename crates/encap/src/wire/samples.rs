@@ -219,6 +219,59 @@ fn ip_lengths_that_lie() {
 }
 
 #[test]
+fn the_reason_of_a_field_holds_where_the_field_does_not() {
+    let meaning = |packet: &[u8], kind: LayerKind, name: &str| {
+        let frame = parse(LinkType::RAW, packet);
+        let layer = frame.layers().into_iter().find(|layer| layer.kind == kind).expect("it is there");
+        let fields = frame.fields(&layer);
+        fields.iter().find(|field| field.name == name).expect("it is there").meaning.clone()
+    };
+    for (length, expected) in
+        [(0, "less than its own header"), (4, "less than the 8"), (13, "8 of header, 5 of payload")]
+    {
+        let mut packet = udp_packet(b"hello");
+        packet[25] = length;
+        let found = meaning(&packet, LayerKind::Udp, "Length");
+        assert!(found.contains(expected) && !found.contains('-'), "given {length}: {found}");
+    }
+    let mut packet = udp_packet(b"hello");
+    assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "not a fragment");
+    packet[7] = 1;
+    assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "the last fragment");
+    let mut segment = bytes(NPCAP_DATA)[4..].to_vec();
+    segment[33] = Flags::RST.bits().to_be_bytes()[1];
+    assert!(meaning(&segment, LayerKind::Tcp, "Sequence Number").contains("the reset is ignored"));
+}
+
+#[test]
+fn raw_packets_by_their_other_numbers() {
+    for link_type in [LinkType(12), LinkType(14), LinkType::RAW] {
+        assert_eq!(troubles(&parse(link_type, &udp_packet(b"hello"))), [], "{link_type:?}");
+        assert_eq!(link_type.to_string(), "RAW");
+    }
+    assert_eq!(Trouble::UnknownLinkType(LinkType(147)).to_string(), "link type 147 is not read here");
+}
+
+#[test]
+fn where_a_packet_ends_that_visits_routers() {
+    // Two routers still to be visited, fd00::2 and fd00::3 at last; in a segment routing header, the other way round.
+    let routed = |kind: u8, left: u8| {
+        bytes(&format!(
+            "60000000 0030 2b 40 fd000000000000000000000000000001 fd0000000000000000000000000000ff
+             11 04 {kind:02x} {left:02x} 00000000 fd000000000000000000000000000002 fd000000000000000000000000000003
+             1388 1389 0008 0000"
+        ))
+    };
+    for (kind, left, expected) in
+        [(0, 2, "fd00::3"), (2, 1, "fd00::3"), (4, 2, "fd00::2"), (0, 0, "fd00::ff"), (9, 1, "fd00::ff")]
+    {
+        let packet = routed(kind, left);
+        let (_, destination) = parse(LinkType::RAW, &packet).addresses().expect("they are there");
+        assert_eq!(destination.to_string(), expected, "type {kind}, {left} left");
+    }
+}
+
+#[test]
 fn udp_lengths_that_lie() {
     let table = [
         (0, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),

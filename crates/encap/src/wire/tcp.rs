@@ -167,8 +167,10 @@ impl<'a> Segment<'a> {
         f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
         let seq = if flags.contains(Flags::SYN) {
             "the initial one: the first byte of data will have the next"
+        } else if flags.contains(Flags::RST) {
+            "one that its receiver expects: otherwise the reset is ignored"
         } else {
-            "the number of the first byte of data"
+            "the number of the first byte of data, if any"
         };
         f.whole("Sequence Number", SEQUENCE_NUMBER, self.seq(), seq);
         let ack = match (flags.contains(Flags::ACK), self.ack()) {

@@ -85,7 +85,8 @@ impl<'a> Datagram<'a> {
         f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
         f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
         let length = match self.len_field() {
-            0 => "a jumbogram: the packet around it says the length".into(),
+            0 => "in a jumbogram, the packet around it says the length; in any other, less than its own header".into(),
+            n if usize::from(n) < HEADER_LEN => format!("less than the {HEADER_LEN} of its own header"),
             n => format!("8 of header, {} of payload", i32::from(n) - 8),
         };
         f.whole("Length", LENGTH, self.len_field(), length);

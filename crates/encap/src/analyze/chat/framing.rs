@@ -8,8 +8,12 @@ use crate::time::Timestamp;
 /// What of a direction is kept until its framing is known, and the longest line, in bytes. A longer one is cut there.
 const UNFINISHED_MAX_BYTES: usize = 64 * 1024;
 
-/// What was said without LF and is followed by nothing for so long is a message: nobody who sends lines
-/// writes half of one and then waits.
+/// Segments of a direction that are kept apart until its framing is known. That many without LF are messages.
+const UNFINISHED_MAX_SEGMENTS: usize = 256;
+
+/// What was said without LF and is followed by nothing for so long may be a message: nobody who sends lines writes half of
+/// one and then waits. But networks and programs pause where they like: where lines were seen, it is half a line if a LF
+/// comes after all.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// How a direction parts its messages.
@@ -38,9 +42,20 @@ pub struct Message {
 #[derive(Debug, Default)]
 pub struct Lines {
     framing: Option<Framing>,
-    /// Segments that are no whole line yet.
-    unfinished: Vec<Message>,
-    unfinished_bytes: usize,
+    /// What is no whole line yet.
+    unfinished: Vec<u8>,
+    /// The segments that brought it: all of them until the framing is known, then those before which it was quiet.
+    segments: Vec<Segment>,
+    /// When the last of them came.
+    last: Option<Timestamp>,
+}
+
+/// Where the bytes of a segment begin in what is unfinished.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    start: usize,
+    frame: u64,
+    time: Option<Timestamp>,
 }
 
 impl Lines {
@@ -50,15 +65,20 @@ impl Lines {
         self.framing
     }
 
+    /// What is kept because no message is complete by it, in bytes of memory.
+    #[must_use]
+    pub const fn unfinished_bytes(&self) -> usize {
+        self.unfinished.capacity() + self.segments.capacity() * size_of::<Segment>()
+    }
+
     /// Takes what a segment brought, and gives out the messages that are complete by it.
     pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], give: &mut dyn FnMut(Message)) {
         let whole = |bytes: &[u8]| Message { frame, time, bytes: bytes.to_vec(), is_unfinished: false };
+        if self.framing.is_none() && self.was_quiet(time) {
+            self.end_with_segments(give);
+        }
         if self.framing == Some(Framing::Segments) {
             return give(whole(bytes.strip_suffix(b"\n").unwrap_or(bytes)));
-        }
-        if self.was_quiet(time) {
-            self.end_with_segments(give);
-            return self.push(frame, time, bytes, give);
         }
         let mut rest = bytes;
         while let Some(at) = memchr::memchr(b'\n', rest) {
@@ -70,10 +90,13 @@ impl Lines {
             give(message);
         }
         if !rest.is_empty() {
-            self.unfinished_bytes += rest.len();
-            self.unfinished.push(whole(rest));
+            if self.framing.is_none() || self.segments.is_empty() || self.was_quiet(time) {
+                self.segments.push(Segment { start: self.unfinished.len(), frame, time });
+            }
+            self.unfinished.extend_from_slice(rest);
+            self.last = time;
         }
-        if self.unfinished_bytes > UNFINISHED_MAX_BYTES {
+        if self.unfinished.len() > UNFINISHED_MAX_BYTES || self.segments.len() > UNFINISHED_MAX_SEGMENTS {
             self.end(time, give);
         }
     }
@@ -86,9 +109,12 @@ impl Lines {
     }
 
     /// Nothing more comes, or bytes are missing: gives out what is unfinished.
-    pub fn end(&mut self, time: Option<Timestamp>, give: &mut dyn FnMut(Message)) {
-        if self.framing != Some(Framing::Lines) || self.was_quiet(time) {
-            return self.end_unfinished(give);
+    pub fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(Message)) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        if self.framing.is_none() || self.segments.len() > 1 || self.was_quiet(now) {
+            return self.end_with_segments(give);
         }
         if let Some(mut message) = self.take_unfinished() {
             message.is_unfinished = true;
@@ -96,32 +122,28 @@ impl Lines {
         }
     }
 
-    fn end_unfinished(&mut self, give: &mut dyn FnMut(Message)) {
-        if !self.unfinished.is_empty() {
-            self.end_with_segments(give);
-        }
-    }
-
     /// Whether what is unfinished stood for long before `now`.
     fn was_quiet(&self, now: Option<Timestamp>) -> bool {
-        let last = self.unfinished.last().and_then(|message| message.time);
+        let last = self.last.filter(|_| !self.unfinished.is_empty());
         now.zip(last).and_then(|(now, last)| now.since(last)).is_some_and(|quiet| quiet >= QUIET)
     }
 
     /// What is unfinished is messages, and what comes is, too.
     fn end_with_segments(&mut self, give: &mut dyn FnMut(Message)) {
         self.framing = Some(Framing::Segments);
-        self.unfinished_bytes = 0;
-        self.unfinished.drain(..).for_each(give);
+        let (bytes, segments) = (mem::take(&mut self.unfinished), mem::take(&mut self.segments));
+        let ends = segments.iter().skip(1).map(|next| next.start).chain([bytes.len()]);
+        for (&Segment { start, frame, time }, end) in segments.iter().zip(ends) {
+            give(Message { frame, time, bytes: bytes[start..end].to_vec(), is_unfinished: false });
+        }
     }
 
-    /// The unfinished line, put together.
+    /// The unfinished line.
     fn take_unfinished(&mut self) -> Option<Message> {
-        self.unfinished_bytes = 0;
-        let mut pieces = mem::take(&mut self.unfinished).into_iter();
-        let mut message = pieces.next()?;
-        pieces.for_each(|piece| message.bytes.extend_from_slice(&piece.bytes));
-        Some(message)
+        let bytes = mem::take(&mut self.unfinished);
+        let &Segment { frame, time, .. } = self.segments.first()?;
+        self.segments.clear();
+        Some(Message { frame, time, bytes, is_unfinished: false })
     }
 }
 
@@ -156,6 +178,9 @@ mod tests {
             (&["User1", "answered", "User2: hi", "User2: you"], &["User1", "User2: hi", "User2: you"], segments),
             (&["User1", "answered", "User2: hi\n"], &["User1", "User2: hi"], segments),
             (&["Welcome\n", "[a] hi", "quiet", "[b] you"], &["Welcome", "[a] hi", "[b] you"], segments),
+            (&["WELCOME\n", "RE", "quiet", "GISTER_OK", "quiet", " Noy\n"], &["WELCOME", "REGISTER_OK Noy"], lines),
+            (&["REGISTER Noy\nMSG half ", "quiet", "a line\n"], &["REGISTER Noy", "MSG half a line"], lines),
+            (&["User1", "quiet", "User2: hi", "User2: you"], &["User1", "User2: hi", "User2: you"], segments),
             (&["User1", "User2: hi"], &["User1", "User2: hi"], segments),
         ];
         for (given, expected, framing) in table {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
-use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, commands, line};
+use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, Username, commands, line};
 
 use super::{Spelling, parse_line_reply, word};
 use crate::analyze::Side;
@@ -46,6 +46,24 @@ pub enum Violation {
         /// What waits.
         asked: &'static str,
     },
+    /// An answer about another name.
+    #[error("{said} of \"{name}\", but \"{asked}\" was asked for")]
+    OtherName {
+        /// What was said.
+        said: Cow<'static, str>,
+        /// The name in it.
+        name: String,
+        /// The name that was asked for.
+        asked: String,
+    },
+    /// An error that what was asked cannot have.
+    #[error("{said} does not answer {asked}: it cannot fail so")]
+    OtherError {
+        /// What was said.
+        said: Cow<'static, str>,
+        /// What was asked.
+        asked: &'static str,
+    },
     /// Before the name was taken.
     #[error("{said} before REGISTER_OK: the session has no name yet")]
     NotRegistered {
@@ -81,17 +99,45 @@ pub enum Violation {
     WelcomeToNobody(String),
 }
 
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Request {
+    verb: &'static str,
+    /// The name that it asks for.
+    name: Option<String>,
+}
+
+/// What stands for the verb of a line that has none.
+const NO_REQUEST: &str = "a line that is no request";
+
+impl Request {
+    /// Whether it may fail so (`protocol.md` §4.3). What is wrong with a line is told of any that is no request; of a
+    /// request, only that its line was too long, as blanks count.
+    fn may_fail(&self, code: Code) -> bool {
+        let codes: &[Code] = match self.verb {
+            "REGISTER" => &[Code::NameTaken, Code::AlreadyRegistered],
+            "CONNECT" => &[Code::NotRegistered, Code::UserNotFound, Code::SelfConnect, Code::UserBusy],
+            "MSG" => &[Code::NotRegistered, Code::NotConnected],
+            "DISCONNECT" => &[Code::NotRegistered],
+            NO_REQUEST => {
+                &[Code::InvalidText, Code::MissingArgument, Code::TextTooLong, Code::InvalidName, Code::UnknownCommand]
+            }
+            _ => &[],
+        };
+        code == Code::LineTooLong || codes.contains(&code)
+    }
+}
+
 /// A session, as far as its lines tell.
 #[derive(Debug)]
 pub struct Session {
     dialect: Dialect,
-    /// The name that it asked for, and the one that it has.
-    asked: Option<String>,
+    /// The name that it has.
     name: Option<String>,
     /// The peer of its chat.
     peer: Option<String>,
-    /// Verbs that wait for their answers.
-    pending: VecDeque<&'static str>,
+    /// What waits for its answer.
+    pending: VecDeque<Request>,
     is_welcome: bool,
     /// Lines of the client so far.
     n_client_lines: u64,
@@ -106,7 +152,6 @@ impl Session {
     pub fn new(dialect: Dialect, from_start: bool) -> Self {
         Self {
             dialect,
-            asked: None,
             name: None,
             peer: None,
             pending: VecDeque::new(),
@@ -172,26 +217,23 @@ impl Session {
             }
             Dialect::Line => line::parse(text.as_bytes(), TEXT_MAX_BYTES),
         };
-        let (turn, verb) = match read {
+        let (turn, verb, name) = match read {
             Ok(None) => return Turn::Blank,
             Ok(Some(command)) => {
-                let verb = match &command {
-                    Command::Register { name } => {
-                        self.asked = Some(name.as_str().to_owned());
-                        "REGISTER"
-                    }
-                    Command::Connect { .. } => "CONNECT",
-                    Command::Msg { .. } | Command::Tell { .. } => "MSG",
-                    Command::Disconnect => "DISCONNECT",
-                    Command::Ping => "PING",
-                    Command::Who => "WHO",
+                let (verb, name) = match &command {
+                    Command::Register { name } => ("REGISTER", Some(name.as_str().to_owned())),
+                    Command::Connect { to } => ("CONNECT", Some(to.clone().into_owned())),
+                    Command::Msg { .. } | Command::Tell { .. } => ("MSG", None),
+                    Command::Disconnect => ("DISCONNECT", None),
+                    Command::Ping => ("PING", None),
+                    Command::Who => ("WHO", None),
                 };
-                (Turn::Asks(command), verb)
+                (Turn::Asks(command), verb, name)
             }
-            Err(error) => (Turn::Fails(error), "a line that is no request"),
+            Err(error) => (Turn::Fails(error), NO_REQUEST, None),
         };
         if self.pending.len() < PENDING_MAX {
-            self.pending.push_back(verb);
+            self.pending.push_back(Request { verb, name });
         } else {
             self.is_judged = false;
         }
@@ -259,18 +301,33 @@ impl Session {
             }
         };
         let said = || word(reply);
-        match self.pending.pop_front() {
-            None if needed.is_empty() => Some(Violation::Unasked { said: said(), needed: "request" }),
-            None => Some(Violation::Unasked { said: said(), needed }),
-            Some(asked) if !needed.is_empty() && asked != needed => {
-                self.pending.push_front(asked);
-                if self.pending.contains(&needed) {
+        let Some(request) = self.pending.pop_front() else {
+            let needed = if needed.is_empty() { "request" } else { needed };
+            return Some(Violation::Unasked { said: said(), needed });
+        };
+        let asked = request.verb;
+        match reply {
+            Reply::Error { code, .. } if !request.may_fail(*code) => {
+                Some(Violation::OtherError { said: said(), asked })
+            }
+            _ if !needed.is_empty() && asked != needed => {
+                self.pending.push_front(request);
+                if self.pending.iter().any(|pending| pending.verb == needed) {
                     Some(Violation::WrongAnswer { said: said(), asked })
                 } else {
                     Some(Violation::Unasked { said: said(), needed })
                 }
             }
-            Some(_) => None,
+            Reply::RegisterOk { name } | Reply::ConnectOk { name } => {
+                // A name is shown as its owner typed it, and found in any spelling.
+                let is_meant = |asked: &str| match reply {
+                    Reply::ConnectOk { .. } => is_same_name(asked, name),
+                    _ => asked == name,
+                };
+                let asked = request.name.filter(|asked| !is_meant(asked))?;
+                Some(Violation::OtherName { said: said(), name: name.clone().into_owned(), asked })
+            }
+            _ => None,
         }
     }
 
@@ -335,6 +392,15 @@ impl Session {
     }
 }
 
+/// Whether two spellings are of one name (`protocol.md` §3.1).
+fn is_same_name(a: &str, b: &str) -> bool {
+    let folded = |name: &str| {
+        let mut folded = String::new();
+        Username::fold_into(name, &mut folded).map(|()| folded)
+    };
+    a == b || folded(a).is_ok_and(|a| folded(b).as_ref() == Ok(&a))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,11 +417,17 @@ mod tests {
         })
     }
 
-    const GOOD: [&str; 16] = [
+    const GOOD: [&str; 22] = [
         "< WELCOME",
+        "> CONNECT Elias",
+        "< ERROR NOT_REGISTERED",
+        "> REGISTER N,y",
+        "< ERROR INVALID_NAME",
+        "> WHO",
+        "< ERROR LINE_TOO_LONG",
         "> REGISTER Noy",
         "< REGISTER_OK Noy",
-        "> CONNECT Elias",
+        "> CONNECT eLIAS",
         "< CONNECT_OK Elias",
         "> MSG hi",
         "> PING",
@@ -391,6 +463,13 @@ mod tests {
             ),
             (&["< WELCOME"], "WELCOME again: it begins a session"),
             (&["> REGISTER Noy", "< REGISTER_OK Noy"], "a name is given to a session that has one"),
+            (&["> CONNECT Elias", "< CONNECT_OK Eva"], "CONNECT_OK of \"Eva\", but \"Elias\" was asked for"),
+            (&["> CONNECT Elias", "< ERROR NAME_TAKEN"], "ERROR NAME_TAKEN does not answer CONNECT: it cannot fail so"),
+            (&["> PING", "< ERROR NOT_REGISTERED"], "ERROR NOT_REGISTERED does not answer PING: it cannot fail so"),
+            (
+                &["> PING me", "< ERROR NAME_TAKEN"],
+                "ERROR NAME_TAKEN does not answer a line that is no request: it cannot fail so",
+            ),
             (&["< hello"], "no line of a server of this dialect"),
             (&["< ERROR NOT_CONNECTED"], "ERROR NOT_CONNECTED answers request, but no request waits for its answer"),
         ];
@@ -399,6 +478,9 @@ mod tests {
             let found = first_violation(Dialect::Commands, &all);
             assert_eq!(found, Some((all.len() - 1, (*expected).to_owned())), "given {dialogue:?}");
         }
+        let other = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK noy"];
+        let expected = (2, "REGISTER_OK of \"noy\", but \"Noy\" was asked for".to_owned());
+        assert_eq!(first_violation(Dialect::Commands, &other), Some(expected));
         let from = ["< WELCOME", "> REGISTER Noy", "< FROM Elias: hi", "< REGISTER_OK Noy"];
         let expected = (2, "FROM before REGISTER_OK: the session has no name yet".to_owned());
         assert_eq!(first_violation(Dialect::Commands, &from), Some(expected));

@@ -1,6 +1,7 @@
 //! The transcript of every chat in a capture: each line with who says it to whom, and whether the protocol allows it.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, hash_map};
 use std::fmt;
 use std::mem;
@@ -9,12 +10,14 @@ use std::time::Duration;
 use switchboard_protocol::{Command, Dialect, Reply, show};
 
 use super::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
-use crate::analyze::event::Events;
+use crate::analyze::event::{Bytes, Events};
 use crate::analyze::{Conversation, Handshake, Item, Listener, Place, ResetCause, Said, Side, Transport};
 use crate::time::Timestamp;
 
 /// Bytes of text that are sorted at once: more, and what came first is given out before all has been heard.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What of all connections is no whole line yet, in bytes of memory: more, and the longest are taken for unfinished.
+const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// What an entry takes beside its text, in bytes.
 const ENTRY_BYTES: usize = 256;
 
@@ -72,6 +75,14 @@ pub struct Verdict {
     pub n_illegal: u64,
 }
 
+impl Verdict {
+    /// Sessions in either dialect.
+    #[must_use]
+    pub const fn sessions(&self) -> u64 {
+        self.n_commands + self.n_line
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (commands, line) = (self.n_commands, self.n_line);
@@ -90,6 +101,7 @@ impl fmt::Display for Verdict {
             writeln!(f, "the server is another program: from frame {frame} on, it words its lines in its own way")?;
         }
         match (&self.illegal, self.n_illegal) {
+            (None, _) if self.sessions() == 0 => Ok(()),
             (None, _) => writeln!(f, "the protocol allows every line of the server"),
             (Some(why), 0) => writeln!(f, "not allowed by the protocol: {why}"),
             (Some(why), more) => writeln!(f, "not allowed by the protocol, first: {why} (and {more} more)"),
@@ -164,7 +176,7 @@ impl Transcript {
             What::Message(message) => message,
             What::Gap(frame, missing) => {
                 self.sessions.get_mut(&number)?.lose();
-                let text = format!("[{missing} bytes of {client} ↔ {server}, from the {from}, are missing here]");
+                let text = format!("[{} of {client} ↔ {server}, from the {from}, missing here]", Bytes(*missing));
                 return Some(remark(*frame, text));
             }
             What::Over { frame, refused, was_silent } => {
@@ -250,6 +262,11 @@ impl Heard {
             What::Gap(frame, _) | What::Over { frame, .. } => *frame,
         }
     }
+
+    /// What it takes, in bytes.
+    fn weight(&self) -> usize {
+        ENTRY_BYTES + if let What::Message(message) = &self.what { message.bytes.capacity() } else { 0 }
+    }
 }
 
 /// What is said over each connection, parted into messages.
@@ -259,16 +276,35 @@ struct Talks {
     heard: Vec<Heard>,
     /// What they take, in bytes.
     bytes: usize,
+    /// What is unfinished, in bytes of memory.
+    unfinished_bytes: usize,
     /// Directions whose messages are parted by LF, and by segments.
     by_lines: u64,
     by_segments: u64,
 }
 
 /// The two directions of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Talk {
+    place: Place,
+    from_start: bool,
     client: Lines,
     server: Lines,
+}
+
+impl Talk {
+    const fn unfinished_bytes(&self) -> usize {
+        self.client.unfinished_bytes() + self.server.unfinished_bytes()
+    }
+
+    /// Gives out what is unfinished.
+    fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(Heard)) {
+        let Self { place, from_start, .. } = *self;
+        for (from, lines) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
+            let place = Place { from, ..place };
+            lines.end(now, &mut |message| give(Heard { place, from_start, what: What::Message(message) }));
+        }
+    }
 }
 
 impl Talks {
@@ -282,14 +318,22 @@ impl Talks {
 
     fn said(&mut self, said: Said<'_>) {
         let Said { place, frame, time, item, from_start } = said;
-        let talk = self.live.entry(place.number).or_default();
+        let (heard, sum) = (&mut self.heard, &mut self.bytes);
+        let mut keep = |one: Heard| {
+            *sum += one.weight();
+            heard.push(one);
+        };
+        let mut give = |from, what| keep(Heard { place: Place { from, ..place }, from_start, what });
+        let talk = self.live.entry(place.number).or_insert_with(|| Talk {
+            place,
+            from_start,
+            client: Lines::default(),
+            server: Lines::default(),
+        });
+        let before = talk.unfinished_bytes();
         let (lines, other) = match place.from {
             Side::Client => (&mut talk.client, &mut talk.server),
             Side::Server => (&mut talk.server, &mut talk.client),
-        };
-        let mut give = |from, what: What| {
-            self.bytes += ENTRY_BYTES + if let What::Message(message) = &what { message.bytes.len() } else { 0 };
-            self.heard.push(Heard { place: Place { from, ..place }, from_start, what });
         };
         match item {
             Item::Data { bytes, .. } => {
@@ -301,6 +345,19 @@ impl Talks {
                 give(place.from, What::Gap(frame, missing));
             }
             Item::Fin | Item::Reset => lines.end(time, &mut |message| give(place.from, What::Message(message))),
+        }
+        self.unfinished_bytes = self.unfinished_bytes - before + talk.unfinished_bytes();
+        if self.unfinished_bytes > UNFINISHED_MAX_BYTES {
+            let mut longest: Vec<_> = self.live.values_mut().filter(|talk| talk.unfinished_bytes() > 0).collect();
+            longest.sort_unstable_by_key(|talk| Reverse((talk.unfinished_bytes(), talk.place.number)));
+            for talk in longest {
+                self.unfinished_bytes -= talk.unfinished_bytes();
+                talk.end(time, &mut keep);
+                self.unfinished_bytes += talk.unfinished_bytes();
+                if self.unfinished_bytes <= UNFINISHED_MAX_BYTES / 2 {
+                    break;
+                }
+            }
         }
     }
 
@@ -320,13 +377,16 @@ impl Talks {
             from_server,
             ..
         } = *conversation;
-        let events = Events::default();
-        let place = Place { transport: Transport::Tcp, number, from: Side::Client, client, server, events };
+        let (events, reset) = (Events::default(), None);
+        let place = Place { transport: Transport::Tcp, number, from: Side::Server, client, server, events, reset };
         let from_start = handshake != Handshake::None;
-        let mut give = |from, what| self.heard.push(Heard { place: Place { from, ..place }, from_start, what });
+        let mut keep = |heard: Heard| {
+            self.bytes += heard.weight();
+            self.heard.push(heard);
+        };
         if let Some(mut talk) = self.live.remove(&number) {
-            talk.client.end(last, &mut |message| give(Side::Client, What::Message(message)));
-            talk.server.end(last, &mut |message| give(Side::Server, What::Message(message)));
+            self.unfinished_bytes -= talk.unfinished_bytes();
+            talk.end(last, &mut keep);
             for framing in [talk.client.framing(), talk.server.framing()] {
                 match framing {
                     Some(Framing::Lines) => self.by_lines += 1,
@@ -337,7 +397,6 @@ impl Talks {
         }
         let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
         let was_silent = from_client.bytes + from_server.bytes == 0;
-        give(Side::Server, What::Over { frame: last_frame, refused, was_silent });
-        self.bytes += ENTRY_BYTES;
+        keep(Heard { place, from_start, what: What::Over { frame: last_frame, refused, was_silent } });
     }
 }

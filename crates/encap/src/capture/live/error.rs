@@ -17,6 +17,9 @@ pub enum LiveError {
     /// The interface is down, or went down.
     #[error("interface {0} is down: `ip link set {0} up` starts it")]
     Down(String),
+    /// The interface was taken away.
+    #[error("interface {0} is gone")]
+    Gone(String),
     /// The buffer is not of a size that the kernel can share.
     #[error("a buffer of {bytes} bytes: it takes at least {least}")]
     BufferTooSmall {

@@ -39,7 +39,7 @@ pub struct Recording<W: Write> {
     live: Live,
     writer: Writer<W>,
     tally: Tally,
-    unflushed: bool,
+    flushed: Tally,
 }
 
 impl<W: Write> Recording<W> {
@@ -55,7 +55,7 @@ impl<W: Write> Recording<W> {
         let about = About { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
         let mut writer = Writer::new(to, Format::Pcapng, about, &[interface])?;
         writer.flush()?;
-        Ok(Self { live, writer, tally: Tally::default(), unflushed: false })
+        Ok(Self { live, writer, tally: Tally::default(), flushed: Tally::default() })
     }
 
     /// The next frame, once it is written, as [`Live::next_frame`] gives it.
@@ -68,7 +68,6 @@ impl<W: Write> Recording<W> {
             original_len: frame.original_len,
             comments: if frame.checksum_offloaded { &[OFFLOADED] } else { &[] },
         })?;
-        self.unflushed = true;
         self.tally.frames += 1;
         self.tally.bytes += u64::from(frame.original_len);
         Ok(Some(frame))
@@ -76,8 +75,9 @@ impl<W: Write> Recording<W> {
 
     /// Hands all that was written to what is written to, so that it can be read.
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        if std::mem::take(&mut self.unflushed) {
+        if self.flushed != self.tally {
             self.writer.flush()?;
+            self.flushed = self.tally;
         }
         Ok(())
     }
@@ -92,6 +92,12 @@ impl<W: Write> Recording<W> {
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// What of that was handed on for sure: so much stands, even if no more can be written.
+    #[must_use]
+    pub const fn flushed(&self) -> Tally {
+        self.flushed
     }
 
     /// How many frames came since the beginning, and how many of them found no room.

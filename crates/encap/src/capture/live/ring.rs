@@ -20,6 +20,9 @@ use super::frame::{Shape, Tag};
 use super::{Live, LiveError, Options, filter};
 use crate::time::Timestamp;
 
+/// An interface that is deleted goes down so long before it is gone, at most.
+const DELETED_WITHIN: Duration = Duration::from_millis(100);
+
 /// The length of a block: room for the longest frame that an interface hands over, and for thousands of short ones.
 const BLOCK_BYTES: u32 = 1024 * 1024;
 
@@ -185,11 +188,18 @@ impl Ring {
         }
         if poll.revents & libc::POLLERR != 0 {
             self.socket_error().map_err(|source| match source.raw_os_error() {
+                Some(libc::ENETDOWN) if self.is_gone() => LiveError::Gone(self.interface.clone()),
                 Some(libc::ENETDOWN) => LiveError::Down(self.interface.clone()),
                 _ => self.io("wait for frames", source),
             })?;
         }
         Ok(ready > 0)
+    }
+
+    /// Whether the interface, which is down, is there no more: what is deleted goes down first.
+    fn is_gone(&self) -> bool {
+        std::thread::sleep(DELETED_WITHIN);
+        matches!(identify(&self.interface), Err(LiveError::NoInterface(_)))
     }
 
     fn socket_error(&self) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use switchboard_protocol::show::safe;
 
-use crate::analyze::LIVE_MAX;
+use crate::analyze::{LIVE_MAX, LIVE_MAX_BYTES};
 use crate::capture::Interface;
 use crate::report::words::{bytes_in_words, count};
 use crate::report::{Findings, Report};
@@ -29,7 +29,7 @@ pub(super) fn origin(findings: &Findings) -> Markup {
                     p { q { (safe(comment)) } }
                 }
             }
-            None => @for comment in &findings.section.comments {
+            None => @for comment in &findings.remarks {
                 p { strong { "Comment of the capture: " } (safe(comment)) }
             }
         }
@@ -68,14 +68,15 @@ pub(super) fn summary(report: &Report) -> Markup {
                     (totals.conversations)
                     @if totals.retired > 0 {
                         "; " (totals.retired) " of them were closed here before their end, as more than " (LIVE_MAX)
-                        " went on at once: what came later of them is another conversation"
+                        " went on at once, or took more than " (LIVE_MAX_BYTES >> 20)
+                        " MiB: what came later of them is another conversation"
                     }
                 }))
                 @if totals.no_conversation.packets > 0 {
                     (item("Of no conversation", html! {
                         (count(totals.no_conversation.packets, "packet")) ", " (bytes_in_words(totals.no_conversation.bytes))
                         ": neither TCP nor UDP, or not to be read"
-                        @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) }
+                        @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) " of packets that are not whole" }
                     }))
                 }
                 (item("Checksums", html! {

@@ -10,7 +10,7 @@ const LINE_MAX_CHARS: usize = 500;
 
 pub(super) fn transcript(findings: &Findings) -> Markup {
     let verdict = &findings.verdict;
-    let sessions = verdict.n_commands + verdict.n_line;
+    let sessions = verdict.sessions();
     html! {
         section #transcript {
             h2 { "What was said" }

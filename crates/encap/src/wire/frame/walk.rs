@@ -153,7 +153,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
                 }
                 Err(error) => self.unreadable(LayerKind::Sll2, error),
             },
-            LinkType::RAW => match rest.first().map(|first| first >> 4) {
+            LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => match rest.first().map(|first| first >> 4) {
                 Some(6) => Some(EtherType::IPV6),
                 Some(4) | None => Some(EtherType::IPV4),
                 Some(version) => self.stop(self.at, Trouble::UnknownVersion(version)),

@@ -1,0 +1,130 @@
+//! A capture as the commands read it: opened by its name, with what is to be said of it beside its packets.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use switchboard_encap::analyze::Totals;
+use switchboard_encap::capture::{Interface, Packet, ReadError, Reader};
+use switchboard_protocol::show;
+
+use super::failure::Failure;
+
+/// A capture that is read.
+pub(crate) struct CaptureFile {
+    reader: Reader<Box<dyn Read>>,
+    name: String,
+    damage: Option<ReadError>,
+}
+
+impl CaptureFile {
+    /// Opens a file; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let name = path.to_string_lossy().into_owned();
+        let input: Box<dyn Read> = if name == "-" {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(File::open(path).map_err(|error| Failure::Read { file: name.clone(), error })?)
+        };
+        Self::new(input, name)
+    }
+
+    /// What is read already is a capture; `name` is what it is called.
+    pub(crate) fn new(input: Box<dyn Read>, name: String) -> Result<Self, Failure> {
+        match Reader::new(input) {
+            Ok(reader) => Ok(Self { reader, name, damage: None }),
+            Err(error) => Err(Failure::Capture { file: name, error }),
+        }
+    }
+
+    /// Its name, as a person is told it.
+    pub(crate) fn name(&self) -> String {
+        if self.name == "-" { "<stdin>".to_owned() } else { show::safe(&self.name).into_owned() }
+    }
+
+    /// Hands out each packet, as far as the file can be read.
+    pub(crate) fn read(&mut self, mut take: impl FnMut(&Packet<'_>) -> io::Result<()>) -> io::Result<()> {
+        while let Some(packet) = self.next() {
+            take(&packet)?;
+        }
+        Ok(())
+    }
+
+    /// The next packet, as far as the file can be read.
+    pub(crate) fn next(&mut self) -> Option<Packet<'_>> {
+        match self.reader.next_packet() {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.damage = Some(error);
+                None
+            }
+        }
+    }
+
+    /// What the capture says of itself: that it was made up, say. Whoever shows packets says it first.
+    pub(crate) fn origin(&self) -> Vec<String> {
+        safe(self.reader.remarks())
+    }
+
+    /// What interfaces lost, and what the reader went past.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let counted = |(number, interface): (usize, &Interface)| {
+            let name =
+                interface.name.as_deref().map_or_else(|| number.to_string(), |name| show::safe(name).into_owned());
+            match (interface.received, interface.dropped) {
+                (None, None) => None,
+                (received, Some(dropped)) if dropped > 0 => {
+                    let of = received.map_or_else(String::new, |received| format!(" of {received}"));
+                    Some(format!(
+                        "interface {name} dropped {dropped}{of} packets for want of room: they are not in the capture"
+                    ))
+                }
+                (_, Some(_)) => Some(format!("interface {name} dropped no packet")),
+                (Some(received), None) => Some(format!("interface {name} received {received} packets")),
+            }
+        };
+        let mut remarks: Vec<String> = self.reader.interfaces().iter().enumerate().filter_map(counted).collect();
+        let notes = self.reader.notes();
+        remarks.extend(notes.list().iter().map(ToString::to_string));
+        if notes.left_out() > 0 {
+            remarks.push(format!("{} further remarks are left out", notes.left_out()));
+        }
+        remarks
+    }
+
+    /// Why it could not be read to its end.
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.damage.as_ref().map(ToString::to_string)
+    }
+
+    /// After all that could be read was shown: fails if that was not all.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        match self.damage.take() {
+            Some(error) => Err(Failure::Capture { file: self.name.clone(), error }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Texts of a capture, as a person may see them.
+pub(crate) fn safe(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| show::safe(text).into_owned()).collect()
+}
+
+/// What is said of packets that belong to no conversation, if there are any.
+pub(crate) fn unused(totals: &Totals) -> Option<String> {
+    let of_none = totals.no_conversation;
+    let fragments = match totals.fragments.packets {
+        0 => String::new(),
+        n => format!("; of these, {} of packets that are not whole", count(n, "fragment")),
+    };
+    (of_none.packets > 0).then(|| {
+        let (packets, bytes) = (count(of_none.packets, "packet"), count(of_none.bytes, "byte"));
+        format!("of no conversation (neither TCP nor UDP, or not to be read): {packets}, {bytes}{fragments}")
+    })
+}
+
+/// So many of something, in words.
+pub(crate) fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

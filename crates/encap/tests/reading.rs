@@ -1,0 +1,14 @@
+//! What is said of captures, each made here packet by packet: connections as networks and programs really leave them.
+
+#[path = "reading/bounds.rs"]
+mod bounds;
+#[path = "reading/conversations.rs"]
+mod conversations;
+#[path = "reading/fragments.rs"]
+mod fragments;
+#[path = "reading/heard.rs"]
+mod heard;
+#[path = "reading/programs.rs"]
+mod programs;
+#[path = "reading/script.rs"]
+mod script;

@@ -1,0 +1,66 @@
+//! Whoever made a capture, what is kept of it is bounded.
+
+use switchboard_encap::analyze::chat::Lines;
+use switchboard_encap::analyze::{Item, Listener, OUT_OF_ORDER_ALL_MAX_BYTES, Said, Streams};
+use switchboard_encap::capture::Reader;
+use switchboard_encap::time::Timestamp;
+
+use super::script::capture;
+
+#[derive(Default)]
+struct Gaps(usize, usize);
+
+impl Listener for Gaps {
+    fn said(&mut self, said: Said<'_>) {
+        match said.item {
+            Item::Gap { .. } => self.0 += 1,
+            Item::Data { bytes, .. } => self.1 += bytes.len(),
+            Item::Fin | Item::Reset => {}
+        }
+    }
+}
+
+fn gaps(streams: &mut Streams, file: &[u8]) -> Gaps {
+    let (mut reader, mut gaps) = (Reader::new(file).unwrap(), Gaps::default());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        streams.packet(&packet, &mut gaps);
+    }
+    gaps
+}
+
+#[test]
+fn what_waits_in_all_streams_together_is_bounded() {
+    let payload = "x".repeat(60_000);
+    // Behind a hole in each of so many streams, none of which passes its own bound.
+    let n_flows = 2 * OUT_OF_ORDER_ALL_MAX_BYTES / (4 * payload.len());
+    let mut script = Vec::new();
+    for flow in 0..n_flows {
+        script.push(format!("{flow}> S 1000"));
+        for i in 0..4 {
+            script.push(format!("{flow}> A {} 9001 ={payload}", 2000 + i * payload.len()));
+        }
+    }
+    let file = capture(&script.join(";"));
+    let found = gaps(&mut Streams::new(Vec::new()), &file);
+    let waiting = n_flows * 4 * payload.len() - found.1;
+    assert!(found.0 > 0 && waiting <= OUT_OF_ORDER_ALL_MAX_BYTES, "{} gaps, {waiting} bytes", found.0);
+    // Of one alone, nothing is given up, and nothing is kept of the others.
+    let found = gaps(&mut Streams::of_conversation(1), &file);
+    assert_eq!((found.0, found.1), (0, 0));
+}
+
+#[test]
+fn segments_of_one_byte_cost_little_more_than_their_bytes() {
+    for first in ["", "PING\n"] {
+        let mut lines = Lines::default();
+        let mut n_bytes = 0;
+        let mut give = |message: switchboard_encap::analyze::chat::Message| n_bytes += message.bytes.len();
+        lines.push(0, None, first.as_bytes(), &mut give);
+        for i in 0..100_000 {
+            lines.push(i, Some(Timestamp::from_nanos(0)), b"A", &mut give);
+            assert!(lines.unfinished_bytes() <= 256 * 1024, "{}", lines.unfinished_bytes());
+        }
+        lines.end(None, &mut give);
+        assert_eq!(n_bytes, 100_000 + first.trim_end().len());
+    }
+}

@@ -1,0 +1,157 @@
+//! What is said of a conversation, against what Wireshark counts and what the sender did.
+
+use switchboard_encap::analyze::{End, Event, Handshake, ResetCause, Side};
+
+use super::heard::hear;
+use super::script::capture;
+
+/// A handshake, to begin with.
+const OPEN: &str = "> S 1000 ws=7; < SA 9000 1001 ws=7; > A 1001 9001";
+/// And a close by both sides, to end with.
+const CLOSE: &str = "> FA 1001 9001; < FA 9001 1002; > A 1002 9002";
+
+#[test]
+fn the_handshake_is_timed_from_the_last_syn() {
+    // What comes 300 ms late is sent again, not overtaken, as a round trip takes 20 ms.
+    let script =
+        "> S 1000; +1000 > S 1000; < SA 9000 1001; > A 1001 9001; > A 1101 9001 =late; +300 > A 1001 9001 =first";
+    let (heard, _) = hear(&capture(script));
+    let conversation = heard.first();
+    assert_eq!(conversation.handshake_nanos, Some(20_000_000));
+    let counts = &conversation.counts;
+    assert_eq!((counts.of(Event::Retransmission), counts.of(Event::OutOfOrder)), (2, 0));
+}
+
+#[test]
+fn a_connection_is_another_one_if_its_number_is() {
+    let again = format!("{OPEN}; {CLOSE}; {OPEN}");
+    let other = format!("{OPEN}; {CLOSE}; > S 2000");
+    let (refused, at_last) = (
+        "> S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001",
+        "> S 1000; < RA 0 1001; +500 > S 1000; < SA 9000 1001; > A 1001 9001; > PA 1001 9001 =hi",
+    );
+    let middle = "> PA 1000 9001 =hi; > S 1000";
+    // Script, conversations, ports reused, how the first opened and ended.
+    let table = [
+        (refused, 1, 0, Handshake::Refused, End::Reset),
+        (at_last, 1, 1, Handshake::Complete, End::Open),
+        (&again, 1, 0, Handshake::Complete, End::Open),
+        (&other, 2, 1, Handshake::Complete, End::Fin),
+        (middle, 2, 1, Handshake::None, End::Open),
+        ("< SA 9000 1001; < A 9001 1001 =a; < SA 70000 5001", 1, 1, Handshake::Partial, End::Open),
+    ];
+    for (script, conversations, reused, handshake, end) in table {
+        let (heard, _) = hear(&capture(script));
+        let found: u64 = heard.conversations.iter().map(|found| found.counts.of(Event::PortReused)).sum();
+        let first = heard.first();
+        assert_eq!(
+            (heard.conversations.len(), found, first.handshake, first.end),
+            (conversations, reused, handshake, end),
+            "given {script}"
+        );
+    }
+    let (heard, _) = hear(&capture(at_last));
+    assert_eq!(heard.first().counts.of(Event::PreviousNotCaptured), 0);
+    assert_eq!((heard.said(0, Side::Client), heard.first().counts.of(Event::Reset)), ("!hi", 1));
+}
+
+#[test]
+fn the_cause_of_a_reset() {
+    use ResetCause::{
+        Aborted, AfterClose, DataAfterClose, HalfOpen, HandshakeAborted, NotAwaited, OutOfWindow, Refused, Repeated,
+    };
+    let table: &[(&str, &str, &[ResetCause])] = &[
+        ("no handshake", "> S 1000; < RA 0 1001", &[Refused]),
+        ("refused again", "> S 1000; < RA 0 1001; > S 1000; < RA 0 1001", &[Refused, Refused]),
+        ("a scan", "> S 1000; < SA 9000 1001; > R 1001", &[HandshakeAborted]),
+        ("unread or SO_LINGER", "{OPEN}; < PA 9001 1001 =bytes; > RA 1001 9006", &[Aborted]),
+        ("not even acknowledged", "{OPEN}; < PA 9001 1001 =bytes; > RA 1001 9001", &[Aborted]),
+        ("no such socket", "{OPEN}; > PA 1001 9001 =bytes; < R 9001", &[HalfOpen]),
+        ("from the middle", "> PA 1001 9001 =bytes; < R 9001", &[HalfOpen]),
+        ("data after a close", "{OPEN}; > FA 1001 9001; < PA 9001 1002 =bytes; > R 1002", &[DataAfterClose]),
+        ("a close, then a reset", "{OPEN}; > FA 1001 9001; < A 9001 1002; > RA 1002 9001", &[NotAwaited]),
+        ("answered by a reset", "{OPEN}; > PA 1001 9001 =hi; > FA 1003 9001; < RA 9001 1004", &[Aborted]),
+        ("after both closed", "{OPEN}; {CLOSE}; > R 1002", &[AfterClose]),
+        ("two", "{OPEN}; > RA 1001 9001; > R 1001", &[Aborted, Repeated]),
+        ("long past", "{OPEN}; < A 9001 1001 =bytes; > A 1001 9006; < R 9001; < A 9006 1001 =more", &[OutOfWindow]),
+        ("far ahead", "{OPEN}; < R 200000", &[OutOfWindow]),
+        ("in the window, but not next", "{OPEN}; < RA 9101 1001", &[OutOfWindow]),
+        ("past a window of 0", "{OPEN}; > A 1001 9001 w=0; < A 9001 1001 =ab; < RA 9003 1001", &[Aborted]),
+    ];
+    for (name, script, expected) in table {
+        let (heard, _) = hear(&capture(&script.replace("{OPEN}", OPEN).replace("{CLOSE}", CLOSE)));
+        let conversation = heard.first();
+        let found: Vec<_> = conversation.flags.iter().filter_map(|flag| flag.cause).collect();
+        assert_eq!(found, *expected, "{name}");
+        assert_eq!(conversation.counts.of(Event::Reset), expected.len() as u64, "{name}");
+        let is_reset = !expected.contains(&OutOfWindow);
+        assert_eq!(conversation.end == End::Reset, is_reset, "{name}");
+    }
+    let sentence = Aborted.to_string();
+    assert!(sentence.contains("unread") && sentence.contains("SO_LINGER"), "{sentence}");
+}
+
+#[test]
+fn a_reset_that_is_ignored_ends_no_stream() {
+    let script = format!("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
+    let (heard, _) = hear(&capture(&script));
+    assert_eq!(heard.said(0, Side::Server), "old and new");
+}
+
+#[test]
+fn what_was_acknowledged_was_there_even_if_nothing_came_after_it() {
+    let table = [
+        ("> A 1001 9001 =hello; < A 9001 1106", "hello[100]"),
+        ("> A 1001 9001 =hello; < A 9001 1106; > FA 1106 9001", "hello[100]."),
+        // A FIN that was not captured, and an acknowledgment of what cannot have been sent.
+        ("> A 1001 9001 =hello; < A 9001 1007", "hello"),
+        ("> A 1001 9001 =hello; < A 9001 3000000000", "hello"),
+    ];
+    for (script, expected) in table {
+        let (heard, _) = hear(&capture(&format!("{OPEN}; {script}")));
+        assert_eq!(heard.said(0, Side::Client), expected, "given {script}");
+    }
+}
+
+#[test]
+fn the_reason_of_an_event_is_what_happened() {
+    use Event::{AcknowledgesUnseen, DuplicateAck, KeepAlive, Retransmission, WindowUpdate};
+    let no_scale = "> S 1000; < SA 9000 1001; > A 1001 9001 w=1000";
+    let table = [
+        ("> S 1000; +1000 > S 1000", 2, Retransmission, "the SYN again: the one before was lost, refused"),
+        ("{OPEN}; > FA 1001 9001; +1000 > FA 1001 9001", 5, Retransmission, "the FIN, at 1, again, "),
+        (
+            "{OPEN}; > A 1001 9001 =x; > A 1002 9001 =y; +1000 > A 1001 9001 =x",
+            6,
+            Retransmission,
+            "1 byte from 1 on again",
+        ),
+        ("{OPEN}; > A 1001 9001 w=400", 4, WindowUpdate, "the window, 51200 bytes after 64128 bytes: "),
+        ("{NO_SCALE}; > A 1001 9001 w=1", 4, WindowUpdate, "the window, 1 byte after 1000 bytes: "),
+        ("> A 1001 9001 =x; > A 1002 9001; > A 1002 9001 w=9", 3, WindowUpdate, "9 after 501 (by a scale"),
+        ("{OPEN}; > A 1001 9001 =ab; < A 9001 1003; > A 1002 9001 =b", 6, KeepAlive, "byte 2 once more, acknowledged"),
+        ("{OPEN}; > A 1001 9001 =ab; > A 1002 9001 =b", 5, KeepAlive, "byte 2 once more, not acknowledged yet"),
+        ("{OPEN}; > A 1000 9001", 4, KeepAlive, "a segment without a byte, at that of 0 once more"),
+        ("{OPEN}; > A 1001 9001 =a; < A 9001 1500", 5, AcknowledgesUnseen, "of which the capture missed 498 bytes"),
+        (
+            "{OPEN}; < A 9001 1001 w=0; > A 1001 9001 =a; < A 9001 1002 w=9",
+            6,
+            AcknowledgesUnseen,
+            "every byte of it was captured",
+        ),
+        ("{OPEN}; < A 9001 1001; > A 1011 9001 =later; < A 9001 1001", 6, DuplicateAck, "a later segment arrived"),
+        (
+            "{OPEN}; > A 1001 9001 =ab; < A 9001 1003; +900 > A 1001 9001 =ab; < A 9001 1003",
+            7,
+            DuplicateAck,
+            "an answer to a segment that was sent again",
+        ),
+        ("{OPEN}; < A 9001 1001; < A 9001 1001", 5, DuplicateAck, "no segment in the capture asked for it"),
+    ];
+    for (script, frame, event, expected) in table {
+        let (heard, _) = hear(&capture(&script.replace("{OPEN}", OPEN).replace("{NO_SCALE}", no_scale)));
+        let why = heard.why(frame, event);
+        assert!(why.contains(expected), "given {script}: {why}");
+        assert!(!why.contains("1 bytes"), "given {script}: {why}");
+    }
+}

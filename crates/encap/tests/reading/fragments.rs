@@ -1,0 +1,184 @@
+//! Packets in fragments, read as whole ones.
+
+use std::io::Cursor;
+use std::net::Ipv6Addr;
+
+use proptest::prelude::*;
+use switchboard_encap::analyze::{FRAGMENTED_MAX_PACKETS, Side};
+use switchboard_encap::report::{Report, Wanted};
+use switchboard_encap::wire::{IpProtocol, ipv4, ipv6};
+
+use super::heard::hear;
+use super::script::{file, packets};
+
+/// Cuts an IPv4 packet into pieces of so many bytes.
+fn fragments(packet: &[u8], identification: u16, piece: usize) -> Vec<Vec<u8>> {
+    let whole = ipv4::Packet::new_checked(packet).unwrap();
+    let n_pieces = whole.payload().len().div_ceil(piece);
+    let cut = |(i, data): (usize, &[u8])| {
+        let repr = ipv4::Repr {
+            identification,
+            dont_fragment: false,
+            more_fragments: i + 1 < n_pieces,
+            fragment_offset: u32::try_from(i * piece).unwrap(),
+            payload_len: data.len(),
+            ..ipv4::Repr::parse(&whole)
+        };
+        let mut bytes = vec![0; repr.buffer_len()];
+        repr.emit(&mut bytes);
+        bytes.extend_from_slice(data);
+        bytes
+    };
+    whole.payload().chunks(piece).enumerate().map(cut).collect()
+}
+
+/// The same of an IPv6 packet, with destination options before the fragment header.
+fn fragments_v6(segment: &[u8], piece: usize) -> Vec<Vec<u8>> {
+    let n_pieces = segment.len().div_ceil(piece);
+    let cut = |(i, data): (usize, &[u8])| {
+        let [source, destination] = [1, 2].map(|host| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host));
+        let repr = ipv6::Repr {
+            traffic_class: 0,
+            flow_label: 0,
+            payload_len: 16 + data.len(),
+            next_header: IpProtocol::DESTINATION_OPTIONS,
+            hop_limit: 64,
+            source,
+            destination,
+        };
+        let mut bytes = vec![0; repr.buffer_len()];
+        repr.emit(&mut bytes);
+        bytes.extend_from_slice(&[IpProtocol::FRAGMENT.0, 0, 1, 4, 0, 0, 0, 0]);
+        let field = u16::try_from(i * piece).unwrap() | u16::from(i + 1 < n_pieces);
+        bytes.extend_from_slice(&[IpProtocol::TCP.0, 0]);
+        bytes.extend_from_slice(&field.to_be_bytes());
+        bytes.extend_from_slice(&[0, 0, 0, 7]);
+        bytes.extend_from_slice(data);
+        bytes
+    };
+    segment.chunks(piece).enumerate().map(cut).collect()
+}
+
+fn at_once(packets: Vec<Vec<u8>>) -> Vec<(i64, Vec<u8>)> {
+    packets.into_iter().map(|packet| (0, packet)).collect()
+}
+
+/// One segment with forty bytes, to be cut.
+fn segment() -> Vec<u8> {
+    packets("> PA 1001 9001 =the quick brown fox jumps over the dog!").remove(0).1
+}
+
+const TEXT: &str = "the quick brown fox jumps over the dog!";
+
+#[test]
+fn in_whatever_order_they_come() {
+    let all = fragments(&segment(), 7, 16);
+    assert_eq!(all.len(), 4);
+    let orders: &[&[usize]] = &[&[0, 1, 2, 3], &[3, 2, 1, 0], &[1, 3, 0, 2], &[0, 0, 2, 2, 1, 3]];
+    for order in orders {
+        let (heard, totals) = hear(&file(&at_once(order.iter().map(|&i| all[i].clone()).collect())));
+        assert_eq!(heard.said(0, Side::Client), TEXT, "given {order:?}");
+        assert_eq!((heard.first().segments(), totals.fragments.packets), (1, 0), "given {order:?}");
+        // Each header's, and one over the whole segment.
+        let checksums = totals.checksums;
+        assert_eq!((checksums.valid, checksums.wrong, checksums.uncheckable), (order.len() as u64 + 1, 0, 0));
+    }
+}
+
+#[test]
+fn over_ipv6() {
+    let segment = &segment()[20..];
+    let (heard, totals) = hear(&file(&at_once(fragments_v6(segment, 16))));
+    assert_eq!((heard.said(0, Side::Client), totals.fragments.packets), (TEXT, 0));
+}
+
+#[test]
+fn a_report_draws_the_packet_that_they_make() {
+    let file = file(&at_once(fragments(&segment(), 7, 16)));
+    let report = Report::read(&mut Cursor::new(file), "fragments.pcapng", &Wanted::default()).unwrap();
+    let diagrams = report.diagrams.as_ref().expect("there is a conversation");
+    let drawn = diagrams.sequence.svg(diagrams.ends).into_string();
+    assert!(drawn.contains(&format!("len {}", TEXT.len())), "{drawn}");
+}
+
+#[test]
+fn what_does_not_become_whole_is_given_up_and_counted() {
+    let all = fragments(&segment(), 7, 16);
+    let mut forged = all[1].clone();
+    forged[25] ^= 1;
+    let shifted = fragments(&segment(), 7, 24)[1].clone();
+    let late = |first: i64, then: i64| {
+        let times = [first, first, first, then];
+        times.into_iter().zip(all.clone()).collect::<Vec<_>>()
+    };
+    let of = |order: &[usize]| at_once(order.iter().map(|&i| all[i].clone()).collect());
+    let with = |packet: Vec<u8>| {
+        let mut packets = at_once(all.clone());
+        packets.insert(2, (0, packet));
+        packets
+    };
+    let minute = 60_000_000_000;
+    let table = [
+        ("the last is missing", of(&[0, 1, 2]), "", 3),
+        ("the first is missing", of(&[1, 2, 3]), "", 3),
+        ("other bytes at the same place", with(forged), "", 5),
+        ("an overlap", with(shifted), "", 5),
+        ("in time", late(0, minute), TEXT, 0),
+        ("a minute late", late(0, minute + 1), "", 4),
+    ];
+    for (name, packets, said, given_up) in table {
+        let (heard, totals) = hear(&file(&packets));
+        assert_eq!(heard.conversations.first().map_or("", |_| heard.said(0, Side::Client)), said, "{name}");
+        assert_eq!((totals.fragments.packets, totals.no_conversation.packets), (given_up, given_up), "{name}");
+    }
+}
+
+#[test]
+fn packets_under_way_are_bounded_and_the_oldest_makes_room() {
+    let n = u16::try_from(FRAGMENTED_MAX_PACKETS).unwrap();
+    let begun = |id| fragments(&segment(), id, 16)[0].clone();
+    let mut all: Vec<_> = (0..=n).map(begun).collect();
+    // The first was given up, the second was not.
+    for id in [1, 0] {
+        all.extend(fragments(&segment(), id, 16).into_iter().skip(1));
+    }
+    let (heard, totals) = hear(&file(&at_once(all)));
+    assert_eq!((heard.conversations.len(), heard.said(0, Side::Client)), (1, TEXT));
+    assert_eq!(totals.fragments.packets, 1 + u64::from(n) - 1 + 3);
+}
+
+proptest! {
+    /// However often and in whatever order fragments come, once all have come the packet is whole.
+    #[test]
+    fn fragments_in_any_order_and_number_make_the_packet(
+        eights in 1_usize..6,
+        over_ipv6 in any::<bool>(),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+    ) {
+        let packet = segment();
+        let all = if over_ipv6 { fragments_v6(&packet[20..], 8 * eights) } else { fragments(&packet, 7, 8 * eights) };
+        let order = order.iter().map(|index| index.index(all.len())).chain(0..all.len());
+        let (heard, _) = hear(&file(&at_once(order.map(|i| all[i].clone()).collect())));
+        prop_assert_eq!(heard.said(0, Side::Client), TEXT);
+    }
+
+    /// Whatever fragments say, each is counted once: in a conversation, or in none.
+    #[test]
+    fn fragments_that_lie_are_counted(
+        over_ipv6 in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+    ) {
+        let packet = segment();
+        let mut all = if over_ipv6 { fragments_v6(&packet[20..], 8) } else { fragments(&packet, 7, 8) };
+        for (which, at, byte) in changes {
+            let fragment = which.index(all.len());
+            let at = at.index(all[fragment].len());
+            all[fragment][at] = byte;
+        }
+        let n = all.len() as u64;
+        let (_, totals) = hear(&file(&at_once(all)));
+        prop_assert_eq!(totals.packets, n);
+        prop_assert!(totals.fragments.packets <= totals.no_conversation.packets);
+        prop_assert!(totals.no_conversation.packets <= n);
+    }
+}

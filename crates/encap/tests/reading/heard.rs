@@ -1,0 +1,61 @@
+//! What the library says of a capture.
+
+use switchboard_encap::analyze::{Conversation, Event, Focus, Item, Listener, Said, Side, Streams, Totals};
+use switchboard_encap::capture::Reader;
+
+/// What is heard: conversations, and what was said over them.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) conversations: Vec<Conversation>,
+    /// Per conversation and side: text, `[n]` for a gap, `.` for FIN, `!` for a reset.
+    said: Vec<((u64, Side), String)>,
+}
+
+impl Listener for Heard {
+    fn said(&mut self, said: Said<'_>) {
+        let key = (said.place.number, said.place.from);
+        if !self.said.iter().any(|(known, _)| *known == key) {
+            self.said.push((key, String::new()));
+        }
+        let text = &mut self.said.iter_mut().find(|(known, _)| *known == key).unwrap().1;
+        match said.item {
+            Item::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
+            Item::Gap { bytes } => text.extend(["[", &bytes.to_string(), "]"]),
+            Item::Fin => text.push('.'),
+            Item::Reset => text.push('!'),
+        }
+    }
+
+    fn over(&mut self, conversation: Conversation) {
+        self.conversations.push(conversation);
+    }
+}
+
+impl Heard {
+    pub(crate) fn said(&self, number: u64, side: Side) -> &str {
+        self.said.iter().find(|(known, _)| *known == (number, side)).map_or("", |(_, text)| text)
+    }
+
+    /// The first conversation.
+    pub(crate) fn first(&self) -> &Conversation {
+        &self.conversations[0]
+    }
+
+    /// Why it is said that a frame is this.
+    pub(crate) fn why(&self, frame: u64, event: Event) -> String {
+        let mut flags = self.conversations.iter().flat_map(|conversation| &conversation.flags);
+        let flag = flags.find(|flag| (flag.frame, flag.event) == (frame, event));
+        flag.map_or_else(|| format!("frame {frame} is no {event}"), |flag| flag.why().to_string())
+    }
+}
+
+pub(crate) fn hear(file: &[u8]) -> (Heard, Totals) {
+    let mut reader = Reader::new(file).unwrap();
+    let (mut streams, mut heard) = (Streams::new(Vec::<Focus>::new()), Heard::default());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        streams.packet(&packet, &mut heard);
+    }
+    let totals = streams.finish(&mut heard);
+    heard.conversations.sort_by_key(|conversation| conversation.first_frame);
+    (heard, totals)
+}

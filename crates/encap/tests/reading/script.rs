@@ -1,0 +1,105 @@
+//! Captures written as dialogues.
+//!
+//! A script is segments parted by `;`, each with its direction, control bits, numbers and options:
+//!
+//! ```text
+//! > S 1000 ws=7; < SA 9000 1001; +500 > A 1001 9001 w=100 =hello\n
+//! ```
+//!
+//! `>` is from the client, `<` from the server; a digit before it chooses another client. `+500` waits for so many
+//! milliseconds, rather than 10. After the numbers come `w=` window, `ws=` window scale, and after `=` the payload.
+
+use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::time::Timestamp;
+use switchboard_encap::wire::tcp::{self, Flags, Options};
+use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
+
+/// The server's port.
+pub(crate) const PORT: u16 = 5555;
+
+/// A capture of what the script says.
+pub(crate) fn capture(script: &str) -> Vec<u8> {
+    file(&packets(script))
+}
+
+/// The IP packets of a script, each with its time in nanoseconds.
+pub(crate) fn packets(script: &str) -> Vec<(i64, Vec<u8>)> {
+    let mut now = 0;
+    script.split(';').map(|line| packet(line.trim_start(), &mut now)).collect()
+}
+
+/// A capture of IP packets.
+pub(crate) fn file(packets: &[(i64, Vec<u8>)]) -> Vec<u8> {
+    file_of(LinkType::RAW, &About::default(), packets)
+}
+
+/// A capture of frames.
+pub(crate) fn file_of(link_type: LinkType, about: &About<'_>, frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), Format::Pcapng, *about, &[Interface::new(link_type)]).unwrap();
+    for (nanos, captured) in frames {
+        let original_len = u32::try_from(captured.len()).unwrap();
+        let time = Timestamp::from_nanos(*nanos);
+        writer.write(&Record { time, interface: 0, captured, original_len, comments: &[] }).unwrap();
+    }
+    writer.finish(&[]).unwrap()
+}
+
+fn packet(line: &str, now: &mut i64) -> (i64, Vec<u8>) {
+    let (head, payload) = line.split_once(" =").unwrap_or((line, ""));
+    let payload = payload.replace("\\n", "\n");
+    let (mut wait_ms, mut client, mut numbers) = (10, 0, Vec::new());
+    let (mut from_client, mut window, mut options) = (true, 501, Options::default());
+    let mut flags = Flags::NONE;
+    for word in head.split_ascii_whitespace() {
+        if let Some(ms) = word.strip_prefix('+') {
+            wait_ms = ms.parse().unwrap();
+        } else if let Some(digits) = word.strip_suffix(['>', '<']) {
+            from_client = word.ends_with('>');
+            client = if digits.is_empty() { 0 } else { digits.parse().unwrap() };
+        } else if let Some(scale) = word.strip_prefix("ws=") {
+            options.window_scale = Some(scale.parse().unwrap());
+        } else if let Some(given) = word.strip_prefix("w=") {
+            window = given.parse().unwrap();
+        } else if let Ok(number) = word.parse() {
+            numbers.push(SeqNumber(number));
+        } else {
+            for letter in word.chars() {
+                flags = flags
+                    | match letter {
+                        'S' => Flags::SYN,
+                        'A' => Flags::ACK,
+                        'F' => Flags::FIN,
+                        'R' => Flags::RST,
+                        'P' => Flags::PSH,
+                        _ => panic!("what is {word} in {line}?"),
+                    };
+            }
+        }
+    }
+    *now += wait_ms * 1_000_000;
+    let (client_port, hosts) = (40_000 + client, [[10, 0, 0, 1], [10, 0, 0, 2]]);
+    let (source, destination) = if from_client { (hosts[0], hosts[1]) } else { (hosts[1], hosts[0]) };
+    let (source_port, destination_port) = if from_client { (client_port, PORT) } else { (PORT, client_port) };
+    let number = |i: usize| numbers.get(i).copied().unwrap_or(SeqNumber(0));
+    let (seq, ack) = (number(0), number(1));
+    let segment = tcp::Repr { source_port, destination_port, seq, ack, flags, window, urgent_pointer: 0, options };
+    let ip = ipv4::Repr {
+        type_of_service: 0,
+        identification: 0,
+        dont_fragment: true,
+        more_fragments: false,
+        fragment_offset: 0,
+        time_to_live: 64,
+        protocol: IpProtocol::TCP,
+        source: source.into(),
+        destination: destination.into(),
+        payload_len: segment.buffer_len() + payload.len(),
+    };
+    let mut bytes = vec![0; ip.buffer_len() + segment.buffer_len()];
+    let (header, rest) = bytes.split_at_mut(ip.buffer_len());
+    ip.emit(header);
+    segment.emit(rest);
+    bytes.extend_from_slice(payload.as_bytes());
+    tcp::fill_checksum(&mut bytes[ip.buffer_len()..], &ip.pseudo_header());
+    (*now, bytes)
+}
