@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard_protocol::{Code, Dialect};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::Admission;
@@ -34,8 +34,6 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Door {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
-    /// Every connection holds one; when all are gone, so are the connections.
-    pub(crate) alive: mpsc::Sender<()>,
     /// Room for those that are being turned away.
     pub(crate) turned_away: Arc<Semaphore>,
 }
@@ -87,12 +85,8 @@ impl Door {
         let (id, outbox) = self.hub.admit(dialect, Instant::now());
         journal::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
-        let connection = Connection::new(stream, Arc::clone(&self.hub), speaker, outbox, pass);
-        let alive = self.alive.clone();
-        tokio::spawn(async move {
-            connection.await;
-            drop(alive);
-        });
+        // The connection itself is the task: an `async` block around it would hold it twice.
+        tokio::spawn(Connection::new(stream, Arc::clone(&self.hub), speaker, outbox, pass));
     }
 
     /// Says why in one line, which a new connection always has room for, and closes.

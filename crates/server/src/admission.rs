@@ -1,10 +1,11 @@
 //! Who may come in: how many sessions in all, and how many from one address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchboard_protocol::Code;
+use tokio::sync::Notify;
 
 use crate::settings::Settings;
 
@@ -15,26 +16,28 @@ pub(crate) struct Admission {
     per_address_max: usize,
     limit_loopback: bool,
     counts: Mutex<Counts>,
+    /// Told when the last session goes.
+    empty: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     sessions: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_household: HashMap<Household, usize>,
 }
 
 /// The right to be here. Dropping it makes room for another.
 #[derive(Debug)]
 pub(crate) struct Pass {
     admission: Arc<Admission>,
-    /// The address that it counts for, where addresses have a limit.
-    address: Option<IpAddr>,
+    /// Who it counts for, where addresses have a limit.
+    household: Option<Household>,
 }
 
 impl Pass {
     /// Whether the limits for strangers apply: loopback is the operator's own.
     pub(crate) fn is_limited(&self) -> bool {
-        self.address.is_some()
+        self.household.is_some()
     }
 }
 
@@ -45,31 +48,43 @@ impl Admission {
             per_address_max: settings.max_sessions_per_address,
             limit_loopback: settings.limit_loopback,
             counts: Mutex::default(),
+            empty: Notify::new(),
         })
     }
 
     /// Lets a session from `peer` in, or says why not.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Pass, Code> {
         let peer = peer.to_canonical();
-        let address = (self.limit_loopback || !peer.is_loopback()).then(|| household(peer));
+        let household = (self.limit_loopback || !peer.is_loopback()).then(|| Household::of(peer));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
             return Err(Code::ServerFull);
         }
-        if let Some(address) = address {
-            let of_address = counts.by_address.entry(address).or_default();
-            if *of_address >= self.per_address_max {
+        if let Some(household) = household {
+            let of_household = counts.by_household.entry(household).or_default();
+            if *of_household >= self.per_address_max {
                 return Err(Code::TooManySessions);
             }
-            *of_address += 1;
+            *of_household += 1;
         }
         counts.sessions += 1;
-        Ok(Pass { admission: Arc::clone(self), address })
+        Ok(Pass { admission: Arc::clone(self), household })
     }
 
     /// How many sessions are here.
     pub(crate) fn sessions(&self) -> usize {
         self.lock().sessions
+    }
+
+    /// Ready once nobody is here.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.empty.notified();
+            if self.sessions() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -81,23 +96,32 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut counts = self.admission.lock();
         counts.sessions -= 1;
-        let Some(address) = self.address else { return };
-        if let Some(of_address) = counts.by_address.get_mut(&address) {
-            *of_address -= 1;
-            if *of_address == 0 {
-                counts.by_address.remove(&address);
+        if counts.sessions == 0 {
+            self.admission.empty.notify_waiters();
+        }
+        let Some(household) = self.household else { return };
+        if let Some(of_household) = counts.by_household.get_mut(&household) {
+            *of_household -= 1;
+            if *of_household == 0 {
+                counts.by_household.remove(&household);
             }
         }
     }
 }
 
 /// What counts as one address: an IPv6 subscriber has a /64 of them at least (RFC 6177 §2).
-fn household(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            [a, b, c, d, 0, 0, 0, 0].into()
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Household {
+    V4(Ipv4Addr),
+    /// The first 64 bits.
+    V6(u64),
+}
+
+impl Household {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
         }
     }
 }
@@ -143,7 +167,7 @@ mod tests {
         }
         drop(passes);
         assert_eq!(admission.sessions(), 0);
-        assert!(admission.lock().by_address.is_empty());
+        assert!(admission.lock().by_household.is_empty());
     }
 
     #[test]

@@ -40,98 +40,140 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const TURNS_PER_POLL: usize = 4;
 
 /// One connection, over anything that reads and writes.
+///
+/// There are as many as there are people, and most of them wait: what only some need is kept apart.
 pub(crate) struct Connection<S> {
     stream: S,
     hub: Arc<Hub>,
-    speaker: Speaker,
-    outbox: Arc<Outbox>,
-    /// What was read and not taken yet, because a turn ended before it; empty but under load.
-    backlog: Backlog,
-    /// What the socket has not taken yet of what was taken from the outbox.
-    writing: Writing,
-    stage: Stage,
-    pause: Option<Pause>,
-    line_rate: Option<Box<LineRate>>,
-    /// One clock for all that may be waited for; there only while something is.
-    alarm: Option<Pin<Box<Sleep>>>,
     /// Counts this connection for as long as it lives.
     _pass: Pass,
+    speaker: Speaker,
+    outbox: Arc<Outbox>,
+    unfinished: Option<Box<Unfinished>>,
+    line_rate: Option<Box<LineRate>>,
 }
 
+// A task is allocated in steps of 128 bytes, of which the runtime takes 104 for itself: this is two steps.
+const _: () = assert!(size_of::<Connection<tokio::net::TcpStream>>() <= 2 * 128 - 104);
+
+/// What a connection keeps while it is under load or on its way out, and forgets before it waits for its peer.
+#[derive(Debug, Default)]
+struct Unfinished {
+    stage: Stage,
+    backlog: Backlog,
+    writing: Writing,
+    /// Since when the socket has taken nothing.
+    stalled_since: Option<Instant>,
+    /// Since when the socket is broken, and takes nothing any more.
+    broken_since: Option<Instant>,
+    pause: Option<Pause>,
+    /// One clock for all that may be waited for; there only while something is.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// What was read and not taken yet, because a turn ended before it.
 #[derive(Debug, Default)]
 struct Backlog {
     bytes: Vec<u8>,
     taken: usize,
 }
 
+/// What was taken from the outbox, and not by the socket yet.
 #[derive(Debug, Default)]
 struct Writing {
     bytes: Vec<u8>,
     written: usize,
-    /// Since when the socket has taken nothing.
-    stalled_since: Option<Instant>,
-    /// Since when the socket is broken, and takes nothing any more.
-    broken_since: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Stage {
+    #[default]
     Talking,
     Draining { why: Closed, until: Instant },
     Lingering { until: Instant },
+}
+
+impl Unfinished {
+    /// When the connection is over, whatever it still waits for, and why.
+    fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, Closed)> {
+        let stalled = self.stalled_since.map(|since| (since + outbox_timeout, Closed::SlowConsumer));
+        let broken = self.broken_since.map(|since| (since + LAST_WORDS, Closed::Reset));
+        let stage = match self.stage {
+            Stage::Talking => None,
+            Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, Closed::Quit)),
+        };
+        [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+
+    /// Whether there is nothing here to remember.
+    fn is_finished(&self) -> bool {
+        matches!(self.stage, Stage::Talking)
+            && self.backlog.bytes.is_empty()
+            && self.writing.bytes.is_empty()
+            && self.broken_since.is_none()
+            && self.pause.is_none()
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self {
-            stream,
-            hub,
-            speaker,
-            outbox,
-            backlog: Backlog::default(),
-            writing: Writing::default(),
-            stage: Stage::Talking,
-            pause: None,
-            line_rate,
-            alarm: None,
-            _pass: pass,
-        }
+        Self { stream, hub, _pass: pass, speaker, outbox, unfinished: None, line_rate }
     }
 
     fn marks(&self) -> Marks {
         self.hub.settings.marks()
     }
 
+    fn stage(&self) -> Stage {
+        self.unfinished.as_ref().map_or(Stage::Talking, |unfinished| unfinished.stage)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.broken_since.is_some())
+    }
+
+    fn unfinished(&mut self) -> &mut Unfinished {
+        self.unfinished.get_or_insert_default()
+    }
+
     /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
+        let mut writing = match &mut self.unfinished {
+            Some(unfinished) => std::mem::take(&mut unfinished.writing),
+            None => Writing::default(),
+        };
         loop {
-            let Writing { bytes, written, stalled_since, broken_since } = &mut self.writing;
-            while *written < bytes.len() {
-                match Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]) {
+            while writing.written < writing.bytes.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &writing.bytes[writing.written..]) {
                     Poll::Ready(Ok(count)) if count > 0 => {
-                        *written += count;
-                        *stalled_since = None;
+                        writing.written += count;
+                        if let Some(unfinished) = &mut self.unfinished {
+                            unfinished.stalled_since = None;
+                        }
                     }
                     Poll::Ready(Ok(_) | Err(_)) => {
                         // It hears no more, but what it said before may still be unread: reading finds its end.
-                        *written = bytes.len();
-                        broken_since.get_or_insert_with(Instant::now);
+                        writing.written = writing.bytes.len();
+                        let unfinished = self.unfinished();
+                        unfinished.stalled_since = None;
+                        unfinished.broken_since.get_or_insert_with(Instant::now);
                     }
                     Poll::Pending => {
-                        stalled_since.get_or_insert_with(Instant::now);
-                        let left = bytes.len() - *written;
+                        let left = writing.bytes.len() - writing.written;
+                        let unfinished = self.unfinished();
+                        unfinished.stalled_since.get_or_insert_with(Instant::now);
+                        unfinished.writing = writing;
                         return (false, self.outbox.progress(left, self.marks()));
                     }
                 }
             }
-            let written = std::mem::take(&mut self.writing.bytes);
-            let (bytes, ending) = self.outbox.exchange(written, self.marks());
-            self.writing = Writing { bytes, broken_since: self.writing.broken_since, ..Writing::default() };
-            if self.writing.bytes.is_empty() {
+            let (bytes, ending) = self.outbox.exchange(writing.bytes, self.marks());
+            if bytes.is_empty() {
                 return (true, ending);
             }
+            writing = Writing { bytes, written: 0 };
         }
     }
 
@@ -139,16 +181,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_scratch(|scratch| {
-            let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
+            let Backlog { bytes: backlog, taken } = match &mut self.unfinished {
+                Some(unfinished) => std::mem::take(&mut unfinished.backlog),
+                None => Backlog::default(),
+            };
             let mut unread = &backlog[taken..];
             if unread.is_empty() {
                 let mut buf = ReadBuf::new(&mut scratch.read);
                 let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
                 let count = buf.filled().len();
                 match read {
-                    Ok(()) if count == 0 && self.writing.broken_since.is_some() => {
-                        return Poll::Ready(Err(Closed::Reset));
-                    }
+                    Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
                     Ok(()) => unread = &scratch.read[..count],
                     Err(_) => return Poll::Ready(Err(Closed::Reset)),
@@ -164,14 +207,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if !unread.is_empty() {
                 let left = unread.len();
-                self.backlog = if backlog.is_empty() {
+                self.unfinished().backlog = if backlog.is_empty() {
                     Backlog { bytes: unread.to_vec(), taken: 0 }
                 } else {
                     Backlog { taken: backlog.len() - left, bytes: backlog }
                 };
             }
-            if let Some(outbox) = turn.crowded {
-                self.pause = self.pause_for(outbox, cx);
+            if let Some(outbox) = turn.crowded
+                && let Some(pause) = self.pause_for(outbox, cx)
+            {
+                self.unfinished().pause = Some(pause);
             }
             Poll::Ready(Ok(()))
         })
@@ -180,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// How many lines may be taken now; not ready while this session is read later.
     fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
         let marks = self.marks();
-        if let Some(pause) = &mut self.pause {
+        if let Some(pause) = self.unfinished.as_mut().and_then(|unfinished| unfinished.pause.as_mut()) {
             let is_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Crowded { outbox, since, until } => {
@@ -196,13 +241,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.end_pause();
         }
         let turn_lines = self.hub.settings.turn_lines;
-        let Some(line_rate) = self.line_rate.as_mut().filter(|_| self.writing.broken_since.is_none()) else {
+        let is_broken = self.is_broken();
+        let Some(line_rate) = self.line_rate.as_mut().filter(|_| !is_broken) else {
             return Poll::Ready(turn_lines);
         };
         match line_rate.allowance(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
-                self.pause = Some(Pause::Rate { until });
+                self.unfinished().pause = Some(Pause::Rate { until });
                 Poll::Pending
             }
         }
@@ -218,28 +264,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Some(Pause::Crowded { outbox, since, until: since + pace::delay(crowd, self.marks()) })
     }
 
-    fn end_pause(&mut self) {
-        if let Some(Pause::Crowded { outbox, .. }) = self.pause.take() {
-            outbox.let_go(self.speaker.id);
-        }
-    }
-
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
     fn end(&mut self, why: Closed) {
         self.hub.leave(self.speaker.id, why);
-        self.backlog = Backlog::default();
         self.end_pause();
-        self.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
+        let unfinished = self.unfinished();
+        unfinished.backlog = Backlog::default();
+        unfinished.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
     }
 
     /// Shuts the write side, then reads on until the peer closes too.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Stage::Draining { why, .. } = self.stage {
+        if let Stage::Draining { why, .. } = self.stage() {
             let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
             if shut.is_err() || matches!(why, Closed::Quit | Closed::Reset) {
                 return Poll::Ready(());
             }
-            self.stage = Stage::Lingering { until: Instant::now() + LINGER };
+            self.unfinished().stage = Stage::Lingering { until: Instant::now() + LINGER };
         }
         buffers::with_scratch(|scratch| {
             loop {
@@ -252,26 +293,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
-    /// When the connection is over, whatever it still waits for, and why.
-    fn deadline(&self) -> Option<(Instant, Closed)> {
-        let Writing { stalled_since, broken_since, .. } = self.writing;
-        let stalled = stalled_since.map(|since| (since + self.hub.settings.outbox_timeout, Closed::SlowConsumer));
-        let broken = broken_since.map(|since| (since + LAST_WORDS, Closed::Reset));
-        let stage = match self.stage {
-            Stage::Talking => None,
-            Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, Closed::Quit)),
-        };
-        [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
-    }
-
     /// Sets the alarm for whatever comes first. Ready once that has come.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let pause_end = self.pause.as_ref().and_then(Pause::until);
-        let Some(until) = self.deadline().map(|(deadline, _)| deadline).into_iter().chain(pause_end).min() else {
-            self.alarm = None;
+        let outbox_timeout = self.hub.settings.outbox_timeout;
+        let Some(unfinished) = &mut self.unfinished else { return Poll::Pending };
+        let pause_end = unfinished.pause.as_ref().and_then(Pause::until);
+        let deadline = unfinished.deadline(outbox_timeout).map(|(deadline, _)| deadline);
+        let Some(until) = deadline.into_iter().chain(pause_end).min() else {
+            unfinished.alarm = None;
             return Poll::Pending;
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let alarm = unfinished.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if alarm.deadline() != until {
             alarm.as_mut().reset(until);
         }
@@ -284,12 +316,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             let (flushed, ending) = self.flush(cx);
             // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
-            if let Some((deadline, why)) = self.deadline()
+            if let Some(unfinished) = &self.unfinished
+                && let Some((deadline, why)) = unfinished.deadline(self.hub.settings.outbox_timeout)
                 && deadline <= Instant::now()
             {
                 return Poll::Ready(why);
             }
-            match (self.stage, ending) {
+            match (self.stage(), ending) {
                 (_, Some(Ending::Now(why))) => return Poll::Ready(why),
                 (Stage::Talking, Some(Ending::Drained(why))) => {
                     self.end(why);
@@ -318,12 +351,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
+            self.unfinished.take_if(|unfinished| unfinished.is_finished());
             if self.poll_alarm(cx).is_ready() {
                 continue;
             }
             if self.outbox.sleep(cx.waker(), ending, !flushed) {
                 return Poll::Pending;
             }
+        }
+    }
+}
+
+impl<S> Connection<S> {
+    fn end_pause(&mut self) {
+        let pause = self.unfinished.as_mut().and_then(|unfinished| unfinished.pause.take());
+        if let Some(Pause::Crowded { outbox, .. }) = pause {
+            outbox.let_go(self.speaker.id);
         }
     }
 }
@@ -341,9 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
-        if let Some(Pause::Crowded { outbox, .. }) = &self.pause {
-            outbox.let_go(self.speaker.id);
-        }
+        self.end_pause();
         self.hub.forget(self.speaker.id);
     }
 }

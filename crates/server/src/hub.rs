@@ -23,7 +23,7 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct State {
     board: Switchboard,
-    outlets: SecondaryMap<SessionId, Outlet>,
+    outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
     /// Set once the server is being stopped: from then on nothing is taken, so nothing is acknowledged.
     stopping: bool,
     counts: Counts,
@@ -35,13 +35,6 @@ pub(crate) struct Counts {
     pub(crate) sessions: u64,
     /// Those of them that were closed because they did not read.
     pub(crate) slow_consumers: u64,
-}
-
-/// Where a session hears.
-#[derive(Debug)]
-struct Outlet {
-    outbox: Arc<Outbox>,
-    dialect: Dialect,
 }
 
 /// What came of one turn of lines.
@@ -57,17 +50,19 @@ pub(crate) struct Turn {
 
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
-        let board = Switchboard::new(settings.register_timeout);
-        let state = State { board, outlets: SecondaryMap::new(), stopping: false, counts: Counts::default() };
+        // What is reserved costs no memory until it is used; one slot of each is never used.
+        let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
+        let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
+        let state = State { board, outboxes, stopping: false, counts: Counts::default() };
         Self { state: Mutex::new(state), settings }
     }
 
     /// Takes in a session.
     pub(crate) fn admit(&self, dialect: Dialect, now: Instant) -> (SessionId, Arc<Outbox>) {
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::new(dialect));
         let id = self.with_desk(|board, desk| {
             let id = board.admit(now.into_std());
-            desk.outlets.insert(id, Outlet { outbox: Arc::clone(&outbox), dialect });
+            desk.outboxes.insert(id, Arc::clone(&outbox));
             desk.counts.sessions += 1;
             board.handle(id, Event::Opened, desk);
             id
@@ -89,8 +84,8 @@ impl Hub {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, wakers);
         let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
@@ -121,7 +116,7 @@ impl Hub {
                 desk.close(from, Closed::SlowConsumer);
             }
         }
-        turn.crowded = desk.crowded.map(|session| Arc::clone(&outlets[session].outbox));
+        turn.crowded = desk.crowded.map(|session| Arc::clone(&outboxes[session]));
         turn
     }
 
@@ -135,7 +130,7 @@ impl Hub {
         self.with_desk(|board, desk| {
             // However its task ended, nobody goes on speaking to it.
             board.handle(id, Event::Left(Closed::Reset), desk);
-            desk.outlets.remove(id);
+            desk.outboxes.remove(id);
         });
     }
 
@@ -148,8 +143,8 @@ impl Hub {
     pub(crate) fn stop(&self) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
         for session in board.sessions() {
             desk.close(session, Closed::Shutdown);
         }
@@ -162,7 +157,7 @@ impl Hub {
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
     pub(crate) fn abandon(&self) -> usize {
         self.with_desk(|_, desk| {
-            let outboxes = || desk.outlets.values().map(|outlet| &outlet.outbox);
+            let outboxes = || desk.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
                 outbox.end(Ending::Now(Closed::Shutdown), desk.wakers);
@@ -179,8 +174,8 @@ impl Hub {
     fn with_desk<R>(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
-        let State { board, outlets, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outlets, counts, &self.settings, &mut wakers);
+        let State { board, outboxes, stopping, counts } = &mut *guard;
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
         desk.silent = *stopping;
         let done = work(board, &mut desk);
         drop(guard);
@@ -196,7 +191,7 @@ impl Hub {
 
 /// Carries out what the switchboard decides, for as long as the lock is held.
 struct Desk<'a> {
-    outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+    outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
@@ -212,12 +207,12 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn new(
-        outlets: &'a mut SecondaryMap<SessionId, Outlet>,
+        outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outlets, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
+        Self { outboxes, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
     }
 
     /// Answers a line that could not be read.
@@ -229,9 +224,9 @@ impl<'a> Desk<'a> {
         if self.silent {
             return Ok(());
         }
-        let outlet = self.outlets.get(to).ok_or(Full)?;
+        let outbox = self.outboxes.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
-        let pushed = outlet.outbox.append(marks, self.wakers, |queue| encode(outlet.dialect, queue))?;
+        let pushed = outbox.append(marks, self.wakers, encode)?;
         if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
             (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
         }
@@ -256,8 +251,8 @@ impl Effects for Desk<'_> {
             }
             None => Ending::Now(why),
         };
-        if let Some(outlet) = self.outlets.get(session) {
-            outlet.outbox.end(ending, self.wakers);
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.end(ending, self.wakers);
         }
     }
 

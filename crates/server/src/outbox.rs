@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use switchboard_core::{Closed, Full, SessionId};
-use switchboard_protocol::Then;
+use switchboard_protocol::{Dialect, Then};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 
 use crate::buffers;
@@ -32,13 +32,15 @@ pub(crate) enum Ending {
 }
 
 /// What waits to leave for one session, shared between its connection and all who speak to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    /// What its session speaks.
+    dialect: Dialect,
     /// Whole lines that its connection has not taken yet.
     queue: Vec<u8>,
     /// What its connection took and the socket did not, in bytes.
@@ -52,10 +54,9 @@ struct Inner {
 }
 
 /// What a connection has to be woken for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sleep {
     /// Nothing: it is awake, and will look.
-    #[default]
     Awake,
     /// An end, or something to write.
     Idle,
@@ -73,7 +74,7 @@ impl Inner {
     }
 
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
-        if std::mem::take(&mut self.sleep) != Sleep::Awake {
+        if std::mem::replace(&mut self.sleep, Sleep::Awake) != Sleep::Awake {
             wakers.extend(self.waker.clone());
         }
     }
@@ -109,13 +110,27 @@ pub(crate) struct Pushed {
 }
 
 impl Outbox {
+    /// An empty one, of a session that speaks `dialect`.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        let inner = Inner {
+            dialect,
+            queue: Vec::new(),
+            in_flight: 0,
+            ending: None,
+            waker: None,
+            sleep: Sleep::Awake,
+            held_back: Vec::new(),
+        };
+        Self { inner: Mutex::new(inner) }
+    }
+
     /// Appends what `encode` does, or nothing of it where that would pass the hard mark. Whoever has to be woken joins
     /// `wakers`.
     pub(crate) fn append(
         &self,
         marks: Marks,
         wakers: &mut Vec<Waker>,
-        encode: impl FnOnce(&mut Vec<u8>) -> Then,
+        encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
     ) -> Result<Pushed, Full> {
         let mut inner = self.lock();
         if matches!(inner.ending, Some(Ending::Now(_))) {
@@ -125,7 +140,7 @@ impl Outbox {
             inner.queue = buffers::take();
         }
         let before = inner.queue.len();
-        let then = encode(&mut inner.queue);
+        let then = encode(inner.dialect, &mut inner.queue);
         let waiting_bytes = inner.waiting_bytes();
         let fits = waiting_bytes <= marks.hard_bytes;
         if !fits {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -43,11 +43,9 @@ pub async fn run(
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
     let hub = Arc::new(Hub::new(settings));
-    let (alive, mut all_gone) = mpsc::channel(1);
     let door = Door {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
-        alive,
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
     };
 
@@ -68,11 +66,11 @@ pub async fn run(
     doors.shutdown().await;
     hub.stop();
     tracing::info!(target: journal::SERVER, sessions = admission.sessions(), "stopping");
-    let drained = timeout(drain_timeout, all_gone.recv()).await.is_ok();
+    let drained = timeout(drain_timeout, admission.emptied()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.abandon() };
     if abandoned > 0 {
         tracing::warn!(target: journal::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
-        all_gone.recv().await;
+        admission.emptied().await;
     }
     let Counts { sessions, slow_consumers } = hub.counts();
     tracing::info!(target: journal::SERVER, sessions, slow_consumers, abandoned, "stopped");

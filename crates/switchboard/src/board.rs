@@ -28,10 +28,16 @@ impl Switchboard {
     /// An empty board, on which a session has `register_timeout` to take a name.
     #[must_use]
     pub fn new(register_timeout: Duration) -> Self {
+        Self::with_capacity(register_timeout, 0)
+    }
+
+    /// The same, with room for so many `sessions`: until there are more, nobody waits while a table grows.
+    #[must_use]
+    pub fn with_capacity(register_timeout: Duration, sessions: usize) -> Self {
         Self {
-            sessions: Sessions::default(),
-            chats: Chats::default(),
-            directory: Directory::default(),
+            sessions: Sessions::with_capacity_and_key(sessions),
+            chats: Chats::with_capacity_and_key(sessions / 2),
+            directory: Directory::with_capacity(sessions),
             unregistered: Deadlines::new(register_timeout),
             overflowed: Vec::new(),
         }

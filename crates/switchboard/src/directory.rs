@@ -25,6 +25,11 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// An empty directory with room for so many.
+    pub(crate) fn with_capacity(names: usize) -> Self {
+        Self { by_name: HashTable::with_capacity(names), ..Self::default() }
+    }
+
     /// Who has `name`, in any spelling.
     pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
         self.folded.clear();
