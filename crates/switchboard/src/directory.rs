@@ -1,6 +1,5 @@
 //! Names: who has which, and who came first.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -11,11 +10,10 @@ use crate::session::{Registration, SessionId, Sessions};
 
 /// Finds sessions by name, in any spelling, and lists them in order of registration.
 ///
-/// The names themselves live in the sessions; here are eight bytes and a place in the order for each.
+/// The names themselves live in the sessions; here are eight bytes for each.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     by_name: HashTable<SessionId>,
-    by_order: BTreeMap<u64, SessionId>,
     next_order: u64,
     hasher: RandomState,
     /// The list that `WHO` gets, or `None` since somebody came or left.
@@ -51,7 +49,6 @@ impl Directory {
         vacant.insert(id);
         let order = self.next_order;
         self.next_order += 1;
-        self.by_order.insert(order, id);
         self.roster = None;
         sessions[id].registration = Some(Registration { name, order });
         Ok(())
@@ -63,20 +60,21 @@ impl Directory {
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id) {
             entry.remove();
         }
-        self.by_order.remove(&registration.order);
         self.roster = None;
     }
 
     /// Everybody's name in order of registration, parted by commas.
     pub(crate) fn roster(&mut self, sessions: &Sessions) -> &str {
-        let by_order = &self.by_order;
         self.roster.get_or_insert_with(|| {
+            let mut registered: Vec<_> =
+                sessions.values().filter_map(|session| session.registration.as_ref()).collect();
+            registered.sort_unstable_by_key(|registration| registration.order);
             let mut roster = String::new();
-            for name in by_order.values().filter_map(|&id| sessions.get(id)?.name()) {
+            for registration in registered {
                 if !roster.is_empty() {
                     roster.push(',');
                 }
-                roster.push_str(name);
+                roster.push_str(registration.name.as_str());
             }
             roster
         })
