@@ -50,8 +50,9 @@ pub const VERBS: [Verb; 6] = [
 /// ```
 pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, ParseError> {
     let line = checked_line(line)?;
-    let (word, argument) = match line.split_once(' ') {
-        Some((word, argument)) => (word, Some(argument)),
+    // A verb is short: to look byte by byte is over before a search has begun.
+    let (word, argument) = match line.bytes().position(|byte| byte == b' ') {
+        Some(end) => (&line[..end], Some(&line[end + 1..])),
         None => (line, None),
     };
     let name = |verb| match argument.map(str::trim) {
@@ -85,13 +86,13 @@ pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, 
 /// Appends `command` as a line, or says that this dialect has no words for it ([`Command::Tell`]).
 pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), NoWords> {
     match command {
-        Command::Register { name } => put(out, &["REGISTER ", name.as_str()]),
-        Command::Connect { to } => put(out, &["CONNECT ", to]),
-        Command::Msg { text } => put(out, &["MSG ", text.as_str()]),
+        Command::Register { name } => put(out, ["REGISTER ", name.as_str()]),
+        Command::Connect { to } => put(out, ["CONNECT ", to]),
+        Command::Msg { text } => put(out, ["MSG ", text.as_str()]),
         Command::Tell { .. } => return Err(NoWords),
-        Command::Disconnect => put(out, &["DISCONNECT"]),
-        Command::Ping => put(out, &["PING"]),
-        Command::Who => put(out, &["WHO"]),
+        Command::Disconnect => put(out, ["DISCONNECT"]),
+        Command::Ping => put(out, ["PING"]),
+        Command::Who => put(out, ["WHO"]),
     }
     Ok(())
 }
@@ -104,18 +105,18 @@ pub struct NoWords;
 /// Appends `reply` as one line.
 pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) {
     match reply {
-        Reply::From { name, text } => put(out, &["FROM ", name, ": ", text]),
-        Reply::MsgSent => put(out, &["MSG_SENT"]),
-        Reply::Welcome => put(out, &["WELCOME"]),
-        Reply::RegisterOk { name } => put(out, &["REGISTER_OK ", name]),
-        Reply::ConnectOk { name } => put(out, &["CONNECT_OK ", name]),
-        Reply::IncomingConnection { name } => put(out, &["INCOMING_CONNECTION ", name]),
-        Reply::DisconnectOk => put(out, &["DISCONNECT_OK"]),
-        Reply::PeerDisconnected => put(out, &["PEER_DISCONNECTED"]),
-        Reply::Pong => put(out, &["PONG"]),
-        Reply::Users { names } => put(out, &["USERS ", names.as_joined()]),
-        Reply::Error { code, detail: None } => put(out, &["ERROR ", code.as_str()]),
-        Reply::Error { code, detail: Some(detail) } => put(out, &["ERROR ", code.as_str(), " ", detail]),
+        Reply::From { name, text } => put(out, ["FROM ", name, ": ", text]),
+        Reply::MsgSent => put(out, ["MSG_SENT"]),
+        Reply::Welcome => put(out, ["WELCOME"]),
+        Reply::RegisterOk { name } => put(out, ["REGISTER_OK ", name]),
+        Reply::ConnectOk { name } => put(out, ["CONNECT_OK ", name]),
+        Reply::IncomingConnection { name } => put(out, ["INCOMING_CONNECTION ", name]),
+        Reply::DisconnectOk => put(out, ["DISCONNECT_OK"]),
+        Reply::PeerDisconnected => put(out, ["PEER_DISCONNECTED"]),
+        Reply::Pong => put(out, ["PONG"]),
+        Reply::Users { names } => put(out, ["USERS ", names.as_joined()]),
+        Reply::Error { code, detail: None } => put(out, ["ERROR ", code.as_str()]),
+        Reply::Error { code, detail: Some(detail) } => put(out, ["ERROR ", code.as_str(), " ", detail]),
     }
 }
 
@@ -158,7 +159,10 @@ pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
     Ok(reply)
 }
 
-fn put(out: &mut Vec<u8>, parts: &[&str]) {
+/// Appends a line of `parts`.
+#[expect(clippy::inline_always, reason = "parts that are known when this is compiled are then a store each")]
+#[inline(always)]
+fn put<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
     out.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
     for part in parts {
         out.extend_from_slice(part.as_bytes());

@@ -9,7 +9,7 @@ use switchboard_protocol::{Dialect, ParseError, Reply, Then};
 use tokio::time::Instant;
 
 use crate::journal;
-use crate::outbox::{Ending, Outbox};
+use crate::outbox::{Draft, Ending, Outbox};
 use crate::settings::Settings;
 use crate::speaker::{Said, Speaker};
 
@@ -116,7 +116,7 @@ impl Hub {
                 desk.close(from, Closed::SlowConsumer);
             }
         }
-        turn.crowded = desk.crowded.map(|session| Arc::clone(&outboxes[session]));
+        turn.crowded = desk.crowded.map(|session| Arc::clone(&desk.outboxes[session]));
         turn
     }
 
@@ -148,6 +148,7 @@ impl Hub {
         for session in board.sessions() {
             desk.close(session, Closed::Shutdown);
         }
+        drop(desk);
         // Under the same lock: what is said above is the last word to everybody.
         *stopping = true;
         drop(guard);
@@ -178,6 +179,7 @@ impl Hub {
         let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
         desk.silent = *stopping;
         let done = work(board, &mut desk);
+        drop(desk);
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
         done
@@ -195,6 +197,8 @@ struct Desk<'a> {
     counts: &'a mut Counts,
     settings: &'a Settings,
     wakers: &'a mut Vec<Waker>,
+    /// The outboxes that were written to last: most turns are of one session that talks with another.
+    drafts: [Option<(SessionId, Draft)>; 2],
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
     crowded: Option<SessionId>,
     /// How much waits there, in bytes.
@@ -212,7 +216,38 @@ impl<'a> Desk<'a> {
         settings: &'a Settings,
         wakers: &'a mut Vec<Waker>,
     ) -> Self {
-        Self { outboxes, counts, settings, wakers, crowded: None, crowded_bytes: 0, last_word_to: None, silent: false }
+        Self {
+            outboxes,
+            counts,
+            settings,
+            wakers,
+            drafts: [None, None],
+            crowded: None,
+            crowded_bytes: 0,
+            last_word_to: None,
+            silent: false,
+        }
+    }
+
+    /// The open outbox of a session; the other one of two is closed for it if need be.
+    #[inline]
+    fn draft(&mut self, of: SessionId) -> Option<&mut Draft> {
+        if self.drafts[0].as_ref().is_none_or(|(session, _)| *session != of) {
+            self.drafts.swap(0, 1);
+            if self.drafts[0].as_ref().is_none_or(|(session, _)| *session != of) {
+                let draft = self.outboxes.get(of)?.open();
+                if let Some((_, other)) = self.drafts[0].replace((of, draft)) {
+                    other.close(self.wakers);
+                }
+            }
+        }
+        self.drafts[0].as_mut().map(|(_, draft)| draft)
+    }
+
+    fn close_drafts(&mut self) {
+        for (_, draft) in self.drafts.iter_mut().filter_map(Option::take) {
+            draft.close(self.wakers);
+        }
     }
 
     /// Answers a line that could not be read.
@@ -224,9 +259,8 @@ impl<'a> Desk<'a> {
         if self.silent {
             return Ok(());
         }
-        let outbox = self.outboxes.get(to).ok_or(Full)?;
         let marks = self.settings.marks();
-        let pushed = outbox.append(marks, self.wakers, encode)?;
+        let pushed = self.draft(to).ok_or(Full)?.append(marks, encode)?;
         if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
             (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
         }
@@ -234,6 +268,12 @@ impl<'a> Desk<'a> {
             self.last_word_to = Some(to);
         }
         Ok(())
+    }
+}
+
+impl Drop for Desk<'_> {
+    fn drop(&mut self) {
+        self.close_drafts();
     }
 }
 
@@ -251,6 +291,7 @@ impl Effects for Desk<'_> {
             }
             None => Ending::Now(why),
         };
+        self.close_drafts();
         if let Some(outbox) = self.outboxes.get(session) {
             outbox.end(ending, self.wakers);
         }

@@ -4,7 +4,7 @@
 //! few calls as the socket takes. Bounded in bytes: above a soft mark those who fill it are read later, at the hard
 //! mark nothing more goes in.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use switchboard_core::{Closed, Full, SessionId};
@@ -100,6 +100,58 @@ pub(crate) struct Crowd {
     pub(crate) fillers: usize,
 }
 
+/// An outbox that somebody writes to: its lock is taken once for all that is said in a turn, and once to close it.
+///
+/// Meanwhile its connection finds nothing there, and is woken when this is closed.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    outbox: Arc<Outbox>,
+    dialect: Dialect,
+    queue: Vec<u8>,
+    /// What the socket had not taken when this was opened, in bytes: it may only have become less.
+    in_flight: usize,
+    /// The session ends at once, and hears no more.
+    is_over: bool,
+}
+
+impl Draft {
+    /// Appends what `encode` does, or nothing of it where that would pass the hard mark.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        marks: Marks,
+        encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
+    ) -> Result<Pushed, Full> {
+        if self.is_over {
+            return Err(Full);
+        }
+        if self.queue.capacity() == 0 {
+            self.queue = buffers::take();
+        }
+        let before = self.queue.len();
+        let then = encode(self.dialect, &mut self.queue);
+        let waiting_bytes = self.queue.len() + self.in_flight;
+        if waiting_bytes > marks.hard_bytes {
+            self.queue.truncate(before);
+            return Err(Full);
+        }
+        Ok(Pushed { waiting_bytes, then })
+    }
+
+    /// Puts back what waits. Its connection joins `wakers` if it has to be woken for it.
+    pub(crate) fn close(self, wakers: &mut Vec<Waker>) {
+        if self.queue.is_empty() {
+            // A reply for which the dialect has no words must not leave a buffer with a session that waits.
+            return buffers::give_back(self.queue);
+        }
+        let mut inner = self.outbox.lock();
+        inner.queue = self.queue;
+        if inner.sleep == Sleep::Idle {
+            inner.wake(wakers);
+        }
+    }
+}
+
 /// What waits after a reply went in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pushed {
@@ -124,35 +176,16 @@ impl Outbox {
         Self { inner: Mutex::new(inner) }
     }
 
-    /// Appends what `encode` does, or nothing of it where that would pass the hard mark. Whoever has to be woken joins
-    /// `wakers`.
-    pub(crate) fn append(
-        &self,
-        marks: Marks,
-        wakers: &mut Vec<Waker>,
-        encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
-    ) -> Result<Pushed, Full> {
+    /// Opens it for whoever writes to it now. There is one at a time: nobody writes but under the hub's lock.
+    pub(crate) fn open(self: &Arc<Self>) -> Draft {
         let mut inner = self.lock();
-        if matches!(inner.ending, Some(Ending::Now(_))) {
-            return Err(Full);
+        Draft {
+            outbox: Arc::clone(self),
+            dialect: inner.dialect,
+            queue: std::mem::take(&mut inner.queue),
+            in_flight: inner.in_flight,
+            is_over: matches!(inner.ending, Some(Ending::Now(_))),
         }
-        if inner.queue.capacity() == 0 {
-            inner.queue = buffers::take();
-        }
-        let before = inner.queue.len();
-        let then = encode(inner.dialect, &mut inner.queue);
-        let waiting_bytes = inner.waiting_bytes();
-        let fits = waiting_bytes <= marks.hard_bytes;
-        if !fits {
-            inner.queue.truncate(before);
-        } else if inner.queue.len() > before && inner.sleep == Sleep::Idle {
-            inner.wake(wakers);
-        }
-        if inner.queue.is_empty() {
-            // A reply for which the dialect has no words must not leave a buffer with a session that waits.
-            buffers::give_back(std::mem::take(&mut inner.queue));
-        }
-        if fits { Ok(Pushed { waiting_bytes, then }) } else { Err(Full) }
     }
 
     /// Says how the session is to end. The first word stands, but for an end at once.
