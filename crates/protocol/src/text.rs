@@ -92,6 +92,13 @@ impl From<Text<'_>> for String {
 
 /// The line as text, without the white space around it, or why no part of it may be used.
 pub(crate) fn checked_line(line: &[u8]) -> Result<&str, TextError> {
+    let trimmed = line.trim_ascii();
+    if is_printable_ascii(trimmed)
+        && let Ok(text) = std::str::from_utf8(trimmed)
+    {
+        // What most lines are: all that could be wrong is ruled out.
+        return Ok(text);
+    }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();
     check_controls(trimmed).map_err(|error| match error {
@@ -107,14 +114,18 @@ fn leading_bytes(text: &str) -> usize {
 }
 
 fn check_controls(text: &str) -> Result<(), TextError> {
-    // Most lines are printable ASCII: one pass over the bytes tells, in vector registers.
-    let plain = text.bytes().fold(true, |plain, byte| plain & ((0x20..0x7f).contains(&byte)));
-    if plain {
-        return Ok(());
-    }
     match text.char_indices().find(|&(_, c)| c.is_control() && c != '\t') {
         Some((before, found)) => Err(TextError::Control { found, at: before + 1 }),
         None => Ok(()),
+    }
+}
+
+/// Looks at sixteen bytes at a time, in vector registers; the last sixteen may be looked at twice.
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |all, &byte| all & (0x20..0x7f).contains(&byte));
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().all(|chunk| all(chunk)) && all(last),
+        None => all(bytes),
     }
 }
 

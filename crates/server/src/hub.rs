@@ -229,19 +229,27 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The open outbox of a session; the other one of two is closed for it if need be.
+    /// The open outbox of a session; the one of two that was opened first is closed for it if need be.
     #[inline]
     fn draft(&mut self, of: SessionId) -> Option<&mut Draft> {
-        if self.drafts[0].as_ref().is_none_or(|(session, _)| *session != of) {
-            self.drafts.swap(0, 1);
-            if self.drafts[0].as_ref().is_none_or(|(session, _)| *session != of) {
-                let draft = self.outboxes.get(of)?.open();
-                if let Some((_, other)) = self.drafts[0].replace((of, draft)) {
-                    other.close(self.wakers);
-                }
-            }
+        let is_of = |draft: &Option<(SessionId, Draft)>| draft.as_ref().is_some_and(|(session, _)| *session == of);
+        let at = if is_of(&self.drafts[0]) {
+            0
+        } else if is_of(&self.drafts[1]) {
+            1
+        } else {
+            self.open_draft(of)?
+        };
+        self.drafts[at].as_mut().map(|(_, draft)| draft)
+    }
+
+    fn open_draft(&mut self, of: SessionId) -> Option<usize> {
+        let draft = self.outboxes.get(of)?.open();
+        let at = usize::from(self.drafts[0].is_some());
+        if let Some((_, older)) = self.drafts[at].replace((of, draft)) {
+            older.close(self.wakers);
         }
-        self.drafts[0].as_mut().map(|(_, draft)| draft)
+        Some(at)
     }
 
     fn close_drafts(&mut self) {
