@@ -1,6 +1,7 @@
 //! What the end-to-end tests are written with: transcripts and the stages they play on, people on sockets and at
-//! terminals, and the real programs as processes of their own.
+//! terminals, browsers, and the real programs as processes of their own.
 
+pub mod browser;
 pub mod people;
 pub mod process;
 pub mod stage;

@@ -213,6 +213,7 @@ fn suffering(to: &Path, client_isn: u32) {
         Made(1, true, A, 801, 1, 500, 100),  // out of order
         Made(1, false, A, 1, 951, 300, 0),
         Made(10, false, A, 1, 1500, 300, 10), // acknowledges what was not captured
+        Made(1, false, A, 11, 1600, 300, 0),  // and more of it, which is not told again
         Made(10, true, fin, 951, 11, 500, 0),
         Made(1, false, fin, 11, 952, 300, 0),
         Made(1, true, A, 952, 12, 500, 0),

@@ -349,7 +349,7 @@ fn check(file: &str, actual: &str) {
 
 #[tokio::test]
 async fn help_reads_well_at_every_width() {
-    let cases: [(&[&str], &str, &str); 7] = [
+    let cases: [(&[&str], &str, &str); 10] = [
         (&["--help"], "80", "main.txt"),
         (&["--help"], "60", "main-narrow.txt"),
         (&["-h"], "80", "main-short.txt"),
@@ -357,11 +357,31 @@ async fn help_reads_well_at_every_width() {
         (&["who", "--help"], "80", "who.txt"),
         (&["send", "--help"], "80", "send.txt"),
         (&["listen", "--help"], "80", "listen.txt"),
+        (&["bench", "--help"], "80", "bench.txt"),
+        (&["bench", "pairs", "--help"], "80", "bench-pairs.txt"),
+        (&["bench", "isolation", "--help"], "80", "bench-isolation.txt"),
     ];
     for (args, columns, file) in cases {
         let ran = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
         assert_eq!((ran.code, &*ran.err), (0, ""), "given {args:?}");
         check(file, &ran.out);
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_cannot_be_made_is_refused_with_a_reason() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound").to_string();
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["bench", "pairs", &nobody], 3, "Is a server listening there?"),
+        (&["bench", "pairs", &nobody, "--size", "64,10"], 2, "give at least 22"),
+        (&["bench", "pairs", &nobody, "--pairs", "100000"], 2, "raise `ulimit -Hn`"),
+        (&["bench", "idle", &nobody, "--pid", "1073741824"], 2, "cannot look at process 1073741824"),
+        (&["bench", "isolation", &nobody, "--pairs", "1"], 2, "leave nobody to measure"),
+        (&["--name", "Noy", "bench", "churn", &nobody], 2, "--name does nothing with bench"),
+    ];
+    for (args, code, message) in cases {
+        let ran = run(args, b"").await;
+        assert!(ran.code == code && ran.out.is_empty() && ran.err.contains(message), "{args:?} gave {ran:?}");
     }
 }
 

@@ -47,11 +47,12 @@ pub use crate::side::Side;
 pub use checksums::Checksums;
 pub use conversation::{Conversation, Direction, End, Handshake};
 pub use endpoint::Transport;
-pub use event::{Counts, Event, Flag, ResetCause};
+pub use event::{Counts, Event, Events, Flag, ResetCause};
 pub use focus::{Focus, FocusError};
 pub use issues::{IssueKind, Issues};
 pub use limits::{FLAGS_MAX, LINGERING_MAX, LIVE_MAX, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES};
 pub use round_trip::RoundTripTimes;
+pub(crate) use round_trip::RoundTrips;
 use serde::Serialize;
 pub use stream::{Arrival, Item, Stream};
 pub use streams::{Listener, Said, Streams};
@@ -129,6 +130,8 @@ pub struct Place {
     pub client: SocketAddr,
     /// The server's.
     pub server: SocketAddr,
+    /// What it does that a reader should know.
+    pub events: Events,
 }
 
 /// What takes a conversation that is over.
@@ -163,7 +166,7 @@ impl Analyzer {
             totals.last = Some(totals.last.map_or(time, |last| last.max(time)));
         }
         for issue in frame.issues() {
-            totals.issues.add(number, issue);
+            totals.issues.add(number, &issue);
         }
         let at = At { frame: number, time };
         let len = frame.payload_len_on_wire();
@@ -186,8 +189,8 @@ impl Analyzer {
             let verified = frame.verify();
             live.checksums.add(verified);
             self.totals.checksums.add(verified);
-            let place = live.place(from);
-            live.segment(at, place.from, &segment, len, reused);
+            let mut place = live.place(from);
+            place.events = live.segment(at, place.from, &segment, len, reused);
             self.table.settle(sink);
             Some(place)
         } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | address of a name | `10.0.0.1`, `10.0.0.2` … or `2001:db8::1` …, in the order in which the names appear |
 //! | MAC address | locally administered: `02:00:00:00:00:01` …, in the order in which the apps appear |
-//! | server | the port of the protocol, a privileged port, a message that answers, else whom the first row is for |
+//! | server | who is named so, the port of the protocol, a server's port, a message that answers, who serves an earlier pair of a chat, else whom the first row is for |
 //! | port of a client | 41200 to 44300, which Linux gives to clients and Wireshark gives to no protocol |
 //! | initial sequence numbers, clocks, packet ids, flow labels | random, from the seed |
 //! | the wire | 1 Gbit/s: no frame begins before the one before it has ended |
@@ -49,15 +49,19 @@ mod plan;
 mod port;
 mod refusal;
 mod remark;
+mod roles;
 mod settings;
 mod tcp;
 mod twin;
 
 pub use builder::{Builder, Summary};
+pub(crate) use complete::payload;
+pub(crate) use matcher::Matcher;
 pub use plan::Plan;
 pub use port::{CLIENT_PORTS, UNREAD_PORT};
 pub use refusal::{Refusal, RefusalKind};
 pub use remark::{Remark, RemarkKind};
+pub(crate) use roles::{Clues, Roles};
 pub use settings::{Content, IpVersion, Link, Mtu, MtuError, Settings, TcpOptions, TransportChoice};
 pub use twin::BadTwin;
 

@@ -30,7 +30,7 @@ pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{Note, NoteKind, Notes};
 pub use packet::{Comments, Packet};
-pub use pcapng::{BlockType, Section};
+pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;
@@ -43,6 +43,18 @@ pub enum Format {
     Pcap,
     /// Blocks in sections: many interfaces, names, comments, counts (draft-ietf-opsawg-pcapng).
     Pcapng,
+}
+
+impl Format {
+    /// Which kind a file is by its first bytes; `None` if it is no capture.
+    #[must_use]
+    pub fn recognise(first: [u8; 4]) -> Option<Self> {
+        if first == pcapng::section_header::TYPE_BYTES {
+            Some(Self::Pcapng)
+        } else {
+            pcap::Records::recognise(first).map(|_| Self::Pcap)
+        }
+    }
 }
 
 impl std::fmt::Display for Format {

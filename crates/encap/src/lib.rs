@@ -3,13 +3,15 @@
 //! ```text
 //! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file
 //!                                                        │
-//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze
+//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze, report
 //! ```
 
 pub mod analyze;
 pub mod build;
 pub mod capture;
+pub mod compare;
 pub mod dissector;
+pub mod report;
 pub mod rows;
 pub mod send;
 pub mod show;

@@ -21,49 +21,26 @@ mod escape;
 mod fault;
 mod ids;
 mod record;
+mod row;
 
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use serde::Serialize;
-
 pub use self::app::{APP_MAX_BYTES, App, AppError};
 pub use self::app_protocol::{AppProtocol, Transport};
 pub use self::check::{APPS_MAX, PAIRS_MAX};
-use self::check::{AppIndex, Check, Finding};
+use self::check::{AppIndex, Check, Finding, Said};
 pub use self::column::Column;
 use self::column::Columns;
 pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
 pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
 pub use self::record::RECORD_MAX_BYTES;
 use self::record::{Record, Records, Step};
+pub use self::row::{Row, RowRef};
 use crate::time::Timestamp;
 
 /// The longest name of a protocol, in bytes.
 pub const PROTOCOL_MAX_BYTES: usize = 32;
-
-/// One message: who said what to whom, and when.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Row {
-    /// What the row is called; its place among the rows, from 1, where nothing is written.
-    pub number: MessageId,
-    /// The line of the file on which it starts, from 1.
-    pub line: u64,
-    /// What the two speak.
-    pub protocol: AppProtocol,
-    /// Who sends.
-    pub source: App,
-    /// To whom.
-    pub destination: App,
-    /// From which port, if the file says.
-    pub source_port: Option<u16>,
-    /// To which port, if the file says.
-    pub destination_port: Option<u16>,
-    /// What is sent, to the byte.
-    pub message: Vec<u8>,
-    /// When.
-    pub time: Timestamp,
-}
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,6 +80,7 @@ pub struct Reader<R> {
     check: Check,
     findings: Vec<Finding>,
     remarks: Vec<Fault>,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -123,6 +101,7 @@ impl<R: Read> Reader<R> {
             check: Check::default(),
             findings: Vec::new(),
             remarks: Vec::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -141,7 +120,8 @@ impl<R: Read> Reader<R> {
         self.check.n_pairs()
     }
 
-    fn read(&mut self) -> Result<Option<Row>, ReadError> {
+    /// Reads the next row, without a copy of it: [`Iterator::next`] gives rows to keep.
+    pub fn next_row(&mut self) -> Result<Option<RowRef<'_>>, ReadError> {
         if let State::Header = self.state {
             // Whatever goes wrong from here on, the file has no header to go on with.
             self.state = State::Ended;
@@ -157,22 +137,19 @@ impl<R: Read> Reader<R> {
                     }
                     return Ok(None);
                 }
+                Step::Record if self.records.is_blank() => {}
+                Step::Record => break,
                 Step::Broken(fault) => {
                     self.n_records += 1;
                     return Err(ReadError::Refused(vec![fault]));
                 }
-                Step::Record => {}
-            }
-            let record = self.records.record().map_err(|fault| {
-                self.n_records += 1;
-                ReadError::Refused(vec![fault])
-            })?;
-            if !record.is_blank() {
-                self.n_records += 1;
-                let parse = Parse { record: &record, columns, options: self.options, faults: Vec::new() };
-                return parse.row(self.n_records, &mut self.check, &mut self.findings, &mut self.remarks).map(Some);
             }
         }
+        self.n_records += 1;
+        let record = self.records.record().map_err(|fault| ReadError::Refused(vec![fault]))?;
+        let parse = Parse { record, columns, options: self.options, faults: Vec::new() };
+        let Self { n_records, check, findings, remarks, kept, .. } = self;
+        parse.row(*n_records, kept, check, findings, remarks).map(Some)
     }
 
     fn read_header(&mut self) -> Result<Columns, ReadError> {
@@ -184,10 +161,10 @@ impl<R: Read> Reader<R> {
                 Step::Broken(fault) => return Err(refused(fault)),
                 Step::Record => {}
             }
-            let header = self.records.record().map_err(refused)?;
-            if header.is_blank() {
+            if self.records.is_blank() {
                 continue;
             }
+            let header = self.records.record().map_err(refused)?;
             if header.raw.trim_end().contains('\r') {
                 return Err(refused(Fault::on_line(header.line, FaultKind::BareReturns)));
             }
@@ -206,13 +183,28 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<Row, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        self.next_row().map(|row| row.map(RowRef::to_row)).transpose()
+    }
+}
+
+/// What a row cannot borrow from its record; used again for the next.
+#[derive(Debug)]
+struct Kept {
+    number: MessageId,
+    protocol: AppProtocol,
+    /// The message, where it is not as it stands in the file.
+    message: Vec<u8>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { number: MessageId::Number(0), protocol: AppProtocol::Chat, message: Vec::new() }
     }
 }
 
 /// A record on its way to be a row.
 struct Parse<'a> {
-    record: &'a Record<'a>,
+    record: Record<'a>,
     columns: Columns,
     options: Options,
     faults: Vec<Fault>,
@@ -222,10 +214,11 @@ impl<'a> Parse<'a> {
     fn row(
         mut self,
         place: u64,
-        check: &mut Check,
+        kept: &'a mut Kept,
+        check: &'a mut Check,
         findings: &mut Vec<Finding>,
         remarks: &mut Vec<Fault>,
-    ) -> Result<Row, ReadError> {
+    ) -> Result<RowRef<'a>, ReadError> {
         let (found, expected) = (self.record.len(), self.columns.len);
         if found != expected {
             // The first field too many; or the record, where some are missing.
@@ -236,25 +229,25 @@ impl<'a> Parse<'a> {
                 FaultKind::FieldCount { found, expected },
             )]));
         }
-        let number = self.number(place);
-        let protocol = self.protocol();
+        kept.number = self.number(place);
+        self.protocol(&mut kept.protocol);
         let source = self.app(Column::SrcApp, check);
         let destination = self.app(Column::DstApp, check);
         let source_port = self.port(Column::SrcPort);
         let destination_port = self.port(Column::DstPort);
-        let message = self.message();
+        let message = self.message(&mut kept.message);
         let time = self.time();
-        let (true, Some(protocol), Some(from), Some(to), Some(message), Some(time)) =
-            (self.faults.is_empty(), protocol, source, destination, message, time)
+        let (true, Some(source), Some(destination), Some(message), Some(time)) =
+            (self.faults.is_empty(), source, destination, message, time)
         else {
             return Err(ReadError::Refused(self.faults));
         };
-        let row = Row {
-            number,
+        let said = Said {
+            number: &kept.number,
             line: self.record.line,
-            protocol,
-            source: check.app(from).clone(),
-            destination: check.app(to).clone(),
+            protocol: &kept.protocol,
+            source,
+            destination,
             source_port,
             destination_port,
             message,
@@ -263,16 +256,15 @@ impl<'a> Parse<'a> {
         if self.is_spaced_quote() {
             findings.push((Column::Message, FaultKind::SpacedQuote));
         }
-        check.row(&row, from, to, findings);
+        check.row(&said, findings);
         for (column, kind) in findings.drain(..) {
-            let field = self.columns.index(column).unwrap_or(0);
-            self.faults.push(self.record.fault(field, Some(column), kind));
+            self.fault(column, kind);
         }
         if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
             return Err(ReadError::Refused(self.faults));
         }
         remarks.append(&mut self.faults);
-        Ok(row)
+        Ok(said.row(check))
     }
 
     /// The text of a column as it stands; empty if the file has no such column.
@@ -280,66 +272,77 @@ impl<'a> Parse<'a> {
         self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
     }
 
-    fn refuse(&mut self, column: Column, kind: FaultKind) {
+    fn fault(&mut self, column: Column, kind: FaultKind) {
         let field = self.columns.index(column).unwrap_or(0);
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
     fn number(&mut self, place: u64) -> MessageId {
         let text = self.value(Column::MsgId);
-        let text = text.trim();
+        let text = trim(&text);
         let too_long = text.len() > ID_MAX_BYTES;
         if too_long {
-            self.refuse(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
+            self.fault(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
         if text.is_empty() || too_long { MessageId::Number(place) } else { MessageId::from(text) }
     }
 
-    fn protocol(&mut self) -> Option<AppProtocol> {
+    /// Rows of one protocol mostly follow each other.
+    fn protocol(&mut self, protocol: &mut AppProtocol) {
         let text = self.value(Column::AppProtocol);
-        let fault = match text.trim() {
+        let fault = match trim(&text) {
             "" => FaultKind::Empty,
             text if text.len() > PROTOCOL_MAX_BYTES => FaultKind::TooLong { max_bytes: PROTOCOL_MAX_BYTES },
-            text => return Some(AppProtocol::from(text)),
+            text => {
+                if text != protocol.name() {
+                    *protocol = AppProtocol::from(text);
+                }
+                return;
+            }
         };
-        self.refuse(Column::AppProtocol, fault);
-        None
+        self.fault(Column::AppProtocol, fault);
     }
 
     fn app(&mut self, column: Column, check: &mut Check) -> Option<AppIndex> {
         let text = self.value(column);
-        let app = match text.trim() {
+        let app = match trim(&text) {
             "" => Err(FaultKind::Empty),
             text => check.admit(text),
         };
-        app.map_err(|fault| self.refuse(column, fault)).ok()
+        app.map_err(|fault| self.fault(column, fault)).ok()
     }
 
     fn port(&mut self, column: Column) -> Option<u16> {
-        let text = self.value(column);
-        let text = text.trim();
+        let text = self.record.value(self.columns.index(column)?);
+        let text = trim(&text);
+        if text.is_empty() {
+            return None;
+        }
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         let fault = match text.parse() {
-            _ if text.is_empty() => return None,
             Ok(0) => FaultKind::PortZero,
             Ok(port) if is_number => return Some(port),
             _ => FaultKind::Port { found: Excerpt::new(text) },
         };
-        self.refuse(column, fault);
+        self.fault(column, fault);
         None
     }
 
-    fn message(&mut self) -> Option<Vec<u8>> {
-        let text = self.value(Column::Message);
-        if !self.options.escapes {
-            return Some(text.into_owned().into_bytes());
-        }
-        let fault = match escape::unescape(&text) {
-            Ok(bytes) => return Some(bytes),
-            Err(at) => FaultKind::Escape { found: Excerpt::new(&text[at..].chars().take(2).collect::<String>()) },
+    fn message(&mut self, kept: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let text = match self.value(Column::Message) {
+            Cow::Borrowed(text) if !self.options.escapes => return Some(text.as_bytes()),
+            text => text,
         };
-        self.refuse(Column::Message, fault);
-        None
+        *kept = match escape::unescape(&text) {
+            _ if !self.options.escapes => text.into_owned().into_bytes(),
+            Ok(bytes) => bytes,
+            Err(at) => {
+                let found = Excerpt::new(&text[at..].chars().take(2).collect::<String>());
+                self.fault(Column::Message, FaultKind::Escape { found });
+                return None;
+            }
+        };
+        Some(kept)
     }
 
     fn time(&mut self) -> Option<Timestamp> {
@@ -349,7 +352,7 @@ impl<'a> Parse<'a> {
             Err(_) if text.trim().is_empty() => FaultKind::Empty,
             Err(error) => FaultKind::Time { found: Excerpt::new(text.trim()), error },
         };
-        self.refuse(Column::Timestamp, fault);
+        self.fault(Column::Timestamp, fault);
         None
     }
 
@@ -357,8 +360,18 @@ impl<'a> Parse<'a> {
     fn is_spaced_quote(&self) -> bool {
         self.columns.index(Column::Message).is_some_and(|field| {
             let text = self.record.value(field);
-            !self.record.is_quoted(field) && text.trim_start().starts_with('"') && !text.starts_with('"')
+            // What most messages begin with.
+            let is_plain = matches!(text.as_bytes(), [b'!'..=b'~', ..]);
+            !is_plain && !self.record.is_quoted(field) && text.trim_start().starts_with('"')
         })
+    }
+}
+
+/// `text` without the white space around it, of which there is mostly none.
+fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
     }
 }
 

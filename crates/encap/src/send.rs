@@ -13,11 +13,10 @@ mod link;
 mod plan;
 mod play;
 mod speed;
-
 mod trace;
 
 pub use crate::side::Side;
-pub use plan::{CONNECTIONS_MAX, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES};
+pub use plan::{CONNECTIONS_MAX, Choices, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES};
 pub use play::{Options, Outcome, Played, Target, play};
 pub use speed::{Speed, SpeedError};
 pub use trace::{Bare, Carried, Piece, Trace};

@@ -22,16 +22,18 @@
 
 mod bits;
 mod checksum;
-mod escape;
+pub(crate) mod escape;
 pub mod html;
 mod layer;
 mod line;
+mod row;
 pub mod text;
 mod view;
 
 pub use checksum::{ChecksumView, LeftOut, Part, Word, Words, Work};
 pub use layer::{FieldView, LayerView, Stage};
 pub use line::Line;
+pub use row::{Carried, RowView};
 pub use view::{IssueView, View};
 
 use crate::capture::Packet;
@@ -49,6 +51,8 @@ pub struct Subject<'a> {
     pub first: Option<Timestamp>,
     /// What was remarked on it.
     pub comments: Vec<String>,
+    /// The row that it was made for, if it was made and carries one.
+    pub row: Option<Carried>,
     /// The frame, taken apart.
     pub frame: Frame<'a>,
 }
@@ -57,7 +61,7 @@ impl<'a> Subject<'a> {
     /// A frame of which nothing more is known.
     #[must_use]
     pub fn new(number: u64, frame: Frame<'a>) -> Self {
-        Self { number, time: None, first: None, comments: Vec::new(), frame }
+        Self { number, time: None, first: None, comments: Vec::new(), row: None, frame }
     }
 
     /// A packet as a capture has it. `first` is the time of the capture's first.
@@ -68,6 +72,7 @@ impl<'a> Subject<'a> {
             time: packet.time,
             first,
             comments: packet.comments().map(std::borrow::Cow::into_owned).collect(),
+            row: None,
             frame: Frame::parse(packet.link_type, packet.captured, packet.original_len),
         }
     }
@@ -79,14 +84,14 @@ impl<'a> Subject<'a> {
 }
 
 /// A number of nanoseconds as seconds with all nine decimals.
-fn seconds(nanos: i128) -> String {
+pub(crate) fn seconds(nanos: i128) -> String {
     const NANOS_A_SECOND: u128 = 1_000_000_000;
     let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
     format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
 }
 
 /// A count with its noun.
-fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -106,7 +106,11 @@ impl FromStr for Timestamp {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let text = at_most_nine_decimals(text.trim())?;
+        let text = text.trim();
+        if let Some(time) = seconds(text) {
+            return time;
+        }
+        let text = at_most_nine_decimals(text)?;
         if let Some(time) = seconds(&text) {
             return time;
         }
@@ -143,15 +147,28 @@ fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
 
 /// `12` or `12.345`, at most nine decimals; `None` if it is something else.
 fn seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || fraction.len() > DECIMALS {
-        return None;
+    const POWERS: [i64; DECIMALS + 1] =
+        [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+    let bytes = text.as_bytes();
+    let point = bytes.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) = point.map_or((bytes, &b"0"[..]), |at| (&bytes[..at], &bytes[at + 1..]));
+    let unit = POWERS.get(DECIMALS.checked_sub(fraction.len())?)?;
+    let (whole, fraction) = (integer(whole)?, integer(fraction)?);
+    let nanos = whole.checked_mul(POWERS[DECIMALS]).and_then(|nanos| nanos.checked_add(fraction * unit));
+    Some(nanos.map(Timestamp).ok_or(TimeError::TooLate))
+}
+
+/// What some digits stand for, at most the largest number that there is; `None` if they are none.
+fn integer(digits: &[u8]) -> Option<i64> {
+    let mut number = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.saturating_mul(10).saturating_add(i64::from(digit));
     }
-    let nanos = fraction.bytes().chain(std::iter::repeat(b'0')).take(DECIMALS);
-    let nanos = nanos.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    let whole = whole.parse().ok().and_then(|seconds: i64| seconds.checked_mul(NANOS_A_SECOND.cast_signed()));
-    Some(whole.and_then(|whole| whole.checked_add(nanos)).map(Timestamp).ok_or(TimeError::TooLate))
+    (!digits.is_empty()).then_some(number)
 }
 
 /// Whether `text` is a number with an exponent, which only a float would read.

@@ -54,7 +54,7 @@ fn clean_files_are_summed_up() {
 fn each_fault_has_its_line_and_the_exit_says_so() {
     let expected = "\
 <stdin>:3:23: error: timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
-<stdin>:4:18: warning: message: is empty: nothing will be sent for this row; remove it, or give it a message
+<stdin>:4:18: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
 <stdin>:5:1: warning: msg_id: '1' was used before: give each row its own
 <stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
 <stdin>: 3 rows, 2 apps, 1 pair, CHAT 3, over 0.49 s: 1 error, 3 warnings
@@ -67,7 +67,7 @@ fn each_fault_has_its_line_and_the_exit_says_so() {
 fn warnings_fail_only_where_asked() {
     let csv = "protocol,src,dst,message,time\nCHAT,a,b,,0\n";
     let expected = "\
-<stdin>:2:10: warning: message: is empty: nothing will be sent for this row; remove it, or give it a message
+<stdin>:2:10: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
 <stdin>: 1 row, 2 apps, 1 pair, CHAT 1, over 0 s: 0 errors, 1 warning
 ";
     assert_eq!(encap(&["check", "-"], csv), (0, expected.into(), String::new()));
@@ -103,7 +103,7 @@ fn json_is_one_object_with_all_of_it() {
             },
             {
                 "severity": "warning", "line": 4, "character": 18, "column": "message", "kind": "empty_message",
-                "message": "message: is empty: nothing will be sent for this row; remove it, or give it a message",
+                "message": "message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message",
             },
             {
                 "severity": "warning", "line": 5, "character": 1, "column": "msg_id", "kind": "duplicate_id", "id": "1",

@@ -165,10 +165,75 @@ fn what_cannot_be_shown_is_said() {
     let (code, out, err) = show(&["csv_send_macos_lo0.pcapng", "--frame", "19"]);
     let expected = "encap: csv_send_macos_lo0.pcapng has 18 frames: there is no frame 19\n";
     assert_eq!((code, &*out, &*err), (3, "", expected));
-    let (code, _, err) = show(&["../csv/http_input.csv"]);
+    let (code, _, err) = show(&[env!("CARGO_BIN_EXE_encap")]);
     assert_eq!(code, 3);
-    assert!(err.contains("not a capture") && err.contains("encap build FILE.csv -o FILE.pcapng"), "{err}");
+    assert!(err.contains("not a capture"), "{err}");
+    let (code, out, err) = show(&["../../Cargo.toml"]);
+    assert_eq!((code, &*out), (1, ""));
+    assert!(err.contains("is no header") && err.ends_with("so there is nothing to show\n"), "{err}");
+    let (code, _, err) = show(&["csv_send_macos_lo0.pcapng", "--link", "raw"]);
+    assert_eq!((code, err.contains("is a capture: how frames are made")), (3, true), "{err}");
     assert_eq!(show(&["no-such.pcap"]).0, 3);
     assert_eq!(show(&["line_chat_npcap.pcap", "--frame", "0"]).0, 2);
     assert_eq!(show(&["line_chat_npcap.pcap", "--frame", "1", "--json", "--html", "x"]).0, 2);
+}
+
+#[test]
+fn a_csv_is_shown_from_the_row_on() {
+    let csv = "../csv/group07_chat_input.csv";
+    let (code, text, err) = show(&[csv, "--frame", "5"]);
+    assert_eq!((code, &*err), (0, ""));
+    expect("csv_row.txt", &text);
+    let (_, json, _) = show(&[csv, "--frame", "5", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let expected = serde_json::json!({"msg_id": "2", "line": 3, "protocol": "CHAT", "source": "Server",
+        "destination": "Noy", "time": "1970-01-01T00:00:00.02Z", "text": "INFO Welcome Noy!", "text_left_out": 0,
+        "len": 17, "carried": {"start": 0, "end": 17}});
+    assert_eq!(json["row"], expected);
+    assert!(json["synthesised"].as_str().unwrap().contains("no frame here was on a wire"), "{json}");
+    // A frame without a row begins with itself.
+    let (_, text, _) = show(&[csv, "--frame", "1"]);
+    assert!(!text.contains("Row ") && text.contains("Synthesised from"), "{text}");
+    let (_, text, _) = show(&[csv, "--limit", "2", "--link", "raw"]);
+    assert!(text.starts_with("Synthesised from") && text.contains("    2  ") && text.contains("  60  SYN"), "{text}");
+}
+
+#[test]
+fn the_content_tells_a_csv_from_a_capture_and_not_the_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
+    let [csv, capture] = ["rows.pcapng", "capture.csv"].map(|name| directory.path().join(name));
+    std::fs::copy(real.join("csv/http_input.csv"), &csv).unwrap();
+    std::fs::copy(real.join("captures/line_chat_npcap.pcap"), &capture).unwrap();
+    let (code, text, _) = show(&[csv.to_str().unwrap(), "--frame", "4"]);
+    assert!(code == 0 && text.contains("Row 1 (line 2), HTTP: client_browser → web_server, 15 bytes"), "{text}");
+    let (code, text, _) = show(&[capture.to_str().unwrap(), "--frame", "4"]);
+    assert!(code == 0 && !text.contains("Synthesised"), "{text}");
+}
+
+#[test]
+fn rows_are_read_from_a_pipe_and_a_long_one_is_followed_through_its_frames() {
+    use std::io::Write as _;
+
+    let piped = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
+        command.args(["show", "-"]).args(args).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // Rows without end of the message, and far more rows than are shown; an empty message is in no frame.
+        writeln!(stdin, "protocol,src,dst,message,time\nCHAT,a,b,,0\nCHAT,a,b,{},0.1", "x".repeat(1_000_000)).unwrap();
+        for i in 0..10_000 {
+            writeln!(stdin, "CHAT,a,b,{i},{}", i + 1).unwrap();
+        }
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = piped(&["--frame", "5"]);
+    assert!(text.contains("Row 2 (line 3), CHAT: a → b, 1000000 bytes"), "{text}");
+    assert!(text.contains("this frame carries bytes 1448 to 2895 of it"), "{text}");
+    assert!(text.contains("row 2 → payload 1448 → TCP segment"), "{text}");
+    let text = piped(&["--limit", "4"]);
+    assert!(text.contains("more follow"), "{text}");
 }

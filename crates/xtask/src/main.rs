@@ -1,5 +1,6 @@
-//! What a maintainer runs: `cargo xtask test`.
+//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`.
 
+mod bench;
 mod packages;
 mod test;
 
@@ -16,11 +17,17 @@ enum Task {
     /// Installs the system packages that the tests need, where they are missing and this is Debian or Ubuntu, as root
     /// or by sudo; elsewhere it says which they are.
     Test,
+    /// Measures, and says whether what we say of ourselves holds.
+    #[command(subcommand)]
+    Bench(bench::What),
 }
 
 fn main() -> ExitCode {
-    let Task::Test = Task::parse();
-    match test::run() {
+    let done = match Task::parse() {
+        Task::Test => test::run(),
+        Task::Bench(what) => bench::run(&what),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");

@@ -1,33 +1,53 @@
-//! The programs that tests talk to, and the Debian packages that bring them.
+//! The programs that tests talk to and benches compare with, and the Debian packages that bring them.
 
 use std::process::{Command, Stdio};
 
-/// A program that tests need.
-struct Needed {
+/// A program that is needed.
+pub(crate) struct Needed {
     /// How to see that it is there, and is the right one: what to run, and what its output holds.
     probe: (&'static str, &'static [&'static str], &'static str),
     /// The Debian package that brings it.
     package: &'static str,
 }
 
-const NEEDED: &[Needed] = &[
+/// What tests talk to.
+pub(crate) const TESTS: &[Needed] = &[
     // The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
     Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" },
     Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" },
     Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
-    Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" },
+    TSHARK,
+    // It brings the Chromium that it steers.
+    Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
+/// What our server is measured beside.
+pub(crate) const PEERS: &[Needed] = &[
+    Needed { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
+    Needed { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
+    Needed { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
+    Needed { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
+];
+
+/// What the wire lab is measured beside.
+pub(crate) const WIRE: &[Needed] = &[
+    Needed { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
+    Needed { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
+    TSHARK,
+];
+
+const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
+
 /// Sees to it that every program is there.
-pub(crate) fn ensure() -> Result<(), String> {
-    let packages = missing();
+pub(crate) fn ensure(needed: &[Needed]) -> Result<(), String> {
+    let packages = missing(needed);
     if packages.is_empty() {
         return Ok(());
     }
     let install = format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
-    let by_hand = format!("the tests need programs that are not here; on Debian or Ubuntu, run as root: {install}");
+    let by_hand = format!("programs are needed that are not here; on Debian or Ubuntu, run as root: {install}");
     let mut shell = if succeeds("sh", &["-c", "command -v apt-get && test \"$(id -u)\" = 0"]) {
         Command::new("sh")
     } else if succeeds("sh", &["-c", "command -v apt-get && sudo --non-interactive true"]) {
@@ -39,14 +59,14 @@ pub(crate) fn ensure() -> Result<(), String> {
     };
     println!("installing {}", packages.join(", "));
     let installed = shell.args(["-c", &install]).env("DEBIAN_FRONTEND", "noninteractive").status();
-    if !installed.is_ok_and(|status| status.success()) || !missing().is_empty() {
+    if !installed.is_ok_and(|status| status.success()) || !missing(needed).is_empty() {
         return Err(by_hand);
     }
     Ok(())
 }
 
-fn missing() -> Vec<&'static str> {
-    NEEDED.iter().filter(|needed| !is_there(needed)).map(|needed| needed.package).collect()
+fn missing(needed: &[Needed]) -> Vec<&'static str> {
+    needed.iter().filter(|needed| !is_there(needed)).map(|needed| needed.package).collect()
 }
 
 fn is_there(needed: &Needed) -> bool {

@@ -8,15 +8,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchboard_protocol::{Dialect, Username, show};
 
+use super::bench::Workload;
 use super::failure::Failure;
 
 /// What to type, and what it is for.
-pub(crate) const EXAMPLES: [(&str, &str); 5] = [
+pub(crate) const EXAMPLES: [(&str, &str); 6] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
     ("switchboard chat.example:12345 --name Noy", "chat on another one"),
     ("printf 'WHO\\nPING\\n' | switchboard", "a script: one reply a line"),
     ("switchboard send Elias 'dinner is ready'", "one message"),
     ("switchboard listen --name Noy --json", "every event as a line of JSON"),
+    ("switchboard bench pairs --pairs 50", "a load, and what the server made of it"),
 ];
 
 /// How input is read; a paragraph a line.
@@ -29,7 +31,7 @@ pub(crate) const INPUT: [&str; 2] = [
 /// The exit codes, and what each says.
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "all was done"),
-    ("1", "the server refused something"),
+    ("1", "the server refused something, or bench missed messages"),
     ("2", "the command line or the input cannot be used"),
     ("3", "no connection, or it was lost"),
     ("4", "no answer in time"),
@@ -83,7 +85,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "commands", value_parser = dialects())]
     pub(crate) dialect: Dialect,
 
-    /// Print replies and events as JSON, one a line.
+    /// Print replies, events and reports as JSON, one a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -146,6 +148,11 @@ pub(crate) enum Action {
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
+    /// Put a server under load, check every message, and say what it took.
+    Bench {
+        #[command(subcommand)]
+        workload: Workload,
+    },
     /// Print what completes this command line in a shell.
     Completions {
         /// Which shell.
@@ -179,6 +186,9 @@ impl Cli {
         {
             cli.options.name = name.name.take();
         }
+        if let Some(Action::Bench { workload }) = &cli.action {
+            cli.options.dialect = workload.on().dialect.unwrap_or(cli.options.dialect);
+        }
         Ok(cli)
     }
 
@@ -189,6 +199,7 @@ impl Cli {
             Some(Action::Who { .. }) => ("with who", &["--json"]),
             Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
             Some(Action::Listen { .. }) => ("with listen", &["--name", "--json"]),
+            Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
             Some(Action::Completions { .. }) => ("with completions", &[]),
             Some(Action::Man) => ("with man", &[]),
             None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
@@ -228,13 +239,14 @@ impl Cli {
     fn given_addr(&self) -> &str {
         let own = match &self.action {
             Some(Action::Ping { at, .. } | Action::Who { at } | Action::Listen { at, .. }) => at.addr.as_deref(),
+            Some(Action::Bench { workload }) => workload.on().at.addr.as_deref(),
             Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
         };
         own.unwrap_or(&self.addr)
     }
 }
 
-fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
+pub(super) fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(["commands", "line"]).map(|word| match &*word {
         "line" => Dialect::Line,
         _ => Dialect::Commands,

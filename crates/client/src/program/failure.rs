@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rustyline::error::ReadlineError;
+use switchboard_bench::Error as Bench;
 use switchboard_client::{Closed, Error};
 use tokio::time::timeout;
 
@@ -40,6 +41,12 @@ pub(crate) enum Failure {
     /// The library says why.
     #[error(transparent)]
     Client(#[from] Error),
+    /// A load could not be made.
+    #[error(transparent)]
+    Bench(#[from] Bench),
+    /// Messages went wrong under load, and the report says how.
+    #[error("messages were lost, reordered, duplicated, changed, or acknowledged wrongly")]
+    Faults,
     /// Standard input or output failed.
     #[error("cannot read input or write output: {0}")]
     Io(#[from] io::Error),
@@ -73,13 +80,20 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Refusals => 1,
+            Self::Refusals | Self::Faults => 1,
             Self::Usage(_) => 2,
             Self::WrongDialect { .. } | Self::NoSuchHost { .. } => 3,
             Self::TimedOut(_) => 4,
             Self::Io(_) => 5,
             // As a shell has it.
             Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
+            Self::Bench(error) => match error {
+                Bench::Refused { .. } => 1,
+                Bench::Usage(_) | Bench::Files { .. } | Bench::Process { .. } => 2,
+                Bench::Connect { .. } | Bench::Closed { .. } => 3,
+                Bench::Silent { .. } => 4,
+                Bench::Io(_) => 5,
+            },
             Self::Client(error) => match error {
                 Error::Refused { .. } | Error::RefusedOtherwise { .. } => 1,
                 Error::Name(_) | Error::Text(_) | Error::Blank => 2,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -36,17 +36,7 @@ fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
     }
     main.render_options_section(page)?;
     writeln!(page, ".SH SUBCOMMANDS")?;
-    for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
-        let usage = subcommand.render_usage().to_string();
-        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(page, ".SS \"{}\"\n{}.", roff(usage.trim_start_matches("Usage: ")), roff(&about))?;
-        let mut options = Vec::new();
-        Man::new(subcommand.clone()).render_options_section(&mut options)?;
-        // Its heading goes, and what stands before that.
-        let options = String::from_utf8_lossy(&options);
-        let (_, options) = options.split_once(".SH OPTIONS\n").unwrap_or_default();
-        write!(page, "{options}")?;
-    }
+    write_subcommands(&mut command, page)?;
     writeln!(page, ".SH ENVIRONMENT")?;
     for (variable, about) in ENVIRONMENT {
         writeln!(page, ".TP\n{variable}\n{}", roff(about))?;
@@ -60,6 +50,26 @@ fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
         writeln!(page, ".TP\n.nf\n{}\n.fi\n{}", roff(what), roff(about))?;
     }
     main.render_version_section(page)
+}
+
+/// A section for each subcommand; one that has subcommands of its own is told in theirs.
+fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()> {
+    for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+        if subcommand.has_subcommands() {
+            write_subcommands(subcommand, page)?;
+            continue;
+        }
+        let usage = subcommand.render_usage().to_string();
+        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(page, ".SS \"{}\"\n{}.", roff(usage.trim_start_matches("Usage: ")), roff(&about))?;
+        let mut options = Vec::new();
+        Man::new(subcommand.clone()).render_options_section(&mut options)?;
+        // Its heading goes, and what stands before that.
+        let options = String::from_utf8_lossy(&options);
+        let (_, options) = options.split_once(".SH OPTIONS\n").unwrap_or_default();
+        write!(page, "{options}")?;
+    }
+    Ok(())
 }
 
 /// `text` as roff prints it: nothing in it begins a request or an escape, and a hyphen can be copied as one.
@@ -79,8 +89,11 @@ mod tests {
         let page = String::from_utf8(page).expect("it is UTF-8");
         let mut command = Cli::command();
         command.build();
-        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-            let start = format!(".SS \"switchboard {}", subcommand.get_name());
+        let bench = command.find_subcommand("bench").expect("there is one").get_subcommands();
+        let subcommands = command.get_subcommands().map(|subcommand| (subcommand, ""));
+        let subcommands = subcommands.chain(bench.map(|workload| (workload, "bench ")));
+        for (subcommand, under) in subcommands.filter(|(subcommand, _)| subcommand.get_name() != "help") {
+            let start = format!(".SS \"switchboard {under}{}", subcommand.get_name());
             let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{start} is not in\n{page}"));
             let section = rest.split("\n.S").next().expect("there is a first part");
             for option in subcommand.get_arguments().filter_map(|argument| argument.get_long()) {

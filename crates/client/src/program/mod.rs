@@ -1,6 +1,7 @@
 //! The program: what the command line asks for, done.
 
 mod args;
+mod bench;
 mod completion;
 mod failure;
 mod generate;
@@ -66,6 +67,7 @@ async fn act_on(cli: &Cli, addr: &str, options: &Options, is_interactive: bool) 
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
         Some(Action::Send { user, text, .. }) => oneshot::send(addr, options, user, &text.join(" ")).await,
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
+        Some(Action::Bench { workload }) => bench::run(addr, options, workload),
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),
         None if options.dialect == Dialect::Line => line_dialect::run(addr, options, is_interactive).await,

@@ -6,6 +6,7 @@
 
 mod framing;
 mod session;
+mod transcript;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ use super::Side;
 pub use framing::{Framing, Lines, Message};
 pub use session::{Session, Turn, Violation};
 use switchboard_protocol::{Code, Dialect, Reply, Users, commands, line};
+pub use transcript::{Entry, Transcript, Verdict};
 
 /// The port of the commands dialect.
 const COMMANDS_PORT: u16 = 12_345;

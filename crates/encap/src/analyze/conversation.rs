@@ -182,7 +182,7 @@ impl Live {
     /// Where a frame from this address and port belongs.
     pub(super) fn place(&self, from: SocketAddr) -> Place {
         let Self { transport, number, client, server, .. } = *self;
-        Place { transport, number, from: self.side(from), client, server }
+        Place { transport, number, from: self.side(from), client, server, events: Events::default() }
     }
 
     /// Whether a SYN of this side opens another connection: with another number, or after this one ended.
@@ -215,8 +215,8 @@ impl Live {
         half.bytes += u64::from(len);
     }
 
-    /// Takes a segment.
-    pub(super) fn segment(&mut self, at: At, side: Side, segment: &Segment<'_>, len: u32, reused: bool) {
+    /// Takes a segment, and says what it does.
+    pub(super) fn segment(&mut self, at: At, side: Side, segment: &Segment<'_>, len: u32, reused: bool) -> Events {
         let now = at.time.or(self.last).unwrap_or_default().as_nanos();
         self.touch(at);
         let seen = Seen::new(segment, len, now);
@@ -249,6 +249,7 @@ impl Live {
         if let Some(cause) = cause {
             self.reset.get_or_insert(cause);
         }
+        events
     }
 
     fn flag(&mut self, events: Events, flag: Flag) {

@@ -92,22 +92,27 @@ impl fmt::Display for Event {
 
 /// A set of events: what one segment does.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Events(u16);
+pub struct Events(u16);
 
 impl Events {
     pub(super) fn add(&mut self, event: Event) {
         self.0 |= 1 << event as u16;
     }
 
-    pub(super) fn has(self, event: Event) -> bool {
+    /// Whether it does this.
+    #[must_use]
+    pub fn has(self, event: Event) -> bool {
         self.0 & 1 << event as u16 != 0
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    /// Whether there is nothing about it that a reader should know.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = Event> {
+    /// Each of them, in order.
+    pub fn iter(self) -> impl Iterator<Item = Event> {
         Event::ALL.into_iter().filter(move |event| self.has(*event))
     }
 }

@@ -5,8 +5,7 @@
 //! settled by what `tshark` 4.0 counts.
 //!
 //! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
-//! captured (here once for each hole; Wireshark may tell of one again), and rarely, for reasons not found yet, which of
-//! retransmission, fast retransmission and out of order a repeated segment is.
+//! captured, of which one may be told here that Wireshark keeps to itself, some one in four thousand segments.
 
 use super::coverage::Coverage;
 use super::event::{Event, Events};
@@ -18,6 +17,9 @@ use crate::wire::tcp::{Flags, Segment, TcpOption};
 const FAST_NANOS: u64 = 20_000_000;
 /// Overtaken segments come so soon after later ones where the handshake's round trip is not known, in nanoseconds.
 const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
+/// In place of a count of duplicate acknowledgments once a hole was told of: one before none, as Wireshark has it, and so
+/// taken for many: what fills a hole soon after is a fast retransmission.
+const HOLE_TOLD: u32 = u32::MAX;
 /// The greatest shift of the window scale (RFC 7323 §2.3).
 const SCALE_MAX: u8 = 14;
 
@@ -63,7 +65,7 @@ pub(super) struct Half {
     /// The number that comes next, and when the one before it was seen.
     pub(super) next: Option<SeqNumber>,
     next_at: i64,
-    /// The end of what was seen without a hole, or was acknowledged.
+    /// The end of what was seen without a hole.
     contiguous: Option<SeqNumber>,
     pub(super) window: u16,
     /// Whether `window` was named in a SYN, where it is not scaled.
@@ -72,6 +74,7 @@ pub(super) struct Half {
     scale: Option<u8>,
     pub(super) acked: Option<SeqNumber>,
     acked_at: i64,
+    /// Acknowledgments that repeated the one before them; or [`HOLE_TOLD`].
     duplicate_acks: u32,
     last: Events,
     pub(super) coverage: Coverage,
@@ -139,9 +142,9 @@ impl Half {
         }
         if let (Some(ack), Some(contiguous)) = (seen.ack, other.contiguous)
             && ack.is_after(contiguous)
+            && other.tells_of_hole(contiguous)
         {
             events.add(Event::AcknowledgesUnseen);
-            other.contiguous = other.next.filter(|next| next.is_after(ack)).or(Some(ack));
         }
         if let Some(event) = self.judge_repetition(seen, events, other, first_trip) {
             events.add(event);
@@ -151,6 +154,17 @@ impl Half {
         }
         self.note(seen, events, other);
         events
+    }
+
+    /// Whether it is said that the other side acknowledges what was not captured of this one, after `contiguous`. If more was
+    /// seen behind the hole, the hole is forgotten with that; else it is told of once, until this side acknowledges
+    /// something else.
+    fn tells_of_hole(&mut self, contiguous: SeqNumber) -> bool {
+        if let Some(next) = self.next.filter(|next| next.is_after(contiguous)) {
+            self.contiguous = Some(next);
+            return true;
+        }
+        std::mem::replace(&mut self.duplicate_acks, HOLE_TOLD) == 0
     }
 
     /// The rules about windows, acknowledgments and holes.
@@ -193,7 +207,7 @@ impl Half {
                 events.add(Event::KeepAliveAck);
             } else {
                 events.add(Event::DuplicateAck);
-                self.duplicate_acks += 1;
+                self.duplicate_acks = self.duplicate_acks.wrapping_add(1);
             }
         }
         if window == 0 && same_window && same_ack && other.last.has(Event::ZeroWindowProbe) {
@@ -234,15 +248,11 @@ impl Half {
         let end = seen.end();
         let advances = self.next.is_none_or(|next| end.is_after(next));
         if advances && !is_probe {
-            if self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
-                // An acknowledgment beyond a hole, which brings nothing, opens the hole again.
-                let fills = end != seen.seq || self.next.is_none();
-                self.contiguous = if fills { Some(end) } else { self.next };
-            }
             self.next = Some(end);
             self.next_at = seen.now;
-        } else if self.contiguous == Some(seen.seq) && !is_probe {
-            // It fills the hole: all that was seen after it counts again.
+        }
+        if !is_probe && self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
+            // If it fills a hole, all that was seen after it counts again.
             self.contiguous = self.next;
         }
         if seen.flags.contains(Flags::FIN) {

@@ -9,8 +9,8 @@ use super::limits::{SAMPLES_MAX, TIMED_MAX};
 use crate::wire::SeqNumber;
 
 /// Round-trip times of one direction's segments.
-#[derive(Debug, Default)]
-pub(super) struct RoundTrips {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RoundTrips {
     /// The number after the last byte of each segment that is not acknowledged yet, and when it was captured.
     awaited: VecDeque<(SeqNumber, i64)>,
     min: u64,
@@ -37,19 +37,20 @@ pub struct RoundTripTimes {
 
 impl RoundTrips {
     /// A segment with new data that ends before `end`.
-    pub(super) fn sent(&mut self, end: SeqNumber, now: i64) {
+    pub(crate) fn sent(&mut self, end: SeqNumber, now: i64) {
         if self.awaited.len() < TIMED_MAX {
             self.awaited.push_back((end, now));
         }
     }
 
     /// What ends at or before `end` was sent again: whose acknowledgment comes is not to be known.
-    pub(super) fn sent_again(&mut self, end: SeqNumber) {
+    pub(crate) fn sent_again(&mut self, end: SeqNumber) {
         self.awaited.retain(|(awaited, _)| awaited.is_after(end));
     }
 
-    /// An acknowledgment of all before `ack`.
-    pub(super) fn acknowledged(&mut self, ack: SeqNumber, now: i64) {
+    /// An acknowledgment of all before `ack`. Gives the time that it took, if it can be told.
+    pub(crate) fn acknowledged(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
+        let mut took = None;
         while let Some(&(end, then)) = self.awaited.front() {
             if end.is_after(ack) {
                 break;
@@ -58,8 +59,10 @@ impl RoundTrips {
             // A clock that was set back gives no time.
             if end == ack && now >= then {
                 self.add(now.abs_diff(then));
+                took = Some(now.abs_diff(then));
             }
         }
+        took
     }
 
     fn add(&mut self, nanos: u64) {
@@ -82,7 +85,7 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    pub(super) fn times(&mut self) -> Option<RoundTripTimes> {
+    pub(crate) fn times(&mut self) -> Option<RoundTripTimes> {
         if self.samples.is_empty() {
             return None;
         }

@@ -19,7 +19,7 @@ use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind, Settings, complete};
 use crate::capture::WriteError;
-use crate::rows::{MessageId, Row, Transport};
+use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
 
 /// What was built.
@@ -105,7 +105,8 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends a row.
-    pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+        let row = &row.into();
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
         if is_too_late(row, self.shift) {
@@ -129,6 +130,12 @@ impl<W: Write> Builder<W> {
         }
         self.n_rows += 1;
         Ok(())
+    }
+
+    /// How many frames were sent so far.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames.count
     }
 
     /// Sends what is still due, and ends the file.
@@ -222,7 +229,7 @@ impl<W: Write> Builder<W> {
         number: u32,
         sender: usize,
         wanted: i64,
-        row: &Row,
+        row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         // While it talks, nothing else is due for it: it is taken out for that time.
@@ -274,7 +281,7 @@ impl<W: Write> Builder<W> {
         number: u32,
         sender: usize,
         wanted: i64,
-        row: &Row,
+        row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<i64, WriteError> {
         let flow = &mut self.flows[number as usize];
@@ -325,15 +332,18 @@ fn step<W: Write>(
 }
 
 /// Writes of a frame which row it carries.
-pub(super) fn say_row(comment: &mut String, row: &Row, way: &str) {
+pub(super) fn say_row(comment: &mut String, row: &RowRef<'_>, way: &str) {
     comment.clear();
     comment.push_str("msg_id=");
-    match &row.number {
+    match row.number {
         MessageId::Number(number) => say_number(comment, *number),
         MessageId::Text(text) => comment.push_str(&show::safe(text)),
     }
     comment.push_str(" layer=application ");
-    comment.push_str(&show::safe(row.protocol.name()));
+    match row.protocol {
+        AppProtocol::Other(name) => comment.push_str(&show::safe(name)),
+        known => comment.push_str(known.name()),
+    }
     comment.push(' ');
     comment.push_str(way);
 }
@@ -347,15 +357,15 @@ fn say_part(comment: &mut String, part: usize, parts: usize) {
 
 /// Appends a number, as `write!` would in several times the time.
 fn say_number(to: &mut String, mut number: u64) {
-    let mut digits = [0; 20];
+    let mut digits = [b'0'; 20];
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        digits[at] += u8::try_from(number % 10).unwrap_or_default();
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    to.extend(digits[at..].iter().copied().map(char::from));
+    to.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
 }

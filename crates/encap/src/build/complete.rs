@@ -6,15 +6,15 @@ use memchr::memmem;
 
 use super::Content;
 use super::fit::{Shape, first_line};
-use crate::rows::Row;
+use crate::rows::RowRef;
 
 /// What is sent for a row.
-pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
-    let message = &row.message;
+pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
+    let message = row.message;
     if content == Content::Faithful || message.is_empty() {
         return Cow::Borrowed(message);
     }
-    match Shape::of(&row.protocol) {
+    match Shape::of(row.protocol) {
         Shape::Lines => end(message, b"\r\n"),
         Shape::Chat => end(message, b"\n"),
         Shape::Http => http(message, &row.destination.to_string()),

@@ -3,31 +3,47 @@
 //! One for each pair of apps and transport, as long as ports do not say otherwise: a row whose ports differ from those
 //! that a connection is known to have is on another one. Rows asked in the same order get the same answers.
 
-// Its hash takes a fraction of the standard one's time, and each row asks twice for its apps.
+use std::sync::Arc;
+
+// Its hash takes a fraction of the standard one's time, and each row asks.
 use hashbrown::HashMap;
 
-use crate::rows::{App, Row, Transport};
+use crate::rows::{App, RowRef, Transport};
 
 /// Connections that are told apart.
-pub(super) const FLOWS_MAX: usize = 1 << 16;
+pub(crate) const FLOWS_MAX: usize = 1 << 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     numbers: HashMap<App, u32>,
     apps: Vec<App>,
-    pairs: HashMap<Pair, OfPair>,
-    exact: HashMap<(Pair, [u16; 2]), u32>,
+    /// Pairs by the two names of a row. A reader shares names among its rows, so where those of `apps` come again, their
+    /// addresses tell without a look at the text.
+    ways: HashMap<([usize; 2], Transport), Way>,
+    indices: HashMap<Pair, u32>,
+    pairs: Vec<OfPair>,
+    exact: HashMap<(u32, [u16; 2]), u32>,
     /// The ports of each flow, as far as they are known: the lower app's first.
     ports: Vec<[Option<u16>; 2]>,
 }
 
 /// Two apps, the one that appeared first before the other, and what is between them.
-pub(super) type Pair = ([u32; 2], Transport);
+pub(crate) type Pair = ([u32; 2], Transport);
 
-#[derive(Debug, Default)]
+/// From one app of a pair to the other.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// The index of the pair.
+    index: u32,
+    /// Which of the two apps sends.
+    sender: usize,
+}
+
+#[derive(Debug)]
 struct OfPair {
+    pair: Pair,
     /// The last one that a row was on.
-    latest: u32,
+    latest: Option<u32>,
     flows: Vec<u32>,
     /// Those of which a port is not known.
     partial: Vec<u32>,
@@ -35,30 +51,29 @@ struct OfPair {
 
 /// The place of a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) flow: u32,
-    pub(super) pair: Pair,
+pub(crate) struct Place {
+    pub(crate) flow: u32,
+    pub(crate) pair: Pair,
     /// Which of the two apps sends.
-    pub(super) sender: usize,
+    pub(crate) sender: usize,
     /// No row before it is on this flow.
-    pub(super) is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 impl Matcher {
     /// Where `row` belongs; `None` if that would be one connection too many.
-    pub(super) fn place(&mut self, row: &Row, transport: Transport) -> Option<Place> {
-        let (from, to) = (self.number(&row.source), self.number(&row.destination));
-        let sender = usize::from(from > to);
-        let pair = ([from.min(to), from.max(to)], transport);
+    pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
+        let Way { index, sender } = self.way(row, transport);
+        let OfPair { pair, latest, .. } = self.pairs[index as usize];
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
             ports.reverse();
         }
-        if let ([None, None], Some(of_pair)) = (ports, self.pairs.get(&pair)) {
-            return Some(Place { flow: of_pair.latest, pair, sender, is_new: false });
+        if let ([None, None], Some(flow)) = (ports, latest) {
+            return Some(Place { flow, pair, sender, is_new: false });
         }
-        if let Some(flow) = self.find(pair, ports) {
-            self.learn(pair, flow, ports);
+        if let Some(flow) = self.find(index, ports) {
+            self.learn(index, flow, ports);
             return Some(Place { flow, pair, sender, is_new: false });
         }
         if self.ports.len() >= FLOWS_MAX {
@@ -66,16 +81,44 @@ impl Matcher {
         }
         let flow = u32::try_from(self.ports.len()).ok()?;
         self.ports.push([None; 2]);
-        let of_pair = self.pairs.entry(pair).or_default();
+        let of_pair = &mut self.pairs[index as usize];
         of_pair.flows.push(flow);
         of_pair.partial.push(flow);
-        self.learn(pair, flow, ports);
+        self.learn(index, flow, ports);
         Some(Place { flow, pair, sender, is_new: true })
     }
 
     /// The apps, in the order in which they appeared, and the ports of each flow.
-    pub(super) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
+    pub(crate) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
         (self.apps, self.ports)
+    }
+
+    fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
+        let names = match (row.source, row.destination) {
+            (App::Name(source), App::Name(destination)) => Some([source, destination]),
+            _ => None,
+        };
+        let key = names.map(|names| (names.map(|name| Arc::as_ptr(name).addr()), transport));
+        if let Some(way) = key.as_ref().and_then(|key| self.ways.get(key)) {
+            return *way;
+        }
+        let (from, to) = (self.number(row.source), self.number(row.destination));
+        let pair = ([from.min(to), from.max(to)], transport);
+        let index = *self.indices.entry(pair).or_insert_with(|| {
+            self.pairs.push(OfPair { pair, latest: None, flows: Vec::new(), partial: Vec::new() });
+            // Rows tell fewer than 2³² pairs apart.
+            u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
+        });
+        let way = Way { index, sender: usize::from(from > to) };
+        // A name that is not kept in `apps` may go, and another come to stand at its address.
+        let is_kept = |number: u32, name: &Arc<str>| matches!(&self.apps[number as usize], App::Name(kept) if Arc::ptr_eq(kept, name));
+        if let (Some(key), Some([source, destination])) = (key, names)
+            && is_kept(from, source)
+            && is_kept(to, destination)
+        {
+            self.ways.insert(key, way);
+        }
+        way
     }
 
     fn number(&mut self, app: &App) -> u32 {
@@ -89,32 +132,31 @@ impl Matcher {
         number
     }
 
-    fn find(&self, pair: Pair, ports: [Option<u16>; 2]) -> Option<u32> {
-        let of_pair = self.pairs.get(&pair)?;
+    fn find(&self, index: u32, ports: [Option<u16>; 2]) -> Option<u32> {
+        let of_pair = &self.pairs[index as usize];
         let agrees = |flow: &u32| {
             let known = self.ports[*flow as usize];
             known.iter().zip(ports).all(|(known, given)| known.is_none() || given.is_none() || *known == given)
         };
         match ports {
             [Some(a), Some(b)] => {
-                let exact = self.exact.get(&(pair, [a, b])).copied();
+                let exact = self.exact.get(&(index, [a, b])).copied();
                 exact.or_else(|| of_pair.partial.iter().rev().copied().find(agrees))
             }
-            _ if agrees(&of_pair.latest) => Some(of_pair.latest),
-            _ => of_pair.flows.iter().rev().copied().find(agrees),
+            _ => of_pair.latest.filter(agrees).or_else(|| of_pair.flows.iter().rev().copied().find(agrees)),
         }
     }
 
-    fn learn(&mut self, pair: Pair, flow: u32, ports: [Option<u16>; 2]) {
+    fn learn(&mut self, index: u32, flow: u32, ports: [Option<u16>; 2]) {
         let known = &mut self.ports[flow as usize];
         let was_partial = known.contains(&None);
         for (known, given) in known.iter_mut().zip(ports) {
             *known = known.or(given);
         }
-        let of_pair = self.pairs.entry(pair).or_default();
-        of_pair.latest = flow;
+        let of_pair = &mut self.pairs[index as usize];
+        of_pair.latest = Some(flow);
         if let (true, [Some(a), Some(b)]) = (was_partial, *known) {
-            self.exact.insert((pair, [a, b]), flow);
+            self.exact.insert((index, [a, b]), flow);
             of_pair.partial.retain(|partial| *partial != flow);
         }
     }

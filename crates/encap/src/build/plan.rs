@@ -11,14 +11,17 @@ use super::fit::Shape;
 use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
+use super::roles::{Clues, Roles};
 use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
-use crate::rows::{AppProtocol, Row, Transport};
+use crate::rows::{App, AppProtocol, RowRef, Transport};
 use crate::wire::udp;
 
 /// What the first reading of the rows has found.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) settings: Settings,
+    /// Apps that are named as servers.
+    servers: Vec<App>,
     matcher: Matcher,
     drafts: Vec<Draft>,
     remarks: Remarks,
@@ -32,15 +35,11 @@ pub struct Plan {
 struct Draft {
     pair: Pair,
     version: IpVersion,
-    protocol: AppProtocol,
+    clues: Clues,
     /// The line of its first row.
     line: u64,
     rows: u64,
     first: i64,
-    /// Whom the first row was for.
-    first_receiver: usize,
-    /// Who was the first to send what answers.
-    responder: Option<usize>,
     /// Each message is what the protocol's dissector expects.
     fits: bool,
 }
@@ -60,6 +59,7 @@ impl Plan {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            servers: Vec::new(),
             matcher: Matcher::default(),
             drafts: Vec::new(),
             remarks: Remarks::default(),
@@ -68,8 +68,15 @@ impl Plan {
         }
     }
 
+    /// Names apps that serve, whatever else may tell who does.
+    #[must_use]
+    pub fn served_by(self, servers: Vec<App>) -> Self {
+        Self { servers, ..self }
+    }
+
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
-    pub fn admit(&mut self, row: &Row) -> Result<(), Refusal> {
+    pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
+        let row = &row.into();
         let refused = |kind| Refusal { line: row.line, kind };
         let payload = complete::payload(row, self.settings.content);
         let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
@@ -94,23 +101,20 @@ impl Plan {
             self.drafts.push(Draft {
                 pair: place.pair,
                 version,
-                protocol: row.protocol.clone(),
+                clues: Clues::new(row, &place),
                 line: row.line,
                 rows: 0,
                 first: self.latest,
-                first_receiver: 1 - place.sender,
-                responder: None,
                 fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
             });
         }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
-        if draft.responder.is_none() && row.protocol.is_response(&row.message, row.source_port, row.destination_port) {
-            draft.responder = Some(place.sender);
-        }
-        draft.fits &= payload.is_empty() || Shape::of(&draft.protocol).fits(&payload);
-        if row.protocol != draft.protocol {
-            let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
+        draft.clues.see(row, &place);
+        draft.fits &= payload.is_empty() || Shape::of(&draft.clues.protocol).fits(&payload);
+        if *row.protocol != draft.clues.protocol {
+            let [protocol, other] =
+                [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
         }
         if payload.is_empty() && transport == Transport::Udp {
@@ -134,13 +138,14 @@ impl Plan {
                 taken.insert((draft.pair, [a, b]));
             }
         }
+        let mut roles = Roles::new(self.servers);
         let mut flows = Vec::with_capacity(self.drafts.len());
         for (draft, ports) in self.drafts.iter().zip(ports) {
-            let server = port::server(&draft.protocol, ports).or(draft.responder).unwrap_or(draft.first_receiver);
+            let server = roles.server(&draft.clues, draft.pair.0.map(|app| &apps[app as usize]), ports);
             let client = 1 - server;
             remark_port(draft, ports[server], self.settings.content, &mut self.remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
-            chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.protocol, draft.fits));
+            chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.clues.protocol, draft.fits));
             if ports.contains(&None) {
                 loop {
                     if ports[client].is_none() {
@@ -178,13 +183,13 @@ impl Plan {
 
 /// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
 /// time, but not before a handshake fits in after 1970.
-fn shift(first: &Row, transport: Transport, settings: &Settings) -> i64 {
+fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
     let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
     settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
 }
 
 /// Whether a row is too near to the end of time for what follows it.
-pub(super) fn is_too_late(row: &Row, shift: i64) -> bool {
+pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64) -> bool {
     const ONE_DAY: i64 = 86_400_000_000_000;
     row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
 }
@@ -196,8 +201,12 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// How a row is carried, if it can be.
-pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Transport, IpVersion), RefusalKind> {
-    let transport = settings.transport.of(&row.protocol);
+pub(super) fn carried(
+    row: &RowRef<'_>,
+    len: usize,
+    settings: &Settings,
+) -> Result<(Transport, IpVersion), RefusalKind> {
+    let transport = settings.transport.of(row.protocol);
     let version = match row.source.address().or(row.destination.address()) {
         Some(address) if address.is_ipv4() => IpVersion::V4,
         Some(_) => IpVersion::V6,
@@ -221,16 +230,17 @@ pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Tra
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
 fn remark_port(draft: &Draft, given: Option<u16>, content: Content, remarks: &mut Remarks) {
-    let protocol = || show::safe(draft.protocol.name()).into_owned();
-    let completable = content == Content::Faithful && matches!(Shape::of(&draft.protocol), Shape::Http | Shape::Lines);
-    match (given, draft.protocol.port()) {
+    let protocol = || show::safe(draft.clues.protocol.name()).into_owned();
+    let completable =
+        content == Content::Faithful && matches!(Shape::of(&draft.clues.protocol), Shape::Http | Shape::Lines);
+    match (given, draft.clues.protocol.port()) {
         (None, Some(usual)) if !draft.fits => {
-            let port = port::of_server(&draft.protocol, false);
+            let port = port::of_server(&draft.clues.protocol, false);
             remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
         }
         (Some(port), _) => {
             if let Some(reads) = port::read_as(port, draft.pair.1)
-                && !(draft.fits && *reads == draft.protocol)
+                && !(draft.fits && *reads == draft.clues.protocol)
             {
                 let kind =
                     RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port, completable };

@@ -59,7 +59,9 @@ pub enum TransportChoice {
 }
 
 impl TransportChoice {
-    pub(super) fn of(self, protocol: &AppProtocol) -> Transport {
+    /// What messages of `protocol` are carried on.
+    #[must_use]
+    pub fn of(self, protocol: &AppProtocol) -> Transport {
         match self {
             Self::Tcp => Transport::Tcp,
             Self::Udp => Transport::Udp,

@@ -238,6 +238,36 @@ fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
 }
 
 #[test]
+fn a_chat_server_that_passes_on_is_still_the_server() {
+    /// `client server` of each connection, as their SYNs say.
+    fn opened(csv: &str, servers: &[&str]) -> Vec<String> {
+        let rows = rows(csv);
+        let servers = servers.iter().map(|app| app.parse().unwrap()).collect();
+        let mut plan = Plan::new(Settings::default()).served_by(servers);
+        for row in &rows {
+            plan.admit(row).unwrap();
+        }
+        let flows = plan.finish().flows;
+        flows.iter().map(|flow| format!("{} {}", flow.client_name, flow.server_name)).collect()
+    }
+
+    let chat = "1,CHAT,Noy,Server,hello,1\n2,CHAT,Server,Elias,Noy is here,2\n3,CHAT,Noy,Elias,hi,3\n";
+    assert_eq!(opened(chat, &[]), ["Noy Server", "Elias Server", "Noy Elias"]);
+    assert_eq!(opened(chat, &["Noy"]), ["Server Noy", "Server Elias", "Elias Noy"]);
+    assert_eq!(opened(chat, &["Noy", "Server"]), ["Noy Server", "Elias Server", "Elias Noy"]);
+    // A proxy asks others what it is asked; a mail relay, too.
+    let proxy =
+        "1,HTTP,pc,proxy,GET /,1\n2,HTTP,proxy,web,GET /,2\n3,SMTP,pc,mx1,EHLO pc,3\n4,SMTP,mx1,mx2,EHLO mx1,4\n";
+    assert_eq!(opened(proxy, &[]), ["pc proxy", "proxy web", "pc mx1", "mx1 mx2"]);
+    // What answers was asked, even if that is not in the file.
+    let answers = "1,HTTP,web,pc,200 OK,1\n2,HTTP,pc,web,GET /,2\n3,HTTP,web,tv,HTTP/1.1 404,3\n";
+    assert_eq!(opened(answers, &[]), ["pc web", "tv web"]);
+    assert_eq!(opened(answers, &["tv"]), ["pc web", "web tv"]);
+    // Another chat of the same app tells nothing of what else it does.
+    assert_eq!(opened("1,CHAT,a,b,hi,1\n2,GOPHER,b,c,hi,2\n", &[]), ["a b", "b c"]);
+}
+
+#[test]
 fn a_name_gets_no_address_that_the_file_gives_to_another() {
     let apps = ["a", "10.0.0.1", "b", "10.0.0.3", "c"].map(|text| text.parse().unwrap());
     let addresses = address::Addresses::assign(&apps);

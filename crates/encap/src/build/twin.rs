@@ -11,7 +11,7 @@ use super::matcher::Matcher;
 use super::plan::{Planned, carried, is_too_late};
 use super::{Plan, Settings, complete};
 use crate::capture::{Format, WriteError};
-use crate::rows::{Row, Transport};
+use crate::rows::{RowRef, Transport};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Options, Repr};
 
@@ -40,7 +40,8 @@ impl<W: Write> BadTwin<W> {
     }
 
     /// Sends a row, badly.
-    pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+        let row = &row.into();
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
         if is_too_late(row, self.shift) {

@@ -11,6 +11,7 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// The number in a field of two bytes.
+    #[inline]
     pub(super) fn u16(self, field: &[u8]) -> u16 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
         match self {
@@ -20,6 +21,7 @@ impl ByteOrder {
     }
 
     /// The number in a field of four bytes.
+    #[inline]
     pub(super) fn u32(self, field: &[u8]) -> u32 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
         match self {
@@ -29,6 +31,7 @@ impl ByteOrder {
     }
 
     /// The number in a field of eight bytes.
+    #[inline]
     pub(super) fn u64(self, field: &[u8]) -> u64 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
         match self {
@@ -38,6 +41,7 @@ impl ByteOrder {
     }
 
     /// A number that lies as two of four bytes each, the high one first whatever the byte order.
+    #[inline]
     pub(super) fn high_low(self, high: &[u8], low: &[u8]) -> u64 {
         u64::from(self.u32(high)) << 32 | u64::from(self.u32(low))
     }

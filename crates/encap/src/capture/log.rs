@@ -31,10 +31,12 @@ impl Log {
     }
 
     /// From now on, notes are about what begins here.
+    #[inline]
     pub(super) const fn at(&mut self, offset: u64) {
         self.offset = offset;
     }
 
+    #[cold]
     pub(super) fn note(&mut self, kind: NoteKind) {
         self.notes.add(self.offset, kind);
     }
@@ -53,6 +55,7 @@ impl Log {
     }
 
     /// A packet's time by its interface's clock.
+    #[inline]
     pub(super) fn timestamp(&mut self, interface: &Interface, units: u64) -> Option<Timestamp> {
         let time = interface.resolution.timestamp(units, interface.time_offset_secs);
         if time.is_none() {
@@ -62,6 +65,7 @@ impl Log {
     }
 
     /// A packet's original length, which is not less than what was captured of it.
+    #[inline]
     pub(super) fn original_len(&mut self, interface: &Interface, captured_len: u32, original_len: u32) -> u32 {
         if interface.snap_len != 0 && captured_len > interface.snap_len {
             self.note(NoteKind::LongerThanSnapLen { captured_len, snap_len: interface.snap_len });

@@ -79,6 +79,7 @@ impl Records {
     }
 
     /// A record's time, in units of the file.
+    #[inline]
     pub(super) fn units(&self, bytes: &[u8]) -> u64 {
         let secs = u64::from(self.order.u32(&bytes[record::SECS]));
         secs * self.units_per_sec + u64::from(self.order.u32(&bytes[record::FRACTION]))

@@ -20,7 +20,7 @@ mod section;
 pub use block_type::BlockType;
 pub(super) use option::Options;
 pub(super) use section::Blocks;
-pub use section::Section;
+pub use section::{SYNTHESISED, Section};
 
 /// Fields of every block (§3.1).
 pub(super) mod block {

@@ -78,6 +78,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next packet, or `None` at the end: of the file, or, after an error, of what can be read.
+    #[inline]
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
         self.source.consume(std::mem::take(&mut self.lent));
         if self.ended {
@@ -162,11 +163,13 @@ struct Place {
 
 type Next = Result<Option<(Place, Found)>, ReadError>;
 
+#[inline]
 fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> {
     source.fill(len).map_err(|error| ReadError::Io { offset: source.offset(), source: error })
 }
 
 /// Nothing whole is left: notes how much of the next is there, if any of it is.
+#[cold]
 fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     let found = source.unread().len() as u64;
     if found > 0 {
@@ -174,6 +177,7 @@ fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     }
 }
 
+#[inline]
 fn next_record<R: Read>(records: &Records, source: &mut Source<R>, interface: &Interface, log: &mut Log) -> Next {
     let offset = source.offset();
     log.at(offset);
@@ -181,7 +185,7 @@ fn next_record<R: Read>(records: &Records, source: &mut Source<R>, interface: &I
         cut_short(source, records.header_len, log);
         return Ok(None);
     }
-    let header = source.unread();
+    let header = &source.unread()[..pcap::record::HEADER_BYTES];
     let units = records.units(header);
     let captured_len = records.order.u32(&header[pcap::record::CAPTURED_LEN]);
     let original_len = records.order.u32(&header[pcap::record::ORIGINAL_LEN]);

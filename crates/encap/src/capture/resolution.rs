@@ -4,6 +4,10 @@ use crate::time::Timestamp;
 
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
+/// Nanoseconds in a unit of 10 to the minus each power.
+const NANOS_PER_UNIT: [u64; 10] =
+    [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
 /// The unit in which an interface counts time: a negative power of ten or of two, of a second.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resolution {
@@ -30,10 +34,11 @@ impl Resolution {
 
     /// The moment `units` after 1970, moved by `offset_secs`, rounded down to a nanosecond. `None` if it is further from
     /// 1970 than a [`Timestamp`] reaches, about 292 years.
+    #[inline]
     pub(super) fn timestamp(self, units: u64, offset_secs: i64) -> Option<Timestamp> {
         let units = i128::from(units);
         let nanos = match self {
-            Self::Decimal(power @ ..=9) => units * 10_i128.pow(9 - u32::from(power)),
+            Self::Decimal(power @ ..=9) => units * i128::from(NANOS_PER_UNIT[usize::from(power)]),
             // 2⁶⁴ units are fewer than 10²⁰: past that power they are not one nanosecond together.
             Self::Decimal(power) => 10_i128.checked_pow(u32::from(power) - 9).map_or(0, |divisor| units / divisor),
             Self::Binary(power) => (units * NANOS_PER_SEC) >> power,

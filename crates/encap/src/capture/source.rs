@@ -22,7 +22,14 @@ impl<R: Read> Source<R> {
     }
 
     /// Reads until at least `len` bytes are unread. `false` if the file ends before.
+    #[inline]
     pub(super) fn fill(&mut self, len: usize) -> io::Result<bool> {
+        // Nearly always they are there.
+        if self.end - self.start >= len { Ok(true) } else { self.read_more(len) }
+    }
+
+    #[cold]
+    fn read_more(&mut self, len: usize) -> io::Result<bool> {
         while self.end - self.start < len {
             if self.buffer.len() - self.start < len {
                 self.buffer.copy_within(self.start..self.end, 0);
@@ -44,11 +51,13 @@ impl<R: Read> Source<R> {
     }
 
     /// What is read and not consumed.
+    #[inline]
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
     /// Forgets the first `len` unread bytes.
+    #[inline]
     pub(super) fn consume(&mut self, len: usize) {
         debug_assert!(len <= self.end - self.start, "only what was read is consumed");
         self.start += len;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_encap::rows::{Fault, Options, ReadError, Reader, Row, Severity};
+use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
@@ -73,7 +73,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn row(&mut self, row: &Row) {
+    fn row(&mut self, row: &RowRef<'_>) {
         self.rows += 1;
         self.first = Some(self.first.map_or(row.time, |first| first.min(row.time)));
         self.last = Some(self.last.map_or(row.time, |last| last.max(row.time)));
@@ -131,16 +131,16 @@ fn check(input: impl Read, args: &Args, coloured: bool, out: impl Write) -> Resu
     let mut reader = Reader::new(input, Options { escapes: args.escapes });
     printer.start()?;
     loop {
-        let faults = match reader.next() {
-            None => break,
-            Some(Err(ReadError::Io(error))) => {
-                printer.out.flush()?;
-                return Err(Failure::Read { file: args.file.clone(), error });
-            }
-            Some(Err(ReadError::Refused(faults))) => faults,
-            Some(Ok(row)) => {
+        let faults = match reader.next_row() {
+            Ok(None) => break,
+            Ok(Some(row)) => {
                 summary.row(&row);
                 Vec::new()
+            }
+            Err(ReadError::Refused(faults)) => faults,
+            Err(ReadError::Io(error)) => {
+                printer.out.flush()?;
+                return Err(Failure::Read { file: args.file.clone(), error });
             }
         };
         // Remarks on the header come with the first row, before what is wrong with that.

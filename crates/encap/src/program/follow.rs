@@ -78,7 +78,11 @@ fn follow(input: impl Read, args: &Args, printer: Printer<impl Write>) -> Result
         return Err(unreadable(error));
     }
     if !found {
-        return Err(Failure::NoConversation { file: args.file.clone(), number: args.conversation });
+        return Err(Failure::NoConversation {
+            file: args.file.clone(),
+            transport: Transport::Tcp,
+            number: args.conversation,
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

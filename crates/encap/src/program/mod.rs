@@ -7,11 +7,18 @@ mod capture;
 mod chat;
 mod check;
 mod colour;
+mod compare;
 mod dissector;
 mod failure;
 mod follow;
+mod input;
+mod made;
+mod making;
+mod paths;
+mod report;
 #[cfg(target_os = "linux")]
 mod send;
+mod servers;
 mod show;
 
 use std::process::ExitCode;
@@ -40,6 +47,8 @@ enum Command {
     Analyze(analyze::Args),
     Follow(follow::Args),
     Chat(chat::Args),
+    Compare(compare::Args),
+    Report(report::Args),
     Dissector(dissector::Args),
 }
 
@@ -56,6 +65,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Follow(args) => follow::run(&args),
         Command::Chat(args) => chat::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dissector(args) => dissector::run(&args),
     };
     done.unwrap_or_else(Failure::report)

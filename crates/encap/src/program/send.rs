@@ -10,16 +10,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use switchboard_encap::build::{Content, TransportChoice};
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
-use switchboard_encap::rows::{Fault, Options as RowOptions, ReadError, Reader, Row, Severity, Transport};
-use switchboard_encap::send::{Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Speed, Target, Trace, play};
+use switchboard_encap::rows::{AppProtocol, Fault, Options as RowOptions, ReadError, Reader, Row, Severity};
+use switchboard_encap::send::{
+    Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play,
+};
 use switchboard_encap::wire::Frame;
 use switchboard_protocol::show;
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
 use super::failure::Failure;
+use super::servers::{self, Servers};
 
 /// Some row cannot be carried, or was not.
 const EXIT_ROWS: u8 = 1;
@@ -35,15 +39,16 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// Sends the messages of a CSV over real sockets, and shows which frames carried which row
 ///
-/// A connection is opened for each pair of apps, by the one that speaks first; both sides are played on loopback, each row
-/// at its time. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
+/// A connection is opened for each pair of apps, by the one that `encap build` takes for the client; both sides are played
+/// on loopback, each row at its time, in the order of the file. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
 /// where its bytes lie in the stream. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
 /// cannot be read or written or the capture asked for with -o is not possible.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
     file: String,
-    /// Send the clients' rows to the server at this address instead, and leave the other rows to it
+    /// Send to the server at this address instead: each app but the server has one connection to it, over which all its
+    /// rows go, to whomever; the server's own rows are left to it
     #[arg(long, value_name = "ADDR:PORT")]
     to: Option<SocketAddr>,
     /// How many times as fast as the rows say, or max: without waiting
@@ -52,6 +57,11 @@ pub(crate) struct Args {
     /// What carries the rows; auto is what their protocol runs on
     #[arg(long, value_enum, default_value = "auto")]
     transport: Over,
+    #[command(flatten)]
+    servers: Servers,
+    /// Add what the protocol asks for: line ends, an HTTP version, header ends and lengths
+    #[arg(long)]
+    complete: bool,
     /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
     #[arg(long)]
     escapes: bool,
@@ -72,15 +82,28 @@ enum Over {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let Some(rows) = read_rows(args)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
-    let transport = match args.transport {
-        Over::Auto => None,
-        Over::Tcp => Some(Transport::Tcp),
-        Over::Udp => Some(Transport::Udp),
+    let choices = Choices {
+        transport: match args.transport {
+            Over::Auto => TransportChoice::Auto,
+            Over::Tcp => TransportChoice::Tcp,
+            Over::Udp => TransportChoice::Udp,
+        },
+        content: if args.complete { Content::Complete } else { Content::Faithful },
+        servers: args.servers.apps(),
+        to_one_server: args.to.is_some(),
     };
-    let plan = match Plan::new(rows, transport) {
+    let mut unnamed = args.servers.apps();
+    unnamed.retain(|app| rows.iter().all(|row| row.source != *app && row.destination != *app));
+    servers::remark_missing(&unnamed);
+    let plan = match Plan::new(rows, &choices) {
         Ok(plan) => plan,
         Err(error) => return Ok(refuse(error)),
     };
+    let is_unended = |item: &Item| item.from == Side::Client && !item.row.message.ends_with(b"\n");
+    let mut chat = plan.items().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
+    if args.to.is_some() && chat.any(is_unended) {
+        eprintln!("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
+    }
     if let Err(error) = plan.duration(args.speed) {
         return Ok(refuse(error));
     }

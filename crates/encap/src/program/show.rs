@@ -1,10 +1,10 @@
 //! `encap show`: the frames of a capture, or one of them layer by layer.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use maud::Markup;
 use serde::Serialize;
 use switchboard_encap::capture::{ReadError, Reader};
 use switchboard_encap::show::{Line, Subject, View, html, text};
@@ -13,13 +13,21 @@ use switchboard_protocol::show;
 
 use super::colour::When;
 use super::failure::Failure;
+use super::input::Input;
+use super::made::{self, Rows};
+use super::making::{Making, Told};
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
-/// Without --frame, the frames are listed, one a line.
+/// Without --frame, the frames are listed, one a line. Of a CSV of messages, the frames are shown that `encap build` makes
+/// for it, and each that carries a message begins with its row: row, segment, packet, frame. Such frames are synthesised,
+/// which is said.
+///
+/// Exit status: 0 if it was shown, 1 if some row of a CSV cannot be carried (each is said on standard error), 3 if a file
+/// cannot be read or written or has no such frame.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A capture: pcap or pcapng; - for standard input
+    /// A capture (pcap or pcapng), or a CSV of messages: its content tells which; - for standard input
     file: String,
     /// Show this frame, by its number in the capture, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -39,27 +47,41 @@ pub(crate) struct Args {
     /// Print for so many columns; by default what the terminal has, or 100
     #[arg(long, value_name = "N")]
     width: Option<u16>,
+    #[command(flatten, next_help_heading = "How frames of a CSV are made")]
+    making: Making,
 }
+
+/// Some row of a CSV was not carried.
+const EXIT_REFUSED: u8 = 1;
 
 /// Columns where the output is no terminal.
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if args.file == "-" { show(io::stdin().lock(), args) } else { show(open(args)?, args) }
+    match Input::open(&args.file)? {
+        Input::Capture(input) if args.making.is_default() => {
+            show(input, None, args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Input::Capture(_) => Err(Failure::NotMade { file: args.file.clone() }),
+        Input::Rows(source) => {
+            let mut told = Told::new(&args.file);
+            let shown = made::frames(source, &args.making, &mut told, |from, rows| show(from, Some(rows), args))?;
+            let failed = shown.is_none() || told.refused > 0;
+            Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+        }
+    }
 }
 
-fn open(args: &Args) -> Result<File, Failure> {
-    File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })
-}
-
-fn show(input: impl io::Read, args: &Args) -> Result<ExitCode, Failure> {
-    let mut capture = Capture::new(input, &args.file)?;
+/// Shows the frames of a capture; `rows` are those that it is being made of.
+fn show(input: impl io::Read, rows: Option<Rows>, args: &Args) -> Result<(), Failure> {
+    let mut capture = Capture::new(input, rows, &args.file)?;
     match args.frame {
         Some(number) => one(&mut capture, number, args),
         None => all(&mut capture, args),
     }?;
     capture.say_notes();
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A capture's frames, one by one, each with what is known about it.
@@ -67,19 +89,27 @@ struct Capture<'f, R> {
     file: &'f str,
     reader: Reader<R>,
     first: Option<Timestamp>,
+    rows: Option<Rows>,
 }
 
 impl<'f, R: io::Read> Capture<'f, R> {
-    fn new(input: R, file: &'f str) -> Result<Self, Failure> {
+    fn new(input: R, rows: Option<Rows>, file: &'f str) -> Result<Self, Failure> {
         let reader = Reader::new(input).map_err(|error| unreadable(file, error))?;
-        Ok(Self { file, reader, first: None })
+        Ok(Self { file, reader, first: None, rows })
+    }
+
+    /// That its frames are made, and how, if they are.
+    fn origin(&self) -> Option<String> {
+        self.rows.as_ref().map(|rows| rows.origin.clone())
     }
 
     fn next(&mut self) -> Result<Option<Subject<'_>>, Failure> {
         let packet = self.reader.next_packet().map_err(|error| unreadable(self.file, error))?;
         Ok(packet.map(|packet| {
             self.first = self.first.or(packet.time);
-            Subject::captured(&packet, self.first)
+            let mut subject = Subject::captured(&packet, self.first);
+            subject.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&subject));
+            subject
         }))
     }
 
@@ -97,6 +127,8 @@ fn unreadable(file: &str, error: ReadError) -> Failure {
 
 /// One frame, in full.
 fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Result<(), Failure> {
+    let origin = capture.origin();
+    let origin = origin.as_deref();
     let mut frames = 0;
     while let Some(subject) = capture.next()? {
         frames = subject.number;
@@ -104,11 +136,11 @@ fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Re
             let view = View::new(&subject);
             return if let Some(out) = &args.html {
                 let title = format!("Frame {number} of {}", show::safe(&args.file));
-                write_page(out, &html::page(&title, &html::frame(&view)).into_string())
+                write_page(out, &title, origin, &html::frame(&view))
             } else if args.json {
-                print(&json(&args.file, Contents::Frame(&view))?)
+                print(&json(args, origin, Contents::Frame(&view))?)
             } else {
-                print(&text::frame(&view, options(args)))
+                print(&(said(origin) + &text::frame(&view, options(args))))
             };
         }
     }
@@ -117,6 +149,8 @@ fn one(capture: &mut Capture<'_, impl io::Read>, number: u64, args: &Args) -> Re
 
 /// The first frames, one a line; on a page, each in full below.
 fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Failure> {
+    let origin = capture.origin();
+    let origin = origin.as_deref();
     let limit = args.limit as usize;
     let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
     while let Some(subject) = capture.next()? {
@@ -131,15 +165,15 @@ fn all(capture: &mut Capture<'_, impl io::Read>, args: &Args) -> Result<(), Fail
     }
     if let Some(out) = &args.html {
         let title = format!("Frames of {}", show::safe(&args.file));
-        return write_page(out, &html::page(&title, &html::list(&lines, &articles, more)).into_string());
+        return write_page(out, &title, origin, &html::list(&lines, &articles, more));
     }
     if args.json {
-        return print(&json(&args.file, Contents::Frames { frames: &lines, more })?);
+        return print(&json(args, origin, Contents::Frames { frames: &lines, more })?);
     }
     let file = show::safe(&args.file);
     let more = if more { format!("more follow: --limit {} lists twice as many; ", 2 * limit) } else { String::new() };
     let hint = format!("{more}encap show {file} --frame N shows one in full\n");
-    print(&(text::list(&lines, options(args)) + &hint))
+    print(&(said(origin) + &text::list(&lines, options(args)) + &hint))
 }
 
 /// What is printed as JSON.
@@ -153,12 +187,15 @@ enum Contents<'a> {
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
+    /// That the frames were made, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synthesised: Option<&'a str>,
     #[serde(flatten)]
     contents: Contents<'a>,
 }
 
-fn json(file: &str, contents: Contents<'_>) -> Result<String, Failure> {
-    let json = Json { file: &show::safe(file), contents };
+fn json(args: &Args, synthesised: Option<&str>, contents: Contents<'_>) -> Result<String, Failure> {
+    let json = Json { file: &show::safe(&args.file), synthesised, contents };
     Ok(serde_json::to_string(&json).map_err(io::Error::from)? + "\n")
 }
 
@@ -175,6 +212,16 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn write_page(out: &Path, page: &str) -> Result<(), Failure> {
+/// That frames were made, where they were, as the first paragraph.
+fn said(origin: Option<&str>) -> String {
+    origin.map_or_else(String::new, |origin| format!("{origin}\n\n"))
+}
+
+fn write_page(out: &Path, title: &str, origin: Option<&str>, body: &Markup) -> Result<(), Failure> {
+    let body = maud::html! {
+        @if let Some(origin) = origin { p { strong { (origin) } } }
+        (body)
+    };
+    let page = html::page(title, &body).into_string();
     std::fs::write(out, page).map_err(|error| Failure::WriteFile { file: out.display().to_string(), error })
 }

@@ -84,6 +84,12 @@ well_known! {
 }
 
 impl AppProtocol {
+    /// Whether its servers pass on to some clients what others said, so that a server may be the first to speak to
+    /// somebody who connected to it before.
+    pub(crate) const fn passes_on(&self) -> bool {
+        matches!(self, Self::Chat | Self::Irc | Self::Mqtt)
+    }
+
     /// Whether `message`, sent from and to these ports, answers one that must have come before it.
     ///
     /// Only where the client speaks first, and where that shows: by a status line, or by the port of the server. A

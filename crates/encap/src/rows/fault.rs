@@ -194,7 +194,7 @@ pub enum FaultKind {
     #[error("white space before the quote makes it part of the text: remove the white space")]
     SpacedQuote,
     /// A message without text.
-    #[error("is empty: nothing will be sent for this row; remove it, or give it a message")]
+    #[error("is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message")]
     EmptyMessage,
     /// A message over 1 MiB.
     #[error("has {bytes} bytes: it takes thousands of segments")]

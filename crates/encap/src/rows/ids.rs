@@ -25,9 +25,9 @@ pub enum MessageId {
 
 impl From<&str> for MessageId {
     fn from(text: &str) -> Self {
-        let canonical = text == "0" || (text.starts_with(|c: char| c.is_ascii_digit()) && !text.starts_with('0'));
+        let is_canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
         match text.parse() {
-            Ok(number) if canonical => Self::Number(number),
+            Ok(number) if is_canonical => Self::Number(number),
             _ => Self::Text(text.into()),
         }
     }
@@ -83,6 +83,13 @@ impl SeenIds {
     }
 
     fn insert_number(&mut self, number: u64, full: bool) -> Seen {
+        // Mostly, it is the one after the last.
+        if let Some(mut run) = self.runs.last_entry()
+            && run.get().checked_add(1) == Some(number)
+        {
+            *run.get_mut() = number;
+            return Seen::New;
+        }
         let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| number <= last) {
             return Seen::Before;

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memchr3_iter};
 
 use super::column::Column;
 use super::fault::{Fault, FaultKind};
@@ -37,6 +37,8 @@ pub(super) struct Records<R> {
     line: u64,
     /// Length of the current record with its line end.
     len: usize,
+    /// Line ends in it.
+    lines: u64,
     fields: Vec<Field>,
 }
 
@@ -50,6 +52,14 @@ struct Field {
     doubled: bool,
 }
 
+impl Field {
+    /// A field without quotes, which is `text` and starts there.
+    #[inline]
+    fn plain(start: usize, text: &[u8]) -> Self {
+        Self { text: start..start + text.len(), quoted: false, doubled: false }
+    }
+}
+
 /// What came next.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -60,7 +70,17 @@ pub(super) enum Step {
 
 impl<R: Read> Records<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, ended: false, delimiter: b',', line: 1, len: 0, fields: Vec::new() }
+        Self {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            ended: false,
+            delimiter: b',',
+            line: 1,
+            len: 0,
+            lines: 0,
+            fields: Vec::new(),
+        }
     }
 
     /// Takes the byte order mark away, and finds the delimiter by the first line that says something.
@@ -94,18 +114,17 @@ impl<R: Read> Records<R> {
 
     /// Goes on to the next record.
     pub(super) fn advance(&mut self) -> io::Result<Step> {
-        let used = &self.buffer[self.start..self.start + self.len];
-        self.line += memchr_iter(b'\n', used).count() as u64;
+        self.line += self.lines;
         self.start += self.len;
-        self.len = 0;
+        (self.len, self.lines) = (0, 0);
         loop {
             let unused = &self.buffer[self.start..];
             if unused.is_empty() && self.ended {
                 return Ok(Step::End);
             }
             let broken = match scan(unused, self.ended, self.delimiter, &mut self.fields) {
-                Scan::Whole { len } if len <= RECORD_MAX_BYTES => {
-                    self.len = len;
+                Scan::Whole { len, lines } if len <= RECORD_MAX_BYTES => {
+                    (self.len, self.lines) = (len, lines);
                     return Ok(Step::Record);
                 }
                 Scan::Bad { at, kind } => self.fault_at(at, kind),
@@ -120,6 +139,16 @@ impl<R: Read> Records<R> {
             self.skip_line()?;
             return Ok(Step::Broken(broken));
         }
+    }
+
+    /// Whether the record says nothing: an empty line, or delimiters alone, as spreadsheets leave them.
+    pub(super) fn is_blank(&self) -> bool {
+        let raw = &self.buffer[self.start..];
+        self.fields.iter().all(|field| match &raw[field.text.clone()] {
+            // What most records begin with.
+            [b'!'..=b'~', ..] => false,
+            text => !field.quoted && str::from_utf8(text).is_ok_and(|text| text.trim().is_empty()),
+        })
     }
 
     /// The record that [`Records::advance`] came to; or where it is not UTF-8.
@@ -189,11 +218,6 @@ impl<'a> Record<'a> {
         self.fields.len()
     }
 
-    /// Whether it says nothing: an empty line, or delimiters alone, as spreadsheets leave them.
-    pub(super) fn is_blank(&self) -> bool {
-        self.fields.iter().all(|field| !field.quoted && self.raw[field.text.clone()].trim().is_empty())
-    }
-
     /// The text of a field, without its quotes.
     pub(super) fn value(&self, field: usize) -> Cow<'a, str> {
         let Field { text, doubled, .. } = &self.fields[field];
@@ -215,8 +239,8 @@ impl<'a> Record<'a> {
 }
 
 enum Scan {
-    /// A record of so many bytes, line end included.
-    Whole { len: usize },
+    /// A record of so many bytes and lines, line end included.
+    Whole { len: usize, lines: u64 },
     /// More is needed to tell.
     Short,
     /// No record can start so: what is wrong, and where.
@@ -226,20 +250,26 @@ enum Scan {
 /// Takes the first record of `bytes` apart.
 fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
     fields.clear();
-    let line_end = memchr(b'\n', bytes);
-    let line = &bytes[..line_end.unwrap_or(bytes.len())];
-    if memchr(b'"', line).is_some() {
-        return scan_quoted(bytes, ended, delimiter, fields);
-    }
-    if line_end.is_none() && !ended {
-        return Scan::Short;
-    }
     let mut start = 0;
-    for end in memchr_iter(delimiter, line).chain([without_return(line).len()]) {
-        fields.push(Field { text: start..end.max(start), quoted: false, doubled: false });
+    for end in memchr3_iter(delimiter, b'\n', b'"', bytes) {
+        match bytes[end] {
+            b'"' => {
+                fields.clear();
+                return scan_quoted(bytes, ended, delimiter, fields);
+            }
+            b'\n' => {
+                fields.push(Field::plain(start, without_return(&bytes[start..end])));
+                return Scan::Whole { len: end + 1, lines: 1 };
+            }
+            _ => fields.push(Field::plain(start, &bytes[start..end])),
+        }
         start = end + 1;
     }
-    Scan::Whole { len: line.len() + usize::from(line_end.is_some()) }
+    if !ended {
+        return Scan::Short;
+    }
+    fields.push(Field::plain(start, without_return(&bytes[start..])));
+    Scan::Whole { len: bytes.len(), lines: 0 }
 }
 
 /// [`scan`], where some field may be in quotes.
@@ -272,18 +302,21 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>
             };
             let text = &bytes[start..at];
             let is_last = bytes.get(at) != Some(&delimiter);
-            let len = if is_last { without_return(text).len() } else { text.len() };
-            fields.push(Field { text: start..start + len, quoted, doubled: false });
+            fields.push(Field::plain(start, if is_last { without_return(text) } else { text }));
         }
-        match &bytes[at..] {
-            [] if ended => return Scan::Whole { len: at },
-            [b'\r'] if ended => return Scan::Whole { len: at + 1 },
+        let len = match &bytes[at..] {
+            [] if ended => at,
+            [b'\r'] if ended => at + 1,
             [] | [b'\r'] => return Scan::Short,
-            [b'\n', ..] => return Scan::Whole { len: at + 1 },
-            [b'\r', b'\n', ..] => return Scan::Whole { len: at + 2 },
-            [byte, ..] if *byte == delimiter => at += 1,
+            [b'\n', ..] => at + 1,
+            [b'\r', b'\n', ..] => at + 2,
+            [byte, ..] if *byte == delimiter => {
+                at += 1;
+                continue;
+            }
             _ => return Scan::Bad { at: start, kind: FaultKind::StrayQuote },
-        }
+        };
+        return Scan::Whole { len, lines: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
     }
 }
 

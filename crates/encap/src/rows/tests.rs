@@ -309,7 +309,9 @@ fn rows_together_show_what_one_alone_does_not() {
         // Messages.
         (
             format!("{HEADER}1,CHAT,a,b,,0\n"),
-            &["2:12 warning: message: is empty: nothing will be sent for this row; remove it, or give it a message"],
+            &[
+                "2:12 warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message",
+            ],
         ),
         (format!("{HEADER}1,CHAT,a,b,{},0\n", "x".repeat(1024 * 1024)), &[]),
         (

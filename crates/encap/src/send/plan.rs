@@ -1,9 +1,10 @@
 //! Which connections the rows need, and what goes over each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::Speed;
+use crate::build::{self, Clues, Content, Matcher, Roles, TransportChoice};
 use crate::rows::{App, Row, Transport};
 use crate::side::Side;
 
@@ -15,6 +16,20 @@ pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
 pub const PLAY_MAX: Duration = Duration::from_hours(1);
+
+/// What a person decides about what is sent.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    /// What carries rows.
+    pub transport: TransportChoice,
+    /// What is sent for a message.
+    pub content: Content,
+    /// Apps that serve, whatever else may tell who does.
+    pub servers: Vec<App>,
+    /// All is for one server, which is there: each of the other apps has one connection to it, and writes to all others
+    /// by that.
+    pub to_one_server: bool,
+}
 
 /// Two apps that talk to each other.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,47 +73,90 @@ pub enum PlanError {
     TooLong(Duration),
 }
 
-/// Rows in the order of their times, each on the connection of its two apps.
+/// Rows in the order of the file, each on the connection of its two apps: those that [`build`] finds, and
+/// served by whom it says.
 #[derive(Clone, Debug)]
 pub struct Plan {
     connections: Vec<Connection>,
     items: Vec<Item>,
 }
 
-/// An app, and its port where the file says one: other ports are another connection.
-type End = (App, Option<u16>);
-
 impl Plan {
-    /// Puts rows in the order of their times, those of one time as they were, and finds the connections that they need.
-    /// `transport` overrides what a row's protocol runs on.
-    pub fn new(mut rows: Vec<Row>, transport: Option<Transport>) -> Result<Self, PlanError> {
-        rows.sort_by_key(|row| row.time);
-        let mut plan = Self { connections: Vec::new(), items: Vec::with_capacity(rows.len()) };
-        let mut by_pair: HashMap<(End, End, Transport), (usize, End)> = HashMap::new();
-        for row in rows {
-            let transport = transport.unwrap_or_else(|| row.protocol.transport());
-            let source = (row.source.clone(), row.source_port);
-            let destination = (row.destination.clone(), row.destination_port);
-            let pair = if source <= destination {
-                (source.clone(), destination, transport)
+    /// Finds the connections that rows need.
+    pub fn new(rows: Vec<Row>, choices: &Choices) -> Result<Self, PlanError> {
+        let mut matcher = Matcher::default();
+        let mut clues: Vec<(Clues, [u32; 2], Transport)> = Vec::new();
+        let mut places = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let line = row.line;
+            let too_many = || PlanError::Connections { line };
+            let transport = choices.transport.of(&row.protocol);
+            let row = &row.into();
+            let place = matcher.place(row, transport).ok_or_else(too_many)?;
+            if !place.is_new {
+                clues[place.flow as usize].0.see(row, &place);
+            } else if clues.len() == CONNECTIONS_MAX {
+                return Err(too_many());
             } else {
-                (destination, source.clone(), transport)
-            };
-            let (connection, client) = match by_pair.get(&pair) {
-                Some(known) => known,
-                None if plan.connections.len() == CONNECTIONS_MAX => {
-                    return Err(PlanError::Connections { line: row.line });
-                }
-                None => {
-                    let (client, server) = (row.source.clone(), row.destination.clone());
-                    plan.connections.push(Connection { client, server, transport });
-                    by_pair.entry(pair).or_insert((plan.connections.len() - 1, source.clone()))
-                }
-            };
-            let from = if source == *client { Side::Client } else { Side::Server };
-            plan.items.push(Item { connection: *connection, from, row });
+                clues.push((Clues::new(row, &place), place.pair.0, transport));
+            }
+            places.push(place);
+        }
+        let (apps, ports) = matcher.into_parts();
+        let mut roles = Roles::new(choices.servers.clone());
+        let servers = clues.iter().zip(ports).map(|((clues, pair, _), ports)| {
+            let pair = pair.map(|app| &apps[app as usize]);
+            roles.server(clues, pair, ports)
+        });
+        let servers: Vec<usize> = servers.collect();
+        let connections = clues.iter().zip(&servers).map(|((_, pair, transport), server)| {
+            let app = |side: usize| apps[pair[side] as usize].clone();
+            Connection { client: app(1 - server), server: app(*server), transport: *transport }
+        });
+        let mut plan = Self { connections: connections.collect(), items: Vec::with_capacity(rows.len()) };
+        for (mut row, place) in rows.into_iter().zip(places) {
+            if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
+                row.message = completed;
+            }
+            let connection = place.flow as usize;
+            let from = if place.sender == servers[connection] { Side::Server } else { Side::Client };
+            plan.items.push(Item { row, connection, from });
+        }
+        if choices.to_one_server {
+            plan.lead_to_one_server(&choices.servers)?;
         }
         Ok(plan)
+    }
+
+    /// Each app that is not the server gets one connection to it (with ports: one for each of its ports), for all its rows.
+    ///
+    /// Whoever is nobody's client is a server; where servers are named, those are, and nobody else.
+    fn lead_to_one_server(&mut self, named: &[App]) -> Result<(), PlanError> {
+        let own = std::mem::take(&mut self.connections);
+        let clients: HashSet<&App> = own.iter().map(|connection| &connection.client).collect();
+        let is_server = |app: &App| if named.is_empty() { !clients.contains(app) } else { named.contains(app) };
+        let the_server = named.first().or(own.iter().map(|connection| &connection.server).find(|app| is_server(app)));
+        let mut known = HashMap::new();
+        for item in &mut self.items {
+            let transport = own[item.connection].transport;
+            let Row { source, destination, source_port, destination_port, line, .. } = &item.row;
+            let (client, port, other) = if is_server(source) {
+                item.from = Side::Server;
+                (destination, destination_port, source)
+            } else {
+                item.from = Side::Client;
+                (source, source_port, destination)
+            };
+            let server = if is_server(other) { other } else { the_server.unwrap_or(other) };
+            item.connection = *known.entry((client.clone(), *port, transport)).or_insert_with(|| {
+                self.connections.push(Connection { client: client.clone(), server: server.clone(), transport });
+                self.connections.len() - 1
+            });
+            if self.connections.len() > CONNECTIONS_MAX {
+                return Err(PlanError::Connections { line: *line });
+            }
+        }
+        Ok(())
     }
 
     /// The connections, in the order in which they are opened.
@@ -119,14 +177,12 @@ impl Plan {
         if takes > PLAY_MAX { Err(PlanError::TooLong(takes)) } else { Ok(takes) }
     }
 
-    /// From the earliest row to the latest.
+    /// From the first row to the latest.
     #[must_use]
     pub fn span(&self) -> Duration {
-        let time = |item: Option<&Item>| item.map(|item| item.row.time);
-        time(self.items.last())
-            .zip(time(self.items.first()))
-            .and_then(|(last, first)| last.since(first))
-            .unwrap_or_default()
+        let first = self.items.first().map(|item| item.row.time);
+        let latest = self.items.iter().map(|item| item.row.time).max();
+        latest.zip(first).and_then(|(latest, first)| latest.since(first)).unwrap_or_default()
     }
 }
 
@@ -135,29 +191,72 @@ mod tests {
     use super::*;
     use crate::rows::{Options, Reader};
 
-    fn plan(rows: &str) -> Plan {
+    fn plan_with(rows: &str, choices: &Choices) -> Plan {
         let csv = format!("protocol,src,dst,src_port,dst_port,message,time\n{rows}");
         let rows = Reader::new(csv.as_bytes(), Options::default()).collect::<Result<_, _>>();
-        Plan::new(rows.expect("good rows"), None).expect("few rows")
+        Plan::new(rows.expect("good rows"), choices).expect("few rows")
+    }
+
+    fn plan(rows: &str) -> Plan {
+        plan_with(rows, &Choices::default())
+    }
+
+    /// `client server` of each connection, and for each row its connection and whether its client sends it.
+    fn shape(plan: &Plan) -> (Vec<String>, Vec<(usize, bool)>) {
+        let pairs = plan.connections().iter().map(|c| format!("{} {}", c.client, c.server));
+        let items = plan.items().iter().map(|item| (item.connection, item.from == Side::Client));
+        (pairs.collect(), items.collect())
     }
 
     #[test]
-    fn a_pair_of_apps_has_one_connection_whoever_speaks() {
+    fn a_pair_of_apps_has_one_connection_whoever_speaks_and_the_order_is_that_of_the_file() {
         let plan = plan("CHAT,Noy,Elias,,,b,2\nCHAT,Elias,Noy,,,a,1\nCHAT,Noy,Dana,,,c,2\nDNS,Noy,Elias,,,d,3\n");
-        let pairs: Vec<_> =
-            plan.connections().iter().map(|c| format!("{} {} {:?}", c.client, c.server, c.transport)).collect();
-        assert_eq!(pairs, ["Elias Noy Tcp", "Noy Dana Tcp", "Noy Elias Udp"]);
-        let items: Vec<_> = plan.items().iter().map(|i| (i.row.message[0], i.connection, i.from)).collect();
-        let expected =
-            [(b'a', 0, Side::Client), (b'b', 0, Side::Server), (b'c', 1, Side::Client), (b'd', 2, Side::Client)];
-        assert_eq!(items, expected);
-        assert_eq!(plan.span(), Duration::from_secs(2));
+        let (pairs, items) = shape(&plan);
+        assert_eq!(pairs, ["Noy Elias", "Noy Dana", "Noy Elias"]);
+        assert_eq!(plan.connections()[2].transport, Transport::Udp);
+        assert_eq!(items, [(0, true), (0, false), (1, true), (2, true)]);
+        assert_eq!(plan.span(), Duration::from_secs(1));
     }
 
     #[test]
     fn other_ports_are_another_connection() {
         let plan = plan("HTTP,a,b,9001,80,x,1\nHTTP,b,a,80,9001,y,2\nHTTP,a,b,9002,80,z,3\n");
-        assert_eq!(plan.connections().len(), 2);
-        assert_eq!(plan.items().iter().map(|item| item.connection).collect::<Vec<_>>(), [0, 0, 1]);
+        assert_eq!(shape(&plan).1, [(0, true), (0, false), (1, true)]);
+    }
+
+    /// As people write down a chat by way of a server, in which two then talk to each other.
+    const CHAT: &str = "CHAT,Noy,Server,,,hello,1\nCHAT,Server,Elias,,,Noy is here,2\nCHAT,Elias,Server,,,ok,3\n\
+                        CHAT,Noy,Elias,,,hi,4\nCHAT,Elias,Noy,,,hi Noy,5\n";
+
+    #[test]
+    fn who_serves_is_told_as_build_tells_it() {
+        let plan = plan(CHAT);
+        assert_eq!(shape(&plan).0, ["Noy Server", "Elias Server", "Noy Elias"]);
+        let response_first = plan_with("HTTP,web,pc,,,200 OK,1\nHTTP,pc,web,,,GET /,2\n", &Choices::default());
+        assert_eq!(shape(&response_first), (vec!["pc web".to_owned()], vec![(0, false), (0, true)]));
+        let named = Choices { servers: vec!["Noy".parse().expect("a name")], ..Choices::default() };
+        assert_eq!(shape(&plan_with(CHAT, &named)).0, ["Server Noy", "Server Elias", "Elias Noy"]);
+    }
+
+    #[test]
+    fn to_one_server_each_app_has_one_connection() {
+        let choices = Choices { to_one_server: true, ..Choices::default() };
+        let (pairs, items) = shape(&plan_with(CHAT, &choices));
+        assert_eq!(pairs, ["Noy Server", "Elias Server"]);
+        assert_eq!(items, [(0, true), (1, false), (1, true), (0, true), (1, true)]);
+        // Who is named is the server, and nobody else.
+        let named = Choices { servers: vec!["Elias".parse().expect("a name")], ..choices.clone() };
+        let (pairs, items) = shape(&plan_with(CHAT, &named));
+        assert_eq!(pairs, ["Noy Elias", "Server Elias"]);
+        assert_eq!(items, [(0, true), (1, true), (1, false), (0, true), (0, false)]);
+        // With ports, a client may have several.
+        let rows = "HTTP,a,b,9001,80,x,1\nHTTP,b,a,80,9001,y,2\nHTTP,a,b,9002,80,z,3\n";
+        assert_eq!(shape(&plan_with(rows, &choices)).0, ["a b", "a b"]);
+    }
+
+    #[test]
+    fn a_completed_message_is_what_is_sent() {
+        let choices = Choices { content: Content::Complete, ..Choices::default() };
+        assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &choices).items()[0].row.message, b"hi\n");
     }
 }

@@ -103,13 +103,13 @@ impl ChecksumView {
     /// Every checksum of a frame, from the outermost in.
     pub(super) fn all(frame: &Frame<'_>) -> Vec<Self> {
         let verified = frame.verify();
-        let layer = |is: fn(LayerKind) -> bool| frame.layers().iter().find(|layer| is(layer.kind));
+        let layer = |is: fn(LayerKind) -> bool| frame.layers().into_iter().find(|layer| is(layer.kind));
         let network = verified.network.zip(layer(|kind| kind == LayerKind::Ipv4));
         let transport = verified.transport.zip(layer(|kind| checksum_at(kind).is_some()));
-        let network = network.map(|(state, layer)| Self::of_network(frame, layer, state));
+        let network = network.map(|(state, layer)| Self::of_network(frame, &layer, state));
         network
             .into_iter()
-            .chain(transport.and_then(|(state, layer)| Self::of_transport(frame, layer, state)))
+            .chain(transport.and_then(|(state, layer)| Self::of_transport(frame, &layer, state)))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use switchboard_protocol::show;
 
 /// Bytes as text: UTF-8 as it is, what steers a terminal and what is no UTF-8 as escapes. Whether it is whole is told by
 /// what is left: how many bytes more than `max_bytes` there were.
-pub(super) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
+pub(crate) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
     let shown = &bytes[..bytes.len().min(max_bytes)];
     let mut out = String::with_capacity(shown.len());
     for chunk in shown.utf8_chunks() {

@@ -1,6 +1,6 @@
 //! A frame, or a list of frames, as one HTML page that needs nothing else: no script, no other file.
 //!
-//! The pieces stand alone, so that another page can take them: put [`STYLE`] in its head, then [`about`], [`layers`],
+//! The pieces stand alone, so that another page can take them: put [`STYLE`] in its head, then [`row`], [`about`], [`layers`],
 //! [`dump`], [`fields`] and [`checksums`] where they are wanted, or [`frame`] for all of them. Every `id` begins with the
 //! frame's number, so that several frames share a page.
 //!
@@ -27,6 +27,12 @@ pub const STYLE: &str = include_str!("html/style.css");
 /// A whole page around some pieces.
 #[must_use]
 pub fn page(title: &str, body: &Markup) -> Markup {
+    page_with(title, "", body)
+}
+
+/// A whole page around some pieces, and others that bring a style of their own.
+#[must_use]
+pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,7 +42,7 @@ pub fn page(title: &str, body: &Markup) -> Markup {
                 title { (title) }
                 // An icon of its own, so that no browser asks for one.
                 link rel="icon" href="data:,";
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 main {
@@ -53,6 +59,7 @@ pub fn page(title: &str, body: &Markup) -> Markup {
 pub fn frame(view: &View<'_>) -> Markup {
     html! {
         article id=(id(view)) {
+            (row(view))
             (about(view))
             (layers(view))
             div.columns {
@@ -66,6 +73,22 @@ pub fn frame(view: &View<'_>) -> Markup {
                 }
             }
             (checksums(view))
+        }
+    }
+}
+
+/// The row that a frame was made for, if that is known.
+#[must_use]
+pub fn row(view: &View<'_>) -> Markup {
+    html! {
+        @if let Some(row) = &view.row {
+            section {
+                h2 { (row.heading()) }
+                div.box.payload {
+                    p { code { (row.message()) } }
+                    p.said { (row.part()) }
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use switchboard_protocol::show;
 
 use super::{Subject, escape, seconds};
-use crate::wire::{Checksum, Frame, LayerKind};
+use crate::wire::{Checksum, Frame, Layer, LayerKind};
 
 /// What is shown of a payload in a list, in bytes.
 const TEXT_MAX_BYTES: usize = 40;
@@ -44,8 +44,8 @@ impl Line {
         let frame = &subject.frame;
         let (source, destination) = ends(frame);
         let (text, left_out) = escape::text(frame.payload(), TEXT_MAX_BYTES);
-        let innermost =
-            frame.layers().iter().rev().find(|layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer));
+        let is_header = |layer: &Layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer);
+        let innermost = frame.layers().into_iter().rfind(is_header);
         let comments = subject.comments.iter().map(|comment| show::safe(comment).into_owned());
         Self {
             number: subject.number,

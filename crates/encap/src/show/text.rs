@@ -35,6 +35,12 @@ pub fn frame(view: &View<'_>, options: Options) -> String {
 }
 
 fn write_frame(paper: &mut Paper, view: &View<'_>) -> fmt::Result {
+    if let Some(row) = &view.row {
+        paper.bold(&row.heading())?;
+        paper.wrapped("  ", &row.message())?;
+        paper.wrapped("  ", &row.part())?;
+        writeln!(paper)?;
+    }
     about(paper, view)?;
     paper.heading("Layers, each inside the one before it")?;
     paper.wrapped("", &view.wrapping())?;

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use switchboard_protocol::show;
 
 use super::checksum::ChecksumView;
-use super::{LayerView, Stage, Subject, escape, layer, seconds};
+use super::{LayerView, RowView, Stage, Subject, escape, layer, seconds};
 use crate::wire::Issue;
 
 /// What is shown of a payload as text, in bytes: more is told by its length, and is in the dump.
@@ -25,6 +25,9 @@ pub struct View<'a> {
     pub original_len: u32,
     /// What was remarked on it.
     pub comments: Vec<String>,
+    /// The row that it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<RowView>,
     /// What could not be read, or is not as it should be.
     pub issues: Vec<IssueView>,
     /// Its layers, from the outermost in.
@@ -71,6 +74,7 @@ impl<'a> View<'a> {
             link_type: frame.link_type().to_string(),
             original_len: frame.original_len(),
             comments: subject.comments.iter().map(|comment| show::safe(comment).into_owned()).collect(),
+            row: subject.row.as_ref().map(RowView::new),
             issues: frame.issues().iter().map(issue).collect(),
             layers: frame.layers().iter().map(|layer| LayerView::new(frame, layer, payload_end)).collect(),
             text,
@@ -87,11 +91,11 @@ impl<'a> View<'a> {
         self.bytes.len() < self.original_len as usize
     }
 
-    /// How the message grew to a frame: `payload 15 → TCP segment 15 + 32 = 47 → …`.
+    /// How the message grew to a frame: `payload 15 → TCP segment 15 + 32 = 47 → …`, from its row if that is known.
     #[must_use]
     pub fn wrapping(&self) -> String {
         let trailer = self.layers.iter().find(|layer| layer.stage == Stage::Trailer);
-        let mut steps = Vec::new();
+        let mut steps: Vec<_> = self.row.iter().map(|row| format!("row {}", row.msg_id)).collect();
         let mut inside = 0;
         for layer in self.layers.iter().rev().filter(|layer| layer.stage != Stage::Trailer) {
             let after = trailer.filter(|trailer| layer.range().end <= trailer.start && trailer.end <= layer.inside_end);

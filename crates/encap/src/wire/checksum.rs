@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071): the ones' complement of the ones' complement sum of 16-bit words.
 //!
 //! The sum does not care about byte order but for one swap at its end (RFC 1071 §2 (B)), and 32-bit words sum to the
-//! same after folding (§2 (C)), so bytes are summed in the machine's own order, 32 at a time.
+//! same after folding (§2 (C)), so bytes are summed as little-endian words, 32 bytes at a time, and folded and swapped once.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ use super::IpProtocol;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
-    /// Congruent, modulo 0xffff, to the sum of the words so far; 0 only if every word is 0.
+    /// Congruent, modulo 0xffff, to the sum of the words so far, each read as little-endian; 0 only if every word is 0.
     total: u64,
     /// An odd number of bytes was added: the next byte is the second of its word.
     odd: bool,
@@ -31,9 +31,9 @@ impl Sum {
     /// or counts as the first byte of a word that ends in zero.
     #[inline]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
-        let native = fold(little_endian_sum(bytes));
-        // As read, the words are little-endian; a slice that begins with a second byte is swapped once more.
-        self.total += u64::from(if self.odd { native } else { native.swap_bytes() });
+        let sum = little_endian_sum(bytes);
+        // In a slice that begins with a second byte, all words are the other way round.
+        self.total += if self.odd { u64::from(fold(sum).swap_bytes()) } else { half_fold(sum) };
         self.odd ^= bytes.len() % 2 == 1;
     }
 
@@ -41,21 +41,27 @@ impl Sum {
     #[inline]
     pub fn add_u16(&mut self, word: u16) {
         debug_assert!(!self.odd, "a word added in the midst of another");
-        self.total += u64::from(word);
+        self.total += u64::from(word.swap_bytes());
     }
 
     /// Adds two words. Only between whole words.
     #[inline]
     pub fn add_u32(&mut self, words: u32) {
         debug_assert!(!self.odd, "words added in the midst of another");
-        self.total += u64::from(words);
+        self.total += u64::from(words.swap_bytes());
     }
 
     /// The sum with its carries added back in, not complemented: what a field holds while its checksum is partial.
     #[must_use]
     #[inline]
     pub fn folded(self) -> u16 {
-        fold(self.total)
+        fold(self.total).swap_bytes()
+    }
+
+    /// Whether it is that of words whose checksum is among them, and right: all ones, whichever way round.
+    #[inline]
+    fn is_whole(self) -> bool {
+        fold(self.total) == 0xffff
     }
 
     /// The checksum: the complement of the folded sum.
@@ -66,9 +72,15 @@ impl Sum {
     }
 }
 
+/// Adds the upper 32 bits to the lower.
+#[inline]
+const fn half_fold(total: u64) -> u64 {
+    (total & 0xffff_ffff) + (total >> 32)
+}
+
 #[inline]
 fn fold(total: u64) -> u16 {
-    let total = (total & 0xffff_ffff) + (total >> 32);
+    let total = half_fold(total);
     let total = (total & 0xffff) + (total >> 16);
     let total = (total & 0xffff) + (total >> 16);
     let total = (total & 0xffff) + (total >> 16);
@@ -85,8 +97,7 @@ fn little_endian_sum(bytes: &[u8]) -> u64 {
     for block in blocks {
         let (words, _) = block.as_chunks::<8>();
         for (lane, word) in lanes.iter_mut().zip(words) {
-            let word = u64::from_le_bytes(*word);
-            *lane += (word & 0xffff_ffff) + (word >> 32);
+            *lane += half_fold(u64::from_le_bytes(*word));
         }
     }
     let mut total = lanes[0] + lanes[1] + lanes[2] + lanes[3];
@@ -141,18 +152,22 @@ impl PseudoHeader {
     #[must_use]
     #[inline]
     pub fn sum(&self) -> Sum {
-        let total = match *self {
+        let mut sum = Sum::default();
+        let (protocol, length) = match *self {
             Self::V4 { source, destination, protocol, length } => {
-                u64::from(source.to_bits())
-                    + u64::from(destination.to_bits())
-                    + u64::from(protocol.0)
-                    + u64::from(length)
+                sum.add_u32(source.to_bits());
+                sum.add_u32(destination.to_bits());
+                (protocol, length)
             }
             Self::V6 { source, destination, protocol, length } => {
-                words_of(source.to_bits()) + words_of(destination.to_bits()) + u64::from(protocol.0) + u64::from(length)
+                sum.add_bytes(&source.octets());
+                sum.add_bytes(&destination.octets());
+                (protocol, length)
             }
         };
-        Sum { total, odd: false }
+        sum.add_u16(u16::from(protocol.0));
+        sum.add_u32(length);
+        sum
     }
 
     /// Its bytes, as the RFCs draw it.
@@ -169,13 +184,6 @@ impl PseudoHeader {
             }
         }
     }
-}
-
-/// The four 32-bit words of an address, summed.
-#[inline]
-const fn words_of(address: u128) -> u64 {
-    let (high, low) = ((address >> 64) as u64, (address & 0xffff_ffff_ffff_ffff) as u64);
-    (high >> 32) + (high & 0xffff_ffff) + (low >> 32) + (low & 0xffff_ffff)
 }
 
 /// What a checksum field turned out to hold.
@@ -233,7 +241,7 @@ pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Check
     let mut sum = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
     sum.add_bytes(segment);
     match u16::from_be_bytes([high, low]) {
-        found if found != 0 && sum.folded() == 0xffff => Checksum::Valid,
+        found if found != 0 && sum.is_whole() => Checksum::Valid,
         found => explain(pseudo, sum, found),
     }
 }
@@ -250,7 +258,7 @@ fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
             PseudoHeader::V6 { .. } => Zeroed::Illegal,
         });
     }
-    if sum.folded() == 0xffff {
+    if sum.is_whole() {
         return Checksum::Valid;
     }
     if pseudo.is_some_and(|pseudo| found == pseudo.sum().folded()) {
@@ -260,7 +268,8 @@ fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
         return Checksum::Zeroed(Zeroed::NotComputed);
     }
     // Taking a word away is adding its complement (RFC 1624 §3).
-    let without = Sum { total: sum.total + u64::from(!found), odd: false };
+    let mut without = Sum { odd: false, ..sum };
+    without.add_u16(!found);
     let expected = if udp.is_some() { udp_field(without) } else { without.checksum() };
     Checksum::Wrong { found, expected }
 }

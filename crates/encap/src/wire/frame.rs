@@ -1,8 +1,10 @@
 //! A whole captured frame, taken apart into layers.
 //!
 //! Nothing here fails: whatever bytes come, what can be read is read, and what cannot is an [`Issue`] that says where and
-//! why. What the capture cut off is told apart from what was sent wrong. A frame is read once, front to back, into small
-//! arrays; nothing is allocated, so that millions of frames cost little more than touching their bytes.
+//! why. What the capture cut off is told apart from what was sent wrong. A frame is read once, front to back; nothing is
+//! allocated, and what is kept is what everybody asks for: where the headers and the payload lie. The lists of layers and
+//! issues, for which a person asks, are made by reading the frame once more. So millions of frames cost little more than
+//! touching their bytes.
 
 mod issue;
 mod layer;
@@ -22,8 +24,6 @@ use super::{arp, ethernet, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
 pub const MAX_VLAN_TAGS: usize = 3;
 /// Extension headers that are read, one after the other.
 pub const MAX_EXTENSIONS: usize = 7;
-/// Layers of a frame: link, tags, network, extensions, transport, payload, two of what no header claims.
-const MAX_LAYERS: usize = 1 + MAX_VLAN_TAGS + 1 + MAX_EXTENSIONS + 1 + 1 + 2;
 /// Issues that are kept; a frame with more has said enough.
 const MAX_ISSUES: usize = 4;
 
@@ -33,23 +33,42 @@ pub struct Frame<'a> {
     bytes: &'a [u8],
     original_len: u32,
     link_type: LinkType,
-    n_layers: u8,
-    n_issues: u8,
-    /// Where the IP header is among the layers.
-    network: Option<u8>,
-    /// Where the TCP, UDP or ICMP header is among the layers.
-    transport: Option<u8>,
+    outline: Outline,
+}
+
+/// What is kept of a walk: what everybody asks of a frame.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    /// The IP header.
+    network: Option<Layer>,
+    /// The TCP, UDP or ICMP header.
+    transport: Option<Layer>,
     protocol: IpProtocol,
     fragment: Fragment,
     routed_onward: bool,
     /// A length field says more than was sent.
     overstated: bool,
+    has_issues: bool,
     /// Where the segment, datagram or message ends on the wire: may lie past what was captured.
     segment_end: u32,
-    /// Where the payload lies in `bytes`.
+    /// Where the payload lies in what was captured.
     payload: (u32, u32),
-    layers: [Layer; MAX_LAYERS],
-    issues: [Issue; MAX_ISSUES],
+}
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self {
+            network: None,
+            transport: None,
+            protocol: IpProtocol(0),
+            fragment: Fragment::Whole,
+            routed_onward: false,
+            overstated: false,
+            has_issues: false,
+            segment_end: 0,
+            payload: (0, 0),
+        }
+    }
 }
 
 /// Whether a frame holds a whole packet.
@@ -78,28 +97,10 @@ pub struct Verified {
 impl<'a> Frame<'a> {
     /// Takes apart what was `captured` of a frame that had `original_len` bytes on the wire.
     #[must_use]
-    #[inline(never)]
+    #[inline]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
-        let mut frame = Self {
-            bytes: captured,
-            original_len,
-            link_type,
-            n_layers: 0,
-            n_issues: 0,
-            network: None,
-            transport: None,
-            protocol: IpProtocol(0),
-            fragment: Fragment::Whole,
-            routed_onward: false,
-            overstated: false,
-            segment_end: 0,
-            payload: (0, 0),
-            // All zeros, so that the compiler clears them rather than copying them from elsewhere.
-            layers: [Layer { kind: LayerKind::Ethernet, start: 0, end: 0 }; MAX_LAYERS],
-            issues: [Issue { at: 0, what: Trouble::Snapped { captured: 0, original: 0 } }; MAX_ISSUES],
-        };
-        walk::walk(&mut frame);
-        frame
+        let outline = walk::walk(link_type, captured, original_len, &mut ());
+        Self { bytes: captured, original_len, link_type, outline }
     }
 
     /// All that was captured.
@@ -122,15 +123,21 @@ impl<'a> Frame<'a> {
 
     /// Its layers, from the outermost in. They touch, and cover all that was captured.
     #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers[..usize::from(self.n_layers)]
+    pub fn layers(&self) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        walk::walk(self.link_type, self.bytes, self.original_len, &mut layers);
+        layers
     }
 
     /// What could not be read, or is not as it should be; the first few.
     #[must_use]
     #[inline]
-    pub fn issues(&self) -> &[Issue] {
-        &self.issues[..usize::from(self.n_issues)]
+    pub fn issues(&self) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        if self.outline.has_issues {
+            walk::walk(self.link_type, self.bytes, self.original_len, &mut issues);
+        }
+        issues
     }
 
     /// The bytes of a layer.
@@ -144,16 +151,16 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        &self.bytes[self.payload.0 as usize..self.payload.1 as usize]
+        &self.bytes[self.outline.payload.0 as usize..self.outline.payload.1 as usize]
     }
 
     /// Bytes of payload on the wire: more than [`Frame::payload`] has if the capture cut the frame short.
     #[must_use]
     #[inline]
     pub fn payload_len_on_wire(&self) -> u32 {
-        match self.transport {
-            Some(_) => self.segment_end.saturating_sub(self.payload.0),
-            None => self.payload.1 - self.payload.0,
+        match self.outline.transport {
+            Some(_) => self.outline.segment_end.saturating_sub(self.outline.payload.0),
+            None => self.outline.payload.1 - self.outline.payload.0,
         }
     }
 
@@ -161,21 +168,21 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn fragment(&self) -> Fragment {
-        self.fragment
+        self.outline.fragment
     }
 
     /// What the IP packet carries, after its extension headers. `None` if there is no IP packet.
     #[must_use]
     #[inline]
     pub fn protocol(&self) -> Option<IpProtocol> {
-        self.network.map(|_| self.protocol)
+        self.outline.network.map(|_| self.outline.protocol)
     }
 
     /// From where to where, if it holds an IP packet.
     #[must_use]
     #[inline]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
-        let (kind, bytes) = self.from(self.network)?;
+        let (kind, bytes) = self.from(self.outline.network)?;
         if kind == LayerKind::Ipv4 {
             let packet = ipv4::Packet::new_checked(bytes).ok()?;
             Some((packet.source().into(), packet.destination().into()))
@@ -189,21 +196,21 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn ipv4(&self) -> Option<ipv4::Packet<'a>> {
-        self.from(self.network).and_then(|(_, bytes)| ipv4::Packet::new_checked(bytes).ok())
+        self.from(self.outline.network).and_then(|(_, bytes)| ipv4::Packet::new_checked(bytes).ok())
     }
 
     /// The IPv6 packet that it holds.
     #[must_use]
     #[inline]
     pub fn ipv6(&self) -> Option<ipv6::Packet<'a>> {
-        self.from(self.network).and_then(|(_, bytes)| ipv6::Packet::new_checked(bytes).ok())
+        self.from(self.outline.network).and_then(|(_, bytes)| ipv6::Packet::new_checked(bytes).ok())
     }
 
     /// The TCP segment that it holds, as far as it was captured.
     #[must_use]
     #[inline]
     pub fn tcp(&self) -> Option<tcp::Segment<'a>> {
-        self.from(self.transport)
+        self.from(self.outline.transport)
             .filter(|(kind, _)| *kind == LayerKind::Tcp)
             .and_then(|(_, bytes)| tcp::Segment::new_checked(bytes).ok())
     }
@@ -212,7 +219,7 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn udp(&self) -> Option<udp::Datagram<'a>> {
-        self.from(self.transport)
+        self.from(self.outline.transport)
             .filter(|(kind, _)| *kind == LayerKind::Udp)
             .and_then(|(_, bytes)| udp::Datagram::new_checked(bytes).ok())
     }
@@ -220,15 +227,15 @@ impl<'a> Frame<'a> {
     /// The ICMP message that it holds, as far as it was captured.
     #[must_use]
     pub fn icmp(&self) -> Option<icmp::Message<'a>> {
-        let (kind, bytes) = self.from(self.transport)?;
+        let (kind, bytes) = self.from(self.outline.transport)?;
         icmp::Message::new_checked(kind.icmp_version()?, bytes).ok()
     }
 
     /// The kind of a layer, and the bytes from its first to the last of the payload.
     #[inline]
-    fn from(&self, layer: Option<u8>) -> Option<(LayerKind, &'a [u8])> {
-        let layer = self.layers.get(usize::from(layer?))?;
-        let bytes = self.bytes.get(layer.start as usize..self.payload.1 as usize)?;
+    fn from(&self, layer: Option<Layer>) -> Option<(LayerKind, &'a [u8])> {
+        let layer = layer?;
+        let bytes = self.bytes.get(layer.start as usize..self.outline.payload.1 as usize)?;
         Some((layer.kind, bytes))
     }
 
@@ -236,10 +243,10 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn pseudo_header(&self) -> Option<PseudoHeader> {
-        let transport = self.layers.get(usize::from(self.transport?))?;
-        let length = self.segment_end.saturating_sub(transport.start);
-        let protocol = self.protocol;
-        let (kind, bytes) = self.from(self.network)?;
+        let transport = self.outline.transport?;
+        let length = self.outline.segment_end.saturating_sub(transport.start);
+        let protocol = self.outline.protocol;
+        let (kind, bytes) = self.from(self.outline.network)?;
         if kind == LayerKind::Ipv4 {
             let packet = ipv4::Packet::new_checked(bytes).ok()?;
             let (source, destination) = (packet.source(), packet.destination());
@@ -253,7 +260,7 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn verify(&self) -> Verified {
-        let Some((kind, bytes)) = self.from(self.network) else {
+        let Some((kind, bytes)) = self.from(self.outline.network) else {
             return Verified { network: None, transport: None };
         };
         if kind == LayerKind::Ipv4
@@ -262,12 +269,12 @@ impl<'a> Frame<'a> {
             let pseudo = |length| PseudoHeader::V4 {
                 source: packet.source(),
                 destination: packet.destination(),
-                protocol: self.protocol,
+                protocol: self.outline.protocol,
                 length,
             };
             Verified { network: Some(packet.verify()), transport: self.verify_transport(pseudo) }
         } else if let Ok(packet) = ipv6::Packet::new_checked(bytes) {
-            let pseudo = |length| packet.pseudo_header(self.protocol, length);
+            let pseudo = |length| packet.pseudo_header(self.outline.protocol, length);
             Verified { network: None, transport: self.verify_transport(pseudo) }
         } else {
             Verified { network: None, transport: None }
@@ -276,18 +283,18 @@ impl<'a> Frame<'a> {
 
     #[inline]
     fn verify_transport(&self, pseudo: impl FnOnce(u32) -> PseudoHeader) -> Option<Checksum> {
-        let transport = self.layers.get(usize::from(self.transport?))?;
-        if self.fragment != Fragment::Whole {
+        let transport = self.outline.transport?;
+        if self.outline.fragment != Fragment::Whole {
             return Some(Checksum::Uncheckable(Uncheckable::Fragment));
         }
-        if self.routed_onward {
+        if self.outline.routed_onward {
             return Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
         }
-        let segment = self.bytes.get(transport.start as usize..self.segment_end as usize);
-        let Some(segment) = segment.filter(|_| !self.overstated) else {
+        let segment = self.bytes.get(transport.start as usize..self.outline.segment_end as usize);
+        let Some(segment) = segment.filter(|_| !self.outline.overstated) else {
             return Some(Checksum::Uncheckable(Uncheckable::CutShort));
         };
-        let pseudo = pseudo(self.segment_end - transport.start);
+        let pseudo = pseudo(self.outline.segment_end - transport.start);
         Some(match transport.kind {
             LayerKind::Tcp => checksum::verify(Some(&pseudo), segment, tcp::CHECKSUM_AT),
             LayerKind::Udp => checksum::verify(Some(&pseudo), segment, udp::CHECKSUM_AT),

@@ -297,7 +297,7 @@ fn take_apart(link_type: LinkType, bytes: &[u8], original_len: u32) -> Result<()
         prop_assert_eq!(layer.range().start, at, "layers touch: {:?}", frame.layers());
         at = layer.range().end;
         let len = layer.range().len();
-        for field in frame.fields(layer) {
+        for field in frame.fields(&layer) {
             prop_assert!(field.bytes.end <= len, "{}: {:?}", layer.kind, field);
         }
     }

@@ -369,7 +369,7 @@ fn fields_cover_each_header_and_say_why() {
     let bytes = bytes(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
     for layer in frame.layers() {
-        let fields = frame.fields(layer);
+        let fields = frame.fields(&layer);
         let mut covered = vec![false; layer.range().len()];
         for field in &fields {
             covered[field.bytes.clone()].fill(true);

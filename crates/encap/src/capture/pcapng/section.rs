@@ -21,6 +21,17 @@ pub struct Section {
     pub comments: Vec<String>,
 }
 
+/// How the comment of a section begins whose packets were made, not captured.
+pub const SYNTHESISED: &str = "Synthesised";
+
+impl Section {
+    /// The comment that says that its packets were made, not captured, if one does.
+    #[must_use]
+    pub fn synthesised(&self) -> Option<&str> {
+        self.comments.iter().map(String::as_str).find(|comment| comment.starts_with(SYNTHESISED))
+    }
+}
+
 /// Reads the blocks of one section.
 #[derive(Debug)]
 pub(in crate::capture) struct Blocks {

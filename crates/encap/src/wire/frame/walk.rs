@@ -1,6 +1,11 @@
 //! The walk through a frame, front to back.
+//!
+//! It is written once, for whoever hears it: nobody, when a frame is taken apart, and a list of layers or of issues, when
+//! somebody asks for one. All of it is inlined: the walk that nobody hears is one function with its state in registers. One
+//! call that took the walk by reference, be it on a path that is hardly ever gone, would put that state into memory, and
+//! copying it from there at the end would cost a third of the whole.
 
-use super::{Fragment, Frame, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_VLAN_TAGS, Trouble};
+use super::{Fragment, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
 use crate::wire::ethernet::{self, Follows};
 use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
@@ -11,24 +16,61 @@ const MIN_PAYLOAD_LEN: u32 = 46;
 /// A frame check sequence, where one was captured, is these bytes more.
 const CHECK_SEQUENCE_LEN: u32 = 4;
 
-/// Fills in a frame of which only its bytes are known.
-pub(super) fn walk(frame: &mut Frame<'_>) {
-    let (captured, original_len) = (frame.bytes, frame.original_len);
+/// Whoever wants to know what a walk comes upon: a list of layers, a list of issues, or nobody.
+pub(super) trait Hear {
+    /// A layer, from the outermost in.
+    #[inline]
+    fn layer(&mut self, _: Layer) {}
+
+    /// Something that the reader of the frame should know.
+    #[inline]
+    fn issue(&mut self, _: Issue) {}
+}
+
+impl Hear for () {}
+
+impl Hear for Vec<Layer> {
+    fn layer(&mut self, layer: Layer) {
+        self.push(layer);
+    }
+}
+
+impl Hear for Vec<Issue> {
+    fn issue(&mut self, issue: Issue) {
+        if self.len() < MAX_ISSUES {
+            self.push(issue);
+        }
+    }
+}
+
+/// Walks through what was captured of a frame.
+#[inline]
+pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, hear: &mut impl Hear) -> Outline {
     // No frame that a capture file can hold passes 32 bits; of one that does, what is beyond them is not looked at.
-    let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
+    let captured_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let sent = original_len.max(captured_len);
-    let mut walk = Walk { frame, at: 0, end: sent, packet_end: sent, packet: LayerKind::Payload, captured_len };
+    let outline = Outline::default();
+    let packet = LayerKind::Payload;
+    let mut walk = Walk { link_type, bytes, captured_len, at: 0, end: sent, packet_end: sent, packet, outline, hear };
     if original_len > captured_len {
         walk.issue(captured_len, Trouble::Snapped { captured: captured_len, original: original_len });
     } else if original_len < captured_len {
         walk.issue(original_len, Trouble::OriginalTooShort { captured: captured_len, original: original_len });
     }
-    walk.link();
+    if let Some(ether_type) = walk.link()
+        && let Some((next, over_ipv6)) = walk.network(ether_type)
+        && let Some(protocol) = walk.extensions(next, over_ipv6)
+    {
+        walk.transport(protocol, over_ipv6);
+    }
     walk.finish(sent);
+    walk.outline
 }
 
-struct Walk<'f, 'a> {
-    frame: &'f mut Frame<'a>,
+struct Walk<'a, 'h, H> {
+    link_type: LinkType,
+    bytes: &'a [u8],
+    captured_len: u32,
     /// The first byte that no header has claimed.
     at: u32,
     /// Where the innermost header with a length says that its payload ends, on the wire.
@@ -37,56 +79,59 @@ struct Walk<'f, 'a> {
     packet_end: u32,
     /// The header that says so.
     packet: LayerKind,
-    captured_len: u32,
+    outline: Outline,
+    hear: &'h mut H,
 }
 
-impl<'a> Walk<'_, 'a> {
+impl<'a, H: Hear> Walk<'a, '_, H> {
     #[inline]
     fn rest(&self) -> &'a [u8] {
-        self.frame.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
+        self.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
     }
 
-    #[cold]
+    #[inline]
     fn issue(&mut self, at: u32, what: Trouble) {
-        if let Some(slot) = self.frame.issues.get_mut(usize::from(self.frame.n_issues)) {
-            *slot = Issue { at, what };
-            self.frame.n_issues += 1;
-        }
+        self.outline.has_issues = true;
+        self.hear.issue(Issue { at, what });
     }
 
-    #[cold]
-    fn unreadable(&mut self, layer: LayerKind, error: HeaderError) {
+    /// Nothing after this can be read.
+    #[inline]
+    fn stop<T>(&mut self, at: u32, what: Trouble) -> Option<T> {
+        self.issue(at, what);
+        None
+    }
+
+    #[inline]
+    fn unreadable<T>(&mut self, layer: LayerKind, error: HeaderError) -> Option<T> {
         let missing = matches!(error, HeaderError::TooShort { .. });
         let what = if missing && self.end > self.captured_len {
             Trouble::CutOff { layer, error }
         } else {
             Trouble::Malformed { layer, error }
         };
-        self.issue(self.at, what);
+        self.stop(self.at, what)
     }
 
     /// Claims `len` bytes for a layer.
     #[inline]
-    fn claim(&mut self, kind: LayerKind, len: usize) -> u8 {
-        let end = self.at + u32::try_from(len).unwrap_or(0);
-        let index = self.frame.n_layers;
-        if let Some(slot) = self.frame.layers.get_mut(usize::from(index)) {
-            *slot = Layer { kind, start: self.at, end };
-            self.frame.n_layers += 1;
-        }
-        self.at = end;
-        index
+    fn claim(&mut self, kind: LayerKind, len: usize) -> Layer {
+        let layer = Layer { kind, start: self.at, end: self.at + u32::try_from(len).unwrap_or(0) };
+        self.hear.layer(layer);
+        self.at = layer.end;
+        layer
     }
 
+    /// Reads the link layer, and says what follows it.
     #[inline]
-    fn link(&mut self) {
+    fn link(&mut self) -> Option<EtherType> {
         let rest = self.rest();
-        match self.frame.link_type {
+        match self.link_type {
             LinkType::ETHERNET => match ethernet::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Ethernet, ethernet::HEADER_LEN);
                     match header.follows() {
-                        Follows::EtherType(ether_type) => self.ether_type(ether_type),
+                        Follows::EtherType(ether_type) => Some(ether_type),
                         Follows::Length(length) => self.ieee_802_3(length),
                     }
                 }
@@ -97,53 +142,57 @@ impl<'a> Walk<'_, 'a> {
             LinkType::LINUX_SLL => match sll::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Sll, sll::HEADER_LEN);
-                    self.ether_type(header.ether_type());
+                    Some(header.ether_type())
                 }
                 Err(error) => self.unreadable(LayerKind::Sll, error),
             },
             LinkType::LINUX_SLL2 => match sll2::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Sll2, sll2::HEADER_LEN);
-                    self.ether_type(header.ether_type());
+                    Some(header.ether_type())
                 }
                 Err(error) => self.unreadable(LayerKind::Sll2, error),
             },
             LinkType::RAW => match rest.first().map(|first| first >> 4) {
-                Some(6) => self.ipv6(),
-                Some(4) | None => self.ipv4(),
-                Some(version) => self.issue(self.at, Trouble::UnknownVersion(version)),
+                Some(6) => Some(EtherType::IPV6),
+                Some(4) | None => Some(EtherType::IPV4),
+                Some(version) => self.stop(self.at, Trouble::UnknownVersion(version)),
             },
-            LinkType::IPV4 => self.ipv4(),
-            LinkType::IPV6 => self.ipv6(),
-            other => self.issue(self.at, Trouble::UnknownLinkType(other)),
+            LinkType::IPV4 => Some(EtherType::IPV4),
+            LinkType::IPV6 => Some(EtherType::IPV6),
+            other => self.stop(self.at, Trouble::UnknownLinkType(other)),
         }
     }
 
-    fn loopback(&mut self, kind: LayerKind, header: Result<null::Header<'_>, HeaderError>) {
+    #[inline]
+    fn loopback(&mut self, kind: LayerKind, header: Result<null::Header<'_>, HeaderError>) -> Option<EtherType> {
         match header {
             Ok(header) => {
                 self.claim(kind, null::HEADER_LEN);
-                match header.ether_type() {
-                    Some(ether_type) => self.ether_type(ether_type),
-                    None => self.issue(self.at - 4, Trouble::UnknownFamily(header.family())),
+                let ether_type = header.ether_type();
+                if ether_type.is_none() {
+                    self.issue(self.at - 4, Trouble::UnknownFamily(header.family()));
                 }
+                ether_type
             }
             Err(error) => self.unreadable(kind, error),
         }
     }
 
-    #[cold]
-    fn ieee_802_3(&mut self, length: u16) {
+    #[inline]
+    fn ieee_802_3<T>(&mut self, length: u16) -> Option<T> {
         self.issue(self.at - 2, Trouble::Ieee8023(length));
         self.limit(LayerKind::Ethernet, self.at, u32::from(length));
+        None
     }
 
+    /// Reads what the link layer carries, and says what is in it, and whether that is IPv6.
     #[inline]
-    fn ether_type(&mut self, mut ether_type: EtherType) {
+    fn network(&mut self, mut ether_type: EtherType) -> Option<(IpProtocol, bool)> {
         let mut tags = 0;
         while ether_type.is_vlan() {
             if tags == MAX_VLAN_TAGS {
-                return self.issue(self.at, Trouble::TooManyTags);
+                return self.stop(self.at, Trouble::TooManyTags);
             }
             match vlan::Tag::new_checked(self.rest()) {
                 Ok(tag) => ether_type = tag.ether_type(),
@@ -153,16 +202,17 @@ impl<'a> Walk<'_, 'a> {
             tags += 1;
         }
         match ether_type {
-            EtherType::IPV4 => self.ipv4(),
-            EtherType::IPV6 => self.ipv6(),
+            EtherType::IPV4 => self.ipv4().map(|next| (next, false)),
+            EtherType::IPV6 => self.ipv6().map(|next| (next, true)),
             EtherType::ARP => match arp::Packet::new_checked(self.rest()) {
                 Ok(_) => {
                     self.claim(LayerKind::Arp, arp::PACKET_LEN);
                     self.end_packet(LayerKind::Arp, self.at);
+                    None
                 }
                 Err(error) => self.unreadable(LayerKind::Arp, error),
             },
-            other => self.issue(self.at, Trouble::UnknownEtherType(other)),
+            other => self.stop(self.at, Trouble::UnknownEtherType(other)),
         }
     }
 
@@ -183,14 +233,14 @@ impl<'a> Walk<'_, 'a> {
     fn fits(&mut self, layer: LayerKind, start: u32, said: u32) -> bool {
         let there = self.end.saturating_sub(start);
         if said > there {
-            self.frame.overstated = true;
+            self.outline.overstated = true;
             self.issue(start, Trouble::LengthTooLong { layer, said, there });
         }
         said <= there
     }
 
     #[inline]
-    fn ipv4(&mut self) {
+    fn ipv4(&mut self) -> Option<IpProtocol> {
         let packet = match ipv4::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
             Err(error) => return self.unreadable(LayerKind::Ipv4, error),
@@ -203,31 +253,31 @@ impl<'a> Walk<'_, 'a> {
             }
             said => self.limit(LayerKind::Ipv4, start, said),
         }
-        self.frame.network = Some(self.claim(LayerKind::Ipv4, header_len));
-        self.frame.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
+        self.outline.network = Some(self.claim(LayerKind::Ipv4, header_len));
+        self.outline.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
         if !self.fragment(packet.fragment_offset(), packet.more_fragments()) {
-            self.frame.protocol = packet.protocol();
-            return;
+            self.outline.protocol = packet.protocol();
+            return None;
         }
-        self.extensions(packet.protocol(), false);
+        Some(packet.protocol())
     }
 
     #[inline]
-    fn ipv6(&mut self) {
+    fn ipv6(&mut self) -> Option<IpProtocol> {
         let packet = match ipv6::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
             Err(error) => return self.unreadable(LayerKind::Ipv6, error),
         };
-        self.frame.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
+        self.outline.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
         match u32::from(packet.payload_len()) {
             0 => self.ipv6_without_length(packet.next_header()),
             said => self.limit(LayerKind::Ipv6, self.at, said),
         }
-        self.extensions(packet.next_header(), true);
+        Some(packet.next_header())
     }
 
     /// A payload length of 0 is that of a jumbogram, or of a packet with nothing in it, or left to the network card.
-    #[cold]
+    #[inline]
     fn ipv6_without_length(&mut self, next_header: IpProtocol) {
         let there = self.end - self.at;
         let hop_by_hop = (next_header == IpProtocol::HOP_BY_HOP)
@@ -246,53 +296,54 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     fn fragment(&mut self, offset: u32, more: bool) -> bool {
         if offset > 0 {
-            self.frame.fragment = Fragment::Later { offset };
+            self.outline.fragment = Fragment::Later { offset };
             self.issue(self.at, Trouble::LaterFragment(offset));
             return false;
         }
         if more {
-            self.frame.fragment = Fragment::First;
+            self.outline.fragment = Fragment::First;
             self.issue(self.at, Trouble::FirstFragment);
         }
         true
     }
 
+    /// Reads the extension headers, and says what follows them.
     #[inline]
-    fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) {
+    fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) -> Option<IpProtocol> {
         let mut seen = 0;
-        self.frame.protocol = next;
+        self.outline.protocol = next;
         while let Some(kind) = ExtensionKind::of(next) {
             // After IPv4, only authentication is one; the other numbers mean nothing there.
             if !over_ipv6 && kind != ExtensionKind::Authentication {
                 break;
             }
             if seen == MAX_EXTENSIONS {
-                return self.issue(self.at, Trouble::TooManyExtensions);
+                return self.stop(self.at, Trouble::TooManyExtensions);
             }
             let header = match Extension::new_checked(kind, self.rest()) {
                 Ok(header) => header,
                 Err(error) => return self.unreadable(kind.into(), error),
             };
             self.claim(kind.into(), header.bytes().len());
-            self.frame.routed_onward |= header.segments_left().is_some_and(|left| left > 0);
+            self.outline.routed_onward |= header.segments_left().is_some_and(|left| left > 0);
             next = header.next_header();
-            self.frame.protocol = next;
+            self.outline.protocol = next;
             seen += 1;
             if let Some((offset, more)) = header.fragment()
                 && !self.fragment(offset, more)
             {
-                return;
+                return None;
             }
         }
-        self.transport(next, over_ipv6);
+        Some(next)
     }
 
     #[inline]
     fn transport(&mut self, protocol: IpProtocol, over_ipv6: bool) {
         let rest = self.rest();
-        let header = match protocol {
+        let (kind, header_len) = match protocol {
             IpProtocol::TCP => (LayerKind::Tcp, tcp::Segment::new_checked(rest).map(|segment| segment.header_len())),
-            IpProtocol::UDP => return self.udp(),
+            IpProtocol::UDP => (LayerKind::Udp, self.udp(rest)),
             IpProtocol::ICMP if !over_ipv6 => {
                 (LayerKind::Icmp, icmp::Message::new_checked(icmp::Version::V4, rest).map(|_| icmp::HEADER_LEN))
             }
@@ -302,27 +353,27 @@ impl<'a> Walk<'_, 'a> {
             IpProtocol::NO_NEXT_HEADER if over_ipv6 => return,
             other => return self.issue(self.at, Trouble::UnknownProtocol(other)),
         };
-        match header {
-            (kind, Ok(header_len)) => {
-                self.frame.segment_end = self.end;
-                self.frame.transport = Some(self.claim(kind, header_len));
+        match header_len {
+            Ok(header_len) => {
+                self.outline.segment_end = self.end;
+                self.outline.transport = Some(self.claim(kind, header_len));
             }
-            (kind, Err(error)) => self.unreadable(kind, error),
+            Err(error) => {
+                self.unreadable::<()>(kind, error);
+            }
         }
     }
 
+    /// Sees to it that a datagram ends where it says.
     #[inline]
-    fn udp(&mut self) {
-        let datagram = match udp::Datagram::new_checked(self.rest()) {
-            Ok(datagram) => datagram,
-            Err(error) => return self.unreadable(LayerKind::Udp, error),
-        };
+    fn udp(&mut self, rest: &[u8]) -> Result<usize, HeaderError> {
+        let datagram = udp::Datagram::new_checked(rest)?;
         match u32::from(datagram.len_field()) {
             // In a jumbogram, and in what the network card is to cut, IP says the length.
             0 if self.end - self.at > u32::from(u16::MAX) => {}
             said if said < 8 => self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said }),
             // The first fragment of a datagram has the length of the whole.
-            _ if self.frame.fragment != Fragment::Whole => {}
+            _ if self.outline.fragment != Fragment::Whole => {}
             said if self.fits(LayerKind::Udp, self.at, said) => {
                 self.end = self.at + said;
                 if self.end < self.packet_end {
@@ -332,15 +383,14 @@ impl<'a> Walk<'_, 'a> {
             }
             _ => {}
         }
-        self.frame.segment_end = self.end;
-        self.frame.transport = Some(self.claim(LayerKind::Udp, udp::HEADER_LEN));
+        Ok(udp::HEADER_LEN)
     }
 
     /// Gives what is left to the payload, and what is after it to the trailer.
     #[inline]
     fn finish(&mut self, sent: u32) {
         let end = self.end.min(self.captured_len).max(self.at);
-        self.frame.payload = (self.at, end);
+        self.outline.payload = (self.at, end);
         if self.at < end {
             self.claim(LayerKind::Payload, (end - self.at) as usize);
         }
@@ -349,7 +399,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn trailer(&mut self, sent: u32) {
         if self.at < self.captured_len {
             self.claim(LayerKind::Trailer, (self.captured_len - self.at) as usize);
@@ -359,7 +409,7 @@ impl<'a> Walk<'_, 'a> {
         }
         // A cooked header stands in place of an Ethernet header, before the same padding.
         let padded_to = MIN_PAYLOAD_LEN
-            + match self.frame.link_type {
+            + match self.link_type {
                 LinkType::ETHERNET => 14,
                 LinkType::LINUX_SLL => 16,
                 LinkType::LINUX_SLL2 => 20,
@@ -367,7 +417,7 @@ impl<'a> Walk<'_, 'a> {
             };
         if padded_to > MIN_PAYLOAD_LEN && sent <= padded_to + CHECK_SEQUENCE_LEN {
             let padding = self.packet_end as usize..self.captured_len.min(padded_to) as usize;
-            let padding = self.frame.bytes.get(padding).unwrap_or_default();
+            let padding = self.bytes.get(padding).unwrap_or_default();
             if padding.iter().any(|byte| *byte != 0) {
                 self.issue(self.packet_end, Trouble::PaddingNotZero);
             }

@@ -1,0 +1,478 @@
+//! What a run found, and how sure that is.
+
+use std::fmt;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::faults::Faults;
+use crate::meter::Used;
+
+/// What a run found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The workload.
+    pub workload: &'static str,
+    /// The protocol.
+    pub wire: String,
+    /// How many sessions there were at a time.
+    pub sessions: usize,
+    /// The figures.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// What went wrong, from the first message of the run to its last.
+    pub faults: Faults,
+    /// What keeps the figures from meaning what they seem to.
+    pub notes: Vec<String>,
+}
+
+/// The figures of a workload.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Findings {
+    /// Of `pairs` and `rate`.
+    Talk {
+        /// What was measured.
+        measured: Measured,
+    },
+    /// Of `idle`.
+    Idle {
+        /// What was weighed.
+        idle: IdleFound,
+    },
+    /// Of `churn`.
+    Churn {
+        /// What was measured.
+        churn: ChurnFound,
+    },
+    /// Of `isolation`.
+    Isolation {
+        /// What was measured.
+        isolation: Box<IsolationFound>,
+    },
+}
+
+/// Messages in a time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// How long it lasted.
+    pub seconds: f64,
+    /// Messages that were sent.
+    pub sent: u64,
+    /// Messages that arrived.
+    pub delivered: u64,
+    /// Messages that were acknowledged to their sender; nothing where the protocol has no such thing.
+    pub acknowledged: Option<u64>,
+    /// How many arrived each second.
+    pub delivered_per_second: f64,
+    /// How many arrived for each second of the server's processor time.
+    pub delivered_per_server_cpu_second: Option<f64>,
+    /// How long they took: from when they were sent or, in an open loop, from when they were due.
+    pub latency: Option<Latency>,
+    /// In an open loop, how long after they were due they were sent.
+    pub sent_late: Option<Latency>,
+    /// What the server used.
+    pub server: Option<ServerUse>,
+    /// What the load generator used. It is one thread, so 1.0 cores are all that it can use.
+    pub generator: CpuUse,
+}
+
+/// Pairs beside others that are frozen.
+#[derive(Clone, Debug, Serialize)]
+pub struct IsolationFound {
+    /// How many readers were frozen.
+    pub frozen: usize,
+    /// How many messages their speakers said to them meanwhile.
+    pub flood: u64,
+    /// How many of their pairs the server ended.
+    pub cut: usize,
+    /// By how much the 99th percentile of the other pairs moved, in microseconds: `during` against the mean of `before`
+    /// and `after`.
+    pub p99_moved_us: Option<f64>,
+    /// The other pairs while nobody was frozen.
+    pub before: Measured,
+    /// While the readers were frozen and their speakers flooded.
+    pub during: Measured,
+    /// When all read again.
+    pub after: Measured,
+}
+
+/// Sessions that wait.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdleFound {
+    /// How many came between the two times that the server was weighed.
+    pub sessions: usize,
+    /// How long they then waited.
+    pub seconds: f64,
+    /// What each of them added to the server's resident memory.
+    pub bytes_per_session: Option<f64>,
+    /// The server's resident memory before they came.
+    pub resident_bytes_before: Option<u64>,
+    /// And when they were there.
+    pub resident_bytes_after: Option<u64>,
+    /// What the server used while they waited.
+    pub server: Option<ServerUse>,
+}
+
+/// Sessions that came and went.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChurnFound {
+    /// How many, from connecting to closed.
+    pub sessions: u64,
+    /// In how long.
+    pub seconds: f64,
+    /// How many each second.
+    pub sessions_per_second: f64,
+    /// How many for each second of the server's processor time.
+    pub sessions_per_server_cpu_second: Option<f64>,
+    /// How long each took.
+    pub lifetime: Option<Latency>,
+    /// What the server used.
+    pub server: Option<ServerUse>,
+    /// What the load generator used.
+    pub generator: CpuUse,
+}
+
+/// What the server used.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ServerUse {
+    /// Processor time of all its threads.
+    #[serde(flatten)]
+    pub cpu: CpuUse,
+    /// Memory at the end, without what it maps from files.
+    pub resident_bytes: u64,
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CpuUse {
+    /// How much was used.
+    pub cpu_seconds: f64,
+    /// The same for each second that passed: how many cores were busy.
+    pub cores: f64,
+    /// For how long it was ready to run and something else ran.
+    pub waited_seconds: f64,
+}
+
+/// How long something took, in microseconds. A percentile beyond which fewer than ten lie is left out.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// Half took no longer.
+    pub p50_us: f64,
+    /// Nine in ten.
+    pub p90_us: Option<f64>,
+    /// 99 in 100.
+    pub p99_us: Option<f64>,
+    /// 999 in 1,000.
+    pub p999_us: Option<f64>,
+    /// The longest.
+    pub max_us: f64,
+}
+
+impl Latency {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds for people, to three digits")]
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
+        let at =
+            |quantile: f64, least: u64| (histogram.len() >= least).then(|| us(histogram.value_at_quantile(quantile)));
+        Some(Self {
+            p50_us: at(0.5, 1)?,
+            p90_us: at(0.9, 100),
+            p99_us: at(0.99, 1_000),
+            p999_us: at(0.999, 10_000),
+            max_us: us(histogram.max()),
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+pub(crate) fn per_server_cpu_second(count: u64, server: Option<&ServerUse>) -> Option<f64> {
+    server.filter(|server| server.cpu.cpu_seconds > 0.0).map(|server| count as f64 / server.cpu.cpu_seconds)
+}
+
+/// From which use of its core on the load generator counts as busy, and the server of one of its own.
+const GENERATOR_BUSY_CORES: f64 = 0.95;
+const SERVER_BUSY_CORES: f64 = 0.9;
+
+/// The least processor time that is worth dividing by: below it a tick of the scheduler shows.
+const CPU_SECONDS_MIN: f64 = 0.2;
+
+/// The least time that is worth measuring.
+const SECONDS_MIN: f64 = 1.0;
+
+/// From which share of the time on it is told that something else ran instead.
+const WAITED_SHARE: f64 = 0.1;
+
+/// How late the load generator may be in an open loop before that is told, in microseconds.
+const LATE_US: f64 = 1000.0;
+
+impl Used {
+    /// What keeps figures of this time from meaning what they seem to, whatever they are of.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let seconds = self.time.as_secs_f64();
+        if seconds < SECONDS_MIN {
+            notes.push(format!("{seconds:.2} s are short: measure for longer"));
+        }
+        let waited = [("server", self.server.map(|server| server.cpu)), ("load generator", Some(self.generator))]
+            .into_iter()
+            .filter_map(|(who, cpu)| Some((who, cpu?.waited_seconds)))
+            .filter(|(_, waited_seconds)| *waited_seconds > WAITED_SHARE * seconds)
+            .map(|(who, waited_seconds)| format!("the {who} waited {waited_seconds:.2} s for a core"));
+        let waited: Vec<_> = waited.collect();
+        if !waited.is_empty() {
+            notes.push(format!(
+                "this machine has other work: of {seconds:.2} s, {}; \
+                 compare only what is counted for each second of processor time",
+                waited.join(" and ")
+            ));
+        }
+        notes
+    }
+
+    /// Whether too little processor time was used to divide by.
+    pub(crate) fn note_of_cpu_seconds(&self) -> Option<String> {
+        let cpu = self.server?.cpu;
+        (cpu.cpu_seconds < CPU_SECONDS_MIN).then(|| {
+            format!(
+                "the server used {:.0} ms of processor time only: what is counted for each second of it is rough",
+                1e3 * cpu.cpu_seconds
+            )
+        })
+    }
+
+    /// In a closed loop: whether it was the load generator that could not do more.
+    pub(crate) fn note_of_generator(&self) -> Option<String> {
+        let Self { generator, server, .. } = self;
+        let server = server.map(|server| server.cpu.cores);
+        let is_bottleneck =
+            generator.cores >= GENERATOR_BUSY_CORES && server.is_none_or(|cores| cores < SERVER_BUSY_CORES);
+        is_bottleneck.then(|| {
+            let server = match server {
+                Some(cores) => format!("used {:.0} % of one", 100.0 * cores),
+                None => "may not have been busy (--pid tells)".to_owned(),
+            };
+            format!(
+                "the load generator was the bottleneck: it used {:.0} % of its core, and the server {server}; \
+                 what was done each second is what the load generator can",
+                100.0 * generator.cores,
+            )
+        })
+    }
+}
+
+impl Measured {
+    pub(crate) fn used(&self) -> Used {
+        let time = std::time::Duration::from_secs_f64(self.seconds);
+        Used { time, generator: self.generator, server: self.server }
+    }
+
+    /// In an open loop: whether all that was due was sent, and when.
+    #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+    pub(crate) fn note_of_schedule(&self, per_second: u64) -> Option<String> {
+        let due = per_second as f64 * self.seconds;
+        // What was due just now may be under way.
+        if (self.delivered as f64) < 0.98 * due - 100.0 {
+            return Some(format!(
+                "the server did not keep up: {:.0} messages were due, {} were sent and {} arrived; \
+                 the longer it lasts the longer they take",
+                due, self.sent, self.delivered
+            ));
+        }
+        let late = self.sent_late.and_then(|late| late.p99_us).filter(|&late| late > LATE_US)?;
+        Some(format!(
+            "the load generator was late: one message in a hundred was sent {} or more after it was due, \
+             and that is in its latency",
+            us(late)
+        ))
+    }
+
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "delivered   {} messages, {} a second", self.delivered, si(self.delivered_per_second))?;
+        if let Some(latency) = &self.latency {
+            writeln!(f, "latency     {latency}")?;
+        }
+        if let Some(server) = &self.server {
+            writeln!(f, "server      {server}")?;
+        }
+        if let Some(each) = self.delivered_per_server_cpu_second {
+            writeln!(f, "            {} messages for each second of it", si(each))?;
+        }
+        writeln!(f, "generator   {}", self.generator)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workload, wire, sessions, findings, faults, notes } = self;
+        writeln!(f, "{workload}, {wire}: {sessions} sessions, {:.2} s measured", findings.seconds())?;
+        match findings {
+            Findings::Talk { measured } => measured.fmt(f)?,
+            Findings::Idle { idle } => idle.fmt(f)?,
+            Findings::Churn { churn } => churn.fmt(f)?,
+            Findings::Isolation { isolation } => isolation.fmt(f)?,
+        }
+        let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = faults;
+        writeln!(
+            f,
+            "faults      {lost} lost, {reordered} reordered, {duplicated} duplicated, {corrupt} corrupt, \
+             {unacknowledged} acknowledged wrongly"
+        )?;
+        notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+impl Findings {
+    /// How long was measured.
+    fn seconds(&self) -> f64 {
+        match self {
+            Self::Talk { measured } => measured.seconds,
+            Self::Idle { idle } => idle.seconds,
+            Self::Churn { churn } => churn.seconds,
+            Self::Isolation { isolation } => isolation.during.seconds,
+        }
+    }
+}
+
+impl IsolationFound {
+    pub(crate) fn new(frozen: usize, flood: u64, cut: usize, [before, during, after]: [Measured; 3]) -> Self {
+        let p99 = |measured: &Measured| measured.latency.and_then(|latency| latency.p99_us);
+        let calm = p99(&before).zip(p99(&after)).map(|(before, after)| f64::midpoint(before, after));
+        let p99_moved_us = p99(&during).zip(calm).map(|(during, calm)| during - calm);
+        Self { frozen, flood, cut, p99_moved_us, before, during, after }
+    }
+
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { frozen, flood, cut, .. } = self;
+        writeln!(
+            f,
+            "frozen      {frozen} readers, while {flood} messages were said to them; {cut} pairs were cut for it"
+        )?;
+        for (when, measured) in [("before", &self.before), ("during", &self.during), ("after", &self.after)] {
+            write!(f, "{when:<11} {} a second", si(measured.delivered_per_second))?;
+            if let Some(latency) = &measured.latency {
+                write!(f, ", {latency}")?;
+            }
+            writeln!(f)?;
+        }
+        if let Some(moved_us) = self.p99_moved_us {
+            writeln!(
+                f,
+                "moved       p99 of the other pairs by {moved_us:+.1} µs, against the mean of before and after"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl IdleFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bytes) = self.bytes_per_session {
+            writeln!(f, "each        {:.0} bytes of the server's memory ({} sessions weighed)", bytes, self.sessions)?;
+        }
+        if let Some(server) = &self.server {
+            writeln!(f, "server      {server}, while they waited")?;
+        }
+        Ok(())
+    }
+}
+
+impl ChurnFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "churn       {} sessions came and went, {} a second", self.sessions, si(self.sessions_per_second))?;
+        if let Some(lifetime) = &self.lifetime {
+            writeln!(f, "each took   {lifetime}")?;
+        }
+        if let Some(server) = &self.server {
+            writeln!(f, "server      {server}")?;
+        }
+        if let Some(each) = self.sessions_per_server_cpu_second {
+            writeln!(f, "            {} sessions for each second of it", si(each))?;
+        }
+        writeln!(f, "generator   {}", self.generator)
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p50 {}", us(self.p50_us))?;
+        for (name, value) in [("p90", self.p90_us), ("p99", self.p99_us), ("p99.9", self.p999_us)] {
+            if let Some(value) = value {
+                write!(f, ", {name} {}", us(value))?;
+            }
+        }
+        write!(f, ", max {}", us(self.max_us))
+    }
+}
+
+impl fmt::Display for CpuUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s of processor time ({:.0} % of a core)", self.cpu_seconds, 100.0 * self.cores)
+    }
+}
+
+impl fmt::Display for ServerUse {
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {:.1} MiB resident", self.cpu, self.resident_bytes as f64 / f64::from(1 << 20))
+    }
+}
+
+/// A number to about four digits, with its unit.
+fn si(value: f64) -> String {
+    match value {
+        1e6.. => format!("{:.3} M", value / 1e6),
+        1e4.. => format!("{:.2} k", value / 1e3),
+        _ => format!("{value:.1}"),
+    }
+}
+
+fn us(value: f64) -> String {
+    if value >= 1e4 { format!("{:.2} ms", value / 1e3) } else { format!("{value:.1} µs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn used(seconds: f64, generator: f64, server: Option<(f64, f64)>) -> Used {
+        let cpu = |cores: f64, waited_seconds: f64| CpuUse { cpu_seconds: cores * seconds, cores, waited_seconds };
+        let server = server.map(|(cores, waited)| ServerUse { cpu: cpu(cores, waited), resident_bytes: 0 });
+        Used { time: Duration::from_secs_f64(seconds), generator: cpu(generator, 0.0), server }
+    }
+
+    #[test]
+    fn a_run_says_what_it_did_not_see() {
+        let cases = [
+            (used(5.0, 0.5, Some((0.99, 0.0))), vec![]),
+            (used(5.0, 0.99, Some((0.99, 0.0))), vec![]),
+            (used(5.0, 0.97, Some((0.5, 0.0))), vec!["the load generator was the bottleneck: it used 97 %"]),
+            (used(5.0, 0.97, None), vec!["the server may not have been busy"]),
+            (used(5.0, 0.1, Some((0.01, 0.0))), vec!["the server used 50 ms of processor time only"]),
+            (used(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s are short"]),
+            (used(5.0, 0.5, Some((0.6, 2.0))), vec!["of 5.00 s, the server waited 2.00 s for a core; compare"]),
+        ];
+        for (used, expected) in cases {
+            let notes = used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(used.note_of_generator());
+            let notes: Vec<_> = notes.collect();
+            assert_eq!(notes.len(), expected.len(), "{notes:?} for {used:?}");
+            for (note, expected) in notes.iter().zip(expected) {
+                assert!(note.contains(expected), "{note}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_percentile_needs_enough_to_stand_on() {
+        let mut histogram = crate::run::latencies();
+        assert!(Latency::of(&histogram).is_none());
+        histogram.saturating_record_n(1_000_000, 999);
+        let latency = Latency::of(&histogram).expect("there are some");
+        assert_eq!((latency.p90_us.is_some(), latency.p99_us, latency.p999_us), (true, None, None));
+        histogram.saturating_record_n(3_000_000, 9_001);
+        let latency = Latency::of(&histogram).expect("there are some");
+        assert!((latency.p999_us.expect("ten lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
+    }
+}

@@ -1,0 +1,70 @@
+//! An open loop: when each message is due, whatever became of those before.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// Below this a sleep is not exact enough, and the time is spent looking: the system wakes a sleeper up to a
+/// millisecond late.
+const SLEEP_MIN: Duration = Duration::from_millis(2);
+
+/// So many messages a second, at even times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    begin: Instant,
+    per_second: u64,
+    /// The number of the next message.
+    next: u64,
+}
+
+impl Schedule {
+    /// The first message is due now.
+    pub(crate) fn from_now(per_second: u64) -> Self {
+        Self { begin: clock::now(), per_second, next: 0 }
+    }
+
+    /// When message `number` is due.
+    pub(crate) fn time_of(&self, number: u64) -> Instant {
+        let nanoseconds = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
+        self.begin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
+    /// The numbers of the messages that are due and not sent.
+    pub(crate) fn due(&self, now: Instant) -> Range<u64> {
+        let nanoseconds = now.saturating_duration_since(self.begin).as_nanos();
+        let due = 1 + nanoseconds * u128::from(self.per_second) / 1_000_000_000;
+        self.next..u64::try_from(due).unwrap_or(u64::MAX).max(self.next)
+    }
+
+    /// The next `count` messages have been sent.
+    pub(crate) fn sent(&mut self, count: u64) {
+        self.next += count;
+    }
+
+    /// How long one may sleep without being late for the next message.
+    pub(crate) fn sleep(&self, now: Instant) -> Duration {
+        let left = self.time_of(self.next).saturating_duration_since(now);
+        if left < SLEEP_MIN { Duration::ZERO } else { left.saturating_sub(SLEEP_MIN / 2) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_due_at_even_times() {
+        let mut schedule = Schedule::from_now(300);
+        let after = |nanoseconds| schedule.begin + Duration::from_nanos(nanoseconds);
+        assert_eq!(schedule.time_of(1), after(3_333_333));
+        assert_eq!(schedule.time_of(300), after(1_000_000_000));
+        assert_eq!(schedule.due(after(0)), 0..1);
+        assert_eq!(schedule.due(after(1_000_000_000)), 0..301);
+        assert_eq!(schedule.sleep(after(0)), Duration::ZERO);
+        schedule.sent(301);
+        assert!(schedule.due(schedule.begin + Duration::from_secs(1)).is_empty());
+        let sleep = schedule.sleep(schedule.begin + Duration::from_secs(1));
+        assert!(sleep > Duration::from_millis(2) && sleep < Duration::from_micros(3_333), "{sleep:?}");
+    }
+}

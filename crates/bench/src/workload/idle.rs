@@ -1,0 +1,66 @@
+//! `idle`: everybody is there, and nobody says anything.
+
+use std::time::Duration;
+
+use super::at_least_one;
+use crate::error::Error;
+use crate::process::Process;
+use crate::progress::{Phase, Progress};
+use crate::report::{Findings, IdleFound, Report};
+use crate::run::Run;
+use crate::target::Target;
+use crate::wire::Wire;
+
+/// How many sessions are open before the server is weighed: what it needs to serve anybody at all is there by then.
+const FIRST: usize = 50;
+
+/// How long the server is left alone before it is weighed: what it frees late is not what a session costs.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Sessions that are open and wait. The server is weighed before and after they come, and at the end each asks
+/// something, to see that it was there all the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    /// How many.
+    pub sessions: usize,
+    /// For how long they wait.
+    pub time: Duration,
+}
+
+impl Idle {
+    /// Runs it, and tells `progress` now and then how far it is.
+    #[expect(clippy::cast_precision_loss, reason = "bytes for people")]
+    pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+        at_least_one(self.sessions as u64, "sessions")?;
+        let sessions = FIRST + self.sessions;
+        let mut run = Run::new(wire, target, sessions, progress)?;
+        run.open_alone(FIRST, sessions)?;
+        run.wait(SETTLE)?;
+        let before = run.process.map(Process::resident_bytes).transpose()?;
+        run.open_alone(self.sessions, sessions)?;
+        run.wait(SETTLE)?;
+        let after = run.process.map(Process::resident_bytes).transpose()?;
+        let used = run.measure_use(|run| run.go_on(Phase::Measuring, self.time))?;
+        run.ask_all()?;
+
+        let grown_bytes = before.zip(after).map(|(before, after)| i128::from(after) - i128::from(before));
+        let idle = IdleFound {
+            sessions: self.sessions,
+            seconds: used.time.as_secs_f64(),
+            bytes_per_session: grown_bytes.map(|bytes| bytes as f64 / self.sessions as f64),
+            resident_bytes_before: before,
+            resident_bytes_after: after,
+            server: used.server,
+        };
+        let mut notes = Vec::new();
+        if before.is_none() {
+            notes.push("the server was not weighed: give its process with --pid, if it is on this machine".to_owned());
+        } else if self.sessions < 1000 {
+            notes.push(format!(
+                "{} sessions are few: a process takes memory by the page and more, so weigh thousands",
+                self.sessions
+            ));
+        }
+        run.end("idle", Findings::Idle { idle }, notes)
+    }
+}

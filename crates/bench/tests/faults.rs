@@ -1,0 +1,121 @@
+//! A server that does wrong is found out: each fault is planted once, and must be counted once.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use switchboard_bench::wire::Commands;
+use switchboard_bench::{Error, Faults, Pairs, Talkers, Target, Timing};
+
+/// What the server does wrong with one message of its only pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    Drop,
+    Swap,
+    Repeat,
+    Change,
+    Forget,
+    Invent,
+    HangUp,
+}
+
+/// The number of that message.
+const FAULTY: usize = 20;
+
+/// Plays a server of the commands dialect for one pair, and does one thing wrong once.
+fn server_with(fault: Fault) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let addr = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        let mut seats: Vec<_> = (0..2).map(|_| registered(&listener)).collect();
+        seats.sort_by_key(|seat| seat.0);
+        let [(_, mut speaker, mut lines), (_, mut hearer, _)] = seats.try_into().expect("there are two");
+        let mut line = String::new();
+        lines.read_line(&mut line).expect("it says CONNECT");
+        speaker.write_all(b"CONNECT_OK b\n").expect("it reads");
+        hearer.write_all(b"INCOMING_CONNECTION a\n").expect("it reads");
+        let mut kept = None;
+        for (number, line) in lines.lines().map_while(Result::ok).enumerate() {
+            let said = line.strip_prefix("MSG ").expect("it says MSG").to_owned();
+            let fault = if number == FAULTY { fault } else { Fault::None };
+            let said = if fault == Fault::Change { format!("{}~", &said[..said.len() - 1]) } else { said };
+            let from = format!("FROM a: {said}\n");
+            let heard = match fault {
+                Fault::Drop => String::new(),
+                Fault::Swap => {
+                    kept = Some(from);
+                    String::new()
+                }
+                Fault::Repeat => from.repeat(2),
+                Fault::HangUp => return,
+                Fault::None | Fault::Change | Fault::Forget | Fault::Invent => from + &kept.take().unwrap_or_default(),
+            };
+            let acknowledged = match fault {
+                Fault::Forget => "",
+                Fault::Invent => "MSG_SENT\nMSG_SENT\n",
+                _ => "MSG_SENT\n",
+            };
+            // The other side may have gone by now.
+            let _ = hearer.write_all(heard.as_bytes()).and_then(|()| speaker.write_all(acknowledged.as_bytes()));
+        }
+    });
+    addr
+}
+
+fn registered(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>) {
+    let (mut stream, _) = listener.accept().expect("somebody comes");
+    stream.set_nodelay(true).expect("it is TCP");
+    let mut lines = BufReader::new(stream.try_clone().expect("it is a socket"));
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("it says REGISTER");
+    let (_, number) = line.trim_end().rsplit_once('-').expect("its name has a number");
+    stream.write_all(b"WELCOME\nREGISTER_OK x\n").expect("it reads");
+    (number.parse().expect("a number"), stream, lines)
+}
+
+fn pairs() -> Pairs {
+    Pairs {
+        talkers: Talkers { pairs: 1, sizes: vec![64], both_ways: false },
+        window: 8,
+        timing: Timing { warm_up: Duration::ZERO, time: Duration::from_millis(100) },
+    }
+}
+
+fn target(addr: SocketAddr) -> Target {
+    Target { addr, pid: None, timeout: Duration::from_secs(1) }
+}
+
+#[test]
+fn every_fault_is_counted_once() {
+    let good = Faults::default();
+    let cases = [
+        (Fault::None, good),
+        (Fault::Drop, Faults { lost: 1, ..good }),
+        (Fault::Swap, Faults { reordered: 1, ..good }),
+        (Fault::Repeat, Faults { duplicated: 1, ..good }),
+        (Fault::Change, Faults { corrupt: 1, ..good }),
+        (Fault::Forget, Faults { unacknowledged: 1, ..good }),
+        (Fault::Invent, Faults { unacknowledged: 1, ..good }),
+    ];
+    for (fault, expected) in cases {
+        let report = pairs().run(&Commands, &target(server_with(fault)), &mut |_| ()).expect("it runs to its end");
+        assert_eq!((report.faults, report.faults.any()), (expected, fault != Fault::None), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_ends_the_run() {
+    let error =
+        pairs().run(&Commands, &target(server_with(Fault::HangUp)), &mut |_| ()).expect_err("the server has gone");
+    assert!(matches!(error, Error::Closed { sessions: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let addr = listener.local_addr().expect("it is bound");
+    let error = pairs().run(&Commands, &target(addr), &mut |_| ()).expect_err("nobody answers").to_string();
+    assert_eq!(error, "nothing came for 1s while 2 sessions waited to be opened");
+}

@@ -1,0 +1,343 @@
+//! The transcript of every chat in a capture: each line with who says it to whom, and whether the protocol allows it.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, hash_map};
+use std::fmt;
+use std::mem;
+use std::time::Duration;
+
+use switchboard_protocol::{Command, Dialect, Reply, show};
+
+use super::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
+use crate::analyze::event::Events;
+use crate::analyze::{Conversation, Handshake, Item, Listener, Place, ResetCause, Said, Side, Transport};
+use crate::time::Timestamp;
+
+/// Bytes of text that are sorted at once: more, and what came first is given out before all has been heard.
+const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What an entry takes beside its text, in bytes.
+const ENTRY_BYTES: usize = 256;
+
+/// Hears the streams of a capture, and tells what is said in them.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    /// When the first frame was captured.
+    start: Option<Timestamp>,
+    talks: Talks,
+    /// The sessions that go on.
+    sessions: HashMap<u64, Session>,
+    verdict: Verdict,
+}
+
+/// A line of a transcript. Every text in it is safe to show.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// The frame that brought it.
+    pub frame: u64,
+    /// When that was captured, from the first frame on.
+    pub since: Option<Duration>,
+    /// Who says what to whom; in brackets, what is not said by anybody.
+    pub text: String,
+    /// Why the protocol does not allow it there.
+    pub violation: Option<String>,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.map(|since| format!("{}.{:06}", since.as_secs(), since.subsec_micros()));
+        write!(f, "{:>6}  {:>14}  {}", self.frame, since.unwrap_or_default(), self.text)
+    }
+}
+
+/// What there is to say of all chats of a capture together.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// Sessions in the commands dialect.
+    pub n_commands: u64,
+    /// Sessions in the line dialect.
+    pub n_line: u64,
+    /// Those of them of which the server's port alone tells their dialect.
+    pub n_by_port: u64,
+    /// Conversations of which nothing tells that they are chats.
+    pub n_unrecognised: u64,
+    /// Directions whose messages are parted by LF.
+    pub by_lines: u64,
+    /// Directions whose messages are parted by segments.
+    pub by_segments: u64,
+    /// The first line of a server that another program than ours would say.
+    pub foreign: Option<u64>,
+    /// The first line that the protocol does not allow, and why.
+    pub illegal: Option<String>,
+    /// How many more there are.
+    pub n_illegal: u64,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (commands, line) = (self.n_commands, self.n_line);
+        writeln!(f, "sessions: {commands} in the commands dialect, {line} in the line dialect")?;
+        if self.n_unrecognised > 0 {
+            writeln!(f, "conversations that are no chat, as far as can be told: {}", self.n_unrecognised)?;
+        }
+        if self.by_segments > 0 {
+            writeln!(
+                f,
+                "messages are parted by LF in {} directions, and taken by segments in {}, which do not end theirs in LF",
+                self.by_lines, self.by_segments,
+            )?;
+        }
+        if let Some(frame) = self.foreign {
+            writeln!(f, "the server is another program: from frame {frame} on, it words its lines in its own way")?;
+        }
+        match (&self.illegal, self.n_illegal) {
+            (None, _) => writeln!(f, "the protocol allows every line of the server"),
+            (Some(why), 0) => writeln!(f, "not allowed by the protocol: {why}"),
+            (Some(why), more) => writeln!(f, "not allowed by the protocol, first: {why} (and {more} more)"),
+        }
+    }
+}
+
+impl Listener for Transcript {
+    fn said(&mut self, said: Said<'_>) {
+        self.talks.said(said);
+    }
+
+    fn over(&mut self, conversation: Conversation) {
+        self.talks.over(&conversation);
+    }
+}
+
+impl Transcript {
+    /// Tells when a packet was captured: times are counted from the first of them.
+    pub fn packet_at(&mut self, time: Option<Timestamp>) {
+        self.start = self.start.or(time);
+    }
+
+    /// Whether more was heard than is to be held: [`Transcript::tell`] makes room.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        self.talks.bytes > SORTED_MAX_BYTES
+    }
+
+    /// Gives out what was heard so far, in the order of frames.
+    pub fn tell<E>(&mut self, mut give: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+        let heard = self.talks.take();
+        self.recognise(&heard);
+        heard.iter().filter_map(|heard| self.entry(heard)).try_for_each(&mut give)
+    }
+
+    /// What there is to say of all together, once all was told.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        let Talks { by_lines, by_segments, .. } = self.talks;
+        Verdict { by_lines, by_segments, ..self.verdict }
+    }
+
+    /// Finds the dialect of each conversation that has none yet.
+    fn recognise(&mut self, heard: &[Heard]) {
+        // What is said tells more than a port.
+        let found = |heard: &Heard, by_port: bool| match &heard.what {
+            What::Message(_) if by_port => dialect_of_port(heard.place.server.port()),
+            What::Message(message) => recognise(heard.place.from, &message.bytes),
+            What::Gap(..) | What::Over { .. } => None,
+        };
+        for by_port in [false, true] {
+            for heard in heard {
+                if let Some(dialect) = found(heard, by_port)
+                    && let hash_map::Entry::Vacant(place) = self.sessions.entry(heard.place.number)
+                {
+                    place.insert(Session::new(dialect, heard.from_start));
+                    self.verdict.n_by_port += u64::from(by_port);
+                    match dialect {
+                        Dialect::Commands => self.verdict.n_commands += 1,
+                        Dialect::Line => self.verdict.n_line += 1,
+                    }
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, heard: &Heard) -> Option<Entry> {
+        let Place { number, from, client, server, .. } = heard.place;
+        let remark = |frame, text| Entry { frame, since: None, text, violation: None };
+        let message = match &heard.what {
+            What::Message(message) => message,
+            What::Gap(frame, missing) => {
+                self.sessions.get_mut(&number)?.lose();
+                let text = format!("[{missing} bytes of {client} ↔ {server}, from the {from}, are missing here]");
+                return Some(remark(*frame, text));
+            }
+            What::Over { frame, refused, was_silent } => {
+                if self.sessions.remove(&number).is_none() && !was_silent {
+                    self.verdict.n_unrecognised += 1;
+                }
+                let cause = (*refused)?;
+                return Some(remark(*frame, format!("[{client} did not reach {server}: {cause}]")));
+            }
+        };
+        let text = String::from_utf8_lossy(&message.bytes);
+        let text = text.strip_suffix('\r').unwrap_or(&text);
+        let session = self.sessions.get_mut(&number)?;
+        let before = session.name().map(str::to_owned);
+        let (turn, violation) = session.hear(from, text);
+        if session.spelling() == Spelling::Foreign {
+            self.verdict.foreign.get_or_insert(message.frame);
+        }
+        let who = before
+            .as_deref()
+            .or(session.name())
+            .filter(|name| !name.is_empty())
+            .map_or_else(|| client.to_string(), |name| show::safe(name).into_owned());
+        let said = line(&who, session, &turn, text);
+        let unfinished = if message.is_unfinished { "  [unfinished]" } else { "" };
+        let violation = violation.map(|violation| show::safe(&violation.to_string()).into_owned());
+        if let Some(violation) = &violation {
+            let why = format!("frame {}, to {who}: {violation}", message.frame);
+            match &self.verdict.illegal {
+                None => self.verdict.illegal = Some(why),
+                Some(_) => self.verdict.n_illegal += 1,
+            }
+        }
+        let since = message.time.zip(self.start).and_then(|(time, start)| time.since(start));
+        Some(Entry { frame: message.frame, since, text: said + unfinished, violation })
+    }
+}
+
+/// A line of the transcript: who says what to whom.
+fn line(who: &str, session: &Session, turn: &Turn<'_>, text: &str) -> String {
+    let text = show::safe(text);
+    match turn {
+        Turn::Asks(Command::Register { name }) => format!("{who} asks for the name {}", show::safe(name.as_str())),
+        Turn::Asks(Command::Msg { text }) => {
+            let peer = session.peer().map_or(Cow::Borrowed("?"), show::safe);
+            format!("{who} → {peer}: {}", show::safe(text.as_str()))
+        }
+        Turn::Asks(Command::Tell { to, text }) => format!("{who} → {}: {}", show::safe(to), show::safe(text.as_str())),
+        Turn::Asks(_) => format!("{who} → server: {text}"),
+        Turn::Fails(error) => format!("{who} → server: {text}  [{error}]"),
+        Turn::Says(Reply::From { name, text }) => format!("{who} ← {}: {}", show::safe(name), show::safe(text)),
+        Turn::Says(_) => format!("{who} ← server: {text}"),
+        Turn::Unknown => format!("{who} ← server: {text}  [no line of this dialect]"),
+        Turn::Blank => format!("{who} → server: [a blank line]"),
+    }
+}
+
+/// One thing that was heard, and where.
+#[derive(Debug)]
+struct Heard {
+    place: Place,
+    from_start: bool,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Message(Message),
+    /// So many bytes are not there.
+    Gap(u64, u32),
+    /// Nothing more comes after this frame.
+    Over {
+        frame: u64,
+        refused: Option<ResetCause>,
+        was_silent: bool,
+    },
+}
+
+impl Heard {
+    const fn frame(&self) -> u64 {
+        match &self.what {
+            What::Message(message) => message.frame,
+            What::Gap(frame, _) | What::Over { frame, .. } => *frame,
+        }
+    }
+}
+
+/// What is said over each connection, parted into messages.
+#[derive(Debug, Default)]
+struct Talks {
+    live: HashMap<u64, Talk>,
+    heard: Vec<Heard>,
+    /// What they take, in bytes.
+    bytes: usize,
+    /// Directions whose messages are parted by LF, and by segments.
+    by_lines: u64,
+    by_segments: u64,
+}
+
+/// The two directions of a connection.
+#[derive(Debug, Default)]
+struct Talk {
+    client: Lines,
+    server: Lines,
+}
+
+impl Talks {
+    /// What was heard so far, in the order of frames.
+    fn take(&mut self) -> Vec<Heard> {
+        self.bytes = 0;
+        let mut heard = mem::take(&mut self.heard);
+        heard.sort_by_key(Heard::frame);
+        heard
+    }
+
+    fn said(&mut self, said: Said<'_>) {
+        let Said { place, frame, time, item, from_start } = said;
+        let talk = self.live.entry(place.number).or_default();
+        let (lines, other) = match place.from {
+            Side::Client => (&mut talk.client, &mut talk.server),
+            Side::Server => (&mut talk.server, &mut talk.client),
+        };
+        let mut give = |from, what: What| {
+            self.bytes += ENTRY_BYTES + if let What::Message(message) = &what { message.bytes.len() } else { 0 };
+            self.heard.push(Heard { place: Place { from, ..place }, from_start, what });
+        };
+        match item {
+            Item::Data { bytes, .. } => {
+                other.answered(&mut |message| give(place.from.other(), What::Message(message)));
+                lines.push(frame, time, bytes, &mut |message| give(place.from, What::Message(message)));
+            }
+            Item::Gap { bytes: missing } => {
+                lines.end(time, &mut |message| give(place.from, What::Message(message)));
+                give(place.from, What::Gap(frame, missing));
+            }
+            Item::Fin | Item::Reset => lines.end(time, &mut |message| give(place.from, What::Message(message))),
+        }
+    }
+
+    fn over(&mut self, conversation: &Conversation) {
+        if conversation.transport != Transport::Tcp {
+            return;
+        }
+        let Conversation {
+            number,
+            client,
+            server,
+            handshake,
+            last_frame,
+            last,
+            reset_cause,
+            from_client,
+            from_server,
+            ..
+        } = *conversation;
+        let events = Events::default();
+        let place = Place { transport: Transport::Tcp, number, from: Side::Client, client, server, events };
+        let from_start = handshake != Handshake::None;
+        let mut give = |from, what| self.heard.push(Heard { place: Place { from, ..place }, from_start, what });
+        if let Some(mut talk) = self.live.remove(&number) {
+            talk.client.end(last, &mut |message| give(Side::Client, What::Message(message)));
+            talk.server.end(last, &mut |message| give(Side::Server, What::Message(message)));
+            for framing in [talk.client.framing(), talk.server.framing()] {
+                match framing {
+                    Some(Framing::Lines) => self.by_lines += 1,
+                    Some(Framing::Segments) => self.by_segments += 1,
+                    None => {}
+                }
+            }
+        }
+        let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
+        let was_silent = from_client.bytes + from_server.bytes == 0;
+        give(Side::Server, What::Over { frame: last_frame, refused, was_silent });
+        self.bytes += ENTRY_BYTES;
+    }
+}

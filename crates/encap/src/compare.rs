@@ -1,0 +1,132 @@
+//! Compare: what was synthesised beside what a kernel made of the same rows, field by field, each difference with its
+//! reason.
+//!
+//! ```text
+//! capture, or rows built in memory ─▶ Recording ─┐
+//!                                                ├─▶ which conversations belong together ─▶ which segments ─▶ fields
+//! capture of `encap send` ─────────▶ Recording ──┘
+//! ```
+//!
+//! Packets are not rows, and no two kernels send the same ones: data is matched by where its bytes lie in the stream of
+//! its direction, however it was cut; SYN, FIN and RST by what they are; a bare acknowledgment by its number; datagrams by
+//! their order. What begins at random (sequence numbers, packet ids, clocks) is compared counted from its beginning.
+//!
+//! A difference has a reason only if what a kernel is known to do explains *this* value: an option list in another order
+//! has none, an MSS of 65,495 on loopback has one. What has none is said to have none.
+
+mod align;
+mod explain;
+mod field;
+mod limits;
+mod pairs;
+mod reason;
+mod recording;
+mod segment;
+
+use serde::Serialize;
+
+pub use align::Line;
+pub use field::Field;
+pub use limits::{BYTES_MAX, FRAMES_MAX};
+pub use reason::Reason;
+pub use recording::{Conversation, Recording, RecordingError};
+pub use segment::Segment;
+
+use crate::side::Side;
+
+/// Something that is not the same.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Difference {
+    /// The index of its conversation among those that belong together; `None` if it is about what belongs to none.
+    pub conversation: Option<usize>,
+    /// Of what.
+    pub field: Field,
+    /// Who sent it.
+    pub from: Option<Side>,
+    /// The synthesised frame, if there is one.
+    pub made_frame: Option<u64>,
+    /// What it has.
+    pub made: String,
+    /// The captured frame, if there is one.
+    pub captured_frame: Option<u64>,
+    /// What that has.
+    pub captured: String,
+    /// Why, if that is known.
+    pub reason: Option<Reason>,
+}
+
+/// Two conversations that carry the same, segment by segment.
+#[derive(Clone, Debug)]
+pub struct Together<'a> {
+    /// The synthesised one.
+    pub made: &'a Conversation,
+    /// The captured one.
+    pub captured: &'a Conversation,
+    /// Their segments, those that belong together on one line.
+    pub lines: Vec<Line>,
+}
+
+/// Two recordings, held against each other.
+#[derive(Clone, Debug)]
+pub struct Comparison<'a> {
+    /// The conversations that belong together.
+    pub conversations: Vec<Together<'a>>,
+    /// All that is not the same.
+    pub differences: Vec<Difference>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Holds what was captured against what was synthesised.
+    #[must_use]
+    pub fn new(made: &'a Recording, captured: &'a Recording) -> Self {
+        let mut differences = Vec::new();
+        let (pairs, left) = pairs::together(made, captured);
+        let mut conversations = Vec::with_capacity(pairs.len());
+        for (index, (made, captured)) in pairs.into_iter().enumerate() {
+            let lines = align::lines(made, captured);
+            explain::conversation(index, made, captured, &lines, &mut differences);
+            conversations.push(Together { made, captured, lines });
+        }
+        explain::order(&conversations, &mut differences);
+        for (side, conversation) in left {
+            let about = format!("{conversation}, {} frames", conversation.segments().len());
+            let frame = conversation.segments().first().map(|segment| segment.frame);
+            let none = || "not there".to_owned();
+            let (made, captured, made_frame, captured_frame) = match side {
+                pairs::Only::Made => (about, none(), frame, None),
+                pairs::Only::Captured => (none(), about, None, frame),
+            };
+            differences.push(Difference {
+                conversation: None,
+                field: Field::Conversation,
+                from: None,
+                made_frame,
+                made,
+                captured_frame,
+                captured,
+                reason: None,
+            });
+        }
+        if made.beside() != captured.beside() {
+            differences.push(Difference {
+                conversation: None,
+                field: Field::OtherFrames,
+                from: None,
+                made_frame: None,
+                made: made.beside().to_string(),
+                captured_frame: None,
+                captured: captured.beside().to_string(),
+                reason: None,
+            });
+        }
+        Self { conversations, differences }
+    }
+
+    /// Those differences for which no reason is known.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Difference> {
+        self.differences.iter().filter(|difference| difference.reason.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests;

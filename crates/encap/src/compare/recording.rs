@@ -1,0 +1,341 @@
+//! A capture, held in memory to be compared: its conversations, segment by segment, and what was said.
+
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+
+use super::segment::{Segment, Tcp, V4};
+use super::{BYTES_MAX, FRAMES_MAX};
+use crate::analyze::{Analyzer, Arrival, Item, Stream, Transport};
+use crate::capture::{Packet, ReadError, Reader};
+use crate::side::Side;
+use crate::wire::frame::Trouble;
+use crate::wire::tcp::{self, Flags, Options};
+use crate::wire::{Frame, LayerKind, SeqNumber, ethernet, ipv4};
+
+/// The MSS for a peer that names none (RFC 9293 §3.7.1): nothing is cut into smaller pieces.
+const LEAST_MSS: u64 = 536;
+
+/// Why a capture cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It has too many frames.
+    #[error("more than {FRAMES_MAX} frames are not compared: take fewer rows")]
+    Frames,
+    /// It has too many bytes.
+    #[error("more than {BYTES_MAX} bytes of messages are not compared: take fewer rows")]
+    Bytes,
+}
+
+/// A capture, held to be compared.
+#[derive(Debug, Default)]
+pub struct Recording {
+    conversations: Vec<Conversation>,
+    frames: u64,
+    beside: u64,
+    comments: Vec<String>,
+}
+
+/// One conversation of it.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    transport: Transport,
+    client: SocketAddr,
+    server: SocketAddr,
+    /// What the comment of its first message says, after the row.
+    title: Option<String>,
+    segments: Vec<Segment>,
+    /// What was said, by side; `None` where it was not captured.
+    said: [Vec<Option<u8>>; 2],
+}
+
+/// What of a conversation is known so far, of one side.
+#[derive(Debug, Default)]
+struct Half {
+    base: Option<SeqNumber>,
+    /// The highest number so far, counted from the base.
+    highest: i64,
+    first_identification: Option<u16>,
+    /// What the last packet had, and how many it may have been cut into.
+    last: Option<(u16, u16)>,
+    first_clock: Option<u32>,
+    stream: Stream,
+    datagrams: u64,
+}
+
+impl Recording {
+    /// Reads a capture to its end.
+    pub fn read<R: Read>(reader: &mut Reader<R>) -> Result<Self, RecordingError> {
+        let mut recording = Self::default();
+        let mut analyzer = Analyzer::new(Vec::new());
+        let mut places: HashMap<(Transport, u64), (usize, [Half; 2])> = HashMap::new();
+        let mut room = BYTES_MAX;
+        while let Some(packet) = reader.next_packet()? {
+            recording.frames += 1;
+            if recording.frames > FRAMES_MAX as u64 {
+                return Err(RecordingError::Frames);
+            }
+            let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+            let Some(place) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {}) else {
+                recording.beside += 1;
+                continue;
+            };
+            let conversations = &mut recording.conversations;
+            let (index, halves) = places.entry((place.transport, place.number)).or_insert_with(|| {
+                conversations.push(Conversation {
+                    transport: place.transport,
+                    client: place.client,
+                    server: place.server,
+                    title: None,
+                    segments: Vec::new(),
+                    said: [Vec::new(), Vec::new()],
+                });
+                (conversations.len() - 1, <[Half; 2]>::default())
+            });
+            conversations[*index].take(&packet, &frame, place.from, halves, &mut room);
+            if room == 0 {
+                return Err(RecordingError::Bytes);
+            }
+        }
+        for (index, halves) in places.values_mut() {
+            for (half, said) in halves.iter_mut().zip(&mut recording.conversations[*index].said) {
+                half.stream.finish(&mut |item| hear(said, &mut room, &item));
+            }
+        }
+        if room == 0 {
+            return Err(RecordingError::Bytes);
+        }
+        recording.comments.clone_from(&reader.section().comments);
+        Ok(recording)
+    }
+
+    /// Its conversations, in the order in which they began.
+    #[must_use]
+    pub fn conversations(&self) -> &[Conversation] {
+        &self.conversations
+    }
+
+    /// How many frames it has.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// How many of them belong to no conversation.
+    #[must_use]
+    pub const fn beside(&self) -> u64 {
+        self.beside
+    }
+
+    /// Whether it says of itself that it was synthesised; `None` if it says nothing.
+    #[must_use]
+    pub fn is_synthesised(&self) -> Option<bool> {
+        let says = |what: &str| self.comments.iter().any(|comment| comment.starts_with(what));
+        if says("Synthesised") { Some(true) } else { says("captured from a live interface").then_some(false) }
+    }
+}
+
+/// Takes what comes next of a stream, as long as there is room.
+fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &Item<'_>) {
+    let before = said.len();
+    match item {
+        Item::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
+        // A capture may say of more than there is that it is missing.
+        Item::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
+        Item::Fin | Item::Reset => {}
+    }
+    *room -= said.len() - before;
+}
+
+impl Conversation {
+    /// What carries it.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Client and server.
+    #[must_use]
+    pub const fn ends(&self) -> [SocketAddr; 2] {
+        [self.client, self.server]
+    }
+
+    /// Who speaks with whom, if its frames say so: `CHAT from Noy to Server`.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// Its segments or datagrams, as they came.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// What a side said; `None` where it was not captured.
+    pub(super) fn said(&self, from: Side) -> &[Option<u8>] {
+        &self.said[from.index()]
+    }
+
+    /// Whether both sides say what they say in `other`.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.said == other.said
+    }
+
+    fn take(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, from: Side, halves: &mut [Half; 2], room: &mut usize) {
+        let comment = packet.comments().next();
+        let (msg_id, title) = comment.as_deref().and_then(of_row).unzip();
+        if self.title.is_none() {
+            self.title = title.map(str::to_owned);
+        }
+        let len = u64::from(frame.payload_len_on_wire());
+        let [own, other] = {
+            let [client, server] = halves;
+            if from == Side::Client { [client, server] } else { [server, client] }
+        };
+        let segment = frame.tcp();
+        let said = &mut self.said[from.index()];
+        let (bytes, tcp) = if let Some(segment) = &segment {
+            let arrival = Arrival {
+                frame: packet.number,
+                seq: segment.seq(),
+                flags: segment.flags(),
+                payload: frame.payload(),
+                len: frame.payload_len_on_wire(),
+            };
+            own.stream.push(&arrival, &mut |item| hear(said, room, &item));
+            let tcp = own.tcp(segment, other, frame.payload_len_on_wire());
+            // What a SYN takes is no byte of the stream.
+            let start = tcp.seq + i64::from(tcp.flags.contains(Flags::SYN)) - 1;
+            let start = u64::try_from(start).unwrap_or_default();
+            (start..start + len, Some(tcp))
+        } else {
+            let start = own.datagrams;
+            own.datagrams += len;
+            let payload = frame.payload();
+            hear(said, room, &Item::Data { frame: packet.number, bytes: payload });
+            let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            hear(said, room, &Item::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
+            (start..start + len, None)
+        };
+        let ends = match from {
+            Side::Client => [self.client, self.server],
+            Side::Server => [self.server, self.client],
+        };
+        let v4 = frame.ipv4().map(|packet| own.v4(&packet, tcp.as_ref(), len));
+        let (v6, verified) = (frame.ipv6(), frame.verify());
+        let layers = frame.layers();
+        let ethernet = layers.first().filter(|layer| layer.kind == LayerKind::Ethernet);
+        let ethernet = ethernet.and_then(|layer| ethernet::Header::new_checked(frame.layer_bytes(layer)).ok());
+        let issues = frame.issues().into_iter().filter(|issue| !matches!(issue.what, Trouble::Snapped { .. }));
+        self.segments.push(Segment {
+            frame: packet.number,
+            time: packet.time,
+            from,
+            bytes,
+            msg_id: msg_id.map(Into::into),
+            ends,
+            link_type: packet.link_type,
+            macs: ethernet.map(|header| [header.source(), header.destination()]),
+            padding: layers
+                .iter()
+                .filter(|layer| layer.kind == LayerKind::Trailer)
+                .map(|layer| layer.range().len())
+                .sum(),
+            is_cut: packet.is_cut(),
+            type_of_service: frame
+                .ipv4()
+                .map(|packet| packet.type_of_service())
+                .or(v6.map(|packet| packet.traffic_class()))
+                .unwrap_or_default(),
+            hop_limit: frame
+                .ipv4()
+                .map(|packet| packet.time_to_live())
+                .or(v6.map(|packet| packet.hop_limit()))
+                .unwrap_or_default(),
+            v4,
+            flow_label: v6.map(|packet| packet.flow_label()),
+            header_checksum: verified.network,
+            transport_checksum: verified.transport,
+            issues: issues.map(|issue| format!("byte {}: {}", issue.at, issue.what)).collect(),
+            tcp,
+        });
+    }
+}
+
+impl Half {
+    /// What a segment of this side says, counted from the beginnings.
+    fn tcp(&mut self, segment: &tcp::Segment<'_>, other: &Self, len: u32) -> Tcp {
+        let (number, flags) = (segment.seq(), segment.flags());
+        let base = *self.base.get_or_insert(if flags.contains(Flags::SYN) { number } else { number - 1 });
+        let seq = unwrapped(number, base, self.highest);
+        self.highest = self.highest.max(seq + i64::from(len) + i64::from(flags.sequence_len()));
+        let ack = flags.contains(Flags::ACK).then(|| match other.base {
+            Some(base) => unwrapped(segment.ack(), base, other.highest),
+            None => i64::from(segment.ack().0),
+        });
+        let options = Options::parse(segment.option_bytes());
+        let names = segment.options().map(|option| match option {
+            Ok(option) => option.option.name().to_owned(),
+            Err(malformed) => malformed.to_string(),
+        });
+        let clock = options
+            .timestamps
+            .map(|timestamps| timestamps.value.wrapping_sub(*self.first_clock.get_or_insert(timestamps.value)));
+        let echo = options
+            .timestamps
+            .zip(other.first_clock)
+            .map(|(timestamps, first)| timestamps.echo_reply.wrapping_sub(first));
+        Tcp {
+            number,
+            seq,
+            ack,
+            flags,
+            window: segment.window(),
+            urgent_pointer: segment.urgent_pointer(),
+            options,
+            option_order: names.collect::<Vec<_>>().join(", "),
+            clock,
+            echo,
+        }
+    }
+
+    fn v4(&mut self, packet: &ipv4::Packet<'_>, tcp: Option<&Tcp>, len: u64) -> V4 {
+        let (identification, dont_fragment) = (packet.identification(), packet.dont_fragment());
+        if tcp.is_some_and(|tcp| tcp.flags.contains(Flags::SYN | Flags::ACK)) {
+            return V4 { dont_fragment, identification, counted: None, is_first: false, is_next: false };
+        }
+        let is_first = self.last.is_none();
+        let is_next = self.last.is_none_or(|(last, cut)| (1..=cut).contains(&identification.wrapping_sub(last)));
+        let counted = identification.wrapping_sub(*self.first_identification.get_or_insert(identification));
+        // A card cuts what is long, and each piece has a number.
+        let cut = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
+        self.last = Some((identification, cut));
+        V4 { dont_fragment, identification, counted: Some(counted), is_first, is_next }
+    }
+}
+
+/// A number counted from `base`, the nearest to `highest` of those that it may stand for.
+fn unwrapped(number: SeqNumber, base: SeqNumber, highest: i64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sequence numbers are modulo 2³²")]
+    let at = base + highest as u32;
+    highest + i64::from(number - at)
+}
+
+/// The row of a comment that [`build`](crate::build) makes, and what it says beside: `CHAT from Noy to Server`.
+fn of_row(comment: &str) -> Option<(&str, &str)> {
+    let (msg_id, rest) = comment.strip_prefix("msg_id=")?.rsplit_once(" layer=application ")?;
+    let way = rest.split_once(", segment ").map_or(rest, |(way, _)| way);
+    Some((msg_id, way))
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} → {}", self.transport, self.client, self.server)
+    }
+}

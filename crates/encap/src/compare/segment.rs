@@ -1,0 +1,200 @@
+//! What is kept of a frame to compare it.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use super::Field;
+use crate::side::Side;
+use crate::time::Timestamp;
+use crate::wire::tcp::{Flags, Options};
+use crate::wire::{Checksum, LinkType, Mac, SeqNumber};
+
+/// A segment of TCP, or a datagram of UDP, with the frame around it.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Its number in its capture, from 1.
+    pub frame: u64,
+    /// When it was sent.
+    pub time: Option<Timestamp>,
+    /// Who sent it.
+    pub from: Side,
+    /// Which bytes of its direction's stream it carries.
+    pub bytes: Range<u64>,
+    /// What the row that it was made for is called.
+    pub msg_id: Option<Box<str>>,
+    /// Whom it comes from, and whom it goes to.
+    pub(super) ends: [SocketAddr; 2],
+    pub(super) link_type: LinkType,
+    /// Source and destination.
+    pub(super) macs: Option<[Mac; 2]>,
+    pub(super) padding: usize,
+    pub(super) is_cut: bool,
+    pub(super) type_of_service: u8,
+    pub(super) hop_limit: u8,
+    pub(super) v4: Option<V4>,
+    pub(super) flow_label: Option<u32>,
+    pub(super) header_checksum: Option<Checksum>,
+    pub(super) transport_checksum: Option<Checksum>,
+    pub(super) issues: Vec<String>,
+    pub(super) tcp: Option<Tcp>,
+}
+
+/// What only IPv4 has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct V4 {
+    pub(super) dont_fragment: bool,
+    pub(super) identification: u16,
+    /// Counted from the first of its side; not of a SYN, ACK, which comes before there is a socket to count.
+    pub(super) counted: Option<u16>,
+    /// Whether it is the first of its side, and whether it follows on the one before it.
+    pub(super) is_first: bool,
+    pub(super) is_next: bool,
+}
+
+/// What only TCP has.
+#[derive(Clone, Debug)]
+pub(super) struct Tcp {
+    pub(super) number: SeqNumber,
+    /// Counted from the SYN.
+    pub(super) seq: i64,
+    /// Counted from the other side's SYN.
+    pub(super) ack: Option<i64>,
+    pub(super) flags: Flags,
+    pub(super) window: u16,
+    pub(super) urgent_pointer: u16,
+    pub(super) options: Options,
+    /// The names of the options, in their order.
+    pub(super) option_order: String,
+    /// Its clock, and the one that it gives back, counted from the first of each.
+    pub(super) clock: Option<u32>,
+    pub(super) echo: Option<u32>,
+}
+
+impl Segment {
+    /// Bytes of payload.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.bytes.end - self.bytes.start
+    }
+
+    /// Whether it carries nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// TCP: counted from the SYN.
+    #[must_use]
+    pub fn seq(&self) -> Option<i64> {
+        self.tcp.as_ref().map(|tcp| tcp.seq)
+    }
+
+    /// TCP: counted from the other side's SYN; `None` without ACK.
+    #[must_use]
+    pub fn ack(&self) -> Option<i64> {
+        self.tcp.as_ref().and_then(|tcp| tcp.ack)
+    }
+
+    /// TCP: the control bits.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        self.tcp.as_ref().map_or(Flags::NONE, |tcp| tcp.flags)
+    }
+
+    /// TCP: the window, as it stands in the header.
+    #[must_use]
+    pub fn window(&self) -> Option<u16> {
+        self.tcp.as_ref().map(|tcp| tcp.window)
+    }
+
+    /// TCP: the options, by their usual abbreviations.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let Some(tcp) = &self.tcp else { return String::new() };
+        let Options { maximum_segment_size, sack_permitted, timestamps, window_scale } = tcp.options;
+        let mut list = Vec::new();
+        list.extend(maximum_segment_size.map(|mss| format!("MSS {mss}")));
+        list.extend(sack_permitted.then(|| "SACK".to_owned()));
+        if timestamps.is_some() {
+            let echo = tcp.echo.map_or_else(|| "-".to_owned(), |echo| echo.to_string());
+            list.push(format!("TS {} {echo}", tcp.clock.unwrap_or_default()));
+        }
+        list.extend(window_scale.map(|shift| format!("WS {shift}")));
+        list.join(", ")
+    }
+
+    /// The number after its last, counted from the SYN.
+    pub(super) fn end(&self) -> i64 {
+        let len = i64::try_from(self.len()).unwrap_or(i64::MAX);
+        self.seq().unwrap_or_default().saturating_add(len) + i64::from(self.flags().sequence_len())
+    }
+
+    /// Each field that both of two frames may have, as it is shown.
+    pub(super) fn values(&self) -> Vec<(Field, String)> {
+        let [source, destination] = self.ends;
+        let mut values = vec![
+            (Field::LinkType, self.link_type.to_string()),
+            (Field::Padding, self.padding.to_string()),
+            (Field::IpVersion, if source.is_ipv4() { "4" } else { "6" }.to_owned()),
+            (Field::Source, source.ip().to_string()),
+            (Field::Destination, destination.ip().to_string()),
+            (Field::SourcePort, source.port().to_string()),
+            (Field::DestinationPort, destination.port().to_string()),
+            (Field::TypeOfService, format!("{:#04x}", self.type_of_service)),
+            (Field::HopLimit, self.hop_limit.to_string()),
+            (Field::TransportChecksum, self.transport_checksum.map_or("none".to_owned(), checksum)),
+            (Field::Issue, if self.issues.is_empty() { "sound".to_owned() } else { self.issues.join("; ") }),
+        ];
+        if let Some([source, destination]) = self.macs {
+            values.push((Field::SourceMac, source.to_string()));
+            values.push((Field::DestinationMac, destination.to_string()));
+        }
+        if let Some(v4) = &self.v4 {
+            let number = v4.counted.unwrap_or(v4.identification);
+            values.push((Field::Identification, number.to_string()));
+            values.push((Field::DontFragment, if v4.dont_fragment { "set" } else { "not set" }.to_owned()));
+            values.push((Field::HeaderChecksum, self.header_checksum.map_or("none".to_owned(), checksum)));
+            if v4.is_first {
+                values.push((Field::InitialIdentification, v4.identification.to_string()));
+            }
+        }
+        if let Some(label) = self.flow_label {
+            values.push((Field::FlowLabel, format!("{label:#07x}")));
+        }
+        let Some(tcp) = &self.tcp else { return values };
+        values.push((Field::Sequence, tcp.seq.to_string()));
+        values.push((Field::Acknowledgment, tcp.ack.map_or("none".to_owned(), |ack| ack.to_string())));
+        values.push((Field::Flags, tcp.flags.to_string()));
+        values.push((Field::Window, tcp.window.to_string()));
+        values.push((Field::UrgentPointer, tcp.urgent_pointer.to_string()));
+        values.push((Field::OptionOrder, tcp.option_order.clone()));
+        if let Some(mss) = tcp.options.maximum_segment_size {
+            values.push((Field::MaximumSegmentSize, mss.to_string()));
+        }
+        if let Some(shift) = tcp.options.window_scale {
+            values.push((Field::WindowScale, shift.to_string()));
+        }
+        if let (Some(timestamps), Some(clock)) = (tcp.options.timestamps, tcp.clock) {
+            values.push((Field::TimestampValue, clock.to_string()));
+            let echo = tcp.echo.map_or("none".to_owned(), |echo| echo.to_string());
+            values.push((Field::TimestampEcho, echo));
+            if tcp.flags.contains(Flags::SYN) {
+                values.push((Field::InitialTimestamp, timestamps.value.to_string()));
+            }
+        }
+        if tcp.flags.contains(Flags::SYN) {
+            values.push((Field::InitialSequence, tcp.number.to_string()));
+        }
+        values
+    }
+}
+
+fn checksum(checksum: Checksum) -> String {
+    match checksum {
+        Checksum::Valid => "right".to_owned(),
+        Checksum::Partial => "left to the network card".to_owned(),
+        Checksum::Wrong { found, expected } => format!("{found:#06x}, which should be {expected:#06x}"),
+        Checksum::Zeroed(_) => "zero".to_owned(),
+        Checksum::Uncheckable(_) => "not to be checked".to_owned(),
+    }
+}

@@ -1,0 +1,142 @@
+//! What is the same has no difference, and what was changed has one without a reason.
+
+use super::*;
+use crate::build::{Builder, IpVersion, Link, Plan, Settings, TcpOptions, TransportChoice};
+use crate::capture::Reader;
+use crate::rows::{self, Row};
+use crate::wire::Frame;
+
+const ROWS: &str =
+    "CHAT,Noy,Elias,hello there,0.1\nCHAT,Elias,Noy,hi,0.2\nCHAT,Noy,Dana,hi,0.25\nCHAT,Noy,Elias,bye,0.3\n";
+
+fn built(csv: &str, settings: Settings) -> Vec<u8> {
+    let csv = format!("protocol,src,dst,message,time\n{csv}");
+    let rows: Vec<Row> = rows::Reader::new(csv.as_bytes(), rows::Options::default()).map(Result::unwrap).collect();
+    let mut plan = Plan::new(settings);
+    for row in &rows {
+        plan.admit(row).unwrap();
+    }
+    let mut builder = Builder::new(plan, Vec::new(), "Synthesised by a test").unwrap();
+    for row in &rows {
+        builder.row(row).unwrap();
+    }
+    builder.finish().unwrap().0
+}
+
+fn recorded(file: &[u8]) -> Recording {
+    Recording::read(&mut Reader::new(file).unwrap()).unwrap()
+}
+
+/// What has no reason, and how much has one.
+fn compared(made: &[u8], captured: &[u8]) -> (Vec<String>, usize) {
+    let (made, captured) = (recorded(made), recorded(captured));
+    let comparison = Comparison::new(&made, &captured);
+    let unexplained: Vec<_> = comparison
+        .unexplained()
+        .map(|difference| format!("{}: {} | {}", difference.field, difference.made, difference.captured))
+        .collect();
+    let explained = comparison.differences.len() - unexplained.len();
+    (unexplained, explained)
+}
+
+/// The file with one byte of one frame changed.
+fn changed(file: &[u8], frame: u64, at: usize, bits: u8) -> Vec<u8> {
+    let mut reader = Reader::new(file).unwrap();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        if packet.number == frame {
+            let place = file.windows(packet.captured.len()).position(|window| window == packet.captured).unwrap();
+            let mut file = file.to_vec();
+            file[place + at] ^= bits;
+            return file;
+        }
+    }
+    panic!("there is no frame {frame}");
+}
+
+#[test]
+fn the_same_has_no_difference() {
+    for transport in [TransportChoice::Tcp, TransportChoice::Udp] {
+        for ip in [IpVersion::V4, IpVersion::V6] {
+            let settings = Settings { transport, ip, ..Settings::default() };
+            let file = built(ROWS, settings);
+            assert_eq!(compared(&file, &file), (Vec::new(), 0), "{transport:?} {ip:?}");
+            // Another seed is another beginning of all that is random, and nothing else.
+            let other = built(ROWS, Settings { seed: 7, ..settings });
+            let (unexplained, explained) = compared(&file, &other);
+            assert_eq!((unexplained, explained > 0), (Vec::new(), true), "{transport:?} {ip:?}");
+        }
+    }
+}
+
+#[test]
+fn what_settings_change_is_explained() {
+    let file = built(ROWS, Settings::default());
+    let link = built(ROWS, Settings { link: Link::Raw, ..Settings::default() });
+    assert_eq!(compared(&file, &link).0, Vec::<String>::new());
+    let none = built(ROWS, Settings { options: TcpOptions::None, ..Settings::default() });
+    assert_eq!(compared(&none, &file).0, Vec::<String>::new());
+    // The other way round, somebody took the options away.
+    assert!(compared(&file, &none).0.iter().any(|difference| difference.starts_with("options: ")));
+    let long = format!("CHAT,Noy,Elias,{},0.1\n", "x".repeat(10_000));
+    let short_mtu = Settings { mtu: "576".parse().unwrap(), ..Settings::default() };
+    let (unexplained, _) = compared(&built(&long, Settings::default()), &built(&long, short_mtu));
+    assert_eq!(unexplained, Vec::<String>::new());
+    let (unexplained, _) = compared(&built(&long, short_mtu), &built(&long, Settings::default()));
+    assert_eq!(unexplained, Vec::<String>::new());
+}
+
+#[test]
+fn what_was_changed_is_told_and_has_no_reason() {
+    let file = built(ROWS, Settings::default());
+    let mut reader = Reader::new(&file[..]).unwrap();
+    let mut n_changed = 0;
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        let tcp = 14 + 20;
+        // Each flag; a sequence and an acknowledgment number; the urgent pointer; the type of service.
+        let mut places: Vec<(usize, u8)> = (0..8).map(|bit| (tcp + 13, 1 << bit)).collect();
+        places.extend([(tcp + 7, 3), (tcp + 18, 1), (15, 4)]);
+        if frame.tcp().is_some_and(|segment| segment.ack().0 != 0) {
+            places.push((tcp + 11, 3));
+        }
+        if !frame.payload().is_empty() {
+            places.push((packet.captured.len() - 1, 1));
+        }
+        for (at, bits) in places {
+            let (unexplained, _) = compared(&file, &changed(&file, packet.number, at, bits));
+            assert!(!unexplained.is_empty(), "frame {} byte {at} ^ {bits:#04x}", packet.number);
+            n_changed += 1;
+        }
+    }
+    assert!(n_changed > 200, "{n_changed}");
+}
+
+#[test]
+fn what_is_only_in_one_is_told() {
+    let file = built(ROWS, Settings::default());
+    let less =
+        built("CHAT,Noy,Elias,hello there,0.1\nCHAT,Elias,Noy,hi,0.2\nCHAT,Noy,Elias,bye,0.3\n", Settings::default());
+    let (unexplained, _) = compared(&file, &less);
+    assert!(unexplained.iter().any(|difference| difference.starts_with("conversation: TCP")), "{unexplained:?}");
+    let (unexplained, _) = compared(&less, &file);
+    assert!(unexplained.iter().any(|difference| difference.ends_with("7 frames")), "{unexplained:?}");
+    // Another text, of another length: the conversations still belong together, and what follows moves.
+    let other = built(&ROWS.replace("hello there", "hello"), Settings::default());
+    let (unexplained, _) = compared(&file, &other);
+    assert!(unexplained.iter().any(|difference| difference.starts_with("payload: ")), "{unexplained:?}");
+    // The same rows in another order.
+    let mut rows: Vec<_> = ROWS.lines().collect();
+    rows.swap(1, 2);
+    let (unexplained, _) = compared(&file, &built(&(rows.join("\n") + "\n"), Settings::default()));
+    assert!(unexplained.iter().any(|difference| difference.starts_with("order: ")), "{unexplained:?}");
+}
+
+#[test]
+fn a_recording_is_bounded() {
+    let many = (0..FRAMES_MAX).fold(String::new(), |many, i| many + &format!("CHAT,a,b,{i},{i}\n"));
+    let file = built(&many, Settings { transport: TransportChoice::Udp, ..Settings::default() });
+    assert_eq!(recorded(&file).frames(), FRAMES_MAX as u64);
+    let file = built(&many, Settings::default());
+    let error = Recording::read(&mut Reader::new(&file[..]).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "more than 20000 frames are not compared: take fewer rows");
+}

@@ -1,0 +1,170 @@
+//! `encap compare`: what was synthesised beside what a kernel made of the same rows.
+
+mod table;
+
+use std::io::{self, BufWriter, Read, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use switchboard_encap::capture::Reader;
+use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingError};
+use switchboard_protocol::show;
+
+use self::table::Table;
+use super::failure::Failure;
+use super::input::Input;
+use super::made;
+use super::making::{Making, Told};
+
+/// Some row of the CSV was not carried.
+const EXIT_REFUSED: u8 = 1;
+
+/// Some difference has no known reason.
+const EXIT_UNEXPLAINED: u8 = 2;
+
+/// Compares synthesised frames with those that a kernel made of the same rows, and says why each difference is there
+///
+/// The capture is what `encap send FILE.csv -o CAPTURE` writes. Conversations are matched by what is said in them, and
+/// segments by where their bytes lie in the stream, as rows are not packets; sequence numbers are counted from the SYN.
+/// The table has a line for each segment, with one value where both have the same, and "synthesised|captured" where not.
+/// Below it is each kind of difference with its reason.
+///
+/// Exit status: 0 if each difference has a reason, 2 if one has none, 1 if some row of the CSV cannot be carried, 3 if a
+/// file cannot be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A CSV of messages, which is built in memory, or a capture that `encap build` made of it; - for standard input
+    synthesised: String,
+    /// The capture of the same rows, sent for real; - for standard input
+    #[arg(value_name = "CAPTURE")]
+    captured: String,
+    /// Print one JSON object, with every difference
+    #[arg(long)]
+    json: bool,
+    #[command(flatten, next_help_heading = "How frames of the CSV are made")]
+    making: Making,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let mut refused = 0;
+    let made = match Input::open(&args.synthesised)? {
+        Input::Capture(input) if args.making.is_default() => record(input, &args.synthesised)?,
+        Input::Capture(_) => return Err(Failure::NotMade { file: args.synthesised.clone() }),
+        Input::Rows(source) => {
+            let mut told = Told::new(&args.synthesised);
+            let made = made::frames(source, &args.making, &mut told, |from, _| record(from, &args.synthesised))?;
+            refused = told.refused;
+            let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
+            made
+        }
+    };
+    let captured = match Input::open(&args.captured)? {
+        Input::Capture(input) => record(input, &args.captured)?,
+        Input::Rows(_) => return Err(Failure::NotCaptured { file: args.captured.clone() }),
+    };
+    let [first, second] = [&args.synthesised, &args.captured].map(|file| show::safe(file));
+    if made.is_synthesised() == Some(false) {
+        eprintln!(
+            "encap: {first} says that it was captured: the reasons given are for synthesised frames in its place"
+        );
+    }
+    if captured.is_synthesised() == Some(true) {
+        eprintln!(
+            "encap: {second} says that it was synthesised: the reasons given are for captured frames in its place"
+        );
+    }
+    let comparison = Comparison::new(&made, &captured);
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        let json = Json::new(args, &made, &captured, &comparison);
+        serde_json::to_writer(&mut out, &json).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        writeln!(
+            out,
+            "{first}, {} synthesised frames, and {second}, {} captured ones; conversations in both: {}\n",
+            made.frames(),
+            captured.frames(),
+            comparison.conversations.len()
+        )?;
+        write!(out, "{}", Table(&comparison))?;
+    }
+    out.flush()?;
+    Ok(match comparison.unexplained().next() {
+        _ if refused > 0 => ExitCode::from(EXIT_REFUSED),
+        Some(_) => ExitCode::from(EXIT_UNEXPLAINED),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
+    let unreadable = |error| Failure::Capture { file: file.to_owned(), error };
+    let mut reader = Reader::new(input).map_err(unreadable)?;
+    let recording = Recording::read(&mut reader).map_err(|error| match error {
+        RecordingError::Read(error) => unreadable(error),
+        error => Failure::Compare { file: file.to_owned(), error },
+    })?;
+    for note in reader.notes().list() {
+        eprintln!("encap: {}: {note}", show::safe(file));
+    }
+    Ok(recording)
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Json<'a> {
+    synthesised: Side<'a>,
+    captured: Side<'a>,
+    conversations: Vec<Conversation<'a>>,
+    differences: &'a [Difference],
+    unexplained: usize,
+}
+
+#[derive(Serialize)]
+struct Side<'a> {
+    file: &'a str,
+    frames: u64,
+}
+
+#[derive(Serialize)]
+struct Conversation<'a> {
+    title: Option<&'a str>,
+    transport: String,
+    /// Client and server.
+    synthesised: [String; 2],
+    captured: [String; 2],
+    lines: Vec<Line>,
+}
+
+/// Frames that belong together.
+#[derive(Serialize)]
+struct Line {
+    synthesised: Vec<u64>,
+    captured: Vec<u64>,
+}
+
+impl<'a> Json<'a> {
+    fn new(args: &'a Args, made: &Recording, captured: &Recording, comparison: &'a Comparison<'_>) -> Self {
+        let conversations = comparison.conversations.iter().map(|together| Conversation {
+            title: together.made.title(),
+            transport: together.made.transport().to_string(),
+            synthesised: together.made.ends().map(|end| end.to_string()),
+            captured: together.captured.ends().map(|end| end.to_string()),
+            lines: together
+                .lines
+                .iter()
+                .map(|line| Line {
+                    synthesised: line.made.iter().map(|at| together.made.segments()[*at].frame).collect(),
+                    captured: line.captured.iter().map(|at| together.captured.segments()[*at].frame).collect(),
+                })
+                .collect(),
+        });
+        Self {
+            synthesised: Side { file: &args.synthesised, frames: made.frames() },
+            captured: Side { file: &args.captured, frames: captured.frames() },
+            conversations: conversations.collect(),
+            differences: &comparison.differences,
+            unexplained: comparison.unexplained().count(),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A comparison as text: a line for each segment, and below each kind of difference with its reason.
+
+use std::fmt;
+
+use switchboard_encap::compare::{Comparison, Conversation, Difference, Field, Line, Reason, Segment, Together};
+use switchboard_protocol::show;
+
+/// Differences without a known reason that are listed. The rest is counted.
+const LISTED_MAX: usize = 100;
+
+/// The comparison to show.
+pub(super) struct Table<'a>(pub(super) &'a Comparison<'a>);
+
+/// What the columns are called; the last is as wide as its line.
+const HEADINGS: [&str; 10] = ["made", "captured", "from", "flags", "seq", "ack", "bytes", "window", "row", "options"];
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for together in &self.0.conversations {
+            conversation(f, together)?;
+        }
+        let explained = self.0.differences.iter().filter_map(|difference| Some((difference, difference.reason?)));
+        let kinds = kinds(explained);
+        if !kinds.is_empty() {
+            writeln!(f, "What differs, and why:\n")?;
+        }
+        for kind in &kinds {
+            explained_kind(f, kind)?;
+        }
+        let unexplained = self.0.unexplained().count();
+        if unexplained > 0 {
+            writeln!(f, "What differs, and no reason is known:\n")?;
+            for difference in self.0.unexplained().take(LISTED_MAX) {
+                writeln!(f, "  {}", Told(difference))?;
+            }
+            if unexplained > LISTED_MAX {
+                writeln!(f, "  … and {} more: --json has all", unexplained - LISTED_MAX)?;
+            }
+            writeln!(f)?;
+        }
+        let n = self.0.differences.len();
+        match unexplained {
+            0 if n == 0 => writeln!(f, "Nothing differs"),
+            0 => writeln!(f, "{n} differences of {} kinds, each with its reason", kinds.len()),
+            some => writeln!(f, "{n} differences: for {some} of them no reason is known"),
+        }
+    }
+}
+
+/// Differences of one field with one reason.
+struct Kind<'a> {
+    field: Field,
+    reason: Reason,
+    count: usize,
+    first: &'a Difference,
+}
+
+fn kinds<'a>(differences: impl Iterator<Item = (&'a Difference, Reason)>) -> Vec<Kind<'a>> {
+    let mut kinds: Vec<Kind<'_>> = Vec::new();
+    for (difference, reason) in differences {
+        match kinds.iter_mut().find(|kind| kind.field == difference.field && kind.reason == reason) {
+            Some(kind) => kind.count += 1,
+            None => kinds.push(Kind { field: difference.field, reason, count: 1, first: difference }),
+        }
+    }
+    kinds.sort_by_key(|kind| kind.field);
+    kinds
+}
+
+fn explained_kind(f: &mut fmt::Formatter<'_>, kind: &Kind<'_>) -> fmt::Result {
+    let times = if kind.count > 1 { format!(" ({} times; this is the first)", kind.count) } else { String::new() };
+    writeln!(f, "  {}{times}", Told(kind.first))?;
+    writeln!(f, "      {}", kind.reason)
+}
+
+/// A difference in one line.
+struct Told<'a>(&'a Difference);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { field, made, captured, .. } = self.0;
+        write!(f, "{field}: {}, captured {}", show::safe(made), show::safe(captured))?;
+        let who = self.0.from.map_or_else(String::new, |from| format!(" of the {from}"));
+        match (self.0.made_frame, self.0.captured_frame) {
+            (Some(made), Some(captured)) => write!(f, "; frames {made} and {captured}{who}"),
+            (Some(made), None) => write!(f, "; synthesised frame {made}{who}"),
+            (None, Some(captured)) => write!(f, "; captured frame {captured}{who}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Result {
+    let Together { made, captured, lines } = together;
+    let way = |conversation: &Conversation| {
+        let [client, server] = conversation.ends();
+        format!("{client} → {server}")
+    };
+    if let Some(title) = made.title() {
+        write!(f, "{}, ", show::safe(title))?;
+    }
+    writeln!(f, "{} {}, captured as {}", made.transport(), way(made), way(captured))?;
+    let rows: Vec<[String; HEADINGS.len()]> = lines.iter().map(|line| cells(together, line)).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default().max(HEADINGS[column].len())
+    };
+    let widths: [usize; HEADINGS.len()] = std::array::from_fn(width);
+    let headings = HEADINGS.map(str::to_owned);
+    for row in std::iter::once(&headings).chain(&rows) {
+        let mut text = String::from(" ");
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            // Numbers stand to the right.
+            let is_number = matches!(column, 0 | 1 | 4..=6);
+            let padding = " ".repeat(width - cell.chars().count());
+            let parts = if is_number { [" ", &padding, cell] } else { [" ", cell, &padding] };
+            text.extend(parts);
+            text.push(' ');
+        }
+        writeln!(f, "{}", text.trim_end())?;
+    }
+    writeln!(f)
+}
+
+/// The cells of a line: one value where both have the same, else both.
+fn cells(together: &Together<'_>, line: &Line) -> [String; HEADINGS.len()] {
+    let made: Vec<&Segment> = line.made.iter().map(|at| &together.made.segments()[*at]).collect();
+    let captured: Vec<&Segment> = line.captured.iter().map(|at| &together.captured.segments()[*at]).collect();
+    let both = |value: &dyn Fn(&Segment) -> String| {
+        let of = |segments: &[&Segment]| segments.last().map(|segment| value(segment));
+        match (of(&made), of(&captured)) {
+            (Some(made), Some(captured)) if made == captured => made,
+            (Some(made), Some(captured)) => format!("{made}|{captured}"),
+            (one, other) => one.or(other).unwrap_or_default(),
+        }
+    };
+    let frames = |segments: &[&Segment]| match segments {
+        [] => "-".to_owned(),
+        [one] => one.frame.to_string(),
+        [first, .., last] => format!("{}-{}", first.frame, last.frame),
+    };
+    let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let of_first = |segments: &[&Segment]| segments.first().map(|segment| number(segment.seq()));
+    let seq = match (of_first(&made), of_first(&captured)) {
+        (Some(made), Some(captured)) if made != captured => format!("{made}|{captured}"),
+        (one, other) => one.or(other).unwrap_or_default(),
+    };
+    let len = |segments: &[&Segment]| segments.iter().map(|segment| segment.len()).sum::<u64>();
+    let bytes = match (len(&made), len(&captured)) {
+        (one, other) if one == other || captured.is_empty() => one.to_string(),
+        (_, other) if made.is_empty() => other.to_string(),
+        (one, other) => format!("{one}|{other}"),
+    };
+    let rows: Vec<_> = made.iter().filter_map(|segment| segment.msg_id.as_deref()).collect();
+    let row = match &rows[..] {
+        [] => String::new(),
+        [first, .., last] if first != last => format!("{first}-{last}"),
+        [first, ..] => (*first).to_owned(),
+    };
+    let is_tcp = made.iter().chain(&captured).any(|segment| segment.seq().is_some());
+    let of_tcp = |text: String| if is_tcp { text } else { String::new() };
+    [
+        frames(&made),
+        frames(&captured),
+        made.first().or(captured.first()).map_or_else(String::new, |segment| segment.from.to_string()),
+        of_tcp(both(&|segment| segment.flags().to_string())),
+        of_tcp(seq),
+        of_tcp(both(&|segment| number(segment.ack()))),
+        bytes,
+        of_tcp(both(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
+        show::safe(&row).into_owned(),
+        both(&|segment| segment.options()),
+    ]
+}

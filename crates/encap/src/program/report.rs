@@ -1,0 +1,69 @@
+//! `encap report`: one page about a capture.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use switchboard_encap::analyze::Transport;
+use switchboard_encap::report::{Report, ReportError, Wanted, Which, page};
+
+use super::failure::Failure;
+use super::paths::is_same;
+
+/// Writes one HTML page about a capture: who talked to whom, how it went, what was said, and what carried it
+///
+/// The page needs nothing else: no script, no other file. Of one conversation it has drawings: the sequence diagram, the
+/// time-sequence graph, round-trip times and throughput. It is readable printed, in the dark, and on a phone. What is left
+/// out for its length is said. The capture is read twice, so it has to be a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The capture: pcap or pcapng
+    file: PathBuf,
+    /// The page to write
+    #[arg(short, long)]
+    out: PathBuf,
+    /// Draw this one: its number as `encap analyze` gives it, of TCP, or with tcp: or udp: before it; by default the one
+    /// with the most segments
+    #[arg(long, value_name = "N", value_parser = which)]
+    conversation: Option<Which>,
+    /// Show this frame layer by layer; by default the first of that conversation with a payload
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    frame: Option<u64>,
+}
+
+/// `3`, `tcp:3` or `udp:3`.
+fn which(text: &str) -> Result<Which, String> {
+    let (transport, number) = match text.split_once(':') {
+        None => (Transport::Tcp, text),
+        Some((word, number)) if word.eq_ignore_ascii_case("tcp") => (Transport::Tcp, number),
+        Some((word, number)) if word.eq_ignore_ascii_case("udp") => (Transport::Udp, number),
+        Some(_) => return Err("write a number, tcp:NUMBER or udp:NUMBER".into()),
+    };
+    let number = u64::from_str(number).map_err(|_| "write a number, as in 3, tcp:3 or udp:3".to_owned())?;
+    Ok(Which { transport, number })
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let shown = args.file.display().to_string();
+    if args.file == Path::new("-") {
+        return Err(Failure::ReadTwice { file: "standard input".into() });
+    }
+    if is_same(&args.file, &args.out) {
+        return Err(Failure::OverwriteCapture { file: args.out.display().to_string() });
+    }
+    let mut file = File::open(&args.file).map_err(|error| Failure::Read { file: shown.clone(), error })?;
+    let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = Wanted { conversation: args.conversation, frame: args.frame };
+    let report = Report::read(&mut file, &name, &wanted).map_err(|error| match error {
+        ReportError::Read(error) => Failure::Capture { file: shown, error },
+        ReportError::Rewind(_) => Failure::ReadTwice { file: shown },
+        ReportError::NoFrame { number, frames } => Failure::NoSuchFrame { file: shown, number, frames },
+        ReportError::NoConversation(Which { transport, number }) => {
+            Failure::NoConversation { file: shown, transport, number }
+        }
+    })?;
+    let unwritable = |error| Failure::WriteFile { file: args.out.display().to_string(), error };
+    std::fs::write(&args.out, page(&report).into_string()).map_err(unwritable)?;
+    Ok(ExitCode::SUCCESS)
+}

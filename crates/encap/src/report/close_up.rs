@@ -1,0 +1,101 @@
+//! The second reading: the drawings of one conversation, and one frame in full.
+
+use maud::Markup;
+
+use super::{Diagrams, Trail};
+use crate::analyze::{Analyzer, Conversation};
+use crate::capture::Packet;
+use crate::show::{Subject, View, html};
+use crate::time::Timestamp;
+use crate::wire::Frame;
+
+/// A frame, shown layer by layer.
+#[derive(Debug)]
+pub struct FrameShown {
+    /// Its number.
+    pub number: u64,
+    /// Why it is this one.
+    pub why: &'static str,
+    /// The frame in full.
+    pub markup: Markup,
+}
+
+/// Takes a capture packet by packet.
+#[derive(Debug)]
+pub(super) struct CloseUp<'a> {
+    analyzer: Analyzer,
+    conversation: Option<&'a Conversation>,
+    trail: Option<Trail>,
+    diagrams: Option<Diagrams>,
+    wanted_frame: Option<u64>,
+    /// The best frame to show so far, and how good it is.
+    frame: Option<(Merit, FrameShown)>,
+    first: Option<Timestamp>,
+}
+
+/// How well a frame shows what the report is about.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Merit {
+    OfTheCapture,
+    OfTheConversation,
+    WithPayload,
+    Wanted,
+}
+
+impl Merit {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::OfTheCapture => "the first of the capture",
+            Self::OfTheConversation => "the first of the conversation, in which no payload was captured",
+            Self::WithPayload => "the first of the conversation with a payload",
+            Self::Wanted => "as it was asked for",
+        }
+    }
+}
+
+impl<'a> CloseUp<'a> {
+    pub(super) fn new(conversation: Option<&'a Conversation>, wanted_frame: Option<u64>) -> Self {
+        Self {
+            analyzer: Analyzer::new(Vec::new()),
+            conversation,
+            trail: conversation.map(Trail::new),
+            diagrams: conversation.map(Diagrams::new),
+            wanted_frame,
+            frame: None,
+            first: None,
+        }
+    }
+
+    /// Whether all that is shown lies before this frame.
+    pub(super) fn is_past(&self, number: u64) -> bool {
+        let last = self.conversation.map_or(1, |conversation| conversation.last_frame);
+        number > last.max(self.wanted_frame.unwrap_or(1))
+    }
+
+    pub(super) fn packet(&mut self, packet: &Packet<'_>) {
+        self.first = self.first.or(packet.time);
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
+        let place = place.filter(|place| {
+            self.conversation.is_some_and(|c| (c.transport, c.number) == (place.transport, place.number))
+        });
+        if let (Some(place), Some(trail), Some(diagrams)) = (&place, &mut self.trail, &mut self.diagrams) {
+            diagrams.segment(&trail.step(packet.number, packet.time, &frame, place));
+        }
+        let merit = match (self.wanted_frame, &place) {
+            (Some(wanted), _) if wanted != packet.number => return,
+            (Some(_), _) => Merit::Wanted,
+            (None, Some(_)) if !frame.payload().is_empty() => Merit::WithPayload,
+            (None, Some(_)) => Merit::OfTheConversation,
+            (None, None) => Merit::OfTheCapture,
+        };
+        if self.frame.as_ref().is_none_or(|(best, _)| merit > *best) {
+            let markup = html::frame(&View::new(&Subject::captured(packet, self.first)));
+            self.frame = Some((merit, FrameShown { number: packet.number, why: merit.why(), markup }));
+        }
+    }
+
+    pub(super) fn finish(self) -> (Option<Diagrams>, Option<FrameShown>) {
+        (self.diagrams, self.frame.map(|(_, frame)| frame))
+    }
+}

@@ -1,0 +1,53 @@
+//! The report as one HTML page that needs nothing else: no script, no other file.
+
+mod conversations;
+mod drawings;
+mod summary;
+mod transcript;
+
+use maud::{Markup, html};
+
+use super::Report;
+use crate::show::html as show;
+
+/// What the page has beyond what the pieces of a frame look like.
+const STYLE: &str = include_str!("page/style.css");
+
+/// The page.
+#[must_use]
+pub fn page(report: &Report) -> Markup {
+    let Report { file, findings, diagrams, frame } = report;
+    let chosen = findings.chosen.as_ref();
+    show::page_with(
+        &format!("Report on {file}"),
+        STYLE,
+        &html! {
+            (summary::origin(findings))
+            nav aria-label="Parts of this report" {
+                ul {
+                    li { a href="#summary" { "Summary" } }
+                    li { a href="#conversations" { "Conversations" } }
+                    @if let Some(chosen) = chosen { li { a href="#drawings" { (name(chosen)) ", drawn" } } }
+                    li { a href="#transcript" { "What was said" } }
+                    @if let Some(frame) = frame { li { a href="#frame" { "Frame " (frame.number) } } }
+                }
+            }
+            (summary::summary(report))
+            (conversations::conversations(findings))
+            @if let (Some(chosen), Some(diagrams)) = (chosen, diagrams) { (drawings::drawings(chosen, diagrams)) }
+            (transcript::transcript(findings))
+            @if let Some(frame) = frame {
+                section #frame {
+                    h2 { "Frame " (frame.number) ", layer by layer" }
+                    p.faint { "This frame is shown because it is " (frame.why) "." }
+                    (frame.markup)
+                }
+            }
+        },
+    )
+}
+
+/// What a conversation is called.
+fn name(conversation: &crate::analyze::Conversation) -> String {
+    format!("{} {}", conversation.transport, conversation.number)
+}

@@ -1,0 +1,116 @@
+//! What there is in the capture as a whole.
+
+use maud::{Markup, html};
+use switchboard_protocol::show::safe;
+
+use crate::analyze::LIVE_MAX;
+use crate::capture::Interface;
+use crate::report::words::{bytes_in_words, count};
+use crate::report::{Findings, Report};
+
+/// Interfaces that are named.
+const INTERFACES_MAX: usize = 8;
+
+/// Whether the packets were made or captured, if the capture says so.
+pub(super) fn origin(findings: &Findings) -> Markup {
+    let all = findings.totals.packets;
+    html! {
+        @match &findings.synthesised {
+            Some((n, comment)) => {
+                div.origin role="note" {
+                    p {
+                        strong { "Synthesised" } ": "
+                        @if *n == all {
+                            "the packets of this capture were made by a program; none was captured from a wire."
+                        } @else {
+                            (n) " of its " (all) " packets were made by a program; the others were captured."
+                        }
+                    }
+                    p { q { (safe(comment)) } }
+                }
+            }
+            None => @for comment in &findings.section.comments {
+                p { strong { "Comment of the capture: " } (safe(comment)) }
+            }
+        }
+    }
+}
+
+pub(super) fn summary(report: &Report) -> Markup {
+    let Report { file, findings, .. } = report;
+    let totals = &findings.totals;
+    let span = totals.last.zip(totals.first).and_then(|(last, first)| last.since(first));
+    let c = totals.checksums;
+    let item = |name: &str, what: Markup| html! { div { dt { (name) } dd { (what) } } };
+    html! {
+        section #summary {
+            h2 { "Summary" }
+            dl.facts {
+                (item("Capture", html! {
+                    (file) ", " (findings.format.to_string()) ": " (count(totals.packets, "packet")) ", "
+                    (bytes_in_words(totals.bytes)) " on the wire"
+                }))
+                @if let (Some(first), Some(last), Some(span)) = (totals.first, totals.last, span) {
+                    (item("Time", html! {
+                        "from " time datetime=(first.iso()) { (first.iso()) } " to " time datetime=(last.iso()) { (last.iso()) }
+                        ": " (crate::report::axis::Unit::Time.say(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+                    }))
+                } @else if totals.packets > 0 {
+                    (item("Time", html! { "the capture tells no times" }))
+                }
+                (item("Interfaces", interfaces(&findings.interfaces)))
+                @if let Some(application) = &findings.section.application {
+                    (item("Written by", html! {
+                        (safe(application)) @if let Some(os) = &findings.section.os { ", " (safe(os)) }
+                    }))
+                }
+                (item("Conversations", html! {
+                    (totals.conversations)
+                    @if totals.retired > 0 {
+                        "; " (totals.retired) " of them were closed here before their end, as more than " (LIVE_MAX)
+                        " went on at once: what came later of them is another conversation"
+                    }
+                }))
+                @if totals.no_conversation.packets > 0 {
+                    (item("Of no conversation", html! {
+                        (count(totals.no_conversation.packets, "packet")) ", " (bytes_in_words(totals.no_conversation.bytes))
+                        ": neither TCP nor UDP, or not to be read"
+                        @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) }
+                    }))
+                }
+                (item("Checksums", html! {
+                    (c.valid) " valid, " (c.partial) " partial (left to the network card), " (c.zeroed) " zeroed, "
+                    @if c.wrong > 0 { strong { (c.wrong) " wrong" } } @else { "none wrong" }
+                    ", " (c.uncheckable) " not to be verified"
+                }))
+            }
+            @if has_trouble(findings) {
+                div.issues role="note" {
+                    @if totals.packets == 0 { p { "The capture holds no packet." } }
+                    @for kind in totals.issues.kinds() { p { (kind.to_string()) } }
+                    @if totals.issues.others() > 0 { p { "and " (count(totals.issues.others(), "issue")) " of other kinds" } }
+                    @for note in &findings.notes { p { (note) } }
+                    @if let Some(damage) = &findings.damage { p { (damage) ": what comes after it could not be read" } }
+                }
+            }
+        }
+    }
+}
+
+fn has_trouble(findings: &Findings) -> bool {
+    let totals = &findings.totals;
+    totals.packets == 0 || !totals.issues.kinds().is_empty() || !findings.notes.is_empty() || findings.damage.is_some()
+}
+
+fn interfaces(interfaces: &[Interface]) -> Markup {
+    html! {
+        @if interfaces.is_empty() { "none is described" }
+        @for (i, interface) in interfaces.iter().take(INTERFACES_MAX).enumerate() {
+            @if i > 0 { "; " }
+            @if let Some(name) = &interface.name { (safe(name)) ", " }
+            "link type " (interface.link_type.to_string())
+            @if let Some(dropped) = interface.dropped.filter(|dropped| *dropped > 0) { ", " (dropped) " packets dropped" }
+        }
+        @if interfaces.len() > INTERFACES_MAX { "; and " (interfaces.len() - INTERFACES_MAX) " more" }
+    }
+}

@@ -1,0 +1,68 @@
+//! What was said in chats, line by line.
+
+use maud::{Markup, html};
+
+use crate::report::words::count;
+use crate::report::{ENTRIES_MAX, Findings};
+
+/// Letters of a line that are shown.
+const LINE_MAX_CHARS: usize = 500;
+
+pub(super) fn transcript(findings: &Findings) -> Markup {
+    let verdict = &findings.verdict;
+    let sessions = verdict.n_commands + verdict.n_line;
+    html! {
+        section #transcript {
+            h2 { "What was said" }
+            @if sessions == 0 {
+                p { "No conversation is a chat in either dialect, as far as words and ports tell." }
+            } @else if verdict.n_by_port > 0 {
+                p.faint {
+                    "Of " (count(verdict.n_by_port, "session")) ", the server's port alone tells the dialect: it may be something else."
+                }
+            }
+            @if sessions > 0 {
+                ul.verdict { @for line in verdict.to_string().lines() { li { (line) } } }
+            }
+            @if !findings.entries.is_empty() {
+                table.talk {
+                    thead {
+                        tr {
+                            th.number scope="col" { "frame" }
+                            th.number scope="col" { "time, s" }
+                            th scope="col" { "who says what to whom" }
+                        }
+                    }
+                    tbody {
+                        @for entry in &findings.entries {
+                            tr {
+                                th.number scope="row" { (entry.frame) }
+                                td.number {
+                                    @if let Some(since) = entry.since {
+                                        (since.as_secs()) "." (format!("{:06}", since.subsec_micros()))
+                                    }
+                                }
+                                td {
+                                    span.line { (shortened(&entry.text)) }
+                                    @if let Some(violation) = &entry.violation {
+                                        span.violation { "▲ not allowed: " (violation) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if findings.entries_left_out > 0 {
+                    p { (count(findings.entries_left_out, "line")) " after the first " (ENTRIES_MAX) " are left out: encap chat prints all." }
+                }
+            }
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LINE_MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Round-trip times as they went: from each segment to its acknowledgment.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::axis::{Axis, Px, Unit};
+use super::columns::Span;
+use super::ink::ink_of;
+use super::plot::{COLUMNS, Plot, TOP};
+use super::trail::Segment;
+use crate::analyze::{RoundTripTimes, RoundTrips, Side};
+use crate::wire::SeqNumber;
+
+/// Where the plot ends, in pixels from the top.
+const BOTTOM: i64 = 240;
+
+/// Above so many points, they are drawn smaller.
+const SPARSE_MAX: usize = 120;
+
+/// What a plot of round-trip times is drawn from: a bounded number of columns.
+#[derive(Debug)]
+pub struct RoundTrip {
+    span: Span,
+    sides: [Times; 2],
+}
+
+/// The times of one side's segments.
+#[derive(Debug)]
+struct Times {
+    trips: RoundTrips,
+    /// The number after all that was sent.
+    reached: i64,
+    /// The least and the most in each column.
+    columns: Vec<Option<(u64, u64)>>,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { trips: RoundTrips::default(), reached: i64::MIN, columns: vec![None; COLUMNS] }
+    }
+}
+
+/// A number of the stream as the rules about round trips look at it.
+fn wrapped(number: i64) -> SeqNumber {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sequence numbers wrap")]
+    SeqNumber(number as u32)
+}
+
+impl RoundTrip {
+    /// Of a conversation over a span of time.
+    #[must_use]
+    pub fn new(span: Span) -> Self {
+        Self { span, sides: Default::default() }
+    }
+
+    /// Takes the next segment.
+    pub fn segment(&mut self, segment: &Segment<'_>) {
+        let now = i64::try_from(segment.nanos).unwrap_or(i64::MAX);
+        let own = &mut self.sides[segment.from.index()];
+        let end = segment.end();
+        if segment.flags.is_some() && end != segment.seq {
+            if end > own.reached {
+                own.reached = end;
+                own.trips.sent(wrapped(end), now);
+            } else {
+                own.trips.sent_again(wrapped(end));
+            }
+        }
+        let other = &mut self.sides[segment.from.other().index()];
+        if let Some(took) = segment.ack.and_then(|ack| other.trips.acknowledged(wrapped(ack), now)) {
+            let column = &mut other.columns[self.span.column(segment.nanos)];
+            let (least, most) = column.unwrap_or((took, took));
+            *column = Some((least.min(took), most.max(took)));
+        }
+    }
+
+    /// The least, the middle and the most of the client's segments, and of the server's.
+    #[must_use]
+    pub fn times(&self) -> [Option<RoundTripTimes>; 2] {
+        self.sides.each_ref().map(|times| times.trips.clone().times())
+    }
+
+    /// Whether there is anything to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends().is_none()
+    }
+
+    /// The least time and the most.
+    fn ends(&self) -> Option<(u64, u64)> {
+        let times = self.sides.iter().flat_map(|times| &times.columns).flatten();
+        times.copied().reduce(|(least, most), (low, high)| (least.min(low), most.max(high)))
+    }
+
+    /// What is seen, in a sentence or two.
+    #[must_use]
+    pub fn caption(&self) -> String {
+        let mut text = String::new();
+        for (side, times) in [Side::Client, Side::Server].into_iter().zip(self.times()) {
+            let Some(times) = times else { continue };
+            let (other, least) = (side.other(), Unit::Time.say(times.min_nanos));
+            let _ = match times.count {
+                1 => write!(text, "The {other} acknowledges what the {side} sends once, after {least}. "),
+                n => write!(
+                    text,
+                    "The {other} acknowledges what the {side} sends {n} times, after {least} to {}; the middle one is {}. ",
+                    Unit::Time.say(times.max_nanos),
+                    Unit::Time.say(times.median_nanos),
+                ),
+            };
+        }
+        text.push_str(
+            "The scale is one of powers: each tenfold takes as much room as the next. What was sent twice is not timed, \
+             as nobody can tell which of the two was acknowledged.",
+        );
+        let _ = write!(
+            text,
+            " Times within {} are drawn from the least to the most.",
+            Unit::Time.say(self.span.column_nanos())
+        );
+        text
+    }
+
+    /// The drawing.
+    #[must_use]
+    pub fn svg(&self) -> Markup {
+        let caption = self.caption();
+        let across = self.span.axis();
+        let up = Axis::powers(Unit::Time, self.ends().unwrap_or((1, 1)), (BOTTOM, TOP));
+        let points: usize = self.sides.iter().map(|times| times.columns.iter().flatten().count()).sum();
+        let radius = Px(if points > SPARSE_MAX { 18 } else { 32 });
+        let marks = [Side::Client, Side::Server].map(|side| {
+            let points = self.sides[side.index()].columns.iter().enumerate();
+            let points = points.filter_map(|(i, ends)| ends.map(|(least, most)| (i, least, most)));
+            ink_of(side).group(&html! {
+                @for (i, least, most) in points {
+                    @let (x, low, high) = (Span::place(i), up.place(least), up.place(most));
+                    @if high != low { line x1=(x) y1=(low) x2=(x) y2=(high) stroke="currentColor" stroke-width="1" {} }
+                    (point(side, x, low, radius))
+                    @if high != low { (point(side, x, high, radius)) }
+                }
+            })
+        });
+        let legend = [Side::Client, Side::Server].map(|side| {
+            (ink_of(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segment of the {side}, acknowledged"))
+        });
+        let plot = Plot {
+            title: "Round-trip times",
+            description: &caption,
+            across: (Span::NAME, &across),
+            up: &[("round-trip time", &up)],
+            bottom: BOTTOM,
+            legend: &legend,
+        };
+        plot.svg(&html! { @for mark in &marks { (mark) } })
+    }
+}
+
+/// A disc for the client, a square for the server.
+fn point(side: Side, x: Px, y: Px, radius: Px) -> Markup {
+    let (left, top, width) = (Px(x.0 - radius.0), Px(y.0 - radius.0), Px(2 * radius.0));
+    html! {
+        @match side {
+            Side::Client => circle cx=(x) cy=(y) r=(radius) fill="currentColor" {},
+            Side::Server => rect x=(left) y=(top) width=(width) height=(width) stroke="currentColor" stroke-width="1.5" {},
+        }
+    }
+}

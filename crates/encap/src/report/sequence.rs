@@ -1,0 +1,251 @@
+//! The sequence diagram: two lifelines, and an arrow for each segment.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use maud::{Markup, html};
+
+use super::ink::{Ink, ink_of};
+use super::plot::{WIDTH, drawing};
+use super::trail::Segment;
+use super::words::count;
+use crate::analyze::Side;
+use crate::show::escape;
+
+/// Segments that are drawn from the beginning of a conversation.
+pub const FIRST_MAX: usize = 48;
+/// Segments that are drawn from its end.
+pub const LAST_MAX: usize = 16;
+/// Bytes of payload that stand below an arrow.
+const TEXT_MAX_BYTES: usize = 48;
+/// Letters that it may take there.
+const TEXT_MAX_CHARS: usize = 72;
+
+/// Where the client's lifeline is, and the server's, in pixels from the left.
+const LIFELINES: [i64; 2] = [168, 660];
+/// Where the numbers of frames end, and their times.
+const FRAME_RIGHT: i64 = 56;
+const TIME_RIGHT: i64 = 152;
+/// Where rows begin, from the top.
+const TOP: i64 = 64;
+/// The height of an arrow with the words above it, and of each line of words below it.
+const ARROW: i64 = 26;
+const WORDS: i64 = 15;
+/// Letters of an address that fit around the server's lifeline.
+const ADDRESS_MAX_CHARS: usize = 18;
+/// The height of what is left out.
+const LEFT_OUT: i64 = 44;
+
+/// What a sequence diagram is drawn from: the first segments of a conversation, and the last.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    first: Vec<Row>,
+    last: VecDeque<Row>,
+    segments: u64,
+}
+
+/// A segment.
+#[derive(Debug)]
+struct Row {
+    frame: u64,
+    nanos: u64,
+    from: Side,
+    is_tcp: bool,
+    /// What is said above its arrow.
+    header: String,
+    /// The beginning of what it carries.
+    payload: Vec<u8>,
+    len: u32,
+    remark: String,
+}
+
+impl Row {
+    fn new(segment: &Segment<'_>) -> Self {
+        let header = match segment.flags {
+            None => format!("datagram · len {}", segment.len),
+            Some(flags) => {
+                let ack = segment.ack.map_or_else(String::new, |ack| format!(" · ack {ack}"));
+                format!("{flags} · seq {}{ack} · len {}", segment.seq, segment.len)
+            }
+        };
+        let remarks: Vec<_> = segment.events.iter().map(|event| event.to_string()).collect();
+        Self {
+            frame: segment.frame,
+            nanos: segment.nanos,
+            from: segment.from,
+            is_tcp: segment.flags.is_some(),
+            header,
+            payload: segment.payload[..segment.payload.len().min(TEXT_MAX_BYTES)].to_vec(),
+            len: segment.len,
+            remark: remarks.join(", "),
+        }
+    }
+
+    /// The beginning of what it carries, as text.
+    fn text(&self) -> Option<String> {
+        if self.payload.is_empty() {
+            return None;
+        }
+        let (text, _) = escape::text(&self.payload, TEXT_MAX_BYTES);
+        let is_cut = self.len as usize > self.payload.len() || text.chars().count() > TEXT_MAX_CHARS;
+        let shown: String = text.chars().take(TEXT_MAX_CHARS).collect();
+        Some(if is_cut { format!("{shown}…") } else { shown })
+    }
+
+    fn height(&self) -> i64 {
+        ARROW + if self.payload.is_empty() { 0 } else { WORDS } + if self.remark.is_empty() { 0 } else { WORDS }
+    }
+}
+
+impl Sequence {
+    /// Takes the next segment.
+    pub fn segment(&mut self, segment: &Segment<'_>) {
+        self.segments += 1;
+        if self.first.len() < FIRST_MAX {
+            return self.first.push(Row::new(segment));
+        }
+        if self.last.len() == LAST_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back(Row::new(segment));
+    }
+
+    /// Segments that are not drawn.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.segments - (self.first.len() + self.last.len()) as u64
+    }
+
+    /// What is seen, in a sentence or two.
+    #[must_use]
+    pub fn caption(&self) -> String {
+        let noun = self.noun();
+        let all = count(self.segments, noun);
+        let drawn = match self.left_out() {
+            0 if self.segments == 1 => format!("The one {noun} of the conversation"),
+            0 => format!("All {all} of the conversation, in the order of the capture"),
+            n => format!(
+                "The first {} and the last {} of {all}, in the order of the capture; the {n} between them are left out",
+                self.first.len(),
+                self.last.len(),
+            ),
+        };
+        let numbers = if self.is_tcp() {
+            " Sequence and acknowledgment numbers count from each side's SYN, which takes number 0; after ▲ is what is \
+             remarkable about a segment."
+        } else {
+            ""
+        };
+        format!(
+            "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what it \
+             carries.{numbers}"
+        )
+    }
+
+    fn is_tcp(&self) -> bool {
+        self.first.iter().any(|row| row.is_tcp)
+    }
+
+    fn noun(&self) -> &'static str {
+        if self.is_tcp() { "segment" } else { "datagram" }
+    }
+
+    /// The drawing. `ends` are the client's address and port, and the server's.
+    #[must_use]
+    pub fn svg(&self, ends: (SocketAddr, SocketAddr)) -> Markup {
+        let mut y = TOP;
+        let mut rows = Vec::new();
+        for row in &self.first {
+            rows.push(draw(row, y));
+            y += row.height();
+        }
+        if self.left_out() > 0 {
+            rows.push(draw_left_out(&count(self.left_out(), self.noun()), y));
+            y += LEFT_OUT;
+        }
+        for row in &self.last {
+            rows.push(draw(row, y));
+            y += row.height();
+        }
+        let bottom = y + 12;
+        let title = format!("Sequence diagram of {} and {}", ends.0, ends.1);
+        drawing(
+            &title,
+            &self.caption(),
+            bottom + 8,
+            &html! {
+                (lifeline(Side::Client, ends.0, bottom))
+                (lifeline(Side::Server, ends.1, bottom))
+                (Ink::Faint.group(&html! {
+                text x=(FRAME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "frame" }
+                text x=(TIME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "time, s" }
+            }))
+            @for row in &rows { (row) }
+            },
+        )
+    }
+}
+
+fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
+    let x = LIFELINES[side.index()];
+    // An address of IPv6 with its port is too long to stand in the middle at the right.
+    let address = end.to_string();
+    let (words_x, anchor) =
+        if side == Side::Server && address.len() > ADDRESS_MAX_CHARS { (WIDTH - 8, "end") } else { (x, "middle") };
+    ink_of(side).group(&html! {
+        text x=(words_x) y="16" text-anchor=(anchor) font-weight="700" fill="currentColor" { (side) }
+        text x=(words_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (address) }
+        line x1=(x) y1="42" x2=(x) y2=(bottom) stroke="currentColor" stroke-width="2" {}
+    })
+}
+
+/// A row that begins at `y`.
+fn draw(row: &Row, y: i64) -> Markup {
+    let (from, to) = (LIFELINES[row.from.index()], LIFELINES[row.from.other().index()]);
+    let (line, forward) = (y + ARROW - 8, (to - from).signum());
+    let middle = i64::midpoint(from, to);
+    let (start, tip) = (from + 2 * forward, to - 3 * forward);
+    let head = tip - 9 * forward;
+    let micros = row.nanos / 1_000;
+    let mut words = line;
+    let mut next = || {
+        words += WORDS;
+        words - 1
+    };
+    html! {
+        (Ink::Faint.group(&html! {
+            text x=(FRAME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" { (row.frame) }
+            text x=(TIME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" {
+                (micros / 1_000_000) "." (format!("{:06}", micros % 1_000_000))
+            }
+        }))
+        (ink_of(row.from).group(&html! {
+            line x1=(start) y1=(line) x2=(head) y2=(line) stroke="currentColor" stroke-width="1.5" {}
+            path d={ "M" (tip) " " (line) "L" (head) " " (line - 4) "V" (line + 4) "Z" } fill="currentColor" {}
+        }))
+        (Ink::Ink.group(&html! {
+            text x=(middle) y=(line - 5) text-anchor="middle" fill="currentColor" { (row.header) }
+        }))
+        @if let Some(text) = row.text() {
+            (Ink::Payload.group(&html! {
+                text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor"
+                    font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" { (text) }
+            }))
+        }
+        @if !row.remark.is_empty() {
+            (Ink::Mark.group(&html! {
+                text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor" { "▲ " (row.remark) }
+            }))
+        }
+    }
+}
+
+fn draw_left_out(what: &str, y: i64) -> Markup {
+    let middle = i64::midpoint(LIFELINES[0], LIFELINES[1]);
+    Ink::Faint.group(&html! {
+        @for at in [y + 10, y + LEFT_OUT - 6] {
+            line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
+        }
+        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (what) " left out" }
+    })
+}

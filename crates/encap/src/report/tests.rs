@@ -1,0 +1,165 @@
+//! Reports on captures as they are, and as nobody made them.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::analyze::{Conversation, Events, Side};
+use crate::wire::tcp::Flags;
+
+const REAL: [&[u8]; 3] = [
+    include_bytes!("../../../../tests/data/captures/csv_send_macos_lo0.pcapng"),
+    include_bytes!("../../../../tests/data/captures/line_chat_macos_lo0.pcapng"),
+    include_bytes!("../../../../tests/data/captures/line_chat_npcap.pcap"),
+];
+
+fn report(file: &[u8], wanted: &Wanted) -> Result<Report, ReportError> {
+    Report::read(&mut Cursor::new(file), "a capture", wanted)
+}
+
+/// A drawing's text is as a browser reads it: each element closed by its own name.
+fn assert_well_formed(svg: &str) {
+    let mut open = Vec::new();
+    for tag in svg.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').expect("a tag ends");
+        let name = tag.split_whitespace().next().expect("a tag has a name");
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "{svg}"),
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{svg}");
+}
+
+#[test]
+fn drawings_agree_with_what_is_said_of_the_conversation() {
+    for file in REAL {
+        let n = report(file, &Wanted::default()).expect("it is a capture").findings.totals.conversations;
+        for number in 0..n {
+            let which = Which { transport: Transport::Tcp, number };
+            let wanted = Wanted { conversation: Some(which), frame: None };
+            let Report { findings, diagrams, frame, .. } = report(file, &wanted).expect("it is a capture");
+            let (chosen, diagrams) = (findings.chosen.expect("it is there"), diagrams.expect("it is drawn"));
+            assert_well_formed(&diagrams.sequence.svg(diagrams.ends).into_string());
+            assert_eq!(diagrams.sequence.left_out(), 0);
+            let over_time = diagrams.over_time.expect("it has times");
+            let directions = [&chosen.from_client, &chosen.from_server];
+            assert_eq!(over_time.round_trip.times(), directions.map(|direction| direction.round_trips));
+            assert_eq!(over_time.throughput.bytes(), directions.map(|d| d.bytes + d.bytes_again));
+            assert_well_formed(&over_time.round_trip.svg().into_string());
+            assert_well_formed(&over_time.throughput.svg().into_string());
+            for drawing in &over_time.time_sequences {
+                assert_well_formed(&drawing.svg().into_string());
+            }
+            assert!(frame.is_some_and(|frame| frame.number >= chosen.first_frame));
+        }
+    }
+}
+
+#[test]
+fn the_one_with_the_most_segments_is_drawn_unless_another_is_wanted() {
+    let chosen = |wanted| report(REAL[1], &wanted).map(|report| report.findings.chosen.map(|c| c.number));
+    assert_eq!(chosen(Wanted::default()).expect("there are some"), Some(4));
+    let which = |number| Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
+    assert_eq!(chosen(which(1)).expect("it is there"), Some(1));
+    let error = chosen(which(8)).expect_err("there are eight");
+    assert_eq!(error.to_string(), "there is no TCP conversation 8: encap analyze lists them");
+    let error = chosen(Wanted { frame: Some(85), ..Wanted::default() }).expect_err("there are 84");
+    assert_eq!(error.to_string(), "it has 84 frames: there is no frame 85");
+}
+
+/// A conversation from which all drawings are made, over so many nanoseconds.
+fn conversation(nanos: i64) -> Conversation {
+    let any = report(REAL[1], &Wanted::default()).expect("it is a capture").findings.chosen.expect("there is one");
+    let first = any.first.expect("it has a time");
+    Conversation { last: Some(crate::time::Timestamp::from_nanos(first.as_nanos() + nanos)), ..any }
+}
+
+/// A segment of 1,000 bytes, the `n`th of its side.
+fn segment(n: u64, from: Side) -> Segment<'static> {
+    let at = i64::try_from(n).expect("it is not so many") * 1_000 + 1;
+    Segment {
+        frame: n + 1,
+        nanos: n * 1_000,
+        from,
+        flags: Some(Flags::ACK | Flags::PSH),
+        seq: at,
+        ack: Some(at),
+        window_end: Some(at + 2_000),
+        len: 1_000,
+        payload: b"\x1b]0;<script>alert(1)</script>",
+        events: Events::default(),
+    }
+}
+
+#[test]
+fn what_is_drawn_is_bounded_however_much_there_was() {
+    let mut diagrams = Diagrams::new(&conversation(200_000_000));
+    for n in 0..200_000 {
+        diagrams.segment(&segment(n, if n % 2 == 0 { Side::Client } else { Side::Server }));
+    }
+    assert_eq!(diagrams.sequence.left_out(), 200_000 - (FIRST_MAX + LAST_MAX) as u64);
+    assert!(diagrams.sequence.caption().contains("199936 between them are left out"));
+    let over_time = diagrams.over_time.expect("it has times");
+    let [client, server] = over_time.time_sequences.each_ref().map(TimeSequence::svg);
+    let drawings =
+        [diagrams.sequence.svg(diagrams.ends), client, server, over_time.round_trip.svg(), over_time.throughput.svg()];
+    for drawing in drawings.map(maud::PreEscaped::into_string) {
+        assert!(drawing.len() < 256 * 1024, "{} bytes", drawing.len());
+        assert!(!drawing.contains("<script"), "{drawing}");
+        assert_well_formed(&drawing);
+    }
+}
+
+#[test]
+fn a_conversation_of_one_moment_has_no_drawings_over_time() {
+    assert!(Diagrams::new(&conversation(0)).over_time.is_none());
+    assert!(Diagrams::new(&conversation(-5)).over_time.is_none());
+    assert!(Diagrams::new(&Conversation { first: None, ..conversation(5) }).over_time.is_none());
+    let ends: SocketAddr = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().expect("an address");
+    let svg = Sequence::default().svg((ends, ends)).into_string();
+    assert_well_formed(&svg);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_is_in_a_file_nothing_panics(
+        which in 0..REAL.len(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut file = REAL[which].to_vec();
+        for (at, byte) in changes {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        if cut.index(4) == 0 {
+            file.truncate(cut.index(file.len()));
+        }
+        if let Ok(report) = report(&file, &Wanted::default()) {
+            let page = page(&report).into_string();
+            prop_assert!(page.len() < 8 * 1024 * 1024);
+        }
+    }
+
+    #[test]
+    fn whatever_the_numbers_are_they_are_drawn(
+        nanos in 0..i64::MAX,
+        segments in prop::collection::vec((any::<u64>(), any::<bool>(), any::<i32>(), any::<Option<i32>>(), any::<u32>()), 0..20),
+    ) {
+        let mut diagrams = Diagrams::new(&conversation(nanos / 2));
+        for (nanos, is_client, seq, ack, len) in segments {
+            let from = if is_client { Side::Client } else { Side::Server };
+            let (seq, ack) = (i64::from(seq), ack.map(i64::from));
+            diagrams.segment(&Segment { nanos, seq, ack, window_end: ack, len, ..segment(0, from) });
+        }
+        let Some(over_time) = diagrams.over_time else { return Ok(()) };
+        assert_well_formed(&over_time.time_sequences[0].svg().into_string());
+        assert_well_formed(&over_time.round_trip.svg().into_string());
+        assert_well_formed(&over_time.throughput.svg().into_string());
+    }
+}

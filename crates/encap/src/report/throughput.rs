@@ -1,0 +1,133 @@
+//! Throughput: how many bytes of payload went each way, stretch of time by stretch of time.
+
+use maud::{Markup, html};
+
+use super::axis::{Axis, Px, Unit, round_up};
+use super::columns::Span;
+use super::ink::ink_of;
+use super::plot::{Plot, TOP};
+use super::trail::Segment;
+use super::words::bytes_in_words;
+use crate::analyze::Side;
+
+/// Bars that there are at most, and one for what is left of the time.
+const BARS_MAX: u64 = 60;
+/// Where the server's bars begin and the client's end, in pixels from the top.
+const MIDDLE: i64 = 150;
+/// Where the plot ends.
+const BOTTOM: i64 = 266;
+
+const NANOS_A_SECOND: u128 = 1_000_000_000;
+
+/// What a plot of throughput is drawn from: a bounded number of bars.
+#[derive(Debug)]
+pub struct Throughput {
+    span: Span,
+    /// How long a bar lasts.
+    bar_nanos: u64,
+    /// Bytes in each, of the client and of the server.
+    bars: Vec<[u64; 2]>,
+    bytes: [u64; 2],
+}
+
+impl Throughput {
+    /// Of a conversation over a span of time.
+    #[must_use]
+    pub fn new(span: Span) -> Self {
+        let bar_nanos = round_up(span.nanos().div_ceil(BARS_MAX));
+        let n = usize::try_from(span.nanos() / bar_nanos + 1).unwrap_or(1);
+        Self { span, bar_nanos, bars: vec![[0; 2]; n], bytes: [0; 2] }
+    }
+
+    /// Takes the next segment or datagram.
+    pub fn segment(&mut self, segment: &Segment<'_>) {
+        let i = usize::try_from(segment.nanos.min(self.span.nanos()) / self.bar_nanos).unwrap_or_default();
+        let (side, len) = (segment.from.index(), u64::from(segment.len));
+        self.bars[i][side] += len;
+        self.bytes[side] += len;
+    }
+
+    /// Bytes of payload of the client, and of the server.
+    #[must_use]
+    pub const fn bytes(&self) -> [u64; 2] {
+        self.bytes
+    }
+
+    /// Whether there is anything to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes == [0; 2]
+    }
+
+    /// A number of bytes in one bar, as bytes a second.
+    fn rate(&self, bytes: u64) -> u64 {
+        u64::try_from(u128::from(bytes) * NANOS_A_SECOND / u128::from(self.bar_nanos)).unwrap_or(u64::MAX)
+    }
+
+    fn most(&self, side: Side) -> u64 {
+        self.rate(self.bars.iter().map(|bytes| bytes[side.index()]).max().unwrap_or_default())
+    }
+
+    /// What is seen, in a sentence or two.
+    #[must_use]
+    pub fn caption(&self) -> String {
+        let [client, server] = self.bytes.map(bytes_in_words);
+        format!(
+            "The client sends {client}, at its busiest {}; the server {server}, at its busiest {}. Each bar is {}. \
+             Payload alone is counted, each time that it was sent.",
+            Unit::Rate.say(self.most(Side::Client)),
+            Unit::Rate.say(self.most(Side::Server)),
+            Unit::Time.say(self.bar_nanos),
+        )
+    }
+
+    /// The drawing: the client's bars go up, the server's down.
+    #[must_use]
+    pub fn svg(&self) -> Markup {
+        let across = self.span.axis();
+        let most = self.most(Side::Client).max(self.most(Side::Server));
+        let up = Axis::to_round(Unit::Rate, most, (MIDDLE, TOP), 3);
+        let down = Axis::to_round(Unit::Rate, most, (MIDDLE, BOTTOM), 3);
+        let marks = [(Side::Client, &up), (Side::Server, &down)].map(|(side, axis)| {
+            let bars = self.bars.iter().map(|bytes| bytes[side.index()]).zip(0_u64..).filter(|(bytes, _)| *bytes > 0);
+            ink_of(side).group(&html! {
+                @for (bytes, i) in bars {
+                    (self.bar(side, i * self.bar_nanos, axis.place(self.rate(bytes)).0, &across))
+                }
+            })
+        });
+        let legend = [Side::Client, Side::Server].map(|side| {
+            let mark = match side {
+                Side::Client => html! { rect x="-5" y="-6" width="10" height="12" fill="currentColor" {} },
+                Side::Server => html! {
+                    rect x="-4.5" y="-5.5" width="9" height="11" fill="currentColor" fill-opacity=".25" stroke="currentColor" {}
+                },
+            };
+            let way = if side == Side::Client { "up" } else { "down" };
+            (ink_of(side).group(&mark), format!("from the {side} ({way})"))
+        });
+        let plot = Plot {
+            title: "Throughput",
+            description: &self.caption(),
+            across: (Span::NAME, &across),
+            up: &[("client", &up), ("server", &down)],
+            bottom: BOTTOM,
+            legend: &legend,
+        };
+        plot.svg(&html! { @for mark in &marks { (mark) } })
+    }
+
+    /// A bar that begins at `start` and reaches from the middle to `end`.
+    fn bar(&self, side: Side, start: u64, end: i64, across: &Axis) -> Markup {
+        let (left, right) = (across.place(start), across.place(start.saturating_add(self.bar_nanos)));
+        // A bar that is there is seen.
+        let (width, height) = (Px((right.0 - left.0 - 10).max(15)), Px((end - MIDDLE * 10).abs().max(10)));
+        let top = Px(if side == Side::Client { MIDDLE * 10 - height.0 } else { MIDDLE * 10 });
+        html! {
+            @match side {
+                Side::Client => rect x=(left) y=(top) width=(width) height=(height) fill="currentColor" {},
+                Side::Server => rect x=(left) y=(top) width=(width) height=(height) fill="currentColor" fill-opacity=".25" stroke="currentColor" {},
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The time-sequence graph of one direction: which bytes were on their way, when, and how far they were acknowledged.
+//!
+//! As Stevens drew it (TCP/IP Illustrated, volume 1) and `tcptrace` does: a bar for each segment from its first sequence
+//! number to its last, below it the acknowledgments as a staircase, above it the end of the window.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::axis::{Axis, Px, Unit};
+use super::columns::Span;
+use super::ink::{Ink, ink_of};
+use super::plot::{ACROSS, COLUMNS, Plot, TOP};
+use super::trail::Segment;
+use super::words::{bytes_in_words, count};
+use crate::analyze::Side;
+
+/// Where the plot ends, in pixels from the top.
+const BOTTOM: i64 = 300;
+
+/// What a time-sequence graph is drawn from: a bounded number of columns.
+#[derive(Debug)]
+pub struct TimeSequence {
+    from: Side,
+    span: Span,
+    columns: Vec<Column>,
+    last: u64,
+    segments: u64,
+    bytes: u64,
+    again: u64,
+}
+
+/// What happens within one column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    /// From the least number that was sent for the first time to the greatest.
+    sent: Option<(u64, u64)>,
+    /// The same of what was sent again.
+    again: Option<(u64, u64)>,
+    /// All before it is acknowledged.
+    acked: Option<u64>,
+    /// The end of the window, at the end of the column.
+    window_end: Option<u64>,
+}
+
+impl TimeSequence {
+    /// Of what one side sends, over a span of time.
+    #[must_use]
+    pub fn new(from: Side, span: Span) -> Self {
+        Self { from, span, columns: vec![Column::default(); COLUMNS], last: 0, segments: 0, bytes: 0, again: 0 }
+    }
+
+    /// Takes the next segment of either side.
+    pub fn segment(&mut self, segment: &Segment<'_>) {
+        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+        let column = &mut self.columns[self.span.column(segment.nanos)];
+        if segment.from != self.from {
+            let acked = segment.ack.map(number);
+            column.acked = column.acked.max(acked);
+            column.window_end = segment.window_end.map(number).or(column.window_end);
+            self.last = self.last.max(acked.unwrap_or_default());
+            return;
+        }
+        let (first, end) = (number(segment.seq), number(segment.end()));
+        if segment.flags.is_none() || first == end {
+            return;
+        }
+        self.segments += 1;
+        self.bytes += u64::from(segment.len);
+        self.last = self.last.max(end);
+        let range = if segment.is_again() {
+            self.again += 1;
+            &mut column.again
+        } else {
+            &mut column.sent
+        };
+        let (low, high) = range.unwrap_or((first, end));
+        *range = Some((low.min(first), high.max(end)));
+    }
+
+    /// Whether there is nothing to draw: no payload.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// What is seen, in a sentence or two.
+    #[must_use]
+    pub fn caption(&self) -> String {
+        let Self { from, segments, bytes, again, .. } = *self;
+        let mut text = format!(
+            "{} in {} of the {from} were captured over {}",
+            bytes_in_words(bytes),
+            count(segments, "segment"),
+            Unit::Time.say(self.span.nanos()),
+        );
+        match again {
+            0 => text.push_str("; nothing is sent twice"),
+            n => {
+                let _ = write!(text, "; {n} of them had been sent before (×)");
+            }
+        }
+        let _ = write!(
+            text,
+            ". Each bar reaches from its first sequence number to its last; what happens within {} is drawn as one. \
+             The staircase is how far the {} has acknowledged",
+            Unit::Time.say(self.span.column_nanos()),
+            from.other(),
+        );
+        text.push_str(match (self.has_window(), self.window_is_seen()) {
+            (false, _) => "; the end of its window is not known, as the handshake was not captured.",
+            (true, false) => "; the end of its window lies above the drawing all the time.",
+            (true, true) => "; the dotted line is the end of its window.",
+        });
+        text
+    }
+
+    fn has_window(&self) -> bool {
+        self.columns.iter().any(|column| column.window_end.is_some())
+    }
+
+    fn window_is_seen(&self) -> bool {
+        let top = self.axis().last();
+        self.columns.iter().any(|column| column.window_end.is_some_and(|end| end <= top))
+    }
+
+    fn axis(&self) -> Axis {
+        Axis::to_round(Unit::Bytes, self.last, (BOTTOM, TOP), 6)
+    }
+
+    /// The drawing.
+    #[must_use]
+    pub fn svg(&self) -> Markup {
+        let (across, up) = (self.span.axis(), self.axis());
+        let ink = ink_of(self.from);
+        let sent = ink.group(&html! { path d=(self.bars(&up)) stroke="currentColor" stroke-width="1.6" {} });
+        let acked = Ink::Ink.group(&html! {
+            path d=(self.stairs(&up, |column| column.acked)) stroke="currentColor" stroke-width="1" {}
+        });
+        let again = Ink::Mark.group(&html! { path d=(self.crosses(&up)) stroke="currentColor" stroke-width="1.6" {} });
+        let window_end = Ink::Faint.group(&html! {
+            path d=(self.stairs(&up, |column| column.window_end.filter(|end| *end <= up.last())))
+                stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3" {}
+        });
+        let mut legend = vec![
+            (
+                ink.group(&html! { path d="M0 -6V6M-3 -6H3M-3 6H3" stroke="currentColor" stroke-width="1.6" {} }),
+                "segment".to_owned(),
+            ),
+            (
+                Ink::Ink.group(&html! { path d="M-8 4H0V-4H8" stroke="currentColor" {} }),
+                format!("acknowledged by the {}", self.from.other()),
+            ),
+        ];
+        if self.again > 0 {
+            let mark = html! { path d="M-4 -4L4 4M-4 4L4 -4" stroke="currentColor" stroke-width="1.6" {} };
+            legend.push((Ink::Mark.group(&mark), "sent again".to_owned()));
+        }
+        if self.window_is_seen() {
+            let mark = html! { path d="M-8 0H8" stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3" {} };
+            legend.push((Ink::Faint.group(&mark), "end of the window".to_owned()));
+        }
+        let plot = Plot {
+            title: &format!("Time-sequence graph of what the {} sends", self.from),
+            description: &self.caption(),
+            across: (Span::NAME, &across),
+            up: &[("sequence number", &up)],
+            bottom: BOTTOM,
+            legend: &legend,
+        };
+        plot.svg(&html! { (window_end) (acked) (sent) (again) })
+    }
+
+    /// A bar in each column in which something was sent for the first time.
+    fn bars(&self, up: &Axis) -> String {
+        let mut path = String::new();
+        for (i, column) in self.columns.iter().enumerate() {
+            if let Some((low, high)) = column.sent {
+                let (x, low, high) = (Span::place(i), up.place(low), up.place(high));
+                let (left, right) = (Px(x.0 - 20), Px(x.0 + 20));
+                let _ = write!(path, "M{x} {low}V{high}M{left} {low}H{right}M{left} {high}H{right}");
+            }
+        }
+        path
+    }
+
+    /// A cross in each column in which something was sent again, with a bar as long as that.
+    fn crosses(&self, up: &Axis) -> String {
+        let mut path = String::new();
+        for (i, column) in self.columns.iter().enumerate() {
+            if let Some((low, high)) = column.again {
+                let (x, low, high) = (Span::place(i), up.place(low), up.place(high));
+                let y = i64::midpoint(low.0, high.0);
+                let (left, right, above, below) = (Px(x.0 - 40), Px(x.0 + 40), Px(y - 40), Px(y + 40));
+                let _ = write!(path, "M{x} {low}V{high}M{left} {above}L{right} {below}M{left} {below}L{right} {above}");
+            }
+        }
+        path
+    }
+
+    /// A line that goes on level until the next value.
+    fn stairs(&self, up: &Axis, value: impl Fn(&Column) -> Option<u64>) -> String {
+        let mut path = String::new();
+        for (i, column) in self.columns.iter().enumerate() {
+            if let Some(value) = value(column) {
+                let (x, y) = (Span::place(i), up.place(value));
+                let _ = if path.is_empty() { write!(path, "M{x} {y}") } else { write!(path, "H{x}V{y}") };
+            }
+        }
+        if !path.is_empty() {
+            let _ = write!(path, "H{}", ACROSS.1);
+        }
+        path
+    }
+}

@@ -1,0 +1,88 @@
+//! What happens to files: bits flip, lengths lie, pieces are lost, repeated, or come from another file.
+
+use fastrand::Rng;
+
+use super::seeds::Seed;
+
+/// The most changes to one file.
+const CHANGES_MAX: usize = 8;
+/// Lengths that readers stumble over: none, one too little, one too much, too many to add up.
+const NUMBERS: [u32; 12] = [0, 1, 3, 8, 11, 12, 28, 0xffff, 0x00ff_ffff, 0x0100_0000, 0x7fff_ffff, u32::MAX];
+/// What steers those who read text.
+const WORDS: [&str; 16] = [
+    "\"",
+    "\"\"",
+    ",",
+    ";",
+    "\n",
+    "\r\n",
+    "\r",
+    "\\r\\n",
+    "\\x",
+    "\u{feff}",
+    "\u{202e}",
+    "-1",
+    "99999999999999999999",
+    "::1",
+    "MSG ",
+    ": ",
+];
+
+/// Changes a file in one to eight ways.
+pub(crate) fn mutate(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
+    for _ in 0..rng.usize(1..=CHANGES_MAX) {
+        change(file, others, rng);
+    }
+}
+
+fn change(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
+    let at = rng.usize(..=file.len());
+    let piece = |rng: &mut Rng| at..at + rng.usize(..=64).min(file.len() - at);
+    match rng.u8(..10) {
+        0 => flip(file, at, rng),
+        1 => set(file, at, &[rng.u8(..)]),
+        // Lengths lie at multiples of four, and in either byte order.
+        2 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_le_bytes()),
+        3 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_be_bytes()),
+        // Ports, checksums and lengths of packets have two bytes.
+        4 => set(file, at / 2 * 2, &rng.u16(..).to_be_bytes()),
+        5 if rng.u8(..4) == 0 => file.truncate(at),
+        5 | 6 => drop(file.drain(piece(rng))),
+        7 => {
+            let word = rng.choice(WORDS).unwrap_or_default();
+            insert(file, at, word.as_bytes());
+        }
+        8 => {
+            let again = file[piece(rng)].repeat(rng.usize(1..=8));
+            insert(file, rng.usize(..=file.len()), &again);
+        }
+        _ => splice(file, at, &others[rng.usize(..others.len())].bytes, rng),
+    }
+}
+
+fn flip(file: &mut [u8], at: usize, rng: &mut Rng) {
+    if let Some(byte) = file.get_mut(at) {
+        *byte ^= 1 << rng.u8(..8);
+    }
+}
+
+/// Writes over what is there.
+fn set(file: &mut [u8], at: usize, bytes: &[u8]) {
+    file.iter_mut().skip(at).zip(bytes).for_each(|(byte, new)| *byte = *new);
+}
+
+fn insert(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    drop(file.splice(at..at, bytes.iter().copied()));
+}
+
+/// Puts the end of another file, or a piece of it, in the place of this one's end, or between.
+fn splice(file: &mut Vec<u8>, at: usize, other: &[u8], rng: &mut Rng) {
+    let from = rng.usize(..=other.len());
+    if rng.bool() {
+        file.truncate(at);
+        file.extend_from_slice(&other[from..]);
+    } else {
+        let to = from + rng.usize(..=256).min(other.len() - from);
+        insert(file, at, &other[from..to]);
+    }
+}

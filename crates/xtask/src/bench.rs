@@ -1,0 +1,39 @@
+//! What is promised about speed, measured side by side with what it is compared with.
+
+mod child;
+mod server;
+mod wire;
+
+/// What is measured.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum What {
+    /// Our server and its peers under the same load.
+    ///
+    /// Each server has a core to itself, and the load generator another. Prints what each does for a second of its
+    /// processor time, and writes it to report/bench.json and its pictures. Compares with nats-server, redis-server,
+    /// ngircd and mosquitto, and installs them as `cargo xtask test` does.
+    Server(server::Args),
+    /// The wire lab: building, taking apart and analysing 1,006,000 frames of 1,000 connections.
+    ///
+    /// Makes the frames in target/bench, runs each program several times in turn on one core, prints the middle of the
+    /// times with the limit that holds, and writes them to report/wire.json. Compares with tcptrace and tshark, and
+    /// installs them as `cargo xtask test` does.
+    Wire,
+    /// A server that only forwards bytes: the limit that others are held against.
+    #[command(hide = true)]
+    Relay {
+        #[arg(long)]
+        port: u16,
+    },
+}
+
+pub(crate) fn run(what: &What) -> Result<(), String> {
+    // What is run and written is named from there.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
+    match what {
+        What::Server(args) => server::run(args),
+        What::Wire => wire::run(),
+        What::Relay { port } => server::relay::serve(*port).map_err(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,119 @@
+//! `cargo xtask bench server`: our server and its peers under the same load, in one run, side by side.
+//!
+//! Each server is alone on one core and the load generator on another. What is compared is what a server does for each
+//! second of its processor time. The servers take turns, round after round, because a machine that is shared is never
+//! the same for long; a ratio is taken within a round, and the median of the rounds counts.
+
+mod calm;
+mod peers;
+mod pin;
+mod plot;
+pub(super) mod relay;
+mod results;
+mod wires;
+mod workloads;
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, thread};
+
+use self::calm::Calm;
+use self::peers::{Peer, Programs};
+use self::results::{Results, Row};
+use self::workloads::Workload;
+use crate::packages;
+
+/// How many times a measurement that was disturbed is made again.
+const AGAIN_MAX: u32 = 3;
+
+/// How the servers are compared.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many rounds; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// Measure for a fifth of the time, to see that everything runs
+    #[arg(long)]
+    quick: bool,
+    /// Only workloads whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+/// Installs and builds what is needed, then measures in a process of its own that is built for speed.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    if cfg!(debug_assertions) {
+        packages::ensure(packages::PEERS)?;
+        return again_for_release();
+    }
+    // The first thread stays where it may run anywhere, so that it is known which cores there are.
+    let args = args.clone();
+    let measured = thread::spawn(move || measure(&args)).join();
+    measured.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
+}
+
+fn again_for_release() -> Result<(), String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(&cargo)
+        .args(["build", "--quiet", "--release", "--package", "switchboard-server", "--package", "xtask"])
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("cargo build --release failed".to_owned());
+    }
+    let measured = Command::new(cargo)
+        .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
+        .args(env::args_os().skip(1))
+        .status();
+    match measured {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("see above".to_owned()),
+    }
+}
+
+fn measure(args: &Args) -> Result<(), String> {
+    pin::to_generator_core()?;
+    let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let programs = Programs { switchboard: xtask.with_file_name("switchboard-server"), xtask };
+    let mut results = Results::new(&programs, args.rounds);
+    let mut calm = Calm::new(&programs)?;
+    for round in 1..=args.rounds {
+        for workload in workloads::all(args.quick) {
+            if args.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
+                continue;
+            }
+            for peer in Peer::ALL.into_iter().filter(|peer| workload.is_for(*peer)) {
+                eprintln!("round {round} of {}: {}, {}", args.rounds, workload.name, peer.name());
+                results.add(one(&workload, peer, &programs, &mut calm, round)?);
+            }
+        }
+    }
+    let report = Path::new("report");
+    fs::create_dir_all(report).map_err(|error| format!("cannot make {}: {error}", report.display()))?;
+    let summary = results.summary();
+    print!("{summary}");
+    if args.only.is_none() && !args.quick {
+        let write = |name: &str, text: &str| {
+            fs::write(report.join(name), text).map_err(|error| format!("cannot write report/{name}: {error}"))
+        };
+        write("bench.json", &results.to_json(&summary)?)?;
+        write("bench.svg", &plot::ratios(&results))?;
+        write("bench-curve.svg", &plot::curve(&results))?;
+    }
+    if summary.all_hold() { Ok(()) } else { Err("not all of it holds: see above".to_owned()) }
+}
+
+/// One measurement: made again where the machine was disturbed during it.
+fn one(workload: &Workload, peer: Peer, programs: &Programs, calm: &mut Calm, round: usize) -> Result<Row, String> {
+    let mut attempt = 0;
+    loop {
+        let server = peer.start(programs, workload.sessions())?;
+        let report =
+            workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
+        drop(server);
+        let is_calm = calm.look()?;
+        attempt += 1;
+        if is_calm || attempt > AGAIN_MAX {
+            return Ok(Row { round, workload: workload.name, peer, is_calm, report });
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The servers that are compared, each as its makers would run it for this, alone on one core.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::pin;
+
+/// How often, and how many times, a server is asked whether it listens.
+const TRY_EVERY: Duration = Duration::from_millis(20);
+const TRIES: u32 = 250;
+
+/// A server that is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Peer {
+    Switchboard,
+    Relay,
+    Nats,
+    NatsVerbose,
+    Redis,
+    Ngircd,
+    Mosquitto,
+}
+
+impl Peer {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Switchboard, Self::Relay, Self::Nats, Self::NatsVerbose, Self::Redis, Self::Ngircd, Self::Mosquitto];
+
+    /// What it is called in the results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Switchboard => "switchboard",
+            Self::Relay => "relay",
+            Self::Nats => "nats-server",
+            Self::NatsVerbose => "nats-server, verbose",
+            Self::Redis => "redis-server",
+            Self::Ngircd => "ngircd",
+            Self::Mosquitto => "mosquitto",
+        }
+    }
+
+    /// Whether it is somebody else's server of messages; the relay is none, it is the limit.
+    pub(super) fn is_rival(self) -> bool {
+        !matches!(self, Self::Switchboard | Self::Relay)
+    }
+
+    /// Whether it tells the sender that a message was taken.
+    pub(super) fn acknowledges(self) -> bool {
+        matches!(self, Self::Switchboard | Self::NatsVerbose | Self::Redis)
+    }
+
+    /// The longest message that one line of its protocol takes, in bytes: IRC has lines of 512 (RFC 2812 §2.3).
+    pub(super) fn size_max(self) -> usize {
+        if self == Self::Ngircd { 400 } else { usize::MAX }
+    }
+
+    /// What it says of its version.
+    pub(super) fn version(self, programs: &Programs) -> Option<String> {
+        let mut command = match self {
+            Self::Switchboard => Command::new(&programs.switchboard),
+            Self::Nats => Command::new("nats-server"),
+            Self::Redis => Command::new("redis-server"),
+            Self::Ngircd => Command::new("ngircd"),
+            Self::Mosquitto => {
+                let mut command = Command::new("mosquitto");
+                command.arg("-h");
+                command
+            }
+            Self::Relay | Self::NatsVerbose => return None,
+        };
+        if self != Self::Mosquitto {
+            command.arg("--version");
+        }
+        let output = command.output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
+    }
+
+    /// Starts it on a free port of this machine, on the server's core, and waits until it listens.
+    pub(super) fn start(self, programs: &Programs, sessions: usize) -> Result<Server, String> {
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        let folder = tempfile::tempdir().map_err(|error| format!("no folder for {}: {error}", self.name()))?;
+        let mut command = self.command(programs, port, sessions, folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A child runs where its parent did.
+        pin::to_server_core()?;
+        let child = command.spawn();
+        pin::to_generator_core()?;
+        let child = child.map_err(|error| format!("cannot start {}: {error}", self.name()))?;
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut server = Server { child, addr, _folder: folder };
+        for _ in 0..TRIES {
+            if TcpStream::connect(addr).is_ok() {
+                return Ok(server);
+            }
+            if let Ok(Some(status)) = server.child.try_wait() {
+                return Err(format!("{} ended before it listened: {status}", self.name()));
+            }
+            thread::sleep(TRY_EVERY);
+        }
+        Err(format!("{} does not listen on {addr}", self.name()))
+    }
+
+    fn command(self, programs: &Programs, port: u16, sessions: usize, folder: &Path) -> Command {
+        let of = |program: &str| Command::new(program);
+        let port = port.to_string();
+        match self {
+            Self::Switchboard => {
+                let mut command = Command::new(&programs.switchboard);
+                command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
+                command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
+                // It asks for as much where there may be many sessions: all their names are one line.
+                command.args(["--outbox-bytes", "8388608"]);
+                command
+            }
+            Self::Relay => {
+                let mut command = Command::new(&programs.xtask);
+                command.args(["bench", "relay", "--port", &port]);
+                command
+            }
+            Self::Nats | Self::NatsVerbose => {
+                let mut command = of("nats-server");
+                command.args(["--addr", "127.0.0.1", "--port", &port, "--log"]).arg(folder.join("log"));
+                command
+            }
+            Self::Redis => {
+                let mut command = of("redis-server");
+                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+                command.args(["--maxclients", "19000", "--client-output-buffer-limit", "pubsub 0 0 0", "--dir"]);
+                command.arg(folder);
+                command
+            }
+            Self::Ngircd => {
+                let mut command = of("ngircd");
+                command.arg("--nodaemon").arg("--config").arg(written(folder, &ngircd_config(&port)));
+                command
+            }
+            Self::Mosquitto => {
+                let config = format!(
+                    "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n\
+                     persistence false\nlog_type error\n"
+                );
+                let mut command = of("mosquitto");
+                command.arg("-c").arg(written(folder, &config));
+                command
+            }
+        }
+    }
+}
+
+/// No limits, no look-ups, and no penalties for who is fast.
+fn ngircd_config(port: &str) -> String {
+    format!(
+        "[Global]\nName = bench.invalid\nInfo = bench\nAdminInfo1 = bench\nAdminInfo2 = bench\n\
+         AdminEMail = bench@bench.invalid\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = bench\n\
+         [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxNickLength = 31\nMaxPenaltyTime = 0\n\
+         [Options]\nDNS = no\nIdent = no\nPAM = no\n"
+    )
+}
+
+/// Writes a configuration, and tells where; a server that cannot read it says so.
+fn written(folder: &Path, config: &str) -> PathBuf {
+    let path = folder.join("config");
+    let _ = fs::write(&path, config);
+    path
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Where our own programs are, built for release.
+#[derive(Debug)]
+pub(super) struct Programs {
+    pub(super) switchboard: PathBuf,
+    pub(super) xtask: PathBuf,
+}
+
+/// A server that runs, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    pub(super) addr: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,149 @@
+//! The results as pictures that need nothing else.
+
+use std::fmt::Write as _;
+
+use super::peers::Peer;
+use super::results::Results;
+
+const WIDTH: f64 = 760.0;
+const LEFT: f64 = 210.0;
+const RIGHT: f64 = 90.0;
+const BAR: f64 = 13.0;
+
+/// Colours that are told apart in print, in the dark and by those who do not see red and green (Okabe and Ito).
+fn colour(peer: Peer) -> &'static str {
+    match peer {
+        Peer::Switchboard => "#0072b2",
+        Peer::Relay => "#999999",
+        Peer::Nats => "#e69f00",
+        Peer::NatsVerbose => "#f0c766",
+        Peer::Redis => "#d55e00",
+        Peer::Ngircd => "#009e73",
+        Peer::Mosquitto => "#cc79a7",
+    }
+}
+
+/// Messages for each second of the server's processor time, by workload and server, on a scale of powers of ten.
+pub(super) fn ratios(results: &Results) -> String {
+    let workloads: Vec<_> = results.workloads().into_iter().filter(|name| name.contains("window")).collect();
+    let (low, high) = (4.0, 8.0);
+    let x = |figure: f64| LEFT + (figure.log10().clamp(low, high) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
+    let mut body = String::new();
+    let mut y = 50.0;
+    let top = y;
+    for workload in workloads {
+        let _ = write!(body, "<text x=\"8\" y=\"{}\" font-weight=\"bold\">{workload}</text>", y + BAR - 2.0);
+        y += BAR + 5.0;
+        for peer in Peer::ALL {
+            let Some(figure) = results.median_of(workload, peer) else { continue };
+            let _ = write!(
+                body,
+                "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
+                 <rect x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{}\"/>\
+                 <text x=\"{:.1}\" y=\"{}\">{}</text>",
+                LEFT - 6.0,
+                y + BAR - 3.0,
+                peer.name(),
+                x(figure) - LEFT,
+                BAR - 2.0,
+                colour(peer),
+                x(figure) + 5.0,
+                y + BAR - 3.0,
+                short(figure),
+            );
+            y += BAR;
+        }
+        y += 9.0;
+    }
+    let mut grid = String::new();
+    for power in [1e4, 1e5, 1e6, 1e7, 1e8] {
+        let _ = write!(
+            grid,
+            "<line x1=\"{0:.1}\" y1=\"{top}\" x2=\"{0:.1}\" y2=\"{y}\" class=\"grid\"/>\
+             <text x=\"{0:.1}\" y=\"{1}\" text-anchor=\"middle\">{2}</text>",
+            x(power),
+            top - 6.0,
+            short(power),
+        );
+    }
+    page("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
+}
+
+/// The server's processor time for each message, from one pair to thousands.
+pub(super) fn curve(results: &Results) -> String {
+    let pairs = |name: &str| name.strip_prefix("curve, ").and_then(|pairs| pairs.parse::<f64>().ok());
+    let of = |peer| -> Vec<(f64, f64)> {
+        let workloads = results.workloads();
+        let points = workloads.iter().filter_map(|name| Some((pairs(name)?, 1e9 / results.median_of(name, peer)?)));
+        points.collect()
+    };
+    let curves = [Peer::Switchboard, Peer::Relay].map(|peer| (peer, of(peer)));
+    let highest = curves.iter().flat_map(|(_, points)| points).map(|point| point.1).fold(1.0, f64::max);
+    let (top, bottom) = (60.0, 330.0);
+    let left = 70.0;
+    let x = |pairs: f64| left + pairs.log10() / 4.0 * (WIDTH - left - RIGHT);
+    let y = |nanos: f64| bottom - nanos / highest * (bottom - top);
+    let mut body = String::new();
+    for power in [1.0, 10.0, 100.0, 1_000.0, 10_000.0] {
+        let _ = write!(
+            body,
+            "<line x1=\"{0:.1}\" y1=\"{top}\" x2=\"{0:.1}\" y2=\"{bottom}\" class=\"grid\"/>\
+             <text x=\"{0:.1}\" y=\"{1}\" text-anchor=\"middle\">{power}</text>",
+            x(power),
+            bottom + 16.0,
+        );
+    }
+    let step = 10_f64.powf(highest.log10().floor());
+    let mut mark = 0.0;
+    while mark <= highest {
+        let _ = write!(
+            body,
+            "<line x1=\"{left}\" y1=\"{0:.1}\" x2=\"{1}\" y2=\"{0:.1}\" class=\"grid\"/>\
+             <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{mark}</text>",
+            y(mark),
+            WIDTH - RIGHT,
+            left - 6.0,
+            y(mark) + 4.0,
+        );
+        mark += step;
+    }
+    for (peer, points) in &curves {
+        let line: Vec<_> = points.iter().map(|(pairs, nanos)| format!("{:.1},{:.1}", x(*pairs), y(*nanos))).collect();
+        let _ = write!(
+            body,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>",
+            line.join(" "),
+            colour(*peer),
+        );
+        if let Some((pairs, nanos)) = points.last() {
+            let _ =
+                write!(body, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(*pairs) + 5.0, y(*nanos) + 4.0, peer.name());
+        }
+    }
+    let _ = write!(
+        body,
+        "<text x=\"{left}\" y=\"{}\">nanoseconds</text><text x=\"{}\" y=\"{}\" text-anchor=\"middle\">pairs, each with \
+         four messages under way</text>",
+        top - 10.0,
+        (left + WIDTH - RIGHT) / 2.0,
+        bottom + 34.0,
+    );
+    page("The server's processor time for each message", bottom + 46.0, &body)
+}
+
+fn page(title: &str, height: f64, body: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\">\
+         <title>{title}</title><style>text{{font:11px system-ui,sans-serif;fill:#333}}.grid{{stroke:#999;stroke-opacity:.35}}\
+         svg{{background:#fff}}@media(prefers-color-scheme:dark){{svg{{background:#111}}text{{fill:#ddd}}}}</style>\
+         <text x=\"8\" y=\"20\" style=\"font-size:15px;font-weight:bold\">{title}</text>{body}</svg>\n"
+    )
+}
+
+fn short(figure: f64) -> String {
+    match figure {
+        1e6.. => format!("{:.*} M", usize::from(figure < 1e7), figure / 1e6),
+        1e3.. => format!("{:.0} k", figure / 1e3),
+        _ => format!("{figure:.0}"),
+    }
+}

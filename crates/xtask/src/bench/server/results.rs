@@ -1,0 +1,297 @@
+//! What was measured, what it comes to, and whether it is what we say of ourselves.
+
+use std::fmt;
+use std::fs;
+
+use serde::Serialize;
+use switchboard_bench::{Faults, Findings, Report};
+
+use super::peers::{Peer, Programs};
+
+/// One measurement.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) round: usize,
+    pub(super) workload: &'static str,
+    pub(super) peer: Peer,
+    /// Whether the machine was calm before and after it.
+    pub(super) is_calm: bool,
+    pub(super) report: Report,
+}
+
+impl Row {
+    /// The figure that is compared: messages or sessions for each second of the server's processor time, bytes for each
+    /// idle session, or microseconds that the 99th percentile moved.
+    pub(super) fn figure(&self) -> Option<f64> {
+        match &self.report.findings {
+            Findings::Talk { measured } => measured.delivered_per_server_cpu_second,
+            Findings::Idle { idle } => idle.bytes_per_session,
+            Findings::Churn { churn } => churn.sessions_per_server_cpu_second,
+            Findings::Isolation { isolation } => isolation.p99_moved_us,
+        }
+    }
+}
+
+/// Something that we say of our server, and that a run holds or refutes.
+struct Claim {
+    workload: &'static str,
+    against: Against,
+    bound: Bound,
+}
+
+/// What our figure is divided by.
+#[derive(Clone, Copy, Debug)]
+enum Against {
+    BestPeer,
+    /// Of those that tell a sender that its message was taken, as ours does.
+    BestAcknowledgingPeer,
+    Relay,
+    /// Nothing: the figure itself counts.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    AtLeast(f64),
+    Below(f64),
+}
+
+const fn claim(workload: &'static str, against: Against, bound: Bound) -> Claim {
+    Claim { workload, against, bound }
+}
+
+const CLAIMS: &[Claim] = &[
+    claim("1 pair, window 1", Against::BestAcknowledgingPeer, Bound::AtLeast(1.0)),
+    claim("1 pair, window 256", Against::BestPeer, Bound::AtLeast(2.0)),
+    claim("50 pairs, window 64", Against::BestPeer, Bound::AtLeast(2.0)),
+    claim("500 pairs, window 16", Against::BestPeer, Bound::AtLeast(2.0)),
+    claim("2000 pairs, window 4", Against::BestPeer, Bound::AtLeast(1.3)),
+    claim("50 pairs, window 64, 1024 bytes", Against::BestPeer, Bound::AtLeast(1.5)),
+    claim("50 pairs, window 64", Against::Relay, Bound::AtLeast(0.45)),
+    claim("500 pairs, window 16", Against::Relay, Bound::AtLeast(0.45)),
+    claim("2000 pairs, window 4", Against::Relay, Bound::AtLeast(0.45)),
+    claim("idle", Against::BestPeer, Bound::Below(1.0)),
+    claim("churn", Against::BestPeer, Bound::AtLeast(1.0)),
+    claim("isolation", Against::Nothing, Bound::Below(1000.0)),
+];
+
+/// All that was measured.
+#[derive(Debug)]
+pub(super) struct Results {
+    rounds: usize,
+    rows: Vec<Row>,
+    machine: Machine,
+    versions: Vec<(&'static str, String)>,
+}
+
+/// Where it was measured.
+#[derive(Debug, Serialize)]
+struct Machine {
+    processor: String,
+    cores: usize,
+    kernel: String,
+}
+
+impl Machine {
+    fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let cpuinfo = read("/proc/cpuinfo");
+        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Self {
+            processor: model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned()),
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}
+
+impl Results {
+    pub(super) fn new(programs: &Programs, rounds: usize) -> Self {
+        let versions = Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.version(programs)?))).collect();
+        Self { rounds, rows: Vec::new(), machine: Machine::this(), versions }
+    }
+
+    pub(super) fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// The figures of `peer` at `workload`, by round.
+    fn figures(&self, workload: &str, peer: Peer) -> impl Iterator<Item = (usize, f64)> {
+        let rows = self.rows.iter().filter(move |row| row.workload == workload && row.peer == peer);
+        rows.filter_map(|row| Some((row.round, row.figure()?)))
+    }
+
+    /// The median of the rounds.
+    pub(super) fn median_of(&self, workload: &str, peer: Peer) -> Option<f64> {
+        median(self.figures(workload, peer).map(|(_, figure)| figure).collect())
+    }
+
+    /// The names of what was measured, in order, each once.
+    pub(super) fn workloads(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for row in &self.rows {
+            if !names.contains(&row.workload) {
+                names.push(row.workload);
+            }
+        }
+        names
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let table = self
+            .workloads()
+            .into_iter()
+            .map(|workload| {
+                let figures =
+                    Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), self.median_of(workload, peer)?)));
+                Line { workload, medians: figures.collect() }
+            })
+            .collect();
+        let mut faults = Faults::default();
+        for row in &self.rows {
+            faults += row.report.faults;
+        }
+        let disturbed = self.rows.iter().filter(|row| !row.is_calm).count();
+        let held = CLAIMS.iter().filter_map(|claim| self.hold(claim)).collect();
+        Summary { table, held, faults, measurements: self.rows.len(), disturbed }
+    }
+
+    /// Whether a claim holds, if what it is of was measured.
+    fn hold(&self, claim: &Claim) -> Option<Held> {
+        let is_against = |peer: Peer| match claim.against {
+            Against::BestPeer => peer.is_rival(),
+            Against::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
+            Against::Relay => peer == Peer::Relay,
+            Against::Nothing => false,
+        };
+        let others: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_against(peer)).collect();
+        let less_is_best = matches!(claim.bound, Bound::Below(_));
+        let of_round = |(round, ours): (usize, f64)| {
+            let figures = others.iter().flat_map(|&peer| self.figures(claim.workload, peer));
+            let figures = figures.filter(|(of, _)| *of == round).map(|(_, figure)| figure);
+            let best = if less_is_best { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
+            match claim.against {
+                Against::Nothing => Some(ours),
+                _ => best.map(|best| ours / best),
+            }
+        };
+        let value = median(self.figures(claim.workload, Peer::Switchboard).filter_map(of_round).collect())?;
+        let (bound, holds) = match claim.bound {
+            Bound::AtLeast(bound) => (bound, value >= bound),
+            Bound::Below(bound) => (bound, value < bound),
+        };
+        let against = match claim.against {
+            Against::BestPeer => "the best peer",
+            Against::BestAcknowledgingPeer => "the best peer that acknowledges",
+            Against::Relay => "the relay",
+            Against::Nothing => "nothing: microseconds that p99 moved",
+        };
+        let rule = if less_is_best { "below" } else { "at least" };
+        Some(Held { workload: claim.workload, against, value, rule, bound, holds })
+    }
+
+    pub(super) fn to_json(&self, summary: &Summary) -> Result<String, String> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            machine: &'a Machine,
+            versions: std::collections::BTreeMap<&'a str, &'a str>,
+            rounds: usize,
+            summary: &'a Summary,
+            measurements: Vec<JsonRow<'a>>,
+        }
+        #[derive(Serialize)]
+        struct JsonRow<'a> {
+            round: usize,
+            workload: &'a str,
+            server: &'a str,
+            machine_was_calm: bool,
+            #[serde(flatten)]
+            report: JsonReport<'a>,
+        }
+        #[derive(Serialize)]
+        struct JsonReport<'a> {
+            report: &'a Report,
+        }
+        let measurements = self.rows.iter().map(|row| JsonRow {
+            round: row.round,
+            workload: row.workload,
+            server: row.peer.name(),
+            machine_was_calm: row.is_calm,
+            report: JsonReport { report: &row.report },
+        });
+        let json = Json {
+            machine: &self.machine,
+            versions: self.versions.iter().map(|(name, version)| (*name, version.as_str())).collect(),
+            rounds: self.rounds,
+            summary,
+            measurements: measurements.collect(),
+        };
+        serde_json::to_string_pretty(&json).map(|json| json + "\n").map_err(|error| error.to_string())
+    }
+}
+
+/// What it comes to.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    table: Vec<Line>,
+    held: Vec<Held>,
+    /// Of all measurements together.
+    faults: Faults,
+    measurements: usize,
+    /// How many of them were taken although the machine was disturbed each time.
+    disturbed: usize,
+}
+
+/// The medians of one workload.
+#[derive(Debug, Serialize)]
+struct Line {
+    workload: &'static str,
+    medians: std::collections::BTreeMap<&'static str, f64>,
+}
+
+/// A claim, and what was found.
+#[derive(Debug, Serialize)]
+struct Held {
+    workload: &'static str,
+    against: &'static str,
+    value: f64,
+    rule: &'static str,
+    bound: f64,
+    holds: bool,
+}
+
+impl Summary {
+    pub(super) fn all_hold(&self) -> bool {
+        !self.faults.any() && self.held.iter().all(|held| held.holds)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Line { workload, medians } in &self.table {
+            writeln!(f, "{workload}")?;
+            for peer in Peer::ALL {
+                if let Some(figure) = medians.get(peer.name()) {
+                    writeln!(f, "  {:<22} {figure:>14.0}", peer.name())?;
+                }
+            }
+        }
+        writeln!(f)?;
+        for Held { workload, against, value, rule, bound, holds } in &self.held {
+            let holds = if *holds { "holds" } else { "DOES NOT HOLD" };
+            writeln!(f, "{workload:<32} {value:>8.2} against {against} ({rule} {bound}): {holds}")?;
+        }
+        let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = self.faults;
+        writeln!(
+            f,
+            "lost {lost}, reordered {reordered}, duplicated {duplicated}, corrupt {corrupt}, \
+             acknowledged wrongly {unacknowledged}, in {} measurements, {} of them disturbed",
+            self.measurements, self.disturbed
+        )
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> Option<f64> {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied()
+}

@@ -1,0 +1,129 @@
+//! How the peers are spoken to: only what a message between two sessions needs.
+
+mod irc;
+mod mqtt;
+mod nats;
+mod redis;
+mod relay;
+
+pub(super) use irc::Irc;
+pub(super) use mqtt::Mqtt;
+pub(super) use nats::Nats;
+pub(super) use redis::Redis;
+pub(super) use relay::Relay;
+
+use memchr::memchr;
+
+/// Takes a line off the front of `unread`, without its CRLF or LF.
+fn line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let end = memchr(b'\n', unread)?;
+    let line = &unread[..end];
+    *unread = &unread[end + 1..];
+    Some(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// The number that `digits` are, if they are nothing else.
+fn number(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Takes `len` bytes and the CRLF after them off the front of `unread`.
+fn block<'a>(unread: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (block, rest) = unread.split_at_checked(len)?;
+    *unread = rest.get(2..)?;
+    Some(block)
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends `number` in decimal, without allocating.
+fn put_number(out: &mut Vec<u8>, number: usize) {
+    if number >= 10 {
+        put_number(out, number / 10);
+    }
+    out.push(b"0123456789"[number % 10]);
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_bench::Wire;
+    use switchboard_bench::wire::Heard;
+
+    use super::*;
+
+    fn check<W: Wire>(wire: &W, cases: &[(&[u8], Option<Heard<'_>>, &[u8])]) {
+        for (given, expected, left) in cases {
+            let mut unread = *given;
+            let heard = wire.decode(&mut unread, &mut Vec::new());
+            assert_eq!(heard, *expected, "{}: given {}", wire.name(), given.escape_ascii());
+            assert_eq!(unread, *left, "{}: left of {}", wire.name(), given.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn frames_are_told_apart_and_taken_whole() {
+        check(
+            &Nats { verbose: true },
+            &[
+                (b"MSG b 1 3\r\nabc\r\n+OK", Some(Heard::Message(b"abc")), b"+OK"),
+                (b"MSG b 1 3\r\nabc\r", None, b"MSG b 1 3\r\nabc\r"),
+                (b"MSG b 1", None, b"MSG b 1"),
+                (b"+OK\r\n", Some(Heard::Acknowledged), b""),
+                (b"PONG\r\n", Some(Heard::Ready), b""),
+                (b"INFO {}\r\n", Some(Heard::Other), b""),
+                (b"-ERR 'no'\r\n", Some(Heard::Refused(b"-ERR 'no'")), b""),
+            ],
+        );
+        check(
+            &Redis,
+            &[
+                (b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nabc\r\n:1", Some(Heard::Message(b"abc")), b":1"),
+                (b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nab", None, b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nab"),
+                (b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n", Some(Heard::Ready), b""),
+                (b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", Some(Heard::Ready), b""),
+                (b":1\r\n", Some(Heard::Acknowledged), b""),
+                (b":0\r\n", Some(Heard::Refused(b":0")), b""),
+                (b"+PONG\r\n", Some(Heard::Ready), b""),
+                (b"-ERR no\r\n", Some(Heard::Refused(b"-ERR no")), b""),
+            ],
+        );
+        check(
+            &Irc,
+            &[
+                (b":a!~a@h PRIVMSG b :x y\r\n:", Some(Heard::Message(b"x y")), b":"),
+                (b":a!~a@h PRIVMSG b :x", None, b":a!~a@h PRIVMSG b :x"),
+                (b":s 001 a :Welcome\r\n", Some(Heard::Other), b""),
+                (b":s 422 a :no MOTD\r\n", Some(Heard::Ready), b""),
+                (b":s PONG s :x\r\n", Some(Heard::Ready), b""),
+                (b":s 433 * a :taken\r\n", Some(Heard::Refused(b":s 433 * a :taken")), b""),
+                (b"ERROR :no\r\n", Some(Heard::Refused(b"ERROR :no")), b""),
+            ],
+        );
+        check(
+            &Mqtt,
+            &[
+                (b"\x30\x06\x00\x01babc\x20", Some(Heard::Message(b"abc")), b" "),
+                (b"\x30\x06\x00\x01bab", None, b"\x30\x06\x00\x01bab"),
+                (b"\x20\x02\x00\x00", Some(Heard::Ready), b""),
+                (b"\x20\x02\x00\x05", Some(Heard::Refused(b"\x20\x02\x00\x05")), b""),
+                (b"\x90\x03\x00\x01\x00", Some(Heard::Ready), b""),
+                (b"\xd0\x00", Some(Heard::Ready), b""),
+                (b"\x30\x80", None, b"\x30\x80"),
+            ],
+        );
+        check(&Relay, &[(b"ok\nabc\n", Some(Heard::Ready), b"abc\n"), (b"abc\n", Some(Heard::Message(b"abc")), b"")]);
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        for given in [0, 7, 10, 64, 1024, usize::MAX] {
+            let mut out = Vec::new();
+            put_number(&mut out, given);
+            assert_eq!(out, given.to_string().as_bytes());
+        }
+    }
+}

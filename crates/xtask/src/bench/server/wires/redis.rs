@@ -1,0 +1,82 @@
+//! Redis publish and subscribe, in RESP version 2 (redis.io, "Redis serialization protocol specification").
+
+use switchboard_bench::Wire;
+use switchboard_bench::wire::{Heard, Seat};
+
+use super::{block, line, number, put, put_number};
+
+/// A session's name is its channel. Whoever listens to one may not speak, so only one of a pair does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Redis;
+
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+impl Wire for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn acknowledges(&self) -> bool {
+        true
+    }
+
+    fn open(&self, seat: &Seat, out: &mut Vec<u8>) -> u32 {
+        if seat.speaks {
+            put(out, &[PING]);
+        } else {
+            put(out, &[b"*2\r\n$9\r\nSUBSCRIBE\r\n"]);
+            bulk(out, seat.name.as_bytes());
+        }
+        1
+    }
+
+    fn ask(&self, _seat: &Seat, out: &mut Vec<u8>) -> u32 {
+        put(out, &[PING]);
+        1
+    }
+
+    fn encode(&self, seat: &Seat, payload: &[u8], out: &mut Vec<u8>) {
+        put(out, &[b"*3\r\n$7\r\nPUBLISH\r\n"]);
+        bulk(out, seat.peer.as_bytes());
+        bulk(out, payload);
+    }
+
+    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<Heard<'a>> {
+        let mut rest = *unread;
+        let said = line(&mut rest)?;
+        let heard = match said {
+            // How many subscribers got it: one has to.
+            b":1" => Heard::Acknowledged,
+            b"*3" => {
+                let kind = take_bulk(&mut rest)?;
+                let _channel = take_bulk(&mut rest)?;
+                if kind == b"message" {
+                    Heard::Message(take_bulk(&mut rest)?)
+                } else {
+                    line(&mut rest)?;
+                    Heard::Ready
+                }
+            }
+            b"*2" => {
+                take_bulk(&mut rest)?;
+                take_bulk(&mut rest)?;
+                Heard::Ready
+            }
+            b"+PONG" => Heard::Ready,
+            _ => Heard::Refused(said),
+        };
+        *unread = rest;
+        Some(heard)
+    }
+}
+
+fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'$');
+    put_number(out, bytes.len());
+    put(out, &[b"\r\n", bytes, b"\r\n"]);
+}
+
+fn take_bulk<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = number(line(unread)?.strip_prefix(b"$")?)?;
+    block(unread, len)
+}

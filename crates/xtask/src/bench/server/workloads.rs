@@ -1,0 +1,131 @@
+//! What each server has to do.
+
+use std::time::Duration;
+
+use switchboard_bench::wire::Commands;
+use switchboard_bench::{Churn, Error, Idle, Isolation, Pairs, Report, Talkers, Target, Timing, Wire};
+
+use super::peers::{Peer, Server};
+use super::wires::{Irc, Mqtt, Nats, Redis, Relay};
+
+/// How long nothing may come before a measurement is given up.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Idle sessions: as many as one process may open files for, with some to spare.
+const IDLE: usize = 9000;
+
+/// A load with a name.
+#[derive(Clone, Debug)]
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) load: Load,
+}
+
+/// What is done, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Load {
+    /// Pairs talk, each with so many messages under way: for the peers too.
+    Pairs {
+        pairs: usize,
+        window: u64,
+        size: usize,
+        timing: Timing,
+    },
+    /// The same, for our server and the relay alone: how the cost of a message grows with the pairs.
+    Curve {
+        pairs: usize,
+        timing: Timing,
+    },
+    Idle {
+        sessions: usize,
+    },
+    Churn {
+        timing: Timing,
+    },
+    /// For our server alone.
+    Isolation {
+        timing: Timing,
+    },
+}
+
+/// All of them, in order.
+pub(super) fn all(quick: bool) -> Vec<Workload> {
+    let part = if quick { 5 } else { 1 };
+    let timing =
+        |millis: u64| Timing { warm_up: Duration::from_millis(300 / part), time: Duration::from_millis(millis / part) };
+    let pairs =
+        |name, pairs, window, size| Workload { name, load: Load::Pairs { pairs, window, size, timing: timing(1500) } };
+    let curve = |name, pairs| Workload { name, load: Load::Curve { pairs, timing: timing(1000) } };
+    vec![
+        pairs("1 pair, window 1", 1, 1, 64),
+        pairs("1 pair, window 256", 1, 256, 64),
+        pairs("50 pairs, window 64", 50, 64, 64),
+        pairs("500 pairs, window 16", 500, 16, 64),
+        pairs("2000 pairs, window 4", 2000, 4, 64),
+        pairs("50 pairs, window 64, 1024 bytes", 50, 64, 1024),
+        Workload { name: "idle", load: Load::Idle { sessions: IDLE } },
+        Workload { name: "churn", load: Load::Churn { timing: timing(1500) } },
+        Workload { name: "isolation", load: Load::Isolation { timing: timing(3000) } },
+        curve("curve, 1", 1),
+        curve("curve, 10", 10),
+        curve("curve, 100", 100),
+        curve("curve, 500", 500),
+        curve("curve, 1000", 1000),
+        curve("curve, 2000", 2000),
+        curve("curve, 4000", 4000),
+        curve("curve, 8000", 8000),
+    ]
+}
+
+impl Workload {
+    /// Whether this is measured of `peer`.
+    pub(super) fn is_for(&self, peer: Peer) -> bool {
+        match self.load {
+            Load::Pairs { size, .. } => size <= peer.size_max(),
+            Load::Idle { .. } | Load::Churn { .. } => peer != Peer::NatsVerbose,
+            Load::Curve { .. } => matches!(peer, Peer::Switchboard | Peer::Relay),
+            Load::Isolation { .. } => peer == Peer::Switchboard,
+        }
+    }
+
+    /// How many sessions there are at a time.
+    pub(super) fn sessions(&self) -> usize {
+        match self.load {
+            Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } => 2 * pairs + 10,
+            Load::Idle { sessions } => sessions + 1000,
+            Load::Churn { .. } | Load::Isolation { .. } => 1000,
+        }
+    }
+
+    /// Does it to `server`.
+    pub(super) fn run(&self, peer: Peer, server: &Server) -> Result<Report, Error> {
+        let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
+        match peer {
+            Peer::Switchboard => self.run_over(&Commands, &target),
+            Peer::Relay => self.run_over(&Relay, &target),
+            Peer::Nats => self.run_over(&Nats { verbose: false }, &target),
+            Peer::NatsVerbose => self.run_over(&Nats { verbose: true }, &target),
+            Peer::Redis => self.run_over(&Redis, &target),
+            Peer::Ngircd => self.run_over(&Irc, &target),
+            Peer::Mosquitto => self.run_over(&Mqtt, &target),
+        }
+    }
+
+    fn run_over<W: Wire>(&self, wire: &W, target: &Target) -> Result<Report, Error> {
+        let talkers = |pairs, size| Talkers { pairs, sizes: vec![size], both_ways: false };
+        let quiet = &mut |_| {};
+        match self.load {
+            Load::Pairs { pairs, window, size, timing } => {
+                Pairs { talkers: talkers(pairs, size), window, timing }.run(wire, target, quiet)
+            }
+            Load::Curve { pairs, timing } => {
+                Pairs { talkers: talkers(pairs, 64), window: 4, timing }.run(wire, target, quiet)
+            }
+            Load::Idle { sessions } => Idle { sessions, time: Duration::from_secs(1) }.run(wire, target, quiet),
+            Load::Churn { timing } => Churn { at_once: 32, timing }.run(wire, target, quiet),
+            Load::Isolation { timing } => {
+                Isolation { talkers: talkers(100, 64), frozen: 10, per_second: 10_000, timing }.run(wire, target, quiet)
+            }
+        }
+    }
+}

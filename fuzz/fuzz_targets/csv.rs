@@ -1,0 +1,8 @@
+//! Files of rows, checked and built.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use switchboard_fuzz::build_rows;
+
+fuzz_target!(|file: &[u8]| build_rows(file));

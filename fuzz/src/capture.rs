@@ -1,0 +1,130 @@
+//! A capture file, read as `show`, `analyze`, `follow` and `chat` read it.
+
+use std::collections::HashMap;
+
+use switchboard_encap::analyze::chat::{Lines, Message, Session, dialect_of_port, recognise};
+use switchboard_encap::analyze::{Conversation, FLAGS_MAX, Item, Listener, Place, Said, Side, Streams};
+use switchboard_encap::capture::{Format, NOTES_MAX, Packet, Reader};
+use switchboard_encap::show::{Line, Subject, text};
+use switchboard_protocol::Dialect;
+
+use super::frame;
+
+/// Reads a file to its end or to where it breaks, and says which kind it is, if any. The frames that `is_shown` picks are
+/// shown in full, each way.
+///
+/// # Panics
+///
+/// If something does not hold that holds of any file.
+pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&Packet<'_>) -> bool) -> Option<Format> {
+    let mut reader = match Reader::new(file) {
+        Ok(reader) => reader,
+        Err(error) => {
+            frame::assert_safe(&error.to_string());
+            return None;
+        }
+    };
+    let mut streams = Streams::new(Vec::new());
+    let mut heard = Heard::default();
+    let (mut first, mut captured) = (None, 0);
+    loop {
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            Err(error) => {
+                frame::assert_safe(&error.to_string());
+                break;
+            }
+        };
+        first = first.or(packet.time);
+        captured += packet.captured.len();
+        streams.packet(&packet, &mut heard);
+        let subject = Subject::captured(&packet, first);
+        let line = text::list(&[Line::new(&subject)], frame::PLAIN);
+        frame::assert_safe(&line);
+        if is_shown(&packet) {
+            frame::show(&subject);
+        }
+    }
+    assert!(captured <= file.len(), "no byte is given twice");
+    for note in reader.notes().list() {
+        frame::assert_safe(&note.to_string());
+    }
+    assert!(reader.notes().list().len() <= NOTES_MAX);
+    assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "an end is an end");
+
+    let totals = streams.finish(&mut heard);
+    assert_eq!(totals.packets, reader.packets());
+    assert_eq!(totals.conversations, heard.conversations);
+    assert!(heard.bytes <= captured, "no byte is said twice");
+    assert!(heard.talks.is_empty(), "a conversation ends once, and nothing is said after it");
+    Some(reader.format())
+}
+
+/// Hears what is said, message by message, and judges it by the protocol.
+#[derive(Default)]
+struct Heard {
+    talks: HashMap<u64, Talk>,
+    bytes: usize,
+    conversations: u64,
+}
+
+#[derive(Default)]
+struct Talk {
+    client: Lines,
+    server: Lines,
+    session: Option<Session>,
+}
+
+impl Talk {
+    fn hear(&mut self, place: &Place, from_start: bool, from: Side, message: &Message) {
+        if self.session.is_none() {
+            let dialect = recognise(from, &message.bytes).or(dialect_of_port(place.server.port()));
+            self.session = Some(Session::new(dialect.unwrap_or(Dialect::Line), from_start));
+        }
+        if let Some(session) = &mut self.session {
+            let text = String::from_utf8_lossy(&message.bytes);
+            let (_, violation) = session.hear(from, &text);
+            assert!(violation.is_none_or(|violation| !violation.to_string().is_empty()));
+        }
+    }
+}
+
+impl Listener for Heard {
+    fn said(&mut self, said: Said<'_>) {
+        let Said { place, frame, time, item, from_start } = said;
+        let talk = self.talks.entry(place.number).or_default();
+        let mut messages = Vec::new();
+        let (lines, other) = match place.from {
+            Side::Client => (&mut talk.client, &mut talk.server),
+            Side::Server => (&mut talk.server, &mut talk.client),
+        };
+        match item {
+            Item::Data { bytes, .. } => {
+                self.bytes += bytes.len();
+                other.answered(&mut |message| messages.push((place.from.other(), message)));
+                lines.push(frame, time, bytes, &mut |message| messages.push((place.from, message)));
+            }
+            Item::Gap { bytes } => {
+                assert!(bytes > 0, "a gap is of something");
+                lines.end(time, &mut |message| messages.push((place.from, message)));
+            }
+            Item::Fin | Item::Reset => lines.end(time, &mut |message| messages.push((place.from, message))),
+        }
+        for (from, message) in messages {
+            talk.hear(&place, from_start, from, &message);
+        }
+        if let (Item::Gap { .. }, Some(session)) = (item, &mut talk.session) {
+            session.lose();
+        }
+    }
+
+    fn over(&mut self, conversation: Conversation) {
+        self.conversations += 1;
+        self.talks.remove(&conversation.number);
+        assert!(conversation.flags.len() <= FLAGS_MAX);
+        for flag in &conversation.flags {
+            frame::assert_safe(&flag.why().to_string());
+        }
+    }
+}

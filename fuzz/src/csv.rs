@@ -1,0 +1,100 @@
+//! A file of rows, read as `check` reads it and carried as `build` carries it.
+
+use switchboard_encap::build::{
+    BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice,
+};
+use switchboard_encap::capture::{Format, Reader};
+use switchboard_encap::rows::{self, Options, Row};
+use switchboard_encap::wire::Frame;
+
+use super::frame::assert_safe;
+
+/// What frames of a row may take beside its message, and what the file may, in bytes.
+const OVERHEAD_MAX_BYTES: usize = 4096;
+
+/// Checks a file of rows, builds what can be carried two ways, and reads it back.
+///
+/// # Panics
+///
+/// If something does not hold that holds of any file.
+pub fn build_rows(file: &[u8]) {
+    let usual = Settings::default();
+    let unusual = Settings {
+        transport: TransportChoice::Tcp,
+        ip: IpVersion::V6,
+        link: Link::Sll2,
+        format: Format::Pcap,
+        mtu: Mtu::new(Mtu::MIN_V6).unwrap_or_default(),
+        options: TcpOptions::None,
+        content: Content::Complete,
+        ..usual
+    };
+    for (escapes, settings) in [(false, usual), (true, unusual)] {
+        let rows = read_rows(file, Options { escapes });
+        let plan = || {
+            let mut plan = Plan::new(settings);
+            for row in &rows {
+                if let Err(refusal) = plan.admit(row) {
+                    assert_safe(&refusal.to_string());
+                }
+            }
+            plan
+        };
+        let (capture, n_frames) = build(plan(), &rows);
+        let said: usize = rows.iter().map(|row| row.message.len()).sum();
+        // Each segment has a header, and none but the last of a message is short.
+        let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * said;
+        assert!(capture.len() <= most, "{} bytes of {} rows with {said} bytes", capture.len(), rows.len());
+        read_back(&capture, n_frames);
+
+        let mut twin = BadTwin::new(plan(), Vec::new(), "a twin").expect("a Vec takes it");
+        for row in &rows {
+            twin.row(row).expect("a Vec takes it");
+        }
+        let twin = twin.finish().expect("a Vec takes it");
+        assert!(twin.len() <= most, "{} bytes of twins", twin.len());
+    }
+}
+
+/// The rows that can be read; what is said of the others can be said.
+fn read_rows(file: &[u8], options: Options) -> Vec<Row> {
+    let mut reader = rows::Reader::new(file, options);
+    let mut rows = Vec::new();
+    while let Some(row) = reader.next() {
+        for fault in reader.take_remarks() {
+            assert_safe(&fault.message().to_string());
+        }
+        match row {
+            Ok(row) => rows.push(row),
+            Err(error) => assert_safe(&error.to_string()),
+        }
+    }
+    assert!(
+        rows.iter().map(|row| row.message.len()).sum::<usize>() <= file.len(),
+        "a message is no longer than its row"
+    );
+    rows
+}
+
+fn build(plan: Plan, rows: &[Row]) -> (Vec<u8>, u64) {
+    let mut builder = Builder::new(plan, Vec::new(), "a mutation").expect("a Vec takes it");
+    for row in rows {
+        builder.row(row).expect("a Vec takes it");
+    }
+    let (capture, summary) = builder.finish().expect("a Vec takes it");
+    for remark in &summary.remarks {
+        assert_safe(&remark.kind.to_string());
+    }
+    (capture, summary.frames)
+}
+
+/// What was built is whole, whatever it was built from.
+fn read_back(capture: &[u8], n_frames: u64) {
+    let mut reader = Reader::new(capture).expect("a capture");
+    while let Some(packet) = reader.next_packet().expect("a packet") {
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        assert_eq!(frame.issues(), &[]);
+    }
+    assert_eq!(reader.packets(), n_frames);
+    assert_eq!(reader.notes().list(), &[]);
+}

@@ -1,0 +1,58 @@
+//! Lines of both dialects, as a server reads them, and as a client does.
+
+use switchboard_encap::analyze::Side;
+use switchboard_encap::analyze::chat::{Session, parse_line_reply, recognise};
+use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
+use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, commands, line};
+
+/// Takes bytes for what a peer says, in either dialect and from either side.
+///
+/// # Panics
+///
+/// If something does not hold that holds of any bytes.
+pub fn read_lines(stream: &[u8]) {
+    let lines = decode(stream, stream.len());
+    assert_eq!(lines, decode(stream, 1), "cutting changes nothing");
+    let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| Session::new(dialect, true));
+    for line in lines.iter().flatten() {
+        read_line(line);
+        let text = String::from_utf8_lossy(line);
+        for session in &mut sessions {
+            for from in [Side::Client, Side::Server] {
+                let (_, violation) = session.hear(from, &text);
+                assert!(violation.is_none_or(|violation| !violation.to_string().is_empty()));
+            }
+        }
+    }
+}
+
+fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
+    let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
+    let mut lines = Vec::new();
+    for mut unread in stream.chunks(chunk.max(1)) {
+        while let Some(line) = decoder.next_line(&mut unread) {
+            lines.push(line.map(<[u8]>::to_vec));
+        }
+    }
+    assert!(lines.iter().flatten().all(|line| line.len() < LINE_MAX_BYTES));
+    lines
+}
+
+fn read_line(bytes: &[u8]) {
+    if let Ok(Some(command)) = commands::parse(bytes, TEXT_MAX_BYTES) {
+        let mut written = Vec::new();
+        commands::encode_command(&command, &mut written).expect("it was read in this dialect");
+        assert_eq!(written.pop(), Some(b'\n'));
+        assert_eq!(commands::parse(&written, TEXT_MAX_BYTES), Ok(Some(command)), "what is written is read alike");
+    }
+    if let Ok(Command::Register { name }) = line::parse_name(bytes) {
+        assert_eq!(line::parse_name(name.as_str().as_bytes()), Ok(Command::Register { name }));
+    }
+    if let Ok(Some(Command::Tell { to, text })) = line::parse(bytes, TEXT_MAX_BYTES) {
+        let written = format!("{to}: {}", text.as_str());
+        assert_eq!(line::parse(written.as_bytes(), TEXT_MAX_BYTES), Ok(Some(Command::Tell { to, text })));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (commands::parse_reply(&text), parse_line_reply(&text));
+    let _ = (recognise(Side::Client, bytes), recognise(Side::Server, bytes));
+}

@@ -1,0 +1,238 @@
+//! A browser without a window: Chromium, steered over `WebDriver` (W3C) by way of its chromedriver.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// How long a page may take: a machine that is busy with other tests draws slowly.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What its programs are missing is mended with.
+const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, apt-get install chromium chromium-driver, as cargo xtask test does";
+
+/// Flags without which it asks the network for things of its own, or needs what a test machine has not.
+const FLAGS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+];
+
+/// A browser with one page, as wide as a desktop's window or a phone.
+#[derive(Debug)]
+pub struct Browser {
+    driver: Driver,
+    session: String,
+}
+
+impl Browser {
+    /// Starts one whose page is so many CSS pixels wide.
+    ///
+    /// # Panics
+    ///
+    /// Where Chromium or its driver is missing.
+    #[must_use]
+    pub fn start(width: u32, height: u32) -> Self {
+        let driver = Driver::start();
+        // A window without a phone's metrics is never narrower than some 500 pixels.
+        let options = json!({
+            "args": FLAGS,
+            "mobileEmulation": { "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "mobile": width < 500 } },
+        });
+        let logs = json!({ "browser": "ALL", "performance": "ALL" });
+        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
+        let session = driver.ask("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
+        let session = session.unwrap_or_else(|why| panic!("Chromium does not start: {why}\n{INSTALL}"));
+        let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
+        Self { driver, session }
+    }
+
+    fn ask(&self, path: &str, what: &Value) -> Value {
+        let answer = self.driver.ask("POST", &format!("/session/{}{path}", self.session), what);
+        answer.unwrap_or_else(|why| panic!("{path}: {why}"))
+    }
+
+    /// Opens a file, once a reader's taste in colours is known.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot.
+    pub fn open(&self, page: &Path, is_dark: bool) {
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let _ = self.devtools("Emulation.setEmulatedMedia", &features);
+        // What was logged before is not this page's.
+        self.log("browser");
+        self.log("performance");
+        self.ask("/url", &json!({ "url": format!("file://{}", page.display()) }));
+    }
+
+    /// What a script gives, with what it is given as `arguments`.
+    ///
+    /// # Panics
+    ///
+    /// Where it fails.
+    #[must_use]
+    pub fn run(&self, script: &str, arguments: &[Value]) -> Value {
+        self.ask("/execute/sync", &json!({ "script": script, "args": arguments }))
+    }
+
+    /// The same for a script that gives a promise.
+    ///
+    /// # Panics
+    ///
+    /// Where it fails.
+    #[must_use]
+    pub fn wait_for(&self, script: &str, arguments: &[Value]) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)");
+        self.ask("/execute/async", &json!({ "script": script, "args": arguments }))
+    }
+
+    /// What a command of the `DevTools` protocol gives.
+    ///
+    /// # Panics
+    ///
+    /// Where it fails.
+    #[must_use]
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.ask("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// The whole page as a PNG, in base64.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be drawn.
+    #[must_use]
+    pub fn screenshot(&self) -> String {
+        let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]", &[]);
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let taken = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "clip": clip }));
+        taken["data"].as_str().expect("a picture").to_owned()
+    }
+
+    /// The page as it is printed, as a PDF in base64.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be printed.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let printed = self.devtools("Page.printToPDF", &json!({ "printBackground": false }));
+        printed["data"].as_str().expect("a document").to_owned()
+    }
+
+    /// What the page had to say on the console since it was opened: errors, warnings, and all else.
+    #[must_use]
+    pub fn console(&self) -> Vec<String> {
+        self.log("browser").iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What the page asked for since it was opened: itself, and what else.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let event = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str()?).ok();
+        let events = self.log("performance");
+        let events = events.iter().filter_map(event).map(|mut event| event["message"].take());
+        let sent = events.filter(|event| event["method"] == "Network.requestWillBeSent");
+        sent.map(|event| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    fn log(&self, kind: &str) -> Vec<Value> {
+        self.ask("/se/log", &json!({ "type": kind })).as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // This ends Chromium; the driver is ended after it.
+        let _ = self.driver.ask("DELETE", &format!("/session/{}", self.session), &Value::Null);
+    }
+}
+
+/// The program that steers Chromium, on a port of its own.
+#[derive(Debug)]
+struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let mut command = Command::new("chromedriver");
+        // A group of its own, so that it can be ended with all that it started.
+        command.arg("--port=0").process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("chromedriver: {error}\n{INSTALL}"));
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (lines, said) = mpsc::channel();
+        // It is read to its end, so that the driver never waits for room.
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
+        let mut driver = Self { child, port: 0 };
+        while driver.port == 0 {
+            let line: String = said.recv_timeout(PATIENCE).expect("chromedriver says on which port it listens");
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                driver.port = port.trim_end_matches('.').parse().expect("a port");
+            }
+        }
+        driver
+    }
+
+    /// What it answers; or why it does not.
+    fn ask(&self, method: &str, path: &str, what: &Value) -> Result<Value, String> {
+        let body = if what.is_null() { String::new() } else { what.to_string() };
+        let answer = self.exchange(method, path, &body).map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+        let value = answer["value"].take();
+        match value["error"].as_str() {
+            Some(error) => Err(format!("{error}: {}", value["message"].as_str().unwrap_or_default())),
+            None => Ok(value),
+        }
+    }
+
+    /// One request and the body of its answer. The driver leaves the connection open, so its length counts.
+    fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let (port, len) = (self.port, body.len());
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len}\r\n\r\n{body}")?;
+        let mut answer = BufReader::new(stream);
+        let mut len = 0;
+        loop {
+            let mut line = String::new();
+            if answer.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if line == "\r\n" {
+                break;
+            }
+            if let Some((_, value)) =
+                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            {
+                len = value.trim().parse().map_err(io::Error::other)?;
+            }
+        }
+        let mut body = vec![0; len];
+        answer.read_exact(&mut body)?;
+        Ok(body)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.child.wait();
+    }
+}
