@@ -89,8 +89,13 @@ struct Writing {
 enum Stage {
     #[default]
     Talking,
-    Draining { why: Closed, until: Instant },
-    Lingering { until: Instant },
+    Draining {
+        why: Closed,
+        until: Instant,
+    },
+    Lingering {
+        until: Instant,
+    },
 }
 
 impl Unfinished {

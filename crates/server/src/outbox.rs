@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use switchboard_core::{Closed, Full, SessionId};
-use switchboard_protocol::{Dialect, Then};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::{Dialect, Then};
 
 use crate::buffers;
 

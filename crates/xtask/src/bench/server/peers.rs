@@ -129,7 +129,15 @@ impl Peer {
             Self::Redis => {
                 let mut command = of("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-                command.args(["--maxclients", "19000", "--client-output-buffer-limit", "pubsub 0 0 0", "--dir"]);
+                command.args([
+                    "--maxclients",
+                    "19000",
+                    "--protected-mode",
+                    "no",
+                    "--client-output-buffer-limit",
+                    "pubsub 0 0 0",
+                    "--dir",
+                ]);
                 command.arg(folder);
                 command
             }
