@@ -22,7 +22,8 @@ pub struct LineTooLong {
 pub struct LineDecoder {
     /// The beginning of an unfinished line: never holds an LF, never `max_bytes` or more.
     kept: Vec<u8>,
-    max_bytes: usize,
+    /// A line may not have more, its LF included. Not a `usize`, because there is a decoder for each session.
+    max_bytes: u32,
     state: State,
 }
 
@@ -40,6 +41,7 @@ impl LineDecoder {
     /// A decoder for lines of at most `max_bytes`, their LF included.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
+        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         Self { kept: Vec::new(), max_bytes, state: State::Collecting }
     }
 
@@ -81,7 +83,7 @@ impl LineDecoder {
             return None;
         }
 
-        let room = self.max_bytes.saturating_sub(self.kept.len());
+        let room = (self.max_bytes as usize).saturating_sub(self.kept.len());
         let within = &unread[..unread.len().min(room)];
         let Some(end) = memchr(b'\n', within) else {
             return self.keep_or_refuse(unread, room);
@@ -112,7 +114,7 @@ impl LineDecoder {
         *unread = &unread[room..];
         self.kept = Vec::new();
         self.state = State::Skipping;
-        Some(Err(LineTooLong { max_bytes: self.max_bytes }))
+        Some(Err(LineTooLong { max_bytes: self.max_bytes as usize }))
     }
 }
 

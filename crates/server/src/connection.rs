@@ -36,8 +36,11 @@ const DRAIN: Duration = Duration::from_mins(5);
 /// How long what a session said before its connection broke may take to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How many turns a connection takes before others have theirs, where each finds something to read.
-const TURNS_PER_POLL: usize = 4;
+/// How many turns of a session its answers may wait for. After each of them others have theirs.
+///
+/// A session that talks fast has said more by the time that all others had a turn, and one call then writes the answers to
+/// all of it. Where nothing more has come, they are written at once.
+const TURNS_UNANSWERED: u8 = 4;
 
 /// One connection, over anything that reads and writes.
 ///
@@ -49,6 +52,8 @@ pub(crate) struct Connection<S> {
     _pass: Pass,
     speaker: Speaker,
     outbox: Arc<Outbox>,
+    /// Turns that were taken since something was written.
+    unanswered: u8,
     unfinished: Option<Box<Unfinished>>,
     line_rate: Option<Box<LineRate>>,
 }
@@ -124,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self { stream, hub, _pass: pass, speaker, outbox, unfinished: None, line_rate }
+        Self { stream, hub, _pass: pass, speaker, outbox, unanswered: 0, unfinished: None, line_rate }
     }
 
     fn marks(&self) -> Marks {
@@ -317,8 +322,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Moves on as far as it can. Ready with the reason once the connection is over.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
-        let mut turns = 0;
         loop {
+            // Where there were turns before, whatever has come since is answered together with them.
+            if self.unanswered > 0 && self.unanswered < TURNS_UNANSWERED && self.take_turn(cx) {
+                return Poll::Pending;
+            }
+            self.unanswered = 0;
             let (flushed, ending) = self.flush(cx);
             // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
             if let Some(unfinished) = &self.unfinished
@@ -333,21 +342,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.end(why);
                     continue;
                 }
-                (Stage::Talking, None) if turns < TURNS_PER_POLL => match self.turn(cx) {
-                    Poll::Ready(Ok(())) => {
-                        turns += 1;
-                        continue;
-                    }
-                    Poll::Ready(Err(why)) => {
-                        self.end(why);
-                        continue;
-                    }
-                    Poll::Pending => {}
-                },
                 (Stage::Talking, None) => {
-                    // What the turns were answered with is on its way; now others have theirs.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    if self.take_turn(cx) {
+                        return Poll::Pending;
+                    }
+                    if !matches!(self.stage(), Stage::Talking) {
+                        continue;
+                    }
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) if flushed => {
                     if self.linger(cx).is_ready() {
@@ -364,6 +365,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Takes a turn if it can, and comes back when others had theirs. The talking may be over after it.
+    fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.turn(cx) {
+            Poll::Ready(Ok(())) => {
+                self.unanswered += 1;
+                cx.waker().wake_by_ref();
+                return true;
+            }
+            Poll::Ready(Err(why)) => self.end(why),
+            Poll::Pending => {}
+        }
+        false
     }
 }
 
