@@ -6,6 +6,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings, run};
@@ -14,6 +15,9 @@ use tokio::sync::oneshot;
 
 /// How many messages are said while allocations are counted, and how many before.
 const MESSAGES: usize = 4096;
+
+/// How long an answer may take before there is none.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog, and once again";
 
@@ -78,7 +82,11 @@ struct Talk {
 
 impl Talk {
     fn begin(dialect: Dialect, address: SocketAddr, batch: usize) -> Self {
-        let connect = || TcpStream::connect(address).expect("the server listens");
+        let connect = || {
+            let stream = TcpStream::connect(address).expect("the server listens");
+            stream.set_read_timeout(Some(PATIENCE)).expect("it is more than nothing");
+            stream
+        };
         let (mut noy, mut elias) = (connect(), connect());
         let (line, heard, answer) = match dialect {
             Dialect::Commands => {

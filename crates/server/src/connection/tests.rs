@@ -22,6 +22,9 @@ struct Line {
     /// Whether the peer half-closed, behind its input.
     is_closed: bool,
     reader: Option<Waker>,
+    /// Whether the peer takes nothing for now.
+    is_blocked: bool,
+    writer: Option<Waker>,
     /// What was called, in order.
     calls: Vec<Call>,
 }
@@ -34,7 +37,7 @@ enum Call {
     Shutdown,
 }
 
-/// A socket that takes whatever is written.
+/// A socket that takes whatever is written, unless it is blocked.
 #[derive(Clone, Debug, Default)]
 struct Socket(Rc<RefCell<Line>>);
 
@@ -57,8 +60,13 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().calls.push(Call::Write(buf.to_vec()));
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut line = self.0.borrow_mut();
+        if line.is_blocked {
+            line.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        line.calls.push(Call::Write(buf.to_vec()));
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -85,6 +93,18 @@ impl Socket {
     fn half_close(&self) {
         self.0.borrow_mut().is_closed = true;
         self.send([]);
+    }
+
+    fn block(&self) {
+        self.0.borrow_mut().is_blocked = true;
+    }
+
+    fn unblock(&self) {
+        let mut line = self.0.borrow_mut();
+        line.is_blocked = false;
+        if let Some(writer) = line.writer.take() {
+            writer.wake();
+        }
     }
 
     fn take_calls(&self) -> Vec<Call> {
@@ -272,6 +292,37 @@ fn who_half_closes_is_answered_first() {
         assert_eq!(writes(&elias).concat(), heard.repeat(reads) + "PEER_DISCONNECTED\n", "after {reads} reads");
         assert!(house.connections[0].is_none(), "its connection is over");
     }
+}
+
+/// What was taken for a write that the socket did not take, and all that has come since.
+#[tokio::test(start_paused = true)]
+async fn whoever_could_not_be_written_to_gets_what_waits_in_two_writes() {
+    for dialect in DIALECTS {
+        let (mut house, noy, elias) = House::with_two(dialect);
+        let (reads, lines) = (20, 10);
+        let (said, heard, _) = dialogue(dialect, lines);
+        elias.block();
+        noy.send(vec![said; reads]);
+        house.run();
+        assert_eq!(elias.take_calls(), []);
+        elias.unblock();
+        house.run();
+        assert_eq!(writes(&elias.take_calls()), [heard.clone(), heard.repeat(reads - 1)], "{dialect}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_half_closes_and_cannot_be_written_to_is_answered_all_the_same() {
+    let (mut house, noy, _elias) = House::with_two(Dialect::Commands);
+    let (said, _, answer) = dialogue(Dialect::Commands, 3);
+    noy.block();
+    noy.send([said]);
+    noy.half_close();
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+    noy.unblock();
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Write(answer.into_bytes()), Call::Shutdown]);
 }
 
 #[test]
