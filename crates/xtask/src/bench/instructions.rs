@@ -26,8 +26,8 @@ const PROFILES: &str = "target/bench/instructions";
 const FEW: u64 = 1024;
 const MORE: u64 = 2 * 1024;
 
-/// How much more than its record an operation may take, in hundredths. What one processor has and another has not, and
-/// what compilers do from one version to the next, is less.
+/// How much more than its record an operation may take, in hundredths: room for another compiler, C library or processor,
+/// whose doing is not ours. Where that is not enough, they are recorded anew.
 const PERCENT_MORE: u64 = 10;
 
 /// How instructions are counted.
