@@ -27,6 +27,9 @@ const _: () = assert!(MSG_ASCII.len() * LINES == 64 * 1024 && MSG_HEBREW.len() =
 /// How many are registered beside those who talk.
 const OTHERS: usize = 100;
 
+/// How many come and go, one after the other.
+const VISITORS: usize = 256;
+
 /// Something that is done many times over.
 struct Operation {
     name: &'static str,
@@ -207,10 +210,12 @@ impl Hall {
 
     /// Has somebody come, take a name, say something, and go, again and again.
     fn come_and_go(mut self, times: usize, say: &[Command<'_>]) {
-        let name = Username::new("Visitor").expect("a good name");
-        for _ in 0..times {
+        // A name's place in a table is another in each process; where those of many are is much the same.
+        let names: Vec<_> =
+            (0..VISITORS).map(|at| Username::new(&format!("Visitor{at}")).expect("a good name")).collect();
+        for name in names.iter().cycle().take(times) {
             let id = self.board.admit(self.now);
-            let register = Command::Register { name: black_box(&name).clone() };
+            let register = Command::Register { name: black_box(name).clone() };
             self.board.handle(id, Event::Opened, &mut Deaf);
             self.board.handle(id, Event::Said(register), &mut Deaf);
             for command in say {
