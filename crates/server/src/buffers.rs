@@ -15,7 +15,7 @@ pub(crate) const READ_BYTES: usize = 64 * 1024;
 const SPARE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The largest buffer worth keeping, in bytes: what a burst needed beyond this goes back to the allocator.
-const BUFFER_MAX_BYTES: usize = 64 * 1024;
+const BUFFER_MAX_BYTES: usize = 256 * 1024;
 
 /// How large a new buffer is, in bytes: some lines.
 const BUFFER_MIN_BYTES: usize = 512;

@@ -413,3 +413,6 @@ impl<S> Drop for Connection<S> {
         self.hub.forget(self.speaker.id);
     }
 }
+
+#[cfg(test)]
+mod tests;

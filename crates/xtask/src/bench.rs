@@ -1,6 +1,7 @@
 //! What is promised about speed, measured side by side with what it is compared with.
 
 mod child;
+mod instructions;
 mod server;
 mod wire;
 
@@ -19,6 +20,12 @@ pub(crate) enum What {
     /// times with the limit that holds, and writes them to report/wire.json. Compares with tcptrace and tshark, and
     /// installs them as `cargo xtask test` does.
     Wire,
+    /// Each step of a message, in instructions of the processor: the same on each run, however busy the machine is.
+    ///
+    /// Prints what the decoder, the parsers, the switchboard and the encoders take for a message, held against what is
+    /// recorded in crates/switchboard/examples/instructions.txt, and writes it to report/instructions.json. Counts with
+    /// valgrind, and installs it as `cargo xtask test` does.
+    Instructions(instructions::Args),
     /// A server that only forwards bytes: the limit that others are held against.
     #[command(hide = true)]
     Relay {
@@ -34,6 +41,7 @@ pub(crate) fn run(what: &What) -> Result<(), String> {
     match what {
         What::Server(args) => server::run(args),
         What::Wire => wire::run(),
+        What::Instructions(args) => instructions::run(args),
         What::Relay { port } => server::relay::serve(*port).map_err(|error| error.to_string()),
     }
 }

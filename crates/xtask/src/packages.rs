@@ -38,6 +38,10 @@ pub(crate) const WIRE: &[Needed] = &[
     TSHARK,
 ];
 
+/// What counts instructions.
+pub(crate) const INSTRUCTIONS: &[Needed] =
+    &[Needed { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
+
 const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.

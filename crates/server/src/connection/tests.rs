@@ -1,0 +1,342 @@
+//! Who reads and writes when: connections over sockets that count, taken one at a time as a runtime of one thread does.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::task::Wake;
+
+use switchboard_protocol::Dialect;
+
+use super::*;
+use crate::admission::Admission;
+use crate::settings::Settings;
+
+/// What a socket has yet to be read from it, and what was done with it.
+#[derive(Debug, Default)]
+struct Line {
+    /// What each read returns; where there is none, a read waits.
+    input: VecDeque<Vec<u8>>,
+    /// Whether the peer half-closed, behind its input.
+    is_closed: bool,
+    reader: Option<Waker>,
+    /// Whether the peer takes nothing for now.
+    is_blocked: bool,
+    writer: Option<Waker>,
+    /// What was called, in order.
+    calls: Vec<Call>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Call {
+    /// A read that returned something.
+    Read,
+    Write(Vec<u8>),
+    Shutdown,
+}
+
+/// A socket that takes whatever is written, unless it is blocked.
+#[derive(Clone, Debug, Default)]
+struct Socket(Rc<RefCell<Line>>);
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut line = self.0.borrow_mut();
+        match line.input.pop_front() {
+            Some(bytes) => {
+                buf.put_slice(&bytes);
+                line.calls.push(Call::Read);
+            }
+            None if line.is_closed => {}
+            None => {
+                line.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut line = self.0.borrow_mut();
+        if line.is_blocked {
+            line.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        line.calls.push(Call::Write(buf.to_vec()));
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().calls.push(Call::Shutdown);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket {
+    /// Has the peer send this: one read for each part.
+    fn send(&self, reads: impl IntoIterator<Item = String>) {
+        let mut line = self.0.borrow_mut();
+        line.input.extend(reads.into_iter().map(String::into_bytes));
+        if let Some(reader) = line.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn half_close(&self) {
+        self.0.borrow_mut().is_closed = true;
+        self.send([]);
+    }
+
+    fn block(&self) {
+        self.0.borrow_mut().is_blocked = true;
+    }
+
+    fn unblock(&self) {
+        let mut line = self.0.borrow_mut();
+        line.is_blocked = false;
+        if let Some(writer) = line.writer.take() {
+            writer.wake();
+        }
+    }
+
+    fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.0.borrow_mut().calls)
+    }
+}
+
+/// The texts that were written, a write each.
+fn writes(calls: &[Call]) -> Vec<&str> {
+    let mut texts = Vec::new();
+    for call in calls {
+        if let Call::Write(bytes) = call {
+            texts.push(std::str::from_utf8(bytes).expect("it writes UTF-8"));
+        }
+    }
+    texts
+}
+
+/// Sessions in the order in which they were woken, none twice.
+type Queue = Arc<Mutex<VecDeque<usize>>>;
+
+struct Task {
+    at: usize,
+    queue: Queue,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        let mut queue = self.queue.lock().expect("nothing panics with it");
+        if !queue.contains(&self.at) {
+            queue.push_back(self.at);
+        }
+    }
+}
+
+/// A server without listeners.
+struct House {
+    hub: Arc<Hub>,
+    admission: Arc<Admission>,
+    dialect: Dialect,
+    connections: Vec<Option<Connection<Socket>>>,
+    queue: Queue,
+}
+
+impl House {
+    fn new(dialect: Dialect) -> Self {
+        let settings = Settings::default();
+        let admission = Admission::new(&settings);
+        let hub = Arc::new(Hub::new(settings));
+        Self { hub, admission, dialect, connections: Vec::new(), queue: Queue::default() }
+    }
+
+    /// Two who are ready to write to each other.
+    fn with_two(dialect: Dialect) -> (Self, Socket, Socket) {
+        let mut house = Self::new(dialect);
+        let (noy, elias) = (house.admit(), house.admit());
+        let said: [(&Socket, &[&str]); 2] = match dialect {
+            Dialect::Commands => [(&elias, &["REGISTER Elias\n"]), (&noy, &["REGISTER Noy\n", "CONNECT Elias\n"])],
+            Dialect::Line => [(&elias, &["Elias\n"]), (&noy, &["Noy\n"])],
+        };
+        for (who, lines) in said {
+            who.send(lines.iter().map(ToString::to_string));
+            house.run();
+        }
+        noy.take_calls();
+        elias.take_calls();
+        (house, noy, elias)
+    }
+
+    fn admit(&mut self) -> Socket {
+        let socket = Socket::default();
+        let pass = self.admission.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("there is room");
+        let (id, outbox) = self.hub.admit(self.dialect, Instant::now());
+        let speaker = Speaker::new(id, self.dialect, self.hub.settings.line_bytes);
+        let at = self.connections.len();
+        self.connections.push(Some(Connection::new(socket.clone(), Arc::clone(&self.hub), speaker, outbox, pass)));
+        self.queue.lock().expect("nothing panics with it").push_back(at);
+        socket
+    }
+
+    /// Runs the connections until all of them wait.
+    fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Runs whoever was woken first. False where all of them wait.
+    fn step(&mut self) -> bool {
+        let Some(at) = self.queue.lock().expect("nothing panics with it").pop_front() else { return false };
+        if let Some(connection) = &mut self.connections[at] {
+            let waker = Waker::from(Arc::new(Task { at, queue: Arc::clone(&self.queue) }));
+            if Pin::new(connection).poll(&mut Context::from_waker(&waker)).is_ready() {
+                self.connections[at] = None;
+            }
+        }
+        true
+    }
+}
+
+/// What Noy says to Elias, what Elias hears of it, and what Noy is answered, `lines` times.
+fn dialogue(dialect: Dialect, lines: usize) -> (String, String, String) {
+    let (said, heard, answer) = match dialect {
+        Dialect::Commands => ("MSG hi\n", "FROM Noy: hi\n", "MSG_SENT\n"),
+        Dialect::Line => ("Elias: hi\n", "[Noy] hi\n", ""),
+    };
+    (said.repeat(lines), heard.repeat(lines), answer.repeat(lines))
+}
+
+const DIALECTS: [Dialect; 2] = [Dialect::Commands, Dialect::Line];
+
+#[test]
+fn one_read_of_many_lines_is_one_write_for_each_session_that_it_concerns() {
+    for dialect in DIALECTS {
+        for lines in [1, 10, 1000] {
+            let (mut house, noy, elias) = House::with_two(dialect);
+            let (said, heard, answer) = dialogue(dialect, lines);
+            noy.send([said]);
+            house.run();
+            assert_eq!(writes(&elias.take_calls()), [heard], "{lines} lines, {dialect}");
+            let answers = if answer.is_empty() { vec![] } else { vec![Call::Write(answer.into_bytes())] };
+            assert_eq!(noy.take_calls(), [vec![Call::Read], answers].concat(), "{lines} lines, {dialect}");
+        }
+    }
+}
+
+/// A read may hold more lines than one turn: the rest waits for the next turns, and the writes are those of the turns.
+#[test]
+fn a_read_of_more_lines_than_a_turn_takes_is_one_write_for_each_turn() {
+    for dialect in DIALECTS {
+        let (mut house, noy, elias) = House::with_two(dialect);
+        let turns = 5;
+        let (said, heard, answer) = dialogue(dialect, house.hub.settings.turn_lines * turns);
+        assert!(said.len() <= buffers::READ_BYTES, "it is one read");
+        noy.send([said]);
+        house.run();
+        let (noy, elias) = (noy.take_calls(), elias.take_calls());
+        assert_eq!((writes(&elias).len(), writes(&elias).concat()), (turns, heard), "{dialect}");
+        assert_eq!(writes(&noy).concat(), answer, "{dialect}");
+        assert!(writes(&noy).len() <= turns, "{dialect}");
+    }
+}
+
+#[test]
+fn answers_wait_for_some_turns_and_no_more() {
+    let (mut house, noy, elias) = House::with_two(Dialect::Commands);
+    let reads = 10 * usize::from(TURNS_UNANSWERED);
+    let (said, heard, answer) = dialogue(Dialect::Commands, 10);
+    noy.send(vec![said; reads]);
+    house.run();
+    let elias = elias.take_calls();
+    assert_eq!(writes(&elias), vec![heard; reads], "whoever is written to does not wait");
+    let calls = noy.take_calls();
+    assert_eq!(writes(&calls).concat(), answer.repeat(reads));
+    let longest = calls.split(|call| *call != Call::Read).map(<[_]>::len).max();
+    assert_eq!(longest, Some(usize::from(TURNS_UNANSWERED)));
+}
+
+#[test]
+fn nothing_waits_once_the_input_pauses() {
+    for dialect in DIALECTS {
+        for reads in 1..=2 * usize::from(TURNS_UNANSWERED) + 1 {
+            let (mut house, noy, elias) = House::with_two(dialect);
+            let (said, heard, answer) = dialogue(dialect, 3);
+            for pause in 1..=3 {
+                noy.send(vec![said.clone(); reads]);
+                house.run();
+                let given = format!("pause {pause}, after {reads} reads, {dialect}");
+                assert_eq!(writes(&elias.take_calls()).concat(), heard.repeat(reads), "{given}");
+                assert_eq!(writes(&noy.take_calls()).concat(), answer.repeat(reads), "{given}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_half_closes_is_answered_first() {
+    for reads in 0..=2 * usize::from(TURNS_UNANSWERED) + 1 {
+        let (mut house, noy, elias) = House::with_two(Dialect::Commands);
+        let (said, heard, answer) = dialogue(Dialect::Commands, 3);
+        noy.send(vec![said; reads]);
+        noy.half_close();
+        house.run();
+        let (noy, elias) = (noy.take_calls(), elias.take_calls());
+        assert_eq!(writes(&noy).concat(), answer.repeat(reads), "after {reads} reads");
+        assert_eq!(noy.last(), Some(&Call::Shutdown), "after {reads} reads");
+        assert_eq!(writes(&elias).concat(), heard.repeat(reads) + "PEER_DISCONNECTED\n", "after {reads} reads");
+        assert!(house.connections[0].is_none(), "its connection is over");
+    }
+}
+
+/// What was taken for a write that the socket did not take, and all that has come since.
+#[tokio::test(start_paused = true)]
+async fn whoever_could_not_be_written_to_gets_what_waits_in_two_writes() {
+    for dialect in DIALECTS {
+        let (mut house, noy, elias) = House::with_two(dialect);
+        let (reads, lines) = (20, 10);
+        let (said, heard, _) = dialogue(dialect, lines);
+        elias.block();
+        noy.send(vec![said; reads]);
+        house.run();
+        assert_eq!(elias.take_calls(), []);
+        elias.unblock();
+        house.run();
+        assert_eq!(writes(&elias.take_calls()), [heard.clone(), heard.repeat(reads - 1)], "{dialect}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_half_closes_and_cannot_be_written_to_is_answered_all_the_same() {
+    let (mut house, noy, _elias) = House::with_two(Dialect::Commands);
+    let (said, _, answer) = dialogue(Dialect::Commands, 3);
+    noy.block();
+    noy.send([said]);
+    noy.half_close();
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+    noy.unblock();
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Write(answer.into_bytes()), Call::Shutdown]);
+}
+
+#[test]
+fn a_flood_leaves_others_their_turns() {
+    let (mut house, noy, _elias) = House::with_two(Dialect::Commands);
+    let quiet = house.admit();
+    house.run();
+    quiet.take_calls();
+    let (said, ..) = dialogue(Dialect::Commands, 1000);
+    noy.send(vec![said; 100]);
+    quiet.send(["PING\n".to_owned()]);
+    let turns_of_flood = || noy.0.borrow().calls.iter().filter(|call| **call == Call::Read).count();
+    while writes(&quiet.0.borrow().calls).is_empty() {
+        assert!(house.step(), "it is answered");
+    }
+    assert_eq!(turns_of_flood(), 2, "the quiet one takes its line, then looks for more, and is answered");
+}
