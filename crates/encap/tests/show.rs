@@ -154,6 +154,15 @@ fn a_page_of_one_frame_and_of_all() {
     let all = std::fs::read_to_string(&page).unwrap();
     assert_eq!(all.matches("<article").count(), 18);
 
+    // What is shown is not written to.
+    let copy = directory.path().join("copy.pcapng");
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures/csv_send_macos_lo0.pcapng");
+    std::fs::copy(&real, &copy).unwrap();
+    let copy_name = copy.to_str().unwrap();
+    let (code, _, err) = show(&[copy_name, "--html", copy_name]);
+    assert_eq!((code, std::fs::read(&copy).unwrap() == std::fs::read(&real).unwrap()), (3, true));
+    assert!(err.contains("is the file that is read"), "{err}");
+
     let nowhere = directory.path().join("no/such.html");
     let (code, _, err) = show(&["csv_send_macos_lo0.pcapng", "--html", nowhere.to_str().unwrap()]);
     assert_eq!(code, 3);

@@ -12,6 +12,7 @@ use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
 use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
+use crate::capture::Format;
 use crate::rows::{AppProtocol, Row, Transport};
 use crate::wire::udp;
 
@@ -74,8 +75,8 @@ impl Plan {
         let payload = complete::payload(row, self.settings.content);
         let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
         let shift = self.shift.unwrap_or_else(|| shift(row, transport, &self.settings));
-        if is_too_late(row, shift) {
-            return Err(refused(RefusalKind::TooLate));
+        if let Some(kind) = is_too_late(row, shift, &self.settings) {
+            return Err(refused(kind));
         }
         let place = self.matcher.place(row, transport);
         let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
@@ -183,10 +184,16 @@ fn shift(first: &Row, transport: Transport, settings: &Settings) -> i64 {
     settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
 }
 
-/// Whether a row is too near to the end of time for what follows it.
-pub(super) fn is_too_late(row: &Row, shift: i64) -> bool {
+/// Why a row is too near to the end of time for what follows it, if it is.
+pub(super) fn is_too_late(row: &Row, shift: i64, settings: &Settings) -> Option<RefusalKind> {
     const ONE_DAY: i64 = 86_400_000_000_000;
-    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
+    /// Seconds are 32 bits there.
+    const PCAP_END: i64 = (1 << 32) * 1_000_000_000;
+    let (end, kind) = match settings.format {
+        Format::Pcap => (PCAP_END, RefusalKind::BeyondPcap),
+        Format::Pcapng => (i64::MAX, RefusalKind::TooLate),
+    };
+    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > end - ONE_DAY).then_some(kind)
 }
 
 fn way(from: &str, to: &str) -> Box<str> {

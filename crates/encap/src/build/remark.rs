@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::rows::Severity;
+
 /// Something that may not be what was meant, and how often it happened.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
-#[error("{kind}{}", if *count > 1 { format!(" ({count} times, first on line {line})") } else { format!(" (line {line})") })]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Remark {
     /// The line of the first row that it is about.
     pub line: u64,
@@ -55,6 +56,17 @@ pub enum RemarkKind {
     /// `--complete` added to messages.
     #[error("{protocol} messages were completed with what {protocol} asks for")]
     Completed { protocol: String },
+}
+
+impl RemarkKind {
+    /// Whether it may not be what was meant, or is only worth knowing.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PortAvoided { .. } | Self::PortMisread { .. } | Self::Mixed { .. } => Severity::Warning,
+            Self::Moved { .. } | Self::Later { .. } | Self::EmptyDatagram | Self::Completed { .. } => Severity::Note,
+        }
+    }
 }
 
 fn nanos<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {

@@ -129,6 +129,19 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
 }
 
 #[test]
+fn rows_that_the_plan_has_not_seen_are_not_carried() {
+    let mut plan = Plan::new(Settings::default());
+    plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0]).unwrap();
+    let mut twin = BadTwin::new(Plan::new(Settings::default()), Vec::new(), "a test").unwrap();
+    let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+    for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n") {
+        builder.row(&row).unwrap();
+        twin.row(&row).unwrap();
+    }
+    assert_eq!(builder.finish().unwrap().1.rows, 1);
+}
+
+#[test]
 fn same_seed_same_bytes() {
     let rows = rows("1,CHAT,a,b,hi,0.1\n2,DNS,a,c,where,0.2\n3,CHAT,b,a,ho,0.3\n");
     let of = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;

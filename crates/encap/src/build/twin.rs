@@ -43,11 +43,12 @@ impl<W: Write> BadTwin<W> {
     pub fn row(&mut self, row: &Row) -> Result<(), WriteError> {
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
-        if is_too_late(row, self.shift) {
+        if is_too_late(row, self.shift, &self.settings).is_some() {
             return Ok(());
         }
         let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
-        let flow = &self.flows[place.flow as usize];
+        // The plan has seen it, unless these are other rows.
+        let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
         let mut faults = Vec::new();
         let checksums = match self.n_rows % 3 {

@@ -12,6 +12,7 @@ use switchboard_encap::analyze::{
     Analyzer, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX, RoundTripTimes, Side, Totals, Transport,
 };
 use switchboard_encap::capture::Reader;
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
 use super::failure::Failure;
@@ -315,10 +316,6 @@ fn show_direction(arrow: &str, d: &Direction, f: &mut fmt::Formatter<'_>) -> fmt
         write!(f, ", acknowledged after {} / {} / {}", time(min_nanos), time(median_nanos), time(max_nanos))?;
     }
     writeln!(f)
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A short time, exactly, in the unit that suits it.

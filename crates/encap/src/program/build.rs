@@ -1,8 +1,7 @@
 //! `encap build`: a file of rows becomes a capture of what a kernel would have sent for them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,14 +12,24 @@ use switchboard_encap::build::{
 };
 use switchboard_encap::capture::{self, WriteError};
 use switchboard_encap::rows::{Fault, Options, ReadError, Reader, Row, Severity};
+use switchboard_encap::show::count;
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
+use super::input::Input;
+use super::output::{self, Output, shown};
+use super::tell::{Places, tell};
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
+
+/// The flags do not go together.
+const EXIT_USAGE: u8 = 2;
+
+/// Faults that the JSON object lists. The rest is counted.
+const LISTED_MAX: usize = 1_000;
 
 /// Makes a capture of what a kernel would have sent for a CSV of messages
 ///
@@ -28,14 +37,16 @@ const EXIT_REFUSED: u8 = 1;
 /// handshakes, acknowledgements and ends are those that Linux makes, and each packet's comment says which row it
 /// carries or what else it is for. The same file, flags and seed make the same bytes.
 ///
+/// The capture takes its place when it is whole: until then, and where no row can be carried, what was there stays.
+///
 /// Exit status: 0 if all rows were carried, 1 if some could not be (each is said on standard error), 3 if a file cannot
 /// be read or written.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
-    /// The file of rows; it is read twice
+    /// The file of rows, or - for standard input
     file: PathBuf,
-    /// The capture to write
+    /// The capture to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
     /// What messages are carried on; auto: what their protocol runs on
@@ -50,7 +61,7 @@ pub(crate) struct Args {
     /// Kind of capture file; pcap has no place for comments
     #[arg(long, value_enum, default_value = "pcapng")]
     format: FormatArg,
-    /// Most bytes of an IP packet
+    /// Most bytes of an IP packet: 576 (IPv6: 1280) to 65535
     #[arg(long, value_name = "BYTES", default_value = "1500")]
     mtu: Mtu,
     /// Options of TCP headers
@@ -157,78 +168,92 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut told =
-        Told { file: shown(&args.file), coloured: colour::is_wanted(&io::stderr()), refused: 0, warnings: 0 };
-    let input = File::open(&args.file).map_err(|error| unreadable(args, error))?;
-    let plan = plan(args, &input, &mut told)?;
+    let mut input = Input::open(&args.file)?;
+    if args.bad_twin && output::is_stdout(&args.out) {
+        tell("encap: --bad-twin writes beside the capture: give that a name with -o");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    let twin = args.bad_twin.then(|| args.twin());
+    for out in twin.iter().chain([&args.out]) {
+        output::guard(out, &input)?;
+    }
+    input = input.rewindable()?;
+    let mut told = Told::new(input.name());
+    let (plan, n_admitted) = plan(args, &mut input, &mut told)?;
+    if n_admitted == 0 {
+        tell("encap: nothing was written: there is no row to carry");
+        if args.json {
+            print_json(args, &told, None, None)?;
+        }
+        return Ok(ExitCode::from(EXIT_REFUSED));
+    }
     let about = |what: &str| {
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
         format!("Synthesised by encap build from {} with seed {}: {what}", show::safe(&name), args.seed)
     };
-
-    if is_same(&args.file, &args.out) {
-        return Err(Failure::Overwrite { file: args.out.display().to_string() });
-    }
-    let out = create(&args.out)?;
     let unwritable = |error| unwritable(&args.out, error);
+    let out = Output::whole(&args.out)?;
     let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
-    each_row(args, &input, |row| builder.row(row).map_err(unwritable))?;
-    let (_, summary) = builder.finish().map_err(unwritable)?;
-    for remark in &summary.remarks {
-        told.say(remark.line, Severity::Warning, &remark.kind, remark.count);
+    each_row(args, &mut input, |row| builder.row(row).map_err(unwritable))?;
+    let (out, summary) = builder.finish().map_err(unwritable)?;
+    if summary.rows != n_admitted {
+        return Err(Failure::Changed { file: args.file.display().to_string() });
     }
-    let twin = args.bad_twin.then(|| args.twin());
+    out.finish()?;
+    for remark in &summary.remarks {
+        told.say(remark.line, remark.kind.severity(), &remark.kind, remark.count);
+    }
     if let Some(twin) = &twin {
-        write_twin(args, &input, twin, &about("no packet here was on a wire, and none could have been"))?;
+        write_twin(args, &mut input, twin, &about("no packet here was on a wire, and none could have been"))?;
     }
     print(args, &told, &summary, twin.as_deref())?;
     Ok(if told.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
 }
 
-/// The first reading, in which all is said that is wrong with rows.
-fn plan(args: &Args, mut input: &File, told: &mut Told) -> Result<Plan, Failure> {
+/// The first reading, in which all is said that is wrong with rows; and how many there are to carry.
+fn plan(args: &Args, input: &mut Input, told: &mut Told) -> Result<(Plan, u64), Failure> {
     let mut plan = Plan::new(args.settings());
-    input.rewind().map_err(|error| unreadable(args, error))?;
-    let mut reader = Reader::new(input, Options { escapes: args.escapes });
+    let mut n_admitted = 0;
+    input.rewind()?;
+    let mut reader = Reader::new(&mut *input, Options { escapes: args.escapes });
     loop {
         let row = reader.next();
         for fault in reader.take_remarks() {
             told.fault(&fault);
         }
         match row {
-            None => return Ok(plan),
-            Some(Ok(row)) => {
-                if let Err(refusal) = plan.admit(&row) {
-                    told.refusal(&refusal);
-                }
-            }
+            None => return Ok((plan, n_admitted)),
+            Some(Ok(row)) => match plan.admit(&row) {
+                Ok(()) => n_admitted += 1,
+                Err(refusal) => told.refusal(&refusal),
+            },
             Some(Err(ReadError::Refused(faults))) => {
                 told.refused += 1;
                 for fault in faults {
                     told.fault(&fault);
                 }
             }
-            Some(Err(ReadError::Io(error))) => return Err(unreadable(args, error)),
+            Some(Err(ReadError::Io(error))) => return Err(input.failure(error)),
         }
     }
 }
 
 /// Reads the rows once more.
-fn each_row(args: &Args, mut input: &File, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
-    input.rewind().map_err(|error| unreadable(args, error))?;
-    let mut reader = Reader::new(input, Options { escapes: args.escapes });
+fn each_row(args: &Args, input: &mut Input, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
+    input.rewind()?;
+    let mut reader = Reader::new(&mut *input, Options { escapes: args.escapes });
     while let Some(row) = reader.next() {
         reader.take_remarks();
         match row {
             Ok(row) => take(&row)?,
             Err(ReadError::Refused(_)) => {}
-            Err(ReadError::Io(error)) => return Err(unreadable(args, error)),
+            Err(ReadError::Io(error)) => return Err(input.failure(error)),
         }
     }
     Ok(())
 }
 
-fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(), Failure> {
+fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
     let unwritable = |error| unwritable(path, error);
     let mut plan = Plan::new(args.settings());
     each_row(args, input, |row| {
@@ -236,49 +261,45 @@ fn write_twin(args: &Args, input: &File, path: &Path, about: &str) -> Result<(),
         let _ = plan.admit(row);
         Ok(())
     })?;
-    let mut twin = BadTwin::new(plan, create(path)?, about).map_err(unwritable)?;
+    let mut twin = BadTwin::new(plan, Output::whole(path)?, about).map_err(unwritable)?;
     each_row(args, input, |row| twin.row(row).map_err(unwritable))?;
-    twin.finish().map_err(unwritable)?;
-    Ok(())
-}
-
-/// Whether both name one file, which would be gone before it is read again.
-fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::WriteFile { file: path.display().to_string(), error })
-}
-
-fn unreadable(args: &Args, error: io::Error) -> Failure {
-    Failure::Read { file: args.file.display().to_string(), error }
+    twin.finish().map_err(unwritable)?.finish()
 }
 
 fn unwritable(path: &Path, error: WriteError) -> Failure {
     Failure::WriteCapture { file: path.display().to_string(), error }
 }
 
-fn shown(path: &Path) -> String {
-    show::safe(&path.display().to_string()).into_owned()
-}
-
-/// What was said on standard error, as editors read it.
+/// What was said on standard error.
 struct Told {
-    file: String,
-    coloured: bool,
+    places: Places,
     /// Rows that were not carried.
     refused: u64,
     warnings: u64,
+    notes: u64,
+    /// What was said of rows, for a program to read.
+    faults: Vec<FaultJson>,
+    not_listed: u64,
+}
+
+/// Something that was said of a row.
+#[derive(Serialize)]
+struct FaultJson {
+    severity: Severity,
+    line: u64,
+    character: Option<u64>,
+    message: String,
 }
 
 impl Told {
+    fn new(file: String) -> Self {
+        let places = Places { file, coloured: colour::is_wanted(&io::stderr()) };
+        Self { places, refused: 0, warnings: 0, notes: 0, faults: Vec::new(), not_listed: 0 }
+    }
+
     fn fault(&mut self, fault: &Fault) {
-        self.warnings += u64::from(fault.severity() == Severity::Warning);
-        let (file, line, character) = (&self.file, fault.line, fault.character.unwrap_or(1));
-        let severity = fault.severity();
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
-        eprintln!("{file}:{line}:{character}: {severity}: {}", fault.message());
+        tell(self.places.fault(fault));
+        self.list(fault.line, fault.character, fault.severity(), &fault.message());
     }
 
     fn refusal(&mut self, refusal: &Refusal) {
@@ -287,10 +308,20 @@ impl Told {
     }
 
     fn say(&mut self, line: u64, severity: Severity, what: &dyn fmt::Display, count: u64) {
-        self.warnings += u64::from(severity == Severity::Warning);
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
         let times = fmt::from_fn(|f| if count > 1 { write!(f, " ({count} times)") } else { Ok(()) });
-        eprintln!("{}:{line}:1: {severity}: {what}{times}", self.file);
+        let what = format!("{what}{times}");
+        tell(self.places.at(line, None, severity, &what));
+        self.list(line, None, severity, &what);
+    }
+
+    fn list(&mut self, line: u64, character: Option<u64>, severity: Severity, message: &dyn fmt::Display) {
+        self.warnings += u64::from(severity == Severity::Warning);
+        self.notes += u64::from(severity == Severity::Note);
+        if self.faults.len() < LISTED_MAX {
+            self.faults.push(FaultJson { severity, line, character, message: message.to_string() });
+        } else {
+            self.not_listed += 1;
+        }
     }
 }
 
@@ -298,43 +329,62 @@ impl Told {
 #[derive(Serialize)]
 struct SummaryJson<'a> {
     file: &'a str,
-    out: String,
+    /// Nothing if nothing was written.
+    out: Option<String>,
     bad_twin: Option<String>,
     seed: u64,
     refused: u64,
+    warnings: u64,
+    notes: u64,
+    faults: &'a [FaultJson],
+    faults_not_listed: u64,
     #[serde(flatten)]
-    summary: &'a Summary,
+    summary: Option<&'a Summary>,
 }
 
 fn print(args: &Args, told: &Told, summary: &Summary, twin: Option<&Path>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let json = SummaryJson {
-            file: &told.file,
-            out: shown(&args.out),
-            bad_twin: twin.map(shown),
-            seed: args.seed,
-            refused: told.refused,
-            summary,
-        };
-        serde_json::to_writer(&mut out, &json).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        write!(out, "{}: {}", shown(&args.out), count(summary.rows, "row"))?;
-        if summary.connections > 0 {
-            write!(out, ", {}", count(summary.connections, "connection"))?;
-        }
-        if summary.exchanges > 0 {
-            write!(out, ", {} of datagrams", count(summary.exchanges, "exchange"))?;
-        }
-        write!(out, ", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte"))?;
-        write!(out, "; {}, {} refused", count(told.warnings, "warning"), count(told.refused, "row"))?;
-        writeln!(out)?;
-        if let Some(twin) = twin {
-            writeln!(out, "{}: the same, with everything wrong", shown(twin))?;
-        }
+        return print_json(args, told, Some(summary), twin);
     }
-    out.flush()?;
-    Ok(())
+    let mut text = format!("{}: {}", shown(&args.out), count(summary.rows, "row"));
+    let mut put = |part: String| text.push_str(&part);
+    if summary.connections > 0 {
+        put(format!(", {}", count(summary.connections, "connection")));
+    }
+    if summary.exchanges > 0 {
+        put(format!(", {} of datagrams", count(summary.exchanges, "exchange")));
+    }
+    put(format!(", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte")));
+    put(format!("; {}, {} refused\n", count(told.warnings, "warning"), count(told.refused, "row")));
+    if let Some(twin) = twin {
+        put(format!("{}: the same, with everything wrong\n", shown(twin)));
+    }
+    say(args, &text)
+}
+
+fn print_json(args: &Args, told: &Told, summary: Option<&Summary>, twin: Option<&Path>) -> Result<(), Failure> {
+    let json = SummaryJson {
+        file: &told.places.file,
+        out: summary.map(|_| shown(&args.out)),
+        bad_twin: twin.map(shown),
+        seed: args.seed,
+        refused: told.refused,
+        warnings: told.warnings,
+        notes: told.notes,
+        faults: &told.faults,
+        faults_not_listed: told.not_listed,
+        summary,
+    };
+    say(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
+}
+
+/// Says what was built: on standard output, unless that is where the capture went.
+fn say(args: &Args, text: &str) -> Result<(), Failure> {
+    if output::is_stdout(&args.out) {
+        tell(text.trim_end());
+        return Ok(());
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }

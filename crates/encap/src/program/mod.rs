@@ -10,9 +10,12 @@ mod colour;
 mod dissector;
 mod failure;
 mod follow;
+mod input;
+mod output;
 #[cfg(target_os = "linux")]
 mod send;
 mod show;
+mod tell;
 
 use std::process::ExitCode;
 

@@ -2,9 +2,9 @@
 
 mod listing;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,11 +15,13 @@ use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, 
 use switchboard_encap::rows::{Fault, Options as RowOptions, ReadError, Reader, Row, Severity, Transport};
 use switchboard_encap::send::{Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Speed, Target, Trace, play};
 use switchboard_encap::wire::Frame;
-use switchboard_protocol::show;
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
 use super::failure::Failure;
+use super::input::Input;
+use super::output::{self, Output, shown};
+use super::tell::{Places, tell};
 
 /// Some row cannot be carried, or was not.
 const EXIT_ROWS: u8 = 1;
@@ -42,7 +44,7 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Send the clients' rows to the server at this address instead, and leave the other rows to it
     #[arg(long, value_name = "ADDR:PORT")]
     to: Option<SocketAddr>,
@@ -55,9 +57,9 @@ pub(crate) struct Args {
     /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
     #[arg(long)]
     escapes: bool,
-    /// Write the frames to this file, as pcapng
+    /// Write the frames to this file, as pcapng; - for standard output, and what is said then goes to standard error
     #[arg(short, long, value_name = "FILE")]
-    out: Option<String>,
+    out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -71,7 +73,11 @@ enum Over {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let Some(rows) = read_rows(args)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
+    let input = Input::open(&args.file)?;
+    if let Some(out) = &args.out {
+        output::guard(out, &input)?;
+    }
+    let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
     let transport = match args.transport {
         Over::Auto => None,
         Over::Tcp => Some(Transport::Tcp),
@@ -98,45 +104,38 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     });
     progress.finish_and_clear();
     let played = played.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let captured = captured?;
+    let captured = captured.map_err(|error| recording_failed(args, error))?;
     let listing = Listing::new(
         &plan,
         &played,
-        captured.as_ref().map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref())),
+        captured
+            .as_ref()
+            .map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref().map(shown))),
         captured.as_ref().map(|(trace, _)| trace),
     );
-    let mut stdout = BufWriter::new(io::stdout().lock());
-    if args.json {
-        serde_json::to_writer(&mut stdout, &listing).map_err(io::Error::from)?;
-        writeln!(stdout)?;
+    let text =
+        if args.json { serde_json::to_string(&listing).map_err(io::Error::from)? + "\n" } else { listing.to_string() };
+    if args.out.as_deref().is_some_and(output::is_stdout) {
+        tell(text.trim_end());
     } else {
-        write!(stdout, "{listing}")?;
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()?;
     }
-    stdout.flush()?;
     let failed = played.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
 fn refuse(error: PlanError) -> ExitCode {
-    eprintln!("encap: nothing was sent: {error}");
+    tell(format_args!("encap: nothing was sent: {error}"));
     ExitCode::from(EXIT_ROWS)
 }
 
 /// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
-fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
-    let unreadable = |error| Failure::Read { file: args.file.clone(), error };
-    let input: Box<dyn Read> = if args.file == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(&args.file).map_err(unreadable)?)
-    };
-    let coloured = colour::is_wanted(&io::stderr());
-    let file = if args.file == "-" { "<stdin>".into() } else { show::safe(&args.file) };
-    let say = |fault: &Fault| {
-        let severity = colour::paint(fault.severity(), colour::of(fault.severity()), coloured);
-        eprintln!("{file}:{}:{}: {severity}: {}", fault.line, fault.character.unwrap_or(1), fault.message());
-    };
-    let mut reader = Reader::new(input, RowOptions { escapes: args.escapes });
+fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
+    let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
+    let say = |fault: &Fault| tell(places.fault(fault));
+    let mut reader = Reader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {
         reader.take_remarks().iter().for_each(say);
@@ -149,7 +148,7 @@ fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
                 }
                 rows.push(row);
             }
-            Err(ReadError::Io(error)) => return Err(unreadable(error)),
+            Err(ReadError::Io(error)) => return Err(input.failure(error)),
             Err(ReadError::Refused(faults)) => {
                 faults.iter().for_each(say);
                 n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
@@ -158,7 +157,7 @@ fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
     }
     reader.take_remarks().iter().for_each(say);
     if n_errors > 0 {
-        eprintln!("encap: nothing was sent: some rows cannot be carried");
+        tell("encap: nothing was sent: some rows cannot be carried");
         return Ok(None);
     }
     Ok(Some(rows))
@@ -171,27 +170,28 @@ fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<
     if !address.ip().is_loopback() {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
-            eprintln!("encap: {error}");
+            tell(format_args!("encap: {error}"));
             return Ok(None);
         };
-        return Err(Failure::WriteFile { file: file.clone(), error: io::Error::other(error) });
+        return Err(Failure::WriteFile { file: file.display().to_string(), error: io::Error::other(error) });
     }
     let live = Live::open(LOOPBACK, &LiveOptions { port: Some(address.port()), ..LiveOptions::default() });
     let live = match live {
         Err(error @ LiveError::NoRight) if args.out.is_none() => {
-            eprintln!("encap: sending without capturing, so no frames are shown: {error}");
+            tell(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
             return Ok(None);
         }
-        live => live.map_err(RecordError::from)?,
+        live => live?,
     };
     let to: To = match &args.out {
-        Some(file) => {
-            let unwritable = |error| Failure::WriteFile { file: file.clone(), error };
-            Box::new(File::create(file).map_err(unwritable)?)
-        }
+        Some(file) => Box::new(Output::growing(file)?),
         None => Box::new(io::sink()),
     };
-    Ok(Some(Recording::begin(live, LOOPBACK, to)?))
+    Ok(Some(Recording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
+}
+
+fn recording_failed(args: &Args, error: RecordError) -> Failure {
+    Failure::of_recording(error, args.out.as_deref().unwrap_or(Path::new("the frames")))
 }
 
 /// Takes frames until all is played and nothing more comes.

@@ -1,6 +1,5 @@
 //! `encap show`: the frames of a capture, or one of them layer by layer.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +12,9 @@ use switchboard_protocol::show;
 
 use super::colour::When;
 use super::failure::Failure;
+use super::input::Input;
+use super::output::{self, Output};
+use super::tell::tell;
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
@@ -45,11 +47,11 @@ pub(crate) struct Args {
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if args.file == "-" { show(io::stdin().lock(), args) } else { show(open(args)?, args) }
-}
-
-fn open(args: &Args) -> Result<File, Failure> {
-    File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })
+    let input = Input::open(Path::new(&args.file))?;
+    if let Some(page) = &args.html {
+        output::guard(page, &input)?;
+    }
+    show(input, args)
 }
 
 fn show(input: impl io::Read, args: &Args) -> Result<ExitCode, Failure> {
@@ -86,7 +88,7 @@ impl<'f, R: io::Read> Capture<'f, R> {
     /// Says on standard error what the reader went past, so that what is printed is the frames alone.
     fn say_notes(&self) {
         for note in self.reader.notes().list() {
-            eprintln!("encap: {}: {note}", show::safe(self.file));
+            tell(format_args!("encap: {}: {note}", show::safe(self.file)));
         }
     }
 }
@@ -176,5 +178,8 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn write_page(out: &Path, page: &str) -> Result<(), Failure> {
-    std::fs::write(out, page).map_err(|error| Failure::WriteFile { file: out.display().to_string(), error })
+    let mut file = Output::whole(out)?;
+    let unwritable = |error| Failure::WriteFile { file: out.display().to_string(), error };
+    file.write_all(page.as_bytes()).map_err(unwritable)?;
+    file.finish()
 }

@@ -13,20 +13,20 @@ use switchboard_protocol::show;
 /// All that `encap send` has to say.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing<'a> {
-    capture: Option<CaptureListing<'a>>,
+    capture: Option<CaptureListing>,
     connections: Vec<ConnectionListing<'a>>,
 }
 
 /// What was captured.
 #[derive(Debug, Serialize)]
-pub(super) struct CaptureListing<'a> {
-    file: Option<&'a str>,
+pub(super) struct CaptureListing {
+    file: Option<String>,
     frames: u64,
     dropped: u64,
 }
 
-impl<'a> CaptureListing<'a> {
-    pub(super) fn new(trace: &Trace, statistics: Statistics, file: Option<&'a str>) -> Self {
+impl CaptureListing {
+    pub(super) fn new(trace: &Trace, statistics: Statistics, file: Option<String>) -> Self {
         Self { file, frames: trace.frames(), dropped: statistics.dropped }
     }
 }
@@ -61,12 +61,7 @@ struct RowListing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn new(
-        plan: &'a Plan,
-        played: &Played,
-        capture: Option<CaptureListing<'a>>,
-        trace: Option<&Trace>,
-    ) -> Self {
+    pub(super) fn new(plan: &'a Plan, played: &Played, capture: Option<CaptureListing>, trace: Option<&Trace>) -> Self {
         let opened = |index: usize| played.addresses[index];
         let carried: Vec<Option<[Carried; 2]>> = (0..plan.connections().len())
             .map(|index| {
@@ -134,8 +129,8 @@ impl fmt::Display for Listing<'_> {
         }
         let Some(capture) = &self.capture else { return Ok(()) };
         write!(f, "{} frames captured, {} dropped", capture.frames, capture.dropped)?;
-        match capture.file {
-            Some(file) => writeln!(f, ": {}", show::safe(file)),
+        match &capture.file {
+            Some(file) => writeln!(f, ": {file}"),
             None => writeln!(f, "; -o keeps them"),
         }
     }
