@@ -54,6 +54,7 @@ mod tcp;
 mod twin;
 
 pub use builder::{Builder, Summary};
+pub use complete::complete;
 pub use plan::Plan;
 pub use port::{CLIENT_PORTS, UNREAD_PORT};
 pub use refusal::{Refusal, RefusalKind};

@@ -8,6 +8,13 @@ use super::Content;
 use super::fit::{Shape, first_line};
 use crate::rows::Row;
 
+/// Makes the message of a row what its protocol asks for.
+pub fn complete(row: &mut Row) {
+    if let Cow::Owned(message) = payload(row, Content::Complete) {
+        row.message = message;
+    }
+}
+
 /// What is sent for a row.
 pub(super) fn payload(row: &Row, content: Content) -> Cow<'_, [u8]> {
     let message = &row.message;

@@ -43,6 +43,10 @@ pub(crate) enum Failure {
     /// The input would be overwritten.
     #[error("{} is the file that is read: write to another", show::safe(file))]
     Overwrite { file: String },
+    /// A name has no address.
+    #[cfg(target_os = "linux")]
+    #[error("cannot find {}: {why}. Write the server as HOST:PORT", show::safe(host))]
+    NoSuchHost { host: String, why: String },
     /// A file was another one when it was read again.
     #[error("{} changed while it was read, so nothing was written: build it again", show::safe(file))]
     Changed { file: String },

@@ -3,18 +3,24 @@
 mod listing;
 
 use std::io::{self, BufWriter, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use switchboard_encap::build::complete;
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
-use switchboard_encap::rows::{Fault, Options as RowOptions, ReadError, Reader, Row, Severity, Transport};
-use switchboard_encap::send::{Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Speed, Target, Trace, play};
+use switchboard_encap::rows::{AppProtocol, Fault, Options as RowOptions, ReadError, Reader, Row, Severity, Transport};
+use switchboard_encap::send::{Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Speed, Target, Trace, play, weight};
+use switchboard_encap::show::count;
 use switchboard_encap::wire::Frame;
+use switchboard_protocol::Dialect;
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
@@ -39,21 +45,25 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 ///
 /// A connection is opened for each pair of apps, by the one that speaks first; both sides are played on loopback, each row
 /// at its time. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
-/// where its bytes lie in the stream. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
+/// where its bytes lie in the stream. Ctrl-C ends the connections, and what was sent until then is shown. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
 /// cannot be read or written or the capture asked for with -o is not possible.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
     file: PathBuf,
-    /// Send the clients' rows to the server at this address instead, and leave the other rows to it
-    #[arg(long, value_name = "ADDR:PORT")]
-    to: Option<SocketAddr>,
+    /// Send the clients' rows to the server there instead, and leave the other rows to it; the port is 12345 if none is
+    /// given
+    #[arg(long, value_name = "HOST[:PORT]")]
+    to: Option<String>,
     /// How many times as fast as the rows say, or max: without waiting
     #[arg(long, default_value = "1", value_name = "X")]
     speed: Speed,
     /// What carries the rows; auto is what their protocol runs on
     #[arg(long, value_enum, default_value = "auto")]
     transport: Over,
+    /// Add what the protocol asks for: line ends, an HTTP version, header ends and lengths
+    #[arg(long)]
+    complete: bool,
     /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
     #[arg(long)]
     escapes: bool,
@@ -90,13 +100,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Err(error) = plan.duration(args.speed) {
         return Ok(refuse(error));
     }
-    let target = match args.to {
-        Some(address) => Target::server(address),
+    let target = match &args.to {
+        Some(server) => Target::server(resolve(server)?),
         None => Target::own()?,
     };
-    let recording = begin_recording(args, target.address())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first asks for an end in order, the second for one at once.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let recording = begin_recording(args, target.addresses())?;
     let progress = ProgressBar::new(plan.items().len() as u64);
-    let options = Options { speed: args.speed, now };
+    let options = Options { speed: args.speed, now, stop: &stop };
     let (played, captured) = thread::scope(|scope| {
         let player = scope.spawn(|| play(&plan, &target, options, |n_done| progress.set_position(n_done as u64)));
         let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
@@ -126,6 +142,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
+/// The addresses of a server, given as the chat's client takes it.
+fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let addresses = Dialect::Commands.with_port(server).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match addresses {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Ok(_) => Err(Failure::NoSuchHost { host: server.to_owned(), why: "it has no address".to_owned() }),
+        Err(error) => Err(Failure::NoSuchHost { host: server.to_owned(), why: error.to_string() }),
+    }
+}
+
 fn refuse(error: PlanError) -> ExitCode {
     tell(format_args!("encap: nothing was sent: {error}"));
     ExitCode::from(EXIT_ROWS)
@@ -137,11 +163,19 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
     let say = |fault: &Fault| tell(places.fault(fault));
     let mut reader = Reader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
+    let (mut endless, mut n_endless) = (None, 0_u64);
     while let Some(row) = reader.next() {
         reader.take_remarks().iter().for_each(say);
         match row {
-            Ok(row) => {
-                bytes += row.message.len();
+            Ok(mut row) => {
+                if args.complete {
+                    complete(&mut row);
+                }
+                if args.to.is_some() && row.protocol == AppProtocol::Chat && !row.message.ends_with(b"\n") {
+                    n_endless += 1;
+                    endless.get_or_insert(row.line);
+                }
+                bytes += weight(&row);
                 if bytes > ROWS_MAX_BYTES {
                     refuse(PlanError::Bytes { line: row.line });
                     return Ok(None);
@@ -156,6 +190,14 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
         }
     }
     reader.take_remarks().iter().for_each(say);
+    if let Some(line) = endless {
+        let what = format_args!(
+            "{} of the chat without a line end: a server waits for it and does not answer; use --complete, or write \\n \
+             and use --escapes",
+            count(n_endless, "message")
+        );
+        tell(places.at(line, None, Severity::Warning, what));
+    }
     if n_errors > 0 {
         tell("encap: nothing was sent: some rows cannot be carried");
         return Ok(None);
@@ -165,9 +207,9 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
 
 type To = Box<dyn Write>;
 
-/// Begins to capture what goes to and from `address`; says why not where nobody asked for a file.
-fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<To>>, Failure> {
-    if !address.ip().is_loopback() {
+/// Begins to capture what goes to and from `addresses`; says why not where nobody asked for a file.
+fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<Recording<To>>, Failure> {
+    if !addresses.iter().all(is_ours) {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
             tell(format_args!("encap: {error}"));
@@ -175,7 +217,8 @@ fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<
         };
         return Err(Failure::WriteFile { file: file.display().to_string(), error: io::Error::other(error) });
     }
-    let live = Live::open(LOOPBACK, &LiveOptions { port: Some(address.port()), ..LiveOptions::default() });
+    let port = addresses.first().map(SocketAddr::port);
+    let live = Live::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
     let live = match live {
         Err(error @ LiveError::NoRight) if args.out.is_none() => {
             tell(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
@@ -188,6 +231,11 @@ fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<
         None => Box::new(io::sink()),
     };
     Ok(Some(Recording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
+}
+
+/// Whether it is an address of this machine: what goes there goes over loopback, whatever interface has the address.
+fn is_ours(address: &SocketAddr) -> bool {
+    address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).is_ok()
 }
 
 fn recording_failed(args: &Args, error: RecordError) -> Failure {

@@ -3,6 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
+use switchboard_protocol::Dialect;
+
+/// Where the chat is spoken, in the dialect of commands.
+const CHAT_PORT: u16 = Dialect::Commands.port();
 
 /// What carries the messages of an application.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
@@ -15,7 +19,7 @@ pub enum Transport {
 }
 
 macro_rules! well_known {
-    ($($variant:ident $name:literal $port:literal $transport:ident $doc:literal,)*) => {
+    ($($variant:ident $name:literal $port:tt $transport:ident $doc:literal,)*) => {
         /// The application protocol of a message: one that is well known, or any other by its name.
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub enum AppProtocol {
@@ -59,7 +63,7 @@ macro_rules! well_known {
 
 well_known! {
     Http "HTTP" 80 Tcp "RFC 9112.",
-    Chat "CHAT" 12345 Tcp "The chat of this project, in either dialect.",
+    Chat "CHAT" CHAT_PORT Tcp "The chat of this project, in either dialect.",
     Dns "DNS" 53 Udp "RFC 1035.",
     Https "HTTPS" 443 Tcp "RFC 9110 §4.2.2.",
     Smtp "SMTP" 25 Tcp "RFC 5321.",
