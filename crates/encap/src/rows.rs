@@ -45,7 +45,8 @@ pub const PROTOCOL_MAX_BYTES: usize = 32;
 /// One message: who said what to whom, and when.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// What the row is called; its place among the rows, from 1, where nothing is written.
+    /// What the row is called; its place among the rows, from 1, where nothing is written, or the next number that no row
+    /// before it has.
     pub number: MessageId,
     /// The line of the file on which it starts, from 1.
     pub line: u64,
@@ -147,9 +148,16 @@ impl<R: Read> Reader<R> {
             self.state = State::Ended;
             self.state = State::Rows(self.read_header()?);
         }
-        let State::Rows(columns) = self.state else { return Ok(None) };
+        let State::Rows(columns) = &self.state else { return Ok(None) };
         loop {
-            match self.records.advance().inspect_err(|_| self.state = State::Ended)? {
+            let step = match self.records.advance() {
+                Ok(step) => step,
+                Err(error) => {
+                    self.state = State::Ended;
+                    return Err(error.into());
+                }
+            };
+            match step {
                 Step::End => {
                     self.state = State::Ended;
                     if self.n_records == 0 {
@@ -213,7 +221,7 @@ impl<R: Read> Iterator for Reader<R> {
 /// A record on its way to be a row.
 struct Parse<'a> {
     record: &'a Record<'a>,
-    columns: Columns,
+    columns: &'a Columns,
     options: Options,
     faults: Vec<Fault>,
 }
@@ -227,16 +235,20 @@ impl<'a> Parse<'a> {
         remarks: &mut Vec<Fault>,
     ) -> Result<Row, ReadError> {
         let (found, expected) = (self.record.len(), self.columns.len);
-        if found != expected {
-            // The first field too many; or the record, where some are missing.
-            let at = if found > expected { expected } else { 0 };
+        if let Some(field) = self.columns.nameless_text(self.record) {
+            let kind =
+                if field < expected { FaultKind::NamelessText } else { FaultKind::FieldCount { found, expected } };
+            return Err(ReadError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
+        }
+        // Empty fields too many say nothing; of a record with too few, nobody knows which are missing.
+        if found < expected {
             return Err(ReadError::Refused(vec![self.record.fault(
-                at,
+                0,
                 None,
                 FaultKind::FieldCount { found, expected },
             )]));
         }
-        let number = self.number(place);
+        let number = self.number(place, check);
         let protocol = self.protocol();
         let source = self.app(Column::SrcApp, check);
         let destination = self.app(Column::DstApp, check);
@@ -260,8 +272,13 @@ impl<'a> Parse<'a> {
             message,
             time,
         };
-        if self.is_spaced_quote() {
-            findings.push((Column::Message, FaultKind::SpacedQuote));
+        if memchr::memchr(b'"', self.record.raw.as_bytes()).is_some() {
+            let spaced = Column::ALL.into_iter().filter(|column| self.is_spaced_quote(*column));
+            findings.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
+        }
+        let text = self.value(Column::Timestamp);
+        if let Some(looks) = crate::time::lookalike(&text) {
+            findings.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
         }
         check.row(&row, from, to, findings);
         for (column, kind) in findings.drain(..) {
@@ -285,14 +302,14 @@ impl<'a> Parse<'a> {
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
-    fn number(&mut self, place: u64) -> MessageId {
+    fn number(&mut self, place: u64, check: &Check) -> MessageId {
         let text = self.value(Column::MsgId);
         let text = text.trim();
         let too_long = text.len() > ID_MAX_BYTES;
         if too_long {
             self.refuse(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
-        if text.is_empty() || too_long { MessageId::Number(place) } else { MessageId::from(text) }
+        if text.is_empty() || too_long { MessageId::Number(check.free_id(place)) } else { MessageId::from(text) }
     }
 
     fn protocol(&mut self) -> Option<AppProtocol> {
@@ -353,9 +370,9 @@ impl<'a> Parse<'a> {
         None
     }
 
-    /// Whether the message starts with white space and then a quote, which was meant to be the field's.
-    fn is_spaced_quote(&self) -> bool {
-        self.columns.index(Column::Message).is_some_and(|field| {
+    /// Whether a field starts with white space and then a quote, which was meant to be the field's.
+    fn is_spaced_quote(&self, column: Column) -> bool {
+        self.columns.index(column).is_some_and(|field| {
             let text = self.record.value(field);
             !self.record.is_quoted(field) && text.trim_start().starts_with('"') && !text.starts_with('"')
         })

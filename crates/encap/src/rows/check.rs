@@ -99,6 +99,11 @@ impl Check {
         Ok(index)
     }
 
+    /// The first number from `place` on that no row has so far.
+    pub(super) fn free_id(&self, place: u64) -> u64 {
+        self.ids.free(place)
+    }
+
     /// Holds a row against those before it, and appends what shows.
     pub(super) fn row(&mut self, row: &Row, source: AppIndex, destination: AppIndex, findings: &mut Vec<Finding>) {
         if row.source.address().is_some_and(|address| !may_send(address)) {

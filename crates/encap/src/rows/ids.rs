@@ -82,6 +82,12 @@ impl SeenIds {
         }
     }
 
+    /// The first number from `number` on that was not seen.
+    pub(super) fn free(&self, number: u64) -> u64 {
+        let run = self.runs.range(..=number).next_back();
+        run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
+    }
+
     fn insert_number(&mut self, number: u64, full: bool) -> Seen {
         let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| number <= last) {
