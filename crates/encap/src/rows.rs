@@ -21,6 +21,7 @@ mod escape;
 mod fault;
 mod ids;
 mod record;
+mod start_line;
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -37,6 +38,7 @@ pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
 pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
 pub use self::record::RECORD_MAX_BYTES;
 use self::record::{Record, Records, Step};
+pub(crate) use self::start_line::{StartLine, first_line};
 use crate::time::Timestamp;
 
 /// The longest name of a protocol, in bytes.

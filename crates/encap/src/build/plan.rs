@@ -7,7 +7,7 @@ use std::time::Duration;
 use switchboard_protocol::show;
 
 use super::address::{Addresses, is_group, mac};
-use super::fit::Shape;
+use super::fit::{Shape, is_misnamed};
 use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
@@ -109,13 +109,27 @@ impl Plan {
         if draft.responder.is_none() && row.protocol.is_response(&row.message, row.source_port, row.destination_port) {
             draft.responder = Some(place.sender);
         }
-        draft.fits &= payload.is_empty() || Shape::of(&draft.protocol).fits(&payload);
+        let shape = Shape::of(&draft.protocol);
+        // Chat without line ends stays where it is: nothing else is read there.
+        draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(&payload);
         if row.protocol != draft.protocol {
             let [protocol, other] = [&draft.protocol, &row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
         }
         if payload.is_empty() && transport == Transport::Udp {
             self.remarks.add(row.line, RemarkKind::EmptyDatagram);
+        }
+        let shape = Shape::of(&row.protocol);
+        let is_whole = payload.is_empty() || shape.fits(&payload);
+        if shape == Shape::Chat && !is_whole && transport == Transport::Tcp {
+            self.remarks.add(row.line, RemarkKind::Endless);
+        }
+        if shape == Shape::Http && is_misnamed(&payload) {
+            self.remarks.add(row.line, RemarkKind::BodyMisnamed);
+        }
+        if self.settings.content == Content::Complete && shape.is_completable() && !is_whole {
+            let protocol = show::safe(row.protocol.name()).into_owned();
+            self.remarks.add(row.line, RemarkKind::NotCompleted { protocol });
         }
         if *payload != *row.message {
             let protocol = show::safe(row.protocol.name()).into_owned();
@@ -139,7 +153,7 @@ impl Plan {
         for (draft, ports) in self.drafts.iter().zip(ports) {
             let server = port::server(&draft.protocol, ports).or(draft.responder).unwrap_or(draft.first_receiver);
             let client = 1 - server;
-            remark_port(draft, ports[server], self.settings.content, &mut self.remarks);
+            remark_port(draft, server, ports, self.settings.content, &mut self.remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
             chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.protocol, draft.fits));
             if ports.contains(&None) {
@@ -227,23 +241,14 @@ pub(super) fn carried(row: &Row, len: usize, settings: &Settings) -> Result<(Tra
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
-fn remark_port(draft: &Draft, given: Option<u16>, content: Content, remarks: &mut Remarks) {
+fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut Remarks) {
     let protocol = || show::safe(draft.protocol.name()).into_owned();
-    let completable = content == Content::Faithful && matches!(Shape::of(&draft.protocol), Shape::Http | Shape::Lines);
-    match (given, draft.protocol.port()) {
-        (None, Some(usual)) if !draft.fits => {
-            let port = port::of_server(&draft.protocol, false);
-            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
-        }
-        (Some(port), _) => {
-            if let Some(reads) = port::read_as(port, draft.pair.1)
-                && !(draft.fits && *reads == draft.protocol)
-            {
-                let kind =
-                    RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port, completable };
-                remarks.add(draft.line, kind);
-            }
-        }
-        _ => {}
+    let completable = content == Content::Faithful && Shape::of(&draft.protocol).is_completable();
+    if let Some((port, reads)) = port::misread(ports, draft.pair.1, &draft.protocol, draft.fits) {
+        let reads = reads.to_uppercase();
+        remarks.add(draft.line, RemarkKind::PortMisread { protocol: protocol(), reads, port, completable });
+    } else if let (None, Some(usual), false) = (ports[server], draft.protocol.port(), draft.fits) {
+        let port = port::of_server(&draft.protocol, false);
+        remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
     }
 }

@@ -53,6 +53,24 @@ pub enum RemarkKind {
     /// Unlike TCP, UDP has a way to send nothing.
     #[error("an empty message is sent as an empty datagram")]
     EmptyDatagram,
+    /// A stream has no other border between messages.
+    #[error(
+        "CHAT messages without a line end cannot be told apart in their stream, by chat programs or by encap dissector: \
+         use --complete"
+    )]
+    Endless,
+    /// Wireshark knows HTTP by its first line, on any port.
+    #[error(
+        "HTTP messages have a body that is not of the Content-Type or Content-Encoding that they say, which Wireshark \
+         complains of: mend one of the two"
+    )]
+    BodyMisnamed,
+    /// `--complete` could not tell what to add.
+    #[error(
+        "{protocol} messages are sent as they are, as they cannot be completed to what {protocol} asks for{}",
+        if protocol == "HTTP" { ": write a start line, fields with a colon, and an empty line before a body" } else { "" }
+    )]
+    NotCompleted { protocol: String },
     /// `--complete` added to messages.
     #[error("{protocol} messages were completed with what {protocol} asks for")]
     Completed { protocol: String },
@@ -63,7 +81,12 @@ impl RemarkKind {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::PortAvoided { .. } | Self::PortMisread { .. } | Self::Mixed { .. } => Severity::Warning,
+            Self::PortAvoided { .. }
+            | Self::PortMisread { .. }
+            | Self::Mixed { .. }
+            | Self::Endless
+            | Self::BodyMisnamed
+            | Self::NotCompleted { .. } => Severity::Warning,
             Self::Moved { .. } | Self::Later { .. } | Self::EmptyDatagram | Self::Completed { .. } => Severity::Note,
         }
     }

@@ -106,7 +106,7 @@ pub enum Link {
     Vlan,
     /// BSD loopback, lowest byte first, with the families of macOS.
     Null,
-    /// OpenBSD loopback.
+    /// OpenBSD loopback, highest byte first, with the families of OpenBSD.
     Loop,
     /// Nothing: the packet is the frame.
     Raw,
@@ -133,8 +133,8 @@ impl Link {
     /// What an interface of this kind is called.
     pub(super) const fn interface_name(self) -> &'static str {
         match self {
-            Self::Ethernet => "eth0",
-            Self::Vlan => "eth0.100",
+            // On an interface of the VLAN alone, frames have no tag.
+            Self::Ethernet | Self::Vlan => "eth0",
             Self::Null | Self::Loop => "lo0",
             Self::Raw => "tun0",
             Self::Sll2 => "any",

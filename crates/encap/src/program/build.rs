@@ -37,6 +37,10 @@ const LISTED_MAX: usize = 1_000;
 /// handshakes, acknowledgements and ends are those that Linux makes, and each packet's comment says which row it
 /// carries or what else it is for. The same file, flags and seed make the same bytes.
 ///
+/// Messages go to ports that Wireshark has no dissector for where they are not what the port's dissector expects, and
+/// given ports that it reads as something else are warned of. Some of its dissectors look at first bytes whatever the
+/// port (TLS, STUN, RTP, SIP and others do): text does not begin so, but bytes from --escapes may.
+///
 /// The capture takes its place when it is whole: until then, and where no row can be carried, what was there stays.
 ///
 /// Exit status: 0 if all rows were carried, 1 if some could not be (each is said on standard error), 3 if a file cannot
@@ -202,6 +206,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     out.finish()?;
     for remark in &summary.remarks {
         told.say(remark.line, remark.kind.severity(), &remark.kind, remark.count);
+    }
+    if args.settings().format == capture::Format::Pcap {
+        tell(format_args!(
+            "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
+            shown(&args.out)
+        ));
     }
     if let Some(twin) = &twin {
         write_twin(args, &mut input, twin, &about("no packet here was on a wire, and none could have been"))?;

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 use switchboard_protocol::Dialect;
 
+use super::start_line::{StartLine, first_line};
+
 /// Where the chat is spoken, in the dialect of commands.
 const CHAT_PORT: u16 = Dialect::Commands.port();
 
@@ -105,10 +107,8 @@ impl AppProtocol {
     }
 }
 
-/// A status line: `HTTP/1.1 200 OK`, or the bare `200 OK`.
 fn is_status(message: &[u8], version: &[u8]) -> bool {
-    let code = message.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    message.starts_with(version) || (code == 3 && matches!(message.get(3), None | Some(b' ' | b'\r' | b'\n')))
+    matches!(StartLine::parse(first_line(message), version), Some(StartLine::Status { .. }))
 }
 
 impl From<&str> for AppProtocol {
