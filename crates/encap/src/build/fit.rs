@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::rows::{AppProtocol, StartLine, first_line};
+use crate::rows::{AppProtocol, StartLine, Transport, first_line};
 
 /// How messages of a protocol are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,6 +126,20 @@ fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
     }
 }
 
+/// The protocol as which Wireshark reads a message by its first bytes, whatever the port is: those that it is most often
+/// mistaken in.
+pub(super) fn read_by_first_bytes(message: &[u8], transport: Transport) -> Option<&'static str> {
+    match (transport, message) {
+        (Transport::Tcp, [0x14..=0x17, 3, 0..=4, _, _, ..]) => Some("TLS"),
+        (_, [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..]) => Some("STUN"),
+        (Transport::Udp, [0x14..=0x17, 0xfe, 0xfd | 0xff, ..]) => Some("DTLS"),
+        (Transport::Udp, [0xc0..=0xff, 0, 0, 0, 1, ..]) => Some("QUIC"),
+        (Transport::Udp, [0x80..=0xbf, 192..=223, ..]) => Some("RTCP"),
+        (Transport::Udp, message) if message.starts_with(b"d1:") => Some("BT-DHT"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,5 +187,24 @@ mod tests {
             assert_eq!(is_misnamed(&message), *expected, "{}", message.escape_ascii());
         }
         assert!(!is_misnamed(b"hello"));
+    }
+
+    #[test]
+    fn bytes_that_begin_as_another_protocol_does_are_told_from_text() {
+        use Transport::{Tcp, Udp};
+        let cases: [(&[u8], Transport, Option<&str>); 9] = [
+            (b"\x16\x03\x01\x00\x05hello", Tcp, Some("TLS")),
+            (b"\x16\x03\x01\x00\x05hello", Udp, None),
+            (b"\x00\x01\x00\x04\x21\x12\xa4\x42aaaa", Tcp, Some("STUN")),
+            (b"\x16\xfe\xfd\x00hello", Udp, Some("DTLS")),
+            (b"\xc0\x00\x00\x00\x01\x08aaaa", Udp, Some("QUIC")),
+            (b"\x80\xc8\x00\x06aaaa", Udp, Some("RTCP")),
+            (b"d1:ad2:id20:", Udp, Some("BT-DHT")),
+            ("\u{5e9}\u{5dc}\u{5d5}\u{5dd}, \u{1f44b}".as_bytes(), Udp, None),
+            (b"hello", Tcp, None),
+        ];
+        for (message, transport, expected) in cases {
+            assert_eq!(read_by_first_bytes(message, transport), expected, "{}", message.escape_ascii());
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use switchboard_protocol::show;
 
 use super::address::{Addresses, is_group, mac};
-use super::fit::{Shape, is_misnamed};
+use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
@@ -123,6 +123,9 @@ impl Plan {
         let is_whole = payload.is_empty() || shape.fits(&payload);
         if shape == Shape::Chat && !is_whole && transport == Transport::Tcp {
             self.remarks.add(row.line, RemarkKind::Endless);
+        }
+        if let Some(reads) = read_by_first_bytes(&payload, transport) {
+            self.remarks.add(row.line, RemarkKind::FirstBytes { reads });
         }
         if shape == Shape::Http && is_misnamed(&payload) {
             self.remarks.add(row.line, RemarkKind::BodyMisnamed);

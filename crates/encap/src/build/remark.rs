@@ -59,6 +59,9 @@ pub enum RemarkKind {
          use --complete"
     )]
     Endless,
+    /// Some dissectors do not ask for the port.
+    #[error("messages begin as {reads} does, and Wireshark may read them as that on any port: begin them otherwise")]
+    FirstBytes { reads: &'static str },
     /// Wireshark knows HTTP by its first line, on any port.
     #[error(
         "HTTP messages have a body that is not of the Content-Type or Content-Encoding that they say, which Wireshark \
@@ -86,6 +89,7 @@ impl RemarkKind {
             | Self::Mixed { .. }
             | Self::Endless
             | Self::BodyMisnamed
+            | Self::FirstBytes { .. }
             | Self::NotCompleted { .. } => Severity::Warning,
             Self::Moved { .. } | Self::Later { .. } | Self::EmptyDatagram | Self::Completed { .. } => Severity::Note,
         }

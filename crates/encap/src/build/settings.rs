@@ -47,14 +47,13 @@ impl Default for Settings {
 }
 
 /// What rows are carried on.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TransportChoice {
     /// TCP, whatever the protocol.
     Tcp,
     /// UDP, whatever the protocol.
     Udp,
     /// What the protocol runs on in the first place.
-    #[default]
     Auto,
 }
 
@@ -69,10 +68,9 @@ impl TransportChoice {
 }
 
 /// The version of IP.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IpVersion {
     /// RFC 791.
-    #[default]
     V4,
     /// RFC 8200.
     V6,
@@ -97,10 +95,9 @@ impl IpVersion {
 }
 
 /// What frames begin with.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Link {
     /// Ethernet.
-    #[default]
     Ethernet,
     /// Ethernet with a tag of VLAN 100.
     Vlan,
@@ -143,20 +140,18 @@ impl Link {
 }
 
 /// The options of TCP headers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TcpOptions {
     /// As Linux sends them: MSS, SACK permitted, timestamps, window scale.
-    #[default]
     Linux,
     /// None: windows are unscaled, and segments no longer than what every host takes (RFC 9293 §3.7.1).
     None,
 }
 
 /// What is sent for a message.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Content {
     /// Its bytes, and nothing else.
-    #[default]
     Faithful,
     /// What the protocol asks for: line ends, an HTTP version, header ends and lengths.
     Complete,

@@ -39,7 +39,7 @@ const LISTED_MAX: usize = 1_000;
 ///
 /// Messages go to ports that Wireshark has no dissector for where they are not what the port's dissector expects, and
 /// given ports that it reads as something else are warned of. Some of its dissectors look at first bytes whatever the
-/// port (TLS, STUN, RTP, SIP and others do): text does not begin so, but bytes from --escapes may.
+/// port is: those of TLS, STUN, DTLS, QUIC and RTCP are warned of, rarer ones are not.
 ///
 /// The capture takes its place when it is whole: until then, and where no row can be carried, what was there stays.
 ///
