@@ -591,8 +591,8 @@ fn a_signal_ends_what_is_sent_in_order() {
             let output = capture.child.wait_with_output().expect("it is our child");
             let (out, errors) = texts(&output);
             assert_eq!(output.status.code(), Some(1), "{out}\n{errors}");
-            assert!(out.contains("1 (line 2) a → b, 1 bytes at 0: frame "), "{out}");
-            assert!(out.contains("2 (line 3) a → b, 1 bytes: not sent: it was stopped before"), "{out}");
+            assert!(out.contains("1 (line 2) a → b, 1 byte at 0: frame "), "{out}");
+            assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: it was stopped before"), "{out}");
             let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
             while reader.next_packet().expect("it is whole").is_some() {}
             assert!(reader.packets() >= 7, "a handshake, a row and an end");

@@ -18,7 +18,7 @@ use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
-use super::input::Input;
+use super::opened::Opened;
 use super::output::{self, Output, shown};
 use super::tell::{Places, tell};
 
@@ -172,7 +172,7 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut input = Input::open(&args.file)?;
+    let mut input = Opened::open(&args.file)?;
     if args.bad_twin && output::is_stdout(&args.out) {
         tell("encap: --bad-twin writes beside the capture: give that a name with -o");
         return Ok(ExitCode::from(EXIT_USAGE));
@@ -221,7 +221,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// The first reading, in which all is said that is wrong with rows; and how many there are to carry.
-fn plan(args: &Args, input: &mut Input, told: &mut Told) -> Result<(Plan, u64), Failure> {
+fn plan(args: &Args, input: &mut Opened, told: &mut Told) -> Result<(Plan, u64), Failure> {
     let mut plan = Plan::new(args.settings());
     let mut n_admitted = 0;
     input.rewind()?;
@@ -249,7 +249,7 @@ fn plan(args: &Args, input: &mut Input, told: &mut Told) -> Result<(Plan, u64), 
 }
 
 /// Reads the rows once more.
-fn each_row(args: &Args, input: &mut Input, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
+fn each_row(args: &Args, input: &mut Opened, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
     input.rewind()?;
     let mut reader = Reader::new(&mut *input, Options { escapes: args.escapes });
     while let Some(row) = reader.next() {
@@ -263,7 +263,7 @@ fn each_row(args: &Args, input: &mut Input, mut take: impl FnMut(&Row) -> Result
     Ok(())
 }
 
-fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
+fn write_twin(args: &Args, input: &mut Opened, path: &Path, about: &str) -> Result<(), Failure> {
     let unwritable = |error| unwritable(path, error);
     let mut plan = Plan::new(args.settings());
     each_row(args, input, |row| {

@@ -15,7 +15,7 @@ use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
-use super::input::Input;
+use super::opened::Opened;
 use super::tell::Places;
 
 /// Some row cannot be carried.
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let stdout = io::stdout();
     let coloured = colour::is_wanted(&stdout);
     let out = BufWriter::new(stdout.lock());
-    let summary = check(Input::open(&args.file)?, args, coloured, out)?;
+    let summary = check(Opened::open(&args.file)?, args, coloured, out)?;
     let failed = summary.errors > 0 || (args.strict && summary.warnings > 0);
     Ok(if failed { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
 }
@@ -121,7 +121,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Reads all of `input` and writes what is wrong as it is found.
-fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
+fn check(mut input: Opened, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
     let mut printer = Printer { places: Places { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
     let mut summary = Summary::default();
     let mut reader = Reader::new(&mut input, Options { escapes: args.escapes });

@@ -10,7 +10,7 @@ mod colour;
 mod dissector;
 mod failure;
 mod follow;
-mod input;
+mod opened;
 mod output;
 #[cfg(target_os = "linux")]
 mod send;

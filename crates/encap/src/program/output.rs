@@ -11,7 +11,7 @@ use switchboard_protocol::show;
 use tempfile::NamedTempFile;
 
 use super::failure::Failure;
-use super::input::Input;
+use super::opened::Opened;
 
 /// What stands for standard output.
 const STDOUT: &str = "-";
@@ -38,7 +38,7 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
 }
 
 /// Refuses to write to what is read.
-pub(crate) fn guard(path: &Path, input: &Input) -> Result<(), Failure> {
+pub(crate) fn guard(path: &Path, input: &Opened) -> Result<(), Failure> {
     if !is_stdout(path) && input.is_at(path) {
         return Err(Failure::Overwrite { file: path.display().to_string() });
     }

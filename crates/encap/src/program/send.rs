@@ -25,7 +25,7 @@ use switchboard_protocol::Dialect;
 use self::listing::{CaptureListing, Listing};
 use super::colour;
 use super::failure::Failure;
-use super::input::Input;
+use super::opened::Opened;
 use super::output::{self, Output, shown};
 use super::tell::{Places, tell};
 
@@ -83,7 +83,7 @@ enum Over {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let input = Input::open(&args.file)?;
+    let input = Opened::open(&args.file)?;
     if let Some(out) = &args.out {
         output::guard(out, &input)?;
     }
@@ -158,7 +158,7 @@ fn refuse(error: PlanError) -> ExitCode {
 }
 
 /// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
-fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
+fn read_rows(args: &Args, mut input: Opened) -> Result<Option<Vec<Row>>, Failure> {
     let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
     let say = |fault: &Fault| tell(places.fault(fault));
     let mut reader = Reader::new(&mut input, RowOptions { escapes: args.escapes });

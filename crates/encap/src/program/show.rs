@@ -12,7 +12,7 @@ use switchboard_protocol::show;
 
 use super::colour::When;
 use super::failure::Failure;
-use super::input::Input;
+use super::opened::Opened;
 use super::output::{self, Output};
 use super::tell::tell;
 
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let input = Input::open(Path::new(&args.file))?;
+    let input = Opened::open(Path::new(&args.file))?;
     if let Some(page) = &args.html {
         output::guard(page, &input)?;
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::rows::{App, MessageId, Transport};
 use switchboard_encap::send::{Bare, Carried, Outcome, Piece, Plan, Played, Side, Trace};
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
 /// All that `encap send` has to say.
@@ -128,7 +129,7 @@ impl fmt::Display for Listing<'_> {
             write!(f, "{connection}")?;
         }
         let Some(capture) = &self.capture else { return Ok(()) };
-        write!(f, "{} frames captured, {} dropped", capture.frames, capture.dropped)?;
+        write!(f, "{} captured, {} dropped", count(capture.frames, "frame"), capture.dropped)?;
         match &capture.file {
             Some(file) => writeln!(f, ": {file}"),
             None => writeln!(f, "; -o keeps them"),
@@ -151,13 +152,14 @@ impl fmt::Display for ConnectionListing<'_> {
         }
         if let Some(bare) = &self.bare {
             let (opening, closing) = (numbers(&bare.opening), numbers(&bare.closing));
-            write!(f, ": opened by {opening}, ended by {closing}, {} bare acknowledgements", bare.acknowledgements)?;
+            let bare = count(bare.acknowledgements, "bare acknowledgement");
+            write!(f, ": opened by {opening}, ended by {closing}, {bare}")?;
         }
         writeln!(f)?;
         for row in &self.rows {
             let (from, to) = if row.from == Side::Client { (&client, &server) } else { (&server, &client) };
             let id = row.msg_id.to_string();
-            write!(f, "  {} (line {}) {from} → {to}, {} bytes", show::safe(&id), row.line, row.bytes)?;
+            write!(f, "  {} (line {}) {from} → {to}, {}", show::safe(&id), row.line, count(row.bytes, "byte"))?;
             if let Some(stream) = &row.stream {
                 write!(f, " at {}", stream.start)?;
             }
@@ -181,7 +183,7 @@ fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[Piece]) -> fmt::Result {
     for (i, piece) in pieces.iter().enumerate() {
         write!(f, "{} frame {}", if i == 0 { ":" } else { "," }, piece.frame)?;
         if pieces.len() > 1 {
-            write!(f, " ({} bytes)", piece.stream.end - piece.stream.start)?;
+            write!(f, " ({})", count(piece.stream.end - piece.stream.start, "byte"))?;
         }
         if piece.shared {
             write!(f, " with other rows")?;

@@ -13,23 +13,23 @@ const STDIN: &str = "-";
 
 /// A file that is open, or standard input.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub(crate) struct Opened {
     path: PathBuf,
     file: File,
     /// What was opened: what is read may be a copy of it.
-    opened: Option<Metadata>,
+    metadata: Option<Metadata>,
 }
 
-impl Input {
+impl Opened {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let file = if path == Path::new(STDIN) { stdin() } else { File::open(path) };
-        let opened = |file: File| Ok(Self { path: path.to_owned(), opened: Some(file.metadata()?), file });
+        let opened = |file: File| Ok(Self { path: path.to_owned(), metadata: Some(file.metadata()?), file });
         file.and_then(opened).map_err(|error| Failure::Read { file: path.display().to_string(), error })
     }
 
     /// The same, so that it can be read more than once: what comes from a pipe is put into a file without a name first.
     pub(crate) fn rewindable(mut self) -> Result<Self, Failure> {
-        if self.opened.as_ref().is_none_or(Metadata::is_file) {
+        if self.metadata.as_ref().is_none_or(Metadata::is_file) {
             return Ok(self);
         }
         let copied = tempfile::tempfile().and_then(|mut copy| io::copy(&mut self.file, &mut copy).map(|_| copy));
@@ -55,12 +55,12 @@ impl Input {
 
     /// Whether `path` names the file that is read, by this name or another: it would be gone before it is read again.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
-        let Some(opened) = self.opened.as_ref().filter(|opened| opened.is_file()) else { return false };
+        let Some(opened) = self.metadata.as_ref().filter(|opened| opened.is_file()) else { return false };
         path.metadata().is_ok_and(|other| is_same(opened, &other, &self.path, path))
     }
 }
 
-impl Read for Input {
+impl Read for Opened {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.file.read(into)
     }
