@@ -630,3 +630,23 @@ fn names_and_all_addresses_of_this_machine_are_captured() {
         assert!(errors.contains("rows.csv:2:1: warning: 1 message of the chat without a line end"), "{errors}");
     });
 }
+
+#[test]
+fn what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault() {
+    in_namespace("what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault", || {
+        let rows = csv("group07_chat_input.csv");
+        let rows = rows.to_str().expect("UTF-8");
+        let full = "encap: /dev/full: cannot write the capture: No space left on device (os error 28)\n";
+        assert_eq!(encap(3, &["send", rows, "--speed", "max", "-o", "/dev/full"]).1, full);
+        assert_eq!(encap(3, &["capture", "-i", "lo", "--for", "100ms", "-o", "/dev/full"]).1, full);
+        for args in ["capture -i lo --for 2s -o -", "send \"$1\" --speed max"] {
+            let script = format!("{{ sleep 0.3; \"$0\" {args}; echo $? >&2; }} | true");
+            let output = Command::new("sh").args(["-c", &script]).arg(program("encap")).arg(rows).output();
+            let (_, errors) = texts(&output.expect("sh is there"));
+            assert!(errors.ends_with("141\n") && !errors.contains("Broken pipe"), "{args}: {errors}");
+        }
+        let script = "\"$0\" send \"$1\" --speed max 2>&- >/dev/null";
+        let status = Command::new("sh").args(["-c", script]).arg(program("encap")).arg(rows).status();
+        assert!(status.is_ok_and(|status| status.success()), "a closed standard error is no reason to stop");
+    });
+}
