@@ -90,8 +90,11 @@ pub(crate) fn seconds(nanos: i128) -> String {
     format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
 }
 
-/// A count with its noun.
-pub(crate) fn count(n: usize, noun: &str) -> String {
+/// A count with its noun: `1 byte`, `2 bytes`.
+#[must_use]
+pub fn count(n: impl TryInto<u64>, noun: &str) -> String {
+    // No count has more than 64 bits.
+    let n = n.try_into().unwrap_or(u64::MAX);
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

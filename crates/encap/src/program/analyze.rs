@@ -1,8 +1,7 @@
 //! `encap analyze`: who talked to whom in a capture, how it went, and why each thing is said.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,9 +11,11 @@ use switchboard_encap::analyze::{
     Analyzer, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX, RoundTripTimes, Side, Totals, Transport,
 };
 use switchboard_encap::capture::Reader;
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
 use super::failure::Failure;
+use super::input::Input;
 
 /// Conversations that are listed. The rest is counted.
 const LISTED_MAX: usize = 50_000;
@@ -55,12 +56,7 @@ struct Findings {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut focus = args.focus.clone();
     focus.extend(args.port.map(|port| Focus { port: Some(port), ..Focus::default() }));
-    let findings = if args.file == "-" {
-        analyze(io::stdin().lock(), &args.file, focus)
-    } else {
-        let file = File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?;
-        analyze(file, &args.file, focus)
-    }?;
+    let findings = analyze(Input::open(&args.file)?, &args.file, focus)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         writeln!(out, "{}", findings.json())?;
@@ -71,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn analyze(input: impl Read, file: &str, focus: Vec<Focus>) -> Result<Findings, Failure> {
+fn analyze(input: Input, file: &str, focus: Vec<Focus>) -> Result<Findings, Failure> {
     let unreadable = |error| Failure::Capture { file: file.to_owned(), error };
     let mut reader = Reader::new(input).map_err(unreadable)?;
     let mut analyzer = Analyzer::new(focus.clone());
@@ -315,10 +311,6 @@ fn show_direction(arrow: &str, d: &Direction, f: &mut fmt::Formatter<'_>) -> fmt
         write!(f, ", acknowledged after {} / {} / {}", time(min_nanos), time(median_nanos), time(max_nanos))?;
     }
     writeln!(f)
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A short time, exactly, in the unit that suits it.

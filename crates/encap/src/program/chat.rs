@@ -1,7 +1,6 @@
 //! `encap chat`: the transcript of a chat, and whether the protocol allows each line.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::chat::Transcript;
@@ -9,6 +8,7 @@ use switchboard_encap::analyze::{Focus, Streams};
 use switchboard_encap::capture::Reader;
 
 use super::failure::Failure;
+use super::input::Input;
 
 /// A line breaks the protocol.
 const EXIT_ILLEGAL: u8 = 1;
@@ -29,14 +29,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let out = BufWriter::new(io::stdout().lock());
-    if args.file == "-" {
-        chat(io::stdin().lock(), args, out)
-    } else {
-        chat(File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?, args, out)
-    }
+    chat(Input::open(&args.file)?, args, out)
 }
 
-fn chat(input: impl Read, args: &Args, mut out: impl Write) -> Result<ExitCode, Failure> {
+fn chat(input: Input, args: &Args, mut out: impl Write) -> Result<ExitCode, Failure> {
     let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
     let mut reader = Reader::new(input).map_err(unreadable)?;
     let focus = args.port.map(|port| Focus { port: Some(port), ..Focus::default() });

@@ -1,7 +1,6 @@
 //! `encap follow`: what was said over one connection, both ways, in order.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
@@ -9,6 +8,7 @@ use switchboard_encap::capture::Reader;
 use switchboard_protocol::show;
 
 use super::failure::Failure;
+use super::input::Input;
 
 /// A line that is longer is shown in parts of so many bytes.
 const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -50,15 +50,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let printer =
         Printer { form, out: BufWriter::new(io::stdout().lock()), from: None, line: Vec::new(), offsets: [0; 2] };
-    if args.file == "-" {
-        follow(io::stdin().lock(), args, printer)
-    } else {
-        let file = File::open(&args.file).map_err(|error| Failure::Read { file: args.file.clone(), error })?;
-        follow(file, args, printer)
-    }
+    follow(Input::open(&args.file)?, args, printer)
 }
 
-fn follow(input: impl Read, args: &Args, printer: Printer<impl Write>) -> Result<ExitCode, Failure> {
+fn follow(input: Input, args: &Args, printer: Printer<impl Write>) -> Result<ExitCode, Failure> {
     let unreadable = |error| Failure::Capture { file: args.file.clone(), error };
     let mut reader = Reader::new(input).map_err(unreadable)?;
     let mut streams = Streams::new(Vec::new());

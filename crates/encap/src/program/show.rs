@@ -15,7 +15,10 @@ use super::colour::When;
 use super::failure::Failure;
 use super::input::Input;
 use super::made::{self, Rows};
-use super::making::{Making, Told};
+use super::making::Making;
+use super::output;
+use super::tell::tell;
+use super::told::Told;
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
@@ -58,19 +61,21 @@ const EXIT_REFUSED: u8 = 1;
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    match Input::open(&args.file)? {
-        Input::Capture(input) if args.making.is_default() => {
-            show(input, None, args)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Input::Capture(_) => Err(Failure::NotMade { file: args.file.clone() }),
-        Input::Rows(source) => {
-            let mut told = Told::new(&args.file);
-            let shown = made::frames(source, &args.making, &mut told, |from, rows| show(from, Some(rows), args))?;
-            let failed = shown.is_none() || told.refused > 0;
-            Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
-        }
+    let mut input = Input::open(&args.file)?;
+    if let Some(page) = &args.html {
+        output::guard(page, &input)?;
     }
+    if input.has_rows()? {
+        let mut told = Told::new(input.name());
+        let shown = made::frames(input, &args.making, &mut told, |from, rows| show(from, Some(rows), args))?;
+        let failed = shown.is_none() || told.refused > 0;
+        return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
+    }
+    if !args.making.is_default() {
+        return Err(Failure::NotMade { file: args.file.clone() });
+    }
+    show(input, None, args)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the frames of a capture; `rows` are those that it is being made of.
@@ -116,7 +121,7 @@ impl<'f, R: io::Read> Capture<'f, R> {
     /// Says on standard error what the reader went past, so that what is printed is the frames alone.
     fn say_notes(&self) {
         for note in self.reader.notes().list() {
-            eprintln!("encap: {}: {note}", show::safe(self.file));
+            tell(format_args!("encap: {}: {note}", show::safe(self.file)));
         }
     }
 }
@@ -222,6 +227,5 @@ fn write_page(out: &Path, title: &str, origin: Option<&str>, body: &Markup) -> R
         @if let Some(origin) = origin { p { strong { (origin) } } }
         (body)
     };
-    let page = html::page(title, &body).into_string();
-    std::fs::write(out, page).map_err(|error| Failure::WriteFile { file: out.display().to_string(), error })
+    output::write(out, &html::page(title, &body).into_string())
 }
