@@ -36,6 +36,8 @@ pub use line::Line;
 pub use row::{Carried, RowView};
 pub use view::{IssueView, View};
 
+use std::time::Duration;
+
 use crate::capture::Packet;
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -88,6 +90,13 @@ pub(crate) fn seconds(nanos: i128) -> String {
     const NANOS_A_SECOND: u128 = 1_000_000_000;
     let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
     format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
+}
+
+/// A duration in seconds, exactly: `1.5`, `2`.
+#[must_use]
+pub fn in_seconds(duration: Duration) -> String {
+    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A count with its noun: `1 byte`, `2 bytes`.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -11,7 +10,7 @@ use switchboard_encap::analyze::{
     Analyzer, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX, RoundTripTimes, Side, Totals, Transport,
 };
 use switchboard_encap::capture::Reader;
-use switchboard_encap::show::count;
+use switchboard_encap::show::{count, in_seconds};
 use switchboard_protocol::show;
 
 use super::failure::Failure;
@@ -190,7 +189,7 @@ impl fmt::Display for Findings {
             self.file,
             count(totals.packets, "packet"),
             count(totals.bytes, "byte"),
-            seconds(span),
+            in_seconds(span),
             count(totals.conversations, "conversation"),
         )?;
         for conversation in &self.listed {
@@ -324,10 +323,4 @@ fn time(nanos: u64) -> String {
     let width = usize::try_from(u64::ilog10(unit)).unwrap_or_default();
     let text = format!("{}.{:0width$}", nanos / unit, nanos % unit);
     format!("{} {name}", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A duration in seconds, exactly.
-fn seconds(duration: Duration) -> String {
-    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
-use switchboard_encap::show::count;
+use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
@@ -104,7 +104,7 @@ impl fmt::Display for Summary {
         write!(f, ", {}, {}", count(self.apps, "app"), count(self.pairs, "pair"))?;
         if !self.protocols.is_empty() {
             let protocols: Vec<_> = self.protocols.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
-            write!(f, ", {}, over {} s", protocols.join(", "), seconds(self.span()))?;
+            write!(f, ", {}, over {} s", protocols.join(", "), in_seconds(self.span()))?;
         }
         write!(f, ": {}, {}", count(self.errors, "error"), count(self.warnings, "warning"))?;
         if self.notes > 0 {
@@ -112,12 +112,6 @@ impl fmt::Display for Summary {
         }
         Ok(())
     }
-}
-
-/// A duration in seconds, exactly.
-fn seconds(duration: Duration) -> String {
-    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Reads all of `input` and writes what is wrong as it is found.

@@ -31,7 +31,7 @@ macro_rules! well_known {
         }
 
         impl AppProtocol {
-            pub(crate) const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
+            const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as the field writes it.
             #[must_use]
