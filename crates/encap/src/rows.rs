@@ -271,7 +271,10 @@ impl<'a> Parse<'a, '_> {
             findings.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
         }
         let text = self.value(Column::Timestamp);
-        if let Some(looks) = crate::time::lookalike(&text) {
+        // Of later rows, the first one tells what is meant; and who counts seconds comes past 2026.
+        if check.is_first()
+            && let Some(looks) = crate::time::lookalike(&text)
+        {
             findings.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
         }
         check.row(&said, findings);

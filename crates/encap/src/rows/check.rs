@@ -136,6 +136,11 @@ impl Check {
         self.ids.free(place)
     }
 
+    /// Whether no row was held against others so far.
+    pub(super) fn is_first(&self) -> bool {
+        self.previous.is_none()
+    }
+
     /// Holds a row against those before it, and appends what shows.
     pub(super) fn row(&mut self, row: &Said<'_>, findings: &mut Vec<Finding>) {
         let source = self.app(row.source);

@@ -434,6 +434,12 @@ fn what_is_read_as_something_and_looks_like_another_is_told() {
 }
 
 #[test]
+fn whoever_counts_seconds_is_not_told_of_years() {
+    let rows = (1989..2101).map(|at| format!("{at},CHAT,a,b,x,{at}\n")).collect::<Vec<_>>().concat();
+    assert_eq!(read(format!("{HEADER}{rows}")).1, Vec::<String>::new());
+}
+
+#[test]
 fn a_row_without_an_id_gets_one_that_no_row_before_it_has() {
     let (rows, faults) = read(format!("{HEADER}2,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n"));
     let ids: Vec<_> = rows.iter().map(|row| row.number.to_string()).collect();
