@@ -449,6 +449,32 @@ fn the_two_kinds_of_file_hold_the_same_frames() {
 }
 
 #[test]
+fn the_table_of_ports_is_what_tshark_tells() {
+    let table = include_str!("../../crates/encap/src/build/decodes.txt");
+    let version = Command::new("tshark").arg("--version").output().expect("tshark is installed");
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told: std::collections::BTreeSet<String> = text
+        .lines()
+        .filter_map(|line| {
+            let (transport, rest) = line.split_once(".port\t")?;
+            let is_port = matches!(transport, "tcp" | "udp") && !rest.starts_with("0\t");
+            is_port.then(|| format!("{transport} {}", rest.replace('\t', " ")))
+        })
+        .collect();
+    let known: std::collections::BTreeSet<String> =
+        table.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let made_with = table.lines().find_map(|line| line.strip_prefix("# Made with TShark ")).expect("it says so");
+    if version.contains(made_with.split(',').next().expect("a version")) {
+        assert_eq!(known, told, "the table is to be made anew, as its head says");
+    }
+    // Another version has a few more or fewer.
+    let common = known.intersection(&told).count();
+    assert!(10 * common > 9 * known.len(), "{common} of {} ports are as in the table", known.len());
+}
+
+#[test]
 fn no_dissector_has_the_ports_that_are_chosen() {
     let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
     let text = String::from_utf8_lossy(&output.stdout);

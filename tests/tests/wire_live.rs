@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufReader, Read as _};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -573,7 +573,9 @@ fn rows_are_sent_to_a_server_that_answers() {
 
         // Nobody listens there any more.
         let (out, _) = encap(1, &["send", path, "--escapes", "--to", &address, "--speed", "max"]);
-        assert!(out.contains("not opened") && out.contains("Connection refused"), "{out}");
+        assert!(out.contains("not opened") && out.contains("not sent: not connected: Connection refused"), "{out}");
+        let (_, errors) = encap(3, &["send", path, "--to", "no-such-host.invalid", "--speed", "max"]);
+        assert!(errors.contains("cannot find no-such-host.invalid") && errors.contains("HOST:PORT"), "{errors}");
         // A row that cannot be carried, and a play without end, are refused before anything is sent.
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,never\n")
             .expect("it can be written");
@@ -581,7 +583,9 @@ fn rows_are_sent_to_a_server_that_answers() {
         assert!(errors.contains(":3:12: error: timestamp: 'never'") && errors.contains("nothing was sent"), "{errors}");
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,86400\n")
             .expect("it can be written");
-        let (_, errors) = encap(1, &["send", path, "-o", path]);
+        let (_, errors) = encap(3, &["send", path, "-o", path]);
+        assert!(errors.contains("is the file that is read: write to another"), "{errors}");
+        let (_, errors) = encap(1, &["send", path]);
         assert!(std::fs::read(&rows).expect("it is there").starts_with(b"protocol"), "nothing was written");
         assert!(errors.contains("the rows take 86400 s, more than 3600 s: give a --speed"), "{errors}");
     });
@@ -687,5 +691,140 @@ fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only
                 && out.contains("payload: 15 bytes, from byte 14 \"l\""),
             "{out}"
         );
+    });
+}
+
+/// A server that knows no more than to listen, for as long as the test runs.
+fn listener(address: &str) -> TcpListener {
+    TcpListener::bind(address).expect("a free port")
+}
+
+#[test]
+fn what_a_server_says_between_rows_is_read() {
+    in_namespace("what_a_server_says_between_rows_is_read", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rows = folder.path().join("rows.csv");
+        let text = "protocol,src,dst,message,time\nX,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
+        std::fs::write(&rows, text).expect("it can be written");
+        let server = listener("127.0.0.1:0");
+        let address = server.local_addr().expect("it is bound").to_string();
+        let flood = std::thread::spawn(move || {
+            let (mut client, _) = server.accept().expect("it connects");
+            client.set_write_timeout(Some(Duration::from_secs(1))).expect("it can be set");
+            let mut first = [0; 5];
+            client.read_exact(&mut first).expect("the first row");
+            let written = client.write_all(&vec![b'x'; 32 << 20]);
+            let (mut other, _) = server.accept().expect("the other connects");
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).expect("it ends");
+            other.read_to_end(&mut Vec::new()).expect("it ends");
+            (written.is_ok(), rest)
+        });
+        let (out, _) = encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address]);
+        assert_eq!(flood.join().expect("no panic"), (true, b"last".to_vec()), "{out}");
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time between two ends is what is tested")]
+#[test]
+fn connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end() {
+    in_namespace("connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rows = folder.path().join("rows.csv");
+        let mut text = String::from("protocol,src,dst,message,time\n");
+        for i in 0..20 {
+            writeln!(text, "X,a{i},b,hi,0").expect("a string takes it");
+        }
+        std::fs::write(&rows, text).expect("it can be written");
+        let server = listener("127.0.0.1:0");
+        let address = server.local_addr().expect("it is bound").to_string();
+        let heard = std::thread::spawn(move || {
+            let all: Vec<_> = (0..20).map(|_| server.accept().expect("it connects").0).collect();
+            let ends = all.into_iter().map(|mut client| {
+                client.read_to_end(&mut Vec::new()).expect("it ends");
+                std::time::Instant::now()
+            });
+            let ends: Vec<_> = ends.collect();
+            *ends.last().expect("twenty") - ends[0]
+        });
+        encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address, "--speed", "max"]);
+        let apart = heard.join().expect("no panic");
+        assert!(apart < Duration::from_secs(2), "{apart:?} between the first end and the last");
+    });
+}
+
+#[test]
+fn a_signal_ends_what_is_sent_in_order() {
+    in_namespace("a_signal_ends_what_is_sent_in_order", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,60\n").expect("written");
+        for signal in ["INT", "TERM"] {
+            let mut send = Command::new(program("encap"));
+            send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let capture = Capture { child: send.spawn().expect("encap can be started"), file: file.clone() };
+            // The row is in the file.
+            capture.wait_for_bytes(700);
+            capture.signal(signal);
+            let output = capture.child.wait_with_output().expect("it is our child");
+            let (out, errors) = texts(&output);
+            assert_eq!(output.status.code(), Some(1), "{out}\n{errors}");
+            assert!(out.contains("1 (line 2) a → b, 1 byte at 0: frame "), "{out}");
+            assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: it was stopped before"), "{out}");
+            let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
+            while reader.next_packet().expect("it is whole").is_some() {}
+            assert!(reader.packets() >= 7, "a handshake, a row and an end");
+            assert!(reader.interfaces()[0].received.is_some(), "the file has its end");
+            std::fs::remove_file(&file).expect("it is there");
+        }
+    });
+}
+
+#[test]
+fn names_and_all_addresses_of_this_machine_are_captured() {
+    in_namespace("names_and_all_addresses_of_this_machine_are_captured", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let status = Command::new("ip").args(["addr", "add", "10.9.9.9/32", "dev", "lo"]).status();
+        assert!(status.is_ok_and(|status| status.success()), "ip is installed (Debian: iproute2)");
+        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,hi,0\n").expect("it can be written");
+        let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
+        let server = listener("0.0.0.0:12345");
+        std::thread::spawn(move || {
+            for mut client in server.incoming().flatten() {
+                let _ = client.read_to_end(&mut Vec::new());
+            }
+        });
+        for to in ["10.9.9.9", "localhost", "127.0.0.1:12345"] {
+            let (out, errors) =
+                encap(0, &["send", paths[0], "--speed", "max", "--complete", "--to", to, "-o", paths[1]]);
+            assert!(out.contains("1 (line 2) a → b, 3 bytes at 0: frame "), "{to}: {out}");
+            assert_eq!(errors, "", "{to}");
+        }
+        let server = listener("127.0.0.1:0");
+        let to = server.local_addr().expect("it is bound").to_string();
+        drop(server);
+        let (_, errors) = encap(1, &["send", paths[0], "--speed", "max", "--to", &to]);
+        assert!(errors.contains("some CHAT messages end no line, for which a chat server waits"), "{errors}");
+    });
+}
+
+#[test]
+fn what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault() {
+    in_namespace("what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault", || {
+        let rows = csv("group07_chat_input.csv");
+        let rows = rows.to_str().expect("UTF-8");
+        let full = "encap: /dev/full: cannot write the capture: No space left on device (os error 28)\n";
+        assert_eq!(encap(3, &["send", rows, "--speed", "max", "-o", "/dev/full"]).1, full);
+        assert_eq!(encap(3, &["capture", "-i", "lo", "--for", "100ms", "-o", "/dev/full"]).1, full);
+        for args in ["capture -i lo --for 2s -o -", "send \"$1\" --speed max"] {
+            let script = format!("{{ sleep 0.3; \"$0\" {args}; echo $? >&2; }} | true");
+            let output = Command::new("sh").args(["-c", &script]).arg(program("encap")).arg(rows).output();
+            let (_, errors) = texts(&output.expect("sh is there"));
+            assert!(errors.ends_with("141\n") && !errors.contains("Broken pipe"), "{args}: {errors}");
+        }
+        let script = "\"$0\" send \"$1\" --speed max 2>&- >/dev/null";
+        let status = Command::new("sh").args(["-c", script]).arg(program("encap")).arg(rows).status();
+        assert!(status.is_ok_and(|status| status.success()), "a closed standard error is no reason to stop");
     });
 }

@@ -6,15 +6,10 @@
 use std::fmt::Write as _;
 
 use switchboard_protocol::limits::{LINE_MAX_BYTES, REPLY_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Code, Command, ParseError, Reply, UsernameError, Users, commands, line};
+use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, UsernameError, Users, commands, line};
 
 /// The name that its file has in Wireshark's folder of plugins.
 pub const FILE_NAME: &str = "switchboard.lua";
-
-/// Where servers listen for the commands dialect. (`protocol.md` §1)
-const COMMANDS_PORT: u16 = 12345;
-/// Where servers listen for the line dialect. (`protocol.md` §1)
-const LINE_PORT: u16 = 8080;
 
 /// What reads the lines, with the tables before it.
 const BODY: &str = include_str!("dissector/body.lua");
@@ -37,7 +32,8 @@ pub fn lua() -> String {
         out.push_str(text);
         out.push('\n');
     };
-    put(&format!("local COMMANDS_PORT, LINE_PORT = \"{COMMANDS_PORT}\", \"{LINE_PORT}\""));
+    let [commands_port, line_port] = [Dialect::Commands, Dialect::Line].map(Dialect::port);
+    put(&format!("local COMMANDS_PORT, LINE_PORT = \"{commands_port}\", \"{line_port}\""));
     put("-- The longest line, in bytes: what is longer is not waited for.");
     put(&format!("local COMMAND_MAX_BYTES, REPLY_MAX_BYTES = {LINE_MAX_BYTES}, {REPLY_MAX_BYTES}\n"));
     put("-- The verbs of the commands dialect, and the field that the argument is.");

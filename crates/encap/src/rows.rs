@@ -22,6 +22,7 @@ mod fault;
 mod ids;
 mod record;
 mod row;
+mod start_line;
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -37,6 +38,7 @@ pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
 pub use self::record::RECORD_MAX_BYTES;
 use self::record::{Record, Records, Step};
 pub use self::row::{Row, RowRef};
+pub(crate) use self::start_line::{StartLine, first_line};
 use crate::time::Timestamp;
 
 /// The longest name of a protocol, in bytes.
@@ -127,9 +129,16 @@ impl<R: Read> Reader<R> {
             self.state = State::Ended;
             self.state = State::Rows(self.read_header()?);
         }
-        let State::Rows(columns) = self.state else { return Ok(None) };
+        let State::Rows(columns) = &self.state else { return Ok(None) };
         loop {
-            match self.records.advance().inspect_err(|_| self.state = State::Ended)? {
+            let step = match self.records.advance() {
+                Ok(step) => step,
+                Err(error) => {
+                    self.state = State::Ended;
+                    return Err(error.into());
+                }
+            };
+            match step {
                 Step::End => {
                     self.state = State::Ended;
                     if self.n_records == 0 {
@@ -203,14 +212,14 @@ impl Default for Kept {
 }
 
 /// A record on its way to be a row.
-struct Parse<'a> {
+struct Parse<'a, 'c> {
     record: Record<'a>,
-    columns: Columns,
+    columns: &'c Columns,
     options: Options,
     faults: Vec<Fault>,
 }
 
-impl<'a> Parse<'a> {
+impl<'a> Parse<'a, '_> {
     fn row(
         mut self,
         place: u64,
@@ -220,16 +229,20 @@ impl<'a> Parse<'a> {
         remarks: &mut Vec<Fault>,
     ) -> Result<RowRef<'a>, ReadError> {
         let (found, expected) = (self.record.len(), self.columns.len);
-        if found != expected {
-            // The first field too many; or the record, where some are missing.
-            let at = if found > expected { expected } else { 0 };
+        if let Some(field) = self.columns.nameless_text(&self.record) {
+            let kind =
+                if field < expected { FaultKind::NamelessText } else { FaultKind::FieldCount { found, expected } };
+            return Err(ReadError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
+        }
+        // Empty fields too many say nothing; of a record with too few, nobody knows which are missing.
+        if found < expected {
             return Err(ReadError::Refused(vec![self.record.fault(
-                at,
+                0,
                 None,
                 FaultKind::FieldCount { found, expected },
             )]));
         }
-        kept.number = self.number(place);
+        kept.number = self.number(place, check);
         self.protocol(&mut kept.protocol);
         let source = self.app(Column::SrcApp, check);
         let destination = self.app(Column::DstApp, check);
@@ -253,8 +266,16 @@ impl<'a> Parse<'a> {
             message,
             time,
         };
-        if self.is_spaced_quote() {
-            findings.push((Column::Message, FaultKind::SpacedQuote));
+        if memchr::memchr(b'"', self.record.raw.as_bytes()).is_some() {
+            let spaced = Column::ALL.into_iter().filter(|column| self.is_spaced_quote(*column));
+            findings.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
+        }
+        let text = self.value(Column::Timestamp);
+        // Of later rows, the first one tells what is meant; and who counts seconds comes past 2026.
+        if check.is_first()
+            && let Some(looks) = crate::time::lookalike(&text)
+        {
+            findings.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
         }
         check.row(&said, findings);
         for (column, kind) in findings.drain(..) {
@@ -277,14 +298,14 @@ impl<'a> Parse<'a> {
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
-    fn number(&mut self, place: u64) -> MessageId {
+    fn number(&mut self, place: u64, check: &Check) -> MessageId {
         let text = self.value(Column::MsgId);
         let text = trim(&text);
         let too_long = text.len() > ID_MAX_BYTES;
         if too_long {
             self.fault(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
-        if text.is_empty() || too_long { MessageId::Number(place) } else { MessageId::from(text) }
+        if text.is_empty() || too_long { MessageId::Number(check.free_id(place)) } else { MessageId::from(text) }
     }
 
     /// Rows of one protocol mostly follow each other.
@@ -356,9 +377,9 @@ impl<'a> Parse<'a> {
         None
     }
 
-    /// Whether the message starts with white space and then a quote, which was meant to be the field's.
-    fn is_spaced_quote(&self) -> bool {
-        self.columns.index(Column::Message).is_some_and(|field| {
+    /// Whether a field starts with white space and then a quote, which was meant to be the field's.
+    fn is_spaced_quote(&self, column: Column) -> bool {
+        self.columns.index(column).is_some_and(|field| {
             let text = self.record.value(field);
             // What most messages begin with.
             let is_plain = matches!(text.as_bytes(), [b'!'..=b'~', ..]);

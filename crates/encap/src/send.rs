@@ -10,13 +10,14 @@
 //! capture by where its bytes lie in its direction of its connection.
 
 mod link;
+mod links;
 mod plan;
 mod play;
 mod speed;
 mod trace;
 
 pub use crate::side::Side;
-pub use plan::{CONNECTIONS_MAX, Choices, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES};
+pub use plan::{CONNECTIONS_MAX, Choices, Connection, Item, PLAY_MAX, Plan, PlanError, ROWS_MAX_BYTES, weight};
 pub use play::{Options, Outcome, Played, Target, play};
 pub use speed::{Speed, SpeedError};
 pub use trace::{Bare, Carried, Piece, Trace};

@@ -36,6 +36,8 @@ pub use line::Line;
 pub use row::{Carried, RowView};
 pub use view::{IssueView, View};
 
+use std::time::Duration;
+
 use crate::capture::Packet;
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -90,8 +92,18 @@ pub(crate) fn seconds(nanos: i128) -> String {
     format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND)
 }
 
-/// A count with its noun.
-pub(crate) fn count(n: usize, noun: &str) -> String {
+/// A duration in seconds, exactly: `1.5`, `2`.
+#[must_use]
+pub fn in_seconds(duration: Duration) -> String {
+    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A count with its noun: `1 byte`, `2 bytes`.
+#[must_use]
+pub fn count(n: impl TryInto<u64>, noun: &str) -> String {
+    // No count has more than 64 bits.
+    let n = n.try_into().unwrap_or(u64::MAX);
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

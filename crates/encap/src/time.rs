@@ -12,7 +12,7 @@
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 use jiff::{civil, tz::TimeZone};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 const NANOS_A_SECOND: u64 = 1_000_000_000;
 
@@ -30,7 +30,7 @@ const DECIMALS: usize = 9;
 /// assert_eq!(time.iso().to_string(), "2026-01-31T12:00:00Z");
 /// # Ok::<(), switchboard_encap::time::TimeError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -97,9 +97,62 @@ pub enum TimeError {
     /// `23:59:60`.
     #[error("is a leap second, which seconds since 1970 do not count: write 59")]
     LeapSecond,
+    /// `2026-01-31T12:00:00[Europe/Berlin]`.
+    #[error("has the name of a zone and no offset, which depends on the day: write the offset, as in +01:00")]
+    ZoneName,
+    /// Milliseconds, microseconds or nanoseconds since 1970.
+    #[error("looks like {unit} since 1970: write seconds, as in 1700000000.123")]
+    Unit {
+        /// Of what it looks like a number.
+        unit: &'static str,
+    },
     /// Beyond 2262.
     #[error("is too late: 64 bits of nanoseconds end in the year 2262")]
     TooLate,
+}
+
+/// What a number of seconds may have been meant as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookalike {
+    /// `20260131`, or `31012026`.
+    Date {
+        /// As four digits.
+        year: u16,
+        /// From 1.
+        month: u8,
+        /// From 1.
+        day: u8,
+    },
+    /// `2026`.
+    Year,
+}
+
+impl fmt::Display for Lookalike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date { year, month, day } => write!(f, "a date: write {year:04}-{month:02}-{day:02} if it is one"),
+            Self::Year => f.write_str("a year: write the whole date if it is one"),
+        }
+    }
+}
+
+/// What a time that is written as whole seconds may have been meant as.
+#[must_use]
+pub fn lookalike(text: &str) -> Option<Lookalike> {
+    let text = text.trim();
+    let date = |year: &str, month: &str, day: &str| {
+        let (year, month, day) = (number::<u16>(year, 4..=4)?, number::<i8>(month, 2..=2)?, number::<i8>(day, 2..=2)?);
+        let is_likely = (1970..2263).contains(&year) && civil::Date::new(year.cast_signed(), month, day).is_ok();
+        let [month, day] = [month, day].map(i8::unsigned_abs);
+        is_likely.then_some(Lookalike::Date { year, month, day })
+    };
+    match text.len() {
+        _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        8 => date(&text[..4], &text[4..6], &text[6..]).or_else(|| date(&text[4..], &text[2..4], &text[..2])),
+        4 => (1990..=2100).contains(&number::<u16>(text, 4..=4)?).then_some(Lookalike::Year),
+        _ => None,
+    }
 }
 
 impl FromStr for Timestamp {
@@ -107,11 +160,15 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let text = text.trim();
-        if let Some(time) = seconds(text) {
+        let of_seconds = |text: &str| {
+            let hint = |error| finer_unit(text).map_or(error, |unit| TimeError::Unit { unit });
+            seconds(text).map(|time| time.map_err(hint))
+        };
+        if let Some(time) = of_seconds(text) {
             return time;
         }
         let text = at_most_nine_decimals(text)?;
-        if let Some(time) = seconds(&text) {
+        if let Some(time) = of_seconds(&text) {
             return time;
         }
         if text.strip_prefix('-').is_some_and(|rest| seconds(rest).is_some()) {
@@ -120,8 +177,11 @@ impl FromStr for Timestamp {
         if is_exponential(&text) {
             return Err(TimeError::Exponent);
         }
+        if text.contains('[') && !has_offset(&text) {
+            return Err(TimeError::ZoneName);
+        }
         let time = day_first(&text).or_else(|| iso(&text)).ok_or(TimeError::Unknown)?;
-        if text.contains(":60") {
+        if is_leap_second(&text) {
             return Err(TimeError::LeapSecond);
         }
         match i64::try_from(time.as_nanosecond()) {
@@ -129,6 +189,33 @@ impl FromStr for Timestamp {
             Err(_) if time > jiff::Timestamp::UNIX_EPOCH => Err(TimeError::TooLate),
             _ => Err(TimeError::Negative),
         }
+    }
+}
+
+/// Whether an offset from UTC, or Z, stands before what is in brackets.
+fn has_offset(text: &str) -> bool {
+    let before = text.split('[').next().unwrap_or_default();
+    // After the time of day, as a date has hyphens of its own.
+    let clock = before.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock);
+    clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
+}
+
+/// Whether the seconds of the time of day are 60: `23:59:60`, or `235960`.
+fn is_leap_second(text: &str) -> bool {
+    let clock = text.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock.trim_start());
+    let clock = clock.split(['+', '-', 'Z', 'z', '.', ',', '[']).next().unwrap_or_default();
+    let digits: String = clock.chars().filter(char::is_ascii_digit).collect();
+    digits.len() >= 5 && clock.trim_end().ends_with("60")
+}
+
+/// The unit in which a whole number that is too large for seconds lies between 2001 and 2286.
+fn finer_unit(text: &str) -> Option<&'static str> {
+    match text.len() {
+        _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        13 => Some("milliseconds"),
+        16 => Some("microseconds"),
+        19 => Some("nanoseconds"),
+        _ => None,
     }
 }
 
@@ -253,6 +340,18 @@ mod tests {
             ("1969-12-31T23:59:59Z", Err(TimeError::Negative)),
             ("0001-01-01T00:00:00Z", Err(TimeError::Negative)),
             ("2263-01-01T00:00:00Z", Err(TimeError::TooLate)),
+            ("1700000000123", Err(TimeError::Unit { unit: "milliseconds" })),
+            ("1700000000123456", Err(TimeError::Unit { unit: "microseconds" })),
+            ("1700000000123456789", Err(TimeError::Unit { unit: "nanoseconds" })),
+            ("2026-01-31T12:00:00[Europe/Berlin]", Err(TimeError::ZoneName)),
+            ("2026-01-31T12:00:00[u-ca=gregory]", Err(TimeError::ZoneName)),
+            ("2026-01-31T13:00:00+01:00[Europe/Berlin]", Ok(NOON)),
+            ("2026-01-31T12:00:00Z[Etc/UTC]", Ok(NOON)),
+            ("20161231T235960Z", Err(TimeError::LeapSecond)),
+            ("2016-12-31T23:59:60.5+00:00", Err(TimeError::LeapSecond)),
+            ("2026-01-31T12:00", Ok(NOON)),
+            ("20260131T120000Z", Ok(NOON)),
+            ("20260131T100060Z", Err(TimeError::LeapSecond)),
             ("2016-12-31T23:59:60Z", Err(TimeError::LeapSecond)),
             ("31/12/2016 23:59:60", Err(TimeError::LeapSecond)),
             ("31/01/2026 12:00", Ok(NOON)),
@@ -279,6 +378,23 @@ mod tests {
         ];
         for (given, expected) in cases {
             assert_eq!(given.parse::<Timestamp>().map(Timestamp::as_nanos), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_look_like_dates_are_told() {
+        let date = Some(Lookalike::Date { year: 2026, month: 1, day: 31 });
+        for (given, expected) in [
+            ("20260131", date),
+            (" 31012026 ", date),
+            ("2026", Some(Lookalike::Year)),
+            ("20261331", None),
+            ("1769860800", None),
+            ("3000", None),
+            ("20260131.5", None),
+            ("0", None),
+        ] {
+            assert_eq!(lookalike(given), expected, "given {given:?}");
         }
     }
 

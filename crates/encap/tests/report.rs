@@ -213,29 +213,38 @@ fn a_capture_cut_short_is_told_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_capture_is_read_from_a_pipe_and_the_page_written_to_one() {
+    let folder = folder_with("captures/line_chat_npcap.pcap");
+    encap(folder.path(), &["report", "line_chat_npcap.pcap", "-o", "page.html"]);
+    let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+    for file in ["-", "/dev/stdin"] {
+        let mut piped = Command::new(env!("CARGO_BIN_EXE_encap"));
+        piped.args(["report", file, "-o", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut piped = piped.spawn().unwrap();
+        let capture = std::fs::read(real("captures/line_chat_npcap.pcap")).unwrap();
+        piped.stdin.take().unwrap().write_all(&capture).unwrap();
+        let Output { status, stdout, .. } = piped.wait_with_output().unwrap();
+        let name = if file == "-" { "&lt;stdin&gt;" } else { "stdin" };
+        assert!(status.success());
+        assert_eq!(String::from_utf8(stdout).unwrap(), page.replace("line_chat_npcap.pcap", name));
+    }
+}
+
+#[test]
 fn what_no_page_can_be_made_of_is_refused_with_a_word() {
     let folder = folder_with("csv/http_input.csv");
     let err = refusal(folder.path(), &["http_input.csv"]);
     assert!(err.contains("not a capture") && err.contains("encap build FILE.csv -o FILE.pcapng"), "{err}");
     let err = refusal(folder.path(), &["no-such.pcap"]);
     assert!(err.starts_with("encap: cannot read no-such.pcap"), "{err}");
-    let err = refusal(folder.path(), &["-"]);
-    assert_eq!(err, "encap: standard input cannot be read twice, as a report needs: put the capture in a file first\n");
-
-    let mut piped = Command::new(env!("CARGO_BIN_EXE_encap"));
-    piped.args(["report", "/dev/stdin", "-o", "page.html"]).current_dir(folder.path());
-    let mut piped = piped.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let capture = std::fs::read(real("captures/line_chat_npcap.pcap")).unwrap();
-    // It is refused before it is read, so that nobody may listen any more.
-    let _ = piped.stdin.take().unwrap().write_all(&capture);
-    let Output { status, stderr, .. } = piped.wait_with_output().unwrap();
-    assert_eq!(status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&stderr).contains("cannot be read twice"));
-
     let capture = "line_chat_npcap.pcap";
     std::fs::copy(real("captures/line_chat_npcap.pcap"), folder.path().join(capture)).unwrap();
     let (code, err) = encap(folder.path(), &["report", capture, "-o", capture]);
-    assert_eq!((code, &*err), (3, "encap: line_chat_npcap.pcap is the capture: write the page to another file\n"));
+    assert_eq!((code, &*err), (3, "encap: line_chat_npcap.pcap is the file that is read: write to another\n"));
+    std::os::unix::fs::symlink(capture, folder.path().join("link.html")).unwrap();
+    assert_eq!(encap(folder.path(), &["report", capture, "-o", "link.html"]).0, 3);
+    let untouched = |path| std::fs::read(path).unwrap();
+    assert_eq!(untouched(folder.path().join(capture)), untouched(real("captures/line_chat_npcap.pcap")));
     let (code, err) = encap(folder.path(), &["report", capture, "-o", "no/such/page.html"]);
     assert_eq!(code, 3);
     assert!(err.starts_with("encap: cannot write no/such/page.html"), "{err}");

@@ -30,6 +30,37 @@ pub enum Then {
 }
 
 impl Dialect {
+    /// Where its servers listen, unless told otherwise.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Commands => 12345,
+            Self::Line => 8080,
+        }
+    }
+
+    /// `addr` with the dialect's port where it has none. An IPv6 address may stand without brackets if it has no port.
+    ///
+    /// ```
+    /// use switchboard_protocol::Dialect;
+    ///
+    /// assert_eq!(Dialect::Commands.with_port("chat.example"), "chat.example:12345");
+    /// assert_eq!(Dialect::Line.with_port("::1"), "[::1]:8080");
+    /// assert_eq!(Dialect::Line.with_port("[::1]:7000"), "[::1]:7000");
+    /// ```
+    #[must_use]
+    pub fn with_port(self, addr: &str) -> String {
+        let port = self.port();
+        let is_bare_ipv6 = addr.matches(':').count() > 1 && !addr.starts_with('[');
+        if is_bare_ipv6 {
+            format!("[{addr}]:{port}")
+        } else if addr.ends_with(']') || !addr.contains(':') {
+            format!("{addr}:{port}")
+        } else {
+            addr.to_owned()
+        }
+    }
+
     /// Reads one line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
     ///
     /// The line dialect reads its first line as a name, so it has to know whether the session is `registered`.

@@ -233,7 +233,7 @@ impl Cli {
             let why = format!("{addr} is no address of a chat server: leave out {scheme}:// and write {rest}");
             return Err(Failure::Usage(show::safe(&why).into_owned()));
         }
-        Ok(with_port(addr, self.options.dialect))
+        Ok(self.options.dialect.with_port(addr))
     }
 
     fn given_addr(&self) -> &str {
@@ -251,22 +251,6 @@ pub(super) fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect
         "line" => Dialect::Line,
         _ => Dialect::Commands,
     })
-}
-
-/// `addr` with the dialect's port where it has none. An IPv6 address may stand without brackets if it has no port.
-fn with_port(addr: &str, dialect: Dialect) -> String {
-    let port = match dialect {
-        Dialect::Commands => 12345,
-        Dialect::Line => 8080,
-    };
-    let is_bare_ipv6 = addr.matches(':').count() > 1 && !addr.starts_with('[');
-    if is_bare_ipv6 {
-        format!("[{addr}]:{port}")
-    } else if addr.ends_with(']') || !addr.contains(':') {
-        format!("{addr}:{port}")
-    } else {
-        addr.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -291,8 +275,8 @@ mod tests {
             ("[::1]:7", "[::1]:7", "[::1]:7"),
         ];
         for (given, commands, line) in cases {
-            assert_eq!(with_port(given, Dialect::Commands), commands, "given {given}");
-            assert_eq!(with_port(given, Dialect::Line), line, "given {given}");
+            assert_eq!(Dialect::Commands.with_port(given), commands, "given {given}");
+            assert_eq!(Dialect::Line.with_port(given), line, "given {given}");
         }
     }
 

@@ -109,10 +109,14 @@ impl<W: Write> Builder<W> {
         let row = &row.into();
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
-        if is_too_late(row, self.shift) {
+        if is_too_late(row, self.shift, &self.settings).is_some() {
             return Ok(());
         }
         let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
+        if self.flows.get(place.flow as usize).is_none() {
+            // The plan has not seen this row.
+            return Ok(());
+        }
         self.latest = self.latest.max(row.time.as_nanos());
         let wanted = self.latest.saturating_add(self.shift);
         self.run_until(wanted)?;

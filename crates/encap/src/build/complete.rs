@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::Content;
-use super::fit::{Shape, first_line};
-use crate::rows::RowRef;
+use super::fit::Shape;
+use crate::rows::{RowRef, StartLine, first_line};
 
 /// What is sent for a row.
 pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
@@ -15,7 +15,7 @@ pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
         return Cow::Borrowed(message);
     }
     match Shape::of(row.protocol) {
-        Shape::Lines => end(message, b"\r\n"),
+        Shape::Lines | Shape::Irc => end(message, b"\r\n"),
         Shape::Chat => end(message, b"\n"),
         Shape::Http => http(message, &row.destination.to_string()),
         Shape::Strict | Shape::Any => Cow::Borrowed(message),
@@ -37,6 +37,12 @@ fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
     let rest = &message[(line.len() + 1).min(message.len())..];
     let rest = if message.get(line.len()) == Some(&b'\r') { rest.strip_prefix(b"\n").unwrap_or(rest) } else { rest };
     let (fields, body) = parts(rest);
+    // What is no field may be a body without an empty line before it: that is not for us to say.
+    let is_field =
+        |line: &[u8]| memchr::memchr(b':', line).is_some_and(|colon| colon > 0 && !line[..colon].contains(&b' '));
+    if !lines(fields).all(is_field) {
+        return Cow::Borrowed(message);
+    }
     let is_response = start.starts_with(b"HTTP/");
     let has = |name: &str| {
         fields.split(|byte| *byte == b'\n').any(|field| {
@@ -47,8 +53,8 @@ fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
 
     let mut complete = start.into_owned();
     complete.extend_from_slice(b"\r\n");
-    for field in fields.split(|byte| *byte == b'\n').filter(|field| !field.is_empty() && *field != b"\r") {
-        complete.extend_from_slice(field.strip_suffix(b"\r").unwrap_or(field));
+    for field in lines(fields) {
+        complete.extend_from_slice(field);
         complete.extend_from_slice(b"\r\n");
     }
     if !is_response && !has("Host") {
@@ -68,22 +74,17 @@ fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
 
 /// The start line with its version, if it is one of HTTP.
 fn start_line(line: &[u8]) -> Option<Cow<'_, [u8]>> {
-    const METHODS: [&[u8]; 9] =
-        [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
-    if line.starts_with(b"HTTP/") {
-        return Some(Cow::Borrowed(line));
-    }
-    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    match words[..] {
-        [method, _, version] if METHODS.contains(&method) && version.starts_with(b"HTTP/") => Some(Cow::Borrowed(line)),
-        [method, target] if METHODS.contains(&method) && !target.is_empty() => {
-            Some(Cow::Owned([line, b" HTTP/1.1"].concat()))
-        }
-        [code, ..] if code.len() == 3 && code.iter().all(u8::is_ascii_digit) => {
-            Some(Cow::Owned([b"HTTP/1.1 ", line].concat()))
-        }
-        _ => None,
-    }
+    Some(match StartLine::parse(line, b"HTTP/")? {
+        StartLine::Request { whole: true } | StartLine::Status { whole: true } => Cow::Borrowed(line),
+        StartLine::Request { whole: false } => Cow::Owned([line, b" HTTP/1.1"].concat()),
+        StartLine::Status { whole: false } => Cow::Owned([b"HTTP/1.1 ", line].concat()),
+    })
+}
+
+/// The lines that say something.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty())
 }
 
 /// Header fields and body; without an empty line, all is fields.
@@ -120,6 +121,8 @@ mod tests {
             (b"304 Not Modified", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
             (b"hello there", b"hello there"),
             (b"GET  /", b"GET  /"),
+            (b"POST /login\nuser=a", b"POST /login\nuser=a"),
+            (b"POST /login\n\nuser=a", b"POST /login HTTP/1.1\r\nHost: web\r\nContent-Length: 6\r\n\r\nuser=a"),
         ];
         for (given, expected) in cases {
             let completed = http(given, "web");

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::rows::AppProtocol;
+use crate::rows::{AppProtocol, StartLine, Transport, first_line};
 
 /// How messages of a protocol are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,7 +11,9 @@ pub(super) enum Shape {
     Http,
     /// Lines that end in CR LF.
     Lines,
-    /// Lines that end in LF, which no dissector reads.
+    /// Such lines, each a command (RFC 2812 §2.3).
+    Irc,
+    /// Lines that end in LF, by which `encap dissector` parts them. Wireshark itself has no dissector on the port.
     Chat,
     /// Fields of bits and bytes, or more than a start line: who writes that into a file of rows gives ports, too.
     Strict,
@@ -23,40 +25,119 @@ impl Shape {
     pub(super) fn of(protocol: &AppProtocol) -> Self {
         match protocol {
             AppProtocol::Http => Self::Http,
-            AppProtocol::Smtp
-            | AppProtocol::Ftp
-            | AppProtocol::Pop3
-            | AppProtocol::Imap
-            | AppProtocol::Telnet
-            | AppProtocol::Irc => Self::Lines,
+            AppProtocol::Smtp | AppProtocol::Ftp | AppProtocol::Pop3 | AppProtocol::Imap | AppProtocol::Telnet => {
+                Self::Lines
+            }
+            AppProtocol::Irc => Self::Irc,
             AppProtocol::Chat => Self::Chat,
             AppProtocol::Other(_) => Self::Any,
             _ => Self::Strict,
         }
     }
 
+    /// Whether messages of a protocol of this shape can be completed to it.
+    pub(super) const fn is_completable(self) -> bool {
+        matches!(self, Self::Http | Self::Lines | Self::Irc | Self::Chat)
+    }
+
     /// Whether a dissector finds in `message` what it looks for.
     pub(super) fn fits(self, message: &[u8]) -> bool {
         match self {
-            Self::Http => {
-                let line = first_line(message);
-                let response = line.starts_with(b"HTTP/");
-                let request = line.rsplit(|byte| *byte == b' ').next().is_some_and(|last| last.starts_with(b"HTTP/"))
-                    && line.split(|byte| *byte == b' ').count() == 3;
-                (response || request) && memmem::find(message, b"\r\n\r\n").is_some()
-            }
-            // UTF-8 has no byte that begins a command of Telnet.
-            Self::Lines => message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok(),
-            Self::Chat | Self::Any => true,
+            Self::Http => is_http(message),
+            Self::Lines => is_lines(message),
+            Self::Irc => is_lines(message) && message.split_inclusive(|byte| *byte == b'\n').all(is_irc),
+            Self::Chat => message.ends_with(b"\n"),
+            Self::Any => true,
             Self::Strict => false,
         }
     }
 }
 
-/// What comes before the first line end.
-pub(super) fn first_line(message: &[u8]) -> &[u8] {
-    let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// Whether all of it is lines. UTF-8 has no byte that begins a command of Telnet.
+fn is_lines(message: &[u8]) -> bool {
+    message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok()
+}
+
+/// Whether a line is one of IRC: perhaps `:` and who, then a command of letters or a number (RFC 2812 §2.3.1).
+fn is_irc(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let rest = match line.strip_prefix(b":") {
+        Some(rest) => match rest.iter().position(|byte| *byte == b' ') {
+            Some(end) if end > 0 => &rest[end + 1..],
+            _ => return false,
+        },
+        None => line,
+    };
+    let command = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let is_number = command.len() == 3 && command.iter().all(u8::is_ascii_digit);
+    !command.is_empty() && (is_number || command.iter().all(u8::is_ascii_alphabetic))
+}
+
+/// Whether it is a start line, fields, and an empty line.
+fn is_http(message: &[u8]) -> bool {
+    http_head(message).is_some()
+}
+
+/// How long a head of HTTP is, with the empty line after it.
+fn http_head(message: &[u8]) -> Option<usize> {
+    let line = StartLine::parse(first_line(message), b"HTTP/")?;
+    let is_whole = matches!(line, StartLine::Request { whole: true } | StartLine::Status { whole: true });
+    memmem::find(message, b"\r\n\r\n").filter(|_| is_whole).map(|end| end + 4)
+}
+
+/// Whether the head of an HTTP message says of its body what the body is not.
+pub(super) fn is_misnamed(message: &[u8]) -> bool {
+    let Some((head, body)) = http_head(message).map(|end| message.split_at(end)) else { return false };
+    let field = |name: &str| {
+        let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+        lines.find_map(|line| {
+            let (found, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?.trim_ascii();
+            found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.to_ascii_lowercase())
+        })
+    };
+    if body.is_empty() || field("Transfer-Encoding").is_some() {
+        return false;
+    }
+    field("Content-Encoding").is_some_and(|encoding| !is_encoded(&encoding, body))
+        || field("Content-Type").is_some_and(|kind| !is_of_type(&kind, body))
+}
+
+/// Whether `body` may be in this encoding, which is undone before anything else looks at it.
+fn is_encoded(encoding: &[u8], body: &[u8]) -> bool {
+    match encoding {
+        b"identity" => true,
+        b"gzip" | b"x-gzip" => body.starts_with(b"\x1f\x8b\x08"),
+        _ => false,
+    }
+}
+
+/// Whether `body` may be of this type, for which there may be a dissector of its own.
+fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    match kind {
+        b"image/png" => body.starts_with(b"\x89PNG\r\n\x1a\n"),
+        b"image/jpeg" => body.starts_with(b"\xff\xd8\xff"),
+        b"image/gif" => body.starts_with(b"GIF8"),
+        b"application/json" => serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok(),
+        b"application/octet-stream" | b"application/x-www-form-urlencoded" | b"application/javascript" => true,
+        b"text/xml" => false,
+        _ => kind.starts_with(b"text/"),
+    }
+}
+
+/// The protocol as which Wireshark reads a message by its first bytes, whatever the port is: those that it is most often
+/// mistaken in.
+pub(super) fn read_by_first_bytes(message: &[u8], transport: Transport) -> Option<&'static str> {
+    match (transport, message) {
+        (Transport::Tcp, [0x14..=0x17, 3, 0..=4, _, _, ..]) => Some("TLS"),
+        (_, [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..]) => Some("STUN"),
+        (Transport::Udp, [0x14..=0x17, 0xfe, 0xfd | 0xff, ..]) => Some("DTLS"),
+        (Transport::Udp, [0xc0..=0xff, 0, 0, 0, 1, ..]) => Some("QUIC"),
+        (Transport::Udp, [0x80..=0xbf, 192..=223, ..]) => Some("RTCP"),
+        (Transport::Udp, message) if message.starts_with(b"d1:") => Some("BT-DHT"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -75,11 +156,55 @@ mod tests {
             (AppProtocol::Telnet, b"\xff\xfd\x18\r\n", false),
             (AppProtocol::Smtp, b"EHLO a", false),
             (AppProtocol::Smtp, b"EHLO a\r\n", true),
-            (AppProtocol::Chat, b"hi", true),
+            (AppProtocol::Chat, b"hi", false),
+            (AppProtocol::Chat, b"hi\n", true),
+            (AppProtocol::Irc, b"PRIVMSG #x :hi\r\n", true),
+            (AppProtocol::Irc, b":srv 001 Noy :hi\r\n", true),
+            (AppProtocol::Irc, b":srv\r\n", false),
+            (AppProtocol::Irc, b" \r\n", false),
             (AppProtocol::Other("GOPHER".into()), b"hi", true),
         ];
         for (protocol, message, expected) in cases {
             assert_eq!(Shape::of(protocol).fits(message), *expected, "{protocol} {}", message.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_body_is_held_against_what_its_head_says() {
+        let cases: &[(&str, &[u8], bool)] = &[
+            ("Content-Type: image/png", b"hello", true),
+            ("Content-Type: image/png", b"", false),
+            ("content-type: text/plain; charset=utf-8", b"hello", false),
+            ("Content-Type: application/json", br#"{"a": 1}"#, false),
+            ("Content-Type: application/json", b"{abc}", true),
+            ("Content-Type: application/grpc", b"hello", true),
+            ("Content-Encoding: gzip", b"hello", true),
+            ("Content-Encoding: gzip", b"\x1f\x8b\x08...", false),
+            ("Server: x", b"hello", false),
+        ];
+        for (field, body, expected) in cases {
+            let message = [b"HTTP/1.1 200 OK\r\n", field.as_bytes(), b"\r\n\r\n", body].concat();
+            assert_eq!(is_misnamed(&message), *expected, "{}", message.escape_ascii());
+        }
+        assert!(!is_misnamed(b"hello"));
+    }
+
+    #[test]
+    fn bytes_that_begin_as_another_protocol_does_are_told_from_text() {
+        use Transport::{Tcp, Udp};
+        let cases: [(&[u8], Transport, Option<&str>); 9] = [
+            (b"\x16\x03\x01\x00\x05hello", Tcp, Some("TLS")),
+            (b"\x16\x03\x01\x00\x05hello", Udp, None),
+            (b"\x00\x01\x00\x04\x21\x12\xa4\x42aaaa", Tcp, Some("STUN")),
+            (b"\x16\xfe\xfd\x00hello", Udp, Some("DTLS")),
+            (b"\xc0\x00\x00\x00\x01\x08aaaa", Udp, Some("QUIC")),
+            (b"\x80\xc8\x00\x06aaaa", Udp, Some("RTCP")),
+            (b"d1:ad2:id20:", Udp, Some("BT-DHT")),
+            ("\u{5e9}\u{5dc}\u{5d5}\u{5dd}, \u{1f44b}".as_bytes(), Udp, None),
+            (b"hello", Tcp, None),
+        ];
+        for (message, transport, expected) in cases {
+            assert_eq!(read_by_first_bytes(message, transport), expected, "{}", message.escape_ascii());
         }
     }
 }

@@ -183,9 +183,10 @@ impl<W: Write> Frames<W> {
             IpVersion::V6 => EtherType::IPV6,
         };
         let (source, destination) = (packet.from.mac, packet.to.mac);
-        let family = match version {
-            IpVersion::V4 => null::AF_INET,
-            IpVersion::V6 => null::AF_INET6_APPLE,
+        let family = match (version, self.link) {
+            (IpVersion::V4, _) => null::AF_INET,
+            (IpVersion::V6, Link::Loop) => null::AF_INET6_OPENBSD,
+            (IpVersion::V6, _) => null::AF_INET6_APPLE,
         };
         match self.link {
             Link::Ethernet => {

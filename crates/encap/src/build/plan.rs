@@ -7,12 +7,13 @@ use std::time::Duration;
 use switchboard_protocol::show;
 
 use super::address::{Addresses, is_group, mac};
-use super::fit::Shape;
+use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
 use super::matcher::{FLOWS_MAX, Matcher, Pair};
 use super::remark::Remarks;
 use super::roles::{Clues, Roles};
 use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
+use crate::capture::Format;
 use crate::rows::{App, AppProtocol, RowRef, Transport};
 use crate::wire::udp;
 
@@ -81,8 +82,8 @@ impl Plan {
         let payload = complete::payload(row, self.settings.content);
         let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
         let shift = self.shift.unwrap_or_else(|| shift(row, transport, &self.settings));
-        if is_too_late(row, shift) {
-            return Err(refused(RefusalKind::TooLate));
+        if let Some(kind) = is_too_late(row, shift, &self.settings) {
+            return Err(refused(kind));
         }
         let place = self.matcher.place(row, transport);
         let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
@@ -111,7 +112,9 @@ impl Plan {
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
         draft.clues.see(row, &place);
-        draft.fits &= payload.is_empty() || Shape::of(&draft.clues.protocol).fits(&payload);
+        let shape = Shape::of(&draft.clues.protocol);
+        // Chat without line ends stays where it is: nothing else is read there.
+        draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(&payload);
         if *row.protocol != draft.clues.protocol {
             let [protocol, other] =
                 [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
@@ -119,6 +122,21 @@ impl Plan {
         }
         if payload.is_empty() && transport == Transport::Udp {
             self.remarks.add(row.line, RemarkKind::EmptyDatagram);
+        }
+        let shape = Shape::of(row.protocol);
+        let is_whole = payload.is_empty() || shape.fits(&payload);
+        if shape == Shape::Chat && !is_whole && transport == Transport::Tcp {
+            self.remarks.add(row.line, RemarkKind::Endless);
+        }
+        if let Some(reads) = read_by_first_bytes(&payload, transport) {
+            self.remarks.add(row.line, RemarkKind::FirstBytes { reads });
+        }
+        if shape == Shape::Http && is_misnamed(&payload) {
+            self.remarks.add(row.line, RemarkKind::BodyMisnamed);
+        }
+        if self.settings.content == Content::Complete && shape.is_completable() && !is_whole {
+            let protocol = show::safe(row.protocol.name()).into_owned();
+            self.remarks.add(row.line, RemarkKind::NotCompleted { protocol });
         }
         if *payload != *row.message {
             let protocol = show::safe(row.protocol.name()).into_owned();
@@ -143,7 +161,7 @@ impl Plan {
         for (draft, ports) in self.drafts.iter().zip(ports) {
             let server = roles.server(&draft.clues, draft.pair.0.map(|app| &apps[app as usize]), ports);
             let client = 1 - server;
-            remark_port(draft, ports[server], self.settings.content, &mut self.remarks);
+            remark_port(draft, server, ports, self.settings.content, &mut self.remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
             chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.clues.protocol, draft.fits));
             if ports.contains(&None) {
@@ -188,10 +206,16 @@ fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
     settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
 }
 
-/// Whether a row is too near to the end of time for what follows it.
-pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64) -> bool {
+/// Why a row is too near to the end of time for what follows it, if it is.
+pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64, settings: &Settings) -> Option<RefusalKind> {
     const ONE_DAY: i64 = 86_400_000_000_000;
-    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > i64::MAX - ONE_DAY)
+    /// Seconds are 32 bits there.
+    const PCAP_END: i64 = (1 << 32) * 1_000_000_000;
+    let (end, kind) = match settings.format {
+        Format::Pcap => (PCAP_END, RefusalKind::BeyondPcap),
+        Format::Pcapng => (i64::MAX, RefusalKind::TooLate),
+    };
+    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > end - ONE_DAY).then_some(kind)
 }
 
 fn way(from: &str, to: &str) -> Box<str> {
@@ -229,24 +253,15 @@ pub(super) fn carried(
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
-fn remark_port(draft: &Draft, given: Option<u16>, content: Content, remarks: &mut Remarks) {
-    let protocol = || show::safe(draft.clues.protocol.name()).into_owned();
-    let completable =
-        content == Content::Faithful && matches!(Shape::of(&draft.clues.protocol), Shape::Http | Shape::Lines);
-    match (given, draft.clues.protocol.port()) {
-        (None, Some(usual)) if !draft.fits => {
-            let port = port::of_server(&draft.clues.protocol, false);
-            remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
-        }
-        (Some(port), _) => {
-            if let Some(reads) = port::read_as(port, draft.pair.1)
-                && !(draft.fits && *reads == draft.clues.protocol)
-            {
-                let kind =
-                    RemarkKind::PortMisread { protocol: protocol(), reads: reads.name().to_owned(), port, completable };
-                remarks.add(draft.line, kind);
-            }
-        }
-        _ => {}
+fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut Remarks) {
+    let said = &draft.clues.protocol;
+    let protocol = || show::safe(said.name()).into_owned();
+    let completable = content == Content::Faithful && Shape::of(said).is_completable();
+    if let Some((port, reads)) = port::misread(ports, draft.pair.1, said, draft.fits) {
+        let reads = reads.to_uppercase();
+        remarks.add(draft.line, RemarkKind::PortMisread { protocol: protocol(), reads, port, completable });
+    } else if let (None, Some(usual), false) = (ports[server], said.port(), draft.fits) {
+        let port = port::of_server(said, false);
+        remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
     }
 }

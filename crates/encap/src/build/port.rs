@@ -1,6 +1,10 @@
 //! Ports: given ones, those of protocols, and those that nobody has a dissector for.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
+use switchboard_protocol::Dialect;
 
 use crate::rows::{AppProtocol, Transport};
 
@@ -40,9 +44,61 @@ pub(super) fn server(protocol: &AppProtocol, ports: [Option<u16>; 2]) -> Option<
     }
 }
 
-/// The protocol whose dissector Wireshark gives what is on a port.
-pub(super) fn read_as(port: u16, transport: Transport) -> Option<&'static AppProtocol> {
-    AppProtocol::WELL_KNOWN.iter().find(|known| {
-        known.port() == Some(port) && known.transport() == transport && !matches!(known, AppProtocol::Chat)
-    })
+/// Which dissector Wireshark has for which port (`tshark -G decodes`).
+static DECODES: LazyLock<HashMap<(Transport, u16), &'static str>> = LazyLock::new(|| {
+    let lines = include_str!("decodes.txt").lines().filter(|line| !line.starts_with('#'));
+    let decode = |line: &'static str| {
+        let mut words = line.split(' ');
+        let transport = if words.next()? == "tcp" { Transport::Tcp } else { Transport::Udp };
+        Some(((transport, words.next()?.parse().ok()?), words.next()?))
+    };
+    lines.filter_map(decode).collect()
+});
+
+/// The dissector to which Wireshark gives what is on a port.
+pub(super) fn dissector(port: u16, transport: Transport) -> Option<&'static str> {
+    DECODES.get(&(transport, port)).copied()
+}
+
+/// The first of these ports that is read as something else than `protocol`, and as what. The lower port is asked first.
+pub(super) fn misread(
+    ports: [Option<u16>; 2],
+    transport: Transport,
+    protocol: &AppProtocol,
+    fits: bool,
+) -> Option<(u16, &'static str)> {
+    let mut ports: Vec<u16> = ports.into_iter().flatten().collect();
+    ports.sort_unstable();
+    let (port, reads) = ports.into_iter().find_map(|port| Some((port, dissector(port, transport)?)))?;
+    let own = protocol.port().and_then(|port| dissector(port, transport));
+    // The chat's other dialect has a port that is read as HTTP, which takes any text.
+    let is_own = (fits && own == Some(reads)) || (*protocol == AppProtocol::Chat && port == Dialect::Line.port());
+    (!is_own).then_some((port, reads))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ports_are_held_against_what_wireshark_reads_there() {
+        let of = |name: &str| AppProtocol::from(name);
+        for (ports, transport, protocol, fits, expected) in [
+            ([Some(43_000), Some(123)], Transport::Udp, of("TEXT"), true, Some((123, "ntp"))),
+            ([Some(53), Some(50_000)], Transport::Udp, of("TEXT"), true, Some((53, "dns"))),
+            ([Some(43_000), Some(389)], Transport::Tcp, of("TEXT"), true, Some((389, "ldap"))),
+            ([None, Some(5683)], Transport::Tcp, of("TEXT"), true, Some((5683, "coap"))),
+            ([None, Some(44_818)], Transport::Udp, of("TEXT"), true, Some((44_818, "enip"))),
+            ([None, Some(8000)], Transport::Tcp, of("HTTP"), true, None),
+            ([None, Some(80)], Transport::Tcp, of("HTTP"), false, Some((80, "http"))),
+            ([None, Some(80)], Transport::Tcp, of("HTTP"), true, None),
+            ([Some(80), Some(443)], Transport::Tcp, of("HTTP"), true, None),
+            ([None, Some(8080)], Transport::Tcp, of("CHAT"), false, None),
+            ([None, Some(12_345)], Transport::Tcp, of("CHAT"), false, None),
+            ([None, None], Transport::Tcp, of("TEXT"), true, None),
+        ] {
+            assert_eq!(misread(ports, transport, &protocol, fits), expected, "{protocol} {ports:?} {transport:?}");
+        }
+        assert!(DECODES.len() > 800, "the table is read");
+    }
 }

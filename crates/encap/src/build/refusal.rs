@@ -40,4 +40,7 @@ pub enum RefusalKind {
     /// Beyond 2262.
     #[error("its time with what --start adds is beyond the year 2262: choose an earlier start")]
     TooLate,
+    /// Beyond 2106, in a file whose times end there.
+    #[error("its time is beyond the year 2106, where the times of pcap end: use --format pcapng")]
+    BeyondPcap,
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::rows::Severity;
+
 /// Something that may not be what was meant, and how often it happened.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
-#[error("{kind}{}", if *count > 1 { format!(" ({count} times, first on line {line})") } else { format!(" (line {line})") })]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Remark {
     /// The line of the first row that it is about.
     pub line: u64,
@@ -52,9 +53,47 @@ pub enum RemarkKind {
     /// Unlike TCP, UDP has a way to send nothing.
     #[error("an empty message is sent as an empty datagram")]
     EmptyDatagram,
+    /// A stream has no other border between messages.
+    #[error(
+        "CHAT messages without a line end cannot be told apart in their stream, by chat programs or by encap dissector: \
+         use --complete"
+    )]
+    Endless,
+    /// Some dissectors do not ask for the port.
+    #[error("messages begin as {reads} does, and Wireshark may read them as that on any port: begin them otherwise")]
+    FirstBytes { reads: &'static str },
+    /// Wireshark knows HTTP by its first line, on any port.
+    #[error(
+        "HTTP messages have a body that is not of the Content-Type or Content-Encoding that they say, which Wireshark \
+         complains of: mend one of the two"
+    )]
+    BodyMisnamed,
+    /// `--complete` could not tell what to add.
+    #[error(
+        "{protocol} messages are sent as they are, as they cannot be completed to what {protocol} asks for{}",
+        if protocol == "HTTP" { ": write a start line, fields with a colon, and an empty line before a body" } else { "" }
+    )]
+    NotCompleted { protocol: String },
     /// `--complete` added to messages.
     #[error("{protocol} messages were completed with what {protocol} asks for")]
     Completed { protocol: String },
+}
+
+impl RemarkKind {
+    /// Whether it may not be what was meant, or is only worth knowing.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PortAvoided { .. }
+            | Self::PortMisread { .. }
+            | Self::Mixed { .. }
+            | Self::Endless
+            | Self::BodyMisnamed
+            | Self::FirstBytes { .. }
+            | Self::NotCompleted { .. } => Severity::Warning,
+            Self::Moved { .. } | Self::Later { .. } | Self::EmptyDatagram | Self::Completed { .. } => Severity::Note,
+        }
+    }
 }
 
 fn nanos<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {

@@ -71,10 +71,9 @@ impl TransportChoice {
 }
 
 /// The version of IP.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IpVersion {
     /// RFC 791.
-    #[default]
     V4,
     /// RFC 8200.
     V6,
@@ -99,16 +98,15 @@ impl IpVersion {
 }
 
 /// What frames begin with.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Link {
     /// Ethernet.
-    #[default]
     Ethernet,
     /// Ethernet with a tag of VLAN 100.
     Vlan,
     /// BSD loopback, lowest byte first, with the families of macOS.
     Null,
-    /// OpenBSD loopback.
+    /// OpenBSD loopback, highest byte first, with the families of OpenBSD.
     Loop,
     /// Nothing: the packet is the frame.
     Raw,
@@ -135,8 +133,8 @@ impl Link {
     /// What an interface of this kind is called.
     pub(super) const fn interface_name(self) -> &'static str {
         match self {
-            Self::Ethernet => "eth0",
-            Self::Vlan => "eth0.100",
+            // On an interface of the VLAN alone, frames have no tag.
+            Self::Ethernet | Self::Vlan => "eth0",
             Self::Null | Self::Loop => "lo0",
             Self::Raw => "tun0",
             Self::Sll2 => "any",
@@ -145,10 +143,9 @@ impl Link {
 }
 
 /// The options of TCP headers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TcpOptions {
     /// As Linux sends them: MSS, SACK permitted, timestamps, window scale.
-    #[default]
     Linux,
     /// None: windows are unscaled, and segments no longer than what every host takes (RFC 9293 §3.7.1).
     None,

@@ -44,7 +44,7 @@ const SERVER_WINDOW: Window = Window { plain: 65_160, scaled: 509 };
 /// By how many bits Linux shifts windows, with its usual memory.
 const WINDOW_SCALE: u8 = 7;
 
-/// A nanosecond clock, as the timestamps option has it: in milliseconds.
+/// A tick of the clock of the timestamps option, in nanoseconds: Linux counts milliseconds.
 const CLOCK_NANOS: i64 = 1_000 * MICROSECOND;
 
 /// How far a connection has come.

@@ -129,6 +129,19 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
 }
 
 #[test]
+fn rows_that_the_plan_has_not_seen_are_not_carried() {
+    let mut plan = Plan::new(Settings::default());
+    plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0]).unwrap();
+    let mut twin = BadTwin::new(Plan::new(Settings::default()), Vec::new(), "a test").unwrap();
+    let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+    for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n") {
+        builder.row(&row).unwrap();
+        twin.row(&row).unwrap();
+    }
+    assert_eq!(builder.finish().unwrap().1.rows, 1);
+}
+
+#[test]
 fn same_seed_same_bytes() {
     let rows = rows("1,CHAT,a,b,hi,0.1\n2,DNS,a,c,where,0.2\n3,CHAT,b,a,ho,0.3\n");
     let of = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;
@@ -191,8 +204,8 @@ fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
                 times.push(packet.time.unwrap().as_nanos());
             }
         }
-        let remarks = summary.remarks.iter().map(|remark| (remark.count, remark.kind.clone())).collect::<Vec<_>>();
-        (times, remarks)
+        let remarks = summary.remarks.iter().map(|remark| (remark.count, remark.kind.clone()));
+        (times, remarks.filter(|(_, kind)| *kind != RemarkKind::Endless).collect::<Vec<_>>())
     };
     let later = |count, nanos| (count, RemarkKind::Later { most: std::time::Duration::from_nanos(nanos) });
     let one = "1,CHAT,a,b,hi,0.5\n";
@@ -208,6 +221,61 @@ fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
     let (times, remarks) = at("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,0.25\n3,CHAT,a,b,hi,2\n", None);
     assert_eq!(times, [1_000_000_000, 1_000_000_736, 2_000_000_000]);
     assert_eq!(remarks, [later(1, 750_000_736)]);
+}
+
+#[test]
+fn each_packet_of_the_bad_twin_names_a_fault_and_one_that_is_too_long_names_that() {
+    let at_mtu = "x".repeat(1500 - 20 - 20);
+    let csv = format!(
+        "1,CHAT,a,b,{at_mtu},1\n2,CHAT,b,a,{at_mtu}x,2\n3,CHAT,a,b,c,3\n4,DNS,a,b,d,4\n5,DNS,a,b,e,5\n6,DNS,a,b,f,6\n"
+    );
+    let rows = rows(&csv);
+    let mut plan = Plan::new(Settings::default());
+    for row in &rows {
+        plan.admit(row).unwrap();
+    }
+    let mut twin = BadTwin::new(plan, Vec::new(), "a test").unwrap();
+    for row in &rows {
+        twin.row(row).unwrap();
+    }
+    let file = twin.finish().unwrap();
+    let mut reader = capture::Reader::new(&file[..]).unwrap();
+    let mut too_long = Vec::new();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let comment = packet.comments().next().unwrap().to_string();
+        assert!(!comment.ends_with("Faults: ") && comment.contains("Faults: "), "{comment}");
+        too_long.push(comment.contains("longer than the MTU"));
+    }
+    assert_eq!(too_long, [false, true, false, false, false, false]);
+}
+
+#[test]
+fn a_link_is_what_its_system_makes_it() {
+    for (link, name, family) in
+        [(Link::Null, "lo0", Some([30, 0, 0, 0])), (Link::Loop, "lo0", Some([0, 0, 0, 24])), (Link::Vlan, "eth0", None)]
+    {
+        let settings = Settings { link, ip: IpVersion::V6, ..Settings::default() };
+        let (file, ..) = build(&rows("1,CHAT,a,b,hi,1\n"), settings);
+        let mut reader = capture::Reader::new(&file[..]).unwrap();
+        let packet = reader.next_packet().unwrap().unwrap();
+        assert!(family.is_none_or(|family| packet.captured.starts_with(&family)), "{link:?}");
+        assert_eq!(reader.interfaces()[0].name.as_deref(), Some(name));
+    }
+}
+
+#[test]
+fn what_is_not_as_its_protocol_has_it_is_said() {
+    let kinds = |csv: &str, content| {
+        let (_, summary, _) = build(&rows(csv), Settings { content, ..Settings::default() });
+        summary.remarks.into_iter().map(|remark| (remark.count, remark.kind)).collect::<Vec<_>>()
+    };
+    let chat = "1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,2\n";
+    assert_eq!(kinds(chat, Content::Faithful), [(2, RemarkKind::Endless)]);
+    assert_eq!(kinds(chat, Content::Complete), [(2, RemarkKind::Completed { protocol: "CHAT".into() })]);
+    let found = kinds("1,HTTP,a,b,\"POST /login\nuser=a\",1\n", Content::Complete);
+    assert_eq!(found[0], (1, RemarkKind::NotCompleted { protocol: "HTTP".into() }));
+    let image = "1,HTTP,a,b,\"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nhi\",1\n";
+    assert_eq!(kinds(image, Content::Faithful), [(1, RemarkKind::BodyMisnamed)]);
 }
 
 #[test]

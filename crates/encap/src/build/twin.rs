@@ -12,8 +12,8 @@ use super::plan::{Planned, carried, is_too_late};
 use super::{Plan, Settings, complete};
 use crate::capture::{Format, WriteError};
 use crate::rows::{RowRef, Transport};
-use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Options, Repr};
+use crate::wire::{SeqNumber, udp};
 
 /// The most payload of one packet, so that it can be written at all.
 const PAYLOAD_MAX: usize = 65_000;
@@ -44,14 +44,17 @@ impl<W: Write> BadTwin<W> {
         let row = &row.into();
         let payload = complete::payload(row, self.settings.content);
         let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
-        if is_too_late(row, self.shift) {
+        if is_too_late(row, self.shift, &self.settings).is_some() {
             return Ok(());
         }
         let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
-        let flow = &self.flows[place.flow as usize];
+        // The plan has seen it, unless these are other rows.
+        let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
         let mut faults = Vec::new();
-        let checksums = match self.n_rows % 3 {
+        // A segment has other faults, and may be right in this one.
+        let kinds = if transport == Transport::Udp { 2 } else { 3 };
+        let checksums = match self.n_rows % kinds {
             0 => {
                 faults.push("its checksums are zero");
                 Checksums::Zero
@@ -68,12 +71,16 @@ impl<W: Write> BadTwin<W> {
         };
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
-        } else if payload.len() > usize::from(self.settings.mtu.bytes()) {
+        }
+        let header_len = match &header {
+            Header::Tcp(repr) => repr.buffer_len(),
+            Header::Udp => udp::HEADER_LEN,
+        };
+        if flow.version.header_len() + header_len + kept.len() > usize::from(self.settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }
         say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
-        let list = if faults.is_empty() { "none".to_owned() } else { faults.join("; ") };
-        let _ = write!(self.frames.comment, ". Faults: {list}");
+        let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
         let (from, to) = (&flow.ends[place.sender], &flow.ends[1 - place.sender]);
         let transport = match header {
             Header::Tcp(repr) => Header::Tcp(Repr { source_port: from.port, destination_port: to.port, ..repr }),

@@ -4,16 +4,16 @@ use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use switchboard_encap::analyze::{
     Amount, Analyzer, Checksums, Conversation, Direction, End, Event, Focus, Handshake, IssueKind, LIVE_MAX,
     LIVE_MAX_BYTES, ResetCause, RoundTripTimes, Side, Totals, Transport,
 };
+use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 
-use super::capture_file::{CaptureFile, count, unused};
+use super::capture_file::{CaptureFile, unused};
 use super::failure::Failure;
 
 /// Conversations that are listed. The rest is counted. Each takes 1 to 3 KB, by its flags.
@@ -267,7 +267,7 @@ impl fmt::Display for Findings {
             self.file,
             count(totals.packets, "packet"),
             count(totals.bytes, "byte"),
-            seconds(span),
+            in_seconds(span),
             count(totals.conversations, "conversation"),
         )?;
         for origin in &self.origin {
@@ -402,10 +402,4 @@ fn time(nanos: u64) -> String {
     let width = usize::try_from(u64::ilog10(unit)).unwrap_or_default();
     let text = format!("{}.{:0width$}", nanos / unit, nanos % unit);
     format!("{} {name}", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A duration in seconds, exactly.
-fn seconds(duration: Duration) -> String {
-    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,6 +1,5 @@
 //! `encap build`: a file of rows becomes a capture of what a kernel would have sent for them.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,16 +8,20 @@ use clap::ValueEnum;
 use serde::Serialize;
 use switchboard_encap::build::{BadTwin, Builder, Summary};
 use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
-use switchboard_encap::rows::Severity;
-use switchboard_protocol::show;
+use switchboard_encap::show::count;
 
 use super::failure::Failure;
-use super::input::Source;
-use super::making::{Making, Told};
-use super::paths::is_same;
+use super::input::Input;
+use super::making::Making;
+use super::output::{self, Output, shown};
+use super::tell::tell;
+use super::told::{FaultJson, Told};
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
+
+/// The flags do not go together.
+const EXIT_USAGE: u8 = 2;
 
 /// Makes a capture of what a kernel would have sent for a CSV of messages
 ///
@@ -26,13 +29,19 @@ const EXIT_REFUSED: u8 = 1;
 /// handshakes, acknowledgements and ends are those that Linux makes, and each packet's comment says which row it
 /// carries or what else it is for. The same file, flags and seed make the same bytes.
 ///
+/// Messages go to ports that Wireshark has no dissector for where they are not what the port's dissector expects, and
+/// given ports that it reads as something else are warned of. Some of its dissectors look at first bytes whatever the
+/// port is: those of TLS, STUN, DTLS, QUIC and RTCP are warned of, rarer ones are not.
+///
+/// The capture takes its place when it is whole: until then, and where no row can be carried, what was there stays.
+///
 /// Exit status: 0 if all rows were carried, 1 if some could not be (each is said on standard error), 3 if a file cannot
 /// be read or written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file of rows; it is read twice
+    /// The file of rows, or - for standard input
     file: PathBuf,
-    /// The capture to write
+    /// The capture to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
     /// Kind of capture file; pcap has no place for comments
@@ -71,103 +80,131 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let file = args.file.display().to_string();
-    let mut told = Told::new(&file);
-    let input = File::open(&args.file).map_err(|error| Failure::Read { file: file.clone(), error })?;
-    let mut source = Source::file_of(&file, input);
-    let settings = args.making.settings(args.format());
-    let plan = args.making.plan(&mut source, settings, &mut told)?;
-    let about = |what: &str| {
-        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-        format!("{SYNTHESISED} by encap build from {} with seed {}: {what}", show::safe(&name), args.making.seed)
-    };
-
-    if is_same(&args.file, &args.out) {
-        return Err(Failure::Overwrite { file: args.out.display().to_string() });
-    }
-    let out = create(&args.out)?;
-    let unwritable = |error| unwritable(&args.out, error);
-    let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
-    args.making.each_row(&mut source, |row| builder.row(row).map_err(unwritable))?;
-    let (_, summary) = builder.finish().map_err(unwritable)?;
-    for remark in &summary.remarks {
-        told.say(remark.line, Severity::Warning, &remark.kind, remark.count);
+    let input = Input::open(&args.file)?;
+    if args.bad_twin && output::is_stdout(&args.out) {
+        tell("encap: --bad-twin writes beside the capture: give that a name with -o");
+        return Ok(ExitCode::from(EXIT_USAGE));
     }
     let twin = args.bad_twin.then(|| args.twin());
+    for out in twin.iter().chain([&args.out]) {
+        output::guard(out, &input)?;
+    }
+    let mut input = input.rewindable()?;
+    let mut told = Told::new(input.name());
+    let settings = args.making.settings(args.format());
+    let plan = args.making.plan(&mut input, settings, &mut told)?;
+    if told.admitted == 0 {
+        tell("encap: nothing was written: there is no row to carry");
+        if args.json {
+            print_json(args, &told, None, None)?;
+        }
+        return Ok(ExitCode::from(EXIT_REFUSED));
+    }
+    let name = input.file_name();
+    let about = |what: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {what}", args.making.seed);
+
+    let unwritable = |error| unwritable(&args.out, error);
+    let out = Output::whole(&args.out)?;
+    let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
+    args.making.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
+    let (out, summary) = builder.finish().map_err(unwritable)?;
+    if summary.rows != told.admitted {
+        return Err(Failure::Changed { file: args.file.display().to_string() });
+    }
+    out.finish()?;
+    for remark in &summary.remarks {
+        told.remark(remark);
+    }
+    if args.format() == capture::Format::Pcap {
+        tell(format_args!(
+            "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
+            shown(&args.out)
+        ));
+    }
     if let Some(twin) = &twin {
-        write_twin(args, &mut source, twin, &about("no packet here was on a wire, and none could have been"))?;
+        write_twin(args, &mut input, twin, &about("no packet here was on a wire, and none could have been"))?;
     }
     print(args, &told, &summary, twin.as_deref())?;
     Ok(if told.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
 }
 
-fn write_twin(args: &Args, source: &mut Source, path: &Path, about: &str) -> Result<(), Failure> {
+fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
     let unwritable = |error| unwritable(path, error);
     let mut plan = args.making.begin(args.making.settings(args.format()));
-    args.making.each_row(source, |row| {
+    args.making.each_row(input, |row| {
         // What is refused was said before.
         let _ = plan.admit(row);
         Ok(())
     })?;
-    let mut twin = BadTwin::new(plan, create(path)?, about).map_err(unwritable)?;
-    args.making.each_row(source, |row| twin.row(row).map_err(unwritable))?;
-    twin.finish().map_err(unwritable)?;
-    Ok(())
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::WriteFile { file: path.display().to_string(), error })
+    let mut twin = BadTwin::new(plan, Output::whole(path)?, about).map_err(unwritable)?;
+    args.making.each_row(input, |row| twin.row(row).map_err(unwritable))?;
+    twin.finish().map_err(unwritable)?.finish()
 }
 
 fn unwritable(path: &Path, error: WriteError) -> Failure {
     Failure::WriteCapture { file: path.display().to_string(), error }
 }
 
-fn shown(path: &Path) -> String {
-    show::safe(&path.display().to_string()).into_owned()
-}
-
 /// What was built, for a program to read.
 #[derive(Serialize)]
 struct SummaryJson<'a> {
     file: &'a str,
-    out: String,
+    /// Nothing if nothing was written.
+    out: Option<String>,
     bad_twin: Option<String>,
     seed: u64,
     refused: u64,
+    warnings: u64,
+    notes: u64,
+    faults: &'a [FaultJson],
+    faults_not_listed: u64,
     #[serde(flatten)]
-    summary: &'a Summary,
+    summary: Option<&'a Summary>,
 }
 
 fn print(args: &Args, told: &Told, summary: &Summary, twin: Option<&Path>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let json = SummaryJson {
-            file: &told.file,
-            out: shown(&args.out),
-            bad_twin: twin.map(shown),
-            seed: args.making.seed,
-            refused: told.refused,
-            summary,
-        };
-        serde_json::to_writer(&mut out, &json).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        write!(out, "{}: {}", shown(&args.out), count(summary.rows, "row"))?;
-        if summary.connections > 0 {
-            write!(out, ", {}", count(summary.connections, "connection"))?;
-        }
-        if summary.exchanges > 0 {
-            write!(out, ", {} of datagrams", count(summary.exchanges, "exchange"))?;
-        }
-        write!(out, ", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte"))?;
-        write!(out, "; {}, {} refused", count(told.warnings, "warning"), count(told.refused, "row"))?;
-        writeln!(out)?;
-        if let Some(twin) = twin {
-            writeln!(out, "{}: the same, with everything wrong", shown(twin))?;
-        }
+        return print_json(args, told, Some(summary), twin);
     }
-    out.flush()?;
-    Ok(())
+    let mut text = format!("{}: {}", shown(&args.out), count(summary.rows, "row"));
+    let mut put = |part: String| text.push_str(&part);
+    if summary.connections > 0 {
+        put(format!(", {}", count(summary.connections, "connection")));
+    }
+    if summary.exchanges > 0 {
+        put(format!(", {} of datagrams", count(summary.exchanges, "exchange")));
+    }
+    put(format!(", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte")));
+    put(format!("; {}, {} refused\n", count(told.warnings, "warning"), count(told.refused, "row")));
+    if let Some(twin) = twin {
+        put(format!("{}: the same, with everything wrong\n", shown(twin)));
+    }
+    say(args, &text)
+}
+
+fn print_json(args: &Args, told: &Told, summary: Option<&Summary>, twin: Option<&Path>) -> Result<(), Failure> {
+    let json = SummaryJson {
+        file: told.file(),
+        out: summary.map(|_| shown(&args.out)),
+        bad_twin: twin.map(shown),
+        seed: args.making.seed,
+        refused: told.refused,
+        warnings: told.warnings,
+        notes: told.notes,
+        faults: &told.faults,
+        faults_not_listed: told.not_listed,
+        summary,
+    };
+    say(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
+}
+
+/// Says what was built: on standard output, unless that is where the capture went.
+fn say(args: &Args, text: &str) -> Result<(), Failure> {
+    if output::is_stdout(&args.out) {
+        tell(text.trim_end());
+        return Ok(());
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }

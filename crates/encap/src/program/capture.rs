@@ -1,9 +1,8 @@
 //! `encap capture`: what passes an interface, into a file.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{Live, Options, RecordError, Recording, Tally};
+use switchboard_encap::show::count;
 use switchboard_encap::time::Timestamp;
-use switchboard_protocol::show;
 
 use super::failure::Failure;
+use super::output::{Output, shown};
+use super::tell::tell;
 
 /// How long what was captured may wait before a reader of the file sees it.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -51,30 +52,21 @@ pub(crate) struct Args {
     buffer: u32,
     /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
-    out: String,
+    out: PathBuf,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // Before the file is made: what was there stays if there is nothing to capture.
     let options = Options { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
-    let live = Live::open(&args.interface, &options).map_err(RecordError::from)?;
-    let out: Box<dyn Write> = if args.out == "-" {
-        Box::new(io::stdout().lock())
-    } else {
-        let unwritable = |error| Failure::WriteFile { file: args.out.clone(), error };
-        Box::new(File::create(Path::new(&args.out)).map_err(unwritable)?)
-    };
+    let live = Live::open(&args.interface, &options)?;
+    let out = Output::growing(&args.out)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The second ends the program, should it wait for whoever reads what it writes: in this order, the first does not.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let file = if args.out == "-" { "standard output".into() } else { show::safe(&args.out) };
-    let failed = |error| match error {
-        RecordError::Write(error) => Failure::WriteCapture { file: file.clone().into_owned(), error },
-        RecordError::Live(_) => Failure::Record(error),
-    };
+    let failed = |error| Failure::of_recording(error, &args.out);
     let mut recording = Recording::begin(live, &args.interface, out).map_err(failed)?;
     let recorded = record(&mut recording, args, &stop);
     // Whatever ended it, the file gets its end.
@@ -83,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
     let tally = if is_written { tally } else { flushed };
     let summary = Summary { tally, statistics: finished.as_ref().ok().copied() };
-    eprintln!("{}{summary}: {file}", if is_written { "" } else { "at least " });
+    tell(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, shown(&args.out)));
     recorded.map_err(failed)?;
     finished.map_err(failed)?;
     Ok(ExitCode::SUCCESS)
@@ -142,7 +134,7 @@ struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { frames, bytes } = self.tally;
-        write!(f, "{frames} frame{}, {bytes} bytes", if frames == 1 { "" } else { "s" })?;
+        write!(f, "{}, {}", count(frames, "frame"), count(bytes, "byte"))?;
         match self.statistics {
             Some(Statistics { dropped: 0, .. }) => write!(f, ", none dropped"),
             Some(Statistics { dropped, .. }) => {

@@ -1,14 +1,15 @@
 //! A capture as the commands read it: opened by its name, with what is to be said of it beside its packets.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use switchboard_encap::analyze::Totals;
 use switchboard_encap::capture::{Interface, Packet, ReadError, Reader};
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
 use super::failure::Failure;
+use super::input::Input;
 
 /// A capture that is read.
 pub(crate) struct CaptureFile {
@@ -20,16 +21,12 @@ pub(crate) struct CaptureFile {
 impl CaptureFile {
     /// Opens a file; `-` is standard input.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let name = path.to_string_lossy().into_owned();
-        let input: Box<dyn Read> = if name == "-" {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(File::open(path).map_err(|error| Failure::Read { file: name.clone(), error })?)
-        };
-        Self::new(input, name)
+        let input = Input::open(path)?;
+        let name = input.name();
+        Self::new(Box::new(input), name)
     }
 
-    /// What is read already is a capture; `name` is what it is called.
+    /// What is read already is a capture; `name` is what it is called, safe to show.
     pub(crate) fn new(input: Box<dyn Read>, name: String) -> Result<Self, Failure> {
         match Reader::new(input) {
             Ok(reader) => Ok(Self { reader, name, damage: None }),
@@ -39,7 +36,7 @@ impl CaptureFile {
 
     /// Its name, as a person is told it.
     pub(crate) fn name(&self) -> String {
-        if self.name == "-" { "<stdin>".to_owned() } else { show::safe(&self.name).into_owned() }
+        self.name.clone()
     }
 
     /// Hands out each packet, as far as the file can be read.
@@ -122,9 +119,4 @@ pub(crate) fn unused(totals: &Totals) -> Option<String> {
         let (packets, bytes) = (count(of_none.packets, "packet"), count(of_none.bytes, "byte"));
         format!("of no conversation (neither TCP nor UDP, or not to be read): {packets}, {bytes}{fragments}")
     })
-}
-
-/// So many of something, in words.
-pub(crate) fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

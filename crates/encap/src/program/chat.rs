@@ -9,6 +9,7 @@ use switchboard_encap::analyze::{Focus, Streams};
 
 use super::capture_file::{CaptureFile, safe, unused};
 use super::failure::Failure;
+use super::tell::tell;
 
 /// A line breaks the protocol.
 const EXIT_ILLEGAL: u8 = 1;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut transcript = Transcript::default();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut n_origin = 0;
-    let mut tell = |transcript: &mut Transcript, origin: &[String]| {
+    let mut print = |transcript: &mut Transcript, origin: &[String]| {
         for origin in &origin[n_origin..] {
             writeln!(out, "[{origin}]")?;
         }
@@ -45,16 +46,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     file.read(|packet| {
         transcript.packet_at(packet.time);
         streams.packet(packet, &mut transcript);
-        if transcript.is_long() { tell(&mut transcript, &safe(packet.remarks)) } else { Ok(()) }
+        if transcript.is_long() { print(&mut transcript, &safe(packet.remarks)) } else { Ok(()) }
     })?;
     let totals = streams.finish(&mut transcript);
-    tell(&mut transcript, &file.origin())?;
+    print(&mut transcript, &file.origin())?;
     let verdict = transcript.verdict();
     write!(out, "\n{verdict}")?;
     out.flush()?;
     let name = file.name();
     for remark in unused(&totals).into_iter().chain(file.remarks()) {
-        eprintln!("encap: {name}: {remark}");
+        tell(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;
     if verdict.sessions() == 0 {

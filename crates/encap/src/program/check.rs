@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
 use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
+use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
 use super::colour;
 use super::failure::Failure;
+use super::input::Input;
+use super::tell::Places;
 
 /// Some row cannot be carried.
 const EXIT_FAULTS: u8 = 1;
@@ -29,7 +32,7 @@ const PROTOCOLS_MAX: usize = 256;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
-    file: String,
+    file: PathBuf,
     /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
     #[arg(long)]
     escapes: bool,
@@ -45,12 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let stdout = io::stdout();
     let coloured = colour::is_wanted(&stdout);
     let out = BufWriter::new(stdout.lock());
-    let unreadable = |error| Failure::Read { file: args.file.clone(), error };
-    let summary = if args.file == "-" {
-        check(io::stdin().lock(), args, coloured, out)
-    } else {
-        check(File::open(&args.file).map_err(unreadable)?, args, coloured, out)
-    }?;
+    let summary = check(Input::open(&args.file)?, args, coloured, out)?;
     let failed = summary.errors > 0 || (args.strict && summary.warnings > 0);
     Ok(if failed { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
 }
@@ -102,12 +100,11 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         write!(f, "{}", count(self.rows, "row"))?;
-        write!(f, ", {}, {}", count(self.apps as u64, "app"), count(self.pairs as u64, "pair"))?;
+        write!(f, ", {}, {}", count(self.apps, "app"), count(self.pairs, "pair"))?;
         if !self.protocols.is_empty() {
             let protocols: Vec<_> = self.protocols.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
-            write!(f, ", {}, over {} s", protocols.join(", "), seconds(self.span()))?;
+            write!(f, ", {}, over {} s", protocols.join(", "), in_seconds(self.span()))?;
         }
         write!(f, ": {}, {}", count(self.errors, "error"), count(self.warnings, "warning"))?;
         if self.notes > 0 {
@@ -117,18 +114,11 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A duration in seconds, exactly.
-fn seconds(duration: Duration) -> String {
-    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// Reads all of `input` and writes what is wrong as it is found.
-fn check(input: impl Read, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
-    let file = if args.file == "-" { "<stdin>" } else { &args.file };
-    let mut printer = Printer { file: show::safe(file).into_owned(), json: args.json, coloured, n_faults: 0, out };
+fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
+    let mut printer = Printer { places: Places { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
     let mut summary = Summary::default();
-    let mut reader = Reader::new(input, Options { escapes: args.escapes });
+    let mut reader = Reader::new(&mut input, Options { escapes: args.escapes });
     printer.start()?;
     loop {
         let faults = match reader.next_row() {
@@ -140,7 +130,7 @@ fn check(input: impl Read, args: &Args, coloured: bool, out: impl Write) -> Resu
             Err(ReadError::Refused(faults)) => faults,
             Err(ReadError::Io(error)) => {
                 printer.out.flush()?;
-                return Err(Failure::Read { file: args.file.clone(), error });
+                return Err(input.failure(error));
             }
         };
         // Remarks on the header come with the first row, before what is wrong with that.
@@ -161,9 +151,8 @@ fn check(input: impl Read, args: &Args, coloured: bool, out: impl Write) -> Resu
 
 /// Writes faults as they come, so that a file full of them needs no memory.
 struct Printer<W> {
-    file: String,
+    places: Places,
     json: bool,
-    coloured: bool,
     n_faults: u64,
     out: W,
 }
@@ -180,31 +169,28 @@ struct FaultJson<'a> {
 impl<W: Write> Printer<W> {
     fn start(&mut self) -> io::Result<()> {
         if self.json {
-            write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.file)?)?;
+            write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.places.file)?)?;
         }
         Ok(())
     }
 
     fn fault(&mut self, fault: &Fault) -> io::Result<()> {
-        let (severity, message) = (fault.severity(), fault.message());
         if self.json {
             if self.n_faults > 0 {
                 self.out.write_all(b",")?;
             }
             self.n_faults += 1;
-            let fault = FaultJson { severity, fault, message: message.to_string() };
+            let fault = FaultJson { severity: fault.severity(), fault, message: fault.message().to_string() };
             return Ok(serde_json::to_writer(&mut self.out, &fault)?);
         }
-        let (file, line, character) = (&self.file, fault.line, fault.character.unwrap_or(1));
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
-        writeln!(self.out, "{file}:{line}:{character}: {severity}: {message}")
+        writeln!(self.out, "{}", self.places.fault(fault))
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         if self.json {
             writeln!(self.out, "],\"summary\":{}}}", serde_json::to_string(summary)?)?;
         } else {
-            writeln!(self.out, "{}: {summary}", self.file)?;
+            writeln!(self.out, "{}: {summary}", self.places.file)?;
         }
         self.out.flush()
     }

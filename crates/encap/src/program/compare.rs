@@ -14,7 +14,9 @@ use self::table::Table;
 use super::failure::Failure;
 use super::input::Input;
 use super::made;
-use super::making::{Making, Told};
+use super::making::Making;
+use super::tell::tell;
+use super::told::Told;
 
 /// Some row of the CSV was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -47,31 +49,33 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut refused = 0;
-    let made = match Input::open(&args.synthesised)? {
-        Input::Capture(input) if args.making.is_default() => record(input, &args.synthesised)?,
-        Input::Capture(_) => return Err(Failure::NotMade { file: args.synthesised.clone() }),
-        Input::Rows(source) => {
-            let mut told = Told::new(&args.synthesised);
-            let made = made::frames(source, &args.making, &mut told, |from, _| record(from, &args.synthesised))?;
-            refused = told.refused;
-            let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
-            made
-        }
+    let mut input = Input::open(&args.synthesised)?;
+    let made = if input.has_rows()? {
+        let mut told = Told::new(input.name());
+        let made = made::frames(input, &args.making, &mut told, |from, _| record(from, &args.synthesised))?;
+        refused = told.refused;
+        let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
+        made
+    } else if args.making.is_default() {
+        record(input, &args.synthesised)?
+    } else {
+        return Err(Failure::NotMade { file: args.synthesised.clone() });
     };
-    let captured = match Input::open(&args.captured)? {
-        Input::Capture(input) => record(input, &args.captured)?,
-        Input::Rows(_) => return Err(Failure::NotCaptured { file: args.captured.clone() }),
-    };
+    let mut input = Input::open(&args.captured)?;
+    if input.has_rows()? {
+        return Err(Failure::NotCaptured { file: args.captured.clone() });
+    }
+    let captured = record(input, &args.captured)?;
     let [first, second] = [&args.synthesised, &args.captured].map(|file| show::safe(file));
     if made.is_synthesised() == Some(false) {
-        eprintln!(
+        tell(format_args!(
             "encap: {first} says that it was captured: the reasons given are for synthesised frames in its place"
-        );
+        ));
     }
     if captured.is_synthesised() == Some(true) {
-        eprintln!(
+        tell(format_args!(
             "encap: {second} says that it was synthesised: the reasons given are for captured frames in its place"
-        );
+        ));
     }
     let comparison = Comparison::new(&made, &captured);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -105,7 +109,7 @@ fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
         error => Failure::Compare { file: file.to_owned(), error },
     })?;
     for note in reader.notes().list() {
-        eprintln!("encap: {}: {note}", show::safe(file));
+        tell(format_args!("encap: {}: {note}", show::safe(file)));
     }
     Ok(recording)
 }

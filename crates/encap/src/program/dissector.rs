@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use switchboard_encap::dissector;
 
 use super::failure::Failure;
+use super::output;
 
 /// Where Wireshark looks for plugins written in Lua, in the home folder.
 const PLUGINS: &str = ".local/lib/wireshark/plugins";
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = folder.join(dissector::FILE_NAME);
     let unwritable = |error| Failure::WriteFile { file: file.display().to_string(), error };
     fs::create_dir_all(&folder).map_err(unwritable)?;
-    fs::write(&file, lua).map_err(unwritable)?;
+    output::write(&file, &lua)?;
     writeln!(stdout, "{}", file.display())?;
     Ok(ExitCode::SUCCESS)
 }

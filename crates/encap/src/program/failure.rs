@@ -1,17 +1,24 @@
 //! Why a command did not come to its end, and what the shell is told then.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::Transport;
 #[cfg(target_os = "linux")]
-use switchboard_encap::capture::live::RecordError;
+use switchboard_encap::capture::live::{LiveError, RecordError};
 use switchboard_encap::capture::{ReadError, WriteError};
 use switchboard_encap::compare::RecordingError;
 use switchboard_protocol::show;
 
+use super::output::{is_stdout, shown};
+use super::tell::tell;
+
 /// A file could not be read or written.
 const EXIT_IO: u8 = 3;
+
+/// Whoever read standard output has enough: what a shell says of a program that SIGPIPE ended.
+const EXIT_PIPE: u8 = 128 + 13;
 
 /// Why a command did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -38,29 +45,30 @@ pub(crate) enum Failure {
     #[error("{} has {frames} frames: there is no frame {number}", show::safe(file))]
     NoSuchFrame { file: String, number: u64, frames: u64 },
     /// A file could not be written.
-    #[error("cannot write {}: {error}", show::safe(file))]
+    #[error("cannot write {}: {error}", shown(Path::new(file)))]
     WriteFile { file: String, error: io::Error },
-    /// An interface could not be listened to, or its frames not be written.
+    /// An interface could not be listened to.
     #[cfg(target_os = "linux")]
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Live(#[from] LiveError),
     /// A capture has no such conversation.
     #[error("{} has no {transport} conversation {number}: encap analyze lists them", show::safe(file))]
     NoConversation { file: String, transport: Transport, number: u64 },
     /// A capture has nothing that is a chat.
     #[error("there is no chat in {}: encap analyze lists what there is", show::safe(file))]
     NoChat { file: String },
-    /// A capture that has to be read twice comes through a pipe.
-    #[error("{} cannot be read twice, as a report needs: put the capture in a file first", show::safe(file))]
-    ReadTwice { file: String },
-    /// The capture would be overwritten.
-    #[error("{} is the capture: write the page to another file", show::safe(file))]
-    OverwriteCapture { file: String },
     /// The input would be overwritten.
-    #[error("{} is the file of rows: write the capture to another", show::safe(file))]
+    #[error("{} is the file that is read: write to another", show::safe(file))]
     Overwrite { file: String },
+    /// A name has no address.
+    #[cfg(target_os = "linux")]
+    #[error("cannot find {}: {why}. Write the server as HOST:PORT", show::safe(host))]
+    NoSuchHost { host: String, why: String },
+    /// A file was another one when it was read again.
+    #[error("{} changed while it was read, so nothing was written: build it again", show::safe(file))]
+    Changed { file: String },
     /// A capture could not be written.
-    #[error("{}: {error}", show::safe(file))]
+    #[error("{}: {error}", shown(Path::new(file)))]
     WriteCapture { file: String, error: WriteError },
     /// What was to be said could not be written.
     #[error("cannot write: {0}")]
@@ -76,12 +84,32 @@ const fn hint(error: &ReadError) -> &'static str {
 }
 
 impl Failure {
+    /// Why a recording into `file` did not go on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_recording(error: RecordError, file: &Path) -> Self {
+        match error {
+            RecordError::Live(error) => Self::Live(error),
+            RecordError::Write(error) => Self::WriteCapture { file: file.display().to_string(), error },
+        }
+    }
+
     /// Says why on standard error. Whoever closed the pipe that is written to needs no word (`encap … | head`).
     pub(crate) fn report(self) -> ExitCode {
-        match &self {
-            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            _ => eprintln!("encap: {self}"),
+        if self.is_closed_pipe() {
+            return ExitCode::from(EXIT_PIPE);
         }
+        tell(format_args!("encap: {self}"));
         ExitCode::from(EXIT_IO)
+    }
+
+    fn is_closed_pipe(&self) -> bool {
+        let (file, error) = match self {
+            Self::Write(error) => return error.kind() == io::ErrorKind::BrokenPipe,
+            Self::WriteFile { file, error } | Self::WriteCapture { file, error: WriteError::Io(error) } => {
+                (file, error)
+            }
+            _ => return false,
+        };
+        is_stdout(Path::new(file)) && error.kind() == io::ErrorKind::BrokenPipe
     }
 }

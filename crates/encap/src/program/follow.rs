@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
-use super::capture_file::{CaptureFile, count, safe};
+use super::capture_file::{CaptureFile, safe};
 use super::failure::Failure;
+use super::tell::tell;
 
 /// A line that is longer is shown in parts of so many bytes.
 const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -80,17 +82,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // What is written is the stream alone: what is to be said of it goes elsewhere.
     let name = file.name();
     for origin in printer.origin {
-        eprintln!("encap: {name}: {origin}");
+        tell(format_args!("encap: {name}: {origin}"));
     }
     if printer.missing > 0 {
-        eprintln!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte"));
+        tell(format_args!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte")));
     }
     if totals.fragments.packets > 0 {
         let fragments = count(totals.fragments.packets, "fragment");
-        eprintln!("encap: {name}: {fragments} of packets that are not whole could not be used");
+        tell(format_args!("encap: {name}: {fragments} of packets that are not whole could not be used"));
     }
     for remark in file.remarks() {
-        eprintln!("encap: {name}: {remark}");
+        tell(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;
     if !found {
@@ -167,7 +169,7 @@ impl<W: Write> Printer<W> {
             },
             Item::Gap { bytes } => {
                 self.offsets[from as usize] += u64::from(bytes);
-                self.remark(from, format_args!("{} missing here", count(bytes.into(), "byte")))
+                self.remark(from, format_args!("{} missing here", count(bytes, "byte")))
             }
             Item::Fin => self.remark(from, format_args!("the {from} closes")),
             Item::Reset => self.remark(from, format_args!("reset")),

@@ -9,12 +9,14 @@ use std::thread;
 
 use switchboard_encap::build::{Builder, Content, Plan, Settings, Summary};
 use switchboard_encap::capture::{Format, WriteError};
-use switchboard_encap::rows::{Row, Severity, Transport};
+use switchboard_encap::rows::{Row, Transport};
 use switchboard_encap::show::{Carried, Subject};
 
 use super::failure::Failure;
-use super::input::Source;
-use super::making::{Making, Told};
+use super::input::Input;
+use super::making::Making;
+use super::tell::tell;
+use super::told::Told;
 
 /// A row on its way, and how many frames were made before it.
 type Sent = (u64, Row);
@@ -52,32 +54,34 @@ impl Rows {
 /// Lets `read` read what `encap build` makes of a CSV, if there is a row in it that can be carried. What is wrong with rows
 /// is told.
 pub(crate) fn frames<T>(
-    mut source: Source,
+    input: Input,
     making: &Making,
     told: &mut Told,
     read: impl FnOnce(io::PipeReader, Rows) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
+    let mut input = input.rewindable()?;
     let settings = making.settings(Format::Pcapng);
-    let plan = making.plan(&mut source, settings, told)?;
+    let plan = making.plan(&mut input, settings, told)?;
     if told.admitted == 0 {
-        eprintln!("encap: {} has no row that can be carried, so there is nothing to show", told.file);
+        tell(format_args!("encap: {} has no row that can be carried, so there is nothing to show", told.file()));
         return Ok(None);
     }
     let origin = format!(
         "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
-        told.file, making.seed
+        told.file(),
+        making.seed
     );
     let (from, to) = io::pipe()?;
     let (rows, sent) = mpsc::channel();
     let rows_read = Rows { sent, next: None, current: None, carried: 0 };
     thread::scope(|scope| {
-        let maker = scope.spawn(|| make(source, making, settings, plan, to, &origin, &rows));
+        let maker = scope.spawn(|| make(input, making, settings, plan, to, &origin, &rows));
         let done = read(from, rows_read);
         let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let done = done?;
         // What is remarked on all of it is known if all of it was made.
         for remark in made?.into_iter().flat_map(|summary| summary.remarks) {
-            told.say(remark.line, Severity::Warning, &remark.kind, remark.count);
+            told.remark(&remark);
         }
         Ok(Some(done))
     })
@@ -85,7 +89,7 @@ pub(crate) fn frames<T>(
 
 /// Makes frames until all are made, or nobody wants more.
 fn make(
-    mut source: Source,
+    mut input: Input,
     making: &Making,
     settings: Settings,
     plan: Plan,
@@ -95,7 +99,7 @@ fn make(
 ) -> Result<Option<Summary>, Failure> {
     let unwritable = |error| Failure::WriteCapture { file: "a pipe".to_owned(), error };
     let made = Builder::new(plan, to, about).map_err(unwritable).and_then(|mut builder| {
-        making.each_row(&mut source, |row| {
+        making.each_row(&mut input, |row| {
             // Over TCP, an empty message is in no frame.
             let is_nothing = row.message.is_empty()
                 && settings.content == Content::Faithful

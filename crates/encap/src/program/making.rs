@@ -1,19 +1,17 @@
 //! Frames of a CSV: the flags that say how they are made, and the two readings of the rows.
 
-use std::fmt;
-use std::io::{self, Seek as _};
+use std::io::Seek as _;
 
 use clap::ValueEnum;
-use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Plan, Refusal, Settings, TcpOptions, TransportChoice};
+use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice};
 use switchboard_encap::capture;
-use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
+use switchboard_encap::rows::{Options, ReadError, Reader, RowRef};
 use switchboard_encap::time::Timestamp;
-use switchboard_protocol::show;
 
-use super::colour;
 use super::failure::Failure;
-use super::input::Source;
+use super::input::Input;
 use super::servers::{self, Servers};
+use super::told::Told;
 
 /// How frames are made of rows.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
@@ -29,7 +27,7 @@ pub(crate) struct Making {
     /// What frames begin with
     #[arg(long, value_enum, default_value = "ethernet")]
     link: LinkArg,
-    /// Most bytes of an IP packet
+    /// Most bytes of an IP packet: 576 (IPv6: 1280) to 65535
     #[arg(long, value_name = "BYTES", default_value = "1500")]
     mtu: Mtu,
     /// Options of TCP headers
@@ -126,18 +124,17 @@ impl Making {
         Plan::new(settings).served_by(self.servers.apps())
     }
 
-    fn reading(&self) -> Options {
-        Options { escapes: self.escapes }
+    /// Reads the rows, from the first.
+    fn read<'a>(&self, input: &'a mut Input) -> Result<Reader<&'a mut Input>, Failure> {
+        input.rewind().map_err(|error| input.failure(error))?;
+        Ok(Reader::new(input, Options { escapes: self.escapes }))
     }
 
     /// The first reading, in which all is said that is wrong with rows.
-    pub(crate) fn plan(&self, source: &mut Source, settings: Settings, told: &mut Told) -> Result<Plan, Failure> {
+    pub(crate) fn plan(&self, input: &mut Input, settings: Settings, told: &mut Told) -> Result<Plan, Failure> {
         let mut plan = self.begin(settings);
         let mut unnamed = self.servers.apps();
-        let file = source.file().to_owned();
-        let unreadable = |error| Failure::Read { file: file.clone(), error };
-        source.rewind().map_err(unreadable)?;
-        let mut reader = Reader::new(source, self.reading());
+        let mut reader = self.read(input)?;
         loop {
             let admitted = reader.next_row().map(|row| {
                 row.map(|row| {
@@ -161,7 +158,7 @@ impl Making {
                         told.fault(&fault);
                     }
                 }
-                Err(ReadError::Io(error)) => return Err(unreadable(error)),
+                Err(ReadError::Io(error)) => return Err(input.failure(error)),
             }
         }
     }
@@ -169,63 +166,19 @@ impl Making {
     /// Reads the rows once more.
     pub(crate) fn each_row(
         &self,
-        source: &mut Source,
+        input: &mut Input,
         mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let file = source.file().to_owned();
-        let unreadable = |error| Failure::Read { file: file.clone(), error };
-        source.rewind().map_err(unreadable)?;
-        let mut reader = Reader::new(source, self.reading());
+        let mut reader = self.read(input)?;
         loop {
             match reader.next_row() {
                 Ok(Some(row)) => take(row)?,
                 Ok(None) => return Ok(()),
                 // That was said in the first reading.
                 Err(ReadError::Refused(_)) => {}
-                Err(ReadError::Io(error)) => return Err(unreadable(error)),
+                Err(ReadError::Io(error)) => return Err(input.failure(error)),
             }
             reader.take_remarks();
         }
-    }
-}
-
-/// What was said on standard error, as editors read it.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) file: String,
-    coloured: bool,
-    /// Rows that are carried.
-    pub(crate) admitted: u64,
-    /// Rows that were not carried.
-    pub(crate) refused: u64,
-    pub(crate) warnings: u64,
-}
-
-impl Told {
-    /// Nothing so far, of the rows of `file`.
-    pub(crate) fn new(file: &str) -> Self {
-        let file = if file == "-" { "<stdin>" } else { file };
-        let coloured = colour::is_wanted(&io::stderr());
-        Self { file: show::safe(file).into_owned(), coloured, admitted: 0, refused: 0, warnings: 0 }
-    }
-
-    pub(crate) fn fault(&mut self, fault: &Fault) {
-        self.warnings += u64::from(fault.severity() == Severity::Warning);
-        let (file, line, character) = (&self.file, fault.line, fault.character.unwrap_or(1));
-        let severity = fault.severity();
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
-        eprintln!("{file}:{line}:{character}: {severity}: {}", fault.message());
-    }
-
-    fn refusal(&mut self, refusal: &Refusal) {
-        self.refused += 1;
-        self.say(refusal.line, Severity::Error, &refusal.kind, 1);
-    }
-
-    pub(crate) fn say(&mut self, line: u64, severity: Severity, what: &dyn fmt::Display, count: u64) {
-        self.warnings += u64::from(severity == Severity::Warning);
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
-        let times = fmt::from_fn(|f| if count > 1 { write!(f, " ({count} times)") } else { Ok(()) });
-        eprintln!("{}:{line}:1: {severity}: {what}{times}", self.file);
     }
 }

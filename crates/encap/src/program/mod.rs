@@ -15,12 +15,14 @@ mod follow;
 mod input;
 mod made;
 mod making;
-mod paths;
+mod output;
 mod report;
 #[cfg(target_os = "linux")]
 mod send;
 mod servers;
 mod show;
+mod tell;
+mod told;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,6 @@
 //! `encap report`: one page about a capture.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -9,18 +8,19 @@ use switchboard_encap::analyze::Transport;
 use switchboard_encap::report::{Report, ReportError, Wanted, Which, page};
 
 use super::failure::Failure;
-use super::paths::is_same;
+use super::input::Input;
+use super::output;
 
 /// Writes one HTML page about a capture: who talked to whom, how it went, what was said, and what carried it
 ///
 /// The page needs nothing else: no script, no other file. Of one conversation it has drawings: the sequence diagram, the
 /// time-sequence graph, round-trip times and throughput. It is readable printed, in the dark, and on a phone. What is left
-/// out for its length is said. The capture is read twice, so it has to be a file.
+/// out for its length is said.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The capture: pcap or pcapng
+    /// The capture (pcap or pcapng), or - for standard input
     file: PathBuf,
-    /// The page to write
+    /// The page to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
     /// Draw this one: its number as `encap analyze` gives it, of TCP, or with tcp: or udp: before it; by default the one
@@ -46,24 +46,19 @@ fn which(text: &str) -> Result<Which, String> {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let shown = args.file.display().to_string();
-    if args.file == Path::new("-") {
-        return Err(Failure::ReadTwice { file: "standard input".into() });
-    }
-    if is_same(&args.file, &args.out) {
-        return Err(Failure::OverwriteCapture { file: args.out.display().to_string() });
-    }
-    let mut file = File::open(&args.file).map_err(|error| Failure::Read { file: shown.clone(), error })?;
-    let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let input = Input::open(&args.file)?;
+    output::guard(&args.out, &input)?;
     let wanted = Wanted { conversation: args.conversation, frame: args.frame };
-    let report = Report::read(&mut file, &name, &wanted).map_err(|error| match error {
+    let mut input = input.rewindable()?;
+    let name = input.file_name();
+    let report = Report::read(&mut input, &name, &wanted).map_err(|error| match error {
         ReportError::Read(error) => Failure::Capture { file: shown, error },
-        ReportError::Rewind(_) => Failure::ReadTwice { file: shown },
+        ReportError::Rewind(error) => Failure::Read { file: shown, error },
         ReportError::NoFrame { number, frames } => Failure::NoSuchFrame { file: shown, number, frames },
         ReportError::NoConversation(Which { transport, number }) => {
             Failure::NoConversation { file: shown, transport, number }
         }
     })?;
-    let unwritable = |error| Failure::WriteFile { file: args.out.display().to_string(), error };
-    std::fs::write(&args.out, page(&report).into_string()).map_err(unwritable)?;
+    output::write(&args.out, &page(&report).into_string())?;
     Ok(ExitCode::SUCCESS)
 }

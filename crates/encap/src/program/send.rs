@@ -2,28 +2,34 @@
 
 mod listing;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, BufWriter, Write};
+use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::build::{Content, TransportChoice};
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
 use switchboard_encap::rows::{AppProtocol, Fault, Options as RowOptions, ReadError, Reader, Row, Severity};
 use switchboard_encap::send::{
-    Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play,
+    Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play, weight,
 };
 use switchboard_encap::wire::Frame;
-use switchboard_protocol::show;
+use switchboard_protocol::Dialect;
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
 use super::failure::Failure;
+use super::input::Input;
+use super::output::{self, Output, shown};
 use super::servers::{self, Servers};
+use super::tell::{Places, tell};
 
 /// Some row cannot be carried, or was not.
 const EXIT_ROWS: u8 = 1;
@@ -40,17 +46,18 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 /// Sends the messages of a CSV over real sockets, and shows which frames carried which row
 ///
 /// A connection is opened for each pair of apps, by the one that `encap build` takes for the client; both sides are played
-/// on loopback, each row at its time, in the order of the file. With the right `CAP_NET_RAW` the kernel's frames are captured meanwhile, and each row is found in them by
-/// where its bytes lie in the stream. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
+/// on loopback, each row at its time, in the order of the file. With the right `CAP_NET_RAW` the kernel's frames are
+/// captured meanwhile, and each row is found in them by where its bytes lie in the stream. Ctrl-C ends the connections, and
+/// what was sent until then is shown. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
 /// cannot be read or written or the capture asked for with -o is not possible.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
-    file: String,
-    /// Send to the server at this address instead: each app but the server has one connection to it, over which all its
-    /// rows go, to whomever; the server's own rows are left to it
-    #[arg(long, value_name = "ADDR:PORT")]
-    to: Option<SocketAddr>,
+    file: PathBuf,
+    /// Send to the server there instead: each app but the server has one connection to it, over which all its rows go, to
+    /// whomever; the server's own rows are left to it. The port is 12345 if none is given
+    #[arg(long, value_name = "HOST[:PORT]")]
+    to: Option<String>,
     /// How many times as fast as the rows say, or max: without waiting
     #[arg(long, default_value = "1", value_name = "X")]
     speed: Speed,
@@ -65,9 +72,9 @@ pub(crate) struct Args {
     /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
     #[arg(long)]
     escapes: bool,
-    /// Write the frames to this file, as pcapng
+    /// Write the frames to this file, as pcapng; - for standard output, and what is said then goes to standard error
     #[arg(short, long, value_name = "FILE")]
-    out: Option<String>,
+    out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -81,7 +88,11 @@ enum Over {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let Some(rows) = read_rows(args)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
+    let input = Input::open(&args.file)?;
+    if let Some(out) = &args.out {
+        output::guard(out, &input)?;
+    }
+    let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
     let choices = Choices {
         transport: match args.transport {
             Over::Auto => TransportChoice::Auto,
@@ -102,18 +113,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_unended = |item: &Item| item.from == Side::Client && !item.row.message.ends_with(b"\n");
     let mut chat = plan.items().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
     if args.to.is_some() && chat.any(is_unended) {
-        eprintln!("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
+        tell("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
     }
     if let Err(error) = plan.duration(args.speed) {
         return Ok(refuse(error));
     }
-    let target = match args.to {
-        Some(address) => Target::server(address),
+    let target = match &args.to {
+        Some(server) => Target::server(resolve(server)?),
         None => Target::own()?,
     };
-    let recording = begin_recording(args, target.address())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first asks for an end in order, the second for one at once.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let recording = begin_recording(args, target.addresses())?;
     let progress = ProgressBar::new(plan.items().len() as u64);
-    let options = Options { speed: args.speed, now };
+    let options = Options { speed: args.speed, now, stop: &stop };
     let (played, captured) = thread::scope(|scope| {
         let player = scope.spawn(|| play(&plan, &target, options, |n_done| progress.set_position(n_done as u64)));
         let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
@@ -121,58 +138,61 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     });
     progress.finish_and_clear();
     let played = played.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let captured = captured?;
+    let captured = captured.map_err(|error| recording_failed(args, error))?;
     let listing = Listing::new(
         &plan,
         &played,
-        captured.as_ref().map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref())),
+        captured
+            .as_ref()
+            .map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref().map(shown))),
         captured.as_ref().map(|(trace, _)| trace),
     );
-    let mut stdout = BufWriter::new(io::stdout().lock());
-    if args.json {
-        serde_json::to_writer(&mut stdout, &listing).map_err(io::Error::from)?;
-        writeln!(stdout)?;
+    let text =
+        if args.json { serde_json::to_string(&listing).map_err(io::Error::from)? + "\n" } else { listing.to_string() };
+    if args.out.as_deref().is_some_and(output::is_stdout) {
+        tell(text.trim_end());
     } else {
-        write!(stdout, "{listing}")?;
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()?;
     }
-    stdout.flush()?;
     let failed = played.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
+/// The addresses of a server, given as the chat's client takes it.
+fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let addresses = Dialect::Commands.with_port(server).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match addresses {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Ok(_) => Err(Failure::NoSuchHost { host: server.to_owned(), why: "it has no address".to_owned() }),
+        Err(error) => Err(Failure::NoSuchHost { host: server.to_owned(), why: error.to_string() }),
+    }
+}
+
 fn refuse(error: PlanError) -> ExitCode {
-    eprintln!("encap: nothing was sent: {error}");
+    tell(format_args!("encap: nothing was sent: {error}"));
     ExitCode::from(EXIT_ROWS)
 }
 
 /// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
-fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
-    let unreadable = |error| Failure::Read { file: args.file.clone(), error };
-    let input: Box<dyn Read> = if args.file == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(&args.file).map_err(unreadable)?)
-    };
-    let coloured = colour::is_wanted(&io::stderr());
-    let file = if args.file == "-" { "<stdin>".into() } else { show::safe(&args.file) };
-    let say = |fault: &Fault| {
-        let severity = colour::paint(fault.severity(), colour::of(fault.severity()), coloured);
-        eprintln!("{file}:{}:{}: {severity}: {}", fault.line, fault.character.unwrap_or(1), fault.message());
-    };
-    let mut reader = Reader::new(input, RowOptions { escapes: args.escapes });
+fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
+    let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
+    let say = |fault: &Fault| tell(places.fault(fault));
+    let mut reader = Reader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {
         reader.take_remarks().iter().for_each(say);
         match row {
             Ok(row) => {
-                bytes += row.message.len();
+                bytes += weight(&row);
                 if bytes > ROWS_MAX_BYTES {
                     refuse(PlanError::Bytes { line: row.line });
                     return Ok(None);
                 }
                 rows.push(row);
             }
-            Err(ReadError::Io(error)) => return Err(unreadable(error)),
+            Err(ReadError::Io(error)) => return Err(input.failure(error)),
             Err(ReadError::Refused(faults)) => {
                 faults.iter().for_each(say);
                 n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
@@ -181,7 +201,7 @@ fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
     }
     reader.take_remarks().iter().for_each(say);
     if n_errors > 0 {
-        eprintln!("encap: nothing was sent: some rows cannot be carried");
+        tell("encap: nothing was sent: some rows cannot be carried");
         return Ok(None);
     }
     Ok(Some(rows))
@@ -189,32 +209,39 @@ fn read_rows(args: &Args) -> Result<Option<Vec<Row>>, Failure> {
 
 type To = Box<dyn Write>;
 
-/// Begins to capture what goes to and from `address`; says why not where nobody asked for a file.
-fn begin_recording(args: &Args, address: SocketAddr) -> Result<Option<Recording<To>>, Failure> {
-    if !address.ip().is_loopback() {
+/// Begins to capture what goes to and from `addresses`; says why not where nobody asked for a file.
+fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<Recording<To>>, Failure> {
+    if !addresses.iter().all(is_ours) {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
-            eprintln!("encap: {error}");
+            tell(format_args!("encap: {error}"));
             return Ok(None);
         };
-        return Err(Failure::WriteFile { file: file.clone(), error: io::Error::other(error) });
+        return Err(Failure::WriteFile { file: file.display().to_string(), error: io::Error::other(error) });
     }
-    let live = Live::open(LOOPBACK, &LiveOptions { port: Some(address.port()), ..LiveOptions::default() });
+    let port = addresses.first().map(SocketAddr::port);
+    let live = Live::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
     let live = match live {
         Err(error @ LiveError::NoRight) if args.out.is_none() => {
-            eprintln!("encap: sending without capturing, so no frames are shown: {error}");
+            tell(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
             return Ok(None);
         }
-        live => live.map_err(RecordError::from)?,
+        live => live?,
     };
     let to: To = match &args.out {
-        Some(file) => {
-            let unwritable = |error| Failure::WriteFile { file: file.clone(), error };
-            Box::new(File::create(file).map_err(unwritable)?)
-        }
+        Some(file) => Box::new(Output::growing(file)?),
         None => Box::new(io::sink()),
     };
-    Ok(Some(Recording::begin(live, LOOPBACK, to)?))
+    Ok(Some(Recording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
+}
+
+/// Whether it is an address of this machine: what goes there goes over loopback, whatever interface has the address.
+fn is_ours(address: &SocketAddr) -> bool {
+    address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).is_ok()
+}
+
+fn recording_failed(args: &Args, error: RecordError) -> Failure {
+    Failure::of_recording(error, args.out.as_deref().unwrap_or(Path::new("the frames")))
 }
 
 /// Takes frames until all is played and nothing more comes.

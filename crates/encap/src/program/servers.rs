@@ -3,6 +3,8 @@
 use switchboard_encap::rows::App;
 use switchboard_protocol::show;
 
+use super::tell::tell;
+
 /// Apps that serve.
 #[derive(Clone, Debug, Default, Eq, PartialEq, clap::Args)]
 pub(crate) struct Servers {
@@ -25,6 +27,6 @@ impl Servers {
 /// Says which of the apps no row names: that is most likely a slip.
 pub(crate) fn remark_missing(apps: &[App]) {
     for app in apps {
-        eprintln!("encap: --server {}: no row has such an app", show::safe(&app.to_string()));
+        tell(format_args!("encap: --server {}: no row has such an app", show::safe(&app.to_string())));
     }
 }

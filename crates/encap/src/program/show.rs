@@ -15,7 +15,10 @@ use super::colour::When;
 use super::failure::Failure;
 use super::input::Input;
 use super::made::{self, Rows};
-use super::making::{Making, Told};
+use super::making::Making;
+use super::output;
+use super::tell::tell;
+use super::told::Told;
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
@@ -58,21 +61,23 @@ const EXIT_REFUSED: u8 = 1;
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let name = args.file.to_string_lossy().into_owned();
-    match Input::open(&args.file)? {
-        Input::Capture(input) if args.making.is_default() => {
-            show(input, name, None, args)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Input::Capture(_) => Err(Failure::NotMade { file: name }),
-        Input::Rows(source) => {
-            let mut told = Told::new(&name);
-            let read = |from, rows| show(Box::new(from), name, Some(rows), args);
-            let shown = made::frames(source, &args.making, &mut told, read)?;
-            let failed = shown.is_none() || told.refused > 0;
-            Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
-        }
+    let mut input = Input::open(&args.file)?;
+    if let Some(page) = &args.html {
+        output::guard(page, &input)?;
     }
+    let name = input.name();
+    if input.has_rows()? {
+        let mut told = Told::new(name.clone());
+        let shown =
+            made::frames(input, &args.making, &mut told, |from, rows| show(Box::new(from), name, Some(rows), args))?;
+        let failed = shown.is_none() || told.refused > 0;
+        return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
+    }
+    if !args.making.is_default() {
+        return Err(Failure::NotMade { file: name });
+    }
+    show(Box::new(input), name, None, args)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the frames of a capture; `rows` are those that it is being made of.
@@ -85,7 +90,7 @@ fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> 
     // What is printed is the frames alone: what the reader went past is said elsewhere.
     let name = capture.file.name();
     for remark in capture.file.remarks() {
-        eprintln!("encap: {name}: {remark}");
+        tell(format_args!("encap: {name}: {remark}"));
     }
     capture.file.finish()
 }
@@ -206,6 +211,5 @@ fn write_page(out: &Path, title: &str, origin: &[String], body: &Markup) -> Resu
         @for origin in origin { p { strong { (origin) } } }
         (body)
     };
-    let page = html::page(title, &body).into_string();
-    std::fs::write(out, page).map_err(|error| Failure::WriteFile { file: out.display().to_string(), error })
+    output::write(out, &html::page(title, &body).into_string())
 }

@@ -8,9 +8,8 @@ use maud::{Markup, html};
 use super::ink::{Ink, ink_of};
 use super::plot::{WIDTH, drawing};
 use super::trail::Segment;
-use super::words::count;
 use crate::analyze::Side;
-use crate::show::escape;
+use crate::show::{count, escape};
 
 /// Segments that are drawn from the beginning of a conversation.
 pub const FIRST_MAX: usize = 48;

@@ -12,8 +12,9 @@ use super::columns::Span;
 use super::ink::{Ink, ink_of};
 use super::plot::{ACROSS, COLUMNS, Plot, TOP};
 use super::trail::Segment;
-use super::words::{bytes_in_words, count};
+use super::words::bytes_in_words;
 use crate::analyze::Side;
+use crate::show::count;
 
 /// Where the plot ends, in pixels from the top.
 const BOTTOM: i64 = 300;

@@ -1,14 +1,10 @@
 //! Numbers in sentences.
 
 use super::axis::Unit;
+use crate::show::count;
 
 /// From here on, bytes are said by their first three digits.
 const EXACT_MAX_BYTES: u64 = 1_000_000;
-
-/// A count with its noun.
-pub(super) fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
 
 /// A number of bytes.
 pub(super) fn bytes_in_words(n: u64) -> String {

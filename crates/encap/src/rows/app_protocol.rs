@@ -3,6 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
+use switchboard_protocol::Dialect;
+
+use super::start_line::{StartLine, first_line};
+
+/// Where the chat is spoken, in the dialect of commands.
+const CHAT_PORT: u16 = Dialect::Commands.port();
 
 /// What carries the messages of an application.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
@@ -15,7 +21,7 @@ pub enum Transport {
 }
 
 macro_rules! well_known {
-    ($($variant:ident $name:literal $port:literal $transport:ident $doc:literal,)*) => {
+    ($($variant:ident $name:literal $port:tt $transport:ident $doc:literal,)*) => {
         /// The application protocol of a message: one that is well known, or any other by its name.
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub enum AppProtocol {
@@ -25,7 +31,7 @@ macro_rules! well_known {
         }
 
         impl AppProtocol {
-            pub(crate) const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
+            const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as the field writes it.
             #[must_use]
@@ -59,7 +65,7 @@ macro_rules! well_known {
 
 well_known! {
     Http "HTTP" 80 Tcp "RFC 9112.",
-    Chat "CHAT" 12345 Tcp "The chat of this project, in either dialect.",
+    Chat "CHAT" CHAT_PORT Tcp "The chat of this project, in either dialect.",
     Dns "DNS" 53 Udp "RFC 1035.",
     Https "HTTPS" 443 Tcp "RFC 9110 §4.2.2.",
     Smtp "SMTP" 25 Tcp "RFC 5321.",
@@ -107,10 +113,8 @@ impl AppProtocol {
     }
 }
 
-/// A status line: `HTTP/1.1 200 OK`, or the bare `200 OK`.
 fn is_status(message: &[u8], version: &[u8]) -> bool {
-    let code = message.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    message.starts_with(version) || (code == 3 && matches!(message.get(3), None | Some(b' ' | b'\r' | b'\n')))
+    matches!(StartLine::parse(first_line(message), version), Some(StartLine::Status { .. }))
 }
 
 impl From<&str> for AppProtocol {

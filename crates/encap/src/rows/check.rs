@@ -131,6 +131,16 @@ impl Check {
         Ok(index)
     }
 
+    /// The first number from `place` on that no row has so far.
+    pub(super) fn free_id(&self, place: u64) -> u64 {
+        self.ids.free(place)
+    }
+
+    /// Whether no row was held against others so far.
+    pub(super) fn is_first(&self) -> bool {
+        self.previous.is_none()
+    }
+
     /// Holds a row against those before it, and appends what shows.
     pub(super) fn row(&mut self, row: &Said<'_>, findings: &mut Vec<Finding>) {
         let source = self.app(row.source);

@@ -22,7 +22,7 @@ pub enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::MsgId,
         Self::AppProtocol,
         Self::SrcApp,
@@ -80,11 +80,13 @@ impl Serialize for Column {
 }
 
 /// Which field of a record is which column.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
     indices: [Option<usize>; 8],
     /// Fields that the header has.
     pub(super) len: usize,
+    /// Those without a name behind the message, where a comma in it would put its rest.
+    nameless: Vec<usize>,
 }
 
 impl Columns {
@@ -92,6 +94,10 @@ impl Columns {
     pub(super) fn read(header: &Record<'_>, faults: &mut Vec<Fault>) -> Self {
         let mut columns = Self { len: header.len(), ..Self::default() };
         let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
+        if known == 0 && header.raw.trim().trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
+            faults.push(header.fault(0, None, FaultKind::DelimiterLine));
+            return columns;
+        }
         if known == 0 {
             let found = Excerpt::new(header.raw.trim());
             faults.push(header.fault(0, None, FaultKind::NoHeader { found }));
@@ -100,7 +106,9 @@ impl Columns {
         for field in 0..header.len() {
             let name = header.value(field);
             let Some(column) = Column::of(&name) else {
-                if !name.trim().is_empty() {
+                if name.trim().is_empty() {
+                    columns.nameless.push(field);
+                } else {
                     faults.push(header.fault(
                         field,
                         None,
@@ -119,7 +127,17 @@ impl Columns {
                 faults.push(Fault::on_line(header.line, FaultKind::MissingColumn { missing: column }));
             }
         }
+        let message = columns.index(Column::Message);
+        columns.nameless.retain(|field| message.is_some_and(|message| *field > message));
         columns
+    }
+
+    /// The first field of a record that says something behind the message where the header has no name: beyond its end,
+    /// or under an empty one.
+    pub(super) fn nameless_text(&self, record: &Record<'_>) -> Option<usize> {
+        let beyond = self.len..record.len();
+        let mut nameless = self.nameless.iter().copied().chain(beyond);
+        nameless.find(|field| *field < record.len() && !record.value(*field).trim().is_empty())
     }
 
     /// Which field `column` is.

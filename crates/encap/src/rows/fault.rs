@@ -7,7 +7,7 @@ use switchboard_protocol::show;
 
 use super::app::{App, AppError};
 use super::column::Column;
-use crate::time::{TimeError, Timestamp};
+use crate::time::{Lookalike, TimeError, Timestamp};
 
 /// What happens next.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -124,7 +124,7 @@ pub enum FaultKind {
     /// Lines that end in CR alone.
     #[error("lines end in a bare carriage return: save the file with line ends of LF or CRLF")]
     BareReturns,
-    /// UTF-16, by its byte order mark.
+    /// UTF-16, by its byte order mark or its zeros.
     #[error("the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
     Utf16,
     /// A byte that is not UTF-8.
@@ -141,6 +141,9 @@ pub enum FaultKind {
     /// Two columns of one meaning.
     #[error("this column is there already: remove one of the two")]
     ColumnTwice,
+    /// What spreadsheets put before a header, for themselves.
+    #[error("the line 'sep=…' is for a spreadsheet alone: delete it, the delimiter is found without")]
+    DelimiterLine,
     /// A column that nothing reads.
     #[error("column {found} is not read: remove it, or give it a name that is known")]
     UnknownColumn { found: Excerpt },
@@ -164,6 +167,10 @@ pub enum FaultKind {
         "write every field, empty ones too"
     })]
     FieldCount { found: usize, expected: usize },
+
+    /// Text in a field that the header has no name for.
+    #[error("text stands in a column without a name: quote a message that holds commas, or name the column")]
+    NamelessText,
 
     // A field.
     /// Nothing where something must be.
@@ -193,6 +200,9 @@ pub enum FaultKind {
     /// White space before a quote.
     #[error("white space before the quote makes it part of the text: remove the white space")]
     SpacedQuote,
+    /// A number that is most likely another kind of time.
+    #[error("{found} is read as seconds, and looks like {}", looks)]
+    LooksLike { found: Excerpt, looks: Lookalike },
     /// A message without text.
     #[error("is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message")]
     EmptyMessage,
@@ -254,11 +264,13 @@ impl FaultKind {
             | Self::NotUtf8 { .. }
             | Self::NoHeader { .. }
             | Self::MissingColumn { .. }
+            | Self::DelimiterLine
             | Self::ColumnTwice
             | Self::UnclosedQuote
             | Self::StrayQuote
             | Self::RecordTooLong { .. }
             | Self::FieldCount { .. }
+            | Self::NamelessText
             | Self::Empty
             | Self::TooLong { .. }
             | Self::Time { .. }
@@ -274,6 +286,7 @@ impl FaultKind {
             Self::NoRows
             | Self::UnknownColumn { .. }
             | Self::SpacedQuote
+            | Self::LooksLike { .. }
             | Self::EmptyMessage
             | Self::TimeBackwards { .. }
             | Self::EarlyResponse { .. }

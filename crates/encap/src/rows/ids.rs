@@ -82,6 +82,12 @@ impl SeenIds {
         }
     }
 
+    /// The first number from `number` on that was not seen.
+    pub(super) fn free(&self, number: u64) -> u64 {
+        let run = self.runs.range(..=number).next_back();
+        run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
+    }
+
     fn insert_number(&mut self, number: u64, full: bool) -> Seen {
         // Mostly, it is the one after the last.
         if let Some(mut run) = self.runs.last_entry()

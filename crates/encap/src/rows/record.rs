@@ -94,6 +94,10 @@ impl<R: Read> Records<R> {
         if self.buffer.starts_with("\u{feff}".as_bytes()) {
             self.start = 3;
         }
+        // Without a mark, a letter of a header is a byte and a zero.
+        if self.buffer.iter().take(2).any(|byte| *byte == 0) {
+            return Ok(Err(Fault::on_line(1, FaultKind::Utf16)));
+        }
         loop {
             let unused = self.buffer.get(self.start..).unwrap_or_default();
             let blank = unused.iter().take_while(|byte| byte.is_ascii_whitespace()).count();

@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 /// One message, of its own.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// What the row is called; its place among the rows, from 1, where nothing is written.
+    /// What the row is called; its place among the rows, from 1, where nothing is written, or the next number that no row
+    /// before it has.
     pub number: MessageId,
     /// The line of the file on which it starts, from 1.
     pub line: u64,

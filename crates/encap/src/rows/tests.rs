@@ -155,6 +155,12 @@ fn files_that_have_no_rows_say_why() {
         ),
         (b"\xff\xfem\0s\0g\0", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
         (b"\xfe\xff\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (b"m\0s\0g\0", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (b"\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
+        (
+            b"sep=;\nmsg_id;message\n",
+            &["1:1 error: the line 'sep=…' is for a spreadsheet alone: delete it, the delimiter is found without"],
+        ),
         (b"protocol,src,dst,message,time\n\n", &["3:- warning: there are no rows after the header: add some"]),
         (
             b"protocol,src,dst,message,time\rCHAT,a,b,x,0\r",
@@ -224,6 +230,22 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
             &["2:28 error: 7 fields where the header has 6: put a message that holds the delimiter in quotes"],
         ),
         ("1,CHAT,Noy", &["2:1 error: 3 fields where the header has 6: write every field, empty ones too"]),
+        (
+            "1,CHAT,Noy,Elias,hi,0,, there,0",
+            &["2:23 error: 9 fields where the header has 6: put a message that holds the delimiter in quotes"],
+        ),
+        (
+            "1,CHAT,Noy,Elias,hi,2026-01-31T12:00:00[Europe/Berlin]",
+            &[
+                "2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has the name of a zone and no offset, which depends on the day: write the offset, as in +01:00",
+            ],
+        ),
+        (
+            "1,CHAT,Noy,Elias,hi,1700000000123",
+            &[
+                "2:21 error: timestamp: '1700000000123' looks like milliseconds since 1970: write seconds, as in 1700000000.123",
+            ],
+        ),
         (
             "1,CHAT,Noy,Noy,hi,0",
             &["2:12 error: dst_app: 'Noy' sends to itself: no packet leaves a host for that; name another app"],
@@ -366,6 +388,62 @@ fn rows_together_show_what_one_alone_does_not() {
         let start: String = given.chars().take(300).collect();
         assert_eq!(read(&given).1, expected, "given {start:?}");
     }
+}
+
+#[test]
+fn a_column_without_a_name_holds_nothing_behind_the_message() {
+    let cases: [(&str, &[&str], usize); 5] = [
+        ("protocol,src,dst,time,message,,\nCHAT,a,b,0,hi,,\nCHAT,a,b,0,\"hi, there\",,\n", &[], 2),
+        (
+            "protocol,src,dst,time,message,,\nCHAT,a,b,0,hi, there,\nCHAT,a,b,0,hi,,x\n",
+            &[
+                "2:15 error: text stands in a column without a name: quote a message that holds commas, or name the column",
+                "3:16 error: text stands in a column without a name: quote a message that holds commas, or name the column",
+            ],
+            0,
+        ),
+        // Empty fields too many, as spreadsheets leave them.
+        ("protocol,src,dst,time,message\nCHAT,a,b,0,hi,,,\n", &[], 1),
+        // The index that a data frame is written with.
+        (",protocol,src,dst,time,message\n0,CHAT,a,b,0,hi\n", &[], 1),
+        (
+            "protocol,src,dst,message,,time\nCHAT,a,b,hi, there,0\n",
+            &[
+                "2:13 error: text stands in a column without a name: quote a message that holds commas, or name the column",
+            ],
+            0,
+        ),
+    ];
+    for (given, expected, n_rows) in cases {
+        let (rows, faults) = read(given);
+        assert_eq!((rows.len(), &*faults), (n_rows, &*expected.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    }
+}
+
+#[test]
+fn what_is_read_as_something_and_looks_like_another_is_told() {
+    let csv = format!("{HEADER}1, \"CHAT\", \"Noy\",Elias,x,20260131\n");
+    assert_eq!(
+        read(csv).1,
+        [
+            "2:3 warning: app_protocol: white space before the quote makes it part of the text: remove the white space",
+            "2:11 warning: src_app: white space before the quote makes it part of the text: remove the white space",
+            "2:26 warning: timestamp: '20260131' is read as seconds, and looks like a date: write 2026-01-31 if it is one",
+        ]
+    );
+}
+
+#[test]
+fn whoever_counts_seconds_is_not_told_of_years() {
+    let rows = (1989..2101).map(|at| format!("{at},CHAT,a,b,x,{at}\n")).collect::<Vec<_>>().concat();
+    assert_eq!(read(format!("{HEADER}{rows}")).1, Vec::<String>::new());
+}
+
+#[test]
+fn a_row_without_an_id_gets_one_that_no_row_before_it_has() {
+    let (rows, faults) = read(format!("{HEADER}2,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n"));
+    let ids: Vec<_> = rows.iter().map(|row| row.number.to_string()).collect();
+    assert_eq!((ids, faults), (["2", "3", "4", "5"].map(str::to_owned).to_vec(), vec![]));
 }
 
 #[test]

@@ -11,8 +11,17 @@ use crate::side::Side;
 /// The most connections at once: each takes two sockets, and a process may open 1,024 files where nobody raised that.
 pub const CONNECTIONS_MAX: usize = 480;
 
-/// The most that all messages together may have, in bytes: they are held until the last is sent.
+/// The most that all rows together may weigh, in bytes: they are held until the last is sent.
 pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// What a row weighs beside its message, in bytes: itself, what becomes of it, and what is said of it.
+const ROW_BYTES: usize = size_of::<Item>() + 256;
+
+/// What a row weighs, in bytes of memory.
+#[must_use]
+pub fn weight(row: &Row) -> usize {
+    ROW_BYTES + row.message.len()
+}
 
 /// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
 pub const PLAY_MAX: Duration = Duration::from_hours(1);
@@ -62,8 +71,8 @@ pub enum PlanError {
         /// The row that would open one too many.
         line: u64,
     },
-    /// Too many bytes.
-    #[error("line {line}: more than {ROWS_MAX_BYTES} bytes of messages: send the file in parts")]
+    /// Too much to hold.
+    #[error("line {line}: all rows until here take more than {ROWS_MAX_BYTES} bytes of memory: send the file in parts")]
     Bytes {
         /// The row that is too much.
         line: u64,
@@ -216,6 +225,14 @@ mod tests {
         assert_eq!(plan.connections()[2].transport, Transport::Udp);
         assert_eq!(items, [(0, true), (0, false), (1, true), (2, true)]);
         assert_eq!(plan.span(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_row_weighs_something_even_if_it_says_nothing() {
+        let plan = plan("CHAT,a,b,,,,1\nCHAT,a,b,,,four,1\n");
+        let [empty, four] = [0, 1].map(|at: usize| weight(&plan.items()[at].row));
+        assert!(empty >= size_of::<Item>() && four == empty + 4);
+        assert!(1_500_000 * empty > ROWS_MAX_BYTES, "a million and a half of empty rows are too many");
     }
 
     #[test]

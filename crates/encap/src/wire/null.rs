@@ -15,6 +15,9 @@ pub const AF_INET6: [u32; 4] = [10, 24, 28, 30];
 /// `AF_INET6` as macOS has it.
 pub const AF_INET6_APPLE: u32 = 30;
 
+/// `AF_INET6` as OpenBSD has it, where LOOP comes from.
+pub const AF_INET6_OPENBSD: u32 = 24;
+
 /// The order of the header's bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ByteOrder {

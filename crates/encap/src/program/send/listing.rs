@@ -8,25 +8,26 @@ use serde::Serialize;
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::rows::{App, MessageId, Transport};
 use switchboard_encap::send::{Bare, Carried, Outcome, Piece, Plan, Played, Side, Trace};
+use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
 /// All that `encap send` has to say.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing<'a> {
-    capture: Option<CaptureListing<'a>>,
+    capture: Option<CaptureListing>,
     connections: Vec<ConnectionListing<'a>>,
 }
 
 /// What was captured.
 #[derive(Debug, Serialize)]
-pub(super) struct CaptureListing<'a> {
-    file: Option<&'a str>,
+pub(super) struct CaptureListing {
+    file: Option<String>,
     frames: u64,
     dropped: u64,
 }
 
-impl<'a> CaptureListing<'a> {
-    pub(super) fn new(trace: &Trace, statistics: Statistics, file: Option<&'a str>) -> Self {
+impl CaptureListing {
+    pub(super) fn new(trace: &Trace, statistics: Statistics, file: Option<String>) -> Self {
         Self { file, frames: trace.frames(), dropped: statistics.dropped }
     }
 }
@@ -61,12 +62,7 @@ struct RowListing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn new(
-        plan: &'a Plan,
-        played: &Played,
-        capture: Option<CaptureListing<'a>>,
-        trace: Option<&Trace>,
-    ) -> Self {
+    pub(super) fn new(plan: &'a Plan, played: &Played, capture: Option<CaptureListing>, trace: Option<&Trace>) -> Self {
         let opened = |index: usize| played.addresses[index];
         let carried: Vec<Option<[Carried; 2]>> = (0..plan.connections().len())
             .map(|index| {
@@ -133,9 +129,9 @@ impl fmt::Display for Listing<'_> {
             write!(f, "{connection}")?;
         }
         let Some(capture) = &self.capture else { return Ok(()) };
-        write!(f, "{} frames captured, {} dropped", capture.frames, capture.dropped)?;
-        match capture.file {
-            Some(file) => writeln!(f, ": {}", show::safe(file)),
+        write!(f, "{} captured, {} dropped", count(capture.frames, "frame"), capture.dropped)?;
+        match &capture.file {
+            Some(file) => writeln!(f, ": {file}"),
             None => writeln!(f, "; -o keeps them"),
         }
     }
@@ -156,13 +152,14 @@ impl fmt::Display for ConnectionListing<'_> {
         }
         if let Some(bare) = &self.bare {
             let (opening, closing) = (numbers(&bare.opening), numbers(&bare.closing));
-            write!(f, ": opened by {opening}, ended by {closing}, {} bare acknowledgements", bare.acknowledgements)?;
+            let bare = count(bare.acknowledgements, "bare acknowledgement");
+            write!(f, ": opened by {opening}, ended by {closing}, {bare}")?;
         }
         writeln!(f)?;
         for row in &self.rows {
             let (from, to) = if row.from == Side::Client { (&client, &server) } else { (&server, &client) };
             let id = row.msg_id.to_string();
-            write!(f, "  {} (line {}) {from} → {to}, {} bytes", show::safe(&id), row.line, row.bytes)?;
+            write!(f, "  {} (line {}) {from} → {to}, {}", show::safe(&id), row.line, count(row.bytes, "byte"))?;
             if let Some(stream) = &row.stream {
                 write!(f, " at {}", stream.start)?;
             }
@@ -186,7 +183,7 @@ fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[Piece]) -> fmt::Result {
     for (i, piece) in pieces.iter().enumerate() {
         write!(f, "{} frame {}", if i == 0 { ":" } else { "," }, piece.frame)?;
         if pieces.len() > 1 {
-            write!(f, " ({} bytes)", piece.stream.end - piece.stream.start)?;
+            write!(f, " ({})", count(piece.stream.end - piece.stream.start, "byte"))?;
         }
         if piece.shared {
             write!(f, " with other rows")?;

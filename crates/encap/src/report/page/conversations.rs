@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::name;
 use crate::analyze::{Conversation, Direction, End, Event, Handshake, Transport};
 use crate::report::axis::Unit;
-use crate::report::words::count;
 use crate::report::{Findings, LISTED_MAX};
+use crate::show::count;
 
 /// Remarks that are unfolded, if there are so few of them.
 const UNFOLDED_MAX: usize = 40;

@@ -5,8 +5,9 @@ use switchboard_protocol::show::safe;
 
 use crate::analyze::{LIVE_MAX, LIVE_MAX_BYTES};
 use crate::capture::Interface;
-use crate::report::words::{bytes_in_words, count};
+use crate::report::words::bytes_in_words;
 use crate::report::{Findings, Report};
+use crate::show::count;
 
 /// Interfaces that are named.
 const INTERFACES_MAX: usize = 8;

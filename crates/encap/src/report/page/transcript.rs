@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::report::words::count;
 use crate::report::{ENTRIES_MAX, Findings};
+use crate::show::count;
 
 /// Letters of a line that are shown.
 const LINE_MAX_CHARS: usize = 500;

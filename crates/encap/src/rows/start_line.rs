@@ -1,0 +1,73 @@
+//! The first line of a request or a response, as HTTP writes it (RFC 9112 §2.1), and RTSP and SIP after it; or as people
+//! do, who leave the version out.
+
+/// What a first line is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum StartLine {
+    /// `GET / HTTP/1.1`, or `GET /`.
+    Request {
+        /// Its version is there.
+        whole: bool,
+    },
+    /// `HTTP/1.1 200 OK`, or `200 OK`.
+    Status {
+        /// Its version is there.
+        whole: bool,
+    },
+}
+
+impl StartLine {
+    /// What `line` is, whose version begins as `version` does: `HTTP/`.
+    pub(crate) fn parse(line: &[u8], version: &[u8]) -> Option<Self> {
+        const METHODS: [&[u8]; 9] =
+            [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+        let is_code = |word: &[u8]| word.len() == 3 && word.iter().all(u8::is_ascii_digit);
+        let mut words = line.split(|byte| *byte == b' ');
+        match [words.next()?, words.next().unwrap_or_default(), words.next().unwrap_or_default()] {
+            [first, code, _] if first.starts_with(version) && is_code(code) => Some(Self::Status { whole: true }),
+            [code, ..] if is_code(code) => Some(Self::Status { whole: false }),
+            [method, target, last] if METHODS.contains(&method) && !target.is_empty() && words.next().is_none() => {
+                let whole = last.starts_with(version);
+                (whole || last.is_empty()).then_some(Self::Request { whole })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What comes before the first line end.
+pub(crate) fn first_line(message: &[u8]) -> &[u8] {
+    let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_line_may_lack_its_version_and_nothing_else() {
+        let (request, status) = (|whole| Some(StartLine::Request { whole }), |whole| Some(StartLine::Status { whole }));
+        for (given, expected) in [
+            ("GET / HTTP/1.1", request(true)),
+            ("GET /", request(false)),
+            ("POST /login HTTP/1.0", request(true)),
+            ("GET", None),
+            ("GET  /", None),
+            ("GET / there", None),
+            ("GET / HTTP/1.1 more", None),
+            ("get /", None),
+            ("HTTP/1.1 200 OK", status(true)),
+            ("HTTP/1.1 200", status(true)),
+            ("HTTP/1.1", None),
+            ("HTTP/1.1 OK", None),
+            ("200 OK", status(false)),
+            ("404", status(false)),
+            ("2000 years", None),
+            ("hello there", None),
+            ("", None),
+        ] {
+            assert_eq!(StartLine::parse(given.as_bytes(), b"HTTP/"), expected, "given {given:?}");
+        }
+    }
+}
