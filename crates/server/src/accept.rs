@@ -40,11 +40,8 @@ pub(crate) struct Door {
 
 /// Accepts for as long as it is polled.
 pub(crate) async fn accept(listener: Listener, door: Door) {
-    if tcp::IS_INHERITED
-        && let Err(error) = tcp::set_up(&listener.socket, &door.hub.settings)
-    {
-        tracing::warn!(target: journal::SERVER, %error, "connections are not watched, and not as fast as they could be");
-    }
+    // Where the system lets connections have what their listener has, they need not be set up one by one.
+    let _ = tcp::set_up(&listener.socket, &door.hub.settings);
     let mut last_trouble: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
@@ -82,9 +79,9 @@ impl Door {
                 return self.turn_away(stream, code, listener.dialect);
             }
         };
-        if !tcp::IS_INHERITED
-            && let Err(error) = tcp::set_up(&stream, &self.hub.settings)
-        {
+        // It may have come before its listener was set up.
+        let is_set_up = stream.nodelay().unwrap_or(false);
+        if !is_set_up && let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
             // It was reset before it was let in: the settings themselves were checked.
             tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
             return;

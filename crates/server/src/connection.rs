@@ -328,7 +328,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         loop {
             // Where there were turns before, whatever has come since is answered together with them.
-            let has_looked = self.unanswered > 0 && self.unanswered < TURNS_UNANSWERED;
+            // Not of whoever is not read for now: what it waits for may be that its own answers leave.
+            let is_paused = self.unfinished.as_ref().is_some_and(|unfinished| unfinished.pause.is_some());
+            let has_looked = !is_paused && self.unanswered > 0 && self.unanswered < TURNS_UNANSWERED;
             if has_looked && self.take_turn(cx) {
                 return Poll::Pending;
             }

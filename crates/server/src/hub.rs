@@ -231,7 +231,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The open outbox of a session; the one of two that was opened first is closed for it if need be.
+    /// The open outbox of a session. The first one stays open; another that is open beside it is closed for this one.
     #[inline]
     fn draft(&mut self, of: SessionId) -> Option<&mut Draft> {
         let is_of = |draft: &Option<(SessionId, Draft)>| draft.as_ref().is_some_and(|(session, _)| *session == of);

@@ -43,8 +43,11 @@ struct Inner {
     dialect: Dialect,
     /// Whole lines that its connection has not taken yet.
     queue: Vec<u8>,
-    /// What its connection took and the socket did not, in bytes.
-    in_flight: usize,
+    /// What its connection took and the socket did not, in bytes. These two are no `usize`, because there is an outbox
+    /// for each session.
+    in_flight: u32,
+    /// What was here when a draft was opened, in bytes, until that is closed.
+    drafted: u32,
     ending: Option<Ending>,
     /// Its connection, and what that sleeps for.
     waker: Option<Waker>,
@@ -66,7 +69,7 @@ enum Sleep {
 
 impl Inner {
     fn waiting_bytes(&self) -> usize {
-        self.queue.len() + self.in_flight
+        self.queue.len() + self.in_flight as usize + self.drafted as usize
     }
 
     fn is_below_soft(&self, marks: Marks) -> bool {
@@ -91,6 +94,11 @@ impl Inner {
     }
 }
 
+/// A number of bytes that has a bound of fewer ([`Settings`](crate::Settings)).
+fn small(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// How crowded an outbox above its soft mark is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crowd {
@@ -102,7 +110,8 @@ pub(crate) struct Crowd {
 
 /// An outbox that somebody writes to: its lock is taken once for all that is said in a turn, and once to close it.
 ///
-/// Meanwhile its connection finds nothing there, and is woken when this is closed.
+/// Meanwhile its connection finds nothing to take, and is woken when this is closed if it waits for something to write;
+/// what was there when it was opened still counts for the marks.
 #[derive(Debug)]
 pub(crate) struct Draft {
     outbox: Arc<Outbox>,
@@ -146,6 +155,7 @@ impl Draft {
         }
         let mut inner = self.outbox.lock();
         inner.queue = self.queue;
+        inner.drafted = 0;
         if inner.sleep == Sleep::Idle {
             inner.wake(wakers);
         }
@@ -168,6 +178,7 @@ impl Outbox {
             dialect,
             queue: Vec::new(),
             in_flight: 0,
+            drafted: 0,
             ending: None,
             waker: None,
             sleep: Sleep::Awake,
@@ -179,11 +190,13 @@ impl Outbox {
     /// Opens it for whoever writes to it now. There is one at a time: nobody writes but under the hub's lock.
     pub(crate) fn open(self: &Arc<Self>) -> Draft {
         let mut inner = self.lock();
+        let queue = std::mem::take(&mut inner.queue);
+        inner.drafted = small(queue.len());
         Draft {
             outbox: Arc::clone(self),
             dialect: inner.dialect,
-            queue: std::mem::take(&mut inner.queue),
-            in_flight: inner.in_flight,
+            queue,
+            in_flight: inner.in_flight as usize,
             is_over: matches!(inner.ending, Some(Ending::Now(_))),
         }
     }
@@ -205,7 +218,7 @@ impl Outbox {
             let mut inner = self.lock();
             inner.sleep = Sleep::Awake;
             let taken = std::mem::take(&mut inner.queue);
-            inner.in_flight = taken.len();
+            inner.in_flight = small(taken.len());
             let held_back = inner.release(marks);
             (taken, inner.ending, held_back)
         };
@@ -219,7 +232,7 @@ impl Outbox {
         let (ending, held_back) = {
             let mut inner = self.lock();
             inner.sleep = Sleep::Awake;
-            inner.in_flight = left;
+            inner.in_flight = small(left);
             let held_back = inner.release(marks);
             (inner.ending, held_back)
         };
@@ -275,5 +288,40 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change under this lock is whole before anything can panic, so a poisoned one is as good as any.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_draft_still_counts() {
+        let marks = Marks { soft_bytes: 10, hard_bytes: 100 };
+        let outbox = Arc::new(Outbox::new(Dialect::Commands));
+        let write = |draft: &mut Draft| {
+            let written = draft.append(marks, |_, queue| {
+                queue.extend_from_slice(b"twenty bytes of text");
+                Then::Carry
+            });
+            written.expect("there is room");
+        };
+        let mut draft = outbox.open();
+        write(&mut draft);
+        draft.close(&mut Vec::new());
+
+        let mut draft = outbox.open();
+        let held_back =
+            || outbox.hold_back(SessionId::default(), Waker::noop(), marks).map(|crowd| crowd.waiting_bytes);
+        assert_eq!(held_back(), Some(20), "while it is written to");
+        let (nothing, _) = outbox.exchange(Vec::new(), marks);
+        assert_eq!((nothing.len(), outbox.lock().held_back.len()), (0, 1), "nobody is let go for what is out of sight");
+        write(&mut draft);
+        draft.close(&mut Vec::new());
+        assert_eq!(held_back(), Some(40), "when it is closed");
+        let (all, _) = outbox.exchange(Vec::new(), marks);
+        assert_eq!((all.len(), held_back()), (40, Some(40)), "until it is written");
+        outbox.exchange(all, marks);
+        assert_eq!((held_back(), outbox.lock().held_back.len()), (None, 0), "and no longer");
     }
 }

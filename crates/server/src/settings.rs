@@ -92,6 +92,9 @@ const TIME_MAX: Duration = Duration::from_hours(9);
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
 
+/// The most that an outbox may be allowed to hold, in bytes: nobody who is that far behind catches up.
+const OUTBOX_CEILING_BYTES: usize = 1 << 30;
+
 impl Settings {
     /// The same settings, once they are known to fit together.
     pub fn validated(self) -> Result<Self, InvalidSettings> {
@@ -104,12 +107,12 @@ impl Settings {
             allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
             ..error
         })?;
-        between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, usize::MAX / 4)?;
+        between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, OUTBOX_CEILING_BYTES)?;
         let least = self.outbox_soft_bytes + users_line;
-        between("outbox-bytes", self.outbox_bytes, least, usize::MAX / 4).map_err(|error| InvalidSettings {
+        between("outbox-bytes", self.outbox_bytes, least, OUTBOX_CEILING_BYTES).map_err(|error| InvalidSettings {
             allowed: format!(
-                "give at least {least}: outbox-soft-bytes ({}) and the USERS line of max-sessions ({})",
-                self.outbox_soft_bytes, self.max_sessions
+                "{}, of which outbox-soft-bytes ({}) and the USERS line of max-sessions ({}) are the least",
+                error.allowed, self.outbox_soft_bytes, self.max_sessions
             ),
             ..error
         })?;
@@ -175,10 +178,15 @@ mod tests {
             ),
             (
                 Settings { max_sessions: 20_000, ..base() },
-                "outbox-bytes is 2097152: give at least 2842151: \
-                 outbox-soft-bytes (262144) and the USERS line of max-sessions (20000)",
+                "outbox-bytes is 2097152: give 2842151 to 1073741824, of which outbox-soft-bytes (262144) and the \
+                 USERS line of max-sessions (20000) are the least",
             ),
-            (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give at least 4096"),
+            (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give 4096 to 1073741824"),
+            (
+                Settings { outbox_bytes: 1 << 31, ..base() },
+                "outbox-bytes is 2147483648: give 1552151 to 1073741824, of which outbox-soft-bytes (262144) and the \
+                 USERS line of max-sessions (10000) are the least",
+            ),
             (
                 Settings { user_timeout: Duration::from_secs(5), ..base() },
                 "user-timeout is 5s: give at least outbox-timeout (30s) and at most 9h",

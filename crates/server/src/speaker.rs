@@ -25,6 +25,9 @@ pub(crate) enum Said<'a> {
 /// How many ordinary lines of work a name is that has to be folded by the tables of Unicode: some microseconds.
 const FOLDING: usize = 64;
 
+/// How many a list of everybody is.
+const LISTING: usize = 64;
+
 impl Said<'_> {
     /// How much work this is, in ordinary lines.
     pub(crate) fn work(&self) -> usize {
@@ -32,6 +35,7 @@ impl Said<'_> {
             Self::Command(Command::Register { name }) => name.as_str(),
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
             Self::Error(ParseError::Name(_)) => return FOLDING,
+            Self::Command(Command::Who) => return LISTING,
             Self::Command(_) | Self::Nothing | Self::Error(_) | Self::Foreign(_) => return 1,
         };
         if folded.is_ascii() { 1 } else { FOLDING }

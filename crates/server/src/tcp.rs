@@ -10,9 +10,6 @@ use crate::settings::Settings;
 /// Linux has, and goes by that alone (tcp(7), `TCP_USER_TIMEOUT`).
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// Whether a connection has the options of the listener that it came in by, so that they are set once: Linux copies them.
-pub(crate) const IS_INHERITED: bool = cfg!(target_os = "linux");
-
 /// Sends each batch at once, and finds a peer that is gone without a word: one that says nothing by keepalive probes
 /// (RFC 9293 §3.8.4), one that acknowledges nothing by the user timeout (RFC 5482).
 pub(crate) fn set_up<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings) -> io::Result<()> {

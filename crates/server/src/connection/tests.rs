@@ -151,7 +151,10 @@ struct House {
 
 impl House {
     fn new(dialect: Dialect) -> Self {
-        let settings = Settings::default();
+        Self::with(dialect, Settings::default())
+    }
+
+    fn with(dialect: Dialect, settings: Settings) -> Self {
         let admission = Admission::new(&settings);
         let hub = Arc::new(Hub::new(settings));
         Self { hub, admission, dialect, connections: Vec::new(), queue: Queue::default() }
@@ -274,6 +277,23 @@ fn nothing_waits_once_the_input_pauses() {
                 assert_eq!(writes(&elias.take_calls()).concat(), heard.repeat(reads), "{given}");
                 assert_eq!(writes(&noy.take_calls()).concat(), answer.repeat(reads), "{given}");
             }
+        }
+    }
+}
+
+/// Its own answers fill its outbox: they leave, and then it is read on.
+#[test]
+fn whoever_asks_more_than_its_outbox_holds_is_answered_to_the_end() {
+    for reads in [1, 2, 3, 7] {
+        for pings in [800, 1000, 5000] {
+            let mut house = House::with(Dialect::Commands, Settings { outbox_soft_bytes: 4096, ..Settings::default() });
+            let noy = house.admit();
+            noy.send(vec!["PING\n".repeat(pings); reads]);
+            noy.half_close();
+            house.run();
+            let heard = writes(&noy.take_calls()).concat();
+            assert_eq!(heard, "WELCOME\n".to_owned() + &"PONG\n".repeat(reads * pings), "{reads} reads of {pings}");
+            assert!(house.connections[0].is_none(), "{reads} reads of {pings}: it is over");
         }
     }
 }
