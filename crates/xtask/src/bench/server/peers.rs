@@ -112,8 +112,10 @@ impl Peer {
                 let mut command = Command::new(&programs.switchboard);
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
                 command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
-                // It asks for as much where there may be many sessions: all their names are one line.
-                command.args(["--outbox-bytes", "8388608"]);
+                if sessions > 10_000 {
+                    // It asks for as much where there may be so many: all their names are one line.
+                    command.args(["--outbox-bytes", "4194304"]);
+                }
                 command
             }
             Self::Relay => {

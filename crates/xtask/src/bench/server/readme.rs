@@ -30,16 +30,15 @@ fn table(json: &str) -> Option<String> {
     let summary = &json["summary"];
     let mut table = "| load | ours | |\n|---|---|---|\n".to_owned();
     for held in summary["held"].as_array()? {
-        let (workload, against) = (held["workload"].as_str()?, held["against"].as_str()?);
-        let (value, holds) = (held["value"].as_f64()?, held["holds"].as_bool()?);
+        let workload = held["workload"].as_str()?;
+        let holds = held["holds"].as_bool()?;
         let aim = format!("{} {}", held["rule"].as_str()?, held["bound"].as_f64()?);
         let missed = if holds { "" } else { ", which it misses" };
-        let figure = if against.starts_with("nothing") {
-            format!("p99 of the others moved by {value:.0} µs")
-        } else if workload == "idle" {
-            format!("{value:.2} of the memory of {against}")
-        } else {
-            format!("{value:.2} times {against}")
+        let figure = match (held["value"].as_f64(), held["against"].as_str()) {
+            (None, _) => "not measured".to_owned(),
+            (Some(value), None) => format!("p99 of the others moved by {value:.0} µs"),
+            (Some(value), Some(against)) if workload == "idle" => format!("{value:.2} times the memory of {against}"),
+            (Some(value), Some(against)) => format!("{value:.2} times {against}"),
         };
         writeln!(table, "| {workload} | {figure} | (aim: {aim}{missed}) |").ok()?;
     }
@@ -48,8 +47,8 @@ fn table(json: &str) -> Option<String> {
     writeln!(
         table,
         "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt or \
-         acknowledged wrongly.",
-        summary["measurements"], json["rounds"], machine["cores"], machine["processor"].as_str()?,
+         acknowledged wrongly. The machine was disturbed in {} of them.",
+        summary["measurements"], json["rounds"], machine["cores"], machine["processor"].as_str()?, summary["disturbed"],
     )
     .ok()?;
     Some(table)

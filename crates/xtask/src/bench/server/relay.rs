@@ -1,6 +1,6 @@
 //! The limit: a server that joins two connections and forwards bytes between them without looking at any.
 //!
-//! No server of messages can do less than this one: it waits, reads and writes, in one thread, with one buffer.
+//! It waits, reads and writes, in one thread, with one buffer.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};

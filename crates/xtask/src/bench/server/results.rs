@@ -16,6 +16,8 @@ pub(super) struct Row {
     pub(super) peer: Peer,
     /// Whether the machine was calm before and after it.
     pub(super) is_calm: bool,
+    /// What went wrong with messages, in this measurement and those that it was made in place of.
+    pub(super) faults: Faults,
     pub(super) report: Report,
 }
 
@@ -149,15 +151,22 @@ impl Results {
             .collect();
         let mut faults = Faults::default();
         for row in &self.rows {
-            faults += row.report.faults;
+            faults += row.faults;
         }
         let disturbed = self.rows.iter().filter(|row| !row.is_calm).count();
-        let held = CLAIMS.iter().filter_map(|claim| self.hold(claim)).collect();
-        Summary { table, held, faults, measurements: self.rows.len(), disturbed }
+        let bottlenecked = self
+            .rows
+            .iter()
+            .filter(|row| row.report.notes.iter().any(|note| note.contains("was the bottleneck")))
+            .count();
+        let workloads = self.workloads();
+        let asked = CLAIMS.iter().filter(|claim| workloads.contains(&claim.workload));
+        let held = asked.map(|claim| self.hold(claim)).collect();
+        Summary { table, held, faults, measurements: self.rows.len(), disturbed, bottlenecked }
     }
 
-    /// Whether a claim holds, if what it is of was measured.
-    fn hold(&self, claim: &Claim) -> Option<Held> {
+    /// Whether a claim holds. What could not be measured does not.
+    fn hold(&self, claim: &Claim) -> Held {
         let is_against = |peer: Peer| match claim.against {
             Against::BestPeer => peer.is_rival(),
             Against::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
@@ -175,19 +184,19 @@ impl Results {
                 _ => best.map(|best| ours / best),
             }
         };
-        let value = median(self.figures(claim.workload, Peer::Switchboard).filter_map(of_round).collect())?;
+        let value = median(self.figures(claim.workload, Peer::Switchboard).filter_map(of_round).collect());
         let (bound, holds) = match claim.bound {
-            Bound::AtLeast(bound) => (bound, value >= bound),
-            Bound::Below(bound) => (bound, value < bound),
+            Bound::AtLeast(bound) => (bound, value.is_some_and(|value| value >= bound)),
+            Bound::Below(bound) => (bound, value.is_some_and(|value| value < bound)),
         };
         let against = match claim.against {
-            Against::BestPeer => "the best peer",
-            Against::BestAcknowledgingPeer => "the best peer that acknowledges",
-            Against::Relay => "the relay",
-            Against::Nothing => "nothing: microseconds that p99 moved",
+            Against::BestPeer => Some("the best peer"),
+            Against::BestAcknowledgingPeer => Some("the best peer that acknowledges"),
+            Against::Relay => Some("the relay"),
+            Against::Nothing => None,
         };
         let rule = if less_is_best { "below" } else { "at least" };
-        Some(Held { workload: claim.workload, against, value, rule, bound, holds })
+        Held { workload: claim.workload, against, value, rule, bound, holds }
     }
 
     pub(super) fn to_json(&self, summary: &Summary) -> Result<String, String> {
@@ -205,11 +214,6 @@ impl Results {
             workload: &'a str,
             server: &'a str,
             machine_was_calm: bool,
-            #[serde(flatten)]
-            report: JsonReport<'a>,
-        }
-        #[derive(Serialize)]
-        struct JsonReport<'a> {
             report: &'a Report,
         }
         let measurements = self.rows.iter().map(|row| JsonRow {
@@ -217,7 +221,7 @@ impl Results {
             workload: row.workload,
             server: row.peer.name(),
             machine_was_calm: row.is_calm,
-            report: JsonReport { report: &row.report },
+            report: &row.report,
         });
         let json = Json {
             machine: &self.machine,
@@ -240,6 +244,8 @@ pub(super) struct Summary {
     measurements: usize,
     /// How many of them were taken although the machine was disturbed each time.
     disturbed: usize,
+    /// In how many the load generator could not do more.
+    bottlenecked: usize,
 }
 
 /// The medians of one workload.
@@ -253,8 +259,10 @@ struct Line {
 #[derive(Debug, Serialize)]
 struct Held {
     workload: &'static str,
-    against: &'static str,
-    value: f64,
+    /// What the figure is divided by, if by anything.
+    against: Option<&'static str>,
+    /// The median of the rounds, if there is one.
+    value: Option<f64>,
     rule: &'static str,
     bound: f64,
     holds: bool,
@@ -279,19 +287,24 @@ impl fmt::Display for Summary {
         writeln!(f)?;
         for Held { workload, against, value, rule, bound, holds } in &self.held {
             let holds = if *holds { "holds" } else { "DOES NOT HOLD" };
-            writeln!(f, "{workload:<32} {value:>8.2} against {against} ({rule} {bound}): {holds}")?;
+            let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:.2}"));
+            let against = against.map_or_else(|| "µs".to_owned(), |against| format!("times {against}"));
+            writeln!(f, "{workload:<32} {value:>8} {against} ({rule} {bound}): {holds}")?;
         }
         let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = self.faults;
         writeln!(
             f,
             "lost {lost}, reordered {reordered}, duplicated {duplicated}, corrupt {corrupt}, \
-             acknowledged wrongly {unacknowledged}, in {} measurements, {} of them disturbed",
-            self.measurements, self.disturbed
+             acknowledged wrongly {unacknowledged}, in {} measurements; the machine was disturbed in {}, and the load \
+             generator could not do more in {}",
+            self.measurements, self.disturbed, self.bottlenecked
         )
     }
 }
 
+/// The middle one; of two in the middle their mean.
 fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied()
+    let upper = *figures.get(figures.len() / 2)?;
+    Some(if figures.len() % 2 == 1 { upper } else { f64::midpoint(figures[figures.len() / 2 - 1], upper) })
 }
