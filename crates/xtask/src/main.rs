@@ -1,7 +1,8 @@
-//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`.
+//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`.
 
 mod bench;
 mod packages;
+mod report;
 mod test;
 
 use std::process::ExitCode;
@@ -20,12 +21,23 @@ enum Task {
     /// Measures, and says whether what we say of ourselves holds.
     #[command(subcommand)]
     Bench(bench::What),
+    /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
+    ///
+    /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends the
+    /// CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
+    /// `cargo xtask bench` measured last from report/bench.json.
+    Report(report::Args),
+    /// What `report` plays in its network.
+    #[command(hide = true)]
+    ReportStage(report::stage::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Test => test::run(),
         Task::Bench(what) => bench::run(&what),
+        Task::Report(args) => report::run(&args),
+        Task::ReportStage(args) => report::stage::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,10 +12,9 @@ pub(crate) struct Needed {
 
 /// What tests talk to.
 pub(crate) const TESTS: &[Needed] = &[
-    // The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
-    Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" },
-    Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" },
-    Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
+    NC,
+    IP,
+    UNSHARE,
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
@@ -38,6 +37,19 @@ pub(crate) const WIRE: &[Needed] = &[
     TSHARK,
 ];
 
+/// What the report is made with.
+pub(crate) const REPORT: &[Needed] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
+
+// The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
+const NC: Needed = Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
+const IP: Needed = Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
+const UNSHARE: Needed = Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" };
+const VENV: Needed =
+    Needed { probe: ("python3", &["-c", "import ensurepip, venv; print('venv')"], "venv"), package: "python3-venv" };
+const FONTS: Needed =
+    Needed { probe: ("ls", &["/usr/share/fonts/truetype/dejavu"], "DejaVuSans.ttf"), package: "fonts-dejavu-core" };
+const EMOJI: Needed =
+    Needed { probe: ("ls", &["/usr/share/fonts/truetype/noto"], "NotoColorEmoji.ttf"), package: "fonts-noto-color-emoji" };
 const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.
