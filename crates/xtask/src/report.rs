@@ -9,6 +9,7 @@
 //! ```
 
 mod about;
+mod architecture;
 mod figures;
 mod frames;
 mod lanes;
@@ -110,6 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     step("writes down the protocol, the bounds and the figures of the benchmarks");
     protocol::write(&context)?;
     speed::write(&context)?;
+    architecture::write(&context)?;
     about::write(&context)?;
     step("typesets the PDF and the HTML");
     typst.compile(&args.out)?;

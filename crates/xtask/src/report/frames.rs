@@ -36,6 +36,8 @@ pub(super) struct Segment {
     pub(super) ack: Option<u32>,
     pub(super) window: u16,
     pub(super) bytes: usize,
+    /// The length of the whole frame.
+    pub(super) frame_len: usize,
     /// The beginning of what is carried, safe to show.
     pub(super) text: String,
     #[serde(skip)]
@@ -82,6 +84,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
             ack,
             window: tcp.window(),
             bytes: frame.payload().len(),
+            frame_len: packet.captured.len(),
             text: shown(frame.payload()),
             payload: frame.payload().to_vec(),
         });

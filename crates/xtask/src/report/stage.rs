@@ -26,6 +26,8 @@ const FLOOD: usize = 1_500;
 const FLOOD_BYTES: usize = 3_800;
 /// How often a person beside is answered.
 const PINGS: &str = "--count 20 --interval 50ms";
+/// How long a person takes to type a line: not as long as a person, but long beside what the network takes.
+const TYPING: Duration = Duration::from_millis(60);
 /// What one program is given for what is already on its way to arrive.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -178,7 +180,10 @@ impl Stage<'_> {
         let person = people.get_mut(&step.who).ok_or_else(absent)?;
         match &step.what {
             What::Starts(_) => {}
-            What::Says(line) => person.say(line)?,
+            What::Says(line) => {
+                thread::sleep(TYPING);
+                person.say(line)?;
+            }
             What::Hears(line) => person.expect(line)?,
             What::Freezes => person.signal(Signal::STOP)?,
             What::IsKilled => {

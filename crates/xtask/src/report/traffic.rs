@@ -167,8 +167,13 @@ fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
             json!({ "character": shown, "code_point": format!("U+{:04X}", u32::from(letter)), "hex": hex.join(" ") })
         })
         .collect();
+    // The lines that say how each layer adds to the one inside it, and the work of the checksums.
+    let nesting = listing.split("Layers, each inside the one before it\n").nth(1).and_then(|rest| rest.split("\n┌").next());
+    let nesting = nesting.unwrap_or_default().replace('\n', " ");
+    let checksums = listing.find("\nIPv4 checksum").map_or("", |at| listing[at..].trim());
+    let offsets: Vec<_> = (0..segment.frame_len.div_ceil(16)).map(|line| format!("{:04x}", 16 * line)).collect();
     Ok(json!({
-        "segment": segment, "shown": shown, "listing": listing, "text": text.trim_end(), "n_characters": characters.len(),
+        "segment": segment, "shown": shown, "offsets": offsets, "nesting": nesting, "checksums": checksums, "text": text.trim_end(), "n_characters": characters.len(),
         "characters": characters,
     }))
 }
