@@ -37,7 +37,7 @@ fn tests() -> Result<Vec<Value>, String> {
         let text = fs::read_to_string(file).map_err(unreadable)?;
         let caption = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
         let names: Vec<_> = named(&text).collect();
-        tests.push(json!({ "file": file.display().to_string(), "caption": caption, "count": names.len(), "names": names }));
+        tests.push(json!({ "file": file.display().to_string(), "caption": caption, "count": if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) }, "names": names }));
     }
     Ok(tests)
 }

@@ -15,7 +15,7 @@ use switchboard_protocol::show;
 use super::words;
 
 /// Characters of a payload that fit in a line of a table.
-const TEXT_MAX: usize = 46;
+const TEXT_MAX: usize = 36;
 
 /// A segment of TCP.
 #[derive(Clone, Debug, Serialize)]

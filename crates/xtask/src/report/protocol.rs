@@ -37,7 +37,7 @@ fn settings(context: &Context) -> Result<serde_json::Value, String> {
     let said = context.output("switchboard-server", &["--print-config"], &[0])?;
     let settings = said.lines().filter_map(|line| {
         let (key, value) = line.split_once(" = ")?;
-        let value = value.split(" #").next().unwrap_or(value).trim().trim_matches('"');
+        let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '[', ']']);
         // Long numbers are easier to read with their thousands parted.
         let value = value.parse().map_or_else(|_| value.to_owned(), words::count);
         Some((key.trim().to_owned(), value.into()))

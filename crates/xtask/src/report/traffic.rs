@@ -21,7 +21,7 @@ pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
         let talk = talks.iter().find(|talk| talk.name == name);
         talk.ok_or_else(|| format!("chat.pcapng has no conversation of {name}"))
     };
-    let (noy, dana) = (of("Noy")?, of("Dana")?);
+    let (noy, elias, dana) = (of("Noy")?, of("Elias")?, of("Dana")?);
     let refused = talks.iter().find(|talk| talk.told["handshake"] == "refused").ok_or("nobody was refused")?;
 
     let clients: Vec<_> = talks.iter().map(|talk| (talk.client, talk.name.clone())).collect();
@@ -34,6 +34,7 @@ pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
             "conversations": talks.iter().map(|talk| &talk.told).collect::<Vec<_>>(),
             "transcript": transcript(context)?, "at_once": at_once(&segments),
             "noy": noy.shown(&segments), "figures": figures::draw(context, "chat.pcapng", noy.number, "noy")?,
+            "elias": figures::draw(context, "chat.pcapng", elias.number, "elias")?,
         }),
     )?;
     context.write("frame.json", &frame(context, &segments)?)?;
@@ -215,7 +216,8 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
             "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
             "zero": zero, "author_told": told, "waited": words::time(told.nanos - zero.nanos), "stop": stop, "last": last,
             "arrived": words::count(arrived), "lost": words::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
-            "figures": figures::draw(context, "slow.pcapng", frozen.number, "slow")?,
+            "figures": figures::draw(context, "slow.pcapng", frozen.number, "frozen")?,
+            "author_figures": figures::draw(context, "slow.pcapng", author.number, "author")?,
         }),
     )
 }
