@@ -1,9 +1,12 @@
 //! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`.
 
 mod bench;
+mod network;
+mod notebook;
 mod packages;
 mod report;
 mod test;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,10 @@ enum Task {
     /// CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
     /// `cargo xtask bench` measured last from report/bench.json.
     Report(report::Args),
+    /// The notebook report/encapsulation.ipynb, run anew and kept with its outputs.
+    ///
+    /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
+    Notebook(notebook::Args),
     /// What `report` plays in its network.
     #[command(hide = true)]
     ReportStage(report::stage::Args),
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Bench(what) => bench::run(&what),
         Task::Report(args) => report::run(&args),
+        Task::Notebook(args) => notebook::run(&args),
         Task::ReportStage(args) => report::stage::run(&args),
     };
     match done {

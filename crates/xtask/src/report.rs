@@ -31,7 +31,7 @@ use std::{env, fs};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::packages;
+use crate::{network, packages, venv};
 
 /// Our programs, as they are released.
 const PROGRAMS: &str = "target/release";
@@ -97,6 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
     step("looks for the programs and fonts that it needs");
     packages::ensure(packages::REPORT)?;
+    network::ensure()?;
     let typst = typeset::Typst::ensure()?;
     step("builds the server, the client and encap, as they are released");
     build()?;
@@ -137,23 +138,9 @@ fn build() -> Result<(), String> {
 /// Runs this program again, for the play alone, in a network that nobody else uses and in which it may capture.
 fn in_network(context: &Context) -> Result<(), String> {
     let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    let namespace = ["--user", "--map-root-user", "--net"];
-    let status = Command::new("unshare")
-        .args(namespace)
-        .args(["sh", "-ec", "ip link set lo up; exec \"$0\" \"$@\""])
-        .arg(xtask)
-        .args(["report-stage", "--programs", PROGRAMS, "--out"])
-        .arg(&context.run)
-        .status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(format!(
-            "the play failed: see above; if unshare may not make a namespace here, allow it (as root: sysctl \
-             kernel.unprivileged_userns_clone=1), or see what it says: unshare {} true",
-            namespace.join(" ")
-        )),
-        Err(error) => Err(format!("unshare cannot be started (Debian: util-linux): {error}")),
-    }
+    let mut stage = network::command();
+    stage.arg(xtask).args(["report-stage", "--programs", PROGRAMS, "--out"]).arg(&context.run);
+    venv::quietly(&mut stage)
 }
 
 fn seen(context: &Context) -> Result<stage::Seen, String> {

@@ -19,7 +19,8 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
         "about.json",
         &json!({
             "date": String::from_utf8_lossy(&date.stdout).trim(),
-            "kernel": kernel.trim(),
+            // What follows the number is the name that whoever built it gave it.
+            "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
             "tests": tests()?,
         }),

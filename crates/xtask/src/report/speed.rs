@@ -15,15 +15,10 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     for name in ["bench.svg", "bench-curve.svg"] {
         if server.is_some() {
             let svg = fs::read_to_string(format!("report/{name}")).map_err(|error| format!("report/{name}: {error}"))?;
-            context.write_svg(name, &plain(&svg))?;
+            context.write_svg(name, &svg)?;
         }
     }
     context.write("speed.json", &json!({ "server": server, "wire": wire }))
-}
-
-/// A drawing without its style sheet's taste for the dark, which not every program that shows it knows.
-fn plain(svg: &str) -> String {
-    svg.to_owned()
 }
 
 fn read(file: &str) -> Result<Option<Value>, String> {
@@ -67,8 +62,10 @@ fn server(bench: &Value) -> Value {
             })
         })
         .collect();
+    let kernel = bench["machine"]["kernel"].as_str().and_then(|release| release.split('-').next());
+    let machine = json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
     json!({
-        "machine": bench["machine"], "versions": bench["versions"], "rounds": bench["rounds"], "table": table, "held": held,
+        "machine": machine, "versions": bench["versions"], "rounds": bench["rounds"], "table": table, "held": held,
         "measurements": summary["measurements"], "disturbed": summary["disturbed"], "faults": summary["faults"],
     })
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::venv::{Venv, quietly};
+
 /// Where it is installed.
 const VENV: &str = "target/report/venv";
 /// Which one.
@@ -25,36 +27,18 @@ for kind in ["pdf", "html"]:
 "#;
 
 /// A Typst that is installed.
-pub(super) struct Typst(());
+pub(super) struct Typst(Venv);
 
 impl Typst {
     /// Installs it where it is not there yet.
     pub(super) fn ensure() -> Result<Self, String> {
-        let python = format!("{VENV}/bin/python");
-        let version = TYPST.trim_start_matches("typst==");
-        let is_there = format!("import importlib.metadata as m; assert m.version('typst') == '{version}'");
-        if run(Command::new(&python).args(["-c", &is_there])).is_err() {
-            println!("        installs {TYPST} in {VENV}");
-            run(Command::new("python3").args(["-m", "venv", VENV]))?;
-            run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", TYPST]))?;
-        }
-        Ok(Self(()))
+        Venv::ensure(VENV, TYPST).map(Self)
     }
 
     /// Sets the report in `out`, whose data are in a folder of it.
     pub(super) fn compile(&self, out: &Path) -> Result<(), String> {
         // Typst's root is here, and paths in the source begin there.
         let data = format!("/{}/data", out.display());
-        run(Command::new(format!("{VENV}/bin/python")).args(["-c", COMPILE]).arg(out).arg(data))
+        quietly(Command::new(self.0.python()).args(["-c", COMPILE]).arg(out).arg(data))
     }
-}
-
-/// Runs it to its end, silently; what it said is the error.
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("{program} cannot be started: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{program} failed:\n{}", String::from_utf8_lossy(&output.stderr).trim()))
 }
