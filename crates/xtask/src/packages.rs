@@ -18,6 +18,10 @@ pub(crate) const TESTS: &[Needed] = &[
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
+    PDF,
+    VENV,
+    FONTS,
+    EMOJI,
     // It brings the Chromium that it steers.
     Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
@@ -48,8 +52,11 @@ const VENV: Needed =
     Needed { probe: ("python3", &["-c", "import ensurepip, venv; print('venv')"], "venv"), package: "python3-venv" };
 const FONTS: Needed =
     Needed { probe: ("ls", &["/usr/share/fonts/truetype/dejavu"], "DejaVuSans.ttf"), package: "fonts-dejavu-core" };
-const EMOJI: Needed =
-    Needed { probe: ("ls", &["/usr/share/fonts/truetype/noto"], "NotoColorEmoji.ttf"), package: "fonts-noto-color-emoji" };
+const EMOJI: Needed = Needed {
+    probe: ("ls", &["/usr/share/fonts/truetype/noto"], "NotoColorEmoji.ttf"),
+    package: "fonts-noto-color-emoji",
+};
+const PDF: Needed = Needed { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
 const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.

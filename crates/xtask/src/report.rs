@@ -23,7 +23,7 @@ mod traffic;
 mod typeset;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
@@ -35,13 +35,13 @@ use crate::{network, packages, venv};
 
 /// Our programs, as they are released.
 const PROGRAMS: &str = "target/release";
-/// What is kept of a run beside the report: captures, and what programs printed.
+/// What is kept of a run that is no part of the report: captures, and what programs printed.
 const RUN: &str = "target/report/run";
 
 /// How the report is made.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write the report and its data into this folder
+    /// Write the report and its data into this folder of the repository
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
 }
@@ -95,6 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         Err(error) => Err(format!("{} cannot be made: {error}", path.display())),
     };
 
+    if args.out.is_absolute() || args.out.components().any(|part| part == Component::ParentDir) {
+        return Err("--out is named from the repository's root, and below it: Typst reads nothing elsewhere".to_owned());
+    }
     step("looks for the programs and fonts that it needs");
     packages::ensure(packages::REPORT)?;
     network::ensure()?;
@@ -124,10 +127,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 }
 
 fn build() -> Result<(), String> {
-    let packages = ["switchboard-server", "switchboard-client", "switchboard-encap"];
+    // As the tests build them, so that nothing is built twice.
+    let programs = ["switchboard-server", "switchboard", "encap"];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--locked", "--quiet", "--bins"]);
-    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    cargo.args(["build", "--release", "--locked", "--quiet"]);
+    cargo.args(programs.iter().flat_map(|program| ["--bin", program]));
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err("cargo build --release failed".to_owned()),

@@ -1,4 +1,4 @@
-//! Programs of Python, installed from PyPI in a folder of their own, nothing to compile.
+//! Programs of Python, installed from `PyPI` in a folder of their own, nothing to compile.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn tests_are_found_by_their_attribute() {
-        let text = "fn helper() {}\n#[test]\nfn it_holds() {\n}\n    #[test]\n    #[cfg(x)]\n    fn so_does_this() {}\n";
+        let text =
+            "fn helper() {}\n#[test]\nfn it_holds() {\n}\n    #[test]\n    #[cfg(x)]\n    fn so_does_this() {}\n";
         assert_eq!(named(text).collect::<Vec<_>>(), ["it holds", "so does this"]);
     }
 }

@@ -14,11 +14,10 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     let view = section("Bird's-eye view")?;
     let mut blocks = view.split("```");
     let diagram = blocks.nth(1).and_then(|block| block.strip_prefix("text\n")).unwrap_or_default();
-    let homes: Vec<_> = view.lines().filter_map(row).filter(|row| row[0] != "state" && !row[0].starts_with("---")).collect();
-    let walk: Vec<_> = paragraphs(section("The walk of one message")?)
-        .into_iter()
-        .flat_map(|paragraph| steps(&paragraph))
-        .collect();
+    let homes: Vec<_> =
+        view.lines().filter_map(row).filter(|row| row[0] != "state" && !row[0].starts_with("---")).collect();
+    let walk: Vec<_> =
+        paragraphs(section("The walk of one message")?).into_iter().flat_map(|paragraph| steps(&paragraph)).collect();
     let invariants: Vec<_> = paragraphs(section("Invariants")?).iter().filter_map(|text| invariant(text)).collect();
     if diagram.is_empty() || homes.is_empty() || walk.is_empty() || invariants.is_empty() {
         return Err(format!("{FILE} is not as the report expects it: a picture, a table of homes, a walk, invariants"));
@@ -42,7 +41,8 @@ fn paragraphs(section: &str) -> Vec<String> {
 
 /// The two cells of a row of a table.
 fn row(line: &str) -> Option<[&str; 2]> {
-    let (one, other) = line.strip_prefix("| ").or_else(|| line.strip_prefix('|'))?.trim_end_matches('|').split_once('|')?;
+    let (one, other) =
+        line.strip_prefix("| ").or_else(|| line.strip_prefix('|'))?.trim_end_matches('|').split_once('|')?;
     Some([one.trim(), other.trim()])
 }
 

@@ -37,8 +37,7 @@ pub(super) fn draw(context: &Context, capture: &str, number: u64, prefix: &str) 
         context.write_svg(&file, &svg)?;
         Ok(Figure { file, caption })
     };
-    let sequence =
-        figure("sequence", diagrams.sequence.svg(diagrams.ends).into_string(), diagrams.sequence.caption())?;
+    let sequence = figure("sequence", diagrams.sequence.svg(diagrams.ends).into_string(), diagrams.sequence.caption())?;
     let mut figures = Figures { sequence, time_sequences: Vec::new(), round_trip: None, throughput: None };
     if let Some(over_time) = diagrams.over_time {
         for (name, drawing) in ["time-client", "time-server"].iter().zip(&over_time.time_sequences) {

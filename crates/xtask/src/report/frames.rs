@@ -27,7 +27,6 @@ pub(super) struct Segment {
     pub(super) nanos: u64,
     #[serde(skip)]
     pub(super) client: SocketAddr,
-    #[serde(serialize_with = "side")]
     pub(super) from: Side,
     pub(super) flags: String,
     /// Counted from the sender's SYN.
@@ -44,17 +43,11 @@ pub(super) struct Segment {
     pub(super) payload: Vec<u8>,
 }
 
-fn side<S: serde::Serializer>(side: &Side, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match side {
-        Side::Client => "client",
-        Side::Server => "server",
-    })
-}
-
 /// All segments of a capture that fits in memory: the report's own.
 pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
     let say = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let mut reader = Reader::new(BufReader::new(File::open(file).map_err(|error| say(&error))?)).map_err(|error| say(&error))?;
+    let mut reader =
+        Reader::new(BufReader::new(File::open(file).map_err(|error| say(&error))?)).map_err(|error| say(&error))?;
     let mut first = None;
     // The initial sequence number of each side of each conversation.
     let mut initial: HashMap<(SocketAddr, SocketAddr), SeqNumber> = HashMap::new();
@@ -70,7 +63,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
         let client = *clients.entry(ends).or_insert(from);
         let isn = *initial.entry((from, to)).or_insert(tcp.seq());
         let flags = tcp.flags().to_string();
-        let ack = flags.contains("ACK").then(|| tcp.ack().0.wrapping_sub(initial.get(&(to, from)).map_or(0, |isn| isn.0)));
+        let ack =
+            flags.contains("ACK").then(|| tcp.ack().0.wrapping_sub(initial.get(&(to, from)).map_or(0, |isn| isn.0)));
         let since = packet.time.zip(start).and_then(|(time, start)| time.since(start)).unwrap_or_default();
         let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         segments.push(Segment {

@@ -35,10 +35,8 @@ impl Person {
             .spawn()
             .map_err(|error| format!("{command}: {error}"))?;
         let (lines, heard) = mpsc::channel();
-        let output: [Box<dyn Read + Send>; 2] = [
-            Box::new(child.stdout.take().expect("it is piped")),
-            Box::new(child.stderr.take().expect("it is piped")),
-        ];
+        let output: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("it is piped")), Box::new(child.stderr.take().expect("it is piped"))];
         for output in output {
             let lines = lines.clone();
             // Read to the end, so that it never waits for room.

@@ -29,7 +29,10 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
         "name_bytes": words::bytes(limits::USERNAME_MAX_BYTES as u64),
         "users": words::count(limits::USERS_MAX as u64),
     });
-    context.write("protocol.json", &json!({ "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)? }))
+    context.write(
+        "protocol.json",
+        &json!({ "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)? }),
+    )
 }
 
 /// What `switchboard-server --print-config` says, setting by setting.
@@ -43,5 +46,9 @@ fn settings(context: &Context) -> Result<serde_json::Value, String> {
         Some((key.trim().to_owned(), value.into()))
     });
     let settings: serde_json::Map<_, _> = settings.collect();
-    if settings.is_empty() { Err("switchboard-server --print-config says nothing".to_owned()) } else { Ok(settings.into()) }
+    if settings.is_empty() {
+        Err("switchboard-server --print-config says nothing".to_owned())
+    } else {
+        Ok(settings.into())
+    }
 }

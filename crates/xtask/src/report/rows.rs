@@ -37,7 +37,10 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     }
     let sent = root.join(SENT_ROWS).display().to_string();
     let rows = fs::read_to_string(&sent).map_err(|error| format!("{SENT_ROWS}: {error}"))?;
-    context.write("rows.json", &json!({ "files": files, "sent": SENT_ROWS, "csv": rows, "compared": compared(context, &sent)? }))
+    context.write(
+        "rows.json",
+        &json!({ "files": files, "sent": SENT_ROWS, "csv": rows, "compared": compared(context, &sent)? }),
+    )
 }
 
 /// What differs between the rows as built and as a kernel carried them, kind by kind, and why.

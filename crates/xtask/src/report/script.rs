@@ -56,7 +56,8 @@ mod tests {
     #[test]
     fn each_mark_is_a_step() {
         let text = "# who\n\nNoy   + nc -N ::1 1\nNoy < a: b\nNoy > \nNoy =\nNoy !\nNoy -\n";
-        let whats: Vec<_> = parse(text).expect("it is a script").into_iter().map(|step| (step.line, step.what)).collect();
+        let whats: Vec<_> =
+            parse(text).expect("it is a script").into_iter().map(|step| (step.line, step.what)).collect();
         let expected = [
             (3, What::Starts("nc -N ::1 1".into())),
             (4, What::Hears("a: b".into())),

@@ -14,7 +14,8 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     let wire = read(WIRE)?.map(|bench| self::wire(&bench));
     for name in ["bench.svg", "bench-curve.svg"] {
         if server.is_some() {
-            let svg = fs::read_to_string(format!("report/{name}")).map_err(|error| format!("report/{name}: {error}"))?;
+            let svg =
+                fs::read_to_string(format!("report/{name}")).map_err(|error| format!("report/{name}: {error}"))?;
             context.write_svg(name, &svg)?;
         }
     }
@@ -47,7 +48,8 @@ fn server(bench: &Value) -> Value {
         .iter()
         .map(|line| {
             let medians = line["medians"].as_object().cloned().unwrap_or_default();
-            let medians: Map<_, _> = medians.iter().map(|(name, figure)| (name.clone(), whole(figure).into())).collect();
+            let medians: Map<_, _> =
+                medians.iter().map(|(name, figure)| (name.clone(), whole(figure).into())).collect();
             json!({ "workload": line["workload"], "medians": medians })
         })
         .collect();
@@ -63,7 +65,8 @@ fn server(bench: &Value) -> Value {
         })
         .collect();
     let kernel = bench["machine"]["kernel"].as_str().and_then(|release| release.split('-').next());
-    let machine = json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
+    let machine =
+        json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
     json!({
         "machine": machine, "versions": bench["versions"], "rounds": bench["rounds"], "table": table, "held": held,
         "measurements": summary["measurements"], "disturbed": summary["disturbed"], "faults": summary["faults"],

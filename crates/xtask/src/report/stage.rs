@@ -122,7 +122,8 @@ impl Stage<'_> {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Err("encap capture does not begin; to see why: unshare --user --map-root-user --net encap capture -i lo -o x".into())
+        Err("encap capture does not begin; to see why: unshare --user --map-root-user --net encap capture -i lo -o x"
+            .into())
     }
 
     /// What there is in a capture that has been asked to end.
@@ -137,10 +138,10 @@ impl Stage<'_> {
     fn output(&self, program: &str, args: &[&str]) -> Result<String, String> {
         let output = Command::new(self.programs.join(program)).args(args).current_dir(self.out).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
+        Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     /// Somebody comes while nobody listens.

@@ -79,7 +79,8 @@ fn talks(found: &Value, segments: &[Segment]) -> Result<Vec<Talk>, String> {
 fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let address = |value: &Value| value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
-    let (client, server) = address(&one["client"]).zip(address(&one["server"])).ok_or("a conversation without its ends")?;
+    let (client, server) =
+        address(&one["client"]).zip(address(&one["server"])).ok_or("a conversation without its ends")?;
     let mut of = segments.iter().filter(|segment| segment.client == client);
     let first = of.find(|segment| segment.from == Side::Client && segment.bytes > 0);
     let first = first.map(|segment| String::from_utf8_lossy(&segment.payload).into_owned()).unwrap_or_default();
@@ -144,7 +145,9 @@ fn transcript(context: &Context) -> Result<Value, String> {
             json!({ "frame": entry.frame, "time": nanos.map(words::seconds), "text": entry.text, "violation": entry.violation })
         })
         .collect();
-    Ok(json!({ "entries": entries, "illegal": report.findings.verdict.n_illegal, "first_illegal": report.findings.verdict.illegal }))
+    Ok(
+        json!({ "entries": entries, "illegal": report.findings.verdict.n_illegal, "first_illegal": report.findings.verdict.illegal }),
+    )
 }
 
 /// One message, as `encap show` takes it apart.
@@ -153,7 +156,11 @@ fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
     let segment = segments.iter().find(begins).ok_or_else(|| format!("no frame begins with {SHOWN}"))?;
     let number = segment.frame.to_string();
     let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &number, "--json"])?;
-    let listing = context.output("encap", &["show", "chat.pcapng", "--frame", &number, "--color", "never", "--width", "84"], &[0])?;
+    let listing = context.output(
+        "encap",
+        &["show", "chat.pcapng", "--frame", &number, "--color", "never", "--width", "84"],
+        &[0],
+    )?;
     let text = String::from_utf8_lossy(&segment.payload).into_owned();
     let characters: Vec<_> = text
         .chars()
@@ -169,7 +176,8 @@ fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
         })
         .collect();
     // The lines that say how each layer adds to the one inside it, and the work of the checksums.
-    let nesting = listing.split("Layers, each inside the one before it\n").nth(1).and_then(|rest| rest.split("\n┌").next());
+    let nesting =
+        listing.split("Layers, each inside the one before it\n").nth(1).and_then(|rest| rest.split("\n┌").next());
     let nesting = nesting.unwrap_or_default().replace('\n', " ");
     let checksums = listing.find("\nIPv4 checksum").map_or("", |at| listing[at..].trim());
     let offsets: Vec<_> = (0..segment.frame_len.div_ceil(16)).map(|line| format!("{:04x}", 16 * line)).collect();
@@ -192,7 +200,8 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     let is_end = |segment: &&Segment| String::from_utf8_lossy(&segment.payload).contains("PEER_DISCONNECTED");
     let told = author.segments(&segments).into_iter().find(|segment| is_end(&segment));
     let told = told.ok_or("the author was not told of the end")?;
-    let thaws = all.iter().find(|segment| segment.nanos > told.nanos && segment.from == Side::Client && segment.window > 0);
+    let thaws =
+        all.iter().find(|segment| segment.nanos > told.nanos && segment.from == Side::Client && segment.window > 0);
     let thaws = thaws.ok_or("the reader that froze did not wake")?;
     // The stop is shown whole; of what comes before and after it, what touches it.
     let place = |frame| all.iter().position(|segment| segment.frame == frame).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Typst, which sets the report: its wheel from PyPI in a folder of its own, nothing to compile.
+//! Typst, which sets the report: its wheel from `PyPI` in a folder of its own, nothing to compile.
 
 use std::path::Path;
 use std::process::Command;
