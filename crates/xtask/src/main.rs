@@ -1,4 +1,4 @@
-//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`.
+//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`, `cargo xtask notebook`.
 
 mod bench;
 mod network;

@@ -1,4 +1,7 @@
 //! Typst, which sets the report: its wheel from `PyPI` in a folder of its own, nothing to compile.
+//!
+//! PDF and HTML are of one source: Typst writes both, so that no sentence is there twice. What HTML needs beside it is a
+//! style sheet, `report/report.css`, as pages, columns and colours are not the same on a screen.
 
 use std::path::Path;
 use std::process::Command;
