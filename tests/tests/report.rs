@@ -368,8 +368,6 @@ fn cells(notebook: &Path) -> Vec<(String, Vec<Value>)> {
 
 #[test]
 fn the_notebook_runs_and_wireshark_likes_what_it_builds() {
-    // The other tests build and capture, too: one after the other.
-    let _ = two_runs();
     let kept = root().join("report/encapsulation.ipynb");
     let made = root().join("target/notebook/encapsulation.ipynb");
     print!("{}", xtask(&["notebook", "--out", "target/notebook/encapsulation.ipynb"]));

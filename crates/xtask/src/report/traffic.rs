@@ -10,8 +10,8 @@ use super::frames::{self, Segment};
 use super::stage::{SCRIPT, Seen};
 use super::{Context, figures, lanes, words};
 
-/// The message that is taken apart, as its line begins.
-const SHOWN: &str = "MSG שלום";
+/// The message that is taken apart begins so.
+const SHOWN: &str = "שלום";
 
 pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
     let found = context.json("encap", &["analyze", "--json", "chat.pcapng"])?;
@@ -33,8 +33,8 @@ pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
             "script": said, "totals": totals(&found), "capture": seen.captures["chat.pcapng"],
             "conversations": talks.iter().map(|talk| &talk.told).collect::<Vec<_>>(),
             "transcript": transcript(context)?, "at_once": at_once(&segments),
-            "noy": noy.shown(&segments), "figures": figures::draw(context, "chat.pcapng", noy.number, "noy")?,
-            "elias": figures::draw(context, "chat.pcapng", elias.number, "elias")?,
+            "noy": noy.shown(&segments), "figures": figures::draw(context, "chat.pcapng", noy.number, "noy", &["time_client", "time_server", "round_trip"])?,
+            "elias": figures::draw(context, "chat.pcapng", elias.number, "elias", &["sequence"])?,
         }),
     )?;
     context.write("frame.json", &frame(context, &segments)?)?;
@@ -152,8 +152,14 @@ fn transcript(context: &Context) -> Result<Value, String> {
 
 /// One message, as `encap show` takes it apart.
 fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
-    let begins = |segment: &&Segment| segment.payload.starts_with(SHOWN.as_bytes());
-    let segment = segments.iter().find(begins).ok_or_else(|| format!("no frame begins with {SHOWN}"))?;
+    let after = |number: u64, begin: &str| {
+        let mut after = segments.iter().filter(|segment| segment.frame > number);
+        let found = after.find(|segment| segment.payload.starts_with(begin.as_bytes()));
+        found.ok_or_else(|| format!("no frame after {number} begins with {begin}"))
+    };
+    let segment = after(0, &format!("MSG {SHOWN}"))?;
+    let delivered = after(segment.frame, &format!("FROM Noy: {SHOWN}"))?;
+    let answered = after(segment.frame, "MSG_SENT")?;
     let number = segment.frame.to_string();
     let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &number, "--json"])?;
     let listing = context.output(
@@ -182,7 +188,7 @@ fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
     let checksums = listing.find("\nIPv4 checksum").map_or("", |at| listing[at..].trim());
     let offsets: Vec<_> = (0..segment.frame_len.div_ceil(16)).map(|line| format!("{:04x}", 16 * line)).collect();
     Ok(json!({
-        "segment": segment, "shown": shown, "offsets": offsets, "nesting": nesting, "checksums": checksums, "text": text.trim_end(), "n_characters": characters.len(),
+        "segment": segment, "answered": answered, "delivered": delivered, "shown": shown, "offsets": offsets, "nesting": nesting, "checksums": checksums, "text": text.trim_end(), "n_characters": characters.len(),
         "characters": characters,
     }))
 }
@@ -206,7 +212,8 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     // The stop is shown whole; of what comes before and after it, what touches it.
     let place = |frame| all.iter().position(|segment| segment.frame == frame).unwrap_or_default();
     let (from, to) = (place(zero.frame).saturating_sub(2), (place(thaws.frame) + 3).min(all.len()));
-    let (stop, last) = (&all[from..to], &all[all.len().saturating_sub(3).max(to)..]);
+    let end = all.iter().position(|segment| segment.flags.contains("FIN")).unwrap_or(all.len());
+    let (stop, last) = (&all[from..to], &all[end.max(to)..]);
     let line_bytes = "FROM Author: \n".len() + seen.slow.message_bytes;
     let arrived = frozen.bytes_server / line_bytes as u64;
     let sorted = |pings: &[u64]| {
@@ -225,8 +232,8 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
             "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
             "zero": zero, "author_told": told, "waited": words::time(told.nanos - zero.nanos), "stop": stop, "last": last,
             "arrived": words::count(arrived), "lost": words::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
-            "figures": figures::draw(context, "slow.pcapng", frozen.number, "frozen")?,
-            "author_figures": figures::draw(context, "slow.pcapng", author.number, "author")?,
+            "figures": figures::draw(context, "slow.pcapng", frozen.number, "frozen", &["time_server"])?,
+            "author_figures": figures::draw(context, "slow.pcapng", author.number, "author", &["time_client"])?,
         }),
     )
 }
