@@ -198,7 +198,7 @@ fn no_number_is_typed_in_the_source() {
 }
 
 /// What time and kernel decide, by its key.
-const DECIDED_ELSEWHERE: [&str; 39] = [
+const DECIDED_ELSEWHERE: [&str; 40] = [
     // Dates, clocks, and what is counted from them.
     "date",
     "time",
@@ -222,8 +222,9 @@ const DECIDED_ELSEWHERE: [&str; 39] = [
     "count",
     "differences",
     "segments",
-    // Ports, initial numbers, and what follows from them.
+    // Ports, initial numbers, and what follows from them; which place in a table was free.
     "client_port",
+    "session",
     "captured",
     "frames",
     "checksums",
