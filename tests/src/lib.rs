@@ -1,5 +1,5 @@
 //! What the end-to-end tests are written with: transcripts and the stages they play on, people on sockets and at
-//! terminals, browsers, and the real programs as processes of their own.
+//! terminals, browsers, Wireshark, and the real programs as processes of their own.
 
 pub mod browser;
 pub mod people;
@@ -7,3 +7,4 @@ pub mod process;
 pub mod stage;
 pub mod terminal;
 pub mod transcript;
+pub mod wireshark;

@@ -1,4 +1,4 @@
-//! The pages of `encap`, as a browser shows them: on a desktop and on a phone, in the light and in the dark.
+//! The pages of `encap` and the report, as a browser shows them: on a desktop and on a phone, in the light and in the dark.
 //!
 //! What they look like is kept in `target/pages`, for a person to see.
 
@@ -84,7 +84,11 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
         let name = format!("report-{}", capture.file_stem().expect("it has a name").to_string_lossy());
         page(&name, &["report", capture.to_str().expect("it is UTF-8")], "-o");
     }
-    assert!(pages.len() >= 6);
+    // The report that is kept with the source.
+    let report = folder.join("the-report.html");
+    fs::copy(data("../../report/report.html"), &report).expect("it is there");
+    pages.push(report);
+    assert!(pages.len() >= 7);
     pages
 }
 

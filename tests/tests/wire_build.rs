@@ -12,6 +12,7 @@ use switchboard_encap::build::{
 use switchboard_encap::capture;
 use switchboard_encap::rows::{App, AppProtocol, Options, Reader, Row};
 use switchboard_encap::wire::Frame;
+use switchboard_tests::wireshark::{Seen, read};
 
 const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
@@ -100,92 +101,6 @@ fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary) {
     builder.finish().expect("memory takes it")
 }
 
-/// What tshark says of a frame.
-#[derive(Debug)]
-struct Seen {
-    /// What is wrong: nothing.
-    complaints: String,
-    stream: Option<String>,
-    source: String,
-    payload: Vec<u8>,
-}
-
-/// Reads a capture with tshark, every checksum verified.
-fn tshark(capture: &[u8]) -> Vec<Seen> {
-    const FIELDS: [&str; 14] = [
-        "_ws.expert.severity",
-        "_ws.expert.message",
-        "tcp.analysis.flags",
-        "_ws.malformed",
-        "ip.checksum.status",
-        "tcp.checksum.status",
-        "udp.checksum.status",
-        "tcp.stream",
-        "udp.stream",
-        "ip.src",
-        "ipv6.src",
-        "tcp.payload",
-        "udp.payload",
-        "frame.number",
-    ];
-    /// `PI_WARN`, among the severities of Wireshark.
-    const WARN: u64 = 6_291_456;
-
-    let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), capture).expect("it can be written");
-    let mut command = Command::new("tshark");
-    command.arg("-r").arg(file.path()).args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);
-    for check in ["ip", "tcp", "udp"] {
-        command.args(["-o", &format!("{check}.check_checksum:TRUE")]);
-    }
-    for field in FIELDS {
-        command.args(["-e", field]);
-    }
-    let output = command.output().expect("tshark is installed: apt-get install tshark");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout);
-    let seen = text.lines().map(|line| {
-        // A message of an expert may hold the separator: the fields before it are split from the front.
-        let fields: Vec<&str> = line.split('|').collect();
-        assert_eq!(fields.len(), FIELDS.len(), "{line}");
-        let of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("it is asked for")];
-        let severe = of("_ws.expert.severity").split(',').any(|severity| {
-            let severity = severity.strip_prefix("0x").map_or(severity.parse(), |hex| u64::from_str_radix(hex, 16));
-            severity.is_ok_and(|severity| severity >= WARN)
-        });
-        let mut complaints = String::new();
-        if severe {
-            complaints += of("_ws.expert.message");
-        }
-        if !of("tcp.analysis.flags").is_empty() {
-            complaints += " analysis flags";
-        }
-        if !of("_ws.malformed").is_empty() {
-            complaints += " malformed";
-        }
-        for checksum in ["ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"] {
-            // 1 is good, 0 bad, 2 not verified.
-            if !matches!(of(checksum), "" | "1") {
-                let _ = write!(complaints, " {checksum} {}", of(checksum));
-            }
-        }
-        if !complaints.is_empty() {
-            let _ = write!(complaints, " (frame {}: {} {})", of("frame.number"), of("tcp.payload"), of("udp.payload"));
-        }
-        let either = |a: &str, b: &str| if of(a).is_empty() { of(b) } else { of(a) }.to_owned();
-        let stream = Some(either("tcp.stream", "udp.stream")).filter(|stream| !stream.is_empty());
-        let payload = unhex(&either("tcp.payload", "udp.payload"));
-        Seen { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
-    });
-    seen.collect()
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    let hex: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let digits = std::str::from_utf8(&hex).expect("digits");
-    (0..hex.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("digits")).collect()
-}
-
 /// What each stream carries, in the order of their beginning: who sends (whether the first who did), and what, until the
 /// other does.
 type Streams = Vec<Vec<(bool, Vec<u8>)>>;
@@ -264,7 +179,7 @@ fn check(files: &[(String, Vec<Row>)], settings: Settings) {
         capture.extend_from_slice(&bytes);
         lens.push(usize::try_from(summary.frames).expect("few"));
     }
-    let seen = tshark(&capture);
+    let seen = read(&capture);
     assert_eq!(seen.len(), lens.iter().sum::<usize>(), "tshark reads each frame; {settings:?}");
     let mut rest = &seen[..];
     for ((name, rows), len) in files.iter().zip(lens) {
@@ -392,7 +307,7 @@ fn completed_messages_are_what_dissectors_read() {
     for (name, csv, escapes) in files() {
         let rows = rows(&csv, escapes);
         let (capture, _) = build(&rows, Settings { content: Content::Complete, ..Settings::default() });
-        let complaints: Vec<_> = tshark(&capture).into_iter().filter(|seen| !seen.complaints.is_empty()).collect();
+        let complaints: Vec<_> = read(&capture).into_iter().filter(|seen| !seen.complaints.is_empty()).collect();
         assert!(complaints.is_empty(), "{name}: {complaints:#?}");
         if name.ends_with("http_input.csv") {
             let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -422,7 +337,7 @@ fn of_the_bad_twin_it_has_much_to_say() {
         for row in &rows {
             twin.row(row).expect("memory takes it");
         }
-        let seen = tshark(&twin.finish().expect("memory takes it"));
+        let seen = read(&twin.finish().expect("memory takes it"));
         assert_eq!(seen.len(), rows.len(), "{name}: a packet for each row");
         let complaints = seen.iter().filter(|frame| !frame.complaints.is_empty()).count();
         assert!(2 * complaints >= seen.len(), "{name}: {complaints} of {}", seen.len());

@@ -1,8 +1,12 @@
-//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`.
+//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`, `cargo xtask notebook`.
 
 mod bench;
+mod network;
+mod notebook;
 mod packages;
+mod report;
 mod test;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -20,12 +24,28 @@ enum Task {
     /// Measures, and says whether what we say of ourselves holds.
     #[command(subcommand)]
     Bench(bench::What),
+    /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
+    ///
+    /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends the
+    /// CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
+    /// `cargo xtask bench` measured last from report/bench.json.
+    Report(report::Args),
+    /// The notebook report/encapsulation.ipynb, run anew and kept with its outputs.
+    ///
+    /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
+    Notebook(notebook::Args),
+    /// What `report` plays in its network.
+    #[command(hide = true)]
+    ReportStage(report::stage::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Test => test::run(),
         Task::Bench(what) => bench::run(&what),
+        Task::Report(args) => report::run(&args),
+        Task::Notebook(args) => notebook::run(&args),
+        Task::ReportStage(args) => report::stage::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

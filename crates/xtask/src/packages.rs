@@ -12,13 +12,16 @@ pub(crate) struct Needed {
 
 /// What tests talk to.
 pub(crate) const TESTS: &[Needed] = &[
-    // The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
-    Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" },
-    Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" },
-    Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" },
+    NC,
+    IP,
+    UNSHARE,
     Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
     Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
+    PDF,
+    VENV,
+    FONTS,
+    EMOJI,
     // It brings the Chromium that it steers.
     Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
@@ -42,6 +45,22 @@ pub(crate) const WIRE: &[Needed] = &[
 pub(crate) const INSTRUCTIONS: &[Needed] =
     &[Needed { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
 
+/// What the report is made with.
+pub(crate) const REPORT: &[Needed] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
+
+// The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
+const NC: Needed = Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
+const IP: Needed = Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
+const UNSHARE: Needed = Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" };
+const VENV: Needed =
+    Needed { probe: ("python3", &["-c", "import ensurepip, venv; print('venv')"], "venv"), package: "python3-venv" };
+const FONTS: Needed =
+    Needed { probe: ("ls", &["/usr/share/fonts/truetype/dejavu"], "DejaVuSans.ttf"), package: "fonts-dejavu-core" };
+const EMOJI: Needed = Needed {
+    probe: ("ls", &["/usr/share/fonts/truetype/noto"], "NotoColorEmoji.ttf"),
+    package: "fonts-noto-color-emoji",
+};
+const PDF: Needed = Needed { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
 const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.

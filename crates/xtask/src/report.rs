@@ -1,0 +1,163 @@
+//! `cargo xtask report`: from real traffic to a finished document, with no number typed by hand.
+//!
+//! ```text
+//! conversation.txt ─▶ stage: real programs in a network of their own ─▶ captures ─┐
+//! tests/data/csv ─▶ encap build, send, compare ───────────────────────────────────┤
+//! the parser's tables, the server's settings, bench.json ─────────────────────────┼─▶ data/*.json, *.svg
+//!                                                                                 │
+//! report.typ, which reads the data and has no number of its own ──────────────────┴─▶ report.pdf, report.html
+//! ```
+
+mod about;
+mod architecture;
+mod figures;
+mod frames;
+mod lanes;
+mod people;
+mod protocol;
+mod rows;
+mod script;
+mod speed;
+pub(crate) mod stage;
+mod traffic;
+mod typeset;
+mod words;
+
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+use std::{env, fs};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{network, packages, venv};
+
+/// Our programs, as they are released.
+const PROGRAMS: &str = "target/release";
+/// What is kept of a run that is no part of the report: captures, and what programs printed.
+const RUN: &str = "target/report/run";
+
+/// How the report is made.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write the report and its data into this folder of the repository
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    out: PathBuf,
+}
+
+/// All that a step needs to know.
+struct Context {
+    /// Where the captures are.
+    run: PathBuf,
+    /// Where the data go.
+    data: PathBuf,
+}
+
+impl Context {
+    /// Writes a data file, for the report to read.
+    fn write(&self, name: &str, data: &impl Serialize) -> Result<(), String> {
+        let text = serde_json::to_string_pretty(data).map_err(|error| format!("{name}: {error}"))? + "\n";
+        write(&self.data.join(name), text.as_bytes())
+    }
+
+    /// A drawing.
+    fn write_svg(&self, name: &str, svg: &str) -> Result<(), String> {
+        write(&self.data.join(name), svg.as_bytes())
+    }
+
+    /// What one of our programs prints, in the folder of the captures. Each of `codes` is a good end.
+    fn output(&self, program: &str, args: &[&str], codes: &[i32]) -> Result<String, String> {
+        let path = fs::canonicalize(PROGRAMS).map_err(|error| format!("{PROGRAMS}: {error}"))?.join(program);
+        let output = Command::new(path).args(args).current_dir(&self.run).output();
+        let output = output.map_err(|error| format!("{program}: {error}"))?;
+        if output.status.code().is_some_and(|code| codes.contains(&code)) {
+            return String::from_utf8(output.stdout).map_err(|error| format!("{program}: {error}"));
+        }
+        Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+    }
+
+    /// The same, as JSON.
+    fn json(&self, program: &str, args: &[&str]) -> Result<Value, String> {
+        let said = self.output(program, args, &[0])?;
+        serde_json::from_str(&said).map_err(|error| format!("{program} {}: {error}", args.join(" ")))
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let start = now();
+    // What is run and written is named from there.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
+    let step = |what: &str| println!("{:>4} s  {what}", start.elapsed().as_secs());
+    let folder = |path: PathBuf| match fs::create_dir_all(&path) {
+        Ok(()) => fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) => Err(format!("{} cannot be made: {error}", path.display())),
+    };
+
+    if args.out.is_absolute() || args.out.components().any(|part| part == Component::ParentDir) {
+        return Err("--out is named from the repository's root, and below it: Typst reads nothing elsewhere".to_owned());
+    }
+    step("looks for the programs and fonts that it needs");
+    packages::ensure(packages::REPORT)?;
+    network::ensure()?;
+    let typst = typeset::Typst::ensure()?;
+    step("builds the server, the client and encap, as they are released");
+    build()?;
+    let context = Context { run: folder(PathBuf::from(RUN))?, data: folder(args.out.join("data"))? };
+    step("starts the server and its clients in a network of their own, and captures what passes");
+    in_network(&context)?;
+    step("reads the captures");
+    let seen = seen(&context)?;
+    traffic::write(&context, &seen)?;
+    step("builds, sends and compares the rows of tests/data/csv");
+    rows::write(&context)?;
+    step("writes down the protocol, the bounds and the figures of the benchmarks");
+    protocol::write(&context)?;
+    speed::write(&context)?;
+    architecture::write(&context)?;
+    about::write(&context)?;
+    step("typesets the PDF and the HTML");
+    typst.compile(&args.out)?;
+    step("done");
+    for name in ["report.pdf", "report.html"] {
+        println!("{}", args.out.join(name).display());
+    }
+    Ok(())
+}
+
+fn build() -> Result<(), String> {
+    // As the tests build them, so that nothing is built twice.
+    let programs = ["switchboard-server", "switchboard", "encap"];
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--locked", "--quiet"]);
+    cargo.args(programs.iter().flat_map(|program| ["--bin", program]));
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("cargo build --release failed".to_owned()),
+        Err(error) => Err(format!("cargo cannot be started: {error}")),
+    }
+}
+
+/// Runs this program again, for the play alone, in a network that nobody else uses and in which it may capture.
+fn in_network(context: &Context) -> Result<(), String> {
+    let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let mut stage = network::command();
+    stage.arg(xtask).args(["report-stage", "--programs", PROGRAMS, "--out"]).arg(&context.run);
+    venv::quietly(&mut stage)
+}
+
+fn seen(context: &Context) -> Result<stage::Seen, String> {
+    let file = context.run.join("seen.json");
+    let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(file, bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a maintainer waits is real time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,52 @@
+//! The drawings of a conversation, as `encap report` makes them, with their captions.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use serde::Serialize;
+use switchboard_encap::analyze::Transport;
+use switchboard_encap::report::{Report, Wanted, Which};
+
+use super::Context;
+
+/// A drawing, and what is seen in it.
+#[derive(Debug, Serialize)]
+pub(super) struct Figure {
+    file: String,
+    caption: String,
+}
+
+/// Those of a conversation that are wanted, by name.
+pub(super) type Figures = BTreeMap<&'static str, Figure>;
+
+/// Draws the TCP conversation of this number. What is wanted is of `sequence`, `time_client`, `time_server` (the bytes of
+/// either side over time), and `round_trip`.
+pub(super) fn draw(
+    context: &Context,
+    capture: &str,
+    number: u64,
+    who: &str,
+    wanted: &[&'static str],
+) -> Result<Figures, String> {
+    let file = context.run.join(capture);
+    let mut input = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let which = Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
+    let report = Report::read(&mut input, capture, &which).map_err(|error| format!("{capture}: {error}"))?;
+    let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: nothing to draw of {who}"))?;
+    let over_time = diagrams.over_time.ok_or_else(|| format!("{capture}: {who} has no times"))?;
+    let [client, server] = &over_time.time_sequences;
+    let mut figures = Figures::new();
+    for &name in wanted {
+        let (svg, caption) = match name {
+            "sequence" => (diagrams.sequence.svg(diagrams.ends), diagrams.sequence.caption()),
+            "time_client" => (client.svg(), client.caption()),
+            "time_server" => (server.svg(), server.caption()),
+            "round_trip" => (over_time.round_trip.svg(), over_time.round_trip.caption()),
+            other => return Err(format!("there is no drawing {other}")),
+        };
+        let file = format!("{who}-{}.svg", name.replace('_', "-"));
+        context.write_svg(&file, &svg.into_string())?;
+        figures.insert(name, Figure { file, caption });
+    }
+    Ok(figures)
+}

@@ -1,0 +1,77 @@
+//! A drawing of several connections at once: a lane for each, from its SYN to its end.
+
+use std::net::SocketAddr;
+
+use maud::{Markup, html};
+use switchboard_encap::report::axis::{Axis, Unit};
+use switchboard_encap::report::ink::{Ink, ink_of};
+use switchboard_encap::report::plot::{ACROSS, Plot, TOP};
+use switchboard_encap::side::Side;
+
+use super::frames::Segment;
+
+/// Pixels from one lane to the next.
+const LANE: i64 = 30;
+/// Ticks of the time axis, at most.
+const TICKS: u64 = 8;
+
+/// Draws the connections of these clients, each with its name, in order.
+pub(super) fn svg(segments: &[Segment], clients: &[(SocketAddr, String)]) -> String {
+    let last = segments.iter().map(|segment| segment.nanos).max().unwrap_or(1);
+    let across = Axis::linear(Unit::Time, last, ACROSS, TICKS);
+    let lanes = clients.iter().zip(0..).map(|((client, name), lane)| {
+        let of: Vec<_> = segments.iter().filter(|segment| segment.client == *client).collect();
+        let y = TOP + LANE / 2 + LANE * lane;
+        html! { (label(name, y)) (self::lane(&of, y, &across)) }
+    });
+    let marks = html! { @for lane in lanes { (lane) } };
+    let bottom = TOP + LANE * i64::try_from(clients.len()).unwrap_or_default();
+    let tick = |side| data(side, 0, 8);
+    let legend = [
+        (tick(Side::Client), "client says".to_owned()),
+        (tick(Side::Server), "server says".to_owned()),
+        (end("FIN", 0, 0), "FIN".to_owned()),
+        (end("RST", 0, 0), "RST".to_owned()),
+    ];
+    let plot = Plot {
+        title: "The connections of the run, side by side",
+        description: "Each client has a lane from its SYN to its end, with a tick for each segment that carries data.",
+        across: ("time", &across),
+        up: &[],
+        bottom,
+        legend: &legend,
+    };
+    plot.svg(&marks).into_string()
+}
+
+fn label(name: &str, y: i64) -> Markup {
+    Ink::Ink.group(&html! { text x=(ACROSS.0 - 8) y=(y + 4) text-anchor="end" fill="currentColor" { (name) } })
+}
+
+fn lane(of: &[&Segment], y: i64, across: &Axis) -> Markup {
+    let at = |segment: &Segment| across.place(segment.nanos).0 / 10;
+    let (Some(first), Some(last)) = (of.first(), of.last()) else { return html! {} };
+    html! {
+        (Ink::Line.group(&html! { line x1=(at(first)) y1=(y) x2=(at(last)) y2=(y) stroke="currentColor" stroke-width="2" {} }))
+        @for segment in of.iter().filter(|segment| segment.bytes > 0) { (data(segment.from, at(segment), y)) }
+        @for segment in of { (end(&segment.flags, at(segment), y)) }
+    }
+}
+
+/// A tick: above the line for what the client says, below it for what the server does.
+fn data(from: Side, x: i64, y: i64) -> Markup {
+    let to = if from == Side::Client { y - 9 } else { y + 9 };
+    ink_of(from).group(&html! { line x1=(x) y1=(y) x2=(x) y2=(to) stroke="currentColor" stroke-width="2" {} })
+}
+
+/// What ends a connection: a ring for a FIN, a cross for an RST.
+fn end(flags: &str, x: i64, y: i64) -> Markup {
+    if flags.contains("RST") {
+        let path = format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4);
+        return Ink::Mark.group(&html! { path d=(path) stroke="currentColor" stroke-width="2" {} });
+    }
+    if flags.contains("FIN") {
+        return Ink::Faint.group(&html! { circle cx=(x) cy=(y) r="3.5" stroke="currentColor" stroke-width="1.5" {} });
+    }
+    html! {}
+}

@@ -1,0 +1,54 @@
+//! The protocol and its bounds, from the parser's own tables and the server's own words.
+
+use serde_json::json;
+use switchboard_protocol::commands::{Argument, VERBS};
+use switchboard_protocol::{Code, limits};
+
+use super::{Context, words};
+
+pub(super) fn write(context: &Context) -> Result<(), String> {
+    let verbs: Vec<_> = VERBS
+        .iter()
+        .map(|verb| {
+            let argument = match verb.argument {
+                Argument::None => "",
+                Argument::Name => "name",
+                Argument::Text => "text",
+            };
+            json!({ "word": verb.word, "argument": argument, "about": verb.about })
+        })
+        .collect();
+    let codes: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| json!({ "word": code.as_str(), "sentence": code.sentence(), "ends_session": code.ends_session() }))
+        .collect();
+    let limits = json!({
+        "line_bytes": words::bytes(limits::LINE_MAX_BYTES as u64),
+        "text_bytes": words::bytes(limits::TEXT_MAX_BYTES as u64),
+        "name_chars": limits::USERNAME_MAX_CHARS,
+        "name_bytes": words::bytes(limits::USERNAME_MAX_BYTES as u64),
+        "users": words::count(limits::USERS_MAX as u64),
+    });
+    context.write(
+        "protocol.json",
+        &json!({ "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)? }),
+    )
+}
+
+/// What `switchboard-server --print-config` says, setting by setting.
+fn settings(context: &Context) -> Result<serde_json::Value, String> {
+    let said = context.output("switchboard-server", &["--print-config"], &[0])?;
+    let settings = said.lines().filter_map(|line| {
+        let (key, value) = line.split_once(" = ")?;
+        let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '[', ']']);
+        // Long numbers are easier to read with their thousands parted.
+        let value = value.parse().map_or_else(|_| value.to_owned(), words::count);
+        Some((key.trim().to_owned(), value.into()))
+    });
+    let settings: serde_json::Map<_, _> = settings.collect();
+    if settings.is_empty() {
+        Err("switchboard-server --print-config says nothing".to_owned())
+    } else {
+        Ok(settings.into())
+    }
+}

@@ -1,0 +1,300 @@
+//! The play: the server and real clients in a network of their own, and all that passes it captured.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::people::{PATIENCE, Person};
+use super::script::{self, Step, What};
+
+/// Who says what.
+pub(super) const SCRIPT: &str = "report/conversation.txt";
+/// The rows that are sent for real, from the repository's root.
+pub(super) const SENT_ROWS: &str = "tests/data/csv/group07_chat_input.csv";
+/// What the server is given for the slow consumer, so that a run is short: bounds below the usual ones.
+const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 --outbox-timeout 2s";
+/// How many messages are said to whoever reads nothing.
+const FLOOD: usize = 1_500;
+/// The length of each, in bytes.
+const FLOOD_BYTES: usize = 3_800;
+/// How often a person beside is answered.
+const PINGS: &str = "--count 20 --interval 50ms";
+/// How long a person takes to type a line: not as long as a person, but long beside what the network takes.
+const TYPING: Duration = Duration::from_millis(60);
+/// What one program is given for what is already on its way to arrive.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// What a play is given.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where our programs are
+    #[arg(long)]
+    programs: PathBuf,
+    /// Where the captures go
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// What was seen that no capture tells.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Seen {
+    pub(super) refused: Refused,
+    pub(super) slow: Slow,
+    /// What each capture said at its end.
+    pub(super) captures: BTreeMap<String, String>,
+}
+
+/// A client that came before the server did.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Refused {
+    pub(super) command: String,
+    pub(super) exit_code: i32,
+    pub(super) said: String,
+}
+
+/// A reader that froze.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Slow {
+    pub(super) server_flags: String,
+    pub(super) reader: String,
+    pub(super) messages: usize,
+    pub(super) message_bytes: usize,
+    /// How many of them were answered with `MSG_SENT`.
+    pub(super) acknowledged: usize,
+    /// What the author was told in the end.
+    pub(super) told: String,
+    /// What the server wrote of it.
+    pub(super) log: Value,
+    pub(super) ping_command: String,
+    /// What somebody else's pings took before, and meanwhile.
+    pub(super) pings_before: Vec<u64>,
+    pub(super) pings_meanwhile: Vec<u64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    // What is run in the folder of the captures is still found.
+    let programs = fs::canonicalize(&args.programs).map_err(|error| format!("{}: {error}", args.programs.display()))?;
+    let stage = Stage { programs: &programs, out: &args.out };
+    let mut captures = BTreeMap::new();
+    let chat = stage.capture("chat.pcapng")?;
+    let refused = stage.refused()?;
+    let server = stage.server("")?;
+    stage.converse()?;
+    chat.signal(Signal::INT)?;
+    captures.insert("chat.pcapng".to_owned(), Stage::captured(chat)?);
+    stop(server)?;
+    let capture = stage.capture("slow.pcapng")?;
+    let slow = stage.slow()?;
+    capture.signal(Signal::INT)?;
+    captures.insert("slow.pcapng".to_owned(), Stage::captured(capture)?);
+    stage.send()?;
+    let seen = Seen { refused, slow, captures };
+    let json = serde_json::to_string_pretty(&seen).map_err(|error| error.to_string())?;
+    write(&args.out.join("seen.json"), json.as_bytes())
+}
+
+struct Stage<'a> {
+    programs: &'a Path,
+    out: &'a Path,
+}
+
+impl Stage<'_> {
+    fn start(&self, command: &str) -> Result<Person, String> {
+        Person::start(command, self.programs)
+    }
+
+    /// Captures all that passes, from when this gives it.
+    fn capture(&self, name: &str) -> Result<Person, String> {
+        let file = self.out.join(name);
+        let _ = fs::remove_file(&file);
+        let capture = self.start(&format!("encap capture -i lo -o {}", file.display()))?;
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            // The beginning of the file is written once it listens.
+            if file.metadata().is_ok_and(|file| file.len() > 0) {
+                return Ok(capture);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err("encap capture does not begin; to see why: unshare --user --map-root-user --net encap capture -i lo -o x"
+            .into())
+    }
+
+    /// What there is in a capture that has been asked to end.
+    fn captured(mut capture: Person) -> Result<String, String> {
+        let (_, said) = capture.expect_later("frames")?;
+        capture.wait()?;
+        // It names the file by its whole path.
+        Ok(said.split(": ").next().unwrap_or_default().to_owned())
+    }
+
+    /// Runs one of our programs in the folder of the captures, and gives what it prints.
+    fn output(&self, program: &str, args: &[&str]) -> Result<String, String> {
+        let output = Command::new(self.programs.join(program)).args(args).current_dir(self.out).output();
+        let output = output.map_err(|error| format!("{program}: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+    }
+
+    /// Somebody comes while nobody listens.
+    fn refused(&self) -> Result<Refused, String> {
+        let words = ["127.0.0.1:12345", "who"];
+        let output = Command::new(self.programs.join("switchboard")).args(words).output();
+        let output = output.map_err(|error| format!("switchboard: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let exit_code = output.status.code().unwrap_or_default();
+        Ok(Refused { command: format!("switchboard {}", words.join(" ")), exit_code, said })
+    }
+
+    /// A server that listens.
+    fn server(&self, flags: &str) -> Result<Person, String> {
+        let server = self.start(format!("switchboard-server --log-format json {flags}").trim_end())?;
+        for _ in 0..2 {
+            server.expect_later("\"address\":\"")?;
+        }
+        Ok(server)
+    }
+
+    fn converse(&self) -> Result<(), String> {
+        let text = fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
+        let mut people = BTreeMap::new();
+        for step in script::parse(&text).map_err(|error| format!("{SCRIPT}: {error}"))? {
+            self.play(&step, &mut people).map_err(|error| format!("{SCRIPT}, line {}: {error}", step.line))?;
+        }
+        Ok(())
+    }
+
+    fn play(&self, step: &Step, people: &mut BTreeMap<String, Person>) -> Result<(), String> {
+        if let What::Starts(command) = &step.what {
+            people.insert(step.who.clone(), self.start(command)?);
+            return Ok(());
+        }
+        let absent = || format!("{} is not there", step.who);
+        let person = people.get_mut(&step.who).ok_or_else(absent)?;
+        match &step.what {
+            What::Starts(_) => {}
+            What::Says(line) => {
+                thread::sleep(TYPING);
+                person.say(line)?;
+            }
+            What::Hears(line) => person.expect(line)?,
+            What::Freezes => person.signal(Signal::STOP)?,
+            What::IsKilled => {
+                thread::sleep(SETTLE);
+                person.signal(Signal::KILL)?;
+                people.remove(&step.who).ok_or_else(absent)?.wait()?;
+                thread::sleep(SETTLE);
+            }
+            What::Leaves => people.remove(&step.who).ok_or_else(absent)?.leave()?,
+        }
+        Ok(())
+    }
+
+    /// Somebody stops reading and is written to, while another goes on.
+    fn slow(&self) -> Result<Slow, String> {
+        let server = self.server(SLOW_FLAGS)?;
+        let pings_before = self.pings()?;
+        // The system gives its receive buffer no more than is asked for, so that it is full soon.
+        let reader = "nc -I 4096 127.0.0.1 12345";
+        let mut frozen = self.start(reader)?;
+        frozen.expect("WELCOME")?;
+        frozen.say("REGISTER Frozen")?;
+        frozen.expect("REGISTER_OK Frozen")?;
+        let mut author = self.start("switchboard 127.0.0.1:12345")?;
+        author.expect("WELCOME")?;
+        for (line, answer) in [("REGISTER Author", "REGISTER_OK Author"), ("CONNECT Frozen", "CONNECT_OK Frozen")] {
+            author.say(line)?;
+            author.expect(answer)?;
+        }
+        frozen.expect("INCOMING_CONNECTION Author")?;
+        frozen.signal(Signal::STOP)?;
+        let mut input = author.take_input().ok_or("the author has left")?;
+        let flood = thread::spawn(move || {
+            use std::io::Write as _;
+            let line = format!("MSG {}\n", "x".repeat(FLOOD_BYTES));
+            // The client may end when its chat has.
+            let _ = (0..FLOOD).try_for_each(|_| input.write_all(line.as_bytes()));
+        });
+        thread::sleep(SETTLE);
+        let pings_meanwhile = self.pings()?;
+        let (acknowledged, told) = author.expect_later("PEER_DISCONNECTED")?;
+        let (_, log) = server.expect_later("slow consumer")?;
+        let log = serde_json::from_str(&log).map_err(|error| format!("the server's log: {error}"))?;
+        flood.join().map_err(|_| "the flood panicked".to_owned())?;
+        // What its system has still to give it, it reads now, and hears the end.
+        frozen.signal(Signal::CONT)?;
+        frozen.leave()?;
+        author.wait()?;
+        stop(server)?;
+        Ok(Slow {
+            server_flags: SLOW_FLAGS.to_owned(),
+            reader: reader.to_owned(),
+            messages: FLOOD,
+            message_bytes: FLOOD_BYTES,
+            acknowledged,
+            told,
+            log,
+            ping_command: format!("switchboard ping {PINGS}"),
+            pings_before,
+            pings_meanwhile,
+        })
+    }
+
+    /// How long the server takes to answer, in microseconds, once for each time that it is asked.
+    fn pings(&self) -> Result<Vec<u64>, String> {
+        let mut args = vec!["ping", "127.0.0.1:12345"];
+        args.extend(PINGS.split(' '));
+        let said = self.output("switchboard", &args)?;
+        said.lines().map(|line| micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
+    }
+
+    /// The rows of a CSV, over real sockets.
+    fn send(&self) -> Result<(), String> {
+        let rows = fs::canonicalize(SENT_ROWS).map_err(|error| format!("{SENT_ROWS}: {error}"))?;
+        let rows = rows.to_string_lossy();
+        let said = self.output("encap", &["send", &rows, "--json", "-o", "sent.pcapng"])?;
+        write(&self.out.join("sent.json"), said.as_bytes())
+    }
+}
+
+/// The time in `PONG from 127.0.0.1:12345 in 0.123 ms`.
+fn micros(line: &str) -> Option<u64> {
+    let (_, time) = line.strip_suffix(" ms")?.rsplit_once(' ')?;
+    let (whole, decimals) = time.split_once('.').filter(|(_, decimals)| decimals.len() == 3)?;
+    Some(whole.parse::<u64>().ok()? * 1_000 + decimals.parse::<u64>().ok()?)
+}
+
+/// Asks a server to stop, and waits until it has.
+fn stop(mut server: Person) -> Result<(), String> {
+    server.signal(Signal::TERM)?;
+    server.wait()
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(file, bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_tells_its_time() {
+        assert_eq!(micros("PONG from 127.0.0.1:12345 in 12.034 ms"), Some(12_034));
+        assert_eq!(micros("PONG"), None);
+    }
+
+    #[test]
+    fn the_script_can_be_played() {
+        let script = include_str!("../../../../report/conversation.txt");
+        assert!(script::parse(script).is_ok_and(|steps| steps.len() > 20));
+    }
+}

@@ -1,0 +1,239 @@
+//! The captures of the play, read: who talked, how it went, one message byte by byte, and the three bad cases.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use switchboard_encap::report::{Report, Wanted};
+use switchboard_encap::side::Side;
+
+use super::frames::{self, Segment};
+use super::stage::{SCRIPT, Seen};
+use super::{Context, figures, lanes, words};
+
+/// The message that is taken apart begins so.
+const SHOWN: &str = "שלום";
+
+pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
+    let found = context.json("encap", &["analyze", "--json", "chat.pcapng"])?;
+    let segments = frames::read(&context.run.join("chat.pcapng"))?;
+    let talks = talks(&found, &segments)?;
+    let of = |name: &str| {
+        let talk = talks.iter().find(|talk| talk.name == name);
+        talk.ok_or_else(|| format!("chat.pcapng has no conversation of {name}"))
+    };
+    let (noy, elias, dana) = (of("Noy")?, of("Elias")?, of("Dana")?);
+    let refused = talks.iter().find(|talk| talk.told["handshake"] == "refused").ok_or("nobody was refused")?;
+
+    let clients: Vec<_> = talks.iter().map(|talk| (talk.client, talk.name.clone())).collect();
+    context.write_svg("lanes.svg", &lanes::svg(&segments, &clients))?;
+    let said = std::fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
+    context.write(
+        "chat.json",
+        &json!({
+            "script": said, "totals": totals(&found), "capture": seen.captures["chat.pcapng"],
+            "conversations": talks.iter().map(|talk| &talk.told).collect::<Vec<_>>(),
+            "transcript": transcript(context)?, "at_once": at_once(&segments),
+            "noy": noy.shown(&segments), "figures": figures::draw(context, "chat.pcapng", noy.number, "noy", &["time_client", "time_server", "round_trip"])?,
+            "elias": figures::draw(context, "chat.pcapng", elias.number, "elias", &["sequence"])?,
+        }),
+    )?;
+    context.write("frame.json", &frame(context, &segments)?)?;
+    context.write(
+        "refused.json",
+        &json!({ "program": seen.refused, "conversation": refused.told, "segments": refused.segments(&segments) }),
+    )?;
+    context.write("reset.json", &json!({ "conversation": dana.told, "segments": dana.segments(&segments) }))?;
+    slow(context, seen)
+}
+
+/// One conversation, and who holds it.
+struct Talk {
+    number: u64,
+    name: String,
+    client: SocketAddr,
+    /// What the server sent.
+    bytes_server: u64,
+    told: Value,
+}
+
+impl Talk {
+    fn segments(&self, all: &[Segment]) -> Vec<Segment> {
+        all.iter().filter(|segment| segment.client == self.client).cloned().collect()
+    }
+
+    /// Its segments by what they are for: the handshake, the data, the end.
+    fn shown(&self, all: &[Segment]) -> Value {
+        let segments = self.segments(all);
+        let end = segments.iter().position(|segment| segment.flags.contains("FIN")).unwrap_or(segments.len());
+        let begin = segments.len().min(3);
+        json!({ "opening": segments[..begin], "data": segments[begin..end.max(begin)], "closing": segments[end..] })
+    }
+}
+
+/// The conversations, each with who holds it: the name that its client gives first.
+fn talks(found: &Value, segments: &[Segment]) -> Result<Vec<Talk>, String> {
+    let list = found["conversations"].as_array().ok_or("encap analyze lists no conversations")?;
+    list.iter().map(|one| talk(one, segments)).collect()
+}
+
+fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let address = |value: &Value| value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
+    let (client, server) =
+        address(&one["client"]).zip(address(&one["server"])).ok_or("a conversation without its ends")?;
+    let mut of = segments.iter().filter(|segment| segment.client == client);
+    let first = of.find(|segment| segment.from == Side::Client && segment.bytes > 0);
+    let first = first.map(|segment| String::from_utf8_lossy(&segment.payload).into_owned()).unwrap_or_default();
+    let first = first.lines().next().unwrap_or_default();
+    let name = match first.strip_prefix("REGISTER ").unwrap_or(first) {
+        "" => "(nobody)",
+        "PING" => "Pinger",
+        name => name,
+    };
+    let round_trip = &one["from_client"]["round_trips"]["median_nanos"];
+    let told = json!({
+        "number": one["number"], "name": name, "client_port": client.port(), "server_port": server.port(),
+        "dialect": if server.port() == 8080 { "line" } else { "commands" },
+        "handshake": one["handshake"], "handshake_time": one["handshake_nanos"].as_u64().map(words::time),
+        "end": one["end"], "reset_cause": one["reset_cause"], "segments": one["segments"],
+        "bytes_client": words::count(number(&one["bytes_client"])), "bytes_server": words::count(number(&one["bytes_server"])),
+        "first_frame": one["first_frame"], "last_frame": one["last_frame"],
+        "round_trip": round_trip.as_u64().map(words::time), "retransmissions": one["retransmissions"],
+        "keep_alives": one["keep_alives"], "zero_windows": one["zero_windows"], "zero_window_probes": one["zero_window_probes"],
+        "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
+        "flags": one["flags"], "checksums": one["checksums"],
+    });
+    let bytes_server = number(&one["bytes_server"]);
+    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), client, bytes_server, told })
+}
+
+fn totals(found: &Value) -> Value {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    json!({
+        "packets": words::count(number(&found["packets"])), "bytes": words::count(number(&found["bytes"])),
+        "conversations": found["conversations"].as_array().map_or(0, Vec::len), "checksums": found["checksums"],
+        "issues": found["issues"].as_array().map_or(0, Vec::len),
+    })
+}
+
+/// How many connections were open at once, at most.
+fn at_once(segments: &[Segment]) -> usize {
+    let mut open = std::collections::HashSet::new();
+    let mut most = 0;
+    for segment in segments {
+        if segment.flags.contains("RST") || segment.flags.contains("FIN") {
+            open.remove(&segment.client);
+        } else if segment.flags == "SYN" {
+            open.insert(segment.client);
+        }
+        most = most.max(open.len());
+    }
+    most
+}
+
+/// What `encap chat` reads from the capture alone.
+fn transcript(context: &Context) -> Result<Value, String> {
+    let file = context.run.join("chat.pcapng");
+    let mut input = std::fs::File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let report = Report::read(&mut input, "chat.pcapng", &Wanted::default()).map_err(|error| error.to_string())?;
+    let entries: Vec<_> = report
+        .findings
+        .entries
+        .iter()
+        .map(|entry| {
+            let nanos = entry.since.map(|since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+            json!({ "frame": entry.frame, "time": nanos.map(words::seconds), "text": entry.text, "violation": entry.violation })
+        })
+        .collect();
+    Ok(
+        json!({ "entries": entries, "illegal": report.findings.verdict.n_illegal, "first_illegal": report.findings.verdict.illegal }),
+    )
+}
+
+/// One message, as `encap show` takes it apart.
+fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
+    let after = |number: u64, begin: &str| {
+        let mut after = segments.iter().filter(|segment| segment.frame > number);
+        let found = after.find(|segment| segment.payload.starts_with(begin.as_bytes()));
+        found.ok_or_else(|| format!("no frame after {number} begins with {begin}"))
+    };
+    let segment = after(0, &format!("MSG {SHOWN}"))?;
+    let delivered = after(segment.frame, &format!("FROM Noy: {SHOWN}"))?;
+    let answered = after(segment.frame, "MSG_SENT")?;
+    let number = segment.frame.to_string();
+    let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &number, "--json"])?;
+    let listing = context.output(
+        "encap",
+        &["show", "chat.pcapng", "--frame", &number, "--color", "never", "--width", "84"],
+        &[0],
+    )?;
+    let text = String::from_utf8_lossy(&segment.payload).into_owned();
+    let characters: Vec<_> = text
+        .chars()
+        .map(|letter| {
+            let mut bytes = [0; 4];
+            let hex: Vec<_> = letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("{byte:02x}")).collect();
+            let shown = match letter {
+                '\n' => "LF".to_owned(),
+                ' ' => "space".to_owned(),
+                letter => letter.to_string(),
+            };
+            json!({ "character": shown, "code_point": format!("U+{:04X}", u32::from(letter)), "hex": hex.join(" ") })
+        })
+        .collect();
+    // The lines that say how each layer adds to the one inside it, and the work of the checksums.
+    let nesting =
+        listing.split("Layers, each inside the one before it\n").nth(1).and_then(|rest| rest.split("\n┌").next());
+    let nesting = nesting.unwrap_or_default().replace('\n', " ");
+    let checksums = listing.find("\nIPv4 checksum").map_or("", |at| listing[at..].trim());
+    let offsets: Vec<_> = (0..segment.frame_len.div_ceil(16)).map(|line| format!("{:04x}", 16 * line)).collect();
+    Ok(json!({
+        "segment": segment, "answered": answered, "delivered": delivered, "shown": shown, "offsets": offsets, "nesting": nesting, "checksums": checksums, "text": text.trim_end(), "n_characters": characters.len(),
+        "characters": characters,
+    }))
+}
+
+/// The reader that froze, in its own capture.
+fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
+    let found = context.json("encap", &["analyze", "--json", "slow.pcapng"])?;
+    let segments = frames::read(&context.run.join("slow.pcapng"))?;
+    let talks = talks(&found, &segments)?;
+    let frozen = talks.iter().find(|talk| talk.name == "Frozen").ok_or("slow.pcapng has nobody who froze")?;
+    let author = talks.iter().find(|talk| talk.name == "Author").ok_or("slow.pcapng has no author")?;
+    let all = frozen.segments(&segments);
+    let zero = all.iter().find(|segment| segment.from == Side::Client && segment.window == 0);
+    let zero = zero.ok_or("the reader that froze never had a window of zero")?;
+    let is_end = |segment: &&Segment| String::from_utf8_lossy(&segment.payload).contains("PEER_DISCONNECTED");
+    let told = author.segments(&segments).into_iter().find(|segment| is_end(&segment));
+    let told = told.ok_or("the author was not told of the end")?;
+    let thaws =
+        all.iter().find(|segment| segment.nanos > told.nanos && segment.from == Side::Client && segment.window > 0);
+    let thaws = thaws.ok_or("the reader that froze did not wake")?;
+    // The stop is shown whole; of what comes before and after it, what touches it.
+    let place = |frame| all.iter().position(|segment| segment.frame == frame).unwrap_or_default();
+    let (from, to) = (place(zero.frame).saturating_sub(2), (place(thaws.frame) + 3).min(all.len()));
+    let end = all.iter().position(|segment| segment.flags.contains("FIN")).unwrap_or(all.len());
+    let (stop, last) = (&all[from..to], &all[end.max(to)..]);
+    let line_bytes = "FROM Author: \n".len() + seen.slow.message_bytes;
+    let arrived = frozen.bytes_server / line_bytes as u64;
+    let sorted = |pings: &[u64]| {
+        let mut pings = pings.to_vec();
+        pings.sort_unstable();
+        let of = |place: usize| pings.get(place).map(|micros| words::time(micros * 1_000));
+        json!({ "count": pings.len(), "least": of(0), "median": of(pings.len() / 2), "most": of(pings.len().saturating_sub(1)) })
+    };
+    context.write(
+        "slow.json",
+        &json!({
+            "totals": totals(&found), "server_flags": seen.slow.server_flags, "reader": seen.slow.reader,
+            "messages": words::count(seen.slow.messages as u64), "message_bytes": words::count(seen.slow.message_bytes as u64),
+            "acknowledged": words::count(seen.slow.acknowledged as u64), "told": seen.slow.told, "log": seen.slow.log,
+            "ping_command": seen.slow.ping_command, "before": sorted(&seen.slow.pings_before),
+            "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
+            "zero": zero, "author_told": told, "waited": words::time(told.nanos - zero.nanos), "stop": stop, "last": last,
+            "arrived": words::count(arrived), "lost": words::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
+            "figures": figures::draw(context, "slow.pcapng", frozen.number, "frozen", &["time_server"])?,
+            "author_figures": figures::draw(context, "slow.pcapng", author.number, "author", &["time_client"])?,
+        }),
+    )
+}

@@ -1,0 +1,400 @@
+//! The report and the notebook: made anew from real traffic, each number held against the file it came from.
+//!
+//! Their Python is installed by the commands that make them, in `target`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use switchboard_tests::wireshark;
+
+fn root() -> PathBuf {
+    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("it is there")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("it can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{errors}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn xtask(args: &[&str]) -> String {
+    run(Command::new(env!("CARGO")).arg("xtask").args(args).current_dir(root()))
+}
+
+/// Two reports, made one after the other, in folders of their own.
+fn two_runs() -> &'static [PathBuf; 2] {
+    static RUNS: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        ["target/report/first", "target/report/second"].map(|folder| {
+            print!("{}", xtask(&["report", "--out", folder]));
+            root().join(folder)
+        })
+    })
+}
+
+/// The one that is kept with the source, and one made now.
+fn reports() -> [PathBuf; 2] {
+    [root().join("report"), two_runs()[0].clone()]
+}
+
+/// The texts of a data file: what stands in a JSON file as numbers and strings, in a drawing as words.
+fn texts(file: &Path) -> String {
+    let text = read(file);
+    if file.extension().is_some_and(|extension| extension == "json") {
+        let mut texts = String::new();
+        gather(&serde_json::from_str(&text).expect("JSON"), &mut texts);
+        return texts;
+    }
+    // Between the tags; what stands in them is places and sizes.
+    let between = text.split('<').filter_map(|part| part.split_once('>')).map(|(_, between)| between);
+    between.collect::<Vec<_>>().join("\n")
+}
+
+fn gather(value: &Value, texts: &mut String) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| gather(value, texts)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            let _ = writeln!(texts, "{key}");
+            gather(value, texts);
+        }),
+        Value::String(text) => {
+            let _ = writeln!(texts, "{text}");
+        }
+        other => {
+            let _ = writeln!(texts, "{other}");
+        }
+    }
+}
+
+/// The numbers of a text, each as it is written: `4,096`, `0.021652`.
+fn numbers(text: &str) -> Vec<&str> {
+    let mut numbers = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let from = &rest[start..];
+        let end = from.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(from.len());
+        numbers.push(from[..end].trim_end_matches(['.', ',']));
+        rest = &from[end..];
+    }
+    numbers
+}
+
+/// Whether a number stands in a text, with no digit beside it.
+fn holds(text: &str, number: &str) -> bool {
+    text.match_indices(number).any(|(at, _)| {
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        !is_digit(text[..at].chars().next_back()) && !is_digit(text[at + number.len()..].chars().next())
+    })
+}
+
+/// A line of the PDF's text without what Typst counts by itself and what the source declares as a reference: the numbers
+/// of pages, sections, figures, tables and steps; RFCs, and sections of them.
+fn without_references(line: &str) -> String {
+    let mut line = line.trim().to_owned();
+    let is_number = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    // `3 / 19` at the foot of a page.
+    if line.split(" / ").count() == 2 && line.split(" / ").all(is_number) {
+        return String::new();
+    }
+    // `2.1 What was said`, `3. server/…`, and in the table of contents the page at its end.
+    if let Some((first, rest)) = line
+        .split_once(' ')
+        .filter(|(first, rest)| is_number(first) && rest.trim_start().starts_with(char::is_alphabetic))
+    {
+        let is_heading = first.len() <= 5 && first.split('.').all(|part| part.len() <= 2);
+        if is_heading {
+            line = rest.trim_start().to_owned();
+        }
+    }
+    if let Some((title, page)) =
+        line.rsplit_once(' ').filter(|(title, page)| title.ends_with('.') && title.contains(". . .") && is_number(page))
+    {
+        let _ = page;
+        line = title.to_owned();
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_counted = |word: &str| ["Figure", "Table", "Section", "RFC", "(RFC", "(Table", "(Section"].contains(&word);
+    let is_reference = |i: usize, word: &str| {
+        word.trim_start_matches('(').starts_with('§')
+            || i > 0 && is_counted(words[i - 1]) && word.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let kept = words.iter().enumerate().filter(|(i, word)| !is_reference(*i, word));
+    kept.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+/// Names with a number in them.
+const NAMES: [&str; 8] = ["UTF-8", "IPv4", "IPv6", "User1", "User2", "User3", "docs/protocol.md", "U+"];
+
+#[test]
+fn each_number_is_in_the_file_that_it_came_from() {
+    for report in reports() {
+        let mut files: Vec<_> =
+            fs::read_dir(report.join("data")).expect("it is there").map(|file| file.expect("a file").path()).collect();
+        files.sort();
+        let data: BTreeMap<String, String> = files
+            .iter()
+            .map(|file| (file.file_name().expect("a name").to_string_lossy().into_owned(), texts(file)))
+            .collect();
+        let pdf =
+            run(Command::new("pdftotext").args(["-layout", "-enc", "UTF-8"]).arg(report.join("report.pdf")).arg("-"));
+        let mut ties = String::new();
+        let mut lost = Vec::new();
+        let mut previous_ends_in_rfc = false;
+        for line in pdf.lines() {
+            let mut left = without_references(line);
+            // A reference may go on in the next line.
+            if previous_ends_in_rfc {
+                left = left.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
+            }
+            previous_ends_in_rfc = line.trim_end().ends_with("RFC");
+            for name in NAMES {
+                left = left.replace(name, " ");
+            }
+            for number in numbers(&left) {
+                let from: Vec<_> =
+                    data.iter().filter(|(_, text)| holds(text, number)).map(|(name, _)| name.as_str()).collect();
+                if from.is_empty() {
+                    lost.push(format!("{number} in {:?}", line.trim()));
+                }
+                let _ = writeln!(ties, "{number}\t{}", from.join(" "));
+            }
+        }
+        assert!(ties.lines().count() > 1_000, "{}: few numbers: {}", report.display(), ties.lines().count());
+        assert!(lost.is_empty(), "{}: in no data file: {lost:#?}", report.display());
+        fs::write(two_runs()[0].join("numbers.txt"), ties).expect("it can be written");
+    }
+}
+
+#[test]
+fn no_number_is_typed_in_the_source() {
+    let source = read(&root().join("report/report.typ"));
+    // What comes before is the layout.
+    let (_, prose) = source.split_once("#outline(").expect("a table of contents");
+    let mut typed = Vec::new();
+    for line in prose.lines() {
+        for (at, _) in line.match_indices(|c: char| c.is_ascii_digit()) {
+            let (before, after) = (&line[..at], &line[at + 1..]);
+            let before = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+            let is_reference = before.ends_with('§') || before.ends_with("RFC ");
+            let is_name = ["UTF-", "IPv"].iter().any(|name| before.ends_with(name));
+            let is_layout = ["columns: ", "depth: ", "at(", "v("].iter().any(|word| before.ends_with(word))
+                || after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').starts_with("fr");
+            if !(is_reference || is_name || is_layout) {
+                typed.push(line);
+            }
+        }
+    }
+    assert!(typed.is_empty(), "{typed:#?}");
+}
+
+/// What time and kernel decide, by its key.
+const DECIDED_ELSEWHERE: [&str; 40] = [
+    // Dates, clocks, and what is counted from them.
+    "date",
+    "time",
+    "timestamp",
+    "handshake_time",
+    "round_trip",
+    "waited",
+    "before",
+    "meanwhile",
+    "caption",
+    // Where a frame is in the capture, and when a kernel sends a bare acknowledgment.
+    "frame",
+    "frame_len",
+    "first_frame",
+    "last_frame",
+    "ack",
+    "window",
+    "totals",
+    "capture",
+    "captured_frames",
+    "count",
+    "differences",
+    "segments",
+    // Ports, initial numbers, and what follows from them; which place in a table was free.
+    "client_port",
+    "session",
+    "captured",
+    "frames",
+    "checksums",
+    "shown",
+    // How much fits in a kernel's buffers, and how often it asks whether there is room.
+    "zero",
+    "author_told",
+    "stop",
+    "last",
+    "arrived",
+    "lost",
+    "acknowledged",
+    "frozen",
+    "author",
+    "flags",
+    "keep_alives",
+    "zero_windows",
+    "window_fulls",
+];
+
+/// What is left of data when that is taken away: frames without a payload and without a part in opening or closing, too.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !DECIDED_ELSEWHERE.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), normal(value))).collect())
+        }
+        Value::Array(list) => {
+            let is_bare = |value: &Value| value["bytes"] == 0 && value["flags"] == "ACK";
+            let mut list: Vec<_> = list.iter().filter(|value| !is_bare(value)).map(normal).collect();
+            // What two people hear of one line is in either order on the wire; each kind of difference comes when it does.
+            if list.iter().any(|value| value["text"].is_string() || value["reason"].is_string()) {
+                list.sort_by_key(ToString::to_string);
+                list.dedup();
+            }
+            Value::Array(list)
+        }
+        Value::String(text) => Value::String(without_ports(text)),
+        other => other.clone(),
+    }
+}
+
+/// A text whose client's ports are one.
+fn without_ports(text: &str) -> String {
+    let mut parts = text.split("127.0.0.1:");
+    let mut normal = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let port = &part[..part.len() - rest.len()];
+        let _ = write!(normal, "127.0.0.1:{}{rest}", if ["12345", "8080"].contains(&port) { port } else { "PORT" });
+    }
+    normal
+}
+
+#[test]
+fn two_runs_differ_only_in_what_time_and_kernel_decide() {
+    let [first, second] = two_runs();
+    let names = |folder: &PathBuf| -> BTreeSet<_> {
+        fs::read_dir(folder.join("data")).expect("it is there").map(|file| file.expect("a file").file_name()).collect()
+    };
+    assert_eq!(names(first), names(second));
+    let mut n_values = 0;
+    for name in names(first) {
+        let path = Path::new(&name);
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let [one, other] = [first, second]
+                .map(|folder| normal(&serde_json::from_str(&read(&folder.join("data").join(path))).expect("JSON")));
+            // Which of a kernel's choices were seen is its own: that each has a reason is what counts.
+            let [one, other] = [one, other].map(|mut data| {
+                if let Some(compared) = data.get_mut("compared") {
+                    assert_eq!(compared["unexplained"], 0);
+                    compared["kinds"].take();
+                }
+                data
+            });
+            n_values += one.to_string().matches(':').count();
+            assert!(one == other, "{}:\n{one:#}\n{other:#}", path.display());
+        }
+    }
+    assert!(n_values > 300, "little is left to compare: {n_values}");
+    // Pages of words are the same length, give or take a line.
+    let pages = |folder: &PathBuf| {
+        let about = run(Command::new("pdfinfo").arg(folder.join("report.pdf")));
+        let pages = about.lines().find_map(|line| line.strip_prefix("Pages:")).expect("it tells").trim().to_owned();
+        pages.parse::<i64>().expect("a number")
+    };
+    assert!((pages(first) - pages(second)).abs() <= 1);
+}
+
+#[test]
+fn fonts_are_embedded_and_every_script_is_shown() {
+    for report in reports() {
+        let pdf = report.join("report.pdf");
+        let fonts = run(Command::new("pdffonts").arg(&pdf));
+        let fonts: Vec<&str> = fonts.lines().skip(2).collect();
+        assert!(fonts.len() >= 4, "{fonts:?}");
+        for font in &fonts {
+            // The columns of a font's name and type may be of any width; those after them are: emb, sub, uni, object.
+            let columns: Vec<&str> = font.split_whitespace().rev().collect();
+            assert_eq!(columns[4], "yes", "embedded: {font}");
+        }
+        let text = run(Command::new("pdftotext").args(["-enc", "UTF-8"]).arg(&pdf).arg("-"));
+        assert!(text.contains("שלום"), "Hebrew is text, not a picture of it");
+        let html = read(&report.join("report.html"));
+        for said in [
+            "MSG שלום 👋",
+            "👍🏽 אני כאן",
+            "<img src=\"data:image/svg+xml;base64,",
+            "<table>",
+            "prefers-color-scheme: dark",
+        ] {
+            assert!(html.contains(said), "{}: {said}", report.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_tells_of_the_machine_that_made_them() {
+    for report in reports() {
+        let pdf = run(Command::new("pdftotext").arg(report.join("report.pdf")).arg("-"));
+        for (name, text) in [("report.pdf", pdf), ("report.html", read(&report.join("report.html")))] {
+            for part in ["/tmp/", "/root", "/home/", root().to_str().expect("UTF-8")] {
+                assert!(!text.contains(part), "{name} in {} has {part}", report.display());
+            }
+        }
+    }
+    let notebook = read(&root().join("report/encapsulation.ipynb"));
+    for part in ["/tmp/", "/root", "/home/", root().to_str().expect("UTF-8")] {
+        assert!(!notebook.contains(part), "the notebook has {part}");
+    }
+}
+
+/// The cells of a notebook with code: what each says, and what came of it.
+fn cells(notebook: &Path) -> Vec<(String, Vec<Value>)> {
+    let notebook: Value = serde_json::from_str(&read(notebook)).expect("JSON");
+    let lines = |value: &Value| -> String {
+        value.as_array().expect("lines").iter().map(|line| line.as_str().expect("text")).collect()
+    };
+    let code = notebook["cells"].as_array().expect("cells").iter().filter(|cell| cell["cell_type"] == "code");
+    code.map(|cell| (lines(&cell["source"]), cell["outputs"].as_array().expect("outputs").clone())).collect()
+}
+
+#[test]
+fn the_notebook_runs_and_wireshark_likes_what_it_builds() {
+    let kept = root().join("report/encapsulation.ipynb");
+    let made = root().join("target/notebook/encapsulation.ipynb");
+    print!("{}", xtask(&["notebook", "--out", "target/notebook/encapsulation.ipynb"]));
+    let (kept, made) = (cells(&kept), cells(&made));
+    assert_eq!(kept.len(), made.len());
+    for ((source, kept), (_, made)) in kept.iter().zip(&made) {
+        let kinds = |outputs: &[Value]| -> Vec<String> {
+            outputs.iter().map(|output| output["output_type"].to_string()).collect()
+        };
+        assert_eq!(kinds(kept), kinds(made), "stored with its outputs: {source}");
+        assert!(!kinds(made).iter().any(|kind| kind.contains("error")), "{source}");
+    }
+    let pictures =
+        made.iter().flat_map(|(_, outputs)| outputs).filter(|output| output["data"]["image/png"].is_string());
+    assert_eq!(pictures.count(), 2);
+
+    let built = fs::read(root().join("target/notebook/built.pcapng")).expect("it was built");
+    let complaints: Vec<_> = wireshark::read(&built).into_iter().filter(|frame| !frame.complaints.is_empty()).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    // Of what was captured, the sums alone may be unfinished: they are left to a network card that loopback has not.
+    let sent = fs::read(root().join("target/notebook/sent.pcapng")).expect("it was captured");
+    let seen = wireshark::read(&sent);
+    assert!(seen.len() > 20);
+    for frame in seen {
+        let complaints = frame.complaints;
+        let is_else = ["analysis flags", "malformed", "ip.checksum"].iter().any(|what| complaints.contains(what));
+        assert!(complaints.is_empty() || complaints.contains("Bad checksum") && !is_else, "{complaints}");
+    }
+}
