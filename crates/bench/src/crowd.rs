@@ -276,18 +276,18 @@ impl<'w, W: Wire> Crowd<'w, W> {
         }
     }
 
-    /// Ends all sessions, and says how many the server had not closed after `limit`: they are closed anyway.
-    pub(crate) fn leave_all(mut self, limit: Duration) -> Result<usize, Error> {
+    /// Ends all sessions, tells `hear` of messages and acknowledgements that still come, and says how many sessions the
+    /// server had not closed after `limit`: they are closed anyway.
+    pub(crate) fn leave_all(mut self, limit: Duration, mut hear: impl FnMut(usize, Event<'_>)) -> Result<usize, Error> {
         for number in 0..self.sessions.len() {
             self.leave(number);
         }
         let mut left = self.sessions.iter().filter(|session| session.state != State::Gone).count();
         let end = clock::now() + limit;
         while left > 0 && clock::now() < end {
-            self.turn(end.saturating_duration_since(clock::now()), |_, event| {
-                if let Event::Closed(_) = event {
-                    left -= 1;
-                }
+            self.turn(end.saturating_duration_since(clock::now()), |session, event| match event {
+                Event::Closed(_) => left -= 1,
+                event => hear(session, event),
             })?;
         }
         Ok(left)
@@ -388,7 +388,7 @@ impl Session {
             (self.socket, self.state) = (None, State::Gone);
             return hear(Event::Closed(ended));
         }
-        if !written.is_empty() {
+        if !written.is_empty() && self.state != State::Leaving {
             let answers = std::mem::take(written);
             self.say(written, |_, out| out.extend_from_slice(&answers));
         }
@@ -401,13 +401,13 @@ impl Session {
         answers: &mut Vec<u8>,
         hear: &mut impl FnMut(Event<'_>),
     ) {
-        if self.state == State::Leaving {
-            return;
-        }
+        let is_leaving = self.state == State::Leaving;
         while let Some(heard) = wire.decode(&mut unread, answers) {
             match heard {
                 Heard::Message(payload) => hear(Event::Message(payload)),
                 Heard::Acknowledged => hear(Event::Acknowledged),
+                // Of one who leaves, only messages can still be wrong: that its peer has left is told to it too.
+                _ if is_leaving => {}
                 Heard::Ready if self.awaited > 0 => {
                     self.awaited -= 1;
                     if self.awaited == 0 {

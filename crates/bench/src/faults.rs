@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Faults {
     /// Messages that never arrived.
     pub lost: u64,
-    /// Messages that arrived after one that was sent later.
+    /// Messages that arrived after one that was sent later, or when they had been waited for in vain.
     pub reordered: u64,
     /// Messages that arrived once too often.
     pub duplicated: u64,

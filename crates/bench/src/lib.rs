@@ -26,6 +26,7 @@ mod schedule;
 mod source;
 mod talk;
 mod target;
+mod times;
 pub mod wire;
 mod workload;
 

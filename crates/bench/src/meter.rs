@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error::Error;
-use crate::process::{Cpu, Process};
+use crate::process::{Cpu, Process, Threads};
 use crate::report::{CpuUse, ServerUse};
 
 /// Clocks at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reading {
     at: Instant,
     own: Cpu,
-    server: Option<(Cpu, u64)>,
+    server: Option<(Threads, u64)>,
 }
 
 /// What was used from one moment to another.
@@ -26,7 +26,7 @@ pub(crate) struct Used {
 impl Reading {
     pub(crate) fn take(server: Option<Process>) -> Result<Self, Error> {
         let server = match server {
-            Some(process) => Some((process.cpu()?, process.resident_bytes()?)),
+            Some(process) => Some((process.threads()?, process.resident_bytes()?)),
             None => None,
         };
         Ok(Self { at: clock::now(), own: Cpu::of_this_thread(), server })
@@ -39,9 +39,8 @@ impl Reading {
             cores: cpu.used.as_secs_f64() / time.as_secs_f64().max(1e-9),
             waited_seconds: cpu.waited.as_secs_f64(),
         };
-        let server = self.server.zip(end.server).map(|((cpu, _), (cpu_at_end, resident_bytes))| ServerUse {
-            cpu: cpu_use(cpu_at_end.since(cpu)),
-            resident_bytes,
+        let server = self.server.as_ref().zip(end.server.as_ref()).map(|((threads, _), (at_end, resident_bytes))| {
+            ServerUse { cpu: cpu_use(at_end.since(threads)), resident_bytes: *resident_bytes }
         });
         Used { time, generator: cpu_use(end.own.since(self.own)), server }
     }

@@ -8,12 +8,13 @@
 //! Both ends make the same sequence. The receiving end has the payload that must come next ready, so that a good one
 //! costs one comparison of memory; only one that differs is taken apart.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::faults::Faults;
 
 const STREAM_DIGITS: usize = 8;
-const NUMBER: std::ops::Range<usize> = STREAM_DIGITS + 1..STREAM_DIGITS + 1 + 12;
+const NUMBER: Range<usize> = STREAM_DIGITS + 1..STREAM_DIGITS + 1 + 12;
 const HEADER_BYTES: usize = NUMBER.end + 1;
 
 /// The shortest payload, in bytes: its header.
@@ -94,12 +95,14 @@ impl Payloads {
 pub(crate) struct Check {
     next: Payloads,
     missing: Vec<u64>,
+    /// Which numbers were given up since it was last asked.
+    skipped: Vec<Range<u64>>,
     faults: Faults,
 }
 
 impl Check {
     pub(crate) fn new(payloads: Payloads) -> Self {
-        Self { next: payloads, missing: Vec::new(), faults: Faults::default() }
+        Self { next: payloads, missing: Vec::new(), skipped: Vec::new(), faults: Faults::default() }
     }
 
     /// How many messages have come or are given up: the number of the one that must come next.
@@ -153,17 +156,36 @@ impl Check {
         if !is_whole {
             self.faults.corrupt += 1;
         }
-        let room = MISSING_MAX - self.missing.len();
-        self.missing.extend((next_number..number).take(room));
-        self.faults.lost += number - next_number;
+        self.give_up(next_number..number);
         self.next.advance();
     }
 
     /// Ends the stream after `sent` messages: those that have not come are lost.
     pub(crate) fn end(&mut self, sent: u64) -> Faults {
-        self.faults.lost += sent.saturating_sub(self.next.number);
+        self.give_up(self.next.number..sent);
         self.next.seek(self.next.number.max(sent));
         self.faults
+    }
+
+    fn give_up(&mut self, numbers: Range<u64>) {
+        if numbers.is_empty() {
+            return;
+        }
+        let room = MISSING_MAX - self.missing.len();
+        self.missing.extend(numbers.clone().take(room));
+        self.faults.lost += numbers.end - numbers.start;
+        self.skipped.push(numbers);
+    }
+
+    /// How many of `numbers` were given up since [`Self::forget_skipped`], whether they came later or not.
+    pub(crate) fn skipped_of(&self, numbers: Range<u64>) -> u64 {
+        let both = |skipped: &Range<u64>| numbers.start.max(skipped.start)..numbers.end.min(skipped.end);
+        self.skipped.iter().map(both).map(|both| both.end.saturating_sub(both.start)).sum()
+    }
+
+    /// Forgets which were given up, once that has been asked.
+    pub(crate) fn forget_skipped(&mut self) {
+        self.skipped.clear();
     }
 }
 

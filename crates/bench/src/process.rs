@@ -1,5 +1,7 @@
 //! What the server's process has used: processor time and memory, as Linux tells them in `/proc`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,24 +20,12 @@ impl Process {
     /// The process `pid`, if it can be looked at.
     pub(crate) fn new(pid: u32) -> Result<Self, Error> {
         let process = Self { pid };
-        process.cpu().and_then(|_| process.resident_bytes()).map(|_| process)
+        process.threads().and_then(|_| process.resident_bytes()).map(|_| process)
     }
 
-    /// The processor time of all its threads, in user mode and in the kernel.
-    ///
-    /// `schedstat` counts in nanoseconds, and knows only the threads that there are; a server ends none in the middle
-    /// of a run. Of a thread that runs at this moment it may miss a tick of the scheduler, 4 ms at most.
-    pub(crate) fn cpu(self) -> Result<Cpu, Error> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).map_err(|source| self.failed(source))?;
-        let mut cpu = Cpu::default();
-        for task in tasks {
-            let path = task.map_err(|source| self.failed(source))?.path().join("schedstat");
-            // A thread may end between being listed and being read.
-            let of_thread = Cpu::of_schedstat(&path).unwrap_or_default();
-            cpu.used += of_thread.used;
-            cpu.waited += of_thread.waited;
-        }
-        Ok(cpu)
+    /// The processor time of its threads, in user mode and in the kernel.
+    pub(crate) fn threads(self) -> Result<Threads, Error> {
+        Threads::of(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.failed(source))
     }
 
     /// The memory that it has to itself, in bytes: without the pages of files, which the kernel shares and takes back.
@@ -50,6 +40,59 @@ impl Process {
     fn failed(self, source: io::Error) -> Error {
         Error::Process { pid: self.pid, source }
     }
+}
+
+/// The processor time of all threads of a process, up to a moment.
+///
+/// `schedstat` counts in nanoseconds, and knows only the threads that there are. Of one that runs at this moment it may
+/// miss a tick of the scheduler, 4 ms at most. The time of the whole process counts those that have ended too.
+#[derive(Clone, Debug)]
+pub(crate) struct Threads {
+    each: BTreeMap<OsString, Cpu>,
+    whole: Duration,
+}
+
+impl Threads {
+    /// Those of the process that `proc` is the directory of.
+    fn of(proc: &Path) -> io::Result<Self> {
+        let mut each = BTreeMap::new();
+        for task in fs::read_dir(proc.join("task"))? {
+            let task = task?;
+            // A thread may end between being listed and being read.
+            if let Some(cpu) = Cpu::of_schedstat(&task.path().join("schedstat")) {
+                each.insert(task.file_name(), cpu);
+            }
+        }
+        if each.is_empty() {
+            return Err(io::Error::other("none of its threads has a schedstat that can be read"));
+        }
+        let whole = whole_of_stat(&fs::read_to_string(proc.join("stat"))?);
+        Ok(Self { each, whole: whole.ok_or_else(|| io::Error::other("its stat has no times"))? })
+    }
+
+    /// What was used since `earlier`, by those that have ended too.
+    pub(crate) fn since(&self, earlier: &Self) -> Cpu {
+        let mut sum = Cpu::default();
+        for (thread, cpu) in &self.each {
+            let cpu = cpu.since(earlier.each.get(thread).copied().unwrap_or_default());
+            sum.used += cpu.used;
+            sum.waited += cpu.waited;
+        }
+        let whole = self.whole.saturating_sub(earlier.whole);
+        // Where the process has used more than its threads have, by more than ticks explain, some have ended.
+        if whole > sum.used + 4 * TICK { Cpu { used: whole, ..sum } } else { sum }
+    }
+}
+
+/// In what `stat` counts: `sysconf(_SC_CLK_TCK)` is 100 a second on Linux, whatever its scheduler's tick.
+const TICK: Duration = Duration::from_millis(10);
+
+/// `utime` and `stime` of a `stat`, together (`proc_pid_stat(5)`). The name before them may have spaces and brackets.
+fn whole_of_stat(stat: &str) -> Option<Duration> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut times = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
+    let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
+    TICK.checked_mul(ticks)
 }
 
 /// Processor time, of one thread or of several.
@@ -89,10 +132,10 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         let this = Process::new(std::process::id()).expect("we are here");
-        let before = this.cpu().expect("it is told");
+        let before = this.threads().expect("it is told");
         let held = vec![1_u8; 32 << 20];
         std::hint::black_box(&held);
-        assert!(this.cpu().expect("it is told").used > before.used);
+        assert!(this.threads().expect("it is told").since(&before).used > Duration::ZERO);
         assert!(this.resident_bytes().expect("it is told") > 32 << 20);
     }
 
@@ -101,5 +144,50 @@ mod tests {
         // No process has this number: it is beyond the most that Linux gives (proc_sys_kernel(5)).
         let error = Process::new(1 << 30).expect_err("nobody is there").to_string();
         assert!(error.starts_with("cannot look at process 1073741824: No such file"), "{error}");
+    }
+
+    #[test]
+    fn what_threads_used_that_have_ended_is_not_forgotten() {
+        let this = Process::new(std::process::id()).expect("we are here");
+        let before = this.threads().expect("it is told");
+        let busy = std::thread::spawn(|| while clock::of_thread() < Duration::from_millis(200) {});
+        busy.join().expect("it ends");
+        let used = this.threads().expect("it is told").since(&before).used;
+        assert!(used >= Duration::from_millis(180), "{used:?}");
+    }
+
+    #[test]
+    fn a_thread_that_ended_takes_nothing_from_the_others() {
+        let ms = Duration::from_millis;
+        let threads = |each: &[(&str, u64)], whole| Threads {
+            each: each.iter().map(|&(id, used)| (id.into(), Cpu { used: ms(used), waited: ms(1) })).collect(),
+            whole: ms(whole),
+        };
+        let before = threads(&[("1", 1003), ("2", 500)], 1500);
+        let cases = [
+            ("none ended", threads(&[("1", 2004), ("2", 507)], 2510), 1008),
+            ("one came", threads(&[("1", 2004), ("2", 500), ("3", 9)], 2510), 1010),
+            ("one ended that did nothing", threads(&[("1", 2004)], 2500), 1001),
+            ("one ended that did something", threads(&[("1", 2004)], 2800), 1300),
+        ];
+        for (what, after, expected) in cases {
+            assert_eq!(after.since(&before).used, ms(expected), "{what}");
+        }
+    }
+
+    #[test]
+    fn threads_that_cannot_be_read_are_an_error() {
+        let proc = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
+        fs::create_dir_all(proc.join("task").join("7")).expect("there is room");
+        let read = Threads::of(&proc).map_err(|error| error.to_string());
+        fs::remove_dir_all(&proc).expect("it is ours");
+        assert_eq!(read.expect_err("it has no schedstat"), "none of its threads has a schedstat that can be read");
+    }
+
+    #[test]
+    fn the_times_of_a_process_come_after_its_name() {
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 12 30 7 7 20 0 3 0";
+        assert_eq!(whole_of_stat(stat), Some(Duration::from_millis(420)));
+        assert_eq!(whole_of_stat("42 (a) S 1 42"), None);
     }
 }

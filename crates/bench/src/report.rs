@@ -67,8 +67,11 @@ pub struct Measured {
     pub delivered_per_second: f64,
     /// How many arrived for each second of the server's processor time.
     pub delivered_per_server_cpu_second: Option<f64>,
-    /// How long they took: from when they were sent or, in an open loop, from when they were due.
+    /// How long those took that were sent in this time, from then on; in an open loop those that were due in it, from
+    /// when they were due. They may have arrived after it.
     pub latency: Option<Latency>,
+    /// How many of those had not arrived when they had been waited for as long as the server may be silent.
+    pub untimed: u64,
     /// In an open loop, how long after they were due they were sent.
     pub sent_late: Option<Latency>,
     /// What the server used.
@@ -154,7 +157,8 @@ pub struct CpuUse {
     pub waited_seconds: f64,
 }
 
-/// How long something took, in microseconds. A percentile beyond which fewer than ten lie is left out.
+/// How long something took, in microseconds. A percentile above the 50th beyond which fewer than ten
+/// lie is left out.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Latency {
     /// Half took no longer.
@@ -265,6 +269,17 @@ impl Measured {
     pub(crate) fn used(&self) -> Used {
         let time = std::time::Duration::from_secs_f64(self.seconds);
         Used { time, generator: self.generator, server: self.server }
+    }
+
+    /// Whether messages are left out of the latencies.
+    pub(crate) fn note_of_untimed(&self) -> Option<String> {
+        (self.untimed > 0).then(|| {
+            format!(
+                "{} messages of the measured time were waited for in vain: \
+                 the latencies are of the others, and would be longer with them",
+                self.untimed
+            )
+        })
     }
 
     /// In an open loop: whether all that was due was sent, and when.

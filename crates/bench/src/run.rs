@@ -28,7 +28,7 @@ pub(crate) struct Run<'a, 'w, W> {
     pub(crate) crowd: Crowd<'w, W>,
     pub(crate) talk: Talk,
     pub(crate) process: Option<Process>,
-    names: Names,
+    pub(crate) names: Names,
     timeout: Duration,
     told: Option<Instant>,
     progress: &'a mut dyn FnMut(Progress),
@@ -149,13 +149,24 @@ impl<'a, 'w, W: Wire> Run<'a, 'w, W> {
         Ok(before.until(&Reading::take(self.process)?))
     }
 
-    /// Lets everybody talk for `time`, and measures.
+    /// Goes on until all that is timed has come, and says how much has not come in time.
+    fn wait_for_timed(&mut self) -> Result<u64, Error> {
+        let end = clock::now() + self.timeout;
+        while self.talk.awaited() > 0 && clock::now() < end {
+            self.talk.turn(&mut self.crowd, PROGRESS_EVERY.min(end.saturating_duration_since(clock::now())))?;
+        }
+        Ok(self.talk.awaited())
+    }
+
+    /// Lets everybody talk for `time`, and measures. Times are of what is due in that time, and are taken when it has
+    /// come.
     #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
     pub(crate) fn measure(&mut self, time: Duration) -> Result<Measured, Error> {
-        self.talk.forget_latencies();
+        self.talk.begin_to_time(time);
         let before = self.talk.counts();
         let used = self.measure_use(|run| run.go_on(Phase::Measuring, time))?;
         let after = self.talk.counts();
+        let untimed = self.wait_for_timed()?;
         let since = |of: fn(&Counts) -> u64| of(&after) - of(&before);
         let delivered = since(|counts| counts.delivered);
         let seconds = used.time.as_secs_f64();
@@ -166,8 +177,9 @@ impl<'a, 'w, W: Wire> Run<'a, 'w, W> {
             acknowledged: self.crowd.wire().acknowledges().then(|| since(|counts| counts.acknowledged)),
             delivered_per_second: delivered as f64 / seconds,
             delivered_per_server_cpu_second: per_server_cpu_second(delivered, used.server.as_ref()),
-            latency: Latency::of(self.talk.latencies()),
-            sent_late: Latency::of(self.talk.lateness()),
+            latency: Latency::of(self.talk.times().latencies()),
+            untimed,
+            sent_late: Latency::of(self.talk.times().lateness()),
             server: used.server,
             generator: used.generator,
         })
@@ -183,9 +195,9 @@ impl<'a, 'w, W: Wire> Run<'a, 'w, W> {
         let counts = self.talk.counts();
         (self.progress)(Progress { phase: Phase::Ending, done: 1.0, count: counts.delivered });
         let sessions = self.crowd.len();
-        let faults = self.talk.end(&mut self.crowd, self.timeout)?;
+        self.talk.end(&mut self.crowd, self.timeout)?;
         let wire = self.crowd.wire().name().to_owned();
-        let left = self.crowd.leave_all(LEAVE)?;
+        let (left, faults) = self.talk.leave(self.crowd, LEAVE)?;
         if left > 0 {
             notes.push(format!("the server did not close {left} sessions within {LEAVE:?} after they left"));
         }
@@ -200,5 +212,8 @@ pub(crate) fn latencies() -> Histogram<u64> {
 
 /// Takes down that `count` took so long.
 pub(crate) fn record(histogram: &mut Histogram<u64>, took: Duration, count: u64) {
-    histogram.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
+    // Of none at all the histogram would still take down how long they took, as its longest.
+    if count > 0 {
+        histogram.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
+    }
 }

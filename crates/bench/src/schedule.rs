@@ -42,6 +42,14 @@ impl Schedule {
         self.next += count;
     }
 
+    /// How many messages are due before `end` and not sent.
+    pub(crate) fn unsent_before(&self, end: Instant) -> u64 {
+        let due = self.due(end);
+        // What is due at `end` itself is not due before it.
+        let at_end = !due.is_empty() && self.time_of(due.end - 1) >= end;
+        due.end - due.start - u64::from(at_end)
+    }
+
     /// How long one may sleep without being late for the next message.
     pub(crate) fn sleep(&self, now: Instant) -> Duration {
         let left = self.time_of(self.next).saturating_duration_since(now);
@@ -56,13 +64,17 @@ mod tests {
     #[test]
     fn messages_are_due_at_even_times() {
         let mut schedule = Schedule::from_now(300);
-        let after = |nanoseconds| schedule.begin + Duration::from_nanos(nanoseconds);
+        let begin = schedule.begin;
+        let after = |nanoseconds| begin + Duration::from_nanos(nanoseconds);
         assert_eq!(schedule.time_of(1), after(3_333_333));
         assert_eq!(schedule.time_of(300), after(1_000_000_000));
         assert_eq!(schedule.due(after(0)), 0..1);
         assert_eq!(schedule.due(after(1_000_000_000)), 0..301);
         assert_eq!(schedule.sleep(after(0)), Duration::ZERO);
+        assert_eq!(schedule.unsent_before(after(1_000_000_000)), 300);
+        assert_eq!(schedule.unsent_before(after(1_000_000_001)), 301);
         schedule.sent(301);
+        assert_eq!(schedule.unsent_before(after(1_000_000_001)), 0);
         assert!(schedule.due(schedule.begin + Duration::from_secs(1)).is_empty());
         let sleep = schedule.sleep(schedule.begin + Duration::from_secs(1));
         assert!(sleep > Duration::from_millis(2) && sleep < Duration::from_micros(3_333), "{sleep:?}");

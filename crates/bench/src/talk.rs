@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
+use crate::clock;
 use crate::crowd::{Crowd, Event, Patience, failure};
 use crate::error::Error;
 use crate::faults::Faults;
 use crate::payload::{Check, Payloads};
-use crate::run::{latencies, record};
 use crate::schedule::Schedule;
+use crate::times::Times;
 use crate::wire::Wire;
 
 /// How many messages of a flood are said at once.
@@ -37,8 +36,7 @@ pub(crate) struct Talk {
     floods: Vec<usize>,
     is_flooding: bool,
     is_sending: bool,
-    latencies: Histogram<u64>,
-    lateness: Histogram<u64>,
+    times: Times,
     /// What may not happen, and did.
     failed: Option<Error>,
 }
@@ -49,6 +47,8 @@ struct Stream {
     payloads: Payloads,
     check: Check,
     acknowledged: u64,
+    /// How many acknowledgements did not come in time.
+    unacknowledged: u64,
     pace: Pace,
     /// Those that are under way, in the order of their numbers.
     batches: VecDeque<Batch>,
@@ -100,8 +100,7 @@ impl Talk {
             floods: Vec::new(),
             is_flooding: false,
             is_sending: true,
-            latencies: latencies(),
-            lateness: latencies(),
+            times: Times::new(clock::now()),
             failed: None,
         }
     }
@@ -122,6 +121,7 @@ impl Talk {
             check: Check::new(payloads.clone()),
             payloads,
             acknowledged: 0,
+            unacknowledged: 0,
             pace,
             batches: VecDeque::new(),
             timed: 0,
@@ -160,19 +160,20 @@ impl Talk {
     }
 
     /// How long messages took.
-    pub(crate) fn latencies(&self) -> &Histogram<u64> {
-        &self.latencies
+    pub(crate) fn times(&self) -> &Times {
+        &self.times
     }
 
-    /// How long after they were due messages were sent.
-    pub(crate) fn lateness(&self) -> &Histogram<u64> {
-        &self.lateness
+    /// From now on times what is due within `time`, and forgets all times so far.
+    pub(crate) fn begin_to_time(&mut self, time: Duration) {
+        let begin = clock::now();
+        self.times.begin(begin..begin + time);
     }
 
-    /// Begins to measure: forgets all times so far.
-    pub(crate) fn forget_latencies(&mut self) {
-        self.latencies.reset();
-        self.lateness.reset();
+    /// How many of the messages that are timed have not come: those under way, and those that were due and not sent.
+    pub(crate) fn awaited(&self) -> u64 {
+        let unsent = self.schedule.map_or(0, |schedule| schedule.unsent_before(self.times.end()));
+        self.times.under_way() + unsent
     }
 
     /// One turn: waits for `wait` at most, takes what came, and sends what is due.
@@ -223,24 +224,28 @@ impl Talk {
 
     /// Times what came, and sends on where a window has room again.
     fn time_and_refill<W: Wire>(&mut self, crowd: &mut Crowd<'_, W>) {
-        let Self { streams, moved, latencies, is_sending, timed, .. } = self;
+        let Self { streams, moved, times, is_sending, timed, .. } = self;
         let now = crowd.now();
         for number in moved.drain(..) {
             let stream = &mut streams[number];
             stream.has_moved = false;
-            *timed += stream.time(now, latencies);
+            *timed += stream.time(now, times);
             if let Pace::Window(window) = stream.pace
                 && *is_sending
             {
-                stream.send(crowd, window.saturating_sub(stream.under_way()));
-                stream.batches.push_back(Batch { at: now, end: stream.payloads.number() });
+                let messages = window.saturating_sub(stream.under_way());
+                if messages > 0 {
+                    stream.batches.push_back(Batch { at: now, end: stream.payloads.number() + messages });
+                    times.sent(now, messages);
+                    stream.send(crowd, messages);
+                }
             }
         }
     }
 
     /// Sends what is due by the schedule: what is due of one stream in one piece.
     fn send_due<W: Wire>(&mut self, crowd: &mut Crowd<'_, W>) {
-        let Self { streams, scheduled, schedule, lateness, timed, .. } = self;
+        let Self { streams, scheduled, schedule, times, timed, .. } = self;
         let Some(schedule) = schedule else { return };
         let now = crowd.now();
         let due = schedule.due(now);
@@ -256,7 +261,7 @@ impl Talk {
             let mut number = first;
             while number < due.start + count {
                 let at = schedule.time_of(number);
-                record(lateness, now.saturating_duration_since(at), 1);
+                times.sent_late(at, now.saturating_duration_since(at));
                 messages += 1;
                 stream.batches.push_back(Batch { at, end: stream.payloads.number() + messages });
                 number += turns;
@@ -278,8 +283,8 @@ impl Talk {
         }
     }
 
-    /// Sends no more, and waits for all that is under way; then says what went wrong in the whole run.
-    pub(crate) fn end<W: Wire>(&mut self, crowd: &mut Crowd<'_, W>, timeout: Duration) -> Result<Faults, Error> {
+    /// Sends no more, and waits for all that is under way. What does not come in time is given up.
+    pub(crate) fn end<W: Wire>(&mut self, crowd: &mut Crowd<'_, W>, timeout: Duration) -> Result<(), Error> {
         self.is_sending = false;
         let acknowledges = crowd.wire().acknowledges();
         let is_under_way = |stream: &&Stream| {
@@ -291,17 +296,25 @@ impl Talk {
         loop {
             let left = self.streams.iter().filter(is_under_way).count();
             let now_arrived = self.streams.iter().map(|stream| stream.check.next_number() + stream.acknowledged).sum();
-            // What does not come in time is lost.
             if left == 0 || patience.look(crowd.now(), now_arrived > arrived, left).is_err() {
                 break;
             }
             arrived = now_arrived;
             self.turn(crowd, patience.tick())?;
         }
-        Ok(self.streams.iter_mut().fold(Faults::default(), |mut sum, stream| {
-            sum += stream.end(acknowledges);
+        self.streams.iter_mut().for_each(|stream| stream.end(acknowledges));
+        Ok(())
+    }
+
+    /// Takes what still comes while everybody leaves, and says what went wrong in the whole run.
+    pub(crate) fn leave<W: Wire>(mut self, crowd: Crowd<'_, W>, limit: Duration) -> Result<(usize, Faults), Error> {
+        let acknowledges = crowd.wire().acknowledges();
+        let left = crowd.leave_all(limit, |session, event| self.hear(session, event))?;
+        let faults = self.streams.iter().fold(Faults::default(), |mut sum, stream| {
+            sum += stream.faults(acknowledges);
             sum
-        }))
+        });
+        self.failed.map_or(Ok((left, faults)), Err)
     }
 }
 
@@ -311,19 +324,20 @@ impl Stream {
     }
 
     /// Takes down how long those took that have come since, and says how many they are.
-    fn time(&mut self, now: Instant, latencies: &mut Histogram<u64>) -> u64 {
+    fn time(&mut self, now: Instant, times: &mut Times) -> u64 {
         let before = self.timed;
         let come = self.check.next_number();
         while let Some(batch) = self.batches.front()
             && self.timed < come
         {
             let end = batch.end.min(come);
-            record(latencies, now.saturating_duration_since(batch.at), end - self.timed);
+            times.came(batch.at, now, end - self.timed, self.check.skipped_of(self.timed..end));
             self.timed = end;
             if end == batch.end {
                 self.batches.pop_front();
             }
         }
+        self.check.forget_skipped();
         self.timed - before
     }
 
@@ -340,17 +354,86 @@ impl Stream {
         });
     }
 
-    /// What went wrong with it, once nothing more comes.
-    fn end(&mut self, acknowledges: bool) -> Faults {
-        let sent = self.payloads.number();
+    /// Gives up what has not come. What was under way when the server cut it has gone with it.
+    fn end(&mut self, acknowledges: bool) {
         if self.is_cut {
-            // What was under way when the server cut it has gone with it.
-            return self.check.faults();
+            return;
         }
-        let mut faults = self.check.end(sent);
+        let sent = self.payloads.number();
+        self.check.end(sent);
         if acknowledges {
-            faults.unacknowledged += sent.abs_diff(self.acknowledged);
+            self.unacknowledged = sent.saturating_sub(self.acknowledged);
+        }
+    }
+
+    /// What went wrong with it, once nothing more comes.
+    fn faults(&self, acknowledges: bool) -> Faults {
+        let mut faults = self.check.faults();
+        if acknowledges && !self.is_cut {
+            // Those that did not come in time, and those of no message.
+            faults.unacknowledged += self.unacknowledged + self.acknowledged.saturating_sub(self.payloads.number());
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream of which two messages were due at the beginning of each millisecond, and the payloads that came of it.
+    fn stream(begin: Instant, milliseconds: u64, times: &mut Times) -> (Stream, Vec<Vec<u8>>) {
+        let mut talk = Talk::new(2);
+        talk.add(0, 1, &Rc::from([64]), Pace::Scheduled);
+        let mut stream = talk.streams.remove(0);
+        let mut said = Vec::new();
+        for millisecond in 0..milliseconds {
+            for _ in 0..2 {
+                said.push(stream.payloads.current().to_vec());
+                stream.payloads.advance();
+            }
+            let at = begin + Duration::from_millis(millisecond);
+            times.sent(at, 2);
+            stream.batches.push_back(Batch { at, end: stream.payloads.number() });
+        }
+        (stream, said)
+    }
+
+    #[test]
+    fn what_is_due_in_the_span_is_timed_whenever_it_comes() {
+        let begin = clock::now();
+        let at = |millisecond| begin + Duration::from_millis(millisecond);
+        let mut times = Times::new(begin);
+        times.begin(at(2)..at(5));
+        let (mut stream, said) = stream(begin, 8, &mut times);
+        assert_eq!(times.under_way(), 6);
+        // Four from before it and one of it come in it; the rest comes late, with some from after it.
+        said[..5].iter().for_each(|payload| stream.check.take(payload));
+        assert_eq!(stream.time(at(3), &mut times), 5);
+        assert_eq!((times.under_way(), times.latencies().len()), (5, 1));
+        said[5..].iter().for_each(|payload| stream.check.take(payload));
+        assert_eq!(stream.time(at(1000), &mut times), 11);
+        assert_eq!((times.under_way(), times.latencies().len()), (0, 6));
+        assert!(times.latencies().max() > 990_000_000, "{:?}", times.latencies().max());
+    }
+
+    #[test]
+    fn what_never_came_took_no_time() {
+        let begin = clock::now();
+        let at = |millisecond| begin + Duration::from_millis(millisecond);
+        let mut times = Times::new(begin);
+        times.begin(at(0)..at(8));
+        let (mut stream, said) = stream(begin, 8, &mut times);
+        // Both of the first millisecond, and one each of the second and the last but one, are missing; one comes late.
+        for number in [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 2] {
+            stream.check.take(&said[number]);
+        }
+        assert_eq!(stream.time(at(7), &mut times), 14);
+        assert_eq!((times.under_way(), times.latencies().len()), (2, 10));
+        assert!(times.latencies().max() < 6_100_000, "{}", times.latencies().max());
+        said[14..].iter().for_each(|payload| stream.check.take(payload));
+        assert_eq!(stream.time(at(8), &mut times), 2);
+        stream.end(false);
+        assert_eq!(stream.faults(false), Faults { lost: 3, reordered: 1, ..Faults::default() });
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use switchboard_bench::wire::Commands;
-use switchboard_bench::{Error, Faults, Pairs, Talkers, Target, Timing};
+use switchboard_bench::{Error, Faults, Findings, Pairs, Rate, Report, Talkers, Target, Timing};
 
 /// What the server does wrong with one message of its only pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,10 +19,18 @@ enum Fault {
     Forget,
     Invent,
     HangUp,
+    /// Stands still for [`STALL`] before it.
+    Stall,
+    /// Neither it nor any after it goes anywhere.
+    Mute,
+    /// Says it once more, and acknowledges it once more, when the speaker has left.
+    Echo,
 }
 
 /// The number of that message.
 const FAULTY: usize = 20;
+
+const STALL: Duration = Duration::from_millis(500);
 
 /// Plays a server of the commands dialect for one pair, and does one thing wrong once.
 fn server_with(fault: Fault) -> SocketAddr {
@@ -36,9 +44,12 @@ fn server_with(fault: Fault) -> SocketAddr {
         lines.read_line(&mut line).expect("it says CONNECT");
         speaker.write_all(b"CONNECT_OK b\n").expect("it reads");
         hearer.write_all(b"INCOMING_CONNECTION a\n").expect("it reads");
-        let mut kept = None;
+        let (mut kept, mut echo) = (None, None);
         for (number, line) in lines.lines().map_while(Result::ok).enumerate() {
             let said = line.strip_prefix("MSG ").expect("it says MSG").to_owned();
+            if fault == Fault::Mute && number >= FAULTY {
+                continue;
+            }
             let fault = if number == FAULTY { fault } else { Fault::None };
             let said = if fault == Fault::Change { format!("{}~", &said[..said.len() - 1]) } else { said };
             let from = format!("FROM a: {said}\n");
@@ -50,7 +61,17 @@ fn server_with(fault: Fault) -> SocketAddr {
                 }
                 Fault::Repeat => from.repeat(2),
                 Fault::HangUp => return,
-                Fault::None | Fault::Change | Fault::Forget | Fault::Invent => from + &kept.take().unwrap_or_default(),
+                Fault::Stall => {
+                    thread::sleep(STALL);
+                    from
+                }
+                Fault::Echo => {
+                    echo = Some(from.clone());
+                    from
+                }
+                Fault::None | Fault::Change | Fault::Forget | Fault::Invent | Fault::Mute => {
+                    from + &kept.take().unwrap_or_default()
+                }
             };
             let acknowledged = match fault {
                 Fault::Forget => "",
@@ -59,6 +80,9 @@ fn server_with(fault: Fault) -> SocketAddr {
             };
             // The other side may have gone by now.
             let _ = hearer.write_all(heard.as_bytes()).and_then(|()| speaker.write_all(acknowledged.as_bytes()));
+        }
+        if let Some(from) = echo {
+            let _ = hearer.write_all(from.as_bytes()).and_then(|()| speaker.write_all(b"MSG_SENT\n"));
         }
     });
     addr
@@ -98,6 +122,7 @@ fn every_fault_is_counted_once() {
         (Fault::Change, Faults { corrupt: 1, ..good }),
         (Fault::Forget, Faults { unacknowledged: 1, ..good }),
         (Fault::Invent, Faults { unacknowledged: 1, ..good }),
+        (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..good }),
     ];
     for (fault, expected) in cases {
         let report = pairs().run(&Commands, &target(server_with(fault)), &mut |_| ()).expect("it runs to its end");
@@ -118,4 +143,29 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     let addr = listener.local_addr().expect("it is bound");
     let error = pairs().run(&Commands, &target(addr), &mut |_| ()).expect_err("nobody answers").to_string();
     assert_eq!(error, "nothing came for 1s while 2 sessions waited to be opened");
+}
+
+/// A hundred messages a second, of which the faulty one is due after 200 ms, two thirds of what is measured.
+fn rate_on(server: SocketAddr) -> Report {
+    let Pairs { talkers, timing, .. } = pairs();
+    let timing = Timing { time: Duration::from_millis(300), ..timing };
+    Rate { talkers, per_second: 100, timing }.run(&Commands, &target(server), &mut |_| ()).expect("it runs to its end")
+}
+
+#[test]
+fn a_stall_at_the_end_of_the_measured_time_is_in_its_latencies() {
+    let report = rate_on(server_with(Fault::Stall));
+    let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+    let latency = measured.latency.expect("some arrived");
+    assert!(latency.max_us >= 1e6 * STALL.as_secs_f64(), "{report}");
+    assert_eq!((measured.untimed, report.faults), (0, Faults::default()), "{report}");
+}
+
+#[test]
+fn what_never_comes_is_said_to_be_in_no_latency() {
+    let report = rate_on(server_with(Fault::Mute));
+    let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+    assert!(measured.untimed >= 10 && report.faults.lost >= measured.untimed, "{report}");
+    let expected = format!("{} messages of the measured time were waited for in vain", measured.untimed);
+    assert!(report.notes.iter().any(|note| note.contains(&expected)), "{report}");
 }

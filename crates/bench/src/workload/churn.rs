@@ -34,7 +34,6 @@ enum Stage {
 
 /// The sessions of a churn, by their place.
 struct Turnstile {
-    names: Names,
     places: Vec<(Stage, Instant)>,
     come: usize,
     gone: u64,
@@ -47,10 +46,9 @@ impl Churn {
     pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
         at_least_one(self.at_once as u64, "sessions at once")?;
         let mut run = Run::new(wire, target, self.at_once, progress)?;
-        let mut turnstile =
-            Turnstile { names: Names::new(), places: Vec::new(), come: 0, gone: 0, latencies: latencies() };
+        let mut turnstile = Turnstile { places: Vec::new(), come: 0, gone: 0, latencies: latencies() };
         for _ in 0..self.at_once {
-            let seat = turnstile.seat();
+            let seat = turnstile.seat(&run.names);
             run.crowd.begin(seat)?;
             turnstile.places.push((Stage::Opening, run.crowd.now()));
         }
@@ -75,9 +73,9 @@ impl Churn {
 }
 
 impl Turnstile {
-    fn seat(&mut self) -> Seat {
+    fn seat(&mut self, names: &Names) -> Seat {
         self.come += 1;
-        let name = self.names.of(self.come);
+        let name = names.of(self.come);
         Seat { name, peer: String::new(), pair: self.come, speaks: false, listens: false }
     }
 
@@ -113,7 +111,7 @@ impl Turnstile {
             for place in closed.drain(..) {
                 self.gone += 1;
                 record(&mut self.latencies, now.saturating_duration_since(self.places[place].1), 1);
-                let seat = self.seat();
+                let seat = self.seat(&run.names);
                 run.crowd.begin_again(place, seat)?;
                 self.places[place] = (Stage::Opening, now);
             }

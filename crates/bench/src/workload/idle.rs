@@ -52,7 +52,7 @@ impl Idle {
             resident_bytes_after: after,
             server: used.server,
         };
-        let mut notes = Vec::new();
+        let mut notes = used.notes();
         if before.is_none() {
             notes.push("the server was not weighed: give its process with --pid, if it is on this machine".to_owned());
         } else if self.sessions < 1000 {

@@ -59,7 +59,12 @@ impl Isolation {
         let mut notes = Vec::new();
         let phases = [before, during, after];
         for (when, measured) in ["before", "during", "after"].into_iter().zip(&phases) {
-            let of_it = measured.used().notes().into_iter().chain(measured.note_of_schedule(self.per_second));
+            let of_it = measured
+                .used()
+                .notes()
+                .into_iter()
+                .chain(measured.note_of_schedule(self.per_second))
+                .chain(measured.note_of_untimed());
             notes.extend(of_it.map(|note| format!("{when}: {note}")));
         }
         let isolation = Box::new(IsolationFound::new(self.frozen, run.talk.flooded(), run.talk.cut(), phases));

@@ -44,8 +44,13 @@ impl Pairs {
         run.go_on(Phase::WarmUp, self.timing.warm_up)?;
         let measured = run.measure(self.timing.time)?;
         let used = measured.used();
-        let notes =
-            used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(used.note_of_generator()).collect();
+        let notes = used
+            .notes()
+            .into_iter()
+            .chain(used.note_of_cpu_seconds())
+            .chain(used.note_of_generator())
+            .chain(measured.note_of_untimed())
+            .collect();
         run.end("pairs", Findings::Talk { measured }, notes)
     }
 }

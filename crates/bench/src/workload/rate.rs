@@ -37,7 +37,13 @@ impl Rate {
         run.go_on(Phase::WarmUp, self.timing.warm_up)?;
         let measured = run.measure(self.timing.time)?;
         let (used, of_schedule) = (measured.used(), measured.note_of_schedule(self.per_second));
-        let notes = used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(of_schedule).collect();
+        let notes = used
+            .notes()
+            .into_iter()
+            .chain(used.note_of_cpu_seconds())
+            .chain(of_schedule)
+            .chain(measured.note_of_untimed())
+            .collect();
         run.end("rate", Findings::Talk { measured }, notes)
     }
 }

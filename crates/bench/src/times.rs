@@ -1,0 +1,80 @@
+//! How long messages took: those that are due in a span of time, whenever they arrive.
+//!
+//! A server that stands still just before the end of the span delays what was due in it beyond that end. So what is
+//! due in the span is waited for, and what is due after it is not timed.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::run::{latencies, record};
+
+/// Times of the messages of one span, from all streams together.
+#[derive(Debug)]
+pub(crate) struct Times {
+    span: Range<Instant>,
+    /// Messages of the span that were sent, and of which nothing is known yet.
+    under_way: u64,
+    latencies: Histogram<u64>,
+    lateness: Histogram<u64>,
+}
+
+impl Times {
+    /// Times nothing yet.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { span: now..now, under_way: 0, latencies: latencies(), lateness: latencies() }
+    }
+
+    /// From now on times what is due in `span`, which begins now.
+    pub(crate) fn begin(&mut self, span: Range<Instant>) {
+        self.span = span;
+        self.under_way = 0;
+        self.latencies.reset();
+        self.lateness.reset();
+    }
+
+    /// How long messages took.
+    pub(crate) fn latencies(&self) -> &Histogram<u64> {
+        &self.latencies
+    }
+
+    /// How long after they were due messages were sent.
+    pub(crate) fn lateness(&self) -> &Histogram<u64> {
+        &self.lateness
+    }
+
+    /// When the span ends.
+    pub(crate) fn end(&self) -> Instant {
+        self.span.end
+    }
+
+    /// How many messages of the span were sent, and have neither come nor been given up.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way
+    }
+
+    /// So many messages that are due at `at` are sent.
+    pub(crate) fn sent(&mut self, at: Instant, count: u64) {
+        if self.span.contains(&at) {
+            self.under_way += count;
+        }
+    }
+
+    /// One message of a schedule is sent, so long after it was due.
+    pub(crate) fn sent_late(&mut self, at: Instant, late: Duration) {
+        if self.span.contains(&at) {
+            record(&mut self.lateness, late, 1);
+        }
+        self.sent(at, 1);
+    }
+
+    /// Of so many messages that were due at `at` it is known now what became of them: they came, but for those that
+    /// were skipped. These have not taken any time.
+    pub(crate) fn came(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
+        if self.span.contains(&at) {
+            self.under_way = self.under_way.saturating_sub(count);
+            record(&mut self.latencies, now.saturating_duration_since(at), count - skipped);
+        }
+    }
+}
