@@ -355,7 +355,8 @@ fn what_cannot_be_written_is_named_and_not_counted() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         socket.send_to(b"hi", socket.local_addr().expect("it is bound")).expect("loopback takes it");
         let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
-        assert!(errors.starts_with("at least 0 frames") && errors.contains("encap: standard output: "), "{errors}");
+        // That a reader has had enough is no fault, but what it did not take is not counted.
+        assert_eq!(errors, "at least 0 frames, 0 bytes: standard output\n");
     });
 }
 
