@@ -3,7 +3,7 @@
 use switchboard_encap::analyze::Side;
 use switchboard_encap::analyze::chat::{Session, parse_line_reply, recognise};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, commands, line};
+use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, Unread, commands, line};
 
 /// Takes bytes for what a peer says, in either dialect and from either side.
 ///
@@ -29,9 +29,10 @@ pub fn read_lines(stream: &[u8]) {
 fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut lines = Vec::new();
-    for mut unread in stream.chunks(chunk.max(1)) {
+    for read in stream.chunks(chunk.max(1)) {
+        let mut unread = Unread::new(read);
         while let Some(line) = decoder.next_line(&mut unread) {
-            lines.push(line.map(<[u8]>::to_vec));
+            lines.push(line.map(|line| line.as_bytes().to_vec()));
         }
     }
     assert!(lines.iter().flatten().all(|line| line.len() < LINE_MAX_BYTES));

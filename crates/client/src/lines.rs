@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use switchboard_protocol::LineDecoder;
+use switchboard_protocol::{LineDecoder, Unread};
 use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -55,16 +55,16 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// The next line among what was read already, if a whole one is there.
     fn next_read(&mut self) -> Option<Result<String, Closed>> {
-        let mut unread = &self.chunk[self.unread.clone()];
+        let mut unread = Unread::new(&self.chunk[self.unread.clone()]);
         let line = self.decoder.next_line(&mut unread).map(|line| {
-            let line = line.map_err(|error| Closed::LineTooLong { max_bytes: error.max_bytes })?;
+            let line = line.map_err(|error| Closed::LineTooLong { max_bytes: error.max_bytes })?.as_bytes();
             if line.len() >= LINE_CEILING_BYTES && !line.starts_with(b"USERS ") {
                 return Err(Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES });
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             Ok(String::from_utf8_lossy(line).into_owned())
         });
-        self.unread.start = self.unread.end - unread.len();
+        self.unread.start = self.unread.end - unread.as_bytes().len();
         line
     }
 }

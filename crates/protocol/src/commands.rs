@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::parse_error::ParseError;
 use crate::reply::{Reply, Users};
 use crate::text::{Text, checked_line};
+use crate::unread::Line;
 use crate::username::Username;
 
 /// What a verb is followed by.
@@ -48,8 +49,14 @@ pub const VERBS: [Verb; 6] = [
 ///
 /// assert_eq!(commands::parse(b"ping\r", 3840), Ok(Some(Command::Ping)));
 /// ```
-pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, ParseError> {
-    let line = checked_line(line)?;
+pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
+    let line = checked_line(line.into())?;
+    // What most lines are. A letter and this bit is the small letter, and a space is a space.
+    if let Some(verb) = line.as_bytes().first_chunk::<4>()
+        && verb.map(|byte| byte | 0x20) == *b"msg "
+    {
+        return Ok(Some(Command::Msg { text: Text::of_checked(&line[verb.len()..], text_max_bytes)? }));
+    }
     // A verb is short: to look byte by byte is over before a search has begun.
     let (word, argument) = match line.bytes().position(|byte| byte == b' ') {
         Some(end) => (&line[..end], Some(&line[end + 1..])),
@@ -61,8 +68,7 @@ pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, 
     };
     let is = |verb: &str| word.eq_ignore_ascii_case(verb);
     let command = if is("MSG") {
-        let text = argument.ok_or(ParseError::MissingArgument { verb: "MSG", needs: "a text" })?;
-        Command::Msg { text: Text::of_checked(text, text_max_bytes)? }
+        return Err(ParseError::MissingArgument { verb: "MSG", needs: "a text" });
     } else if is("CONNECT") {
         Command::Connect { to: Cow::Borrowed(name("CONNECT")?) }
     } else if is("REGISTER") {

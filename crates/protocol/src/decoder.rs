@@ -4,7 +4,7 @@
 //! is unfinished. A line over the limit is reported once, as soon as the limit is passed, and skipped to its end, so
 //! one bad line costs one error and never more memory than the limit. (`protocol.md` §2)
 
-use memchr::memchr;
+use crate::unread::{Line, Unread};
 
 /// A line passed its limit before it ended. Its rest is skipped; the next line is read as usual.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -50,30 +50,47 @@ impl LineDecoder {
     /// Call it until it says `None`: a beginning without an end is kept for the next read.
     ///
     /// ```
-    /// use switchboard_protocol::LineDecoder;
+    /// use switchboard_protocol::{Line, LineDecoder, Unread};
     ///
     /// let mut decoder = LineDecoder::new(4096);
-    /// let mut unread: &[u8] = b"PING\nWH";
-    /// assert_eq!(decoder.next_line(&mut unread), Some(Ok(&b"PING"[..])));
-    /// assert_eq!(decoder.next_line(&mut unread), None);
-    /// let mut unread: &[u8] = b"O\n";
-    /// assert_eq!(decoder.next_line(&mut unread), Some(Ok(&b"WHO"[..])));
+    /// let mut next_line = |unread: &mut Unread<'_>| {
+    ///     decoder.next_line(unread).map(|line| line.expect("it is short").as_bytes().to_vec())
+    /// };
+    /// let mut unread = Unread::new(b"PING\nWH");
+    /// assert_eq!(next_line(&mut unread).as_deref(), Some(&b"PING"[..]));
+    /// assert_eq!(next_line(&mut unread), None);
+    /// let mut unread = Unread::new(b"O\n");
+    /// assert_eq!(next_line(&mut unread).as_deref(), Some(&b"WHO"[..]));
     /// ```
+    #[inline]
     pub fn next_line<'line, 'read: 'line>(
         &'line mut self,
-        unread: &mut &'read [u8],
-    ) -> Option<Result<&'line [u8], LineTooLong>> {
+        unread: &mut Unread<'read>,
+    ) -> Option<Result<Line<'line>, LineTooLong>> {
+        // Where nothing was begun before, a line is handed out as it is.
+        if self.kept.is_empty()
+            && self.state == State::Collecting
+            && let Some(line) = unread.take_line(self.max_bytes as usize)
+        {
+            return Some(Ok(line));
+        }
+        self.next_cut_line(unread)
+    }
+
+    /// The same where a line may have begun in an earlier read, or has no end in this one.
+    fn next_cut_line<'line, 'read: 'line>(
+        &'line mut self,
+        unread: &mut Unread<'read>,
+    ) -> Option<Result<Line<'line>, LineTooLong>> {
         if self.state == State::HandedOut {
             self.kept.clear();
             self.state = State::Collecting;
         }
         if self.state == State::Skipping {
-            match memchr(b'\n', unread) {
-                Some(end) => {
-                    *unread = &unread[end + 1..];
-                    self.state = State::Collecting;
-                }
-                None => *unread = &[],
+            if unread.take_line(usize::MAX).is_some() {
+                self.state = State::Collecting;
+            } else {
+                unread.take(unread.as_bytes().len());
             }
         }
         if unread.is_empty() {
@@ -84,18 +101,15 @@ impl LineDecoder {
         }
 
         let room = (self.max_bytes as usize).saturating_sub(self.kept.len());
-        let within = &unread[..unread.len().min(room)];
-        let Some(end) = memchr(b'\n', within) else {
+        let Some(line) = unread.take_line(room) else {
             return self.keep_or_refuse(unread, room);
         };
-        let head = &unread[..end];
-        *unread = &unread[end + 1..];
         if self.kept.is_empty() {
-            return Some(Ok(head));
+            return Some(Ok(line));
         }
-        self.kept.extend_from_slice(head);
+        self.kept.extend_from_slice(line.as_bytes());
         self.state = State::HandedOut;
-        Some(Ok(&self.kept))
+        Some(Ok(Line::Bytes(&self.kept)))
     }
 
     /// Whether a line has begun and not ended.
@@ -105,13 +119,13 @@ impl LineDecoder {
     }
 
     /// No LF among the next `room` bytes of `unread`: keeps them if the line may still end in time.
-    fn keep_or_refuse(&mut self, unread: &mut &[u8], room: usize) -> Option<Result<&[u8], LineTooLong>> {
-        if unread.len() < room {
-            self.kept.extend_from_slice(unread);
-            *unread = &[];
+    fn keep_or_refuse(&mut self, unread: &mut Unread<'_>, room: usize) -> Option<Result<Line<'_>, LineTooLong>> {
+        let len = unread.as_bytes().len();
+        if len < room {
+            self.kept.extend_from_slice(unread.take(len));
             return None;
         }
-        *unread = &unread[room..];
+        unread.take(room);
         self.kept = Vec::new();
         self.state = State::Skipping;
         Some(Err(LineTooLong { max_bytes: self.max_bytes as usize }))
@@ -128,9 +142,10 @@ mod tests {
     fn decode<'a>(max_bytes: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>> {
         let mut decoder = LineDecoder::new(max_bytes);
         let mut lines = Vec::new();
-        for mut unread in chunks {
+        for chunk in chunks {
+            let mut unread = if lines.len() % 2 == 0 { Unread::new(chunk) } else { Unread::inspected(chunk) };
             while let Some(line) = decoder.next_line(&mut unread) {
-                lines.push(line.ok().map(<[u8]>::to_vec));
+                lines.push(line.ok().map(|line| line.as_bytes().to_vec()));
             }
             assert!(decoder.kept.len() < max_bytes, "an unfinished line outgrew the limit");
         }
@@ -165,7 +180,8 @@ mod tests {
     #[test]
     fn nothing_is_held_between_lines() {
         let mut decoder = LineDecoder::new(4096);
-        for mut unread in [&b"MSG he"[..], &b"llo\n"[..]] {
+        for read in [&b"MSG he"[..], &b"llo\n"[..]] {
+            let mut unread = Unread::new(read);
             while decoder.next_line(&mut unread).is_some() {}
         }
         assert_eq!(decoder.kept.capacity(), 0);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Command;
 use crate::parse_error::ParseError;
 use crate::reply::Reply;
+use crate::unread::Line;
 use crate::{commands, line};
 
 /// A way of writing commands and replies. A listener speaks one; the switchboard behind it knows neither.
@@ -64,12 +65,12 @@ impl Dialect {
     /// Reads one line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
     ///
     /// The line dialect reads its first line as a name, so it has to know whether the session is `registered`.
-    pub fn parse(
+    pub fn parse<'a>(
         self,
-        line: &[u8],
+        line: impl Into<Line<'a>>,
         registered: bool,
         text_max_bytes: usize,
-    ) -> Result<Option<Command<'_>>, ParseError> {
+    ) -> Result<Option<Command<'a>>, ParseError> {
         match self {
             Self::Commands => commands::parse(line, text_max_bytes),
             Self::Line if registered => line::parse(line, text_max_bytes),

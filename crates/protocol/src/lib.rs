@@ -5,7 +5,7 @@
 //! is the specification; the section named beside each item is the one it implements.
 //!
 //! ```text
-//! bytes ─▶ LineDecoder ─▶ one line ─▶ commands::parse ─▶ Command        Reply ─▶ commands::encode ─▶ bytes
+//! Unread ─▶ LineDecoder ─▶ one Line ─▶ commands::parse ─▶ Command        Reply ─▶ commands::encode ─▶ bytes
 //!                                     line::parse                               line::encode
 //! ```
 //!
@@ -23,6 +23,7 @@ mod parse_error;
 mod reply;
 pub mod show;
 mod text;
+mod unread;
 mod username;
 
 pub use code::{Code, UnknownCode};
@@ -33,4 +34,5 @@ pub use foreign::Foreign;
 pub use parse_error::ParseError;
 pub use reply::{Reply, Users};
 pub use text::{Text, TextError};
+pub use unread::{Line, Unread};
 pub use username::{Username, UsernameError};

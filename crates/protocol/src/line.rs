@@ -8,11 +8,12 @@ use crate::dialect::Then;
 use crate::parse_error::ParseError;
 use crate::reply::Reply;
 use crate::text::{Text, checked_line};
+use crate::unread::Line;
 use crate::username::{Username, UsernameError};
 
 /// Reads the first line of a session, without its LF: the name.
-pub fn parse_name(line: &[u8]) -> Result<Command<'static>, ParseError> {
-    let name = checked_line(line)?;
+pub fn parse_name<'a>(line: impl Into<Line<'a>>) -> Result<Command<'static>, ParseError> {
+    let name = checked_line(line.into())?;
     // Whatever else may be wrong with it, somebody who wrote `name: message` at once is told about the colon.
     if let Some(at) = name.chars().position(|c| c == ':') {
         return Err(UsernameError::Forbidden { found: ':', at: at + 1 }.into());
@@ -32,8 +33,8 @@ pub fn parse_name(line: &[u8]) -> Result<Command<'static>, ParseError> {
 /// );
 /// # Ok::<(), switchboard_protocol::TextError>(())
 /// ```
-pub fn parse(line: &[u8], text_max_bytes: usize) -> Result<Option<Command<'_>>, ParseError> {
-    let line = checked_line(line)?;
+pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
+    let line = checked_line(line.into())?;
     if line.is_empty() {
         return Ok(None);
     }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use ascii::AsciiStr;
 use serde::{Deserialize, Serialize};
+
+use crate::unread::Line;
 
 /// Why a text was not accepted. The sentence goes to the person who wrote it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -92,14 +93,16 @@ impl From<Text<'_>> for String {
 }
 
 /// The line as text, without the white space around it, or why no part of it may be used.
-pub(crate) fn checked_line(line: &[u8]) -> Result<&str, TextError> {
-    let trimmed = line.trim_ascii();
-    if is_printable_ascii(trimmed)
-        && let Ok(text) = AsciiStr::from_ascii(trimmed)
-    {
-        // What most lines are: all that could be wrong is ruled out.
-        return Ok(text.as_str());
+#[inline]
+pub(crate) fn checked_line(line: Line<'_>) -> Result<&str, TextError> {
+    match line {
+        // What most lines are: all that could be wrong is ruled out, and white space is a space.
+        Line::Plain(text) => Ok(text.trim_ascii()),
+        Line::Bytes(bytes) => checked_bytes(bytes),
     }
+}
+
+fn checked_bytes(line: &[u8]) -> Result<&str, TextError> {
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();
     check_controls(trimmed).map_err(|error| match error {
@@ -118,19 +121,6 @@ fn check_controls(text: &str) -> Result<(), TextError> {
     match text.char_indices().find(|&(_, c)| c.is_control() && c != '\t') {
         Some((before, found)) => Err(TextError::Control { found, at: before + 1 }),
         None => Ok(()),
-    }
-}
-
-/// Looks at sixteen bytes at a time, in vector registers; the last sixteen may be looked at twice.
-fn is_printable_ascii(bytes: &[u8]) -> bool {
-    // A bit for each: what the compiler makes vectors of, where it would not of a `bool`.
-    let others = |bytes: &[u8]| bytes.iter().fold(0, |others, byte| others | u8::from(byte.wrapping_sub(0x20) > 0x5e));
-    match bytes.last_chunk::<16>() {
-        Some(last) => {
-            let (chunks, _) = bytes.as_chunks::<16>();
-            chunks.iter().fold(others(last), |so_far, chunk| so_far | others(chunk)) == 0
-        }
-        None => others(bytes) == 0,
     }
 }
 
@@ -170,7 +160,7 @@ mod tests {
             (b"A\rB", Err(TextError::Control { found: '\r', at: 2 })),
         ];
         for (given, expected) in cases {
-            assert_eq!(checked_line(given), *expected, "given {:?}", given.escape_ascii().to_string());
+            assert_eq!(checked_line((*given).into()), *expected, "given {:?}", given.escape_ascii().to_string());
         }
     }
 

@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use switchboard_core::Closed;
+use switchboard_protocol::Unread;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -197,18 +198,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Some(unfinished) => std::mem::take(&mut unfinished.backlog),
                 None => Backlog::default(),
             };
-            let mut unread = &backlog[taken..];
-            if unread.is_empty() {
+            let mut read = &backlog[taken..];
+            if read.is_empty() {
                 let mut buf = ReadBuf::new(&mut scratch.read);
-                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
                 let count = buf.filled().len();
-                match read {
+                match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
-                    Ok(()) => unread = &scratch.read[..count],
+                    Ok(()) => read = &scratch.read[..count],
                     Err(_) => return Poll::Ready(Err(Closed::Reset)),
                 }
             }
+            let mut unread = Unread::inspected(read);
             let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.wakers);
             scratch.wakers.drain(..).for_each(Waker::wake);
             if let Some(why) = turn.over {
@@ -218,11 +220,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 line_rate.spend(turn.lines);
             }
             if !unread.is_empty() {
-                let left = unread.len();
+                let left = unread.as_bytes();
                 self.unfinished().backlog = if backlog.is_empty() {
-                    Backlog { bytes: unread.to_vec(), taken: 0 }
+                    Backlog { bytes: left.to_vec(), taken: 0 }
                 } else {
-                    Backlog { taken: backlog.len() - left, bytes: backlog }
+                    Backlog { taken: backlog.len() - left.len(), bytes: backlog }
                 };
             }
             if let Some(outbox) = turn.crowded

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{Closed, Effects, Event, Fact, Full, SessionId, Switchboard};
-use switchboard_protocol::{Dialect, ParseError, Reply, Then};
+use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
 use crate::journal;
@@ -77,7 +77,7 @@ impl Hub {
     pub(crate) fn turn(
         &self,
         speaker: &mut Speaker,
-        unread: &mut &[u8],
+        unread: &mut Unread<'_>,
         lines_max: usize,
         wakers: &mut Vec<Waker>,
     ) -> Turn {

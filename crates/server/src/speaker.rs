@@ -1,7 +1,7 @@
 //! What one session says: its bytes as lines, and its lines as commands.
 
 use switchboard_core::SessionId;
-use switchboard_protocol::{Command, Dialect, Foreign, LineDecoder, ParseError};
+use switchboard_protocol::{Command, Dialect, Foreign, LineDecoder, ParseError, Unread};
 
 /// Turns the bytes of one session into what it asks for.
 #[derive(Debug)]
@@ -50,13 +50,13 @@ impl Speaker {
     /// Takes the next line off `unread`, or `None` where it holds no whole one.
     pub(crate) fn next<'a, 'read: 'a>(
         &'a mut self,
-        unread: &mut &'read [u8],
+        unread: &mut Unread<'read>,
         registered: bool,
         text_max_bytes: usize,
     ) -> Option<Said<'a>> {
         if !registered
             && !self.decoder.is_mid_line()
-            && let Some(foreign) = unread.first().and_then(|&byte| Foreign::of_first_byte(byte))
+            && let Some(foreign) = unread.as_bytes().first().and_then(|&byte| Foreign::of_first_byte(byte))
         {
             return Some(Said::Foreign(foreign));
         }
@@ -64,7 +64,7 @@ impl Speaker {
             Ok(line) => line,
             Err(error) => return Some(Said::Error(error.into())),
         };
-        if !registered && let Some(foreign) = Foreign::of_line(line, self.dialect) {
+        if !registered && let Some(foreign) = Foreign::of_line(line.as_bytes(), self.dialect) {
             return Some(Said::Foreign(foreign));
         }
         Some(match self.dialect.parse(line, registered, text_max_bytes) {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::{Closed, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Code, Command, Dialect, LineDecoder, Reply, Text, Then, Username};
+use switchboard_protocol::{Code, Command, Dialect, LineDecoder, Reply, Text, Then, Unread, Username};
 
 /// How many lines a server reads at once: of 64 bytes, 64 KiB.
 const LINES: usize = 1024;
@@ -107,7 +107,7 @@ fn decode(lines: usize, read: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut taken = 0;
     while taken < lines {
-        let mut unread = black_box(read);
+        let mut unread = Unread::inspected(black_box(read));
         while let Some(line) = decoder.next_line(&mut unread) {
             let _ = black_box(line);
             taken += 1;
@@ -121,10 +121,14 @@ fn decode_cut(lines: usize) {
     decode(lines, &[tail, head].concat());
 }
 
+/// Reads a line that came alone.
 fn parse(times: usize, dialect: Dialect, line: &[u8]) {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     for _ in 0..times {
-        let _ = black_box(dialect.parse(black_box(line), true, TEXT_MAX_BYTES));
+        let mut unread = Unread::inspected(black_box(line));
+        if let Some(Ok(line)) = decoder.next_line(&mut unread) {
+            let _ = black_box(dialect.parse(line, true, TEXT_MAX_BYTES));
+        }
     }
 }
 
@@ -145,7 +149,7 @@ fn walk(times: usize, dialect: Dialect, line: &[u8]) {
     let mut outbox = Outbox { dialect, bytes: Vec::with_capacity(2 * LINES * MSG_ASCII.len()) };
     let mut taken = 0;
     while taken < times {
-        let mut unread = black_box(&read[..]);
+        let mut unread = Unread::inspected(black_box(&read[..]));
         while let Some(Ok(line)) = decoder.next_line(&mut unread) {
             taken += 1;
             if let Ok(Some(command)) = dialect.parse(line, true, TEXT_MAX_BYTES) {

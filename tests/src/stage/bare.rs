@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use switchboard_core::{Closed, Effects, Event, Full, SessionId, Switchboard};
-use switchboard_protocol::{Dialect, LineDecoder, ParseError, Reply, Then, limits};
+use switchboard_protocol::{Dialect, LineDecoder, ParseError, Reply, Then, Unread, limits};
 
 use super::{Heard, Stage};
 
@@ -57,12 +57,13 @@ impl BareStage {
         (id, self.ears.0.get_mut(&id).expect("whoever is here has an ear"))
     }
 
-    fn take(&mut self, who: &str, mut bytes: &[u8]) {
+    fn take(&mut self, who: &str, bytes: &[u8]) {
+        let mut unread = Unread::new(bytes);
         let (id, ear) = self.ear(who);
         let dialect = ear.dialect;
         let mut decoder = std::mem::replace(&mut ear.decoder, LineDecoder::new(0));
         while !self.ears.0[&id].closed
-            && let Some(line) = decoder.next_line(&mut bytes)
+            && let Some(line) = decoder.next_line(&mut unread)
         {
             let registered = self.board.is_registered(id).unwrap_or_default();
             let said =

@@ -1,0 +1,168 @@
+//! Bytes that were read, and what is known of all of them.
+//!
+//! Most reads are printable ASCII throughout. To look at a whole read is cheaper than to look at each line of it, and
+//! what holds of the whole holds of each: such a line is text already when it is taken off.
+
+use ascii::AsciiStr;
+use memchr::memchr;
+
+/// What was read and not taken yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread<'a>(Line<'a>);
+
+/// A line without its LF, or what becomes lines.
+#[derive(Clone, Copy, Debug)]
+pub enum Line<'a> {
+    /// Printable ASCII throughout, but for the ends of lines among what was not taken yet.
+    Plain(&'a str),
+    /// Any bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Unread<'a> {
+    /// What was read, whatever it is: for whoever takes little of it at a time.
+    #[must_use]
+    pub fn new(read: &'a [u8]) -> Self {
+        Self(Line::Bytes(read))
+    }
+
+    /// What was read, once all of it is looked at.
+    #[must_use]
+    pub fn inspected(read: &'a [u8]) -> Self {
+        let plain = if is_plain(read) { AsciiStr::from_ascii(read).ok() } else { None };
+        Self(plain.map_or(Line::Bytes(read), |text| Line::Plain(text.as_str())))
+    }
+
+    /// The bytes that were not taken yet.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+
+    /// Whether all is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
+    /// Takes what comes before the first LF of the next `len_max` bytes, and that LF.
+    #[inline]
+    pub(crate) fn take_line(&mut self, len_max: usize) -> Option<Line<'a>> {
+        let bytes = self.as_bytes();
+        let end = memchr(b'\n', &bytes[..bytes.len().min(len_max)])?;
+        Some(match self.0 {
+            Line::Plain(text) => {
+                self.0 = Line::Plain(&text[end + 1..]);
+                Line::Plain(&text[..end])
+            }
+            Line::Bytes(bytes) => {
+                self.0 = Line::Bytes(&bytes[end + 1..]);
+                Line::Bytes(&bytes[..end])
+            }
+        })
+    }
+
+    /// Takes the next `len` bytes, which have to be there.
+    pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
+        match self.0 {
+            Line::Plain(text) => {
+                let (taken, left) = text.split_at(len);
+                self.0 = Line::Plain(left);
+                taken.as_bytes()
+            }
+            Line::Bytes(bytes) => {
+                let (taken, left) = bytes.split_at(len);
+                self.0 = Line::Bytes(left);
+                taken
+            }
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The line's bytes.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Plain(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Line<'a> {
+    fn from(line: &'a [u8]) -> Self {
+        Self::Bytes(line)
+    }
+}
+
+impl<'a, const LEN: usize> From<&'a [u8; LEN]> for Line<'a> {
+    fn from(line: &'a [u8; LEN]) -> Self {
+        Self::Bytes(line)
+    }
+}
+
+/// Looks at 32 bytes at a time, in vector registers; the last of them may be looked at twice.
+fn is_plain(bytes: &[u8]) -> bool {
+    // A byte for each lane, brought together once, at the end: what the compiler makes vectors of.
+    let mut others = [0; 32];
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    for chunk in chunks {
+        for (other, &byte) in others.iter_mut().zip(chunk) {
+            *other |= u8::from(!is_plain_byte(byte));
+        }
+    }
+    others == [0; 32]
+        && match bytes.last_chunk::<32>() {
+            _ if rest.is_empty() => true,
+            Some(last) => last.iter().fold(true, |plain, &byte| plain & is_plain_byte(byte)),
+            None => rest.iter().copied().all(is_plain_byte),
+        }
+}
+
+/// From the space to the tilde, or an LF. What is above the tilde wraps to what is below the space.
+#[inline]
+fn is_plain_byte(byte: u8) -> bool {
+    (byte.wrapping_add(1).cast_signed() > 0x20) | (byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_plain_throughout(bytes: &[u8]) -> bool {
+        matches!(Unread::inspected(bytes).0, Line::Plain(_))
+    }
+
+    #[test]
+    fn each_byte_is_told_apart_at_each_place() {
+        for byte in 0..=u8::MAX {
+            let expected = byte == b'\n' || (b' '..=b'~').contains(&byte);
+            for len in [1, 2, 31, 32, 33, 64, 65, 100] {
+                for at in [0, len / 2, len - 1] {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain_throughout(&bytes), expected, "{byte:#04x} at {at} of {len}");
+                }
+            }
+        }
+        assert!(is_plain_throughout(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_known_of_it_changes_nothing(read in "[ -~\n]{0,200}", len_max in 1_usize..100) {
+            let (mut plain, mut bytes) = (Unread::inspected(read.as_bytes()), Unread::new(read.as_bytes()));
+            while let Some(line) = plain.take_line(len_max) {
+                let same = bytes.take_line(len_max).map(Line::as_bytes);
+                prop_assert_eq!(Some(line.as_bytes()), same);
+            }
+            prop_assert!(bytes.take_line(len_max).is_none());
+            let len = plain.as_bytes().len();
+            prop_assert_eq!(plain.take(len), bytes.take(len));
+            prop_assert!(plain.is_empty() && bytes.is_empty());
+        }
+    }
+}
