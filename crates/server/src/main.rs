@@ -1,11 +1,14 @@
 //! `switchboard-server`: reads its configuration, binds its listeners, and serves until it is told to stop.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::options::Config;
 use switchboard_server::{Listener, logging, run};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// It could not run: a port in use, say.
@@ -31,11 +34,7 @@ fn main() -> ExitCode {
     let _written_to_the_end = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
     make_room(config.settings.max_sessions);
 
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = config.threads {
-        builder.worker_threads(threads);
-    }
-    let runtime = match builder.enable_all().build() {
+    let runtime = match runtime(config.threads) {
         Ok(runtime) => runtime,
         Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
     };
@@ -43,6 +42,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_RUNTIME, &error),
     }
+}
+
+/// A runtime of so many threads, or one for each core.
+fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
+    let threads = threads.or_else(|| available_parallelism().ok().map(NonZero::get));
+    let mut builder = match threads {
+        // A thread that is alone need not share its queue: a session is woken for less, and none is overtaken.
+        Some(1) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
