@@ -86,11 +86,11 @@ impl Door {
             tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
             return;
         }
-        let (id, outbox) = self.hub.admit(dialect, Instant::now());
+        let (id, outbox) = self.hub.admit(dialect, stream, Instant::now());
         journal::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
         // The connection itself is the task: an `async` block around it would hold it twice.
-        tokio::spawn(Connection::new(stream, Arc::clone(&self.hub), speaker, outbox, pass));
+        tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, pass));
     }
 
     /// Says why in one line, which a new connection always has room for, and closes.

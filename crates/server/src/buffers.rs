@@ -4,7 +4,8 @@
 //! in it, so that a busy session allocates nothing and an idle one costs nothing.
 
 use std::cell::RefCell;
-use std::task::Waker;
+
+use crate::outbox::Aftermath;
 
 /// How much is read at once, in bytes: enough that a flood costs few system calls, and little enough that one turn of
 /// it is short.
@@ -24,8 +25,8 @@ const BUFFER_MIN_BYTES: usize = 512;
 pub(crate) struct Scratch {
     /// What was read.
     pub(crate) read: Box<[u8]>,
-    /// Whom to wake once the lock is released.
-    pub(crate) wakers: Vec<Waker>,
+    /// What is left to do after it.
+    pub(crate) aftermath: Aftermath,
 }
 
 /// Buffers that nobody has borrowed.
@@ -37,7 +38,7 @@ struct Spare {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), wakers: Vec::new() });
+        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), aftermath: Aftermath::default() });
     static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), bytes: 0 }) };
 }
 

@@ -13,18 +13,18 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use switchboard_core::Closed;
 use switchboard_protocol::Unread;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
 use crate::admission::Pass;
 use crate::buffers;
 use crate::hub::Hub;
-use crate::outbox::{Ending, Marks, Outbox};
+use crate::outbox::{Ending, Flushed, Marks, Outbox};
 use crate::pace::{self, LineRate, Pause};
 use crate::speaker::Speaker;
 
@@ -43,11 +43,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// all of it. Where nothing more has come, they are written at once.
 const TURNS_UNANSWERED: u8 = 4;
 
-/// One connection, over anything that reads and writes.
+/// One connection.
 ///
 /// There are as many as there are people, and most of them wait: what only some need is kept apart.
-pub(crate) struct Connection<S> {
-    stream: S,
+pub(crate) struct Connection {
     hub: Arc<Hub>,
     /// Counts this connection for as long as it lives.
     _pass: Pass,
@@ -60,14 +59,13 @@ pub(crate) struct Connection<S> {
 }
 
 // A task is allocated in steps of 128 bytes, of which the runtime takes 104 for itself: this is two steps.
-const _: () = assert!(size_of::<Connection<tokio::net::TcpStream>>() <= 2 * 128 - 104);
+const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 
 /// What a connection keeps while it is under load or on its way out, and forgets before it waits for its peer.
 #[derive(Debug, Default)]
 struct Unfinished {
     stage: Stage,
     backlog: Backlog,
-    writing: Writing,
     /// Since when the socket has taken nothing.
     stalled_since: Option<Instant>,
     /// Since when the socket is broken, and takes nothing any more.
@@ -82,13 +80,6 @@ struct Unfinished {
 struct Backlog {
     bytes: Vec<u8>,
     taken: usize,
-}
-
-/// What was taken from the outbox, and not by the socket yet.
-#[derive(Debug, Default)]
-struct Writing {
-    bytes: Vec<u8>,
-    written: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,19 +111,19 @@ impl Unfinished {
     fn is_finished(&self) -> bool {
         matches!(self.stage, Stage::Talking)
             && self.backlog.bytes.is_empty()
-            && self.writing.bytes.is_empty()
+            && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl Connection {
     /// A connection that was just opened. Its welcome waits for one look at the socket, as answers do: whoever speaks at
     /// once gets both in one.
-    pub(crate) fn new(stream: S, hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self { stream, hub, _pass: pass, speaker, outbox, unanswered: 1, unfinished: None, line_rate }
+        Self { hub, _pass: pass, speaker, outbox, unanswered: 1, unfinished: None, line_rate }
     }
 
     fn marks(&self) -> Marks {
@@ -153,41 +144,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
-        let mut writing = match &mut self.unfinished {
-            Some(unfinished) => std::mem::take(&mut unfinished.writing),
-            None => Writing::default(),
-        };
-        loop {
-            while writing.written < writing.bytes.len() {
-                match Pin::new(&mut self.stream).poll_write(cx, &writing.bytes[writing.written..]) {
-                    Poll::Ready(Ok(count)) if count > 0 => {
-                        writing.written += count;
-                        if let Some(unfinished) = &mut self.unfinished {
-                            unfinished.stalled_since = None;
-                        }
-                    }
-                    Poll::Ready(Ok(_) | Err(_)) => {
-                        // It hears no more, but what it said before may still be unread: reading finds its end.
-                        writing.written = writing.bytes.len();
-                        let unfinished = self.unfinished();
-                        unfinished.stalled_since = None;
-                        unfinished.broken_since.get_or_insert_with(Instant::now);
-                    }
-                    Poll::Pending => {
-                        let left = writing.bytes.len() - writing.written;
-                        let unfinished = self.unfinished();
-                        unfinished.stalled_since.get_or_insert_with(Instant::now);
-                        unfinished.writing = writing;
-                        return (false, self.outbox.progress(left, self.marks()));
-                    }
+        let (flushed, ending) = self.outbox.flush(cx, self.marks());
+        match flushed {
+            Flushed::Whole => {
+                if let Some(unfinished) = &mut self.unfinished {
+                    unfinished.stalled_since = None;
                 }
             }
-            let (bytes, ending) = self.outbox.exchange(writing.bytes, self.marks());
-            if bytes.is_empty() {
-                return (true, ending);
+            Flushed::Blocked { some } => {
+                let since = &mut self.unfinished().stalled_since;
+                if some {
+                    *since = None;
+                }
+                since.get_or_insert_with(Instant::now);
             }
-            writing = Writing { bytes, written: 0 };
+            Flushed::Broken => {
+                // It hears no more, but what it said before may still be unread: reading finds its end.
+                let unfinished = self.unfinished();
+                unfinished.stalled_since = None;
+                unfinished.broken_since.get_or_insert_with(Instant::now);
+            }
         }
+        (!matches!(flushed, Flushed::Blocked { .. }), ending)
     }
 
     /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
@@ -201,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut read = &backlog[taken..];
             if read.is_empty() {
                 let mut buf = ReadBuf::new(&mut scratch.read);
-                let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
@@ -211,8 +189,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             let mut unread = Unread::inspected(read);
-            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.wakers);
-            scratch.wakers.drain(..).for_each(Waker::wake);
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.aftermath);
+            scratch.aftermath.settle(self.marks());
             if let Some(why) = turn.over {
                 return Poll::Ready(Err(why));
             }
@@ -292,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Stage::Draining { why, .. } = self.stage() {
             // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
             if matches!(why, Closed::Quit | Closed::Reset)
-                || ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err()
+                || ready!(self.outbox.poll_shutdown(cx)).is_err()
             {
                 return Poll::Ready(());
             }
@@ -301,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         buffers::with_scratch(|scratch| {
             loop {
                 let mut buf = ReadBuf::new(&mut scratch.read);
-                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                let read = ready!(self.outbox.poll_read(cx, &mut buf));
                 if read.is_err() || buf.filled().is_empty() {
                     return Poll::Ready(());
                 }
@@ -391,7 +369,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-impl<S> Connection<S> {
+impl Connection {
     fn end_pause(&mut self) {
         let pause = self.unfinished.as_mut().and_then(|unfinished| unfinished.pause.take());
         if let Some(Pause::Crowded { outbox, .. }) = pause {
@@ -400,7 +378,7 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+impl Future for Connection {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -411,7 +389,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
     }
 }
 
-impl<S> Drop for Connection<S> {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.end_pause();
         self.hub.forget(self.speaker.id);

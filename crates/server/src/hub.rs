@@ -1,7 +1,6 @@
 //! The switchboard and everybody's outbox behind one lock, held for a batch and never across an await.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{Closed, Effects, Event, Fact, Full, SessionId, Switchboard};
@@ -9,7 +8,7 @@ use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
 use crate::journal;
-use crate::outbox::{Draft, Ending, Outbox};
+use crate::outbox::{Aftermath, Draft, Ending, Outbox, Socket};
 use crate::settings::Settings;
 use crate::speaker::{Said, Speaker};
 
@@ -57,9 +56,14 @@ impl Hub {
         Self { state: Mutex::new(state), settings }
     }
 
-    /// Takes in a session.
-    pub(crate) fn admit(&self, dialect: Dialect, now: Instant) -> (SessionId, Arc<Outbox>) {
-        let outbox = Arc::new(Outbox::new(dialect));
+    /// Takes in a session, which is spoken to through `socket`.
+    pub(crate) fn admit(
+        &self,
+        dialect: Dialect,
+        socket: impl Socket + 'static,
+        now: Instant,
+    ) -> (SessionId, Arc<Outbox>) {
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(dialect, socket));
         let id = self.with_desk(|board, desk| {
             let id = board.admit(now.into_std());
             desk.outboxes.insert(id, Arc::clone(&outbox));
@@ -70,8 +74,8 @@ impl Hub {
         (id, outbox)
     }
 
-    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, carries them out, and puts whom
-    /// to wake in `wakers`.
+    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, and carries them out but for
+    /// what is left to the `aftermath`.
     ///
     /// The turn ends early where it added to an outbox above its soft mark.
     pub(crate) fn turn(
@@ -79,13 +83,13 @@ impl Hub {
         speaker: &mut Speaker,
         unread: &mut Unread<'_>,
         lines_max: usize,
-        wakers: &mut Vec<Waker>,
+        aftermath: &mut Aftermath,
     ) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, wakers);
+        let mut desk = Desk::new(outboxes, counts, &self.settings, aftermath);
         let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
@@ -129,7 +133,10 @@ impl Hub {
         self.with_desk(|board, desk| {
             // However its task ended, nobody goes on speaking to it.
             board.handle(id, Event::Left(Closed::Reset), desk);
-            desk.outboxes.remove(id);
+            if let Some(outbox) = desk.outboxes.remove(id) {
+                // Whoever is read later because of it is not any more, and lets go of its socket.
+                outbox.end(Ending::Now(Closed::Reset), desk.aftermath);
+            }
         });
     }
 
@@ -140,10 +147,10 @@ impl Hub {
 
     /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
     pub(crate) fn stop(&self) {
-        let mut wakers = Vec::new();
+        let mut aftermath = Aftermath::default();
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut aftermath);
         for session in board.sessions() {
             desk.close(session, Closed::Shutdown);
         }
@@ -151,7 +158,7 @@ impl Hub {
         // Under the same lock: what is said above is the last word to everybody.
         *stopping = true;
         drop(guard);
-        wakers.into_iter().for_each(Waker::wake);
+        aftermath.settle(self.settings.marks());
     }
 
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
@@ -160,7 +167,7 @@ impl Hub {
             let outboxes = || desk.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
-                outbox.end(Ending::Now(Closed::Shutdown), desk.wakers);
+                outbox.end(Ending::Now(Closed::Shutdown), desk.aftermath);
             }
             owed
         })
@@ -172,15 +179,15 @@ impl Hub {
     }
 
     fn with_desk<R>(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>) -> R) -> R {
-        let mut wakers = Vec::new();
+        let mut aftermath = Aftermath::default();
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut wakers);
+        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut aftermath);
         desk.silent = *stopping;
         let done = work(board, &mut desk);
         drop(desk);
         drop(guard);
-        wakers.into_iter().for_each(Waker::wake);
+        aftermath.settle(self.settings.marks());
         done
     }
 
@@ -195,7 +202,7 @@ struct Desk<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
     settings: &'a Settings,
-    wakers: &'a mut Vec<Waker>,
+    aftermath: &'a mut Aftermath,
     /// The outboxes that were written to last: most turns are of one session that talks with another.
     drafts: [Option<(SessionId, Draft)>; 2],
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
@@ -215,13 +222,13 @@ impl<'a> Desk<'a> {
         outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
         settings: &'a Settings,
-        wakers: &'a mut Vec<Waker>,
+        aftermath: &'a mut Aftermath,
     ) -> Self {
         Self {
             outboxes,
             counts,
             settings,
-            wakers,
+            aftermath,
             drafts: [None, None],
             crowded: None,
             crowded_bytes: 0,
@@ -249,14 +256,14 @@ impl<'a> Desk<'a> {
         let draft = self.outboxes.get(of)?.open();
         let at = usize::from(self.drafts[0].is_some());
         if let Some((_, older)) = self.drafts[at].replace((of, draft)) {
-            older.close(self.wakers);
+            older.close(self.aftermath);
         }
         Some(at)
     }
 
     fn close_drafts(&mut self) {
         for (_, draft) in self.drafts.iter_mut().filter_map(Option::take) {
-            draft.close(self.wakers);
+            draft.close(self.aftermath);
         }
     }
 
@@ -303,7 +310,7 @@ impl Effects for Desk<'_> {
         };
         self.close_drafts();
         if let Some(outbox) = self.outboxes.get(session) {
-            outbox.end(ending, self.wakers);
+            outbox.end(ending, self.aftermath);
         }
     }
 

@@ -1,15 +1,19 @@
-//! What waits to leave for one session.
+//! What waits to leave for one session, and the socket through which it leaves.
 //!
-//! Whoever has something to say appends whole lines; the session's own connection takes all of it and writes it in as
-//! few calls as the socket takes. Bounded in bytes: above a soft mark those who fill it are read later, at the hard
-//! mark nothing more goes in.
+//! Whoever has something to say appends whole lines, and writes all that waits once its turn is over, while what it said
+//! is still at hand: nobody has to be woken for it. What the socket does not take is left to the session's own connection.
+//! Bounded in bytes: above a soft mark those who fill it are read later, at the hard mark nothing more goes in.
 
+use std::fmt::Debug;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use switchboard_core::{Closed, Full, SessionId};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::{Dialect, Then};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::buffers;
 
@@ -31,10 +35,44 @@ pub(crate) enum Ending {
     Now(Closed),
 }
 
+/// What a session is spoken to through.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Socket for S {}
+
 /// What waits to leave for one session, shared between its connection and all who speak to it.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
     inner: Mutex<Inner>,
+    /// Taken before `inner`, and held while bytes move, so that they leave in the order in which they came.
+    line: Mutex<Line<S>>,
+}
+
+/// The socket, and what it has not taken yet.
+#[derive(Debug)]
+struct Line<S: ?Sized> {
+    writing: Option<Box<Writing>>,
+    /// It takes nothing any more.
+    is_broken: bool,
+    socket: S,
+}
+
+/// What was taken from the queue, and not by the socket yet.
+#[derive(Debug, Default)]
+struct Writing {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+/// How far the socket took what waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flushed {
+    /// All of it.
+    Whole,
+    /// Not all of it, but something if `some`. The connection is woken when it takes more.
+    Blocked { some: bool },
+    /// The socket is broken, and what waited is lost.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -43,7 +81,7 @@ struct Inner {
     dialect: Dialect,
     /// Whole lines that its connection has not taken yet.
     queue: Vec<u8>,
-    /// What its connection took and the socket did not, in bytes. These two are no `usize`, because there is an outbox
+    /// What was taken to be written and the socket did not take yet, in bytes. These two are no `usize`, because there is an outbox
     /// for each session.
     in_flight: u32,
     /// What was here when a draft was opened, in bytes, until that is closed.
@@ -61,7 +99,7 @@ struct Inner {
 enum Sleep {
     /// Nothing: it is awake, and will look.
     Awake,
-    /// An end, or something to write.
+    /// An end, or that something cannot be written.
     Idle,
     /// An end: its socket takes nothing, so more to write is no news.
     Blocked,
@@ -110,8 +148,7 @@ pub(crate) struct Crowd {
 
 /// An outbox that somebody writes to: its lock is taken once for all that is said in a turn, and once to close it.
 ///
-/// Meanwhile its connection finds nothing to take, and is woken when this is closed if it waits for something to write;
-/// what was there when it was opened still counts for the marks.
+/// Meanwhile there is nothing to take; what was there when it was opened still counts for the marks.
 #[derive(Debug)]
 pub(crate) struct Draft {
     outbox: Arc<Outbox>,
@@ -147,18 +184,38 @@ impl Draft {
         Ok(Pushed { waiting_bytes, then })
     }
 
-    /// Puts back what waits. Its connection joins `wakers` if it has to be woken for it.
-    pub(crate) fn close(self, wakers: &mut Vec<Waker>) {
+    /// Puts back what waits. Where nobody is going to look, it is to be written in the aftermath.
+    pub(crate) fn close(self, aftermath: &mut Aftermath) {
         if self.queue.is_empty() {
             // A reply for which the dialect has no words must not leave a buffer with a session that waits.
             return buffers::give_back(self.queue);
         }
-        let mut inner = self.outbox.lock();
-        inner.queue = self.queue;
-        inner.drafted = 0;
-        if inner.sleep == Sleep::Idle {
-            inner.wake(wakers);
+        let is_idle = {
+            let mut inner = self.outbox.lock();
+            inner.queue = self.queue;
+            inner.drafted = 0;
+            inner.sleep == Sleep::Idle
+        };
+        if is_idle {
+            aftermath.unwritten.push(self.outbox);
         }
+    }
+}
+
+/// What is to be done once the hub's lock is released.
+#[derive(Debug, Default)]
+pub(crate) struct Aftermath {
+    /// Whom to wake.
+    pub(crate) wakers: Vec<Waker>,
+    /// Where something waits that nobody else is going to write.
+    unwritten: Vec<Arc<Outbox>>,
+}
+
+impl Aftermath {
+    /// Does it.
+    pub(crate) fn settle(&mut self, marks: Marks) {
+        self.unwritten.drain(..).for_each(|outbox| outbox.write_through(marks));
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -171,9 +228,9 @@ pub(crate) struct Pushed {
     pub(crate) then: Then,
 }
 
-impl Outbox {
-    /// An empty one, of a session that speaks `dialect`.
-    pub(crate) fn new(dialect: Dialect) -> Self {
+impl<S> Outbox<S> {
+    /// An empty one, of a session that speaks `dialect` through `socket`.
+    pub(crate) fn new(dialect: Dialect, socket: S) -> Self {
         let inner = Inner {
             dialect,
             queue: Vec::new(),
@@ -184,7 +241,71 @@ impl Outbox {
             sleep: Sleep::Awake,
             held_back: Vec::new(),
         };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), line: Mutex::new(Line { writing: None, is_broken: false, socket }) }
+    }
+}
+
+impl Outbox {
+    /// For the connection: reads from the socket.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line().socket).poll_read(cx, buf)
+    }
+
+    /// For the connection: shuts the write side of the socket.
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line().socket).poll_shutdown(cx)
+    }
+
+    /// For the connection: writes what waits, as far as the socket takes it, and tells how the session is to end.
+    pub(crate) fn flush(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
+        self.lock().sleep = Sleep::Awake;
+        self.write(cx, marks)
+    }
+
+    /// For whoever said something to a session that sleeps: writes it. Where that is not all there is to do, its
+    /// connection is woken.
+    pub(crate) fn write_through(&self, marks: Marks) {
+        let waker = {
+            let inner = self.lock();
+            match (&inner.waker, inner.sleep) {
+                (Some(waker), Sleep::Idle) => waker.clone(),
+                _ => return,
+            }
+        };
+        if self.write(&mut Context::from_waker(&waker), marks) != (Flushed::Whole, None) {
+            self.lock().sleep = Sleep::Awake;
+            waker.wake();
+        }
+    }
+
+    fn write(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
+        let mut line = self.line();
+        let mut writing = line.writing.take().map(|writing| *writing).unwrap_or_default();
+        let mut some = false;
+        loop {
+            while writing.written < writing.bytes.len() {
+                match Pin::new(&mut line.socket).poll_write(cx, &writing.bytes[writing.written..]) {
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        writing.written += count;
+                        some = true;
+                    }
+                    Poll::Ready(Ok(_) | Err(_)) => {
+                        writing.written = writing.bytes.len();
+                        line.is_broken = true;
+                    }
+                    Poll::Pending => {
+                        let left = writing.bytes.len() - writing.written;
+                        line.writing = Some(Box::new(writing));
+                        return (Flushed::Blocked { some }, self.progress(left, marks));
+                    }
+                }
+            }
+            let (bytes, ending) = self.exchange(writing.bytes, marks);
+            if bytes.is_empty() {
+                return (if line.is_broken { Flushed::Broken } else { Flushed::Whole }, ending);
+            }
+            writing = Writing { bytes, written: 0 };
+        }
     }
 
     /// Opens it for whoever writes to it now. There is one at a time: nobody writes but under the hub's lock.
@@ -202,21 +323,19 @@ impl Outbox {
     }
 
     /// Says how the session is to end. The first word stands, but for an end at once.
-    pub(crate) fn end(&self, ending: Ending, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end(&self, ending: Ending, aftermath: &mut Aftermath) {
         let mut inner = self.lock();
         if inner.ending.is_none() || matches!(ending, Ending::Now(_)) {
             inner.ending = Some(ending);
         }
-        inner.wake(wakers);
-        wakers.extend(inner.held_back.drain(..).map(|(_, waker)| waker));
+        inner.wake(&mut aftermath.wakers);
+        aftermath.wakers.extend(inner.held_back.drain(..).map(|(_, waker)| waker));
     }
 
-    /// For the connection, when all that it took is written: gives it what waits, if anything does, in exchange for
-    /// the buffer that it had.
-    pub(crate) fn exchange(&self, written: Vec<u8>, marks: Marks) -> (Vec<u8>, Option<Ending>) {
+    /// When all that was taken is written: gives what waits, if anything does, in exchange for the buffer that it was in.
+    fn exchange(&self, written: Vec<u8>, marks: Marks) -> (Vec<u8>, Option<Ending>) {
         let (taken, ending, held_back) = {
             let mut inner = self.lock();
-            inner.sleep = Sleep::Awake;
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = small(taken.len());
             let held_back = inner.release(marks);
@@ -227,11 +346,10 @@ impl Outbox {
         (taken, ending)
     }
 
-    /// For the connection, when the socket took a part: `left` bytes of what it took are still to be written.
-    pub(crate) fn progress(&self, left: usize, marks: Marks) -> Option<Ending> {
+    /// When the socket took a part: `left` bytes of what was taken are still to be written.
+    fn progress(&self, left: usize, marks: Marks) -> Option<Ending> {
         let (ending, held_back) = {
             let mut inner = self.lock();
-            inner.sleep = Sleep::Awake;
             inner.in_flight = small(left);
             let held_back = inner.release(marks);
             (inner.ending, held_back)
@@ -285,6 +403,10 @@ impl Outbox {
         self.lock().waiting_bytes() > 0
     }
 
+    fn line(&self) -> MutexGuard<'_, Line<dyn Socket + 'static>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change under this lock is whole before anything can panic, so a poisoned one is as good as any.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -298,7 +420,7 @@ mod tests {
     #[test]
     fn what_is_in_a_draft_still_counts() {
         let marks = Marks { soft_bytes: 10, hard_bytes: 100 };
-        let outbox = Arc::new(Outbox::new(Dialect::Commands));
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
         let write = |draft: &mut Draft| {
             let written = draft.append(marks, |_, queue| {
                 queue.extend_from_slice(b"twenty bytes of text");
@@ -308,7 +430,7 @@ mod tests {
         };
         let mut draft = outbox.open();
         write(&mut draft);
-        draft.close(&mut Vec::new());
+        draft.close(&mut Aftermath::default());
 
         let mut draft = outbox.open();
         let held_back =
@@ -317,7 +439,7 @@ mod tests {
         let (nothing, _) = outbox.exchange(Vec::new(), marks);
         assert_eq!((nothing.len(), outbox.lock().held_back.len()), (0, 1), "nobody is let go for what is out of sight");
         write(&mut draft);
-        draft.close(&mut Vec::new());
+        draft.close(&mut Aftermath::default());
         assert_eq!(held_back(), Some(40), "when it is closed");
         let (all, _) = outbox.exchange(Vec::new(), marks);
         assert_eq!((all.len(), held_back()), (40, Some(40)), "until it is written");

@@ -1,14 +1,13 @@
 //! Who reads and writes when: connections over sockets that count, taken one at a time as a runtime of one thread does.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
-use std::sync::Mutex;
-use std::task::Wake;
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Wake, Waker};
 
 use switchboard_protocol::Dialect;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
 use crate::admission::Admission;
@@ -39,11 +38,11 @@ enum Call {
 
 /// A socket that takes whatever is written, unless it is blocked.
 #[derive(Clone, Debug, Default)]
-struct Socket(Rc<RefCell<Line>>);
+struct Socket(Arc<Mutex<Line>>);
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut line = self.0.borrow_mut();
+        let mut line = self.line();
         match line.input.pop_front() {
             Some(bytes) => {
                 buf.put_slice(&bytes);
@@ -61,7 +60,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let mut line = self.0.borrow_mut();
+        let mut line = self.line();
         if line.is_blocked {
             line.writer = Some(cx.waker().clone());
             return Poll::Pending;
@@ -75,15 +74,19 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.borrow_mut().calls.push(Call::Shutdown);
+        self.line().calls.push(Call::Shutdown);
         Poll::Ready(Ok(()))
     }
 }
 
 impl Socket {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().expect("nothing panics with it")
+    }
+
     /// Has the peer send this: one read for each part.
     fn send(&self, reads: impl IntoIterator<Item = String>) {
-        let mut line = self.0.borrow_mut();
+        let mut line = self.line();
         line.input.extend(reads.into_iter().map(String::into_bytes));
         if let Some(reader) = line.reader.take() {
             reader.wake();
@@ -91,16 +94,16 @@ impl Socket {
     }
 
     fn half_close(&self) {
-        self.0.borrow_mut().is_closed = true;
+        self.line().is_closed = true;
         self.send([]);
     }
 
     fn block(&self) {
-        self.0.borrow_mut().is_blocked = true;
+        self.line().is_blocked = true;
     }
 
     fn unblock(&self) {
-        let mut line = self.0.borrow_mut();
+        let mut line = self.line();
         line.is_blocked = false;
         if let Some(writer) = line.writer.take() {
             writer.wake();
@@ -108,7 +111,7 @@ impl Socket {
     }
 
     fn take_calls(&self) -> Vec<Call> {
-        std::mem::take(&mut self.0.borrow_mut().calls)
+        std::mem::take(&mut self.line().calls)
     }
 }
 
@@ -145,7 +148,7 @@ struct House {
     hub: Arc<Hub>,
     admission: Arc<Admission>,
     dialect: Dialect,
-    connections: Vec<Option<Connection<Socket>>>,
+    connections: Vec<Option<Connection>>,
     queue: Queue,
 }
 
@@ -180,10 +183,10 @@ impl House {
     fn admit(&mut self) -> Socket {
         let socket = Socket::default();
         let pass = self.admission.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("there is room");
-        let (id, outbox) = self.hub.admit(self.dialect, Instant::now());
+        let (id, outbox) = self.hub.admit(self.dialect, socket.clone(), Instant::now());
         let speaker = Speaker::new(id, self.dialect, self.hub.settings.line_bytes);
         let at = self.connections.len();
-        self.connections.push(Some(Connection::new(socket.clone(), Arc::clone(&self.hub), speaker, outbox, pass)));
+        self.connections.push(Some(Connection::new(Arc::clone(&self.hub), speaker, outbox, pass)));
         self.queue.lock().expect("nothing panics with it").push_back(at);
         socket
     }
@@ -354,8 +357,8 @@ fn a_flood_leaves_others_their_turns() {
     let (said, ..) = dialogue(Dialect::Commands, 1000);
     noy.send(vec![said; 100]);
     quiet.send(["PING\n".to_owned()]);
-    let turns_of_flood = || noy.0.borrow().calls.iter().filter(|call| **call == Call::Read).count();
-    while writes(&quiet.0.borrow().calls).is_empty() {
+    let turns_of_flood = || noy.line().calls.iter().filter(|call| **call == Call::Read).count();
+    while writes(&quiet.line().calls).is_empty() {
         assert!(house.step(), "it is answered");
     }
     assert_eq!(turns_of_flood(), 2, "the quiet one takes its line, then looks for more, and is answered");
