@@ -44,7 +44,7 @@ fn read_line(bytes: &[u8]) {
         let mut written = Vec::new();
         commands::encode_command(&command, &mut written).expect("it was read in this dialect");
         assert_eq!(written.pop(), Some(b'\n'));
-        assert_eq!(commands::parse(&written, TEXT_MAX_BYTES), Ok(Some(command)), "what is written is read alike");
+        assert_eq!(commands::parse(&written[..], TEXT_MAX_BYTES), Ok(Some(command)), "what is written is read alike");
     }
     if let Ok(Command::Register { name }) = line::parse_name(bytes) {
         assert_eq!(line::parse_name(name.as_str().as_bytes()), Ok(Command::Register { name }));

@@ -234,7 +234,7 @@ mod tests {
         ];
         for (given, expected) in cases {
             let given_text = given.escape_ascii().to_string();
-            assert_eq!(parse(given, 64).as_ref(), Err(expected), "given {given_text:?}");
+            assert_eq!(parse(*given, 64).as_ref(), Err(expected), "given {given_text:?}");
         }
         let long = format!("MSG {}", "x".repeat(65));
         let expected = ParseError::Text(TextError::TooLong { bytes: 65, max_bytes: 64 });
@@ -297,7 +297,7 @@ mod tests {
             let mut line = Vec::new();
             encode_command(&command, &mut line).expect("the dialect has words for it");
             prop_assert_eq!(line.pop(), Some(b'\n'));
-            prop_assert_eq!(parse(&line, 512), Ok(Some(command)));
+            prop_assert_eq!(parse(&line[..], 512), Ok(Some(command)));
         }
 
         #[test]
@@ -312,7 +312,7 @@ mod tests {
 
         #[test]
         fn no_line_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&line, 64);
+            let _ = parse(&line[..], 64);
             let _ = parse_reply(&String::from_utf8_lossy(&line));
         }
     }

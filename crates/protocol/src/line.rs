@@ -157,7 +157,7 @@ mod tests {
             (b"\xff", "Invalid username. Connection closing.\n"),
         ];
         for (given, expected) in cases {
-            let error = parse_name(given).expect_err("it is no name");
+            let error = parse_name(*given).expect_err("it is no name");
             let mut out = Vec::new();
             assert_eq!(encode_name_error(&error, &mut out), Then::Close);
             assert_eq!(String::from_utf8_lossy(&out), *expected, "given {:?}", given.escape_ascii().to_string());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unread::Line;
+use crate::unread::{Line, plain};
 
 /// Why a text was not accepted. The sentence goes to the person who wrote it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -103,6 +103,9 @@ pub(crate) fn checked_line(line: Line<'_>) -> Result<&str, TextError> {
 }
 
 fn checked_bytes(line: &[u8]) -> Result<&str, TextError> {
+    if let Some(text) = plain(line.trim_ascii()) {
+        return Ok(text);
+    }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();
     check_controls(trimmed).map_err(|error| match error {

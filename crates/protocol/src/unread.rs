@@ -29,8 +29,7 @@ impl<'a> Unread<'a> {
     /// What was read, once all of it is looked at.
     #[must_use]
     pub fn inspected(read: &'a [u8]) -> Self {
-        let plain = if is_plain(read) { AsciiStr::from_ascii(read).ok() } else { None };
-        Self(plain.map_or(Line::Bytes(read), |text| Line::Plain(text.as_str())))
+        Self(plain(read).map_or(Line::Bytes(read), Line::Plain))
     }
 
     /// The bytes that were not taken yet.
@@ -100,6 +99,14 @@ impl<'a, const LEN: usize> From<&'a [u8; LEN]> for Line<'a> {
     fn from(line: &'a [u8; LEN]) -> Self {
         Self::Bytes(line)
     }
+}
+
+/// The same as text, if it is printable ASCII and ends of lines.
+pub(crate) fn plain(bytes: &[u8]) -> Option<&str> {
+    if !is_plain(bytes) {
+        return None;
+    }
+    AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
 /// Looks at 32 bytes at a time, in vector registers; the last of them may be looked at twice.

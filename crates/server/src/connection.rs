@@ -43,6 +43,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// all of it. Where nothing more has come, they are written at once.
 const TURNS_UNANSWERED: u8 = 4;
 
+/// How much is read at once of whoever floods, in bytes, and how many lines are taken of what is left of a read: others are
+/// served between, and do not wait for more than this of each who floods.
+const FLOOD_READ_BYTES: usize = 4 * 1024;
+const FLOOD_LINES: usize = 64;
+
 /// One connection.
 ///
 /// There are as many as there are people, and most of them wait: what only some need is kept apart.
@@ -54,6 +59,9 @@ pub(crate) struct Connection {
     outbox: Arc<Outbox>,
     /// Turns that were taken since something was written.
     unanswered: u8,
+    /// Whether more had come than the last read could hold.
+    floods: bool,
+    backlog: Backlog,
     unfinished: Option<Box<Unfinished>>,
     line_rate: Option<Box<LineRate>>,
 }
@@ -65,7 +73,6 @@ const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 #[derive(Debug, Default)]
 struct Unfinished {
     stage: Stage,
-    backlog: Backlog,
     /// Since when the socket has taken nothing.
     stalled_since: Option<Instant>,
     /// Since when the socket is broken, and takes nothing any more.
@@ -110,7 +117,6 @@ impl Unfinished {
     /// Whether there is nothing here to remember.
     fn is_finished(&self) -> bool {
         matches!(self.stage, Stage::Talking)
-            && self.backlog.bytes.is_empty()
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
@@ -123,7 +129,7 @@ impl Connection {
     pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self { hub, _pass: pass, speaker, outbox, unanswered: 1, unfinished: None, line_rate }
+        Self { hub, _pass: pass, speaker, outbox, unanswered: 1, floods: false, backlog: Backlog::default(), unfinished: None, line_rate }
     }
 
     fn marks(&self) -> Marks {
@@ -172,15 +178,14 @@ impl Connection {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_scratch(|scratch| {
-            let Backlog { bytes: backlog, taken } = match &mut self.unfinished {
-                Some(unfinished) => std::mem::take(&mut unfinished.backlog),
-                None => Backlog::default(),
-            };
+            let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
             let mut read = &backlog[taken..];
             if read.is_empty() {
-                let mut buf = ReadBuf::new(&mut scratch.read);
+                let room = if self.floods { FLOOD_READ_BYTES } else { buffers::READ_BYTES };
+                let mut buf = ReadBuf::new(&mut scratch.read[..room]);
                 let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
+                self.floods = count == room;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
@@ -188,7 +193,11 @@ impl Connection {
                     Err(_) => return Poll::Ready(Err(Closed::Reset)),
                 }
             }
-            let mut unread = Unread::inspected(read);
+            let (mut unread, lines_max) = if backlog.is_empty() {
+                (Unread::inspected(read), lines_max)
+            } else {
+                (Unread::new(read), lines_max.min(FLOOD_LINES))
+            };
             let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.aftermath);
             scratch.aftermath.settle(self.marks());
             if let Some(why) = turn.over {
@@ -197,13 +206,15 @@ impl Connection {
             if let Some(line_rate) = &mut self.line_rate {
                 line_rate.spend(turn.lines);
             }
-            if !unread.is_empty() {
-                let left = unread.as_bytes();
-                self.unfinished().backlog = if backlog.is_empty() {
-                    Backlog { bytes: left.to_vec(), taken: 0 }
-                } else {
-                    Backlog { taken: backlog.len() - left.len(), bytes: backlog }
-                };
+            let left = unread.as_bytes();
+            if left.is_empty() {
+                buffers::give_back(backlog);
+            } else if backlog.is_empty() {
+                let mut bytes = buffers::take();
+                bytes.extend_from_slice(left);
+                self.backlog = Backlog { bytes, taken: 0 };
+            } else {
+                self.backlog = Backlog { taken: backlog.len() - left.len(), bytes: backlog };
             }
             if let Some(outbox) = turn.crowded
                 && let Some(pause) = self.pause_for(outbox, cx)
@@ -260,8 +271,8 @@ impl Connection {
     fn end(&mut self, why: Closed) {
         self.hub.leave(self.speaker.id, why);
         self.end_pause();
+        self.backlog = Backlog::default();
         let unfinished = self.unfinished();
-        unfinished.backlog = Backlog::default();
         unfinished.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
     }
 

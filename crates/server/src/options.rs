@@ -113,7 +113,7 @@ pub struct Options {
     )]
     limit_loopback: Option<bool>,
 
-    /// How many lines of one session are carried out before others have their turn [default: 1024]
+    /// How many lines of one session are carried out before others have their turn [default: 256]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES")]
     turn_lines: Option<usize>,
 

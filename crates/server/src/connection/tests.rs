@@ -223,7 +223,7 @@ const DIALECTS: [Dialect; 2] = [Dialect::Commands, Dialect::Line];
 #[test]
 fn one_read_of_many_lines_is_one_write_for_each_session_that_it_concerns() {
     for dialect in DIALECTS {
-        for lines in [1, 10, 1000] {
+        for lines in [1, 10, Settings::default().turn_lines] {
             let (mut house, noy, elias) = House::with_two(dialect);
             let (said, heard, answer) = dialogue(dialect, lines);
             noy.send([said]);
@@ -240,8 +240,10 @@ fn one_read_of_many_lines_is_one_write_for_each_session_that_it_concerns() {
 fn a_read_of_more_lines_than_a_turn_takes_is_one_write_for_each_turn() {
     for dialect in DIALECTS {
         let (mut house, noy, elias) = House::with_two(dialect);
-        let turns = 5;
-        let (said, heard, answer) = dialogue(dialect, house.hub.settings.turn_lines * turns);
+        // The first takes as many lines as a turn may, the others less, because others may wait for them.
+        let (turn_lines, more_turns) = (house.hub.settings.turn_lines, 5);
+        let turns = 1 + more_turns;
+        let (said, heard, answer) = dialogue(dialect, turn_lines + more_turns * FLOOD_LINES);
         assert!(said.len() <= buffers::READ_BYTES, "it is one read");
         noy.send([said]);
         house.run();
@@ -350,16 +352,29 @@ async fn who_half_closes_and_cannot_be_written_to_is_answered_all_the_same() {
 
 #[test]
 fn a_flood_leaves_others_their_turns() {
-    let (mut house, noy, _elias) = House::with_two(Dialect::Commands);
+    let (mut house, noy, elias) = House::with_two(Dialect::Commands);
     let quiet = house.admit();
     house.run();
     quiet.take_calls();
     let (said, ..) = dialogue(Dialect::Commands, 1000);
     noy.send(vec![said; 100]);
     quiet.send(["PING\n".to_owned()]);
-    let turns_of_flood = || noy.line().calls.iter().filter(|call| **call == Call::Read).count();
     while writes(&quiet.line().calls).is_empty() {
         assert!(house.step(), "it is answered");
     }
-    assert_eq!(turns_of_flood(), 2, "the quiet one takes its line, then looks for more, and is answered");
+    let lines_of_flood = writes(&elias.take_calls()).concat().lines().count();
+    let two_turns = house.hub.settings.turn_lines + FLOOD_LINES;
+    assert_eq!(lines_of_flood, two_turns, "the quiet one takes its line, then looks for more, and is answered");
+}
+
+/// Whoever fills a read is read less at once from then on, until nothing is left.
+#[test]
+fn a_flood_is_read_in_small_bites() {
+    let (mut house, noy, elias) = House::with_two(Dialect::Commands);
+    let (said, heard, _) = dialogue(Dialect::Commands, 1);
+    let fill = |bytes: usize| said.repeat(bytes / said.len()) + &" ".repeat(bytes % said.len() - 1) + "\n";
+    noy.send([fill(buffers::READ_BYTES), fill(FLOOD_READ_BYTES), said.clone(), fill(buffers::READ_BYTES)]);
+    house.run();
+    let lines = 2 * (buffers::READ_BYTES / said.len()) + FLOOD_READ_BYTES / said.len() + 1;
+    assert_eq!(writes(&elias.take_calls()).concat(), heard.repeat(lines));
 }
