@@ -36,7 +36,8 @@ fn two_runs() -> &'static [PathBuf; 2] {
     static RUNS: OnceLock<[PathBuf; 2]> = OnceLock::new();
     RUNS.get_or_init(|| {
         ["target/report/first", "target/report/second"].map(|folder| {
-            print!("{}", xtask(&["report", "--out", folder]));
+            // With the programs of the other tests, so that nothing is built twice.
+            print!("{}", xtask(&["report", "--profile", "release", "--out", folder]));
             root().join(folder)
         })
     })

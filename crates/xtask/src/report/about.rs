@@ -22,6 +22,7 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
             // What follows the number is the name that whoever built it gave it.
             "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
+            "profile": context.profile,
             "tests": tests()?,
         }),
     )
