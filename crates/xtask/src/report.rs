@@ -10,6 +10,7 @@
 
 mod about;
 mod architecture;
+mod documents;
 mod figures;
 mod frames;
 mod lanes;

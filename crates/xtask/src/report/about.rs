@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::typeset::TYPST;
 
 /// The end-to-end tests, by file.
 const TESTS: &str = "tests/tests";
@@ -23,6 +24,7 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
             "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
             "profile": context.profile,
+            "typst": TYPST,
             "tests": tests()?,
         }),
     )
