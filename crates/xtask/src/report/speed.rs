@@ -58,6 +58,22 @@ fn rounded(figure: f64) -> String {
     format!("{sign}{}", words::count((whole + unit / 2) / unit * unit))
 }
 
+/// The same in little room: thousands and millions as k and M.
+fn compact(figure: f64) -> String {
+    let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
+    let (scaled, unit) = [(1e6, " M"), (1e3, " k")]
+        .into_iter()
+        .find(|(size, _)| figure >= *size)
+        .map_or((figure, ""), |(size, unit)| (figure / size, unit));
+    let decimals = match scaled {
+        _ if unit.is_empty() => 0,
+        ..10.0 => 2,
+        10.0..100.0 => 1,
+        _ => 0,
+    };
+    format!("{sign}{scaled:.decimals$}{unit}")
+}
+
 /// What is compared of a measurement.
 fn figure(measurement: &Value) -> Option<f64> {
     let report = &measurement["report"];
@@ -96,9 +112,9 @@ fn server(bench: &Value) -> Value {
                 .map(|(name, median)| {
                     let rounds = rounds(bench, &line["workload"], name);
                     let (least, most) = rounds.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
-                    let median = rounded(median.as_f64().unwrap_or_default());
+                    let median = compact(median.as_f64().unwrap_or_default());
                     let spread = if rounds.len() > 1 {
-                        format!("{} – {}", rounded(least), rounded(most))
+                        format!("{} – {}", compact(least), compact(most))
                     } else {
                         String::new()
                     };
@@ -171,6 +187,10 @@ mod tests {
             [(0.4, "0"), (999.4, "999"), (1_234.0, "1,230"), (1_062_767.0, "1,060,000"), (-27_151.0, "−27,200")]
         {
             assert_eq!(rounded(given), expected);
+        }
+        for (given, expected) in [(945.2, "945"), (9_980.0, "9.98 k"), (4_723_647.0, "4.72 M"), (-27_151.0, "−27.2 k")]
+        {
+            assert_eq!(compact(given), expected);
         }
     }
 
