@@ -10,6 +10,7 @@
 
 mod about;
 mod architecture;
+mod documents;
 mod figures;
 mod frames;
 mod lanes;
@@ -26,15 +27,13 @@ mod words;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{network, packages, venv};
 
-/// Our programs, as they are released.
-const PROGRAMS: &str = "target/release";
 /// What is kept of a run that is no part of the report: captures, and what programs printed.
 const RUN: &str = "target/report/run";
 
@@ -44,10 +43,24 @@ pub(crate) struct Args {
     /// Write the report and its data into this folder of the repository
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
+    /// Build the programs with this profile of cargo: dev is ready soonest, and release is how they are installed
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    profile: String,
+}
+
+impl Args {
+    /// Where cargo puts the programs of the profile.
+    fn programs(&self) -> PathBuf {
+        Path::new("target").join(if self.profile == "dev" { "debug" } else { &self.profile })
+    }
 }
 
 /// All that a step needs to know.
 struct Context {
+    /// Where our programs are.
+    programs: PathBuf,
+    /// The profile that they were built with.
+    profile: String,
     /// Where the captures are.
     run: PathBuf,
     /// Where the data go.
@@ -68,8 +81,7 @@ impl Context {
 
     /// What one of our programs prints, in the folder of the captures. Each of `codes` is a good end.
     fn output(&self, program: &str, args: &[&str], codes: &[i32]) -> Result<String, String> {
-        let path = fs::canonicalize(PROGRAMS).map_err(|error| format!("{PROGRAMS}: {error}"))?.join(program);
-        let output = Command::new(path).args(args).current_dir(&self.run).output();
+        let output = Command::new(self.programs.join(program)).args(args).current_dir(&self.run).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
         if output.status.code().is_some_and(|code| codes.contains(&code)) {
             return String::from_utf8(output.stdout).map_err(|error| format!("{program}: {error}"));
@@ -101,10 +113,18 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     step("looks for the programs and fonts that it needs");
     packages::ensure(packages::REPORT)?;
     network::ensure()?;
-    let typst = typeset::Typst::ensure()?;
-    step("builds the server, the client and encap, as they are released");
-    build()?;
-    let context = Context { run: folder(PathBuf::from(RUN))?, data: folder(args.out.join("data"))? };
+    step("builds the server, the client and encap, and installs Typst meanwhile");
+    let typst = thread::scope(|scope| {
+        let typst = scope.spawn(typeset::Typst::ensure);
+        build(&args.profile)?;
+        typst.join().map_err(|_| "the installation of Typst panicked".to_owned())?
+    })?;
+    let context = Context {
+        programs: folder(args.programs())?,
+        profile: args.profile.clone(),
+        run: folder(PathBuf::from(RUN))?,
+        data: folder(args.out.join("data"))?,
+    };
     step("starts the server and its clients in a network of their own, and captures what passes");
     in_network(&context)?;
     step("reads the captures");
@@ -126,15 +146,15 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-fn build() -> Result<(), String> {
-    // As the tests build them, so that nothing is built twice.
+/// Builds the programs. In the profile of xtask itself, what they share with it is there already.
+fn build(profile: &str) -> Result<(), String> {
     let programs = ["switchboard-server", "switchboard", "encap"];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--locked", "--quiet"]);
+    cargo.args(["build", "--locked", "--quiet", "--profile", profile]);
     cargo.args(programs.iter().flat_map(|program| ["--bin", program]));
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err("cargo build --release failed".to_owned()),
+        Ok(_) => Err(format!("cargo build --profile {profile} failed")),
         Err(error) => Err(format!("cargo cannot be started: {error}")),
     }
 }
@@ -143,7 +163,7 @@ fn build() -> Result<(), String> {
 fn in_network(context: &Context) -> Result<(), String> {
     let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     let mut stage = network::command();
-    stage.arg(xtask).args(["report-stage", "--programs", PROGRAMS, "--out"]).arg(&context.run);
+    stage.arg(xtask).args(["report-stage", "--programs"]).arg(&context.programs).arg("--out").arg(&context.run);
     venv::quietly(&mut stage)
 }
 

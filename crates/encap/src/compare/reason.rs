@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum Reason {
     /// Initial numbers.
-    #[error("it begins at random, so that nobody can guess it: what follows is compared counted from it")]
+    #[error("its beginning is random, so that nobody can guess it: what follows is compared relative to it")]
     Random,
     /// Loopback's zeros.
     #[error("loopback has no hardware, so no address of it: both are zero")]
@@ -86,7 +86,7 @@ pub enum Reason {
     #[error("it is a clock, in milliseconds: it tells that this was sent at another time, as its time does")]
     Clock,
     /// What the clock of the other side showed.
-    #[error("it gives back the clock that the other side's segment before it had")]
+    #[error("it echoes the clock of the last segment that the other side had sent")]
     EchoOfClock,
     /// Offload.
     #[error(
@@ -143,7 +143,9 @@ pub enum Reason {
     #[error("a synthesised connection is open when its first row is due; `encap send` opens it then")]
     OpensEarlier,
     /// A message leaves late.
-    #[error("a program sleeps until a row is due, and is woken a little later; its handshake, too, takes its time")]
+    #[error(
+        "both times count from their first row: a program that sleeps until a row is due wakes a little later, the first time too, and a handshake takes its time"
+    )]
     Woken,
     /// Another speed.
     #[error("the rows were played at another speed, or the machine was busy")]

@@ -104,14 +104,14 @@ impl RoundTrip {
                 1 => write!(text, "The {other} acknowledges what the {side} sends once, after {least}. "),
                 n => write!(
                     text,
-                    "The {other} acknowledges what the {side} sends {n} times, after {least} to {}; the middle one is {}. ",
+                    "The {other} acknowledges what the {side} sends {n} times, after {least} to {}; the median is {}. ",
                     Unit::Time.say(times.max_nanos),
                     Unit::Time.say(times.median_nanos),
                 ),
             };
         }
         text.push_str(
-            "The scale is one of powers: each tenfold takes as much room as the next. What was sent twice is not timed, \
+            "The scale is logarithmic: each tenfold takes as much room as the next. What was sent twice is not timed, \
              as nobody can tell which of the two was acknowledged.",
         );
         let _ = write!(

@@ -130,14 +130,15 @@ impl Sequence {
             ),
         };
         let numbers = if self.is_tcp() {
-            " Sequence and acknowledgment numbers count from each side's SYN, which takes number 0; after ▲ is what is \
-             remarkable about a segment."
+            " Sequence and acknowledgment numbers count from each side's SYN, which takes number 0."
         } else {
             ""
         };
+        let is_remarked = self.first.iter().chain(&self.last).any(|row| !row.remark.is_empty());
+        let remarks = if is_remarked { " After ▲ is what is remarkable about a segment." } else { "" };
         format!(
             "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what it \
-             carries.{numbers}"
+             carries.{numbers}{remarks}"
         )
     }
 

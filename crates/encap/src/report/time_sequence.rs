@@ -90,7 +90,7 @@ impl TimeSequence {
     pub fn caption(&self) -> String {
         let Self { from, segments, bytes, again, .. } = *self;
         let mut text = format!(
-            "{} in {} of the {from} were captured over {}",
+            "{} in {} of the {from} (SYN and FIN are counted) were captured over {}",
             bytes_in_words(bytes),
             count(segments, "segment"),
             Unit::Time.say(self.span.nanos()),

@@ -47,6 +47,7 @@ impl Mac {
 
     fn meaning(self) -> &'static str {
         match (self.is_group(), self.is_local()) {
+            _ if self.0 == [0; 6] => "no address: loopback has no hardware",
             _ if self.0 == [0xff; 6] => "broadcast: everyone on this network",
             (true, _) => "a group (lowest bit of the first byte is set)",
             (false, true) => "one interface, address chosen locally",

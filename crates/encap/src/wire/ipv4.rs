@@ -133,7 +133,7 @@ impl<'a> Packet<'a> {
         8 * u32::from(u16_at(self.fixed, FLAGS_OFFSET) & OFFSET_MASK)
     }
 
-    /// Routers that the packet may still pass.
+    /// One less at each router; the one that makes it zero drops the packet.
     #[must_use]
     pub fn time_to_live(&self) -> u8 {
         self.fixed[TIME_TO_LIVE.start]
@@ -248,13 +248,19 @@ impl<'a> Packet<'a> {
         f.whole("Total Length", TOTAL_LENGTH, self.total_len(), total_len);
         let id = format_args!("{:#06x}", self.identification());
         f.whole("Identification", IDENTIFICATION, id, "the same in all fragments of one packet");
+        f.bits("Reserved", FLAGS_OFFSET, 0..1, self.fixed[FLAGS_OFFSET.start] >> 7, "must be zero");
         let (df, mf) = (self.dont_fragment(), self.more_fragments());
         let df_meaning = if df { "don't fragment: routers drop it rather than cut it" } else { "may be fragmented" };
         f.bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
         let offset = self.fragment_offset();
         f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
         f.bits("Fragment Offset", FLAGS_OFFSET, 3..16, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
-        f.whole("Time to Live", TIME_TO_LIVE, self.time_to_live(), "routers that it may still pass");
+        f.whole(
+            "Time to Live",
+            TIME_TO_LIVE,
+            self.time_to_live(),
+            "each router takes one off; the one that makes it 0 drops the packet",
+        );
         f.whole("Protocol", PROTOCOL, self.protocol(), or_unknown(self.protocol().name()));
         let sum = format_args!("{:#06x}", self.checksum());
         f.whole("Header Checksum", CHECKSUM, sum, "over the header alone; every router works it anew");
@@ -270,7 +276,7 @@ impl<'a> Packet<'a> {
 pub(super) const fn more_fragments_meaning(more: bool, offset: u32) -> &'static str {
     match (more, offset) {
         (true, _) => "more fragments follow",
-        (false, 0) => "not a fragment",
+        (false, 0) => "no more fragments, and the offset is 0: the packet is whole",
         (false, _) => "the last fragment",
     }
 }

@@ -85,7 +85,7 @@ impl<'a> Packet<'a> {
         IpProtocol(self.fixed[NEXT_HEADER.start])
     }
 
-    /// Routers that the packet may still pass.
+    /// One less at each router; the one that makes it zero drops the packet.
     #[must_use]
     pub fn hop_limit(&self) -> u8 {
         self.fixed[HOP_LIMIT.start]
@@ -140,7 +140,12 @@ impl<'a> Packet<'a> {
         };
         f.whole("Payload Length", PAYLOAD_LENGTH, self.payload_len(), payload_len);
         f.whole("Next Header", NEXT_HEADER, self.next_header(), or_unknown(self.next_header().name()));
-        f.whole("Hop Limit", HOP_LIMIT, self.hop_limit(), "routers that it may still pass");
+        f.whole(
+            "Hop Limit",
+            HOP_LIMIT,
+            self.hop_limit(),
+            "each router takes one off; the one that makes it 0 drops the packet",
+        );
         f.whole("Source Address", SOURCE, self.source(), "");
         f.whole("Destination Address", DESTINATION, self.destination(), "");
         f.done()

@@ -235,7 +235,7 @@ fn the_reason_of_a_field_holds_where_the_field_does_not() {
         assert!(found.contains(expected) && !found.contains('-'), "given {length}: {found}");
     }
     let mut packet = udp_packet(b"hello");
-    assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "not a fragment");
+    assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "no more fragments, and the offset is 0: the packet is whole");
     packet[7] = 1;
     assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "the last fragment");
     let mut segment = bytes(NPCAP_DATA)[4..].to_vec();

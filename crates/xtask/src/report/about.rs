@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::typeset::TYPST;
 
 /// The end-to-end tests, by file.
 const TESTS: &str = "tests/tests";
@@ -22,6 +23,8 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
             // What follows the number is the name that whoever built it gave it.
             "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
+            "profile": context.profile,
+            "typst": TYPST,
             "tests": tests()?,
         }),
     )

@@ -14,6 +14,8 @@ use super::Context;
 pub(super) struct Figure {
     file: String,
     caption: String,
+    /// The first segment of the conversation, since the first of the capture.
+    begins: String,
 }
 
 /// Those of a conversation that are wanted, by name.
@@ -26,6 +28,7 @@ pub(super) fn draw(
     capture: &str,
     number: u64,
     who: &str,
+    begins: &str,
     wanted: &[&'static str],
 ) -> Result<Figures, String> {
     let file = context.run.join(capture);
@@ -33,20 +36,20 @@ pub(super) fn draw(
     let which = Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
     let report = Report::read(&mut input, capture, &which).map_err(|error| format!("{capture}: {error}"))?;
     let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: nothing to draw of {who}"))?;
-    let over_time = diagrams.over_time.ok_or_else(|| format!("{capture}: {who} has no times"))?;
-    let [client, server] = &over_time.time_sequences;
+    let over_time = || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: {who} has no times"));
+    let side = |at: usize| over_time().map(|over_time| &over_time.time_sequences[at]);
     let mut figures = Figures::new();
     for &name in wanted {
         let (svg, caption) = match name {
             "sequence" => (diagrams.sequence.svg(diagrams.ends), diagrams.sequence.caption()),
-            "time_client" => (client.svg(), client.caption()),
-            "time_server" => (server.svg(), server.caption()),
-            "round_trip" => (over_time.round_trip.svg(), over_time.round_trip.caption()),
+            "time_client" => (side(0)?.svg(), side(0)?.caption()),
+            "time_server" => (side(1)?.svg(), side(1)?.caption()),
+            "round_trip" => (over_time()?.round_trip.svg(), over_time()?.round_trip.caption()),
             other => return Err(format!("there is no drawing {other}")),
         };
         let file = format!("{who}-{}.svg", name.replace('_', "-"));
         context.write_svg(&file, &svg.into_string())?;
-        figures.insert(name, Figure { file, caption });
+        figures.insert(name, Figure { file, caption, begins: begins.to_owned() });
     }
     Ok(figures)
 }

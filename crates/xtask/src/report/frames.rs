@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 use switchboard_encap::capture::Reader;
 use switchboard_encap::side::Side;
+use switchboard_encap::wire::tcp::Options;
 use switchboard_encap::wire::{Frame, SeqNumber};
 use switchboard_protocol::show;
 
@@ -33,7 +34,8 @@ pub(super) struct Segment {
     pub(super) seq: u32,
     /// Counted from the other side's SYN.
     pub(super) ack: Option<u32>,
-    pub(super) window: u16,
+    /// In bytes: that of a SYN as it stands, later ones times the factor that its sender gave in its SYN.
+    pub(super) window: u32,
     pub(super) bytes: usize,
     /// The length of the whole frame.
     pub(super) frame_len: usize,
@@ -51,6 +53,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
     let mut first = None;
     // The initial sequence number of each side of each conversation.
     let mut initial: HashMap<(SocketAddr, SocketAddr), SeqNumber> = HashMap::new();
+    // The exponent of each side's factor, where its SYN has one.
+    let mut scales: HashMap<(SocketAddr, SocketAddr), u8> = HashMap::new();
     let mut clients: HashMap<(SocketAddr, SocketAddr), SocketAddr> = HashMap::new();
     let mut segments = Vec::new();
     while let Some(packet) = reader.next_packet().map_err(|error| say(&error))? {
@@ -63,6 +67,12 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
         let client = *clients.entry(ends).or_insert(from);
         let isn = *initial.entry((from, to)).or_insert(tcp.seq());
         let flags = tcp.flags().to_string();
+        let is_syn = flags.contains("SYN");
+        if let Some(scale) = Options::parse(tcp.option_bytes()).window_scale.filter(|_| is_syn) {
+            scales.insert((from, to), scale);
+        }
+        // Both sides have to have offered it (RFC 7323 §2.2).
+        let scale = scales.get(&(from, to)).filter(|_| !is_syn && scales.contains_key(&(to, from)));
         let ack =
             flags.contains("ACK").then(|| tcp.ack().0.wrapping_sub(initial.get(&(to, from)).map_or(0, |isn| isn.0)));
         let since = packet.time.zip(start).and_then(|(time, start)| time.since(start)).unwrap_or_default();
@@ -76,7 +86,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
             flags,
             seq: tcp.seq().0.wrapping_sub(isn.0),
             ack,
-            window: tcp.window(),
+            window: u32::from(tcp.window()) << scale.copied().unwrap_or(0).min(14),
             bytes: frame.payload().len(),
             frame_len: packet.captured.len(),
             text: shown(frame.payload()),

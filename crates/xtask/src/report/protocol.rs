@@ -4,7 +4,7 @@ use serde_json::json;
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::{Code, limits};
 
-use super::{Context, words};
+use super::{Context, documents, words};
 
 pub(super) fn write(context: &Context) -> Result<(), String> {
     let verbs: Vec<_> = VERBS
@@ -31,8 +31,32 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     });
     context.write(
         "protocol.json",
-        &json!({ "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)? }),
+        &json!({
+            "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)?, "memory": memory(context)?,
+            "exchange": table("README.md", "## The commands")?,
+            "line_sentences": table("docs/protocol.md", "### 5.3 Lines of the server")?,
+        }),
     )
+}
+
+/// The rows of a table of ours.
+fn table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
+    let text = documents::read(file)?;
+    let rows = documents::section(&text, heading).map(documents::table).unwrap_or_default();
+    if rows.is_empty() { Err(format!("{file} has no table below {heading:?}")) } else { Ok(rows) }
+}
+
+/// The most that sessions may hold, all of them at their bounds at once.
+fn memory(context: &Context) -> Result<serde_json::Value, String> {
+    let settings = context.output("switchboard-server", &["--print-config"], &[0])?;
+    let of = |name: &str| {
+        let value = settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+        let value = value.and_then(|value| value.split(" #").next()?.trim().parse::<u64>().ok());
+        value.ok_or_else(|| format!("switchboard-server --print-config has no {name}"))
+    };
+    let gib = |bytes: u64| format!("{}.{:02} GiB", bytes >> 30, ((bytes & ((1 << 30) - 1)) * 100) >> 30);
+    let sessions = of("max-sessions")?;
+    Ok(json!({ "outboxes": gib(sessions * of("outbox-bytes")?), "lines": gib(sessions * of("line-bytes")?) }))
 }
 
 /// What `switchboard-server --print-config` says, setting by setting.

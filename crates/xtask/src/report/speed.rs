@@ -4,10 +4,11 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, words};
+use super::{Context, documents, words};
 
 const SERVER: &str = "report/bench.json";
 const WIRE: &str = "report/wire.json";
+const METHOD: &str = "docs/bench.md";
 
 pub(super) fn write(context: &Context) -> Result<(), String> {
     let server = read(SERVER)?.map(|bench| self::server(&bench));
@@ -19,7 +20,21 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
             context.write_svg(name, &svg)?;
         }
     }
-    context.write("speed.json", &json!({ "server": server, "wire": wire }))
+    context.write("speed.json", &json!({ "server": server, "wire": wire, "method": method()? }))
+}
+
+/// How it is measured, in the words of the document that says it.
+fn method() -> Result<Value, String> {
+    let text = documents::read(METHOD)?;
+    let workloads = documents::section(&text, "## The workloads").map(documents::table).unwrap_or_default();
+    let beside = documents::section(&text, "## Our server beside others").unwrap_or_default();
+    let differs = beside.split("\n- ").find_map(|item| item.strip_prefix("**What is not the same.**"));
+    let differs = differs.and_then(|item| item.split("\n\n").next()).unwrap_or_default();
+    let differs = differs.split_whitespace().collect::<Vec<_>>().join(" ");
+    if workloads.is_empty() || differs.is_empty() {
+        return Err(format!("{METHOD} is not as the report expects it: a table of workloads, what is not the same"));
+    }
+    Ok(json!({ "workloads": workloads, "differs": differs }))
 }
 
 fn read(file: &str) -> Result<Option<Value>, String> {
@@ -33,12 +48,56 @@ fn read(file: &str) -> Result<Option<Value>, String> {
     }
 }
 
-/// A figure as a whole number.
-fn whole(figure: &Value) -> String {
-    let figure = figure.as_f64().unwrap_or_default();
-    // What is measured is never negative, and far below what a double holds exactly.
+/// A figure to three digits, as more are not the same in the next round.
+fn rounded(figure: f64) -> String {
+    let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
+    // What is measured is far below what a double holds exactly.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and not negative")]
-    words::count(figure.round().max(0.0) as u64)
+    let whole = figure.round() as u64;
+    let unit = 10_u64.pow(whole.checked_ilog10().unwrap_or_default().saturating_sub(2));
+    format!("{sign}{}", words::count((whole + unit / 2) / unit * unit))
+}
+
+/// The same in little room: thousands and millions as k and M.
+fn compact(figure: f64) -> String {
+    let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
+    let (scaled, unit) = [(1e6, " M"), (1e3, " k")]
+        .into_iter()
+        .find(|(size, _)| figure >= *size)
+        .map_or((figure, ""), |(size, unit)| (figure / size, unit));
+    let decimals = match scaled {
+        _ if unit.is_empty() => 0,
+        ..10.0 => 2,
+        10.0..100.0 => 1,
+        _ => 0,
+    };
+    format!("{sign}{scaled:.decimals$}{unit}")
+}
+
+/// What is compared of a measurement.
+fn figure(measurement: &Value) -> Option<f64> {
+    let report = &measurement["report"];
+    let figures = [
+        &report["measured"]["delivered_per_server_cpu_second"],
+        &report["idle"]["bytes_per_session"],
+        &report["churn"]["sessions_per_server_cpu_second"],
+        &report["isolation"]["p99_moved_us"],
+    ];
+    figures.into_iter().find_map(Value::as_f64)
+}
+
+/// The figures of a server at a workload, round by round.
+fn rounds(bench: &Value, workload: &Value, server: &str) -> Vec<f64> {
+    let measurements = bench["measurements"].as_array().into_iter().flatten();
+    let of = measurements.filter(|one| one["workload"] == *workload && one["server"] == *server);
+    of.filter_map(figure).collect()
+}
+
+/// The version in what a program says of itself: `Redis server v=7.0.15 sha=…` is 7.0.15.
+fn version(said: &str) -> &str {
+    let is_number = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
+    let mut words = said.split([' ', '=', '-']).map(|word| word.strip_prefix('v').unwrap_or(word));
+    words.find(is_number).unwrap_or(said)
 }
 
 fn server(bench: &Value) -> Value {
@@ -48,8 +107,20 @@ fn server(bench: &Value) -> Value {
         .iter()
         .map(|line| {
             let medians = line["medians"].as_object().cloned().unwrap_or_default();
-            let medians: Map<_, _> =
-                medians.iter().map(|(name, figure)| (name.clone(), whole(figure).into())).collect();
+            let medians: Map<_, _> = medians
+                .iter()
+                .map(|(name, median)| {
+                    let rounds = rounds(bench, &line["workload"], name);
+                    let (least, most) = rounds.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+                    let median = compact(median.as_f64().unwrap_or_default());
+                    let spread = if rounds.len() > 1 {
+                        format!("{} – {}", compact(least), compact(most))
+                    } else {
+                        String::new()
+                    };
+                    (name.clone(), json!({ "median": median, "spread": spread }))
+                })
+                .collect();
             json!({ "workload": line["workload"], "medians": medians })
         })
         .collect();
@@ -64,11 +135,18 @@ fn server(bench: &Value) -> Value {
             })
         })
         .collect();
+    let n_held = held.iter().filter(|held| held["holds"] == true).count();
+    let missed: Vec<_> = held.iter().filter(|held| held["holds"] != true).cloned().collect();
+    let moved: Vec<_> = rounds(bench, &json!("isolation"), "switchboard").into_iter().map(rounded).collect();
+    let versions = bench["versions"].as_object().cloned().unwrap_or_default();
+    let versions: Map<_, _> =
+        versions.into_iter().map(|(name, said)| (name, version(said.as_str().unwrap_or_default()).into())).collect();
     let kernel = bench["machine"]["kernel"].as_str().and_then(|release| release.split('-').next());
     let machine =
         json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
     json!({
-        "machine": machine, "versions": bench["versions"], "rounds": bench["rounds"], "table": table, "held": held,
+        "machine": machine, "versions": versions, "rounds": bench["rounds"], "table": table, "held": held,
+        "n_held": n_held, "n_promised": held.len(), "missed": missed, "moved": moved, "bottlenecked": summary["bottlenecked"],
         "measurements": summary["measurements"], "disturbed": summary["disturbed"], "faults": summary["faults"],
     })
 }
@@ -95,5 +173,36 @@ fn wire(bench: &Value) -> Value {
             })
         })
         .collect();
-    json!({ "frames": words::count(number(&bench["frames"])), "runs": runs, "promises": promises })
+    let n_held = promises.iter().filter(|promise| promise["holds"] == true).count();
+    json!({ "n_held": n_held, "n_promised": promises.len(), "frames": words::count(number(&bench["frames"])), "runs": runs, "promises": promises })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits() {
+        for (given, expected) in
+            [(0.4, "0"), (999.4, "999"), (1_234.0, "1,230"), (1_062_767.0, "1,060,000"), (-27_151.0, "−27,200")]
+        {
+            assert_eq!(rounded(given), expected);
+        }
+        for (given, expected) in [(945.2, "945"), (9_980.0, "9.98 k"), (4_723_647.0, "4.72 M"), (-27_151.0, "−27.2 k")]
+        {
+            assert_eq!(compact(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_version_is_its_number() {
+        for (given, expected) in [
+            ("Redis server v=7.0.15 sha=00000000:0", "7.0.15"),
+            ("nats-server: v2.9.10", "2.9.10"),
+            ("ngIRCd 26.1-IDENT+IPv6", "26.1"),
+            ("none", "none"),
+        ] {
+            assert_eq!(version(given), expected);
+        }
+    }
 }

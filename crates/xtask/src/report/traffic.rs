@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use switchboard_encap::report::{Report, Wanted};
 use switchboard_encap::side::Side;
 
+use super::figures::{self, Figures};
 use super::frames::{self, Segment};
 use super::stage::{SCRIPT, Seen};
-use super::{Context, figures, lanes, words};
+use super::{Context, lanes, words};
 
 /// The message that is taken apart begins so.
 const SHOWN: &str = "שלום";
@@ -33,17 +34,66 @@ pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
             "script": said, "totals": totals(&found), "capture": seen.captures["chat.pcapng"],
             "conversations": talks.iter().map(|talk| &talk.told).collect::<Vec<_>>(),
             "transcript": transcript(context)?, "at_once": at_once(&segments),
-            "noy": noy.shown(&segments), "figures": figures::draw(context, "chat.pcapng", noy.number, "noy", &["time_client", "time_server", "round_trip"])?,
-            "elias": figures::draw(context, "chat.pcapng", elias.number, "elias", &["sequence"])?,
+            "noy": noy.shown(&segments), "syn": opening(context, noy, &segments)?, "figures": noy.draw(context, "chat.pcapng", &segments, &["time_client", "time_server", "round_trip"])?,
+            "elias": elias.draw(context, "chat.pcapng", &segments, &["sequence"])?,
         }),
     )?;
     context.write("frame.json", &frame(context, &segments)?)?;
     context.write(
         "refused.json",
-        &json!({ "program": seen.refused, "conversation": refused.told, "segments": refused.segments(&segments) }),
+        &json!({
+            "program": seen.refused, "conversation": refused.told, "segments": refused.segments(&segments),
+            "figures": refused.draw(context, "chat.pcapng", &segments, &["sequence"])?,
+        }),
     )?;
-    context.write("reset.json", &json!({ "conversation": dana.told, "segments": dana.segments(&segments) }))?;
+    context.write(
+        "reset.json",
+        &json!({
+            "conversation": dana.told, "segments": dana.segments(&segments), "found_out": found_out(&segments, dana)?,
+            "figures": dana.draw(context, "chat.pcapng", &segments, &["sequence"])?,
+        }),
+    )?;
     slow(context, seen)
+}
+
+/// What both sides of a conversation tell when it is opened: where they begin to count, and their options.
+fn opening(context: &Context, talk: &Talk, segments: &[Segment]) -> Result<Value, String> {
+    let of = talk.segments(segments);
+    let mut told = Vec::new();
+    for segment in of.iter().take(2) {
+        let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &segment.frame.to_string(), "--json"])?;
+        let layers = shown["layers"].as_array().cloned().unwrap_or_default();
+        let tcp = layers.into_iter().find(|layer| layer["mark"] == "T").ok_or("a SYN without TCP")?;
+        let urgent = |field: &Value| field["name"] == "Urgent Pointer";
+        let fields = tcp["fields"].as_array().cloned().unwrap_or_default();
+        // Options come after the last field that each header has. Padding tells nothing.
+        let options = fields.iter().skip_while(|field| !urgent(field)).skip(1);
+        let is_told = |field: &&Value| field["name"] != "No-Operation" && field["name"] != "End of Option List";
+        let first = fields.iter().filter(|field| field["name"] == "Sequence Number");
+        let list: Vec<_> = first.chain(options.filter(is_told)).cloned().collect();
+        told.push(json!({ "frame": segment.frame, "from": segment.from, "flags": segment.flags, "fields": list }));
+    }
+    Ok(told.into())
+}
+
+/// How the end of somebody's program became known: what its author sent to them last, the RST, and the next try with its
+/// answer.
+fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
+    let of = gone.segments(segments);
+    let is_unread = |segment: &&Segment| segment.from == Side::Server && segment.bytes > 0;
+    let unread = of.iter().rev().find(is_unread).ok_or("nothing was said to whoever was killed")?;
+    let reset = of.iter().find(|segment| segment.flags.contains("RST")).ok_or("whoever was killed sent no RST")?;
+    let later = || segments.iter().filter(|segment| segment.frame > reset.frame);
+    let to = format!("{}:", gone.name);
+    let next = later().find(|segment| segment.from == Side::Client && segment.payload.starts_with(to.as_bytes()));
+    let next = next.ok_or("nobody wrote again to whoever was killed")?;
+    let answer =
+        later().find(|segment| segment.client == next.client && segment.from == Side::Server && segment.bytes > 0);
+    let answer = answer.ok_or("who wrote again was not answered")?;
+    Ok(json!({
+        "unread": unread.frame, "reset": reset.frame, "next": next.frame, "answer": answer.frame,
+        "waited": words::time(answer.nanos - reset.nanos),
+    }))
 }
 
 /// One conversation, and who holds it.
@@ -51,14 +101,25 @@ struct Talk {
     number: u64,
     name: String,
     client: SocketAddr,
-    /// What the server sent.
-    bytes_server: u64,
     told: Value,
 }
 
 impl Talk {
     fn segments(&self, all: &[Segment]) -> Vec<Segment> {
         all.iter().filter(|segment| segment.client == self.client).cloned().collect()
+    }
+
+    /// Its drawings, named after who holds it.
+    fn draw(
+        &self,
+        context: &Context,
+        capture: &str,
+        all: &[Segment],
+        wanted: &[&'static str],
+    ) -> Result<Figures, String> {
+        let begins = self.segments(all).first().map(|segment| segment.time.clone()).unwrap_or_default();
+        let who = self.name.trim_matches(['(', ')']).to_lowercase();
+        figures::draw(context, capture, self.number, &who, &begins, wanted)
     }
 
     /// Its segments by what they are for: the handshake, the data, the end.
@@ -90,7 +151,8 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
         "PING" => "Pinger",
         name => name,
     };
-    let round_trip = &one["from_client"]["round_trips"]["median_nanos"];
+    // That a SYN was refused tells of no round trip of data.
+    let round_trip = Some(&one["from_client"]["round_trips"]["median_nanos"]).filter(|_| one["handshake"] != "refused");
     let told = json!({
         "number": one["number"], "name": name, "client_port": client.port(), "server_port": server.port(),
         "dialect": if server.port() == 8080 { "line" } else { "commands" },
@@ -98,13 +160,31 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
         "end": one["end"], "reset_cause": one["reset_cause"], "segments": one["segments"],
         "bytes_client": words::count(number(&one["bytes_client"])), "bytes_server": words::count(number(&one["bytes_server"])),
         "first_frame": one["first_frame"], "last_frame": one["last_frame"],
-        "round_trip": round_trip.as_u64().map(words::time), "retransmissions": one["retransmissions"],
+        "round_trip": round_trip.and_then(Value::as_u64).map(words::time), "retransmissions": one["retransmissions"],
         "keep_alives": one["keep_alives"], "zero_windows": one["zero_windows"], "zero_window_probes": one["zero_window_probes"],
         "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
         "flags": one["flags"], "checksums": one["checksums"],
     });
-    let bytes_server = number(&one["bytes_server"]);
-    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), client, bytes_server, told })
+    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), client, told })
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// What a side of a conversation sent, in order, each byte once.
+fn stream(segments: &[Segment], from: Side) -> Vec<u8> {
+    let mut pieces: Vec<_> = segments.iter().filter(|segment| segment.from == from && segment.bytes > 0).collect();
+    pieces.sort_by_key(|segment| segment.seq);
+    let mut stream = Vec::new();
+    for piece in pieces {
+        // The SYN has number 0.
+        let at = (piece.seq as usize).saturating_sub(1);
+        if let Some(new) = stream.len().checked_sub(at).and_then(|known| piece.payload.get(known..)) {
+            stream.extend_from_slice(new);
+        }
+    }
+    stream
 }
 
 fn totals(found: &Value) -> Value {
@@ -214,8 +294,21 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     let (from, to) = (place(zero.frame).saturating_sub(2), (place(thaws.frame) + 3).min(all.len()));
     let end = all.iter().position(|segment| segment.flags.contains("FIN")).unwrap_or(all.len());
     let (stop, last) = (&all[from..to], &all[end.max(to)..]);
-    let line_bytes = "FROM Author: \n".len() + seen.slow.message_bytes;
-    let arrived = frozen.bytes_server / line_bytes as u64;
+    let got = stream(&all, Side::Server);
+    let arrived = got.split_inclusive(|byte| *byte == b'\n').filter(|line| line.starts_with(b"FROM Author: "));
+    let (whole, torn): (Vec<_>, Vec<_>) = arrived.partition(|line| line.ends_with(b"\n"));
+    let arrived = whole.len() as u64;
+    // What its system was given before it woke is in its buffer; what came then had waited in the server's.
+    let is_late = |segment: &&Segment| segment.from == Side::Server && segment.frame > thaws.frame;
+    let late: u64 = all.iter().filter(is_late).map(|segment| segment.bytes as u64).sum();
+    let authors = author.segments(&segments);
+    let full = authors.iter().position(|segment| segment.from == Side::Server && segment.window == 0);
+    let full = full.ok_or("the author was never stopped by the server's window")?;
+    let braked = &authors[full.saturating_sub(2)..(full + 3).min(authors.len())];
+    let probes: Vec<_> = list(&frozen.told["flags"]).filter(|flag| flag["event"] == "keep_alive").collect();
+    let probes: Vec<_> =
+        probes.iter().filter_map(|flag| all.iter().find(|segment| segment.frame == flag["frame"])).collect();
+    let waits: Vec<_> = probes.windows(2).map(|pair| words::time(pair[1].nanos - pair[0].nanos)).collect();
     let sorted = |pings: &[u64]| {
         let mut pings = pings.to_vec();
         pings.sort_unstable();
@@ -231,9 +324,12 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
             "ping_command": seen.slow.ping_command, "before": sorted(&seen.slow.pings_before),
             "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
             "zero": zero, "author_told": told, "waited": words::time(told.nanos - zero.nanos), "stop": stop, "last": last,
+            "probes": { "frames": probes.iter().map(|segment| segment.frame).collect::<Vec<_>>(), "waits": waits },
+            "author_braked": { "full": authors[full], "segments": braked }, "torn": torn.first().map(|line| words::bytes(line.len() as u64)),
+            "late": words::bytes(late),
             "arrived": words::count(arrived), "lost": words::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
-            "figures": figures::draw(context, "slow.pcapng", frozen.number, "frozen", &["time_server"])?,
-            "author_figures": figures::draw(context, "slow.pcapng", author.number, "author", &["time_client"])?,
+            "figures": frozen.draw(context, "slow.pcapng", &segments, &["time_server"])?,
+            "author_figures": author.draw(context, "slow.pcapng", &segments, &["time_client"])?,
         }),
     )
 }

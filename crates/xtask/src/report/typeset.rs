@@ -11,7 +11,7 @@ use crate::venv::{Venv, quietly};
 /// Where it is installed.
 const VENV: &str = "target/report/venv";
 /// Which one.
-const TYPST: &str = "typst==0.15.2";
+pub(super) const TYPST: &str = "typst==0.15.2";
 
 /// What it is asked: a PDF and a page, of one source. Fonts come from Debian's packages and from Typst itself, whatever
 /// else a machine has.

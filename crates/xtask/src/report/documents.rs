@@ -1,0 +1,43 @@
+//! What the repository's own documents say, for the report to quote: sections, and tables in them.
+
+use std::fs;
+
+/// The text of a document.
+pub(super) fn read(file: &str) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))
+}
+
+/// What is below a heading (`## Invariants`), up to the next of its level or above.
+pub(super) fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("\n{heading}\n"))?;
+    let level = heading.split(' ').next().unwrap_or_default().len();
+    let end = (1..=level).filter_map(|level| rest.find(&format!("\n{} ", "#".repeat(level)))).min();
+    Some(&rest[..end.unwrap_or(rest.len())])
+}
+
+/// The rows of the first table of a section, without its head.
+pub(super) fn table(section: &str) -> Vec<Vec<String>> {
+    let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    lines.skip(2).map(row).collect()
+}
+
+/// The cells of a row.
+fn row(line: &str) -> Vec<String> {
+    let inside = line.strip_prefix('|').unwrap_or(line);
+    let inside = inside.strip_suffix('|').unwrap_or(inside);
+    inside.split('|').map(|cell| cell.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_from_its_section() {
+        let text = "# T\n## A\nx\n\n| h | i |\n|---|---|\n| a | b |\n|c||\n\n### B\ny\n## C\nz";
+        assert_eq!(section(text, "## C"), Some("z"));
+        assert_eq!(section(text, "### B"), Some("y"));
+        assert_eq!(table(section(text, "## A").expect("it is there")), [["a", "b"], ["c", ""]]);
+        assert!(table("no table").is_empty());
+    }
+}
