@@ -6,7 +6,8 @@
 //! cargo run --release --example speed -- read capture.pcap      # read a file in blocks, and sum their bytes
 //! cargo run --release --example speed -- sum capture.pcap       # read a capture, and sum the bytes of each packet
 //! cargo run --release --example speed -- decode capture.pcap    # take each frame apart, and verify each checksum
-//! cargo run --release --example speed -- write capture.pcap 1000000  # write so many bytes
+//! cargo run --release --example speed -- write capture.pcap copy.pcap 1000000  # write so many bytes, of those of a file
+//! cargo run --release --example speed -- build capture.pcap     # make the capture of these rows, without a CSV
 //! ```
 //!
 //! `cargo xtask bench wire` runs all of them, and what they are compared with.
@@ -15,17 +16,25 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 
-use switchboard_encap::capture::Reader;
+use switchboard_encap::build::{Builder, Plan, Settings, TransportChoice};
+use switchboard_encap::capture::{Format, Reader};
+use switchboard_encap::rows::{App, AppProtocol, MessageId, RowRef};
+use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::{Checksum, Frame, Sum};
 
 /// What is read or written at once, in bytes: as much as the library does.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// How much of a file is held that is written.
+const HELD_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many conversations, and how many messages each.
 const CONVERSATIONS: u32 = 1_000;
 const MESSAGES: u32 = 1_000;
 /// Bytes of a message.
 const MESSAGE_LEN: usize = 100;
+/// Digits of the number that it begins with.
+const NUMBER_LEN: usize = 7;
 /// From one message to the next, in microseconds: each conversation goes on every 4 ms, soon enough that each message
 /// acknowledges the one before it, and no segment does that alone.
 const STEP_MICROS: u32 = 4;
@@ -37,25 +46,76 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["read", file] => read(File::open(file)?),
         ["sum", file] => sum(File::open(file)?),
         ["decode", file] => decode(File::open(file)?),
-        ["write", to, len] => Ok(write(File::create(to)?, len.parse()?)?),
-        _ => Err("give one of: rows TO, read FILE, sum FILE, decode FILE, write TO BYTES".into()),
+        ["build", to] => build(File::create(to)?),
+        ["write", from, to, len] => Ok(write(&File::open(from)?, File::create(to)?, len.parse()?)?),
+        _ => Err("give one of: rows TO, read FILE, sum FILE, decode FILE, build TO, write FROM TO BYTES".into()),
     }
 }
 
-/// Writes rows of which each is a frame. The conversations take turns, and so do the two sides of each.
+/// The rows that all this is about, each a frame. The conversations take turns, and so do the two sides of each. They are
+/// made one at a time, and handed to `take`.
+fn each_row<E>(mut take: impl FnMut(RowRef<'_>) -> Result<(), E>) -> Result<(), E> {
+    let name = |side: &str, conversation: u32| App::Name(format!("{side}-{conversation}").into());
+    let apps: Vec<[App; 2]> = (0..CONVERSATIONS).map(|n| [name("client", n), name("server", n)]).collect();
+    // A number, and dots.
+    let mut message = [b'.'; MESSAGE_LEN];
+    message[..NUMBER_LEN].fill(b'0');
+    for turn in 0..MESSAGES {
+        for (conversation, [client, server]) in (0..).zip(&apps) {
+            let number = turn * CONVERSATIONS + conversation;
+            let [source, destination] = if turn.is_multiple_of(2) { [client, server] } else { [server, client] };
+            take(RowRef {
+                number: &MessageId::Number(number.into()),
+                // After the header.
+                line: u64::from(number) + 2,
+                protocol: &AppProtocol::Chat,
+                source,
+                destination,
+                source_port: None,
+                destination_port: None,
+                message: &message,
+                time: Timestamp::from_nanos(1_000_000_000 + 1_000 * i64::from(number * STEP_MICROS)),
+            })?;
+            count_on(&mut message[..NUMBER_LEN]);
+        }
+    }
+    Ok(())
+}
+
+/// Counts on, in digits.
+fn count_on(digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit += 1;
+        if *digit <= b'9' {
+            return;
+        }
+        *digit = b'0';
+    }
+}
+
+/// Writes the rows as a CSV.
 fn rows(to: File) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(BLOCK_BYTES, to);
     writeln!(to, "msg_id,app_protocol,src_app,dst_app,message,timestamp")?;
-    for number in 0..CONVERSATIONS * MESSAGES {
-        let conversation = number % CONVERSATIONS;
-        let sides = ["client", "server"];
-        let [from, with] = if (number / CONVERSATIONS).is_multiple_of(2) { sides } else { [sides[1], sides[0]] };
-        let micros = number * STEP_MICROS;
-        let (secs, micros) = (1 + micros / 1_000_000, micros % 1_000_000);
-        let message = format!("{number:.<MESSAGE_LEN$}");
-        writeln!(to, "{number},CHAT,{from}-{conversation},{with}-{conversation},{message},{secs}.{micros:06}")?;
-    }
+    each_row(|RowRef { number, protocol, source, destination, message, time, .. }| {
+        let message = str::from_utf8(message).map_err(io::Error::other)?;
+        let micros = time.as_nanos() / 1_000;
+        let (secs, micros) = (micros / 1_000_000, micros % 1_000_000);
+        writeln!(to, "{number},{protocol},{source},{destination},{message},{secs}.{micros:06}")
+    })?;
     to.flush()
+}
+
+/// Makes the frames of the rows, as `encap build` does of a CSV: the rows come twice, and none is kept.
+fn build(to: File) -> Result<(), Box<dyn Error>> {
+    let transport = TransportChoice::Tcp;
+    let mut plan = Plan::new(Settings { transport, format: Format::Pcap, ..Settings::default() });
+    each_row(|row| plan.admit(row))?;
+    let mut builder = Builder::new(plan, to, "made to measure its speed")?;
+    each_row(|row| builder.row(row))?;
+    let (_, summary) = builder.finish()?;
+    println!("{} frames, {} bytes", summary.frames, summary.bytes);
+    Ok(())
 }
 
 /// The least for a file as a whole: reads it in blocks, and sums all its bytes.
@@ -101,14 +161,19 @@ fn decode(file: File) -> Result<(), Box<dyn Error>> {
     if valid == 2 * reader.packets() { Ok(()) } else { Err("some checksum is not valid".into()) }
 }
 
-/// The least for a file that is written: so many bytes, whatever they are.
-fn write(mut to: File, len: usize) -> io::Result<()> {
-    let block = vec![0x5a; BLOCK_BYTES];
+/// The least for a file that is written: its bytes, from where they are in memory. They are more than a core's own cache
+/// holds, as those of a capture are; to hold no more than the others do, it writes the first of them again and again.
+fn write(from: &File, mut to: File, len: usize) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    from.take(HELD_BYTES as u64).read_to_end(&mut bytes)?;
     let mut left = len;
-    while left > 0 {
-        let n = left.min(BLOCK_BYTES);
+    for block in bytes.chunks(BLOCK_BYTES).cycle() {
+        let n = left.min(block.len());
         to.write_all(&block[..n])?;
         left -= n;
+        if left == 0 {
+            break;
+        }
     }
     Ok(())
 }

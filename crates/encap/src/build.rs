@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rows ─▶ Plan (first reading): which connections there are, who serves, addresses, ports, when each begins and ends
-//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ frames: headers and checksums ─▶ capture::Writer
+//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ envelope: headers and checksums ─▶ frames ─▶ capture::Writer
 //! ```
 //!
 //! Rows are read twice, so that none is kept: a connection is opened before its first row and closed after its last,
@@ -41,6 +41,7 @@
 mod address;
 mod builder;
 mod complete;
+mod envelope;
 mod fit;
 mod flow;
 mod frames;

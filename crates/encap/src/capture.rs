@@ -9,6 +9,7 @@
 //! not. What a reader goes past without giving it is in its [`Notes`]: a block of a kind that holds no packets, or one
 //! that is damaged while its length is not.
 
+mod blocks;
 mod byte_order;
 mod interface;
 mod limits;
@@ -34,7 +35,7 @@ pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;
-pub use writer::{About, Record, Statistics, WriteError, Writer};
+pub use writer::{About, Head, Record, Statistics, WriteError, Writer};
 
 /// The two kinds of capture file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

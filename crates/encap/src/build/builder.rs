@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 use switchboard_protocol::show;
 
+use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
-use super::frames::{Checksums, Frames, Header, Packet};
+use super::frames::Frames;
 use super::matcher::Matcher;
 use super::plan::{Planned, carried, is_too_late};
 use super::remark::Remarks;
@@ -21,6 +22,7 @@ use super::{Plan, Remark, RemarkKind, Settings, complete};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
+use crate::wire::udp;
 
 /// What was built.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -56,6 +58,8 @@ pub struct Builder<W: Write> {
     /// Flows by the time at which they are ready, the last first.
     to_open: Vec<u32>,
     queue: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Nothing is due before: what is first in the two above.
+    next_due: i64,
     frames: Frames<W>,
     shift: i64,
     latest: i64,
@@ -65,11 +69,22 @@ pub struct Builder<W: Write> {
     n_rows: u64,
 }
 
-/// A flow between its first and its last frame.
+/// A flow between its first and its last frame: all that a frame asks for.
 #[derive(Debug)]
-enum Live {
+struct Live {
+    /// Around what each end sends.
+    envelopes: [Envelope; 2],
+    /// Rows that are still to come.
+    rows: u64,
+    talk: Talk,
+}
+
+/// What is said over a flow.
+#[derive(Debug)]
+enum Talk {
     Tcp(Tcp),
-    Udp { identifications: [u16; 2], flow_labels: [u32; 2] },
+    /// The identifications of the next packets.
+    Udp([u16; 2]),
 }
 
 #[derive(Debug)]
@@ -95,6 +110,7 @@ impl<W: Write> Builder<W> {
             live,
             to_open,
             queue: BinaryHeap::new(),
+            next_due: i64::MIN,
             frames,
             shift,
             latest: i64::MIN,
@@ -126,7 +142,7 @@ impl<W: Write> Builder<W> {
         let said = row.time.as_nanos().saturating_add(self.shift);
         let sent = match transport {
             Transport::Tcp => self.say(place.flow, place.sender, wanted, row, &payload)?,
-            Transport::Udp => Some(self.datagram(place.flow, place.sender, wanted, row, &payload)?),
+            Transport::Udp => self.datagram(place.flow, place.sender, wanted, row, &payload)?,
         };
         if let Some(most) = sent.map(|sent| sent - said).filter(|late| *late > 0) {
             let most = Duration::from_nanos(most.unsigned_abs());
@@ -160,8 +176,14 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends all that is due before `time`.
+    #[inline]
     fn run_until(&mut self, time: i64) -> Result<(), WriteError> {
         self.reached = self.reached.max(time);
+        if self.next_due < time { self.run_what_is_due(time) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn run_what_is_due(&mut self, time: i64) -> Result<(), WriteError> {
         loop {
             let opening = self.to_open.last().map(|flow| (self.opens_at(*flow), *flow));
             let queued = self.queue.peek().map(|Reverse(due)| *due);
@@ -174,9 +196,19 @@ impl<W: Write> Builder<W> {
                     self.queue.pop();
                     self.on_due(flow, due)?;
                 }
-                _ => return Ok(()),
+                _ => {
+                    let next = opening.into_iter().chain(queued).min();
+                    self.next_due = next.map_or(i64::MAX, |(due, _)| due);
+                    return Ok(());
+                }
             }
         }
+    }
+
+    /// Puts a flow into the queue.
+    fn enqueue(&mut self, due: i64, number: u32) {
+        self.next_due = self.next_due.min(due);
+        self.queue.push(Reverse((due, number)));
     }
 
     fn opens_at(&self, flow: u32) -> i64 {
@@ -185,45 +217,53 @@ impl<W: Write> Builder<W> {
 
     fn open(&mut self, number: u32, due: i64) {
         let flow = &self.flows[number as usize];
-        let live = match flow.transport {
+        let (talk, flow_labels) = match flow.transport {
             Transport::Tcp => {
                 let connection = Connection::new(flow, &self.settings, &mut self.rng, due);
-                self.queue.push(Reverse((due, number)));
-                Live::Tcp(Tcp { connection, queued: Some(due) })
+                let flow_labels = connection.flow_labels();
+                (Talk::Tcp(Tcp { connection, queued: Some(due) }), flow_labels)
             }
-            Transport::Udp => Live::Udp {
-                identifications: [self.rng.u16(..), self.rng.u16(..)],
-                flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
-            },
+            Transport::Udp => {
+                let identifications = [self.rng.u16(..), self.rng.u16(..)];
+                (Talk::Udp(identifications), [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)])
+            }
         };
-        self.live[number as usize] = Some(Box::new(live));
+        let envelopes = [0, 1].map(|sender| flow.envelope(sender, self.settings.link, flow_labels[sender]));
+        let is_due = matches!(talk, Talk::Tcp(_));
+        self.live[number as usize] = Some(Box::new(Live { envelopes, rows: flow.rows, talk }));
+        if is_due {
+            self.enqueue(due, number);
+        }
     }
 
     /// The queue has come to a flow: its time may have moved since.
     fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
-        let Some(Live::Tcp(tcp)) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
+        let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
+        let Talk::Tcp(tcp) = &mut live.talk else { return Ok(()) };
         if tcp.queued != Some(queued) {
             return Ok(());
         }
         tcp.queued = None;
         if tcp.connection.due.is_some_and(|due| due <= queued) {
-            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], &mut tcp.connection, queued)?;
+            let flow = &self.flows[number as usize];
+            step(&mut self.frames, &mut self.rng, flow, &live.envelopes, &mut tcp.connection, queued)?;
         }
         self.settle(number);
         Ok(())
     }
 
     /// Puts a flow into the queue again, or lets go of it.
+    #[inline]
     fn settle(&mut self, number: u32) {
         let live = &mut self.live[number as usize];
-        let Some(Live::Tcp(tcp)) = live.as_deref_mut() else { return };
+        let Some(Live { talk: Talk::Tcp(tcp), .. }) = live.as_deref_mut() else { return };
         if tcp.connection.state() == State::Done {
             *live = None;
         } else if let Some(due) = tcp.connection.due
             && tcp.queued.is_none_or(|queued| due < queued)
         {
             tcp.queued = Some(due);
-            self.queue.push(Reverse((due, number)));
+            self.enqueue(due, number);
         }
     }
 
@@ -238,40 +278,40 @@ impl<W: Write> Builder<W> {
     ) -> Result<Option<i64>, WriteError> {
         // While it talks, nothing else is due for it: it is taken out for that time.
         let Some(mut live) = self.live[number as usize].take() else { return Ok(None) };
-        let Live::Tcp(tcp) = &mut *live else { return Ok(None) };
+        let Live { envelopes, rows, talk: Talk::Tcp(tcp) } = &mut *live else { return Ok(None) };
         let connection = &mut tcp.connection;
         // The wire was too busy for the handshake so far.
         while connection.state() != State::Established {
             let due = connection.due.unwrap_or(wanted);
-            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], connection, due)?;
+            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], envelopes, connection, due)?;
         }
         connection.due = None;
 
         let (mut first, mut at) = (None, wanted);
         let segment_max = connection.segment_max();
-        let n_segments = payload.len().div_ceil(segment_max);
+        let mut left = payload.len();
         for (index, chunk) in payload.chunks(segment_max).enumerate() {
+            left -= chunk.len();
             at = self.frames.when(at);
             self.run_until(at)?;
             at = self.frames.when(at);
-            let flow = &self.flows[number as usize];
-            let segment = connection.data(sender, chunk.len(), index + 1 == n_segments, at);
+            let segment = connection.data(sender, chunk.len(), left == 0, at);
             if self.frames.comments {
-                say_row(&mut self.frames.comment, row, &flow.ways[sender]);
-                if n_segments > 1 {
-                    say_part(&mut self.frames.comment, index + 1, n_segments);
+                say_row(&mut self.frames.comment, row, &self.flows[number as usize].ways[sender]);
+                if payload.len() > segment_max {
+                    say_part(&mut self.frames.comment, index + 1, payload.len().div_ceil(segment_max));
                 }
             }
-            at = self.frames.send(at, &segment.packet(flow, chunk))?;
+            at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
             first.get_or_insert(at);
             if let Some(ack_at) = connection.ack_at_once(sender, at, &mut self.rng) {
                 self.run_until(ack_at)?;
-                at = step(&mut self.frames, &mut self.rng, &self.flows[number as usize], connection, ack_at)?;
+                let flow = &self.flows[number as usize];
+                at = step(&mut self.frames, &mut self.rng, flow, envelopes, connection, ack_at)?;
             }
         }
-        let flow = &mut self.flows[number as usize];
-        flow.rows = flow.rows.saturating_sub(1);
-        connection.rest(at, flow.rows == 0, &mut self.rng);
+        *rows = rows.saturating_sub(1);
+        connection.rest(at, *rows == 0, &mut self.rng);
         // Its turn in the queue may have come while it was out.
         tcp.queued = tcp.queued.filter(|queued| *queued >= self.reached);
         self.live[number as usize] = Some(live);
@@ -287,31 +327,30 @@ impl<W: Write> Builder<W> {
         wanted: i64,
         row: &RowRef<'_>,
         payload: &[u8],
-    ) -> Result<i64, WriteError> {
-        let flow = &mut self.flows[number as usize];
-        let mut spare = Live::Udp { identifications: [0; 2], flow_labels: [0; 2] };
-        let live = self.live[number as usize].as_deref_mut().unwrap_or(&mut spare);
-        let Live::Udp { identifications, flow_labels } = live else { return Ok(wanted) };
+    ) -> Result<Option<i64>, WriteError> {
+        let live = &mut self.live[number as usize];
+        let Some(Live { envelopes, rows, talk: Talk::Udp(identifications) }) = live.as_deref_mut() else {
+            return Ok(None);
+        };
+        let flow = &self.flows[number as usize];
         if self.frames.comments {
             say_row(&mut self.frames.comment, row, &flow.ways[sender]);
         }
+        let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
-            from: &flow.ends[sender],
-            to: &flow.ends[1 - sender],
-            outgoing: sender == flow.client,
+            envelope: &envelopes[sender],
             identification: identifications[sender],
-            flow_label: flow_labels[sender],
-            transport: Header::Udp,
+            header: Header::Udp(udp::Repr { source_port, destination_port, payload_len: payload.len() }),
             payload,
             checksums: Checksums::Right,
         };
         identifications[sender] = identifications[sender].wrapping_add(1);
         let at = self.frames.send(wanted, &packet)?;
-        flow.rows = flow.rows.saturating_sub(1);
-        if flow.rows == 0 {
-            self.live[number as usize] = None;
+        *rows = rows.saturating_sub(1);
+        if *rows == 0 {
+            *live = None;
         }
-        Ok(at)
+        Ok(Some(at))
     }
 }
 
@@ -320,6 +359,7 @@ fn step<W: Write>(
     frames: &mut Frames<W>,
     rng: &mut fastrand::Rng,
     flow: &Flow,
+    envelopes: &[Envelope; 2],
     connection: &mut Connection,
     wanted: i64,
 ) -> Result<i64, WriteError> {
@@ -332,7 +372,7 @@ fn step<W: Write>(
             frames.comment.push_str(part);
         }
     }
-    frames.send(wanted, &segment.packet(flow, &[]))
+    frames.send(wanted, &segment.packet(envelopes, &[]))
 }
 
 /// Writes of a frame which row it carries.

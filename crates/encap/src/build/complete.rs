@@ -9,11 +9,16 @@ use super::fit::Shape;
 use crate::rows::{RowRef, StartLine, first_line};
 
 /// What is sent for a row.
+#[inline]
 pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
-    let message = row.message;
-    if content == Content::Faithful || message.is_empty() {
-        return Cow::Borrowed(message);
+    match content {
+        Content::Complete if !row.message.is_empty() => complete(row),
+        _ => Cow::Borrowed(row.message),
     }
+}
+
+fn complete<'a>(row: &RowRef<'a>) -> Cow<'a, [u8]> {
+    let message = row.message;
     match Shape::of(row.protocol) {
         Shape::Lines | Shape::Irc => end(message, b"\r\n"),
         Shape::Chat => end(message, b"\n"),

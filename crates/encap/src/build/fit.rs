@@ -22,6 +22,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    #[inline]
     pub(super) fn of(protocol: &AppProtocol) -> Self {
         match protocol {
             AppProtocol::Http => Self::Http,
@@ -41,6 +42,7 @@ impl Shape {
     }
 
     /// Whether a dissector finds in `message` what it looks for.
+    #[inline]
     pub(super) fn fits(self, message: &[u8]) -> bool {
         match self {
             Self::Http => is_http(message),
@@ -128,6 +130,7 @@ fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
 
 /// The protocol as which Wireshark reads a message by its first bytes, whatever the port is: those that it is most often
 /// mistaken in.
+#[inline]
 pub(super) fn read_by_first_bytes(message: &[u8], transport: Transport) -> Option<&'static str> {
     match (transport, message) {
         (Transport::Tcp, [0x14..=0x17, 3, 0..=4, _, _, ..]) => Some("TLS"),

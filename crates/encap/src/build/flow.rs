@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::IpVersion;
+use super::envelope::Envelope;
+use super::{IpVersion, Link};
 use crate::rows::Transport;
 use crate::wire::Mac;
 
@@ -32,4 +33,12 @@ pub(super) struct Flow {
     pub(super) rows: u64,
     /// When it has to be ready.
     pub(super) first: i64,
+}
+
+impl Flow {
+    /// The headers around what one end sends.
+    pub(super) fn envelope(&self, sender: usize, link: Link, flow_label: u32) -> Envelope {
+        let ends = [&self.ends[sender], &self.ends[1 - sender]];
+        Envelope::new(link, ends, sender == self.client, self.transport, flow_label)
+    }
 }

@@ -3,10 +3,11 @@
 //! One for each pair of apps and transport, as long as ports do not say otherwise: a row whose ports differ from those
 //! that a connection is known to have is on another one. Rows asked in the same order get the same answers.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 // Its hash takes a fraction of the standard one's time, and each row asks.
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::rows::{App, RowRef, Transport};
 
@@ -17,18 +18,46 @@ pub(crate) const FLOWS_MAX: usize = 1 << 16;
 pub(crate) struct Matcher {
     numbers: HashMap<App, u32>,
     apps: Vec<App>,
-    /// Pairs by the two names of a row. A reader shares names among its rows, so where those of `apps` come again, their
-    /// addresses tell without a look at the text.
-    ways: HashMap<([usize; 2], Transport), Way>,
+    ways: Ways,
     indices: HashMap<Pair, u32>,
     pairs: Vec<OfPair>,
     exact: HashMap<(u32, [u16; 2]), u32>,
-    /// The ports of each flow, as far as they are known: the lower app's first.
-    ports: Vec<[Option<u16>; 2]>,
+    /// The pair of each flow, and its ports as far as they are known: the lower app's first.
+    flows: Vec<(Pair, [Option<u16>; 2])>,
 }
 
 /// Two apps, the one that appeared first before the other, and what is between them.
 pub(crate) type Pair = ([u32; 2], Transport);
+
+/// The ways that rows go, by the two names of a row. A reader shares names among its rows, so where those of a matcher come
+/// again, their addresses tell without a look at the text.
+///
+/// Each row asks. Conversations mostly go on as they went on before, so the way after the last one is tried first; and what
+/// is looked through else is short: a table of numbers alone.
+#[derive(Debug, Default)]
+struct Ways {
+    known: Vec<KnownWay>,
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// The number of the way that was asked for last.
+    latest: u32,
+}
+
+#[derive(Debug)]
+struct KnownWay {
+    key: WayKey,
+    way: Way,
+    /// The number of the way that was asked for after it when that was last seen.
+    next: u32,
+}
+
+/// The addresses of two names, and what is between them.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct WayKey {
+    source: usize,
+    destination: usize,
+    transport: Transport,
+}
 
 /// From one app of a pair to the other.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +65,51 @@ struct Way {
     /// The index of the pair.
     index: u32,
     /// Which of the two apps sends.
-    sender: usize,
+    sender: u32,
+}
+
+impl WayKey {
+    #[inline]
+    fn new(source: &Arc<str>, destination: &Arc<str>, transport: Transport) -> Self {
+        let [source, destination] = [source, destination].map(|name| Arc::as_ptr(name).addr());
+        Self { source, destination, transport }
+    }
+}
+
+impl Ways {
+    #[inline]
+    fn get(&mut self, key: &WayKey) -> Option<Way> {
+        let next = self.known.get(self.latest as usize)?.next;
+        let known = &self.known[next as usize];
+        if known.key == *key {
+            self.latest = next;
+            return Some(known.way);
+        }
+        self.find(key)
+    }
+
+    #[cold]
+    fn find(&mut self, key: &WayKey) -> Option<Way> {
+        let hash = self.hasher.hash_one(key);
+        let number = *self.numbers.find(hash, |number| self.known[*number as usize].key == *key)?;
+        self.known[self.latest as usize].next = number;
+        self.latest = number;
+        Some(self.known[number as usize].way)
+    }
+
+    /// Adds what is not there yet.
+    fn insert(&mut self, key: WayKey, way: Way) {
+        // There are fewer than 2³² pairs.
+        let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        if let Some(latest) = self.known.get_mut(self.latest as usize) {
+            latest.next = number;
+        }
+        self.latest = number;
+        self.known.push(KnownWay { key, way, next: number });
+        let Self { known, numbers, hasher, .. } = self;
+        let hash = |number: &u32| hasher.hash_one(known[*number as usize].key);
+        numbers.insert_unique(hash(&number), number, hash);
+    }
 }
 
 #[derive(Debug)]
@@ -53,7 +126,6 @@ struct OfPair {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) flow: u32,
-    pub(crate) pair: Pair,
     /// Which of the two apps sends.
     pub(crate) sender: usize,
     /// No row before it is on this flow.
@@ -62,46 +134,65 @@ pub(crate) struct Place {
 
 impl Matcher {
     /// Where `row` belongs; `None` if that would be one connection too many.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "each row asks, and what is returned in memory is read from there too soon"
+    )]
     pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
         let Way { index, sender } = self.way(row, transport);
-        let OfPair { pair, latest, .. } = self.pairs[index as usize];
+        let sender = sender as usize;
+        match (row.source_port, row.destination_port, self.pairs[index as usize].latest) {
+            (None, None, Some(flow)) => Some(Place { flow, sender, is_new: false }),
+            _ => self.place_by_ports(row, index, sender),
+        }
+    }
+
+    /// Where a row belongs that is the first of its pair, or says ports.
+    #[inline(never)]
+    fn place_by_ports(&mut self, row: &RowRef<'_>, index: u32, sender: usize) -> Option<Place> {
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
             ports.reverse();
         }
-        if let ([None, None], Some(flow)) = (ports, latest) {
-            return Some(Place { flow, pair, sender, is_new: false });
-        }
         if let Some(flow) = self.find(index, ports) {
             self.learn(index, flow, ports);
-            return Some(Place { flow, pair, sender, is_new: false });
+            return Some(Place { flow, sender, is_new: false });
         }
-        if self.ports.len() >= FLOWS_MAX {
+        if self.flows.len() >= FLOWS_MAX {
             return None;
         }
-        let flow = u32::try_from(self.ports.len()).ok()?;
-        self.ports.push([None; 2]);
+        let flow = u32::try_from(self.flows.len()).ok()?;
         let of_pair = &mut self.pairs[index as usize];
+        self.flows.push((of_pair.pair, [None; 2]));
         of_pair.flows.push(flow);
         of_pair.partial.push(flow);
         self.learn(index, flow, ports);
-        Some(Place { flow, pair, sender, is_new: true })
+        Some(Place { flow, sender, is_new: true })
+    }
+
+    /// The pair that a flow is between.
+    pub(crate) fn pair(&self, flow: u32) -> Pair {
+        self.flows[flow as usize].0
     }
 
     /// The apps, in the order in which they appeared, and the ports of each flow.
     pub(crate) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
-        (self.apps, self.ports)
+        (self.apps, self.flows.into_iter().map(|(_, ports)| ports).collect())
     }
 
+    #[inline]
     fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
-        let names = match (row.source, row.destination) {
-            (App::Name(source), App::Name(destination)) => Some([source, destination]),
+        let known = match (row.source, row.destination) {
+            (App::Name(source), App::Name(destination)) => self.ways.get(&WayKey::new(source, destination, transport)),
             _ => None,
         };
-        let key = names.map(|names| (names.map(|name| Arc::as_ptr(name).addr()), transport));
-        if let Some(way) = key.as_ref().and_then(|key| self.ways.get(key)) {
-            return *way;
-        }
+        known.unwrap_or_else(|| self.new_way(row, transport))
+    }
+
+    /// The way of a row by its apps, known by their names from now on if they are names.
+    #[cold]
+    fn new_way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
         let (from, to) = (self.number(row.source), self.number(row.destination));
         let pair = ([from.min(to), from.max(to)], transport);
         let index = *self.indices.entry(pair).or_insert_with(|| {
@@ -109,14 +200,14 @@ impl Matcher {
             // Rows tell fewer than 2³² pairs apart.
             u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
         });
-        let way = Way { index, sender: usize::from(from > to) };
+        let way = Way { index, sender: u32::from(from > to) };
         // A name that is not kept in `apps` may go, and another come to stand at its address.
         let is_kept = |number: u32, name: &Arc<str>| matches!(&self.apps[number as usize], App::Name(kept) if Arc::ptr_eq(kept, name));
-        if let (Some(key), Some([source, destination])) = (key, names)
+        if let (App::Name(source), App::Name(destination)) = (row.source, row.destination)
             && is_kept(from, source)
             && is_kept(to, destination)
         {
-            self.ways.insert(key, way);
+            self.ways.insert(WayKey::new(source, destination, transport), way);
         }
         way
     }
@@ -135,7 +226,7 @@ impl Matcher {
     fn find(&self, index: u32, ports: [Option<u16>; 2]) -> Option<u32> {
         let of_pair = &self.pairs[index as usize];
         let agrees = |flow: &u32| {
-            let known = self.ports[*flow as usize];
+            let (_, known) = self.flows[*flow as usize];
             known.iter().zip(ports).all(|(known, given)| known.is_none() || given.is_none() || *known == given)
         };
         match ports {
@@ -148,7 +239,7 @@ impl Matcher {
     }
 
     fn learn(&mut self, index: u32, flow: u32, ports: [Option<u16>; 2]) {
-        let known = &mut self.ports[flow as usize];
+        let (_, known) = &mut self.flows[flow as usize];
         let was_partial = known.contains(&None);
         for (known, given) in known.iter_mut().zip(ports) {
             *known = known.or(given);

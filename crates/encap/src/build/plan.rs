@@ -1,5 +1,6 @@
 //! The first reading: what there will be to build.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -85,8 +86,9 @@ impl Plan {
         if let Some(kind) = is_too_late(row, shift, &self.settings) {
             return Err(refused(kind));
         }
-        let place = self.matcher.place(row, transport);
-        let place = place.ok_or_else(|| refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }))?;
+        let Some(place) = self.matcher.place(row, transport) else {
+            return Err(refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }));
+        };
 
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
@@ -100,7 +102,7 @@ impl Plan {
         }
         if place.is_new {
             self.drafts.push(Draft {
-                pair: place.pair,
+                pair: self.matcher.pair(place.flow),
                 version,
                 clues: Clues::new(row, &place),
                 line: row.line,
@@ -125,7 +127,8 @@ impl Plan {
         }
         let shape = Shape::of(row.protocol);
         let is_whole = payload.is_empty() || shape.fits(&payload);
-        if shape == Shape::Chat && !is_whole && transport == Transport::Tcp {
+        let is_endless = shape == Shape::Chat && !is_whole && transport == Transport::Tcp;
+        if is_endless && !self.remarks.again(row.line, |kind| matches!(kind, RemarkKind::Endless)) {
             self.remarks.add(row.line, RemarkKind::Endless);
         }
         if let Some(reads) = read_by_first_bytes(&payload, transport) {
@@ -138,7 +141,7 @@ impl Plan {
             let protocol = show::safe(row.protocol.name()).into_owned();
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol });
         }
-        if *payload != *row.message {
+        if let Cow::Owned(_) = payload {
             let protocol = show::safe(row.protocol.name()).into_owned();
             self.remarks.add(row.line, RemarkKind::Completed { protocol });
         }
@@ -207,6 +210,7 @@ fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
 }
 
 /// Why a row is too near to the end of time for what follows it, if it is.
+#[inline]
 pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64, settings: &Settings) -> Option<RefusalKind> {
     const ONE_DAY: i64 = 86_400_000_000_000;
     /// Seconds are 32 bits there.
@@ -225,6 +229,7 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// How a row is carried, if it can be.
+#[inline]
 pub(super) fn carried(
     row: &RowRef<'_>,
     len: usize,

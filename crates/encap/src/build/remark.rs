@@ -102,28 +102,61 @@ fn nanos<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::E
 
 /// Remarks, equal ones counted.
 #[derive(Debug, Default)]
-pub(super) struct Remarks(Vec<Remark>);
+pub(super) struct Remarks {
+    list: Vec<Remark>,
+    /// The index of the one that was added last: mostly, it is added again.
+    latest: usize,
+}
 
 impl Remarks {
     /// The most different ones; names of protocols are the file's, so there is no end to them otherwise.
     const MAX: usize = 256;
 
     pub(super) fn add(&mut self, line: u64, kind: RemarkKind) {
-        if let RemarkKind::Later { most } = &kind
-            && let Some(Remark { count, kind: RemarkKind::Later { most: known }, .. }) =
-                self.0.iter_mut().find(|remark| matches!(remark.kind, RemarkKind::Later { .. }))
-        {
-            *count += 1;
-            *known = (*known).max(*most);
-        } else if let Some(remark) = self.0.iter_mut().find(|remark| remark.kind == kind) {
-            remark.count += 1;
-            remark.line = remark.line.min(line);
-        } else if self.0.len() < Self::MAX {
-            self.0.push(Remark { line, count: 1, kind });
+        match self.list.iter().position(|remark| remark.kind.is_same(&kind)) {
+            Some(at) => {
+                self.list[at].again(line, kind);
+                self.latest = at;
+            }
+            None if self.list.len() < Self::MAX => {
+                self.latest = self.list.len();
+                self.list.push(Remark { line, count: 1, kind });
+            }
+            None => {}
         }
     }
 
+    /// Counts the latest once more if it is of this kind, and says whether it was: for kinds of which one row after the
+    /// other may be.
+    #[inline]
+    pub(super) fn again(&mut self, line: u64, is_kind: impl Fn(&RemarkKind) -> bool) -> bool {
+        let latest = self.list.get_mut(self.latest).filter(|remark| is_kind(&remark.kind));
+        latest.is_some_and(|remark| {
+            remark.count += 1;
+            remark.line = remark.line.min(line);
+            true
+        })
+    }
+
     pub(super) fn into_vec(self) -> Vec<Remark> {
-        self.0
+        self.list
+    }
+}
+
+impl RemarkKind {
+    /// Whether the two are said as one.
+    fn is_same(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Later { .. }, Self::Later { .. })) || self == other
+    }
+}
+
+impl Remark {
+    /// Counts another of its kind, on `line`.
+    fn again(&mut self, line: u64, kind: RemarkKind) {
+        self.count += 1;
+        self.line = self.line.min(line);
+        if let (RemarkKind::Later { most: known }, RemarkKind::Later { most }) = (&mut self.kind, kind) {
+            *known = (*known).max(most);
+        }
     }
 }

@@ -61,6 +61,7 @@ pub enum TransportChoice {
 impl TransportChoice {
     /// What messages of `protocol` are carried on.
     #[must_use]
+    #[inline]
     pub fn of(self, protocol: &AppProtocol) -> Transport {
         match self {
             Self::Tcp => Transport::Tcp,

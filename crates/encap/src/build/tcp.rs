@@ -8,8 +8,8 @@
 //! at once; else it waits for data of its own to do it with, though not for longer than 40 ms. So a pure acknowledgment
 //! always has a new number, and little is in flight.
 
-use super::flow::{End, Flow};
-use super::frames::{Checksums, Header, Packet};
+use super::envelope::{Checksums, Envelope, Header, Packet};
+use super::flow::Flow;
 use super::{IpVersion, Settings, TcpOptions};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{self, Flags, Options, Repr, Timestamps};
@@ -62,6 +62,7 @@ pub(super) enum State {
 /// What one side keeps.
 #[derive(Clone, Copy, Debug)]
 struct Side {
+    port: u16,
     /// The number of the next byte that it sends.
     next: SeqNumber,
     /// What it has received and not acknowledged, in bytes.
@@ -97,19 +98,15 @@ pub(super) struct Segment {
     pub(super) from: usize,
     pub(super) repr: Repr,
     identification: u16,
-    flow_label: u32,
 }
 
 impl Segment {
-    pub(super) fn packet<'a>(&self, flow: &'a Flow, payload: &'a [u8]) -> Packet<'a> {
-        let [from, to]: [&End; 2] = [&flow.ends[self.from], &flow.ends[1 - self.from]];
+    #[inline]
+    pub(super) fn packet<'a>(&'a self, envelopes: &'a [Envelope; 2], payload: &'a [u8]) -> Packet<'a> {
         Packet {
-            from,
-            to,
-            outgoing: self.from == flow.client,
+            envelope: &envelopes[self.from],
             identification: self.identification,
-            flow_label: self.flow_label,
-            transport: Header::Tcp(Repr { source_port: from.port, destination_port: to.port, ..self.repr }),
+            header: Header::Tcp(&self.repr),
             payload,
             checksums: Checksums::Right,
         }
@@ -119,7 +116,8 @@ impl Segment {
 impl Connection {
     /// A connection that is to open at `due`.
     pub(super) fn new(flow: &Flow, settings: &Settings, rng: &mut fastrand::Rng, due: i64) -> Self {
-        let mut side = || Side {
+        let mut side = |port| Side {
+            port,
             next: SeqNumber(rng.u32(..)),
             owed: 0,
             identification: rng.u16(..),
@@ -127,7 +125,7 @@ impl Connection {
             clock: rng.u32(..),
             recent: 0,
         };
-        let sides = [side(), side()];
+        let sides = flow.ends.map(|end| side(end.port));
         let (mss, segment_max) = segment_sizes(flow.version, settings);
         let options = settings.options;
         Self {
@@ -140,6 +138,11 @@ impl Connection {
             closing: false,
             due: Some(due),
         }
+    }
+
+    /// The IPv6 flow label of what each side sends.
+    pub(super) fn flow_labels(&self) -> [u32; 2] {
+        self.sides.map(|side| side.flow_label)
     }
 
     pub(super) fn state(&self) -> State {
@@ -174,6 +177,7 @@ impl Connection {
     }
 
     /// A segment of data, sent at `at`; the last of its message is pushed.
+    #[inline]
     pub(super) fn data(&mut self, from: usize, len: usize, is_last: bool, at: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };
         // No longer than a packet.
@@ -182,11 +186,13 @@ impl Connection {
 
     /// When the receiver of data acknowledges it by itself at once, after a segment sent at `at`: if it is more than one
     /// full segment.
+    #[inline]
     pub(super) fn ack_at_once(&self, from: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
         (self.sides[1 - from].owed as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
     }
 
     /// What follows if no row does, after a frame sent at `at`: an acknowledgment that waits for data, or the end.
+    #[inline]
     pub(super) fn rest(&mut self, at: i64, was_last_row: bool, rng: &mut fastrand::Rng) {
         self.closing = was_last_row;
         self.due = if was_last_row {
@@ -197,16 +203,17 @@ impl Connection {
     }
 
     /// A segment that `from` sends at `at`, and what it changes at both ends.
+    #[inline]
     fn segment(&mut self, from: usize, flags: Flags, len: u32, at: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
         let is_first = is_syn && !flags.contains(Flags::ACK);
-        let ack = self.sides[1 - from].next;
+        let Side { port: destination_port, next: ack, .. } = self.sides[1 - from];
         let sender = &mut self.sides[from];
         sender.owed = 0;
         let value = sender.clock.wrapping_add(milliseconds(at));
         let repr = Repr {
-            source_port: 0,
-            destination_port: 0,
+            source_port: sender.port,
+            destination_port,
             seq: sender.next,
             ack: if is_first { SeqNumber(0) } else { ack },
             flags,
@@ -218,7 +225,6 @@ impl Connection {
         // Linux numbers the packets of a connection, but for the SYN, ACK, which comes before there is one.
         let identification = if is_syn && !is_first { 0 } else { sender.identification };
         sender.identification = sender.identification.wrapping_add(u16::from(!is_syn || is_first));
-        let flow_label = sender.flow_label;
         let taken = len + flags.sequence_len();
         sender.next += taken;
         let receiver = &mut self.sides[1 - from];
@@ -227,9 +233,10 @@ impl Connection {
             receiver.recent = value;
         }
         receiver.owed += taken;
-        Segment { from, repr, identification, flow_label }
+        Segment { from, repr, identification }
     }
 
+    #[inline]
     fn window(&self, from: usize, is_syn: bool) -> u16 {
         let window = if from == self.client { CLIENT_WINDOW } else { SERVER_WINDOW };
         match self.options {
@@ -238,6 +245,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn options(&self, is_syn: bool, timestamps: Timestamps) -> Options {
         match self.options {
             TcpOptions::None => Options::default(),

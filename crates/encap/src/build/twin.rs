@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::builder::say_row;
+use super::envelope::{Checksums, Header, Packet};
 use super::flow::Flow;
-use super::frames::{Checksums, Frames, Header, Packet};
+use super::frames::Frames;
 use super::matcher::Matcher;
 use super::plan::{Planned, carried, is_too_late};
 use super::{Plan, Settings, complete};
@@ -65,37 +66,26 @@ impl<W: Write> BadTwin<W> {
             }
             _ => Checksums::Right,
         };
+        let [source_port, destination_port] = [place.sender, 1 - place.sender].map(|end| flow.ends[end].port);
+        let tcp;
         let header = match transport {
-            Transport::Udp => Header::Udp,
-            Transport::Tcp => Header::Tcp(segment(&mut self.rng, self.n_rows, place.is_new, &mut faults)),
+            Transport::Udp => Header::Udp(udp::Repr { source_port, destination_port, payload_len: kept.len() }),
+            Transport::Tcp => {
+                let repr = segment(&mut self.rng, self.n_rows, place.is_new, &mut faults);
+                tcp = Repr { source_port, destination_port, ..repr };
+                Header::Tcp(&tcp)
+            }
         };
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
         }
-        let header_len = match &header {
-            Header::Tcp(repr) => repr.buffer_len(),
-            Header::Udp => udp::HEADER_LEN,
-        };
-        if flow.version.header_len() + header_len + kept.len() > usize::from(self.settings.mtu.bytes()) {
+        let envelope = flow.envelope(place.sender, self.settings.link, 0);
+        let packet = Packet { envelope: &envelope, identification: 1, header, payload: kept, checksums };
+        if packet.ip_len() > usize::from(self.settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }
         say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
         let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
-        let (from, to) = (&flow.ends[place.sender], &flow.ends[1 - place.sender]);
-        let transport = match header {
-            Header::Tcp(repr) => Header::Tcp(Repr { source_port: from.port, destination_port: to.port, ..repr }),
-            Header::Udp => Header::Udp,
-        };
-        let packet = Packet {
-            from,
-            to,
-            outgoing: place.sender == flow.client,
-            identification: 1,
-            flow_label: 0,
-            transport,
-            payload: kept,
-            checksums,
-        };
         self.frames.send(row.time.as_nanos().saturating_add(self.shift).max(0), &packet)?;
         self.n_rows += 1;
         Ok(())

@@ -1,17 +1,15 @@
 //! Writes capture files of either kind, as the packets come.
 //!
 //! Times are nanoseconds and numbers little-endian, whatever machine writes, so that the same packets make the same bytes.
-//! Nothing is allocated for a packet: its header is put together on the stack.
+//! Nothing is allocated for a packet, and nothing copied that is made in its place.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
+use super::blocks::Blocks;
 use super::pcap::{self, MAGIC_NANOS};
 use super::pcapng::{BlockType, block, option, section_header};
 use super::{BLOCK_MAX_BYTES, Format, Interface};
 use crate::time::Timestamp;
-
-/// What is written to a file at once, in bytes.
-const WRITE_BYTES: usize = 256 * 1024;
 
 /// The value of the option `if_tsresol` for nanoseconds.
 const NANOS: u8 = 9;
@@ -40,6 +38,18 @@ pub struct Record<'a> {
     /// How many it had on the wire.
     pub original_len: u32,
     /// Remarks; a pcap file has no place for them.
+    pub comments: &'a [&'a str],
+}
+
+/// One packet to write, but for its bytes.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "as in a record")]
+pub struct Head<'a> {
+    pub time: Timestamp,
+    pub interface: usize,
+    /// How many bytes to keep.
+    pub captured_len: usize,
+    pub original_len: u32,
     pub comments: &'a [&'a str],
 }
 
@@ -108,7 +118,7 @@ const fn reach(format: Format) -> &'static str {
 /// [`finish`](Self::finish) at the end. A file without its end is readable too.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    to: BufWriter<W>,
+    to: Blocks<W>,
     format: Format,
     /// The most bytes of a packet, for each interface.
     snap_lens: Vec<u32>,
@@ -120,7 +130,7 @@ impl<W: Write> Writer<W> {
     /// Begins a file of packets from these interfaces. A pcap file has one, and says only its link type and snapshot length.
     /// Times are written in nanoseconds, whatever the interfaces say.
     pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
-        let mut to = BufWriter::with_capacity(WRITE_BYTES, to);
+        let mut to = Blocks::new(to);
         match (format, interfaces) {
             (Format::Pcap, [interface]) => to.write_all(&pcap_header(interface))?,
             (Format::Pcap, _) => return Err(WriteError::Interfaces(interfaces.len())),
@@ -135,56 +145,66 @@ impl<W: Write> Writer<W> {
 
     /// Writes a packet.
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
-        let Record { time, interface, captured, original_len, .. } = *record;
+        let Record { time, interface, captured, original_len, comments } = *record;
+        let head = Head { time, interface, captured_len: captured.len(), original_len, comments };
+        self.write_with(&head, |bytes| bytes.copy_from_slice(captured))
+    }
+
+    /// Writes a packet whose bytes are made where they are written from. `fill` is given as many as the head says, and
+    /// writes all of them: they hold what was there before.
+    #[inline]
+    pub fn write_with(&mut self, head: &Head<'_>, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
+        let Head { time, interface, captured_len, original_len, .. } = *head;
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
         let max = snap_len.min(original_len);
-        let captured_len = u32::try_from(captured.len()).ok().filter(|len| *len <= max);
-        let captured_len =
-            captured_len.ok_or(WriteError::TooLong { captured_len: captured.len(), original_len, max })?;
+        let len = u32::try_from(captured_len).ok().filter(|len| *len <= max);
+        let len = len.ok_or(WriteError::TooLong { captured_len, original_len, max })?;
         let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
-        match self.format {
-            Format::Pcap => self.write_pcap(units, captured_len, record)?,
-            Format::Pcapng => self.write_pcapng(units, captured_len, record)?,
-        }
+        fill(match self.format {
+            Format::Pcap => self.lay_pcap(units, len, head)?,
+            Format::Pcapng => self.lay_pcapng(units, len, head)?,
+        });
         self.last = time;
         Ok(())
     }
 
-    fn write_pcap(&mut self, nanos: u64, captured_len: u32, record: &Record<'_>) -> Result<(), WriteError> {
+    /// Writes what stands before a packet, and gives the room for it.
+    #[inline]
+    fn lay_pcap(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
+        const HEADER: usize = pcap::record::HEADER_BYTES;
         let secs = u32::try_from(nanos / 1_000_000_000);
-        let secs = secs.map_err(|_| WriteError::Time { time: record.time, format: self.format })?;
-        let mut header = [0; pcap::record::HEADER_BYTES];
+        let secs = secs.map_err(|_| WriteError::Time { time: head.time, format: self.format })?;
+        let (header, bytes) = self.to.room(HEADER + head.captured_len)?.split_at_mut(HEADER);
         header[pcap::record::SECS].copy_from_slice(&secs.to_le_bytes());
         let fraction = low_half(nanos % 1_000_000_000);
         header[pcap::record::FRACTION].copy_from_slice(&fraction.to_le_bytes());
         header[pcap::record::CAPTURED_LEN].copy_from_slice(&captured_len.to_le_bytes());
-        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&record.original_len.to_le_bytes());
-        self.to.write_all(&header)?;
-        self.to.write_all(record.captured)?;
-        Ok(())
+        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&head.original_len.to_le_bytes());
+        Ok(bytes)
     }
 
-    fn write_pcapng(&mut self, nanos: u64, captured_len: u32, record: &Record<'_>) -> Result<(), WriteError> {
+    /// Writes what stands before and after a packet, and gives the room for it.
+    fn lay_pcapng(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
-        let comments = record.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
-        let options_len = options_len(comments.clone())?;
-        let data_len = record.captured.len().next_multiple_of(4);
-        let (head, len) = block_head(BlockType::ENHANCED_PACKET, FIELDS + data_len + options_len)?;
-        let interface = u32::try_from(record.interface).unwrap_or(u32::MAX);
+        let comments = head.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
+        let padding = padding(head.captured_len);
+        let body_len = FIELDS + head.captured_len + padding.len() + options_len(comments.clone())?;
+        let (block_head, len) = block_head(BlockType::ENHANCED_PACKET, body_len)?;
+        let interface = u32::try_from(head.interface).unwrap_or(u32::MAX);
 
-        let mut fields = [0; block::BODY + FIELDS];
-        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, record.original_len];
-        fields[..block::BODY].copy_from_slice(&head);
+        let block = self.to.room(block::BODY + body_len + block::TRAILER_LEN)?;
+        let (fields, rest) = block.split_at_mut(block::BODY + FIELDS);
+        fields[..block::BODY].copy_from_slice(&block_head);
+        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, head.original_len];
         for (field, word) in fields[block::BODY..].chunks_exact_mut(4).zip(words) {
             field.copy_from_slice(&word.to_le_bytes());
         }
-        self.to.write_all(&fields)?;
-        self.to.write_all(record.captured)?;
-        self.to.write_all(padding(record.captured.len()))?;
-        write_options(&mut self.to, comments)?;
-        self.to.write_all(&len)?;
-        Ok(())
+        let (bytes, mut rest) = rest.split_at_mut(head.captured_len);
+        rest.write_all(padding)?;
+        write_options(&mut rest, comments)?;
+        rest.write_all(&len)?;
+        Ok(bytes)
     }
 
     /// Hands all that was written to what is written to.
@@ -209,7 +229,7 @@ impl<W: Write> Writer<W> {
                 write_block(&mut self.to, BlockType::INTERFACE_STATISTICS, &fields, options.into_iter())?;
             }
         }
-        self.to.into_inner().map_err(|error| WriteError::Io(error.into_error()))
+        Ok(self.to.into_inner()?)
     }
 }
 

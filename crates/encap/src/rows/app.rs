@@ -19,6 +19,7 @@ pub enum App {
 impl App {
     /// The address, if that is what the app was named by.
     #[must_use]
+    #[inline]
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Name(_) => None,

@@ -100,6 +100,7 @@ impl AppProtocol {
     ///
     /// Only where the client speaks first, and where that shows: by a status line, or by the port of the server. A
     /// server of mail or files greets unasked, and a chat's peers have no order.
+    #[inline]
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         let from_server =
             || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));

@@ -107,7 +107,7 @@ impl Plan {
             } else if clues.len() == CONNECTIONS_MAX {
                 return Err(too_many());
             } else {
-                clues.push((Clues::new(row, &place), place.pair.0, transport));
+                clues.push((Clues::new(row, &place), matcher.pair(place.flow).0, transport));
             }
             places.push(place);
         }

@@ -24,3 +24,15 @@ pub(super) fn array_at<const N: usize>(bytes: &[u8], field: Range<usize>) -> [u8
 pub(super) fn put(bytes: &mut [u8], field: Range<usize>, value: &[u8]) {
     bytes[field].copy_from_slice(value);
 }
+
+/// What writes one 32-bit line after the other, as far as there is room.
+#[inline]
+pub(super) fn put_lines(bytes: &mut [u8]) -> impl FnMut(u32) {
+    let (fields, _) = bytes.as_chunks_mut::<4>();
+    let mut fields = fields.iter_mut();
+    move |line| {
+        if let Some(field) = fields.next() {
+            *field = line.to_be_bytes();
+        }
+    }
+}

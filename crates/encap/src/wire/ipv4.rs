@@ -21,7 +21,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::bytes::{put, u16_at, u32_at};
-use super::checksum::{self, Checksum, PseudoHeader};
+use super::checksum::{self, Checksum, PseudoHeader, Sum};
 use super::fields::{Fields, hex, or_unknown};
 use super::{Field, HeaderError, IpProtocol};
 
@@ -296,6 +296,28 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
+/// Makes the header of an empty packet that [`Repr::emit`] has written that of another packet of the same flow. Its checksum
+/// changes by what else does (RFC 1624 §3).
+#[inline]
+pub(crate) fn renew(header: &mut [u8], identification: u16, payload_len: usize) {
+    let header = &mut header[..HEADER_LEN];
+    let total_len = total_len(payload_len);
+    let mut sum = Sum::default();
+    sum.add_u16(!u16_at(header, CHECKSUM));
+    for (field, new) in [(TOTAL_LENGTH, total_len), (IDENTIFICATION, identification)] {
+        sum.add_u16(!u16_at(header, field.clone()));
+        sum.add_u16(new);
+        put(header, field, &new.to_be_bytes());
+    }
+    put(header, CHECKSUM, &sum.checksum().to_be_bytes());
+}
+
+/// What the field holds: 0 if it does not fit.
+#[inline]
+fn total_len(payload_len: usize) -> u16 {
+    u16::try_from(HEADER_LEN + payload_len).unwrap_or(0)
+}
+
 /// An IPv4 header without options, to be written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
@@ -371,8 +393,7 @@ impl Repr {
         let buf = &mut buf[..HEADER_LEN];
         buf[VERSION_IHL.start] = 0x45;
         buf[TYPE_OF_SERVICE.start] = self.type_of_service;
-        let total_len = u16::try_from(HEADER_LEN + self.payload_len).unwrap_or(0);
-        put(buf, TOTAL_LENGTH, &total_len.to_be_bytes());
+        put(buf, TOTAL_LENGTH, &total_len(self.payload_len).to_be_bytes());
         put(buf, IDENTIFICATION, &self.identification.to_be_bytes());
         #[expect(clippy::cast_possible_truncation, reason = "13 bits")]
         let mut flags_offset = (self.fragment_offset / 8) as u16 & OFFSET_MASK;

@@ -317,6 +317,18 @@ impl<'a> Extension<'a> {
     }
 }
 
+/// Makes a header that of another packet of the same flow.
+#[inline]
+pub(crate) fn renew(header: &mut [u8], len: usize) {
+    put(header, PAYLOAD_LENGTH, &payload_len(len).to_be_bytes());
+}
+
+/// What the field holds: 0 if it does not fit.
+#[inline]
+fn payload_len(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(0)
+}
+
 /// An IPv6 header to be written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
@@ -382,7 +394,7 @@ impl Repr {
         let buf = &mut buf[..HEADER_LEN];
         let first = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label & 0x000f_ffff;
         put(buf, VERSION_CLASS_FLOW, &first.to_be_bytes());
-        put(buf, PAYLOAD_LENGTH, &u16::try_from(self.payload_len).unwrap_or(0).to_be_bytes());
+        put(buf, PAYLOAD_LENGTH, &payload_len(self.payload_len).to_be_bytes());
         buf[NEXT_HEADER.start] = self.next_header.0;
         buf[HOP_LIMIT.start] = self.hop_limit;
         put(buf, SOURCE, &self.source.octets());

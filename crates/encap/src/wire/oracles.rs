@@ -89,6 +89,10 @@ fn segment(header: &tcp::Repr, payload: &[u8], pseudo: &PseudoHeader) -> Vec<u8>
     header.emit(&mut bytes);
     bytes.extend_from_slice(payload);
     tcp::fill_checksum(&mut bytes, pseudo);
+
+    let mut at_once = vec![0xaa; header.buffer_len()];
+    header.emit_with_checksum(&mut at_once, pseudo.sum(), payload);
+    assert_eq!(bytes[..at_once.len()], at_once, "summed from values as from bytes");
     bytes
 }
 
@@ -202,6 +206,23 @@ proptest! {
     }
 
     #[test]
+    fn a_header_is_renewed_to_what_would_be_written_anew(
+        ip in ipv4_header(), v6 in ipv6_header(), identification: u16, payload_len in 0..70_000_usize,
+    ) {
+        let (mut renewed, mut anew) = ([0xaa; 20], [0xaa; 20]);
+        ipv4::Repr { payload_len: 0, ..ip }.emit(&mut renewed);
+        ipv4::renew(&mut renewed, identification, payload_len);
+        ipv4::Repr { identification, payload_len, ..ip }.emit(&mut anew);
+        prop_assert_eq!(renewed, anew);
+
+        let (mut renewed, mut anew) = ([0xaa; 40], [0xaa; 40]);
+        v6.emit(&mut renewed);
+        ipv6::renew(&mut renewed, payload_len);
+        ipv6::Repr { payload_len, ..v6 }.emit(&mut anew);
+        prop_assert_eq!(renewed, anew);
+    }
+
+    #[test]
     fn a_udp_datagram_is_summed_as_smoltcp_sums_it(
         ip in ipv4_header(), ports: (u16, u16), payload in prop::collection::vec(any::<u8>(), 0..100),
     ) {
@@ -211,6 +232,9 @@ proptest! {
         udp.emit(&mut bytes);
         bytes.extend_from_slice(&payload);
         udp::fill_checksum(&mut bytes, &ip.pseudo_header());
+        let mut at_once = [0xaa; 8];
+        udp.emit_with_checksum(&mut at_once, ip.pseudo_header().sum(), &payload);
+        prop_assert_eq!(&bytes[..8], at_once);
         let datagram = udp::Datagram::new_checked(&bytes).expect("what we wrote");
         prop_assert_eq!(udp::Repr::parse(&datagram), udp);
         let theirs = smoltcp::wire::UdpPacket::new_checked(&bytes[..]).expect("smoltcp reads it");

@@ -29,8 +29,8 @@ pub use options::{
 };
 pub use seq_number::SeqNumber;
 
-use super::bytes::{put, u16_at, u32_at};
-use super::checksum::{self, PseudoHeader};
+use super::bytes::{put, put_lines, u16_at, u32_at};
+use super::checksum::{self, PseudoHeader, Sum};
 use super::{Field, HeaderError, fields::Fields};
 
 /// Bytes of a header without options.
@@ -253,6 +253,20 @@ impl Repr {
         HEADER_LEN + self.options.buffer_len()
     }
 
+    /// Hands each line of the header to `put`, as the diagram above draws them, with a checksum of zero.
+    #[inline]
+    fn each_line(&self, mut put: impl FnMut(u32)) {
+        let pair = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
+        let data_offset = (self.buffer_len() / 4) as u16;
+        put(pair(self.source_port, self.destination_port));
+        put(self.seq.0);
+        put(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
+        put(pair(data_offset << 12 | self.flags.bits(), self.window));
+        put(pair(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
+        self.options.each_line(put);
+    }
+
     /// Writes the header to the front of `buf`, with a checksum of zero: call [`fill_checksum`] once the payload is there.
     ///
     /// # Panics
@@ -260,21 +274,27 @@ impl Repr {
     /// If `buf` is shorter than [`Repr::buffer_len`].
     #[inline]
     pub fn emit(&self, buf: &mut [u8]) {
-        let header_len = self.buffer_len();
-        let buf = &mut buf[..header_len];
-        put(buf, SOURCE_PORT, &self.source_port.to_be_bytes());
-        put(buf, DESTINATION_PORT, &self.destination_port.to_be_bytes());
-        put(buf, SEQUENCE_NUMBER, &self.seq.0.to_be_bytes());
-        let ack = if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 };
-        put(buf, ACKNOWLEDGMENT_NUMBER, &ack.to_be_bytes());
-        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
-        let data_offset = (header_len / 4) as u16;
-        put(buf, CONTROL_BITS, &(data_offset << 12 | self.flags.bits()).to_be_bytes());
-        put(buf, WINDOW, &self.window.to_be_bytes());
-        put(buf, CHECKSUM, &[0, 0]);
-        let urgent = if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 };
-        put(buf, URGENT_POINTER, &urgent.to_be_bytes());
-        self.options.emit(&mut buf[HEADER_LEN..]);
+        self.each_line(put_lines(&mut buf[..self.buffer_len()]));
+    }
+
+    /// Writes the header to the front of `buf`, with the checksum that it has with `payload`. `sum` is that of the pseudo
+    /// header. All is summed where it comes from: what was only just written is slow to read.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`Repr::buffer_len`].
+    #[inline]
+    pub fn emit_with_checksum(&self, buf: &mut [u8], mut sum: Sum, payload: &[u8]) {
+        let buf = &mut buf[..self.buffer_len()];
+        {
+            let mut write = put_lines(buf);
+            self.each_line(|line| {
+                sum.add_u32(line);
+                write(line);
+            });
+        }
+        sum.add_bytes(payload);
+        put(buf, CHECKSUM, &sum.checksum().to_be_bytes());
     }
 }
 

@@ -39,9 +39,14 @@ struct Run {
     is_ours: bool,
 }
 
-const RUNS: [Run; 7] = [
-    Run { name: "write", command: &[SPEED, "write", WRITTEN, FRAMES_LEN], rounds: ROUNDS, is_ours: false },
-    Run { name: "build", command: &BUILD, rounds: ROUNDS, is_ours: true },
+const RUNS: [Run; 9] = [
+    // As many bytes, and the same, from memory.
+    Run { name: "write", command: &[SPEED, "write", FRAMES, WRITTEN, FRAMES_LEN], rounds: ROUNDS, is_ours: false },
+    // What the library does with rows, which are made as they are asked for.
+    Run { name: "build from rows", command: &[SPEED, "build", WRITTEN], rounds: ROUNDS, is_ours: true },
+    // What the program does with a file of 142 MB: it reads each row twice, once to check it and once to send it.
+    Run { name: "check a CSV", command: &[ENCAP, "check", ROWS], rounds: ROUNDS, is_ours: true },
+    Run { name: "build from a CSV", command: &BUILD, rounds: ROUNDS, is_ours: true },
     Run { name: "read and sum", command: &[SPEED, "sum", FRAMES], rounds: ROUNDS, is_ours: false },
     Run { name: "decode and verify", command: &[SPEED, "decode", FRAMES], rounds: ROUNDS, is_ours: true },
     Run { name: "analyze", command: &[ENCAP, "analyze", FRAMES], rounds: ROUNDS, is_ours: true },
@@ -60,8 +65,10 @@ struct Promise {
     max_thousandths: u64,
 }
 
-const PROMISES: [Promise; 4] = [
-    Promise { ours: "build", other: "write", max_thousandths: 2_000 },
+const PROMISES: [Promise; 5] = [
+    Promise { ours: "build from rows", other: "write", max_thousandths: 2_000 },
+    // No more than what it is today: to be lowered with it.
+    Promise { ours: "build from a CSV", other: "check a CSV", max_thousandths: 3_300 },
     Promise { ours: "decode and verify", other: "read and sum", max_thousandths: 1_500 },
     Promise { ours: "analyze", other: "tcptrace", max_thousandths: 1_000 },
     Promise { ours: "analyze", other: "tshark", max_thousandths: 20 },
@@ -104,6 +111,10 @@ fn make_input() -> Result<(), String> {
     if len.to_string() != FRAMES_LEN {
         return Err(format!("{FRAMES} has {len} bytes, not {FRAMES_LEN}: the frames are not those that are measured"));
     }
+    child::run(&[SPEED, "build", WRITTEN])?;
+    // By another program: what this one holds would be counted as memory of those that it starts.
+    child::run(&["cmp", WRITTEN, FRAMES])
+        .map_err(|error| format!("the library and the program do not make the same frames: {error}"))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{HEADER_LEN, SeqNumber};
-use crate::wire::bytes::{u16_at, u32_at};
+use crate::wire::bytes::{put_lines, u16_at, u32_at};
 use crate::wire::fields::hex;
 
 const END_OF_LIST: u8 = 0;
@@ -267,6 +267,28 @@ impl Options {
         4 * self.maximum_segment_size.is_some() as usize + timestamps_or_sack + 4 * self.window_scale.is_some() as usize
     }
 
+    /// Hands each line of the options to `put`: 32 bits, as RFC 9293 draws a header.
+    #[inline]
+    pub(super) fn each_line(&self, mut put: impl FnMut(u32)) {
+        let line = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
+        if let Some(size) = self.maximum_segment_size {
+            let [high, low] = size.to_be_bytes();
+            put(line(MAXIMUM_SEGMENT_SIZE, 4, high, low));
+        }
+        if let Some(Timestamps { value, echo_reply }) = self.timestamps {
+            // Two bytes of SACK permitted, or of padding, align the timestamps.
+            let [a, b] = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION, NO_OPERATION] };
+            put(line(a, b, TIMESTAMPS, 10));
+            put(value);
+            put(echo_reply);
+        } else if self.sack_permitted {
+            put(line(NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2));
+        }
+        if let Some(shift) = self.window_scale {
+            put(line(NO_OPERATION, WINDOW_SCALE, 3, shift));
+        }
+    }
+
     /// Writes the options to the front of `buf`.
     ///
     /// # Panics
@@ -274,33 +296,8 @@ impl Options {
     /// If `buf` is shorter than [`Options::buffer_len`].
     #[inline]
     pub fn emit(&self, buf: &mut [u8]) {
-        let mut rest = buf;
-        if let Some(mss) = self.maximum_segment_size {
-            let [high, low] = mss.to_be_bytes();
-            rest = write(rest, &[MAXIMUM_SEGMENT_SIZE, 4, high, low]);
-        }
-        // Two bytes of SACK permitted, or of padding, align the timestamps.
-        let pair = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION, NO_OPERATION] };
-        if let Some(Timestamps { value, echo_reply }) = self.timestamps {
-            rest = write(rest, &pair);
-            rest = write(rest, &[TIMESTAMPS, 10]);
-            rest = write(rest, &value.to_be_bytes());
-            rest = write(rest, &echo_reply.to_be_bytes());
-        } else if self.sack_permitted {
-            rest = write(rest, &[NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2]);
-        }
-        if let Some(shift) = self.window_scale {
-            write(rest, &[NO_OPERATION, WINDOW_SCALE, 3, shift]);
-        }
+        self.each_line(put_lines(&mut buf[..self.buffer_len()]));
     }
-}
-
-/// Writes `bytes` and gives what is left.
-#[inline]
-fn write<'b>(buf: &'b mut [u8], bytes: &[u8]) -> &'b mut [u8] {
-    let (front, rest) = buf.split_at_mut(bytes.len());
-    front.copy_from_slice(bytes);
-    rest
 }
 
 #[cfg(test)]

@@ -1,0 +1,181 @@
+//! `encap capture`: how it ends, and what becomes of what it wrote.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use switchboard_encap::capture::Reader;
+use switchboard_tests::live::{Capture, csv, encap, in_namespace, texts, tshark};
+use switchboard_tests::people::PATIENCE;
+use switchboard_tests::process::program;
+
+#[test]
+fn a_capture_that_is_cut_short_can_be_read() {
+    in_namespace("a_capture_that_is_cut_short_can_be_read", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        let mut capture = Capture::start(&folder, &["--port", &address.port().to_string()]);
+        for _ in 0..100 {
+            socket.send_to(&[7; 1000], address).expect("loopback takes it");
+        }
+        capture.wait_for_bytes(100_000);
+        capture.signal("KILL");
+        capture.child.wait().expect("it is our child");
+
+        let file = BufReader::new(File::open(&capture.file).expect("it is there"));
+        let mut reader = Reader::new(file).expect("it is a capture");
+        while let Some(packet) = reader.next_packet().expect("it can be read") {
+            let comments: Vec<_> = packet.comments().collect();
+            assert_eq!(comments, ["checksum not computed yet: left to hardware (offload)"]);
+        }
+        assert_eq!((reader.packets(), reader.notes().list().len()), (100, 0));
+        assert_eq!(reader.section().comments, ["captured from a live interface, not synthesised"]);
+        assert_eq!(reader.interfaces()[0].name.as_deref(), Some("lo"));
+        assert_eq!(tshark(&capture.file, &[], "udp", &["udp.length"]).len(), 100);
+    });
+}
+
+#[test]
+fn a_capture_ends_by_count_or_by_time() {
+    in_namespace("a_capture_ends_by_count_or_by_time", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        for (args, frames) in [(["--count", "3"], 3), (["--for", "700ms"], 5)] {
+            let capture = Capture::start(&folder, &args);
+            let file = capture.file.clone();
+            for _ in 0..5 {
+                socket.send_to(b"hi", address).expect("loopback takes it");
+            }
+            let said = capture.end();
+            assert_eq!(said, format!("{frames} frames, {} bytes, none dropped: {}\n", frames * 44, file.display()));
+            std::fs::remove_file(file).expect("it is there");
+        }
+    });
+}
+
+#[test]
+fn a_second_signal_ends_a_capture_that_nobody_reads() {
+    in_namespace("a_second_signal_ends_a_capture_that_nobody_reads", || {
+        let mut capture = Command::new(program("encap"));
+        capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped());
+        let mut child = capture.spawn().expect("encap can be started");
+        let mut out = child.stdout.take().expect("it is piped");
+        // It listens once the beginning of the file comes; then nobody reads on.
+        out.read_exact(&mut [0; 28]).expect("a file begins");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        for _ in 0..100 {
+            socket.send_to(&vec![b'x'; 60_000], address).expect("loopback takes it");
+        }
+        sleep(Duration::from_secs(2));
+        for _ in 0..2 {
+            let kill = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+            assert!(kill.is_ok_and(|status| status.success()));
+            sleep(Duration::from_millis(200));
+        }
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            if let Some(status) = child.try_wait().expect("it is our child") {
+                assert_eq!(status.code(), None, "ended by the signal");
+                return;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        child.kill().expect("it is our child");
+        panic!("it does not end");
+    });
+}
+
+#[test]
+fn what_cannot_be_written_is_named_and_not_counted() {
+    in_namespace("what_cannot_be_written_is_named_and_not_counted", || {
+        let (_, errors) = encap(3, &["capture", "-i", "lo", "-o", "/dev/full"]);
+        assert!(errors.contains("/dev/full"), "{errors}");
+
+        let mut capture = Command::new(program("encap"));
+        capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = capture.spawn().expect("encap can be started");
+        child.stdout.take().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.send_to(b"hi", socket.local_addr().expect("it is bound")).expect("loopback takes it");
+        let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
+        // That a reader has had enough is no fault, but what it did not take is not counted.
+        assert_eq!(errors, "at least 0 frames, 0 bytes: standard output\n");
+    });
+}
+
+#[test]
+fn an_interface_that_is_deleted_is_gone_and_not_down() {
+    in_namespace("an_interface_that_is_deleted_is_gone_and_not_down", || {
+        let ip = |args: &[&str]| {
+            let status = Command::new("ip").args(args).status();
+            assert!(status.is_ok_and(|status| status.success()), "ip {args:?}");
+        };
+        for (end, word) in [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")]
+        {
+            if end[1] == "set" {
+                ip(&["link", "add", "going", "type", "veth", "peer", "name", "other"]);
+            }
+            ip(&["link", "set", "going", "up"]);
+            let mut capture = Command::new(program("encap"));
+            capture.args(["capture", "-i", "going", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = capture.spawn().expect("encap can be started");
+            child.stdout.as_mut().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
+            ip(end);
+            let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
+            assert!(errors.contains(word), "{errors}");
+        }
+    });
+}
+
+#[test]
+fn the_right_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = csv("http_input.csv");
+    // In a user namespace without a network of its own, even root may not capture on the machine's.
+    let run = |args: &[&str]| {
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user"])
+            .arg(program("encap"))
+            .args(args)
+            .current_dir(&folder)
+            .output()
+            .expect("unshare is installed (Debian: util-linux)");
+        (output.status.code(), texts(&output))
+    };
+    let rows = rows.to_str().expect("UTF-8");
+    for args in [&["capture", "-i", "lo", "-o", "out"][..], &["send", rows, "--speed", "max", "-o", "out"]] {
+        let (status, (_, errors)) = run(args);
+        assert_eq!(status, Some(3), "{errors}");
+        assert!(errors.contains("CAP_NET_RAW") && errors.contains("setcap"), "{errors}");
+        assert!(!folder.path().join("out").exists(), "nothing was captured, so nothing is written");
+    }
+    let (status, (out, errors)) = run(&["send", rows, "--speed", "max"]);
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(errors.contains("sending without capturing"), "{errors}");
+    assert!(out.contains("5 (line 6) client_browser → web_server, 9 bytes at 39: sent"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault() {
+    in_namespace("what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault", || {
+        let rows = csv("group07_chat_input.csv");
+        let rows = rows.to_str().expect("UTF-8");
+        let full = "encap: /dev/full: cannot write the capture: No space left on device (os error 28)\n";
+        assert_eq!(encap(3, &["send", rows, "--speed", "max", "-o", "/dev/full"]).1, full);
+        assert_eq!(encap(3, &["capture", "-i", "lo", "--for", "100ms", "-o", "/dev/full"]).1, full);
+        for args in ["capture -i lo --for 2s -o -", "send \"$1\" --speed max"] {
+            let script = format!("{{ sleep 0.3; \"$0\" {args}; echo $? >&2; }} | true");
+            let output = Command::new("sh").args(["-c", &script]).arg(program("encap")).arg(rows).output();
+            let (_, errors) = texts(&output.expect("sh is there"));
+            assert!(errors.ends_with("141\n") && !errors.contains("Broken pipe"), "{args}: {errors}");
+        }
+        let script = "\"$0\" send \"$1\" --speed max 2>&- >/dev/null";
+        let status = Command::new("sh").args(["-c", script]).arg(program("encap")).arg(rows).status();
+        assert!(status.is_ok_and(|status| status.success()), "a closed standard error is no reason to stop");
+    });
+}

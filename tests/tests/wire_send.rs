@@ -1,0 +1,309 @@
+//! `encap send`: rows over real sockets, each found again in the frames that the kernel made of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use switchboard_encap::capture::Reader;
+use switchboard_encap::rows;
+use switchboard_protocol::Dialect;
+use switchboard_tests::live::{Capture, csv, encap, in_namespace, texts, tshark};
+use switchboard_tests::process::{EmbeddedServer, program};
+use tempfile::TempDir;
+
+/// What a frame carries, as tshark says.
+struct Carried {
+    ports: (u16, u16),
+    /// Where it begins in its direction's stream.
+    start: u64,
+    payload: Vec<u8>,
+}
+
+fn carried(file: &Path, transport: &str) -> BTreeMap<u64, Carried> {
+    let (from, to) = (format!("{transport}.srcport"), format!("{transport}.dstport"));
+    let payload = format!("{transport}.payload");
+    let args = ["-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data"];
+    let lines = tshark(file, &args, &payload, &["frame.number", &from, &to, "tcp.seq", &payload]);
+    let frame = |line: &Vec<String>| {
+        let hex = line[4].as_bytes();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex");
+        let carried = Carried {
+            ports: (line[1].parse().expect("a port"), line[2].parse().expect("a port")),
+            start: line[3].parse().unwrap_or(1) - 1,
+            payload: hex.chunks(2).map(byte).collect(),
+        };
+        (line[0].parse().expect("a number"), carried)
+    };
+    lines.iter().map(frame).collect()
+}
+
+/// Sends a file, and holds what is said of each row against the capture as tshark reads it.
+fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
+    let out = folder.path().join("sent.pcapng");
+    let paths = [file, &out].map(|path| path.to_str().expect("UTF-8"));
+    let args = ["send", paths[0], "--transport", transport, "--speed", "20", "--json", "-o", paths[1]];
+    let (json, errors) = encap(0, &args);
+    let said: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(said["capture"]["dropped"], 0, "{errors}");
+    let frames = carried(&out, transport);
+
+    let mut messages = BTreeMap::new();
+    for row in rows::Reader::new(File::open(file).expect("it is there"), rows::Options::default()) {
+        let row = row.expect("a good row");
+        messages.insert(row.line, row.message);
+    }
+    let mut n_rows = 0;
+    for connection in said["connections"].as_array().expect("a list") {
+        let port = |end: &str| {
+            let address = connection[end].as_str().expect("it was opened");
+            address.parse::<std::net::SocketAddr>().expect("an address").port()
+        };
+        let (client, server) = (port("client_address"), port("server_address"));
+        let mut streams = BTreeMap::from([((client, server), Vec::new()), ((server, client), Vec::new())]);
+        for row in connection["rows"].as_array().expect("a list") {
+            n_rows += 1;
+            let message = &messages[&row["line"].as_u64().expect("a number")];
+            let ports = if row["from"] == "client" { (client, server) } else { (server, client) };
+            assert_eq!(row["not_sent"], Value::Null);
+            let stream = streams.get_mut(&ports).expect("both are there");
+            let start = if transport == "tcp" { stream.len() as u64 } else { 0 };
+            stream.extend_from_slice(message);
+            // The pieces are the row, end to end; one that was sent again is beside them.
+            let mut found = Vec::new();
+            for piece in row["frames"].as_array().expect("it was captured") {
+                let number = |value: &Value| value.as_u64().expect("a number");
+                let (from, to) = (number(&piece["stream"]["start"]), number(&piece["stream"]["end"]));
+                if message.is_empty() {
+                    continue;
+                }
+                let frame = &frames[&number(&piece["frame"])];
+                assert_eq!(frame.ports, ports);
+                let at = |offset: u64| usize::try_from(offset - frame.start).expect("it fits");
+                let bytes = &frame.payload[at(from)..at(to)];
+                let place = usize::try_from(from - start).expect("it fits");
+                assert_eq!(bytes, &message[place..place + bytes.len()], "{row}");
+                if piece["again"] == false {
+                    assert_eq!(place, found.len(), "{row}");
+                    found.extend_from_slice(bytes);
+                }
+            }
+            assert_eq!(&found, message, "row {row} of {}", file.display());
+        }
+        // What the kernel carried in each direction is the rows, and nothing else.
+        for (ports, expected) in &streams {
+            let mut carried = Vec::new();
+            for frame in frames.values().filter(|frame| frame.ports == *ports) {
+                let place =
+                    if transport == "tcp" { usize::try_from(frame.start).expect("it fits") } else { carried.len() };
+                carried.resize(carried.len().max(place + frame.payload.len()), 0);
+                carried[place..place + frame.payload.len()].copy_from_slice(&frame.payload);
+            }
+            assert!(carried == *expected, "{} over {transport}, {ports:?}", file.display());
+        }
+        if transport == "tcp" {
+            let all =
+                [connection["opening"].as_array(), connection["closing"].as_array()].map(|list| list.map(Vec::len));
+            assert!(all[0] == Some(3) && all[1] >= Some(3), "{connection}");
+        }
+    }
+    assert_eq!(n_rows, messages.len());
+}
+
+#[test]
+fn rows_that_are_sent_are_found_in_the_frames() {
+    in_namespace("rows_that_are_sent_are_found_in_the_frames", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["group07_chat_input.csv", "http_input.csv", "http_input_bom.csv", "http_input_ports.csv"] {
+            for transport in ["tcp", "udp"] {
+                send_and_compare(&csv(name), transport, &folder);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_long_row_and_many_at_once_are_found_in_the_frames() {
+    in_namespace("a_long_row_and_many_at_once_are_found_in_the_frames", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rows = folder.path().join("rows.csv");
+        let mut text = String::from("protocol,src,dst,message,time\n");
+        for (from, to, message, time) in [
+            ("Noy", "Elias", "x".repeat(1 << 20), "0.1"),
+            ("Elias", "Noy", "y".repeat(300_000), "0.1"),
+            ("Noy", "Elias", String::new(), "0.2"),
+            ("Noy", "Elias", "short".to_owned(), "0.2"),
+        ] {
+            writeln!(text, "CHAT,{from},{to},{message},{time}").expect("a string takes it");
+        }
+        for i in 0..200 {
+            writeln!(text, "CHAT,Noy,Dana,row {i},0.3").expect("a string takes it");
+        }
+        std::fs::write(&rows, &text).expect("it can be written");
+        send_and_compare(&rows, "tcp", &folder);
+
+        // A datagram has no room for the first two: they alone fail, and are named by their lines.
+        let path = rows.to_str().expect("UTF-8");
+        let (out, _) = encap(1, &["send", path, "--transport", "udp", "--speed", "max"]);
+        assert_eq!(out.matches("not sent").count(), 2, "{out}");
+        assert!(out.contains("(line 2) Noy → Elias, 1048576 bytes: not sent: "), "{out}");
+        assert!(out.contains("(line 5) Noy → Elias, 5 bytes: frame "), "{out}");
+    });
+}
+
+#[test]
+fn rows_are_sent_to_a_server_that_answers() {
+    in_namespace("rows_are_sent_to_a_server_that_answers", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = EmbeddedServer::start();
+        let address = server.address(Dialect::Commands).to_string();
+        let rows = folder.path().join("rows.csv");
+        let text = "protocol,src,dst,message,time\n\
+                    CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\nCHAT,Noy,Server,PING\\n,0.2\n";
+        std::fs::write(&rows, text).expect("it can be written");
+        let path = rows.to_str().expect("UTF-8");
+        let (out, _) = encap(0, &["send", path, "--escapes", "--to", &address]);
+        assert!(out.contains("1 (line 2) Noy → Server, 13 bytes at 0: frame "), "{out}");
+        assert!(out.contains("2 (line 3) Server → Noy, 16 bytes: not sent: left to the server"), "{out}");
+        assert!(out.contains("3 (line 4) Noy → Server, 5 bytes at 13: frame "), "{out}");
+        server.stop();
+
+        // Nobody listens there any more.
+        let (out, _) = encap(1, &["send", path, "--escapes", "--to", &address, "--speed", "max"]);
+        assert!(out.contains("not opened") && out.contains("not sent: not connected: Connection refused"), "{out}");
+        let (_, errors) = encap(3, &["send", path, "--to", "no-such-host.invalid", "--speed", "max"]);
+        assert!(errors.contains("cannot find no-such-host.invalid") && errors.contains("HOST:PORT"), "{errors}");
+        // A row that cannot be carried, and a play without end, are refused before anything is sent.
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,never\n")
+            .expect("it can be written");
+        let (_, errors) = encap(1, &["send", path]);
+        assert!(errors.contains(":3:12: error: timestamp: 'never'") && errors.contains("nothing was sent"), "{errors}");
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,86400\n")
+            .expect("it can be written");
+        let (_, errors) = encap(3, &["send", path, "-o", path]);
+        assert!(errors.contains("is the file that is read: write to another"), "{errors}");
+        let (_, errors) = encap(1, &["send", path]);
+        assert!(std::fs::read(&rows).expect("it is there").starts_with(b"protocol"), "nothing was written");
+        assert!(errors.contains("the rows take 86400 s, more than 3600 s: give a --speed"), "{errors}");
+    });
+}
+
+/// A server that knows no more than to listen, for as long as the test runs.
+fn listener(address: &str) -> TcpListener {
+    TcpListener::bind(address).expect("a free port")
+}
+
+#[test]
+fn what_a_server_says_between_rows_is_read() {
+    in_namespace("what_a_server_says_between_rows_is_read", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rows = folder.path().join("rows.csv");
+        let text = "protocol,src,dst,message,time\nX,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
+        std::fs::write(&rows, text).expect("it can be written");
+        let server = listener("127.0.0.1:0");
+        let address = server.local_addr().expect("it is bound").to_string();
+        let flood = std::thread::spawn(move || {
+            let (mut client, _) = server.accept().expect("it connects");
+            client.set_write_timeout(Some(Duration::from_secs(1))).expect("it can be set");
+            let mut first = [0; 5];
+            client.read_exact(&mut first).expect("the first row");
+            let written = client.write_all(&vec![b'x'; 32 << 20]);
+            let (mut other, _) = server.accept().expect("the other connects");
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).expect("it ends");
+            other.read_to_end(&mut Vec::new()).expect("it ends");
+            (written.is_ok(), rest)
+        });
+        let (out, _) = encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address]);
+        assert_eq!(flood.join().expect("no panic"), (true, b"last".to_vec()), "{out}");
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time between two ends is what is tested")]
+#[test]
+fn connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end() {
+    in_namespace("connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rows = folder.path().join("rows.csv");
+        let mut text = String::from("protocol,src,dst,message,time\n");
+        for i in 0..20 {
+            writeln!(text, "X,a{i},b,hi,0").expect("a string takes it");
+        }
+        std::fs::write(&rows, text).expect("it can be written");
+        let server = listener("127.0.0.1:0");
+        let address = server.local_addr().expect("it is bound").to_string();
+        let heard = std::thread::spawn(move || {
+            let all: Vec<_> = (0..20).map(|_| server.accept().expect("it connects").0).collect();
+            let ends = all.into_iter().map(|mut client| {
+                client.read_to_end(&mut Vec::new()).expect("it ends");
+                std::time::Instant::now()
+            });
+            let ends: Vec<_> = ends.collect();
+            *ends.last().expect("twenty") - ends[0]
+        });
+        encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address, "--speed", "max"]);
+        let apart = heard.join().expect("no panic");
+        assert!(apart < Duration::from_secs(2), "{apart:?} between the first end and the last");
+    });
+}
+
+#[test]
+fn a_signal_ends_what_is_sent_in_order() {
+    in_namespace("a_signal_ends_what_is_sent_in_order", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,60\n").expect("written");
+        for signal in ["INT", "TERM"] {
+            let mut send = Command::new(program("encap"));
+            send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let capture = Capture { child: send.spawn().expect("encap can be started"), file: file.clone() };
+            // The row is in the file.
+            capture.wait_for_bytes(700);
+            capture.signal(signal);
+            let output = capture.child.wait_with_output().expect("it is our child");
+            let (out, errors) = texts(&output);
+            assert_eq!(output.status.code(), Some(1), "{out}\n{errors}");
+            assert!(out.contains("1 (line 2) a → b, 1 byte at 0: frame "), "{out}");
+            assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: it was stopped before"), "{out}");
+            let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
+            while reader.next_packet().expect("it is whole").is_some() {}
+            assert!(reader.packets() >= 7, "a handshake, a row and an end");
+            assert!(reader.interfaces()[0].received.is_some(), "the file has its end");
+            std::fs::remove_file(&file).expect("it is there");
+        }
+    });
+}
+
+#[test]
+fn names_and_all_addresses_of_this_machine_are_captured() {
+    in_namespace("names_and_all_addresses_of_this_machine_are_captured", || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let status = Command::new("ip").args(["addr", "add", "10.9.9.9/32", "dev", "lo"]).status();
+        assert!(status.is_ok_and(|status| status.success()), "ip is installed (Debian: iproute2)");
+        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,hi,0\n").expect("it can be written");
+        let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
+        let server = listener("0.0.0.0:12345");
+        std::thread::spawn(move || {
+            for mut client in server.incoming().flatten() {
+                let _ = client.read_to_end(&mut Vec::new());
+            }
+        });
+        for to in ["10.9.9.9", "localhost", "127.0.0.1:12345"] {
+            let (out, errors) =
+                encap(0, &["send", paths[0], "--speed", "max", "--complete", "--to", to, "-o", paths[1]]);
+            assert!(out.contains("1 (line 2) a → b, 3 bytes at 0: frame "), "{to}: {out}");
+            assert_eq!(errors, "", "{to}");
+        }
+        let server = listener("127.0.0.1:0");
+        let to = server.local_addr().expect("it is bound").to_string();
+        drop(server);
+        let (_, errors) = encap(1, &["send", paths[0], "--speed", "max", "--to", &to]);
+        assert!(errors.contains("some CHAT messages end no line, for which a chat server waits"), "{errors}");
+    });
+}
