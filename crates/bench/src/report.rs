@@ -265,7 +265,26 @@ impl Used {
     }
 }
 
+impl Report {
+    /// Whether the load generator was held up by something else that this machine did, so that latencies are its own.
+    #[must_use]
+    pub fn generator_was_held_up(&self) -> bool {
+        match &self.findings {
+            Findings::Talk { measured } => measured.generator_was_held_up(),
+            Findings::Isolation { isolation } => {
+                [&isolation.before, &isolation.during, &isolation.after].into_iter().any(Measured::generator_was_held_up)
+            }
+            Findings::Idle { .. } | Findings::Churn { .. } => false,
+        }
+    }
+}
+
 impl Measured {
+    fn generator_was_held_up(&self) -> bool {
+        let was_late = self.sent_late.is_some_and(|late| late.p99_us.is_some_and(|p99| p99 > LATE_US));
+        was_late || self.generator.waited_seconds > WAITED_SHARE * self.seconds
+    }
+
     pub(crate) fn used(&self) -> Used {
         let time = std::time::Duration::from_secs_f64(self.seconds);
         Used { time, generator: self.generator, server: self.server }

@@ -13,8 +13,8 @@ use crate::schedule::Schedule;
 use crate::times::Times;
 use crate::wire::Wire;
 
-/// How many messages of a flood are said at once.
-const FLOOD_BATCH: u64 = 256;
+/// How many messages of a flood are said at once: so few that what is timed does not wait for them here.
+const FLOOD_BATCH: u64 = 64;
 
 /// How many messages of a schedule may be under way: beyond it, what is due is sent later, so that a server that does
 /// not keep up does not cost this side all of its memory.

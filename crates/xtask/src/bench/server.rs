@@ -132,7 +132,7 @@ fn one(workload: &Workload, peer: Peer, programs: &Programs, calm: &mut Calm, ro
         let report =
             workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
         drop(server);
-        let is_calm = calm.look()?;
+        let is_calm = calm.look()? && !report.generator_was_held_up();
         // What went wrong counts, whatever becomes of the figures.
         faults += report.faults;
         attempt += 1;
