@@ -271,9 +271,9 @@ impl Report {
     pub fn generator_was_held_up(&self) -> bool {
         match &self.findings {
             Findings::Talk { measured } => measured.generator_was_held_up(),
-            Findings::Isolation { isolation } => {
-                [&isolation.before, &isolation.during, &isolation.after].into_iter().any(Measured::generator_was_held_up)
-            }
+            Findings::Isolation { isolation } => [&isolation.before, &isolation.during, &isolation.after]
+                .into_iter()
+                .any(Measured::generator_was_held_up),
             Findings::Idle { .. } | Findings::Churn { .. } => false,
         }
     }

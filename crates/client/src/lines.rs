@@ -3,8 +3,8 @@
 use std::io;
 use std::ops::Range;
 
-use switchboard_protocol::{LineDecoder, Unread};
 use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
+use switchboard_protocol::{LineDecoder, Unread};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::closed::Closed;

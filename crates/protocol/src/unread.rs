@@ -130,7 +130,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 /// From the space to the tilde, or an LF. What is above the tilde wraps to what is below the space.
 #[inline]
 fn is_plain_byte(byte: u8) -> bool {
-    (byte.wrapping_add(1).cast_signed() > 0x20) | (byte == b'\n')
+    byte.wrapping_add(1).cast_signed() > 0x20 || byte == b'\n'
 }
 
 #[cfg(test)]

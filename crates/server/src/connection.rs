@@ -129,7 +129,17 @@ impl Connection {
     pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
-        Self { hub, _pass: pass, speaker, outbox, unanswered: 1, floods: false, backlog: Backlog::default(), unfinished: None, line_rate }
+        Self {
+            hub,
+            _pass: pass,
+            speaker,
+            outbox,
+            unanswered: 1,
+            floods: false,
+            backlog: Backlog::default(),
+            unfinished: None,
+            line_rate,
+        }
     }
 
     fn marks(&self) -> Marks {
@@ -280,9 +290,7 @@ impl Connection {
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { why, .. } = self.stage() {
             // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
-            if matches!(why, Closed::Quit | Closed::Reset)
-                || ready!(self.outbox.poll_shutdown(cx)).is_err()
-            {
+            if matches!(why, Closed::Quit | Closed::Reset) || ready!(self.outbox.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
             self.unfinished().stage = Stage::Lingering { until: Instant::now() + LINGER };
