@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unread::{Line, plain};
+use crate::unread::{Line, printable};
 
 /// Why a text was not accepted. The sentence goes to the person who wrote it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -103,7 +103,7 @@ pub(crate) fn checked_line(line: Line<'_>) -> Result<&str, TextError> {
 }
 
 fn checked_bytes(line: &[u8]) -> Result<&str, TextError> {
-    if let Some(text) = plain(line.trim_ascii()) {
+    if let Some(text) = printable(line.trim_ascii()) {
         return Ok(text);
     }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
@@ -161,6 +161,8 @@ mod tests {
             (b" \x01x", Err(TextError::Control { found: '\u{1}', at: 2 })),
             (b"ab\xff", Err(TextError::NotUtf8 { at: 3 })),
             (b"A\rB", Err(TextError::Control { found: '\r', at: 2 })),
+            // Whoever has a line from elsewhere than the decoder may have this in it.
+            (b"A\nB", Err(TextError::Control { found: '\n', at: 2 })),
         ];
         for (given, expected) in cases {
             assert_eq!(checked_line((*given).into()), *expected, "given {:?}", given.escape_ascii().to_string());

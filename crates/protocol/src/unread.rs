@@ -29,7 +29,7 @@ impl<'a> Unread<'a> {
     /// What was read, once all of it is looked at.
     #[must_use]
     pub fn inspected(read: &'a [u8]) -> Self {
-        Self(plain(read).map_or(Line::Bytes(read), Line::Plain))
+        Self(text_of(read, is_printable_or_lf).map_or(Line::Bytes(read), Line::Plain))
     }
 
     /// The bytes that were not taken yet.
@@ -101,36 +101,47 @@ impl<'a, const LEN: usize> From<&'a [u8; LEN]> for Line<'a> {
     }
 }
 
-/// The same as text, if it is printable ASCII and ends of lines.
-pub(crate) fn plain(bytes: &[u8]) -> Option<&str> {
-    if !is_plain(bytes) {
+/// The same as text, if it is printable ASCII throughout.
+pub(crate) fn printable(line: &[u8]) -> Option<&str> {
+    text_of(line, is_printable)
+}
+
+/// The same as text, if all bytes are such ASCII.
+fn text_of(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> Option<&str> {
+    if !are_all(bytes, is_such) {
         return None;
     }
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
 /// Looks at 32 bytes at a time, in vector registers; the last of them may be looked at twice.
-fn is_plain(bytes: &[u8]) -> bool {
+#[inline]
+fn are_all(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
     // A byte for each lane, brought together once, at the end: what the compiler makes vectors of.
     let mut others = [0; 32];
     let (chunks, rest) = bytes.as_chunks::<32>();
     for chunk in chunks {
         for (other, &byte) in others.iter_mut().zip(chunk) {
-            *other |= u8::from(!is_plain_byte(byte));
+            *other |= u8::from(!is_such(byte));
         }
     }
     others == [0; 32]
         && match bytes.last_chunk::<32>() {
             _ if rest.is_empty() => true,
-            Some(last) => last.iter().fold(true, |plain, &byte| plain & is_plain_byte(byte)),
-            None => rest.iter().copied().all(is_plain_byte),
+            Some(last) => last.iter().fold(true, |all, &byte| all & is_such(byte)),
+            None => rest.iter().copied().all(is_such),
         }
 }
 
-/// From the space to the tilde, or an LF. What is above the tilde wraps to what is below the space.
+/// From the space to the tilde. What is above the tilde wraps to what is below the space.
 #[inline]
-fn is_plain_byte(byte: u8) -> bool {
-    byte.wrapping_add(1).cast_signed() > 0x20 || byte == b'\n'
+fn is_printable(byte: u8) -> bool {
+    byte.wrapping_add(1).cast_signed() > 0x20
+}
+
+#[inline]
+fn is_printable_or_lf(byte: u8) -> bool {
+    is_printable(byte) || byte == b'\n'
 }
 
 #[cfg(test)]
