@@ -13,7 +13,9 @@ pub struct Unread<'a>(Line<'a>);
 /// A line without its LF, or what becomes lines.
 #[derive(Clone, Copy, Debug)]
 pub enum Line<'a> {
-    /// Printable ASCII throughout, but for the ends of lines among what was not taken yet.
+    /// Printable ASCII throughout, but for the ends of lines among what was not taken yet. Made here alone, because it is
+    /// not checked again.
+    #[non_exhaustive]
     Plain(&'a str),
     /// Any bytes.
     Bytes(&'a [u8]),

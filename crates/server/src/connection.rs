@@ -53,8 +53,6 @@ const FLOOD_LINES: usize = 64;
 /// There are as many as there are people, and most of them wait: what only some need is kept apart.
 pub(crate) struct Connection {
     hub: Arc<Hub>,
-    /// Counts this connection for as long as it lives.
-    _pass: Pass,
     speaker: Speaker,
     outbox: Arc<Outbox>,
     /// Turns that were taken since something was written.
@@ -64,6 +62,8 @@ pub(crate) struct Connection {
     backlog: Backlog,
     unfinished: Option<Box<Unfinished>>,
     line_rate: Option<Box<LineRate>>,
+    /// Counts this connection for as long as it lives, its socket included: dropped last.
+    _pass: Pass,
 }
 
 // A task is allocated in steps of 128 bytes, of which the runtime takes 104 for itself: this is two steps.

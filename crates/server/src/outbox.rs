@@ -87,6 +87,8 @@ struct Inner {
     /// What was here when a draft was opened, in bytes, until that is closed.
     drafted: u32,
     ending: Option<Ending>,
+    /// Whether its own session is not read until there is room.
+    owner_waits: bool,
     /// Its connection, and what that sleeps for.
     waker: Option<Waker>,
     sleep: Sleep,
@@ -202,6 +204,10 @@ impl Draft {
     }
 }
 
+/// To how many sessions what a turn said is written by whoever said it: the connections of more are woken to do it, so that
+/// a turn that speaks to many is no longer than others.
+const WRITES_MAX: usize = 8;
+
 /// What is to be done once the hub's lock is released.
 #[derive(Debug, Default)]
 pub(crate) struct Aftermath {
@@ -214,7 +220,13 @@ pub(crate) struct Aftermath {
 impl Aftermath {
     /// Does it.
     pub(crate) fn settle(&mut self, marks: Marks) {
-        self.unwritten.drain(..).for_each(|outbox| outbox.write_through(marks));
+        for (number, outbox) in self.unwritten.drain(..).enumerate() {
+            if number < WRITES_MAX {
+                outbox.write_through(marks);
+            } else {
+                outbox.lock().wake(&mut self.wakers);
+            }
+        }
         self.wakers.drain(..).for_each(Waker::wake);
     }
 }
@@ -237,6 +249,7 @@ impl<S> Outbox<S> {
             in_flight: 0,
             drafted: 0,
             ending: None,
+            owner_waits: false,
             waker: None,
             sleep: Sleep::Awake,
             held_back: Vec::new(),
@@ -272,10 +285,15 @@ impl Outbox {
                 _ => return,
             }
         };
-        if self.write(&mut Context::from_waker(&waker), marks) != (Flushed::Whole, None) {
-            self.lock().sleep = Sleep::Awake;
-            waker.wake();
+        let is_more_to_do = self.write(&mut Context::from_waker(&waker), marks) != (Flushed::Whole, None);
+        {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.owner_waits) && !is_more_to_do {
+                return;
+            }
+            inner.sleep = Sleep::Awake;
         }
+        waker.wake();
     }
 
     fn write(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
@@ -393,9 +411,12 @@ impl Outbox {
         self.lock().let_go(who);
     }
 
-    /// Whether less waits here than the soft mark.
+    /// For the connection: whether less waits here than the soft mark. Where not, it is woken when somebody else has
+    /// written what waits.
     pub(crate) fn is_below_soft(&self, marks: Marks) -> bool {
-        self.lock().is_below_soft(marks)
+        let mut inner = self.lock();
+        inner.owner_waits = !inner.is_below_soft(marks);
+        !inner.owner_waits
     }
 
     /// Whether something waits here.

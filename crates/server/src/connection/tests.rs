@@ -378,3 +378,26 @@ fn a_flood_is_read_in_small_bites() {
     let lines = 2 * (buffers::READ_BYTES / said.len()) + FLOOD_READ_BYTES / said.len() + 1;
     assert_eq!(writes(&elias.take_calls()).concat(), heard.repeat(lines));
 }
+
+/// Somebody else writes what a session waits for to leave, and the session is read again.
+#[test]
+fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it() {
+    let mut house =
+        House::with(Dialect::Commands, Settings { outbox_soft_bytes: 4096, turn_lines: 1000, ..Settings::default() });
+    let noy = house.admit();
+    house.run();
+    noy.take_calls();
+    let outbox = Arc::clone(&house.connections[0].as_ref().expect("it is here").outbox);
+    noy.send(["PING\n".repeat(5000)]);
+    while outbox.is_below_soft(house.hub.settings.marks()) {
+        assert!(house.step(), "it fills its outbox");
+    }
+    // Somebody says something meanwhile: what waits is out of sight when the connection looks.
+    let draft = outbox.open();
+    while house.step() {}
+    let mut aftermath = crate::outbox::Aftermath::default();
+    draft.close(&mut aftermath);
+    aftermath.settle(house.hub.settings.marks());
+    house.run();
+    assert_eq!(writes(&noy.take_calls()).concat(), "PONG\n".repeat(5000));
+}
