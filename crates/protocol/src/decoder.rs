@@ -50,7 +50,7 @@ impl LineDecoder {
     /// Call it until it says `None`: a beginning without an end is kept for the next read.
     ///
     /// ```
-    /// use switchboard_protocol::{Line, LineDecoder, Unread};
+    /// use switchboard_protocol::{LineDecoder, Unread};
     ///
     /// let mut decoder = LineDecoder::new(4096);
     /// let mut next_line = |unread: &mut Unread<'_>| {

@@ -88,7 +88,7 @@ const LINE_MIN_BYTES: usize = 256;
 /// The longest time that a setting may give: Linux takes no longer one for keepalive (tcp(7)).
 const TIME_MAX: Duration = Duration::from_hours(9);
 
-// A line of any length that may be set arrives whole in one read.
+// A line of any length that may be set fits in one read, but for whoever floods.
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
 
