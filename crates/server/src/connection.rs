@@ -41,12 +41,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 ///
 /// A session that talks fast has said more by the time that all others had a turn, and one call then writes the answers to
 /// all of it. Where nothing more has come, they are written at once.
-const TURNS_UNANSWERED: u8 = 4;
+const TURNS_UNANSWERED: u8 = 8;
 
-/// How much is read at once of whoever floods, in bytes, and how many lines are taken of what is left of a read: others are
-/// served between, and do not wait for more than this of each who floods.
-const FLOOD_READ_BYTES: usize = 4 * 1024;
+/// How many lines are taken at once of whoever floods: others are served between, and do not wait for more than this of
+/// each who floods.
 const FLOOD_LINES: usize = 64;
+
+/// How much is read at once of these at the least, in bytes.
+const FLOOD_READ_MIN_BYTES: usize = 4 * 1024;
 
 /// One connection.
 ///
@@ -57,8 +59,8 @@ pub(crate) struct Connection {
     outbox: Arc<Outbox>,
     /// Turns that were taken since something was written.
     unanswered: u8,
-    /// Whether more had come than the last read could hold.
-    floods: bool,
+    /// How long the lines of whoever floods are, in bytes: there while more had come than the last read could hold.
+    flood_line_bytes: Option<u16>,
     backlog: Backlog,
     unfinished: Option<Box<Unfinished>>,
     line_rate: Option<Box<LineRate>>,
@@ -135,7 +137,7 @@ impl Connection {
             speaker,
             outbox,
             unanswered: 1,
-            floods: false,
+            flood_line_bytes: None,
             backlog: Backlog::default(),
             unfinished: None,
             line_rate,
@@ -190,12 +192,13 @@ impl Connection {
         buffers::with_scratch(|scratch| {
             let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
             let mut read = &backlog[taken..];
+            let mut floods = self.flood_line_bytes.is_some();
             if read.is_empty() {
-                let room = if self.floods { FLOOD_READ_BYTES } else { buffers::READ_BYTES };
+                let room = self.room();
                 let mut buf = ReadBuf::new(&mut scratch.read[..room]);
                 let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
-                self.floods = count == room;
+                floods = count == room;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
@@ -217,6 +220,10 @@ impl Connection {
                 line_rate.spend(turn.lines);
             }
             let left = unread.as_bytes();
+            self.flood_line_bytes = floods.then(|| {
+                let line_bytes = (read.len() - left.len()) / turn.lines.max(1);
+                u16::try_from(line_bytes).unwrap_or(u16::MAX)
+            });
             if left.is_empty() {
                 buffers::give_back(backlog);
             } else if backlog.is_empty() {
@@ -232,6 +239,13 @@ impl Connection {
                 self.unfinished().pause = Some(pause);
             }
             Poll::Ready(Ok(()))
+        })
+    }
+
+    /// How much is read at once, in bytes: all that may have come, or, of whoever floods, as many lines as it may say.
+    fn room(&self) -> usize {
+        self.flood_line_bytes.map_or(buffers::READ_BYTES, |line_bytes| {
+            (FLOOD_LINES * usize::from(line_bytes)).clamp(FLOOD_READ_MIN_BYTES, buffers::READ_BYTES)
         })
     }
 

@@ -44,8 +44,12 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut line = self.line();
         match line.input.pop_front() {
-            Some(bytes) => {
+            Some(mut bytes) => {
+                let left = bytes.split_off(bytes.len().min(buf.remaining()));
                 buf.put_slice(&bytes);
+                if !left.is_empty() {
+                    line.input.push_front(left);
+                }
                 line.calls.push(Call::Read);
             }
             None if line.is_closed => {}
@@ -367,16 +371,24 @@ fn a_flood_leaves_others_their_turns() {
     assert_eq!(lines_of_flood, two_turns, "the quiet one takes its line, then looks for more, and is answered");
 }
 
-/// Whoever fills a read is read less at once from then on, until nothing is left.
+/// Whoever fills a read is read fewer lines at once from then on, until nothing is left.
 #[test]
 fn a_flood_is_read_in_small_bites() {
-    let (mut house, noy, elias) = House::with_two(Dialect::Commands);
-    let (said, heard, _) = dialogue(Dialect::Commands, 1);
-    let fill = |bytes: usize| said.repeat(bytes / said.len()) + &" ".repeat(bytes % said.len() - 1) + "\n";
-    noy.send([fill(buffers::READ_BYTES), fill(FLOOD_READ_BYTES), said.clone(), fill(buffers::READ_BYTES)]);
-    house.run();
-    let lines = 2 * (buffers::READ_BYTES / said.len()) + FLOOD_READ_BYTES / said.len() + 1;
-    assert_eq!(writes(&elias.take_calls()).concat(), heard.repeat(lines));
+    for (line_bytes, room) in [(10, FLOOD_READ_MIN_BYTES), (256, FLOOD_LINES * 256), (1024, FLOOD_LINES * 1024)] {
+        let (mut house, noy, elias) = House::with_two(Dialect::Commands);
+        let text = "x".repeat(line_bytes - "MSG \n".len());
+        let said = format!("MSG {text}\n").repeat(3 * buffers::READ_BYTES / line_bytes + 1);
+        let texts = said.matches(&text).count();
+        noy.send([said]);
+        while noy.line().calls.is_empty() {
+            assert!(house.step(), "it is read");
+        }
+        let room_now = |house: &House| house.connections[0].as_ref().map(Connection::room);
+        assert_eq!(room_now(&house), Some(room), "lines of {line_bytes} bytes");
+        house.run();
+        assert_eq!(writes(&elias.take_calls()).concat().matches(&text).count(), texts, "lines of {line_bytes} bytes");
+        assert_eq!(room_now(&house), Some(buffers::READ_BYTES), "nothing is left");
+    }
 }
 
 /// Somebody else writes what a session waits for to leave, and the session is read again.
