@@ -98,6 +98,61 @@ async fn converse(mut voice: Voice, peer: &str, count: usize) -> Voice {
     voice
 }
 
+/// On several threads each session is written to by its partner, by its own connection, or by both in turn, and is read
+/// later whenever its outbox is above the soft mark: none of that may lose a wake-up, a line or an order.
+#[test]
+fn two_who_flood_each_other_on_four_threads_hear_everything_to_the_end() {
+    const MESSAGES: usize = 50_000;
+    const PAIRS: usize = 4;
+
+    let _alone = alone();
+    let server = ServerProcess::start(&["--threads", "4", "--outbox-soft-bytes", "4096"]);
+    runtime().block_on(async {
+        let mut talks = tokio::task::JoinSet::new();
+        for n in 0..PAIRS {
+            let names = [format!("one{n}"), format!("other{n}")];
+            let (one, other) = pair(server.commands, &names[0], &names[1]).await;
+            let [one_name, other_name] = names;
+            talks.spawn(flood(one, other_name, MESSAGES));
+            talks.spawn(flood(other, one_name, MESSAGES));
+        }
+        // Each voice is kept until all are done: who leaves would be news to its partner.
+        let voices = talks.join_all().await;
+        assert_eq!(voices.len(), 2 * PAIRS);
+    });
+}
+
+/// Says `count` numbered messages as fast as they are taken, and a PING, and hears the other side's, each acknowledgement,
+/// and the PONG after the last of these.
+async fn flood(voice: Voice, peer: String, count: usize) -> (BufReader<OwnedReadHalf>, OwnedWriteHalf) {
+    let Voice { mut reader, mut writer } = voice;
+    let says = tokio::spawn(async move {
+        for from in (0..count).step_by(500) {
+            let lines: Vec<_> = (from..count.min(from + 500)).map(|n| format!("MSG {n}\n")).collect();
+            writer.write_all(lines.concat().as_bytes()).await.expect("the server reads");
+        }
+        writer.write_all(b"PING\n").await.expect("the server reads");
+        writer
+    });
+    let (mut heard, mut acknowledged, mut ponged) = (0, 0, false);
+    let mut line = String::new();
+    while heard < count || !ponged {
+        line.clear();
+        let read = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await;
+        let read = read.unwrap_or_else(|_| panic!("{heard} heard and {acknowledged} acknowledged, then nothing"));
+        assert_ne!(read.expect("the session lives"), 0, "the session lives");
+        match line.trim_end() {
+            "MSG_SENT" => acknowledged += 1,
+            "PONG" => ponged = acknowledged == count,
+            other => {
+                assert_eq!(other, format!("FROM {peer}: {heard}"));
+                heard += 1;
+            }
+        }
+    }
+    (reader, says.await.expect("all was said"))
+}
+
 #[test]
 fn nine_thousand_wait_and_a_thousand_talk() {
     const IDLE: usize = 9_000;
