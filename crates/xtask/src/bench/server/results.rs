@@ -117,15 +117,10 @@ impl Results {
         self.rows.push(row);
     }
 
-    /// The figures of `peer` at `workload`, by round.
-    fn figures(&self, workload: &str, peer: Peer) -> impl Iterator<Item = (usize, f64)> {
-        let rows = self.rows.iter().filter(move |row| row.workload == workload && row.peer == peer);
-        rows.filter_map(|row| Some((row.round, row.figure()?)))
-    }
-
-    /// The median of the rounds.
+    /// What `peer` did at `workload`: the median of the rounds.
     pub(super) fn median_of(&self, workload: &str, peer: Peer) -> Option<f64> {
-        median(self.figures(workload, peer).map(|(_, figure)| figure).collect())
+        let rows = self.rows.iter().filter(|row| row.workload == workload && row.peer == peer);
+        median(rows.filter_map(Row::figure).collect())
     }
 
     /// The names of what was measured, in order, each once.
@@ -165,7 +160,8 @@ impl Results {
         Summary { table, held, faults, measurements: self.rows.len(), disturbed, bottlenecked }
     }
 
-    /// Whether a claim holds. What could not be measured does not.
+    /// Whether a claim holds, by the medians: the best of several noisy peers in each round would be the luckiest one.
+    /// What could not be measured does not.
     fn hold(&self, claim: &Claim) -> Held {
         let is_against = |peer: Peer| match claim.against {
             Against::BestPeer => peer.is_rival(),
@@ -175,16 +171,13 @@ impl Results {
         };
         let others: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_against(peer)).collect();
         let less_is_best = matches!(claim.bound, Bound::Below(_));
-        let of_round = |(round, ours): (usize, f64)| {
-            let figures = others.iter().flat_map(|&peer| self.figures(claim.workload, peer));
-            let figures = figures.filter(|(of, _)| *of == round).map(|(_, figure)| figure);
-            let best = if less_is_best { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
-            match claim.against {
-                Against::Nothing => Some(ours),
-                _ => best.map(|best| ours / best),
-            }
+        let ours = self.median_of(claim.workload, Peer::Switchboard);
+        let figures = others.iter().filter_map(|&peer| self.median_of(claim.workload, peer));
+        let best = if less_is_best { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
+        let value = match claim.against {
+            Against::Nothing => ours,
+            _ => ours.zip(best).map(|(ours, best)| ours / best),
         };
-        let value = median(self.figures(claim.workload, Peer::Switchboard).filter_map(of_round).collect());
         let (bound, holds) = match claim.bound {
             Bound::AtLeast(bound) => (bound, value.is_some_and(|value| value >= bound)),
             Bound::Below(bound) => (bound, value.is_some_and(|value| value < bound)),
