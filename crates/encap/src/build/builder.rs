@@ -94,6 +94,16 @@ struct Tcp {
     queued: Option<i64>,
 }
 
+impl Tcp {
+    /// The time under which it is to join the queue, if it does not stand there under one as early.
+    #[inline]
+    fn queue_up(&mut self) -> Option<i64> {
+        let due = self.connection.due.filter(|due| self.queued.is_none_or(|queued| *due < queued))?;
+        self.queued = Some(due);
+        Some(due)
+    }
+}
+
 impl<W: Write> Builder<W> {
     /// Begins a capture. `about` says of the file as a whole what it was made from.
     pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
@@ -193,8 +203,15 @@ impl<W: Write> Builder<W> {
                     self.open(open.1, open.0);
                 }
                 (_, Some((due, flow))) if due < time => {
-                    self.queue.pop();
-                    self.on_due(flow, due)?;
+                    if let Some(later) = self.put_off(flow, due) {
+                        // In the place of the first: that is one way through the queue, and not two.
+                        if let Some(mut first) = self.queue.peek_mut() {
+                            *first = Reverse((later, flow));
+                        }
+                    } else {
+                        self.queue.pop();
+                        self.on_due(flow, due)?;
+                    }
                 }
                 _ => {
                     let next = opening.into_iter().chain(queued).min();
@@ -236,7 +253,15 @@ impl<W: Write> Builder<W> {
         }
     }
 
-    /// The queue has come to a flow: its time may have moved since.
+    /// The queue has come to a flow, whose time has mostly moved since: to when, if it has.
+    fn put_off(&mut self, number: u32, queued: i64) -> Option<i64> {
+        let Live { talk: Talk::Tcp(tcp), .. } = self.live[number as usize].as_deref_mut()? else { return None };
+        let later = tcp.connection.due.filter(|due| *due > queued && tcp.queued == Some(queued))?;
+        tcp.queued = Some(later);
+        Some(later)
+    }
+
+    /// It is a flow's turn.
     fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
         let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
         let Talk::Tcp(tcp) = &mut live.talk else { return Ok(()) };
@@ -253,16 +278,12 @@ impl<W: Write> Builder<W> {
     }
 
     /// Puts a flow into the queue again, or lets go of it.
-    #[inline]
     fn settle(&mut self, number: u32) {
         let live = &mut self.live[number as usize];
         let Some(Live { talk: Talk::Tcp(tcp), .. }) = live.as_deref_mut() else { return };
         if tcp.connection.state() == State::Done {
             *live = None;
-        } else if let Some(due) = tcp.connection.due
-            && tcp.queued.is_none_or(|queued| due < queued)
-        {
-            tcp.queued = Some(due);
+        } else if let Some(due) = tcp.queue_up() {
             self.enqueue(due, number);
         }
     }
@@ -289,17 +310,20 @@ impl<W: Write> Builder<W> {
 
         let (mut first, mut at) = (None, wanted);
         let segment_max = connection.segment_max();
-        let mut left = payload.len();
-        for (index, chunk) in payload.chunks(segment_max).enumerate() {
-            left -= chunk.len();
+        let mut left = payload;
+        let mut parts = 0;
+        while !left.is_empty() {
+            let (chunk, rest) = left.split_at(left.len().min(segment_max));
+            left = rest;
+            parts += 1;
             at = self.frames.when(at);
             self.run_until(at)?;
             at = self.frames.when(at);
-            let segment = connection.data(sender, chunk.len(), left == 0, at);
+            let segment = connection.data(sender, chunk.len(), left.is_empty(), at);
             if self.frames.comments {
                 say_row(&mut self.frames.comment, row, &self.flows[number as usize].ways[sender]);
                 if payload.len() > segment_max {
-                    say_part(&mut self.frames.comment, index + 1, payload.len().div_ceil(segment_max));
+                    say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
             }
             at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
@@ -314,8 +338,11 @@ impl<W: Write> Builder<W> {
         connection.rest(at, *rows == 0, &mut self.rng);
         // Its turn in the queue may have come while it was out.
         tcp.queued = tcp.queued.filter(|queued| *queued >= self.reached);
+        let due = tcp.queue_up();
         self.live[number as usize] = Some(live);
-        self.settle(number);
+        if let Some(due) = due {
+            self.enqueue(due, number);
+        }
         Ok(first)
     }
 

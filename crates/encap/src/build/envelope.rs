@@ -33,6 +33,8 @@ pub(super) struct Envelope {
     is_padded: bool,
     /// The sum of the pseudo header, but for its length.
     pseudo: u16,
+    /// IPv4: the sum of those fields of the header that all packets have in common.
+    lasting: u16,
 }
 
 /// A packet to send.
@@ -81,7 +83,8 @@ impl Envelope {
         let ip_at = emit_link(&mut head, link, [from, to], outgoing, version);
         let pseudo = emit_ip(&mut head[ip_at..], [from, to], protocol, flow_label).sum().folded();
         let is_padded = matches!(link, Link::Ethernet | Link::Vlan);
-        Self { head, ip_at, head_len: ip_at + version.header_len(), version, is_padded, pseudo }
+        let lasting = ipv4::lasting_sum(&head[ip_at..]);
+        Self { head, ip_at, head_len: ip_at + version.header_len(), version, is_padded, pseudo, lasting }
     }
 }
 
@@ -116,16 +119,21 @@ impl Packet<'_> {
     /// Writes its frame, which is as long as `frame`.
     #[inline]
     pub(super) fn emit(&self, lens: Lens, frame: &mut [u8]) {
-        let Envelope { head, ip_at, head_len, version, pseudo, .. } = self.envelope;
+        let Envelope { head, ip_at, head_len, version, pseudo, lasting, .. } = self.envelope;
         let (packet, padding) = frame.split_at_mut(lens.packet);
         if !padding.is_empty() {
             padding.fill(0);
         }
+        // Nearly always there is room for all, of which the segment then writes over the rest: no length to look at.
+        if let Some(front) = packet.first_chunk_mut() {
+            *front = *head;
+        } else {
+            packet[..*head_len].copy_from_slice(&head[..*head_len]);
+        }
         let (before, segment) = packet.split_at_mut(*head_len);
-        before.copy_from_slice(&head[..before.len()]);
         let ip = &mut before[*ip_at..];
         match version {
-            IpVersion::V4 => ipv4::renew(ip, self.identification, segment.len()),
+            IpVersion::V4 => ipv4::renew(ip, *lasting, self.identification, segment.len()),
             IpVersion::V6 => ipv6::renew(ip, segment.len()),
         }
 

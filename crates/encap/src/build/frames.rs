@@ -55,6 +55,8 @@ impl<W: Write> Frames<W> {
     }
 
     /// Sends a packet as soon as the wire is free, and says when that is. Its comment is in `comment`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what is known of a packet where it is made spares looking at it")]
     pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
         let lens = packet.lens();
         let len = lens.frame;

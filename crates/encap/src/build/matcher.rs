@@ -21,6 +21,8 @@ pub(crate) struct Matcher {
     ways: Ways,
     indices: HashMap<Pair, u32>,
     pairs: Vec<OfPair>,
+    /// For each pair the flow that a row was on last: apart, since each row asks for this alone.
+    latest: Vec<Option<u32>>,
     exact: HashMap<(u32, [u16; 2]), u32>,
     /// The pair of each flow, and its ports as far as they are known: the lower app's first.
     flows: Vec<(Pair, [Option<u16>; 2])>,
@@ -115,8 +117,6 @@ impl Ways {
 #[derive(Debug)]
 struct OfPair {
     pair: Pair,
-    /// The last one that a row was on.
-    latest: Option<u32>,
     flows: Vec<u32>,
     /// Those of which a port is not known.
     partial: Vec<u32>,
@@ -142,7 +142,7 @@ impl Matcher {
     pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
         let Way { index, sender } = self.way(row, transport);
         let sender = sender as usize;
-        match (row.source_port, row.destination_port, self.pairs[index as usize].latest) {
+        match (row.source_port, row.destination_port, self.latest[index as usize]) {
             (None, None, Some(flow)) => Some(Place { flow, sender, is_new: false }),
             _ => self.place_by_ports(row, index, sender),
         }
@@ -196,7 +196,8 @@ impl Matcher {
         let (from, to) = (self.number(row.source), self.number(row.destination));
         let pair = ([from.min(to), from.max(to)], transport);
         let index = *self.indices.entry(pair).or_insert_with(|| {
-            self.pairs.push(OfPair { pair, latest: None, flows: Vec::new(), partial: Vec::new() });
+            self.pairs.push(OfPair { pair, flows: Vec::new(), partial: Vec::new() });
+            self.latest.push(None);
             // Rows tell fewer than 2³² pairs apart.
             u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
         });
@@ -234,7 +235,9 @@ impl Matcher {
                 let exact = self.exact.get(&(index, [a, b])).copied();
                 exact.or_else(|| of_pair.partial.iter().rev().copied().find(agrees))
             }
-            _ => of_pair.latest.filter(agrees).or_else(|| of_pair.flows.iter().rev().copied().find(agrees)),
+            _ => {
+                self.latest[index as usize].filter(agrees).or_else(|| of_pair.flows.iter().rev().copied().find(agrees))
+            }
         }
     }
 
@@ -244,8 +247,8 @@ impl Matcher {
         for (known, given) in known.iter_mut().zip(ports) {
             *known = known.or(given);
         }
+        self.latest[index as usize] = Some(flow);
         let of_pair = &mut self.pairs[index as usize];
-        of_pair.latest = Some(flow);
         if let (true, [Some(a), Some(b)]) = (was_partial, *known) {
             self.exact.insert((index, [a, b]), flow);
             of_pair.partial.retain(|partial| *partial != flow);

@@ -114,10 +114,14 @@ impl Plan {
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
         draft.clues.see(row, &place);
-        let shape = Shape::of(&draft.clues.protocol);
-        // Chat without line ends stays where it is: nothing else is read there.
-        draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(&payload);
-        if *row.protocol != draft.clues.protocol {
+        let shape = Shape::of(row.protocol);
+        let is_whole = payload.is_empty() || shape.fits(&payload);
+        if *row.protocol == draft.clues.protocol {
+            // Chat without line ends stays where it is: nothing else is read there.
+            draft.fits &= is_whole || shape == Shape::Chat;
+        } else {
+            let shape = Shape::of(&draft.clues.protocol);
+            draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(&payload);
             let [protocol, other] =
                 [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
@@ -125,8 +129,6 @@ impl Plan {
         if payload.is_empty() && transport == Transport::Udp {
             self.remarks.add(row.line, RemarkKind::EmptyDatagram);
         }
-        let shape = Shape::of(row.protocol);
-        let is_whole = payload.is_empty() || shape.fits(&payload);
         let is_endless = shape == Shape::Chat && !is_whole && transport == Transport::Tcp;
         if is_endless && !self.remarks.again(row.line, |kind| matches!(kind, RemarkKind::Endless)) {
             self.remarks.add(row.line, RemarkKind::Endless);

@@ -177,7 +177,11 @@ impl Connection {
     }
 
     /// A segment of data, sent at `at`; the last of its message is pushed.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "each row has one, and what is returned in memory is read from there too soon"
+    )]
     pub(super) fn data(&mut self, from: usize, len: usize, is_last: bool, at: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };
         // No longer than a packet.
@@ -203,37 +207,47 @@ impl Connection {
     }
 
     /// A segment that `from` sends at `at`, and what it changes at both ends.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "each row has one, and what is returned in memory is read from there too soon"
+    )]
     fn segment(&mut self, from: usize, flags: Flags, len: u32, at: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
         let is_first = is_syn && !flags.contains(Flags::ACK);
-        let Side { port: destination_port, next: ack, .. } = self.sides[1 - from];
+        let window = self.window(from, is_syn);
         let sender = &mut self.sides[from];
-        sender.owed = 0;
+        let Side { port: source_port, next: seq, recent: echo_reply, .. } = *sender;
         let value = sender.clock.wrapping_add(milliseconds(at));
-        let repr = Repr {
-            source_port: sender.port,
-            destination_port,
-            seq: sender.next,
-            ack: if is_first { SeqNumber(0) } else { ack },
-            flags,
-            window: self.window(from, is_syn),
-            urgent_pointer: 0,
-            options: self.options(is_syn, Timestamps { value, echo_reply: self.sides[from].recent }),
-        };
-        let sender = &mut self.sides[from];
         // Linux numbers the packets of a connection, but for the SYN, ACK, which comes before there is one.
         let identification = if is_syn && !is_first { 0 } else { sender.identification };
         sender.identification = sender.identification.wrapping_add(u16::from(!is_syn || is_first));
         let taken = len + flags.sequence_len();
         sender.next += taken;
+        sender.owed = 0;
         let receiver = &mut self.sides[1 - from];
+        let Side { port: destination_port, next: ack, .. } = *receiver;
         // What is acknowledged later gives back the clock of the first segment that it is for.
         if receiver.owed == 0 {
             receiver.recent = value;
         }
         receiver.owed += taken;
-        Segment { from, repr, identification }
+        let options = self.options(is_syn, Timestamps { value, echo_reply });
+        // Made where it stays: of what was only just written by halves, no copy is to be made as a whole.
+        Segment {
+            from,
+            repr: Repr {
+                source_port,
+                destination_port,
+                seq,
+                ack: if is_first { SeqNumber(0) } else { ack },
+                flags,
+                window,
+                urgent_pointer: 0,
+                options,
+            },
+            identification,
+        }
     }
 
     #[inline]

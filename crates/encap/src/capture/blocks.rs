@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 /// What is handed on at once, in bytes.
-const BLOCK_BYTES: usize = 64 * 1024;
+const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Bytes on their way to `W`. What is left when it is dropped is handed on, as far as that goes.
 #[derive(Debug)]

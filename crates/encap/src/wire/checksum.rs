@@ -79,37 +79,34 @@ const fn half_fold(total: u64) -> u64 {
     (total & 0xffff_ffff) + (total >> 32)
 }
 
+/// Folds to 16 bits. A number and itself with its halves changed over sum, in the upper half, to both halves and their carry.
 #[inline]
-fn fold(total: u64) -> u16 {
-    let total = half_fold(total);
-    let total = (total & 0xffff) + (total >> 16);
-    let total = (total & 0xffff) + (total >> 16);
-    let total = (total & 0xffff) + (total >> 16);
-    // Three carries are added back; what is left fits.
-    #[expect(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
-    let folded = total as u16;
-    folded
+const fn fold(total: u64) -> u16 {
+    let total = (total.wrapping_add(total.rotate_left(32)) >> 32) as u32;
+    (total.wrapping_add(total.rotate_left(16)) >> 16) as u16
 }
 
+/// The sum of bytes as little-endian words, the last filled up with zeros.
 #[inline]
 fn little_endian_sum(bytes: &[u8]) -> u64 {
+    // Carries go to the upper half: two additions for each word.
+    let mut total = 0_u128;
     let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [0_u64; 4];
     for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        for (lane, word) in lanes.iter_mut().zip(words) {
-            *lane += half_fold(u64::from_le_bytes(*word));
+        for word in block.as_chunks::<8>().0 {
+            total += u128::from(u64::from_le_bytes(*word));
         }
     }
-    let mut total = lanes[0] + lanes[1] + lanes[2] + lanes[3];
     let (words, tail) = rest.as_chunks::<4>();
     for word in words {
-        total += u64::from(u32::from_le_bytes(*word));
+        total += u128::from(u32::from_le_bytes(*word));
     }
     for (i, byte) in tail.iter().enumerate() {
-        total += u64::from(*byte) << (8 * i);
+        total += u128::from(*byte) << (8 * i);
     }
-    total
+    #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
+    let (low, carries) = (total as u64, (total >> 64) as u64);
+    half_fold(low) + carries
 }
 
 /// What TCP, UDP and `ICMPv6` sum before their own bytes, so that a packet led astray does not pass for its neighbour's

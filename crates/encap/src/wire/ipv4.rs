@@ -296,20 +296,28 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
-/// Makes the header of an empty packet that [`Repr::emit`] has written that of another packet of the same flow. Its checksum
-/// changes by what else does (RFC 1624 §3).
+/// Makes a header that of another packet of the same flow. `lasting_sum` is that of the fields that stay.
 #[inline]
-pub(crate) fn renew(header: &mut [u8], identification: u16, payload_len: usize) {
+pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, payload_len: usize) {
     let header = &mut header[..HEADER_LEN];
-    let total_len = total_len(payload_len);
     let mut sum = Sum::default();
-    sum.add_u16(!u16_at(header, CHECKSUM));
-    for (field, new) in [(TOTAL_LENGTH, total_len), (IDENTIFICATION, identification)] {
-        sum.add_u16(!u16_at(header, field.clone()));
+    sum.add_u16(lasting_sum);
+    for (field, new) in [(TOTAL_LENGTH, total_len(payload_len)), (IDENTIFICATION, identification)] {
         sum.add_u16(new);
         put(header, field, &new.to_be_bytes());
     }
     put(header, CHECKSUM, &sum.checksum().to_be_bytes());
+}
+
+/// The sum of the fields of a header that [`renew`] leaves as they are.
+pub(crate) fn lasting_sum(header: &[u8]) -> u16 {
+    let mut sum = Sum::default();
+    sum.add_bytes(&header[..HEADER_LEN]);
+    for field in [TOTAL_LENGTH, IDENTIFICATION, CHECKSUM] {
+        // Taking a word away is adding its complement (RFC 1624 §3).
+        sum.add_u16(!u16_at(header, field));
+    }
+    sum.folded()
 }
 
 /// What the field holds: 0 if it does not fit.

@@ -211,7 +211,8 @@ proptest! {
     ) {
         let (mut renewed, mut anew) = ([0xaa; 20], [0xaa; 20]);
         ipv4::Repr { payload_len: 0, ..ip }.emit(&mut renewed);
-        ipv4::renew(&mut renewed, identification, payload_len);
+        let lasting_sum = ipv4::lasting_sum(&renewed);
+        ipv4::renew(&mut renewed, lasting_sum, identification, payload_len);
         ipv4::Repr { identification, payload_len, ..ip }.emit(&mut anew);
         prop_assert_eq!(renewed, anew);
 

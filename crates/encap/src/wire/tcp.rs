@@ -285,10 +285,12 @@ impl Repr {
     /// If `buf` is shorter than [`Repr::buffer_len`].
     #[inline]
     pub fn emit_with_checksum(&self, buf: &mut [u8], mut sum: Sum, payload: &[u8]) {
-        let buf = &mut buf[..self.buffer_len()];
+        // What is known of a value of one's own is known for good; of another's, only until something is written.
+        let repr = *self;
+        let buf = &mut buf[..repr.buffer_len()];
         {
             let mut write = put_lines(buf);
-            self.each_line(|line| {
+            repr.each_line(|line| {
                 sum.add_u32(line);
                 write(line);
             });
