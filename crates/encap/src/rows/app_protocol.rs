@@ -102,14 +102,6 @@ impl AppProtocol {
     /// server of mail or files greets unasked, and a chat's peers have no order.
     #[inline]
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
-        // Each row asks, and in most protocols one comparison tells.
-        let shows =
-            matches!(self, Self::Http | Self::Rtsp | Self::Sip | Self::Https | Self::Dns | Self::Ldap | Self::Coap);
-        shows && self.answers(message, source, destination)
-    }
-
-    /// Whether it does, in a protocol in which that shows.
-    fn answers(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         let from_server =
             || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));
         match self {
