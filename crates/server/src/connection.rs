@@ -43,8 +43,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// all of it. Where nothing more has come, they are written at once.
 const TURNS_UNANSWERED: u8 = 8;
 
-/// How many lines are taken at once of whoever floods: others are served between, and do not wait for more than this of
-/// each who floods.
+/// How many lines are taken at once of what is left of a read, and how many a read of whoever floods is to hold, by the
+/// length of its last ones: others are served between. No turn takes more than `turn_lines`.
 const FLOOD_LINES: usize = 64;
 
 /// How much is read at once of these at the least, in bytes.

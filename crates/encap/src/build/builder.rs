@@ -95,7 +95,8 @@ struct Tcp {
 }
 
 impl Tcp {
-    /// The time under which it is to join the queue, if it does not stand there under one as early.
+    /// Notes that it joins the queue, and says under which time, unless it stands there under one as early. The caller puts
+    /// it there.
     #[inline]
     fn queue_up(&mut self) -> Option<i64> {
         let due = self.connection.due.filter(|due| self.queued.is_none_or(|queued| *due < queued))?;
@@ -253,7 +254,8 @@ impl<W: Write> Builder<W> {
         }
     }
 
-    /// The queue has come to a flow, whose time has mostly moved since: to when, if it has.
+    /// Moves a flow's place in the queue to when it is due, if that is later than `queued`, and says when. The caller moves
+    /// the entry.
     fn put_off(&mut self, number: u32, queued: i64) -> Option<i64> {
         let Live { talk: Talk::Tcp(tcp), .. } = self.live[number as usize].as_deref_mut()? else { return None };
         let later = tcp.connection.due.filter(|due| *due > queued && tcp.queued == Some(queued))?;
@@ -261,7 +263,7 @@ impl<W: Write> Builder<W> {
         Some(later)
     }
 
-    /// It is a flow's turn.
+    /// The queue has come to a flow: sends what is due, unless the entry is stale.
     fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
         let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
         let Talk::Tcp(tcp) = &mut live.talk else { return Ok(()) };

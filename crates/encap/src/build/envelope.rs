@@ -124,7 +124,7 @@ impl Packet<'_> {
         if !padding.is_empty() {
             padding.fill(0);
         }
-        // Nearly always there is room for all, of which the segment then writes over the rest: no length to look at.
+        // Mostly there is room for all of `head`: a copy of a fixed length, whose end the segment then overwrites.
         if let Some(front) = packet.first_chunk_mut() {
             *front = *head;
         } else {

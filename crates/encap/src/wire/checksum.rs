@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071): the ones' complement of the ones' complement sum of 16-bit words.
 //!
-//! The sum does not care about byte order but for one swap at its end (RFC 1071 §2 (B)), and 32-bit words sum to the
-//! same after folding (§2 (C)), so bytes are summed as little-endian words, 32 bytes at a time, and folded and swapped once.
+//! The sum does not care about byte order but for one swap at its end (RFC 1071 §2 (B)), and wider words sum to
+//! the same after folding (§2 (C)), so bytes are summed as little-endian words of 64 bits, and folded and swapped once.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -59,7 +59,7 @@ impl Sum {
     }
 
     /// Whether it is that of words whose checksum is among them, and right: it folds to all ones, whichever way round. That is
-    /// to say that 0xffff divides it, which a multiplication tells sooner than four folds.
+    /// to say that 0xffff divides it, which a multiplication tells sooner than two folds.
     #[inline]
     fn is_whole(self) -> bool {
         self.total != 0 && self.total.is_multiple_of(0xffff)
@@ -79,7 +79,8 @@ const fn half_fold(total: u64) -> u64 {
     (total & 0xffff_ffff) + (total >> 32)
 }
 
-/// Folds to 16 bits. A number and itself with its halves changed over sum, in the upper half, to both halves and their carry.
+/// Folds to 16 bits. A number and itself with its halves changed over sum, in the upper half, to both halves and their
+/// carry.
 #[inline]
 const fn fold(total: u64) -> u16 {
     let total = (total.wrapping_add(total.rotate_left(32)) >> 32) as u32;

@@ -296,7 +296,8 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
-/// Makes a header that of another packet of the same flow. `lasting_sum` is that of the fields that stay.
+/// Makes a header that [`Repr::emit`] has written, which has no options, that of another packet of the same flow.
+/// `lasting_sum` is what [`lasting_sum`] says of it.
 #[inline]
 pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, payload_len: usize) {
     let header = &mut header[..HEADER_LEN];
@@ -309,7 +310,7 @@ pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, pa
     put(header, CHECKSUM, &sum.checksum().to_be_bytes());
 }
 
-/// The sum of the fields of a header that [`renew`] leaves as they are.
+/// The sum of the fields of a header without options that [`renew`] leaves as they are.
 pub(crate) fn lasting_sum(header: &[u8]) -> u16 {
     let mut sum = Sum::default();
     sum.add_bytes(&header[..HEADER_LEN]);

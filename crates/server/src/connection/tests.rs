@@ -371,10 +371,10 @@ fn a_flood_leaves_others_their_turns() {
     assert_eq!(lines_of_flood, two_turns, "the quiet one takes its line, then looks for more, and is answered");
 }
 
-/// Whoever fills a read is read fewer lines at once from then on, until nothing is left.
+/// Whoever fills a read is read about `FLOOD_LINES` lines at once from then on, until nothing is left.
 #[test]
 fn a_flood_is_read_in_small_bites() {
-    for (line_bytes, room) in [(10, FLOOD_READ_MIN_BYTES), (256, FLOOD_LINES * 256), (1024, FLOOD_LINES * 1024)] {
+    for (line_bytes, room) in [(10, FLOOD_READ_MIN_BYTES), (256, FLOOD_LINES * 256), (512, FLOOD_LINES * 512)] {
         let (mut house, noy, elias) = House::with_two(Dialect::Commands);
         let text = "x".repeat(line_bytes - "MSG \n".len());
         let said = format!("MSG {text}\n").repeat(3 * buffers::READ_BYTES / line_bytes + 1);

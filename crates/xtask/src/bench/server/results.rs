@@ -254,7 +254,7 @@ struct Held {
     workload: &'static str,
     /// What the figure is divided by, if by anything.
     against: Option<&'static str>,
-    /// The median of the rounds, if there is one.
+    /// Our median, divided by the other's if there is another; none if either was not measured.
     value: Option<f64>,
     rule: &'static str,
     bound: f64,
