@@ -2,8 +2,8 @@
 //!
 //! Each server is alone on one core and the load generator on another. What is compared is what a server does for each
 //! second of its processor time. The servers take turns, round after round, because a machine that is shared is never
-//! the same for long; a server's figure is the median of its rounds, and a ratio is that of
-//! two such figures.
+//! the same for long; a server's figure is the median of its rounds, and a ratio is that of two such
+//! figures.
 
 mod calm;
 mod peers;
