@@ -1,7 +1,5 @@
 //! A drawing of several connections at once: a lane for each, from its SYN to its end.
 
-use std::net::SocketAddr;
-
 use maud::{Markup, html};
 use switchboard_encap::report::axis::{Axis, Unit};
 use switchboard_encap::report::ink::{Ink, ink_of};
@@ -15,17 +13,17 @@ const LANE: i64 = 30;
 /// Ticks of the time axis, at most.
 const TICKS: u64 = 8;
 
-/// Draws the connections of these clients, each with its name, in order.
-pub(super) fn svg(segments: &[Segment], clients: &[(SocketAddr, String)]) -> String {
+/// Draws the connections with these first frames, each with who holds it, in order.
+pub(super) fn svg(segments: &[Segment], connections: &[(u64, &str)]) -> String {
     let last = segments.iter().map(|segment| segment.nanos).max().unwrap_or(1);
     let across = Axis::linear(Unit::Time, last, ACROSS, TICKS);
-    let lanes = clients.iter().zip(0..).map(|((client, name), lane)| {
-        let of: Vec<_> = segments.iter().filter(|segment| segment.client == *client).collect();
+    let lanes = connections.iter().zip(0..).map(|(&(first_frame, name), lane)| {
+        let of: Vec<_> = segments.iter().filter(|segment| segment.connection == first_frame).collect();
         let y = TOP + LANE / 2 + LANE * lane;
         html! { (label(name, y)) (self::lane(&of, y, &across)) }
     });
     let marks = html! { @for lane in lanes { (lane) } };
-    let bottom = TOP + LANE * i64::try_from(clients.len()).unwrap_or_default();
+    let bottom = TOP + LANE * i64::try_from(connections.len()).unwrap_or_default();
     let tick = |side| data(side, 0, 8);
     let legend = [
         (tick(Side::Client), "client says".to_owned()),

@@ -25,8 +25,8 @@ pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
     let (noy, elias, dana) = (of("Noy")?, of("Elias")?, of("Dana")?);
     let refused = talks.iter().find(|talk| talk.told["handshake"] == "refused").ok_or("nobody was refused")?;
 
-    let clients: Vec<_> = talks.iter().map(|talk| (talk.client, talk.name.clone())).collect();
-    context.write_svg("lanes.svg", &lanes::svg(&segments, &clients))?;
+    let lanes: Vec<_> = talks.iter().map(|talk| (talk.first_frame, talk.name.as_str())).collect();
+    context.write_svg("lanes.svg", &lanes::svg(&segments, &lanes))?;
     let said = std::fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
     context.write(
         "chat.json",
@@ -87,8 +87,8 @@ fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
     let to = format!("{}:", gone.name);
     let next = later().find(|segment| segment.from == Side::Client && segment.payload.starts_with(to.as_bytes()));
     let next = next.ok_or("nobody wrote again to whoever was killed")?;
-    let answer =
-        later().find(|segment| segment.client == next.client && segment.from == Side::Server && segment.bytes > 0);
+    let answer = later()
+        .find(|segment| segment.connection == next.connection && segment.from == Side::Server && segment.bytes > 0);
     let answer = answer.ok_or("who wrote again was not answered")?;
     Ok(json!({
         "unread": unread.frame, "reset": reset.frame, "next": next.frame, "answer": answer.frame,
@@ -100,13 +100,13 @@ fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
 struct Talk {
     number: u64,
     name: String,
-    client: SocketAddr,
+    first_frame: u64,
     told: Value,
 }
 
 impl Talk {
     fn segments(&self, all: &[Segment]) -> Vec<Segment> {
-        all.iter().filter(|segment| segment.client == self.client).cloned().collect()
+        all.iter().filter(|segment| segment.connection == self.first_frame).cloned().collect()
     }
 
     /// Its drawings, named after who holds it.
@@ -142,7 +142,8 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
     let address = |value: &Value| value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
     let (client, server) =
         address(&one["client"]).zip(address(&one["server"])).ok_or("a conversation without its ends")?;
-    let mut of = segments.iter().filter(|segment| segment.client == client);
+    let first_frame = number(&one["first_frame"]);
+    let mut of = segments.iter().filter(|segment| segment.connection == first_frame);
     let first = of.find(|segment| segment.from == Side::Client && segment.bytes > 0);
     let first = first.map(|segment| String::from_utf8_lossy(&segment.payload).into_owned()).unwrap_or_default();
     let first = first.lines().next().unwrap_or_default();
@@ -165,7 +166,7 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
         "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
         "flags": one["flags"], "checksums": one["checksums"],
     });
-    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), client, told })
+    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), first_frame, told })
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -202,9 +203,9 @@ fn at_once(segments: &[Segment]) -> usize {
     let mut most = 0;
     for segment in segments {
         if segment.flags.contains("RST") || segment.flags.contains("FIN") {
-            open.remove(&segment.client);
+            open.remove(&segment.connection);
         } else if segment.flags == "SYN" {
-            open.insert(segment.client);
+            open.insert(segment.connection);
         }
         most = most.max(open.len());
     }
