@@ -109,6 +109,7 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), No
 pub struct NoWords;
 
 /// Appends `reply` as one line.
+#[inline]
 pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) {
     match reply {
         Reply::From { name, text } => put(out, ["FROM ", name, ": ", text]),

@@ -79,6 +79,7 @@ impl Dialect {
     }
 
     /// Appends `reply` to `out`, as one line or as nothing.
+    #[inline]
     pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
         match self {
             Self::Commands => {

@@ -272,6 +272,7 @@ impl<'a> Desk<'a> {
         self.append(to, |dialect, queue| dialect.encode_error(error, registered, queue))
     }
 
+    #[inline]
     fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then) -> Result<(), Full> {
         if self.silent {
             return Ok(());
@@ -295,6 +296,7 @@ impl Drop for Desk<'_> {
 }
 
 impl Effects for Desk<'_> {
+    #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode(reply, queue))
     }
@@ -314,11 +316,13 @@ impl Effects for Desk<'_> {
         }
     }
 
+    fn hears_messages(&self) -> bool {
+        self.hears_messages
+    }
+
     fn note(&mut self, fact: Fact<'_>) {
-        match fact {
-            Fact::Delivered { .. } if !self.hears_messages => return,
-            Fact::Left { why: Closed::SlowConsumer, .. } => self.counts.slow_consumers += 1,
-            _ => {}
+        if let Fact::Left { why: Closed::SlowConsumer, .. } = fact {
+            self.counts.slow_consumers += 1;
         }
         journal::fact(fact, self.settings.log_messages);
     }

@@ -242,6 +242,10 @@ impl Effects for Deaf {
     fn close(&mut self, session: SessionId, why: Closed) {
         black_box((session, why));
     }
+
+    fn hears_messages(&self) -> bool {
+        false
+    }
 }
 
 /// Effects that write whatever is said, as a server does, to one buffer.
@@ -259,5 +263,9 @@ impl Effects for Outbox {
 
     fn close(&mut self, session: SessionId, why: Closed) {
         black_box((session, why));
+    }
+
+    fn hears_messages(&self) -> bool {
+        false
     }
 }

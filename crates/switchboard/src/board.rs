@@ -156,8 +156,10 @@ impl Switchboard {
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
                 taken = true;
-                let to = self.sessions[peer].name().unwrap_or_default();
-                effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+                if effects.hears_messages() {
+                    let to = self.sessions[peer].name().unwrap_or_default();
+                    effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+                }
             } else {
                 self.overflowed.push(peer);
             }
@@ -172,11 +174,11 @@ impl Switchboard {
             return Err(Refusal::SelfConnect);
         }
         let taken = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
-        if taken {
+        if !taken {
+            self.overflowed.push(peer);
+        } else if effects.hears_messages() {
             let to = self.sessions[peer].name().unwrap_or_default();
             effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
-        } else {
-            self.overflowed.push(peer);
         }
         self.acknowledge(from, taken, Refusal::UserNotFound, effects)
     }
@@ -245,6 +247,7 @@ impl Switchboard {
         }
     }
 
+    #[inline]
     fn say(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl Effects) {
         if effects.send(to, reply).is_err() {
             self.overflowed.push(to);

@@ -17,6 +17,11 @@ pub trait Effects {
     /// Ends the connection of a session that the switchboard takes off the board. Nothing is sent to it any more.
     fn close(&mut self, session: SessionId, why: Closed);
 
+    /// Whether [`note`](Effects::note) is to hear of each message. Where not, no reader's name is looked up for it.
+    fn hears_messages(&self) -> bool {
+        true
+    }
+
     /// Hears what happened, for a log. Nothing depends on it.
     fn note(&mut self, _fact: Fact<'_>) {}
 }

@@ -31,6 +31,7 @@ pub(crate) struct Registration {
 }
 
 impl Session {
+    #[inline]
     pub(crate) fn name(&self) -> Option<&str> {
         self.registration.as_ref().map(|registration| registration.name.as_str())
     }
