@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -20,8 +22,9 @@ pub(super) const SCRIPT: &str = "report/conversation.txt";
 pub(super) const SENT_ROWS: &str = "tests/data/csv/group07_chat_input.csv";
 /// What the server is given for the slow consumer, so that a run is short: bounds below the usual ones.
 const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 --outbox-timeout 2s";
-/// How many messages are said to whoever reads nothing.
-const FLOOD: usize = 1_500;
+/// How many messages are said to whoever reads nothing, at most: more than the buffers on the way hold, however large
+/// their systems make them.
+const FLOOD_MAX: usize = 100_000;
 /// The length of each, in bytes.
 const FLOOD_BYTES: usize = 3_800;
 /// How often a person beside is answered.
@@ -217,18 +220,22 @@ impl Stage<'_> {
         frozen.expect("INCOMING_CONNECTION Author")?;
         frozen.signal(Signal::STOP)?;
         let mut input = author.take_input().ok_or("the author has left")?;
+        let is_told = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&is_told);
         let flood = thread::spawn(move || {
             use std::io::Write as _;
             let line = format!("MSG {}\n", "x".repeat(FLOOD_BYTES));
             // The client may end when its chat has.
-            let _ = (0..FLOOD).try_for_each(|_| input.write_all(line.as_bytes()));
+            let mut say = || !until.load(Ordering::Relaxed) && input.write_all(line.as_bytes()).is_ok();
+            (0..FLOOD_MAX).take_while(|_| say()).count()
         });
         thread::sleep(SETTLE);
         let pings_meanwhile = self.pings()?;
         let (acknowledged, told) = author.expect_later("PEER_DISCONNECTED")?;
+        is_told.store(true, Ordering::Relaxed);
         let (_, log) = server.expect_later("slow consumer")?;
         let log = serde_json::from_str(&log).map_err(|error| format!("the server's log: {error}"))?;
-        flood.join().map_err(|_| "the flood panicked".to_owned())?;
+        let messages = flood.join().map_err(|_| "the flood panicked".to_owned())?;
         // What its system has still to give it, it reads now, and hears the end.
         frozen.signal(Signal::CONT)?;
         frozen.leave()?;
@@ -237,7 +244,7 @@ impl Stage<'_> {
         Ok(Slow {
             server_flags: SLOW_FLAGS.to_owned(),
             reader: reader.to_owned(),
-            messages: FLOOD,
+            messages,
             message_bytes: FLOOD_BYTES,
             acknowledged,
             told,
