@@ -41,6 +41,8 @@ pub(crate) struct Crowd<'w, W> {
     sessions: Vec<Session>,
     /// Sessions that may have something to read, of which no event will tell again.
     unread: Vec<usize>,
+    /// Sessions that were open as soon as they were begun, and wait for no answer.
+    ready: Vec<usize>,
     read: Box<[u8]>,
     written: Vec<u8>,
     now: Instant,
@@ -95,6 +97,7 @@ impl<'w, W: Wire> Crowd<'w, W> {
             events: Events::with_capacity(EVENTS_MAX),
             sessions: Vec::with_capacity(sessions),
             unread: Vec::new(),
+            ready: Vec::new(),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             written: Vec::new(),
             now: clock::now(),
@@ -136,18 +139,26 @@ impl<'w, W: Wire> Crowd<'w, W> {
         let socket = session.socket.insert(socket);
         self.poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
         session.state = State::Connecting;
+        // On one machine a connection is there when the call returns. What comes first is then said at once, as by any
+        // program that connects and writes.
+        if socket.peer_addr().is_ok() && session.open(self.wire, &mut self.written) {
+            self.ready.push(number);
+        }
         Ok(())
     }
 
     /// Waits for `wait` at most until something happens, and tells `hear` what.
     pub(crate) fn turn(&mut self, wait: Duration, mut hear: impl FnMut(usize, Event<'_>)) -> Result<(), Error> {
-        let wait = if self.unread.is_empty() { wait } else { Duration::ZERO };
+        let wait = if self.unread.is_empty() && self.ready.is_empty() { wait } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
         self.now = clock::now();
-        let Self { wire, sessions, events, unread, read, written, .. } = self;
+        let Self { wire, sessions, events, unread, ready, read, written, .. } = self;
+        for number in ready.drain(..) {
+            hear(number, Event::Ready);
+        }
         for number in unread.drain(..) {
             sessions[number].read(*wire, read, written, true, |event: Event<'_>| hear(number, event));
         }
@@ -339,19 +350,23 @@ impl Session {
     fn connected<W: Wire>(&mut self, wire: &W, written: &mut Vec<u8>, hear: &mut impl FnMut(Event<'_>)) {
         let Some(socket) = &self.socket else { return };
         match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => return,
+            Ok(_) if self.open(wire, written) => hear(Event::Ready),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
                 (self.socket, self.state) = (None, State::Gone);
-                return hear(Event::Unreachable(error));
+                hear(Event::Unreachable(error));
             }
-            Ok(_) => self.state = State::Open,
         }
+    }
+
+    /// Says what comes first, and tells whether there is no answer to wait for.
+    fn open<W: Wire>(&mut self, wire: &W, written: &mut Vec<u8>) -> bool {
+        self.state = State::Open;
         let mut awaited = 0;
         self.say(written, |seat, out| awaited = wire.open(seat, out));
         self.awaited = awaited;
-        if awaited == 0 {
-            hear(Event::Ready);
-        }
+        awaited == 0
     }
 
     /// Reads what there is; up to the end where one is known to be there.
