@@ -125,11 +125,19 @@ impl<'w, W: Wire> Crowd<'w, W> {
         Ok(number)
     }
 
-    /// Begins a new session under the number of one that is over. Not within a turn: what that turn still has to tell
-    /// would be taken for the new one's.
+    /// Begins a new session under the number of one that is over. Where its connection is there when the call to connect
+    /// returns, as on one machine, it speaks at once, like any program that connects and writes.
+    ///
+    /// Not within a turn: what that turn still has to tell would be taken for the new one's.
     pub(crate) fn begin_again(&mut self, number: usize, seat: Seat) -> Result<(), Error> {
         self.sessions[number] = Session::new(seat);
-        self.connect(number)
+        self.connect(number)?;
+        let session = &mut self.sessions[number];
+        let is_there = session.socket.as_ref().is_some_and(|socket| socket.peer_addr().is_ok());
+        if is_there && session.open(self.wire, &mut self.written) {
+            self.ready.push(number);
+        }
+        Ok(())
     }
 
     fn connect(&mut self, number: usize) -> Result<(), Error> {
@@ -139,11 +147,6 @@ impl<'w, W: Wire> Crowd<'w, W> {
         let socket = session.socket.insert(socket);
         self.poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
         session.state = State::Connecting;
-        // On one machine a connection is there when the call returns. What comes first is then said at once, as by any
-        // program that connects and writes.
-        if socket.peer_addr().is_ok() && session.open(self.wire, &mut self.written) {
-            self.ready.push(number);
-        }
         Ok(())
     }
 
