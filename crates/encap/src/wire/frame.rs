@@ -8,6 +8,7 @@
 
 mod issue;
 mod layer;
+mod plain;
 mod walk;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -37,7 +38,7 @@ pub struct Frame<'a> {
 }
 
 /// What is kept of a walk: what everybody asks of a frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Outline {
     /// The IP header.
     network: Option<Layer>,
@@ -99,7 +100,8 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
-        let outline = walk::walk(link_type, captured, original_len, &mut ());
+        let outline = plain::outline(link_type, captured, original_len)
+            .unwrap_or_else(|| walk::outline(link_type, captured, original_len));
         Self { bytes: captured, original_len, link_type, outline }
     }
 

@@ -43,6 +43,12 @@ impl Hear for Vec<Issue> {
     }
 }
 
+/// The outline of a frame, for whoever hears nothing else.
+#[inline(never)]
+pub(super) fn outline(link_type: LinkType, bytes: &[u8], original_len: u32) -> Outline {
+    walk(link_type, bytes, original_len, &mut ())
+}
+
 /// Walks through what was captured of a frame.
 #[inline]
 pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, hear: &mut impl Hear) -> Outline {
