@@ -22,6 +22,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
 use crate::admission::Pass;
+use crate::answers::{self, Answers};
 use crate::buffers;
 use crate::hub::Hub;
 use crate::outbox::{Ending, Flushed, Marks, Outbox};
@@ -37,12 +38,6 @@ const DRAIN: Duration = Duration::from_mins(5);
 /// How long what a session said before its connection broke may take to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How many turns of a session its answers may wait for. After each of them others have theirs.
-///
-/// A session that talks fast has said more by the time that all others had a turn, and one call then writes the answers to
-/// all of it. Where nothing more has come, they are written at once.
-const TURNS_UNANSWERED: u8 = 8;
-
 /// How many lines are taken at once of what is left of a read, and how many a read of whoever floods is to hold, by the
 /// length of its last ones: others are served between. No turn takes more than `turn_lines`.
 const FLOOD_LINES: usize = 64;
@@ -57,8 +52,7 @@ pub(crate) struct Connection {
     hub: Arc<Hub>,
     speaker: Speaker,
     outbox: Arc<Outbox>,
-    /// Turns that were taken since something was written.
-    unanswered: u8,
+    answers: Answers,
     /// How long the lines of whoever floods are, in bytes: there while more had come than the last read could hold.
     flood_line_bytes: Option<u16>,
     backlog: Backlog,
@@ -80,8 +74,17 @@ struct Unfinished {
     /// Since when the socket is broken, and takes nothing any more.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
-    /// One clock for all that may be waited for; there only while something is.
+    postponed: Option<Postponed>,
+    /// One clock for all that may be waited for; there only while something is, and until it rings.
     alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// Answers that wait for what their session says next.
+#[derive(Clone, Copy, Debug)]
+struct Postponed {
+    until: Instant,
+    /// How many turns they were for at first.
+    turns: u8,
 }
 
 /// What was read and not taken yet, because a turn ended before it.
@@ -122,12 +125,18 @@ impl Unfinished {
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
+            && self.postponed.is_none()
+            && self.alarm.is_none()
+    }
+
+    /// Whether all goes on as it should: it talks, and takes what is written.
+    fn is_well(&self) -> bool {
+        matches!(self.stage, Stage::Talking) && self.stalled_since.is_none() && self.broken_since.is_none()
     }
 }
 
 impl Connection {
-    /// A connection that was just opened. Its welcome waits for one look at the socket, as answers do: whoever speaks at
-    /// once gets both in one.
+    /// A connection that was just opened.
     pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
         let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
@@ -136,7 +145,7 @@ impl Connection {
             _pass: pass,
             speaker,
             outbox,
-            unanswered: 1,
+            answers: Answers::welcome(),
             flood_line_bytes: None,
             backlog: Backlog::default(),
             unfinished: None,
@@ -154,6 +163,10 @@ impl Connection {
 
     fn is_broken(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| unfinished.broken_since.is_some())
+    }
+
+    fn is_postponed(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.postponed.is_some())
     }
 
     fn unfinished(&mut self) -> &mut Unfinished {
@@ -321,33 +334,66 @@ impl Connection {
     }
 
     /// Sets the alarm for whatever comes first. Ready once that has come.
+    ///
+    /// To set it costs more than to let it ring too early, so it is moved forward only when it rings.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(unfinished) = &mut self.unfinished else { return Poll::Pending };
         let pause_end = unfinished.pause.as_ref().and_then(Pause::until);
+        let answers_leave = unfinished.postponed.map(|postponed| postponed.until);
         let deadline = unfinished.deadline(outbox_timeout).map(|(deadline, _)| deadline);
-        let Some(until) = deadline.into_iter().chain(pause_end).min() else {
-            unfinished.alarm = None;
+        let Some(until) = [deadline, pause_end, answers_leave].into_iter().flatten().min() else {
+            unfinished.alarm.take_if(|alarm| alarm.is_elapsed());
             return Poll::Pending;
         };
         let alarm = unfinished.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if alarm.deadline() != until {
+        if until < alarm.deadline() {
             alarm.as_mut().reset(until);
         }
-        alarm.as_mut().poll(cx)
+        while alarm.as_mut().poll(cx).is_ready() {
+            if until <= alarm.deadline() {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
+        Poll::Pending
+    }
+
+    /// Sleeps while its answers wait for what it says next, if they do.
+    fn postpone(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_well = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.is_well());
+        if !is_well || !self.answers.wait_for_more() || !self.outbox.sleep_over_answers(cx.waker()) {
+            return false;
+        }
+        let turns = self.answers.turns();
+        let begin = || Postponed { until: Instant::now() + answers::WAIT_MAX, turns };
+        let postponed = *self.unfinished().postponed.get_or_insert_with(begin);
+        if self.poll_alarm(cx).is_pending() {
+            return true;
+        }
+        if postponed.turns == turns {
+            self.answers.waited_in_vain();
+        }
+        false
     }
 
     /// Moves on as far as it can. Ready with the reason once the connection is over.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         loop {
+            if self.is_postponed() {
+                self.outbox.wake_up();
+            }
             // Where there were turns before, whatever has come since is answered together with them.
             // Not of whoever is not read for now: what it waits for may be that its own answers leave.
             let is_paused = self.unfinished.as_ref().is_some_and(|unfinished| unfinished.pause.is_some());
-            let has_looked = !is_paused && self.unanswered > 0 && self.unanswered < TURNS_UNANSWERED;
-            if has_looked && self.take_turn(cx) {
+            let has_looked = !is_paused && self.answers.wait_for_a_look();
+            if has_looked && (self.take_turn(cx) || self.postpone(cx)) {
                 return Poll::Pending;
             }
-            self.unanswered = 0;
+            self.answers.leave();
+            if let Some(unfinished) = &mut self.unfinished {
+                unfinished.postponed = None;
+            }
             let (flushed, ending) = self.flush(cx);
             // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
             if let Some(unfinished) = &self.unfinished
@@ -391,7 +437,7 @@ impl Connection {
     fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
         match self.turn(cx) {
             Poll::Ready(Ok(())) => {
-                self.unanswered += 1;
+                self.answers.after_turn();
                 cx.waker().wake_by_ref();
                 return true;
             }

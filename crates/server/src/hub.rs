@@ -90,6 +90,7 @@ impl Hub {
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
         let mut desk = Desk::new(outboxes, counts, &self.settings, aftermath);
+        desk.speaker = Some(from);
         let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
@@ -205,6 +206,8 @@ struct Desk<'a> {
     aftermath: &'a mut Aftermath,
     /// The outboxes that were written to last: most turns are of one session that talks with another.
     drafts: [Option<(SessionId, Draft)>; 2],
+    /// Whose turn it is: what it hears are answers.
+    speaker: Option<SessionId>,
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
     crowded: Option<SessionId>,
     /// How much waits there, in bytes.
@@ -230,6 +233,7 @@ impl<'a> Desk<'a> {
             settings,
             aftermath,
             drafts: [None, None],
+            speaker: None,
             crowded: None,
             crowded_bytes: 0,
             last_word_to: None,
@@ -253,7 +257,7 @@ impl<'a> Desk<'a> {
     }
 
     fn open_draft(&mut self, of: SessionId) -> Option<usize> {
-        let draft = self.outboxes.get(of)?.open();
+        let draft = self.outboxes.get(of)?.open(self.speaker != Some(of));
         let at = usize::from(self.drafts[0].is_some());
         if let Some((_, older)) = self.drafts[at].replace((of, draft)) {
             older.close(self.aftermath);

@@ -10,6 +10,7 @@
 
 mod accept;
 mod admission;
+mod answers;
 mod buffers;
 mod connection;
 mod hub;

@@ -86,6 +86,8 @@ struct Inner {
     in_flight: u32,
     /// What was here when a draft was opened, in bytes, until that is closed.
     drafted: u32,
+    /// Whether more waits than answers to the session itself.
+    has_news: bool,
     ending: Option<Ending>,
     /// Whether its own session is not read until there is room.
     owner_waits: bool,
@@ -120,6 +122,13 @@ impl Inner {
         if std::mem::replace(&mut self.sleep, Sleep::Awake) != Sleep::Awake {
             wakers.extend(self.waker.clone());
         }
+    }
+
+    fn fall_asleep(&mut self, waker: &Waker, sleep: Sleep) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+        self.sleep = sleep;
     }
 
     fn let_go(&mut self, who: SessionId) {
@@ -158,6 +167,8 @@ pub(crate) struct Draft {
     queue: Vec<u8>,
     /// What the socket had not taken when this was opened, in bytes: it may only have become less.
     in_flight: usize,
+    /// What is appended does not answer the session itself, and so is not to wait.
+    is_news: bool,
     /// The session ends at once, and hears no more.
     is_over: bool,
 }
@@ -196,6 +207,7 @@ impl Draft {
             let mut inner = self.outbox.lock();
             inner.queue = self.queue;
             inner.drafted = 0;
+            inner.has_news |= self.is_news;
             inner.sleep == Sleep::Idle
         };
         if is_idle {
@@ -248,6 +260,7 @@ impl<S> Outbox<S> {
             queue: Vec::new(),
             in_flight: 0,
             drafted: 0,
+            has_news: false,
             ending: None,
             owner_waits: false,
             waker: None,
@@ -271,7 +284,7 @@ impl Outbox {
 
     /// For the connection: writes what waits, as far as the socket takes it, and tells how the session is to end.
     pub(crate) fn flush(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
-        self.lock().sleep = Sleep::Awake;
+        self.wake_up();
         self.write(cx, marks)
     }
 
@@ -326,8 +339,9 @@ impl Outbox {
         }
     }
 
-    /// Opens it for whoever writes to it now. There is one at a time: nobody writes but under the hub's lock.
-    pub(crate) fn open(self: &Arc<Self>) -> Draft {
+    /// Opens it for whoever writes to it now, be it news or answers to the session itself. There is one at a time: nobody
+    /// writes but under the hub's lock.
+    pub(crate) fn open(self: &Arc<Self>, is_news: bool) -> Draft {
         let mut inner = self.lock();
         let queue = std::mem::take(&mut inner.queue);
         inner.drafted = small(queue.len());
@@ -336,6 +350,7 @@ impl Outbox {
             dialect: inner.dialect,
             queue,
             in_flight: inner.in_flight as usize,
+            is_news,
             is_over: matches!(inner.ending, Some(Ending::Now(_))),
         }
     }
@@ -356,6 +371,7 @@ impl Outbox {
             let mut inner = self.lock();
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = small(taken.len());
+            inner.has_news = false;
             let held_back = inner.release(marks);
             (taken, inner.ending, held_back)
         };
@@ -384,10 +400,22 @@ impl Outbox {
         if inner.ending != ending || !(blocked || inner.queue.is_empty()) {
             return false;
         }
-        if !inner.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            inner.waker = Some(waker.clone());
+        inner.fall_asleep(waker, if blocked { Sleep::Blocked } else { Sleep::Idle });
+        true
+    }
+
+    /// For the connection: it is awake, and will look.
+    pub(crate) fn wake_up(&self) {
+        self.lock().sleep = Sleep::Awake;
+    }
+
+    /// For the connection, before it sleeps while answers wait: true if it may, false if nothing waits, or more than answers.
+    pub(crate) fn sleep_over_answers(&self, waker: &Waker) -> bool {
+        let mut inner = self.lock();
+        if inner.ending.is_some() || inner.has_news || inner.queue.is_empty() || inner.in_flight > 0 {
+            return false;
         }
-        inner.sleep = if blocked { Sleep::Blocked } else { Sleep::Idle };
+        inner.fall_asleep(waker, Sleep::Idle);
         true
     }
 
@@ -449,11 +477,11 @@ mod tests {
             });
             written.expect("there is room");
         };
-        let mut draft = outbox.open();
+        let mut draft = outbox.open(true);
         write(&mut draft);
         draft.close(&mut Aftermath::default());
 
-        let mut draft = outbox.open();
+        let mut draft = outbox.open(true);
         let held_back =
             || outbox.hold_back(SessionId::default(), Waker::noop(), marks).map(|crowd| crowd.waiting_bytes);
         assert_eq!(held_back(), Some(20), "while it is written to");

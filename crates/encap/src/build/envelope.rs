@@ -74,7 +74,7 @@ impl Envelope {
         transport: Transport,
         flow_label: u32,
     ) -> Self {
-        let version = if from.ip.is_ipv4() { IpVersion::V4 } else { IpVersion::V6 };
+        let version = IpVersion::of(from.ip);
         let protocol = match transport {
             Transport::Tcp => IpProtocol::TCP,
             Transport::Udp => IpProtocol::UDP,

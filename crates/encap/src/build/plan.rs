@@ -238,23 +238,24 @@ pub(super) fn carried(
     settings: &Settings,
 ) -> Result<(Transport, IpVersion), RefusalKind> {
     let transport = settings.transport.of(row.protocol);
-    let version = match row.source.address().or(row.destination.address()) {
-        Some(address) if address.is_ipv4() => IpVersion::V4,
-        Some(_) => IpVersion::V6,
-        None => settings.ip,
+    let version = match (row.source, row.destination) {
+        (App::Name(_), App::Name(_)) => settings.ip,
+        (App::Address(address), _) | (_, App::Address(address)) => IpVersion::of(*address),
     };
     if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
         return Err(RefusalKind::MtuBelowV6);
     }
-    match (transport, row.destination.address()) {
-        (Transport::Tcp, Some(address)) if is_group(address) => return Err(RefusalKind::GroupOverTcp(address)),
+    match (transport, row.destination) {
+        (Transport::Tcp, App::Address(address)) if is_group(*address) => {
+            return Err(RefusalKind::GroupOverTcp(*address));
+        }
+        (Transport::Tcp, _) => {}
         (Transport::Udp, _) => {
             let max = usize::from(settings.mtu.bytes()) - version.header_len() - udp::HEADER_LEN;
             if len > max {
                 return Err(RefusalKind::DatagramTooLong { bytes: len, max });
             }
         }
-        _ => {}
     }
     Ok((transport, version))
 }

@@ -28,14 +28,13 @@ pub(crate) struct Clues {
 }
 
 impl Clues {
-    /// Those of the first row of a flow.
+    /// Of a flow whose first row this is. That row is yet to be seen.
     pub(crate) fn new(row: &RowRef<'_>, place: &Place) -> Self {
-        let mut clues = Self { protocol: row.protocol.clone(), first_receiver: 1 - place.sender, responder: None };
-        clues.see(row, place);
-        clues
+        Self { protocol: row.protocol.clone(), first_receiver: 1 - place.sender, responder: None }
     }
 
-    /// Takes account of another row.
+    /// Takes account of a row.
+    #[inline]
     pub(crate) fn see(&mut self, row: &RowRef<'_>, place: &Place) {
         if self.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
             self.responder = Some(place.sender);

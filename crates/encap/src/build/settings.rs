@@ -1,5 +1,6 @@
 //! What a person decides about a build.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::capture::Format;
@@ -81,6 +82,14 @@ pub enum IpVersion {
 }
 
 impl IpVersion {
+    /// That of an address.
+    pub(super) const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     /// Bytes of an IP header, without options or extensions.
     pub(super) const fn header_len(self) -> usize {
         match self {

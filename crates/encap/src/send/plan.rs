@@ -102,13 +102,13 @@ impl Plan {
             let transport = choices.transport.of(&row.protocol);
             let row = &row.into();
             let place = matcher.place(row, transport).ok_or_else(too_many)?;
-            if !place.is_new {
-                clues[place.flow as usize].0.see(row, &place);
-            } else if clues.len() == CONNECTIONS_MAX {
-                return Err(too_many());
-            } else {
+            if place.is_new {
+                if clues.len() == CONNECTIONS_MAX {
+                    return Err(too_many());
+                }
                 clues.push((Clues::new(row, &place), matcher.pair(place.flow).0, transport));
             }
+            clues[place.flow as usize].0.see(row, &place);
             places.push(place);
         }
         let (apps, ports) = matcher.into_parts();

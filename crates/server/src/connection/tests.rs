@@ -261,7 +261,7 @@ fn a_read_of_more_lines_than_a_turn_takes_is_one_write_for_each_turn() {
 #[test]
 fn answers_wait_for_some_turns_and_no_more() {
     let (mut house, noy, elias) = House::with_two(Dialect::Commands);
-    let reads = 10 * usize::from(TURNS_UNANSWERED);
+    let reads = 10 * usize::from(answers::TURNS_MAX);
     let (said, heard, answer) = dialogue(Dialect::Commands, 10);
     noy.send(vec![said; reads]);
     house.run();
@@ -270,13 +270,13 @@ fn answers_wait_for_some_turns_and_no_more() {
     let calls = noy.take_calls();
     assert_eq!(writes(&calls).concat(), answer.repeat(reads));
     let longest = calls.split(|call| *call != Call::Read).map(<[_]>::len).max();
-    assert_eq!(longest, Some(usize::from(TURNS_UNANSWERED)));
+    assert_eq!(longest, Some(usize::from(answers::TURNS_MAX)));
 }
 
 #[test]
 fn nothing_waits_once_the_input_pauses() {
     for dialect in DIALECTS {
-        for reads in 1..=2 * usize::from(TURNS_UNANSWERED) + 1 {
+        for reads in 1..=usize::from(answers::TURNS_MAX) + 1 {
             let (mut house, noy, elias) = House::with_two(dialect);
             let (said, heard, answer) = dialogue(dialect, 3);
             for pause in 1..=3 {
@@ -288,6 +288,81 @@ fn nothing_waits_once_the_input_pauses() {
             }
         }
     }
+}
+
+/// Two who are ready to write to each other, and of whom Noy has talked so long that her answers may wait.
+fn with_a_talker() -> (House, Socket, Socket) {
+    let (mut house, noy, elias) = House::with_two(Dialect::Commands);
+    // She registered and connected before; and the answers to her next turn wait.
+    talk(&mut house, &noy, usize::from(answers::TALK) - 2 - 1);
+    (house, noy, elias)
+}
+
+/// Says so many lines, one by one, each answered at once.
+fn talk(house: &mut House, noy: &Socket, lines: usize) {
+    for line in 0..lines {
+        noy.send(["PING\n".to_owned()]);
+        house.run();
+        assert_eq!(writes(&noy.take_calls()), ["PONG\n"], "line {line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answers_of_whoever_goes_on_without_them_wait_and_leave_together() {
+    let (mut house, noy, elias) = with_a_talker();
+    let (said, heard, answer) = dialogue(Dialect::Commands, 1);
+    for _ in 0..3 {
+        noy.send([said.clone()]);
+        house.run();
+        assert_eq!(writes(&elias.take_calls()), [heard.as_str()], "whoever is written to does not wait");
+        assert_eq!(noy.take_calls(), [Call::Read], "and her answers do");
+    }
+    tokio::time::advance(answers::WAIT_MAX).await;
+    house.run();
+    assert_eq!(writes(&noy.take_calls()), [answer.repeat(3)], "for so long and no longer");
+
+    // She went on, so they wait again, and for some turns at the most.
+    for turn in 1..=answers::TURNS_MAX {
+        assert_eq!(noy.take_calls().len(), usize::from(turn > 1), "turn {turn}");
+        noy.send([said.clone()]);
+        house.run();
+    }
+    assert_eq!(writes(&noy.take_calls()), [answer.repeat(answers::TURNS_MAX.into())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_its_answers_is_kept_waiting_once() {
+    let (mut house, noy, _elias) = with_a_talker();
+    noy.send(["PING\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+    tokio::time::advance(answers::WAIT_MAX).await;
+    house.run();
+    assert_eq!(writes(&noy.take_calls()), ["PONG\n"]);
+    // At once again, for twice as long.
+    talk(&mut house, &noy, 2 * usize::from(answers::TALK) - 1);
+    noy.send(["PING\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_wait_leave_with_whatever_does_not() {
+    let (mut house, noy, elias) = with_a_talker();
+    noy.send(["PING\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+    elias.send(["MSG hi\n".to_owned()]);
+    house.run();
+    assert_eq!(writes(&noy.take_calls()), ["PONG\nFROM Elias: hi\n"], "news does not wait");
+
+    noy.send(["PING\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+    noy.half_close();
+    house.run();
+    assert_eq!(writes(&noy.take_calls()), ["PONG\n"], "nor does the end");
+    assert!(house.connections[0].is_none(), "her connection is over");
 }
 
 /// Its own answers fill its outbox: they leave, and then it is read on.
@@ -309,7 +384,7 @@ fn whoever_asks_more_than_its_outbox_holds_is_answered_to_the_end() {
 
 #[test]
 fn who_half_closes_is_answered_first() {
-    for reads in 0..=2 * usize::from(TURNS_UNANSWERED) + 1 {
+    for reads in 0..=2 * usize::from(answers::TURNS_MAX) + 1 {
         let (mut house, noy, elias) = House::with_two(Dialect::Commands);
         let (said, heard, answer) = dialogue(Dialect::Commands, 3);
         noy.send(vec![said; reads]);
@@ -372,8 +447,8 @@ fn a_flood_leaves_others_their_turns() {
 }
 
 /// Whoever fills a read is read about `FLOOD_LINES` lines at once from then on, until nothing is left.
-#[test]
-fn a_flood_is_read_in_small_bites() {
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_read_in_small_bites() {
     for (line_bytes, room) in [(10, FLOOD_READ_MIN_BYTES), (256, FLOOD_LINES * 256), (512, FLOOD_LINES * 512)] {
         let (mut house, noy, elias) = House::with_two(Dialect::Commands);
         let text = "x".repeat(line_bytes - "MSG \n".len());
@@ -392,8 +467,8 @@ fn a_flood_is_read_in_small_bites() {
 }
 
 /// Somebody else writes what a session waits for to leave, and the session is read again.
-#[test]
-fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it() {
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it() {
     let mut house =
         House::with(Dialect::Commands, Settings { outbox_soft_bytes: 4096, turn_lines: 1000, ..Settings::default() });
     let noy = house.admit();
@@ -405,11 +480,13 @@ fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it() {
         assert!(house.step(), "it fills its outbox");
     }
     // Somebody says something meanwhile: what waits is out of sight when the connection looks.
-    let draft = outbox.open();
+    let draft = outbox.open(true);
     while house.step() {}
     let mut aftermath = crate::outbox::Aftermath::default();
     draft.close(&mut aftermath);
     aftermath.settle(house.hub.settings.marks());
+    house.run();
+    tokio::time::advance(answers::WAIT_MAX).await;
     house.run();
     assert_eq!(writes(&noy.take_calls()).concat(), "PONG\n".repeat(5000));
 }
