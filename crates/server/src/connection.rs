@@ -121,17 +121,15 @@ impl Unfinished {
 
     /// Whether there is nothing here to remember.
     fn is_finished(&self) -> bool {
+        self.is_well() && self.postponed.is_none() && self.alarm.is_none()
+    }
+
+    /// Whether all goes on as it should: it talks and is read, and takes what is written.
+    fn is_well(&self) -> bool {
         matches!(self.stage, Stage::Talking)
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
-            && self.postponed.is_none()
-            && self.alarm.is_none()
-    }
-
-    /// Whether all goes on as it should: it talks, and takes what is written.
-    fn is_well(&self) -> bool {
-        matches!(self.stage, Stage::Talking) && self.stalled_since.is_none() && self.broken_since.is_none()
     }
 }
 

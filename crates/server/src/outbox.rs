@@ -371,7 +371,8 @@ impl Outbox {
             let mut inner = self.lock();
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = small(taken.len());
-            inner.has_news = false;
+            // What is in a draft was not taken.
+            inner.has_news &= taken.is_empty();
             let held_back = inner.release(marks);
             (taken, inner.ending, held_back)
         };
