@@ -4,7 +4,7 @@
 //! wait for a look at what the session says next, while others have their turns. Most programs that talk fast go on without
 //! their answers, and are not kept waiting by that; so once a session has talked for a while, its answers wait for longer
 //! than the look, until it says more. That is a guess. Where nothing comes, it was wrong: the answers leave, and the next
-//! guess takes twice as much talk.
+//! guess takes twice as much talk. `PONG` does not wait so, as whoever asks for it may want to know how long it takes.
 
 use std::time::Duration;
 

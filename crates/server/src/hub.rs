@@ -302,7 +302,14 @@ impl Drop for Desk<'_> {
 impl Effects for Desk<'_> {
     #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
-        self.append(to, |dialect, queue| dialect.encode(reply, queue))
+        self.append(to, |dialect, queue| dialect.encode(reply, queue))?;
+        if let Reply::Pong = reply
+            && let Some(draft) = self.draft(to)
+        {
+            // Whoever asks for it may want to know how long it takes.
+            draft.hurry();
+        }
+        Ok(())
     }
 
     fn close(&mut self, session: SessionId, why: Closed) {

@@ -86,8 +86,8 @@ struct Inner {
     in_flight: u32,
     /// What was here when a draft was opened, in bytes, until that is closed.
     drafted: u32,
-    /// Whether more waits than answers to the session itself.
-    has_news: bool,
+    /// Whether more waits than answers that may.
+    is_urgent: bool,
     ending: Option<Ending>,
     /// Whether its own session is not read until there is room.
     owner_waits: bool,
@@ -167,8 +167,8 @@ pub(crate) struct Draft {
     queue: Vec<u8>,
     /// What the socket had not taken when this was opened, in bytes: it may only have become less.
     in_flight: usize,
-    /// What is appended does not answer the session itself, and so is not to wait.
-    is_news: bool,
+    /// What is appended is not to wait: more than answers to the session itself.
+    is_urgent: bool,
     /// The session ends at once, and hears no more.
     is_over: bool,
 }
@@ -197,6 +197,11 @@ impl Draft {
         Ok(Pushed { waiting_bytes, then })
     }
 
+    /// What is appended is not to wait.
+    pub(crate) fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
     /// Puts back what waits. Where nobody is going to look, it is to be written in the aftermath.
     pub(crate) fn close(self, aftermath: &mut Aftermath) {
         if self.queue.is_empty() {
@@ -207,7 +212,7 @@ impl Draft {
             let mut inner = self.outbox.lock();
             inner.queue = self.queue;
             inner.drafted = 0;
-            inner.has_news |= self.is_news;
+            inner.is_urgent |= self.is_urgent;
             inner.sleep == Sleep::Idle
         };
         if is_idle {
@@ -260,7 +265,7 @@ impl<S> Outbox<S> {
             queue: Vec::new(),
             in_flight: 0,
             drafted: 0,
-            has_news: false,
+            is_urgent: false,
             ending: None,
             owner_waits: false,
             waker: None,
@@ -339,9 +344,9 @@ impl Outbox {
         }
     }
 
-    /// Opens it for whoever writes to it now, be it news or answers to the session itself. There is one at a time: nobody
-    /// writes but under the hub's lock.
-    pub(crate) fn open(self: &Arc<Self>, is_news: bool) -> Draft {
+    /// Opens it for whoever writes to it now. What is appended is urgent, but for answers to the session itself. There is one
+    /// at a time: nobody writes but under the hub's lock.
+    pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> Draft {
         let mut inner = self.lock();
         let queue = std::mem::take(&mut inner.queue);
         inner.drafted = small(queue.len());
@@ -350,7 +355,7 @@ impl Outbox {
             dialect: inner.dialect,
             queue,
             in_flight: inner.in_flight as usize,
-            is_news,
+            is_urgent,
             is_over: matches!(inner.ending, Some(Ending::Now(_))),
         }
     }
@@ -372,7 +377,7 @@ impl Outbox {
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = small(taken.len());
             // What is in a draft was not taken.
-            inner.has_news &= taken.is_empty();
+            inner.is_urgent &= taken.is_empty();
             let held_back = inner.release(marks);
             (taken, inner.ending, held_back)
         };
@@ -413,7 +418,7 @@ impl Outbox {
     /// For the connection, before it sleeps while answers wait: true if it may, false if nothing waits, or more than answers.
     pub(crate) fn sleep_over_answers(&self, waker: &Waker) -> bool {
         let mut inner = self.lock();
-        if inner.ending.is_some() || inner.has_news || inner.queue.is_empty() || inner.in_flight > 0 {
+        if inner.ending.is_some() || inner.is_urgent || inner.queue.is_empty() || inner.in_flight > 0 {
             return false;
         }
         inner.fall_asleep(waker, Sleep::Idle);

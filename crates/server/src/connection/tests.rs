@@ -290,6 +290,9 @@ fn nothing_waits_once_the_input_pauses() {
     }
 }
 
+/// What `WHO` is answered with.
+const USERS: &str = "USERS Elias,Noy\n";
+
 /// Two who are ready to write to each other, and of whom Noy has talked so long that her answers may wait.
 fn with_a_talker() -> (House, Socket, Socket) {
     let (mut house, noy, elias) = House::with_two(Dialect::Commands);
@@ -301,9 +304,9 @@ fn with_a_talker() -> (House, Socket, Socket) {
 /// Says so many lines, one by one, each answered at once.
 fn talk(house: &mut House, noy: &Socket, lines: usize) {
     for line in 0..lines {
-        noy.send(["PING\n".to_owned()]);
+        noy.send(["WHO\n".to_owned()]);
         house.run();
-        assert_eq!(writes(&noy.take_calls()), ["PONG\n"], "line {line}");
+        assert_eq!(writes(&noy.take_calls()), [USERS], "line {line}");
     }
 }
 
@@ -333,15 +336,15 @@ async fn the_answers_of_whoever_goes_on_without_them_wait_and_leave_together() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_its_answers_is_kept_waiting_once() {
     let (mut house, noy, _elias) = with_a_talker();
-    noy.send(["PING\n".to_owned()]);
+    noy.send(["WHO\n".to_owned()]);
     house.run();
     assert_eq!(noy.take_calls(), [Call::Read]);
     tokio::time::advance(answers::WAIT_MAX).await;
     house.run();
-    assert_eq!(writes(&noy.take_calls()), ["PONG\n"]);
+    assert_eq!(writes(&noy.take_calls()), [USERS]);
     // At once again, for twice as long.
     talk(&mut house, &noy, 2 * usize::from(answers::TALK) - 1);
-    noy.send(["PING\n".to_owned()]);
+    noy.send(["WHO\n".to_owned()]);
     house.run();
     assert_eq!(noy.take_calls(), [Call::Read]);
 }
@@ -349,19 +352,26 @@ async fn whoever_waits_for_its_answers_is_kept_waiting_once() {
 #[tokio::test(start_paused = true)]
 async fn answers_that_wait_leave_with_whatever_does_not() {
     let (mut house, noy, elias) = with_a_talker();
-    noy.send(["PING\n".to_owned()]);
+    noy.send(["WHO\n".to_owned()]);
     house.run();
     assert_eq!(noy.take_calls(), [Call::Read]);
     elias.send(["MSG hi\n".to_owned()]);
     house.run();
-    assert_eq!(writes(&noy.take_calls()), ["PONG\nFROM Elias: hi\n"], "news does not wait");
+    assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "FROM Elias: hi\n"], "news does not wait");
 
+    noy.send(["WHO\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
     noy.send(["PING\n".to_owned()]);
+    house.run();
+    assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "PONG\n"], "nor does what tells the time");
+
+    noy.send(["WHO\n".to_owned()]);
     house.run();
     assert_eq!(noy.take_calls(), [Call::Read]);
     noy.half_close();
     house.run();
-    assert_eq!(writes(&noy.take_calls()), ["PONG\n"], "nor does the end");
+    assert_eq!(writes(&noy.take_calls()), [USERS], "nor does the end");
     assert!(house.connections[0].is_none(), "her connection is over");
 }
 
