@@ -310,6 +310,13 @@ fn talk(house: &mut House, noy: &Socket, lines: usize) {
     }
 }
 
+/// Asks, and gets no answer for now.
+fn ask_in_vain(house: &mut House, noy: &Socket) {
+    noy.send(["WHO\n".to_owned()]);
+    house.run();
+    assert_eq!(noy.take_calls(), [Call::Read]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_answers_of_whoever_goes_on_without_them_wait_and_leave_together() {
     let (mut house, noy, elias) = with_a_talker();
@@ -336,39 +343,29 @@ async fn the_answers_of_whoever_goes_on_without_them_wait_and_leave_together() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_its_answers_is_kept_waiting_once() {
     let (mut house, noy, _elias) = with_a_talker();
-    noy.send(["WHO\n".to_owned()]);
-    house.run();
-    assert_eq!(noy.take_calls(), [Call::Read]);
+    ask_in_vain(&mut house, &noy);
     tokio::time::advance(answers::WAIT_MAX).await;
     house.run();
     assert_eq!(writes(&noy.take_calls()), [USERS]);
     // At once again, for twice as long.
     talk(&mut house, &noy, 2 * usize::from(answers::TALK) - 1);
-    noy.send(["WHO\n".to_owned()]);
-    house.run();
-    assert_eq!(noy.take_calls(), [Call::Read]);
+    ask_in_vain(&mut house, &noy);
 }
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_wait_leave_with_whatever_does_not() {
     let (mut house, noy, elias) = with_a_talker();
-    noy.send(["WHO\n".to_owned()]);
-    house.run();
-    assert_eq!(noy.take_calls(), [Call::Read]);
+    ask_in_vain(&mut house, &noy);
     elias.send(["MSG hi\n".to_owned()]);
     house.run();
     assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "FROM Elias: hi\n"], "news does not wait");
 
-    noy.send(["WHO\n".to_owned()]);
-    house.run();
-    assert_eq!(noy.take_calls(), [Call::Read]);
+    ask_in_vain(&mut house, &noy);
     noy.send(["PING\n".to_owned()]);
     house.run();
     assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "PONG\n"], "nor does what tells the time");
 
-    noy.send(["WHO\n".to_owned()]);
-    house.run();
-    assert_eq!(noy.take_calls(), [Call::Read]);
+    ask_in_vain(&mut house, &noy);
     noy.half_close();
     house.run();
     assert_eq!(writes(&noy.take_calls()), [USERS], "nor does the end");
