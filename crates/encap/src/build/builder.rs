@@ -22,7 +22,7 @@ use super::{Plan, Remark, RemarkKind, Settings, complete};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
-use crate::wire::udp;
+use crate::wire::{tcp::Numbers, udp};
 
 /// What was built.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -235,18 +235,25 @@ impl<W: Write> Builder<W> {
 
     fn open(&mut self, number: u32, due: i64) {
         let flow = &self.flows[number as usize];
-        let (talk, flow_labels) = match flow.transport {
+        let link = self.settings.link;
+        let (talk, envelopes) = match flow.transport {
             Transport::Tcp => {
                 let connection = Connection::new(flow, &self.settings, &mut self.rng, due);
-                let flow_labels = connection.flow_labels();
-                (Talk::Tcp(Tcp { connection, queued: Some(due) }), flow_labels)
+                let labels = connection.flow_labels();
+                let around = |sender: usize| {
+                    let common = connection.repr(sender, Numbers::default());
+                    flow.envelope(sender, link, labels[sender]).around_segments(&common)
+                };
+                let envelopes = [0, 1].map(around);
+                (Talk::Tcp(Tcp { connection, queued: Some(due) }), envelopes)
             }
             Transport::Udp => {
                 let identifications = [self.rng.u16(..), self.rng.u16(..)];
-                (Talk::Udp(identifications), [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)])
+                let labels = [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)];
+                let envelopes = [0, 1].map(|sender| flow.envelope(sender, link, labels[sender]));
+                (Talk::Udp(identifications), envelopes)
             }
         };
-        let envelopes = [0, 1].map(|sender| flow.envelope(sender, self.settings.link, flow_labels[sender]));
         let is_due = matches!(talk, Talk::Tcp(_));
         self.live[number as usize] = Some(Box::new(Live { envelopes, rows: flow.rows, talk }));
         if is_due {

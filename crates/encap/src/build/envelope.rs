@@ -2,20 +2,22 @@
 //!
 //! What one end of a flow sends the other has the same headers but for lengths, numbers and checksums. So they are written
 //! once, summed once, and then copied around each payload; and what is added to a sum is taken from where it comes from,
-//! not from where it was only just put.
+//! not from where it was only just put. A SYN and a datagram have a header of their own after those of link and IP.
 
 use std::net::IpAddr;
 
 use super::flow::End;
 use super::{IpVersion, Link};
 use crate::rows::Transport;
-use crate::wire::{EtherType, IpProtocol, PseudoHeader, Sum, ethernet, ipv4, ipv6, null, sll2, tcp, udp, vlan};
+use crate::wire::{
+    EtherType, IpProtocol, PseudoHeader, Sum, checksum, ethernet, ipv4, ipv6, null, sll2, tcp, udp, vlan,
+};
 
 /// The tag of `--link vlan`.
 const VLAN_ID: u16 = 100;
 
-/// The most bytes before a segment or datagram.
-const HEAD_MAX: usize = sll2::HEADER_LEN + ipv6::HEADER_LEN;
+/// The most bytes before a payload: TCP with its timestamps.
+const HEAD_MAX: usize = sll2::HEADER_LEN + ipv6::HEADER_LEN + tcp::HEADER_LEN + tcp::Timestamps::BUFFER_LEN;
 
 /// What Linux gives its packets.
 const HOPS: u8 = 64;
@@ -23,10 +25,11 @@ const HOPS: u8 = 64;
 /// The headers around what one end of a flow sends the other.
 #[derive(Clone, Debug)]
 pub(super) struct Envelope {
-    /// What comes before the segment or datagram, as it is around none.
+    /// What comes before a payload, as it is around none.
     head: [u8; HEAD_MAX],
-    /// Where the IP header begins in it, and where that ends.
+    /// Where the IP header begins in it, where that ends, and where the TCP header ends, if they have one in common.
     ip_at: usize,
+    transport_at: usize,
     head_len: usize,
     version: IpVersion,
     /// Short frames are padded with zeros; the length in the IP header tells payload from padding.
@@ -35,6 +38,8 @@ pub(super) struct Envelope {
     pseudo: u16,
     /// IPv4: the sum of those fields of the header that all packets have in common.
     lasting: u16,
+    /// The same of the TCP header.
+    lasting_tcp: u16,
 }
 
 /// A packet to send.
@@ -43,15 +48,17 @@ pub(super) struct Packet<'a> {
     pub(super) envelope: &'a Envelope,
     /// IPv4: what the fragments of one packet have in common.
     pub(super) identification: u16,
-    pub(super) header: Header<'a>,
+    pub(super) header: Header,
     pub(super) payload: &'a [u8],
     pub(super) checksums: Checksums,
 }
 
 /// The header around a payload.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Header<'a> {
-    Tcp(&'a tcp::Repr),
+pub(super) enum Header {
+    /// TCP: that of the envelope, with these numbers.
+    Common(tcp::Numbers),
+    Tcp(tcp::Repr),
     Udp(udp::Repr),
 }
 
@@ -84,7 +91,20 @@ impl Envelope {
         let pseudo = emit_ip(&mut head[ip_at..], [from, to], protocol, flow_label).sum().folded();
         let is_padded = matches!(link, Link::Ethernet | Link::Vlan);
         let lasting = ipv4::lasting_sum(&head[ip_at..]);
-        Self { head, ip_at, head_len: ip_at + version.header_len(), version, is_padded, pseudo, lasting }
+        let transport_at = ip_at + version.header_len();
+        let head_len = transport_at;
+        Self { head, ip_at, transport_at, head_len, version, is_padded, pseudo, lasting, lasting_tcp: 0 }
+    }
+
+    /// With the header that segments have in common: all but its numbers, which are zero in `repr`.
+    pub(super) fn around_segments(mut self, repr: &tcp::Repr) -> Self {
+        self.head_len = self.transport_at + repr.buffer_len();
+        let header = &mut self.head[self.transport_at..self.head_len];
+        repr.emit(header);
+        let mut sum = Sum::default();
+        sum.add_bytes(header);
+        self.lasting_tcp = sum.folded();
+        self
     }
 }
 
@@ -102,11 +122,13 @@ pub(super) struct Lens {
 impl Packet<'_> {
     #[inline]
     pub(super) fn lens(&self) -> Lens {
+        let Envelope { transport_at, head_len, .. } = *self.envelope;
         let header = match &self.header {
+            Header::Common(_) => head_len - transport_at,
             Header::Tcp(repr) => repr.buffer_len(),
             Header::Udp(repr) => repr.buffer_len(),
         };
-        let packet = self.envelope.head_len + header + self.payload.len();
+        let packet = transport_at + header + self.payload.len();
         let frame = if self.envelope.is_padded { packet.max(ethernet::MIN_FRAME_LEN) } else { packet };
         Lens { header, packet, frame }
     }
@@ -119,18 +141,18 @@ impl Packet<'_> {
     /// Writes its frame, which is as long as `frame`.
     #[inline]
     pub(super) fn emit(&self, lens: Lens, frame: &mut [u8]) {
-        let Envelope { head, ip_at, head_len, version, pseudo, lasting, .. } = self.envelope;
+        let Envelope { head, ip_at, transport_at, head_len, version, pseudo, lasting, lasting_tcp, .. } = self.envelope;
         let (packet, padding) = frame.split_at_mut(lens.packet);
         if !padding.is_empty() {
             padding.fill(0);
         }
-        // Mostly there is room for all of `head`: a copy of a fixed length, whose end the segment then overwrites.
+        // Mostly there is room for all of `head`: a copy of a fixed length, whose end the payload then overwrites.
         if let Some(front) = packet.first_chunk_mut() {
             *front = *head;
         } else {
-            packet[..*head_len].copy_from_slice(&head[..*head_len]);
+            copy_short(packet, &head[..*head_len]);
         }
-        let (before, segment) = packet.split_at_mut(*head_len);
+        let (before, segment) = packet.split_at_mut(*transport_at);
         let ip = &mut before[*ip_at..];
         match version {
             IpVersion::V4 => ipv4::renew(ip, *lasting, self.identification, segment.len()),
@@ -141,19 +163,38 @@ impl Packet<'_> {
         sum.add_u16(*pseudo);
         sum.add_u32(u32::try_from(segment.len()).unwrap_or(u32::MAX));
         let (header, payload) = segment.split_at_mut(lens.header);
-        payload.copy_from_slice(self.payload);
-        let checksum_at = match self.header {
+        match &self.header {
+            Header::Common(numbers) => {
+                sum.add_u16(*lasting_tcp);
+                tcp::renew(header, numbers, &mut sum);
+            }
             Header::Tcp(repr) => {
-                repr.emit_with_checksum(header, sum, self.payload);
-                tcp::CHECKSUM_AT
+                repr.emit(header);
+                sum.add_bytes(header);
             }
             Header::Udp(repr) => {
-                repr.emit_with_checksum(header, sum, self.payload);
-                udp::CHECKSUM_AT
+                repr.emit(header);
+                sum.add_bytes(header);
             }
+        }
+        payload.copy_from_slice(self.payload);
+        sum.add_bytes(self.payload);
+        let (at, checksum) = match self.header {
+            Header::Common(_) | Header::Tcp(_) => (tcp::CHECKSUM_AT, sum.checksum()),
+            Header::Udp(_) => (udp::CHECKSUM_AT, checksum::udp_field(sum)),
         };
-        spoil(self.checksums, *version, ip, &mut header[checksum_at..checksum_at + 2]);
+        let field = &mut header[at..at + 2];
+        field.copy_from_slice(&checksum.to_be_bytes());
+        spoil(self.checksums, *version, ip, field);
     }
+}
+
+/// Copies as much of a head as there is room for: apart, so that the copy of a fixed length stays one.
+#[cold]
+#[inline(never)]
+fn copy_short(packet: &mut [u8], head: &[u8]) {
+    let len = packet.len().min(head.len());
+    packet[..len].copy_from_slice(&head[..len]);
 }
 
 /// Writes what comes before the IP packet, and gives its length.

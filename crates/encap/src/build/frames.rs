@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 const NANOS_PER_BYTE: i64 = 8;
 
 /// Bytes of a frame that no capture shows: preamble, frame check sequence, gap (IEEE 802.3 §4.2).
-const UNSEEN_BYTES: usize = 8 + 4 + 12;
+const UNSEEN_BYTES: i64 = 8 + 4 + 12;
 
 /// Where frames go.
 #[derive(Debug)]
@@ -59,22 +59,22 @@ impl<W: Write> Frames<W> {
     #[expect(clippy::inline_always, reason = "what is known of a packet where it is made spares looking at it")]
     pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
         let lens = packet.lens();
-        let len = lens.frame;
+        // No longer than 32 bits can say: it is a packet.
+        let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
         let at = self.when(wanted);
         let time = Timestamp::from_nanos(at);
         let comment = [self.comment.as_str()];
         let head = Head {
             time,
             interface: 0,
-            captured_len: len,
-            original_len: u32::try_from(len).unwrap_or(u32::MAX),
+            captured_len: lens.frame,
+            original_len: len,
             comments: if self.comments { &comment } else { &[] },
         };
         self.writer.write_with(&head, |frame| packet.emit(lens, frame))?;
-        let taken = i64::try_from(len + UNSEEN_BYTES).unwrap_or(i64::MAX);
-        self.busy_until = at.saturating_add(NANOS_PER_BYTE * taken);
+        self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         self.count += 1;
-        self.n_bytes += len as u64;
+        self.n_bytes += u64::from(len);
         self.first.get_or_insert(time);
         self.last = Some(time);
         Ok(at)

@@ -12,7 +12,7 @@ use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
 use super::{IpVersion, Settings, TcpOptions};
 use crate::wire::SeqNumber;
-use crate::wire::tcp::{self, Flags, Options, Repr, Timestamps};
+use crate::wire::tcp::{self, Flags, Numbers, Options, Repr, Timestamps};
 
 /// How long before its first row a connection begins to open, in nanoseconds.
 pub(super) const LEAD: i64 = 200 * MICROSECOND;
@@ -96,17 +96,17 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub(super) from: usize,
-    pub(super) repr: Repr,
+    header: Header,
     identification: u16,
 }
 
 impl Segment {
     #[inline]
-    pub(super) fn packet<'a>(&'a self, envelopes: &'a [Envelope; 2], payload: &'a [u8]) -> Packet<'a> {
+    pub(super) fn packet<'a>(&self, envelopes: &'a [Envelope; 2], payload: &'a [u8]) -> Packet<'a> {
         Packet {
             envelope: &envelopes[self.from],
             identification: self.identification,
-            header: Header::Tcp(&self.repr),
+            header: self.header,
             payload,
             checksums: Checksums::Right,
         }
@@ -215,9 +215,8 @@ impl Connection {
     fn segment(&mut self, from: usize, flags: Flags, len: u32, at: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
         let is_first = is_syn && !flags.contains(Flags::ACK);
-        let window = self.window(from, is_syn);
         let sender = &mut self.sides[from];
-        let Side { port: source_port, next: seq, recent: echo_reply, .. } = *sender;
+        let Side { next: seq, recent: echo_reply, .. } = *sender;
         let value = sender.clock.wrapping_add(milliseconds(at));
         // Linux numbers the packets of a connection, but for the SYN, ACK, which comes before there is one.
         let identification = if is_syn && !is_first { 0 } else { sender.identification };
@@ -226,31 +225,34 @@ impl Connection {
         sender.next += taken;
         sender.owed = 0;
         let receiver = &mut self.sides[1 - from];
-        let Side { port: destination_port, next: ack, .. } = *receiver;
+        let ack = if is_first { SeqNumber(0) } else { receiver.next };
         // What is acknowledged later gives back the clock of the first segment that it is for.
         if receiver.owed == 0 {
             receiver.recent = value;
         }
         receiver.owed += taken;
-        let options = self.options(is_syn, Timestamps { value, echo_reply });
+        let numbers = Numbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } };
+        let header = if is_syn { Header::Tcp(self.repr(from, numbers)) } else { Header::Common(numbers) };
         // Made where it stays: of what was only just written by halves, no copy is to be made as a whole.
-        Segment {
-            from,
-            repr: Repr {
-                source_port,
-                destination_port,
-                seq,
-                ack: if is_first { SeqNumber(0) } else { ack },
-                flags,
-                window,
-                urgent_pointer: 0,
-                options,
-            },
-            identification,
+        Segment { from, header, identification }
+    }
+
+    /// The header of a segment. Without numbers, it is what all but the SYNs have in common.
+    pub(super) fn repr(&self, from: usize, numbers: Numbers) -> Repr {
+        let Numbers { seq, ack, flags, timestamps } = numbers;
+        let is_syn = flags.contains(Flags::SYN);
+        Repr {
+            source_port: self.sides[from].port,
+            destination_port: self.sides[1 - from].port,
+            seq,
+            ack,
+            flags,
+            window: self.window(from, is_syn),
+            urgent_pointer: 0,
+            options: self.options(is_syn, timestamps),
         }
     }
 
-    #[inline]
     fn window(&self, from: usize, is_syn: bool) -> u16 {
         let window = if from == self.client { CLIENT_WINDOW } else { SERVER_WINDOW };
         match self.options {
@@ -259,7 +261,6 @@ impl Connection {
         }
     }
 
-    #[inline]
     fn options(&self, is_syn: bool, timestamps: Timestamps) -> Options {
         match self.options {
             TcpOptions::None => Options::default(),
@@ -308,9 +309,8 @@ impl Step {
 fn segment_sizes(version: IpVersion, settings: &Settings) -> (u16, usize) {
     let headers = version.header_len() + tcp::HEADER_LEN;
     let mss = usize::from(settings.mtu.bytes()) - headers;
-    let options = Options { timestamps: Some(Timestamps { value: 0, echo_reply: 0 }), ..Options::default() };
     let room = match settings.options {
-        TcpOptions::Linux => mss - options.buffer_len(),
+        TcpOptions::Linux => mss - Timestamps::BUFFER_LEN,
         TcpOptions::None => mss.min(version.default_mss()),
     };
     // The least of all windows above.

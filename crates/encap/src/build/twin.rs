@@ -67,13 +67,11 @@ impl<W: Write> BadTwin<W> {
             _ => Checksums::Right,
         };
         let [source_port, destination_port] = [place.sender, 1 - place.sender].map(|end| flow.ends[end].port);
-        let tcp;
         let header = match transport {
             Transport::Udp => Header::Udp(udp::Repr { source_port, destination_port, payload_len: kept.len() }),
             Transport::Tcp => {
                 let repr = segment(&mut self.rng, self.n_rows, place.is_new, &mut faults);
-                tcp = Repr { source_port, destination_port, ..repr };
-                Header::Tcp(&tcp)
+                Header::Tcp(Repr { source_port, destination_port, ..repr })
             }
         };
         if kept.len() < payload.len() {

@@ -94,16 +94,21 @@ fn little_endian_sum(bytes: &[u8]) -> u64 {
     let mut total = 0_u128;
     let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {
-        for word in block.as_chunks::<8>().0 {
+        for word in block.as_chunks().0 {
             total += u128::from(u64::from_le_bytes(*word));
         }
     }
-    let (words, tail) = rest.as_chunks::<4>();
+    let (words, tail) = rest.as_chunks::<8>();
     for word in words {
-        total += u128::from(u32::from_le_bytes(*word));
+        total += u128::from(u64::from_le_bytes(*word));
     }
-    for (i, byte) in tail.iter().enumerate() {
-        total += u128::from(*byte) << (8 * i);
+    if let (1.., Some(last)) = (tail.len(), bytes.last_chunk()) {
+        // The last word, without what was summed of it.
+        total += u128::from(u64::from_le_bytes(*last) >> (8 * (8 - tail.len())));
+    } else {
+        for (i, byte) in tail.iter().enumerate() {
+            total += u128::from(*byte) << (8 * i);
+        }
     }
     #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
     let (low, carries) = (total as u64, (total >> 64) as u64);
@@ -300,7 +305,7 @@ pub fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize) {
 
 /// In UDP, zero says that there is no checksum, so one that comes to zero is sent as its equal, all ones (RFC 768).
 #[inline]
-pub(super) fn udp_field(sum: Sum) -> u16 {
+pub(crate) fn udp_field(sum: Sum) -> u16 {
     match sum.checksum() {
         0 => 0xffff,
         field => field,

@@ -253,51 +253,59 @@ impl Repr {
         HEADER_LEN + self.options.buffer_len()
     }
 
-    /// Hands each line of the header to `put`, as the diagram above draws them, with a checksum of zero.
-    #[inline]
-    fn each_line(&self, mut put: impl FnMut(u32)) {
-        let pair = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
-        let data_offset = (self.buffer_len() / 4) as u16;
-        put(pair(self.source_port, self.destination_port));
-        put(self.seq.0);
-        put(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
-        put(pair(data_offset << 12 | self.flags.bits(), self.window));
-        put(pair(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
-        self.options.each_line(put);
-    }
-
     /// Writes the header to the front of `buf`, with a checksum of zero: call [`fill_checksum`] once the payload is there.
     ///
     /// # Panics
     ///
     /// If `buf` is shorter than [`Repr::buffer_len`].
-    #[inline]
     pub fn emit(&self, buf: &mut [u8]) {
-        self.each_line(put_lines(&mut buf[..self.buffer_len()]));
+        let (fixed, options) = buf[..self.buffer_len()].split_at_mut(HEADER_LEN);
+        let pair = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
+        let data_offset = (self.buffer_len() / 4) as u16;
+        // Its lines, as the diagram above draws them.
+        let mut put = put_lines(fixed);
+        put(pair(self.source_port, self.destination_port));
+        put(self.seq.0);
+        put(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
+        put(pair(data_offset << 12 | self.flags.bits(), self.window));
+        put(pair(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
+        self.options.emit(options);
     }
+}
 
-    /// Writes the header to the front of `buf`, with the checksum that it has with `payload`. `sum` is that of the pseudo
-    /// header. All is summed where it comes from: what was only just written is slow to read.
-    ///
-    /// # Panics
-    ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
-    #[inline]
-    pub fn emit_with_checksum(&self, buf: &mut [u8], mut sum: Sum, payload: &[u8]) {
-        // What is known of a value of one's own is known for good; of another's, only until something is written.
-        let repr = *self;
-        let buf = &mut buf[..repr.buffer_len()];
-        {
-            let mut write = put_lines(buf);
-            repr.each_line(|line| {
-                sum.add_u32(line);
-                write(line);
-            });
-        }
-        sum.add_bytes(payload);
-        put(buf, CHECKSUM, &sum.checksum().to_be_bytes());
+/// What differs from one segment of a side to the next, once a connection stands. The timestamps count if it sends them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) seq: SeqNumber,
+    pub(crate) ack: SeqNumber,
+    pub(crate) flags: Flags,
+    pub(crate) timestamps: Timestamps,
+}
+
+/// Writes its own numbers into a header that was written for another segment of the same side, but for the checksum, and
+/// adds them to `sum`: what was only just written is slow to read.
+///
+/// # Panics
+///
+/// If `header` is shorter than one.
+#[inline]
+pub(crate) fn renew(header: &mut [u8], numbers: &Numbers, sum: &mut Sum) {
+    let Numbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
+    let (fixed, options) = header.split_at_mut(HEADER_LEN);
+    let mut renew = |bytes: &mut [u8], field: Range<usize>, number: u32| {
+        sum.add_u32(number);
+        put(bytes, field, &number.to_be_bytes());
+    };
+    renew(fixed, SEQUENCE_NUMBER, seq.0);
+    renew(fixed, ACKNOWLEDGMENT_NUMBER, ack.0);
+    if let Some(options) = options.first_chunk_mut::<{ Timestamps::BUFFER_LEN }>() {
+        renew(options, 4..8, value);
+        renew(options, 8..12, echo_reply);
     }
+    let [_, low] = flags.bits().to_be_bytes();
+    sum.add_u16(flags.bits());
+    fixed[CONTROL_BITS.end - 1] = low;
 }
 
 /// Writes the checksum of a whole segment.

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::bytes::{put, u16_at};
-use super::checksum::{self, PseudoHeader, Sum};
+use super::checksum::{self, PseudoHeader};
 use super::{Field, HeaderError, fields::Fields};
 
 /// Bytes of the header.
@@ -143,20 +143,6 @@ impl Repr {
         put(buf, DESTINATION_PORT, &self.destination_port.to_be_bytes());
         put(buf, LENGTH, &u16::try_from(HEADER_LEN + self.payload_len).unwrap_or(0).to_be_bytes());
         put(buf, CHECKSUM, &[0, 0]);
-    }
-
-    /// Writes the header to the front of `buf`, with the checksum that it has with `payload`. `sum` is that of the pseudo
-    /// header.
-    ///
-    /// # Panics
-    ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
-    #[inline]
-    pub fn emit_with_checksum(&self, buf: &mut [u8], mut sum: Sum, payload: &[u8]) {
-        self.emit(buf);
-        sum.add_bytes(&buf[..HEADER_LEN]);
-        sum.add_bytes(payload);
-        put(buf, CHECKSUM, &checksum::udp_field(sum).to_be_bytes());
     }
 }
 

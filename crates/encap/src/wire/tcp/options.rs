@@ -42,12 +42,17 @@ pub enum TcpOption<'a> {
 }
 
 /// The timestamps option (RFC 7323 §3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Timestamps {
     /// `TSval`: the sender's clock.
     pub value: u32,
     /// `TSecr`: the `TSval` that it answers; 0 in the first SYN.
     pub echo_reply: u32,
+}
+
+impl Timestamps {
+    /// Bytes that they take, with the two before them that align them.
+    pub(crate) const BUFFER_LEN: usize = 12;
 }
 
 /// The blocks of a selective acknowledgment (RFC 2018 §3).
@@ -260,16 +265,20 @@ impl Options {
     #[inline]
     pub const fn buffer_len(&self) -> usize {
         let timestamps_or_sack = match (self.timestamps.is_some(), self.sack_permitted) {
-            (true, _) => 12,
+            (true, _) => Timestamps::BUFFER_LEN,
             (false, true) => 4,
             (false, false) => 0,
         };
         4 * self.maximum_segment_size.is_some() as usize + timestamps_or_sack + 4 * self.window_scale.is_some() as usize
     }
 
-    /// Hands each line of the options to `put`: 32 bits, as RFC 9293 draws a header.
-    #[inline]
-    pub(super) fn each_line(&self, mut put: impl FnMut(u32)) {
+    /// Writes the options to the front of `buf`.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`Options::buffer_len`].
+    pub fn emit(&self, buf: &mut [u8]) {
+        let mut put = put_lines(&mut buf[..self.buffer_len()]);
         let line = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
         if let Some(size) = self.maximum_segment_size {
             let [high, low] = size.to_be_bytes();
@@ -287,16 +296,6 @@ impl Options {
         if let Some(shift) = self.window_scale {
             put(line(NO_OPERATION, WINDOW_SCALE, 3, shift));
         }
-    }
-
-    /// Writes the options to the front of `buf`.
-    ///
-    /// # Panics
-    ///
-    /// If `buf` is shorter than [`Options::buffer_len`].
-    #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
-        self.each_line(put_lines(&mut buf[..self.buffer_len()]));
     }
 }
 
