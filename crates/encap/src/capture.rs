@@ -11,6 +11,7 @@
 
 mod blocks;
 mod byte_order;
+mod growing;
 mod interface;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -27,6 +28,7 @@ mod source;
 mod writer;
 
 pub use byte_order::ByteOrder;
+pub use growing::Growing;
 pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{Note, NoteKind, Notes};

@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use switchboard_encap::capture::Growing;
 use switchboard_protocol::show;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::failure::Failure;
 use super::input::Input;
@@ -27,9 +28,9 @@ pub(crate) struct Output {
 enum To {
     Stdout(io::Stdout),
     /// As it grows.
-    File(File),
-    /// Beside its place, and the place.
-    Whole(NamedTempFile, PathBuf),
+    File(Growing),
+    /// What is beside its place, where that is, and the place.
+    Whole(Growing, TempPath, PathBuf),
 }
 
 /// Whether `path` stands for standard output.
@@ -70,7 +71,10 @@ impl Output {
         let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match beside(folder, &place) {
-            Ok(file) => Ok(Self { path: path.to_owned(), to: To::Whole(file, place) }),
+            Ok(file) => {
+                let (file, beside) = file.into_parts();
+                Ok(Self { path: path.to_owned(), to: To::Whole(Growing::new(file), beside, place) })
+            }
             // The file may be ours to write where its folder is not.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && place.exists() => Self::growing(path),
             Err(error) => Err(unwritable(path, error)),
@@ -82,7 +86,7 @@ impl Output {
         let to = if is_stdout(path) {
             To::Stdout(io::stdout())
         } else {
-            To::File(File::create(path).map_err(|error| unwritable(path, error))?)
+            To::File(Growing::new(File::create(path).map_err(|error| unwritable(path, error))?))
         };
         Ok(Self { path: path.to_owned(), to })
     }
@@ -91,7 +95,10 @@ impl Output {
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let done = self.flush().and_then(|()| match self.to {
             To::Stdout(_) | To::File(_) => Ok(()),
-            To::Whole(file, place) => file.persist(place).map(drop).map_err(|error| error.error),
+            To::Whole(file, beside, place) => {
+                drop(file);
+                beside.persist(place).map_err(|error| error.error)
+            }
         });
         done.map_err(|error| unwritable(&self.path, error))
     }
@@ -120,7 +127,7 @@ impl Write for Output {
         match &mut self.to {
             To::Stdout(stdout) => stdout.write(bytes),
             To::File(file) => file.write(bytes),
-            To::Whole(file, _) => file.write(bytes),
+            To::Whole(file, ..) => file.write(bytes),
         }
     }
 
@@ -128,7 +135,7 @@ impl Write for Output {
         match &mut self.to {
             To::Stdout(stdout) => stdout.flush(),
             To::File(file) => file.flush(),
-            To::Whole(file, _) => file.flush(),
+            To::Whole(file, ..) => file.flush(),
         }
     }
 }

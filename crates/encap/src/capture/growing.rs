@@ -1,0 +1,117 @@
+//! A file that grows by much: room for what comes is asked for before it comes.
+//!
+//! Else a file system finds a place for each block by itself, once it has to: ext4 does so before a file that replaces
+//! another is closed or takes its place, and whoever writes waits. Room that is there spares both of them work, and the
+//! disk many small pieces.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+/// A shorter file asks for nothing.
+const ROOM_MIN: u64 = 1 << 20;
+
+/// The most that is asked for at once, in bytes.
+const ROOM_MAX: u64 = 16 << 20;
+
+/// A file that is written from its first byte on. It is as long as what was written to it at any time, and what it has asked
+/// for and does not need is given back when it is dropped. That it gets nothing is no error.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    len: u64,
+    /// Up to where there is room; `None` once there is no asking.
+    room: Option<u64>,
+}
+
+impl Growing {
+    /// Of a file that is empty.
+    #[must_use]
+    pub fn new(file: File) -> Self {
+        Self { file, len: 0, room: Some(0) }
+    }
+
+    /// Asks for as much as there is already, if `more` bytes would need it.
+    fn make_room(&mut self, more: usize) {
+        let len = self.len;
+        if let Some(room) = self.room.filter(|room| len >= ROOM_MIN && *room < len.saturating_add(more as u64)) {
+            let asked = len.min(ROOM_MAX).max(more as u64);
+            let start = room.max(len);
+            self.room = reserve(&self.file, start, asked).is_ok().then(|| start.saturating_add(asked));
+        }
+    }
+}
+
+/// Asks for room beyond the end of a file, which leaves its length as it is.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, start: u64, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    Ok(fallocate(file, FallocateFlags::KEEP_SIZE, start, len)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.make_room(bytes.len());
+        let n = self.file.write(bytes)?;
+        self.len += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        if self.room.is_some_and(|room| room > self.len) {
+            let _ = self.file.set_len(self.len);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_as_long_as_what_was_written_and_keeps_no_room() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut growing = Growing::new(file.reopen().unwrap());
+        let mut written = 0;
+        for part in 0..60_u8 {
+            let bytes = vec![part; 100_000];
+            growing.write_all(&bytes).unwrap();
+            written += bytes.len() as u64;
+            assert_eq!(file.as_file().metadata().unwrap().len(), written);
+        }
+        assert!(growing.room.is_none_or(|room| room >= written), "{growing:?}");
+        drop(growing);
+        let metadata = file.as_file().metadata().unwrap();
+        assert_eq!(metadata.len(), written);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            // Of as many bytes, each: whatever the blocks of the file system are.
+            assert!(metadata.blocks() * 512 < written + ROOM_MIN, "{} blocks for {written} bytes", metadata.blocks());
+        }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        assert!(bytes.chunks(100_000).zip(0..).all(|(part, number)| part.iter().all(|byte| *byte == number)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_has_no_room_to_give_is_written_all_the_same() {
+        let mut growing = Growing::new(File::options().write(true).open("/dev/null").unwrap());
+        for _ in 0..3 {
+            growing.write_all(&vec![0; 1 << 20]).unwrap();
+        }
+        assert_eq!(growing.room, None);
+    }
+}
