@@ -48,6 +48,7 @@ mod frames;
 mod matcher;
 mod plan;
 mod port;
+mod queue;
 mod refusal;
 mod remark;
 mod roles;

@@ -3,8 +3,6 @@
 //! Connections that have something to send without a row (a handshake, an acknowledgment, an end) wait in a queue by the
 //! time at which it is due; whatever is due before a row is sent before it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use super::flow::Flow;
 use super::frames::Frames;
 use super::matcher::Matcher;
 use super::plan::{Planned, carried, is_too_late};
+use super::queue::Queue;
 use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind, Settings, complete};
@@ -57,7 +56,7 @@ pub struct Builder<W: Write> {
     live: Vec<Option<Box<Live>>>,
     /// Flows by the time at which they are ready, the last first.
     to_open: Vec<u32>,
-    queue: BinaryHeap<Reverse<(i64, u32)>>,
+    queue: Queue,
     /// Nothing is due before: what is first in the two above.
     next_due: i64,
     frames: Frames<W>,
@@ -120,7 +119,7 @@ impl<W: Write> Builder<W> {
             flows,
             live,
             to_open,
-            queue: BinaryHeap::new(),
+            queue: Queue::default(),
             next_due: i64::MIN,
             frames,
             shift,
@@ -197,26 +196,20 @@ impl<W: Write> Builder<W> {
     fn run_what_is_due(&mut self, time: i64) -> Result<(), WriteError> {
         loop {
             let opening = self.to_open.last().map(|flow| (self.opens_at(*flow), *flow));
-            let queued = self.queue.peek().map(|Reverse(due)| *due);
+            let live = &mut self.live;
+            let queued = self.queue.first_before(time, |(due, flow)| put_off(live[flow as usize].as_deref_mut()?, due));
             match (opening, queued) {
                 (Some(open), queued) if open.0 < time && queued.is_none_or(|queued| open <= queued) => {
                     self.to_open.pop();
                     self.open(open.1, open.0);
                 }
-                (_, Some((due, flow))) if due < time => {
-                    if let Some(later) = self.put_off(flow, due) {
-                        // In the place of the first: that is one way through the queue, and not two.
-                        if let Some(mut first) = self.queue.peek_mut() {
-                            *first = Reverse((later, flow));
-                        }
-                    } else {
-                        self.queue.pop();
-                        self.on_due(flow, due)?;
-                    }
+                (_, Some((due, flow))) => {
+                    self.queue.pop();
+                    self.on_due(flow, due)?;
                 }
                 _ => {
-                    let next = opening.into_iter().chain(queued).min();
-                    self.next_due = next.map_or(i64::MAX, |(due, _)| due);
+                    let opens_at = opening.map_or(i64::MAX, |(due, _)| due);
+                    self.next_due = self.queue.next_due().min(opens_at);
                     return Ok(());
                 }
             }
@@ -226,7 +219,7 @@ impl<W: Write> Builder<W> {
     /// Puts a flow into the queue.
     fn enqueue(&mut self, due: i64, number: u32) {
         self.next_due = self.next_due.min(due);
-        self.queue.push(Reverse((due, number)));
+        self.queue.push((due, number));
     }
 
     fn opens_at(&self, flow: u32) -> i64 {
@@ -259,15 +252,6 @@ impl<W: Write> Builder<W> {
         if is_due {
             self.enqueue(due, number);
         }
-    }
-
-    /// Moves a flow's place in the queue to when it is due, if that is later than `queued`, and says when. The caller moves
-    /// the entry.
-    fn put_off(&mut self, number: u32, queued: i64) -> Option<i64> {
-        let Live { talk: Talk::Tcp(tcp), .. } = self.live[number as usize].as_deref_mut()? else { return None };
-        let later = tcp.connection.due.filter(|due| *due > queued && tcp.queued == Some(queued))?;
-        tcp.queued = Some(later);
-        Some(later)
     }
 
     /// The queue has come to a flow: sends what is due, unless the entry is stale.
@@ -388,6 +372,14 @@ impl<W: Write> Builder<W> {
         }
         Ok(Some(at))
     }
+}
+
+/// When a flow is due that stands in the queue under `queued`, if that is later by now. The caller moves the entry.
+fn put_off(live: &mut Live, queued: i64) -> Option<i64> {
+    let Talk::Tcp(tcp) = &mut live.talk else { return None };
+    let later = tcp.connection.due.filter(|due| *due > queued && tcp.queued == Some(queued))?;
+    tcp.queued = Some(later);
+    Some(later)
 }
 
 /// Sends what a connection has to send without a row.
