@@ -33,8 +33,6 @@ const CONVERSATIONS: u32 = 1_000;
 const MESSAGES: u32 = 1_000;
 /// Bytes of a message.
 const MESSAGE_LEN: usize = 100;
-/// Digits of the number that it begins with.
-const NUMBER_LEN: usize = 7;
 /// From one message to the next, in microseconds: each conversation goes on every 4 ms, soon enough that each message
 /// acknowledges the one before it, and no segment does that alone.
 const STEP_MICROS: u32 = 4;
@@ -56,13 +54,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// made one at a time, and handed to `take`.
 fn each_row<E>(mut take: impl FnMut(RowRef<'_>) -> Result<(), E>) -> Result<(), E> {
     let name = |side: &str, conversation: u32| App::Name(format!("{side}-{conversation}").into());
-    let apps: Vec<[App; 2]> = (0..CONVERSATIONS).map(|n| [name("client", n), name("server", n)]).collect();
-    // A number, and dots.
+    let conversations: Vec<([App; 2], [u8; 3])> = (0..CONVERSATIONS)
+        .map(|n| ([name("client", n), name("server", n)], [n / 100, n / 10 % 10, n % 10].map(digit)))
+        .collect();
+    // The number of the row in seven digits, and dots.
     let mut message = [b'.'; MESSAGE_LEN];
-    message[..NUMBER_LEN].fill(b'0');
     for turn in 0..MESSAGES {
-        for (conversation, [client, server]) in (0..).zip(&apps) {
-            let number = turn * CONVERSATIONS + conversation;
+        message[..4].copy_from_slice(&[turn / 1_000, turn / 100 % 10, turn / 10 % 10, turn % 10].map(digit));
+        for (number, ([client, server], ending)) in (turn * CONVERSATIONS..).zip(&conversations) {
+            message[4..7].copy_from_slice(ending);
             let [source, destination] = if turn.is_multiple_of(2) { [client, server] } else { [server, client] };
             take(RowRef {
                 number: &MessageId::Number(number.into()),
@@ -76,21 +76,14 @@ fn each_row<E>(mut take: impl FnMut(RowRef<'_>) -> Result<(), E>) -> Result<(), 
                 message: &message,
                 time: Timestamp::from_nanos(1_000_000_000 + 1_000 * i64::from(number * STEP_MICROS)),
             })?;
-            count_on(&mut message[..NUMBER_LEN]);
         }
     }
     Ok(())
 }
 
-/// Counts on, in digits.
-fn count_on(digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit += 1;
-        if *digit <= b'9' {
-            return;
-        }
-        *digit = b'0';
-    }
+/// A number below ten, as it is written.
+fn digit(number: u32) -> u8 {
+    char::from_digit(number, 10).map_or(b'?', |digit| digit as u8)
 }
 
 /// Writes the rows as a CSV.
@@ -110,9 +103,9 @@ fn rows(to: File) -> io::Result<()> {
 fn build(to: File) -> Result<(), Box<dyn Error>> {
     let transport = TransportChoice::Tcp;
     let mut plan = Plan::new(Settings { transport, format: Format::Pcap, ..Settings::default() });
-    each_row(|row| plan.admit(row))?;
+    each_row(|row| plan.admit(&row))?;
     let mut builder = Builder::new(plan, Growing::new(to), "made to measure its speed")?;
-    each_row(|row| builder.row(row))?;
+    each_row(|row| builder.row(&row))?;
     let (_, summary) = builder.finish()?;
     println!("{} frames, {} bytes", summary.frames, summary.bytes);
     Ok(())

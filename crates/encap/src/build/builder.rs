@@ -12,12 +12,13 @@ use switchboard_protocol::show;
 use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
-use super::matcher::Matcher;
-use super::plan::{Planned, carried, is_too_late};
+use super::intake::Intake;
+use super::matcher::Place;
+use super::plan::Planned;
 use super::queue::Queue;
 use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
-use super::{Plan, Remark, RemarkKind, Settings, complete};
+use super::{Plan, Remark, RemarkKind};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
@@ -49,9 +50,8 @@ pub struct Summary {
 /// Carries rows. The same as the plan has seen are to come, in the same order.
 #[derive(Debug)]
 pub struct Builder<W: Write> {
-    settings: Settings,
+    intake: Intake,
     rng: fastrand::Rng,
-    matcher: Matcher,
     flows: Vec<Flow>,
     live: Vec<Option<Box<Live>>>,
     /// Flows by the time at which they are ready, the last first.
@@ -60,10 +60,9 @@ pub struct Builder<W: Write> {
     /// Nothing is due before: what is first in the two above.
     next_due: i64,
     frames: Frames<W>,
+    /// What is added to the times of rows.
     shift: i64,
     latest: i64,
-    /// Up to when all that was due was sent.
-    reached: i64,
     remarks: Remarks,
     n_rows: u64,
 }
@@ -107,52 +106,48 @@ impl Tcp {
 impl<W: Write> Builder<W> {
     /// Begins a capture. `about` says of the file as a whole what it was made from.
     pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
-        let Planned { settings, flows, shift, remarks } = plan.finish();
+        let Planned { intake, flows, remarks } = plan.finish();
+        let settings = intake.settings;
         let frames = Frames::new(to, &settings, settings.format, about)?;
         let live = flows.iter().map(|_| None).collect();
         // They are numbered in the order in which they begin.
         let to_open = (0..u32::try_from(flows.len()).unwrap_or(u32::MAX)).rev().collect();
         Ok(Self {
-            settings,
             rng: fastrand::Rng::with_seed(settings.seed),
-            matcher: Matcher::default(),
             flows,
             live,
             to_open,
             queue: Queue::default(),
             next_due: i64::MIN,
             frames,
-            shift,
+            shift: intake.shift.unwrap_or_default(),
+            intake,
             latest: i64::MIN,
-            reached: i64::MIN,
             remarks,
             n_rows: 0,
         })
     }
 
     /// Sends a row.
-    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
-        let row = &row.into();
-        let payload = complete::payload(row, self.settings.content);
-        let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
-        if is_too_late(row, self.shift, &self.settings).is_some() {
-            return Ok(());
-        }
-        let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
-        if self.flows.get(place.flow as usize).is_none() {
+    pub fn row(&mut self, row: &RowRef<'_>) -> Result<(), WriteError> {
+        let taken;
+        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
+            (row.message, Transport::Tcp, place)
+        } else {
+            let Ok(carried) = self.intake.take(row) else { return Ok(()) };
+            taken = carried;
+            (&*taken.payload, taken.transport, taken.place)
+        };
+        if place.flow as usize >= self.live.len() {
             // The plan has not seen this row.
             return Ok(());
         }
         self.latest = self.latest.max(row.time.as_nanos());
         let wanted = self.latest.saturating_add(self.shift);
-        self.run_until(wanted)?;
-        if self.live[place.flow as usize].is_none() {
-            self.run_until(wanted.saturating_add(1))?;
-        }
         let said = row.time.as_nanos().saturating_add(self.shift);
         let sent = match transport {
-            Transport::Tcp => self.say(place.flow, place.sender, wanted, row, &payload)?,
-            Transport::Udp => self.datagram(place.flow, place.sender, wanted, row, &payload)?,
+            Transport::Tcp => self.say(place, wanted, row, payload)?,
+            Transport::Udp => self.datagram(place, wanted, row, payload)?,
         };
         if let Some(most) = sent.map(|sent| sent - said).filter(|late| *late > 0) {
             let most = Duration::from_nanos(most.unsigned_abs());
@@ -171,6 +166,7 @@ impl<W: Write> Builder<W> {
     /// Sends what is still due, and ends the file.
     pub fn finish(mut self) -> Result<(W, Summary), WriteError> {
         self.run_until(i64::MAX)?;
+        let [first, last] = self.frames.ends();
         let n = |transport| self.flows.iter().filter(|flow| flow.transport == transport).count() as u64;
         let summary = Summary {
             rows: self.n_rows,
@@ -178,8 +174,8 @@ impl<W: Write> Builder<W> {
             exchanges: n(Transport::Udp),
             frames: self.frames.count,
             bytes: self.frames.n_bytes,
-            first: self.frames.first,
-            last: self.frames.last,
+            first,
+            last,
             remarks: self.remarks.into_vec(),
         };
         Ok((self.frames.finish()?, summary))
@@ -188,7 +184,6 @@ impl<W: Write> Builder<W> {
     /// Sends all that is due before `time`.
     #[inline]
     fn run_until(&mut self, time: i64) -> Result<(), WriteError> {
-        self.reached = self.reached.max(time);
         if self.next_due < time { self.run_what_is_due(time) } else { Ok(()) }
     }
 
@@ -228,10 +223,11 @@ impl<W: Write> Builder<W> {
 
     fn open(&mut self, number: u32, due: i64) {
         let flow = &self.flows[number as usize];
-        let link = self.settings.link;
+        let settings = &self.intake.settings;
+        let link = settings.link;
         let (talk, envelopes) = match flow.transport {
             Transport::Tcp => {
-                let connection = Connection::new(flow, &self.settings, &mut self.rng, due);
+                let connection = Connection::new(flow, settings, &mut self.rng, due);
                 let labels = connection.flow_labels();
                 let around = |sender: usize| {
                     let common = connection.repr(sender, Numbers::default());
@@ -281,28 +277,58 @@ impl<W: Write> Builder<W> {
         }
     }
 
+    /// Sends what is due before a row that is wanted at a time, and opens its flow if that has not begun.
+    fn catch_up(&mut self, flow: usize, wanted: i64) -> Result<(), WriteError> {
+        self.run_until(wanted)?;
+        if self.live[flow].is_none() { self.run_until(wanted.saturating_add(1)) } else { Ok(()) }
+    }
+
     /// Sends a message in segments, and says when the first of them left.
-    fn say(
+    fn say(&mut self, place: Place, wanted: i64, row: &RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
+        let at = self.frames.when(wanted);
+        let live = self.live[place.flow as usize].as_deref_mut();
+        let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live.filter(|_| at <= self.next_due) else {
+            return self.say_later(place, wanted, row, payload);
+        };
+        // Mostly nothing is due before it, and it goes into one segment that is not acknowledged at once.
+        if !tcp.connection.takes_at_once(place.sender, payload.len()) {
+            return self.say_later(place, wanted, row, payload);
+        }
+        if self.frames.comments {
+            say_row(&mut self.frames.comment, row, &self.flows[place.flow as usize].ways[place.sender]);
+        }
+        let segment = tcp.connection.data(place.sender, payload.len(), true, at);
+        self.frames.send(at, &segment.packet(envelopes, payload))?;
+        *rows = rows.saturating_sub(1);
+        tcp.connection.rest(at, *rows == 0, &mut self.rng);
+        if let Some(due) = tcp.queue_up() {
+            self.enqueue(due, place.flow);
+        }
+        Ok(Some(at))
+    }
+
+    /// The same where other frames may have to go before its segments, or between them.
+    #[inline(never)]
+    fn say_later(
         &mut self,
-        number: u32,
-        sender: usize,
+        Place { flow: number, sender, .. }: Place,
         wanted: i64,
         row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
-        // While it talks, nothing else is due for it: it is taken out for that time.
-        let Some(mut live) = self.live[number as usize].take() else { return Ok(None) };
-        let Live { envelopes, rows, talk: Talk::Tcp(tcp) } = &mut *live else { return Ok(None) };
-        let connection = &mut tcp.connection;
+        let flow = number as usize;
+        self.catch_up(flow, wanted)?;
+        let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(None) };
         // The wire was too busy for the handshake so far.
-        while connection.state() != State::Established {
-            let due = connection.due.unwrap_or(wanted);
-            step(&mut self.frames, &mut self.rng, &self.flows[number as usize], envelopes, connection, due)?;
+        while tcp.connection.state() != State::Established {
+            let due = tcp.connection.due.unwrap_or(wanted);
+            step(&mut self.frames, &mut self.rng, &self.flows[flow], envelopes, &mut tcp.connection, due)?;
         }
-        connection.due = None;
+        // While it talks, nothing else is due for it.
+        tcp.connection.due = None;
+        let segment_max = tcp.connection.segment_max();
 
         let (mut first, mut at) = (None, wanted);
-        let segment_max = connection.segment_max();
         let mut left = payload;
         let mut parts = 0;
         while !left.is_empty() {
@@ -312,47 +338,54 @@ impl<W: Write> Builder<W> {
             at = self.frames.when(at);
             self.run_until(at)?;
             at = self.frames.when(at);
-            let segment = connection.data(sender, chunk.len(), left.is_empty(), at);
+            let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(first) };
+            let segment = tcp.connection.data(sender, chunk.len(), left.is_empty(), at);
             if self.frames.comments {
-                say_row(&mut self.frames.comment, row, &self.flows[number as usize].ways[sender]);
+                say_row(&mut self.frames.comment, row, &self.flows[flow].ways[sender]);
                 if payload.len() > segment_max {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
             }
             at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
             first.get_or_insert(at);
-            if let Some(ack_at) = connection.ack_at_once(sender, at, &mut self.rng) {
-                self.run_until(ack_at)?;
-                let flow = &self.flows[number as usize];
-                at = step(&mut self.frames, &mut self.rng, flow, envelopes, connection, ack_at)?;
+            if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
+                at = self.acknowledge(flow, ack_at)?;
             }
         }
-        *rows = rows.saturating_sub(1);
-        connection.rest(at, *rows == 0, &mut self.rng);
-        // Its turn in the queue may have come while it was out.
-        tcp.queued = tcp.queued.filter(|queued| *queued >= self.reached);
-        let due = tcp.queue_up();
-        self.live[number as usize] = Some(live);
-        if let Some(due) = due {
+
+        let Some(live) = self.live[flow].as_deref_mut() else { return Ok(first) };
+        live.rows = live.rows.saturating_sub(1);
+        let is_last = live.rows == 0;
+        let Talk::Tcp(tcp) = &mut live.talk else { return Ok(first) };
+        tcp.connection.rest(at, is_last, &mut self.rng);
+        if let Some(due) = tcp.queue_up() {
             self.enqueue(due, number);
         }
         Ok(first)
     }
 
+    /// Sends an acknowledgment that does not wait, and all that is due before it, and says when it left.
+    #[inline(never)]
+    fn acknowledge(&mut self, flow: usize, due: i64) -> Result<i64, WriteError> {
+        self.run_until(due)?;
+        let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(due) };
+        step(&mut self.frames, &mut self.rng, &self.flows[flow], envelopes, &mut tcp.connection, due)
+    }
+
     /// Sends a message in one datagram, and says when it left.
     fn datagram(
         &mut self,
-        number: u32,
-        sender: usize,
+        Place { flow, sender, .. }: Place,
         wanted: i64,
         row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
-        let live = &mut self.live[number as usize];
+        self.catch_up(flow as usize, wanted)?;
+        let live = &mut self.live[flow as usize];
         let Some(Live { envelopes, rows, talk: Talk::Udp(identifications) }) = live.as_deref_mut() else {
             return Ok(None);
         };
-        let flow = &self.flows[number as usize];
+        let flow = &self.flows[flow as usize];
         if self.frames.comments {
             say_row(&mut self.frames.comment, row, &flow.ways[sender]);
         }
@@ -371,6 +404,15 @@ impl<W: Write> Builder<W> {
             *live = None;
         }
         Ok(Some(at))
+    }
+}
+
+/// What a flow talks with if it is a connection that stands.
+#[inline]
+fn talking(live: &mut Option<Box<Live>>) -> Option<(&[Envelope; 2], &mut Tcp)> {
+    match live.as_deref_mut()? {
+        Live { envelopes, talk: Talk::Tcp(tcp), .. } => Some((envelopes, tcp)),
+        Live { talk: Talk::Udp(_), .. } => None,
     }
 }
 
@@ -404,6 +446,7 @@ fn step<W: Write>(
 }
 
 /// Writes of a frame which row it carries.
+#[inline(never)]
 pub(super) fn say_row(comment: &mut String, row: &RowRef<'_>, way: &str) {
     comment.clear();
     comment.push_str("msg_id=");

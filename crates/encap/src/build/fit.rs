@@ -42,12 +42,13 @@ impl Shape {
     }
 
     /// Whether a dissector finds in `message` what it looks for.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row asks, and of most the answer is short")]
     pub(super) fn fits(self, message: &[u8]) -> bool {
         match self {
             Self::Http => is_http(message),
             Self::Lines => is_lines(message),
-            Self::Irc => is_lines(message) && message.split_inclusive(|byte| *byte == b'\n').all(is_irc),
+            Self::Irc => is_irc(message),
             Self::Chat => message.ends_with(b"\n"),
             Self::Any => true,
             Self::Strict => false,
@@ -60,8 +61,13 @@ fn is_lines(message: &[u8]) -> bool {
     message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok()
 }
 
+/// Whether all of it is lines of IRC.
+fn is_irc(message: &[u8]) -> bool {
+    is_lines(message) && message.split_inclusive(|byte| *byte == b'\n').all(is_irc_line)
+}
+
 /// Whether a line is one of IRC: perhaps `:` and who, then a command of letters or a number (RFC 2812 §2.3.1).
-fn is_irc(line: &[u8]) -> bool {
+fn is_irc_line(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let rest = match line.strip_prefix(b":") {
         Some(rest) => match rest.iter().position(|byte| *byte == b' ') {

@@ -25,8 +25,9 @@ pub(super) struct Frames<W: Write> {
     busy_until: i64,
     pub(super) count: u64,
     pub(super) n_bytes: u64,
-    pub(super) first: Option<Timestamp>,
-    pub(super) last: Option<Timestamp>,
+    /// When the first and the last were sent, if any was.
+    first: i64,
+    last: i64,
 }
 
 impl<W: Write> Frames<W> {
@@ -43,8 +44,8 @@ impl<W: Write> Frames<W> {
             busy_until: 0,
             count: 0,
             n_bytes: 0,
-            first: None,
-            last: None,
+            first: 0,
+            last: 0,
         })
     }
 
@@ -73,11 +74,18 @@ impl<W: Write> Frames<W> {
         };
         self.writer.write_with(&head, |frame| packet.emit(lens, frame))?;
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
+        if self.count == 0 {
+            self.first = at;
+        }
+        self.last = at;
         self.count += 1;
         self.n_bytes += u64::from(len);
-        self.first.get_or_insert(time);
-        self.last = Some(time);
         Ok(at)
+    }
+
+    /// When the first and the last frame were sent.
+    pub(super) fn ends(&self) -> [Option<Timestamp>; 2] {
+        [self.first, self.last].map(|at| (self.count > 0).then_some(Timestamp::from_nanos(at)))
     }
 
     pub(super) fn finish(self) -> Result<W, WriteError> {

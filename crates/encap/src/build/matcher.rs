@@ -79,7 +79,8 @@ impl WayKey {
 }
 
 impl Ways {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row asks")]
     fn get(&mut self, key: &WayKey) -> Option<Way> {
         let next = self.known.get(self.latest as usize)?.next;
         let known = &self.known[next as usize];
@@ -133,24 +134,26 @@ pub(crate) struct Place {
 }
 
 impl Matcher {
-    /// Where `row` belongs; `None` if that would be one connection too many.
+    /// Where a row belongs whose apps are known by their names, and that says no ports; `None` if that takes a closer look.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "each row asks, and what is returned in memory is read from there too soon"
     )]
+    pub(crate) fn known(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
+        let (App::Name(source), App::Name(destination)) = (row.source, row.destination) else { return None };
+        if row.source_port.is_some() || row.destination_port.is_some() {
+            return None;
+        }
+        let Way { index, sender } = self.ways.get(&WayKey::new(source, destination, transport))?;
+        let flow = self.latest[index as usize]?;
+        Some(Place { flow, sender: sender as usize, is_new: false })
+    }
+
+    /// Where `row` belongs; `None` if that would be one connection too many.
     pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
         let Way { index, sender } = self.way(row, transport);
         let sender = sender as usize;
-        match (row.source_port, row.destination_port, self.latest[index as usize]) {
-            (None, None, Some(flow)) => Some(Place { flow, sender, is_new: false }),
-            _ => self.place_by_ports(row, index, sender),
-        }
-    }
-
-    /// Where a row belongs that is the first of its pair, or says ports.
-    #[inline(never)]
-    fn place_by_ports(&mut self, row: &RowRef<'_>, index: u32, sender: usize) -> Option<Place> {
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
             ports.reverse();
@@ -181,7 +184,6 @@ impl Matcher {
         (self.apps, self.flows.into_iter().map(|(_, ports)| ports).collect())
     }
 
-    #[inline]
     fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
         let known = match (row.source, row.destination) {
             (App::Name(source), App::Name(destination)) => self.ways.get(&WayKey::new(source, destination, transport)),

@@ -1,34 +1,29 @@
 //! The first reading: what there will be to build.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use switchboard_protocol::show;
 
-use super::address::{Addresses, is_group, mac};
+use super::address::{Addresses, mac};
 use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
-use super::matcher::{FLOWS_MAX, Matcher, Pair};
+use super::intake::{Intake, version};
+use super::matcher::{Pair, Place};
 use super::remark::Remarks;
 use super::roles::{Clues, Roles};
-use super::{Content, IpVersion, Mtu, Refusal, RefusalKind, RemarkKind, Settings, complete, port, tcp};
-use crate::capture::Format;
+use super::{Content, IpVersion, Refusal, RemarkKind, Settings, port};
 use crate::rows::{App, AppProtocol, RowRef, Transport};
-use crate::wire::udp;
 
 /// What the first reading of the rows has found.
 #[derive(Debug)]
 pub struct Plan {
-    pub(super) settings: Settings,
     /// Apps that are named as servers.
     servers: Vec<App>,
-    matcher: Matcher,
+    intake: Intake,
     drafts: Vec<Draft>,
     remarks: Remarks,
-    /// What is added to the times of rows: known from the first on.
-    shift: Option<i64>,
     latest: i64,
 }
 
@@ -48,10 +43,9 @@ struct Draft {
 
 /// What is left when all rows were seen once.
 pub(super) struct Planned {
-    pub(super) settings: Settings,
+    /// For the second reading.
+    pub(super) intake: Intake,
     pub(super) flows: Vec<Flow>,
-    /// What is added to the times of rows.
-    pub(super) shift: i64,
     pub(super) remarks: Remarks,
 }
 
@@ -60,12 +54,10 @@ impl Plan {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
             servers: Vec::new(),
-            matcher: Matcher::default(),
+            intake: Intake::new(settings),
             drafts: Vec::new(),
             remarks: Remarks::default(),
-            shift: None,
             latest: i64::MIN,
         }
     }
@@ -77,51 +69,31 @@ impl Plan {
     }
 
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
-    pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
-        let row = &row.into();
-        let refused = |kind| Refusal { line: row.line, kind };
-        let payload = complete::payload(row, self.settings.content);
-        let (transport, version) = carried(row, payload.len(), &self.settings).map_err(refused)?;
-        let shift = self.shift.unwrap_or_else(|| shift(row, transport, &self.settings));
-        if let Some(kind) = is_too_late(row, shift, &self.settings) {
-            return Err(refused(kind));
-        }
-        let Some(place) = self.matcher.place(row, transport) else {
-            return Err(refused(RefusalKind::TooManyConnections { max: FLOWS_MAX }));
+    #[inline]
+    pub fn admit(&mut self, row: &RowRef<'_>) -> Result<(), Refusal> {
+        let taken;
+        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
+            (row.message, Transport::Tcp, place)
+        } else {
+            taken = self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
+            (&*taken.payload, taken.transport, taken.place)
         };
-
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
-        if self.shift.is_none() {
-            self.shift = Some(shift);
-            let asked = self.settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
-            if shift > asked {
-                let by = Duration::from_nanos((shift - asked).unsigned_abs());
-                self.remarks.add(row.line, RemarkKind::Moved { by });
-            }
-        }
         if place.is_new {
-            self.drafts.push(Draft {
-                pair: self.matcher.pair(place.flow),
-                version,
-                clues: Clues::new(row, &place),
-                line: row.line,
-                rows: 0,
-                first: self.latest,
-                fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
-            });
+            self.draft(row, transport, &place);
         }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
         draft.clues.see(row, &place);
         let shape = Shape::of(row.protocol);
-        let is_whole = payload.is_empty() || shape.fits(&payload);
+        let is_whole = payload.is_empty() || shape.fits(payload);
         if *row.protocol == draft.clues.protocol {
             // Chat without line ends stays where it is: nothing else is read there.
             draft.fits &= is_whole || shape == Shape::Chat;
         } else {
             let shape = Shape::of(&draft.clues.protocol);
-            draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(&payload);
+            draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
             let [protocol, other] =
                 [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
             self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
@@ -133,28 +105,59 @@ impl Plan {
         if is_endless && !self.remarks.again(row.line, |kind| matches!(kind, RemarkKind::Endless)) {
             self.remarks.add(row.line, RemarkKind::Endless);
         }
-        if let Some(reads) = read_by_first_bytes(&payload, transport) {
+        if let Some(reads) = read_by_first_bytes(payload, transport) {
             self.remarks.add(row.line, RemarkKind::FirstBytes { reads });
         }
-        if shape == Shape::Http && is_misnamed(&payload) {
+        if shape == Shape::Http && is_misnamed(payload) {
             self.remarks.add(row.line, RemarkKind::BodyMisnamed);
         }
-        if self.settings.content == Content::Complete && shape.is_completable() && !is_whole {
-            let protocol = show::safe(row.protocol.name()).into_owned();
-            self.remarks.add(row.line, RemarkKind::NotCompleted { protocol });
-        }
-        if let Cow::Owned(_) = payload {
-            let protocol = show::safe(row.protocol.name()).into_owned();
-            self.remarks.add(row.line, RemarkKind::Completed { protocol });
+        if self.intake.settings.content == Content::Complete {
+            self.remark_completion(row, payload, is_whole || !shape.is_completable());
         }
         Ok(())
     }
 
+    /// Says of a row that is to be completed whether it was, unless it was whole before.
+    #[cold]
+    fn remark_completion(&mut self, row: &RowRef<'_>, payload: &[u8], is_whole: bool) {
+        let protocol = || show::safe(row.protocol.name()).into_owned();
+        if !is_whole {
+            self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
+        }
+        if payload != row.message {
+            self.remarks.add(row.line, RemarkKind::Completed { protocol: protocol() });
+        }
+    }
+
+    /// Takes account of the first row of a flow.
+    #[cold]
+    fn draft(&mut self, row: &RowRef<'_>, transport: Transport, place: &Place) {
+        let Intake { settings, matcher, shift, .. } = &self.intake;
+        if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
+            let asked = settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
+            if shift > asked {
+                let by = Duration::from_nanos((shift - asked).unsigned_abs());
+                self.remarks.add(row.line, RemarkKind::Moved { by });
+            }
+        }
+        self.drafts.push(Draft {
+            pair: matcher.pair(place.flow),
+            version: version(row, settings),
+            clues: Clues::new(row, place),
+            line: row.line,
+            rows: 0,
+            first: self.latest,
+            fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
+        });
+    }
+
     /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
     pub(super) fn finish(mut self) -> Planned {
-        let (apps, ports) = std::mem::take(&mut self.matcher).into_parts();
+        let intake = self.intake.again();
+        let settings = intake.settings;
+        let (apps, ports) = self.intake.matcher.into_parts();
         let addresses = Addresses::assign(&apps);
-        let mut rng = fastrand::Rng::with_seed(self.settings.seed);
+        let mut rng = fastrand::Rng::with_seed(settings.seed);
         let mut taken = HashSet::new();
         for (draft, ports) in self.drafts.iter().zip(&ports) {
             if let [Some(a), Some(b)] = *ports {
@@ -166,7 +169,7 @@ impl Plan {
         for (draft, ports) in self.drafts.iter().zip(ports) {
             let server = roles.server(&draft.clues, draft.pair.0.map(|app| &apps[app as usize]), ports);
             let client = 1 - server;
-            remark_port(draft, server, ports, self.settings.content, &mut self.remarks);
+            remark_port(draft, server, ports, settings.content, &mut self.remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
             chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.clues.protocol, draft.fits));
             if ports.contains(&None) {
@@ -199,65 +202,14 @@ impl Plan {
                 first: draft.first,
             });
         }
-        let shift = self.shift.unwrap_or_default();
-        Planned { settings: self.settings, flows, shift, remarks: self.remarks }
+        Planned { intake, flows, remarks: self.remarks }
     }
-}
-
-/// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
-/// time, but not before a handshake fits in after 1970.
-fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
-    let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
-    settings.start.unwrap_or(first.time).as_nanos().max(earliest) - first.time.as_nanos()
-}
-
-/// Why a row is too near to the end of time for what follows it, if it is.
-#[inline]
-pub(super) fn is_too_late(row: &RowRef<'_>, shift: i64, settings: &Settings) -> Option<RefusalKind> {
-    const ONE_DAY: i64 = 86_400_000_000_000;
-    /// Seconds are 32 bits there.
-    const PCAP_END: i64 = (1 << 32) * 1_000_000_000;
-    let (end, kind) = match settings.format {
-        Format::Pcap => (PCAP_END, RefusalKind::BeyondPcap),
-        Format::Pcapng => (i64::MAX, RefusalKind::TooLate),
-    };
-    row.time.as_nanos().checked_add(shift).is_none_or(|time| time > end - ONE_DAY).then_some(kind)
 }
 
 fn way(from: &str, to: &str) -> Box<str> {
     let mut way = String::with_capacity(from.len() + to.len() + 9);
     let _ = write!(way, "from {from} to {to}");
     way.into()
-}
-
-/// How a row is carried, if it can be.
-#[inline]
-pub(super) fn carried(
-    row: &RowRef<'_>,
-    len: usize,
-    settings: &Settings,
-) -> Result<(Transport, IpVersion), RefusalKind> {
-    let transport = settings.transport.of(row.protocol);
-    let version = match (row.source, row.destination) {
-        (App::Name(_), App::Name(_)) => settings.ip,
-        (App::Address(address), _) | (_, App::Address(address)) => IpVersion::of(*address),
-    };
-    if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
-        return Err(RefusalKind::MtuBelowV6);
-    }
-    match (transport, row.destination) {
-        (Transport::Tcp, App::Address(address)) if is_group(*address) => {
-            return Err(RefusalKind::GroupOverTcp(*address));
-        }
-        (Transport::Tcp, _) => {}
-        (Transport::Udp, _) => {
-            let max = usize::from(settings.mtu.bytes()) - version.header_len() - udp::HEADER_LEN;
-            if len > max {
-                return Err(RefusalKind::DatagramTooLong { bytes: len, max });
-            }
-        }
-    }
-    Ok((transport, version))
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.

@@ -32,7 +32,13 @@ pub(super) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { near: BinaryHeap::new(), far: std::array::from_fn(|_| Vec::new()), first: 0, n_far: 0, spare: Vec::new() }
+        Self {
+            near: BinaryHeap::new(),
+            far: std::array::from_fn(|_| Vec::new()),
+            first: 0,
+            n_far: 0,
+            spare: Vec::new(),
+        }
     }
 }
 

@@ -4,13 +4,13 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
+use super::Plan;
 use super::builder::say_row;
 use super::envelope::{Checksums, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
-use super::matcher::Matcher;
-use super::plan::{Planned, carried, is_too_late};
-use super::{Plan, Settings, complete};
+use super::intake::{Carried, Intake};
+use super::plan::Planned;
 use crate::capture::{Format, WriteError};
 use crate::rows::{RowRef, Transport};
 use crate::wire::tcp::{Flags, Options, Repr};
@@ -22,33 +22,26 @@ const PAYLOAD_MAX: usize = 65_000;
 /// Carries rows badly, to show what Wireshark says of it.
 #[derive(Debug)]
 pub struct BadTwin<W: Write> {
-    settings: Settings,
+    intake: Intake,
     rng: fastrand::Rng,
-    matcher: Matcher,
     flows: Vec<Flow>,
     frames: Frames<W>,
-    shift: i64,
     n_rows: u64,
 }
 
 impl<W: Write> BadTwin<W> {
     /// Begins a pcapng capture, whatever the settings say: the other kind of file has no comments.
     pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
-        let Planned { settings, flows, shift, .. } = plan.finish();
-        let frames = Frames::new(to, &settings, Format::Pcapng, about)?;
-        let rng = fastrand::Rng::with_seed(settings.seed);
-        Ok(Self { settings, rng, matcher: Matcher::default(), flows, frames, shift, n_rows: 0 })
+        let Planned { intake, flows, .. } = plan.finish();
+        let frames = Frames::new(to, &intake.settings, Format::Pcapng, about)?;
+        let rng = fastrand::Rng::with_seed(intake.settings.seed);
+        Ok(Self { intake, rng, flows, frames, n_rows: 0 })
     }
 
     /// Sends a row, badly.
-    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
-        let row = &row.into();
-        let payload = complete::payload(row, self.settings.content);
-        let Ok((transport, _)) = carried(row, payload.len(), &self.settings) else { return Ok(()) };
-        if is_too_late(row, self.shift, &self.settings).is_some() {
-            return Ok(());
-        }
-        let Some(place) = self.matcher.place(row, transport) else { return Ok(()) };
+    pub fn row(&mut self, row: &RowRef<'_>) -> Result<(), WriteError> {
+        let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
+        let (settings, shift) = (self.intake.settings, self.intake.shift.unwrap_or_default());
         // The plan has seen it, unless these are other rows.
         let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
@@ -77,14 +70,14 @@ impl<W: Write> BadTwin<W> {
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
         }
-        let envelope = flow.envelope(place.sender, self.settings.link, 0);
+        let envelope = flow.envelope(place.sender, settings.link, 0);
         let packet = Packet { envelope: &envelope, identification: 1, header, payload: kept, checksums };
-        if packet.ip_len() > usize::from(self.settings.mtu.bytes()) {
+        if packet.ip_len() > usize::from(settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }
         say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
         let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
-        self.frames.send(row.time.as_nanos().saturating_add(self.shift).max(0), &packet)?;
+        self.frames.send(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
         self.n_rows += 1;
         Ok(())
     }

@@ -102,14 +102,24 @@ impl AppProtocol {
     /// server of mail or files greets unasked, and a chat's peers have no order.
     #[inline]
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
+        match self {
+            Self::Http | Self::Rtsp | Self::Sip | Self::Https | Self::Dns | Self::Ldap | Self::Coap => {
+                self.is_answer(message, source, destination)
+            }
+            _ => false,
+        }
+    }
+
+    /// Of a protocol whose clients speak first.
+    #[inline(never)]
+    fn is_answer(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         let from_server =
             || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));
         match self {
             Self::Http => is_status(message, b"HTTP/") || from_server(),
             Self::Rtsp => is_status(message, b"RTSP/") || from_server(),
             Self::Sip => is_status(message, b"SIP/"),
-            Self::Https | Self::Dns | Self::Ldap | Self::Coap => from_server(),
-            _ => false,
+            _ => from_server(),
         }
     }
 }
