@@ -1,8 +1,8 @@
 //! A file that grows by much: room for what comes is asked for before it comes.
 //!
-//! Else a file system finds a place for each block by itself, once it has to: ext4 does so before a file that replaces
-//! another is closed or takes its place, and whoever writes waits. Room that is there spares both of them work, and the
-//! disk many small pieces.
+//! Else a file system finds a place for each block once it has to: ext4 does that, and writes them all to the disk, when a
+//! file is closed or renamed that replaces another, and whoever has written it waits. Where there is room before, a file is
+//! in fewer pieces, and nobody waits.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -30,18 +30,17 @@ impl Growing {
         Self { file, len: 0, room: Some(0) }
     }
 
-    /// Asks for as much as there is already, if `more` bytes would need it.
+    /// Asks for as much as there is already, if `more` bytes would need it. The first time, that is for what there is, too.
     fn make_room(&mut self, more: usize) {
-        let len = self.len;
-        if let Some(room) = self.room.filter(|room| len >= ROOM_MIN && *room < len.saturating_add(more as u64)) {
-            let asked = len.min(ROOM_MAX).max(more as u64);
-            let start = room.max(len);
-            self.room = reserve(&self.file, start, asked).is_ok().then(|| start.saturating_add(asked));
+        let end = self.len.saturating_add(more as u64);
+        if let Some(room) = self.room.filter(|room| self.len >= ROOM_MIN && *room < end) {
+            let asked = end.saturating_add(self.len.min(ROOM_MAX));
+            self.room = reserve(&self.file, room, asked - room).is_ok().then_some(asked);
         }
     }
 }
 
-/// Asks for room beyond the end of a file, which leaves its length as it is.
+/// Asks for room, which leaves the length of a file as it is.
 #[cfg(target_os = "linux")]
 fn reserve(file: &File, start: u64, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
