@@ -34,7 +34,7 @@ pub fn build_rows(file: &[u8]) {
         let plan = || {
             let mut plan = Plan::new(settings);
             for row in &rows {
-                if let Err(refusal) = plan.admit(&row.to_ref()) {
+                if let Err(refusal) = plan.admit(row) {
                     assert_safe(&refusal.to_string());
                 }
             }
@@ -49,7 +49,7 @@ pub fn build_rows(file: &[u8]) {
 
         let mut twin = BadTwin::new(plan(), Vec::new(), "a twin").expect("a Vec takes it");
         for row in &rows {
-            twin.row(&row.to_ref()).expect("a Vec takes it");
+            twin.row(row).expect("a Vec takes it");
         }
         let twin = twin.finish().expect("a Vec takes it");
         assert!(twin.len() <= most, "{} bytes of twins", twin.len());
@@ -79,7 +79,7 @@ fn read_rows(file: &[u8], options: Options) -> Vec<Row> {
 fn build(plan: Plan, rows: &[Row]) -> (Vec<u8>, u64) {
     let mut builder = Builder::new(plan, Vec::new(), "a mutation").expect("a Vec takes it");
     for row in rows {
-        builder.row(&row.to_ref()).expect("a Vec takes it");
+        builder.row(row).expect("a Vec takes it");
     }
     let (capture, summary) = builder.finish().expect("a Vec takes it");
     for remark in &summary.remarks {

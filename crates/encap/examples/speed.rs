@@ -103,9 +103,9 @@ fn rows(to: File) -> io::Result<()> {
 fn build(to: File) -> Result<(), Box<dyn Error>> {
     let transport = TransportChoice::Tcp;
     let mut plan = Plan::new(Settings { transport, format: Format::Pcap, ..Settings::default() });
-    each_row(|row| plan.admit(&row))?;
+    each_row(|row| plan.admit(row))?;
     let mut builder = Builder::new(plan, Growing::new(to), "made to measure its speed")?;
-    each_row(|row| builder.row(&row))?;
+    each_row(|row| builder.row(row))?;
     let (_, summary) = builder.finish()?;
     println!("{} frames, {} bytes", summary.frames, summary.bytes);
     Ok(())

@@ -27,10 +27,10 @@
 //! let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
 //! let rows = || Reader::new(csv.as_bytes(), Options::default()).map_while(Result::ok);
 //! let mut plan = Plan::new(Settings::default());
-//! rows().try_for_each(|row| plan.admit(&row.to_ref()))?;
+//! rows().try_for_each(|row| plan.admit(&row))?;
 //! let mut builder = Builder::new(plan, Vec::new(), "an example")?;
 //! for row in rows() {
-//!     builder.row(&row.to_ref())?;
+//!     builder.row(&row)?;
 //! }
 //! let (file, summary) = builder.finish()?;
 //! assert_eq!((summary.connections, summary.frames), (1, 3 + 1 + 3));

@@ -129,9 +129,10 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends a row.
-    pub fn row(&mut self, row: &RowRef<'_>) -> Result<(), WriteError> {
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+        let row = row.into();
         let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
+        let (payload, transport, place) = if let Some(place) = self.intake.known(&row) {
             (row.message, Transport::Tcp, place)
         } else {
             let Ok(carried) = self.intake.take(row) else { return Ok(()) };
@@ -284,7 +285,7 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends a message in segments, and says when the first of them left.
-    fn say(&mut self, place: Place, wanted: i64, row: &RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
+    fn say(&mut self, place: Place, wanted: i64, row: RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
         let at = self.frames.when(wanted);
         let live = self.live[place.flow as usize].as_deref_mut();
         let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live.filter(|_| at <= self.next_due) else {
@@ -313,7 +314,7 @@ impl<W: Write> Builder<W> {
         &mut self,
         Place { flow: number, sender, .. }: Place,
         wanted: i64,
-        row: &RowRef<'_>,
+        row: RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         let flow = number as usize;
@@ -346,7 +347,7 @@ impl<W: Write> Builder<W> {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
             }
-            at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
+            at = self.frames.send_other(at, &segment.packet(envelopes, chunk))?;
             first.get_or_insert(at);
             if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
                 at = self.acknowledge(flow, ack_at)?;
@@ -377,7 +378,7 @@ impl<W: Write> Builder<W> {
         &mut self,
         Place { flow, sender, .. }: Place,
         wanted: i64,
-        row: &RowRef<'_>,
+        row: RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         self.catch_up(flow as usize, wanted)?;
@@ -398,7 +399,7 @@ impl<W: Write> Builder<W> {
             checksums: Checksums::Right,
         };
         identifications[sender] = identifications[sender].wrapping_add(1);
-        let at = self.frames.send(wanted, &packet)?;
+        let at = self.frames.send_other(wanted, &packet)?;
         *rows = rows.saturating_sub(1);
         if *rows == 0 {
             *live = None;
@@ -442,12 +443,12 @@ fn step<W: Write>(
             frames.comment.push_str(part);
         }
     }
-    frames.send(wanted, &segment.packet(envelopes, &[]))
+    frames.send_other(wanted, &segment.packet(envelopes, &[]))
 }
 
 /// Writes of a frame which row it carries.
 #[inline(never)]
-pub(super) fn say_row(comment: &mut String, row: &RowRef<'_>, way: &str) {
+pub(super) fn say_row(comment: &mut String, row: RowRef<'_>, way: &str) {
     comment.clear();
     comment.push_str("msg_id=");
     match row.number {

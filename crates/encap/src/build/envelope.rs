@@ -139,7 +139,7 @@ impl Packet<'_> {
     }
 
     /// Writes its frame, which is as long as `frame`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn emit(&self, lens: Lens, frame: &mut [u8]) {
         let Envelope { head, ip_at, transport_at, head_len, version, pseudo, lasting, lasting_tcp, .. } = self.envelope;
         let (packet, padding) = frame.split_at_mut(lens.packet);

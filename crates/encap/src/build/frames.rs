@@ -83,6 +83,11 @@ impl<W: Write> Frames<W> {
         Ok(at)
     }
 
+    #[inline(never)]
+    pub(super) fn send_other(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
+        self.send(wanted, packet)
+    }
+
     /// When the first and the last frame were sent.
     pub(super) fn ends(&self) -> [Option<Timestamp>; 2] {
         [self.first, self.last].map(|at| (self.count > 0).then_some(Timestamp::from_nanos(at)))

@@ -52,11 +52,12 @@ impl Intake {
     }
 
     /// Whether a row is carried, and where.
-    pub(super) fn take<'a>(&mut self, row: &RowRef<'a>) -> Result<Carried<'a>, RefusalKind> {
-        let payload = complete::payload(row, self.settings.content);
+    #[inline(never)]
+    pub(super) fn take<'a>(&mut self, row: RowRef<'a>) -> Result<Carried<'a>, RefusalKind> {
+        let payload = complete::payload(&row, self.settings.content);
         let transport = self.settings.transport.of(row.protocol);
         let settings = &self.settings;
-        let version = version(row, settings);
+        let version = version(&row, settings);
         if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
             return Err(RefusalKind::MtuBelowV6);
         }
@@ -72,13 +73,13 @@ impl Intake {
                 }
             }
         }
-        let shift = self.shift.unwrap_or_else(|| shift(row, transport, settings));
+        let shift = self.shift.unwrap_or_else(|| shift(&row, transport, settings));
         let (end, kind) = end_of_time(settings.format);
         let timely = end.saturating_sub(shift);
         if row.time.as_nanos() > timely {
             return Err(kind);
         }
-        let Some(place) = self.matcher.place(row, transport) else {
+        let Some(place) = self.matcher.place(&row, transport) else {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);

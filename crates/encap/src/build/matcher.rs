@@ -81,10 +81,10 @@ impl WayKey {
 impl Ways {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "each row asks")]
-    fn get(&mut self, key: &WayKey) -> Option<Way> {
+    fn get(&mut self, key: WayKey) -> Option<Way> {
         let next = self.known.get(self.latest as usize)?.next;
         let known = &self.known[next as usize];
-        if known.key == *key {
+        if known.key == key {
             self.latest = next;
             return Some(known.way);
         }
@@ -92,9 +92,9 @@ impl Ways {
     }
 
     #[cold]
-    fn find(&mut self, key: &WayKey) -> Option<Way> {
+    fn find(&mut self, key: WayKey) -> Option<Way> {
         let hash = self.hasher.hash_one(key);
-        let number = *self.numbers.find(hash, |number| self.known[*number as usize].key == *key)?;
+        let number = *self.numbers.find(hash, |number| self.known[*number as usize].key == key)?;
         self.known[self.latest as usize].next = number;
         self.latest = number;
         Some(self.known[number as usize].way)
@@ -145,7 +145,7 @@ impl Matcher {
         if row.source_port.is_some() || row.destination_port.is_some() {
             return None;
         }
-        let Way { index, sender } = self.ways.get(&WayKey::new(source, destination, transport))?;
+        let Way { index, sender } = self.ways.get(WayKey::new(source, destination, transport))?;
         let flow = self.latest[index as usize]?;
         Some(Place { flow, sender: sender as usize, is_new: false })
     }
@@ -186,7 +186,7 @@ impl Matcher {
 
     fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
         let known = match (row.source, row.destination) {
-            (App::Name(source), App::Name(destination)) => self.ways.get(&WayKey::new(source, destination, transport)),
+            (App::Name(source), App::Name(destination)) => self.ways.get(WayKey::new(source, destination, transport)),
             _ => None,
         };
         known.unwrap_or_else(|| self.new_way(row, transport))

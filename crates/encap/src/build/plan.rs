@@ -69,10 +69,10 @@ impl Plan {
     }
 
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
-    #[inline]
-    pub fn admit(&mut self, row: &RowRef<'_>) -> Result<(), Refusal> {
+    pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
+        let row = row.into();
         let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
+        let (payload, transport, place) = if let Some(place) = self.intake.known(&row) {
             (row.message, Transport::Tcp, place)
         } else {
             taken = self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
@@ -81,11 +81,11 @@ impl Plan {
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
         if place.is_new {
-            self.draft(row, transport, &place);
+            self.draft(row, transport, place);
         }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
-        draft.clues.see(row, &place);
+        draft.clues.see(&row, &place);
         let shape = Shape::of(row.protocol);
         let is_whole = payload.is_empty() || shape.fits(payload);
         if *row.protocol == draft.clues.protocol {
@@ -119,7 +119,7 @@ impl Plan {
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
     #[cold]
-    fn remark_completion(&mut self, row: &RowRef<'_>, payload: &[u8], is_whole: bool) {
+    fn remark_completion(&mut self, row: RowRef<'_>, payload: &[u8], is_whole: bool) {
         let protocol = || show::safe(row.protocol.name()).into_owned();
         if !is_whole {
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
@@ -131,7 +131,7 @@ impl Plan {
 
     /// Takes account of the first row of a flow.
     #[cold]
-    fn draft(&mut self, row: &RowRef<'_>, transport: Transport, place: &Place) {
+    fn draft(&mut self, row: RowRef<'_>, transport: Transport, place: Place) {
         let Intake { settings, matcher, shift, .. } = &self.intake;
         if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
             let asked = settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
@@ -142,8 +142,8 @@ impl Plan {
         }
         self.drafts.push(Draft {
             pair: matcher.pair(place.flow),
-            version: version(row, settings),
-            clues: Clues::new(row, place),
+            version: version(&row, settings),
+            clues: Clues::new(&row, &place),
             line: row.line,
             rows: 0,
             first: self.latest,

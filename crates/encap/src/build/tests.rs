@@ -20,10 +20,10 @@ fn rows(csv: &str) -> Vec<Row> {
 
 fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
     let mut plan = Plan::new(settings);
-    let refusals = rows.iter().filter_map(|row| plan.admit(&row.to_ref()).err()).collect();
+    let refusals = rows.iter().filter_map(|row| plan.admit(row).err()).collect();
     let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
     for row in rows {
-        builder.row(&row.to_ref()).unwrap();
+        builder.row(row).unwrap();
     }
     let (file, summary) = builder.finish().unwrap();
     (file, summary, refusals)
@@ -131,12 +131,12 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
 #[test]
 fn rows_that_the_plan_has_not_seen_are_not_carried() {
     let mut plan = Plan::new(Settings::default());
-    plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0].to_ref()).unwrap();
+    plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0]).unwrap();
     let mut twin = BadTwin::new(Plan::new(Settings::default()), Vec::new(), "a test").unwrap();
     let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
     for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n") {
-        builder.row(&row.to_ref()).unwrap();
-        twin.row(&row.to_ref()).unwrap();
+        builder.row(&row).unwrap();
+        twin.row(&row).unwrap();
     }
     assert_eq!(builder.finish().unwrap().1.rows, 1);
 }
@@ -232,11 +232,11 @@ fn each_packet_of_the_bad_twin_names_a_fault_and_one_that_is_too_long_names_that
     let rows = rows(&csv);
     let mut plan = Plan::new(Settings::default());
     for row in &rows {
-        plan.admit(&row.to_ref()).unwrap();
+        plan.admit(row).unwrap();
     }
     let mut twin = BadTwin::new(plan, Vec::new(), "a test").unwrap();
     for row in &rows {
-        twin.row(&row.to_ref()).unwrap();
+        twin.row(row).unwrap();
     }
     let file = twin.finish().unwrap();
     let mut reader = capture::Reader::new(&file[..]).unwrap();
@@ -313,7 +313,7 @@ fn a_chat_server_that_passes_on_is_still_the_server() {
         let servers = servers.iter().map(|app| app.parse().unwrap()).collect();
         let mut plan = Plan::new(Settings::default()).served_by(servers);
         for row in &rows {
-            plan.admit(&row.to_ref()).unwrap();
+            plan.admit(row).unwrap();
         }
         let flows = plan.finish().flows;
         flows.iter().map(|flow| format!("{} {}", flow.client_name, flow.server_name)).collect()

@@ -39,7 +39,8 @@ impl<W: Write> BadTwin<W> {
     }
 
     /// Sends a row, badly.
-    pub fn row(&mut self, row: &RowRef<'_>) -> Result<(), WriteError> {
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+        let row = row.into();
         let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
         let (settings, shift) = (self.intake.settings, self.intake.shift.unwrap_or_default());
         // The plan has seen it, unless these are other rows.
@@ -77,7 +78,7 @@ impl<W: Write> BadTwin<W> {
         }
         say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
         let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
-        self.frames.send(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
+        self.frames.send_other(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
         self.n_rows += 1;
         Ok(())
     }

@@ -24,7 +24,7 @@ impl<W: Write> Blocks<W> {
     }
 
     /// The next `len` bytes, for the caller to write: all of them, as they hold what was there before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn room(&mut self, len: usize) -> io::Result<&mut [u8]> {
         if self.len >= BLOCK_BYTES {
             self.hand_on(self.len - self.len % BLOCK_BYTES)?;

@@ -152,7 +152,7 @@ impl<W: Write> Writer<W> {
 
     /// Writes a packet whose bytes are made where they are written from. `fill` is given as many as the head says, and
     /// writes all of them: they hold what was there before.
-    #[inline]
+    #[inline(always)]
     pub fn write_with(&mut self, head: &Head<'_>, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
         let Head { time, interface, captured_len, original_len, .. } = *head;
         let described = self.snap_lens.len();
@@ -170,7 +170,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what stands before a packet, and gives the room for it.
-    #[inline]
+    #[inline(always)]
     fn lay_pcap(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
         const HEADER: usize = pcap::record::HEADER_BYTES;
         let secs = u32::try_from(nanos / 1_000_000_000);
@@ -185,6 +185,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what stands before and after a packet, and gives the room for it.
+    #[inline(never)]
     fn lay_pcapng(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
         let comments = head.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));

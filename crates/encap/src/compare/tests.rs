@@ -14,11 +14,11 @@ fn built(csv: &str, settings: Settings) -> Vec<u8> {
     let rows: Vec<Row> = rows::Reader::new(csv.as_bytes(), rows::Options::default()).map(Result::unwrap).collect();
     let mut plan = Plan::new(settings);
     for row in &rows {
-        plan.admit(&row.to_ref()).unwrap();
+        plan.admit(row).unwrap();
     }
     let mut builder = Builder::new(plan, Vec::new(), "Synthesised by a test").unwrap();
     for row in &rows {
-        builder.row(&row.to_ref()).unwrap();
+        builder.row(row).unwrap();
     }
     builder.finish().unwrap().0
 }

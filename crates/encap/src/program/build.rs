@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let unwritable = |error| unwritable(&args.out, error);
     let out = Output::whole(&args.out)?;
     let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
-    args.making.each_row(&mut input, |row| builder.row(&row).map_err(unwritable))?;
+    args.making.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
     let (out, summary) = builder.finish().map_err(unwritable)?;
     if summary.rows != told.admitted {
         return Err(Failure::Changed { file: args.file.display().to_string() });
@@ -133,11 +133,11 @@ fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Resul
     let mut plan = args.making.begin(args.making.settings(args.format()));
     args.making.each_row(input, |row| {
         // What is refused was said before.
-        let _ = plan.admit(&row);
+        let _ = plan.admit(row);
         Ok(())
     })?;
     let mut twin = BadTwin::new(plan, Output::whole(path)?, about).map_err(unwritable)?;
-    args.making.each_row(input, |row| twin.row(&row).map_err(unwritable))?;
+    args.making.each_row(input, |row| twin.row(row).map_err(unwritable))?;
     twin.finish().map_err(unwritable)?.finish()
 }
 

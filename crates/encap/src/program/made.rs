@@ -108,7 +108,7 @@ fn make(
                 // Whoever reads may have seen enough.
                 let _ = rows.send((builder.frames(), row.to_row()));
             }
-            builder.row(&row).map_err(unwritable)
+            builder.row(row).map_err(unwritable)
         })?;
         builder.finish().map_err(unwritable)
     });

@@ -139,7 +139,7 @@ impl Making {
             let admitted = reader.next_row().map(|row| {
                 row.map(|row| {
                     unnamed.retain(|app| row.source != app && row.destination != app);
-                    plan.admit(&row)
+                    plan.admit(row)
                 })
             });
             for fault in reader.take_remarks() {

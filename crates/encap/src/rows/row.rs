@@ -44,24 +44,6 @@ pub struct RowRef<'a> {
     pub time: Timestamp,
 }
 
-impl Row {
-    /// The row, where it is.
-    #[must_use]
-    pub fn to_ref(&self) -> RowRef<'_> {
-        RowRef {
-            number: &self.number,
-            line: self.line,
-            protocol: &self.protocol,
-            source: &self.source,
-            destination: &self.destination,
-            source_port: self.source_port,
-            destination_port: self.destination_port,
-            message: &self.message,
-            time: self.time,
-        }
-    }
-}
-
 impl RowRef<'_> {
     /// The row, to keep.
     #[must_use]
@@ -76,6 +58,22 @@ impl RowRef<'_> {
             destination_port: self.destination_port,
             message: self.message.to_vec(),
             time: self.time,
+        }
+    }
+}
+
+impl<'a> From<&'a Row> for RowRef<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            number: &row.number,
+            line: row.line,
+            protocol: &row.protocol,
+            source: &row.source,
+            destination: &row.destination,
+            source_port: row.source_port,
+            destination_port: row.destination_port,
+            message: &row.message,
+            time: row.time,
         }
     }
 }

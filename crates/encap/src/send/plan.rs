@@ -100,7 +100,7 @@ impl Plan {
             let line = row.line;
             let too_many = || PlanError::Connections { line };
             let transport = choices.transport.of(&row.protocol);
-            let row = &row.to_ref();
+            let row = &row.into();
             let place = matcher.place(row, transport).ok_or_else(too_many)?;
             if place.is_new {
                 if clues.len() == CONNECTIONS_MAX {
@@ -124,7 +124,7 @@ impl Plan {
         });
         let mut plan = Self { connections: connections.collect(), items: Vec::with_capacity(rows.len()) };
         for (mut row, place) in rows.into_iter().zip(places) {
-            if let std::borrow::Cow::Owned(completed) = build::payload(&row.to_ref(), choices.content) {
+            if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
                 row.message = completed;
             }
             let connection = place.flow as usize;
