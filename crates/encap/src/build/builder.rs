@@ -299,7 +299,7 @@ impl<W: Write> Builder<W> {
             say_row(&mut self.frames.comment, row, &self.flows[place.flow as usize].ways[place.sender]);
         }
         let segment = tcp.connection.data(place.sender, payload.len(), true, at);
-        self.frames.send(at, &segment.packet(envelopes, payload))?;
+        self.frames.send_inline(at, &segment.packet(envelopes, payload))?;
         *rows = rows.saturating_sub(1);
         tcp.connection.rest(at, *rows == 0, &mut self.rng);
         if let Some(due) = tcp.queue_up() {
@@ -347,7 +347,7 @@ impl<W: Write> Builder<W> {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
             }
-            at = self.frames.send_other(at, &segment.packet(envelopes, chunk))?;
+            at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
             first.get_or_insert(at);
             if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
                 at = self.acknowledge(flow, ack_at)?;
@@ -399,7 +399,7 @@ impl<W: Write> Builder<W> {
             checksums: Checksums::Right,
         };
         identifications[sender] = identifications[sender].wrapping_add(1);
-        let at = self.frames.send_other(wanted, &packet)?;
+        let at = self.frames.send(wanted, &packet)?;
         *rows = rows.saturating_sub(1);
         if *rows == 0 {
             *live = None;
@@ -443,7 +443,7 @@ fn step<W: Write>(
             frames.comment.push_str(part);
         }
     }
-    frames.send_other(wanted, &segment.packet(envelopes, &[]))
+    frames.send(wanted, &segment.packet(envelopes, &[]))
 }
 
 /// Writes of a frame which row it carries.

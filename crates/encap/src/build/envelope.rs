@@ -140,6 +140,7 @@ impl Packet<'_> {
 
     /// Writes its frame, which is as long as `frame`.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what is known of a packet where it is made spares looking at it")]
     pub(super) fn emit(&self, lens: Lens, frame: &mut [u8]) {
         let Envelope { head, ip_at, transport_at, head_len, version, pseudo, lasting, lasting_tcp, .. } = self.envelope;
         let (packet, padding) = frame.split_at_mut(lens.packet);

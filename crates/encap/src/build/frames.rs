@@ -56,9 +56,15 @@ impl<W: Write> Frames<W> {
     }
 
     /// Sends a packet as soon as the wire is free, and says when that is. Its comment is in `comment`.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what is known of a packet where it is made spares looking at it")]
+    #[inline(never)]
     pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
+        self.send_inline(wanted, packet)
+    }
+
+    /// The same, where it is to take the least: what is known of a packet where it is made spares looking at it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row has a frame")]
+    pub(super) fn send_inline(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
         let lens = packet.lens();
         // No longer than 32 bits can say: it is a packet.
         let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
@@ -72,7 +78,7 @@ impl<W: Write> Frames<W> {
             original_len: len,
             comments: if self.comments { &comment } else { &[] },
         };
-        self.writer.write_with(&head, |frame| packet.emit(lens, frame))?;
+        packet.emit(lens, self.writer.room(&head)?);
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         if self.count == 0 {
             self.first = at;
@@ -81,11 +87,6 @@ impl<W: Write> Frames<W> {
         self.count += 1;
         self.n_bytes += u64::from(len);
         Ok(at)
-    }
-
-    #[inline(never)]
-    pub(super) fn send_other(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
-        self.send(wanted, packet)
     }
 
     /// When the first and the last frame were sent.

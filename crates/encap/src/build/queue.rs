@@ -14,7 +14,7 @@ pub(super) type Entry = (i64, u32);
 const SLOT_BITS: u32 = 20;
 
 /// Slots to come: 67 ms, longer than anything waits.
-const SLOTS: i64 = 64;
+const SLOTS: u8 = 64;
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -53,7 +53,7 @@ impl Queue {
             self.near.push(Reverse(entry));
         } else {
             // What is still further away is looked at with the last of them, and goes on from there.
-            self.slot(slot.min(self.first + SLOTS - 1)).push(entry);
+            self.slot(slot.min(self.first + i64::from(SLOTS) - 1)).push(entry);
             self.n_far += 1;
         }
     }
@@ -92,8 +92,7 @@ impl Queue {
     }
 
     fn slot(&mut self, number: i64) -> &mut Vec<Entry> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than their count")]
-        let index = number.rem_euclid(SLOTS) as usize;
+        let index = usize::try_from(number.rem_euclid(SLOTS.into())).unwrap_or_default();
         &mut self.far[index]
     }
 }

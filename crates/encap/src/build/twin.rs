@@ -78,7 +78,7 @@ impl<W: Write> BadTwin<W> {
         }
         say_row(&mut self.frames.comment, row, &flow.ways[place.sender]);
         let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
-        self.frames.send_other(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
+        self.frames.send(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
         self.n_rows += 1;
         Ok(())
     }

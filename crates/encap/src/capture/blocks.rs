@@ -25,6 +25,7 @@ impl<W: Write> Blocks<W> {
 
     /// The next `len` bytes, for the caller to write: all of them, as they hold what was there before.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what is handed over in memory is read from there too soon")]
     pub(super) fn room(&mut self, len: usize) -> io::Result<&mut [u8]> {
         if self.len >= BLOCK_BYTES {
             self.hand_on(self.len - self.len % BLOCK_BYTES)?;

@@ -147,13 +147,15 @@ impl<W: Write> Writer<W> {
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
         let Record { time, interface, captured, original_len, comments } = *record;
         let head = Head { time, interface, captured_len: captured.len(), original_len, comments };
-        self.write_with(&head, |bytes| bytes.copy_from_slice(captured))
+        self.room(&head)?.copy_from_slice(captured);
+        Ok(())
     }
 
-    /// Writes a packet whose bytes are made where they are written from. `fill` is given as many as the head says, and
-    /// writes all of them: they hold what was there before.
+    /// Writes what is around a packet, and gives the place of its bytes, which are made there. The caller writes all of them:
+    /// they hold what was there before.
     #[inline(always)]
-    pub fn write_with(&mut self, head: &Head<'_>, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
+    #[expect(clippy::inline_always, reason = "what is handed over in memory is read from there too soon")]
+    pub fn room(&mut self, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
         let Head { time, interface, captured_len, original_len, .. } = *head;
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
@@ -161,12 +163,11 @@ impl<W: Write> Writer<W> {
         let len = u32::try_from(captured_len).ok().filter(|len| *len <= max);
         let len = len.ok_or(WriteError::TooLong { captured_len, original_len, max })?;
         let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
-        fill(match self.format {
-            Format::Pcap => self.lay_pcap(units, len, head)?,
-            Format::Pcapng => self.lay_pcapng(units, len, head)?,
-        });
         self.last = time;
-        Ok(())
+        match self.format {
+            Format::Pcap => self.lay_pcap(units, len, head),
+            Format::Pcapng => self.lay_pcapng(units, len, head),
+        }
     }
 
     /// Writes what stands before a packet, and gives the room for it.

@@ -126,16 +126,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             To::Stdout(stdout) => stdout.write(bytes),
-            To::File(file) => file.write(bytes),
-            To::Whole(file, ..) => file.write(bytes),
+            To::File(file) | To::Whole(file, ..) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             To::Stdout(stdout) => stdout.flush(),
-            To::File(file) => file.flush(),
-            To::Whole(file, ..) => file.flush(),
+            To::File(file) | To::Whole(file, ..) => file.flush(),
         }
     }
 }

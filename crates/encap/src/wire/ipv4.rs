@@ -298,7 +298,8 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
 
 /// Makes a header that [`Repr::emit`] has written, which has no options, that of another packet of the same flow.
 /// `lasting_sum` is what [`lasting_sum`] says of it.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "each row has a frame")]
 pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, payload_len: usize) {
     let header = &mut header[..HEADER_LEN];
     let mut sum = Sum::default();

@@ -289,7 +289,8 @@ pub(crate) struct Numbers {
 /// # Panics
 ///
 /// If `header` is shorter than one.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "each row has a frame")]
 pub(crate) fn renew(header: &mut [u8], numbers: &Numbers, sum: &mut Sum) {
     let Numbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
     let (fixed, options) = header.split_at_mut(HEADER_LEN);
