@@ -130,12 +130,12 @@ impl<W: Write> Builder<W> {
 
     /// Sends a row.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
-        let row = row.into();
+        let row = &row.into();
         let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(&row) {
+        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
             (row.message, Transport::Tcp, place)
         } else {
-            let Ok(carried) = self.intake.take(row) else { return Ok(()) };
+            let Ok(carried) = self.intake.take(*row) else { return Ok(()) };
             taken = carried;
             (&*taken.payload, taken.transport, taken.place)
         };
@@ -148,7 +148,7 @@ impl<W: Write> Builder<W> {
         let said = row.time.as_nanos().saturating_add(self.shift);
         let sent = match transport {
             Transport::Tcp => self.say(place, wanted, row, payload)?,
-            Transport::Udp => self.datagram(place, wanted, row, payload)?,
+            Transport::Udp => self.datagram(place, wanted, *row, payload)?,
         };
         if let Some(most) = sent.map(|sent| sent - said).filter(|late| *late > 0) {
             let most = Duration::from_nanos(most.unsigned_abs());
@@ -285,18 +285,18 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends a message in segments, and says when the first of them left.
-    fn say(&mut self, place: Place, wanted: i64, row: RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
+    fn say(&mut self, place: Place, wanted: i64, row: &RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
         let at = self.frames.when(wanted);
         let live = self.live[place.flow as usize].as_deref_mut();
         let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live.filter(|_| at <= self.next_due) else {
-            return self.say_later(place, wanted, row, payload);
+            return self.say_later(place, wanted, *row, payload);
         };
         // Mostly nothing is due before it, and it goes into one segment that is not acknowledged at once.
         if !tcp.connection.takes_at_once(place.sender, payload.len()) {
-            return self.say_later(place, wanted, row, payload);
+            return self.say_later(place, wanted, *row, payload);
         }
         if self.frames.comments {
-            say_row(&mut self.frames.comment, row, &self.flows[place.flow as usize].ways[place.sender]);
+            say_row(&mut self.frames.comment, *row, &self.flows[place.flow as usize].ways[place.sender]);
         }
         let segment = tcp.connection.data(place.sender, payload.len(), true, at);
         self.frames.send_inline(at, &segment.packet(envelopes, payload))?;

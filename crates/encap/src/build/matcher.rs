@@ -88,11 +88,13 @@ impl Ways {
             self.latest = next;
             return Some(known.way);
         }
-        self.find(key)
+        let WayKey { source, destination, transport } = key;
+        self.find(source, destination, transport)
     }
 
     #[cold]
-    fn find(&mut self, key: WayKey) -> Option<Way> {
+    fn find(&mut self, source: usize, destination: usize, transport: Transport) -> Option<Way> {
+        let key = WayKey { source, destination, transport };
         let hash = self.hasher.hash_one(key);
         let number = *self.numbers.find(hash, |number| self.known[*number as usize].key == key)?;
         self.known[self.latest as usize].next = number;

@@ -70,33 +70,29 @@ impl Plan {
 
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
-        let row = row.into();
+        let row = &row.into();
         let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(&row) {
+        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
             (row.message, Transport::Tcp, place)
         } else {
-            taken = self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
+            taken = self.intake.take(*row).map_err(|kind| Refusal { line: row.line, kind })?;
             (&*taken.payload, taken.transport, taken.place)
         };
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
         if place.is_new {
-            self.draft(row, transport, place);
+            self.draft(*row, transport, place);
         }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
-        draft.clues.see(&row, &place);
+        draft.clues.see(row, &place);
         let shape = Shape::of(row.protocol);
         let is_whole = payload.is_empty() || shape.fits(payload);
         if *row.protocol == draft.clues.protocol {
             // Chat without line ends stays where it is: nothing else is read there.
             draft.fits &= is_whole || shape == Shape::Chat;
         } else {
-            let shape = Shape::of(&draft.clues.protocol);
-            draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
-            let [protocol, other] =
-                [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
-            self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
+            self.mix(*row, payload, place.flow);
         }
         if payload.is_empty() && transport == Transport::Udp {
             self.remarks.add(row.line, RemarkKind::EmptyDatagram);
@@ -112,9 +108,19 @@ impl Plan {
             self.remarks.add(row.line, RemarkKind::BodyMisnamed);
         }
         if self.intake.settings.content == Content::Complete {
-            self.remark_completion(row, payload, is_whole || !shape.is_completable());
+            self.remark_completion(*row, payload, is_whole || !shape.is_completable());
         }
         Ok(())
+    }
+
+    /// Takes account of a row whose protocol is another than that of its flow.
+    #[cold]
+    fn mix(&mut self, row: RowRef<'_>, payload: &[u8], flow: u32) {
+        let draft = &mut self.drafts[flow as usize];
+        let shape = Shape::of(&draft.clues.protocol);
+        draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
+        let [protocol, other] = [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
+        self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.

@@ -166,7 +166,7 @@ impl<W: Write> Writer<W> {
         self.last = time;
         match self.format {
             Format::Pcap => self.lay_pcap(units, len, head),
-            Format::Pcapng => self.lay_pcapng(units, len, head),
+            Format::Pcapng => self.lay_pcapng(units, len, *head),
         }
     }
 
@@ -187,7 +187,7 @@ impl<W: Write> Writer<W> {
 
     /// Writes what stands before and after a packet, and gives the room for it.
     #[inline(never)]
-    fn lay_pcapng(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
+    fn lay_pcapng(&mut self, nanos: u64, captured_len: u32, head: Head<'_>) -> Result<&mut [u8], WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
         let comments = head.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
         let padding = padding(head.captured_len);
