@@ -36,7 +36,16 @@ impl Growing {
         if let Some(room) = self.room.filter(|room| self.len >= ROOM_MIN && *room < end) {
             let asked = end.saturating_add(self.len.min(ROOM_MAX));
             self.room = reserve(&self.file, room, asked - room).is_ok().then_some(asked);
+            if self.room.is_none() {
+                // On a full disk, it may have got a part.
+                self.give_back();
+            }
         }
+    }
+
+    fn give_back(&self) {
+        // Not all that is written to has a length.
+        let _ = self.file.set_len(self.len);
     }
 }
 
@@ -69,7 +78,7 @@ impl Write for Growing {
 impl Drop for Growing {
     fn drop(&mut self) {
         if self.room.is_some_and(|room| room > self.len) {
-            let _ = self.file.set_len(self.len);
+            self.give_back();
         }
     }
 }
