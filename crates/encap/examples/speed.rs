@@ -81,6 +81,9 @@ fn each_row<E>(mut take: impl FnMut(RowRef<'_>) -> Result<(), E>) -> Result<(), 
     Ok(())
 }
 
+// The number of a row is written in seven digits, and their first four tell the turn.
+const _: () = assert!(CONVERSATIONS == 1_000 && MESSAGES < 10_000);
+
 /// A number below ten, as it is written.
 fn digit(number: u32) -> u8 {
     char::from_digit(number, 10).map_or(b'?', |digit| digit as u8)

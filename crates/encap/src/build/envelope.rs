@@ -2,7 +2,8 @@
 //!
 //! What one end of a flow sends the other has the same headers but for lengths, numbers and checksums. So they are written
 //! once, summed once, and then copied around each payload; and what is added to a sum is taken from where it comes from,
-//! not from where it was only just put. A SYN and a datagram have a header of their own after those of link and IP.
+//! not from where it was only just put. A SYN, a datagram and what is wrong on purpose have a header of their own after those
+//! of link and IP.
 
 use std::net::IpAddr;
 
@@ -56,7 +57,7 @@ pub(super) struct Packet<'a> {
 /// The header around a payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Header {
-    /// TCP: that of the envelope, with these numbers.
+    /// TCP: that of the envelope, which is one around segments, with these numbers.
     Common(tcp::Numbers),
     Tcp(tcp::Repr),
     Udp(udp::Repr),
@@ -147,7 +148,7 @@ impl Packet<'_> {
         if !padding.is_empty() {
             padding.fill(0);
         }
-        // Mostly there is room for all of `head`: a copy of a fixed length, whose end the payload then overwrites.
+        // Around data there mostly is room for all of `head`: a copy of a fixed length, whose end the payload then overwrites.
         if let Some(front) = packet.first_chunk_mut() {
             *front = *head;
         } else {

@@ -1,5 +1,6 @@
 //! The first reading: what there will be to build.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::rows::{App, AppProtocol, RowRef, Transport};
 pub struct Plan {
     /// Apps that are named as servers.
     servers: Vec<App>,
-    intake: Intake,
+    pub(super) intake: Intake,
     drafts: Vec<Draft>,
     remarks: Remarks,
     latest: i64,
@@ -72,11 +73,11 @@ impl Plan {
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
         let row = &row.into();
         let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
-            (row.message, Transport::Tcp, place)
+        let (payload, transport, place, was_completed) = if let Some(place) = self.intake.known(row) {
+            (row.message, Transport::Tcp, place, false)
         } else {
             taken = self.intake.take(*row).map_err(|kind| Refusal { line: row.line, kind })?;
-            (&*taken.payload, taken.transport, taken.place)
+            (&*taken.payload, taken.transport, taken.place, matches!(taken.payload, Cow::Owned(_)))
         };
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
@@ -108,7 +109,7 @@ impl Plan {
             self.remarks.add(row.line, RemarkKind::BodyMisnamed);
         }
         if self.intake.settings.content == Content::Complete {
-            self.remark_completion(*row, payload, is_whole || !shape.is_completable());
+            self.remark_completion(*row, was_completed, is_whole || !shape.is_completable());
         }
         Ok(())
     }
@@ -124,13 +125,13 @@ impl Plan {
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
-    #[cold]
-    fn remark_completion(&mut self, row: RowRef<'_>, payload: &[u8], is_whole: bool) {
+    #[inline(never)]
+    fn remark_completion(&mut self, row: RowRef<'_>, was_completed: bool, is_whole: bool) {
         let protocol = || show::safe(row.protocol.name()).into_owned();
         if !is_whole {
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
         }
-        if payload != row.message {
+        if was_completed {
             self.remarks.add(row.line, RemarkKind::Completed { protocol: protocol() });
         }
     }
@@ -140,9 +141,9 @@ impl Plan {
     fn draft(&mut self, row: RowRef<'_>, transport: Transport, place: Place) {
         let Intake { settings, matcher, shift, .. } = &self.intake;
         if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
-            let asked = settings.start.unwrap_or(row.time).as_nanos() - row.time.as_nanos();
+            let asked = settings.start.unwrap_or(row.time).as_nanos().saturating_sub(row.time.as_nanos());
             if shift > asked {
-                let by = Duration::from_nanos((shift - asked).unsigned_abs());
+                let by = Duration::from_nanos(shift.abs_diff(asked));
                 self.remarks.add(row.line, RemarkKind::Moved { by });
             }
         }
@@ -159,9 +160,8 @@ impl Plan {
 
     /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
     pub(super) fn finish(mut self) -> Planned {
-        let intake = self.intake.again();
-        let settings = intake.settings;
-        let (apps, ports) = self.intake.matcher.into_parts();
+        let settings = self.intake.settings;
+        let (apps, ports) = std::mem::take(&mut self.intake.matcher).into_parts();
         let addresses = Addresses::assign(&apps);
         let mut rng = fastrand::Rng::with_seed(settings.seed);
         let mut taken = HashSet::new();
@@ -208,7 +208,7 @@ impl Plan {
                 first: draft.first,
             });
         }
-        Planned { intake, flows, remarks: self.remarks }
+        Planned { intake: self.intake, flows, remarks: self.remarks }
     }
 }
 

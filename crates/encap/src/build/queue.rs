@@ -45,9 +45,9 @@ impl Default for Queue {
 impl Queue {
     pub(super) fn push(&mut self, entry: Entry) {
         let slot = entry.0 >> SLOT_BITS;
-        if self.n_far == 0 {
-            // Slots without anything in them are passed over.
-            self.first = self.first.max(slot);
+        if self.n_far == 0 && slot - self.first >= i64::from(SLOTS) {
+            // There is nothing in the slots between.
+            self.first = slot;
         }
         if slot < self.first {
             self.near.push(Reverse(entry));
@@ -89,6 +89,9 @@ impl Queue {
             }
             self.spare = slot;
         }
+        if self.n_far == 0 {
+            self.first = self.first.max(time >> SLOT_BITS);
+        }
     }
 
     fn slot(&mut self, number: i64) -> &mut Vec<Entry> {
@@ -115,24 +118,40 @@ mod tests {
     }
 
     proptest! {
+        /// Held against a set that is in order, of which what is put off is taken at once.
         #[test]
-        fn what_is_due_comes_in_its_order_however_far_away_it_was(waits in waits()) {
+        fn what_is_due_comes_in_its_order_however_far_away_it_was(waits in waits(), later in waits()) {
             let (mut queue, mut model, mut now) = (Queue::default(), BTreeSet::new(), 1_700_000_000_000 * MILLISECOND);
-            for (flow, (pause, wait)) in (0_u32..).zip(waits) {
-                queue.push((now + wait, flow));
-                model.insert((now + wait, flow));
-                now += pause;
-                prop_assert!(queue.next_due() <= model.first().map_or(i64::MAX, |(due, _)| *due));
-                while let Some(entry) = queue.first_before(now, |_| None) {
-                    prop_assert_eq!(model.pop_first(), Some(entry));
+            // When each flow is due by now: what stands in the queue under another time has yet to be moved.
+            let mut dues = Vec::new();
+            let fire = |queue: &mut Queue, dues: &[i64], model: &mut BTreeSet<_>, now| -> Result<(), TestCaseError> {
+                loop {
+                    let put_off = |(due, flow): Entry| Some(dues[flow as usize]).filter(|now_due| *now_due > due);
+                    let Some((due, flow)) = queue.first_before(now, put_off) else { break };
                     queue.pop();
+                    if dues[flow as usize] == due {
+                        prop_assert_eq!(model.pop_first(), Some((due, flow)));
+                    } else {
+                        // It left its slot before it was put off: its owner puts it into the queue again.
+                        queue.push((dues[flow as usize], flow));
+                    }
                 }
                 prop_assert!(model.first().is_none_or(|(due, _)| *due >= now));
+                Ok(())
+            };
+            for (flow, ((pause, wait), (_, more))) in (0_u32..).zip(waits.into_iter().zip(later.into_iter().cycle())) {
+                queue.push((now + wait, flow));
+                model.insert((now + wait, flow));
+                dues.push(now + wait);
+                if let Some(before) = flow.checked_sub(3).filter(|before| model.remove(&(dues[*before as usize], *before))) {
+                    dues[before as usize] += more;
+                    model.insert((dues[before as usize], before));
+                }
+                now += pause;
+                prop_assert!(queue.next_due() <= model.first().map_or(i64::MAX, |(due, _)| *due));
+                fire(&mut queue, &dues, &mut model, now)?;
             }
-            while let Some(entry) = queue.first_before(i64::MAX, |_| None) {
-                prop_assert_eq!(model.pop_first(), Some(entry));
-                queue.pop();
-            }
+            fire(&mut queue, &dues, &mut model, i64::MAX)?;
             prop_assert!(model.is_empty());
         }
     }

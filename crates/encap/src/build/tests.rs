@@ -19,7 +19,10 @@ fn rows(csv: &str) -> Vec<Row> {
 }
 
 fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
-    let mut plan = Plan::new(settings);
+    build_of(Plan::new(settings), rows)
+}
+
+fn build_of(mut plan: Plan, rows: &[Row]) -> (Vec<u8>, Summary, Vec<Refusal>) {
     let refusals = rows.iter().filter_map(|row| plan.admit(row).err()).collect();
     let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
     for row in rows {
@@ -139,6 +142,19 @@ fn rows_that_the_plan_has_not_seen_are_not_carried() {
         twin.row(&row).unwrap();
     }
     assert_eq!(builder.finish().unwrap().1.rows, 1);
+}
+
+#[test]
+fn a_row_that_the_plan_has_not_seen_does_not_keep_its_flow_from_ending() {
+    for micros in 0..3_000 {
+        let rows = rows(&format!("1,CHAT,a,b,hi,0.1\n2,CHAT,b,a,late,0.{}\n", 100_000 + micros));
+        let mut plan = Plan::new(Settings::default());
+        plan.admit(&rows[0]).unwrap();
+        let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+        builder.row(&rows[0]).unwrap();
+        builder.row(&rows[1]).unwrap();
+        assert!(builder.finish().unwrap().1.frames < 12, "after {micros} µs");
+    }
 }
 
 #[test]
@@ -402,5 +418,37 @@ proptest! {
         prop_assert!(refusals.is_empty());
         prop_assert_eq!(summary.rows, rows.len() as u64);
         prop_assert_eq!(verify(&file, &settings), summary.frames);
+    }
+
+    #[test]
+    fn rows_that_go_the_short_way_are_carried_as_those_that_do_not(
+        rows_given in prop::collection::vec((0..5_u8, 0..5_u8, 0..300_usize, 0..100_000_000_i64, 0..4_u8, 0..9_u8), 1..120),
+        seed: u64,
+        mtu in 576..=2_000_u16,
+        format in prop::sample::select(&[capture::Format::Pcap, capture::Format::Pcapng][..]),
+        completes: bool,
+    ) {
+        let mut csv = "msg_id,app_protocol,src_app,dst_app,message,timestamp,dst_port\n".to_owned();
+        let mut nanos = 0;
+        for (i, (from, to, len, wait, pace, kind)) in rows_given.into_iter().enumerate().filter(|(_, row)| row.0 != row.1) {
+            nanos += [0, wait / 10_000, wait, wait * 10][usize::from(pace)];
+            let (protocol, len, port) = match kind {
+                0 => ("DNS", len, ""),
+                1 => ("CHAT", 50 * len, ""),
+                2 => ("CHAT", len, "4711"),
+                3 => ("HTTP", len, ""),
+                _ => ("CHAT", len, ""),
+            };
+            let name = if to == 4 { "192.0.2.4".to_owned() } else { format!("n{to}") };
+            let message = "x".repeat(len);
+            writeln!(csv, "{i},{protocol},n{from},{name},{message},{},{port}", Timestamp::from_nanos(nanos)).unwrap();
+        }
+        let rows: Vec<Row> = Reader::new(csv.as_bytes(), Options::default()).map(Result::unwrap).collect();
+        let content = if completes { Content::Complete } else { Content::Faithful };
+        let settings = Settings { seed, format, content, mtu: Mtu::new(mtu).unwrap(), ..Settings::default() };
+        let mut long = Plan::new(settings);
+        long.intake.always_looks = true;
+        let (file, summary, refusals) = build_of(long, &rows);
+        prop_assert!(build(&rows, settings) == (file, summary, refusals));
     }
 }

@@ -1,8 +1,8 @@
 //! A file that grows by much: room for what comes is asked for before it comes.
 //!
-//! Else a file system finds a place for each block once it has to: ext4 does that, and writes them all to the disk, when a
-//! file is closed or renamed that replaces another, and whoever has written it waits. Where there is room before, a file is
-//! in fewer pieces, and nobody waits.
+//! Else a file system finds a place for each block once it has to: ext4 does that, and begins to write them all to the disk,
+//! when a file is closed or renamed that replaces another. Where there is room before, a file is in fewer pieces, and it does
+//! not: so whoever replaces a file has to [`sync`](Growing::sync) the new one before.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,15 +19,22 @@ const ROOM_MAX: u64 = 16 << 20;
 pub struct Growing {
     file: File,
     len: u64,
-    /// Up to where there is room; `None` once there is no asking.
+    /// Up to where there is room; `None` if there is no asking.
     room: Option<u64>,
 }
 
 impl Growing {
-    /// Of a file that is empty.
+    /// Of a file that is open at its beginning. Only one that is empty asks for room: a device has its own, and what somebody
+    /// else has written is not to be cut.
     #[must_use]
     pub fn new(file: File) -> Self {
-        Self { file, len: 0, room: Some(0) }
+        let is_empty = file.metadata().is_ok_and(|there| there.is_file() && there.len() == 0);
+        Self { file, len: 0, room: is_empty.then_some(0) }
+    }
+
+    /// Waits until all that was written is on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// Asks for as much as there is already, if `more` bytes would need it. The first time, that is for what there is, too.
@@ -43,9 +50,11 @@ impl Growing {
         }
     }
 
+    /// Cuts off what is behind the end, unless somebody else has moved that.
     fn give_back(&self) {
-        // Not all that is written to has a length.
-        let _ = self.file.set_len(self.len);
+        if self.file.metadata().is_ok_and(|there| there.len() == self.len) {
+            let _ = self.file.set_len(self.len);
+        }
     }
 }
 
@@ -113,13 +122,30 @@ mod tests {
         assert!(bytes.chunks(100_000).zip(0..).all(|(part, number)| part.iter().all(|byte| *byte == number)));
     }
 
+    #[test]
+    fn what_somebody_else_has_written_stays() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![1; 5 << 20]).unwrap();
+        let mut growing = Growing::new(file.reopen().unwrap());
+        growing.write_all(&vec![2; 2 << 20]).unwrap();
+        drop(growing);
+        assert_eq!(file.as_file().metadata().unwrap().len(), 5 << 20);
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut growing = Growing::new(file.reopen().unwrap());
+        growing.write_all(&vec![1; 2 << 20]).unwrap();
+        growing.write_all(&[1]).unwrap();
+        assert!(growing.room.is_none_or(|room| room > 2 << 20), "{growing:?}");
+        file.as_file().set_len(9 << 20).unwrap();
+        drop(growing);
+        assert_eq!(file.as_file().metadata().unwrap().len(), 9 << 20);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_has_no_room_to_give_is_written_all_the_same() {
+    fn a_device_is_not_asked() {
         let mut growing = Growing::new(File::options().write(true).open("/dev/null").unwrap());
-        for _ in 0..3 {
-            growing.write_all(&vec![0; 1 << 20]).unwrap();
-        }
         assert_eq!(growing.room, None);
+        growing.write_all(&vec![0; 3 << 20]).unwrap();
     }
 }

@@ -163,7 +163,6 @@ impl<W: Write> Writer<W> {
         let len = u32::try_from(captured_len).ok().filter(|len| *len <= max);
         let len = len.ok_or(WriteError::TooLong { captured_len, original_len, max })?;
         let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
-        self.last = time;
         match self.format {
             Format::Pcap => self.lay_pcap(units, len, head),
             Format::Pcapng => self.lay_pcapng(units, len, *head),
@@ -206,6 +205,7 @@ impl<W: Write> Writer<W> {
         rest.write_all(padding)?;
         write_options(&mut rest, comments)?;
         rest.write_all(&len)?;
+        self.last = head.time;
         Ok(bytes)
     }
 

@@ -1,7 +1,8 @@
 //! What a command writes: a file, or standard output.
 //!
-//! What is made at once takes its place when it is whole: until then, and if it never is, what was there stays. A device
-//! or a pipe has no place to take, and what is captured has to be readable as it grows.
+//! What is made at once takes its place when it is whole, and on the disk if there was something before it: until then, and
+//! if it never is, what was there stays. A device or a pipe has no place to take, and what is captured has to be readable as
+//! it grows.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -96,6 +97,10 @@ impl Output {
         let done = self.flush().and_then(|()| match self.to {
             To::Stdout(_) | To::File(_) => Ok(()),
             To::Whole(file, beside, place) => {
+                // What was there goes once the other is on the disk, and not only on its way.
+                if place.exists() {
+                    file.sync()?;
+                }
                 drop(file);
                 beside.persist(place).map_err(|error| error.error)
             }

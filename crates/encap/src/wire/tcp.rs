@@ -283,8 +283,8 @@ pub(crate) struct Numbers {
     pub(crate) timestamps: Timestamps,
 }
 
-/// Writes its own numbers into a header that was written for another segment of the same side, but for the checksum, and
-/// adds them to `sum`: what was only just written is slow to read.
+/// Writes its own numbers into a header that was written for another segment of the same side, both with ACK, but for the
+/// checksum, and adds them to `sum`: what was only just written is slow to read.
 ///
 /// # Panics
 ///
