@@ -67,14 +67,15 @@ pub struct Builder<W: Write> {
     n_rows: u64,
 }
 
-/// A flow between its first and its last frame: all that a frame asks for.
+/// A flow between its first and its last frame: all that a frame asks for, in this order, so that it is in few lines of memory.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Live {
-    /// Around what each end sends.
-    envelopes: [Envelope; 2],
     /// Rows that are still to come.
     rows: u64,
     talk: Talk,
+    /// Around what each end sends.
+    envelopes: [Envelope; 2],
 }
 
 /// What is said over a flow.
