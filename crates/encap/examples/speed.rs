@@ -59,13 +59,17 @@ fn each_row<E>(mut take: impl FnMut(RowRef<'_>) -> Result<(), E>) -> Result<(), 
         .collect();
     // The number of the row in seven digits, and dots.
     let mut message = [b'.'; MESSAGE_LEN];
+    let mut id = MessageId::Number(0);
     for turn in 0..MESSAGES {
         message[..4].copy_from_slice(&[turn / 1_000, turn / 100 % 10, turn / 10 % 10, turn % 10].map(digit));
         for (number, ([client, server], ending)) in (turn * CONVERSATIONS..).zip(&conversations) {
             message[4..7].copy_from_slice(ending);
             let [source, destination] = if turn.is_multiple_of(2) { [client, server] } else { [server, client] };
+            if let MessageId::Number(id) = &mut id {
+                *id = number.into();
+            }
             take(RowRef {
-                number: &MessageId::Number(number.into()),
+                number: &id,
                 // After the header.
                 line: u64::from(number) + 2,
                 protocol: &AppProtocol::Chat,

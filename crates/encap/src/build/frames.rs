@@ -70,14 +70,8 @@ impl<W: Write> Frames<W> {
         let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
         let at = self.when(wanted);
         let time = Timestamp::from_nanos(at);
-        let comment = [self.comment.as_str()];
-        let head = Head {
-            time,
-            interface: 0,
-            captured_len: lens.frame,
-            original_len: len,
-            comments: if self.comments { &comment } else { &[] },
-        };
+        let comment = self.comments.then_some(self.comment.as_str());
+        let head = Head { time, interface: 0, captured_len: len, original_len: len, comments: comment.as_slice() };
         packet.emit(lens, self.writer.room(&head)?);
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         if self.count == 0 {

@@ -48,7 +48,7 @@ pub struct Head<'a> {
     pub time: Timestamp,
     pub interface: usize,
     /// How many bytes to keep.
-    pub captured_len: usize,
+    pub captured_len: u32,
     pub original_len: u32,
     pub comments: &'a [&'a str],
 }
@@ -91,7 +91,7 @@ pub enum WriteError {
     #[error("{captured_len} bytes of a packet of {original_len}: at most {max} can be written")]
     TooLong {
         /// How many bytes there are to write.
-        captured_len: usize,
+        captured_len: u32,
         /// How many there were on the wire.
         original_len: u32,
         /// The most that can be written.
@@ -146,7 +146,9 @@ impl<W: Write> Writer<W> {
     /// Writes a packet.
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
         let Record { time, interface, captured, original_len, comments } = *record;
-        let head = Head { time, interface, captured_len: captured.len(), original_len, comments };
+        // More than 32 bits can say is more than may be written, too.
+        let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
+        let head = Head { time, interface, captured_len, original_len, comments };
         self.room(&head)?.copy_from_slice(captured);
         Ok(())
     }
@@ -160,48 +162,50 @@ impl<W: Write> Writer<W> {
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
         let max = snap_len.min(original_len);
-        let len = u32::try_from(captured_len).ok().filter(|len| *len <= max);
-        let len = len.ok_or(WriteError::TooLong { captured_len, original_len, max })?;
+        if captured_len > max {
+            return Err(WriteError::TooLong { captured_len, original_len, max });
+        }
         let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
         match self.format {
-            Format::Pcap => self.lay_pcap(units, len, head),
-            Format::Pcapng => self.lay_pcapng(units, len, *head),
+            Format::Pcap => self.lay_pcap(units, head),
+            Format::Pcapng => self.lay_pcapng(units, *head),
         }
     }
 
     /// Writes what stands before a packet, and gives the room for it.
     #[inline(always)]
-    fn lay_pcap(&mut self, nanos: u64, captured_len: u32, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
+    fn lay_pcap(&mut self, nanos: u64, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
         const HEADER: usize = pcap::record::HEADER_BYTES;
         let secs = u32::try_from(nanos / 1_000_000_000);
         let secs = secs.map_err(|_| WriteError::Time { time: head.time, format: self.format })?;
-        let (header, bytes) = self.to.room(HEADER + head.captured_len)?.split_at_mut(HEADER);
+        let (header, bytes) = self.to.room(HEADER + head.captured_len as usize)?.split_at_mut(HEADER);
         header[pcap::record::SECS].copy_from_slice(&secs.to_le_bytes());
         let fraction = low_half(nanos % 1_000_000_000);
         header[pcap::record::FRACTION].copy_from_slice(&fraction.to_le_bytes());
-        header[pcap::record::CAPTURED_LEN].copy_from_slice(&captured_len.to_le_bytes());
+        header[pcap::record::CAPTURED_LEN].copy_from_slice(&head.captured_len.to_le_bytes());
         header[pcap::record::ORIGINAL_LEN].copy_from_slice(&head.original_len.to_le_bytes());
         Ok(bytes)
     }
 
     /// Writes what stands before and after a packet, and gives the room for it.
     #[inline(never)]
-    fn lay_pcapng(&mut self, nanos: u64, captured_len: u32, head: Head<'_>) -> Result<&mut [u8], WriteError> {
+    fn lay_pcapng(&mut self, nanos: u64, head: Head<'_>) -> Result<&mut [u8], WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
         let comments = head.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
-        let padding = padding(head.captured_len);
-        let body_len = FIELDS + head.captured_len + padding.len() + options_len(comments.clone())?;
+        let captured_len = head.captured_len as usize;
+        let padding = padding(captured_len);
+        let body_len = FIELDS + captured_len + padding.len() + options_len(comments.clone())?;
         let (block_head, len) = block_head(BlockType::ENHANCED_PACKET, body_len)?;
         let interface = u32::try_from(head.interface).unwrap_or(u32::MAX);
 
         let block = self.to.room(block::BODY + body_len + block::TRAILER_LEN)?;
         let (fields, rest) = block.split_at_mut(block::BODY + FIELDS);
         fields[..block::BODY].copy_from_slice(&block_head);
-        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, head.original_len];
+        let words = [interface, low_half(nanos >> 32), low_half(nanos), head.captured_len, head.original_len];
         for (field, word) in fields[block::BODY..].chunks_exact_mut(4).zip(words) {
             field.copy_from_slice(&word.to_le_bytes());
         }
-        let (bytes, mut rest) = rest.split_at_mut(head.captured_len);
+        let (bytes, mut rest) = rest.split_at_mut(captured_len);
         rest.write_all(padding)?;
         write_options(&mut rest, comments)?;
         rest.write_all(&len)?;

@@ -24,7 +24,7 @@ const REPORT: &str = "report/wire.json";
 const FRAMES_LEN: &str = "182508024";
 
 /// How often each is run. An odd number has a middle.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 21;
 
 /// The most memory of any of ours, in bytes.
 const PEAK_MAX: u64 = 16 * 1024 * 1024;
@@ -74,10 +74,14 @@ const PROMISES: [Promise; 5] = [
     Promise { ours: "analyze", other: "tshark", max_thousandths: 20 },
 ];
 
-/// What a program took, the middle of all rounds; of memory, the most.
+/// What a program took: the least and the middle of all rounds; of memory, the most.
+///
+/// The least counts. What others do on the machine only adds to what a program takes, and adds more to what computes than to
+/// what copies: the middle tells of them, too.
 struct Measured {
     run: &'static Run,
     cpu: Duration,
+    middle: Duration,
     peak_bytes: u64,
 }
 
@@ -126,14 +130,14 @@ fn measure() -> Result<Vec<Measured>, String> {
             usages.push(child::run(run.command)?);
         }
     }
-    Ok(RUNS.iter().zip(usages).map(|(run, usages)| middle(run, &usages)).collect())
+    Ok(RUNS.iter().zip(usages).map(|(run, usages)| sum_up(run, &usages)).collect())
 }
 
-fn middle(run: &'static Run, usages: &[Usage]) -> Measured {
+fn sum_up(run: &'static Run, usages: &[Usage]) -> Measured {
     let mut times: Vec<Duration> = usages.iter().map(|usage| usage.cpu).collect();
     times.sort_unstable();
     let peak_bytes = usages.iter().map(|usage| usage.peak_bytes).max().unwrap_or_default();
-    Measured { run, cpu: times[times.len() / 2], peak_bytes }
+    Measured { run, cpu: times[0], middle: times[times.len() / 2], peak_bytes }
 }
 
 /// The thousandths of the second's time that the first took, rounded up.
@@ -144,9 +148,14 @@ fn thousandths(ours: Duration, other: Duration) -> u64 {
 impl Promise {
     /// How much of the other's time ours took, and whether that is little enough.
     fn judge(&self, measured: &[Measured]) -> (u64, bool) {
-        let cpu = |name| measured.iter().find(|measured| measured.run.name == name).map(|measured| measured.cpu);
-        let found = cpu(self.ours).zip(cpu(self.other)).map_or(u64::MAX, |(ours, other)| thousandths(ours, other));
+        let found = self.ratio(measured, |measured| measured.cpu);
         (found, found <= self.max_thousandths)
+    }
+
+    /// How much of the other's time ours took, in thousandths.
+    fn ratio(&self, measured: &[Measured], time: impl Fn(&Measured) -> Duration) -> u64 {
+        let time = |name| measured.iter().find(|measured| measured.run.name == name).map(&time);
+        time(self.ours).zip(time(self.other)).map_or(u64::MAX, |(ours, other)| thousandths(ours, other))
     }
 }
 
@@ -159,22 +168,23 @@ impl Measured {
 
 /// The tables for a person, and whether all holds.
 fn judge(measured: &[Measured]) -> (String, bool) {
-    let mut table = format!("\n1,006,000 frames, the middle of {ROUNDS} rounds on one core\n\n");
+    let mut table = format!("\n1,006,000 frames, on one core: the least of {ROUNDS} rounds, and their middle\n\n");
     let says = |holds| if holds { "holds" } else { "DOES NOT HOLD" };
     let mut all_hold = true;
     for one in measured {
-        let (cpu, peak) = (milliseconds(one.cpu), one.peak_bytes / 1024);
+        let (cpu, middle, peak) = (milliseconds(one.cpu), milliseconds(one.middle), one.peak_bytes / 1024);
         let limit = format!("  at most {} KiB: {}", PEAK_MAX / 1024, says(one.fits()));
         let limit = if one.run.is_ours { &limit } else { "" };
-        let _ = writeln!(table, "{:20} {cpu:>12} ms {peak:>9} KiB{limit}", one.run.name);
+        let _ = writeln!(table, "{:20} {cpu:>12} ms {middle:>12} ms {peak:>9} KiB{limit}", one.run.name);
         all_hold &= one.fits();
     }
     let _ = writeln!(table);
     for promise in &PROMISES {
         let (found, holds) = promise.judge(measured);
         let what = format!("{} / {}", promise.ours, promise.other);
+        let middle = decimal(promise.ratio(measured, |measured| measured.middle));
         let (found, max) = (decimal(found), decimal(promise.max_thousandths));
-        let _ = writeln!(table, "{what:33} {found:>9}  at most {max}: {}", says(holds));
+        let _ = writeln!(table, "{what:33} {found:>9} {middle:>15}  at most {max}: {}", says(holds));
         all_hold &= holds;
     }
     let _ = writeln!(table);
@@ -187,7 +197,7 @@ fn write_report(measured: &[Measured]) -> std::io::Result<()> {
         .map(|one| {
             json!({
                 "name": one.run.name, "command": one.run.command.join(" "), "rounds": one.run.rounds,
-                "cpu_micros": u64::try_from(one.cpu.as_micros()).unwrap_or(u64::MAX), "peak_bytes": one.peak_bytes,
+                "cpu_micros": micros(one.cpu), "middle_micros": micros(one.middle), "peak_bytes": one.peak_bytes,
                 "peak_bytes_max": one.run.is_ours.then_some(PEAK_MAX), "holds": one.fits(),
             })
         })
@@ -198,6 +208,7 @@ fn write_report(measured: &[Measured]) -> std::io::Result<()> {
             let (found, holds) = promise.judge(measured);
             json!({
                 "ours": promise.ours, "other": promise.other, "thousandths": found,
+                "thousandths_of_middles": promise.ratio(measured, |measured| measured.middle),
                 "thousandths_max": promise.max_thousandths, "holds": holds,
             })
         })
@@ -207,7 +218,11 @@ fn write_report(measured: &[Measured]) -> std::io::Result<()> {
 }
 
 fn milliseconds(time: Duration) -> String {
-    decimal(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    decimal(micros(time))
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Thousandths as a decimal number.
