@@ -16,8 +16,8 @@ pub(crate) enum What {
     Server(server::Args),
     /// The wire lab: building, taking apart and analysing 1,006,000 frames of 1,000 connections.
     ///
-    /// Makes the frames in target/bench, runs each program several times in turn on one core, prints the least and the
-    /// middle of the times with the limit that holds for the least, and writes them to report/wire.json. Compares with
+    /// Makes the frames in target/bench, runs each program several times in turn on one core, prints the middle of
+    /// the times with the limit that holds for it, the least beside it, and writes them to report/wire.json. Compares with
     /// tcptrace and tshark, and installs them as `cargo xtask test` does.
     Wire,
     /// Each step of a message, in instructions of the processor: the same on each run, however busy the machine is.
