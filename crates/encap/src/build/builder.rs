@@ -12,7 +12,7 @@ use switchboard_protocol::show;
 use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
-use super::intake::Intake;
+use super::intake::{Carried, Intake};
 use super::matcher::Place;
 use super::plan::Planned;
 use super::queue::Queue;
@@ -89,8 +89,8 @@ enum Talk {
 #[derive(Debug)]
 struct Tcp {
     connection: Connection,
-    /// The time under which it stands in the queue.
-    queued: Option<i64>,
+    /// The time under which it stands in the queue; `i64::MAX` if it does not.
+    queued: i64,
 }
 
 impl Tcp {
@@ -98,9 +98,11 @@ impl Tcp {
     /// it there.
     #[inline]
     fn queue_up(&mut self) -> Option<i64> {
-        let due = self.connection.due.filter(|due| self.queued.is_none_or(|queued| *due < queued))?;
-        self.queued = Some(due);
-        Some(due)
+        let due = self.connection.due;
+        (due < self.queued).then(|| {
+            self.queued = due;
+            due
+        })
     }
 }
 
@@ -132,31 +134,45 @@ impl<W: Write> Builder<W> {
     /// Sends a row.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
         let row = &row.into();
-        let taken;
-        let (payload, transport, place) = if let Some(place) = self.intake.known(row) {
-            (row.message, Transport::Tcp, place)
-        } else {
-            let Ok(carried) = self.intake.take(*row) else { return Ok(()) };
-            taken = carried;
-            (&*taken.payload, taken.transport, taken.place)
-        };
+        match self.intake.known(row) {
+            Some(place) => self.say(place, row),
+            None => self.carry(*row),
+        }
+    }
+
+    /// Sends a row that takes a closer look.
+    #[inline(never)]
+    fn carry(&mut self, row: RowRef<'_>) -> Result<(), WriteError> {
+        let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
         if place.flow as usize >= self.live.len() {
             // The plan has not seen this row.
             return Ok(());
         }
-        self.latest = self.latest.max(row.time.as_nanos());
-        let wanted = self.latest.saturating_add(self.shift);
-        let said = row.time.as_nanos().saturating_add(self.shift);
+        let wanted = self.wanted(row.time);
         let sent = match transport {
-            Transport::Tcp => self.say(place, wanted, row, payload)?,
-            Transport::Udp => self.datagram(place, wanted, *row, payload)?,
+            Transport::Tcp => self.say_later(place, wanted, Label::of(&row), &payload)?,
+            Transport::Udp => self.datagram(place, wanted, Label::of(&row), &payload)?,
         };
-        if let Some(most) = sent.map(|sent| sent.saturating_sub(said)).filter(|late| *late > 0) {
-            let most = Duration::from_nanos(most.unsigned_abs());
+        self.sent(&row, sent);
+        Ok(())
+    }
+
+    /// When a row is wanted on the wire: none goes before one that stood before it.
+    #[inline]
+    fn wanted(&mut self, time: Timestamp) -> i64 {
+        self.latest = self.latest.max(time.as_nanos());
+        self.latest.saturating_add(self.shift)
+    }
+
+    /// Takes account of a row whose first frame was sent at a time, unless the plan had not seen it.
+    #[inline]
+    fn sent(&mut self, row: &RowRef<'_>, at: Option<i64>) {
+        self.n_rows += 1;
+        let said = row.time.as_nanos().saturating_add(self.shift);
+        if let Some(at) = at.filter(|at| *at > said) {
+            let most = Duration::from_nanos(at.abs_diff(said));
             self.remarks.add(row.line, RemarkKind::Later { most });
         }
-        self.n_rows += 1;
-        Ok(())
     }
 
     /// How many frames were sent so far.
@@ -236,7 +252,7 @@ impl<W: Write> Builder<W> {
                     flow.envelope(sender, link, labels[sender]).around_segments(&common)
                 };
                 let envelopes = [0, 1].map(around);
-                (Talk::Tcp(Tcp { connection, queued: Some(due) }), envelopes)
+                (Talk::Tcp(Tcp { connection, queued: due }), envelopes)
             }
             Transport::Udp => {
                 let identifications = [self.rng.u16(..), self.rng.u16(..)];
@@ -256,11 +272,11 @@ impl<W: Write> Builder<W> {
     fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
         let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
         let Talk::Tcp(tcp) = &mut live.talk else { return Ok(()) };
-        if tcp.queued != Some(queued) {
+        if tcp.queued != queued {
             return Ok(());
         }
-        tcp.queued = None;
-        if tcp.connection.due.is_some_and(|due| due <= queued) {
+        tcp.queued = i64::MAX;
+        if tcp.connection.due <= queued {
             let flow = &self.flows[number as usize];
             step(&mut self.frames, &mut self.rng, flow, &live.envelopes, &mut tcp.connection, queued)?;
         }
@@ -285,32 +301,36 @@ impl<W: Write> Builder<W> {
         if self.live[flow].is_none() { self.run_until(wanted.saturating_add(1)) } else { Ok(()) }
     }
 
-    /// Sends a message in segments, and says when the first of them left.
-    fn say(&mut self, place: Place, wanted: i64, row: &RowRef<'_>, payload: &[u8]) -> Result<Option<i64>, WriteError> {
-        #[cfg(test)]
-        if self.intake.always_looks {
-            return self.say_later(place, wanted, *row, payload);
-        }
+    /// Sends a row over its connection. Mostly nothing is due before it, and it goes into one segment that is not
+    /// acknowledged at once.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row asks")]
+    fn say(&mut self, place: Place, row: &RowRef<'_>) -> Result<(), WriteError> {
+        let payload = row.message;
+        let wanted = self.wanted(row.time);
         let at = self.frames.when(wanted);
-        let live = self.live[place.flow as usize].as_deref_mut();
-        let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live.filter(|_| at <= self.next_due) else {
-            return self.say_later(place, wanted, *row, payload);
-        };
-        // Mostly nothing is due before it, and it goes into one segment that is not acknowledged at once.
-        if !tcp.connection.takes_at_once(place.sender, payload.len()) {
-            return self.say_later(place, wanted, *row, payload);
+        let live = self.live.get_mut(place.flow as usize).and_then(|live| live.as_deref_mut());
+        if let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live
+            && at <= self.next_due
+            && tcp.connection.takes_at_once(place.sender, payload.len())
+        {
+            if self.frames.comments {
+                let way = &self.flows[place.flow as usize].ways[place.sender];
+                Label::of(row).write(&mut self.frames.comment, way);
+            }
+            let segment = tcp.connection.data(place.sender, payload.len(), true, at);
+            self.frames.send_inline(at, &segment.packet(envelopes, payload))?;
+            *rows = rows.saturating_sub(1);
+            tcp.connection.rest(at, *rows == 0, &mut self.rng);
+            if let Some(due) = tcp.queue_up() {
+                self.enqueue(due, place.flow);
+            }
+            self.sent(row, Some(at));
+        } else {
+            let at = self.say_later(place, wanted, Label::of(row), payload)?;
+            self.sent(row, at);
         }
-        if self.frames.comments {
-            say_row(&mut self.frames.comment, *row, &self.flows[place.flow as usize].ways[place.sender]);
-        }
-        let segment = tcp.connection.data(place.sender, payload.len(), true, at);
-        self.frames.send_inline(at, &segment.packet(envelopes, payload))?;
-        *rows = rows.saturating_sub(1);
-        tcp.connection.rest(at, *rows == 0, &mut self.rng);
-        if let Some(due) = tcp.queue_up() {
-            self.enqueue(due, place.flow);
-        }
-        Ok(Some(at))
+        Ok(())
     }
 
     /// The same where other frames may have to go before its segments, or between them.
@@ -319,7 +339,7 @@ impl<W: Write> Builder<W> {
         &mut self,
         Place { flow: number, sender, .. }: Place,
         wanted: i64,
-        row: RowRef<'_>,
+        label: Label<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         let flow = number as usize;
@@ -327,7 +347,7 @@ impl<W: Write> Builder<W> {
         let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(None) };
         // The wire was too busy for the handshake so far.
         while matches!(tcp.connection.state(), State::Closed | State::SynSent | State::SynReceived) {
-            let due = tcp.connection.due.unwrap_or(wanted);
+            let due = tcp.connection.due;
             step(&mut self.frames, &mut self.rng, &self.flows[flow], envelopes, &mut tcp.connection, due)?;
         }
         if tcp.connection.state() != State::Established {
@@ -335,7 +355,7 @@ impl<W: Write> Builder<W> {
             return Ok(None);
         }
         // While it talks, nothing else is due for it.
-        tcp.connection.due = None;
+        tcp.connection.due = i64::MAX;
         let segment_max = tcp.connection.segment_max();
 
         let (mut first, mut at) = (None, wanted);
@@ -351,7 +371,7 @@ impl<W: Write> Builder<W> {
             let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(first) };
             let segment = tcp.connection.data(sender, chunk.len(), left.is_empty(), at);
             if self.frames.comments {
-                say_row(&mut self.frames.comment, row, &self.flows[flow].ways[sender]);
+                label.write(&mut self.frames.comment, &self.flows[flow].ways[sender]);
                 if payload.len() > segment_max {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
@@ -387,7 +407,7 @@ impl<W: Write> Builder<W> {
         &mut self,
         Place { flow, sender, .. }: Place,
         wanted: i64,
-        row: RowRef<'_>,
+        label: Label<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         self.catch_up(flow as usize, wanted)?;
@@ -397,7 +417,7 @@ impl<W: Write> Builder<W> {
         };
         let flow = &self.flows[flow as usize];
         if self.frames.comments {
-            say_row(&mut self.frames.comment, row, &flow.ways[sender]);
+            label.write(&mut self.frames.comment, &flow.ways[sender]);
         }
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
@@ -429,9 +449,12 @@ fn talking(live: &mut Option<Box<Live>>) -> Option<(&[Envelope; 2], &mut Tcp)> {
 /// When a flow is due that stands in the queue under `queued`, if that is later by now. The caller moves the entry.
 fn put_off(live: &mut Live, queued: i64) -> Option<i64> {
     let Talk::Tcp(tcp) = &mut live.talk else { return None };
-    let later = tcp.connection.due.filter(|due| *due > queued && tcp.queued == Some(queued))?;
-    tcp.queued = Some(later);
-    Some(later)
+    let later = tcp.connection.due;
+    let is_later = tcp.queued == queued && later > queued && later < i64::MAX;
+    is_later.then(|| {
+        tcp.queued = later;
+        later
+    })
 }
 
 /// Sends what a connection has to send without a row.
@@ -455,22 +478,35 @@ fn step<W: Write>(
     frames.send(wanted, &segment.packet(envelopes, &[]))
 }
 
-/// Writes of a frame which row it carries.
-#[inline(never)]
-pub(super) fn say_row(comment: &mut String, row: RowRef<'_>, way: &str) {
-    comment.clear();
-    comment.push_str("msg_id=");
-    match row.number {
-        MessageId::Number(number) => say_number(comment, *number),
-        MessageId::Text(text) => comment.push_str(&show::safe(text)),
+/// What tells of a row in the comment of a frame.
+#[derive(Clone, Copy)]
+pub(super) struct Label<'a> {
+    number: &'a MessageId,
+    protocol: &'a AppProtocol,
+}
+
+impl<'a> Label<'a> {
+    pub(super) fn of(row: &RowRef<'a>) -> Self {
+        Self { number: row.number, protocol: row.protocol }
     }
-    comment.push_str(" layer=application ");
-    match row.protocol {
-        AppProtocol::Other(name) => comment.push_str(&show::safe(name)),
-        known => comment.push_str(known.name()),
+
+    /// Writes of a frame which row it carries.
+    #[inline(never)]
+    pub(super) fn write(self, comment: &mut String, way: &str) {
+        comment.clear();
+        comment.push_str("msg_id=");
+        match self.number {
+            MessageId::Number(number) => say_number(comment, *number),
+            MessageId::Text(text) => comment.push_str(&show::safe(text)),
+        }
+        comment.push_str(" layer=application ");
+        match self.protocol {
+            AppProtocol::Other(name) => comment.push_str(&show::safe(name)),
+            known => comment.push_str(known.name()),
+        }
+        comment.push(' ');
+        comment.push_str(way);
     }
-    comment.push(' ');
-    comment.push_str(way);
 }
 
 fn say_part(comment: &mut String, part: usize, parts: usize) {

@@ -88,8 +88,8 @@ pub(super) struct Connection {
     options: TcpOptions,
     /// The last row was sent.
     closing: bool,
-    /// When something is to be sent without a row.
-    pub(super) due: Option<i64>,
+    /// When something is to be sent without a row; `i64::MAX` if nothing is.
+    pub(super) due: i64,
 }
 
 /// A segment to send.
@@ -136,7 +136,7 @@ impl Connection {
             mss,
             options,
             closing: false,
-            due: Some(due),
+            due,
         }
     }
 
@@ -170,8 +170,8 @@ impl Connection {
         let segment = self.segment(from, flags, 0, at);
         self.state = state;
         self.due = match state {
-            State::Established | State::Done => None,
-            _ => Some(at + rng.i64(ANSWER)),
+            State::Established | State::Done => i64::MAX,
+            _ => at + rng.i64(ANSWER),
         };
         (segment, step)
     }
@@ -207,9 +207,11 @@ impl Connection {
     pub(super) fn rest(&mut self, at: i64, was_last_row: bool, rng: &mut fastrand::Rng) {
         self.closing = was_last_row;
         self.due = if was_last_row {
-            Some(at + rng.i64(LINGER))
+            at + rng.i64(LINGER)
+        } else if self.sides.iter().any(|side| side.owed > 0) {
+            at + rng.i64(DELAYED_ACK)
         } else {
-            self.sides.iter().any(|side| side.owed > 0).then(|| at + rng.i64(DELAYED_ACK))
+            i64::MAX
         };
     }
 
