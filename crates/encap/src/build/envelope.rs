@@ -121,7 +121,8 @@ pub(super) struct Lens {
 }
 
 impl Packet<'_> {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet that is asked nothing else stays in registers")]
     pub(super) fn lens(&self) -> Lens {
         let Envelope { transport_at, head_len, .. } = *self.envelope;
         let header = match &self.header {

@@ -58,20 +58,20 @@ impl<W: Write> Frames<W> {
     /// Sends a packet as soon as the wire is free, and says when that is. Its comment is in `comment`.
     #[inline(never)]
     pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
-        self.send_inline(wanted, packet)
+        self.send_inline(self.when(wanted), packet)
     }
 
-    /// The same, where it is to take the least: what is known of a packet where it is made spares looking at it.
+    /// The same at a time when the wire is free, where it is to take the least: what is known of a packet where it is made
+    /// spares looking at it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "each row has a frame")]
-    pub(super) fn send_inline(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
+    pub(super) fn send_inline(&mut self, at: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
         let lens = packet.lens();
         // No longer than 32 bits can say: it is a packet.
         let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
-        let at = self.when(wanted);
         let time = Timestamp::from_nanos(at);
-        let comment = self.comments.then_some(self.comment.as_str());
-        let head = Head { time, interface: 0, captured_len: len, original_len: len, comments: comment.as_slice() };
+        let comments: &[&str] = if self.comments { &[&self.comment] } else { &[] };
+        let head = Head { time, interface: 0, captured_len: len, original_len: len, comments };
         packet.emit(lens, self.writer.room(&head)?);
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         if self.count == 0 {

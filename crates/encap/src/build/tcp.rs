@@ -203,7 +203,8 @@ impl Connection {
     }
 
     /// What follows if no row does, after a frame sent at `at`: an acknowledgment that waits for data, or the end.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row has one")]
     pub(super) fn rest(&mut self, at: i64, was_last_row: bool, rng: &mut fastrand::Rng) {
         self.closing = was_last_row;
         self.due = if was_last_row {

@@ -122,8 +122,8 @@ pub struct Writer<W: Write> {
     format: Format,
     /// The most bytes of a packet, for each interface.
     snap_lens: Vec<u32>,
-    /// The time of the last packet, which the counts at the end bear.
-    last: Timestamp,
+    /// The time of the last packet of a pcapng file, in nanoseconds: the counts at the end bear it.
+    last_nanos: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -140,7 +140,7 @@ impl<W: Write> Writer<W> {
             }
         }
         let snap_lens = interfaces.iter().map(snap_len).collect();
-        Ok(Self { to, format, snap_lens, last: Timestamp::default() })
+        Ok(Self { to, format, snap_lens, last_nanos: 0 })
     }
 
     /// Writes a packet.
@@ -158,58 +158,66 @@ impl<W: Write> Writer<W> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what is handed over in memory is read from there too soon")]
     pub fn room(&mut self, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
-        let Head { time, interface, captured_len, original_len, .. } = *head;
+        let Head { time, interface, captured_len, original_len, comments } = *head;
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
         let max = snap_len.min(original_len);
         if captured_len > max {
             return Err(WriteError::TooLong { captured_len, original_len, max });
         }
-        let units = u64::try_from(time.as_nanos()).map_err(|_| WriteError::Time { time, format: self.format })?;
+        let beyond = |_| WriteError::Time { time, format: self.format };
+        let nanos = u64::try_from(time.as_nanos()).map_err(beyond)?;
         match self.format {
-            Format::Pcap => self.lay_pcap(units, head),
-            Format::Pcapng => self.lay_pcapng(units, *head),
+            Format::Pcap => {
+                let secs = u32::try_from(nanos / 1_000_000_000).map_err(beyond)?;
+                self.lay_pcap([secs, low_half(nanos % 1_000_000_000), captured_len, original_len])
+            }
+            Format::Pcapng => self.lay_pcapng(nanos, interface, [captured_len, original_len], comments),
         }
     }
 
     /// Writes what stands before a packet, and gives the room for it.
     #[inline(always)]
-    fn lay_pcap(&mut self, nanos: u64, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
+    fn lay_pcap(&mut self, fields: [u32; 4]) -> Result<&mut [u8], WriteError> {
         const HEADER: usize = pcap::record::HEADER_BYTES;
-        let secs = u32::try_from(nanos / 1_000_000_000);
-        let secs = secs.map_err(|_| WriteError::Time { time: head.time, format: self.format })?;
-        let (header, bytes) = self.to.room(HEADER + head.captured_len as usize)?.split_at_mut(HEADER);
+        let [secs, fraction, captured_len, original_len] = fields;
+        let (header, bytes) = self.to.room(HEADER + captured_len as usize)?.split_at_mut(HEADER);
         header[pcap::record::SECS].copy_from_slice(&secs.to_le_bytes());
-        let fraction = low_half(nanos % 1_000_000_000);
         header[pcap::record::FRACTION].copy_from_slice(&fraction.to_le_bytes());
-        header[pcap::record::CAPTURED_LEN].copy_from_slice(&head.captured_len.to_le_bytes());
-        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&head.original_len.to_le_bytes());
+        header[pcap::record::CAPTURED_LEN].copy_from_slice(&captured_len.to_le_bytes());
+        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&original_len.to_le_bytes());
         Ok(bytes)
     }
 
     /// Writes what stands before and after a packet, and gives the room for it.
     #[inline(never)]
-    fn lay_pcapng(&mut self, nanos: u64, head: Head<'_>) -> Result<&mut [u8], WriteError> {
+    fn lay_pcapng(
+        &mut self,
+        nanos: u64,
+        interface: usize,
+        [captured_len, original_len]: [u32; 2],
+        comments: &[&str],
+    ) -> Result<&mut [u8], WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
-        let comments = head.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
-        let captured_len = head.captured_len as usize;
-        let padding = padding(captured_len);
-        let body_len = FIELDS + captured_len + padding.len() + options_len(comments.clone())?;
+        let comments = comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
+        let n_bytes = captured_len as usize;
+        let padding = padding(n_bytes);
+        let body_len = FIELDS + n_bytes + padding.len() + options_len(comments.clone())?;
         let (block_head, len) = block_head(BlockType::ENHANCED_PACKET, body_len)?;
-        let interface = u32::try_from(head.interface).unwrap_or(u32::MAX);
+        let interface = u32::try_from(interface).unwrap_or(u32::MAX);
 
         let block = self.to.room(block::BODY + body_len + block::TRAILER_LEN)?;
         let (fields, rest) = block.split_at_mut(block::BODY + FIELDS);
         fields[..block::BODY].copy_from_slice(&block_head);
-        let words = [interface, low_half(nanos >> 32), low_half(nanos), head.captured_len, head.original_len];
+        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, original_len];
         for (field, word) in fields[block::BODY..].chunks_exact_mut(4).zip(words) {
             field.copy_from_slice(&word.to_le_bytes());
         }
-        let (bytes, mut rest) = rest.split_at_mut(captured_len);
+        let (bytes, mut rest) = rest.split_at_mut(n_bytes);
         rest.write_all(padding)?;
         write_options(&mut rest, comments)?;
         rest.write_all(&len)?;
-        self.last = head.time;
+        self.last_nanos = nanos;
         Ok(bytes)
     }
 
@@ -222,7 +230,7 @@ impl<W: Write> Writer<W> {
     /// written to. A pcap file has no place for counts.
     pub fn finish(mut self, statistics: &[Statistics]) -> Result<W, WriteError> {
         if self.format == Format::Pcapng {
-            let nanos = u64::try_from(self.last.as_nanos()).unwrap_or_default();
+            let nanos = self.last_nanos;
             for (interface, counts) in (0_u32..).zip(&statistics[..statistics.len().min(self.snap_lens.len())]) {
                 let mut fields = [0; super::pcapng::interface_statistics::OPTIONS];
                 let words = [interface, low_half(nanos >> 32), low_half(nanos)];

@@ -29,11 +29,12 @@ pub struct Sum {
 impl Sum {
     /// Adds bytes as big-endian words. Slices may be cut anywhere: an odd byte waits for its partner in the next slice,
     /// or counts as the first byte of a word that ends in zero.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "mostly it is known that no odd byte waits")]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         let sum = little_endian_sum(bytes);
         // In a slice that begins with a second byte, all words are the other way round.
-        self.total += if self.odd { u64::from(fold(sum).swap_bytes()) } else { half_fold(sum) };
+        self.total += if self.odd { u64::from(fold(sum).swap_bytes()) } else { sum };
         self.odd ^= bytes.len() % 2 == 1;
     }
 
@@ -90,29 +91,32 @@ const fn fold(total: u64) -> u16 {
 /// The sum of bytes as little-endian words, the last filled up with zeros.
 #[inline]
 fn little_endian_sum(bytes: &[u8]) -> u64 {
-    // Carries go to the upper half: two additions for each word.
-    let mut total = 0_u128;
+    let (mut total, mut carries) = (0_u64, 0_u64);
+    // The carry of a word goes to the next, so that each takes one addition.
+    let mut add = |words: &[[u8; 8]]| {
+        let mut carry = false;
+        for word in words {
+            (total, carry) = total.carrying_add(u64::from_le_bytes(*word), carry);
+        }
+        carries += u64::from(carry);
+    };
     let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {
-        for word in block.as_chunks().0 {
-            total += u128::from(u64::from_le_bytes(*word));
-        }
+        add(block.as_chunks().0);
     }
     let (words, tail) = rest.as_chunks::<8>();
     for word in words {
-        total += u128::from(u64::from_le_bytes(*word));
+        add(&[*word]);
     }
     if let (1.., Some(last)) = (tail.len(), bytes.last_chunk()) {
         // The last word, without what was summed of it.
-        total += u128::from(u64::from_le_bytes(*last) >> (8 * (8 - tail.len())));
+        add(&[(u64::from_le_bytes(*last) >> (8 * (8 - tail.len()))).to_le_bytes()]);
     } else {
         for (i, byte) in tail.iter().enumerate() {
-            total += u128::from(*byte) << (8 * i);
+            add(&[(u64::from(*byte) << (8 * i)).to_le_bytes()]);
         }
     }
-    #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
-    let (low, carries) = (total as u64, (total >> 64) as u64);
-    half_fold(low) + carries
+    half_fold(total) + carries
 }
 
 /// What TCP, UDP and `ICMPv6` sum before their own bytes, so that a packet led astray does not pass for its neighbour's
