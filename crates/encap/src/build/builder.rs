@@ -165,14 +165,19 @@ impl<W: Write> Builder<W> {
     }
 
     /// Takes account of a row whose first frame was sent at a time, unless the plan had not seen it.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row asks")]
     fn sent(&mut self, row: &RowRef<'_>, at: Option<i64>) {
         self.n_rows += 1;
         let said = row.time.as_nanos().saturating_add(self.shift);
         if let Some(at) = at.filter(|at| *at > said) {
-            let most = Duration::from_nanos(at.abs_diff(said));
-            self.remarks.add(row.line, RemarkKind::Later { most });
+            self.remark_later(row.line, at.abs_diff(said));
         }
+    }
+
+    #[inline(never)]
+    fn remark_later(&mut self, line: u64, nanos: u64) {
+        self.remarks.add(line, RemarkKind::Later { most: Duration::from_nanos(nanos) });
     }
 
     /// How many frames were sent so far.

@@ -10,7 +10,7 @@ use switchboard_protocol::show;
 use super::address::{Addresses, mac};
 use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
-use super::intake::{Intake, version};
+use super::intake::{Carried, Intake, version};
 use super::matcher::{Pair, Place};
 use super::remark::Remarks;
 use super::roles::{Clues, Roles};
@@ -72,18 +72,34 @@ impl Plan {
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
         let row = &row.into();
-        let taken;
-        let (payload, transport, place, was_completed) = if let Some(place) = self.intake.known(row) {
-            (row.message, Transport::Tcp, place, false)
-        } else {
-            taken = self.intake.take(*row).map_err(|kind| Refusal { line: row.line, kind })?;
-            (&*taken.payload, taken.transport, taken.place, matches!(taken.payload, Cow::Owned(_)))
-        };
+        match self.intake.known(row) {
+            Some(place) => self.see(row, row.message, Transport::Tcp, place),
+            None => self.look(*row)?,
+        }
+        Ok(())
+    }
+
+    /// Takes account of a row that takes a closer look.
+    #[inline(never)]
+    fn look(&mut self, row: RowRef<'_>) -> Result<(), Refusal> {
+        let taken = self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
+        let Carried { payload, transport, place } = taken;
+        if place.is_new {
+            self.draft(row, transport, place);
+        }
+        self.see(&row, &payload, transport, place);
+        if self.intake.settings.content == Content::Complete {
+            self.remark_completion(row, &payload);
+        }
+        Ok(())
+    }
+
+    /// Takes account of a row that is carried, and where.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "each row asks, and mostly much is known of it")]
+    fn see(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: Place) {
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
-        if place.is_new {
-            self.draft(*row, transport, place);
-        }
         let draft = &mut self.drafts[place.flow as usize];
         draft.rows += 1;
         draft.clues.see(row, &place);
@@ -108,10 +124,6 @@ impl Plan {
         if shape == Shape::Http && is_misnamed(payload) {
             self.remarks.add(row.line, RemarkKind::BodyMisnamed);
         }
-        if self.intake.settings.content == Content::Complete {
-            self.remark_completion(*row, was_completed, is_whole || !shape.is_completable());
-        }
-        Ok(())
     }
 
     /// Takes account of a row whose protocol is another than that of its flow.
@@ -125,13 +137,13 @@ impl Plan {
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
-    #[inline(never)]
-    fn remark_completion(&mut self, row: RowRef<'_>, was_completed: bool, is_whole: bool) {
+    fn remark_completion(&mut self, row: RowRef<'_>, payload: &Cow<'_, [u8]>) {
         let protocol = || show::safe(row.protocol.name()).into_owned();
-        if !is_whole {
+        let shape = Shape::of(row.protocol);
+        if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
         }
-        if was_completed {
+        if matches!(payload, Cow::Owned(_)) {
             self.remarks.add(row.line, RemarkKind::Completed { protocol: protocol() });
         }
     }
@@ -153,7 +165,7 @@ impl Plan {
             clues: Clues::new(&row, &place),
             line: row.line,
             rows: 0,
-            first: self.latest,
+            first: self.latest.max(row.time.as_nanos()),
             fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
         });
     }
