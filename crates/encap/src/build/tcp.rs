@@ -88,6 +88,8 @@ pub(super) struct Connection {
     options: TcpOptions,
     /// The last row was sent.
     closing: bool,
+    /// How long the next acknowledgment waits for data to go with: each that goes without has its own.
+    ack_wait: i64,
     /// When something is to be sent without a row; `i64::MAX` if nothing is.
     pub(super) due: i64,
 }
@@ -136,6 +138,7 @@ impl Connection {
             mss,
             options,
             closing: false,
+            ack_wait: rng.i64(DELAYED_ACK),
             due,
         }
     }
@@ -161,6 +164,7 @@ impl Connection {
             State::SynSent => (server, Flags::SYN | Flags::ACK, State::SynReceived, Step::SynAck),
             State::SynReceived => (client, Flags::ACK, State::Established, Step::HandshakeAck),
             State::Established if !self.closing => {
+                self.ack_wait = rng.i64(DELAYED_ACK);
                 (usize::from(self.sides[1].owed > 0), Flags::ACK, State::Established, Step::Ack)
             }
             State::Established => (client, Flags::FIN | Flags::ACK, State::FinSent, Step::Fin),
@@ -210,7 +214,7 @@ impl Connection {
         self.due = if was_last_row {
             at + rng.i64(LINGER)
         } else if self.sides.iter().any(|side| side.owed > 0) {
-            at + rng.i64(DELAYED_ACK)
+            at + self.ack_wait
         } else {
             i64::MAX
         };
