@@ -29,17 +29,17 @@ pub(super) struct Envelope {
     /// What comes before a payload, as it is around none.
     head: [u8; HEAD_MAX],
     /// Where the IP header begins in it, where that ends, and where the TCP header ends, if they have one in common.
-    ip_at: usize,
-    transport_at: usize,
-    head_len: usize,
+    ip_at: u8,
+    transport_at: u8,
+    head_len: u8,
     version: IpVersion,
     /// Short frames are padded with zeros; the length in the IP header tells payload from padding.
     is_padded: bool,
-    /// The sum of the pseudo header, but for its length.
-    pseudo: u16,
     /// IPv4: the sum of those fields of the header that all packets have in common.
     lasting: u16,
-    /// The same of the TCP header.
+    /// The sum of the pseudo header, but for its length.
+    pseudo: u16,
+    /// The same, and of those fields of the TCP header that segments have in common.
     lasting_tcp: u16,
 }
 
@@ -92,21 +92,30 @@ impl Envelope {
         let pseudo = emit_ip(&mut head[ip_at..], [from, to], protocol, flow_label).sum().folded();
         let is_padded = matches!(link, Link::Ethernet | Link::Vlan);
         let lasting = ipv4::lasting_sum(&head[ip_at..]);
-        let transport_at = ip_at + version.header_len();
+        let (ip_at, transport_at) = (in_head(ip_at), in_head(ip_at + version.header_len()));
         let head_len = transport_at;
         Self { head, ip_at, transport_at, head_len, version, is_padded, pseudo, lasting, lasting_tcp: 0 }
     }
 
     /// With the header that segments have in common: all but its numbers, which are zero in `repr`.
     pub(super) fn around_segments(mut self, repr: &tcp::Repr) -> Self {
-        self.head_len = self.transport_at + repr.buffer_len();
-        let header = &mut self.head[self.transport_at..self.head_len];
+        let transport_at = usize::from(self.transport_at);
+        let header = &mut self.head[transport_at..transport_at + repr.buffer_len()];
         repr.emit(header);
+        self.head_len = in_head(transport_at + header.len());
         let mut sum = Sum::default();
+        sum.add_u16(self.pseudo);
         sum.add_bytes(header);
         self.lasting_tcp = sum.folded();
         self
     }
+}
+
+/// A place in a head.
+fn in_head(at: usize) -> u8 {
+    // It is shorter than that.
+    const { assert!(HEAD_MAX < 0xff) }
+    u8::try_from(at).unwrap_or(u8::MAX)
 }
 
 /// How long the parts of a packet's frame are.
@@ -124,7 +133,7 @@ impl Packet<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a packet that is asked nothing else stays in registers")]
     pub(super) fn lens(&self) -> Lens {
-        let Envelope { transport_at, head_len, .. } = *self.envelope;
+        let [transport_at, head_len] = [self.envelope.transport_at, self.envelope.head_len].map(usize::from);
         let header = match &self.header {
             Header::Common(_) => head_len - transport_at,
             Header::Tcp(repr) => repr.buffer_len(),
@@ -137,14 +146,15 @@ impl Packet<'_> {
 
     /// The length of its IP packet.
     pub(super) fn ip_len(&self) -> usize {
-        self.lens().packet - self.envelope.ip_at
+        self.lens().packet - usize::from(self.envelope.ip_at)
     }
 
     /// Writes its frame, which is as long as `frame`.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what is known of a packet where it is made spares looking at it")]
     pub(super) fn emit(&self, lens: Lens, frame: &mut [u8]) {
-        let Envelope { head, ip_at, transport_at, head_len, version, pseudo, lasting, lasting_tcp, .. } = self.envelope;
+        let Envelope { head, version, lasting, pseudo, lasting_tcp, .. } = self.envelope;
+        let Envelope { ip_at, transport_at, head_len, .. } = *self.envelope;
         let (packet, padding) = frame.split_at_mut(lens.packet);
         if !padding.is_empty() {
             padding.fill(0);
@@ -153,24 +163,24 @@ impl Packet<'_> {
         if let Some(front) = packet.first_chunk_mut() {
             *front = *head;
         } else {
-            copy_short(packet, &head[..*head_len]);
+            copy_short(packet, &head[..usize::from(head_len)]);
         }
-        let (before, segment) = packet.split_at_mut(*transport_at);
-        let ip = &mut before[*ip_at..];
+        let (before, segment) = packet.split_at_mut(transport_at.into());
+        let ip = &mut before[usize::from(ip_at)..];
         match version {
             IpVersion::V4 => ipv4::renew(ip, *lasting, self.identification, segment.len()),
             IpVersion::V6 => ipv6::renew(ip, segment.len()),
         }
 
         let mut sum = Sum::default();
-        sum.add_u16(*pseudo);
+        sum.add_u16(match self.header {
+            Header::Common(_) => *lasting_tcp,
+            Header::Tcp(_) | Header::Udp(_) => *pseudo,
+        });
         sum.add_u32(u32::try_from(segment.len()).unwrap_or(u32::MAX));
         let (header, payload) = segment.split_at_mut(lens.header);
         match &self.header {
-            Header::Common(numbers) => {
-                sum.add_u16(*lasting_tcp);
-                tcp::renew(header, numbers, &mut sum);
-            }
+            Header::Common(numbers) => tcp::renew(header, numbers, &mut sum),
             Header::Tcp(repr) => {
                 repr.emit(header);
                 sum.add_bytes(header);

@@ -30,12 +30,12 @@ impl<W: Write> Blocks<W> {
         if self.len >= BLOCK_BYTES {
             self.hand_on(self.len - self.len % BLOCK_BYTES)?;
         }
-        let start = self.len;
-        if self.buffer.len() - start < len {
-            self.buffer.resize((start + len).max(2 * BLOCK_BYTES), 0);
+        let (start, end) = (self.len, self.len + len);
+        if end > self.buffer.len() {
+            self.buffer.resize(end.max(2 * BLOCK_BYTES), 0);
         }
-        self.len += len;
-        Ok(&mut self.buffer[start..self.len])
+        self.len = end;
+        Ok(&mut self.buffer[start..end])
     }
 
     /// Hands on the first `len` bytes. What could not be handed on is gone.
