@@ -89,7 +89,7 @@ impl Plan {
         }
         self.see(&row, &payload, transport, place);
         if self.intake.settings.content == Content::Complete {
-            self.remark_completion(row, &payload);
+            self.remark_completion(row, &payload, matches!(payload, Cow::Owned(_)));
         }
         Ok(())
     }
@@ -137,13 +137,13 @@ impl Plan {
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
-    fn remark_completion(&mut self, row: RowRef<'_>, payload: &Cow<'_, [u8]>) {
+    fn remark_completion(&mut self, row: RowRef<'_>, payload: &[u8], was_completed: bool) {
         let protocol = || show::safe(row.protocol.name()).into_owned();
         let shape = Shape::of(row.protocol);
         if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
         }
-        if matches!(payload, Cow::Owned(_)) {
+        if was_completed {
             self.remarks.add(row.line, RemarkKind::Completed { protocol: protocol() });
         }
     }
