@@ -240,6 +240,32 @@ fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
 }
 
 #[test]
+fn what_nobody_answers_is_acknowledged_after_a_wait_that_is_another_each_time() {
+    let csv = (1..=20).map(|second| format!("{second},CHAT,a,b,hi,{second}\n")).collect::<Vec<_>>().concat();
+    let settings = Settings::default();
+    let (file, ..) = build(&rows(&csv), settings);
+    verify(&file, &settings);
+    let mut reader = capture::Reader::new(&file[..]).unwrap();
+    let (mut said, mut waits) = (None, Vec::new());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
+        let nanos = packet.time.unwrap().as_nanos();
+        if !frame.payload().is_empty() {
+            said = Some(nanos);
+        } else if let Some(said) = said.take() {
+            waits.push(nanos - said);
+        }
+    }
+    // The last message goes with the end.
+    assert_eq!(waits.len(), 20);
+    waits.pop();
+    assert!(waits.iter().all(|wait| (40_000_000..44_000_000).contains(wait)), "{waits:?}");
+    waits.sort_unstable();
+    waits.dedup();
+    assert_eq!(waits.len(), 19);
+}
+
+#[test]
 fn each_packet_of_the_bad_twin_names_a_fault_and_one_that_is_too_long_names_that() {
     let at_mtu = "x".repeat(1500 - 20 - 20);
     let csv = format!(

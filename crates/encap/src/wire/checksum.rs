@@ -384,6 +384,16 @@ mod tests {
     }
 
     #[test]
+    fn no_carry_is_lost_whatever_the_length() {
+        for len in 0..=200 {
+            let bytes = vec![0xff; len];
+            let mut sum = Sum::default();
+            sum.add_bytes(&bytes);
+            assert_eq!(sum.checksum(), worked(&[&bytes]).checksum, "{len} bytes");
+        }
+    }
+
+    #[test]
     fn a_udp_checksum_that_comes_to_zero_is_sent_as_all_ones() {
         for pseudo in [V4_UDP, V6_UDP] {
             let mut datagram = [0x23, 0x28, 0x1f, 0x90, 0, 10, 0, 0, 0, 0];
