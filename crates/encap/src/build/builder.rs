@@ -150,8 +150,8 @@ impl<W: Write> Builder<W> {
         }
         let wanted = self.wanted(row.time);
         let sent = match transport {
-            Transport::Tcp => self.say_later(place, wanted, Label::of(&row), &payload)?,
-            Transport::Udp => self.datagram(place, wanted, Label::of(&row), &payload)?,
+            Transport::Tcp => self.say_later(place, wanted, Caption::of(&row), &payload)?,
+            Transport::Udp => self.datagram(place, wanted, Caption::of(&row), &payload)?,
         };
         self.sent(&row, sent);
         Ok(())
@@ -164,7 +164,7 @@ impl<W: Write> Builder<W> {
         self.latest.saturating_add(self.shift)
     }
 
-    /// Takes account of a row whose first frame was sent at a time, unless the plan had not seen it.
+    /// Counts a row, and remarks on it if its first frame left later than it says; `None` if it has none.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "each row asks")]
     fn sent(&mut self, row: &RowRef<'_>, at: Option<i64>) {
@@ -311,17 +311,21 @@ impl<W: Write> Builder<W> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "each row asks")]
     fn say(&mut self, place: Place, row: &RowRef<'_>) -> Result<(), WriteError> {
+        let flow = place.flow as usize;
+        if flow >= self.live.len() {
+            // The plan has not seen this row, nor the one before it from which its flow is known.
+            return Ok(());
+        }
         let payload = row.message;
         let wanted = self.wanted(row.time);
         let at = self.frames.when(wanted);
-        let live = self.live.get_mut(place.flow as usize).and_then(|live| live.as_deref_mut());
-        if let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = live
+        if let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = self.live[flow].as_deref_mut()
             && at <= self.next_due
             && tcp.connection.takes_at_once(place.sender, payload.len())
         {
             if self.frames.comments {
-                let way = &self.flows[place.flow as usize].ways[place.sender];
-                Label::of(row).write(&mut self.frames.comment, way);
+                let way = &self.flows[flow].ways[place.sender];
+                Caption::of(row).write(&mut self.frames.comment, way);
             }
             let segment = tcp.connection.data(place.sender, payload.len(), true, at);
             self.frames.send_inline(at, &segment.packet(envelopes, payload))?;
@@ -332,19 +336,19 @@ impl<W: Write> Builder<W> {
             }
             self.sent(row, Some(at));
         } else {
-            let at = self.say_later(place, wanted, Label::of(row), payload)?;
+            let at = self.say_later(place, wanted, Caption::of(row), payload)?;
             self.sent(row, at);
         }
         Ok(())
     }
 
-    /// The same where other frames may have to go before its segments, or between them.
+    /// Sends a message in segments where other frames may have to go before or between them, and says when the first left.
     #[inline(never)]
     fn say_later(
         &mut self,
         Place { flow: number, sender, .. }: Place,
         wanted: i64,
-        label: Label<'_>,
+        caption: Caption<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         let flow = number as usize;
@@ -376,7 +380,7 @@ impl<W: Write> Builder<W> {
             let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(first) };
             let segment = tcp.connection.data(sender, chunk.len(), left.is_empty(), at);
             if self.frames.comments {
-                label.write(&mut self.frames.comment, &self.flows[flow].ways[sender]);
+                caption.write(&mut self.frames.comment, &self.flows[flow].ways[sender]);
                 if payload.len() > segment_max {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
@@ -412,7 +416,7 @@ impl<W: Write> Builder<W> {
         &mut self,
         Place { flow, sender, .. }: Place,
         wanted: i64,
-        label: Label<'_>,
+        caption: Caption<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         self.catch_up(flow as usize, wanted)?;
@@ -422,7 +426,7 @@ impl<W: Write> Builder<W> {
         };
         let flow = &self.flows[flow as usize];
         if self.frames.comments {
-            label.write(&mut self.frames.comment, &flow.ways[sender]);
+            caption.write(&mut self.frames.comment, &flow.ways[sender]);
         }
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
@@ -485,12 +489,12 @@ fn step<W: Write>(
 
 /// What tells of a row in the comment of a frame.
 #[derive(Clone, Copy)]
-pub(super) struct Label<'a> {
+pub(super) struct Caption<'a> {
     number: &'a MessageId,
     protocol: &'a AppProtocol,
 }
 
-impl<'a> Label<'a> {
+impl<'a> Caption<'a> {
     pub(super) fn of(row: &RowRef<'a>) -> Self {
         Self { number: row.number, protocol: row.protocol }
     }

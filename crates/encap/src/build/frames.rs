@@ -66,6 +66,7 @@ impl<W: Write> Frames<W> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "each row has a frame")]
     pub(super) fn send_inline(&mut self, at: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
+        debug_assert!(at >= self.busy_until, "a frame on top of another");
         let lens = packet.lens();
         // No longer than 32 bits can say: it is a packet.
         let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);

@@ -16,8 +16,8 @@ pub(super) struct Intake {
     pub(super) matcher: Matcher,
     /// What is added to the times of rows: known from the first on.
     pub(super) shift: Option<i64>,
-    /// No row up to this time is too near to the end of time for what follows it, and none is sent but as it is.
-    plain_until: i64,
+    /// Rows before this time are sent as they are, and leave time for what follows; `i64::MIN` if rows may be completed.
+    plain_before: i64,
     /// No row goes the short way.
     #[cfg(test)]
     pub(super) always_looks: bool,
@@ -37,7 +37,7 @@ impl Intake {
             settings,
             matcher: Matcher::default(),
             shift: None,
-            plain_until: i64::MIN,
+            plain_before: i64::MIN,
             #[cfg(test)]
             always_looks: false,
         }
@@ -56,7 +56,7 @@ impl Intake {
             return None;
         }
         let is_plain =
-            row.time.as_nanos() <= self.plain_until && self.settings.transport.of(row.protocol) == Transport::Tcp;
+            row.time.as_nanos() < self.plain_before && self.settings.transport.of(row.protocol) == Transport::Tcp;
         if is_plain { self.matcher.known(row, Transport::Tcp) } else { None }
     }
 
@@ -93,7 +93,7 @@ impl Intake {
         };
         self.shift = Some(shift);
         if settings.content == Content::Faithful {
-            self.plain_until = timely;
+            self.plain_before = timely;
         }
         Ok(Carried { payload, transport, place })
     }

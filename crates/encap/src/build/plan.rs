@@ -82,8 +82,8 @@ impl Plan {
     /// Takes account of a row that takes a closer look.
     #[inline(never)]
     fn look(&mut self, row: RowRef<'_>) -> Result<(), Refusal> {
-        let taken = self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
-        let Carried { payload, transport, place } = taken;
+        let Carried { payload, transport, place } =
+            self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
         if place.is_new {
             self.draft(row, transport, place);
         }

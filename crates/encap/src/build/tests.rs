@@ -137,7 +137,9 @@ fn rows_that_the_plan_has_not_seen_are_not_carried() {
     plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0]).unwrap();
     let mut twin = BadTwin::new(Plan::new(Settings::default()), Vec::new(), "a test").unwrap();
     let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
-    for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n") {
+    // Of what is new, a second row is known from the first.
+    for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n4,CHAT,a,c,new,0.3\n5,DNS,b,a,new,0.3\n")
+    {
         builder.row(&row).unwrap();
         twin.row(&row).unwrap();
     }
@@ -155,6 +157,22 @@ fn a_row_that_the_plan_has_not_seen_does_not_keep_its_flow_from_ending() {
         builder.row(&rows[1]).unwrap();
         assert!(builder.finish().unwrap().1.frames < 12, "after {micros} µs");
     }
+}
+
+#[test]
+fn a_connection_opens_right_before_its_first_row() {
+    let (file, ..) = build(&rows("1,CHAT,a,b,hi,1\n2,CHAT,a,c,hi,5\n3,CHAT,a,d,hi,2\n"), Settings::default());
+    let mut reader = capture::Reader::new(&file[..]).unwrap();
+    let mut opened = Vec::new();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        if packet.comments().any(|comment| comment.to_string().contains("asks for a connection")) {
+            opened.push(packet.time.unwrap().as_nanos());
+        }
+    }
+    // The third row stands behind the second, and so goes no sooner.
+    let [first, second, third] = opened[..] else { panic!("{opened:?}") };
+    assert_eq!([first, second], [999_800_000, 4_999_800_000]);
+    assert!((4_999_800_000..5_000_000_000).contains(&third), "{third}");
 }
 
 #[test]
@@ -316,6 +334,16 @@ fn what_is_not_as_its_protocol_has_it_is_said() {
     assert_eq!(kinds(chat, Content::Complete), [(2, RemarkKind::Completed { protocol: "CHAT".into() })]);
     let found = kinds("1,HTTP,a,b,\"POST /login\nuser=a\",1\n", Content::Complete);
     assert_eq!(found[0], (1, RemarkKind::NotCompleted { protocol: "HTTP".into() }));
+    // What asks for more than ends of lines is for nobody to complete.
+    let found = kinds("1,GOPHER,a,b,hi,1\n2,DNS,a,b,hi,2\n", Content::Complete);
+    assert!(!found.iter().any(|(_, kind)| matches!(kind, RemarkKind::NotCompleted { .. })), "{found:?}");
+    // A row of the first moment that there is, is completed as well.
+    let mut first = rows("1,HTTP,a,b,\"POST /login\nuser=a\",1\n").remove(0);
+    first.time = Timestamp::from_nanos(i64::MIN);
+    let settings = Settings { content: Content::Complete, ..Settings::default() };
+    let (_, summary, _) = build(&[first.clone(), first], settings);
+    let not_completed = RemarkKind::NotCompleted { protocol: "HTTP".into() };
+    assert!(summary.remarks.iter().any(|remark| (remark.count, &remark.kind) == (2, &not_completed)));
     let image = "1,HTTP,a,b,\"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nhi\",1\n";
     assert_eq!(kinds(image, Content::Faithful), [(1, RemarkKind::BodyMisnamed)]);
 }

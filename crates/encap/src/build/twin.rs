@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::Plan;
-use super::builder::Label;
+use super::builder::Caption;
 use super::envelope::{Checksums, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
@@ -76,7 +76,7 @@ impl<W: Write> BadTwin<W> {
         if packet.ip_len() > usize::from(settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }
-        Label::of(&row).write(&mut self.frames.comment, &flow.ways[place.sender]);
+        Caption::of(&row).write(&mut self.frames.comment, &flow.ways[place.sender]);
         let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
         self.frames.send(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
         self.n_rows += 1;
