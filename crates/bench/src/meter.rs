@@ -1,11 +1,13 @@
 //! What is read at the beginning and at the end of what is measured.
 
+use std::fmt;
 use std::time::{Duration, Instant};
+
+use serde::Serialize;
 
 use crate::clock;
 use crate::error::Error;
 use crate::process::{Cpu, Process, Threads};
-use crate::report::{CpuUse, ServerUse};
 
 /// Clocks at one moment.
 #[derive(Clone, Debug)]
@@ -13,6 +15,27 @@ pub(crate) struct Reading {
     at: Instant,
     own: Cpu,
     server: Option<(Threads, u64)>,
+}
+
+/// What the server used.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ServerUse {
+    /// Processor time of all its threads.
+    #[serde(flatten)]
+    pub cpu: CpuUse,
+    /// Memory at the end, without what it maps from files.
+    pub resident_bytes: u64,
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CpuUse {
+    /// How much was used.
+    pub cpu_seconds: f64,
+    /// The same for each second that passed: how many cores were busy.
+    pub cores: f64,
+    /// For how long it was ready to run and something else ran.
+    pub waited_seconds: f64,
 }
 
 /// What was used from one moment to another.
@@ -43,5 +66,18 @@ impl Reading {
             ServerUse { cpu: cpu_use(at_end.since(threads)), resident_bytes: *resident_bytes }
         });
         Used { time, generator: cpu_use(end.own.since(self.own)), server }
+    }
+}
+
+impl fmt::Display for CpuUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s of processor time ({:.0} % of a core)", self.cpu_seconds, 100.0 * self.cores)
+    }
+}
+
+impl fmt::Display for ServerUse {
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {:.1} MiB resident", self.cpu, self.resident_bytes as f64 / f64::from(1 << 20))
     }
 }

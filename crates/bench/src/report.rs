@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::faults::Faults;
-use crate::meter::Used;
+use crate::latency::{Latency, us};
+use crate::meter::{CpuUse, ServerUse, Used};
 
 /// What a run found.
 #[derive(Clone, Debug, Serialize)]
@@ -134,59 +134,6 @@ pub struct ChurnFound {
     pub server: Option<ServerUse>,
     /// What the load generator used.
     pub generator: CpuUse,
-}
-
-/// What the server used.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerUse {
-    /// Processor time of all its threads.
-    #[serde(flatten)]
-    pub cpu: CpuUse,
-    /// Memory at the end, without what it maps from files.
-    pub resident_bytes: u64,
-}
-
-/// Processor time.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct CpuUse {
-    /// How much was used.
-    pub cpu_seconds: f64,
-    /// The same for each second that passed: how many cores were busy.
-    pub cores: f64,
-    /// For how long it was ready to run and something else ran.
-    pub waited_seconds: f64,
-}
-
-/// How long something took, in microseconds. A percentile above the 50th beyond which fewer than ten
-/// lie is left out.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Latency {
-    /// Half took no longer.
-    pub p50_us: f64,
-    /// Nine in ten.
-    pub p90_us: Option<f64>,
-    /// 99 in 100.
-    pub p99_us: Option<f64>,
-    /// 999 in 1,000.
-    pub p999_us: Option<f64>,
-    /// The longest.
-    pub max_us: f64,
-}
-
-impl Latency {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds for people, to three digits")]
-    pub(crate) fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
-        let at =
-            |quantile: f64, least: u64| (histogram.len() >= least).then(|| us(histogram.value_at_quantile(quantile)));
-        Some(Self {
-            p50_us: at(0.5, 1)?,
-            p90_us: at(0.9, 100),
-            p99_us: at(0.99, 1_000),
-            p999_us: at(0.999, 10_000),
-            max_us: us(histogram.max()),
-        })
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
@@ -427,31 +374,6 @@ impl ChurnFound {
     }
 }
 
-impl fmt::Display for Latency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p50 {}", us(self.p50_us))?;
-        for (name, value) in [("p90", self.p90_us), ("p99", self.p99_us), ("p99.9", self.p999_us)] {
-            if let Some(value) = value {
-                write!(f, ", {name} {}", us(value))?;
-            }
-        }
-        write!(f, ", max {}", us(self.max_us))
-    }
-}
-
-impl fmt::Display for CpuUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} s of processor time ({:.0} % of a core)", self.cpu_seconds, 100.0 * self.cores)
-    }
-}
-
-impl fmt::Display for ServerUse {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {:.1} MiB resident", self.cpu, self.resident_bytes as f64 / f64::from(1 << 20))
-    }
-}
-
 /// A number to about four digits, with its unit.
 fn si(value: f64) -> String {
     match value {
@@ -459,10 +381,6 @@ fn si(value: f64) -> String {
         1e4.. => format!("{:.2} k", value / 1e3),
         _ => format!("{value:.1}"),
     }
-}
-
-fn us(value: f64) -> String {
-    if value >= 1e4 { format!("{:.2} ms", value / 1e3) } else { format!("{value:.1} µs") }
 }
 
 #[cfg(test)]
@@ -496,17 +414,5 @@ mod tests {
                 assert!(note.contains(expected), "{note}");
             }
         }
-    }
-
-    #[test]
-    fn a_percentile_needs_enough_to_stand_on() {
-        let mut histogram = crate::run::latencies();
-        assert!(Latency::of(&histogram).is_none());
-        histogram.saturating_record_n(1_000_000, 999);
-        let latency = Latency::of(&histogram).expect("there are some");
-        assert_eq!((latency.p90_us.is_some(), latency.p99_us, latency.p999_us), (true, None, None));
-        histogram.saturating_record_n(3_000_000, 9_001);
-        let latency = Latency::of(&histogram).expect("there are some");
-        assert!((latency.p999_us.expect("ten lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
     }
 }

@@ -3,16 +3,15 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
 use crate::clock;
 use crate::crowd::Crowd;
 use crate::error::Error;
+use crate::latency::Latency;
 use crate::meter::{Reading, Used};
 use crate::names::Names;
 use crate::process::Process;
 use crate::progress::{Phase, Progress};
-use crate::report::{Findings, Latency, Measured, Report, per_server_cpu_second};
+use crate::report::{Findings, Measured, Report, per_server_cpu_second};
 use crate::talk::{Counts, Talk};
 use crate::target::Target;
 use crate::wire::{Seat, Wire};
@@ -202,18 +201,5 @@ impl<'a, 'w, W: Wire> Run<'a, 'w, W> {
             notes.push(format!("the server did not close {left} sessions within {LEAVE:?} after they left"));
         }
         Ok(Report { workload, wire, sessions, findings, faults, notes })
-    }
-}
-
-/// An empty histogram of times from 1 ns to an hour, to three digits.
-pub(crate) fn latencies() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap_or_else(|_| unreachable!("these bounds are good"))
-}
-
-/// Takes down that `count` took so long.
-pub(crate) fn record(histogram: &mut Histogram<u64>, took: Duration, count: u64) {
-    // Of none at all the histogram would still take down how long they took, as its longest.
-    if count > 0 {
-        histogram.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
     }
 }

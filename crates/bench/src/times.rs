@@ -6,9 +6,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
-use crate::run::{latencies, record};
+use crate::latency::LatencyHistogram;
 
 /// Times of the messages of one span, from all streams together.
 #[derive(Debug)]
@@ -16,14 +14,14 @@ pub(crate) struct Times {
     span: Range<Instant>,
     /// Messages of the span that were sent, and of which nothing is known yet.
     under_way: u64,
-    latencies: Histogram<u64>,
-    lateness: Histogram<u64>,
+    latencies: LatencyHistogram,
+    lateness: LatencyHistogram,
 }
 
 impl Times {
     /// Times nothing yet.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { span: now..now, under_way: 0, latencies: latencies(), lateness: latencies() }
+        Self { span: now..now, under_way: 0, latencies: LatencyHistogram::new(), lateness: LatencyHistogram::new() }
     }
 
     /// From now on times what is due in `span`, which begins now.
@@ -35,12 +33,12 @@ impl Times {
     }
 
     /// How long messages took.
-    pub(crate) fn latencies(&self) -> &Histogram<u64> {
+    pub(crate) fn latencies(&self) -> &LatencyHistogram {
         &self.latencies
     }
 
     /// How long after they were due messages were sent.
-    pub(crate) fn lateness(&self) -> &Histogram<u64> {
+    pub(crate) fn lateness(&self) -> &LatencyHistogram {
         &self.lateness
     }
 
@@ -64,7 +62,7 @@ impl Times {
     /// One message of a schedule is sent, so long after it was due.
     pub(crate) fn sent_late(&mut self, at: Instant, late: Duration) {
         if self.span.contains(&at) {
-            record(&mut self.lateness, late, 1);
+            self.lateness.record(late, 1);
         }
         self.sent(at, 1);
     }
@@ -74,7 +72,7 @@ impl Times {
     pub(crate) fn came(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
         if self.span.contains(&at) {
             self.under_way = self.under_way.saturating_sub(count);
-            record(&mut self.latencies, now.saturating_duration_since(at), count - skipped);
+            self.latencies.record(now.saturating_duration_since(at), count - skipped);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::time::Instant;
 use super::{Timing, at_least_one};
 use crate::crowd::{Event, Patience, failure};
 use crate::error::Error;
+use crate::latency::{Latency, LatencyHistogram};
 use crate::names::Names;
 use crate::progress::{Phase, Progress};
-use crate::report::{ChurnFound, Findings, Latency, Report, per_server_cpu_second};
-use crate::run::{Run, latencies, record};
+use crate::report::{ChurnFound, Findings, Report, per_server_cpu_second};
+use crate::run::Run;
 use crate::target::Target;
 use crate::wire::{Seat, Wire};
 
@@ -37,7 +38,7 @@ struct Turnstile {
     places: Vec<(Stage, Instant)>,
     come: usize,
     gone: u64,
-    latencies: hdrhistogram::Histogram<u64>,
+    latencies: LatencyHistogram,
 }
 
 impl Churn {
@@ -46,7 +47,7 @@ impl Churn {
     pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
         at_least_one(self.at_once as u64, "sessions at once")?;
         let mut run = Run::new(wire, target, self.at_once, progress)?;
-        let mut turnstile = Turnstile { places: Vec::new(), come: 0, gone: 0, latencies: latencies() };
+        let mut turnstile = Turnstile { places: Vec::new(), come: 0, gone: 0, latencies: LatencyHistogram::new() };
         for _ in 0..self.at_once {
             let seat = turnstile.seat(&run.names);
             run.crowd.begin(seat)?;
@@ -110,7 +111,7 @@ impl Turnstile {
             }
             for place in closed.drain(..) {
                 self.gone += 1;
-                record(&mut self.latencies, now.saturating_duration_since(self.places[place].1), 1);
+                self.latencies.record(now.saturating_duration_since(self.places[place].1), 1);
                 let seat = self.seat(&run.names);
                 run.crowd.begin_again(place, seat)?;
                 self.places[place] = (Stage::Opening, now);

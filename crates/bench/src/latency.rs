@@ -1,0 +1,104 @@
+//! Latency histograms, and the percentiles that are reported of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// A histogram of times from 1 ns to an hour, to three digits.
+#[derive(Debug)]
+pub(crate) struct LatencyHistogram(Histogram<u64>);
+
+impl LatencyHistogram {
+    pub(crate) fn new() -> Self {
+        let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3);
+        Self(histogram.unwrap_or_else(|_| unreachable!("these bounds are good")))
+    }
+
+    /// Takes down that `count` took so long.
+    pub(crate) fn record(&mut self, took: Duration, count: u64) {
+        // Of none at all the histogram would still take down how long they took, as its longest.
+        if count > 0 {
+            self.0.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The longest time, in nanoseconds.
+    pub(crate) fn max(&self) -> u64 {
+        self.0.max()
+    }
+}
+
+/// How long something took, in microseconds. A percentile above the 50th beyond which fewer than ten
+/// lie is left out.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// Half took no longer.
+    pub p50_us: f64,
+    /// Nine in ten.
+    pub p90_us: Option<f64>,
+    /// 99 in 100.
+    pub p99_us: Option<f64>,
+    /// 999 in 1,000.
+    pub p999_us: Option<f64>,
+    /// The longest.
+    pub max_us: f64,
+}
+
+impl Latency {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds for people, to three digits")]
+    pub(crate) fn of(histogram: &LatencyHistogram) -> Option<Self> {
+        let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
+        let at =
+            |quantile: f64, least: u64| (histogram.len() >= least).then(|| us(histogram.0.value_at_quantile(quantile)));
+        Some(Self {
+            p50_us: at(0.5, 1)?,
+            p90_us: at(0.9, 100),
+            p99_us: at(0.99, 1_000),
+            p999_us: at(0.999, 10_000),
+            max_us: us(histogram.max()),
+        })
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p50 {}", us(self.p50_us))?;
+        for (name, value) in [("p90", self.p90_us), ("p99", self.p99_us), ("p99.9", self.p999_us)] {
+            if let Some(value) = value {
+                write!(f, ", {name} {}", us(value))?;
+            }
+        }
+        write!(f, ", max {}", us(self.max_us))
+    }
+}
+
+pub(crate) fn us(value: f64) -> String {
+    if value >= 1e4 { format!("{:.2} ms", value / 1e3) } else { format!("{value:.1} µs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_needs_enough_to_stand_on() {
+        let mut histogram = LatencyHistogram::new();
+        assert!(Latency::of(&histogram).is_none());
+        histogram.record(Duration::from_millis(1), 999);
+        let latency = Latency::of(&histogram).expect("there are some");
+        assert_eq!((latency.p90_us.is_some(), latency.p99_us, latency.p999_us), (true, None, None));
+        histogram.record(Duration::from_millis(3), 9_001);
+        let latency = Latency::of(&histogram).expect("there are some");
+        assert!((latency.p999_us.expect("ten lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
+    }
+}
