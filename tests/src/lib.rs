@@ -2,10 +2,10 @@
 //! terminals, browsers, Wireshark, networks of their own, and the real programs as processes of their own.
 
 pub mod browser;
-pub mod live;
-pub mod people;
 pub mod process;
 pub mod stage;
 pub mod terminal;
+pub mod test_client;
 pub mod transcript;
+pub mod wire_lab;
 pub mod wireshark;

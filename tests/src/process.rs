@@ -11,7 +11,7 @@ use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings, run};
 use tokio::sync::oneshot;
 
-use crate::people::PATIENCE;
+use crate::test_client::PATIENCE;
 
 /// A server in this process, on ports of its own.
 #[derive(Debug)]

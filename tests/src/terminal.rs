@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::people::PATIENCE;
+use crate::test_client::PATIENCE;
 
 /// How wide a terminal is.
 const COLUMNS: u16 = 80;

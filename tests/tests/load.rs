@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_tests::people::{PATIENCE, Person};
 use switchboard_tests::process::ServerProcess;
 use switchboard_tests::stage::Heard;
+use switchboard_tests::test_client::{PATIENCE, Person};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};

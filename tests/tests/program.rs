@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use switchboard_tests::people::Person;
 use switchboard_tests::process::{ServerProcess, program};
+use switchboard_tests::test_client::Person;
 
 fn server(args: &[&str]) -> Output {
     Command::new(program("switchboard-server")).args(args).output().expect("the server can be started")

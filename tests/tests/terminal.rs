@@ -1,9 +1,9 @@
 //! The interactive client on a real terminal.
 
 use switchboard_protocol::Dialect;
-use switchboard_tests::people::Person;
 use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::terminal::Terminal;
+use switchboard_tests::test_client::Person;
 
 #[test]
 fn what_arrives_never_breaks_the_line_being_typed() {

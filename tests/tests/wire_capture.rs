@@ -8,9 +8,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use switchboard_encap::capture::Reader;
-use switchboard_tests::live::{Capture, csv, encap, in_namespace, texts, tshark};
-use switchboard_tests::people::PATIENCE;
 use switchboard_tests::process::program;
+use switchboard_tests::test_client::PATIENCE;
+use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 
 #[test]
 fn a_capture_that_is_cut_short_can_be_read() {

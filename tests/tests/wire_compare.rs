@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchboard_encap::capture::Reader;
 use switchboard_encap::compare::{Comparison, Recording};
 use switchboard_encap::wire::Frame;
-use switchboard_tests::live::{csv, encap, in_namespace};
+use switchboard_tests::wire_lab::{csv, encap, in_namespace};
 
 /// What has no reason in a capture that was changed here and there.
 fn unexplained(made: &[u8], captured: &[u8]) -> Vec<String> {

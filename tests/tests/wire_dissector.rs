@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_protocol::Dialect;
-use switchboard_tests::live::{Capture, encap, in_namespace, texts, tshark};
-use switchboard_tests::people::Person;
 use switchboard_tests::process::{EmbeddedServer, program};
+use switchboard_tests::test_client::Person;
+use switchboard_tests::wire_lab::{Capture, encap, in_namespace, texts, tshark};
 
 #[test]
 fn wireshark_shows_the_fields_and_finds_the_sender() {

@@ -13,8 +13,8 @@ use serde_json::Value;
 use switchboard_encap::capture::Reader;
 use switchboard_encap::rows;
 use switchboard_protocol::Dialect;
-use switchboard_tests::live::{Capture, csv, encap, in_namespace, texts, tshark};
 use switchboard_tests::process::{EmbeddedServer, program};
+use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 use tempfile::TempDir;
 
 /// What a frame carries, as tshark says.

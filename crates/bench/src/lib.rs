@@ -10,34 +10,34 @@
 //!
 //! `docs/bench.md` says how each workload is measured.
 
+mod client_names;
 mod clock;
-mod crowd;
+mod connector;
 mod error;
 mod faults;
-mod files;
 mod latency;
-mod meter;
-mod names;
+mod latency_recorder;
+mod open_files;
 mod payload;
 mod process;
 mod progress;
+pub mod protocol;
 mod report;
 mod run;
 mod schedule;
-mod source;
-mod talk;
+mod session_pool;
 mod target;
-mod times;
-pub mod wire;
+mod traffic;
+mod usage;
 mod workload;
 
 pub use error::Error;
 pub use faults::Faults;
 pub use latency::Latency;
-pub use meter::{CpuUse, ServerUse};
 pub use payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 pub use progress::{Phase, Progress};
+pub use protocol::Wire;
 pub use report::{ChurnFound, Findings, IdleFound, IsolationFound, Measured, Report};
 pub use target::Target;
-pub use wire::Wire;
+pub use usage::{CpuUse, ServerUse};
 pub use workload::{Churn, Idle, Isolation, Pairs, Rate, Talkers, Timing};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::faults::Faults;
 use crate::latency::{Latency, us};
-use crate::meter::{CpuUse, ServerUse, Used};
+use crate::usage::{CpuUse, ServerUse, Used};
 
 /// What a run found.
 #[derive(Clone, Debug, Serialize)]

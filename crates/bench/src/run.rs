@@ -3,18 +3,18 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::client_names::Names;
 use crate::clock;
-use crate::crowd::Crowd;
 use crate::error::Error;
 use crate::latency::Latency;
-use crate::meter::{Reading, Used};
-use crate::names::Names;
 use crate::process::Process;
 use crate::progress::{Phase, Progress};
+use crate::protocol::{Seat, Wire};
 use crate::report::{Findings, Measured, Report, per_server_cpu_second};
-use crate::talk::{Counts, Talk};
+use crate::session_pool::Crowd;
 use crate::target::Target;
-use crate::wire::{Seat, Wire};
+use crate::traffic::{Counts, Talk};
+use crate::usage::{Reading, Used};
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);

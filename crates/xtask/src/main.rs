@@ -36,7 +36,7 @@ enum Task {
     Notebook(notebook::Args),
     /// What `report` plays in its network.
     #[command(hide = true)]
-    ReportStage(report::stage::Args),
+    ReportStage(report::scenario::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Task::Bench(what) => bench::run(&what),
         Task::Report(args) => report::run(&args),
         Task::Notebook(args) => notebook::run(&args),
-        Task::ReportStage(args) => report::stage::run(&args),
+        Task::ReportStage(args) => report::scenario::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,19 +10,19 @@
 
 mod about;
 mod architecture;
-mod documents;
-mod figures;
+mod drawings;
+mod format;
 mod frames;
 mod lanes;
-mod people;
+mod markdown;
+mod program;
 mod protocol;
 mod rows;
+pub(crate) mod scenario;
 mod script;
 mod speed;
-pub(crate) mod stage;
 mod traffic;
 mod typeset;
-mod words;
 
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -167,7 +167,7 @@ fn in_network(context: &Context) -> Result<(), String> {
     venv::quietly(&mut stage)
 }
 
-fn seen(context: &Context) -> Result<stage::Seen, String> {
+fn seen(context: &Context) -> Result<scenario::Seen, String> {
     let file = context.run.join("seen.json");
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use switchboard_protocol::Dialect;
 
 use super::{Heard, Stage};
-use crate::people::Person;
 use crate::process::EmbeddedServer;
+use crate::test_client::Person;
 
 /// A server of this process, and people on sockets.
 #[derive(Debug)]

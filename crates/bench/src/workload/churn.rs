@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use super::{Timing, at_least_one};
-use crate::crowd::{Event, Patience, failure};
+use crate::client_names::Names;
 use crate::error::Error;
 use crate::latency::{Latency, LatencyHistogram};
-use crate::names::Names;
 use crate::progress::{Phase, Progress};
+use crate::protocol::{Seat, Wire};
 use crate::report::{ChurnFound, Findings, Report, per_server_cpu_second};
 use crate::run::Run;
+use crate::session_pool::{Event, Patience, failure};
 use crate::target::Target;
-use crate::wire::{Seat, Wire};
 
 /// Sessions that connect, register, ask something, hear the answer, and leave; as one has gone, another comes.
 ///

@@ -6,10 +6,10 @@ use super::at_least_one;
 use crate::error::Error;
 use crate::process::Process;
 use crate::progress::{Phase, Progress};
+use crate::protocol::Wire;
 use crate::report::{Findings, IdleFound, Report};
 use crate::run::Run;
 use crate::target::Target;
-use crate::wire::Wire;
 
 /// How many sessions are open before the server is weighed: what it needs to serve anybody at all is there by then.
 const FIRST: usize = 50;

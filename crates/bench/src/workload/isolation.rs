@@ -3,11 +3,11 @@
 use super::{Talkers, Timing, at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
+use crate::protocol::Wire;
 use crate::report::{Findings, IsolationFound, Report};
 use crate::run::Run;
-use crate::talk::Pace;
 use crate::target::Target;
-use crate::wire::Wire;
+use crate::traffic::Pace;
 
 /// An open loop as in [`Rate`](super::Rate) among most pairs, measured three times: before, while the readers of the
 /// other pairs are frozen and their speakers say all that the server takes, and after those readers read again. The

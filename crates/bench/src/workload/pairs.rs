@@ -3,11 +3,11 @@
 use super::{Talkers, Timing, at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
+use crate::protocol::Wire;
 use crate::report::{Findings, Report};
 use crate::run::Run;
-use crate::talk::Pace;
 use crate::target::Target;
-use crate::wire::Wire;
+use crate::traffic::Pace;
 
 /// How much may be under way, in bytes: this side holds what sockets do not take, and that has to fit in its memory.
 const UNDER_WAY_MAX_BYTES: u64 = 1 << 30;

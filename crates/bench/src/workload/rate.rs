@@ -3,11 +3,11 @@
 use super::{Talkers, Timing, at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
+use crate::protocol::Wire;
 use crate::report::{Findings, Report};
 use crate::run::Run;
-use crate::talk::Pace;
 use crate::target::Target;
-use crate::wire::Wire;
+use crate::traffic::Pace;
 
 /// An open loop: messages are due at even times, in turn from each speaker, and how long one took is counted from when
 /// it was due. So a server that stands still for a second is charged for all that was due in that second, and not for

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use switchboard_bench::wire::{Commands, Line};
+use switchboard_bench::protocol::{Commands, Line};
 use switchboard_bench::{
     Churn, Error, Findings, Idle, Isolation, Measured, Pairs, Phase, Progress, Rate, Report, Talkers, Target, Timing,
     Wire,

@@ -5,14 +5,14 @@
 //! the same for long; a server's figure is the median of its rounds, and a ratio is that of two such
 //! figures.
 
-mod calm;
+mod noise_probe;
 mod peers;
 mod pin;
 mod plot;
+mod protocols;
 mod readme;
 pub(super) mod relay;
 mod results;
-mod wires;
 mod workloads;
 
 use std::path::Path;
@@ -21,7 +21,7 @@ use std::{env, fs, thread};
 
 use switchboard_bench::Faults;
 
-use self::calm::Calm;
+use self::noise_probe::Calm;
 use self::peers::{Peer, Programs};
 use self::results::{Results, Row};
 use self::workloads::Workload;

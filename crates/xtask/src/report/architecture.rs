@@ -2,18 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, documents};
+use super::{Context, markdown};
 
 const FILE: &str = "ARCHITECTURE.md";
 
 pub(super) fn write(context: &Context) -> Result<(), String> {
-    let text = documents::read(FILE)?;
-    let section =
-        |heading: &str| documents::section(&text, heading).ok_or_else(|| format!("{FILE} has no {heading:?}"));
+    let text = markdown::read(FILE)?;
+    let section = |heading: &str| markdown::section(&text, heading).ok_or_else(|| format!("{FILE} has no {heading:?}"));
     let view = section("## Bird's-eye view")?;
     let mut blocks = view.split("```");
     let diagram = blocks.nth(1).and_then(|block| block.strip_prefix("text\n")).unwrap_or_default();
-    let homes = documents::table(view);
+    let homes = markdown::table(view);
     let walk: Vec<_> = paragraphs(section("## The walk of one message")?)
         .into_iter()
         .flat_map(|paragraph| steps(&paragraph))

@@ -13,7 +13,7 @@ use switchboard_encap::wire::tcp::Options;
 use switchboard_encap::wire::{Frame, SeqNumber};
 use switchboard_protocol::show;
 
-use super::words;
+use super::format;
 
 /// Characters of a payload that fit in a line of a table.
 const TEXT_MAX: usize = 36;
@@ -97,7 +97,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
         let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         segments.push(Segment {
             frame: packet.number,
-            time: words::seconds(nanos),
+            time: format::seconds(nanos),
             nanos,
             connection: connection.first_frame,
             from: side,

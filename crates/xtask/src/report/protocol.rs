@@ -4,7 +4,7 @@ use serde_json::json;
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::{Code, limits};
 
-use super::{Context, documents, words};
+use super::{Context, format, markdown};
 
 pub(super) fn write(context: &Context) -> Result<(), String> {
     let verbs: Vec<_> = VERBS
@@ -23,11 +23,11 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
         .map(|code| json!({ "word": code.as_str(), "sentence": code.sentence(), "ends_session": code.ends_session() }))
         .collect();
     let limits = json!({
-        "line_bytes": words::bytes(limits::LINE_MAX_BYTES as u64),
-        "text_bytes": words::bytes(limits::TEXT_MAX_BYTES as u64),
+        "line_bytes": format::bytes(limits::LINE_MAX_BYTES as u64),
+        "text_bytes": format::bytes(limits::TEXT_MAX_BYTES as u64),
         "name_chars": limits::USERNAME_MAX_CHARS,
-        "name_bytes": words::bytes(limits::USERNAME_MAX_BYTES as u64),
-        "users": words::count(limits::USERS_MAX as u64),
+        "name_bytes": format::bytes(limits::USERNAME_MAX_BYTES as u64),
+        "users": format::count(limits::USERS_MAX as u64),
     });
     context.write(
         "protocol.json",
@@ -41,8 +41,8 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
 
 /// The rows of a table of ours.
 fn table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
-    let text = documents::read(file)?;
-    let rows = documents::section(&text, heading).map(documents::table).unwrap_or_default();
+    let text = markdown::read(file)?;
+    let rows = markdown::section(&text, heading).map(markdown::table).unwrap_or_default();
     if rows.is_empty() { Err(format!("{file} has no table below {heading:?}")) } else { Ok(rows) }
 }
 
@@ -66,7 +66,7 @@ fn settings(context: &Context) -> Result<serde_json::Value, String> {
         let (key, value) = line.split_once(" = ")?;
         let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '[', ']']);
         // Long numbers are easier to read with their thousands parted.
-        let value = value.parse().map_or_else(|_| value.to_owned(), words::count);
+        let value = value.parse().map_or_else(|_| value.to_owned(), format::count);
         Some((key.trim().to_owned(), value.into()))
     });
     let settings: serde_json::Map<_, _> = settings.collect();

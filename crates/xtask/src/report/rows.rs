@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::stage::SENT_ROWS;
-use super::{Context, words};
+use super::scenario::SENT_ROWS;
+use super::{Context, format};
 
 /// Where the CSVs are.
 const CSVS: &str = "tests/data/csv";
@@ -29,7 +29,7 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
         let list = found["conversations"].as_array().cloned().unwrap_or_default();
         files.push(json!({
             "name": name, "rows": rows.lines().filter(|line| !line.trim().is_empty()).count() - 1,
-            "frames": found["packets"], "bytes": words::count(number(&found["bytes"])),
+            "frames": found["packets"], "bytes": format::count(number(&found["bytes"])),
             "conversations": list.len(),
             "retransmissions": list.iter().map(|one| number(&one["retransmissions"])).sum::<u64>(),
             "checksums": found["checksums"], "issues": found["issues"].as_array().map_or(0, Vec::len),

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, documents, words};
+use super::{Context, format, markdown};
 
 const SERVER: &str = "report/bench.json";
 const WIRE: &str = "report/wire.json";
@@ -25,9 +25,9 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
 
 /// How it is measured, in the words of the document that says it.
 fn method() -> Result<Value, String> {
-    let text = documents::read(METHOD)?;
-    let workloads = documents::section(&text, "## The workloads").map(documents::table).unwrap_or_default();
-    let beside = documents::section(&text, "## Our server beside others").unwrap_or_default();
+    let text = markdown::read(METHOD)?;
+    let workloads = markdown::section(&text, "## The workloads").map(markdown::table).unwrap_or_default();
+    let beside = markdown::section(&text, "## Our server beside others").unwrap_or_default();
     let differs = beside.split("\n- ").find_map(|item| item.strip_prefix("**What is not the same.**"));
     let differs = differs.and_then(|item| item.split("\n\n").next()).unwrap_or_default();
     let differs = differs.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,7 +55,7 @@ fn rounded(figure: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and not negative")]
     let whole = figure.round() as u64;
     let unit = 10_u64.pow(whole.checked_ilog10().unwrap_or_default().saturating_sub(2));
-    format!("{sign}{}", words::count((whole + unit / 2) / unit * unit))
+    format!("{sign}{}", format::count((whole + unit / 2) / unit * unit))
 }
 
 /// The same in little room: thousands and millions as k and M.
@@ -158,8 +158,8 @@ fn wire(bench: &Value) -> Value {
         .iter()
         .map(|run| {
             json!({
-                "name": run["name"], "rounds": run["rounds"], "cpu": words::time(1_000 * number(&run["cpu_micros"])),
-                "peak": format!("{} KiB", words::count(number(&run["peak_bytes"]) / 1024)),
+                "name": run["name"], "rounds": run["rounds"], "cpu": format::time(1_000 * number(&run["cpu_micros"])),
+                "peak": format!("{} KiB", format::count(number(&run["peak_bytes"]) / 1024)),
             })
         })
         .collect();
@@ -174,7 +174,7 @@ fn wire(bench: &Value) -> Value {
         })
         .collect();
     let n_held = promises.iter().filter(|promise| promise["holds"] == true).count();
-    json!({ "n_held": n_held, "n_promised": promises.len(), "frames": words::count(number(&bench["frames"])), "runs": runs, "promises": promises })
+    json!({ "n_held": n_held, "n_promised": promises.len(), "frames": format::count(number(&bench["frames"])), "runs": runs, "promises": promises })
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use switchboard_encap::report::{Report, Wanted};
 use switchboard_encap::side::Side;
 
-use super::figures::{self, Figures};
+use super::drawings::{self, Figures};
 use super::frames::{self, Segment};
-use super::stage::{SCRIPT, Seen};
-use super::{Context, lanes, words};
+use super::scenario::{SCRIPT, Seen};
+use super::{Context, format, lanes};
 
 /// The message that is taken apart begins so.
 const SHOWN: &str = "שלום";
@@ -92,7 +92,7 @@ fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
     let answer = answer.ok_or("who wrote again was not answered")?;
     Ok(json!({
         "unread": unread.frame, "reset": reset.frame, "next": next.frame, "answer": answer.frame,
-        "waited": words::time(answer.nanos - reset.nanos),
+        "waited": format::time(answer.nanos - reset.nanos),
     }))
 }
 
@@ -119,7 +119,7 @@ impl Talk {
     ) -> Result<Figures, String> {
         let begins = self.segments(all).first().map(|segment| segment.time.clone()).unwrap_or_default();
         let who = self.name.trim_matches(['(', ')']).to_lowercase();
-        figures::draw(context, capture, self.number, &who, &begins, wanted)
+        drawings::draw(context, capture, self.number, &who, &begins, wanted)
     }
 
     /// Its segments by what they are for: the handshake, the data, the end.
@@ -157,11 +157,11 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
     let told = json!({
         "number": one["number"], "name": name, "client_port": client.port(), "server_port": server.port(),
         "dialect": if server.port() == 8080 { "line" } else { "commands" },
-        "handshake": one["handshake"], "handshake_time": one["handshake_nanos"].as_u64().map(words::time),
+        "handshake": one["handshake"], "handshake_time": one["handshake_nanos"].as_u64().map(format::time),
         "end": one["end"], "reset_cause": one["reset_cause"], "segments": one["segments"],
-        "bytes_client": words::count(number(&one["bytes_client"])), "bytes_server": words::count(number(&one["bytes_server"])),
+        "bytes_client": format::count(number(&one["bytes_client"])), "bytes_server": format::count(number(&one["bytes_server"])),
         "first_frame": one["first_frame"], "last_frame": one["last_frame"],
-        "round_trip": round_trip.and_then(Value::as_u64).map(words::time), "retransmissions": one["retransmissions"],
+        "round_trip": round_trip.and_then(Value::as_u64).map(format::time), "retransmissions": one["retransmissions"],
         "keep_alives": one["keep_alives"], "zero_windows": one["zero_windows"], "zero_window_probes": one["zero_window_probes"],
         "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
         "flags": one["flags"], "checksums": one["checksums"],
@@ -191,7 +191,7 @@ fn stream(segments: &[Segment], from: Side) -> Vec<u8> {
 fn totals(found: &Value) -> Value {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     json!({
-        "packets": words::count(number(&found["packets"])), "bytes": words::count(number(&found["bytes"])),
+        "packets": format::count(number(&found["packets"])), "bytes": format::count(number(&found["bytes"])),
         "conversations": found["conversations"].as_array().map_or(0, Vec::len), "checksums": found["checksums"],
         "issues": found["issues"].as_array().map_or(0, Vec::len),
     })
@@ -223,7 +223,7 @@ fn transcript(context: &Context) -> Result<Value, String> {
         .iter()
         .map(|entry| {
             let nanos = entry.since.map(|since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
-            json!({ "frame": entry.frame, "time": nanos.map(words::seconds), "text": entry.text, "violation": entry.violation })
+            json!({ "frame": entry.frame, "time": nanos.map(format::seconds), "text": entry.text, "violation": entry.violation })
         })
         .collect();
     Ok(
@@ -309,26 +309,26 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     let probes: Vec<_> = list(&frozen.told["flags"]).filter(|flag| flag["event"] == "keep_alive").collect();
     let probes: Vec<_> =
         probes.iter().filter_map(|flag| all.iter().find(|segment| segment.frame == flag["frame"])).collect();
-    let waits: Vec<_> = probes.windows(2).map(|pair| words::time(pair[1].nanos - pair[0].nanos)).collect();
+    let waits: Vec<_> = probes.windows(2).map(|pair| format::time(pair[1].nanos - pair[0].nanos)).collect();
     let sorted = |pings: &[u64]| {
         let mut pings = pings.to_vec();
         pings.sort_unstable();
-        let of = |place: usize| pings.get(place).map(|micros| words::time(micros * 1_000));
+        let of = |place: usize| pings.get(place).map(|micros| format::time(micros * 1_000));
         json!({ "count": pings.len(), "least": of(0), "median": of(pings.len() / 2), "most": of(pings.len().saturating_sub(1)) })
     };
     context.write(
         "slow.json",
         &json!({
             "totals": totals(&found), "server_flags": seen.slow.server_flags, "reader": seen.slow.reader,
-            "messages": words::count(seen.slow.messages as u64), "message_bytes": words::count(seen.slow.message_bytes as u64),
-            "acknowledged": words::count(seen.slow.acknowledged as u64), "told": seen.slow.told, "log": seen.slow.log,
+            "messages": format::count(seen.slow.messages as u64), "message_bytes": format::count(seen.slow.message_bytes as u64),
+            "acknowledged": format::count(seen.slow.acknowledged as u64), "told": seen.slow.told, "log": seen.slow.log,
             "ping_command": seen.slow.ping_command, "before": sorted(&seen.slow.pings_before),
             "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
-            "zero": zero, "author_told": told, "waited": words::time(told.nanos - zero.nanos), "stop": stop, "last": last,
+            "zero": zero, "author_told": told, "waited": format::time(told.nanos - zero.nanos), "stop": stop, "last": last,
             "probes": { "frames": probes.iter().map(|segment| segment.frame).collect::<Vec<_>>(), "waits": waits },
-            "author_braked": { "full": authors[full], "segments": braked }, "torn": torn.first().map(|line| words::bytes(line.len() as u64)),
-            "late": words::bytes(late),
-            "arrived": words::count(arrived), "lost": words::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
+            "author_braked": { "full": authors[full], "segments": braked }, "torn": torn.first().map(|line| format::bytes(line.len() as u64)),
+            "late": format::bytes(late),
+            "arrived": format::count(arrived), "lost": format::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
             "figures": frozen.draw(context, "slow.pcapng", &segments, &["time_server"])?,
             "author_figures": author.draw(context, "slow.pcapng", &segments, &["time_client"])?,
         }),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use switchboard_bench::wire::Commands;
+use switchboard_bench::protocol::Commands;
 use switchboard_bench::{Churn, Error, Idle, Isolation, Pairs, Report, Talkers, Target, Timing, Wire};
 
 use super::peers::{Peer, Server};
-use super::wires::{Irc, Mqtt, Nats, Redis, Relay};
+use super::protocols::{Irc, Mqtt, Nats, Redis, Relay};
 
 /// How long nothing may come before a measurement is given up.
 const TIMEOUT: Duration = Duration::from_secs(20);

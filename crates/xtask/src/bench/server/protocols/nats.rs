@@ -1,7 +1,7 @@
 //! NATS, as its client protocol has it (docs.nats.io, "Client Protocol").
 
 use switchboard_bench::Wire;
-use switchboard_bench::wire::{Heard, Seat};
+use switchboard_bench::protocol::{Heard, Seat};
 
 use super::{block, line, number, put, put_number};
 

@@ -1,7 +1,7 @@
 //! MQTT 3.1.1, quality of service 0: nothing is acknowledged (OASIS MQTT Version 3.1.1 §3).
 
 use switchboard_bench::Wire;
-use switchboard_bench::wire::{Heard, Seat};
+use switchboard_bench::protocol::{Heard, Seat};
 
 use super::put;
 

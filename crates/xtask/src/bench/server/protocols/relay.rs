@@ -1,7 +1,7 @@
 //! What the relay is spoken to in: two names on a line, then anything.
 
 use switchboard_bench::Wire;
-use switchboard_bench::wire::{Heard, Seat};
+use switchboard_bench::protocol::{Heard, Seat};
 
 use super::{line, put};
 

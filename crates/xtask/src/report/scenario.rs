@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::people::{PATIENCE, Person};
+use super::program::{PATIENCE, Person};
 use super::script::{self, Step, What};
 
 /// Who says what.

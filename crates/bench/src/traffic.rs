@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::crowd::{Crowd, Event, Patience, failure};
 use crate::error::Error;
 use crate::faults::Faults;
+use crate::latency_recorder::Times;
 use crate::payload::{Check, Payloads};
+use crate::protocol::Wire;
 use crate::schedule::Schedule;
-use crate::times::Times;
-use crate::wire::Wire;
+use crate::session_pool::{Crowd, Event, Patience, failure};
 
 /// How many messages of a flood are said at once: so few that what is timed does not wait for them here.
 const FLOOD_BATCH: u64 = 64;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::wire::Commands;
+use switchboard_bench::protocol::Commands;
 use switchboard_bench::{Error, Faults, Findings, Pairs, Rate, Report, Talkers, Target, Timing};
 
 /// What the server does wrong with one message of its only pair.

@@ -51,7 +51,7 @@ fn put_number(out: &mut Vec<u8>, number: usize) {
 #[cfg(test)]
 mod tests {
     use switchboard_bench::Wire;
-    use switchboard_bench::wire::Heard;
+    use switchboard_bench::protocol::Heard;
 
     use super::*;
 

@@ -11,11 +11,11 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock;
+use crate::connector::Sources;
 use crate::error::Error;
 use crate::payload::PAYLOAD_MAX_BYTES;
-use crate::source::Sources;
+use crate::protocol::{Heard, Seat, Wire};
 use crate::target::Target;
-use crate::wire::{Heard, Seat, Wire};
 
 /// How much is read at once: what a socket's buffer holds when it is busy, and little enough for a processor's cache.
 const READ_BYTES: usize = 128 * 1024;
@@ -88,7 +88,7 @@ pub(crate) enum Event<'a> {
 impl<'w, W: Wire> Crowd<'w, W> {
     /// Nobody yet; there is to be room for `sessions` at a time.
     pub(crate) fn new(wire: &'w W, target: &Target, sessions: usize) -> Result<Self, Error> {
-        crate::files::make_room(sessions)?;
+        crate::open_files::make_room(sessions)?;
         Ok(Self {
             wire,
             target: *target,

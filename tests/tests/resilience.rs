@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
-use switchboard_tests::people::Person;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
 use switchboard_tests::stage::Heard;
+use switchboard_tests::test_client::Person;
 
 fn commands(server: &EmbeddedServer) -> SocketAddr {
     server.address(Dialect::Commands)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard_bench::{Findings, Pairs, Talkers, Target, Timing};
 
 use super::peers::{Peer, Programs, Server};
-use super::wires;
+use super::protocols;
 
 /// From which multiple of the shortest round trip seen on the machine counts as disturbed.
 const DISTURBED: f64 = 1.6;
@@ -38,7 +38,7 @@ impl Calm {
         let timing = Timing { warm_up: Duration::from_millis(20), time: Duration::from_millis(150) };
         let target = Target { addr: self.relay.addr, pid: None, timeout: Duration::from_secs(10) };
         let report = Pairs { talkers, window: 1, timing }
-            .run(&wires::Relay, &target, &mut |_| {})
+            .run(&protocols::Relay, &target, &mut |_| {})
             .map_err(|error| format!("the relay that tells whether the machine is calm: {error}"))?;
         let Findings::Talk { measured } = report.findings else { return Ok(false) };
         let Some(latency) = measured.latency else { return Ok(false) };

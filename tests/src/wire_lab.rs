@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::people::PATIENCE;
 use crate::process::program;
+use crate::test_client::PATIENCE;
 
 /// Set for the run in the namespaces.
 const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";

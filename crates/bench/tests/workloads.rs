@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::wire::{Commands, Line};
+use switchboard_bench::protocol::{Commands, Line};
 use switchboard_bench::{
     Churn, Error, Faults, Findings, Idle, Isolation, Pairs, Phase, Rate, Report, Talkers, Target, Timing,
 };

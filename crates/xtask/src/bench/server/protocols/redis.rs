@@ -1,7 +1,7 @@
 //! Redis publish and subscribe, in RESP version 2 (redis.io, "Redis serialization protocol specification").
 
 use switchboard_bench::Wire;
-use switchboard_bench::wire::{Heard, Seat};
+use switchboard_bench::protocol::{Heard, Seat};
 
 use super::{block, line, number, put, put_number};
 

@@ -1,7 +1,7 @@
 //! IRC (RFC 2812): a message is a `PRIVMSG` to a nickname. Nothing is acknowledged.
 
 use switchboard_bench::Wire;
-use switchboard_bench::wire::{Heard, Seat};
+use switchboard_bench::protocol::{Heard, Seat};
 
 use super::{line, put};
 
