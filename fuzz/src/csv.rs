@@ -4,7 +4,7 @@ use switchboard_encap::build::{
     BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice,
 };
 use switchboard_encap::capture::{Format, Reader};
-use switchboard_encap::rows::{self, Options, Row};
+use switchboard_encap::rows::{self, Row, RowOptions};
 use switchboard_encap::wire::Frame;
 
 use super::frame::assert_safe;
@@ -30,7 +30,7 @@ pub fn build_rows(file: &[u8]) {
         ..usual
     };
     for (escapes, settings) in [(false, usual), (true, unusual)] {
-        let rows = read_rows(file, Options { escapes });
+        let rows = read_rows(file, RowOptions { escapes });
         let plan = || {
             let mut plan = Plan::new(settings);
             for row in &rows {
@@ -57,8 +57,8 @@ pub fn build_rows(file: &[u8]) {
 }
 
 /// The rows that can be read; what is said of the others can be said.
-fn read_rows(file: &[u8], options: Options) -> Vec<Row> {
-    let mut reader = rows::Reader::new(file, options);
+fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
+    let mut reader = rows::RowReader::new(file, options);
     let mut rows = Vec::new();
     while let Some(row) = reader.next() {
         for fault in reader.take_remarks() {

@@ -10,7 +10,7 @@ use switchboard_encap::build::{
     TransportChoice, UNREAD_PORT,
 };
 use switchboard_encap::capture;
-use switchboard_encap::rows::{App, AppProtocol, Options, Reader, Row};
+use switchboard_encap::rows::{App, AppProtocol, Row, RowOptions, RowReader};
 use switchboard_encap::wire::Frame;
 use switchboard_tests::wireshark::{Seen, read};
 
@@ -85,7 +85,7 @@ fn files() -> Vec<(String, String, bool)> {
 }
 
 fn rows(csv: &str, escapes: bool) -> Vec<Row> {
-    let rows: Result<_, _> = Reader::new(csv.as_bytes(), Options { escapes }).collect();
+    let rows: Result<_, _> = RowReader::new(csv.as_bytes(), RowOptions { escapes }).collect();
     rows.expect("all rows can be carried")
 }
 

@@ -54,7 +54,7 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
     let frames = carried(&out, transport);
 
     let mut messages = BTreeMap::new();
-    for row in rows::Reader::new(File::open(file).expect("it is there"), rows::Options::default()) {
+    for row in rows::RowReader::new(File::open(file).expect("it is there"), rows::RowOptions::default()) {
         let row = row.expect("a good row");
         messages.insert(row.line, row.message);
     }

@@ -22,10 +22,10 @@
 //!
 //! ```
 //! use switchboard_encap::build::{Builder, Plan, Settings};
-//! use switchboard_encap::rows::{Options, Reader};
+//! use switchboard_encap::rows::{RowOptions, RowReader};
 //!
 //! let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
-//! let rows = || Reader::new(csv.as_bytes(), Options::default()).map_while(Result::ok);
+//! let rows = || RowReader::new(csv.as_bytes(), RowOptions::default()).map_while(Result::ok);
 //! let mut plan = Plan::new(Settings::default());
 //! rows().try_for_each(|row| plan.admit(&row))?;
 //! let mut builder = Builder::new(plan, Vec::new(), "an example")?;

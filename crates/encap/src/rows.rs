@@ -30,13 +30,13 @@ use std::io::{self, Read};
 pub use self::app::{APP_MAX_BYTES, App, AppError};
 pub use self::app_protocol::{AppProtocol, Transport};
 pub use self::check::{APPS_MAX, PAIRS_MAX};
-use self::check::{AppIndex, Check, Finding, Said};
+use self::check::{AppIndex, CheckedRow, FieldFault, RowChecker};
 pub use self::column::Column;
 use self::column::Columns;
 pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
 pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
 pub use self::record::RECORD_MAX_BYTES;
-use self::record::{Record, Records, Step};
+use self::record::{CsvRecord, CsvRecords, NextRecord};
 pub use self::row::{Row, RowRef};
 pub(crate) use self::start_line::{StartLine, first_line};
 use crate::time::Timestamp;
@@ -46,14 +46,14 @@ pub const PROTOCOL_MAX_BYTES: usize = 32;
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct RowOptions {
     /// `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages stand for bytes.
     pub escapes: bool,
 }
 
 /// Why there is no row.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum RowError {
     /// The input failed; there is nothing after it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -65,45 +65,45 @@ pub enum ReadError {
 /// Reads rows, one at a time.
 ///
 /// ```
-/// use switchboard_encap::rows::{Options, Reader};
+/// use switchboard_encap::rows::{RowOptions, RowReader};
 ///
 /// let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
-/// for row in Reader::new(csv.as_bytes(), Options::default()) {
+/// for row in RowReader::new(csv.as_bytes(), RowOptions::default()) {
 ///     assert_eq!(row?.message, b"hi");
 /// }
-/// # Ok::<(), switchboard_encap::rows::ReadError>(())
+/// # Ok::<(), switchboard_encap::rows::RowError>(())
 /// ```
 #[derive(Debug)]
-pub struct Reader<R> {
-    records: Records<R>,
-    options: Options,
-    state: State,
+pub struct RowReader<R> {
+    records: CsvRecords<R>,
+    options: RowOptions,
+    state: ReaderState,
     n_records: u64,
-    check: Check,
-    findings: Vec<Finding>,
+    check: RowChecker,
+    findings: Vec<FieldFault>,
     remarks: Vec<Fault>,
-    kept: Kept,
+    buffers: RowBuffers,
 }
 
 #[derive(Debug)]
-enum State {
+enum ReaderState {
     Header,
     Rows(Columns),
     Ended,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> RowReader<R> {
     /// Reads from `input`, which need not be buffered.
-    pub fn new(input: R, options: Options) -> Self {
+    pub fn new(input: R, options: RowOptions) -> Self {
         Self {
-            records: Records::new(input),
+            records: CsvRecords::new(input),
             options,
-            state: State::Header,
+            state: ReaderState::Header,
             n_records: 0,
-            check: Check::default(),
+            check: RowChecker::default(),
             findings: Vec::new(),
             remarks: Vec::new(),
-            kept: Kept::default(),
+            buffers: RowBuffers::default(),
         }
     }
 
@@ -123,52 +123,52 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads the next row, without a copy of it: [`Iterator::next`] gives rows to keep.
-    pub fn next_row(&mut self) -> Result<Option<RowRef<'_>>, ReadError> {
-        if let State::Header = self.state {
+    pub fn next_row(&mut self) -> Result<Option<RowRef<'_>>, RowError> {
+        if let ReaderState::Header = self.state {
             // Whatever goes wrong from here on, the file has no header to go on with.
-            self.state = State::Ended;
-            self.state = State::Rows(self.read_header()?);
+            self.state = ReaderState::Ended;
+            self.state = ReaderState::Rows(self.read_header()?);
         }
-        let State::Rows(columns) = &self.state else { return Ok(None) };
+        let ReaderState::Rows(columns) = &self.state else { return Ok(None) };
         loop {
             let step = match self.records.advance() {
                 Ok(step) => step,
                 Err(error) => {
-                    self.state = State::Ended;
+                    self.state = ReaderState::Ended;
                     return Err(error.into());
                 }
             };
             match step {
-                Step::End => {
-                    self.state = State::Ended;
+                NextRecord::End => {
+                    self.state = ReaderState::Ended;
                     if self.n_records == 0 {
                         self.remarks.push(Fault::on_line(self.records.line(), FaultKind::NoRows));
                     }
                     return Ok(None);
                 }
-                Step::Record if self.records.is_blank() => {}
-                Step::Record => break,
-                Step::Broken(fault) => {
+                NextRecord::Whole if self.records.is_blank() => {}
+                NextRecord::Whole => break,
+                NextRecord::Broken(fault) => {
                     self.n_records += 1;
-                    return Err(ReadError::Refused(vec![fault]));
+                    return Err(RowError::Refused(vec![fault]));
                 }
             }
         }
         self.n_records += 1;
-        let record = self.records.record().map_err(|fault| ReadError::Refused(vec![fault]))?;
-        let parse = Parse { record, columns, options: self.options, faults: Vec::new() };
-        let Self { n_records, check, findings, remarks, kept, .. } = self;
-        parse.row(*n_records, kept, check, findings, remarks).map(Some)
+        let record = self.records.record().map_err(|fault| RowError::Refused(vec![fault]))?;
+        let parse = RowParser { record, columns, options: self.options, faults: Vec::new() };
+        let Self { n_records, check, findings, remarks, buffers, .. } = self;
+        parse.row(*n_records, buffers, check, findings, remarks).map(Some)
     }
 
-    fn read_header(&mut self) -> Result<Columns, ReadError> {
-        let refused = |fault| ReadError::Refused(vec![fault]);
+    fn read_header(&mut self) -> Result<Columns, RowError> {
+        let refused = |fault| RowError::Refused(vec![fault]);
         self.records.open(column::delimiter)?.map_err(refused)?;
         loop {
             match self.records.advance()? {
-                Step::End => return Err(refused(Fault::on_line(1, FaultKind::EmptyFile))),
-                Step::Broken(fault) => return Err(refused(fault)),
-                Step::Record => {}
+                NextRecord::End => return Err(refused(Fault::on_line(1, FaultKind::EmptyFile))),
+                NextRecord::Broken(fault) => return Err(refused(fault)),
+                NextRecord::Whole => {}
             }
             if self.records.is_blank() {
                 continue;
@@ -180,7 +180,7 @@ impl<R: Read> Reader<R> {
             let mut faults = Vec::new();
             let columns = Columns::read(&header, &mut faults);
             if faults.iter().any(|fault| fault.severity() == Severity::Error) {
-                return Err(ReadError::Refused(faults));
+                return Err(RowError::Refused(faults));
             }
             self.remarks.append(&mut faults);
             return Ok(columns);
@@ -188,8 +188,8 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl<R: Read> Iterator for Reader<R> {
-    type Item = Result<Row, ReadError>;
+impl<R: Read> Iterator for RowReader<R> {
+    type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_row().map(|row| row.map(RowRef::to_row)).transpose()
@@ -198,67 +198,63 @@ impl<R: Read> Iterator for Reader<R> {
 
 /// What a row cannot borrow from its record; used again for the next.
 #[derive(Debug)]
-struct Kept {
+struct RowBuffers {
     number: MessageId,
     protocol: AppProtocol,
     /// The message, where it is not as it stands in the file.
     message: Vec<u8>,
 }
 
-impl Default for Kept {
+impl Default for RowBuffers {
     fn default() -> Self {
         Self { number: MessageId::Number(0), protocol: AppProtocol::Chat, message: Vec::new() }
     }
 }
 
 /// A record on its way to be a row.
-struct Parse<'a, 'c> {
-    record: Record<'a>,
+struct RowParser<'a, 'c> {
+    record: CsvRecord<'a>,
     columns: &'c Columns,
-    options: Options,
+    options: RowOptions,
     faults: Vec<Fault>,
 }
 
-impl<'a> Parse<'a, '_> {
+impl<'a> RowParser<'a, '_> {
     fn row(
         mut self,
         place: u64,
-        kept: &'a mut Kept,
-        check: &'a mut Check,
-        findings: &mut Vec<Finding>,
+        buffers: &'a mut RowBuffers,
+        check: &'a mut RowChecker,
+        findings: &mut Vec<FieldFault>,
         remarks: &mut Vec<Fault>,
-    ) -> Result<RowRef<'a>, ReadError> {
+    ) -> Result<RowRef<'a>, RowError> {
         let (found, expected) = (self.record.len(), self.columns.len);
         if let Some(field) = self.columns.nameless_text(&self.record) {
             let kind =
                 if field < expected { FaultKind::NamelessText } else { FaultKind::FieldCount { found, expected } };
-            return Err(ReadError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
+            return Err(RowError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
         }
         // Empty fields too many say nothing; of a record with too few, nobody knows which are missing.
         if found < expected {
-            return Err(ReadError::Refused(vec![self.record.fault(
-                0,
-                None,
-                FaultKind::FieldCount { found, expected },
-            )]));
+            return Err(RowError::Refused(vec![self.record.fault(0, None, FaultKind::FieldCount { found, expected })]));
         }
-        kept.number = self.number(place, check);
-        self.protocol(&mut kept.protocol);
+        buffers.number = self.number(place, check);
+        self.protocol(&mut buffers.protocol);
         let source = self.app(Column::SrcApp, check);
         let destination = self.app(Column::DstApp, check);
         let source_port = self.port(Column::SrcPort);
         let destination_port = self.port(Column::DstPort);
-        let message = self.message(&mut kept.message);
+        let message = self.message(&mut buffers.message);
         let time = self.time();
         let (true, Some(source), Some(destination), Some(message), Some(time)) =
             (self.faults.is_empty(), source, destination, message, time)
         else {
-            return Err(ReadError::Refused(self.faults));
+            return Err(RowError::Refused(self.faults));
         };
-        let said = Said {
-            number: &kept.number,
+        let row = CheckedRow {
+            number: &buffers.number,
             line: self.record.line,
-            protocol: &kept.protocol,
+            protocol: &buffers.protocol,
             source,
             destination,
             source_port,
@@ -277,15 +273,15 @@ impl<'a> Parse<'a, '_> {
         {
             findings.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
         }
-        check.row(&said, findings);
+        check.row(&row, findings);
         for (column, kind) in findings.drain(..) {
             self.fault(column, kind);
         }
         if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
-            return Err(ReadError::Refused(self.faults));
+            return Err(RowError::Refused(self.faults));
         }
         remarks.append(&mut self.faults);
-        Ok(said.row(check))
+        Ok(row.row(check))
     }
 
     /// The text of a column as it stands; empty if the file has no such column.
@@ -298,7 +294,7 @@ impl<'a> Parse<'a, '_> {
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
-    fn number(&mut self, place: u64, check: &Check) -> MessageId {
+    fn number(&mut self, place: u64, check: &RowChecker) -> MessageId {
         let text = self.value(Column::MsgId);
         let text = trim(&text);
         let too_long = text.len() > ID_MAX_BYTES;
@@ -324,7 +320,7 @@ impl<'a> Parse<'a, '_> {
         self.fault(Column::AppProtocol, fault);
     }
 
-    fn app(&mut self, column: Column, check: &mut Check) -> Option<AppIndex> {
+    fn app(&mut self, column: Column, check: &mut RowChecker) -> Option<AppIndex> {
         let text = self.value(column);
         let app = match trim(&text) {
             "" => Err(FaultKind::Empty),
@@ -349,12 +345,12 @@ impl<'a> Parse<'a, '_> {
         None
     }
 
-    fn message(&mut self, kept: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    fn message(&mut self, buffers: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let text = match self.value(Column::Message) {
             Cow::Borrowed(text) if !self.options.escapes => return Some(text.as_bytes()),
             text => text,
         };
-        *kept = match escape::unescape(&text) {
+        *buffers = match escape::unescape(&text) {
             _ if !self.options.escapes => text.into_owned().into_bytes(),
             Ok(bytes) => bytes,
             Err(at) => {
@@ -363,7 +359,7 @@ impl<'a> Parse<'a, '_> {
                 return None;
             }
         };
-        Some(kept)
+        Some(buffers)
     }
 
     fn time(&mut self) -> Option<Timestamp> {

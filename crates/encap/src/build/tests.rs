@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capture;
-use crate::rows::{Options, Reader, Row};
+use crate::rows::{Row, RowOptions, RowReader};
 use crate::time::Timestamp;
 use crate::wire::tcp::{Flags, TcpOption};
 use crate::wire::{Checksum, Frame, SeqNumber};
@@ -15,7 +15,7 @@ use crate::wire::{Checksum, Frame, SeqNumber};
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
 
 fn rows(csv: &str) -> Vec<Row> {
-    Reader::new(format!("{HEADER}{csv}").as_bytes(), Options::default()).collect::<Result<_, _>>().unwrap()
+    RowReader::new(format!("{HEADER}{csv}").as_bytes(), RowOptions::default()).collect::<Result<_, _>>().unwrap()
 }
 
 fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
@@ -353,7 +353,7 @@ fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
     let ports = |csv: &str| {
         let header = "app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
         let rows: Vec<Row> =
-            Reader::new(format!("{header}{csv}").as_bytes(), Options::default()).map(Result::unwrap).collect();
+            RowReader::new(format!("{header}{csv}").as_bytes(), RowOptions::default()).map(Result::unwrap).collect();
         let (file, ..) = build(&rows, Settings::default());
         let mut reader = capture::Reader::new(&file[..]).unwrap();
         let packet = reader.next_packet().unwrap().unwrap();
@@ -497,7 +497,7 @@ proptest! {
             let message = "x".repeat(len);
             writeln!(csv, "{i},{protocol},n{from},{name},{message},{},{port}", Timestamp::from_nanos(nanos)).unwrap();
         }
-        let rows: Vec<Row> = Reader::new(csv.as_bytes(), Options::default()).map(Result::unwrap).collect();
+        let rows: Vec<Row> = RowReader::new(csv.as_bytes(), RowOptions::default()).map(Result::unwrap).collect();
         let content = if completes { Content::Complete } else { Content::Faithful };
         let settings = Settings { seed, format, content, mtu: Mtu::new(mtu).unwrap(), ..Settings::default() };
         let mut long = Plan::new(settings);

@@ -11,7 +11,8 @@ const ROWS: &str =
 
 fn built(csv: &str, settings: Settings) -> Vec<u8> {
     let csv = format!("protocol,src,dst,message,time\n{csv}");
-    let rows: Vec<Row> = rows::Reader::new(csv.as_bytes(), rows::Options::default()).map(Result::unwrap).collect();
+    let rows: Vec<Row> =
+        rows::RowReader::new(csv.as_bytes(), rows::RowOptions::default()).map(Result::unwrap).collect();
     let mut plan = Plan::new(settings);
     for row in &rows {
         plan.admit(row).unwrap();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_encap::rows::{Fault, Options, ReadError, Reader, RowRef, Severity};
+use switchboard_encap::rows::{Fault, RowError, RowOptions, RowReader, RowRef, Severity};
 use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
@@ -118,7 +118,7 @@ impl fmt::Display for Summary {
 fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
     let mut printer = Printer { places: Places { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
     let mut summary = Summary::default();
-    let mut reader = Reader::new(&mut input, Options { escapes: args.escapes });
+    let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     printer.start()?;
     loop {
         let faults = match reader.next_row() {
@@ -127,8 +127,8 @@ fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Resu
                 summary.row(&row);
                 Vec::new()
             }
-            Err(ReadError::Refused(faults)) => faults,
-            Err(ReadError::Io(error)) => {
+            Err(RowError::Refused(faults)) => faults,
+            Err(RowError::Io(error)) => {
                 printer.out.flush()?;
                 return Err(input.failure(error));
             }

@@ -5,7 +5,7 @@ use std::io::Seek as _;
 use clap::ValueEnum;
 use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice};
 use switchboard_encap::capture;
-use switchboard_encap::rows::{Options, ReadError, Reader, RowRef};
+use switchboard_encap::rows::{RowError, RowOptions, RowReader, RowRef};
 use switchboard_encap::time::Timestamp;
 
 use super::failure::Failure;
@@ -125,9 +125,9 @@ impl Making {
     }
 
     /// Reads the rows, from the first.
-    fn read<'a>(&self, input: &'a mut Input) -> Result<Reader<&'a mut Input>, Failure> {
+    fn read<'a>(&self, input: &'a mut Input) -> Result<RowReader<&'a mut Input>, Failure> {
         input.rewind().map_err(|error| input.failure(error))?;
-        Ok(Reader::new(input, Options { escapes: self.escapes }))
+        Ok(RowReader::new(input, RowOptions { escapes: self.escapes }))
     }
 
     /// The first reading, in which all is said that is wrong with rows.
@@ -152,13 +152,13 @@ impl Making {
                 }
                 Ok(Some(Ok(()))) => told.admitted += 1,
                 Ok(Some(Err(refusal))) => told.refusal(&refusal),
-                Err(ReadError::Refused(faults)) => {
+                Err(RowError::Refused(faults)) => {
                     told.refused += 1;
                     for fault in faults {
                         told.fault(&fault);
                     }
                 }
-                Err(ReadError::Io(error)) => return Err(input.failure(error)),
+                Err(RowError::Io(error)) => return Err(input.failure(error)),
             }
         }
     }
@@ -175,8 +175,8 @@ impl Making {
                 Ok(Some(row)) => take(row)?,
                 Ok(None) => return Ok(()),
                 // That was said in the first reading.
-                Err(ReadError::Refused(_)) => {}
-                Err(ReadError::Io(error)) => return Err(input.failure(error)),
+                Err(RowError::Refused(_)) => {}
+                Err(RowError::Io(error)) => return Err(input.failure(error)),
             }
             reader.take_remarks();
         }

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::build::{Content, TransportChoice};
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
-use switchboard_encap::rows::{AppProtocol, Fault, Options as RowOptions, ReadError, Reader, Row, Severity};
+use switchboard_encap::rows::{AppProtocol, Fault, Row, RowError, RowOptions, RowReader, Severity};
 use switchboard_encap::send::{
     Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play, weight,
 };
@@ -179,7 +179,7 @@ fn refuse(error: PlanError) -> ExitCode {
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
     let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
     let say = |fault: &Fault| tell(places.fault(fault));
-    let mut reader = Reader::new(&mut input, RowOptions { escapes: args.escapes });
+    let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {
         reader.take_remarks().iter().for_each(say);
@@ -192,8 +192,8 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
                 }
                 rows.push(row);
             }
-            Err(ReadError::Io(error)) => return Err(input.failure(error)),
-            Err(ReadError::Refused(faults)) => {
+            Err(RowError::Io(error)) => return Err(input.failure(error)),
+            Err(RowError::Refused(faults)) => {
                 faults.iter().for_each(say);
                 n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
             }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::app::{App, AppError, may_send};
 use super::column::Column;
 use super::fault::{Excerpt, FaultKind};
-use super::ids::{IDS_REMEMBERED, Seen, SeenIds};
+use super::ids::{IDS_REMEMBERED, IdStatus, SeenIds};
 use super::{AppProtocol, MessageId, RowRef};
 use crate::time::Timestamp;
 
@@ -28,12 +28,12 @@ pub(super) type AppIndex = usize;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Check {
+pub(super) struct RowChecker {
     /// Each way in which an app is written: `::1` and `0::1` are two ways, and one app.
-    spelled: HashMap<Arc<str>, AppIndex>,
+    by_spelling: HashMap<Arc<str>, AppIndex>,
     apps: Vec<KnownApp>,
     /// By the two apps, the lower index first.
-    pairs: HashMap<(AppIndex, AppIndex), Pair>,
+    pairs: HashMap<(AppIndex, AppIndex), PairHistory>,
     ids: SeenIds,
     ids_forgotten: bool,
     previous: Option<(Timestamp, u64)>,
@@ -47,7 +47,7 @@ struct KnownApp {
 }
 
 #[derive(Debug, Default)]
-struct Pair {
+struct PairHistory {
     /// Whether the lower, and the higher, of the two has sent.
     sent: [bool; 2],
     /// The first ports that were given.
@@ -65,7 +65,7 @@ struct FirstPorts {
 
 /// A row whose apps are known by their indices.
 #[derive(Debug)]
-pub(super) struct Said<'a> {
+pub(super) struct CheckedRow<'a> {
     pub(super) number: &'a MessageId,
     pub(super) line: u64,
     pub(super) protocol: &'a AppProtocol,
@@ -77,8 +77,8 @@ pub(super) struct Said<'a> {
     pub(super) time: Timestamp,
 }
 
-impl<'a> Said<'a> {
-    pub(super) fn row(self, check: &'a Check) -> RowRef<'a> {
+impl<'a> CheckedRow<'a> {
+    pub(super) fn row(self, check: &'a RowChecker) -> RowRef<'a> {
         RowRef {
             number: self.number,
             line: self.line,
@@ -94,9 +94,9 @@ impl<'a> Said<'a> {
 }
 
 /// Where a fault is put: on a column of the row, and what.
-pub(super) type Finding = (Column, FaultKind);
+pub(super) type FieldFault = (Column, FaultKind);
 
-impl Check {
+impl RowChecker {
     pub(super) fn n_apps(&self) -> usize {
         self.apps.len()
     }
@@ -111,7 +111,7 @@ impl Check {
 
     /// The app that `text` names, known from now on.
     pub(super) fn admit(&mut self, text: &str) -> Result<AppIndex, FaultKind> {
-        if let Some(&index) = self.spelled.get(text) {
+        if let Some(&index) = self.by_spelling.get(text) {
             return Ok(index);
         }
         let app = text.parse().map_err(|error: AppError| FaultKind::App { found: Excerpt::new(text), error })?;
@@ -119,15 +119,15 @@ impl Check {
             App::Name(name) => Arc::clone(name),
             App::Address(address) => address.to_string().into(),
         };
-        if self.spelled.len() + 2 > APPS_MAX {
+        if self.by_spelling.len() + 2 > APPS_MAX {
             return Err(FaultKind::TooManyApps { max: APPS_MAX });
         }
         let version = app.address().map(|address| if address.is_ipv4() { 4 } else { 6 });
-        let index = *self.spelled.entry(canonical).or_insert(self.apps.len());
+        let index = *self.by_spelling.entry(canonical).or_insert(self.apps.len());
         if index == self.apps.len() {
             self.apps.push(KnownApp { app, version });
         }
-        self.spelled.entry(text.into()).or_insert(index);
+        self.by_spelling.entry(text.into()).or_insert(index);
         Ok(index)
     }
 
@@ -142,7 +142,7 @@ impl Check {
     }
 
     /// Holds a row against those before it, and appends what shows.
-    pub(super) fn row(&mut self, row: &Said<'_>, findings: &mut Vec<Finding>) {
+    pub(super) fn row(&mut self, row: &CheckedRow<'_>, findings: &mut Vec<FieldFault>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
             findings.push((Column::SrcApp, FaultKind::SenderIsGroup { found: Excerpt::of_app(source) }));
@@ -169,7 +169,7 @@ impl Check {
     }
 
     /// A name is of the version of the addresses that it talks to, and of one version only.
-    fn versions(&mut self, source: AppIndex, destination: AppIndex, findings: &mut Vec<Finding>) {
+    fn versions(&mut self, source: AppIndex, destination: AppIndex, findings: &mut Vec<FieldFault>) {
         match (self.apps[source].version, self.apps[destination].version) {
             (Some(version), Some(other)) if version != other => {
                 let [app, peer] = [source, destination].map(|index| Excerpt::of_app(&self.apps[index].app));
@@ -181,7 +181,7 @@ impl Check {
         }
     }
 
-    fn pair(&mut self, row: &Said<'_>, findings: &mut Vec<Finding>) {
+    fn pair(&mut self, row: &CheckedRow<'_>, findings: &mut Vec<FieldFault>) {
         let (source, destination) = (row.source, row.destination);
         let key = (source.min(destination), source.max(destination));
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
@@ -226,15 +226,15 @@ impl Check {
         }
     }
 
-    fn id(&mut self, id: &MessageId, findings: &mut Vec<Finding>) {
+    fn id(&mut self, id: &MessageId, findings: &mut Vec<FieldFault>) {
         match self.ids.insert(id) {
-            Seen::New => {}
-            Seen::Before => {
+            IdStatus::New => {}
+            IdStatus::Repeated => {
                 let id = Excerpt::new(&id.to_string());
                 findings.push((Column::MsgId, FaultKind::DuplicateId { id }));
             }
-            Seen::Forgotten if self.ids_forgotten => {}
-            Seen::Forgotten => {
+            IdStatus::NotRemembered if self.ids_forgotten => {}
+            IdStatus::NotRemembered => {
                 self.ids_forgotten = true;
                 findings.push((Column::MsgId, FaultKind::IdsForgotten { max: IDS_REMEMBERED }));
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::fault::{Excerpt, Fault, FaultKind};
-use super::record::Record;
+use super::record::CsvRecord;
 
 /// A column that is read.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -91,7 +91,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Reads a header and appends what is wrong with it to `faults`.
-    pub(super) fn read(header: &Record<'_>, faults: &mut Vec<Fault>) -> Self {
+    pub(super) fn read(header: &CsvRecord<'_>, faults: &mut Vec<Fault>) -> Self {
         let mut columns = Self { len: header.len(), ..Self::default() };
         let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
         if known == 0 && header.raw.trim().trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
@@ -134,7 +134,7 @@ impl Columns {
 
     /// The first field of a record that says something behind the message where the header has no name: beyond its end,
     /// or under an empty one.
-    pub(super) fn nameless_text(&self, record: &Record<'_>) -> Option<usize> {
+    pub(super) fn nameless_text(&self, record: &CsvRecord<'_>) -> Option<usize> {
         let beyond = self.len..record.len();
         let mut nameless = self.nameless.iter().copied().chain(beyond);
         nameless.find(|field| *field < record.len() && !record.value(*field).trim().is_empty())

@@ -56,26 +56,26 @@ pub(super) struct SeenIds {
 
 /// What is known of an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Seen {
+pub(super) enum IdStatus {
     New,
-    Before,
+    Repeated,
     /// It is new as far as is known, and there is no room to remember it.
-    Forgotten,
+    NotRemembered,
 }
 
 impl SeenIds {
-    pub(super) fn insert(&mut self, id: &MessageId) -> Seen {
+    pub(super) fn insert(&mut self, id: &MessageId) -> IdStatus {
         let full = self.runs.len() + self.hashes.len() >= IDS_REMEMBERED;
         match id {
             MessageId::Number(number) => self.insert_number(*number, full),
             MessageId::Text(text) => {
                 let hash = self.key.hash_one(text);
                 match self.hashes.contains(&hash) {
-                    true => Seen::Before,
-                    false if full => Seen::Forgotten,
+                    true => IdStatus::Repeated,
+                    false if full => IdStatus::NotRemembered,
                     false => {
                         self.hashes.insert(hash);
-                        Seen::New
+                        IdStatus::New
                     }
                 }
             }
@@ -88,25 +88,25 @@ impl SeenIds {
         run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
     }
 
-    fn insert_number(&mut self, number: u64, full: bool) -> Seen {
+    fn insert_number(&mut self, number: u64, full: bool) -> IdStatus {
         // Mostly, it is the one after the last.
         if let Some(mut run) = self.runs.last_entry()
             && run.get().checked_add(1) == Some(number)
         {
             *run.get_mut() = number;
-            return Seen::New;
+            return IdStatus::New;
         }
         let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| number <= last) {
-            return Seen::Before;
+            return IdStatus::Repeated;
         }
         let joined = before.filter(|(_, last)| last + 1 == number);
         let after = number.checked_add(1).and_then(|next| self.runs.remove(&next));
         if joined.is_none() && after.is_none() && full {
-            return Seen::Forgotten;
+            return IdStatus::NotRemembered;
         }
         self.runs.insert(joined.map_or(number, |(first, _)| first), after.unwrap_or(number));
-        Seen::New
+        IdStatus::New
     }
 }
 
@@ -130,17 +130,17 @@ mod tests {
     fn numbers_in_a_row_cost_one_run_and_the_rest_is_bounded() {
         let mut seen = SeenIds::default();
         for number in 0..1_000_000 {
-            assert_eq!(seen.insert(&MessageId::Number(number)), Seen::New);
+            assert_eq!(seen.insert(&MessageId::Number(number)), IdStatus::New);
         }
         assert_eq!(seen.runs.len(), 1);
         let far = |at: usize| MessageId::Number(2_000_000 + 2 * at as u64);
         for at in 1..IDS_REMEMBERED {
-            assert_eq!(seen.insert(&far(at)), Seen::New);
+            assert_eq!(seen.insert(&far(at)), IdStatus::New);
         }
-        assert_eq!(seen.insert(&far(IDS_REMEMBERED)), Seen::Forgotten);
-        assert_eq!(seen.insert(&MessageId::Text("x".into())), Seen::Forgotten);
-        assert_eq!(seen.insert(&far(1)), Seen::Before);
-        assert_eq!(seen.insert(&MessageId::Number(1_000_000)), Seen::New);
+        assert_eq!(seen.insert(&far(IDS_REMEMBERED)), IdStatus::NotRemembered);
+        assert_eq!(seen.insert(&MessageId::Text("x".into())), IdStatus::NotRemembered);
+        assert_eq!(seen.insert(&far(1)), IdStatus::Repeated);
+        assert_eq!(seen.insert(&MessageId::Number(1_000_000)), IdStatus::New);
         assert_eq!(seen.runs.len() + seen.hashes.len(), IDS_REMEMBERED);
     }
 
@@ -149,7 +149,7 @@ mod tests {
         fn runs_agree_with_a_set(numbers in prop::collection::vec(prop_oneof![0u64..40, u64::MAX - 5..=u64::MAX], 0..80)) {
             let (mut seen, mut set) = (SeenIds::default(), HashSet::new());
             for number in numbers {
-                let expected = if set.insert(number) { Seen::New } else { Seen::Before };
+                let expected = if set.insert(number) { IdStatus::New } else { IdStatus::Repeated };
                 prop_assert_eq!(seen.insert(&MessageId::Number(number)), expected, "number {}", number);
             }
         }

@@ -25,7 +25,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Splits bytes into records.
 #[derive(Debug)]
-pub(super) struct Records<R> {
+pub(super) struct CsvRecords<R> {
     input: R,
     buffer: Vec<u8>,
     /// What of the buffer is used up.
@@ -39,12 +39,12 @@ pub(super) struct Records<R> {
     len: usize,
     /// Line ends in it.
     lines: u64,
-    fields: Vec<Field>,
+    fields: Vec<FieldSpan>,
 }
 
 /// Where a field stands in its record.
 #[derive(Clone, Debug)]
-struct Field {
+struct FieldSpan {
     /// Its text; between the quotes if it has them.
     text: Range<usize>,
     quoted: bool,
@@ -52,7 +52,7 @@ struct Field {
     doubled: bool,
 }
 
-impl Field {
+impl FieldSpan {
     /// A field without quotes, which is `text` and starts there.
     #[inline]
     fn plain(start: usize, text: &[u8]) -> Self {
@@ -62,13 +62,13 @@ impl Field {
 
 /// What came next.
 #[derive(Debug)]
-pub(super) enum Step {
-    Record,
+pub(super) enum NextRecord {
+    Whole,
     Broken(Fault),
     End,
 }
 
-impl<R: Read> Records<R> {
+impl<R: Read> CsvRecords<R> {
     pub(super) fn new(input: R) -> Self {
         Self {
             input,
@@ -117,31 +117,31 @@ impl<R: Read> Records<R> {
     }
 
     /// Goes on to the next record.
-    pub(super) fn advance(&mut self) -> io::Result<Step> {
+    pub(super) fn advance(&mut self) -> io::Result<NextRecord> {
         self.line += self.lines;
         self.start += self.len;
         (self.len, self.lines) = (0, 0);
         loop {
             let unused = &self.buffer[self.start..];
             if unused.is_empty() && self.ended {
-                return Ok(Step::End);
+                return Ok(NextRecord::End);
             }
             let broken = match scan(unused, self.ended, self.delimiter, &mut self.fields) {
-                Scan::Whole { len, lines } if len <= RECORD_MAX_BYTES => {
+                Scanned::Whole { len, lines } if len <= RECORD_MAX_BYTES => {
                     (self.len, self.lines) = (len, lines);
-                    return Ok(Step::Record);
+                    return Ok(NextRecord::Whole);
                 }
-                Scan::Bad { at, kind } => self.fault_at(at, kind),
-                Scan::Short if unused.len() < RECORD_MAX_BYTES => {
+                Scanned::Malformed { at, kind } => self.fault_at(at, kind),
+                Scanned::Incomplete if unused.len() < RECORD_MAX_BYTES => {
                     self.fill()?;
                     continue;
                 }
-                Scan::Whole { .. } | Scan::Short => {
+                Scanned::Whole { .. } | Scanned::Incomplete => {
                     self.fault_at(0, FaultKind::RecordTooLong { max_bytes: RECORD_MAX_BYTES })
                 }
             };
             self.skip_line()?;
-            return Ok(Step::Broken(broken));
+            return Ok(NextRecord::Broken(broken));
         }
     }
 
@@ -155,11 +155,11 @@ impl<R: Read> Records<R> {
         })
     }
 
-    /// The record that [`Records::advance`] came to; or where it is not UTF-8.
-    pub(super) fn record(&self) -> Result<Record<'_>, Fault> {
+    /// The record that [`CsvRecords::advance`] came to; or where it is not UTF-8.
+    pub(super) fn record(&self) -> Result<CsvRecord<'_>, Fault> {
         let raw = &self.buffer[self.start..self.start + self.len];
         match std::str::from_utf8(raw) {
-            Ok(raw) => Ok(Record { line: self.line, raw, fields: &self.fields }),
+            Ok(raw) => Ok(CsvRecord { line: self.line, raw, fields: &self.fields }),
             Err(error) => {
                 let at = error.valid_up_to();
                 Err(self.fault_at(at, FaultKind::NotUtf8 { byte: raw[at] }))
@@ -209,22 +209,22 @@ fn position(line: u64, before: &[u8]) -> (u64, u64) {
 
 /// One record, taken apart.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct CsvRecord<'a> {
     /// The line on which it starts.
     pub(super) line: u64,
     /// All of it, with quotes, delimiters and line end.
     pub(super) raw: &'a str,
-    fields: &'a [Field],
+    fields: &'a [FieldSpan],
 }
 
-impl<'a> Record<'a> {
+impl<'a> CsvRecord<'a> {
     pub(super) fn len(&self) -> usize {
         self.fields.len()
     }
 
     /// The text of a field, without its quotes.
     pub(super) fn value(&self, field: usize) -> Cow<'a, str> {
-        let Field { text, doubled, .. } = &self.fields[field];
+        let FieldSpan { text, doubled, .. } = &self.fields[field];
         let text = &self.raw[text.clone()];
         if *doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
@@ -242,17 +242,17 @@ impl<'a> Record<'a> {
     }
 }
 
-enum Scan {
+enum Scanned {
     /// A record of so many bytes and lines, line end included.
     Whole { len: usize, lines: u64 },
     /// More is needed to tell.
-    Short,
+    Incomplete,
     /// No record can start so: what is wrong, and where.
-    Bad { at: usize, kind: FaultKind },
+    Malformed { at: usize, kind: FaultKind },
 }
 
 /// Takes the first record of `bytes` apart.
-fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
+fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     fields.clear();
     let mut start = 0;
     for end in memchr3_iter(delimiter, b'\n', b'"', bytes) {
@@ -262,22 +262,22 @@ fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Sc
                 return scan_quoted(bytes, ended, delimiter, fields);
             }
             b'\n' => {
-                fields.push(Field::plain(start, without_return(&bytes[start..end])));
-                return Scan::Whole { len: end + 1, lines: 1 };
+                fields.push(FieldSpan::plain(start, without_return(&bytes[start..end])));
+                return Scanned::Whole { len: end + 1, lines: 1 };
             }
-            _ => fields.push(Field::plain(start, &bytes[start..end])),
+            _ => fields.push(FieldSpan::plain(start, &bytes[start..end])),
         }
         start = end + 1;
     }
     if !ended {
-        return Scan::Short;
+        return Scanned::Incomplete;
     }
-    fields.push(Field::plain(start, without_return(&bytes[start..])));
-    Scan::Whole { len: bytes.len(), lines: 0 }
+    fields.push(FieldSpan::plain(start, without_return(&bytes[start..])));
+    Scanned::Whole { len: bytes.len(), lines: 0 }
 }
 
 /// [`scan`], where some field may be in quotes.
-fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>) -> Scan {
+fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     let mut at = 0;
     loop {
         let start = at;
@@ -287,40 +287,40 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<Field>
             at += 1;
             loop {
                 match memchr(b'"', &bytes[at..]) {
-                    None if ended => return Scan::Bad { at: start, kind: FaultKind::UnclosedQuote },
-                    None => return Scan::Short,
+                    None if ended => return Scanned::Malformed { at: start, kind: FaultKind::UnclosedQuote },
+                    None => return Scanned::Incomplete,
                     Some(quote) => at += quote + 1,
                 }
                 match bytes.get(at) {
                     Some(b'"') => (doubled, at) = (true, at + 1),
-                    None if !ended => return Scan::Short,
+                    None if !ended => return Scanned::Incomplete,
                     _ => break,
                 }
             }
-            fields.push(Field { text: start + 1..at - 1, quoted, doubled });
+            fields.push(FieldSpan { text: start + 1..at - 1, quoted, doubled });
         } else {
             at = match memchr2(delimiter, b'\n', &bytes[start..]) {
                 Some(end) => start + end,
                 None if ended => bytes.len(),
-                None => return Scan::Short,
+                None => return Scanned::Incomplete,
             };
             let text = &bytes[start..at];
             let is_last = bytes.get(at) != Some(&delimiter);
-            fields.push(Field::plain(start, if is_last { without_return(text) } else { text }));
+            fields.push(FieldSpan::plain(start, if is_last { without_return(text) } else { text }));
         }
         let len = match &bytes[at..] {
             [] if ended => at,
             [b'\r'] if ended => at + 1,
-            [] | [b'\r'] => return Scan::Short,
+            [] | [b'\r'] => return Scanned::Incomplete,
             [b'\n', ..] => at + 1,
             [b'\r', b'\n', ..] => at + 2,
             [byte, ..] if *byte == delimiter => {
                 at += 1;
                 continue;
             }
-            _ => return Scan::Bad { at: start, kind: FaultKind::StrayQuote },
+            _ => return Scanned::Malformed { at: start, kind: FaultKind::StrayQuote },
         };
-        return Scan::Whole { len, lines: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
+        return Scanned::Whole { len, lines: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
     }
 }
 
@@ -335,9 +335,9 @@ mod tests {
     use super::*;
 
     /// Gives so many bytes at a time.
-    struct Trickle<'a>(&'a [u8], usize);
+    struct ShortReads<'a>(&'a [u8], usize);
 
-    impl Read for Trickle<'_> {
+    impl Read for ShortReads<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             let len = self.1.min(into.len()).min(self.0.len());
             let (now, later) = self.0.split_at(len);
@@ -349,16 +349,16 @@ mod tests {
 
     /// Each record as its line and fields, or as the fault that it is.
     fn records(input: impl Read) -> Vec<Result<(u64, Vec<String>), String>> {
-        let mut records = Records::new(input);
+        let mut records = CsvRecords::new(input);
         let mut out = Vec::new();
         if let Err(fault) = records.open(|_| b',').unwrap() {
             return vec![Err(fault.to_string())];
         }
         loop {
             match records.advance().unwrap() {
-                Step::End => return out,
-                Step::Broken(fault) => out.push(Err(format!("{}:{}", fault.line, fault.character.unwrap()))),
-                Step::Record => out.push(match records.record() {
+                NextRecord::End => return out,
+                NextRecord::Broken(fault) => out.push(Err(format!("{}:{}", fault.line, fault.character.unwrap()))),
+                NextRecord::Whole => out.push(match records.record() {
                     Err(fault) => Err(format!("{}:{}", fault.line, fault.character.unwrap())),
                     Ok(record) => {
                         Ok((record.line, (0..record.len()).map(|at| record.value(at).into_owned()).collect()))
@@ -415,9 +415,10 @@ mod tests {
         let endless = io::repeat(b'x').take(5 * RECORD_MAX_BYTES as u64).chain(&b"\nafter\n"[..]);
         assert_eq!(records(endless), [Err("1:1".into()), Ok((2, vec!["after".into()]))]);
 
-        let mut quoted = Records::new((&b"first,\"\n"[..]).chain(io::repeat(b'y').take(4 * RECORD_MAX_BYTES as u64)));
+        let mut quoted =
+            CsvRecords::new((&b"first,\"\n"[..]).chain(io::repeat(b'y').take(4 * RECORD_MAX_BYTES as u64)));
         quoted.open(|_| b',').unwrap().unwrap();
-        while !matches!(quoted.advance().unwrap(), Step::End) {}
+        while !matches!(quoted.advance().unwrap(), NextRecord::End) {}
         assert!(quoted.buffer.capacity() <= 4 * RECORD_MAX_BYTES, "{} bytes", quoted.buffer.capacity());
     }
 
@@ -429,7 +430,7 @@ mod tests {
     proptest! {
         #[test]
         fn how_the_bytes_arrive_changes_nothing(text in text(), step in 1usize..9) {
-            prop_assert_eq!(records(Trickle(text.as_bytes(), step)), records(text.as_bytes()));
+            prop_assert_eq!(records(ShortReads(text.as_bytes(), step)), records(text.as_bytes()));
         }
 
         #[test]

@@ -8,9 +8,9 @@ const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
 const PORTS: &str = "msg_id,app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
 
 /// The rows of a file, and its faults as `line:character severity: message`.
-fn read_with(csv: impl AsRef<[u8]>, options: Options) -> (Vec<Row>, Vec<String>) {
+fn read_with(csv: impl AsRef<[u8]>, options: RowOptions) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    let mut reader = Reader::new(csv.as_ref(), options);
+    let mut reader = RowReader::new(csv.as_ref(), options);
     loop {
         let refused = match reader.next() {
             None => break,
@@ -18,8 +18,8 @@ fn read_with(csv: impl AsRef<[u8]>, options: Options) -> (Vec<Row>, Vec<String>)
                 rows.push(row);
                 Vec::new()
             }
-            Some(Err(ReadError::Refused(faults))) => faults,
-            Some(Err(ReadError::Io(error))) => panic!("a slice fails: {error}"),
+            Some(Err(RowError::Refused(faults))) => faults,
+            Some(Err(RowError::Io(error))) => panic!("a slice fails: {error}"),
         };
         assert!(refused.is_empty() || refused.iter().any(|fault| fault.severity() == Severity::Error));
         faults.extend(reader.take_remarks().into_iter().chain(refused));
@@ -33,7 +33,7 @@ fn read_with(csv: impl AsRef<[u8]>, options: Options) -> (Vec<Row>, Vec<String>)
 }
 
 fn read(csv: impl AsRef<[u8]>) -> (Vec<Row>, Vec<String>) {
-    read_with(csv, Options::default())
+    read_with(csv, RowOptions::default())
 }
 
 /// A row in one line, for comparison.
@@ -130,7 +130,7 @@ fn escapes_are_bytes_only_where_asked() {
     let (rows, faults) = read(&csv);
     assert_eq!((rows.len(), faults.len()), (2, 0));
     assert_eq!(rows[0].message, br"GET / HTTP/1.1\r\n\r\n\xff");
-    let (rows, faults) = read_with(&csv, Options { escapes: true });
+    let (rows, faults) = read_with(&csv, RowOptions { escapes: true });
     assert_eq!(rows[0].message, b"GET / HTTP/1.1\r\n\r\n\xff");
     assert_eq!(
         faults,
@@ -463,8 +463,8 @@ fn an_input_that_fails_is_an_end() {
             Err(io::ErrorKind::ConnectionReset.into())
         }
     }
-    let mut reader = Reader::new(HEADER.as_bytes().chain(Fails), Options::default());
-    assert!(matches!(reader.next(), Some(Err(ReadError::Io(_)))));
+    let mut reader = RowReader::new(HEADER.as_bytes().chain(Fails), RowOptions::default());
+    assert!(matches!(reader.next(), Some(Err(RowError::Io(_)))));
     assert!(reader.next().is_none());
 }
 
@@ -522,7 +522,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes: Vec<u8>, lines in "[a1,\"\n\r;:.é ]{0,200}", escapes: bool) {
-        let options = Options { escapes };
+        let options = RowOptions { escapes };
         read_with(&bytes, options);
         read_with([HEADER.as_bytes(), &bytes].concat(), options);
         read_with([PORTS.as_bytes(), lines.as_bytes()].concat(), options);

@@ -198,11 +198,11 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{Options, Reader};
+    use crate::rows::{RowOptions, RowReader};
 
     fn plan_with(rows: &str, choices: &Choices) -> Plan {
         let csv = format!("protocol,src,dst,src_port,dst_port,message,time\n{rows}");
-        let rows = Reader::new(csv.as_bytes(), Options::default()).collect::<Result<_, _>>();
+        let rows = RowReader::new(csv.as_bytes(), RowOptions::default()).collect::<Result<_, _>>();
         Plan::new(rows.expect("good rows"), choices).expect("few rows")
     }
 
