@@ -67,7 +67,7 @@ use self::reassembly::{Reassembly, Whole};
 use self::table::{Opening, Table};
 use crate::capture::Packet;
 use crate::time::Timestamp;
-use crate::wire::frame::{Fragment, Verified};
+use crate::wire::frame::{FragmentPosition, VerifiedChecksums};
 use crate::wire::tcp::Flags;
 use crate::wire::{Frame, LinkType};
 
@@ -187,7 +187,7 @@ impl Analyzer {
             totals.issues.add(number, &issue);
         }
         let at = At { frame: number, time };
-        if frame.fragment() == Fragment::Whole {
+        if frame.fragment() == FragmentPosition::Whole {
             self.packet_of(at, frame, None, sink)
         } else {
             self.fragment(at, frame, sink)
@@ -211,7 +211,7 @@ impl Analyzer {
     /// The packet that `frame` brought, which was taken last: itself, or that of the fragments that are whole by it.
     pub(crate) fn whole<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
         match frame.fragment() {
-            Fragment::Whole => Some(frame),
+            FragmentPosition::Whole => Some(frame),
             _ => self.whole.as_deref().map(whole_packet),
         }
     }
@@ -222,7 +222,7 @@ impl Analyzer {
         let checksums = || match whole {
             None => Checksums::of(frame.verify()),
             Some(whole) => {
-                let mut checksums = Checksums::of(Verified { network: None, ..frame.verify() });
+                let mut checksums = Checksums::of(VerifiedChecksums { network: None, ..frame.verify() });
                 checksums += whole.checksums;
                 checksums
             }

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 use crate::wire::Checksum;
-use crate::wire::frame::Verified;
+use crate::wire::frame::VerifiedChecksums;
 
 /// How many checksums were in which state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -33,13 +33,13 @@ impl AddAssign for Checksums {
 }
 
 impl Checksums {
-    pub(super) fn of(verified: Verified) -> Self {
+    pub(super) fn of(verified: VerifiedChecksums) -> Self {
         let mut checksums = Self::default();
         checksums.add(verified);
         checksums
     }
 
-    pub(super) fn add(&mut self, verified: Verified) {
+    pub(super) fn add(&mut self, verified: VerifiedChecksums) {
         for checksum in [verified.network, verified.transport].into_iter().flatten() {
             *match checksum {
                 Checksum::Valid => &mut self.valid,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::limits::{FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS};
 use super::{Amount, Checksums};
 use crate::time::Timestamp;
-use crate::wire::frame::{Frame, LayerKind, Verified};
+use crate::wire::frame::{Frame, LayerKind, VerifiedChecksums};
 use crate::wire::{IpProtocol, ipv4, ipv6};
 
 /// The packets under way.
@@ -225,7 +225,7 @@ impl Reassembly {
     pub(super) fn add(&mut self, frame: &Frame<'_>, now: Option<Timestamp>) -> Option<Whole> {
         let amount = Amount { packets: 1, bytes: frame.original_len().into() };
         let mut checksums = Checksums::default();
-        checksums.add(Verified { transport: None, ..frame.verify() });
+        checksums.add(VerifiedChecksums { transport: None, ..frame.verify() });
         let is_usable = |fragment: &Fragment<'_>| {
             let can_go_on = fragment.is_last || fragment.data.len().is_multiple_of(8);
             !fragment.data.is_empty() && can_go_on && u16::try_from(fragment.range().end).is_ok()

@@ -22,7 +22,7 @@ use super::{Plan, Remark, RemarkKind};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
-use crate::wire::{tcp::Numbers, udp};
+use crate::wire::{tcp::SegmentNumbers, udp};
 
 /// What was built.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -253,7 +253,7 @@ impl<W: Write> Builder<W> {
                 let connection = Connection::new(flow, settings, &mut self.rng, due);
                 let labels = connection.flow_labels();
                 let around = |sender: usize| {
-                    let common = connection.repr(sender, Numbers::default());
+                    let common = connection.repr(sender, SegmentNumbers::default());
                     flow.envelope(sender, link, labels[sender]).around_segments(&common)
                 };
                 let envelopes = [0, 1].map(around);

@@ -58,7 +58,7 @@ pub(super) struct Packet<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Header {
     /// TCP: that of the envelope, which is one around segments, with these numbers.
-    Common(tcp::Numbers),
+    Common(tcp::SegmentNumbers),
     Tcp(tcp::Repr),
     Udp(udp::Repr),
 }
@@ -91,7 +91,7 @@ impl Envelope {
         let ip_at = emit_link(&mut head, link, [from, to], outgoing, version);
         let pseudo = emit_ip(&mut head[ip_at..], [from, to], protocol, flow_label).sum().folded();
         let is_padded = matches!(link, Link::Ethernet | Link::Vlan);
-        let lasting = ipv4::lasting_sum(&head[ip_at..]);
+        let lasting = ipv4::unchanged_sum(&head[ip_at..]);
         let (ip_at, transport_at) = (in_head(ip_at), in_head(ip_at + version.header_len()));
         let head_len = transport_at;
         Self { head, ip_at, transport_at, head_len, version, is_padded, pseudo, lasting, lasting_tcp: 0 }
@@ -168,8 +168,8 @@ impl Packet<'_> {
         let (before, segment) = packet.split_at_mut(transport_at.into());
         let ip = &mut before[usize::from(ip_at)..];
         match version {
-            IpVersion::V4 => ipv4::renew(ip, *lasting, self.identification, segment.len()),
-            IpVersion::V6 => ipv6::renew(ip, segment.len()),
+            IpVersion::V4 => ipv4::patch(ip, *lasting, self.identification, segment.len()),
+            IpVersion::V6 => ipv6::patch(ip, segment.len()),
         }
 
         let mut sum = Sum::default();
@@ -180,7 +180,7 @@ impl Packet<'_> {
         sum.add_u32(u32::try_from(segment.len()).unwrap_or(u32::MAX));
         let (header, payload) = segment.split_at_mut(lens.header);
         match &self.header {
-            Header::Common(numbers) => tcp::renew(header, numbers, &mut sum),
+            Header::Common(numbers) => tcp::patch(header, numbers, &mut sum),
             Header::Tcp(repr) => {
                 repr.emit(header);
                 sum.add_bytes(header);

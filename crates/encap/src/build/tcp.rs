@@ -12,7 +12,7 @@ use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
 use super::{IpVersion, Settings, TcpOptions};
 use crate::wire::SeqNumber;
-use crate::wire::tcp::{self, Flags, Numbers, Options, Repr, Timestamps};
+use crate::wire::tcp::{self, Flags, Options, Repr, SegmentNumbers, Timestamps};
 
 /// How long before its first row a connection begins to open, in nanoseconds.
 pub(super) const LEAD: i64 = 200 * MICROSECOND;
@@ -245,15 +245,15 @@ impl Connection {
             receiver.recent = value;
         }
         receiver.owed += taken;
-        let numbers = Numbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } };
+        let numbers = SegmentNumbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } };
         let header = if is_syn { Header::Tcp(self.repr(from, numbers)) } else { Header::Common(numbers) };
         // Made where it stays: of what was only just written by halves, no copy is to be made as a whole.
         Segment { from, header, identification }
     }
 
     /// The header of a segment. Without numbers, it is what all but the SYNs have in common.
-    pub(super) fn repr(&self, from: usize, numbers: Numbers) -> Repr {
-        let Numbers { seq, ack, flags, timestamps } = numbers;
+    pub(super) fn repr(&self, from: usize, numbers: SegmentNumbers) -> Repr {
+        let SegmentNumbers { seq, ack, flags, timestamps } = numbers;
         let is_syn = flags.contains(Flags::SYN);
         Repr {
             source_port: self.sides[from].port,

@@ -27,7 +27,7 @@ pub(super) fn put(bytes: &mut [u8], field: Range<usize>, value: &[u8]) {
 
 /// What writes one 32-bit line after the other, as far as there is room.
 #[inline]
-pub(super) fn put_lines(bytes: &mut [u8]) -> impl FnMut(u32) {
+pub(super) fn word_writer(bytes: &mut [u8]) -> impl FnMut(u32) {
     let (fields, _) = bytes.as_chunks_mut::<4>();
     let mut fields = fields.iter_mut();
     move |line| {

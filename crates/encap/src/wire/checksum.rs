@@ -318,7 +318,7 @@ pub(crate) fn udp_field(sum: Sum) -> u16 {
 
 /// The sum as one would work it on paper: each 16-bit word in turn, then each carry.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Worked {
+pub struct SumSteps {
     /// What each slice adds: the plain sum of its words.
     pub parts: Vec<u64>,
     /// The sum of all words, carries and all.
@@ -331,7 +331,7 @@ pub struct Worked {
 
 /// Works the sum of some slices step by step. Only the last may have an odd length: it is padded with a zero byte.
 #[must_use]
-pub fn worked(slices: &[&[u8]]) -> Worked {
+pub fn sum_steps(slices: &[&[u8]]) -> SumSteps {
     let parts: Vec<u64> = slices.iter().map(|bytes| words(bytes).map(u64::from).sum()).collect();
     let total: u64 = parts.iter().sum();
     let mut folds = Vec::new();
@@ -342,7 +342,7 @@ pub fn worked(slices: &[&[u8]]) -> Worked {
     }
     #[expect(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
     let checksum = !(sum as u16);
-    Worked { parts, total, folds, checksum }
+    SumSteps { parts, total, folds, checksum }
 }
 
 /// The 16-bit words of some bytes, the last padded with a zero byte if need be.
@@ -371,9 +371,9 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1071_worked() {
-        let worked = worked(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]);
-        assert_eq!(worked.parts, [0xf204, 0x1_ebec]);
-        assert_eq!((worked.total, worked.folds, worked.checksum), (0x2_ddf0, vec![0xddf2], 0x220d));
+        let steps = sum_steps(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]);
+        assert_eq!(steps.parts, [0xf204, 0x1_ebec]);
+        assert_eq!((steps.total, steps.folds, steps.checksum), (0x2_ddf0, vec![0xddf2], 0x220d));
     }
 
     #[test]
@@ -389,7 +389,7 @@ mod tests {
             let bytes = vec![0xff; len];
             let mut sum = Sum::default();
             sum.add_bytes(&bytes);
-            assert_eq!(sum.checksum(), worked(&[&bytes]).checksum, "{len} bytes");
+            assert_eq!(sum.checksum(), sum_steps(&[&bytes]).checksum, "{len} bytes");
         }
     }
 
@@ -441,7 +441,7 @@ mod tests {
                 rest = later;
             }
             sum.add_bytes(rest);
-            prop_assert_eq!(sum.checksum(), worked(&[&bytes]).checksum);
+            prop_assert_eq!(sum.checksum(), sum_steps(&[&bytes]).checksum);
         }
 
         #[test]
@@ -449,10 +449,10 @@ mod tests {
             let (protocol, length) = (IpProtocol(protocol), u32::from(length));
             let (source, destination) = (Ipv6Addr::from(source), Ipv6Addr::from(destination));
             let v6 = PseudoHeader::V6 { source, destination, protocol, length };
-            prop_assert_eq!(v6.sum().checksum(), worked(&[&v6.to_bytes()]).checksum);
+            prop_assert_eq!(v6.sum().checksum(), sum_steps(&[&v6.to_bytes()]).checksum);
             let (source, destination) = (Ipv4Addr::from_octets(source.octets()[..4].try_into()?), Ipv4Addr::LOCALHOST);
             let v4 = PseudoHeader::V4 { source, destination, protocol, length };
-            prop_assert_eq!(v4.sum().checksum(), worked(&[&v4.to_bytes()]).checksum);
+            prop_assert_eq!(v4.sum().checksum(), sum_steps(&[&v4.to_bytes()]).checksum);
         }
 
         #[test]

@@ -22,7 +22,7 @@ pub const HEADER_LEN: usize = 14;
 /// Bytes of the shortest frame, without its check sequence: what is shorter is padded with zeros.
 pub const MIN_FRAME_LEN: usize = 60;
 /// Below this, the field after the addresses is the length of an IEEE 802.3 frame, not an `EtherType` (RFC 9542 §3).
-pub const LEAST_ETHER_TYPE: u16 = 1536;
+pub const MIN_ETHER_TYPE: u16 = 1536;
 
 const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
@@ -72,7 +72,7 @@ pub struct Header<'a> {
 
 /// What the field after the addresses says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Follows {
+pub enum TypeOrLength {
     /// Ethernet II: the protocol of the payload.
     EtherType(EtherType),
     /// IEEE 802.3: the bytes of the payload, which begins with an LLC header.
@@ -102,10 +102,10 @@ impl<'a> Header<'a> {
     /// What follows.
     #[must_use]
     #[inline]
-    pub fn follows(&self) -> Follows {
+    pub fn type_or_length(&self) -> TypeOrLength {
         match u16_at(self.bytes, ETHER_TYPE) {
-            length if length < LEAST_ETHER_TYPE => Follows::Length(length),
-            number => Follows::EtherType(EtherType(number)),
+            length if length < MIN_ETHER_TYPE => TypeOrLength::Length(length),
+            number => TypeOrLength::EtherType(EtherType(number)),
         }
     }
 
@@ -115,9 +115,9 @@ impl<'a> Header<'a> {
         let mut f = Fields::default();
         f.whole("destination", DESTINATION, self.destination(), self.destination().meaning());
         f.whole("source", SOURCE, self.source(), self.source().meaning());
-        match self.follows() {
-            Follows::EtherType(number) => f.whole("EtherType", ETHER_TYPE, number, or_unknown(number.name())),
-            Follows::Length(length) => {
+        match self.type_or_length() {
+            TypeOrLength::EtherType(number) => f.whole("EtherType", ETHER_TYPE, number, or_unknown(number.name())),
+            TypeOrLength::Length(length) => {
                 f.whole("length", ETHER_TYPE, length, "below 1536: an IEEE 802.3 length, not an EtherType");
             }
         }
@@ -140,11 +140,11 @@ impl Repr {
     /// The value of a header, unless it is an IEEE 802.3 one.
     #[must_use]
     pub fn parse(header: &Header<'_>) -> Option<Self> {
-        match header.follows() {
-            Follows::EtherType(ether_type) => {
+        match header.type_or_length() {
+            TypeOrLength::EtherType(ether_type) => {
                 Some(Self { destination: header.destination(), source: header.source(), ether_type })
             }
-            Follows::Length(_) => None,
+            TypeOrLength::Length(_) => None,
         }
     }
 

@@ -45,7 +45,7 @@ struct Outline {
     /// The TCP, UDP or ICMP header.
     transport: Option<Layer>,
     protocol: IpProtocol,
-    fragment: Fragment,
+    fragment: FragmentPosition,
     routed_onward: bool,
     /// A length field says more than was sent.
     overstated: bool,
@@ -62,7 +62,7 @@ impl Default for Outline {
             network: None,
             transport: None,
             protocol: IpProtocol(0),
-            fragment: Fragment::Whole,
+            fragment: FragmentPosition::Whole,
             routed_onward: false,
             overstated: false,
             has_issues: false,
@@ -74,7 +74,7 @@ impl Default for Outline {
 
 /// Whether a frame holds a whole packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fragment {
+pub enum FragmentPosition {
     /// All of it.
     Whole,
     /// Its beginning, with the transport header.
@@ -88,7 +88,7 @@ pub enum Fragment {
 
 /// What the checksums of a frame turned out to hold. `None` where there is no such checksum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Verified {
+pub struct VerifiedChecksums {
     /// The IPv4 header's.
     pub network: Option<Checksum>,
     /// That of TCP, UDP or ICMP.
@@ -169,7 +169,7 @@ impl<'a> Frame<'a> {
     /// Whether it holds a whole packet.
     #[must_use]
     #[inline]
-    pub fn fragment(&self) -> Fragment {
+    pub fn fragment(&self) -> FragmentPosition {
         self.outline.fragment
     }
 
@@ -270,9 +270,9 @@ impl<'a> Frame<'a> {
     /// Verifies every checksum that the frame holds.
     #[must_use]
     #[inline]
-    pub fn verify(&self) -> Verified {
+    pub fn verify(&self) -> VerifiedChecksums {
         let Some((kind, bytes)) = self.from(self.outline.network) else {
-            return Verified { network: None, transport: None };
+            return VerifiedChecksums { network: None, transport: None };
         };
         if kind == LayerKind::Ipv4
             && let Ok(packet) = ipv4::Packet::new_checked(bytes)
@@ -283,19 +283,19 @@ impl<'a> Frame<'a> {
                 protocol: self.outline.protocol,
                 length,
             };
-            Verified { network: Some(packet.verify()), transport: self.verify_transport(pseudo) }
+            VerifiedChecksums { network: Some(packet.verify()), transport: self.verify_transport(pseudo) }
         } else if let Ok(packet) = ipv6::Packet::new_checked(bytes) {
             let pseudo = |length| packet.pseudo_header(self.outline.protocol, length);
-            Verified { network: None, transport: self.verify_transport(pseudo) }
+            VerifiedChecksums { network: None, transport: self.verify_transport(pseudo) }
         } else {
-            Verified { network: None, transport: None }
+            VerifiedChecksums { network: None, transport: None }
         }
     }
 
     #[inline]
     fn verify_transport(&self, pseudo: impl FnOnce(u32) -> PseudoHeader) -> Option<Checksum> {
         let transport = self.outline.transport?;
-        if self.outline.fragment != Fragment::Whole {
+        if self.outline.fragment != FragmentPosition::Whole {
             return Some(Checksum::Uncheckable(Uncheckable::Fragment));
         }
         if self.outline.routed_onward {

@@ -297,13 +297,13 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
 }
 
 /// Makes a header that [`Repr::emit`] has written, which has no options, that of another packet of the same flow.
-/// `lasting_sum` is what [`lasting_sum`] says of it.
+/// `unchanged_sum` is what [`unchanged_sum`] says of it.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "each row has a frame")]
-pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, payload_len: usize) {
+pub(crate) fn patch(header: &mut [u8], unchanged_sum: u16, identification: u16, payload_len: usize) {
     let header = &mut header[..HEADER_LEN];
     let mut sum = Sum::default();
-    sum.add_u16(lasting_sum);
+    sum.add_u16(unchanged_sum);
     for (field, new) in [(TOTAL_LENGTH, total_len(payload_len)), (IDENTIFICATION, identification)] {
         sum.add_u16(new);
         put(header, field, &new.to_be_bytes());
@@ -311,8 +311,8 @@ pub(crate) fn renew(header: &mut [u8], lasting_sum: u16, identification: u16, pa
     put(header, CHECKSUM, &sum.checksum().to_be_bytes());
 }
 
-/// The sum of the fields of a header without options that [`renew`] leaves as they are.
-pub(crate) fn lasting_sum(header: &[u8]) -> u16 {
+/// The sum of the fields of a header without options that [`patch`] leaves as they are.
+pub(crate) fn unchanged_sum(header: &[u8]) -> u16 {
     let mut sum = Sum::default();
     sum.add_bytes(&header[..HEADER_LEN]);
     for field in [TOTAL_LENGTH, IDENTIFICATION, CHECKSUM] {

@@ -319,7 +319,7 @@ impl<'a> Extension<'a> {
 
 /// Makes a header that of another packet of the same flow.
 #[inline]
-pub(crate) fn renew(header: &mut [u8], len: usize) {
+pub(crate) fn patch(header: &mut [u8], len: usize) {
     put(header, PAYLOAD_LENGTH, &payload_len(len).to_be_bytes());
 }
 

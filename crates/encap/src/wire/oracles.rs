@@ -205,18 +205,18 @@ proptest! {
     fn a_header_is_renewed_to_what_would_be_written_anew(
         ip in ipv4_header(), v6 in ipv6_header(), identification: u16, payload_len in 0..70_000_usize,
     ) {
-        let (mut renewed, mut anew) = ([0xaa; 20], [0xaa; 20]);
-        ipv4::Repr { payload_len: 0, ..ip }.emit(&mut renewed);
-        let lasting_sum = ipv4::lasting_sum(&renewed);
-        ipv4::renew(&mut renewed, lasting_sum, identification, payload_len);
-        ipv4::Repr { identification, payload_len, ..ip }.emit(&mut anew);
-        prop_assert_eq!(renewed, anew);
+        let (mut patched, mut fresh) = ([0xaa; 20], [0xaa; 20]);
+        ipv4::Repr { payload_len: 0, ..ip }.emit(&mut patched);
+        let unchanged_sum = ipv4::unchanged_sum(&patched);
+        ipv4::patch(&mut patched, unchanged_sum, identification, payload_len);
+        ipv4::Repr { identification, payload_len, ..ip }.emit(&mut fresh);
+        prop_assert_eq!(patched, fresh);
 
-        let (mut renewed, mut anew) = ([0xaa; 40], [0xaa; 40]);
-        v6.emit(&mut renewed);
-        ipv6::renew(&mut renewed, payload_len);
-        ipv6::Repr { payload_len, ..v6 }.emit(&mut anew);
-        prop_assert_eq!(renewed, anew);
+        let (mut patched, mut fresh) = ([0xaa; 40], [0xaa; 40]);
+        v6.emit(&mut patched);
+        ipv6::patch(&mut patched, payload_len);
+        ipv6::Repr { payload_len, ..v6 }.emit(&mut fresh);
+        prop_assert_eq!(patched, fresh);
     }
 
     #[test]
@@ -226,7 +226,7 @@ proptest! {
         let timestamps = timestamps.map(|(value, echo_reply)| Timestamps { value, echo_reply });
         let options = Options { timestamps, ..Options::default() };
         let header = tcp::Repr { urgent_pointer: 0, options, ..header };
-        let anew = segment(&header, &[], &ip.pseudo_header());
+        let fresh = segment(&header, &[], &ip.pseudo_header());
 
         let none = timestamps.map(|_| Timestamps::default());
         let common = tcp::Repr {
@@ -236,15 +236,15 @@ proptest! {
             options: Options { timestamps: none, ..options },
             ..header
         };
-        let mut renewed = vec![0xaa; common.buffer_len()];
-        common.emit(&mut renewed);
+        let mut patched = vec![0xaa; common.buffer_len()];
+        common.emit(&mut patched);
         let mut sum = ip.pseudo_header().sum();
-        sum.add_bytes(&renewed);
+        sum.add_bytes(&patched);
         let tcp::Repr { seq, ack, flags, .. } = header;
-        let numbers = tcp::Numbers { seq, ack, flags, timestamps: timestamps.unwrap_or_default() };
-        tcp::renew(&mut renewed, &numbers, &mut sum);
-        renewed[tcp::CHECKSUM_AT..][..2].copy_from_slice(&sum.checksum().to_be_bytes());
-        prop_assert_eq!(renewed, anew);
+        let numbers = tcp::SegmentNumbers { seq, ack, flags, timestamps: timestamps.unwrap_or_default() };
+        tcp::patch(&mut patched, &numbers, &mut sum);
+        patched[tcp::CHECKSUM_AT..][..2].copy_from_slice(&sum.checksum().to_be_bytes());
+        prop_assert_eq!(patched, fresh);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Frames from real captures, and frames made by hand, read by the whole walk.
 
 use super::checksum::{Uncheckable, Zeroed};
-use super::frame::{Fragment, Trouble, Verified};
+use super::frame::{FragmentPosition, Trouble, VerifiedChecksums};
 use super::tcp::Flags;
 use super::*;
 
@@ -169,7 +169,7 @@ fn vlan_tags_are_followed_so_far_and_no_further() {
     let frame = parse(LinkType::ETHERNET, &tagged);
     let expected = [LayerKind::Ethernet, LayerKind::Vlan, LayerKind::Vlan, LayerKind::Ipv4, LayerKind::Udp];
     assert_eq!(kinds(&frame)[..5], expected);
-    assert_eq!(frame.verify(), Verified { network: Some(Checksum::Valid), transport: Some(Checksum::Valid) });
+    assert_eq!(frame.verify(), VerifiedChecksums { network: Some(Checksum::Valid), transport: Some(Checksum::Valid) });
     let deep = ethernet_frame(&[service, vlan, vlan, vlan, EtherType::IPV4], &packet);
     assert_eq!(troubles(&parse(LinkType::ETHERNET, &deep)), [Trouble::TooManyTags]);
 }
@@ -292,13 +292,13 @@ fn fragments_have_no_checksum_to_verify() {
     let mut packet = udp_packet(b"hello, world, in parts");
     packet[6] = 0x20;
     let first = parse(LinkType::RAW, &packet);
-    assert_eq!((first.fragment(), troubles(&first)), (Fragment::First, vec![Trouble::FirstFragment]));
+    assert_eq!((first.fragment(), troubles(&first)), (FragmentPosition::First, vec![Trouble::FirstFragment]));
     assert_eq!(first.verify().transport, Some(Checksum::Uncheckable(Uncheckable::Fragment)));
     packet[6..8].copy_from_slice(&[0, 3]);
     let later = parse(LinkType::RAW, &packet);
     assert_eq!(
         (later.fragment(), troubles(&later)),
-        (Fragment::Later { offset: 24 }, vec![Trouble::LaterFragment(24)])
+        (FragmentPosition::Later { offset: 24 }, vec![Trouble::LaterFragment(24)])
     );
     assert_eq!((later.udp().is_none(), later.verify().transport, later.payload().len()), (true, None, 30));
 }
@@ -343,7 +343,7 @@ fn extension_headers_are_walked() {
     assert_eq!((kinds(&frame), troubles(&frame)), (expected.to_vec(), vec![]));
     assert_eq!(
         frame.verify(),
-        Verified { network: None, transport: Some(Checksum::Valid) },
+        VerifiedChecksums { network: None, transport: Some(Checksum::Valid) },
         "an atomic fragment is whole"
     );
     assert_eq!(frame.protocol(), Some(IpProtocol::UDP));
@@ -359,9 +359,9 @@ fn extension_headers_are_walked() {
 
     let mut packet = ipv6_packet(44, &[17, 0, 0, 0x19, 0, 0, 0, 9], b"hi");
     let later = parse(LinkType::RAW, &packet);
-    assert_eq!((later.fragment(), later.udp().is_none()), (Fragment::Later { offset: 24 }, true));
+    assert_eq!((later.fragment(), later.udp().is_none()), (FragmentPosition::Later { offset: 24 }, true));
     packet[42..44].copy_from_slice(&[0, 1]);
-    assert_eq!(parse(LinkType::RAW, &packet).fragment(), Fragment::First);
+    assert_eq!(parse(LinkType::RAW, &packet).fragment(), FragmentPosition::First);
 }
 
 #[test]

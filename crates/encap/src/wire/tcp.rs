@@ -25,11 +25,11 @@ use std::ops::Range;
 
 pub use flags::Flags;
 pub use options::{
-    Malformation, MalformedOption, Options, OptionsIter, PlacedOption, SackBlocks, TcpOption, Timestamps,
+    MalformedOption, OptionError, Options, OptionsIter, PlacedOption, SackBlocks, TcpOption, Timestamps,
 };
 pub use seq_number::SeqNumber;
 
-use super::bytes::{put, put_lines, u16_at, u32_at};
+use super::bytes::{put, u16_at, u32_at, word_writer};
 use super::checksum::{self, PseudoHeader, Sum};
 use super::{Field, HeaderError, fields::Fields};
 
@@ -264,7 +264,7 @@ impl Repr {
         #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
         let data_offset = (self.buffer_len() / 4) as u16;
         // Its lines, as the diagram above draws them.
-        let mut put = put_lines(fixed);
+        let mut put = word_writer(fixed);
         put(pair(self.source_port, self.destination_port));
         put(self.seq.0);
         put(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
@@ -276,7 +276,7 @@ impl Repr {
 
 /// What differs from one segment of a side to the next, once a connection stands. The timestamps count if it sends them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Numbers {
+pub(crate) struct SegmentNumbers {
     pub(crate) seq: SeqNumber,
     pub(crate) ack: SeqNumber,
     pub(crate) flags: Flags,
@@ -291,18 +291,18 @@ pub(crate) struct Numbers {
 /// If `header` is shorter than one.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "each row has a frame")]
-pub(crate) fn renew(header: &mut [u8], numbers: &Numbers, sum: &mut Sum) {
-    let Numbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
+pub(crate) fn patch(header: &mut [u8], numbers: &SegmentNumbers, sum: &mut Sum) {
+    let SegmentNumbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
     let (fixed, options) = header.split_at_mut(HEADER_LEN);
-    let mut renew = |bytes: &mut [u8], field: Range<usize>, number: u32| {
+    let mut patch_field = |bytes: &mut [u8], field: Range<usize>, number: u32| {
         sum.add_u32(number);
         put(bytes, field, &number.to_be_bytes());
     };
-    renew(fixed, SEQUENCE_NUMBER, seq.0);
-    renew(fixed, ACKNOWLEDGMENT_NUMBER, ack.0);
+    patch_field(fixed, SEQUENCE_NUMBER, seq.0);
+    patch_field(fixed, ACKNOWLEDGMENT_NUMBER, ack.0);
     if let Some(options) = options.first_chunk_mut::<{ Timestamps::BUFFER_LEN }>() {
-        renew(options, 4..8, value);
-        renew(options, 8..12, echo_reply);
+        patch_field(options, 4..8, value);
+        patch_field(options, 8..12, echo_reply);
     }
     let [_, low] = flags.bits().to_be_bytes();
     sum.add_u16(flags.bits());

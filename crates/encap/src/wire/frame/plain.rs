@@ -4,7 +4,7 @@
 //! for everything at each step, would come to the same by a longer way (decision 10).
 
 use super::{Layer, LayerKind, Outline};
-use crate::wire::ethernet::{self, Follows};
+use crate::wire::ethernet::{self, TypeOrLength};
 use crate::wire::{EtherType, IpProtocol, LinkType, ipv4, tcp};
 
 /// Where its headers begin.
@@ -19,7 +19,7 @@ pub(super) fn outline(link_type: LinkType, bytes: &[u8], original_len: u32) -> O
     let segment = tcp::Segment::new_checked(bytes.get(TCP_AT..)?).ok()?;
     let is_plain = link_type == LinkType::ETHERNET
         && original_len as usize == bytes.len()
-        && header.follows() == Follows::EtherType(EtherType::IPV4)
+        && header.type_or_length() == TypeOrLength::EtherType(EtherType::IPV4)
         && packet.header_len() == ipv4::HEADER_LEN
         && usize::from(packet.total_len()) == bytes.len() - IPV4_AT
         && packet.fragment_offset() == 0

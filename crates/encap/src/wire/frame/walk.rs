@@ -5,8 +5,8 @@
 //! call that took the walk by reference, be it on a path that is hardly ever gone, would put that state into memory, and
 //! copying it from there at the end would cost a third of the whole.
 
-use super::{Fragment, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
-use crate::wire::ethernet::{self, Follows};
+use super::{FragmentPosition, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
+use crate::wire::ethernet::{self, TypeOrLength};
 use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 use crate::wire::{arp, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
@@ -17,7 +17,7 @@ const MIN_PAYLOAD_LEN: u32 = 46;
 const CHECK_SEQUENCE_LEN: u32 = 4;
 
 /// Whoever wants to know what a walk comes upon: a list of layers, a list of issues, or nobody.
-pub(super) trait Hear {
+pub(super) trait LayerVisitor {
     /// A layer, from the outermost in.
     #[inline]
     fn layer(&mut self, _: Layer) {}
@@ -27,15 +27,15 @@ pub(super) trait Hear {
     fn issue(&mut self, _: Issue) {}
 }
 
-impl Hear for () {}
+impl LayerVisitor for () {}
 
-impl Hear for Vec<Layer> {
+impl LayerVisitor for Vec<Layer> {
     fn layer(&mut self, layer: Layer) {
         self.push(layer);
     }
 }
 
-impl Hear for Vec<Issue> {
+impl LayerVisitor for Vec<Issue> {
     fn issue(&mut self, issue: Issue) {
         if self.len() < MAX_ISSUES {
             self.push(issue);
@@ -51,13 +51,14 @@ pub(super) fn outline(link_type: LinkType, bytes: &[u8], original_len: u32) -> O
 
 /// Walks through what was captured of a frame.
 #[inline]
-pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, hear: &mut impl Hear) -> Outline {
+pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, visitor: &mut impl LayerVisitor) -> Outline {
     // No frame that a capture file can hold passes 32 bits; of one that does, what is beyond them is not looked at.
     let captured_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let sent = original_len.max(captured_len);
     let outline = Outline::default();
     let packet = LayerKind::Payload;
-    let mut walk = Walk { link_type, bytes, captured_len, at: 0, end: sent, packet_end: sent, packet, outline, hear };
+    let mut walk =
+        Walk { link_type, bytes, captured_len, at: 0, end: sent, packet_end: sent, packet, outline, visitor };
     if original_len > captured_len {
         walk.issue(captured_len, Trouble::Snapped { captured: captured_len, original: original_len });
     } else if original_len < captured_len {
@@ -86,10 +87,10 @@ struct Walk<'a, 'h, H> {
     /// The header that says so.
     packet: LayerKind,
     outline: Outline,
-    hear: &'h mut H,
+    visitor: &'h mut H,
 }
 
-impl<'a, H: Hear> Walk<'a, '_, H> {
+impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     #[inline]
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at as usize..self.end.min(self.captured_len) as usize).unwrap_or_default()
@@ -98,7 +99,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
     #[inline]
     fn issue(&mut self, at: u32, what: Trouble) {
         self.outline.has_issues = true;
-        self.hear.issue(Issue { at, what });
+        self.visitor.issue(Issue { at, what });
     }
 
     /// Nothing after this can be read.
@@ -123,7 +124,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
     #[inline]
     fn claim(&mut self, kind: LayerKind, len: usize) -> Layer {
         let layer = Layer { kind, start: self.at, end: self.at + u32::try_from(len).unwrap_or(0) };
-        self.hear.layer(layer);
+        self.visitor.layer(layer);
         self.at = layer.end;
         layer
     }
@@ -136,9 +137,9 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             LinkType::ETHERNET => match ethernet::Header::new_checked(rest) {
                 Ok(header) => {
                     self.claim(LayerKind::Ethernet, ethernet::HEADER_LEN);
-                    match header.follows() {
-                        Follows::EtherType(ether_type) => Some(ether_type),
-                        Follows::Length(length) => self.ieee_802_3(length),
+                    match header.type_or_length() {
+                        TypeOrLength::EtherType(ether_type) => Some(ether_type),
+                        TypeOrLength::Length(length) => self.ieee_802_3(length),
                     }
                 }
                 Err(error) => self.unreadable(LayerKind::Ethernet, error),
@@ -302,12 +303,12 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
     #[inline]
     fn fragment(&mut self, offset: u32, more: bool) -> bool {
         if offset > 0 {
-            self.outline.fragment = Fragment::Later { offset };
+            self.outline.fragment = FragmentPosition::Later { offset };
             self.issue(self.at, Trouble::LaterFragment(offset));
             return false;
         }
         if more {
-            self.outline.fragment = Fragment::First;
+            self.outline.fragment = FragmentPosition::First;
             self.issue(self.at, Trouble::FirstFragment);
         }
         true
@@ -379,7 +380,7 @@ impl<'a, H: Hear> Walk<'a, '_, H> {
             0 if self.end - self.at > u32::from(u16::MAX) => {}
             said if said < 8 => self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said }),
             // The first fragment of a datagram has the length of the whole.
-            _ if self.outline.fragment != Fragment::Whole => {}
+            _ if self.outline.fragment != FragmentPosition::Whole => {}
             said if self.fits(LayerKind::Udp, self.at, said) => {
                 self.end = self.at + said;
                 if self.end < self.packet_end {

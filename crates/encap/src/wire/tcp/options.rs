@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{HEADER_LEN, SeqNumber};
-use crate::wire::bytes::{put_lines, u16_at, u32_at};
+use crate::wire::bytes::{u16_at, u32_at, word_writer};
 use crate::wire::fields::hex;
 
 const END_OF_LIST: u8 = 0;
@@ -134,19 +134,19 @@ pub struct PlacedOption<'a> {
 
 /// An option that cannot be read, and with it all after it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("option {kind} at byte {at} of the header: {what}")]
+#[error("option {kind} at byte {at} of the header: {error}")]
 pub struct MalformedOption {
     /// Where it begins within the TCP header.
     pub at: usize,
     /// Its number.
     pub kind: u8,
     /// What is wrong.
-    pub what: Malformation,
+    pub error: OptionError,
 }
 
 /// What is wrong with an option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Malformation {
+pub enum OptionError {
     /// The header ends after the kind.
     #[error("the header ends before its length")]
     NoLength,
@@ -179,18 +179,18 @@ impl<'a> OptionsIter<'a> {
     }
 
     /// The option that `rest` begins with, and its length.
-    fn read(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), Malformation> {
+    fn read(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), OptionError> {
         let (kind, length) = match *rest {
             [END_OF_LIST, ..] | [] => return Ok((TcpOption::EndOfList, rest.len())),
             [NO_OPERATION, ..] => return Ok((TcpOption::NoOperation, 1)),
-            [_] => return Err(Malformation::NoLength),
+            [_] => return Err(OptionError::NoLength),
             [kind, length, ..] => (kind, length),
         };
         if length < 2 {
-            return Err(Malformation::LengthTooSmall(length));
+            return Err(OptionError::LengthTooSmall(length));
         }
         let Some(data) = rest.get(2..usize::from(length)) else {
-            return Err(Malformation::PastEnd { length, left: u8::try_from(rest.len()).unwrap_or(u8::MAX) });
+            return Err(OptionError::PastEnd { length, left: u8::try_from(rest.len()).unwrap_or(u8::MAX) });
         };
         let option = match (kind, data.len()) {
             (MAXIMUM_SEGMENT_SIZE, 2) => TcpOption::MaximumSegmentSize(u16_at(data, 0..2)),
@@ -201,7 +201,7 @@ impl<'a> OptionsIter<'a> {
                 TcpOption::Timestamps(Timestamps { value: u32_at(data, 0..4), echo_reply: u32_at(data, 4..8) })
             }
             (MAXIMUM_SEGMENT_SIZE | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) => {
-                return Err(Malformation::WrongLength(length));
+                return Err(OptionError::WrongLength(length));
             }
             _ => TcpOption::Unknown { kind, data },
         };
@@ -221,9 +221,9 @@ impl<'a> Iterator for OptionsIter<'a> {
                 self.at += length;
                 Ok(PlacedOption { bytes: at..at + length, option })
             }
-            Err(what) => {
+            Err(error) => {
                 self.at = self.bytes.len();
-                Err(MalformedOption { at, kind, what })
+                Err(MalformedOption { at, kind, error })
             }
         })
     }
@@ -278,7 +278,7 @@ impl Options {
     ///
     /// If `buf` is shorter than [`Options::buffer_len`].
     pub fn emit(&self, buf: &mut [u8]) {
-        let mut put = put_lines(&mut buf[..self.buffer_len()]);
+        let mut put = word_writer(&mut buf[..self.buffer_len()]);
         let line = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
         if let Some(size) = self.maximum_segment_size {
             let [high, low] = size.to_be_bytes();
