@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use switchboard_encap::analyze::chat::{Lines, Message, Session, dialect_of_port, recognise};
 use switchboard_encap::analyze::{Conversation, FLAGS_MAX, Item, Listener, Place, Said, Side, Streams};
-use switchboard_encap::capture::{Format, NOTES_MAX, Packet, Reader};
-use switchboard_encap::show::{Line, Subject, text};
+use switchboard_encap::capture::{CapturedPacket, Format, NOTES_MAX, Reader};
+use switchboard_encap::show::{FrameRecord, FrameSummary, text};
 use switchboard_protocol::Dialect;
 
 use super::frame;
@@ -16,7 +16,7 @@ use super::frame;
 /// # Panics
 ///
 /// If something does not hold that holds of any file.
-pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&Packet<'_>) -> bool) -> Option<Format> {
+pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -> bool) -> Option<Format> {
     let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
         Err(error) => {
@@ -39,8 +39,8 @@ pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&Packet<'_>) -> bool) 
         first = first.or(packet.time);
         captured += packet.captured.len();
         streams.packet(&packet, &mut heard);
-        let subject = Subject::captured(&packet, first);
-        let line = text::list(&[Line::new(&subject)], frame::PLAIN);
+        let subject = FrameRecord::captured(&packet, first);
+        let line = text::list(&[FrameSummary::new(&subject)], frame::PLAIN);
         frame::assert_safe(&line);
         if is_shown(&packet) {
             frame::show(&subject);

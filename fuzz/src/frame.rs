@@ -1,6 +1,6 @@
 //! A frame, taken apart and shown each way.
 
-use switchboard_encap::show::{Subject, View, html, text};
+use switchboard_encap::show::{FrameRecord, FrameView, html, text};
 use switchboard_encap::wire::{Frame, LinkType};
 use switchboard_protocol::show::steers;
 
@@ -18,7 +18,7 @@ pub const LINK_TYPES: [LinkType; 9] = [
 ];
 
 /// How frames are printed.
-pub(crate) const PLAIN: text::Options = text::Options { width: 80, coloured: false };
+pub(crate) const PLAIN: text::TextLayout = text::TextLayout { width: 80, coloured: false };
 
 /// Takes bytes for a frame, whole or cut short, of each link type in turn, and shows the one that makes most of them.
 ///
@@ -34,14 +34,14 @@ pub fn take_apart(bytes: &[u8]) {
     }
     let frames = LINK_TYPES.map(|link_type| Frame::parse(link_type, bytes, len));
     if let Some(most) = frames.into_iter().max_by_key(|frame| frame.layers().len()) {
-        show(&Subject::new(1, most));
+        show(&FrameRecord::new(1, most));
     }
 }
 
 /// Shows a frame in full, each way.
-pub(crate) fn show(subject: &Subject<'_>) {
-    assert_covered(&subject.frame);
-    let view = View::new(subject);
+pub(crate) fn show(record: &FrameRecord<'_>) {
+    assert_covered(&record.frame);
+    let view = FrameView::new(record);
     assert_safe(&text::frame(&view, PLAIN));
     assert!(!html::frame(&view).into_string().is_empty());
     assert!(serde_json::to_string(&view).is_ok());

@@ -1,7 +1,7 @@
 //! What happened in a capture: who talked to whom, how it went, and why each thing is said.
 //!
 //! ```text
-//! capture::Packet ─▶ wire::Frame ─▶ Analyzer ─▶ Conversation, as each ends
+//! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─▶ Conversation, as each ends
 //!                                      │
 //!                                      └─ one Live a conversation, each side a Half
 //! ```
@@ -65,7 +65,7 @@ pub use streams::{Listener, Said, Streams};
 use self::conversation::At;
 use self::reassembly::{Reassembly, Whole};
 use self::table::{Opening, Table};
-use crate::capture::Packet;
+use crate::capture::CapturedPacket;
 use crate::time::Timestamp;
 use crate::wire::frame::{FragmentPosition, VerifiedChecksums};
 use crate::wire::tcp::Flags;
@@ -162,7 +162,7 @@ impl Analyzer {
     }
 
     /// Takes the next packet, and hands out the conversations that are over by it.
-    pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut Sink<'_>) -> Option<Place> {
+    pub fn packet(&mut self, packet: &CapturedPacket<'_>, sink: &mut Sink<'_>) -> Option<Place> {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         self.frame(packet.number, packet.time, &frame, sink)
     }

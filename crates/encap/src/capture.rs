@@ -1,15 +1,15 @@
 //! Captures: files of packets, and interfaces to take them from.
 //!
 //! ```text
-//! file ──────▶ Reader ─▶ Packet ─▶ wire: layers
-//! interface ─▶ Live ───▶ Frame ──▶ Writer ─▶ file
+//! file ──────▶ Reader ─▶ CapturedPacket ─▶ wire: layers
+//! interface ─▶ LiveCapture ─▶ LiveFrame ─▶ Writer ─▶ file
 //! ```
 //!
 //! Both kinds of file are read and written as they go by, in memory that a block bounds and the length of the file does
 //! not. What a reader goes past without giving it is in its [`Notes`]: a block of a kind that holds no packets, or one
 //! that is damaged while its length is not.
 
-mod blocks;
+mod block_writer;
 mod byte_order;
 mod growing;
 mod interface;
@@ -32,7 +32,7 @@ pub use growing::Growing;
 pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{Note, NoteKind, Notes};
-pub use packet::{Comments, Packet};
+pub use packet::{CapturedPacket, Comments};
 pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
@@ -55,7 +55,7 @@ impl Format {
         if first == pcapng::section_header::TYPE_BYTES {
             Some(Self::Pcapng)
         } else {
-            pcap::Records::recognise(first).map(|_| Self::Pcap)
+            pcap::RecordFormat::recognise(first).map(|_| Self::Pcap)
         }
     }
 }

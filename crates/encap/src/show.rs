@@ -1,50 +1,50 @@
 //! A frame, explained: what wraps what, each byte with its field, each field with its reason, each checksum worked.
 //!
 //! ```text
-//! frame, number, time, comments ─▶ Subject ─▶ View ─▶ text (terminal), html (one page), JSON (serde)
+//! frame, number, time, comments ─▶ FrameRecord ─▶ FrameView ─▶ text (terminal), html (one page), JSON (serde)
 //! ```
 //!
-//! A [`Subject`] is a frame with what is known about it, wherever it comes from: read from a capture, or just built. A
-//! [`View`] is all that is said of it, as data, made safe to show; each way of showing only lays it out. So the three
+//! A [`FrameRecord`] is a frame with what is known about it, wherever it comes from: read from a capture, or just built. A
+//! [`FrameView`] is all that is said of it, as data, made safe to show; each way of showing only lays it out. So the three
 //! never say different things.
 //!
 //! ```
-//! use switchboard_encap::show::{Subject, View};
+//! use switchboard_encap::show::{FrameRecord, FrameView};
 //! use switchboard_encap::wire::{Frame, LinkType};
 //!
 //! # let bytes = [
 //! #     2, 0, 0, 0, 0x45, 0, 0, 0x1f, 0, 0, 0x40, 0, 0x40, 0x11, 0x3c, 0xcc, 127, 0, 0, 1, 127, 0, 0, 1,
 //! #     0x23, 0x28, 0x1f, 0x90, 0, 11, 0, 0, b'h', b'i', b'\n',
 //! # ];
-//! let view = View::new(&Subject::new(1, Frame::parse(LinkType::NULL, &bytes, 35)));
+//! let view = FrameView::new(&FrameRecord::new(1, Frame::parse(LinkType::NULL, &bytes, 35)));
 //! assert_eq!(view.wrapping(), "payload 3 → UDP datagram 3 + 8 = 11 → IPv4 packet 11 + 20 = 31 → NULL loopback frame 31 + 4 = 35");
 //! ```
 
 mod bits;
 mod checksum;
 pub(crate) mod escape;
+mod frame;
 pub mod html;
 mod layer;
-mod line;
 mod row;
+mod summary;
 pub mod text;
-mod view;
 
-pub use checksum::{ChecksumView, LeftOut, Part, Word, Words, Work};
+pub use checksum::{ChecksumSteps, ChecksumView, HexWord, OmittedWords, SumPart, SumWords};
+pub use frame::{FrameView, IssueView};
 pub use layer::{FieldView, LayerView, Stage};
-pub use line::Line;
-pub use row::{Carried, RowView};
-pub use view::{IssueView, View};
+pub use row::{RowPart, RowView};
+pub use summary::FrameSummary;
 
 use std::time::Duration;
 
-use crate::capture::Packet;
+use crate::capture::CapturedPacket;
 use crate::time::Timestamp;
 use crate::wire::Frame;
 
 /// A frame, and what is known about it beside its bytes.
 #[derive(Clone, Debug)]
-pub struct Subject<'a> {
+pub struct FrameRecord<'a> {
     /// Its number, from 1.
     pub number: u64,
     /// When it was captured, or is said to have been sent.
@@ -54,12 +54,12 @@ pub struct Subject<'a> {
     /// What was remarked on it.
     pub comments: Vec<String>,
     /// The row that it was made for, if it was made and carries one.
-    pub row: Option<Carried>,
+    pub row: Option<RowPart>,
     /// The frame, taken apart.
     pub frame: Frame<'a>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> FrameRecord<'a> {
     /// A frame of which nothing more is known.
     #[must_use]
     pub fn new(number: u64, frame: Frame<'a>) -> Self {
@@ -68,7 +68,7 @@ impl<'a> Subject<'a> {
 
     /// A packet as a capture has it. `first` is the time of the capture's first.
     #[must_use]
-    pub fn captured(packet: &Packet<'a>, first: Option<Timestamp>) -> Self {
+    pub fn captured(packet: &CapturedPacket<'a>, first: Option<Timestamp>) -> Self {
         Self {
             number: packet.number,
             time: packet.time,

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::limits::OUT_OF_ORDER_ALL_MAX_BYTES;
 use super::stream::{Arrival, Item, Stream};
 use super::{Analyzer, Conversation, Focus, Place, ResetCause, Side, Totals, Transport};
-use crate::capture::Packet;
+use crate::capture::CapturedPacket;
 use crate::time::Timestamp;
 use crate::wire::Frame;
 use crate::wire::tcp::Flags;
@@ -81,7 +81,7 @@ impl Streams {
     }
 
     /// Takes the next packet, gives out what comes next by it, and then the conversations that are over.
-    pub fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener) {
+    pub fn packet(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl Listener) {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let live = &mut self.live;
         let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
@@ -151,7 +151,7 @@ impl Live {
     /// Too much waits: takes the gaps of the streams in which most waits for losses, until half as much is left, so that
     /// looking for them costs little for each byte.
     #[cold]
-    fn relieve(&mut self, packet: &Packet<'_>, listener: &mut impl Listener) {
+    fn relieve(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl Listener) {
         let mut heaviest: Vec<&mut Pair> = self.pairs.values_mut().filter(|pair| pair.weight() > 0).collect();
         heaviest.sort_unstable_by_key(|pair| Reverse((pair.weight(), pair.place.number)));
         for pair in heaviest {

@@ -16,17 +16,17 @@ mod ring;
 use std::time::Duration;
 
 pub use error::LiveError;
-pub use frame::Frame;
-pub use recording::{RecordError, Recording, Tally};
+pub use frame::LiveFrame;
+pub use recording::{LiveRecording, RecordError, RecordingCounts};
 
-use self::frame::Shape;
+use self::frame::Framing;
 use self::ring::Ring;
 use super::Statistics;
 use crate::wire::LinkType;
 
 /// What to take from an interface.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct LiveOptions {
     /// The most bytes to keep of a frame.
     pub snap_len: u32,
     /// The memory for frames that were not asked for yet, in bytes: the most that may come while nobody asks.
@@ -36,7 +36,7 @@ pub struct Options {
     pub port: Option<u16>,
 }
 
-impl Default for Options {
+impl Default for LiveOptions {
     fn default() -> Self {
         // The longest frame that loopback carries is an IPv6 packet of 64 KiB and its Ethernet header.
         Self { snap_len: 256 * 1024, buffer_bytes: 32 * 1024 * 1024, port: None }
@@ -47,14 +47,14 @@ impl Default for Options {
 ///
 /// ```no_run
 /// use std::sync::atomic::{AtomicBool, Ordering};
-/// use switchboard_encap::capture::live::{Live, Options};
+/// use switchboard_encap::capture::live::{LiveCapture, LiveOptions};
 ///
 /// static STOP: AtomicBool = AtomicBool::new(false); // set by a signal, or another thread
 ///
-/// let mut live = Live::open("lo", &Options { port: Some(8080), ..Options::default() })?;
+/// let mut live = LiveCapture::open("lo", &LiveOptions { port: Some(8080), ..LiveOptions::default() })?;
 /// loop {
 ///     let stopping = STOP.load(Ordering::Relaxed);
-///     match live.next_frame(4 * Live::RETIRE)? {
+///     match live.next_frame(4 * LiveCapture::BLOCK_TIMEOUT)? {
 ///         Some(frame) => println!("{} bytes at {:?}", frame.captured.len(), frame.time),
 ///         None if stopping => break, // what was on its way has been given
 ///         None => {}
@@ -64,9 +64,9 @@ impl Default for Options {
 /// # Ok::<(), switchboard_encap::capture::live::LiveError>(())
 /// ```
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveCapture {
     ring: Ring,
-    shape: Shape,
+    framing: Framing,
     snap_len: u32,
     port: Option<u16>,
     /// A frame that is not given as the kernel has it: with its tag put back, or a header before it.
@@ -74,31 +74,31 @@ pub struct Live {
     statistics: Statistics,
 }
 
-impl Live {
+impl LiveCapture {
     /// Begins to take frames from the interface of this name.
-    pub fn open(interface: &str, options: &Options) -> Result<Self, LiveError> {
-        let (ring, shape) = Ring::open(interface, options)?;
+    pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
+        let (ring, framing) = Ring::open(interface, options)?;
         let statistics = Statistics { received: 0, dropped: 0 };
-        Ok(Self { ring, shape, snap_len: options.snap_len, port: options.port, scratch: Vec::new(), statistics })
+        Ok(Self { ring, framing, snap_len: options.snap_len, port: options.port, scratch: Vec::new(), statistics })
     }
 
     /// What the frames begin with: Ethernet, or for an interface of another kind a "cooked" header.
     #[must_use]
     pub const fn link_type(&self) -> LinkType {
-        self.shape.link_type()
+        self.framing.link_type()
     }
 
     /// The next frame. `None` after `timeout` without one, or when a signal came: the place to look whether to stop.
     ///
-    /// The kernel hands over a block when it is full or at most [`RETIRE`](Self::RETIRE) after its first frame: what was
+    /// The kernel hands over a block when it is full or at most [`BLOCK_TIMEOUT`](Self::BLOCK_TIMEOUT) after its first frame: what was
     /// on its way when the wish to stop came has been given once this waited that long in vain.
-    pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<Frame<'_>>, LiveError> {
+    pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<LiveFrame<'_>>, LiveError> {
         let Some(raw) = self.ring.next_frame(timeout)? else { return Ok(None) };
-        Ok(Some(self.shape.frame(&raw, self.snap_len, &mut self.scratch)))
+        Ok(Some(self.framing.frame(&raw, self.snap_len, &mut self.scratch)))
     }
 
     /// How long a frame may wait in the kernel before it is handed over.
-    pub const RETIRE: Duration = Duration::from_millis(20);
+    pub const BLOCK_TIMEOUT: Duration = Duration::from_millis(20);
 
     /// How many frames came since the beginning, and how many of them found no room.
     pub fn statistics(&mut self) -> Result<Statistics, LiveError> {

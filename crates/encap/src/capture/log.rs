@@ -17,7 +17,7 @@ pub(super) struct Log {
 
 /// A packet in a block's body, or a record: its values, and where in there its bytes are.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct PacketFields {
     pub(super) time: Option<Timestamp>,
     pub(super) interface: usize,
     pub(super) captured: Range<usize>,

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::pcapng::{Options, option};
+use super::pcapng::{OptionIter, option};
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
 /// A packet, borrowed from the reader's buffer until the next one is asked for.
 #[derive(Clone, Debug)]
-pub struct Packet<'a> {
+pub struct CapturedPacket<'a> {
     /// Its number in the file, from 1, as Wireshark counts.
     pub number: u64,
     /// When it was captured, if the file says so.
@@ -23,10 +23,10 @@ pub struct Packet<'a> {
     pub original_len: u32,
     /// What the sections that were reached remark on themselves, each remark once: whether they were made up, say.
     pub remarks: &'a [String],
-    pub(super) options: Options<'a>,
+    pub(super) options: OptionIter<'a>,
 }
 
-impl<'a> Packet<'a> {
+impl<'a> CapturedPacket<'a> {
     /// What was remarked on it, in the file's order. What is not UTF-8 is replaced.
     #[must_use]
     pub fn comments(&self) -> Comments<'a> {
@@ -37,7 +37,7 @@ impl<'a> Packet<'a> {
 /// The comments of one packet.
 #[derive(Clone, Debug)]
 pub struct Comments<'a> {
-    options: Options<'a>,
+    options: OptionIter<'a>,
 }
 
 impl<'a> Iterator for Comments<'a> {

@@ -42,14 +42,14 @@ pub(super) mod record {
 
 /// How the records of a file are read.
 #[derive(Debug)]
-pub(super) struct Records {
+pub(super) struct RecordFormat {
     pub(super) order: ByteOrder,
     pub(super) header_len: usize,
     /// How many units of the fraction make a second.
     units_per_sec: u64,
 }
 
-impl Records {
+impl RecordFormat {
     /// What a file's magic number says of its records, if it is one of ours, and the unit of their times.
     pub(super) fn recognise(magic: [u8; 4]) -> Option<(Self, Resolution)> {
         let (order, number) = [ByteOrder::Little, ByteOrder::Big]

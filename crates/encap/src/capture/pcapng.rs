@@ -18,8 +18,8 @@ pub(super) mod option;
 mod section;
 
 pub use block_type::BlockType;
-pub(super) use option::Options;
-pub(super) use section::Blocks;
+pub(super) use option::OptionIter;
+pub(super) use section::SectionReader;
 pub use section::{SYNTHESISED, Section};
 
 /// Fields of every block (§3.1).

@@ -7,11 +7,11 @@
 use std::io::Read;
 use std::ops::Range;
 
-use super::log::{Found, Log};
-use super::pcap::{self, Records};
-use super::pcapng::{BlockType, Blocks, Options, Section, block, section_header};
+use super::log::{Log, PacketFields};
+use super::pcap::{self, RecordFormat};
+use super::pcapng::{BlockType, OptionIter, Section, SectionReader, block, section_header};
 use super::source::Source;
-use super::{BLOCK_MAX_BYTES, ByteOrder, Format, Interface, NOTES_MAX, NoteKind, Notes, Packet, ReadError};
+use super::{BLOCK_MAX_BYTES, ByteOrder, CapturedPacket, Format, Interface, NOTES_MAX, NoteKind, Notes, ReadError};
 
 /// Reads a capture file as it comes.
 ///
@@ -34,7 +34,7 @@ use super::{BLOCK_MAX_BYTES, ByteOrder, Format, Interface, NOTES_MAX, NoteKind, 
 #[derive(Debug)]
 pub struct Reader<R> {
     source: Source<R>,
-    kind: Kind,
+    format: FormatReader,
     interfaces: Vec<Interface>,
     section: Section,
     remarks: Vec<String>,
@@ -46,9 +46,9 @@ pub struct Reader<R> {
 }
 
 #[derive(Debug)]
-enum Kind {
-    Pcap(Records),
-    Pcapng(Blocks),
+enum FormatReader {
+    Pcap(RecordFormat),
+    Pcapng(SectionReader),
 }
 
 impl<R: Read> Reader<R> {
@@ -61,50 +61,50 @@ impl<R: Read> Reader<R> {
             return Err(ReadError::TooShort { found: unread.len() });
         };
         let mut interfaces = Vec::new();
-        let (kind, header_len) = if start == section_header::TYPE_BYTES {
+        let (format, header_len) = if start == section_header::TYPE_BYTES {
             // Until the section says its own.
-            (Kind::Pcapng(Blocks::new(ByteOrder::Little)), 0)
-        } else if let Some((records, resolution)) = Records::recognise(start) {
+            (FormatReader::Pcapng(SectionReader::new(ByteOrder::Little)), 0)
+        } else if let Some((records, resolution)) = RecordFormat::recognise(start) {
             let needed = pcap::header::BYTES;
             if unread.len() < needed {
                 return Err(ReadError::HeaderCut { format: Format::Pcap, needed, found: unread.len() });
             }
             interfaces.push(records.interface(unread, resolution)?);
-            (Kind::Pcap(records), needed)
+            (FormatReader::Pcap(records), needed)
         } else {
             return Err(ReadError::NotACapture { start });
         };
         let section = Section::default();
         let (remarks, log) = (Vec::new(), Log::new());
-        Ok(Self { source, kind, interfaces, section, remarks, log, packets: 0, lent: header_len, ended: false })
+        Ok(Self { source, format, interfaces, section, remarks, log, packets: 0, lent: header_len, ended: false })
     }
 
     /// The next packet, or `None` at the end: of the file, or, after an error, of what can be read.
     #[inline]
-    pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
+    pub fn next_packet(&mut self) -> Result<Option<CapturedPacket<'_>>, ReadError> {
         self.source.consume(std::mem::take(&mut self.lent));
         if self.ended {
             return Ok(None);
         }
-        let next = match &mut self.kind {
-            Kind::Pcap(records) => next_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
-            Kind::Pcapng(blocks) => {
-                let beside = &mut Beside { section: &mut self.section, remarks: &mut self.remarks };
-                next_block(blocks, &mut self.source, &mut self.interfaces, beside, &mut self.log)
+        let next = match &mut self.format {
+            FormatReader::Pcap(records) => next_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
+            FormatReader::Pcapng(section_reader) => {
+                let text = &mut SectionText { section: &mut self.section, remarks: &mut self.remarks };
+                next_block(section_reader, &mut self.source, &mut self.interfaces, text, &mut self.log)
             }
         };
         let Ok(Some((place, found))) = next else {
             self.ended = true;
             return next.map(|_| None);
         };
-        let order = match &self.kind {
-            Kind::Pcap(records) => records.order,
-            Kind::Pcapng(blocks) => blocks.order,
+        let order = match &self.format {
+            FormatReader::Pcap(records) => records.order,
+            FormatReader::Pcapng(section_reader) => section_reader.order,
         };
         self.lent = place.len;
         self.packets += 1;
         let body = &self.source.unread()[place.body];
-        Ok(Some(Packet {
+        Ok(Some(CapturedPacket {
             number: self.packets,
             time: found.time,
             interface: found.interface,
@@ -112,7 +112,7 @@ impl<R: Read> Reader<R> {
             captured: &body[found.captured],
             original_len: found.original_len,
             remarks: &self.remarks,
-            options: Options::new(&body[found.options], order),
+            options: OptionIter::new(&body[found.options], order),
         }))
     }
 }
@@ -121,9 +121,9 @@ impl<R> Reader<R> {
     /// Which kind of file it is.
     #[must_use]
     pub const fn format(&self) -> Format {
-        match self.kind {
-            Kind::Pcap(_) => Format::Pcap,
-            Kind::Pcapng(_) => Format::Pcapng,
+        match self.format {
+            FormatReader::Pcap(_) => Format::Pcap,
+            FormatReader::Pcapng(_) => Format::Pcapng,
         }
     }
 
@@ -166,12 +166,12 @@ impl<R: Read> Reader<R> {
 }
 
 /// Where a packet's block or record is in the unread bytes.
-struct Place {
+struct PacketSpan {
     len: usize,
     body: Range<usize>,
 }
 
-type Next = Result<Option<(Place, Found)>, ReadError>;
+type NextPacket = Result<Option<(PacketSpan, PacketFields)>, ReadError>;
 
 #[inline]
 fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> {
@@ -188,7 +188,12 @@ fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
 }
 
 #[inline]
-fn next_record<R: Read>(records: &Records, source: &mut Source<R>, interface: &Interface, log: &mut Log) -> Next {
+fn next_record<R: Read>(
+    records: &RecordFormat,
+    source: &mut Source<R>,
+    interface: &Interface,
+    log: &mut Log,
+) -> NextPacket {
     let offset = source.offset();
     log.at(offset);
     if !fill(source, records.header_len)? {
@@ -207,33 +212,33 @@ fn next_record<R: Read>(records: &Records, source: &mut Source<R>, interface: &I
         cut_short(source, len, log);
         return Ok(None);
     }
-    let found = Found {
+    let found = PacketFields {
         time: log.timestamp(interface, units),
         interface: 0,
         captured: 0..captured_len as usize,
         original_len: log.original_len(interface, captured_len, original_len),
         options: 0..0,
     };
-    Ok(Some((Place { len, body: records.header_len..len }, found)))
+    Ok(Some((PacketSpan { len, body: records.header_len..len }, found)))
 }
 
 /// What sections say of themselves.
-struct Beside<'a> {
+struct SectionText<'a> {
     section: &'a mut Section,
     remarks: &'a mut Vec<String>,
 }
 
 fn next_block<R: Read>(
-    blocks: &mut Blocks,
+    section_reader: &mut SectionReader,
     source: &mut Source<R>,
     interfaces: &mut Vec<Interface>,
-    beside: &mut Beside<'_>,
+    text: &mut SectionText<'_>,
     log: &mut Log,
-) -> Next {
+) -> NextPacket {
     loop {
         let offset = source.offset();
         log.at(offset);
-        let Some(len) = block_len(blocks, source, log)? else { return Ok(None) };
+        let Some(len) = block_len(section_reader, source, log)? else { return Ok(None) };
         if !fill(source, len)? {
             cut_short(source, len, log);
             return Ok(None);
@@ -241,30 +246,30 @@ fn next_block<R: Read>(
         let block = &source.unread()[..len];
         let range = block::BODY..len - block::TRAILER_LEN;
         let body = &block[range.clone()];
-        let leading = blocks.order.u32(&block[block::LEN]);
-        let trailing = blocks.order.u32(&block[range.end..]);
+        let leading = section_reader.order.u32(&block[block::LEN]);
+        let trailing = section_reader.order.u32(&block[range.end..]);
         if trailing != leading {
             log.note(NoteKind::LengthsDiffer { leading, trailing });
         }
 
-        let found = match BlockType(blocks.order.u32(&block[block::TYPE])) {
+        let found = match BlockType(section_reader.order.u32(&block[block::TYPE])) {
             kind @ (BlockType::ENHANCED_PACKET | BlockType::OBSOLETE_PACKET) => {
-                blocks.packet(body, kind, interfaces, log).map(Some)
+                section_reader.packet(body, kind, interfaces, log).map(Some)
             }
-            BlockType::SIMPLE_PACKET => blocks.simple_packet(body, interfaces).map(Some),
+            BlockType::SIMPLE_PACKET => section_reader.simple_packet(body, interfaces).map(Some),
             BlockType::INTERFACE_DESCRIPTION => {
-                blocks.describe_interface(body, interfaces, log);
+                section_reader.describe_interface(body, interfaces, log);
                 Ok(None)
             }
-            BlockType::INTERFACE_STATISTICS => blocks.statistics(body, interfaces, log).map(|()| None),
+            BlockType::INTERFACE_STATISTICS => section_reader.statistics(body, interfaces, log).map(|()| None),
             BlockType::SECTION_HEADER => {
-                *beside.section = begin_section(blocks, body, offset, log)?;
-                for comment in &beside.section.comments {
-                    if beside.remarks.len() < NOTES_MAX
-                        && !beside.remarks.contains(comment)
+                *text.section = begin_section(section_reader, body, offset, log)?;
+                for comment in &text.section.comments {
+                    if text.remarks.len() < NOTES_MAX
+                        && !text.remarks.contains(comment)
                         && let Some(comment) = log.text(comment.as_bytes())
                     {
-                        beside.remarks.push(comment);
+                        text.remarks.push(comment);
                     }
                 }
                 Ok(None)
@@ -272,7 +277,7 @@ fn next_block<R: Read>(
             other => Err(NoteKind::Skipped(other)),
         };
         match found {
-            Ok(Some(found)) => return Ok(Some((Place { len, body: range }, found))),
+            Ok(Some(found)) => return Ok(Some((PacketSpan { len, body: range }, found))),
             Ok(None) => {}
             Err(kind) => log.note(kind),
         }
@@ -281,7 +286,11 @@ fn next_block<R: Read>(
 }
 
 /// How long the next block is with its padding. If it begins a section, the byte order is that one's from here on.
-fn block_len<R: Read>(blocks: &mut Blocks, source: &mut Source<R>, log: &mut Log) -> Result<Option<usize>, ReadError> {
+fn block_len<R: Read>(
+    section_reader: &mut SectionReader,
+    source: &mut Source<R>,
+    log: &mut Log,
+) -> Result<Option<usize>, ReadError> {
     let offset = source.offset();
     let needed = block::MIN_LEN as usize;
     if !fill(source, needed)? {
@@ -296,10 +305,10 @@ fn block_len<R: Read>(blocks: &mut Blocks, source: &mut Source<R>, log: &mut Log
             .into_iter()
             .find(|order| order.u32(&found) == section_header::MAGIC)
             .ok_or(ReadError::SectionByteOrder { offset, found })?;
-        *blocks = Blocks::new(order);
+        *section_reader = SectionReader::new(order);
     }
     let least = if is_section { section_header::MIN_BLOCK_LEN } else { block::MIN_LEN };
-    let len = blocks.order.u32(&head[block::LEN]);
+    let len = section_reader.order.u32(&head[block::LEN]);
     if len < least {
         return Err(ReadError::BlockTooShort { offset, len, needed: least });
     }
@@ -313,11 +322,18 @@ fn block_len<R: Read>(blocks: &mut Blocks, source: &mut Source<R>, log: &mut Log
     Ok(Some(len.next_multiple_of(4) as usize))
 }
 
-fn begin_section(blocks: &Blocks, body: &[u8], offset: u64, log: &mut Log) -> Result<Section, ReadError> {
-    let (major, minor) =
-        (blocks.order.u16(&body[section_header::MAJOR]), blocks.order.u16(&body[section_header::MINOR]));
+fn begin_section(
+    section_reader: &SectionReader,
+    body: &[u8],
+    offset: u64,
+    log: &mut Log,
+) -> Result<Section, ReadError> {
+    let (major, minor) = (
+        section_reader.order.u16(&body[section_header::MAJOR]),
+        section_reader.order.u16(&body[section_header::MINOR]),
+    );
     if major != 1 {
         return Err(ReadError::Version { format: Format::Pcapng, major, minor, offset });
     }
-    Ok(blocks.section(body, log))
+    Ok(section_reader.section(body, log))
 }

@@ -16,7 +16,7 @@ use crate::wire::LinkType;
 
 /// A packet, kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Kept {
+struct OwnedPacket {
     nanos: Option<i64>,
     interface: usize,
     captured: Vec<u8>,
@@ -26,8 +26,8 @@ struct Kept {
 
 /// All that a file holds.
 #[derive(Debug)]
-struct Contents {
-    packets: Vec<Kept>,
+struct FileContents {
+    packets: Vec<OwnedPacket>,
     interfaces: Vec<Interface>,
     notes: Vec<NoteKind>,
     section: Section,
@@ -36,7 +36,7 @@ struct Contents {
 }
 
 /// Reads a file to its end, or to what ends it.
-fn read(file: impl Read) -> Contents {
+fn read(file: impl Read) -> FileContents {
     let mut packets = Vec::new();
     let mut reader = Reader::new(file).unwrap();
     let error = loop {
@@ -44,7 +44,7 @@ fn read(file: impl Read) -> Contents {
             Ok(None) => break None,
             Err(error) => break Some(error),
             Ok(Some(packet)) => {
-                packets.push(Kept {
+                packets.push(OwnedPacket {
                     nanos: packet.time.map(Timestamp::as_nanos),
                     interface: packet.interface,
                     captured: packet.captured.to_vec(),
@@ -59,7 +59,7 @@ fn read(file: impl Read) -> Contents {
         }
     };
     assert!(matches!(reader.next_packet(), Ok(None)), "after the end there is nothing");
-    Contents {
+    FileContents {
         packets,
         interfaces: reader.interfaces().to_vec(),
         notes: reader.notes().list().iter().map(|note| note.kind).collect(),
@@ -70,7 +70,7 @@ fn read(file: impl Read) -> Contents {
 }
 
 /// Writes packets, all of them of the interfaces' first if the format has no other.
-fn write(format: Format, interfaces: &[Interface], packets: &[Kept]) -> Vec<u8> {
+fn write(format: Format, interfaces: &[Interface], packets: &[OwnedPacket]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), format, About::default(), interfaces).unwrap();
     for packet in packets {
         let comments: Vec<&str> = packet.comments.iter().map(String::as_str).collect();
@@ -87,9 +87,9 @@ fn write(format: Format, interfaces: &[Interface], packets: &[Kept]) -> Vec<u8> 
 }
 
 /// Gives a file a few bytes at a time.
-struct Trickle<'a>(&'a [u8], usize);
+struct ShortReads<'a>(&'a [u8], usize);
 
-impl Read for Trickle<'_> {
+impl Read for ShortReads<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.1.min(buffer.len());
         self.0.read(&mut buffer[..len])
@@ -104,9 +104,9 @@ prop_compose! {
         more in 0_u32..100,
         interface in 0_usize..2,
         comments in prop::collection::vec(".{0,20}", 0..3),
-    ) -> Kept {
+    ) -> OwnedPacket {
         let original_len = u32::try_from(captured.len()).unwrap() + more;
-        Kept { nanos: Some(nanos), interface, captured, original_len, comments }
+        OwnedPacket { nanos: Some(nanos), interface, captured, original_len, comments }
     }
 }
 
@@ -127,16 +127,16 @@ proptest! {
         let interfaces = two_interfaces();
         let file = write(Format::Pcapng, &interfaces, &packets);
         prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "the same bytes twice");
-        let contents = read(Trickle(&file, step));
+        let contents = read(ShortReads(&file, step));
         prop_assert_eq!(&contents.packets, &packets);
         prop_assert_eq!(&contents.interfaces[..], &interfaces[..]);
         prop_assert!(contents.notes.is_empty() && contents.error.is_none(), "{:?}", contents);
         prop_assert_eq!(contents.section.application.as_deref(), Some("encap"));
 
-        let plain: Vec<Kept> =
-            packets.into_iter().map(|packet| Kept { interface: 0, comments: Vec::new(), ..packet }).collect();
+        let plain: Vec<OwnedPacket> =
+            packets.into_iter().map(|packet| OwnedPacket { interface: 0, comments: Vec::new(), ..packet }).collect();
         let file = write(Format::Pcap, &interfaces[..1], &plain);
-        let contents = read(Trickle(&file, step));
+        let contents = read(ShortReads(&file, step));
         prop_assert_eq!(contents.packets, plain);
         prop_assert!(contents.notes.is_empty() && contents.error.is_none());
     }

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::blocks::Blocks;
+use super::block_writer::BlockWriter;
 use super::pcap::{self, MAGIC_NANOS};
 use super::pcapng::{BlockType, block, option, section_header};
 use super::{BLOCK_MAX_BYTES, Format, Interface};
@@ -118,7 +118,7 @@ const fn reach(format: Format) -> &'static str {
 /// [`finish`](Self::finish) at the end. A file without its end is readable too.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    to: Blocks<W>,
+    to: BlockWriter<W>,
     format: Format,
     /// The most bytes of a packet, for each interface.
     snap_lens: Vec<u32>,
@@ -130,7 +130,7 @@ impl<W: Write> Writer<W> {
     /// Begins a file of packets from these interfaces. A pcap file has one, and says only its link type and snapshot length.
     /// Times are written in nanoseconds, whatever the interfaces say.
     pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
-        let mut to = Blocks::new(to);
+        let mut to = BlockWriter::new(to);
         match (format, interfaces) {
             (Format::Pcap, [interface]) => to.write_all(&pcap_header(interface))?,
             (Format::Pcap, _) => return Err(WriteError::Interfaces(interfaces.len())),

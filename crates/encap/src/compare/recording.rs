@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::segment::{Segment, Tcp, V4};
 use super::{BYTES_MAX, FRAMES_MAX};
 use crate::analyze::{Analyzer, Arrival, Item, Stream, Transport};
-use crate::capture::{Packet, ReadError, Reader};
+use crate::capture::{CapturedPacket, ReadError, Reader};
 use crate::side::Side;
 use crate::wire::frame::Trouble;
 use crate::wire::tcp::{self, Flags, Options};
@@ -187,7 +187,14 @@ impl Conversation {
         self.said == other.said
     }
 
-    fn take(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, from: Side, halves: &mut [Half; 2], room: &mut usize) {
+    fn take(
+        &mut self,
+        packet: &CapturedPacket<'_>,
+        frame: &Frame<'_>,
+        from: Side,
+        halves: &mut [Half; 2],
+        room: &mut usize,
+    ) {
         let comment = packet.comments().next();
         let (msg_id, title) = comment.as_deref().and_then(of_row).unzip();
         if self.title.is_none() {

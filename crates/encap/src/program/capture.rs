@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::capture::Statistics;
-use switchboard_encap::capture::live::{Live, Options, RecordError, Recording, Tally};
+use switchboard_encap::capture::live::{LiveCapture, LiveOptions, LiveRecording, RecordError, RecordingCounts};
 use switchboard_encap::show::count;
 use switchboard_encap::time::Timestamp;
 
@@ -45,10 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Keep at most this many bytes of a frame
-    #[arg(long, value_name = "N", default_value_t = Options::default().snap_len, value_parser = clap::value_parser!(u32).range(1..=0x40_0000))]
+    #[arg(long, value_name = "N", default_value_t = LiveOptions::default().snap_len, value_parser = clap::value_parser!(u32).range(1..=0x40_0000))]
     snap_len: u32,
     /// The memory for frames that come faster than they are written, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = Options::default().buffer_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = LiveOptions::default().buffer_bytes)]
     buffer: u32,
     /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
@@ -57,8 +57,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // Before the file is made: what was there stays if there is nothing to capture.
-    let options = Options { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
-    let live = Live::open(&args.interface, &options)?;
+    let options = LiveOptions { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
+    let live = LiveCapture::open(&args.interface, &options)?;
     let out = Output::growing(&args.out)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -67,14 +67,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let failed = |error| Failure::of_recording(error, &args.out);
-    let mut recording = Recording::begin(live, &args.interface, out).map_err(failed)?;
+    let mut recording = LiveRecording::begin(live, &args.interface, out).map_err(failed)?;
     let recorded = record(&mut recording, args, &stop);
     // Whatever ended it, the file gets its end.
-    let (tally, flushed) = (recording.tally(), recording.flushed());
+    let (counts, flushed) = (recording.counts(), recording.flushed());
     let finished = recording.finish();
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
-    let tally = if is_written { tally } else { flushed };
-    let summary = Summary { tally, statistics: finished.as_ref().ok().copied() };
+    let counts = if is_written { counts } else { flushed };
+    let summary = Summary { counts, statistics: finished.as_ref().ok().copied() };
     tell(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, shown(&args.out)));
     recorded.map_err(failed)?;
     finished.map_err(failed)?;
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// Writes frames until it is time to stop; what was on its way then is written, too.
-fn record(recording: &mut Recording<impl Write>, args: &Args, stop: &AtomicBool) -> Result<(), RecordError> {
+fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicBool) -> Result<(), RecordError> {
     let progress = ProgressBar::new_spinner();
     progress.set_style(
         ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
@@ -104,12 +104,12 @@ fn record(recording: &mut Recording<impl Write>, args: &Args, stop: &AtomicBool)
         }
         if now.duration_since(drawn) >= DRAW_EVERY && !progress.is_hidden() {
             let statistics = Some(recording.statistics()?);
-            progress.set_message(Summary { tally: recording.tally(), statistics }.to_string());
+            progress.set_message(Summary { counts: recording.counts(), statistics }.to_string());
             progress.tick();
             drawn = now;
         }
         let left = args.duration.map(|duration| duration.saturating_sub(now.duration_since(start)));
-        let wait = left.unwrap_or(DRAW_EVERY).clamp(2 * Live::RETIRE, DRAW_EVERY);
+        let wait = left.unwrap_or(DRAW_EVERY).clamp(2 * LiveCapture::BLOCK_TIMEOUT, DRAW_EVERY);
         match recording.next_frame(wait)? {
             Some(frame) => {
                 n_frames += 1;
@@ -127,13 +127,13 @@ fn record(recording: &mut Recording<impl Write>, args: &Args, stop: &AtomicBool)
 
 /// What was captured, in words.
 struct Summary {
-    tally: Tally,
+    counts: RecordingCounts,
     statistics: Option<Statistics>,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { frames, bytes } = self.tally;
+        let RecordingCounts { frames, bytes } = self.counts;
         write!(f, "{}, {}", count(frames, "frame"), count(bytes, "byte"))?;
         match self.statistics {
             Some(Statistics { dropped: 0, .. }) => write!(f, ", none dropped"),

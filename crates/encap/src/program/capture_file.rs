@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use switchboard_encap::analyze::Totals;
-use switchboard_encap::capture::{Interface, Packet, ReadError, Reader};
+use switchboard_encap::capture::{CapturedPacket, Interface, ReadError, Reader};
 use switchboard_encap::show::count;
 use switchboard_protocol::show;
 
@@ -40,7 +40,7 @@ impl CaptureFile {
     }
 
     /// Hands out each packet, as far as the file can be read.
-    pub(crate) fn read(&mut self, mut take: impl FnMut(&Packet<'_>) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn read(&mut self, mut take: impl FnMut(&CapturedPacket<'_>) -> io::Result<()>) -> io::Result<()> {
         while let Some(packet) = self.next() {
             take(&packet)?;
         }
@@ -48,7 +48,7 @@ impl CaptureFile {
     }
 
     /// The next packet, as far as the file can be read.
-    pub(crate) fn next(&mut self) -> Option<Packet<'_>> {
+    pub(crate) fn next(&mut self) -> Option<CapturedPacket<'_>> {
         match self.reader.next_packet() {
             Ok(packet) => packet,
             Err(error) => {

@@ -10,7 +10,7 @@ use std::thread;
 use switchboard_encap::build::{Builder, Content, Plan, Settings, Summary};
 use switchboard_encap::capture::{Format, WriteError};
 use switchboard_encap::rows::{Row, Transport};
-use switchboard_encap::show::{Carried, Subject};
+use switchboard_encap::show::{FrameRecord, RowPart};
 
 use super::failure::Failure;
 use super::input::Input;
@@ -32,22 +32,22 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// What the next frame carries of which row.
-    pub(crate) fn carried_by(&mut self, subject: &Subject<'_>) -> Option<Carried> {
+    pub(crate) fn carried_by(&mut self, record: &FrameRecord<'_>) -> Option<RowPart> {
         // A row is there before its first frame is.
         while let Some((before, row)) = self.next.take().or_else(|| self.sent.try_recv().ok()) {
-            if before >= subject.number {
+            if before >= record.number {
                 self.next = Some((before, row));
                 break;
             }
             (self.current, self.carried) = (Some(row), 0);
         }
         // All other frames say what else they are for.
-        if !subject.comments.first().is_some_and(|comment| comment.starts_with("msg_id=")) {
+        if !record.comments.first().is_some_and(|comment| comment.starts_with("msg_id=")) {
             return None;
         }
         let start = self.carried;
-        self.carried += subject.frame.payload().len();
-        Some(Carried { row: self.current.clone()?, bytes: start..self.carried })
+        self.carried += record.frame.payload().len();
+        Some(RowPart { row: self.current.clone()?, bytes: start..self.carried })
     }
 }
 

@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::build::{Content, TransportChoice};
 use switchboard_encap::capture::Statistics;
-use switchboard_encap::capture::live::{Live, LiveError, Options as LiveOptions, RecordError, Recording};
+use switchboard_encap::capture::live::{LiveCapture, LiveError, LiveOptions, LiveRecording, RecordError};
 use switchboard_encap::rows::{AppProtocol, Fault, Row, RowError, RowOptions, RowReader, Severity};
 use switchboard_encap::send::{
     Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play, weight,
@@ -210,7 +210,7 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
 type To = Box<dyn Write>;
 
 /// Begins to capture what goes to and from `addresses`; says why not where nobody asked for a file.
-fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<Recording<To>>, Failure> {
+fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveRecording<To>>, Failure> {
     if !addresses.iter().all(is_ours) {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
@@ -220,7 +220,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<Recor
         return Err(Failure::WriteFile { file: file.display().to_string(), error: io::Error::other(error) });
     }
     let port = addresses.first().map(SocketAddr::port);
-    let live = Live::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
+    let live = LiveCapture::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
     let live = match live {
         Err(error @ LiveError::NoRight) if args.out.is_none() => {
             tell(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
@@ -232,7 +232,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<Recor
         Some(file) => Box::new(Output::growing(file)?),
         None => Box::new(io::sink()),
     };
-    Ok(Some(Recording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
+    Ok(Some(LiveRecording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
 }
 
 /// Whether it is an address of this machine: what goes there goes over loopback, whatever interface has the address.
@@ -245,7 +245,7 @@ fn recording_failed(args: &Args, error: RecordError) -> Failure {
 }
 
 /// Takes frames until all is played and nothing more comes.
-fn record(mut recording: Recording<To>, is_played: impl Fn() -> bool) -> Result<(Trace, Statistics), RecordError> {
+fn record(mut recording: LiveRecording<To>, is_played: impl Fn() -> bool) -> Result<(Trace, Statistics), RecordError> {
     let link_type = recording.link_type();
     let mut trace = Trace::default();
     let mut flushed = now();
@@ -259,7 +259,7 @@ fn record(mut recording: Recording<To>, is_played: impl Fn() -> bool) -> Result<
             recording.flush()?;
             flushed = moment;
         }
-        match recording.next_frame(4 * Live::RETIRE)? {
+        match recording.next_frame(4 * LiveCapture::BLOCK_TIMEOUT)? {
             Some(frame) => trace.see(&Frame::parse(link_type, frame.captured, frame.original_len)),
             None if played_at.is_some() => break,
             None => {}

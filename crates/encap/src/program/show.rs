@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use maud::Markup;
 use serde::Serialize;
-use switchboard_encap::show::{Line, Subject, View, html, text};
+use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, html, text};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::show;
 
@@ -104,22 +104,22 @@ struct Capture {
 
 impl Capture {
     /// The next frame, as far as the file can be read, and what the capture says of itself up to it.
-    fn next(&mut self) -> Option<(Subject<'_>, &[String])> {
+    fn next(&mut self) -> Option<(FrameRecord<'_>, &[String])> {
         let packet = self.file.next()?;
         self.first = self.first.or(packet.time);
-        let mut subject = Subject::captured(&packet, self.first);
-        subject.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&subject));
-        Some((subject, packet.remarks))
+        let mut record = FrameRecord::captured(&packet, self.first);
+        record.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&record));
+        Some((record, packet.remarks))
     }
 }
 
 /// One frame, in full.
 fn one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
     let (file, mut frames) = (capture.file.name(), 0);
-    while let Some((subject, remarks)) = capture.next() {
-        frames = subject.number;
+    while let Some((record, remarks)) = capture.next() {
+        frames = record.number;
         if frames == number {
-            let (origin, view) = (safe(remarks), View::new(&subject));
+            let (origin, view) = (safe(remarks), FrameView::new(&record));
             return if let Some(out) = &args.html {
                 write_page(out, &format!("Frame {number} of {file}"), &origin, &html::frame(&view))
             } else if args.json {
@@ -137,14 +137,14 @@ fn one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
 fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
     let limit = args.limit as usize;
     let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
-    while let Some((subject, _)) = capture.next() {
+    while let Some((record, _)) = capture.next() {
         if lines.len() == limit {
             more = true;
             break;
         }
-        lines.push(Line::new(&subject));
+        lines.push(FrameSummary::new(&record));
         if args.html.is_some() {
-            articles.push(html::folded(&View::new(&subject)));
+            articles.push(html::folded(&FrameView::new(&record)));
         }
     }
     let (file, origin) = (capture.file.name(), capture.file.origin());
@@ -171,8 +171,8 @@ fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case", untagged)]
 enum Contents<'a> {
-    Frame(&'a View<'a>),
-    Frames { frames: &'a [Line], more: bool },
+    Frame(&'a FrameView<'a>),
+    Frames { frames: &'a [FrameSummary], more: bool },
 }
 
 #[derive(Serialize)]
@@ -188,11 +188,11 @@ fn json(file: &str, origin: &[String], contents: Contents<'_>) -> Result<String,
     Ok(serde_json::to_string(&Json { file, origin, contents }).map_err(io::Error::from)? + "\n")
 }
 
-fn options(args: &Args) -> text::Options {
+fn options(args: &Args) -> text::TextLayout {
     let stdout = io::stdout();
     let terminal = || terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
     let width = args.width.or_else(terminal).unwrap_or(WIDTH).into();
-    text::Options { width, coloured: args.color.is_wanted(&stdout) }
+    text::TextLayout { width, coloured: args.color.is_wanted(&stdout) }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

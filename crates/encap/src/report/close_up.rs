@@ -4,8 +4,8 @@ use maud::Markup;
 
 use super::{Diagrams, Trail};
 use crate::analyze::{Analyzer, Conversation};
-use crate::capture::Packet;
-use crate::show::{Subject, View, html};
+use crate::capture::CapturedPacket;
+use crate::show::{FrameRecord, FrameView, html};
 use crate::time::Timestamp;
 use crate::wire::Frame;
 
@@ -72,7 +72,7 @@ impl<'a> CloseUp<'a> {
         number > last.max(self.wanted_frame.unwrap_or(1))
     }
 
-    pub(super) fn packet(&mut self, packet: &Packet<'_>) {
+    pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
         self.first = self.first.or(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
@@ -92,7 +92,7 @@ impl<'a> CloseUp<'a> {
             (None, None) => Merit::OfTheCapture,
         };
         if self.frame.as_ref().is_none_or(|(best, _)| merit > *best) {
-            let markup = html::frame(&View::new(&Subject::captured(packet, self.first)));
+            let markup = html::frame(&FrameView::new(&FrameRecord::captured(packet, self.first)));
             self.frame = Some((merit, FrameShown { number: packet.number, why: merit.why(), markup }));
         }
     }

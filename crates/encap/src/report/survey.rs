@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::Which;
 use crate::analyze::chat::{Entry, Transcript, Verdict};
 use crate::analyze::{Conversation, Listener, Said, Streams, Totals};
-use crate::capture::{Format, Interface, Packet, Reader, Section};
+use crate::capture::{CapturedPacket, Format, Interface, Reader, Section};
 
 /// Conversations that are listed: the first ones of a capture.
 pub const LISTED_MAX: usize = 200;
@@ -100,7 +100,7 @@ impl Survey {
         Self { streams: Streams::new(Vec::new()), heard, transcript: Vec::new(), left_out: 0, synthesised: None }
     }
 
-    pub(super) fn packet(&mut self, packet: &Packet<'_>) {
+    pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
         self.heard.transcript.packet_at(packet.time);
         self.streams.packet(packet, &mut self.heard);
         if self.heard.transcript.is_long() {

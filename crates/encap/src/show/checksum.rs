@@ -26,26 +26,26 @@ pub struct ChecksumView {
     /// The first byte of its field in the frame.
     pub at: usize,
     /// What the field holds.
-    pub found: Word,
+    pub found: HexWord,
     /// `valid`, `partial`, `zeroed`, `wrong` or `uncheckable`.
     pub state: &'static str,
     /// What that means, and what explains it.
     pub sentence: String,
     /// How the sum is worked. `None` if not all that was summed is there.
-    pub work: Option<Work>,
+    pub work: Option<ChecksumSteps>,
 }
 
 /// A 16-bit word, shown in hexadecimal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Word(pub u16);
+pub struct HexWord(pub u16);
 
-impl fmt::Display for Word {
+impl fmt::Display for HexWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04x}", self.0)
     }
 }
 
-impl Serialize for Word {
+impl Serialize for HexWord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -53,46 +53,46 @@ impl Serialize for Word {
 
 /// A sum, worked.
 #[derive(Clone, Debug, Serialize)]
-pub struct Work {
+pub struct ChecksumSteps {
     /// What is summed, in order.
-    pub parts: Vec<Part>,
+    pub parts: Vec<SumPart>,
     /// The sum of all words, carries and all.
     pub total: u64,
     /// The total after each fold.
     pub folds: Vec<u64>,
     /// The complement of the last.
-    pub complement: Word,
+    pub complement: HexWord,
     /// What the field should hold: the complement, or all ones where that is zero and zero means none.
-    pub expected: Word,
+    pub expected: HexWord,
 }
 
 /// A stretch of what is summed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Part {
+pub struct SumPart {
     /// What it is: `pseudo header`.
     pub name: String,
     /// Its words.
-    pub words: Vec<Words>,
+    pub words: Vec<SumWords>,
     /// Their sum.
     pub sum: u64,
 }
 
 /// Words with a label.
 #[derive(Clone, Debug, Serialize)]
-pub struct Words {
+pub struct SumWords {
     /// What they are, where the part has several fields.
     pub label: &'static str,
     /// The first of them; all, if they are few.
-    pub first: Vec<Word>,
+    pub first: Vec<HexWord>,
     /// What is not shown between the first and the last.
-    pub left_out: Option<LeftOut>,
+    pub left_out: Option<OmittedWords>,
     /// The last of them.
-    pub last: Vec<Word>,
+    pub last: Vec<HexWord>,
 }
 
 /// Words that are summed but not shown.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct LeftOut {
+pub struct OmittedWords {
     /// How many.
     pub words: usize,
     /// What they come to.
@@ -115,8 +115,14 @@ impl ChecksumView {
 
     fn of_network(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
         let header = frame.layer_bytes(layer);
-        let sum =
-            Summed { name: "IPv4".into(), pseudo: None, header, at: IPV4_CHECKSUM_AT, payload: &[], is_udp: false };
+        let sum = ChecksumInput {
+            name: "IPv4".into(),
+            pseudo: None,
+            header,
+            at: IPV4_CHECKSUM_AT,
+            payload: &[],
+            is_udp: false,
+        };
         sum.view(layer.range().start, state)
     }
 
@@ -128,7 +134,7 @@ impl ChecksumView {
         let payload = frame.bytes().get(layer.range().end..end).unwrap_or_default();
         let pseudo = frame.pseudo_header().filter(|_| layer.kind != LayerKind::Icmp);
         let (at, is_udp) = (checksum_at(layer.kind)?, layer.kind == LayerKind::Udp);
-        Some(Summed { name: layer.kind.to_string(), pseudo, header, at, payload, is_udp }.view(start, state))
+        Some(ChecksumInput { name: layer.kind.to_string(), pseudo, header, at, payload, is_udp }.view(start, state))
     }
 }
 
@@ -143,7 +149,7 @@ const fn checksum_at(kind: LayerKind) -> Option<usize> {
 }
 
 /// What a checksum is over.
-struct Summed<'a> {
+struct ChecksumInput<'a> {
     name: String,
     pseudo: Option<PseudoHeader>,
     header: &'a [u8],
@@ -153,7 +159,7 @@ struct Summed<'a> {
     is_udp: bool,
 }
 
-impl Summed<'_> {
+impl ChecksumInput<'_> {
     fn view(self, start: usize, state: Checksum) -> ChecksumView {
         let found = checksum::words(&self.header[self.at..]).next().unwrap_or(0);
         let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.work()) };
@@ -171,32 +177,32 @@ impl Summed<'_> {
             Checksum::Zeroed(zeroed) => ("zeroed", why_zero(zeroed, expected)),
             Checksum::Uncheckable(why) => ("uncheckable", why_not(why).into()),
         };
-        ChecksumView { layer: self.name, at: start + self.at, found: Word(found), state, sentence, work }
+        ChecksumView { layer: self.name, at: start + self.at, found: HexWord(found), state, sentence, work }
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> ChecksumSteps {
         let mut header = self.header.to_vec();
         header[self.at..self.at + 2].fill(0);
         let pseudo = self.pseudo.as_ref().map(PseudoHeader::to_bytes).unwrap_or_default();
-        let worked = checksum::worked(&[&pseudo, &header, self.payload]);
+        let sum = checksum::sum_steps(&[&pseudo, &header, self.payload]);
         let words = [
             self.pseudo.as_ref().map(pseudo_words).unwrap_or_default(),
-            vec![Words::new("", &header, HEADER_WORDS)],
+            vec![SumWords::new("", &header, HEADER_WORDS)],
             if self.payload.is_empty() {
                 Vec::new()
             } else {
-                vec![Words::new("", self.payload, FIRST_WORDS + LAST_WORDS)]
+                vec![SumWords::new("", self.payload, FIRST_WORDS + LAST_WORDS)]
             },
         ];
         let names = ["pseudo header".into(), format!("{} header, checksum as 0", self.name), "payload".into()];
-        let parts = names.into_iter().zip(words).zip(&worked.parts).filter(|((_, words), _)| !words.is_empty());
-        let expected = if self.is_udp && worked.checksum == 0 { 0xffff } else { worked.checksum };
-        Work {
-            parts: parts.map(|((name, words), sum)| Part { name, words, sum: *sum }).collect(),
-            total: worked.total,
-            folds: worked.folds,
-            complement: Word(worked.checksum),
-            expected: Word(expected),
+        let parts = names.into_iter().zip(words).zip(&sum.parts).filter(|((_, words), _)| !words.is_empty());
+        let expected = if self.is_udp && sum.checksum == 0 { 0xffff } else { sum.checksum };
+        ChecksumSteps {
+            parts: parts.map(|((name, words), sum)| SumPart { name, words, sum: *sum }).collect(),
+            total: sum.total,
+            folds: sum.folds,
+            complement: HexWord(sum.checksum),
+            expected: HexWord(expected),
         }
     }
 
@@ -205,7 +211,7 @@ impl Summed<'_> {
         let without_pseudo = self.pseudo.is_some().then(|| {
             let mut header = self.header.to_vec();
             header[self.at..self.at + 2].fill(0);
-            checksum::worked(&[&header, self.payload]).checksum
+            checksum::sum_steps(&[&header, self.payload]).checksum
         });
         if without_pseudo == Some(found) {
             "it is the sum without the pseudo header, which its sender forgot"
@@ -261,7 +267,7 @@ const fn why_not(why: Uncheckable) -> &'static str {
 }
 
 /// The fields of a pseudo header, as the RFCs draw it.
-fn pseudo_words(pseudo: &PseudoHeader) -> Vec<Words> {
+fn pseudo_words(pseudo: &PseudoHeader) -> Vec<SumWords> {
     let bytes = pseudo.to_bytes();
     let (address, rest) = match pseudo {
         PseudoHeader::V4 { .. } => (4, ["protocol", "length"]),
@@ -273,36 +279,36 @@ fn pseudo_words(pseudo: &PseudoHeader) -> Vec<Words> {
     let labels = ["source", "destination"].into_iter().chain(rest);
     labels
         .zip([source, destination, third, fourth])
-        .map(|(label, bytes)| Words::new(label, bytes, HEADER_WORDS))
+        .map(|(label, bytes)| SumWords::new(label, bytes, HEADER_WORDS))
         .collect()
 }
 
-impl Words {
+impl SumWords {
     /// The words of `bytes`; where they are more than `max`, some are left out in the middle.
     fn new(label: &'static str, bytes: &[u8], max: usize) -> Self {
         let n = bytes.len().div_ceil(2);
         let some = |skip, take| checksum::words(bytes).skip(skip).take(take);
         if n <= max {
-            return Self { label, first: some(0, n).map(Word).collect(), left_out: None, last: Vec::new() };
+            return Self { label, first: some(0, n).map(HexWord).collect(), left_out: None, last: Vec::new() };
         }
         let words = n - FIRST_WORDS - LAST_WORDS;
         let sum = some(FIRST_WORDS, words).map(u64::from).sum();
         Self {
             label,
-            first: some(0, FIRST_WORDS).map(Word).collect(),
-            left_out: Some(LeftOut { words, sum }),
-            last: some(FIRST_WORDS + words, LAST_WORDS).map(Word).collect(),
+            first: some(0, FIRST_WORDS).map(HexWord).collect(),
+            left_out: Some(OmittedWords { words, sum }),
+            last: some(FIRST_WORDS + words, LAST_WORDS).map(HexWord).collect(),
         }
     }
 }
 
-impl Words {
+impl SumWords {
     /// The words as they are shown: the first, what is left out, the last.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let row = |words: &[Word]| words.iter().map(Word::to_string).collect::<Vec<_>>().join(" ");
+        let row = |words: &[HexWord]| words.iter().map(HexWord::to_string).collect::<Vec<_>>().join(" ");
         let mut lines = vec![row(&self.first)];
-        if let Some(LeftOut { words, sum }) = self.left_out {
+        if let Some(OmittedWords { words, sum }) = self.left_out {
             lines.push(format!("… {words} words not shown, which come to {sum:#x}"));
             lines.push(row(&self.last));
         }
@@ -310,7 +316,7 @@ impl Words {
     }
 }
 
-impl Work {
+impl ChecksumSteps {
     /// The steps after the parts: each with what it is and what it comes to.
     #[must_use]
     pub fn steps(&self) -> Vec<(&'static str, String)> {

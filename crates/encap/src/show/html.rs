@@ -14,7 +14,7 @@ mod nesting;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{LayerView, Line, View, count};
+use super::{FrameSummary, FrameView, LayerView, count};
 
 pub use bytes::dump;
 pub use checks::checksums;
@@ -56,7 +56,7 @@ pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
 
 /// A frame in full.
 #[must_use]
-pub fn frame(view: &View<'_>) -> Markup {
+pub fn frame(view: &FrameView<'_>) -> Markup {
     html! {
         article id=(id(view)) {
             (row(view))
@@ -79,7 +79,7 @@ pub fn frame(view: &View<'_>) -> Markup {
 
 /// The row that a frame was made for, if that is known.
 #[must_use]
-pub fn row(view: &View<'_>) -> Markup {
+pub fn row(view: &FrameView<'_>) -> Markup {
     html! {
         @if let Some(row) = &view.row {
             section {
@@ -95,7 +95,7 @@ pub fn row(view: &View<'_>) -> Markup {
 
 /// What is known about a frame beside its bytes, and what is not as it should be.
 #[must_use]
-pub fn about(view: &View<'_>) -> Markup {
+pub fn about(view: &FrameView<'_>) -> Markup {
     let captured = if view.is_cut() { format!(", of which {} were captured", view.bytes.len()) } else { String::new() };
     html! {
         p {
@@ -120,7 +120,7 @@ pub fn about(view: &View<'_>) -> Markup {
 
 /// A frame in full, folded under its one line: a link to it unfolds it.
 #[must_use]
-pub fn folded(view: &View<'_>) -> Markup {
+pub fn folded(view: &FrameView<'_>) -> Markup {
     html! {
         details {
             summary { "Frame " (view.number) ": " (view.wrapping()) }
@@ -131,7 +131,7 @@ pub fn folded(view: &View<'_>) -> Markup {
 
 /// Frames in a list, and each in full below.
 #[must_use]
-pub fn list(lines: &[Line], folded: &[Markup], more: bool) -> Markup {
+pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
     html! {
         table.frames {
             caption { (count(lines.len(), "frame")) @if more { ", the first of the capture" } }
@@ -167,7 +167,7 @@ pub fn list(lines: &[Line], folded: &[Markup], more: bool) -> Markup {
 }
 
 /// The `id` of a frame, with which all others in it begin.
-fn id(view: &View<'_>) -> String {
+fn id(view: &FrameView<'_>) -> String {
     format!("f{}", view.number)
 }
 

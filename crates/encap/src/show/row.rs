@@ -13,7 +13,7 @@ const TEXT_MAX_BYTES: usize = 2048;
 
 /// A row, and which bytes of what is sent for it a frame carries.
 #[derive(Clone, Debug)]
-pub struct Carried {
+pub struct RowPart {
     /// The row.
     pub row: Row,
     /// The first byte that the frame carries, and the one after its last.
@@ -46,8 +46,8 @@ pub struct RowView {
 }
 
 impl RowView {
-    pub(super) fn new(carried: &Carried) -> Self {
-        let Carried { row, bytes } = carried;
+    pub(super) fn new(carried: &RowPart) -> Self {
+        let RowPart { row, bytes } = carried;
         let safe = |text: &str| show::safe(text).into_owned();
         let (text, text_left_out) = escape::text(&row.message, TEXT_MAX_BYTES);
         Self {

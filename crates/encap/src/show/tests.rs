@@ -17,12 +17,12 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 /// A frame of its own, of which more was on the wire than is there.
-fn cut(link_type: LinkType, bytes: &[u8], original_len: usize) -> View<'_> {
+fn cut(link_type: LinkType, bytes: &[u8], original_len: usize) -> FrameView<'_> {
     let original_len = u32::try_from(original_len).expect("a short frame");
-    View::new(&Subject::new(1, Frame::parse(link_type, bytes, original_len)))
+    FrameView::new(&FrameRecord::new(1, Frame::parse(link_type, bytes, original_len)))
 }
 
-fn view(link_type: LinkType, bytes: &[u8]) -> View<'_> {
+fn view(link_type: LinkType, bytes: &[u8]) -> FrameView<'_> {
     cut(link_type, bytes, bytes.len())
 }
 
@@ -132,7 +132,7 @@ fn icmp_over_ipv4_sums_itself_alone_and_over_ipv6_with_a_pseudo_header() {
     packet[20..28].copy_from_slice(&[3, 3, 0, 0, 0, 0, 0, 0]);
     crate::wire::checksum::fill(None, &mut packet[..20], 10);
     crate::wire::checksum::fill(None, &mut packet[20..], icmp::CHECKSUM_AT);
-    let names = |view: &View<'_>| -> Vec<String> {
+    let names = |view: &FrameView<'_>| -> Vec<String> {
         let work = view.checksums.last().and_then(|checksum| checksum.work.as_ref()).expect("all is there");
         work.parts.iter().map(|part| part.name.clone()).collect()
     };
@@ -149,7 +149,7 @@ fn icmp_over_ipv4_sums_itself_alone_and_over_ipv6_with_a_pseudo_header() {
 
 #[test]
 fn a_trailer_stands_beside_a_packet_and_inside_a_frame() {
-    let options = text::Options { width: 100, coloured: false };
+    let options = text::TextLayout { width: 100, coloured: false };
     let raw = [&segment(b"hi")[..], &[0; 4]].concat();
     let beside = view(LinkType::RAW, &raw);
     assert!(text::frame(&beside, options).contains("\n└\n┌ Z trailer, 4 bytes\n"));
@@ -207,7 +207,7 @@ fn what_was_cut_off_is_said_and_not_summed() {
 }
 
 /// Every length of some frames, and every byte of them changed, as any link type.
-fn mutations(mut check: impl FnMut(&View<'_>)) {
+fn mutations(mut check: impl FnMut(&FrameView<'_>)) {
     for whole in [bytes(OFFLOADED), vlan_ipv6_udp()] {
         for link_type in [LinkType::ETHERNET, LinkType::NULL, LinkType(9999)] {
             for end in 0..=whole.len() {
@@ -226,7 +226,7 @@ fn mutations(mut check: impl FnMut(&View<'_>)) {
 
 #[test]
 fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
-    let options = text::Options { width: 80, coloured: false };
+    let options = text::TextLayout { width: 80, coloured: false };
     mutations(|view| {
         let text = text::frame(view, options);
         let bad = text.chars().find(|c| *c != '\n' && switchboard_protocol::show::steers(*c));
@@ -243,7 +243,7 @@ fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
 fn lines_are_as_wide_as_they_may_be() {
     for frame in [vlan_ipv6_udp(), [&[2; 12][..], &[8, 0], &segment("日本語 ".repeat(99).as_bytes())].concat()] {
         for width in [60, 80, 100, 132] {
-            let text = text::frame(&view(LinkType::ETHERNET, &frame), text::Options { width, coloured: false });
+            let text = text::frame(&view(LinkType::ETHERNET, &frame), text::TextLayout { width, coloured: false });
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
@@ -256,7 +256,7 @@ fn a_frame_of_loopback_is_long_and_its_middle_is_left_out() {
     let mut frame = segment(&vec![b'x'; 62_000]);
     frame.extend([0; 2]);
     let view = view(LinkType::RAW, &frame);
-    let text = text::frame(&view, text::Options { width: 100, coloured: false });
+    let text = text::frame(&view, text::TextLayout { width: 100, coloured: false });
     assert!(text.lines().count() < 300, "{}", text.lines().count());
     assert!(text.contains("…     60784 bytes of payload not shown"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("f260  ")), "the last row is there");
@@ -271,11 +271,11 @@ fn a_comment_cannot_leave_its_place() {
     let whole = bytes(OFFLOADED);
     let frame = Frame::parse(LinkType::NULL, &whole, 71);
     let comments = vec!["</p><script>alert(1)</script>\u{1b}[2J\u{202e}".to_owned()];
-    let view = View::new(&Subject { comments, ..Subject::new(1, frame) });
+    let view = FrameView::new(&FrameRecord { comments, ..FrameRecord::new(1, frame) });
     let page = html::page("a <b> & c", &html::frame(&view)).into_string();
     assert!(!page.contains("<script"), "{page}");
     assert!(page.contains("a &lt;b&gt; &amp; c") && page.contains(r"\u{1b}[2J\u{202e}"));
-    let text = text::frame(&view, text::Options { width: 100, coloured: false });
+    let text = text::frame(&view, text::TextLayout { width: 100, coloured: false });
     assert!(text.contains(r"</p><script>alert(1)</script>\u{1b}[2J\u{202e}"), "{text}");
 }
 

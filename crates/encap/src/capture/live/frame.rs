@@ -1,12 +1,12 @@
 //! A frame from an interface, made what it was on the wire.
 
-use super::ring::Raw;
+use super::ring::RingFrame;
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
 /// A frame, lent until the next one is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
+pub struct LiveFrame<'a> {
     /// When the kernel took it.
     pub time: Timestamp,
     /// What was kept of it.
@@ -26,14 +26,14 @@ const TPID: u16 = 0x8100;
 
 /// What an interface's frames begin with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Shape {
+pub(super) enum Framing {
     /// Ethernet, as it is.
     Ethernet,
     /// Something else, which the kernel takes off: a "cooked" header is put before the packet.
     Cooked,
 }
 
-impl Shape {
+impl Framing {
     pub(super) const fn link_type(self) -> LinkType {
         match self {
             Self::Ethernet => LinkType::ETHERNET,
@@ -42,8 +42,8 @@ impl Shape {
     }
 
     /// The frame, in the ring if it is there as it was, or else put together in `scratch`.
-    pub(super) fn frame<'a>(self, raw: &Raw<'a>, snap_len: u32, scratch: &'a mut Vec<u8>) -> Frame<'a> {
-        let as_is = |captured, added: usize| Frame {
+    pub(super) fn frame<'a>(self, raw: &RingFrame<'a>, snap_len: u32, scratch: &'a mut Vec<u8>) -> LiveFrame<'a> {
+        let as_is = |captured, added: usize| LiveFrame {
             time: raw.time,
             captured,
             original_len: raw.original_len.saturating_add(u32::try_from(added).unwrap_or(u32::MAX)),
@@ -76,12 +76,12 @@ impl Shape {
 
 /// An 802.1Q tag that the kernel took off a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Tag {
+pub(super) struct StrippedTag {
     pub(super) protocol: Option<u16>,
     pub(super) control: u16,
 }
 
-impl Tag {
+impl StrippedTag {
     fn tpid(self) -> u16 {
         self.protocol.unwrap_or(TPID)
     }
@@ -93,7 +93,7 @@ impl Tag {
 }
 
 /// The header that stands before a packet in a file of link type `LINUX_SLL2`.
-fn cooked_header(raw: &Raw<'_>) -> [u8; 20] {
+fn cooked_header(raw: &RingFrame<'_>) -> [u8; 20] {
     let mut header = [0; 20];
     header[0..2].copy_from_slice(&raw.protocol.to_be_bytes());
     header[4..8].copy_from_slice(&raw.interface_index.to_be_bytes());
@@ -108,8 +108,8 @@ fn cooked_header(raw: &Raw<'_>) -> [u8; 20] {
 mod tests {
     use super::*;
 
-    fn raw(bytes: &[u8], tag: Option<Tag>) -> Raw<'_> {
-        Raw {
+    fn raw(bytes: &[u8], tag: Option<StrippedTag>) -> RingFrame<'_> {
+        RingFrame {
             time: Timestamp::from_nanos(1),
             bytes,
             original_len: 60,
@@ -128,11 +128,11 @@ mod tests {
     fn a_tag_is_put_back_where_it_was() {
         let frame = [[1; 6], [2; 6], [8, 0, 0x45, 3, 3, 3]].concat();
         let mut scratch = Vec::new();
-        let given = Shape::Ethernet.frame(&raw(&frame, None), 18, &mut scratch);
+        let given = Framing::Ethernet.frame(&raw(&frame, None), 18, &mut scratch);
         assert_eq!((given.captured, given.original_len), (&frame[..], 60));
         for (protocol, tpid) in [(None, [0x81, 0]), (Some(0x88a8), [0x88, 0xa8])] {
-            let tag = Tag { protocol, control: 0x2005 };
-            let given = Shape::Ethernet.frame(&raw(&frame, Some(tag)), 18, &mut scratch);
+            let tag = StrippedTag { protocol, control: 0x2005 };
+            let given = Framing::Ethernet.frame(&raw(&frame, Some(tag)), 18, &mut scratch);
             assert_eq!(given.captured, [&[1; 6][..], &[2; 6], &tpid, &[0x20, 5], &[8, 0]].concat());
             assert_eq!(given.original_len, 64);
             assert!(given.checksum_offloaded);
@@ -145,11 +145,11 @@ mod tests {
         let header = |protocol: [u8; 2]| {
             [&protocol[..], &[0, 0, 0, 0, 0, 7, 0xff, 0xfe, 4, 2, 0xa1, 0xa2, 0, 0, 0, 0, 0, 0]].concat()
         };
-        let given = Shape::Cooked.frame(&raw(&[0x45], None), 100, &mut scratch);
+        let given = Framing::Cooked.frame(&raw(&[0x45], None), 100, &mut scratch);
         assert_eq!(given.captured, [&header([8, 0])[..], &[0x45]].concat());
         assert_eq!(given.original_len, 80);
-        let tag = Tag { protocol: None, control: 5 };
-        let given = Shape::Cooked.frame(&raw(&[0x45], Some(tag)), 100, &mut scratch);
+        let tag = StrippedTag { protocol: None, control: 5 };
+        let given = Framing::Cooked.frame(&raw(&[0x45], Some(tag)), 100, &mut scratch);
         assert_eq!(given.captured, [&header([0x81, 0])[..], &[0, 5, 8, 0, 0x45]].concat());
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::{Frame, Live, LiveError};
+use super::{LiveCapture, LiveError, LiveFrame};
 use crate::capture::{About, Format, Interface, Record, Statistics, WriteError, Writer};
 use crate::wire::LinkType;
 
@@ -26,7 +26,7 @@ pub enum RecordError {
 
 /// What went by so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
+pub struct RecordingCounts {
     /// How many frames were written.
     pub frames: u64,
     /// How many bytes they had on the wire.
@@ -35,16 +35,16 @@ pub struct Tally {
 
 /// Writes what an interface gives as a pcapng file.
 #[derive(Debug)]
-pub struct Recording<W: Write> {
-    live: Live,
+pub struct LiveRecording<W: Write> {
+    live: LiveCapture,
     writer: Writer<W>,
-    tally: Tally,
-    flushed: Tally,
+    counts: RecordingCounts,
+    flushed: RecordingCounts,
 }
 
-impl<W: Write> Recording<W> {
+impl<W: Write> LiveRecording<W> {
     /// Begins a file of what comes from `live`, which was opened on the interface of this name.
-    pub fn begin(live: Live, interface: &str, to: W) -> Result<Self, RecordError> {
+    pub fn begin(live: LiveCapture, interface: &str, to: W) -> Result<Self, RecordError> {
         let port = live.port.map(|port| format!("port {port}"));
         let interface = Interface {
             snap_len: live.snap_len,
@@ -55,11 +55,11 @@ impl<W: Write> Recording<W> {
         let about = About { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
         let mut writer = Writer::new(to, Format::Pcapng, about, &[interface])?;
         writer.flush()?;
-        Ok(Self { live, writer, tally: Tally::default(), flushed: Tally::default() })
+        Ok(Self { live, writer, counts: RecordingCounts::default(), flushed: RecordingCounts::default() })
     }
 
-    /// The next frame, once it is written, as [`Live::next_frame`] gives it.
-    pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<Frame<'_>>, RecordError> {
+    /// The next frame, once it is written, as [`LiveCapture::next_frame`] gives it.
+    pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<LiveFrame<'_>>, RecordError> {
         let Some(frame) = self.live.next_frame(timeout)? else { return Ok(None) };
         self.writer.write(&Record {
             time: frame.time,
@@ -68,16 +68,16 @@ impl<W: Write> Recording<W> {
             original_len: frame.original_len,
             comments: if frame.checksum_offloaded { &[OFFLOADED] } else { &[] },
         })?;
-        self.tally.frames += 1;
-        self.tally.bytes += u64::from(frame.original_len);
+        self.counts.frames += 1;
+        self.counts.bytes += u64::from(frame.original_len);
         Ok(Some(frame))
     }
 
     /// Hands all that was written to what is written to, so that it can be read.
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        if self.flushed != self.tally {
+        if self.flushed != self.counts {
             self.writer.flush()?;
-            self.flushed = self.tally;
+            self.flushed = self.counts;
         }
         Ok(())
     }
@@ -90,13 +90,13 @@ impl<W: Write> Recording<W> {
 
     /// What went by so far.
     #[must_use]
-    pub const fn tally(&self) -> Tally {
-        self.tally
+    pub const fn counts(&self) -> RecordingCounts {
+        self.counts
     }
 
     /// What of that was handed on for sure: so much stands, even if no more can be written.
     #[must_use]
-    pub const fn flushed(&self) -> Tally {
+    pub const fn flushed(&self) -> RecordingCounts {
         self.flushed
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Safety rests on three things. The mapping is as long as was asked for, and every place in it is checked against its
 //! block before it is read, though the kernel wrote it. A block is read only while its status says that it is ours, and
-//! given back only when the next frame is asked for: the borrow of a [`Raw`] frame has ended by then. And the mapping ends
+//! given back only when the next frame is asked for: the borrow of a [`RingFrame`] frame has ended by then. And the mapping ends
 //! after every such borrow, when the ring is dropped.
 #![expect(unsafe_code, reason = "a packet socket, its options and its shared memory have no safe interface in std")]
 
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket_req3, tpacket_stats_v3, tpacket3_hdr};
 
-use super::frame::{Shape, Tag};
-use super::{Live, LiveError, Options, filter};
+use super::frame::{Framing, StrippedTag};
+use super::{LiveCapture, LiveError, LiveOptions, filter};
 use crate::time::Timestamp;
 
 /// An interface that is deleted goes down so long before it is gone, at most.
@@ -31,12 +31,12 @@ const FRAME_BYTES: u32 = 2048;
 
 /// A frame as the ring has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raw<'a> {
+pub(super) struct RingFrame<'a> {
     pub(super) time: Timestamp,
     pub(super) bytes: &'a [u8],
     pub(super) original_len: u32,
     pub(super) checksum_offloaded: bool,
-    pub(super) tag: Option<Tag>,
+    pub(super) tag: Option<StrippedTag>,
     pub(super) protocol: u16,
     pub(super) interface_index: u32,
     pub(super) hardware_type: u16,
@@ -67,7 +67,7 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    pub(super) fn open(interface: &str, options: &Options) -> Result<(Self, Shape), LiveError> {
+    pub(super) fn open(interface: &str, options: &LiveOptions) -> Result<(Self, Framing), LiveError> {
         let fail = |doing| {
             move |source: io::Error| match source.raw_os_error() {
                 Some(libc::EPERM | libc::EACCES) => LiveError::NoRight,
@@ -81,13 +81,13 @@ impl Ring {
         }
         let (index, hardware) = identify(interface)?;
         let is_loopback = hardware == libc::ARPHRD_LOOPBACK;
-        let shape = match hardware {
-            libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Shape::Ethernet,
-            _ => Shape::Cooked,
+        let framing = match hardware {
+            libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Framing::Ethernet,
+            _ => Framing::Cooked,
         };
-        let (kind, network) = match shape {
-            Shape::Ethernet => (libc::SOCK_RAW, 14),
-            Shape::Cooked => (libc::SOCK_DGRAM, 0),
+        let (kind, network) = match framing {
+            Framing::Ethernet => (libc::SOCK_RAW, 14),
+            Framing::Cooked => (libc::SOCK_DGRAM, 0),
         };
         // Protocol 0: nothing comes before the filter stands and the socket is bound.
         let socket = new_socket(libc::AF_PACKET, kind).map_err(fail("open a packet socket"))?;
@@ -107,7 +107,7 @@ impl Ring {
             tp_block_nr: blocks,
             tp_frame_size: FRAME_BYTES,
             tp_frame_nr: BLOCK_BYTES / FRAME_BYTES * blocks,
-            tp_retire_blk_tov: c_uint::try_from(Live::RETIRE.as_millis()).unwrap_or(c_uint::MAX),
+            tp_retire_blk_tov: c_uint::try_from(LiveCapture::BLOCK_TIMEOUT.as_millis()).unwrap_or(c_uint::MAX),
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
@@ -128,11 +128,11 @@ impl Ring {
         bind(&ring.socket, index).map_err(fail("listen"))?;
         // The socket of an interface that is down is bound, and says so here.
         ring.socket_error().map_err(fail("listen"))?;
-        Ok((ring, shape))
+        Ok((ring, framing))
     }
 
     /// The next frame, or `None` if none came in time.
-    pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<Raw<'_>>, LiveError> {
+    pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<RingFrame<'_>>, LiveError> {
         let Some(at) = self.next_place(timeout)? else { return Ok(None) };
         // SAFETY: a place in the held block, which is given back only once this borrow has ended.
         Ok(Some(unsafe { self.raw(at) }))
@@ -267,7 +267,7 @@ impl Ring {
     /// # Safety
     ///
     /// The place is one that `advance` gave, and the block is not given back while the frame is borrowed.
-    unsafe fn raw(&self, at: usize) -> Raw<'_> {
+    unsafe fn raw(&self, at: usize) -> RingFrame<'_> {
         // SAFETY: as the caller promises; an address follows the header.
         let (head, address, bytes) = unsafe {
             let frame = self.block().add(at);
@@ -277,11 +277,11 @@ impl Ring {
             (head, address, std::slice::from_raw_parts(bytes, head.tp_snaplen as usize))
         };
         let has = |status| head.tp_status & status != 0;
-        let tag = has(libc::TP_STATUS_VLAN_VALID).then(|| Tag {
+        let tag = has(libc::TP_STATUS_VLAN_VALID).then(|| StrippedTag {
             protocol: has(libc::TP_STATUS_VLAN_TPID_VALID).then_some(head.hv1.tp_vlan_tpid),
             control: u16::try_from(head.hv1.tp_vlan_tci & 0xffff).unwrap_or_default(),
         });
-        Raw {
+        RingFrame {
             // Seconds in 32 bits, in nanoseconds, are less than 2⁶³.
             time: Timestamp::from_nanos(i64::from(head.tp_sec) * 1_000_000_000 + i64::from(head.tp_nsec)),
             bytes,

@@ -33,12 +33,12 @@ fn in_namespace(name: &str, setup: &str, test: impl FnOnce()) {
 }
 
 /// Gives every frame to `see` until `traffic` has ended and nothing more comes.
-fn capture(live: &mut Live, traffic: impl FnOnce() + Send, mut see: impl FnMut(&Frame<'_>)) {
+fn capture(live: &mut LiveCapture, traffic: impl FnOnce() + Send, mut see: impl FnMut(&LiveFrame<'_>)) {
     thread::scope(|scope| {
         let traffic = scope.spawn(traffic);
         loop {
             let ended = traffic.is_finished();
-            match live.next_frame(4 * Live::RETIRE).unwrap() {
+            match live.next_frame(4 * LiveCapture::BLOCK_TIMEOUT).unwrap() {
                 Some(frame) => see(&frame),
                 None if ended => break,
                 None => {}
@@ -56,7 +56,7 @@ fn every_datagram_on_loopback_is_seen_once_and_in_order() {
         let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = receiver.local_addr().unwrap().port();
-        let mut live = Live::open("lo", &Options { port: Some(port), ..Options::default() }).unwrap();
+        let mut live = LiveCapture::open("lo", &LiveOptions { port: Some(port), ..LiveOptions::default() }).unwrap();
         assert_eq!(live.link_type(), LinkType::ETHERNET);
 
         let payload = |number: u32| number.to_be_bytes().repeat(25);
@@ -100,7 +100,8 @@ fn a_stream_on_loopback_is_whole() {
         let sent: Vec<u8> = (0..4_000_000_u32).map(|i| i.to_le_bytes()[(i % 3) as usize]).collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut live = Live::open("lo", &Options { port: Some(address.port()), ..Options::default() }).unwrap();
+        let mut live =
+            LiveCapture::open("lo", &LiveOptions { port: Some(address.port()), ..LiveOptions::default() }).unwrap();
         let traffic = || {
             let mut client = TcpStream::connect(address).unwrap();
             let (mut server, _) = listener.accept().unwrap();
@@ -135,7 +136,7 @@ fn a_stream_on_loopback_is_whole() {
 fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
     in_namespace("a_frame_is_cut_at_the_snapshot_length_and_says_so", "ip link set lo up", || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut live = Live::open("lo", &Options { snap_len: 60, ..Options::default() }).unwrap();
+        let mut live = LiveCapture::open("lo", &LiveOptions { snap_len: 60, ..LiveOptions::default() }).unwrap();
         let mut lens = Vec::new();
         let traffic = || assert_eq!(socket.send_to(&[7; 1000], socket.local_addr().unwrap()).unwrap(), 1000);
         capture(&mut live, traffic, |frame| lens.push((frame.captured.len(), frame.original_len)));
@@ -148,7 +149,7 @@ fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
     let setup = "ip tuntap add dev tun0 mode tun; ip addr add 10.9.0.1/24 dev tun0; ip link set tun0 up";
     in_namespace("a_tunnel_without_a_link_layer_gives_cooked_frames", setup, || {
         // A tunnel that no program holds has no carrier: its frames go nowhere, but it can be listened to.
-        match Live::open("tun0", &Options { port: Some(9), ..Options::default() }) {
+        match LiveCapture::open("tun0", &LiveOptions { port: Some(9), ..LiveOptions::default() }) {
             Ok(live) => assert_eq!(live.link_type(), LinkType::LINUX_SLL2),
             Err(error) => panic!("{error}"),
         }
@@ -168,8 +169,8 @@ fn a_tag_that_the_kernel_took_off_is_put_back() {
             .unwrap();
         // As it comes in at the one end, and as it goes out at the other, where it is among others.
         for (interface, port) in [("far", Some(9)), ("far", None), ("near", None)] {
-            let options = Options { port, ..Options::default() };
-            let mut live = Live::open(interface, &options).unwrap();
+            let options = LiveOptions { port, ..LiveOptions::default() };
+            let mut live = LiveCapture::open(interface, &options).unwrap();
             let mut seen = Vec::new();
             let traffic = || ring::sender("near").unwrap().write_all(&sent).unwrap();
             capture(&mut live, traffic, |frame| seen.push((frame.captured.to_vec(), frame.original_len as usize)));
@@ -182,13 +183,13 @@ fn a_tag_that_the_kernel_took_off_is_put_back() {
 #[test]
 fn what_is_missing_is_said() {
     in_namespace("what_is_missing_is_said", "true", || {
-        let open = |name| Live::open(name, &Options::default()).unwrap_err().to_string();
+        let open = |name| LiveCapture::open(name, &LiveOptions::default()).unwrap_err().to_string();
         assert_eq!(open("lo"), "interface lo is down: `ip link set lo up` starts it");
         for name in ["none0", "", "a name longer than any", "nul\0nul"] {
             assert_eq!(open(name), format!("no interface is named {name:?}: `ip link` lists them"));
         }
-        let options = Options { buffer_bytes: 4096, ..Options::default() };
-        let error = Live::open("lo", &options).unwrap_err().to_string();
+        let options = LiveOptions { buffer_bytes: 4096, ..LiveOptions::default() };
+        let error = LiveCapture::open("lo", &options).unwrap_err().to_string();
         assert_eq!(error, "a buffer of 4096 bytes: it takes at least 2097152");
     });
 }
@@ -197,11 +198,11 @@ fn what_is_missing_is_said() {
 fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
     in_namespace("an_interface_that_goes_down_gives_what_it_had_and_says_so", "ip link set lo up", || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut live = Live::open("lo", &Options::default()).unwrap();
+        let mut live = LiveCapture::open("lo", &LiveOptions::default()).unwrap();
         socket.send_to(b"before", socket.local_addr().unwrap()).unwrap();
-        assert!(live.next_frame(4 * Live::RETIRE).unwrap().is_some());
+        assert!(live.next_frame(4 * LiveCapture::BLOCK_TIMEOUT).unwrap().is_some());
         assert!(Command::new("ip").args(["link", "set", "lo", "down"]).status().unwrap().success());
-        let error = live.next_frame(4 * Live::RETIRE).unwrap_err();
+        let error = live.next_frame(4 * LiveCapture::BLOCK_TIMEOUT).unwrap_err();
         assert!(matches!(error, LiveError::Down(_)), "{error}");
     });
 }
@@ -209,7 +210,7 @@ fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
 #[test]
 fn the_right_that_is_missing_is_named() {
     if std::env::var_os(INSIDE).is_some() {
-        let error = Live::open("lo", &Options::default()).unwrap_err();
+        let error = LiveCapture::open("lo", &LiveOptions::default()).unwrap_err();
         assert!(matches!(error, LiveError::NoRight), "{error}");
         return;
     }

@@ -40,7 +40,7 @@ pub(in crate::capture) const STATISTICS_DROPPED: u16 = 5;
 
 /// The options of one block: codes and values.
 #[derive(Clone, Debug)]
-pub(in crate::capture) struct Options<'a> {
+pub(in crate::capture) struct OptionIter<'a> {
     rest: &'a [u8],
     order: ByteOrder,
 }
@@ -49,13 +49,13 @@ pub(in crate::capture) struct Options<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::capture) struct Overrun;
 
-impl<'a> Options<'a> {
+impl<'a> OptionIter<'a> {
     pub(in crate::capture) const fn new(bytes: &'a [u8], order: ByteOrder) -> Self {
         Self { rest: bytes, order }
     }
 }
 
-impl<'a> Iterator for Options<'a> {
+impl<'a> Iterator for OptionIter<'a> {
     type Item = Result<(u16, &'a [u8]), Overrun>;
 
     fn next(&mut self) -> Option<Self::Item> {

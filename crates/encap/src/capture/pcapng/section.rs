@@ -1,10 +1,10 @@
 //! A section: what its header says, and how the blocks after it are read.
 
 use super::{
-    BlockType, Options, enhanced_packet, interface_description, interface_statistics, obsolete_packet, option,
+    BlockType, OptionIter, enhanced_packet, interface_description, interface_statistics, obsolete_packet, option,
     section_header, simple_packet,
 };
-use crate::capture::log::{Found, Log};
+use crate::capture::log::{Log, PacketFields};
 use crate::capture::{ByteOrder, INTERFACES_MAX, Interface, NoteKind, Resolution};
 use crate::wire::LinkType;
 
@@ -34,13 +34,13 @@ impl Section {
 
 /// Reads the blocks of one section.
 #[derive(Debug)]
-pub(in crate::capture) struct Blocks {
+pub(in crate::capture) struct SectionReader {
     pub(in crate::capture) order: ByteOrder,
     /// Where the section's interfaces are among the file's. `None` is one that could not be read.
     interfaces: Vec<Option<usize>>,
 }
 
-impl Blocks {
+impl SectionReader {
     pub(in crate::capture) const fn new(order: ByteOrder) -> Self {
         Self { order, interfaces: Vec::new() }
     }
@@ -124,7 +124,7 @@ impl Blocks {
         block: BlockType,
         file: &[Interface],
         log: &mut Log,
-    ) -> Result<Found, NoteKind> {
+    ) -> Result<PacketFields, NoteKind> {
         let (fields, rest) = fields(body, block, enhanced_packet::DATA)?;
         let number = match block {
             BlockType::OBSOLETE_PACKET => u32::from(self.order.u16(&fields[obsolete_packet::INTERFACE])),
@@ -142,7 +142,7 @@ impl Blocks {
         // Here, so that it is noted whether or not anybody asks for a comment.
         self.check_options(&body[options.clone()], block, log);
 
-        Ok(Found {
+        Ok(PacketFields {
             time: log.timestamp(interface, units),
             interface: index,
             original_len: log.original_len(interface, captured_len, original_len),
@@ -152,7 +152,7 @@ impl Blocks {
     }
 
     /// The packet of a simple packet block: of the section's first interface, and as much of it as that one keeps.
-    pub(in crate::capture) fn simple_packet(&self, body: &[u8], file: &[Interface]) -> Result<Found, NoteKind> {
+    pub(in crate::capture) fn simple_packet(&self, body: &[u8], file: &[Interface]) -> Result<PacketFields, NoteKind> {
         const TYPE: BlockType = BlockType::SIMPLE_PACKET;
         let (fields, rest) = fields(body, TYPE, simple_packet::DATA)?;
         let original_len = self.order.u32(&fields[simple_packet::ORIGINAL_LEN]);
@@ -165,7 +165,7 @@ impl Blocks {
             return Err(NoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
         }
         let captured = simple_packet::DATA..simple_packet::DATA + captured_len as usize;
-        Ok(Found { time: None, interface: index, captured, original_len, options: 0..0 })
+        Ok(PacketFields { time: None, interface: index, captured, original_len, options: 0..0 })
     }
 
     /// Keeps the counts of an interface. Where a file has several, the last stands.
@@ -211,12 +211,12 @@ impl Blocks {
         log: &mut Log,
     ) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
         self.check_options(bytes, block, log);
-        Options::new(bytes, self.order).map_while(Result::ok)
+        OptionIter::new(bytes, self.order).map_while(Result::ok)
     }
 
     /// Notes an option that is not whole.
     fn check_options(&self, bytes: &[u8], block: BlockType, log: &mut Log) {
-        if Options::new(bytes, self.order).any(|option| option.is_err()) {
+        if OptionIter::new(bytes, self.order).any(|option| option.is_err()) {
             log.note(NoteKind::OptionOverrunsBlock(block));
         }
     }

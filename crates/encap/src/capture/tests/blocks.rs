@@ -3,12 +3,12 @@
 use super::*;
 
 /// Puts blocks together in one byte order.
-struct Make {
+struct FileBuilder {
     order: ByteOrder,
     file: Vec<u8>,
 }
 
-impl Make {
+impl FileBuilder {
     fn new(order: ByteOrder) -> Self {
         Self { order, file: Vec::new() }
     }
@@ -61,36 +61,36 @@ impl Make {
 }
 
 /// Adds what is not as it should be.
-type Damage = fn(Make) -> Make;
+type Damage = fn(FileBuilder) -> FileBuilder;
 
 const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
-fn captured(contents: &Contents) -> Vec<&[u8]> {
+fn captured(contents: &FileContents) -> Vec<&[u8]> {
     contents.packets.iter().map(|packet| &packet.captured[..]).collect()
 }
 
-fn clean(order: ByteOrder) -> Make {
-    Make::new(order).section(u64::MAX).interface(1, 0, &[])
+fn clean(order: ByteOrder) -> FileBuilder {
+    FileBuilder::new(order).section(u64::MAX).interface(1, 0, &[])
 }
 
 #[test]
 fn a_time_is_in_the_unit_of_its_interface() {
     for order in ORDERS {
         let offset = if order == ByteOrder::Little { 10_i64.to_le_bytes() } else { 10_i64.to_be_bytes() };
-        let made = Make::new(order)
+        let builder = FileBuilder::new(order)
             .section(u64::MAX)
             .interface(1, 0, &[])
             .interface(1, 0, &[(9, &[9])])
             .interface(1, 0, &[(9, &[0x94])])
             .interface(1, 0, &[(9, &[3]), (14, &offset)])
             .interface(1, 0, &[(9, &[0])]);
-        let made = made
+        let builder = builder
             .packet(0, 0x1_0000_0002, b"", &[])
             .packet(1, 0x1_0000_0002, b"", &[])
             .packet(2, 3 << 19, b"", &[])
             .packet(3, 1_500, b"", &[])
             .packet(4, u64::MAX, b"", &[]);
-        let contents = read(&made.file[..]);
+        let contents = read(&builder.file[..]);
         let nanos: Vec<_> = contents.packets.iter().map(|packet| packet.nanos).collect();
         assert_eq!(
             nanos,
@@ -102,9 +102,10 @@ fn a_time_is_in_the_unit_of_its_interface() {
 
 #[test]
 fn sections_may_differ_in_byte_order_and_interfaces() {
-    let little = Make::new(ByteOrder::Little).section(u64::MAX).interface(1, 0, &[]).packet(0, 1, b"little", &[]);
-    let big = Make::new(ByteOrder::Big).section(100).interface(101, 0, &[(9, &[9])]).packet(0, 1, b"big", &[]);
-    let none = Make::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"of no interface of its own", &[]);
+    let little =
+        FileBuilder::new(ByteOrder::Little).section(u64::MAX).interface(1, 0, &[]).packet(0, 1, b"little", &[]);
+    let big = FileBuilder::new(ByteOrder::Big).section(100).interface(101, 0, &[(9, &[9])]).packet(0, 1, b"big", &[]);
+    let none = FileBuilder::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"of no interface of its own", &[]);
     let contents = read(&[little.file, big.file, none.file].concat()[..]);
     assert_eq!(captured(&contents), [&b"little"[..], b"big"]);
     let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
@@ -116,11 +117,11 @@ fn sections_may_differ_in_byte_order_and_interfaces() {
 #[test]
 fn blocks_without_packets_are_skipped_with_a_word() {
     for order in ORDERS {
-        let mut made = Make::new(order).section(u64::MAX).interface(197, 0, &[]);
+        let mut builder = FileBuilder::new(order).section(u64::MAX).interface(197, 0, &[]);
         for kind in [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678, 4] {
-            made = made.block(kind, &[1, 2, 3, 4, 5, 6, 7, 8]);
+            builder = builder.block(kind, &[1, 2, 3, 4, 5, 6, 7, 8]);
         }
-        let contents = read(&made.packet(0, 0, b"still read", &[]).file[..]);
+        let contents = read(&builder.packet(0, 0, b"still read", &[]).file[..]);
         assert_eq!(captured(&contents), [b"still read"]);
         assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is a link type as any");
         let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| NoteKind::Skipped(BlockType(kind)));
@@ -131,11 +132,11 @@ fn blocks_without_packets_are_skipped_with_a_word() {
 #[test]
 fn older_and_simpler_packets_are_read() {
     for order in ORDERS {
-        let made = Make::new(order).section(u64::MAX).interface(1, 4, &[]);
-        let simple = [&made.u32(7)[..], b"abcd"].concat();
-        let words = [0, 5, 3, 9].map(|word| made.u32(word)).concat();
-        let obsolete = [&made.u16(0)[..], &made.u16(77), &words, b"old\0"].concat();
-        let contents = read(&made.block(3, &simple).block(2, &obsolete).file[..]);
+        let builder = FileBuilder::new(order).section(u64::MAX).interface(1, 4, &[]);
+        let simple = [&builder.u32(7)[..], b"abcd"].concat();
+        let words = [0, 5, 3, 9].map(|word| builder.u32(word)).concat();
+        let obsolete = [&builder.u16(0)[..], &builder.u16(77), &words, b"old\0"].concat();
+        let contents = read(&builder.block(3, &simple).block(2, &obsolete).file[..]);
         assert_eq!(captured(&contents), [&b"abcd"[..], b"old"], "a simple packet is as long as the interface keeps");
         let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.nanos, packet.original_len)).collect();
         assert_eq!(seen, [(None, 7), (Some(5_000), 9)]);
@@ -146,17 +147,17 @@ fn older_and_simpler_packets_are_read() {
 #[test]
 fn comments_are_found_among_other_options() {
     for order in ORDERS {
-        let made = clean(order);
+        let builder = clean(order);
         let options = [
-            made.option(2, &[0, 0, 0, 1]),
-            made.option(1, b"first"),
-            made.option(4, &[0; 8]),
-            made.option(1, b"second \xff"),
-            made.option(3, &[2, 1, 2, 3, 4, 5]),
-            made.option(0, &[]),
+            builder.option(2, &[0, 0, 0, 1]),
+            builder.option(1, b"first"),
+            builder.option(4, &[0; 8]),
+            builder.option(1, b"second \xff"),
+            builder.option(3, &[2, 1, 2, 3, 4, 5]),
+            builder.option(0, &[]),
             b"what follows the end is none".to_vec(),
         ];
-        let contents = read(&made.packet(0, 0, b"data!", &options.concat()).file[..]);
+        let contents = read(&builder.packet(0, 0, b"data!", &options.concat()).file[..]);
         assert_eq!(contents.packets[0].comments, ["first", "second \u{fffd}"]);
         assert!(contents.notes.is_empty(), "{:?}", contents.notes);
     }
@@ -169,30 +170,36 @@ fn a_damaged_block_is_gone_past_when_its_length_is_not() {
     let epb = BlockType::ENHANCED_PACKET;
     for order in ORDERS {
         let with = |damage: Damage| damage(clean(order)).packet(0, 0, b"after", &[]).file;
-        let too_much = |made: Make| {
-            let words = [0, 0, 0, 9, 9].map(|word| made.u32(word)).concat();
-            made.block(6, &[&words[..], b"8 bytes!"].concat())
+        let too_much = |builder: FileBuilder| {
+            let words = [0, 0, 0, 9, 9].map(|word| builder.u32(word)).concat();
+            builder.block(6, &[&words[..], b"8 bytes!"].concat())
         };
-        let long_option = |made: Make| {
-            let options = [made.option(1, b"kept"), made.option(1, b"lost")[..4].to_vec()].concat();
-            let statistics = [&made.u32(0)[..], &[0; 8], &options].concat();
-            made.block(5, &statistics)
+        let long_option = |builder: FileBuilder| {
+            let options = [builder.option(1, b"kept"), builder.option(1, b"lost")[..4].to_vec()].concat();
+            let statistics = [&builder.u32(0)[..], &[0; 8], &options].concat();
+            builder.block(5, &statistics)
         };
         let cases: [(Damage, NoteKind); 8] = [
-            (|made| made.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
-            (|made| made.block(3, &[]), N::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 }),
+            (|builder| builder.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
             (
-                |made| made.block(1, &[0; 4]),
+                |builder| builder.block(3, &[]),
+                N::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 },
+            ),
+            (
+                |builder| builder.block(1, &[0; 4]),
                 N::BlockTooShort { block: BlockType::INTERFACE_DESCRIPTION, needed: 8, found: 4 },
             ),
             (too_much, N::PacketOverrunsBlock { captured_len: 9, room: 8 }),
-            (|made| made.packet(1, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: 1 }),
+            (|builder| builder.packet(1, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: 1 }),
             (long_option, N::OptionOverrunsBlock(BlockType::INTERFACE_STATISTICS)),
             (
-                |made| made.interface(1, 0, &[(9, &[6, 6])]),
+                |builder| builder.interface(1, 0, &[(9, &[6, 6])]),
                 N::OptionLength { block: BlockType::INTERFACE_DESCRIPTION, code: 9, needed: 1, found: 2 },
             ),
-            (|made| made.packet(u32::MAX, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: u32::MAX }),
+            (
+                |builder| builder.packet(u32::MAX, 0, b"lost", &[]),
+                N::UnknownInterface { block: epb, interface: u32::MAX },
+            ),
         ];
         for (damage, note) in cases {
             let contents = read(&with(damage)[..]);
@@ -205,9 +212,9 @@ fn a_damaged_block_is_gone_past_when_its_length_is_not() {
 
 #[test]
 fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
-    let made = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
-    let at = made.file.len() - 4;
-    let file = made.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
+    let builder = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
+    let at = builder.file.len() - 4;
+    let file = builder.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
     let contents = read(&file[..]);
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
     assert_eq!(contents.notes, [NoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
@@ -217,16 +224,16 @@ fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
     let end = file.len();
     file[end - 4] = 37;
     file[end - 36] = 37;
-    let contents = read(&[file, Make::new(ByteOrder::Little).packet(0, 0, b"after", &[]).file].concat()[..]);
+    let contents = read(&[file, FileBuilder::new(ByteOrder::Little).packet(0, 0, b"after", &[]).file].concat()[..]);
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
     assert_eq!(contents.notes, [NoteKind::LengthNotPadded { len: 37 }]);
 }
 
 #[test]
 fn a_length_that_cannot_be_is_the_end() {
-    let after = |made: Make, bytes: &[u8]| read(&[&made.file, bytes].concat()[..]);
-    let made = || clean(ByteOrder::Little).packet(0, 0, b"before", &[]);
-    let at = made().file.len();
+    let after = |builder: FileBuilder, bytes: &[u8]| read(&[&builder.file, bytes].concat()[..]);
+    let builder = || clean(ByteOrder::Little).packet(0, 0, b"before", &[]);
+    let at = builder().file.len();
     for (bytes, message) in [
         (
             [6, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],
@@ -245,7 +252,7 @@ fn a_length_that_cannot_be_is_the_end() {
             ),
         ),
     ] {
-        let contents = after(made(), &bytes);
+        let contents = after(builder(), &bytes);
         assert_eq!(captured(&contents), [b"before"]);
         assert_eq!(contents.error.unwrap().to_string(), message);
     }
@@ -253,9 +260,9 @@ fn a_length_that_cannot_be_is_the_end() {
 
 #[test]
 fn a_file_cut_anywhere_gives_all_that_is_whole() {
-    let made = clean(ByteOrder::Big).packet(0, 0, b"first", &[]);
-    let whole = made.file.len();
-    let file = made.packet(0, 0, b"second", &[]).file;
+    let builder = clean(ByteOrder::Big).packet(0, 0, b"first", &[]);
+    let whole = builder.file.len();
+    let file = builder.packet(0, 0, b"second", &[]).file;
     for len in whole..file.len() {
         let contents = read(&file[..len]);
         assert_eq!(captured(&contents), [b"first"]);
@@ -269,15 +276,15 @@ fn a_file_cut_anywhere_gives_all_that_is_whole() {
 
 #[test]
 fn interfaces_and_notes_are_bounded() {
-    let mut made = Make::new(ByteOrder::Little).section(u64::MAX);
+    let mut builder = FileBuilder::new(ByteOrder::Little).section(u64::MAX);
     let name = [b'n'; 1000];
     for _ in 0..INTERFACES_MAX + 2 {
-        made = made.interface(1, 0, &[(2, &name)]);
+        builder = builder.interface(1, 0, &[(2, &name)]);
     }
     for kind in 1000..1000 + 2 * u32::try_from(NOTES_MAX).unwrap() {
-        made = made.block(kind, &[]);
+        builder = builder.block(kind, &[]);
     }
-    let mut reader = Reader::new(&made.file[..]).unwrap();
+    let mut reader = Reader::new(&builder.file[..]).unwrap();
     assert!(reader.next_packet().unwrap().is_none());
     assert_eq!(reader.interfaces().len(), INTERFACES_MAX);
     let text_len: usize = reader.interfaces().iter().flat_map(|interface| &interface.name).map(String::len).sum();
@@ -291,10 +298,10 @@ fn interfaces_and_notes_are_bounded() {
 
 #[test]
 fn empty_texts_are_bounded_too() {
-    let made = Make::new(ByteOrder::Little);
-    let options = made.option(1, b"").repeat(500_000);
-    let body = [&made.u32(0x1a2b_3c4d)[..], &made.u16(1), &made.u16(0), &[0xff; 8], &options].concat();
-    let contents = read(&made.block(0x0a0d_0d0a, &body).interface(1, 0, &[]).packet(0, 0, b"read", &[]).file[..]);
+    let builder = FileBuilder::new(ByteOrder::Little);
+    let options = builder.option(1, b"").repeat(500_000);
+    let body = [&builder.u32(0x1a2b_3c4d)[..], &builder.u16(1), &builder.u16(0), &[0xff; 8], &options].concat();
+    let contents = read(&builder.block(0x0a0d_0d0a, &body).interface(1, 0, &[]).packet(0, 0, b"read", &[]).file[..]);
     assert_eq!(captured(&contents), [b"read"]);
     assert!(contents.section.comments.len() * size_of::<String>() <= TEXT_MAX_BYTES);
     assert_eq!(contents.notes, [NoteKind::TooMuchText]);

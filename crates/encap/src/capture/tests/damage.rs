@@ -19,7 +19,7 @@ fn survive(file: &[u8]) -> Result<(), TestCaseError> {
 
 /// One thing that happens to a file.
 #[derive(Clone, Debug)]
-enum Mutation {
+enum FileDamage {
     Set(usize, u8),
     Flip(usize, u8),
     Number(usize, u32),
@@ -28,43 +28,43 @@ enum Mutation {
     Repeat(usize, usize),
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+fn damage() -> impl Strategy<Value = FileDamage> {
     let at = any::<usize>;
     prop_oneof![
-        (at(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
-        (at(), 0_u8..8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
+        (at(), any::<u8>()).prop_map(|(at, byte)| FileDamage::Set(at, byte)),
+        (at(), 0_u8..8).prop_map(|(at, bit)| FileDamage::Flip(at, bit)),
         (at(), prop_oneof![Just(0), Just(u32::MAX), Just(BLOCK_MAX_BYTES), 0..100_u32, any::<u32>()])
-            .prop_map(|(at, number)| Mutation::Number(at, number)),
-        at().prop_map(Mutation::Cut),
-        (at(), 1_usize..64).prop_map(|(at, len)| Mutation::Remove(at, len)),
-        (at(), 1_usize..256).prop_map(|(at, len)| Mutation::Repeat(at, len)),
+            .prop_map(|(at, number)| FileDamage::Number(at, number)),
+        at().prop_map(FileDamage::Cut),
+        (at(), 1_usize..64).prop_map(|(at, len)| FileDamage::Remove(at, len)),
+        (at(), 1_usize..256).prop_map(|(at, len)| FileDamage::Repeat(at, len)),
     ]
 }
 
-fn mutate(file: &mut Vec<u8>, mutations: &[Mutation]) {
-    for mutation in mutations {
-        mutate_once(file, mutation);
+fn apply(file: &mut Vec<u8>, damages: &[FileDamage]) {
+    for damage in damages {
+        damage_once(file, damage);
     }
 }
 
-fn mutate_once(file: &mut Vec<u8>, mutation: &Mutation) {
+fn damage_once(file: &mut Vec<u8>, damage: &FileDamage) {
     if file.is_empty() {
         return;
     }
     let len = file.len();
     let range = |at: usize, n: usize| at % len..(at % len + n).min(len);
-    match *mutation {
-        Mutation::Set(at, byte) => file[at % len] = byte,
-        Mutation::Flip(at, bit) => file[at % len] ^= 1 << bit,
+    match *damage {
+        FileDamage::Set(at, byte) => file[at % len] = byte,
+        FileDamage::Flip(at, bit) => file[at % len] ^= 1 << bit,
         // Most numbers lie at a multiple of four.
-        Mutation::Number(at, number) => {
+        FileDamage::Number(at, number) => {
             let range = range(at / 4 * 4, 4);
             let bytes = number.to_le_bytes();
             file[range.clone()].copy_from_slice(&bytes[..range.len()]);
         }
-        Mutation::Cut(at) => file.truncate(at % len),
-        Mutation::Remove(at, n) => drop(file.drain(range(at, n))),
-        Mutation::Repeat(at, n) => {
+        FileDamage::Cut(at) => file.truncate(at % len),
+        FileDamage::Remove(at, n) => drop(file.drain(range(at, n))),
+        FileDamage::Repeat(at, n) => {
             let again = file[range(at, n)].to_vec();
             file.extend(again);
         }
@@ -87,19 +87,19 @@ proptest! {
     }
 
     #[test]
-    fn mutated_captures(which in 0..real::NAMES.len(), mutations in prop::collection::vec(mutation(), 1..12)) {
+    fn mutated_captures(which in 0..real::NAMES.len(), damages in prop::collection::vec(damage(), 1..12)) {
         let mut file = std::fs::read(real::path(real::NAMES[which])).unwrap();
-        mutate(&mut file, &mutations);
+        apply(&mut file, &damages);
         survive(&file)?;
     }
 
     #[test]
     fn mutated_files_of_our_own(
         packets in prop::collection::vec(any_packet(), 1..10),
-        mutations in prop::collection::vec(mutation(), 1..12),
+        damages in prop::collection::vec(damage(), 1..12),
     ) {
         let mut file = write(Format::Pcapng, &two_interfaces(), &packets);
-        mutate(&mut file, &mutations);
+        apply(&mut file, &damages);
         survive(&file)?;
     }
 }
@@ -115,7 +115,8 @@ fn a_length_that_promises_much_costs_no_memory() {
 
 #[test]
 fn memory_does_not_follow_the_length_of_a_file() {
-    let packet = Kept { nanos: Some(1), interface: 0, captured: vec![7; 1000], original_len: 1000, comments: vec![] };
+    let packet =
+        OwnedPacket { nanos: Some(1), interface: 0, captured: vec![7; 1000], original_len: 1000, comments: vec![] };
     for format in [Format::Pcap, Format::Pcapng] {
         let file = write(format, &two_interfaces()[..1], &vec![packet.clone(); 3000]);
         let contents = read(&file[..]);

@@ -22,7 +22,7 @@ fn nanos(duration: Duration) -> Option<i64> {
 }
 
 /// A pcapng file as pcap-file reads it.
-fn by_pcap_file(file: &[u8]) -> Vec<Kept> {
+fn by_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
     let mut reader = PcapNgReader::new(file).unwrap();
     let mut packets = Vec::new();
     while let Some(next) = reader.next_block() {
@@ -31,7 +31,7 @@ fn by_pcap_file(file: &[u8]) -> Vec<Kept> {
                 EnhancedPacketOption::Comment(text) => Some(text.to_string()),
                 _ => None,
             });
-            packets.push(Kept {
+            packets.push(OwnedPacket {
                 nanos: nanos(packet.timestamp),
                 interface: packet.interface_id as usize,
                 captured: packet.data.to_vec(),
@@ -66,7 +66,7 @@ fn by_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
     }
 }
 
-fn lens(packets: &[Kept]) -> Vec<(Vec<u8>, u32)> {
+fn lens(packets: &[OwnedPacket]) -> Vec<(Vec<u8>, u32)> {
     packets.iter().map(|packet| (packet.captured.clone(), packet.original_len)).collect()
 }
 
@@ -79,7 +79,7 @@ proptest! {
         prop_assert_eq!(by_pcap_file(&file), packets.clone());
         prop_assert_eq!(by_pcap_parser(&file), lens(&packets));
 
-        let plain: Vec<Kept> = packets.into_iter().map(|packet| Kept { interface: 0, ..packet }).collect();
+        let plain: Vec<OwnedPacket> = packets.into_iter().map(|packet| OwnedPacket { interface: 0, ..packet }).collect();
         let file = write(Format::Pcap, &two_interfaces()[..1], &plain);
         prop_assert_eq!(by_pcap_parser(&file), lens(&plain));
         let mut reader = PcapReader::new(&file[..]).unwrap();
@@ -105,8 +105,8 @@ proptest! {
             let (time, len) = (duration(packet.nanos.unwrap()), packet.original_len);
             writer.write_packet(&PcapPacket::new(time, len, &packet.captured)).unwrap();
         }
-        let plain: Vec<Kept> =
-            packets.iter().map(|packet| Kept { interface: 0, comments: vec![], ..packet.clone() }).collect();
+        let plain: Vec<OwnedPacket> =
+            packets.iter().map(|packet| OwnedPacket { interface: 0, comments: vec![], ..packet.clone() }).collect();
         prop_assert_eq!(read(&writer.into_writer()[..]).packets, plain);
 
         let section = SectionHeaderBlock { endianness, ..SectionHeaderBlock::default() };

@@ -23,8 +23,8 @@ fn real_captures_are_read_as_wireshark_reads_them() {
     ] {
         let file = std::fs::read(path(name)).unwrap();
         assert_eq!(Reader::new(&file[..]).unwrap().format(), format);
-        let contents = read(Trickle(&file, 7));
-        let seen = |packet: &Kept| (packet.nanos.unwrap(), packet.original_len);
+        let contents = read(ShortReads(&file, 7));
+        let seen = |packet: &OwnedPacket| (packet.nanos.unwrap(), packet.original_len);
         assert_eq!(contents.packets.len(), packets, "{name}");
         assert_eq!((seen(&contents.packets[0]), seen(&contents.packets[packets - 1])), (first, last), "{name}");
         assert_eq!(contents.interfaces[0].link_type, LinkType::NULL, "{name}");

@@ -19,7 +19,7 @@ fn every_magic_number_is_known_in_both_byte_orders() {
         {
             let record: [&[u8]; 6] = [&put(5), &put(7), &put(3), &put(60), &[9; 8][..more], b"abc"];
             let contents = read(&file(put, magic, 0xf000_0001, &record)[..]);
-            let packet = Kept {
+            let packet = OwnedPacket {
                 nanos: Some(nanos),
                 interface: 0,
                 captured: b"abc".to_vec(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use maud::{Markup, PreEscaped, html};
 
 use super::{id, key};
-use crate::show::{View, count, escape};
+use crate::show::{FrameView, count, escape};
 
 /// Bytes on a row.
 const A_ROW: usize = 16;
@@ -16,10 +16,10 @@ const LAST_ROWS: usize = 16;
 
 /// A frame's bytes as a table, with the rules that light up bytes and fields together, and what the colours are.
 #[must_use]
-pub fn dump(view: &View<'_>) -> Markup {
+pub fn dump(view: &FrameView<'_>) -> Markup {
     let n_rows = view.bytes.len().div_ceil(A_ROW);
     let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
-    let fields = ByField::new(view);
+    let fields = FieldClasses::new(view);
     html! {
         section.bytes {
             style { (PreEscaped(rules(view))) }
@@ -55,7 +55,7 @@ pub fn dump(view: &View<'_>) -> Markup {
     }
 }
 
-fn row(view: &View<'_>, fields: &ByField, start: usize, bytes: &[u8]) -> Markup {
+fn row(view: &FrameView<'_>, fields: &FieldClasses, start: usize, bytes: &[u8]) -> Markup {
     let stage = |at| view.layer_at(at).map_or("", |layer| layer.stage.name());
     let half = |i| if i == A_ROW / 2 - 1 { " half" } else { "" };
     html! {
@@ -81,13 +81,13 @@ fn row(view: &View<'_>, fields: &ByField, start: usize, bytes: &[u8]) -> Markup 
 }
 
 /// Which fields each byte belongs to.
-struct ByField {
+struct FieldClasses {
     /// The classes of each byte up to the end of the last header.
     classes: Vec<String>,
 }
 
-impl ByField {
-    fn new(view: &View<'_>) -> Self {
+impl FieldClasses {
+    fn new(view: &FrameView<'_>) -> Self {
         let end = view.layers.iter().flat_map(|layer| &layer.fields).map(|field| field.end).max().unwrap_or(0);
         let mut classes = vec![String::new(); end];
         for (i, layer) in view.layers.iter().enumerate() {
@@ -106,12 +106,12 @@ impl ByField {
 }
 
 /// The class of the bytes of a field, which is the `id` of its row, too.
-pub(super) fn class(view: &View<'_>, layer: usize, field: usize) -> String {
+pub(super) fn class(view: &FrameView<'_>, layer: usize, field: usize) -> String {
     format!("{}-{layer}-{field}", id(view))
 }
 
 /// One rule a field for its bytes, one for its row.
-fn rules(view: &View<'_>) -> String {
+fn rules(view: &FrameView<'_>) -> String {
     let mut rules = String::new();
     let frame = id(view);
     for (i, layer) in view.layers.iter().enumerate() {

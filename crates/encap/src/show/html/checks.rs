@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::show::{ChecksumView, View, Work};
+use crate::show::{ChecksumSteps, ChecksumView, FrameView};
 
 /// A frame's checksums, each with its state and the sum step by step.
 #[must_use]
-pub fn checksums(view: &View<'_>) -> Markup {
+pub fn checksums(view: &FrameView<'_>) -> Markup {
     html! {
         @if !view.checksums.is_empty() {
             section {
@@ -28,7 +28,7 @@ fn one(checksum: &ChecksumView) -> Markup {
     }
 }
 
-fn worked(checksum: &ChecksumView, work: &Work) -> Markup {
+fn worked(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
     html! {
         table.work {
             caption { "The sum of all 16-bit words of what the " (checksum.layer) " checksum covers" }

@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::bytes::class;
 use super::key;
-use crate::show::{LayerView, View};
+use crate::show::{FrameView, LayerView};
 
 /// Bytes of a field that are shown; only options are longer.
 const BYTES_MAX: usize = 64;
 
 /// The fields of a frame's layer, which is the `index`th: each with its bytes, its value and why it has it.
 #[must_use]
-pub fn fields(view: &View<'_>, index: usize, layer: &LayerView) -> Markup {
+pub fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
     html! {
         h3 class={ "layer-name " (layer.stage.name()) } { (key(layer)) " " (layer.name) }
         table.fields {

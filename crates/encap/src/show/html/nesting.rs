@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::key;
-use crate::show::{LayerView, Stage, View, count};
+use crate::show::{FrameView, LayerView, Stage, count};
 
 /// A frame's layers, each in the box of the one before it, with what it adds.
 #[must_use]
-pub fn layers(view: &View<'_>) -> Markup {
+pub fn layers(view: &FrameView<'_>) -> Markup {
     html! {
         section {
             h2 { "Layers, each inside the one before it" }
@@ -18,7 +18,7 @@ pub fn layers(view: &View<'_>) -> Markup {
 }
 
 /// The boxes of `layers`, the outermost first, as far as they lie before `end`.
-fn boxes(view: &View<'_>, layers: &[LayerView], end: usize) -> Markup {
+fn boxes(view: &FrameView<'_>, layers: &[LayerView], end: usize) -> Markup {
     let Some((outer, rest)) = layers.split_first() else { return html! {} };
     // What no header claims stands in the box that it ends in; where there is none, beside the packet.
     let within = rest.iter().take_while(|layer| layer.end <= outer.inside_end.min(end)).count();
@@ -33,7 +33,7 @@ fn boxes(view: &View<'_>, layers: &[LayerView], end: usize) -> Markup {
     }
 }
 
-fn said(view: &View<'_>, layer: &LayerView) -> Markup {
+fn said(view: &FrameView<'_>, layer: &LayerView) -> Markup {
     match layer.stage {
         Stage::Payload => html! {
             code { (view.text) }

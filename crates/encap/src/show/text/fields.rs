@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::Paper;
-use super::paper::wrap;
+use super::TextWriter;
+use super::text_writer::wrap;
 use crate::show::{FieldView, LayerView, count};
 
 /// Bytes of a field on one line.
@@ -13,20 +13,20 @@ const LINES_MAX: usize = 8;
 /// Columns of offset and bytes.
 const LEFT: usize = 4 + 2 + 3 * BYTES_A_LINE + 1;
 
-pub(super) fn write(paper: &mut Paper, layer: &LayerView) -> fmt::Result {
-    writeln!(paper)?;
-    paper.paint(layer.stage, &format!("{} {}", layer.mark, layer.name))?;
+pub(super) fn write(out: &mut TextWriter, layer: &LayerView) -> fmt::Result {
+    writeln!(out)?;
+    out.paint(layer.stage, &format!("{} {}", layer.mark, layer.name))?;
     writeln!(
-        paper,
+        out,
         ": bytes {:04x} to {:04x}, {}",
         layer.start,
         layer.end.saturating_sub(1),
         count(layer.adds(), "byte")
     )?;
-    layer.fields.iter().try_for_each(|field| write_field(paper, field))
+    layer.fields.iter().try_for_each(|field| write_field(out, field))
 }
 
-fn write_field(paper: &mut Paper, field: &FieldView) -> fmt::Result {
+fn write_field(out: &mut TextWriter, field: &FieldView) -> fmt::Result {
     let bytes: Vec<&str> = field.hex.split(' ').collect();
     let mut left: Vec<String> = bytes.chunks(BYTES_A_LINE).map(|line| line.join(" ")).collect();
     if left.len() > LINES_MAX {
@@ -37,7 +37,7 @@ fn write_field(paper: &mut Paper, field: &FieldView) -> fmt::Result {
     let bits = field.bits.as_ref().map_or(String::new(), |bits| format!("{bits} = "));
     let value = if field.value.is_empty() { String::new() } else { format!(": {}", field.value) };
     let said = format!("{bits}{}{value}", field.name);
-    let room = paper.room(LEFT);
+    let room = out.room(LEFT);
     let fits = said.chars().count() + 4 + field.meaning.chars().count() <= room;
     let mut right: Vec<(String, String)>;
     if fits {
@@ -51,16 +51,16 @@ fn write_field(paper: &mut Paper, field: &FieldView) -> fmt::Result {
 
     for i in 0..left.len().max(right.len()) {
         let offset = if i == 0 { format!("{:04x}", field.start) } else { String::new() };
-        paper.dim(&format!("{offset:<4}  "))?;
+        out.dim(&format!("{offset:<4}  "))?;
         let bytes = left.get(i).map_or("", String::as_str);
         match right.get(i) {
             Some((said, meaning)) => {
-                write!(paper, "{bytes:<0$}{said}", LEFT - 6)?;
-                paper.dim(meaning)?;
+                write!(out, "{bytes:<0$}{said}", LEFT - 6)?;
+                out.dim(meaning)?;
             }
-            None => write!(paper, "{bytes}")?,
+            None => write!(out, "{bytes}")?,
         }
-        writeln!(paper)?;
+        writeln!(out)?;
     }
     Ok(())
 }

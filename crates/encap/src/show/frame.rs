@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use switchboard_protocol::show;
 
 use super::checksum::ChecksumView;
-use super::{LayerView, RowView, Stage, Subject, escape, layer, seconds};
+use super::{FrameRecord, LayerView, RowView, Stage, escape, layer, seconds};
 use crate::wire::Issue;
 
 /// What is shown of a payload as text, in bytes: more is told by its length, and is in the dump.
@@ -12,7 +12,7 @@ const TEXT_MAX_BYTES: usize = 2048;
 
 /// All that is said of a frame. Every text in it is safe to show.
 #[derive(Clone, Debug, Serialize)]
-pub struct View<'a> {
+pub struct FrameView<'a> {
     /// The frame's number, from 1.
     pub number: u64,
     /// When it was captured, as ISO 8601.
@@ -58,23 +58,23 @@ fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_str(&escape::hex(bytes))
 }
 
-impl<'a> View<'a> {
+impl<'a> FrameView<'a> {
     /// All that is to be said of a frame.
     #[must_use]
-    pub fn new(subject: &Subject<'a>) -> Self {
-        let frame = &subject.frame;
+    pub fn new(record: &FrameRecord<'a>) -> Self {
+        let frame = &record.frame;
         let payload = frame.payload();
         let payload_end = layer::payload_end(frame);
         let (text, text_left_out) = escape::text(payload, TEXT_MAX_BYTES);
         let issue = |issue: &Issue| IssueView { at: issue.at, what: issue.what.to_string() };
         Self {
-            number: subject.number,
-            time: subject.time.map(|time| time.iso().to_string()),
-            since_first: subject.relative_nanos().map(seconds),
+            number: record.number,
+            time: record.time.map(|time| time.iso().to_string()),
+            since_first: record.relative_nanos().map(seconds),
             link_type: frame.link_type().to_string(),
             original_len: frame.original_len(),
-            comments: subject.comments.iter().map(|comment| show::safe(comment).into_owned()).collect(),
-            row: subject.row.as_ref().map(RowView::new),
+            comments: record.comments.iter().map(|comment| show::safe(comment).into_owned()).collect(),
+            row: record.row.as_ref().map(RowView::new),
             issues: frame.issues().iter().map(issue).collect(),
             layers: frame.layers().iter().map(|layer| LayerView::new(frame, layer, payload_end)).collect(),
             text,

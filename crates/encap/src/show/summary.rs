@@ -3,7 +3,7 @@
 use serde::Serialize;
 use switchboard_protocol::show;
 
-use super::{Subject, escape, seconds};
+use super::{FrameRecord, escape, seconds};
 use crate::wire::{Checksum, Frame, Layer, LayerKind};
 
 /// What is shown of a payload in a list, in bytes.
@@ -11,7 +11,7 @@ const TEXT_MAX_BYTES: usize = 40;
 
 /// A frame in one line. Every text in it is safe to show.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
+pub struct FrameSummary {
     /// The frame's number, from 1.
     pub number: u64,
     /// When it was captured, in seconds after the first.
@@ -37,19 +37,19 @@ pub struct Line {
     pub remarks: Vec<String>,
 }
 
-impl Line {
+impl FrameSummary {
     /// A frame in one line.
     #[must_use]
-    pub fn new(subject: &Subject<'_>) -> Self {
-        let frame = &subject.frame;
+    pub fn new(record: &FrameRecord<'_>) -> Self {
+        let frame = &record.frame;
         let (source, destination) = ends(frame);
         let (text, left_out) = escape::text(frame.payload(), TEXT_MAX_BYTES);
         let is_header = |layer: &Layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer);
         let innermost = frame.layers().into_iter().rfind(is_header);
-        let comments = subject.comments.iter().map(|comment| show::safe(comment).into_owned());
+        let comments = record.comments.iter().map(|comment| show::safe(comment).into_owned());
         Self {
-            number: subject.number,
-            since_first: subject.relative_nanos().map(seconds),
+            number: record.number,
+            since_first: record.relative_nanos().map(seconds),
             source,
             destination,
             protocol: innermost.map_or_else(|| frame.link_type().to_string(), |layer| layer.kind.to_string()),

@@ -4,26 +4,26 @@ use std::fmt::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Options, WIDTH_MIN};
+use super::{TextLayout, WIDTH_MIN};
 use crate::show::Stage;
 
 /// Text as it grows, with how it is laid out.
 #[derive(Debug)]
-pub(super) struct Paper {
+pub(super) struct TextWriter {
     text: String,
-    options: Options,
+    options: TextLayout,
 }
 
-impl Write for Paper {
+impl Write for TextWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.text.push_str(text);
         Ok(())
     }
 }
 
-impl Paper {
-    pub(super) fn new(options: Options) -> Self {
-        Self { text: String::new(), options: Options { width: options.width.max(WIDTH_MIN), ..options } }
+impl TextWriter {
+    pub(super) fn new(options: TextLayout) -> Self {
+        Self { text: String::new(), options: TextLayout { width: options.width.max(WIDTH_MIN), ..options } }
     }
 
     pub(super) fn into_text(self) -> String {
