@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// How long a page may take: a machine that is busy with other tests draws slowly.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What its programs are missing is mended with.
 const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, apt-get install chromium chromium-driver, as cargo xtask test does";
@@ -51,14 +51,14 @@ impl Browser {
         });
         let logs = json!({ "browser": "ALL", "performance": "ALL" });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
-        let session = driver.ask("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
+        let session = driver.request("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
         let session = session.unwrap_or_else(|why| panic!("Chromium does not start: {why}\n{INSTALL}"));
         let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
         Self { driver, session }
     }
 
-    fn ask(&self, path: &str, what: &Value) -> Value {
-        let answer = self.driver.ask("POST", &format!("/session/{}{path}", self.session), what);
+    fn request(&self, path: &str, body: &Value) -> Value {
+        let answer = self.driver.request("POST", &format!("/session/{}{path}", self.session), body);
         answer.unwrap_or_else(|why| panic!("{path}: {why}"))
     }
 
@@ -74,7 +74,7 @@ impl Browser {
         // What was logged before is not this page's.
         self.log("browser");
         self.log("performance");
-        self.ask("/url", &json!({ "url": format!("file://{}", page.display()) }));
+        self.request("/url", &json!({ "url": format!("file://{}", page.display()) }));
     }
 
     /// What a script gives, with what it is given as `arguments`.
@@ -84,7 +84,7 @@ impl Browser {
     /// Where it fails.
     #[must_use]
     pub fn run(&self, script: &str, arguments: &[Value]) -> Value {
-        self.ask("/execute/sync", &json!({ "script": script, "args": arguments }))
+        self.request("/execute/sync", &json!({ "script": script, "args": arguments }))
     }
 
     /// The same for a script that gives a promise.
@@ -95,7 +95,7 @@ impl Browser {
     #[must_use]
     pub fn wait_for(&self, script: &str, arguments: &[Value]) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)");
-        self.ask("/execute/async", &json!({ "script": script, "args": arguments }))
+        self.request("/execute/async", &json!({ "script": script, "args": arguments }))
     }
 
     /// What a command of the `DevTools` protocol gives.
@@ -105,7 +105,7 @@ impl Browser {
     /// Where it fails.
     #[must_use]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.ask("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+        self.request("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
     /// The whole page as a PNG, in base64.
@@ -149,14 +149,14 @@ impl Browser {
     }
 
     fn log(&self, kind: &str) -> Vec<Value> {
-        self.ask("/se/log", &json!({ "type": kind })).as_array().cloned().unwrap_or_default()
+        self.request("/se/log", &json!({ "type": kind })).as_array().cloned().unwrap_or_default()
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         // This ends Chromium; the driver is ended after it.
-        let _ = self.driver.ask("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        let _ = self.driver.request("DELETE", &format!("/session/{}", self.session), &Value::Null);
     }
 }
 
@@ -180,7 +180,7 @@ impl Driver {
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
         let mut driver = Self { child, port: 0 };
         while driver.port == 0 {
-            let line: String = said.recv_timeout(PATIENCE).expect("chromedriver says on which port it listens");
+            let line: String = said.recv_timeout(TIMEOUT).expect("chromedriver says on which port it listens");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 driver.port = port.trim_end_matches('.').parse().expect("a port");
             }
@@ -189,8 +189,8 @@ impl Driver {
     }
 
     /// What it answers; or why it does not.
-    fn ask(&self, method: &str, path: &str, what: &Value) -> Result<Value, String> {
-        let body = if what.is_null() { String::new() } else { what.to_string() };
+    fn request(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.exchange(method, path, &body).map_err(|error| error.to_string())?;
         let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
         let value = answer["value"].take();
@@ -203,8 +203,8 @@ impl Driver {
     /// One request and the body of its answer. The driver leaves the connection open, so its length counts.
     fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let (port, len) = (self.port, body.len());
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len}\r\n\r\n{body}")?;
         let mut answer = BufReader::new(stream);

@@ -11,7 +11,7 @@ use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings, run};
 use tokio::sync::oneshot;
 
-use crate::test_client::PATIENCE;
+use crate::test_client::TIMEOUT;
 
 /// A server in this process, on ports of its own.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl EmbeddedServer {
     pub fn stop(mut self) {
         self.ask_to_stop();
         if let (Some(runtime), Some(served)) = (&self.runtime, self.served.take()) {
-            let stopped = runtime.block_on(async { tokio::time::timeout(PATIENCE, served).await });
+            let stopped = runtime.block_on(async { tokio::time::timeout(TIMEOUT, served).await });
             stopped.expect("it stops in time").expect("it does not panic");
         }
     }
@@ -137,7 +137,7 @@ impl ServerProcess {
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
         let address = || {
             loop {
-                let line: String = log.recv_timeout(PATIENCE).expect("the server says where it listens");
+                let line: String = log.recv_timeout(TIMEOUT).expect("the server says where it listens");
                 if let Some((_, after)) = line.split_once(r#""address":""#) {
                     let address = after.split('"').next().unwrap_or_default();
                     return address.parse().expect("an address");
@@ -158,10 +158,10 @@ impl ServerProcess {
     ///
     /// # Panics
     ///
-    /// Where none comes within [`PATIENCE`].
+    /// Where none comes within [`TIMEOUT`].
     pub fn log_line_with(&mut self, part: &str) -> String {
         loop {
-            let line = self.log.recv_timeout(PATIENCE);
+            let line = self.log.recv_timeout(TIMEOUT);
             let line = line.unwrap_or_else(|_| panic!("the log has no line with {part:?}"));
             if line.contains(part) {
                 return line;
@@ -183,9 +183,9 @@ impl ServerProcess {
     ///
     /// # Panics
     ///
-    /// Where it does not within [`PATIENCE`].
+    /// Where it does not within [`TIMEOUT`].
     pub fn wait(&mut self) -> ExitStatus {
-        for _ in 0..PATIENCE.as_millis() / 10 {
+        for _ in 0..TIMEOUT.as_millis() / 10 {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 return status;
             }

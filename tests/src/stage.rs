@@ -10,7 +10,7 @@ use switchboard_protocol::Dialect;
 
 /// What somebody hears next.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Heard {
+pub enum Received {
     /// A line, without its LF.
     Line(String),
     /// Nothing: the session is closed.
@@ -24,11 +24,11 @@ pub trait Stage {
     /// Opens a session for `who`.
     fn open(&mut self, who: &str, dialect: Dialect);
     /// Says `bytes`, a line or a part of one.
-    fn say(&mut self, who: &str, bytes: &[u8]);
+    fn send(&mut self, who: &str, bytes: &[u8]);
     /// What `who` hears next.
-    fn hear(&mut self, who: &str) -> Heard;
+    fn receive(&mut self, who: &str) -> Received;
     /// The first thing that `who` was told up to now and did not hear yet, if there is one.
-    fn hear_until_now(&mut self, who: &str) -> Option<String>;
+    fn receive_pending(&mut self, who: &str) -> Option<String>;
     /// Closes the side of `who` that speaks.
     fn half_close(&mut self, who: &str);
     /// Closes the session of `who`.

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::test_client::PATIENCE;
+use crate::test_client::TIMEOUT;
 
 /// How wide a terminal is.
 const COLUMNS: u16 = 80;
@@ -22,7 +22,7 @@ impl Terminal {
     ///
     /// Where tmux cannot.
     #[must_use]
-    pub fn running(program: &str, args: &[&str]) -> Self {
+    pub fn start(program: &str, args: &[&str]) -> Self {
         let terminal = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         let home = terminal.folder.path().to_str().expect("it is UTF-8").to_owned();
         let columns = COLUMNS.to_string();
@@ -69,11 +69,11 @@ impl Terminal {
     ///
     /// # Panics
     ///
-    /// Where it does not within [`PATIENCE`].
+    /// Where it does not within [`TIMEOUT`].
     pub fn wait_for(&self, expected: &[&str]) {
         let expected: Vec<_> = expected.iter().flat_map(|line| rows(line)).collect();
         let mut screen = String::new();
-        for _ in 0..PATIENCE.as_millis() / 20 {
+        for _ in 0..TIMEOUT.as_millis() / 20 {
             screen = self.screen();
             if screen.lines().map(str::trim_end).eq(&expected) {
                 return println!("{screen}\n");

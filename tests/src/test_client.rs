@@ -4,18 +4,18 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::stage::Heard;
+use crate::stage::Received;
 
 /// How long a test waits for what has to come: far longer than it takes, so that a busy machine does not fail it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection to a server, line by line.
 #[derive(Debug)]
-pub struct Person {
+pub struct TestClient {
     reader: BufReader<TcpStream>,
 }
 
-impl Person {
+impl TestClient {
     /// Connects.
     ///
     /// # Panics
@@ -25,8 +25,8 @@ impl Person {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("it is TCP");
-        stream.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("the time is not zero");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("the time is not zero");
+        stream.set_write_timeout(Some(TIMEOUT)).expect("the time is not zero");
         Self { reader: BufReader::new(stream) }
     }
 
@@ -37,15 +37,15 @@ impl Person {
     /// Where the server does not say what it has to.
     #[must_use]
     pub fn registered(address: SocketAddr, name: &str) -> Self {
-        let mut person = Self::connect(address);
-        person.expect("WELCOME");
-        person.say(&format!("REGISTER {name}"));
-        person.expect(&format!("REGISTER_OK {name}"));
-        person
+        let mut client = Self::connect(address);
+        client.expect("WELCOME");
+        client.send(&format!("REGISTER {name}"));
+        client.expect(&format!("REGISTER_OK {name}"));
+        client
     }
 
     /// Says a line.
-    pub fn say(&mut self, line: &str) {
+    pub fn send(&mut self, line: &str) {
         self.write(format!("{line}\n").as_bytes());
     }
 
@@ -54,14 +54,14 @@ impl Person {
         let _ = self.reader.get_mut().write_all(bytes);
     }
 
-    /// Hears the next line, the end, or [`PATIENCE`] of silence.
-    pub fn hear(&mut self) -> Heard {
+    /// Hears the next line, the end, or [`TIMEOUT`] of silence.
+    pub fn receive(&mut self) -> Received {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {
-            Ok(0) => Heard::End,
-            Ok(_) => Heard::Line(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Heard::Silence,
-            Err(_) => Heard::End,
+            Ok(0) => Received::End,
+            Ok(_) => Received::Line(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Received::Silence,
+            Err(_) => Received::End,
         }
     }
 
@@ -72,7 +72,7 @@ impl Person {
     /// Where it is another.
     #[track_caller]
     pub fn expect(&mut self, line: &str) {
-        assert_eq!(self.hear(), Heard::Line(line.to_owned()));
+        assert_eq!(self.receive(), Received::Line(line.to_owned()));
     }
 
     /// Hears the end next.
@@ -82,7 +82,7 @@ impl Person {
     /// Where a line comes instead.
     #[track_caller]
     pub fn expect_end(&mut self) {
-        assert_eq!(self.hear(), Heard::End);
+        assert_eq!(self.receive(), Received::End);
     }
 
     /// Closes the side that speaks.

@@ -20,32 +20,32 @@ use std::collections::HashMap;
 
 use switchboard_protocol::Dialect;
 
-use crate::stage::{Heard, Stage};
+use crate::stage::{Received, Stage};
 
 /// One line of a transcript.
 #[derive(Clone, Debug)]
-struct Step {
+struct TranscriptStep {
     line_number: usize,
     who: String,
-    act: Act,
+    action: Action,
 }
 
 #[derive(Clone, Debug)]
-enum Act {
+enum Action {
     Open(Dialect),
-    Say(Vec<u8>),
-    Hear(Vec<u8>),
-    HearNothing,
+    Send(Vec<u8>),
+    Receive(Vec<u8>),
+    ReceiveNothing,
     HalfClose,
     Close,
-    FindClosed,
+    ExpectClosed,
 }
 
 /// A transcript, ready to be played.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     file: String,
-    steps: Vec<Step>,
+    steps: Vec<TranscriptStep>,
 }
 
 impl Transcript {
@@ -74,32 +74,32 @@ impl Transcript {
     /// Where the stage does not keep to it, with file and line.
     pub fn play(&self, stage: &mut dyn Stage) {
         let mut still_open = HashMap::new();
-        for Step { line_number, who, act } in &self.steps {
+        for TranscriptStep { line_number, who, action } in &self.steps {
             let place = format!("{}:{line_number}: {who}", self.file);
-            match act {
-                Act::Open(dialect) => {
+            match action {
+                Action::Open(dialect) => {
                     stage.open(who, *dialect);
                     still_open.insert(who, true);
                 }
-                Act::Say(bytes) => {
-                    stage.say(who, bytes);
+                Action::Send(bytes) => {
+                    stage.send(who, bytes);
                     still_open.insert(who, bytes.ends_with(b"\n"));
                 }
-                Act::Hear(expected) => {
+                Action::Receive(expected) => {
                     let expected = String::from_utf8_lossy(expected).into_owned();
-                    assert_eq!(stage.hear(who), Heard::Line(expected), "{place} should hear this");
+                    assert_eq!(stage.receive(who), Received::Line(expected), "{place} should hear this");
                 }
-                Act::HearNothing => assert_eq!(stage.hear_until_now(who), None, "{place} should hear nothing"),
-                Act::HalfClose => {
+                Action::ReceiveNothing => assert_eq!(stage.receive_pending(who), None, "{place} should hear nothing"),
+                Action::HalfClose => {
                     stage.half_close(who);
                     still_open.remove(who);
                 }
-                Act::Close => {
+                Action::Close => {
                     stage.close(who);
                     still_open.remove(who);
                 }
-                Act::FindClosed => {
-                    assert_eq!(stage.hear(who), Heard::End, "{place} should find the session closed");
+                Action::ExpectClosed => {
+                    assert_eq!(stage.receive(who), Received::End, "{place} should find the session closed");
                     still_open.remove(who);
                 }
             }
@@ -108,13 +108,13 @@ impl Transcript {
             // Somebody in the middle of a line cannot ask whether there is more.
             if between_lines {
                 let place = format!("{}: at the end, {who}", self.file);
-                assert_eq!(stage.hear_until_now(who), None, "{place} has heard something untold");
+                assert_eq!(stage.receive_pending(who), None, "{place} has heard something untold");
             }
         }
     }
 }
 
-fn parse_step(line_number: usize, line: &str) -> Option<Step> {
+fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     let (who, rest) = line.split_once(char::is_whitespace)?;
     let rest = rest.trim_start();
     let (mark, argument) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -123,19 +123,19 @@ fn parse_step(line_number: usize, line: &str) -> Option<Step> {
         bytes.push(b'\n');
         Some(bytes)
     };
-    let act = match (mark, argument) {
-        ("+", "commands") => Act::Open(Dialect::Commands),
-        ("+", "line") => Act::Open(Dialect::Line),
-        (">", said) => Act::Say(line(said)?),
-        (">-", said) => Act::Say(unescape(said)?),
-        ("<", heard) => Act::Hear(unescape(heard)?),
-        (".", "") => Act::HearNothing,
-        ("|", "") => Act::HalfClose,
-        ("-", "") => Act::Close,
-        ("x", "") => Act::FindClosed,
+    let action = match (mark, argument) {
+        ("+", "commands") => Action::Open(Dialect::Commands),
+        ("+", "line") => Action::Open(Dialect::Line),
+        (">", said) => Action::Send(line(said)?),
+        (">-", said) => Action::Send(unescape(said)?),
+        ("<", heard) => Action::Receive(unescape(heard)?),
+        (".", "") => Action::ReceiveNothing,
+        ("|", "") => Action::HalfClose,
+        ("-", "") => Action::Close,
+        ("x", "") => Action::ExpectClosed,
         _ => return None,
     };
-    Some(Step { line_number, who: who.to_owned(), act })
+    Some(TranscriptStep { line_number, who: who.to_owned(), action })
 }
 
 /// Puts bytes for the escapes of a transcript's line.

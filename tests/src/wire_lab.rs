@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::process::program;
-use crate::test_client::PATIENCE;
+use crate::test_client::TIMEOUT;
 
 /// Set for the run in the namespaces.
 const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";
@@ -117,7 +117,7 @@ impl Capture {
     ///
     /// If it stays shorter.
     pub fn wait_for_bytes(&self, least: u64) {
-        for _ in 0..PATIENCE.as_millis() / 10 {
+        for _ in 0..TIMEOUT.as_millis() / 10 {
             if std::fs::metadata(&self.file).is_ok_and(|file| file.len() >= least) {
                 return;
             }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// What tshark says of a frame.
 #[derive(Debug)]
-pub struct Seen {
+pub struct TsharkFrame {
     /// What is wrong: nothing.
     pub complaints: String,
     /// Which conversation it is of, if any.
@@ -22,7 +22,7 @@ pub struct Seen {
 ///
 /// Where tshark is missing, or cannot read it.
 #[must_use]
-pub fn read(capture: &[u8]) -> Vec<Seen> {
+pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
     const FIELDS: [&str; 14] = [
         "_ws.expert.severity",
         "_ws.expert.message",
@@ -86,7 +86,7 @@ pub fn read(capture: &[u8]) -> Vec<Seen> {
         let either = |a: &str, b: &str| if of(a).is_empty() { of(b) } else { of(a) }.to_owned();
         let stream = Some(either("tcp.stream", "udp.stream")).filter(|stream| !stream.is_empty());
         let payload = unhex(&either("tcp.payload", "udp.payload"));
-        Seen { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
+        TsharkFrame { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
     });
     seen.collect()
 }

@@ -10,7 +10,7 @@ fn bench(args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_load_is_reported_to_people_and_to_programs() {
+fn bench_reports_as_text_and_as_json() {
     let server = ServerProcess::start(&[]);
     let (pid, commands, line) = (server.id().to_string(), server.commands.to_string(), server.line.to_string());
     let times = ["--warm-up", "100ms", "--for", "1s"];

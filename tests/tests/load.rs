@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard_tests::process::ServerProcess;
-use switchboard_tests::stage::Heard;
-use switchboard_tests::test_client::{PATIENCE, Person};
+use switchboard_tests::stage::Received;
+use switchboard_tests::test_client::{TIMEOUT, TestClient};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -35,31 +35,31 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Somebody in a crowd.
-struct Voice {
+struct AsyncClient {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
 
-impl Voice {
+impl AsyncClient {
     async fn registered(address: SocketAddr, name: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("it is TCP");
         let (reader, writer) = stream.into_split();
-        let mut voice = Self { reader: BufReader::with_capacity(512, reader), writer };
-        voice.expect("WELCOME").await;
-        voice.say(&format!("REGISTER {name}")).await;
-        voice.expect(&format!("REGISTER_OK {name}")).await;
-        voice
+        let mut client = Self { reader: BufReader::with_capacity(512, reader), writer };
+        client.expect("WELCOME").await;
+        client.send(&format!("REGISTER {name}")).await;
+        client.expect(&format!("REGISTER_OK {name}")).await;
+        client
     }
 
-    async fn say(&mut self, line: &str) {
+    async fn send(&mut self, line: &str) {
         self.writer.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads");
     }
 
     /// The next line, or `None` at the end.
-    async fn hear(&mut self) -> Option<String> {
+    async fn receive(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = tokio::time::timeout(PATIENCE, self.reader.read_line(&mut line)).await.expect("it comes in time");
+        let read = tokio::time::timeout(TIMEOUT, self.reader.read_line(&mut line)).await.expect("it comes in time");
         match read {
             Ok(count) if count > 0 => Some(line.trim_end().to_owned()),
             _ => None,
@@ -67,27 +67,27 @@ impl Voice {
     }
 
     async fn expect(&mut self, line: &str) {
-        assert_eq!(self.hear().await.as_deref(), Some(line));
+        assert_eq!(self.receive().await.as_deref(), Some(line));
     }
 }
 
-async fn pair(address: SocketAddr, one: &str, other: &str) -> (Voice, Voice) {
-    let mut first = Voice::registered(address, one).await;
-    let mut second = Voice::registered(address, other).await;
-    first.say(&format!("CONNECT {other}")).await;
+async fn pair(address: SocketAddr, one: &str, other: &str) -> (AsyncClient, AsyncClient) {
+    let mut first = AsyncClient::registered(address, one).await;
+    let mut second = AsyncClient::registered(address, other).await;
+    first.send(&format!("CONNECT {other}")).await;
     first.expect(&format!("CONNECT_OK {other}")).await;
     second.expect(&format!("INCOMING_CONNECTION {one}")).await;
     (first, second)
 }
 
 /// Says `count` numbered messages and hears as many, each in its order and each of ours acknowledged.
-async fn converse(mut voice: Voice, peer: &str, count: usize) -> Voice {
+async fn converse(mut client: AsyncClient, peer: &str, count: usize) -> AsyncClient {
     for n in 0..count {
-        voice.say(&format!("MSG {n}")).await;
+        client.send(&format!("MSG {n}")).await;
     }
     let (mut heard, mut acknowledged) = (0, 0);
     while heard < count || acknowledged < count {
-        let line = voice.hear().await.expect("the session lives");
+        let line = client.receive().await.expect("the session lives");
         if line == "MSG_SENT" {
             acknowledged += 1;
         } else {
@@ -95,37 +95,37 @@ async fn converse(mut voice: Voice, peer: &str, count: usize) -> Voice {
             heard += 1;
         }
     }
-    voice
+    client
 }
 
 /// On several threads each session is written to by its partner, by its own connection, or by both in turn, and is read
 /// later whenever its outbox is above the soft mark: none of that may lose a wake-up, a line or an order.
 #[test]
-fn two_who_flood_each_other_on_four_threads_hear_everything_to_the_end() {
+fn pairs_flooding_each_other_on_four_threads_lose_nothing() {
     const MESSAGES: usize = 50_000;
     const PAIRS: usize = 4;
 
     let _alone = alone();
     let server = ServerProcess::start(&["--threads", "4", "--outbox-soft-bytes", "4096"]);
     runtime().block_on(async {
-        let mut talks = tokio::task::JoinSet::new();
+        let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
             let names = [format!("one{n}"), format!("other{n}")];
             let (one, other) = pair(server.commands, &names[0], &names[1]).await;
             let [one_name, other_name] = names;
-            talks.spawn(flood(one, other_name, MESSAGES));
-            talks.spawn(flood(other, one_name, MESSAGES));
+            tasks.spawn(flood(one, other_name, MESSAGES));
+            tasks.spawn(flood(other, one_name, MESSAGES));
         }
-        // Each voice is kept until all are done: who leaves would be news to its partner.
-        let voices = talks.join_all().await;
-        assert_eq!(voices.len(), 2 * PAIRS);
+        // Each client is kept until all are done: who leaves would be news to its partner.
+        let clients = tasks.join_all().await;
+        assert_eq!(clients.len(), 2 * PAIRS);
     });
 }
 
 /// Says `count` numbered messages as fast as they are taken, and a PING, and hears the other side's, each acknowledgement,
 /// and the PONG after the last of these.
-async fn flood(voice: Voice, peer: String, count: usize) -> (BufReader<OwnedReadHalf>, OwnedWriteHalf) {
-    let Voice { mut reader, mut writer } = voice;
+async fn flood(client: AsyncClient, peer: String, count: usize) -> (BufReader<OwnedReadHalf>, OwnedWriteHalf) {
+    let AsyncClient { mut reader, mut writer } = client;
     let says = tokio::spawn(async move {
         for from in (0..count).step_by(500) {
             let lines: Vec<_> = (from..count.min(from + 500)).map(|n| format!("MSG {n}\n")).collect();
@@ -138,7 +138,7 @@ async fn flood(voice: Voice, peer: String, count: usize) -> (BufReader<OwnedRead
     let mut line = String::new();
     while heard < count || !ponged {
         line.clear();
-        let read = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await;
+        let read = tokio::time::timeout(TIMEOUT, reader.read_line(&mut line)).await;
         let read = read.unwrap_or_else(|_| panic!("{heard} heard and {acknowledged} acknowledged, then nothing"));
         assert_ne!(read.expect("the session lives"), 0, "the session lives");
         match line.trim_end() {
@@ -154,7 +154,7 @@ async fn flood(voice: Voice, peer: String, count: usize) -> (BufReader<OwnedRead
 }
 
 #[test]
-fn nine_thousand_wait_and_a_thousand_talk() {
+fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
     const IDLE: usize = 9_000;
     const LINE_IDLE: usize = 1_000;
     const PAIRS: usize = 500;
@@ -165,16 +165,16 @@ fn nine_thousand_wait_and_a_thousand_talk() {
     let _alone = alone();
     let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);
     // What the server needs to serve anybody at all is there before anybody is counted.
-    let _warm: Vec<_> = (0..50).map(|n| Person::registered(server.commands, &format!("warm{n}"))).collect();
+    let _warm: Vec<_> = (0..50).map(|n| TestClient::registered(server.commands, &format!("warm{n}"))).collect();
     let before = server.resident_bytes();
-    let idle: Vec<_> = (0..IDLE).map(|n| Person::registered(server.commands, &format!("idle{n:05}"))).collect();
+    let idle: Vec<_> = (0..IDLE).map(|n| TestClient::registered(server.commands, &format!("idle{n:05}"))).collect();
     let after = server.resident_bytes();
     let line: Vec<_> = (0..LINE_IDLE)
         .map(|n| {
-            let mut person = Person::connect(server.line);
-            person.say(&format!("line{n:05}"));
-            person.expect(&format!("Welcome line{n:05}! You can now chat."));
-            person
+            let mut client = TestClient::connect(server.line);
+            client.send(&format!("line{n:05}"));
+            client.expect(&format!("Welcome line{n:05}! You can now chat."));
+            client
         })
         .collect();
     let line_each = server.resident_bytes().saturating_sub(after) / LINE_IDLE;
@@ -186,43 +186,43 @@ fn nine_thousand_wait_and_a_thousand_talk() {
 
     let address = server.commands;
     runtime().block_on(async {
-        let mut talks = tokio::task::JoinSet::new();
+        let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
             let (one, other) = (format!("one{n}"), format!("other{n}"));
-            talks.spawn(async move {
+            tasks.spawn(async move {
                 let (first, second) = pair(address, &one, &other).await;
                 tokio::join!(converse(first, &other, MESSAGES), converse(second, &one, MESSAGES))
             });
         }
-        let talked = talks.join_all().await;
+        let talked = tasks.join_all().await;
         assert_eq!(talked.len(), PAIRS);
         println!("{} messages in {PAIRS} chats, none lost, each in order", 2 * PAIRS * MESSAGES);
     });
 
     // Everybody who waited is still there, and hears.
-    for mut person in idle {
-        person.say("PING");
-        person.expect("PONG");
+    for mut client in idle {
+        client.send("PING");
+        client.expect("PONG");
     }
 }
 
 /// Two people in a chat.
-fn connected(address: SocketAddr, one: &str, other: &str) -> [Person; 2] {
-    let (mut first, mut second) = (Person::registered(address, one), Person::registered(address, other));
-    first.say(&format!("CONNECT {other}"));
+fn connected(address: SocketAddr, one: &str, other: &str) -> [TestClient; 2] {
+    let (mut first, mut second) = (TestClient::registered(address, one), TestClient::registered(address, other));
+    first.send(&format!("CONNECT {other}"));
     first.expect(&format!("CONNECT_OK {other}"));
     second.expect(&format!("INCOMING_CONNECTION {one}"));
     [first, second]
 }
 
 /// The 99th percentile of the round trips of First and Second: from one to the other and back.
-fn p99_round_trip([first, second]: &mut [Person; 2], rounds: usize) -> Duration {
+fn p99_round_trip([first, second]: &mut [TestClient; 2], rounds: usize) -> Duration {
     let mut trips: Vec<_> = (0..rounds)
         .map(|n| {
             let start = now();
-            first.say(&format!("MSG {n}"));
+            first.send(&format!("MSG {n}"));
             second.expect(&format!("FROM First: {n}"));
-            second.say(&format!("MSG {n}"));
+            second.send(&format!("MSG {n}"));
             first.expect("MSG_SENT");
             first.expect(&format!("FROM Second: {n}"));
             let trip = start.elapsed();
@@ -235,7 +235,7 @@ fn p99_round_trip([first, second]: &mut [Person; 2], rounds: usize) -> Duration 
 }
 
 #[test]
-fn a_frozen_reader_is_closed_and_nobody_else_notices() {
+fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     const ROUNDS: usize = 500;
     const BLOCKS: usize = 8;
     const OUTBOX_TIMEOUT: Duration = Duration::from_secs(6);
@@ -269,9 +269,9 @@ fn a_frozen_reader_is_closed_and_nobody_else_notices() {
         let mut flood = flood;
         let mut sent = 0;
         loop {
-            match flood.hear() {
-                Heard::Line(line) if line == "MSG_SENT" => sent += 1,
-                Heard::Line(line) => {
+            match flood.receive() {
+                Received::Line(line) if line == "MSG_SENT" => sent += 1,
+                Received::Line(line) => {
                     assert_eq!(line, "PEER_DISCONNECTED");
                     break;
                 }
@@ -280,7 +280,7 @@ fn a_frozen_reader_is_closed_and_nobody_else_notices() {
         }
         let after = flooding_since.elapsed();
         // Whatever was said after that is answered, and nothing is acknowledged any more.
-        while let Heard::Line(line) = flood.hear() {
+        while let Received::Line(line) = flood.receive() {
             assert_eq!(line, "ERROR NOT_CONNECTED");
         }
         (sent, after)
@@ -311,19 +311,19 @@ fn a_frozen_reader_is_closed_and_nobody_else_notices() {
 }
 
 #[test]
-fn what_was_acknowledged_before_a_stop_has_arrived() {
+fn messages_acknowledged_before_a_stop_are_delivered() {
     const PAIRS: usize = 50;
 
     let _alone = alone();
     let mut server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info"]);
     let address = server.commands;
     runtime().block_on(async {
-        let mut talks = tokio::task::JoinSet::new();
+        let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
             let (one, other) = (format!("one{n}"), format!("other{n}"));
-            let (Voice { mut reader, mut writer }, mut second) = pair(address, &one, &other).await;
+            let (AsyncClient { mut reader, mut writer }, mut second) = pair(address, &one, &other).await;
             // One says numbered messages without end; both write down what they hear, to the end.
-            talks.spawn(async move {
+            tasks.spawn(async move {
                 let saying = async {
                     for n in 0_u64.. {
                         if writer.write_all(format!("MSG {n}\n").as_bytes()).await.is_err() {
@@ -345,7 +345,7 @@ fn what_was_acknowledged_before_a_stop_has_arrived() {
                 };
                 let hearing = async {
                     let mut arrived = 0_u64;
-                    while let Some(line) = second.hear().await {
+                    while let Some(line) = second.receive().await {
                         if line != "ERROR SERVER_SHUTDOWN" {
                             assert_eq!(line, format!("FROM {one}: {arrived}"));
                             arrived += 1;
@@ -361,7 +361,7 @@ fn what_was_acknowledged_before_a_stop_has_arrived() {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         server.signal("TERM");
-        let counts = talks.join_all().await;
+        let counts = tasks.join_all().await;
         let acknowledged: u64 = counts.iter().map(|(acknowledged, _)| acknowledged).sum();
         let arrived: u64 = counts.iter().map(|(_, arrived)| arrived).sum();
         println!("{} sessions: {acknowledged} messages acknowledged, {arrived} arrived", 2 * PAIRS);

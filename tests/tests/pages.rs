@@ -93,7 +93,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn pages_are_whole_on_every_screen() {
+fn pages_fit_every_screen_and_load_nothing_else() {
     // First of all, so that a browser that is missing is said at once.
     let browsers = SCREENS.map(|(width, height)| (width, Browser::start(width, height)));
     let folder = folder();

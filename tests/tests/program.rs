@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use switchboard_tests::process::{ServerProcess, program};
-use switchboard_tests::test_client::Person;
+use switchboard_tests::test_client::TestClient;
 
 fn server(args: &[&str]) -> Output {
     Command::new(program("switchboard-server")).args(args).output().expect("the server can be started")
@@ -28,7 +28,7 @@ fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
 }
 
 #[test]
-fn usage_configuration_and_runtime_errors_are_told_apart() {
+fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("switchboard.toml");
     std::fs::write(&file, "max-session = 3\n").expect("it can be written");
@@ -54,7 +54,7 @@ fn usage_configuration_and_runtime_errors_are_told_apart() {
 }
 
 #[test]
-fn a_variable_with_a_wrong_value_is_named() {
+fn an_invalid_environment_variable_is_named_in_the_error() {
     let output = Command::new(program("switchboard-server"))
         .env("SWITCHBOARD_MAX_SESSIONS", "abc")
         .output()
@@ -65,7 +65,7 @@ fn a_variable_with_a_wrong_value_is_named() {
 }
 
 #[test]
-fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("switchboard.toml");
     std::fs::write(&file, "max-sessions = 1\nturn-lines = 1\ntext-bytes = 1\n").expect("it can be written");
@@ -83,7 +83,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
 }
 
 #[test]
-fn the_configuration_in_effect_is_printed_with_where_it_came_from() {
+fn print_config_shows_each_setting_and_its_source() {
     let output = Command::new(program("switchboard-server"))
         .args(["--print-config", "--max-sessions", "7"])
         .env("SWITCHBOARD_OUTBOX_TIMEOUT", "5s")
@@ -102,7 +102,7 @@ fn the_configuration_in_effect_is_printed_with_where_it_came_from() {
 }
 
 #[test]
-fn it_listens_on_many_addresses_and_on_ipv6() {
+fn server_listens_on_several_addresses_and_on_ipv6() {
     let mut server = ServerProcess::start(&["--listen", "[::1]:0,127.0.0.1:0"]);
     let mut addresses = vec![server.commands, server.line];
     for _ in 0..2 {
@@ -114,13 +114,13 @@ fn it_listens_on_many_addresses_and_on_ipv6() {
     let mut names: Vec<_> = addresses
         .iter()
         .map(|&address| {
-            let mut person = Person::connect(address);
-            person.say(&format!("REGISTER {}", address.port()));
-            person
+            let mut client = TestClient::connect(address);
+            client.send(&format!("REGISTER {}", address.port()));
+            client
         })
         .collect();
-    let greeted = names.iter_mut().filter_map(|person| match person.hear() {
-        switchboard_tests::stage::Heard::Line(line) => Some(line),
+    let greeted = names.iter_mut().filter_map(|client| match client.receive() {
+        switchboard_tests::stage::Received::Line(line) => Some(line),
         _ => None,
     });
     let greeted: Vec<_> = greeted.collect();
@@ -128,11 +128,11 @@ fn it_listens_on_many_addresses_and_on_ipv6() {
 }
 
 #[test]
-fn whoever_is_there_is_told_of_the_end() {
+fn shutdown_is_announced_to_every_session() {
     let mut server = ServerProcess::start(&[]);
-    let mut noy = Person::registered(server.commands, "Noy");
-    let mut user = Person::connect(server.line);
-    user.say("User1");
+    let mut noy = TestClient::registered(server.commands, "Noy");
+    let mut user = TestClient::connect(server.line);
+    user.send("User1");
     user.expect("Welcome User1! You can now chat.");
     server.signal("TERM");
     noy.expect("ERROR SERVER_SHUTDOWN");
@@ -144,11 +144,11 @@ fn whoever_is_there_is_told_of_the_end() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_server_at_once() {
     let mut server = ServerProcess::start(&["--drain-timeout", "1h", "--outbox-timeout", "1h", "--user-timeout", "1h"]);
-    let mut frozen = Person::registered(server.commands, "Frozen");
-    let mut noy = Person::registered(server.commands, "Noy");
-    noy.say("CONNECT Frozen");
+    let mut frozen = TestClient::registered(server.commands, "Frozen");
+    let mut noy = TestClient::registered(server.commands, "Noy");
+    noy.send("CONNECT Frozen");
     noy.expect("CONNECT_OK Frozen");
     // More than the system's buffers hold waits for somebody who does not read: this drain would take its hour.
     let line = format!("MSG {}\n", "x".repeat(3800));
@@ -162,17 +162,17 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn texts_are_logged_only_where_that_is_asked_for() {
+fn message_texts_are_logged_only_on_request() {
     for (flags, expected, private) in
         [(&["--log-level", "trace"][..], r#""bytes":6"#, true), (&["--log-messages"][..], r#""text":"secret""#, false)]
     {
         let mut server = ServerProcess::start(flags);
-        let mut user = Person::connect(server.line);
+        let mut user = TestClient::connect(server.line);
         user.write(b"User1\nNoy: secret\n");
         user.expect("Welcome User1! You can now chat.");
         user.expect("User not found.");
-        let mut noy = Person::registered(server.commands, "Noy");
-        user.say("Noy: secret");
+        let mut noy = TestClient::registered(server.commands, "Noy");
+        user.send("Noy: secret");
         noy.expect("FROM User1: secret");
         let line = server.log_line_with(r#""message":"message""#);
         assert!(line.contains(expected), "{line}");
@@ -181,7 +181,7 @@ fn texts_are_logged_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn console_lines_are_those_of_the_course_server() {
+fn console_log_matches_the_course_server() {
     use std::io::{BufRead as _, BufReader};
     let mut child = Command::new(program("switchboard-server"))
         .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--log-format", "console", "--log-messages"])
@@ -201,16 +201,16 @@ fn console_lines_are_those_of_the_course_server() {
         format!("    Join with:  switchboard --dialect line 127.0.0.1:{port}   or   nc 127.0.0.1 {port}")
     );
 
-    let mut user1 = Person::connect(([127, 0, 0, 1], port).into());
-    user1.say("User1");
+    let mut user1 = TestClient::connect(([127, 0, 0, 1], port).into());
+    user1.send("User1");
     user1.expect("Welcome User1! You can now chat.");
     let user1_port = user1.socket().local_addr().expect("it is connected").port();
     assert_eq!(next(), format!("[NEW CONNECTION] ('127.0.0.1', {user1_port})"));
-    let mut user2 = Person::connect(([127, 0, 0, 1], port).into());
-    user2.say("User2");
+    let mut user2 = TestClient::connect(([127, 0, 0, 1], port).into());
+    user2.send("User2");
     user2.expect("Welcome User2! You can now chat.");
     next();
-    user1.say("User2: Hey, how are you?");
+    user1.send("User2: Hey, how are you?");
     assert_eq!(next(), "[User1 → User2]: Hey, how are you?");
     drop(user2);
     assert_eq!(next(), "[DISCONNECTED] User2");

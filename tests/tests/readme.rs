@@ -25,7 +25,7 @@ fn sessions() -> Vec<Session> {
 }
 
 #[test]
-fn people_chat_as_it_shows() {
+fn readme_terminal_sessions_match_real_ones() {
     let server = ServerProcess::start(&[]);
     // The README has the default ports; this test has its own.
     let here = |text: &str| {
@@ -43,7 +43,7 @@ fn people_chat_as_it_shows() {
             command.push(server.commands.to_string());
         }
         let args: Vec<_> = command[1..].iter().map(String::as_str).collect();
-        Terminal::running(&command[0], &args)
+        Terminal::start(&command[0], &args)
     };
     let seen = |who: usize, lines: usize| -> Vec<&str> { screens[who][..lines].iter().map(String::as_str).collect() };
     let say = |terminal: &Terminal, line: &str| {

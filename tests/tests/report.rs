@@ -137,7 +137,7 @@ fn without_references(line: &str) -> String {
 const NAMES: [&str; 8] = ["UTF-8", "IPv4", "IPv6", "User1", "User2", "User3", "docs/protocol.md", "U+"];
 
 #[test]
-fn each_number_is_in_the_file_that_it_came_from() {
+fn every_number_in_the_pdf_is_in_a_data_file() {
     for report in reports() {
         let mut files: Vec<_> =
             fs::read_dir(report.join("data")).expect("it is there").map(|file| file.expect("a file").path()).collect();
@@ -177,7 +177,7 @@ fn each_number_is_in_the_file_that_it_came_from() {
 }
 
 #[test]
-fn no_number_is_typed_in_the_source() {
+fn report_source_has_no_typed_number() {
     let source = read(&root().join("report/report.typ"));
     // What comes before is the layout.
     let (_, prose) = source.split_once("#outline(").expect("a table of contents");
@@ -289,7 +289,7 @@ fn without_ports(text: &str) -> String {
 }
 
 #[test]
-fn two_runs_differ_only_in_what_time_and_kernel_decide() {
+fn two_runs_differ_only_in_values_set_by_clock_and_kernel() {
     let [first, second] = two_runs();
     let names = |folder: &PathBuf| -> BTreeSet<_> {
         fs::read_dir(folder.join("data")).expect("it is there").map(|file| file.expect("a file").file_name()).collect()
@@ -351,7 +351,7 @@ fn fonts_are_embedded_and_every_script_is_shown() {
 }
 
 #[test]
-fn nothing_tells_of_the_machine_that_made_them() {
+fn report_and_notebook_hold_no_local_path() {
     for report in reports() {
         let pdf = run(Command::new("pdftotext").arg(report.join("report.pdf")).arg("-"));
         for (name, text) in [("report.pdf", pdf), ("report.html", read(&report.join("report.html")))] {
@@ -377,7 +377,7 @@ fn cells(notebook: &Path) -> Vec<(String, Vec<Value>)> {
 }
 
 #[test]
-fn the_notebook_runs_and_wireshark_likes_what_it_builds() {
+fn notebook_runs_and_wireshark_accepts_its_captures() {
     let kept = root().join("report/encapsulation.ipynb");
     let made = root().join("target/notebook/encapsulation.ipynb");
     print!("{}", xtask(&["notebook", "--out", "target/notebook/encapsulation.ipynb"]));

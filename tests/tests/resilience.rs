@@ -12,18 +12,18 @@ use proptest::test_runner::TestRunner;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
-use switchboard_tests::stage::Heard;
-use switchboard_tests::test_client::Person;
+use switchboard_tests::stage::Received;
+use switchboard_tests::test_client::TestClient;
 
 fn commands(server: &EmbeddedServer) -> SocketAddr {
     server.address(Dialect::Commands)
 }
 
 /// Two people in a chat, one after the other registered.
-fn chat(address: SocketAddr, one: &str, other: &str) -> (Person, Person) {
-    let mut first = Person::registered(address, one);
-    let mut second = Person::registered(address, other);
-    first.say(&format!("CONNECT {other}"));
+fn chat(address: SocketAddr, one: &str, other: &str) -> (TestClient, TestClient) {
+    let mut first = TestClient::registered(address, one);
+    let mut second = TestClient::registered(address, other);
+    first.send(&format!("CONNECT {other}"));
     first.expect(&format!("CONNECT_OK {other}"));
     second.expect(&format!("INCOMING_CONNECTION {one}"));
     (first, second)
@@ -35,22 +35,22 @@ fn now() -> Instant {
 }
 
 /// Has its end be a reset: what was not read is thrown away (RFC 9293 §3.10.4, `SO_LINGER` 0 of socket(7)).
-fn reset(person: &Person) {
-    socket2::SockRef::from(person.socket()).set_linger(Some(Duration::ZERO)).expect("it is a socket");
+fn reset(client: &TestClient) {
+    socket2::SockRef::from(client.socket()).set_linger(Some(Duration::ZERO)).expect("it is a socket");
 }
 
 #[test]
-fn out_of_file_descriptors() {
+fn server_recovers_from_running_out_of_file_descriptors() {
     let mut server = ServerProcess::start_with_files(32, &[]);
     let (mut noy, mut elias) = chat(server.commands, "Noy", "Elias");
 
     // More come than there are files for. The system completes their connections; the server cannot take them.
-    let mut waiting: Vec<_> = (0..40).map(|_| Person::connect(server.commands)).collect();
+    let mut waiting: Vec<_> = (0..40).map(|_| TestClient::connect(server.commands)).collect();
     let trouble = server.log_line_with("cannot accept connections");
     assert!(trouble.contains("raise `ulimit -n`"), "{trouble}");
 
     // Those who are in carry on.
-    noy.say("MSG still here");
+    noy.send("MSG still here");
     elias.expect("FROM Noy: still here");
     noy.expect("MSG_SENT");
 
@@ -60,21 +60,21 @@ fn out_of_file_descriptors() {
         first.expect("WELCOME");
     }
     thread::sleep(Duration::from_millis(1500));
-    Person::connect(server.commands).expect("WELCOME");
+    TestClient::connect(server.commands).expect("WELCOME");
     // One word for the trouble and one for its end, however often it came and went in between.
     let recovered = server.log_line_with("accept");
     assert!(recovered.contains("accepting connections again"), "said more than once: {recovered}");
 }
 
 #[test]
-fn a_reset_at_any_moment() {
+fn a_reset_at_any_point_ends_only_its_own_session() {
     let server = EmbeddedServer::start();
-    let mut elias = Person::registered(commands(&server), "Elias");
+    let mut elias = TestClient::registered(commands(&server), "Elias");
     let words = ["", "REG", "REGISTER Noy", "REGISTER Noy\nCONNECT Elias\n", "REGISTER Noy\nCONNECT Elias\nMSG half a"];
     for (n, said) in words.into_iter().enumerate() {
         // Another name each time: when the server has heard of the reset, and the name is free, is not known here.
         let name = format!("Noy{n}");
-        let mut noy = Person::connect(commands(&server));
+        let mut noy = TestClient::connect(commands(&server));
         noy.expect("WELCOME");
         noy.write(said.replace("Noy", &name).as_bytes());
         if said.contains("CONNECT") {
@@ -86,12 +86,12 @@ fn a_reset_at_any_moment() {
             elias.expect("PEER_DISCONNECTED");
         }
     }
-    elias.say("PING");
+    elias.send("PING");
     elias.expect("PONG");
 }
 
 #[test]
-fn what_was_said_before_a_reset_is_heard() {
+fn messages_sent_before_a_reset_are_delivered() {
     // A client that closes with answers unread resets the connection, as one does that says goodbye and goes. What it
     // said is no more than the system holds, and Noy is read slowly, so most of it is unread when writing fails.
     let server = EmbeddedServer::with(Settings { outbox_soft_bytes: 4096, ..Settings::default() });
@@ -115,7 +115,7 @@ fn what_was_said_before_a_reset_is_heard() {
 }
 
 #[test]
-fn half_closed_by_the_real_nc() {
+fn nc_gets_its_answers_after_a_half_close() {
     let server = EmbeddedServer::start();
     let mut nc = Command::new("nc")
         .args(["-N", "127.0.0.1", &commands(&server).port().to_string()])
@@ -129,7 +129,7 @@ fn half_closed_by_the_real_nc() {
 }
 
 #[test]
-fn a_half_open_connection_is_found() {
+fn a_half_open_connection_is_detected() {
     // A network of its own, whose only link is cut: the peer is gone without a word.
     let script = r#"
         ip link set lo up
@@ -168,7 +168,7 @@ fn a_half_open_connection_is_found() {
 }
 
 #[test]
-fn a_peer_that_never_reads() {
+fn a_peer_that_never_reads_is_closed() {
     let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
     let server = EmbeddedServer::with(settings);
     let (mut noy, mut elias) = chat(commands(&server), "Noy", "Elias");
@@ -177,16 +177,16 @@ fn a_peer_that_never_reads() {
         let question = "PING\n".repeat(10_000);
         while noy.socket().write_all(question.as_bytes()).is_ok() {}
         noy.socket().set_nonblocking(true).expect("it is a socket");
-        noy.hear()
+        noy.receive()
     });
     elias.expect("PEER_DISCONNECTED");
     asking.join().expect("the server closes the socket that is written to");
-    elias.say("PING");
+    elias.send("PING");
     elias.expect("PONG");
 }
 
 #[test]
-fn a_peer_that_never_reads_and_goes_on_talking() {
+fn a_peer_that_never_reads_is_closed_even_if_it_keeps_sending() {
     let settings = Settings { outbox_timeout: Duration::from_secs(1), ..Settings::default() };
     let server = EmbeddedServer::with(settings);
     let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
@@ -205,11 +205,11 @@ fn a_peer_that_never_reads_and_goes_on_talking() {
         }
     });
     let since = now();
-    let mut heard = elias.hear();
-    while heard == Heard::Line("MSG_SENT".into()) {
-        heard = elias.hear();
+    let mut heard = elias.receive();
+    while heard == Received::Line("MSG_SENT".into()) {
+        heard = elias.receive();
     }
-    assert_eq!(heard, Heard::Line("PEER_DISCONNECTED".into()));
+    assert_eq!(heard, Received::Line("PEER_DISCONNECTED".into()));
     assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
     talking.join().expect("its socket is closed");
     drop(elias);
@@ -217,20 +217,20 @@ fn a_peer_that_never_reads_and_goes_on_talking() {
 }
 
 #[test]
-fn a_healthy_reader_is_not_cut_however_many_write_to_it() {
+fn a_healthy_reader_is_kept_however_many_write_to_it() {
     const WRITERS: usize = 100;
     const EACH: usize = 40;
     // Marks with room for a line of each, which a crowd would pass all the same, were each read as if it were alone.
     let settings =
         Settings { outbox_soft_bytes: 32 * 1024, max_sessions: 500, outbox_bytes: 512 * 1024, ..Settings::default() };
     let server = EmbeddedServer::with(settings);
-    let mut noy = Person::registered(commands(&server), "Noy");
+    let mut noy = TestClient::registered(commands(&server), "Noy");
     let text = "x".repeat(3500);
     let line = server.address(Dialect::Line);
     let writers: Vec<_> = (0..WRITERS)
         .map(|n| {
-            let mut writer = Person::connect(line);
-            writer.say(&format!("User{n}"));
+            let mut writer = TestClient::connect(line);
+            writer.send(&format!("User{n}"));
             writer.expect(&format!("Welcome User{n}! You can now chat."));
             let said = format!("Noy: {text}\n").repeat(EACH);
             thread::spawn(move || {
@@ -241,8 +241,8 @@ fn a_healthy_reader_is_not_cut_however_many_write_to_it() {
         .collect();
     // It reads all the time, but no faster than a megabyte or two a second.
     for n in 0..WRITERS * EACH {
-        match noy.hear() {
-            Heard::Line(heard) => assert!(heard.starts_with("FROM User") && heard.ends_with(&text), "{heard}"),
+        match noy.receive() {
+            Received::Line(heard) => assert!(heard.starts_with("FROM User") && heard.ends_with(&text), "{heard}"),
             other => panic!("Noy was cut after {n} messages: {other:?}"),
         }
         thread::sleep(Duration::from_millis(2));
@@ -250,14 +250,14 @@ fn a_healthy_reader_is_not_cut_however_many_write_to_it() {
     for writer in writers {
         writer.join().expect("it has said all");
     }
-    noy.say("PING");
+    noy.send("PING");
     noy.expect("PONG");
 }
 
 #[test]
-fn one_byte_a_second() {
+fn a_line_may_arrive_at_one_byte_a_second() {
     let server = EmbeddedServer::start();
-    let mut noy = Person::connect(commands(&server));
+    let mut noy = TestClient::connect(commands(&server));
     noy.expect("WELCOME");
     for byte in "PING\n".bytes() {
         noy.write(&[byte]);
@@ -267,26 +267,26 @@ fn one_byte_a_second() {
 }
 
 #[test]
-fn one_enormous_line() {
+fn an_enormous_line_costs_no_memory() {
     let server = ServerProcess::start(&[]);
-    let mut noy = Person::registered(server.commands, "Noy");
+    let mut noy = TestClient::registered(server.commands, "Noy");
     let before = server.resident_bytes();
     let mebibyte = vec![b'x'; 1024 * 1024];
     for _ in 0..256 {
         noy.write(&mebibyte);
     }
-    noy.say("");
+    noy.send("");
     noy.expect("ERROR LINE_TOO_LONG");
-    noy.say("PING");
+    noy.send("PING");
     noy.expect("PONG");
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 1024 * 1024, "a line of 256 MiB cost {grown} bytes");
 }
 
 #[test]
-fn a_hundred_thousand_lines_at_once() {
+fn a_burst_of_a_hundred_thousand_lines_is_answered() {
     let server = EmbeddedServer::start();
-    let mut noy = Person::connect(commands(&server));
+    let mut noy = TestClient::connect(commands(&server));
     noy.expect("WELCOME");
     let mut writing = noy.socket().try_clone().expect("it is a socket");
     let asking = thread::spawn(move || writing.write_all("PING\n".repeat(100_000).as_bytes()));
@@ -294,16 +294,16 @@ fn a_hundred_thousand_lines_at_once() {
         noy.expect("PONG");
     }
     asking.join().expect("it does not panic").expect("the server reads");
-    noy.say("WHO");
+    noy.send("WHO");
     noy.expect("USERS ");
 }
 
 #[test]
-fn other_protocols_are_told_once_and_closed() {
+fn http_and_tls_get_one_error_and_are_closed() {
     let server = EmbeddedServer::start();
     // What a web page can make a browser send: a request line that is too long, and lines of chat as its body.
     let forged = format!("POST /{} HTTP/1.1\r\nHost: localhost\r\n\r\nREGISTER Eve\r\n", "x".repeat(5000));
-    let mut browser = Person::connect(commands(&server));
+    let mut browser = TestClient::connect(commands(&server));
     browser.expect("WELCOME");
     browser.write(forged.as_bytes());
     browser.expect("ERROR LINE_TOO_LONG");
@@ -320,7 +320,7 @@ fn other_protocols_are_told_once_and_closed() {
     ];
     for (dialect, said, expected) in cases {
         for cut in [1, 10, 1000] {
-            let mut browser = Person::connect(server.address(dialect));
+            let mut browser = TestClient::connect(server.address(dialect));
             if dialect == Dialect::Commands {
                 browser.expect("WELCOME");
             }
@@ -332,7 +332,7 @@ fn other_protocols_are_told_once_and_closed() {
 }
 
 #[test]
-fn rubbish() {
+fn random_input_gets_printable_replies() {
     let server = EmbeddedServer::start();
     let line = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..300),
@@ -343,38 +343,38 @@ fn rubbish() {
     let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
     let sent = runner.run(&(stream, any::<bool>()), |(stream, line_dialect)| {
         let dialect = if line_dialect { Dialect::Line } else { Dialect::Commands };
-        let mut person = Person::connect(server.address(dialect));
-        person.write(&stream);
-        person.half_close();
+        let mut client = TestClient::connect(server.address(dialect));
+        client.write(&stream);
+        client.half_close();
         // Whatever it was answered is UTF-8 without control characters, and then the session ends.
         let mut heard = Vec::new();
-        let _ = person.socket().read_to_end(&mut heard);
+        let _ = client.socket().read_to_end(&mut heard);
         let heard = String::from_utf8(heard).expect("what the server sends is UTF-8");
         prop_assert!(!heard.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{:?}", heard);
         Ok(())
     });
     sent.expect("rubbish is answered in good order");
-    Person::connect(commands(&server)).expect("WELCOME");
+    TestClient::connect(commands(&server)).expect("WELCOME");
 }
 
 #[test]
-fn who_takes_no_name_in_time_is_told_and_closed() {
+fn sessions_without_a_name_are_closed_after_the_timeout() {
     let server = EmbeddedServer::with(Settings { register_timeout: Duration::from_millis(200), ..Settings::default() });
-    let mut silent = Person::connect(commands(&server));
+    let mut silent = TestClient::connect(commands(&server));
     silent.expect("WELCOME");
     silent.write(b"REGISTER Noy, without the end of the line");
-    let mut named = Person::registered(commands(&server), "Elias");
-    let mut line = Person::connect(server.address(Dialect::Line));
+    let mut named = TestClient::registered(commands(&server), "Elias");
+    let mut line = TestClient::connect(server.address(Dialect::Line));
     silent.expect("ERROR REGISTER_TIMEOUT");
     silent.expect_end();
     line.expect("No name was registered in time: connect again.");
     line.expect_end();
-    named.say("WHO");
+    named.send("WHO");
     named.expect("USERS Elias");
 }
 
 #[test]
-fn too_many_sessions() {
+fn sessions_beyond_a_limit_are_refused() {
     let full = EmbeddedServer::with(Settings { max_sessions: 2, ..Settings::default() });
     let crowded =
         EmbeddedServer::with(Settings { max_sessions_per_address: 2, limit_loopback: true, ..Settings::default() });
@@ -383,22 +383,22 @@ fn too_many_sessions() {
         (&crowded, "ERROR TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first."),
     ];
     for (server, code, sentence) in cases {
-        let mut first = Person::registered(commands(server), "Noy");
-        let mut second = Person::registered(commands(server), "Elias");
+        let mut first = TestClient::registered(commands(server), "Noy");
+        let mut second = TestClient::registered(commands(server), "Elias");
         for (dialect, expected) in [(Dialect::Commands, code), (Dialect::Line, sentence)] {
-            let mut third = Person::connect(server.address(dialect));
-            third.say("Eve");
+            let mut third = TestClient::connect(server.address(dialect));
+            third.send("Eve");
             third.expect(expected);
             third.expect_end();
         }
-        first.say("PING");
+        first.send("PING");
         first.expect("PONG");
         // When one leaves, there is room again.
         second.half_close();
         second.expect_end();
         loop {
-            let mut third = Person::connect(commands(server));
-            if third.hear() == Heard::Line("WELCOME".into()) {
+            let mut third = TestClient::connect(commands(server));
+            if third.receive() == Received::Line("WELCOME".into()) {
                 break;
             }
         }
@@ -406,7 +406,7 @@ fn too_many_sessions() {
 }
 
 #[test]
-fn a_flood_is_read_later_and_loses_nothing() {
+fn the_rate_limit_delays_lines_and_loses_none() {
     let server = EmbeddedServer::with(Settings { lines_per_second: 50, limit_loopback: true, ..Settings::default() });
     let (mut noy, mut elias) = chat(commands(&server), "Noy", "Elias");
     let start = now();

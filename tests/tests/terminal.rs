@@ -3,15 +3,15 @@
 use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::terminal::Terminal;
-use switchboard_tests::test_client::Person;
+use switchboard_tests::test_client::TestClient;
 
 #[test]
-fn what_arrives_never_breaks_the_line_being_typed() {
+fn incoming_messages_never_break_the_line_being_typed() {
     let server = EmbeddedServer::start();
     let address = server.address(Dialect::Commands);
-    let mut elias = Person::registered(address, "Elias");
+    let mut elias = TestClient::registered(address, "Elias");
     let client = program("switchboard");
-    let terminal = Terminal::running(
+    let terminal = Terminal::start(
         client.to_str().expect("it is UTF-8"),
         &["--name", "Noy", "--chat", "Elias", &address.to_string()],
     );
@@ -25,10 +25,10 @@ fn what_arrives_never_breaks_the_line_being_typed() {
     terminal.wait_for(&[&connected, you, chat, &typing]);
 
     // What arrives stands above, whole; what would steer a terminal is shown instead of obeyed.
-    elias.say("MSG are you there?");
+    elias.send("MSG are you there?");
     elias.expect("MSG_SENT");
     terminal.wait_for(&[&connected, you, chat, "Elias: are you there?", &typing]);
-    elias.say("MSG \u{202e}and safe?");
+    elias.send("MSG \u{202e}and safe?");
     elias.expect("MSG_SENT");
     let (there, safe) = ("Elias: are you there?", r"Elias: \u{202e}and safe?");
     terminal.wait_for(&[&connected, you, chat, there, safe, &typing]);

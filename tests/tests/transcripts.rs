@@ -23,21 +23,21 @@ fn transcripts() -> Vec<Transcript> {
 }
 
 #[test]
-fn on_the_bare_switchboard() {
+fn transcripts_hold_on_the_core_alone() {
     for transcript in transcripts() {
         transcript.play(&mut BareStage::new());
     }
 }
 
 #[test]
-fn over_tcp() {
+fn transcripts_hold_over_tcp() {
     for transcript in transcripts() {
         transcript.play(&mut TcpStage::new());
     }
 }
 
 #[test]
-fn over_tcp_a_byte_at_a_time() {
+fn transcripts_hold_over_tcp_a_byte_at_a_time() {
     for transcript in transcripts() {
         transcript.play(&mut TcpStage::byte_by_byte());
     }
@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn cut_anywhere(cuts in proptest::collection::vec(1_usize..40, 1..8)) {
+    fn transcripts_hold_for_any_split_of_the_input(cuts in proptest::collection::vec(1_usize..40, 1..8)) {
         for transcript in transcripts() {
             transcript.play(&mut BareStage::cutting(cuts.clone()));
         }

@@ -12,7 +12,7 @@ use switchboard_encap::build::{
 use switchboard_encap::capture;
 use switchboard_encap::rows::{App, AppProtocol, Row, RowOptions, RowReader};
 use switchboard_encap::wire::Frame;
-use switchboard_tests::wireshark::{Seen, read};
+use switchboard_tests::wireshark::{TsharkFrame, read};
 
 const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
@@ -105,7 +105,7 @@ fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary) {
 /// other does.
 type Streams = Vec<Vec<(bool, Vec<u8>)>>;
 
-fn seen_streams(seen: &[Seen]) -> Streams {
+fn seen_streams(seen: &[TsharkFrame]) -> Streams {
     let mut order: HashMap<&str, usize> = HashMap::new();
     let mut streams: Streams = Vec::new();
     let mut firsts: Vec<Option<&str>> = Vec::new();

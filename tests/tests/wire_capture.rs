@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use switchboard_encap::capture::Reader;
 use switchboard_tests::process::program;
-use switchboard_tests::test_client::PATIENCE;
+use switchboard_tests::test_client::TIMEOUT;
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 
 #[test]
@@ -78,7 +78,7 @@ fn a_second_signal_ends_a_capture_that_nobody_reads() {
             assert!(kill.is_ok_and(|status| status.success()));
             sleep(Duration::from_millis(200));
         }
-        for _ in 0..PATIENCE.as_millis() / 10 {
+        for _ in 0..TIMEOUT.as_millis() / 10 {
             if let Some(status) = child.try_wait().expect("it is our child") {
                 assert_eq!(status.code(), None, "ended by the signal");
                 return;

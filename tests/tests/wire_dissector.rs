@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, program};
-use switchboard_tests::test_client::Person;
+use switchboard_tests::test_client::TestClient;
 use switchboard_tests::wire_lab::{Capture, encap, in_namespace, texts, tshark};
 
 #[test]
@@ -20,13 +20,13 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         let file = capture.file.clone();
 
         let commands = server.address(Dialect::Commands);
-        let (mut noy, mut elias) = (Person::registered(commands, "Noy"), Person::registered(commands, "Elias"));
-        let mut dana = Person::connect(server.address(Dialect::Line));
+        let (mut noy, mut elias) = (TestClient::registered(commands, "Noy"), TestClient::registered(commands, "Elias"));
+        let mut dana = TestClient::connect(server.address(Dialect::Line));
         dana.write(b"Dana\r\n");
         dana.expect("Welcome Dana! You can now chat.");
-        noy.say("CONNECT Nobody");
+        noy.send("CONNECT Nobody");
         noy.expect("ERROR USER_NOT_FOUND");
-        noy.say("CONNECT Elias");
+        noy.send("CONNECT Elias");
         noy.expect("CONNECT_OK Elias");
         elias.expect("INCOMING_CONNECTION Noy");
         // Cut into three segments, in the midst of a letter.
@@ -42,14 +42,14 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         noy.expect("MSG_SENT");
         elias.expect("FROM Noy: how are you?");
         elias.expect("FROM Noy: FROM Elias: not hers");
-        elias.say("MSG fine");
+        elias.send("MSG fine");
         elias.expect("MSG_SENT");
         noy.expect("FROM Elias: fine");
-        dana.say("Noy: hello from the line");
+        dana.send("Noy: hello from the line");
         noy.expect("FROM Dana: hello from the line");
-        noy.say("WHO");
+        noy.send("WHO");
         noy.expect("USERS Noy,Elias,Dana");
-        dana.say("no colon");
+        dana.send("no colon");
         dana.expect("Invalid format. Use: username: message");
         capture.signal("INT");
         let said = capture.end();

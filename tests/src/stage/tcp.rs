@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use switchboard_protocol::Dialect;
 
-use super::{Heard, Stage};
+use super::{Received, Stage};
 use crate::process::EmbeddedServer;
-use crate::test_client::Person;
+use crate::test_client::TestClient;
 
-/// A server of this process, and people on sockets.
+/// A server of this process, and clients on sockets.
 #[derive(Debug)]
 pub struct TcpStage {
     server: EmbeddedServer,
-    people: HashMap<String, Speaker>,
+    clients: HashMap<String, StageClient>,
     /// Whether each byte travels in a segment of its own.
     byte_by_byte: bool,
 }
 
 #[derive(Debug)]
-struct Speaker {
-    person: Person,
+struct StageClient {
+    connection: TestClient,
     dialect: Dialect,
     /// The name on its first line, which the line dialect's fence needs.
     first_line: Option<String>,
@@ -29,7 +29,7 @@ impl TcpStage {
     /// Starts a server of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { server: EmbeddedServer::start(), people: HashMap::new(), byte_by_byte: false }
+        Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false }
     }
 
     /// The same, with each byte said in a segment of its own.
@@ -38,8 +38,8 @@ impl TcpStage {
         Self { byte_by_byte: true, ..Self::new() }
     }
 
-    fn speaker(&mut self, who: &str) -> &mut Speaker {
-        self.people.get_mut(who).unwrap_or_else(|| panic!("{who} has opened no session"))
+    fn client(&mut self, who: &str) -> &mut StageClient {
+        self.clients.get_mut(who).unwrap_or_else(|| panic!("{who} has opened no session"))
     }
 }
 
@@ -51,30 +51,30 @@ impl Default for TcpStage {
 
 impl Stage for TcpStage {
     fn open(&mut self, who: &str, dialect: Dialect) {
-        let person = Person::connect(self.server.address(dialect));
-        self.people.insert(who.to_owned(), Speaker { person, dialect, first_line: None });
+        let connection = TestClient::connect(self.server.address(dialect));
+        self.clients.insert(who.to_owned(), StageClient { connection, dialect, first_line: None });
     }
 
-    fn say(&mut self, who: &str, bytes: &[u8]) {
+    fn send(&mut self, who: &str, bytes: &[u8]) {
         let byte_by_byte = self.byte_by_byte;
-        let speaker = self.speaker(who);
-        if speaker.first_line.is_none() {
-            speaker.first_line = String::from_utf8_lossy(bytes).lines().next().map(|line| line.trim().to_owned());
+        let client = self.client(who);
+        if client.first_line.is_none() {
+            client.first_line = String::from_utf8_lossy(bytes).lines().next().map(|line| line.trim().to_owned());
         }
         // Long lines are cut in larger pieces: a thousand segments show no more than a hundred do.
         let size = if byte_by_byte { bytes.len().div_ceil(100) } else { bytes.len() };
         for piece in bytes.chunks(size.max(1)) {
-            speaker.person.write(piece);
+            client.connection.write(piece);
         }
     }
 
-    fn hear(&mut self, who: &str) -> Heard {
-        self.speaker(who).person.hear()
+    fn receive(&mut self, who: &str) -> Received {
+        self.client(who).connection.receive()
     }
 
-    fn hear_until_now(&mut self, who: &str) -> Option<String> {
+    fn receive_pending(&mut self, who: &str) -> Option<String> {
         // A question whose answer can only come after all that was said before.
-        let Speaker { person, dialect, first_line } = self.speaker(who);
+        let StageClient { connection, dialect, first_line } = self.client(who);
         let (question, answer) = match dialect {
             Dialect::Commands => ("PING".to_owned(), "PONG"),
             Dialect::Line => {
@@ -82,18 +82,18 @@ impl Stage for TcpStage {
                 (format!("{name}: fence"), "You cannot send messages to yourself.")
             }
         };
-        person.say(&question);
-        match person.hear() {
-            Heard::Line(line) if line == answer => None,
+        connection.send(&question);
+        match connection.receive() {
+            Received::Line(line) if line == answer => None,
             other => Some(format!("{other:?}")),
         }
     }
 
     fn half_close(&mut self, who: &str) {
-        self.speaker(who).person.half_close();
+        self.client(who).connection.half_close();
     }
 
     fn close(&mut self, who: &str) {
-        self.people.remove(who);
+        self.clients.remove(who);
     }
 }
