@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard_fuzz::build_rows;
+use switchboard_fuzz::check_rows;
 
-fuzz_target!(|file: &[u8]| build_rows(file));
+fuzz_target!(|file: &[u8]| check_rows(file));

@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard_fuzz::take_apart;
+use switchboard_fuzz::check_frame;
 
-fuzz_target!(|bytes: &[u8]| take_apart(bytes));
+fuzz_target!(|bytes: &[u8]| check_frame(bytes));

@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard_fuzz::read_lines;
+use switchboard_fuzz::check_lines;
 
-fuzz_target!(|stream: &[u8]| read_lines(stream));
+fuzz_target!(|stream: &[u8]| check_lines(stream));

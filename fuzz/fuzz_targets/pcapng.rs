@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use switchboard_encap::capture::Format;
-use switchboard_fuzz::read_capture;
+use switchboard_fuzz::check_capture;
 
 fuzz_target!(|file: &[u8]| -> Corpus {
-    if read_capture(file, |packet| packet.number == 1) == Some(Format::Pcapng) { Corpus::Keep } else { Corpus::Reject }
+    if check_capture(file, |packet| packet.number == 1) == Some(Format::Pcapng) { Corpus::Keep } else { Corpus::Reject }
 });

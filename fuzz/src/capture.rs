@@ -16,7 +16,7 @@ use super::frame;
 /// # Panics
 ///
 /// If something does not hold that holds of any file.
-pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -> bool) -> Option<Format> {
+pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -> bool) -> Option<Format> {
     let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
         Err(error) => {
@@ -25,7 +25,7 @@ pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -
         }
     };
     let mut streams = Streams::new(Vec::new());
-    let mut heard = Heard::default();
+    let mut checker = ChatChecker::default();
     let (mut first, mut captured) = (None, 0);
     loop {
         let packet = match reader.next_packet() {
@@ -38,7 +38,7 @@ pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -
         };
         first = first.or(packet.time);
         captured += packet.captured.len();
-        streams.packet(&packet, &mut heard);
+        streams.packet(&packet, &mut checker);
         let subject = FrameRecord::captured(&packet, first);
         let line = text::list(&[FrameSummary::new(&subject)], frame::PLAIN);
         frame::assert_safe(&line);
@@ -53,31 +53,31 @@ pub fn read_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -
     assert!(reader.notes().list().len() <= NOTES_MAX);
     assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "an end is an end");
 
-    let totals = streams.finish(&mut heard);
+    let totals = streams.finish(&mut checker);
     assert_eq!(totals.packets, reader.packets());
-    assert_eq!(totals.conversations, heard.conversations);
-    assert!(heard.bytes <= captured, "no byte is said twice");
-    assert!(heard.talks.is_empty(), "a conversation ends once, and nothing is said after it");
+    assert_eq!(totals.conversations, checker.conversations);
+    assert!(checker.bytes <= captured, "no byte is said twice");
+    assert!(checker.open.is_empty(), "a conversation ends once, and nothing is said after it");
     Some(reader.format())
 }
 
 /// Hears what is said, message by message, and judges it by the protocol.
 #[derive(Default)]
-struct Heard {
-    talks: HashMap<u64, Talk>,
+struct ChatChecker {
+    open: HashMap<u64, ConversationState>,
     bytes: usize,
     conversations: u64,
 }
 
 #[derive(Default)]
-struct Talk {
+struct ConversationState {
     client: Lines,
     server: Lines,
     session: Option<Session>,
 }
 
-impl Talk {
-    fn hear(&mut self, place: &Place, from_start: bool, from: Side, message: &Message) {
+impl ConversationState {
+    fn check(&mut self, place: &Place, from_start: bool, from: Side, message: &Message) {
         if self.session.is_none() {
             let dialect = recognise(from, &message.bytes).or(dialect_of_port(place.server.port()));
             self.session = Some(Session::new(dialect.unwrap_or(Dialect::Line), from_start));
@@ -90,14 +90,14 @@ impl Talk {
     }
 }
 
-impl Listener for Heard {
+impl Listener for ChatChecker {
     fn said(&mut self, said: Said<'_>) {
         let Said { place, frame, time, item, from_start } = said;
-        let talk = self.talks.entry(place.number).or_default();
+        let state = self.open.entry(place.number).or_default();
         let mut messages = Vec::new();
         let (lines, other) = match place.from {
-            Side::Client => (&mut talk.client, &mut talk.server),
-            Side::Server => (&mut talk.server, &mut talk.client),
+            Side::Client => (&mut state.client, &mut state.server),
+            Side::Server => (&mut state.server, &mut state.client),
         };
         match item {
             Item::Data { bytes, .. } => {
@@ -112,16 +112,16 @@ impl Listener for Heard {
             Item::Fin | Item::Reset => lines.end(time, &mut |message| messages.push((place.from, message))),
         }
         for (from, message) in messages {
-            talk.hear(&place, from_start, from, &message);
+            state.check(&place, from_start, from, &message);
         }
-        if let (Item::Gap { .. }, Some(session)) = (item, &mut talk.session) {
+        if let (Item::Gap { .. }, Some(session)) = (item, &mut state.session) {
             session.lose();
         }
     }
 
     fn over(&mut self, conversation: Conversation) {
         self.conversations += 1;
-        self.talks.remove(&conversation.number);
+        self.open.remove(&conversation.number);
         assert!(conversation.flags.len() <= FLAGS_MAX);
         for flag in &conversation.flags {
             frame::assert_safe(&flag.why().to_string());

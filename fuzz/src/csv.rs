@@ -17,7 +17,7 @@ const OVERHEAD_MAX_BYTES: usize = 4096;
 /// # Panics
 ///
 /// If something does not hold that holds of any file.
-pub fn build_rows(file: &[u8]) {
+pub fn check_rows(file: &[u8]) {
     let usual = Settings::default();
     let unusual = Settings {
         transport: TransportChoice::Tcp,

@@ -25,7 +25,7 @@ pub(crate) const PLAIN: text::TextLayout = text::TextLayout { width: 80, coloure
 /// # Panics
 ///
 /// If something does not hold that holds of any frame.
-pub fn take_apart(bytes: &[u8]) {
+pub fn check_frame(bytes: &[u8]) {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     for link_type in LINK_TYPES {
         for original_len in [len, len.saturating_add(1), u32::MAX] {

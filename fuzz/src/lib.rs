@@ -8,7 +8,7 @@ mod csv;
 mod frame;
 mod lines;
 
-pub use capture::read_capture;
-pub use csv::build_rows;
-pub use frame::{LINK_TYPES, take_apart};
-pub use lines::read_lines;
+pub use capture::check_capture;
+pub use csv::check_rows;
+pub use frame::{LINK_TYPES, check_frame};
+pub use lines::check_lines;

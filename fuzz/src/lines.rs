@@ -10,7 +10,7 @@ use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, Unread, c
 /// # Panics
 ///
 /// If something does not hold that holds of any bytes.
-pub fn read_lines(stream: &[u8]) {
+pub fn check_lines(stream: &[u8]) {
     let lines = decode(stream, stream.len());
     assert_eq!(lines, decode(stream, 1), "cutting changes nothing");
     let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| Session::new(dialect, true));

@@ -100,10 +100,10 @@ impl Mutation {
         let (_, file) = self.play(seeds);
         memory::peak_of(|| match self.kind {
             // Frames that nothing happened to are not shown again each time.
-            Kind::Capture => _ = hostile::read_capture(&file, |packet| !seeds.has_frame(packet.captured)),
-            Kind::Frame => hostile::take_apart(&file),
-            Kind::Csv => hostile::build_rows(&file),
-            Kind::Lines => hostile::read_lines(&file),
+            Kind::Capture => _ = hostile::check_capture(&file, |packet| !seeds.has_frame(packet.captured)),
+            Kind::Frame => hostile::check_frame(&file),
+            Kind::Csv => hostile::check_rows(&file),
+            Kind::Lines => hostile::check_lines(&file),
         })
     }
 
