@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use switchboard_core::Closed;
+use switchboard_core::CloseReason;
 use switchboard_protocol::Unread;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
@@ -99,7 +99,7 @@ enum Stage {
     #[default]
     Talking,
     Draining {
-        why: Closed,
+        why: CloseReason,
         until: Instant,
     },
     Lingering {
@@ -109,12 +109,12 @@ enum Stage {
 
 impl Unfinished {
     /// When the connection is over, whatever it still waits for, and why.
-    fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, Closed)> {
-        let stalled = self.stalled_since.map(|since| (since + outbox_timeout, Closed::SlowConsumer));
-        let broken = self.broken_since.map(|since| (since + LAST_WORDS, Closed::Reset));
+    fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
+        let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
+        let broken = self.broken_since.map(|since| (since + LAST_WORDS, CloseReason::Reset));
         let stage = match self.stage {
             Stage::Talking => None,
-            Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, Closed::Quit)),
+            Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, CloseReason::Quit)),
         };
         [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
@@ -198,7 +198,7 @@ impl Connection {
     }
 
     /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_scratch(|scratch| {
             let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
@@ -211,10 +211,10 @@ impl Connection {
                 let count = buf.filled().len();
                 floods = count == room;
                 match outcome {
-                    Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(Closed::Reset)),
-                    Ok(()) if count == 0 => return Poll::Ready(Err(Closed::Quit)),
+                    Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(CloseReason::Reset)),
+                    Ok(()) if count == 0 => return Poll::Ready(Err(CloseReason::Quit)),
                     Ok(()) => read = &scratch.read[..count],
-                    Err(_) => return Poll::Ready(Err(Closed::Reset)),
+                    Err(_) => return Poll::Ready(Err(CloseReason::Reset)),
                 }
             }
             let (mut unread, lines_max) = if backlog.is_empty() {
@@ -303,7 +303,7 @@ impl Connection {
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
-    fn end(&mut self, why: Closed) {
+    fn end(&mut self, why: CloseReason) {
         self.hub.leave(self.speaker.id, why);
         self.end_pause();
         self.backlog = Backlog::default();
@@ -315,7 +315,7 @@ impl Connection {
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { why, .. } = self.stage() {
             // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
-            if matches!(why, Closed::Quit | Closed::Reset) || ready!(self.outbox.poll_shutdown(cx)).is_err() {
+            if matches!(why, CloseReason::Quit | CloseReason::Reset) || ready!(self.outbox.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
             self.unfinished().stage = Stage::Lingering { until: Instant::now() + LINGER };
@@ -376,7 +376,7 @@ impl Connection {
     }
 
     /// Moves on as far as it can. Ready with the reason once the connection is over.
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             if self.is_postponed() {
                 self.outbox.wake_up();
@@ -416,7 +416,7 @@ impl Connection {
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) if flushed => {
                     if self.linger(cx).is_ready() {
-                        return Poll::Ready(Closed::Quit);
+                        return Poll::Ready(CloseReason::Quit);
                     }
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}

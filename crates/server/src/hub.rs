@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slotmap::SecondaryMap;
-use switchboard_core::{Closed, Effects, Event, Fact, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
 use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ pub(crate) struct Turn {
     /// The outbox above its soft mark that the turn added to, and that ended it.
     pub(crate) crowded: Option<Arc<Outbox>>,
     /// Why the session has come to its end, if it has: no later line of it counts.
-    pub(crate) over: Option<Closed>,
+    pub(crate) over: Option<CloseReason>,
 }
 
 impl Hub {
@@ -91,13 +91,13 @@ impl Hub {
         let State { board, outboxes, stopping, counts } = &mut *guard;
         let mut desk = Desk::new(outboxes, counts, &self.settings, aftermath);
         desk.speaker = Some(from);
-        let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(Closed::Shutdown) };
+        let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(CloseReason::Shutdown) };
         let mut work = 0;
         while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
         {
-            let Some(registered) = board.is_registered(from).filter(|_| desk.last_word_to != Some(from)) else {
+            let Some(registered) = board.registered(from).filter(|_| desk.last_word_to != Some(from)) else {
                 // Whoever took it off the board has said why.
-                turn.over = Some(Closed::Refused);
+                turn.over = Some(CloseReason::Refused);
                 break;
             };
             let Some(said) = speaker.next(unread, registered, text_max_bytes) else { break };
@@ -105,19 +105,19 @@ impl Hub {
             work += said.work();
             let answered = match said {
                 Said::Command(command) => {
-                    board.handle(from, Event::Said(command), &mut desk);
+                    board.handle(from, Event::Command(command), &mut desk);
                     Ok(())
                 }
                 Said::Nothing => Ok(()),
                 Said::Error(error) => desk.send_error(from, &error, registered),
                 Said::Foreign(foreign) => {
-                    turn.over = Some(Closed::WrongProtocol);
+                    turn.over = Some(CloseReason::WrongProtocol);
                     desk.send(from, &foreign.refusal())
                 }
             };
             if answered.is_err() {
-                board.handle(from, Event::Left(Closed::SlowConsumer), &mut desk);
-                desk.close(from, Closed::SlowConsumer);
+                board.handle(from, Event::Closed(CloseReason::SlowConsumer), &mut desk);
+                desk.close(from, CloseReason::SlowConsumer);
             }
         }
         turn.crowded = desk.crowded.map(|session| Arc::clone(&desk.outboxes[session]));
@@ -125,18 +125,18 @@ impl Hub {
     }
 
     /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
-    pub(crate) fn leave(&self, id: SessionId, why: Closed) {
-        self.with_desk(|board, desk| board.handle(id, Event::Left(why), desk));
+    pub(crate) fn leave(&self, id: SessionId, why: CloseReason) {
+        self.with_desk(|board, desk| board.handle(id, Event::Closed(why), desk));
     }
 
     /// Forgets a session whose connection is no more.
     pub(crate) fn forget(&self, id: SessionId) {
         self.with_desk(|board, desk| {
             // However its task ended, nobody goes on speaking to it.
-            board.handle(id, Event::Left(Closed::Reset), desk);
+            board.handle(id, Event::Closed(CloseReason::Reset), desk);
             if let Some(outbox) = desk.outboxes.remove(id) {
                 // Whoever is read later because of it is not any more, and lets go of its socket.
-                outbox.end(Ending::Now(Closed::Reset), desk.aftermath);
+                outbox.end(Ending::Now(CloseReason::Reset), desk.aftermath);
             }
         });
     }
@@ -153,7 +153,7 @@ impl Hub {
         let State { board, outboxes, stopping, counts } = &mut *guard;
         let mut desk = Desk::new(outboxes, counts, &self.settings, &mut aftermath);
         for session in board.sessions() {
-            desk.close(session, Closed::Shutdown);
+            desk.close(session, CloseReason::Shutdown);
         }
         drop(desk);
         // Under the same lock: what is said above is the last word to everybody.
@@ -168,7 +168,7 @@ impl Hub {
             let outboxes = || desk.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
-                outbox.end(Ending::Now(Closed::Shutdown), desk.aftermath);
+                outbox.end(Ending::Now(CloseReason::Shutdown), desk.aftermath);
             }
             owed
         })
@@ -215,7 +215,7 @@ struct Desk<'a> {
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
     /// Whether a log hears of each message.
-    hears_messages: bool,
+    logs_messages: bool,
     /// Whether nothing is said any more: while the server stops, that the others leave is no news.
     silent: bool,
 }
@@ -237,7 +237,7 @@ impl<'a> Desk<'a> {
             crowded: None,
             crowded_bytes: 0,
             last_word_to: None,
-            hears_messages: journal::hears_messages(),
+            logs_messages: journal::logs_messages(),
             silent: false,
         }
     }
@@ -312,7 +312,7 @@ impl Effects for Desk<'_> {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
+    fn close(&mut self, session: SessionId, why: CloseReason) {
         let ending = match why.code() {
             Some(code) => {
                 // Where even this finds no room, the end of the connection says it.
@@ -327,12 +327,12 @@ impl Effects for Desk<'_> {
         }
     }
 
-    fn hears_messages(&self) -> bool {
-        self.hears_messages
+    fn logs_messages(&self) -> bool {
+        self.logs_messages
     }
 
-    fn note(&mut self, fact: Fact<'_>) {
-        if let Fact::Left { why: Closed::SlowConsumer, .. } = fact {
+    fn log(&mut self, fact: Fact<'_>) {
+        if let Fact::Left { why: CloseReason::SlowConsumer, .. } = fact {
             self.counts.slow_consumers += 1;
         }
         journal::fact(fact, self.settings.log_messages);

@@ -26,7 +26,7 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
 }
 
 /// Whether anybody hears of messages: asked once for many of them.
-pub(crate) fn hears_messages() -> bool {
+pub(crate) fn logs_messages() -> bool {
     tracing::enabled!(target: MESSAGES, tracing::Level::DEBUG)
 }
 

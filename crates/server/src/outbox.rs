@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use switchboard_core::{Closed, Full, SessionId};
+use switchboard_core::{CloseReason, Full, SessionId};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::{Dialect, Then};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -30,9 +30,9 @@ pub(crate) struct Marks {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
     /// What waits is written first.
-    Drained(Closed),
+    Drained(CloseReason),
     /// At once.
-    Now(Closed),
+    Now(CloseReason),
 }
 
 /// What a session is spoken to through.

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use switchboard_core::{Closed, Effects, Event, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{Code, Command, Dialect, LineDecoder, Reply, Text, Then, Unread, Username};
 
@@ -153,7 +153,7 @@ fn walk(times: usize, dialect: Dialect, line: &[u8]) {
         while let Some(Ok(line)) = decoder.next_line(&mut unread) {
             taken += 1;
             if let Ok(Some(command)) = dialect.parse(line, true, TEXT_MAX_BYTES) {
-                board.handle(noy, Event::Said(command), &mut outbox);
+                board.handle(noy, Event::Command(command), &mut outbox);
             }
         }
         black_box(&mut outbox.bytes).clear();
@@ -192,7 +192,7 @@ impl Hall {
         let mut admit = |name: &str| {
             let id = board.admit(now);
             let name = Username::new(name).expect("a good name");
-            board.handle(id, Event::Said(Command::Register { name }), &mut Deaf);
+            board.handle(id, Event::Command(Command::Register { name }), &mut Deaf);
             id
         };
         let noy = admit("Noy");
@@ -200,7 +200,7 @@ impl Hall {
         for other in 0..OTHERS {
             admit(&format!("Other{other}"));
         }
-        board.handle(noy, Event::Said(Command::Connect { to: "Elias".into() }), &mut Deaf);
+        board.handle(noy, Event::Command(Command::Connect { to: "Elias".into() }), &mut Deaf);
         Self { board, noy, now }
     }
 
@@ -208,7 +208,7 @@ impl Hall {
     fn repeat(mut self, times: usize, command: &Command<'_>) {
         for _ in 0..times {
             // What a command is made of is a borrowed line, so that to clone it costs what to move it would.
-            self.board.handle(self.noy, Event::Said(black_box(command).clone()), &mut Deaf);
+            self.board.handle(self.noy, Event::Command(black_box(command).clone()), &mut Deaf);
         }
     }
 
@@ -221,11 +221,11 @@ impl Hall {
             let id = self.board.admit(self.now);
             let register = Command::Register { name: black_box(name).clone() };
             self.board.handle(id, Event::Opened, &mut Deaf);
-            self.board.handle(id, Event::Said(register), &mut Deaf);
+            self.board.handle(id, Event::Command(register), &mut Deaf);
             for command in say {
-                self.board.handle(id, Event::Said(black_box(command).clone()), &mut Deaf);
+                self.board.handle(id, Event::Command(black_box(command).clone()), &mut Deaf);
             }
-            self.board.handle(id, Event::Left(Closed::Quit), &mut Deaf);
+            self.board.handle(id, Event::Closed(CloseReason::Quit), &mut Deaf);
         }
     }
 }
@@ -239,11 +239,11 @@ impl Effects for Deaf {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
+    fn close(&mut self, session: SessionId, why: CloseReason) {
         black_box((session, why));
     }
 
-    fn hears_messages(&self) -> bool {
+    fn logs_messages(&self) -> bool {
         false
     }
 }
@@ -261,11 +261,11 @@ impl Effects for Outbox {
         }
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
+    fn close(&mut self, session: SessionId, why: CloseReason) {
         black_box((session, why));
     }
 
-    fn hears_messages(&self) -> bool {
+    fn logs_messages(&self) -> bool {
         false
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use switchboard_protocol::{Command, Reply, Text, Username};
 
 use crate::chat::{Chat, Chats};
-use crate::closed::Closed;
+use crate::closed::CloseReason;
 use crate::deadline::Deadlines;
 use crate::directory::Directory;
 use crate::effects::{Effects, Fact};
@@ -58,12 +58,12 @@ impl Switchboard {
         }
         match event {
             Event::Opened => self.say(from, &Reply::Welcome, effects),
-            Event::Said(command) => {
+            Event::Command(command) => {
                 if let Err(refusal) = self.command(from, command, effects) {
                     self.say(from, &refusal.code().into(), effects);
                 }
             }
-            Event::Left(why) => self.remove(from, why, effects),
+            Event::Closed(why) => self.remove(from, why, effects),
         }
         self.close_overflowed(effects);
     }
@@ -72,14 +72,14 @@ impl Switchboard {
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
         while let Some(id) = self.unregistered.next_due(now) {
             if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
-                self.close(id, Closed::RegisterTimeout, effects);
+                self.close(id, CloseReason::RegisterTimeout, effects);
             }
         }
     }
 
     /// Whether a session has a name, if it is on the board.
     #[must_use]
-    pub fn is_registered(&self, session: SessionId) -> Option<bool> {
+    pub fn registered(&self, session: SessionId) -> Option<bool> {
         self.sessions.get(session).map(|session| session.registration.is_some())
     }
 
@@ -112,7 +112,7 @@ impl Switchboard {
         }
         self.directory.register(name, from, &mut self.sessions).map_err(|_| Refusal::NameTaken)?;
         let name = self.sessions[from].name().unwrap_or_default();
-        effects.note(Fact::Registered { session: from, name });
+        effects.log(Fact::Registered { session: from, name });
         if effects.send(from, &Reply::RegisterOk { name: name.into() }).is_err() {
             self.overflowed.push(from);
         }
@@ -156,9 +156,9 @@ impl Switchboard {
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
                 taken = true;
-                if effects.hears_messages() {
+                if effects.logs_messages() {
                     let to = self.sessions[peer].name().unwrap_or_default();
-                    effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+                    effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
                 }
             } else {
                 self.overflowed.push(peer);
@@ -176,9 +176,9 @@ impl Switchboard {
         let taken = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
         if !taken {
             self.overflowed.push(peer);
-        } else if effects.hears_messages() {
+        } else if effects.logs_messages() {
             let to = self.sessions[peer].name().unwrap_or_default();
-            effects.note(Fact::Delivered { from: name, to, text: text.as_str() });
+            effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
         }
         self.acknowledge(from, taken, Refusal::UserNotFound, effects)
     }
@@ -230,15 +230,15 @@ impl Switchboard {
     }
 
     /// Ends a session of the board's own accord.
-    fn close(&mut self, id: SessionId, why: Closed, effects: &mut impl Effects) {
+    fn close(&mut self, id: SessionId, why: CloseReason, effects: &mut impl Effects) {
         effects.close(id, why);
         self.remove(id, why, effects);
     }
 
     /// Takes a session off the board.
-    fn remove(&mut self, id: SessionId, why: Closed, effects: &mut impl Effects) {
+    fn remove(&mut self, id: SessionId, why: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
-        effects.note(Fact::Left { session: id, name: session.name(), why });
+        effects.log(Fact::Left { session: id, name: session.name(), why });
         if let Some(registration) = &session.registration {
             self.directory.release(id, registration);
         }
@@ -258,7 +258,7 @@ impl Switchboard {
     fn close_overflowed(&mut self, effects: &mut impl Effects) {
         while let Some(id) = self.overflowed.pop() {
             if self.sessions.contains_key(id) {
-                self.close(id, Closed::SlowConsumer, effects);
+                self.close(id, CloseReason::SlowConsumer, effects);
             }
         }
     }

@@ -6,7 +6,7 @@ use switchboard_protocol::Code;
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Closed {
+pub enum CloseReason {
     /// The client ended it.
     Quit,
     /// The connection broke.
@@ -23,7 +23,7 @@ pub enum Closed {
     Shutdown,
 }
 
-impl Closed {
+impl CloseReason {
     /// The code that the client is told before the end, where it is told one.
     #[must_use]
     pub const fn code(self) -> Option<Code> {
@@ -50,7 +50,7 @@ impl Closed {
     }
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -2,7 +2,7 @@
 
 use switchboard_protocol::Reply;
 
-use crate::closed::Closed;
+use crate::closed::CloseReason;
 use crate::session::SessionId;
 
 /// Does what the switchboard decides, in the order in which it decides it.
@@ -15,15 +15,15 @@ pub trait Effects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
     /// Ends the connection of a session that the switchboard takes off the board. Nothing is sent to it any more.
-    fn close(&mut self, session: SessionId, why: Closed);
+    fn close(&mut self, session: SessionId, why: CloseReason);
 
     /// Whether [`note`](Effects::note) is to hear of each message. Where not, no reader's name is looked up for it.
-    fn hears_messages(&self) -> bool {
+    fn logs_messages(&self) -> bool {
         true
     }
 
     /// Hears what happened, for a log. Nothing depends on it.
-    fn note(&mut self, _fact: Fact<'_>) {}
+    fn log(&mut self, _fact: Fact<'_>) {}
 }
 
 /// What waits for a session has reached its bound.
@@ -57,6 +57,6 @@ pub enum Fact<'a> {
         /// Its name, if it took one.
         name: Option<&'a str>,
         /// Why.
-        why: Closed,
+        why: CloseReason,
     },
 }

@@ -2,7 +2,7 @@
 
 use switchboard_protocol::Command;
 
-use crate::closed::Closed;
+use crate::closed::CloseReason;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub enum Event<'a> {
     /// It is ready to be spoken to.
     Opened,
     /// It asked for something.
-    Said(Command<'a>),
+    Command(Command<'a>),
     /// Its connection is over.
-    Left(Closed),
+    Closed(CloseReason),
 }

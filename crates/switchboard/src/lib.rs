@@ -15,7 +15,7 @@ mod refusal;
 mod session;
 
 pub use board::Switchboard;
-pub use closed::Closed;
+pub use closed::CloseReason;
 pub use effects::{Effects, Fact, Full};
 pub use event::Event;
 pub use refusal::Refusal;

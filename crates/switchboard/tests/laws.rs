@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use switchboard_core::{Closed, Effects, Event, Fact, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
 use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
 const REGISTER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -35,11 +35,11 @@ impl Effects for Ear {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
+    fn close(&mut self, session: SessionId, why: CloseReason) {
         self.heard.push(format!("{} is closed: {why}", self.names[&session]));
     }
 
-    fn note(&mut self, fact: Fact<'_>) {
+    fn log(&mut self, fact: Fact<'_>) {
         self.facts.push(match fact {
             Fact::Registered { name, .. } => format!("{name} registered"),
             Fact::Delivered { from, to, text } => format!("{from} to {to}: {text}"),
@@ -77,7 +77,7 @@ impl Room {
     }
 
     fn say(&mut self, from: SessionId, command: Command<'_>) {
-        self.board.handle(from, Event::Said(command), &mut self.ear);
+        self.board.handle(from, Event::Command(command), &mut self.ear);
     }
 
     fn msg(&mut self, from: SessionId, text: &str) {
@@ -109,7 +109,7 @@ fn a_message_that_finds_no_room_is_never_acknowledged() {
         ]
     );
     assert_eq!(room.ear.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
-    assert!(room.board.is_registered(elias).is_none());
+    assert!(room.board.registered(elias).is_none());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn two_that_have_no_room_close_each_other_and_it_ends() {
     room.ear.room.extend([(noy, 0), (elias, 0)]);
     room.msg(noy, "one");
     assert_eq!(room.heard(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
-    assert!(room.board.is_registered(noy).is_none() && room.board.is_registered(elias).is_none());
+    assert!(room.board.registered(noy).is_none() && room.board.registered(elias).is_none());
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn nothing_comes_from_a_peer_after_peer_disconnected() {
     let mut room = Room::new();
     let (noy, elias) = room.chat();
     room.msg(noy, "last words");
-    room.board.handle(noy, Event::Left(Closed::Reset), &mut room.ear);
+    room.board.handle(noy, Event::Closed(CloseReason::Reset), &mut room.ear);
     room.msg(noy, "from the beyond");
     assert_eq!(room.heard(), ["Elias < FROM Noy: last words", "Noy < MSG_SENT", "Elias < PEER_DISCONNECTED"]);
     room.msg(elias, "still there?");
@@ -163,9 +163,9 @@ fn who_takes_no_name_in_time_is_closed_and_who_does_is_not() {
     assert_eq!(at(60), ["late is closed: register timeout"]);
     assert_eq!(at(6000), [""; 0]);
     assert!(
-        room.board.is_registered(early).is_none()
-            && room.board.is_registered(late).is_none()
-            && room.board.is_registered(named).is_some()
+        room.board.registered(early).is_none()
+            && room.board.registered(late).is_none()
+            && room.board.registered(named).is_some()
     );
 }
 
@@ -175,10 +175,10 @@ fn deadlines_of_those_who_left_do_not_pile_up() {
     let patient = room.arrive("patient");
     for _ in 0..100_000 {
         let passing = room.arrive("passing");
-        room.board.handle(passing, Event::Left(Closed::Quit), &mut room.ear);
+        room.board.handle(passing, Event::Closed(CloseReason::Quit), &mut room.ear);
     }
     // Debug output is the one way to see inside; a hundred thousand deadlines would make it megabytes.
     let inside = format!("{:?}", room.board);
     assert!(inside.len() < 20_000, "{} bytes of state for one session", inside.len());
-    assert!(room.board.is_registered(patient).is_some());
+    assert!(room.board.registered(patient).is_some());
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use switchboard_core::{Closed, Effects, Event, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
 /// What a session does. Sessions are numbered in order of arrival; a number that nobody has is passed over.
@@ -247,8 +247,8 @@ impl Effects for Ears {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
-        assert_eq!(why, Closed::SlowConsumer);
+    fn close(&mut self, session: SessionId, why: CloseReason) {
+        assert_eq!(why, CloseReason::SlowConsumer);
         self.closed.push(self.numbers[&session]);
     }
 }
@@ -272,19 +272,21 @@ impl Real {
                 return std::mem::take(&mut self.ears.said);
             }
             Op::Freeze(who) => {
-                if who < self.ids.len() && self.board.is_registered(self.ids[who]).is_some() {
+                if who < self.ids.len() && self.board.registered(self.ids[who]).is_some() {
                     self.ears.frozen.push(who);
                 }
                 return Said::new();
             }
-            Op::Leave(_) => Event::Left(Closed::Quit),
-            Op::Register(_, name) => Event::Said(Command::Register { name: Username::new(name).expect("a good name") }),
-            Op::Connect(_, to) => Event::Said(Command::Connect { to: to.into() }),
-            Op::Msg(_, n) => Event::Said(Command::Msg { text: text(n) }),
-            Op::Tell(_, to, n) => Event::Said(Command::Tell { to: to.into(), text: text(n) }),
-            Op::Disconnect(_) => Event::Said(Command::Disconnect),
-            Op::Who(_) => Event::Said(Command::Who),
-            Op::Ping(_) => Event::Said(Command::Ping),
+            Op::Leave(_) => Event::Closed(CloseReason::Quit),
+            Op::Register(_, name) => {
+                Event::Command(Command::Register { name: Username::new(name).expect("a good name") })
+            }
+            Op::Connect(_, to) => Event::Command(Command::Connect { to: to.into() }),
+            Op::Msg(_, n) => Event::Command(Command::Msg { text: text(n) }),
+            Op::Tell(_, to, n) => Event::Command(Command::Tell { to: to.into(), text: text(n) }),
+            Op::Disconnect(_) => Event::Command(Command::Disconnect),
+            Op::Who(_) => Event::Command(Command::Who),
+            Op::Ping(_) => Event::Command(Command::Ping),
         };
         if let Some(&id) = self.ids.get(op.who()) {
             self.board.handle(id, event, &mut self.ears);

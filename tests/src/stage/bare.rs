@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use switchboard_core::{Closed, Effects, Event, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::{Dialect, LineDecoder, ParseError, Reply, Then, Unread, limits};
 
 use super::{Received, Stage};
@@ -65,16 +65,16 @@ impl BareStage {
         while !self.effects.0[&id].closed
             && let Some(line) = decoder.next_line(&mut unread)
         {
-            let registered = self.board.is_registered(id).unwrap_or_default();
+            let registered = self.board.registered(id).unwrap_or_default();
             let said =
                 line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
             match said {
-                Ok(Some(command)) => self.board.handle(id, Event::Said(command), &mut self.effects),
+                Ok(Some(command)) => self.board.handle(id, Event::Command(command), &mut self.effects),
                 Ok(None) => {}
                 Err(error) => self.effects.deliver(id, |out| dialect.encode_error(&error, registered, out)),
             }
             if self.effects.0[&id].closed {
-                self.board.handle(id, Event::Left(Closed::Refused), &mut self.effects);
+                self.board.handle(id, Event::Closed(CloseReason::Refused), &mut self.effects);
             }
         }
         self.session(who).1.decoder = decoder;
@@ -106,7 +106,7 @@ impl Effects for RecordingEffects {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: Closed) {
+    fn close(&mut self, session: SessionId, why: CloseReason) {
         panic!("nothing in a transcript makes the switchboard close {session:?}: {why}");
     }
 }
@@ -145,7 +145,7 @@ impl Stage for BareStage {
 
     fn half_close(&mut self, who: &str) {
         let id = self.session_ids[who];
-        self.board.handle(id, Event::Left(Closed::Quit), &mut self.effects);
+        self.board.handle(id, Event::Closed(CloseReason::Quit), &mut self.effects);
         self.session(who).1.closed = true;
     }
 
