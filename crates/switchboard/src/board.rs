@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use switchboard_protocol::{Command, Reply, Text, Username};
 
 use crate::chat::{Chat, Chats};
-use crate::closed::CloseReason;
-use crate::deadline::Deadlines;
+use crate::close_reason::CloseReason;
+use crate::deadlines::Deadlines;
 use crate::directory::Directory;
 use crate::effects::{Effects, Fact};
 use crate::event::Event;

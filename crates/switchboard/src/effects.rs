@@ -2,7 +2,7 @@
 
 use switchboard_protocol::Reply;
 
-use crate::closed::CloseReason;
+use crate::close_reason::CloseReason;
 use crate::session::SessionId;
 
 /// Does what the switchboard decides, in the order in which it decides it.

@@ -2,7 +2,7 @@
 
 use switchboard_protocol::Command;
 
-use crate::closed::CloseReason;
+use crate::close_reason::CloseReason;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]

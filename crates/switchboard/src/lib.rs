@@ -6,8 +6,8 @@
 
 mod board;
 mod chat;
-mod closed;
-mod deadline;
+mod close_reason;
+mod deadlines;
 mod directory;
 mod effects;
 mod event;
@@ -15,7 +15,7 @@ mod refusal;
 mod session;
 
 pub use board::Switchboard;
-pub use closed::CloseReason;
+pub use close_reason::CloseReason;
 pub use effects::{Effects, Fact, Full};
 pub use event::Event;
 pub use refusal::Refusal;
