@@ -22,12 +22,12 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
 use crate::admission::Pass;
-use crate::answers::{self, Answers};
 use crate::buffers;
 use crate::hub::Hub;
 use crate::outbox::{Ending, Flushed, Marks, Outbox};
-use crate::pace::{self, LineRate, Pause};
+use crate::reply_delay::{self, Answers};
 use crate::speaker::Speaker;
+use crate::throttle::{self, LineRate, Pause};
 
 /// How long a connection whose last word is written waits for its peer to close too.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -268,7 +268,7 @@ impl Connection {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Crowded { outbox, since, until } => {
                     let crowd = outbox.hold_back(self.speaker.id, cx.waker(), marks);
-                    *until = crowd.map_or(*since, |crowd| *since + pace::delay(crowd, marks));
+                    *until = crowd.map_or(*since, |crowd| *since + throttle::delay(crowd, marks));
                     *until <= Instant::now()
                 }
                 Pause::OwnOutbox => self.outbox.is_below_soft(marks),
@@ -299,7 +299,7 @@ impl Connection {
         }
         let crowd = outbox.hold_back(self.speaker.id, cx.waker(), self.marks())?;
         let since = Instant::now();
-        Some(Pause::Crowded { outbox, since, until: since + pace::delay(crowd, self.marks()) })
+        Some(Pause::Crowded { outbox, since, until: since + throttle::delay(crowd, self.marks()) })
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
@@ -364,7 +364,7 @@ impl Connection {
             return false;
         }
         let turns = self.answers.turns();
-        let begin = || Postponed { until: Instant::now() + answers::WAIT_MAX, turns };
+        let begin = || Postponed { until: Instant::now() + reply_delay::WAIT_MAX, turns };
         let postponed = *self.unfinished().postponed.get_or_insert_with(begin);
         if self.poll_alarm(cx).is_pending() {
             return true;

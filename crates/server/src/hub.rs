@@ -7,10 +7,10 @@ use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switc
 use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
-use crate::journal;
 use crate::outbox::{Aftermath, Draft, Ending, Outbox, Socket};
 use crate::settings::Settings;
 use crate::speaker::{Said, Speaker};
+use crate::telemetry;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ impl<'a> Desk<'a> {
             crowded: None,
             crowded_bytes: 0,
             last_word_to: None,
-            logs_messages: journal::logs_messages(),
+            logs_messages: telemetry::logs_messages(),
             silent: false,
         }
     }
@@ -335,6 +335,6 @@ impl Effects for Desk<'_> {
         if let Fact::Left { why: CloseReason::SlowConsumer, .. } = fact {
             self.counts.slow_consumers += 1;
         }
-        journal::fact(fact, self.settings.log_messages);
+        telemetry::fact(fact, self.settings.log_messages);
     }
 }

@@ -8,22 +8,22 @@
 //!
 //! [`run()`] takes its listeners and its shutdown as arguments, so that a test or another program can embed a server.
 
-mod accept;
+mod acceptor;
 mod admission;
-mod answers;
 mod buffers;
 mod connection;
 mod hub;
-mod journal;
 mod listener;
 pub mod logging;
 pub mod options;
 mod outbox;
-mod pace;
+mod reply_delay;
 mod run;
 mod settings;
 mod speaker;
 mod tcp;
+mod telemetry;
+mod throttle;
 
 pub use listener::{BindError, Listener};
 pub use run::{Summary, run};

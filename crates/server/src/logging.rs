@@ -16,9 +16,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::journal::{MESSAGES, SERVER, SESSIONS};
 use crate::options::LogFormat;
 use crate::settings::InvalidSettings;
+use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 
 /// How many lines may wait for standard output, before lines are dropped: two megabytes or so.
 const QUEUE_LINES: usize = 10_000;

@@ -8,12 +8,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::accept::{Door, TURNED_AWAY_MAX, accept};
+use crate::acceptor::{Door, TURNED_AWAY_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
-use crate::journal;
 use crate::listener::Listener;
 use crate::settings::{InvalidSettings, Settings};
+use crate::telemetry;
 
 /// How often deadlines are looked at, at the least: they are of seconds, and a tick costs next to nothing.
 const TICK_MAX: Duration = Duration::from_millis(500);
@@ -52,7 +52,7 @@ pub async fn run(
     let mut doors = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            journal::listening(listener.dialect(), address);
+            telemetry::listening(listener.dialect(), address);
         }
         doors.spawn(accept(listener, door.clone()));
     }
@@ -65,15 +65,15 @@ pub async fn run(
 
     doors.shutdown().await;
     hub.stop();
-    tracing::info!(target: journal::SERVER, sessions = admission.sessions(), "stopping");
+    tracing::info!(target: telemetry::SERVER, sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, admission.emptied()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.abandon() };
     if abandoned > 0 {
-        tracing::warn!(target: journal::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
+        tracing::warn!(target: telemetry::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
         admission.emptied().await;
     }
     let Counts { sessions, slow_consumers } = hub.counts();
-    tracing::info!(target: journal::SERVER, sessions, slow_consumers, abandoned, "stopped");
+    tracing::info!(target: telemetry::SERVER, sessions, slow_consumers, abandoned, "stopped");
     Ok(Summary { sessions, slow_consumers, abandoned })
 }
 

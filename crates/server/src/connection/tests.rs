@@ -261,7 +261,7 @@ fn a_read_of_more_lines_than_a_turn_takes_is_one_write_for_each_turn() {
 #[test]
 fn answers_wait_for_some_turns_and_no_more() {
     let (mut house, noy, elias) = House::with_two(Dialect::Commands);
-    let reads = 10 * usize::from(answers::TURNS_MAX);
+    let reads = 10 * usize::from(reply_delay::TURNS_MAX);
     let (said, heard, answer) = dialogue(Dialect::Commands, 10);
     noy.send(vec![said; reads]);
     house.run();
@@ -270,13 +270,13 @@ fn answers_wait_for_some_turns_and_no_more() {
     let calls = noy.take_calls();
     assert_eq!(writes(&calls).concat(), answer.repeat(reads));
     let longest = calls.split(|call| *call != Call::Read).map(<[_]>::len).max();
-    assert_eq!(longest, Some(usize::from(answers::TURNS_MAX)));
+    assert_eq!(longest, Some(usize::from(reply_delay::TURNS_MAX)));
 }
 
 #[test]
 fn nothing_waits_once_the_input_pauses() {
     for dialect in DIALECTS {
-        for reads in 1..=usize::from(answers::TURNS_MAX) + 1 {
+        for reads in 1..=usize::from(reply_delay::TURNS_MAX) + 1 {
             let (mut house, noy, elias) = House::with_two(dialect);
             let (said, heard, answer) = dialogue(dialect, 3);
             for pause in 1..=3 {
@@ -297,7 +297,7 @@ const USERS: &str = "USERS Elias,Noy\n";
 fn with_a_talker() -> (House, Socket, Socket) {
     let (mut house, noy, elias) = House::with_two(Dialect::Commands);
     // She registered and connected before; and the answers to her next turn wait.
-    talk(&mut house, &noy, usize::from(answers::TALK) - 2 - 1);
+    talk(&mut house, &noy, usize::from(reply_delay::TALK) - 2 - 1);
     (house, noy, elias)
 }
 
@@ -327,28 +327,28 @@ async fn the_answers_of_whoever_goes_on_without_them_wait_and_leave_together() {
         assert_eq!(writes(&elias.take_calls()), [heard.as_str()], "whoever is written to does not wait");
         assert_eq!(noy.take_calls(), [Call::Read], "and her answers do");
     }
-    tokio::time::advance(answers::WAIT_MAX).await;
+    tokio::time::advance(reply_delay::WAIT_MAX).await;
     house.run();
     assert_eq!(writes(&noy.take_calls()), [answer.repeat(3)], "for so long and no longer");
 
     // She went on, so they wait again, and for some turns at the most.
-    for turn in 1..=answers::TURNS_MAX {
+    for turn in 1..=reply_delay::TURNS_MAX {
         assert_eq!(noy.take_calls().len(), usize::from(turn > 1), "turn {turn}");
         noy.send([said.clone()]);
         house.run();
     }
-    assert_eq!(writes(&noy.take_calls()), [answer.repeat(answers::TURNS_MAX.into())]);
+    assert_eq!(writes(&noy.take_calls()), [answer.repeat(reply_delay::TURNS_MAX.into())]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_its_answers_is_kept_waiting_once() {
     let (mut house, noy, _elias) = with_a_talker();
     ask_in_vain(&mut house, &noy);
-    tokio::time::advance(answers::WAIT_MAX).await;
+    tokio::time::advance(reply_delay::WAIT_MAX).await;
     house.run();
     assert_eq!(writes(&noy.take_calls()), [USERS]);
     // At once again, for twice as long.
-    talk(&mut house, &noy, 2 * usize::from(answers::TALK) - 1);
+    talk(&mut house, &noy, 2 * usize::from(reply_delay::TALK) - 1);
     ask_in_vain(&mut house, &noy);
 }
 
@@ -391,7 +391,7 @@ fn whoever_asks_more_than_its_outbox_holds_is_answered_to_the_end() {
 
 #[test]
 fn who_half_closes_is_answered_first() {
-    for reads in 0..=2 * usize::from(answers::TURNS_MAX) + 1 {
+    for reads in 0..=2 * usize::from(reply_delay::TURNS_MAX) + 1 {
         let (mut house, noy, elias) = House::with_two(Dialect::Commands);
         let (said, heard, answer) = dialogue(Dialect::Commands, 3);
         noy.send(vec![said; reads]);
@@ -493,7 +493,7 @@ async fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it()
     draft.close(&mut aftermath);
     aftermath.settle(house.hub.settings.marks());
     house.run();
-    tokio::time::advance(answers::WAIT_MAX).await;
+    tokio::time::advance(reply_delay::WAIT_MAX).await;
     house.run();
     assert_eq!(writes(&noy.take_calls()).concat(), "PONG\n".repeat(5000));
 }

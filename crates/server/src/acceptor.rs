@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::admission::Admission;
 use crate::connection::{Connection, LINGER};
 use crate::hub::Hub;
-use crate::journal;
 use crate::listener::Listener;
 use crate::speaker::Speaker;
 use crate::tcp;
+use crate::telemetry;
 
 /// How long a listener waits when there is nothing to accept with: long enough to cost nothing, short enough that a
 /// person who connects does not notice once there is room.
@@ -48,7 +48,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
             Ok((stream, peer)) => {
                 // One connection that comes through may be followed by the same trouble.
                 if last_trouble.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
-                    tracing::warn!(target: journal::SERVER, "accepting connections again");
+                    tracing::warn!(target: telemetry::SERVER, "accepting connections again");
                 }
                 door.open(stream, peer, &listener);
             }
@@ -56,7 +56,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
             Err(error) => {
                 if last_trouble.replace(Instant::now()).is_none() {
                     tracing::warn!(
-                        target: journal::SERVER,
+                        target: telemetry::SERVER,
                         %error,
                         sessions = door.admission.sessions(),
                         "cannot accept connections for now; those that are open carry on. \
@@ -75,7 +75,7 @@ impl Door {
         let pass = match self.admission.admit(peer.ip()) {
             Ok(pass) => pass,
             Err(code) => {
-                tracing::debug!(target: journal::SESSIONS, %peer, %code, "turned away");
+                tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "turned away");
                 return self.turn_away(stream, code, listener.dialect);
             }
         };
@@ -83,11 +83,11 @@ impl Door {
         let is_set_up = stream.nodelay().unwrap_or(false);
         if !is_set_up && let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
             // It was reset before it was let in: the settings themselves were checked.
-            tracing::debug!(target: journal::SESSIONS, %peer, %error, "gone before it came in");
+            tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "gone before it came in");
             return;
         }
         let (id, outbox) = self.hub.admit(dialect, stream, Instant::now());
-        journal::opened(id, dialect, peer);
+        telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
         // The connection itself is the task: an `async` block around it would hold it twice.
         tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, pass));
