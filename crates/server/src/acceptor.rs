@@ -31,7 +31,7 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 
 /// What a listener needs to open a session.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct Acceptor {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
     /// Room for those that are being turned away.
@@ -39,9 +39,9 @@ pub(crate) struct Door {
 }
 
 /// Accepts for as long as it is polled.
-pub(crate) async fn accept(listener: Listener, door: Door) {
+pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
     // Where the system lets connections have what their listener has, they need not be set up one by one.
-    let _ = tcp::set_up(&listener.socket, &door.hub.settings);
+    let _ = tcp::set_up(&listener.socket, &acceptor.hub.settings);
     let mut last_trouble: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
@@ -50,7 +50,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
                 if last_trouble.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
                     tracing::warn!(target: telemetry::SERVER, "accepting connections again");
                 }
-                door.open(stream, peer, &listener);
+                acceptor.open(stream, peer, &listener);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -58,7 +58,7 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
                     tracing::warn!(
                         target: telemetry::SERVER,
                         %error,
-                        sessions = door.admission.sessions(),
+                        sessions = acceptor.admission.sessions(),
                         "cannot accept connections for now; those that are open carry on. \
                          If it is files that are short, raise `ulimit -n` or lower --max-sessions"
                     );
@@ -69,11 +69,11 @@ pub(crate) async fn accept(listener: Listener, door: Door) {
     }
 }
 
-impl Door {
+impl Acceptor {
     fn open(&self, stream: TcpStream, peer: SocketAddr, listener: &Listener) {
         let dialect = listener.dialect;
-        let pass = match self.admission.admit(peer.ip()) {
-            Ok(pass) => pass,
+        let permit = match self.admission.admit(peer.ip()) {
+            Ok(permit) => permit,
             Err(code) => {
                 tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "turned away");
                 return self.turn_away(stream, code, listener.dialect);
@@ -90,7 +90,7 @@ impl Door {
         telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
         // The connection itself is the task: an `async` block around it would hold it twice.
-        tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, pass));
+        tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, permit));
     }
 
     /// Says why in one line, which a new connection always has room for, and closes.

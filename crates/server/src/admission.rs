@@ -23,21 +23,21 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     sessions: usize,
-    by_household: HashMap<Household, usize>,
+    by_address: HashMap<AddressKey, usize>,
 }
 
 /// The right to be here. Dropping it makes room for another.
 #[derive(Debug)]
-pub(crate) struct Pass {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     /// Who it counts for, where addresses have a limit.
-    household: Option<Household>,
+    address_key: Option<AddressKey>,
 }
 
-impl Pass {
+impl Permit {
     /// Whether the limits for strangers apply: loopback is the operator's own.
     pub(crate) fn is_limited(&self) -> bool {
-        self.household.is_some()
+        self.address_key.is_some()
     }
 }
 
@@ -53,22 +53,22 @@ impl Admission {
     }
 
     /// Lets a session from `peer` in, or says why not.
-    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Pass, Code> {
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Code> {
         let peer = peer.to_canonical();
-        let household = (self.limit_loopback || !peer.is_loopback()).then(|| Household::of(peer));
+        let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::of(peer));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
             return Err(Code::ServerFull);
         }
-        if let Some(household) = household {
-            let of_household = counts.by_household.entry(household).or_default();
-            if *of_household >= self.per_address_max {
+        if let Some(address_key) = address_key {
+            let of_address = counts.by_address.entry(address_key).or_default();
+            if *of_address >= self.per_address_max {
                 return Err(Code::TooManySessions);
             }
-            *of_household += 1;
+            *of_address += 1;
         }
         counts.sessions += 1;
-        Ok(Pass { admission: Arc::clone(self), household })
+        Ok(Permit { admission: Arc::clone(self), address_key })
     }
 
     /// How many sessions are here.
@@ -92,18 +92,18 @@ impl Admission {
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.admission.lock();
         counts.sessions -= 1;
         if counts.sessions == 0 {
             self.admission.empty.notify_waiters();
         }
-        let Some(household) = self.household else { return };
-        if let Some(of_household) = counts.by_household.get_mut(&household) {
-            *of_household -= 1;
-            if *of_household == 0 {
-                counts.by_household.remove(&household);
+        let Some(address_key) = self.address_key else { return };
+        if let Some(of_address) = counts.by_address.get_mut(&address_key) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                counts.by_address.remove(&address_key);
             }
         }
     }
@@ -111,13 +111,13 @@ impl Drop for Pass {
 
 /// What counts as one address: an IPv6 subscriber has a /64 of them at least (RFC 6177 §2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Household {
+enum AddressKey {
     V4(Ipv4Addr),
     /// The first 64 bits.
     V6(u64),
 }
 
-impl Household {
+impl AddressKey {
     fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::V4(address),
@@ -159,23 +159,23 @@ mod tests {
             ("127.0.0.1", None),
             ("127.0.0.1", None),
         ];
-        let mut passes = Vec::new();
+        let mut permits = Vec::new();
         for (given, expected) in cases {
             let admitted = admission.admit(address(given));
             assert_eq!(admitted.as_ref().err().copied(), expected, "given {given}");
-            passes.extend(admitted);
+            permits.extend(admitted);
         }
-        drop(passes);
+        drop(permits);
         assert_eq!(admission.sessions(), 0);
-        assert!(admission.lock().by_household.is_empty());
+        assert!(admission.lock().by_address.is_empty());
     }
 
     #[test]
     fn a_full_server_has_room_again_when_somebody_leaves() {
         let admission = admission(1, 10);
-        let pass = admission.admit(address("127.0.0.1")).expect("there is room");
+        let permit = admission.admit(address("127.0.0.1")).expect("there is room");
         assert_eq!(admission.admit(address("127.0.0.1")).expect_err("it is full"), Code::ServerFull);
-        drop(pass);
+        drop(permit);
         assert!(admission.admit(address("127.0.0.1")).is_ok());
     }
 }

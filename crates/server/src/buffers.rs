@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::outbox::Aftermath;
+use crate::outbox::Deferred;
 
 /// How much is read at once, in bytes: enough that a flood costs few system calls, and little enough that one turn of
 /// it is short.
@@ -26,7 +26,7 @@ pub(crate) struct Scratch {
     /// What was read.
     pub(crate) read: Box<[u8]>,
     /// What is left to do after it.
-    pub(crate) aftermath: Aftermath,
+    pub(crate) deferred: Deferred,
 }
 
 /// Buffers that nobody has borrowed.
@@ -38,7 +38,7 @@ struct Spare {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), aftermath: Aftermath::default() });
+        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), deferred: Deferred::default() });
     static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), bytes: 0 }) };
 }
 

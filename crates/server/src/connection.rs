@@ -21,13 +21,13 @@ use switchboard_protocol::Unread;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
-use crate::admission::Pass;
+use crate::admission::Permit;
 use crate::buffers;
 use crate::hub::Hub;
-use crate::outbox::{Ending, Flushed, Marks, Outbox};
-use crate::reply_delay::{self, Answers};
+use crate::outbox::{Ending, FlushOutcome, Outbox, Watermarks};
+use crate::reply_delay::{self, ReplyDelay};
 use crate::speaker::Speaker;
-use crate::throttle::{self, LineRate, Pause};
+use crate::throttle::{self, Pause, TokenBucket};
 
 /// How long a connection whose last word is written waits for its peer to close too.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -52,14 +52,14 @@ pub(crate) struct Connection {
     hub: Arc<Hub>,
     speaker: Speaker,
     outbox: Arc<Outbox>,
-    answers: Answers,
+    reply_delay: ReplyDelay,
     /// How long the lines of whoever floods are, in bytes: there while more had come than the last read could hold.
     flood_line_bytes: Option<u16>,
     backlog: Backlog,
-    unfinished: Option<Box<Unfinished>>,
-    line_rate: Option<Box<LineRate>>,
+    slow: Option<Box<SlowState>>,
+    line_bucket: Option<Box<TokenBucket>>,
     /// Counts this connection for as long as it lives, its socket included: dropped last.
-    _pass: Pass,
+    _permit: Permit,
 }
 
 // A task is allocated in steps of 128 bytes, of which the runtime takes 104 for itself: this is two steps.
@@ -67,21 +67,21 @@ const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 
 /// What a connection keeps while it is under load or on its way out, and forgets before it waits for its peer.
 #[derive(Debug, Default)]
-struct Unfinished {
+struct SlowState {
     stage: Stage,
     /// Since when the socket has taken nothing.
     stalled_since: Option<Instant>,
     /// Since when the socket is broken, and takes nothing any more.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
-    postponed: Option<Postponed>,
+    delayed_replies: Option<DelayedReplies>,
     /// One clock for all that may be waited for; there only while something is, and until it rings.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// Answers that wait for what their session says next.
 #[derive(Clone, Copy, Debug)]
-struct Postponed {
+struct DelayedReplies {
     until: Instant,
     /// How many turns they were for at first.
     turns: u8,
@@ -97,7 +97,7 @@ struct Backlog {
 #[derive(Clone, Copy, Debug, Default)]
 enum Stage {
     #[default]
-    Talking,
+    Open,
     Draining {
         why: CloseReason,
         until: Instant,
@@ -107,13 +107,13 @@ enum Stage {
     },
 }
 
-impl Unfinished {
+impl SlowState {
     /// When the connection is over, whatever it still waits for, and why.
     fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
         let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
         let broken = self.broken_since.map(|since| (since + LAST_WORDS, CloseReason::Reset));
         let stage = match self.stage {
-            Stage::Talking => None,
+            Stage::Open => None,
             Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, CloseReason::Quit)),
         };
         [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
@@ -121,12 +121,12 @@ impl Unfinished {
 
     /// Whether there is nothing here to remember.
     fn is_finished(&self) -> bool {
-        self.is_well() && self.postponed.is_none() && self.alarm.is_none()
+        self.is_well() && self.delayed_replies.is_none() && self.alarm.is_none()
     }
 
     /// Whether all goes on as it should: it talks and is read, and takes what is written.
     fn is_well(&self) -> bool {
-        matches!(self.stage, Stage::Talking)
+        matches!(self.stage, Stage::Open)
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
@@ -135,66 +135,66 @@ impl Unfinished {
 
 impl Connection {
     /// A connection that was just opened.
-    pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, pass: Pass) -> Self {
-        let per_second = if pass.is_limited() { hub.settings.lines_per_second } else { 0 };
-        let line_rate = (per_second > 0).then(|| Box::new(LineRate::new(per_second, Instant::now())));
+    pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, permit: Permit) -> Self {
+        let per_second = if permit.is_limited() { hub.settings.lines_per_second } else { 0 };
+        let line_bucket = (per_second > 0).then(|| Box::new(TokenBucket::new(per_second, Instant::now())));
         Self {
             hub,
-            _pass: pass,
+            _permit: permit,
             speaker,
             outbox,
-            answers: Answers::welcome(),
+            reply_delay: ReplyDelay::welcome(),
             flood_line_bytes: None,
             backlog: Backlog::default(),
-            unfinished: None,
-            line_rate,
+            slow: None,
+            line_bucket,
         }
     }
 
-    fn marks(&self) -> Marks {
-        self.hub.settings.marks()
+    fn watermarks(&self) -> Watermarks {
+        self.hub.settings.watermarks()
     }
 
     fn stage(&self) -> Stage {
-        self.unfinished.as_ref().map_or(Stage::Talking, |unfinished| unfinished.stage)
+        self.slow.as_ref().map_or(Stage::Open, |slow| slow.stage)
     }
 
     fn is_broken(&self) -> bool {
-        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.broken_since.is_some())
+        self.slow.as_ref().is_some_and(|slow| slow.broken_since.is_some())
     }
 
     fn is_postponed(&self) -> bool {
-        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.postponed.is_some())
+        self.slow.as_ref().is_some_and(|slow| slow.delayed_replies.is_some())
     }
 
-    fn unfinished(&mut self) -> &mut Unfinished {
-        self.unfinished.get_or_insert_default()
+    fn slow(&mut self) -> &mut SlowState {
+        self.slow.get_or_insert_default()
     }
 
     /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
-        let (flushed, ending) = self.outbox.flush(cx, self.marks());
+        let (flushed, ending) = self.outbox.flush(cx, self.watermarks());
         match flushed {
-            Flushed::Whole => {
-                if let Some(unfinished) = &mut self.unfinished {
-                    unfinished.stalled_since = None;
+            FlushOutcome::Whole => {
+                if let Some(slow) = &mut self.slow {
+                    slow.stalled_since = None;
                 }
             }
-            Flushed::Blocked { some } => {
-                let since = &mut self.unfinished().stalled_since;
+            FlushOutcome::Blocked { some } => {
+                let since = &mut self.slow().stalled_since;
                 if some {
                     *since = None;
                 }
                 since.get_or_insert_with(Instant::now);
             }
-            Flushed::Broken => {
+            FlushOutcome::Broken => {
                 // It hears no more, but what it said before may still be unread: reading finds its end.
-                let unfinished = self.unfinished();
-                unfinished.stalled_since = None;
-                unfinished.broken_since.get_or_insert_with(Instant::now);
+                let slow = self.slow();
+                slow.stalled_since = None;
+                slow.broken_since.get_or_insert_with(Instant::now);
             }
         }
-        (!matches!(flushed, Flushed::Blocked { .. }), ending)
+        (!matches!(flushed, FlushOutcome::Blocked { .. }), ending)
     }
 
     /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
@@ -222,13 +222,13 @@ impl Connection {
             } else {
                 (Unread::new(read), lines_max.min(FLOOD_LINES))
             };
-            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.aftermath);
-            scratch.aftermath.settle(self.marks());
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.deferred);
+            scratch.deferred.settle(self.watermarks());
             if let Some(why) = turn.over {
                 return Poll::Ready(Err(why));
             }
-            if let Some(line_rate) = &mut self.line_rate {
-                line_rate.spend(turn.lines);
+            if let Some(line_bucket) = &mut self.line_bucket {
+                line_bucket.spend(turn.lines);
             }
             let left = unread.as_bytes();
             self.flood_line_bytes = floods.then(|| {
@@ -244,10 +244,10 @@ impl Connection {
             } else {
                 self.backlog = Backlog { taken: backlog.len() - left.len(), bytes: backlog };
             }
-            if let Some(outbox) = turn.crowded
+            if let Some(outbox) = turn.congested
                 && let Some(pause) = self.pause_for(outbox, cx)
             {
-                self.unfinished().pause = Some(pause);
+                self.slow().pause = Some(pause);
             }
             Poll::Ready(Ok(()))
         })
@@ -262,16 +262,16 @@ impl Connection {
 
     /// How many lines may be taken now; not ready while this session is read later.
     fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
-        let marks = self.marks();
-        if let Some(pause) = self.unfinished.as_mut().and_then(|unfinished| unfinished.pause.as_mut()) {
+        let watermarks = self.watermarks();
+        if let Some(pause) = self.slow.as_mut().and_then(|slow| slow.pause.as_mut()) {
             let is_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
-                Pause::Crowded { outbox, since, until } => {
-                    let crowd = outbox.hold_back(self.speaker.id, cx.waker(), marks);
-                    *until = crowd.map_or(*since, |crowd| *since + throttle::delay(crowd, marks));
+                Pause::Congested { outbox, since, until } => {
+                    let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), watermarks);
+                    *until = congestion.map_or(*since, |congestion| *since + throttle::delay(congestion, watermarks));
                     *until <= Instant::now()
                 }
-                Pause::OwnOutbox => self.outbox.is_below_soft(marks),
+                Pause::OwnOutbox => self.outbox.is_below_soft(watermarks),
             };
             if !is_over {
                 return Poll::Pending;
@@ -280,13 +280,13 @@ impl Connection {
         }
         let turn_lines = self.hub.settings.turn_lines;
         let is_broken = self.is_broken();
-        let Some(line_rate) = self.line_rate.as_mut().filter(|_| !is_broken) else {
+        let Some(line_bucket) = self.line_bucket.as_mut().filter(|_| !is_broken) else {
             return Poll::Ready(turn_lines);
         };
-        match line_rate.allowance(Instant::now()) {
+        match line_bucket.allowance(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
-                self.unfinished().pause = Some(Pause::Rate { until });
+                self.slow().pause = Some(Pause::Rate { until });
                 Poll::Pending
             }
         }
@@ -297,9 +297,9 @@ impl Connection {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
-        let crowd = outbox.hold_back(self.speaker.id, cx.waker(), self.marks())?;
+        let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), self.watermarks())?;
         let since = Instant::now();
-        Some(Pause::Crowded { outbox, since, until: since + throttle::delay(crowd, self.marks()) })
+        Some(Pause::Congested { outbox, since, until: since + throttle::delay(congestion, self.watermarks()) })
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
@@ -307,8 +307,8 @@ impl Connection {
         self.hub.leave(self.speaker.id, why);
         self.end_pause();
         self.backlog = Backlog::default();
-        let unfinished = self.unfinished();
-        unfinished.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
+        let slow = self.slow();
+        slow.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
     }
 
     /// Shuts the write side, then reads on until the peer closes too.
@@ -318,7 +318,7 @@ impl Connection {
             if matches!(why, CloseReason::Quit | CloseReason::Reset) || ready!(self.outbox.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(());
             }
-            self.unfinished().stage = Stage::Lingering { until: Instant::now() + LINGER };
+            self.slow().stage = Stage::Lingering { until: Instant::now() + LINGER };
         }
         buffers::with_scratch(|scratch| {
             loop {
@@ -336,15 +336,15 @@ impl Connection {
     /// To set it costs more than to let it ring too early, so it is moved forward only when it rings.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let outbox_timeout = self.hub.settings.outbox_timeout;
-        let Some(unfinished) = &mut self.unfinished else { return Poll::Pending };
-        let pause_end = unfinished.pause.as_ref().and_then(Pause::until);
-        let answers_leave = unfinished.postponed.map(|postponed| postponed.until);
-        let deadline = unfinished.deadline(outbox_timeout).map(|(deadline, _)| deadline);
+        let Some(slow) = &mut self.slow else { return Poll::Pending };
+        let pause_end = slow.pause.as_ref().and_then(Pause::until);
+        let answers_leave = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
+        let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
         let Some(until) = [deadline, pause_end, answers_leave].into_iter().flatten().min() else {
-            unfinished.alarm.take_if(|alarm| alarm.is_elapsed());
+            slow.alarm.take_if(|alarm| alarm.is_elapsed());
             return Poll::Pending;
         };
-        let alarm = unfinished.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let alarm = slow.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if until < alarm.deadline() {
             alarm.as_mut().reset(until);
         }
@@ -359,18 +359,18 @@ impl Connection {
 
     /// Sleeps while its answers wait for what it says next, if they do.
     fn postpone(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_well = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.is_well());
-        if !is_well || !self.answers.wait_for_more() || !self.outbox.sleep_over_answers(cx.waker()) {
+        let is_well = self.slow.as_ref().is_none_or(|slow| slow.is_well());
+        if !is_well || !self.reply_delay.wait_for_more() || !self.outbox.sleep_over_answers(cx.waker()) {
             return false;
         }
-        let turns = self.answers.turns();
-        let begin = || Postponed { until: Instant::now() + reply_delay::WAIT_MAX, turns };
-        let postponed = *self.unfinished().postponed.get_or_insert_with(begin);
+        let turns = self.reply_delay.turns();
+        let begin = || DelayedReplies { until: Instant::now() + reply_delay::WAIT_MAX, turns };
+        let delayed_replies = *self.slow().delayed_replies.get_or_insert_with(begin);
         if self.poll_alarm(cx).is_pending() {
             return true;
         }
-        if postponed.turns == turns {
-            self.answers.waited_in_vain();
+        if delayed_replies.turns == turns {
+            self.reply_delay.waited_in_vain();
         }
         false
     }
@@ -383,34 +383,34 @@ impl Connection {
             }
             // Where there were turns before, whatever has come since is answered together with them.
             // Not of whoever is not read for now: what it waits for may be that its own answers leave.
-            let is_paused = self.unfinished.as_ref().is_some_and(|unfinished| unfinished.pause.is_some());
-            let has_looked = !is_paused && self.answers.wait_for_a_look();
+            let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
+            let has_looked = !is_paused && self.reply_delay.wait_for_a_look();
             if has_looked && (self.take_turn(cx) || self.postpone(cx)) {
                 return Poll::Pending;
             }
-            self.answers.leave();
-            if let Some(unfinished) = &mut self.unfinished {
-                unfinished.postponed = None;
+            self.reply_delay.leave();
+            if let Some(slow) = &mut self.slow {
+                slow.delayed_replies = None;
             }
             let (flushed, ending) = self.flush(cx);
             // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
-            if let Some(unfinished) = &self.unfinished
-                && let Some((deadline, why)) = unfinished.deadline(self.hub.settings.outbox_timeout)
+            if let Some(slow) = &self.slow
+                && let Some((deadline, why)) = slow.deadline(self.hub.settings.outbox_timeout)
                 && deadline <= Instant::now()
             {
                 return Poll::Ready(why);
             }
             match (self.stage(), ending) {
                 (_, Some(Ending::Now(why))) => return Poll::Ready(why),
-                (Stage::Talking, Some(Ending::Drained(why))) => {
+                (Stage::Open, Some(Ending::Drained(why))) => {
                     self.end(why);
                     continue;
                 }
-                (Stage::Talking, None) => {
+                (Stage::Open, None) => {
                     if !has_looked && self.take_turn(cx) {
                         return Poll::Pending;
                     }
-                    if !matches!(self.stage(), Stage::Talking) {
+                    if !matches!(self.stage(), Stage::Open) {
                         continue;
                     }
                 }
@@ -421,7 +421,7 @@ impl Connection {
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
-            self.unfinished.take_if(|unfinished| unfinished.is_finished());
+            self.slow.take_if(|slow| slow.is_finished());
             if self.poll_alarm(cx).is_ready() {
                 continue;
             }
@@ -435,7 +435,7 @@ impl Connection {
     fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
         match self.turn(cx) {
             Poll::Ready(Ok(())) => {
-                self.answers.after_turn();
+                self.reply_delay.after_turn();
                 cx.waker().wake_by_ref();
                 return true;
             }
@@ -448,9 +448,9 @@ impl Connection {
 
 impl Connection {
     fn end_pause(&mut self) {
-        let pause = self.unfinished.as_mut().and_then(|unfinished| unfinished.pause.take());
-        if let Some(Pause::Crowded { outbox, .. }) = pause {
-            outbox.let_go(self.speaker.id);
+        let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
+        if let Some(Pause::Congested { outbox, .. }) = pause {
+            outbox.remove_paused(self.speaker.id);
         }
     }
 }

@@ -7,9 +7,9 @@ use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switc
 use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
-use crate::outbox::{Aftermath, Draft, Ending, Outbox, Socket};
+use crate::outbox::{Deferred, Ending, Outbox, OutboxWriter, Socket};
 use crate::settings::Settings;
-use crate::speaker::{Said, Speaker};
+use crate::speaker::{ParsedLine, Speaker};
 use crate::telemetry;
 
 /// What all connections share.
@@ -42,7 +42,7 @@ pub(crate) struct Turn {
     /// How many lines were taken.
     pub(crate) lines: usize,
     /// The outbox above its soft mark that the turn added to, and that ended it.
-    pub(crate) crowded: Option<Arc<Outbox>>,
+    pub(crate) congested: Option<Arc<Outbox>>,
     /// Why the session has come to its end, if it has: no later line of it counts.
     pub(crate) over: Option<CloseReason>,
 }
@@ -64,11 +64,11 @@ impl Hub {
         now: Instant,
     ) -> (SessionId, Arc<Outbox>) {
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(dialect, socket));
-        let id = self.with_desk(|board, desk| {
+        let id = self.with_effects(|board, effects| {
             let id = board.admit(now.into_std());
-            desk.outboxes.insert(id, Arc::clone(&outbox));
-            desk.counts.sessions += 1;
-            board.handle(id, Event::Opened, desk);
+            effects.outboxes.insert(id, Arc::clone(&outbox));
+            effects.counts.sessions += 1;
+            board.handle(id, Event::Opened, effects);
             id
         });
         (id, outbox)
@@ -83,19 +83,22 @@ impl Hub {
         speaker: &mut Speaker,
         unread: &mut Unread<'_>,
         lines_max: usize,
-        aftermath: &mut Aftermath,
+        deferred: &mut Deferred,
     ) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, aftermath);
-        desk.speaker = Some(from);
-        let mut turn = Turn { lines: 0, crowded: None, over: stopping.then_some(CloseReason::Shutdown) };
+        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, deferred);
+        effects.speaker = Some(from);
+        let mut turn = Turn { lines: 0, congested: None, over: stopping.then_some(CloseReason::Shutdown) };
         let mut work = 0;
-        while turn.over.is_none() && turn.lines < lines_max && work < self.settings.turn_lines && desk.crowded.is_none()
+        while turn.over.is_none()
+            && turn.lines < lines_max
+            && work < self.settings.turn_lines
+            && effects.congested.is_none()
         {
-            let Some(registered) = board.registered(from).filter(|_| desk.last_word_to != Some(from)) else {
+            let Some(registered) = board.registered(from).filter(|_| effects.last_word_to != Some(from)) else {
                 // Whoever took it off the board has said why.
                 turn.over = Some(CloseReason::Refused);
                 break;
@@ -104,71 +107,71 @@ impl Hub {
             turn.lines += 1;
             work += said.work();
             let answered = match said {
-                Said::Command(command) => {
-                    board.handle(from, Event::Command(command), &mut desk);
+                ParsedLine::Command(command) => {
+                    board.handle(from, Event::Command(command), &mut effects);
                     Ok(())
                 }
-                Said::Nothing => Ok(()),
-                Said::Error(error) => desk.send_error(from, &error, registered),
-                Said::Foreign(foreign) => {
+                ParsedLine::Blank => Ok(()),
+                ParsedLine::Error(error) => effects.send_error(from, &error, registered),
+                ParsedLine::Foreign(foreign) => {
                     turn.over = Some(CloseReason::WrongProtocol);
-                    desk.send(from, &foreign.refusal())
+                    effects.send(from, &foreign.refusal())
                 }
             };
             if answered.is_err() {
-                board.handle(from, Event::Closed(CloseReason::SlowConsumer), &mut desk);
-                desk.close(from, CloseReason::SlowConsumer);
+                board.handle(from, Event::Closed(CloseReason::SlowConsumer), &mut effects);
+                effects.close(from, CloseReason::SlowConsumer);
             }
         }
-        turn.crowded = desk.crowded.map(|session| Arc::clone(&desk.outboxes[session]));
+        turn.congested = effects.congested.map(|session| Arc::clone(&effects.outboxes[session]));
         turn
     }
 
     /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
     pub(crate) fn leave(&self, id: SessionId, why: CloseReason) {
-        self.with_desk(|board, desk| board.handle(id, Event::Closed(why), desk));
+        self.with_effects(|board, effects| board.handle(id, Event::Closed(why), effects));
     }
 
     /// Forgets a session whose connection is no more.
     pub(crate) fn forget(&self, id: SessionId) {
-        self.with_desk(|board, desk| {
+        self.with_effects(|board, effects| {
             // However its task ended, nobody goes on speaking to it.
-            board.handle(id, Event::Closed(CloseReason::Reset), desk);
-            if let Some(outbox) = desk.outboxes.remove(id) {
+            board.handle(id, Event::Closed(CloseReason::Reset), effects);
+            if let Some(outbox) = effects.outboxes.remove(id) {
                 // Whoever is read later because of it is not any more, and lets go of its socket.
-                outbox.end(Ending::Now(CloseReason::Reset), desk.aftermath);
+                outbox.end(Ending::Now(CloseReason::Reset), effects.deferred);
             }
         });
     }
 
     /// Closes the sessions that took no name in time.
     pub(crate) fn expire(&self, now: Instant) {
-        self.with_desk(|board, desk| board.expire(now.into_std(), desk));
+        self.with_effects(|board, effects| board.expire(now.into_std(), effects));
     }
 
     /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
     pub(crate) fn stop(&self) {
-        let mut aftermath = Aftermath::default();
+        let mut deferred = Deferred::default();
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut aftermath);
+        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, &mut deferred);
         for session in board.sessions() {
-            desk.close(session, CloseReason::Shutdown);
+            effects.close(session, CloseReason::Shutdown);
         }
-        drop(desk);
+        drop(effects);
         // Under the same lock: what is said above is the last word to everybody.
         *stopping = true;
         drop(guard);
-        aftermath.settle(self.settings.marks());
+        deferred.settle(self.settings.watermarks());
     }
 
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
     pub(crate) fn abandon(&self) -> usize {
-        self.with_desk(|_, desk| {
-            let outboxes = || desk.outboxes.values();
+        self.with_effects(|_, effects| {
+            let outboxes = || effects.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
-                outbox.end(Ending::Now(CloseReason::Shutdown), desk.aftermath);
+                outbox.end(Ending::Now(CloseReason::Shutdown), effects.deferred);
             }
             owed
         })
@@ -179,16 +182,16 @@ impl Hub {
         self.lock().counts
     }
 
-    fn with_desk<R>(&self, work: impl FnOnce(&mut Switchboard, &mut Desk<'_>) -> R) -> R {
-        let mut aftermath = Aftermath::default();
+    fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
+        let mut deferred = Deferred::default();
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut desk = Desk::new(outboxes, counts, &self.settings, &mut aftermath);
-        desk.silent = *stopping;
-        let done = work(board, &mut desk);
-        drop(desk);
+        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, &mut deferred);
+        effects.silent = *stopping;
+        let done = work(board, &mut effects);
+        drop(effects);
         drop(guard);
-        aftermath.settle(self.settings.marks());
+        deferred.settle(self.settings.watermarks());
         done
     }
 
@@ -199,19 +202,19 @@ impl Hub {
 }
 
 /// Carries out what the switchboard decides, for as long as the lock is held.
-struct Desk<'a> {
+struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
     settings: &'a Settings,
-    aftermath: &'a mut Aftermath,
+    deferred: &'a mut Deferred,
     /// The outboxes that were written to last: most turns are of one session that talks with another.
-    drafts: [Option<(SessionId, Draft)>; 2],
+    writers: [Option<(SessionId, OutboxWriter)>; 2],
     /// Whose turn it is: what it hears are answers.
     speaker: Option<SessionId>,
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
-    crowded: Option<SessionId>,
+    congested: Option<SessionId>,
     /// How much waits there, in bytes.
-    crowded_bytes: usize,
+    congested_bytes: usize,
     /// The session that heard its dialect's last word.
     last_word_to: Option<SessionId>,
     /// Whether a log hears of each message.
@@ -220,22 +223,22 @@ struct Desk<'a> {
     silent: bool,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> TurnEffects<'a> {
     fn new(
         outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
         settings: &'a Settings,
-        aftermath: &'a mut Aftermath,
+        deferred: &'a mut Deferred,
     ) -> Self {
         Self {
             outboxes,
             counts,
             settings,
-            aftermath,
-            drafts: [None, None],
+            deferred,
+            writers: [None, None],
             speaker: None,
-            crowded: None,
-            crowded_bytes: 0,
+            congested: None,
+            congested_bytes: 0,
             last_word_to: None,
             logs_messages: telemetry::logs_messages(),
             silent: false,
@@ -244,30 +247,31 @@ impl<'a> Desk<'a> {
 
     /// The open outbox of a session. The first one stays open; another that is open beside it is closed for this one.
     #[inline]
-    fn draft(&mut self, of: SessionId) -> Option<&mut Draft> {
-        let is_of = |draft: &Option<(SessionId, Draft)>| draft.as_ref().is_some_and(|(session, _)| *session == of);
-        let at = if is_of(&self.drafts[0]) {
+    fn writer(&mut self, of: SessionId) -> Option<&mut OutboxWriter> {
+        let is_of =
+            |writer: &Option<(SessionId, OutboxWriter)>| writer.as_ref().is_some_and(|(session, _)| *session == of);
+        let at = if is_of(&self.writers[0]) {
             0
-        } else if is_of(&self.drafts[1]) {
+        } else if is_of(&self.writers[1]) {
             1
         } else {
-            self.open_draft(of)?
+            self.open_writer(of)?
         };
-        self.drafts[at].as_mut().map(|(_, draft)| draft)
+        self.writers[at].as_mut().map(|(_, writer)| writer)
     }
 
-    fn open_draft(&mut self, of: SessionId) -> Option<usize> {
-        let draft = self.outboxes.get(of)?.open(self.speaker != Some(of));
-        let at = usize::from(self.drafts[0].is_some());
-        if let Some((_, older)) = self.drafts[at].replace((of, draft)) {
-            older.close(self.aftermath);
+    fn open_writer(&mut self, of: SessionId) -> Option<usize> {
+        let writer = self.outboxes.get(of)?.open(self.speaker != Some(of));
+        let at = usize::from(self.writers[0].is_some());
+        if let Some((_, older)) = self.writers[at].replace((of, writer)) {
+            older.close(self.deferred);
         }
         Some(at)
     }
 
-    fn close_drafts(&mut self) {
-        for (_, draft) in self.drafts.iter_mut().filter_map(Option::take) {
-            draft.close(self.aftermath);
+    fn close_writers(&mut self) {
+        for (_, writer) in self.writers.iter_mut().filter_map(Option::take) {
+            writer.close(self.deferred);
         }
     }
 
@@ -281,33 +285,33 @@ impl<'a> Desk<'a> {
         if self.silent {
             return Ok(());
         }
-        let marks = self.settings.marks();
-        let pushed = self.draft(to).ok_or(Full)?.append(marks, encode)?;
-        if pushed.waiting_bytes > marks.soft_bytes.max(self.crowded_bytes) {
-            (self.crowded, self.crowded_bytes) = (Some(to), pushed.waiting_bytes);
+        let watermarks = self.settings.watermarks();
+        let appended = self.writer(to).ok_or(Full)?.append(watermarks, encode)?;
+        if appended.waiting_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
+            (self.congested, self.congested_bytes) = (Some(to), appended.waiting_bytes);
         }
-        if pushed.then == Then::Close {
+        if appended.then == Then::Close {
             self.last_word_to = Some(to);
         }
         Ok(())
     }
 }
 
-impl Drop for Desk<'_> {
+impl Drop for TurnEffects<'_> {
     fn drop(&mut self) {
-        self.close_drafts();
+        self.close_writers();
     }
 }
 
-impl Effects for Desk<'_> {
+impl Effects for TurnEffects<'_> {
     #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode(reply, queue))?;
         if let Reply::Pong = reply
-            && let Some(draft) = self.draft(to)
+            && let Some(writer) = self.writer(to)
         {
             // Whoever asks for it may want to know how long it takes.
-            draft.hurry();
+            writer.hurry();
         }
         Ok(())
     }
@@ -321,9 +325,9 @@ impl Effects for Desk<'_> {
             }
             None => Ending::Now(why),
         };
-        self.close_drafts();
+        self.close_writers();
         if let Some(outbox) = self.outboxes.get(session) {
-            outbox.end(ending, self.aftermath);
+            outbox.end(ending, self.deferred);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::buffers;
 
 /// The bounds of every outbox, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Marks {
+pub(crate) struct Watermarks {
     /// Above this, those who fill the outbox are read later.
     pub(crate) soft_bytes: usize,
     /// Beyond this nothing goes in.
@@ -66,7 +66,7 @@ struct Writing {
 
 /// How far the socket took what waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flushed {
+pub(crate) enum FlushOutcome {
     /// All of it.
     Whole,
     /// Not all of it, but something if `some`. The connection is woken when it takes more.
@@ -95,7 +95,7 @@ struct Inner {
     waker: Option<Waker>,
     sleep: Sleep,
     /// Sessions that are read later because of what waits here, the longest held first.
-    held_back: Vec<(SessionId, Waker)>,
+    paused_senders: Vec<(SessionId, Waker)>,
 }
 
 /// What a connection has to be woken for.
@@ -114,8 +114,8 @@ impl Inner {
         self.queue.len() + self.in_flight as usize + self.drafted as usize
     }
 
-    fn is_below_soft(&self, marks: Marks) -> bool {
-        self.waiting_bytes() <= marks.soft_bytes || self.ending.is_some()
+    fn is_below_soft(&self, watermarks: Watermarks) -> bool {
+        self.waiting_bytes() <= watermarks.soft_bytes || self.ending.is_some()
     }
 
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
@@ -131,15 +131,15 @@ impl Inner {
         self.sleep = sleep;
     }
 
-    fn let_go(&mut self, who: SessionId) {
-        self.held_back.retain(|(held, _)| *held != who);
+    fn remove_paused(&mut self, who: SessionId) {
+        self.paused_senders.retain(|(held, _)| *held != who);
     }
 
     /// Lets as many go as there is room for the lines of, so that a crowd does not fill at once what was emptied.
-    fn release(&mut self, marks: Marks) -> Vec<Waker> {
-        let Some(room) = marks.soft_bytes.checked_sub(self.waiting_bytes()) else { return Vec::new() };
-        let count = self.held_back.len().min(1 + room / LINE_MAX_BYTES);
-        self.held_back.drain(..count).map(|(_, waker)| waker).collect()
+    fn release(&mut self, watermarks: Watermarks) -> Vec<Waker> {
+        let Some(room) = watermarks.soft_bytes.checked_sub(self.waiting_bytes()) else { return Vec::new() };
+        let count = self.paused_senders.len().min(1 + room / LINE_MAX_BYTES);
+        self.paused_senders.drain(..count).map(|(_, waker)| waker).collect()
     }
 }
 
@@ -150,18 +150,18 @@ fn small(bytes: usize) -> u32 {
 
 /// How crowded an outbox above its soft mark is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct Congestion {
     /// How much waits there, in bytes.
     pub(crate) waiting_bytes: usize,
     /// How many sessions are read later because of it.
-    pub(crate) fillers: usize,
+    pub(crate) senders: usize,
 }
 
 /// An outbox that somebody writes to: its lock is taken once for all that is said in a turn, and once to close it.
 ///
 /// Meanwhile there is nothing to take; what was there when it was opened still counts for the marks.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct OutboxWriter {
     outbox: Arc<Outbox>,
     dialect: Dialect,
     queue: Vec<u8>,
@@ -173,14 +173,14 @@ pub(crate) struct Draft {
     is_over: bool,
 }
 
-impl Draft {
+impl OutboxWriter {
     /// Appends what `encode` does, or nothing of it where that would pass the hard mark.
     #[inline]
     pub(crate) fn append(
         &mut self,
-        marks: Marks,
+        watermarks: Watermarks,
         encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
-    ) -> Result<Pushed, Full> {
+    ) -> Result<Appended, Full> {
         if self.is_over {
             return Err(Full);
         }
@@ -190,11 +190,11 @@ impl Draft {
         let before = self.queue.len();
         let then = encode(self.dialect, &mut self.queue);
         let waiting_bytes = self.queue.len() + self.in_flight;
-        if waiting_bytes > marks.hard_bytes {
+        if waiting_bytes > watermarks.hard_bytes {
             self.queue.truncate(before);
             return Err(Full);
         }
-        Ok(Pushed { waiting_bytes, then })
+        Ok(Appended { waiting_bytes, then })
     }
 
     /// What is appended is not to wait.
@@ -203,7 +203,7 @@ impl Draft {
     }
 
     /// Puts back what waits. Where nobody is going to look, it is to be written in the aftermath.
-    pub(crate) fn close(self, aftermath: &mut Aftermath) {
+    pub(crate) fn close(self, deferred: &mut Deferred) {
         if self.queue.is_empty() {
             // A reply for which the dialect has no words must not leave a buffer with a session that waits.
             return buffers::give_back(self.queue);
@@ -216,7 +216,7 @@ impl Draft {
             inner.sleep == Sleep::Idle
         };
         if is_idle {
-            aftermath.unwritten.push(self.outbox);
+            deferred.unwritten.push(self.outbox);
         }
     }
 }
@@ -227,19 +227,19 @@ const WRITES_MAX: usize = 8;
 
 /// What is to be done once the hub's lock is released.
 #[derive(Debug, Default)]
-pub(crate) struct Aftermath {
+pub(crate) struct Deferred {
     /// Whom to wake.
     pub(crate) wakers: Vec<Waker>,
     /// Where something waits that nobody else is going to write.
     unwritten: Vec<Arc<Outbox>>,
 }
 
-impl Aftermath {
+impl Deferred {
     /// Does it.
-    pub(crate) fn settle(&mut self, marks: Marks) {
+    pub(crate) fn settle(&mut self, watermarks: Watermarks) {
         for (number, outbox) in self.unwritten.drain(..).enumerate() {
             if number < WRITES_MAX {
-                outbox.write_through(marks);
+                outbox.write_directly(watermarks);
             } else {
                 outbox.lock().wake(&mut self.wakers);
             }
@@ -250,7 +250,7 @@ impl Aftermath {
 
 /// What waits after a reply went in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pushed {
+pub(crate) struct Appended {
     /// How much waits now, in bytes.
     pub(crate) waiting_bytes: usize,
     /// Whether the reply was the dialect's last word.
@@ -270,7 +270,7 @@ impl<S> Outbox<S> {
             owner_waits: false,
             waker: None,
             sleep: Sleep::Awake,
-            held_back: Vec::new(),
+            paused_senders: Vec::new(),
         };
         Self { inner: Mutex::new(inner), line: Mutex::new(Line { writing: None, is_broken: false, socket }) }
     }
@@ -288,14 +288,14 @@ impl Outbox {
     }
 
     /// For the connection: writes what waits, as far as the socket takes it, and tells how the session is to end.
-    pub(crate) fn flush(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
+    pub(crate) fn flush(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
         self.wake_up();
-        self.write(cx, marks)
+        self.write(cx, watermarks)
     }
 
     /// For whoever said something to a session that sleeps: writes it. Where that is not all there is to do, its
     /// connection is woken.
-    pub(crate) fn write_through(&self, marks: Marks) {
+    pub(crate) fn write_directly(&self, watermarks: Watermarks) {
         let waker = {
             let inner = self.lock();
             match (&inner.waker, inner.sleep) {
@@ -303,7 +303,7 @@ impl Outbox {
                 _ => return,
             }
         };
-        let is_more_to_do = self.write(&mut Context::from_waker(&waker), marks) != (Flushed::Whole, None);
+        let is_more_to_do = self.write(&mut Context::from_waker(&waker), watermarks) != (FlushOutcome::Whole, None);
         {
             let mut inner = self.lock();
             if !std::mem::take(&mut inner.owner_waits) && !is_more_to_do {
@@ -314,7 +314,7 @@ impl Outbox {
         waker.wake();
     }
 
-    fn write(&self, cx: &mut Context<'_>, marks: Marks) -> (Flushed, Option<Ending>) {
+    fn write(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
         let mut line = self.line();
         let mut writing = line.writing.take().map(|writing| *writing).unwrap_or_default();
         let mut some = false;
@@ -332,13 +332,13 @@ impl Outbox {
                     Poll::Pending => {
                         let left = writing.bytes.len() - writing.written;
                         line.writing = Some(Box::new(writing));
-                        return (Flushed::Blocked { some }, self.progress(left, marks));
+                        return (FlushOutcome::Blocked { some }, self.progress(left, watermarks));
                     }
                 }
             }
-            let (bytes, ending) = self.exchange(writing.bytes, marks);
+            let (bytes, ending) = self.exchange(writing.bytes, watermarks);
             if bytes.is_empty() {
-                return (if line.is_broken { Flushed::Broken } else { Flushed::Whole }, ending);
+                return (if line.is_broken { FlushOutcome::Broken } else { FlushOutcome::Whole }, ending);
             }
             writing = Writing { bytes, written: 0 };
         }
@@ -346,11 +346,11 @@ impl Outbox {
 
     /// Opens it for whoever writes to it now. What is appended is urgent, but for answers to the session itself. There is one
     /// at a time: nobody writes but under the hub's lock.
-    pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> Draft {
+    pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> OutboxWriter {
         let mut inner = self.lock();
         let queue = std::mem::take(&mut inner.queue);
         inner.drafted = small(queue.len());
-        Draft {
+        OutboxWriter {
             outbox: Arc::clone(self),
             dialect: inner.dialect,
             queue,
@@ -361,40 +361,40 @@ impl Outbox {
     }
 
     /// Says how the session is to end. The first word stands, but for an end at once.
-    pub(crate) fn end(&self, ending: Ending, aftermath: &mut Aftermath) {
+    pub(crate) fn end(&self, ending: Ending, deferred: &mut Deferred) {
         let mut inner = self.lock();
         if inner.ending.is_none() || matches!(ending, Ending::Now(_)) {
             inner.ending = Some(ending);
         }
-        inner.wake(&mut aftermath.wakers);
-        aftermath.wakers.extend(inner.held_back.drain(..).map(|(_, waker)| waker));
+        inner.wake(&mut deferred.wakers);
+        deferred.wakers.extend(inner.paused_senders.drain(..).map(|(_, waker)| waker));
     }
 
     /// When all that was taken is written: gives what waits, if anything does, in exchange for the buffer that it was in.
-    fn exchange(&self, written: Vec<u8>, marks: Marks) -> (Vec<u8>, Option<Ending>) {
-        let (taken, ending, held_back) = {
+    fn exchange(&self, written: Vec<u8>, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
+        let (taken, ending, paused_senders) = {
             let mut inner = self.lock();
             let taken = std::mem::take(&mut inner.queue);
             inner.in_flight = small(taken.len());
             // What is in a draft was not taken.
             inner.is_urgent &= taken.is_empty();
-            let held_back = inner.release(marks);
-            (taken, inner.ending, held_back)
+            let paused_senders = inner.release(watermarks);
+            (taken, inner.ending, paused_senders)
         };
         buffers::give_back(written);
-        held_back.into_iter().for_each(Waker::wake);
+        paused_senders.into_iter().for_each(Waker::wake);
         (taken, ending)
     }
 
     /// When the socket took a part: `left` bytes of what was taken are still to be written.
-    fn progress(&self, left: usize, marks: Marks) -> Option<Ending> {
-        let (ending, held_back) = {
+    fn progress(&self, left: usize, watermarks: Watermarks) -> Option<Ending> {
+        let (ending, paused_senders) = {
             let mut inner = self.lock();
             inner.in_flight = small(left);
-            let held_back = inner.release(marks);
-            (inner.ending, held_back)
+            let paused_senders = inner.release(watermarks);
+            (inner.ending, paused_senders)
         };
-        held_back.into_iter().for_each(Waker::wake);
+        paused_senders.into_iter().for_each(Waker::wake);
         ending
     }
 
@@ -427,29 +427,29 @@ impl Outbox {
 
     /// Has `waker` woken when there is room for what `who` says, and tells how crowded it is; `None` where there is room
     /// already.
-    pub(crate) fn hold_back(&self, who: SessionId, waker: &Waker, marks: Marks) -> Option<Crowd> {
+    pub(crate) fn pause_sender(&self, who: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
         let mut inner = self.lock();
-        if inner.is_below_soft(marks) {
-            inner.let_go(who);
+        if inner.is_below_soft(watermarks) {
+            inner.remove_paused(who);
             return None;
         }
-        match inner.held_back.iter_mut().find(|(held, _)| *held == who) {
+        match inner.paused_senders.iter_mut().find(|(held, _)| *held == who) {
             Some((_, held)) => held.clone_from(waker),
-            None => inner.held_back.push((who, waker.clone())),
+            None => inner.paused_senders.push((who, waker.clone())),
         }
-        Some(Crowd { waiting_bytes: inner.waiting_bytes(), fillers: inner.held_back.len() })
+        Some(Congestion { waiting_bytes: inner.waiting_bytes(), senders: inner.paused_senders.len() })
     }
 
     /// Forgets that `who` is held back.
-    pub(crate) fn let_go(&self, who: SessionId) {
-        self.lock().let_go(who);
+    pub(crate) fn remove_paused(&self, who: SessionId) {
+        self.lock().remove_paused(who);
     }
 
     /// For the connection: whether less waits here than the soft mark. Where not, it is woken when somebody else has
     /// written what waits.
-    pub(crate) fn is_below_soft(&self, marks: Marks) -> bool {
+    pub(crate) fn is_below_soft(&self, watermarks: Watermarks) -> bool {
         let mut inner = self.lock();
-        inner.owner_waits = !inner.is_below_soft(marks);
+        inner.owner_waits = !inner.is_below_soft(watermarks);
         !inner.owner_waits
     }
 
@@ -474,31 +474,38 @@ mod tests {
 
     #[test]
     fn what_is_in_a_draft_still_counts() {
-        let marks = Marks { soft_bytes: 10, hard_bytes: 100 };
+        let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
-        let write = |draft: &mut Draft| {
-            let written = draft.append(marks, |_, queue| {
+        let write = |writer: &mut OutboxWriter| {
+            let written = writer.append(watermarks, |_, queue| {
                 queue.extend_from_slice(b"twenty bytes of text");
                 Then::Carry
             });
             written.expect("there is room");
         };
-        let mut draft = outbox.open(true);
-        write(&mut draft);
-        draft.close(&mut Aftermath::default());
+        let mut writer = outbox.open(true);
+        write(&mut writer);
+        writer.close(&mut Deferred::default());
 
-        let mut draft = outbox.open(true);
-        let held_back =
-            || outbox.hold_back(SessionId::default(), Waker::noop(), marks).map(|crowd| crowd.waiting_bytes);
-        assert_eq!(held_back(), Some(20), "while it is written to");
-        let (nothing, _) = outbox.exchange(Vec::new(), marks);
-        assert_eq!((nothing.len(), outbox.lock().held_back.len()), (0, 1), "nobody is let go for what is out of sight");
-        write(&mut draft);
-        draft.close(&mut Aftermath::default());
-        assert_eq!(held_back(), Some(40), "when it is closed");
-        let (all, _) = outbox.exchange(Vec::new(), marks);
-        assert_eq!((all.len(), held_back()), (40, Some(40)), "until it is written");
-        outbox.exchange(all, marks);
-        assert_eq!((held_back(), outbox.lock().held_back.len()), (None, 0), "and no longer");
+        let mut writer = outbox.open(true);
+        let paused_senders = || {
+            outbox
+                .pause_sender(SessionId::default(), Waker::noop(), watermarks)
+                .map(|congestion| congestion.waiting_bytes)
+        };
+        assert_eq!(paused_senders(), Some(20), "while it is written to");
+        let (nothing, _) = outbox.exchange(Vec::new(), watermarks);
+        assert_eq!(
+            (nothing.len(), outbox.lock().paused_senders.len()),
+            (0, 1),
+            "nobody is let go for what is out of sight"
+        );
+        write(&mut writer);
+        writer.close(&mut Deferred::default());
+        assert_eq!(paused_senders(), Some(40), "when it is closed");
+        let (all, _) = outbox.exchange(Vec::new(), watermarks);
+        assert_eq!((all.len(), paused_senders()), (40, Some(40)), "until it is written");
+        outbox.exchange(all, watermarks);
+        assert_eq!((paused_senders(), outbox.lock().paused_senders.len()), (None, 0), "and no longer");
     }
 }

@@ -23,7 +23,7 @@ const DOUBLINGS_MAX: u8 = 9;
 
 /// What decides on it. There is one for each session, so it is small.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answers {
+pub(crate) struct ReplyDelay {
     /// Turns that were taken since something was written.
     turns: u8,
     /// How many guesses were wrong.
@@ -32,7 +32,7 @@ pub(crate) struct Answers {
     talk: u16,
 }
 
-impl Answers {
+impl ReplyDelay {
     /// Of a session that was just opened: its welcome waits for a look, too. Whoever speaks at once gets both in one.
     pub(crate) const fn welcome() -> Self {
         Self { turns: 1, wrong: 0, talk: 0 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     /// How many turns a session takes until its answers wait.
-    fn talk_until_they_wait(answers: &mut Answers) -> Option<u32> {
+    fn talk_until_they_wait(answers: &mut ReplyDelay) -> Option<u32> {
         let mut turns = 0;
         while !answers.wait_for_more() {
             answers.after_turn();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_wrong_guess_doubles_the_talk_before_the_next_one_up_to_a_bound() {
-        let mut answers = Answers::welcome();
+        let mut answers = ReplyDelay::welcome();
         let talk = [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 32768, 32768];
         for turns in talk {
             assert_eq!(talk_until_they_wait(&mut answers), Some(turns));

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::acceptor::{Door, TURNED_AWAY_MAX, accept};
+use crate::acceptor::{Acceptor, TURNED_AWAY_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
 use crate::listener::Listener;
@@ -43,27 +43,27 @@ pub async fn run(
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
     let hub = Arc::new(Hub::new(settings));
-    let door = Door {
+    let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
     };
 
-    let mut doors = JoinSet::new();
+    let mut acceptors = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             telemetry::listening(listener.dialect(), address);
         }
-        doors.spawn(accept(listener, door.clone()));
+        acceptors.spawn(accept(listener, acceptor.clone()));
     }
-    drop(door);
+    drop(acceptor);
 
     tokio::select! {
         () = shutdown => {}
         () = keep_time(&hub, tick) => {}
     }
 
-    doors.shutdown().await;
+    acceptors.shutdown().await;
     hub.stop();
     tracing::info!(target: telemetry::SERVER, sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, admission.emptied()).await.is_ok();

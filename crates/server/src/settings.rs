@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_protocol::limits;
 
-use crate::outbox::Marks;
+use crate::outbox::Watermarks;
 
 /// The settings of a server. Build it from [`Settings::default`] and check it with [`Settings::validated`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -139,8 +139,8 @@ impl Settings {
         Ok(self)
     }
 
-    pub(crate) fn marks(&self) -> Marks {
-        Marks { soft_bytes: self.outbox_soft_bytes, hard_bytes: self.outbox_bytes }
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        Watermarks { soft_bytes: self.outbox_soft_bytes, hard_bytes: self.outbox_bytes }
     }
 }
 

@@ -13,10 +13,10 @@ pub(crate) struct Speaker {
 
 /// One line, understood or not.
 #[derive(Debug)]
-pub(crate) enum Said<'a> {
+pub(crate) enum ParsedLine<'a> {
     Command(Command<'a>),
     /// A blank line.
-    Nothing,
+    Blank,
     Error(ParseError),
     /// The beginning of another protocol.
     Foreign(Foreign),
@@ -28,7 +28,7 @@ const FOLDING: usize = 64;
 /// How many a list of everybody is.
 const LISTING: usize = 64;
 
-impl Said<'_> {
+impl ParsedLine<'_> {
     /// How much work this is, in ordinary lines.
     pub(crate) fn work(&self) -> usize {
         let folded = match self {
@@ -36,7 +36,7 @@ impl Said<'_> {
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
             Self::Error(ParseError::Name(_)) => return FOLDING,
             Self::Command(Command::Who) => return LISTING,
-            Self::Command(_) | Self::Nothing | Self::Error(_) | Self::Foreign(_) => return 1,
+            Self::Command(_) | Self::Blank | Self::Error(_) | Self::Foreign(_) => return 1,
         };
         if folded.is_ascii() { 1 } else { FOLDING }
     }
@@ -53,24 +53,24 @@ impl Speaker {
         unread: &mut Unread<'read>,
         registered: bool,
         text_max_bytes: usize,
-    ) -> Option<Said<'a>> {
+    ) -> Option<ParsedLine<'a>> {
         if !registered
             && !self.decoder.is_mid_line()
             && let Some(foreign) = unread.as_bytes().first().and_then(|&byte| Foreign::of_first_byte(byte))
         {
-            return Some(Said::Foreign(foreign));
+            return Some(ParsedLine::Foreign(foreign));
         }
         let line = match self.decoder.next_line(unread)? {
             Ok(line) => line,
-            Err(error) => return Some(Said::Error(error.into())),
+            Err(error) => return Some(ParsedLine::Error(error.into())),
         };
         if !registered && let Some(foreign) = Foreign::of_line(line.as_bytes(), self.dialect) {
-            return Some(Said::Foreign(foreign));
+            return Some(ParsedLine::Foreign(foreign));
         }
         Some(match self.dialect.parse(line, registered, text_max_bytes) {
-            Ok(Some(command)) => Said::Command(command),
-            Ok(None) => Said::Nothing,
-            Err(error) => Said::Error(error),
+            Ok(Some(command)) => ParsedLine::Command(command),
+            Ok(None) => ParsedLine::Blank,
+            Err(error) => ParsedLine::Error(error),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outbox::{Crowd, Marks, Outbox};
+use crate::outbox::{Congestion, Outbox, Watermarks};
 
 /// The shortest time between two lines that go into an outbox above its soft mark: a thousand lines a second.
 const DELAY_MIN: Duration = Duration::from_millis(1);
@@ -21,12 +21,12 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 ///
 /// Together they add a line a millisecond at the soft mark, and half as many at each of ten even steps up to the hard
 /// mark, so that a reader which takes anything at all is not cut, however many write to it.
-pub(crate) fn delay(Crowd { waiting_bytes, fillers }: Crowd, marks: Marks) -> Duration {
-    let above = waiting_bytes.saturating_sub(marks.soft_bytes) as u128;
-    let span = marks.hard_bytes.saturating_sub(marks.soft_bytes).max(1) as u128;
+pub(crate) fn delay(Congestion { waiting_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
+    let above = waiting_bytes.saturating_sub(watermarks.soft_bytes) as u128;
+    let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
     let between_lines = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
-    between_lines.saturating_mul(u32::try_from(fillers).unwrap_or(u32::MAX)).min(DELAY_MAX)
+    between_lines.saturating_mul(u32::try_from(senders).unwrap_or(u32::MAX)).min(DELAY_MAX)
 }
 
 /// Why a session is not read for now.
@@ -36,7 +36,7 @@ pub(crate) enum Pause {
     Rate { until: Instant },
     /// It filled somebody's outbox, and is read again when that has room, or a little later all the same: later still
     /// where the crowd has grown since.
-    Crowded { outbox: Arc<Outbox>, since: Instant, until: Instant },
+    Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
     /// It filled its own outbox, and nobody else waits while it does not read.
     OwnOutbox,
 }
@@ -45,7 +45,7 @@ impl Pause {
     /// When the pause is over at the latest.
     pub(crate) fn until(&self) -> Option<Instant> {
         match self {
-            Self::Rate { until } | Self::Crowded { until, .. } => Some(*until),
+            Self::Rate { until } | Self::Congested { until, .. } => Some(*until),
             Self::OwnOutbox => None,
         }
     }
@@ -53,13 +53,13 @@ impl Pause {
 
 /// A bucket of lines: it fills at so many a second and holds those of one second.
 #[derive(Debug)]
-pub(crate) struct LineRate {
+pub(crate) struct TokenBucket {
     per_second: u32,
     tokens: f64,
     counted: Instant,
 }
 
-impl LineRate {
+impl TokenBucket {
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         Self { per_second, tokens: f64::from(per_second), counted: now }
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_fuller_the_outbox_the_later_its_filler_is_read() {
-        let marks = Marks { soft_bytes: 1000, hard_bytes: 2000 };
+        let watermarks = Watermarks { soft_bytes: 1000, hard_bytes: 2000 };
         let cases = [
             ((1000, 1), 1),
             ((1099, 1), 1),
@@ -103,16 +103,16 @@ mod tests {
             ((1500, 50), 1600),
             ((2000, 50), 10_000),
         ];
-        for ((waiting_bytes, fillers), millis) in cases {
-            let delay = delay(Crowd { waiting_bytes, fillers }, marks);
-            assert_eq!(delay, Duration::from_millis(millis), "with {waiting_bytes} waiting, for each of {fillers}");
+        for ((waiting_bytes, senders), millis) in cases {
+            let delay = delay(Congestion { waiting_bytes, senders }, watermarks);
+            assert_eq!(delay, Duration::from_millis(millis), "with {waiting_bytes} waiting, for each of {senders}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_lets_one_second_of_lines_through_and_then_one_at_a_time() {
         let start = Instant::now();
-        let mut rate = LineRate::new(10, start);
+        let mut rate = TokenBucket::new(10, start);
         assert_eq!(rate.allowance(start), Ok(10));
         rate.spend(10);
         assert_eq!(rate.allowance(start), Err(start + Duration::from_millis(100)));

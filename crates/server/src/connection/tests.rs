@@ -186,11 +186,11 @@ impl House {
 
     fn admit(&mut self) -> Socket {
         let socket = Socket::default();
-        let pass = self.admission.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("there is room");
+        let permit = self.admission.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("there is room");
         let (id, outbox) = self.hub.admit(self.dialect, socket.clone(), Instant::now());
         let speaker = Speaker::new(id, self.dialect, self.hub.settings.line_bytes);
         let at = self.connections.len();
-        self.connections.push(Some(Connection::new(Arc::clone(&self.hub), speaker, outbox, pass)));
+        self.connections.push(Some(Connection::new(Arc::clone(&self.hub), speaker, outbox, permit)));
         self.queue.lock().expect("nothing panics with it").push_back(at);
         socket
     }
@@ -483,15 +483,15 @@ async fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it()
     noy.take_calls();
     let outbox = Arc::clone(&house.connections[0].as_ref().expect("it is here").outbox);
     noy.send(["PING\n".repeat(5000)]);
-    while outbox.is_below_soft(house.hub.settings.marks()) {
+    while outbox.is_below_soft(house.hub.settings.watermarks()) {
         assert!(house.step(), "it fills its outbox");
     }
     // Somebody says something meanwhile: what waits is out of sight when the connection looks.
-    let draft = outbox.open(true);
+    let writer = outbox.open(true);
     while house.step() {}
-    let mut aftermath = crate::outbox::Aftermath::default();
-    draft.close(&mut aftermath);
-    aftermath.settle(house.hub.settings.marks());
+    let mut deferred = crate::outbox::Deferred::default();
+    writer.close(&mut deferred);
+    deferred.settle(house.hub.settings.watermarks());
     house.run();
     tokio::time::advance(reply_delay::WAIT_MAX).await;
     house.run();
