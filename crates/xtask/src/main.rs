@@ -1,6 +1,7 @@
-//! What a maintainer runs: `cargo xtask test`, `cargo xtask bench`, `cargo xtask report`, `cargo xtask notebook`.
+//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`.
 
 mod bench;
+mod deny;
 mod network;
 mod notebook;
 mod packages;
@@ -34,6 +35,10 @@ enum Task {
     ///
     /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
     Notebook(notebook::Args),
+    /// Licences, bans, sources and duplicate versions of all dependencies, by the rules of deny.toml.
+    ///
+    /// Installs cargo-deny in target/tools, which takes some minutes the first time.
+    Deny,
     /// What `report` plays in its network.
     #[command(hide = true)]
     ReportStage(report::scenario::Args),
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Task::Bench(what) => bench::run(&what),
         Task::Report(args) => report::run(&args),
         Task::Notebook(args) => notebook::run(&args),
+        Task::Deny => deny::run(),
         Task::ReportStage(args) => report::scenario::run(&args),
     };
     match done {
