@@ -1,4 +1,4 @@
-//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`.
+//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`, `words`.
 
 mod bench;
 mod deny;
@@ -8,6 +8,7 @@ mod packages;
 mod report;
 mod test;
 mod venv;
+mod words;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Task {
     ///
     /// Installs cargo-deny in target/tools, which takes some minutes the first time.
     Deny,
+    /// Whether comments and documents are written in plain words: counts words that stand in place of a noun.
+    Words,
     /// What `report` plays in its network.
     #[command(hide = true)]
     ReportStage(report::scenario::Args),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Report(args) => report::run(&args),
         Task::Notebook(args) => notebook::run(&args),
         Task::Deny => deny::run(),
+        Task::Words => words::run(),
         Task::ReportStage(args) => report::scenario::run(&args),
     };
     match done {
