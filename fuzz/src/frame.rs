@@ -2,7 +2,7 @@
 
 use switchboard_encap::show::{FrameRecord, FrameView, html, text};
 use switchboard_encap::wire::{Frame, LinkType};
-use switchboard_protocol::show::steers;
+use switchboard_protocol::is_display_control;
 
 /// The link types that are known, and one that is not.
 pub const LINK_TYPES: [LinkType; 9] = [
@@ -63,7 +63,7 @@ fn assert_covered(frame: &Frame<'_>) {
     let _ = (frame.verify(), frame.payload_len_on_wire(), frame.addresses(), frame.icmp().map(|icmp| icmp.is_error()));
 }
 
-/// Nothing from elsewhere steers the terminal.
+/// No display control from the input reaches the terminal.
 pub(crate) fn assert_safe(text: &str) {
-    assert!(!text.contains(|c| c != '\n' && steers(c)), "{text:?}");
+    assert!(!text.contains(|c| c != '\n' && is_display_control(c)), "{text:?}");
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
-use switchboard_protocol::{Command, Reply, Text, Username, commands, show};
+use switchboard_protocol::{Command, Reply, Text, Username, commands, sanitize};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
@@ -181,7 +181,7 @@ fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
         Heard::Answer(Err(refused)) => Err(refused),
         Heard::Answer(Ok(_)) | Heard::Event(_) => {
             let start: String = line.chars().take(80).collect();
-            Err(Error::NotWelcome { addr: addr.to_string(), line: show::safe(&start).into_owned() })
+            Err(Error::NotWelcome { addr: addr.to_string(), line: sanitize(&start).into_owned() })
         }
     }
 }
@@ -190,5 +190,5 @@ fn unexpected(asked: &'static str, got: &Reply<'_>) -> Error {
     let mut line = Vec::new();
     commands::encode(got, &mut line);
     let line = String::from_utf8_lossy(&line);
-    Error::Unexpected { asked, got: show::safe(line.trim_end()).into_owned() }
+    Error::Unexpected { asked, got: sanitize(line.trim_end()).into_owned() }
 }

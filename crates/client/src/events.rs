@@ -24,7 +24,7 @@ pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 
 /// Something that the server said of its own accord. As JSON it has the wire's own words
 /// (`{"event":"FROM","name":"Elias","text":"hi"}`). Names and texts are as the server sent them: put them through
-/// [`show::safe`](switchboard_protocol::show::safe) before a terminal sees them.
+/// [`sanitize`](switchboard_protocol::sanitize) before a terminal sees them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]

@@ -3,7 +3,7 @@
 //! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
 //! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
 
-use switchboard_protocol::{Reply, commands, show};
+use switchboard_protocol::{Reply, commands, sanitize};
 
 use crate::error::Error;
 use crate::events::Event;
@@ -39,17 +39,17 @@ impl Heard {
             }
             Ok(Reply::PeerDisconnected) => Self::Event(Event::PeerDisconnected),
             Ok(Reply::Error { code, detail }) if code.ends_session() => {
-                Self::Event(Event::Notice { code, detail: detail.map(|detail| show::safe(&detail).into_owned()) })
+                Self::Event(Event::Notice { code, detail: detail.map(|detail| sanitize(&detail).into_owned()) })
             }
             Ok(Reply::Error { code, detail }) => {
-                let detail = detail.map(|detail| show::safe(&detail).into_owned());
+                let detail = detail.map(|detail| sanitize(&detail).into_owned());
                 Self::Answer(Err(Error::Refused { code, detail }))
             }
             Ok(Reply::Welcome) => Self::Event(Event::Unknown { line: line.to_owned() }),
             Ok(reply) => Self::Answer(Ok(reply.into_owned())),
             Err(_) => match line.strip_prefix("ERROR ") {
                 Some(error) => {
-                    let error = show::safe(error.trim_end());
+                    let error = sanitize(error.trim_end());
                     let (code, detail) = match error.split_once(' ') {
                         Some((code, detail)) => (code, Some(detail.to_owned())),
                         None => (&*error, None),

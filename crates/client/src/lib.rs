@@ -41,7 +41,7 @@
 //! [`Closed::EventsNotTaken`], which every command that waits returns, and which [`Events`] gives after all that it has
 //! kept. While no command waits, the link stops reading where [`EVENTS_SOFT_BYTES`] wait to be taken.
 //!
-//! What a server sends is not to be trusted with a terminal: [`show`] makes it safe.
+//! What a server sends is not to be trusted with a terminal: [`sanitize`] makes it safe.
 
 mod backoff;
 mod client;
@@ -57,7 +57,7 @@ pub use closed::Closed;
 pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use link::{IN_FLIGHT_MAX, REQUESTS_MAX};
-pub use switchboard_protocol::{Code, Reply, TextError, UsernameError, Users, show};
+pub use switchboard_protocol::{Code, Reply, TextError, UsernameError, Users, sanitize};
 
 /// What a client is made of, for a program that puts it together in another way: one that has to know the place of each
 /// answer among the events, or that sends lines as they are.

@@ -145,7 +145,7 @@ impl Report {
             close_up.packet(&packet);
         }
         let (diagrams, frame) = close_up.finish();
-        Ok(Self { file: switchboard_protocol::show::safe(file).into_owned(), findings, diagrams, frame })
+        Ok(Self { file: switchboard_protocol::sanitize(file).into_owned(), findings, diagrams, frame })
     }
 }
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use switchboard_core::{Fact, SessionId};
-use switchboard_protocol::{Dialect, show};
+use switchboard_protocol::{Dialect, sanitize};
 
 /// The `tracing` target of messages, apart from the rest, because they are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
@@ -34,7 +34,7 @@ pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
             // A message may hold what steers a terminal's direction of writing, and a log is read on one.
-            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text = &*show::safe(text), "message");
+            tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text = &*sanitize(text), "message");
         }
         Fact::Delivered { from, to, text } => {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchboard_protocol::{Dialect, Username, show};
+use switchboard_protocol::{Dialect, Username, sanitize};
 
 use super::bench::Workload;
 use super::failure::Failure;
@@ -231,7 +231,7 @@ impl Cli {
         if let Some((scheme, rest)) = addr.split_once("://") {
             let rest = rest.split('/').next().unwrap_or(rest);
             let why = format!("{addr} is no address of a chat server: leave out {scheme}:// and write {rest}");
-            return Err(Failure::Usage(show::safe(&why).into_owned()));
+            return Err(Failure::Usage(sanitize(&why).into_owned()));
         }
         Ok(self.options.dialect.with_port(addr))
     }

@@ -9,7 +9,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 use switchboard_protocol::commands::{Argument, VERBS};
-use switchboard_protocol::show;
+use switchboard_protocol::is_display_control;
 
 use super::terminal::Gate;
 use super::typed::SLASHES;
@@ -24,14 +24,14 @@ pub(crate) struct Names(Arc<Mutex<Vec<String>>>);
 impl Names {
     /// Remembers `names` instead of those before. A name that would steer the terminal is nothing to type.
     pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        let names = names.filter(|name| !name.chars().any(show::steers)).map(str::to_owned).collect();
+        let names = names.filter(|name| !name.chars().any(is_display_control)).map(str::to_owned).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
     /// Remembers one more, if it is news and there is room.
     pub(crate) fn add(&self, name: &str) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() < SEEN_MAX && !name.chars().any(show::steers) && !names.iter().any(|known| known == name) {
+        if names.len() < SEEN_MAX && !name.chars().any(is_display_control) && !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use switchboard_client::parts::{Backoff, Heard, Lines, open};
 use switchboard_client::{Closed, Error, Event};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
-use switchboard_protocol::{Code, Command, ParseError, Reply, Text, commands, show};
+use switchboard_protocol::{Code, Command, ParseError, Reply, Text, commands, sanitize};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -141,7 +141,7 @@ struct Asked {
 
 impl Session<'_> {
     async fn run(&mut self, mut wire: Wire, terminal: &mut Terminal) -> Result<(), Failure> {
-        let connected = format!("Connected to {}. /help shows what you can type.", show::safe(self.addr));
+        let connected = format!("Connected to {}. /help shows what you can type.", sanitize(self.addr));
         self.news(connected).await;
         loop {
             let began = Instant::now();
@@ -422,7 +422,7 @@ impl Session<'_> {
             other => {
                 let mut line = Vec::new();
                 commands::encode(&other, &mut line);
-                self.news(show::safe(String::from_utf8_lossy(&line).trim_end())).await;
+                self.news(sanitize(String::from_utf8_lossy(&line).trim_end())).await;
             }
         }
     }
@@ -435,7 +435,7 @@ impl Session<'_> {
 
     /// Shows a line of the server that means nothing to us.
     async fn quote(&self, line: &str) {
-        self.news(format!("The server says: {}", show::safe(line))).await;
+        self.news(format!("The server says: {}", sanitize(line))).await;
     }
 
     async fn news(&self, news: impl std::fmt::Display) {

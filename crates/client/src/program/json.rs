@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize_with;
 
-/// `value` as one line of JSON in which every character that [`show::steers`] is a `\uXXXX`: what reads JSON gets the text as
+/// `value` as one line of JSON in which every character for which [`is_display_control`](switchboard_protocol::is_display_control) holds is a `\uXXXX`: a JSON parser gets the text as
 /// it was, and a terminal that happens to show it is safe.
 ///
 /// # Panics
@@ -15,7 +15,7 @@ use switchboard_protocol::show;
 pub(crate) fn json(value: &impl Serialize) -> String {
     let plain = serde_json::to_string(value).expect("a value that JSON has a form for");
     // Outside its strings JSON has no such characters, so what is replaced is always inside one.
-    show::escape(&plain, |c, out| {
+    sanitize_with(&plain, |c, out| {
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");
         }
@@ -26,6 +26,7 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use switchboard_protocol::is_display_control;
 
     use super::*;
 
@@ -38,7 +39,7 @@ mod tests {
         #[test]
         fn nothing_that_steers_gets_through_and_a_program_reads_it_back(text in any::<String>()) {
             let text = text + "\u{202e}\u{7f}";
-            prop_assert!(!json(&text).chars().any(show::steers));
+            prop_assert!(!json(&text).chars().any(is_display_control));
             prop_assert_eq!(serde_json::from_str::<String>(&json(&text)).expect("it is JSON"), text);
         }
     }

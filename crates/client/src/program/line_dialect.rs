@@ -9,7 +9,7 @@ use std::time::Duration;
 use switchboard_client::Closed;
 use switchboard_client::parts::{Lines, dial};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
@@ -163,7 +163,7 @@ async fn chat(
             () = sleep(LAST_LINES), if has_left => break,
             () = out.write() => {}
             line = lines.next() => match line {
-                Ok(line) => screen.show(show::safe(&line).into_owned()).await,
+                Ok(line) => screen.show(sanitize(&line).into_owned()).await,
                 Err(closed) => {
                     screen.show(format!("{closed}: Ctrl-D leaves")).await;
                     while terminal.lines.recv().await.is_some() {}

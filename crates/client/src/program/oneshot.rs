@@ -70,7 +70,7 @@ pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) ->
     let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
     let name = within(options.timeout, client.register(&name_or_guest(options))).await?;
     if options.name.is_none() {
-        eprintln!("switchboard: listening as {}", switchboard_protocol::show::safe(&name));
+        eprintln!("switchboard: listening as {}", switchboard_protocol::sanitize(&name));
     }
     tokio::select! {
         listened = print_events(&mut events, options, count) => listened,

@@ -3,13 +3,13 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::json::json as as_json;
 
 /// Prints `line` made safe, and flushes.
 pub(crate) fn line(line: &str) -> io::Result<()> {
-    put(&show::safe(line))
+    put(&sanitize(line))
 }
 
 /// Prints `value` as one line of JSON, and flushes.

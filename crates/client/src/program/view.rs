@@ -9,7 +9,7 @@ use std::io::{IsTerminal as _, stdout};
 
 use anstyle::{AnsiColor, Effects, Style};
 use switchboard_protocol::commands::{Argument, VERBS};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::args::Color;
 use super::typed::SLASHES;
@@ -43,10 +43,10 @@ impl View {
 
     /// What somebody said.
     pub(crate) fn message(self, from: &str, text: &str) -> String {
-        format!("{}: {}", self.name(from), show::safe(text))
+        format!("{}: {}", self.name(from), sanitize(text))
     }
 
-    /// News, in words of our own; what a server said goes in by way of [`View::name`] or [`show::safe`].
+    /// News, in words of our own; what a server said goes in by way of [`View::name`] or [`sanitize`].
     pub(crate) fn news(self, news: impl fmt::Display) -> String {
         format!("{} {news}", self.paint(Style::new().effects(Effects::DIMMED), "*"))
     }
@@ -57,9 +57,9 @@ impl View {
         let red = AnsiColor::Red.on_default();
         match trouble.split_once(": ") {
             Some((code, sentence)) if code.chars().all(|c| c.is_ascii_uppercase() || c == '_') => {
-                format!("{} {}: {}", self.paint(red, "!"), self.paint(red.bold(), code), show::safe(sentence))
+                format!("{} {}: {}", self.paint(red, "!"), self.paint(red.bold(), code), sanitize(sentence))
             }
-            _ => format!("{} {}", self.paint(red, "!"), show::safe(&trouble)),
+            _ => format!("{} {}", self.paint(red, "!"), sanitize(&trouble)),
         }
     }
 
@@ -67,7 +67,7 @@ impl View {
     pub(crate) fn name(self, name: &str) -> String {
         let sum: usize = name.bytes().map(usize::from).sum();
         let color = NAME_COLORS[sum % NAME_COLORS.len()];
-        self.paint(color.on_default().bold(), &show::safe(name))
+        self.paint(color.on_default().bold(), &sanitize(name))
     }
 
     /// What `/help` shows.

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
@@ -506,11 +506,11 @@ impl<'a> Caption<'a> {
         comment.push_str("msg_id=");
         match self.number {
             MessageId::Number(number) => say_number(comment, *number),
-            MessageId::Text(text) => comment.push_str(&show::safe(text)),
+            MessageId::Text(text) => comment.push_str(&sanitize(text)),
         }
         comment.push_str(" layer=application ");
         match self.protocol {
-            AppProtocol::Other(name) => comment.push_str(&show::safe(name)),
+            AppProtocol::Other(name) => comment.push_str(&sanitize(name)),
             known => comment.push_str(known.name()),
         }
         comment.push(' ');

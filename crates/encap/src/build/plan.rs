@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::address::{Addresses, mac};
 use super::fit::{Shape, is_misnamed, read_by_first_bytes};
@@ -132,13 +132,13 @@ impl Plan {
         let draft = &mut self.drafts[flow as usize];
         let shape = Shape::of(&draft.clues.protocol);
         draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
-        let [protocol, other] = [&draft.clues.protocol, row.protocol].map(|name| show::safe(name.name()).into_owned());
+        let [protocol, other] = [&draft.clues.protocol, row.protocol].map(|name| sanitize(name.name()).into_owned());
         self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
     fn remark_completion(&mut self, row: RowRef<'_>, payload: &[u8], was_completed: bool) {
-        let protocol = || show::safe(row.protocol.name()).into_owned();
+        let protocol = || sanitize(row.protocol.name()).into_owned();
         let shape = Shape::of(row.protocol);
         if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
             self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
@@ -202,7 +202,7 @@ impl Plan {
                     }
                 }
             }
-            let names = draft.pair.0.map(|app| show::safe(&apps[app as usize].to_string()).into_owned());
+            let names = draft.pair.0.map(|app| sanitize(&apps[app as usize].to_string()).into_owned());
             let end = |side: usize| {
                 let app = draft.pair.0[side];
                 let ip = addresses.ip(app, draft.version);
@@ -233,7 +233,7 @@ fn way(from: &str, to: &str) -> Box<str> {
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
 fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut Remarks) {
     let said = &draft.clues.protocol;
-    let protocol = || show::safe(said.name()).into_owned();
+    let protocol = || sanitize(said.name()).into_owned();
     let completable = content == Content::Faithful && Shape::of(said).is_completable();
     if let Some((port, reads)) = port::misread(ports, draft.pair.1, said, draft.fits) {
         let reads = reads.to_uppercase();

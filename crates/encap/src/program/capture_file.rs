@@ -6,7 +6,7 @@ use std::path::Path;
 use switchboard_encap::analyze::Totals;
 use switchboard_encap::capture::{CapturedPacket, Interface, ReadError, Reader};
 use switchboard_encap::show::count;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::failure::Failure;
 use super::input::Input;
@@ -66,8 +66,7 @@ impl CaptureFile {
     /// What interfaces lost, and what the reader went past.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let counted = |(number, interface): (usize, &Interface)| {
-            let name =
-                interface.name.as_deref().map_or_else(|| number.to_string(), |name| show::safe(name).into_owned());
+            let name = interface.name.as_deref().map_or_else(|| number.to_string(), |name| sanitize(name).into_owned());
             match (interface.received, interface.dropped) {
                 (None, None) => None,
                 (received, Some(dropped)) if dropped > 0 => {
@@ -105,7 +104,7 @@ impl CaptureFile {
 
 /// Texts of a capture, as a person may see them.
 pub(crate) fn safe(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| show::safe(text).into_owned()).collect()
+    texts.iter().map(|text| sanitize(text).into_owned()).collect()
 }
 
 /// What is said of packets that belong to no conversation, if there are any.

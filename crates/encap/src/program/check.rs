@@ -11,7 +11,7 @@ use serde::Serialize;
 use switchboard_encap::rows::{Fault, RowError, RowOptions, RowReader, RowRef, Severity};
 use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::colour;
 use super::failure::Failure;
@@ -80,7 +80,7 @@ impl Summary {
             *count += 1;
         } else {
             let name = if self.protocols.len() < PROTOCOLS_MAX { name } else { "others" };
-            *self.protocols.entry(show::safe(name).into_owned()).or_default() += 1;
+            *self.protocols.entry(sanitize(name).into_owned()).or_default() += 1;
         }
     }
 

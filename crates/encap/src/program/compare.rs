@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use switchboard_encap::capture::Reader;
 use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingError};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use self::table::Table;
 use super::failure::Failure;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(Failure::NotCaptured { file: args.captured.clone() });
     }
     let captured = record(input, &args.captured)?;
-    let [first, second] = [&args.synthesised, &args.captured].map(|file| show::safe(file));
+    let [first, second] = [&args.synthesised, &args.captured].map(|file| sanitize(file));
     if made.is_synthesised() == Some(false) {
         tell(format_args!(
             "encap: {first} says that it was captured: the reasons given are for synthesised frames in its place"
@@ -109,7 +109,7 @@ fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
         error => Failure::Compare { file: file.to_owned(), error },
     })?;
     for note in reader.notes().list() {
-        tell(format_args!("encap: {}: {note}", show::safe(file)));
+        tell(format_args!("encap: {}: {note}", sanitize(file)));
     }
     Ok(recording)
 }

@@ -9,7 +9,7 @@ use switchboard_encap::analyze::Transport;
 use switchboard_encap::capture::live::{LiveError, RecordError};
 use switchboard_encap::capture::{ReadError, WriteError};
 use switchboard_encap::compare::RecordingError;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::output::{is_stdout, shown};
 use super::tell::tell;
@@ -24,25 +24,25 @@ const EXIT_PIPE: u8 = 128 + 13;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A file could not be read.
-    #[error("cannot read {}: {error}", show::safe(file))]
+    #[error("cannot read {}: {error}", sanitize(file))]
     Read { file: String, error: io::Error },
     /// A file is no capture, or one that is damaged.
-    #[error("cannot read {}: {error}{}", show::safe(file), hint(error))]
+    #[error("cannot read {}: {error}{}", sanitize(file), hint(error))]
     Capture { file: String, error: ReadError },
     /// A capture is too much to be compared.
-    #[error("{} cannot be compared: {error}", show::safe(file))]
+    #[error("{} cannot be compared: {error}", sanitize(file))]
     Compare { file: String, error: RecordingError },
     /// A CSV was given where a capture is wanted.
     #[error(
         "{} is no capture: what was captured is compared, as `encap send FILE.csv -o CAPTURE` writes it",
-        show::safe(file)
+        sanitize(file)
     )]
     NotCaptured { file: String },
     /// A capture was given where flags say how to make one.
-    #[error("{} is a capture: how frames are made can be said of a CSV of messages only", show::safe(file))]
+    #[error("{} is a capture: how frames are made can be said of a CSV of messages only", sanitize(file))]
     NotMade { file: String },
     /// A capture has fewer frames than that.
-    #[error("{} has {frames} frames: there is no frame {number}", show::safe(file))]
+    #[error("{} has {frames} frames: there is no frame {number}", sanitize(file))]
     NoSuchFrame { file: String, number: u64, frames: u64 },
     /// A file could not be written.
     #[error("cannot write {}: {error}", shown(Path::new(file)))]
@@ -52,20 +52,20 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Live(#[from] LiveError),
     /// A capture has no such conversation.
-    #[error("{} has no {transport} conversation {number}: encap analyze lists them", show::safe(file))]
+    #[error("{} has no {transport} conversation {number}: encap analyze lists them", sanitize(file))]
     NoConversation { file: String, transport: Transport, number: u64 },
     /// A capture has nothing that is a chat.
-    #[error("there is no chat in {}: encap analyze lists what there is", show::safe(file))]
+    #[error("there is no chat in {}: encap analyze lists what there is", sanitize(file))]
     NoChat { file: String },
     /// The input would be overwritten.
-    #[error("{} is the file that is read: write to another", show::safe(file))]
+    #[error("{} is the file that is read: write to another", sanitize(file))]
     Overwrite { file: String },
     /// A name has no address.
     #[cfg(target_os = "linux")]
-    #[error("cannot find {}: {why}. Write the server as HOST:PORT", show::safe(host))]
+    #[error("cannot find {}: {why}. Write the server as HOST:PORT", sanitize(host))]
     NoSuchHost { host: String, why: String },
     /// A file was another one when it was read again.
-    #[error("{} changed while it was read, so nothing was written: build it again", show::safe(file))]
+    #[error("{} changed while it was read, so nothing was written: build it again", sanitize(file))]
     Changed { file: String },
     /// A capture could not be written.
     #[error("{}: {error}", shown(Path::new(file)))]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
 use switchboard_encap::show::count;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::capture_file::{CaptureFile, safe};
 use super::failure::Failure;
@@ -195,7 +195,7 @@ impl<W: Write> Printer<W> {
     fn end_line(&mut self) -> io::Result<()> {
         if let (Some(from), false) = (self.from, self.line.is_empty()) {
             let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-            writeln!(self.out, "{} {}", arrow(from), show::safe(&String::from_utf8_lossy(line)))?;
+            writeln!(self.out, "{} {}", arrow(from), sanitize(&String::from_utf8_lossy(line)))?;
             self.line.clear();
         }
         Ok(())

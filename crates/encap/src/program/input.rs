@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use switchboard_encap::capture::Format;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::failure::Failure;
 
@@ -71,7 +71,7 @@ impl Input {
     /// What it is called, safe to show.
     pub(crate) fn name(&self) -> String {
         let name = if self.path == Path::new(STDIN) { "<stdin>".into() } else { self.path.to_string_lossy() };
-        show::safe(&name).into_owned()
+        sanitize(&name).into_owned()
     }
 
     /// The same without folders.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use switchboard_encap::capture::Growing;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::failure::Failure;
@@ -145,5 +145,5 @@ impl Write for Output {
 
 /// What a path is called, safe to show.
 pub(crate) fn shown(path: &Path) -> String {
-    if is_stdout(path) { "standard output".to_owned() } else { show::safe(&path.to_string_lossy()).into_owned() }
+    if is_stdout(path) { "standard output".to_owned() } else { sanitize(&path.to_string_lossy()).into_owned() }
 }

@@ -1,7 +1,7 @@
 //! Who serves, as a person says it.
 
 use switchboard_encap::rows::App;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::tell::tell;
 
@@ -27,6 +27,6 @@ impl Servers {
 /// Says which of the apps no row names: that is most likely a slip.
 pub(crate) fn remark_missing(apps: &[App]) {
     for app in apps {
-        tell(format_args!("encap: --server {}: no row has such an app", show::safe(&app.to_string())));
+        tell(format_args!("encap: --server {}: no row has such an app", sanitize(&app.to_string())));
     }
 }

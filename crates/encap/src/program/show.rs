@@ -8,7 +8,7 @@ use maud::Markup;
 use serde::Serialize;
 use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, html, text};
 use switchboard_encap::time::Timestamp;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::capture_file::{CaptureFile, safe};
 use super::colour::When;
@@ -163,7 +163,7 @@ fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
     } else {
         String::new()
     };
-    let hint = format!("{more}encap show {} --frame N shows one in full\n", show::safe(&args.file.to_string_lossy()));
+    let hint = format!("{more}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
     print(&(said(&origin) + &text::list(&lines, options(args)) + &hint))
 }
 

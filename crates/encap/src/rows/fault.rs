@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::app::{App, AppError};
 use super::column::Column;
@@ -87,8 +87,8 @@ impl Excerpt {
 
     pub(super) fn new(text: &str) -> Self {
         match text.char_indices().nth(Self::MAX_CHARS) {
-            None => Self(show::safe(text).into_owned()),
-            Some((end, _)) => Self(format!("{}…", show::safe(&text[..end]))),
+            None => Self(sanitize(text).into_owned()),
+            Some((end, _)) => Self(format!("{}…", sanitize(&text[..end]))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize_with;
 
 /// Bytes as text: UTF-8 as it is, what steers a terminal and what is no UTF-8 as escapes. Whether it is whole is told by
 /// what is left: how many bytes more than `max_bytes` there were.
@@ -10,7 +10,7 @@ pub(crate) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
     let shown = &bytes[..bytes.len().min(max_bytes)];
     let mut out = String::with_capacity(shown.len());
     for chunk in shown.utf8_chunks() {
-        out.push_str(&show::escape(chunk.valid(), |c, out| {
+        out.push_str(&sanitize_with(chunk.valid(), |c, out| {
             let _ = write!(out, "{}", c.escape_default());
         }));
         for byte in chunk.invalid() {

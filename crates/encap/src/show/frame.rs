@@ -1,7 +1,7 @@
 //! All that is said of a frame, as data.
 
 use serde::{Serialize, Serializer};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::checksum::ChecksumView;
 use super::{FrameRecord, LayerView, RowView, Stage, escape, layer, seconds};
@@ -73,7 +73,7 @@ impl<'a> FrameView<'a> {
             since_first: record.relative_nanos().map(seconds),
             link_type: frame.link_type().to_string(),
             original_len: frame.original_len(),
-            comments: record.comments.iter().map(|comment| show::safe(comment).into_owned()).collect(),
+            comments: record.comments.iter().map(|comment| sanitize(comment).into_owned()).collect(),
             row: record.row.as_ref().map(RowView::new),
             issues: frame.issues().iter().map(issue).collect(),
             layers: frame.layers().iter().map(|layer| LayerView::new(frame, layer, payload_end)).collect(),

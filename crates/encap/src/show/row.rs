@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde::Serialize;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::{count, escape};
 use crate::rows::Row;
@@ -48,7 +48,7 @@ pub struct RowView {
 impl RowView {
     pub(super) fn new(carried: &RowPart) -> Self {
         let RowPart { row, bytes } = carried;
-        let safe = |text: &str| show::safe(text).into_owned();
+        let safe = |text: &str| sanitize(text).into_owned();
         let (text, text_left_out) = escape::text(&row.message, TEXT_MAX_BYTES);
         Self {
             msg_id: safe(&row.number.to_string()),

@@ -1,7 +1,7 @@
 //! A frame in one line, for a list.
 
 use serde::Serialize;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::{FrameRecord, escape, seconds};
 use crate::wire::{Checksum, Frame, Layer, LayerKind};
@@ -46,7 +46,7 @@ impl FrameSummary {
         let (text, left_out) = escape::text(frame.payload(), TEXT_MAX_BYTES);
         let is_header = |layer: &Layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer);
         let innermost = frame.layers().into_iter().rfind(is_header);
-        let comments = record.comments.iter().map(|comment| show::safe(comment).into_owned());
+        let comments = record.comments.iter().map(|comment| sanitize(comment).into_owned());
         Self {
             number: record.number,
             since_first: record.relative_nanos().map(seconds),

@@ -229,7 +229,7 @@ fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
     let options = text::TextLayout { width: 80, coloured: false };
     mutations(|view| {
         let text = text::frame(view, options);
-        let bad = text.chars().find(|c| *c != '\n' && switchboard_protocol::show::steers(*c));
+        let bad = text.chars().find(|c| *c != '\n' && switchboard_protocol::is_display_control(*c));
         assert_eq!(bad, None, "{text}");
         for layer in &view.layers {
             assert!(layer.inside_end <= view.bytes.len() && layer.end <= layer.inside_end, "{layer:?}");

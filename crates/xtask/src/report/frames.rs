@@ -11,7 +11,7 @@ use switchboard_encap::capture::Reader;
 use switchboard_encap::side::Side;
 use switchboard_encap::wire::tcp::Options;
 use switchboard_encap::wire::{Frame, SeqNumber};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 use super::format;
 
@@ -117,7 +117,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
 /// The beginning of a payload in one line, its line ends as `\n`.
 fn shown(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload).replace('\r', "\\r").replace('\n', "\\n");
-    let text = show::safe(&text).into_owned();
+    let text = sanitize(&text).into_owned();
     match text.char_indices().nth(TEXT_MAX) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,

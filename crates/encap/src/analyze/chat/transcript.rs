@@ -7,7 +7,7 @@ use std::fmt;
 use std::mem;
 use std::time::Duration;
 
-use switchboard_protocol::{Command, Dialect, Reply, show};
+use switchboard_protocol::{Command, Dialect, Reply, sanitize};
 
 use super::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
 use crate::analyze::event::{Bytes, Events};
@@ -199,10 +199,10 @@ impl Transcript {
             .as_deref()
             .or(session.name())
             .filter(|name| !name.is_empty())
-            .map_or_else(|| client.to_string(), |name| show::safe(name).into_owned());
+            .map_or_else(|| client.to_string(), |name| sanitize(name).into_owned());
         let said = line(&who, session, &turn, text);
         let unfinished = if message.is_unfinished { "  [unfinished]" } else { "" };
-        let violation = violation.map(|violation| show::safe(&violation.to_string()).into_owned());
+        let violation = violation.map(|violation| sanitize(&violation.to_string()).into_owned());
         if let Some(violation) = &violation {
             let why = format!("frame {}, to {who}: {violation}", message.frame);
             match &self.verdict.illegal {
@@ -217,17 +217,17 @@ impl Transcript {
 
 /// A line of the transcript: who says what to whom.
 fn line(who: &str, session: &Session, turn: &Turn<'_>, text: &str) -> String {
-    let text = show::safe(text);
+    let text = sanitize(text);
     match turn {
-        Turn::Asks(Command::Register { name }) => format!("{who} asks for the name {}", show::safe(name.as_str())),
+        Turn::Asks(Command::Register { name }) => format!("{who} asks for the name {}", sanitize(name.as_str())),
         Turn::Asks(Command::Msg { text }) => {
-            let peer = session.peer().map_or(Cow::Borrowed("?"), show::safe);
-            format!("{who} → {peer}: {}", show::safe(text.as_str()))
+            let peer = session.peer().map_or(Cow::Borrowed("?"), sanitize);
+            format!("{who} → {peer}: {}", sanitize(text.as_str()))
         }
-        Turn::Asks(Command::Tell { to, text }) => format!("{who} → {}: {}", show::safe(to), show::safe(text.as_str())),
+        Turn::Asks(Command::Tell { to, text }) => format!("{who} → {}: {}", sanitize(to), sanitize(text.as_str())),
         Turn::Asks(_) => format!("{who} → server: {text}"),
         Turn::Fails(error) => format!("{who} → server: {text}  [{error}]"),
-        Turn::Says(Reply::From { name, text }) => format!("{who} ← {}: {}", show::safe(name), show::safe(text)),
+        Turn::Says(Reply::From { name, text }) => format!("{who} ← {}: {}", sanitize(name), sanitize(text)),
         Turn::Says(_) => format!("{who} ← server: {text}"),
         Turn::Unknown => format!("{who} ← server: {text}  [no line of this dialect]"),
         Turn::Blank => format!("{who} → server: [a blank line]"),

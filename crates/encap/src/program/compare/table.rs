@@ -3,7 +3,7 @@
 use std::fmt;
 
 use switchboard_encap::compare::{Comparison, Conversation, Difference, Field, Line, Reason, Segment, Together};
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 /// Differences without a known reason that are listed. The rest is counted.
 const LISTED_MAX: usize = 100;
@@ -79,7 +79,7 @@ struct Told<'a>(&'a Difference);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference { field, made, captured, .. } = self.0;
-        write!(f, "{field}: {}, captured {}", show::safe(made), show::safe(captured))?;
+        write!(f, "{field}: {}, captured {}", sanitize(made), sanitize(captured))?;
         let who = self.0.from.map_or_else(String::new, |from| format!(" of the {from}"));
         match (self.0.made_frame, self.0.captured_frame) {
             (Some(made), Some(captured)) => write!(f, "; frames {made} and {captured}{who}"),
@@ -97,7 +97,7 @@ fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Res
         format!("{client} → {server}")
     };
     if let Some(title) = made.title() {
-        write!(f, "{}, ", show::safe(title))?;
+        write!(f, "{}, ", sanitize(title))?;
     }
     writeln!(f, "{} {}, captured as {}", made.transport(), way(made), way(captured))?;
     let rows: Vec<[String; HEADINGS.len()]> = lines.iter().map(|line| cells(together, line)).collect();
@@ -168,7 +168,7 @@ fn cells(together: &Together<'_>, line: &Line) -> [String; HEADINGS.len()] {
         of_tcp(both(&|segment| number(segment.ack()))),
         bytes,
         of_tcp(both(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
-        show::safe(&row).into_owned(),
+        sanitize(&row).into_owned(),
         both(&|segment| segment.options()),
     ]
 }

@@ -9,7 +9,7 @@ use switchboard_encap::capture::Statistics;
 use switchboard_encap::rows::{App, MessageId, Transport};
 use switchboard_encap::send::{Bare, Carried, Outcome, Piece, Plan, Played, Side, Trace};
 use switchboard_encap::show::count;
-use switchboard_protocol::show;
+use switchboard_protocol::sanitize;
 
 /// All that `encap send` has to say.
 #[derive(Debug, Serialize)]
@@ -139,7 +139,7 @@ impl fmt::Display for Listing<'_> {
 
 impl fmt::Display for ConnectionListing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |app: &App| show::safe(&app.to_string()).into_owned();
+        let name = |app: &App| sanitize(&app.to_string()).into_owned();
         let (client, server) = (name(self.client), name(self.server));
         let transport = match self.transport {
             Transport::Tcp => "TCP",
@@ -159,7 +159,7 @@ impl fmt::Display for ConnectionListing<'_> {
         for row in &self.rows {
             let (from, to) = if row.from == Side::Client { (&client, &server) } else { (&server, &client) };
             let id = row.msg_id.to_string();
-            write!(f, "  {} (line {}) {from} → {to}, {}", show::safe(&id), row.line, count(row.bytes, "byte"))?;
+            write!(f, "  {} (line {}) {from} → {to}, {}", sanitize(&id), row.line, count(row.bytes, "byte"))?;
             if let Some(stream) = &row.stream {
                 write!(f, " at {}", stream.start)?;
             }

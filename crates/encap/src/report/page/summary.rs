@@ -1,7 +1,7 @@
 //! What there is in the capture as a whole.
 
 use maud::{Markup, html};
-use switchboard_protocol::show::safe;
+use switchboard_protocol::sanitize;
 
 use crate::analyze::{LIVE_MAX, LIVE_MAX_BYTES};
 use crate::capture::Interface;
@@ -27,11 +27,11 @@ pub(super) fn origin(findings: &Findings) -> Markup {
                             (n) " of its " (all) " packets were made by a program; the others were captured."
                         }
                     }
-                    p { q { (safe(comment)) } }
+                    p { q { (sanitize(comment)) } }
                 }
             }
             None => @for comment in &findings.remarks {
-                p { strong { "Comment of the capture: " } (safe(comment)) }
+                p { strong { "Comment of the capture: " } (sanitize(comment)) }
             }
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn summary(report: &Report) -> Markup {
                 (item("Interfaces", interfaces(&findings.interfaces)))
                 @if let Some(application) = &findings.section.application {
                     (item("Written by", html! {
-                        (safe(application)) @if let Some(os) = &findings.section.os { ", " (safe(os)) }
+                        (sanitize(application)) @if let Some(os) = &findings.section.os { ", " (sanitize(os)) }
                     }))
                 }
                 (item("Conversations", html! {
@@ -109,7 +109,7 @@ fn interfaces(interfaces: &[Interface]) -> Markup {
         @if interfaces.is_empty() { "none is described" }
         @for (i, interface) in interfaces.iter().take(INTERFACES_MAX).enumerate() {
             @if i > 0 { "; " }
-            @if let Some(name) = &interface.name { (safe(name)) ", " }
+            @if let Some(name) = &interface.name { (sanitize(name)) ", " }
             "link type " (interface.link_type.to_string())
             @if let Some(dropped) = interface.dropped.filter(|dropped| *dropped > 0) { ", " (dropped) " packets dropped" }
         }

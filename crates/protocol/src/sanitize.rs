@@ -8,13 +8,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether `c` steers what shows it instead of being shown.
+/// Whether `c` controls the display instead of being displayed.
 ///
 /// These are the controls (C0 but tab, DEL, C1), the marks, embeddings, overrides and isolates of direction
 /// (UAX #9 §2), line and paragraph separators, the deprecated format characters U+206A to U+206F, the byte order mark,
 /// interlinear annotation and tag characters.
 #[must_use]
-pub fn steers(c: char) -> bool {
+pub fn is_display_control(c: char) -> bool {
     match c {
         '\t' => false,
         '\u{61c}'
@@ -29,29 +29,29 @@ pub fn steers(c: char) -> bool {
     }
 }
 
-/// `text` with every character that [`steers`] shown as `\u{…}`.
+/// `text` with every character that [`is_display_control`] escaped as `\u{…}`.
 ///
 /// ```
 /// use switchboard_protocol::show;
 ///
-/// assert_eq!(show::safe("\u{1b}[2J"), r"\u{1b}[2J");
+/// assert_eq!(sanitize("\u{1b}[2J"), r"\u{1b}[2J");
 /// ```
 #[must_use]
-pub fn safe(text: &str) -> Cow<'_, str> {
-    escape(text, |c, out| {
+pub fn sanitize(text: &str) -> Cow<'_, str> {
+    sanitize_with(text, |c, out| {
         let _ = write!(out, "{}", c.escape_unicode());
     })
 }
 
-/// `text` with every character that [`steers`] replaced by what `put` writes for it.
+/// `text` with every character that [`is_display_control`] replaced by the output of `put`.
 #[must_use]
-pub fn escape(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
+pub fn sanitize_with(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    if !text.chars().any(is_display_control) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if steers(c) { put(c, &mut out) } else { out.push(c) }
+        if is_display_control(c) { put(c, &mut out) } else { out.push(c) }
     }
     Cow::Owned(out)
 }
@@ -80,11 +80,11 @@ mod tests {
             (r"\u{202e}", r"\u{202e}"),
         ];
         for (given, expected) in cases {
-            assert_eq!(safe(given), expected, "given {given:?}");
+            assert_eq!(sanitize(given), expected, "given {given:?}");
         }
     }
 
-    /// Any text, with more of what steers than chance would give.
+    /// Any text, with more display controls than chance would give.
     fn text() -> impl Strategy<Value = String> {
         let c = prop_oneof![
             any::<char>(),
@@ -98,13 +98,13 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_steers_gets_through(text in text()) {
-            prop_assert!(!safe(&text).chars().any(steers));
+            prop_assert!(!sanitize(&text).chars().any(is_display_control));
         }
 
         #[test]
         fn text_without_it_is_unchanged(text in text()) {
-            let text: String = text.chars().filter(|&c| !steers(c)).collect();
-            prop_assert_eq!(safe(&text), &*text);
+            let text: String = text.chars().filter(|&c| !is_display_control(c)).collect();
+            prop_assert_eq!(sanitize(&text), &*text);
         }
     }
 }
