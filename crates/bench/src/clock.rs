@@ -10,13 +10,13 @@ pub(crate) fn now() -> Instant {
 
 /// The processor time that this thread has used.
 #[cfg(unix)]
-pub(crate) fn of_thread() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// Not known here.
 #[cfg(not(unix))]
-pub(crate) fn of_thread() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     Duration::ZERO
 }

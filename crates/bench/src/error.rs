@@ -11,7 +11,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// The server does not take a connection.
-    #[error("cannot connect to {addr}, after {open} sessions: {source}{}", hint_at(source))]
+    #[error("cannot connect to {addr}, after {open} sessions: {source}{}", connect_hint(source))]
     Connect {
         /// The server.
         addr: SocketAddr,
@@ -33,17 +33,17 @@ pub enum Error {
         allowed: u64,
     },
     /// The server said that it will not.
-    #[error("the server said {said:?} to session {session} of {sessions}{}", remedy(said))]
+    #[error("the server said {text:?} to session {session} of {sessions}{}", remedy(text))]
     Refused {
-        /// What it said.
-        said: String,
+        /// What it text.
+        text: String,
         /// Which session.
         session: usize,
         /// Of how many.
         sessions: usize,
     },
     /// The server closed a session that was to last.
-    #[error("the server closed session {session} of {sessions}: its log says why{}", because(source.as_ref()))]
+    #[error("the server closed session {session} of {sessions}: its log says why{}", cause(source.as_ref()))]
     Closed {
         /// Which session.
         session: usize,
@@ -53,12 +53,12 @@ pub enum Error {
         source: Option<io::Error>,
     },
     /// Nothing came for too long.
-    #[error("nothing came for {waited:?} while {left} sessions waited {what}")]
+    #[error("nothing came for {waited:?} while {sessions} sessions waited {waiting_for}")]
     Silent {
         /// What for.
-        what: &'static str,
+        waiting_for: &'static str,
         /// How many waited.
-        left: usize,
+        sessions: usize,
         /// How long.
         waited: Duration,
     },
@@ -75,7 +75,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-fn hint_at(error: &io::Error) -> &'static str {
+fn connect_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ". Is a server listening there?",
         io::ErrorKind::AddrNotAvailable => {
@@ -85,26 +85,26 @@ fn hint_at(error: &io::Error) -> &'static str {
     }
 }
 
-fn because(source: Option<&io::Error>) -> String {
+fn cause(source: Option<&io::Error>) -> String {
     source.map(|source| format!(" ({source})")).unwrap_or_default()
 }
 
 /// What to do about a refusal: which setting of the server stands in the way.
-fn remedy(said: &str) -> &'static str {
-    let said_any = |texts: [&str; 2]| texts.iter().any(|text| said.contains(text));
-    if said_any(["SERVER_FULL", "server is full"]) {
+fn remedy(text: &str) -> &'static str {
+    let has_any = |texts: [&str; 2]| texts.iter().any(|text| text.contains(text));
+    if has_any(["SERVER_FULL", "server is full"]) {
         ": start it with more --max-sessions (and with --outbox-bytes to match, if it asks for that)"
-    } else if said_any(["TOO_MANY_SESSIONS", "too many sessions"]) {
+    } else if has_any(["TOO_MANY_SESSIONS", "too many sessions"]) {
         ": start it with more --max-sessions-per-address"
-    } else if said_any(["REGISTER_TIMEOUT", "registered in time"]) {
+    } else if has_any(["REGISTER_TIMEOUT", "registered in time"]) {
         ": start it with a longer --register-timeout, or open fewer sessions"
-    } else if said_any(["TEXT_TOO_LONG", "message was too long"]) {
+    } else if has_any(["TEXT_TOO_LONG", "message was too long"]) {
         ": use a smaller --size, or start it with more --text-bytes"
-    } else if said_any(["LINE_TOO_LONG", "line was too long"]) {
+    } else if has_any(["LINE_TOO_LONG", "line was too long"]) {
         ": use a smaller --size, or start it with more --line-bytes"
-    } else if said.starts_with("Invalid username") {
+    } else if text.starts_with("Invalid username") {
         ": it speaks the line dialect, not the commands dialect"
-    } else if said == "WELCOME" {
+    } else if text == "WELCOME" {
         ": it speaks the commands dialect, not the line dialect"
     } else {
         ""
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_how_to_mend_it() {
-        let refused = |said: &str| Error::Refused { said: said.to_owned(), session: 100, sessions: 200 };
+    fn errors_name_a_remedy() {
+        let refused = |text: &str| Error::Refused { text: text.to_owned(), session: 100, sessions: 200 };
         let cases = [
             (refused("ERROR SERVER_FULL"), "start it with more --max-sessions "),
             (refused("The server is full: try again later."), "start it with more --max-sessions "),

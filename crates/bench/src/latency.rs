@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_needs_enough_to_stand_on() {
+    fn percentiles_need_ten_samples_beyond_them() {
         let mut histogram = LatencyHistogram::new();
         assert!(Latency::of(&histogram).is_none());
         histogram.record(Duration::from_millis(1), 999);

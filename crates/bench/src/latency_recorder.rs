@@ -8,26 +8,26 @@ use std::time::{Duration, Instant};
 
 use crate::latency::LatencyHistogram;
 
-/// Times of the messages of one span, from all streams together.
+/// LatencyRecorder of the messages of one span, from all streams together.
 #[derive(Debug)]
-pub(crate) struct Times {
+pub(crate) struct LatencyRecorder {
     span: Range<Instant>,
     /// Messages of the span that were sent, and of which nothing is known yet.
-    under_way: u64,
+    in_flight: u64,
     latencies: LatencyHistogram,
     lateness: LatencyHistogram,
 }
 
-impl Times {
-    /// Times nothing yet.
+impl LatencyRecorder {
+    /// LatencyRecorder nothing yet.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { span: now..now, under_way: 0, latencies: LatencyHistogram::new(), lateness: LatencyHistogram::new() }
+        Self { span: now..now, in_flight: 0, latencies: LatencyHistogram::new(), lateness: LatencyHistogram::new() }
     }
 
     /// From now on times what is due in `span`, which begins now.
     pub(crate) fn begin(&mut self, span: Range<Instant>) {
         self.span = span;
-        self.under_way = 0;
+        self.in_flight = 0;
         self.latencies.reset();
         self.lateness.reset();
     }
@@ -43,19 +43,19 @@ impl Times {
     }
 
     /// When the span ends.
-    pub(crate) fn end(&self) -> Instant {
+    pub(crate) fn span_end(&self) -> Instant {
         self.span.end
     }
 
     /// How many messages of the span were sent, and have neither come nor been given up.
-    pub(crate) fn under_way(&self) -> u64 {
-        self.under_way
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     /// So many messages that are due at `at` are sent.
     pub(crate) fn sent(&mut self, at: Instant, count: u64) {
         if self.span.contains(&at) {
-            self.under_way += count;
+            self.in_flight += count;
         }
     }
 
@@ -69,9 +69,9 @@ impl Times {
 
     /// Of so many messages that were due at `at` it is known now what became of them: they came, but for those that
     /// were skipped. These have not taken any time.
-    pub(crate) fn came(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
+    pub(crate) fn resolve(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
         if self.span.contains(&at) {
-            self.under_way = self.under_way.saturating_sub(count);
+            self.in_flight = self.in_flight.saturating_sub(count);
             self.latencies.record(now.saturating_duration_since(at), count - skipped);
         }
     }

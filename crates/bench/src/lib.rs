@@ -1,11 +1,11 @@
 //! A load generator for message servers.
 //!
 //! One thread drives all sessions from one loop, so that a server on another core gets the load of thousands of clients,
-//! and what this side costs is known. It speaks any protocol that has a [`Wire`]. Each message is checked on arrival, and
+//! and what this side costs is known. It speaks any protocol that has a [`Protocol`]. Each message is checked on arrival, and
 //! a [`Report`] says what was seen, and what keeps it from meaning more.
 //!
 //! ```text
-//! Pairs, Rate, … ─▶ Run ─▶ Talk (streams: pace, check, latency) ─▶ Crowd (sockets, one loop) ─▶ Wire ─▶ server
+//! Pairs, Rate, … ─▶ Run ─▶ Talk (streams: pace, check, latency) ─▶ SessionPool (sockets, one loop) ─▶ Protocol ─▶ server
 //! ```
 //!
 //! `docs/bench.md` says how each workload is measured.
@@ -36,8 +36,8 @@ pub use faults::Faults;
 pub use latency::Latency;
 pub use payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 pub use progress::{Phase, Progress};
-pub use protocol::Wire;
-pub use report::{ChurnFound, Findings, IdleFound, IsolationFound, Measured, Report};
+pub use protocol::Protocol;
+pub use report::{ChurnMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report};
 pub use target::Target;
-pub use usage::{CpuUse, ServerUse};
-pub use workload::{Churn, Idle, Isolation, Pairs, Rate, Talkers, Timing};
+pub use usage::{CpuUsage, ServerUsage};
+pub use workload::{Churn, Idle, Isolation, MessageLoad, Pairs, Rate, Timing};

@@ -1,4 +1,4 @@
-//! Payloads that can be checked: which stream, which message of it, and a fill that only this stream has.
+//! PayloadSequence that can be checked: which stream, which message of it, and a fill that only this stream has.
 //!
 //! ```text
 //! 00000012.000000000345.kX3vQ…
@@ -29,7 +29,7 @@ const MISSING_MAX: usize = 4096;
 
 /// The payloads of one stream, one after the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Payloads {
+pub(crate) struct PayloadSequence {
     /// The header of the current one, and the longest fill.
     bytes: Vec<u8>,
     number: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Payloads {
     turn: usize,
 }
 
-impl Payloads {
+impl PayloadSequence {
     /// The payloads of `stream`, from number 0 on. Their sizes take turns; there is at least one, none shorter than
     /// [`PAYLOAD_MIN_BYTES`].
     pub(crate) fn new(stream: usize, sizes: &Rc<[usize]>) -> Self {
@@ -92,16 +92,16 @@ impl Payloads {
 
 /// The receiving end of a stream: what must come next, and what went wrong so far.
 #[derive(Debug)]
-pub(crate) struct Check {
-    next: Payloads,
+pub(crate) struct PayloadChecker {
+    next: PayloadSequence,
     missing: Vec<u64>,
     /// Which numbers were given up since it was last asked.
     skipped: Vec<Range<u64>>,
     faults: Faults,
 }
 
-impl Check {
-    pub(crate) fn new(payloads: Payloads) -> Self {
+impl PayloadChecker {
+    pub(crate) fn new(payloads: PayloadSequence) -> Self {
         Self { next: payloads, missing: Vec::new(), skipped: Vec::new(), faults: Faults::default() }
     }
 
@@ -122,16 +122,16 @@ impl Check {
 
     /// Takes the next payload that came.
     #[inline]
-    pub(crate) fn take(&mut self, payload: &[u8]) {
+    pub(crate) fn check(&mut self, payload: &[u8]) {
         if payload == self.next.current() {
             self.next.advance();
         } else {
-            self.take_other(payload);
+            self.check_mismatch(payload);
         }
     }
 
     #[cold]
-    fn take_other(&mut self, payload: &[u8]) {
+    fn check_mismatch(&mut self, payload: &[u8]) {
         let Some(number) = self.next.number_of(payload) else {
             self.faults.corrupt += 1;
             return;
@@ -161,7 +161,7 @@ impl Check {
     }
 
     /// Ends the stream after `sent` messages: those that have not come are lost.
-    pub(crate) fn end(&mut self, sent: u64) -> Faults {
+    pub(crate) fn finish(&mut self, sent: u64) -> Faults {
         self.give_up(self.next.number..sent);
         self.next.seek(self.next.number.max(sent));
         self.faults
@@ -177,14 +177,14 @@ impl Check {
         self.skipped.push(numbers);
     }
 
-    /// How many of `numbers` were given up since [`Self::forget_skipped`], whether they came later or not.
-    pub(crate) fn skipped_of(&self, numbers: Range<u64>) -> u64 {
+    /// How many of `numbers` were given up since [`Self::clear_skipped`], whether they came later or not.
+    pub(crate) fn skipped_in(&self, numbers: Range<u64>) -> u64 {
         let both = |skipped: &Range<u64>| numbers.start.max(skipped.start)..numbers.end.min(skipped.end);
         self.skipped.iter().map(both).map(|both| both.end.saturating_sub(both.start)).sum()
     }
 
     /// Forgets which were given up, once that has been asked.
-    pub(crate) fn forget_skipped(&mut self) {
+    pub(crate) fn clear_skipped(&mut self) {
         self.skipped.clear();
     }
 }
@@ -193,20 +193,20 @@ impl Check {
 mod tests {
     use super::*;
 
-    fn payloads(count: usize) -> (Check, Vec<Vec<u8>>) {
+    fn payloads(count: usize) -> (PayloadChecker, Vec<Vec<u8>>) {
         let sizes: Rc<[usize]> = Rc::from([64, 22, 100]);
-        let mut payloads = Payloads::new(12, &sizes);
-        let check = Check::new(payloads.clone());
+        let mut payloads = PayloadSequence::new(12, &sizes);
+        let checker = PayloadChecker::new(payloads.clone());
         let all = (0..count).map(|_| {
             let payload = payloads.current().to_vec();
             payloads.advance();
             payload
         });
-        (check, all.collect())
+        (checker, all.collect())
     }
 
     #[test]
-    fn a_payload_names_its_stream_and_its_number() {
+    fn a_payload_holds_its_stream_and_number() {
         let (_, all) = payloads(1003);
         assert!(all[0].starts_with(b"00000012.000000000000."), "{}", all[0].escape_ascii());
         assert!(all[1002].starts_with(b"00000012.000000001002."), "{}", all[1002].escape_ascii());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_found_and_called_by_its_name() {
+    fn each_kind_of_fault_is_counted() {
         let good = Faults::default();
         let cases: [(&str, &[usize], Faults); 7] = [
             ("in order", &[0, 1, 2, 3, 4], good),
@@ -227,42 +227,42 @@ mod tests {
             ("none came", &[], Faults { lost: 5, ..good }),
         ];
         for (what, order, expected) in cases {
-            let (mut check, all) = payloads(5);
+            let (mut checker, all) = payloads(5);
             for &at in order {
-                check.take(&all[at]);
+                checker.check(&all[at]);
             }
-            assert_eq!(check.end(5), expected, "{what}");
+            assert_eq!(checker.finish(5), expected, "{what}");
         }
     }
 
     #[test]
-    fn what_is_changed_is_corrupt() {
-        let other_stream = Payloads::new(13, &Rc::from([64])).current().to_vec();
+    fn changed_payloads_are_corrupt() {
+        let other_stream = PayloadSequence::new(13, &Rc::from([64])).current().to_vec();
         for (what, at, change) in [("the fill", 30, 1), ("the stream", 3, 1), ("the number", 15, 0x40)] {
-            let (mut check, all) = payloads(3);
+            let (mut checker, all) = payloads(3);
             let mut changed = all[0].clone();
             changed[at] ^= change;
-            check.take(&changed);
+            checker.check(&changed);
             for payload in &all[1..] {
-                check.take(payload);
+                checker.check(payload);
             }
-            assert_eq!(check.end(3).corrupt, 1, "{what}");
+            assert_eq!(checker.finish(3).corrupt, 1, "{what}");
         }
         for (what, wrong) in [("another's", &other_stream[..]), ("cut", b"00000012.0000"), ("empty", b"")] {
-            let (mut check, all) = payloads(3);
-            check.take(wrong);
+            let (mut checker, all) = payloads(3);
+            checker.check(wrong);
             for payload in &all {
-                check.take(payload);
+                checker.check(payload);
             }
-            assert_eq!(check.end(3), Faults { corrupt: 1, ..Faults::default() }, "{what}");
+            assert_eq!(checker.finish(3), Faults { corrupt: 1, ..Faults::default() }, "{what}");
         }
     }
 
     #[test]
     fn a_gap_of_any_length_is_counted() {
-        let (mut check, all) = payloads(10_001);
-        check.take(&all[10_000]);
-        check.take(&all[5]);
-        assert_eq!(check.end(10_001), Faults { lost: 9_999, reordered: 1, ..Faults::default() });
+        let (mut checker, all) = payloads(10_001);
+        checker.check(&all[10_000]);
+        checker.check(&all[5]);
+        assert_eq!(checker.finish(10_001), Faults { lost: 9_999, reordered: 1, ..Faults::default() });
     }
 }

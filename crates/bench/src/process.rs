@@ -24,20 +24,20 @@ impl Process {
     }
 
     /// The processor time of its threads, in user mode and in the kernel.
-    pub(crate) fn threads(self) -> Result<Threads, Error> {
-        Threads::of(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.failed(source))
+    pub(crate) fn threads(self) -> Result<ThreadCpuTimes, Error> {
+        ThreadCpuTimes::of(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.error(source))
     }
 
     /// The memory that it has to itself, in bytes: without the pages of files, which the kernel shares and takes back.
     pub(crate) fn resident_bytes(self) -> Result<u64, Error> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|source| self.failed(source))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|source| self.error(source))?;
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(1024 * kib.ok_or_else(|| self.failed(io::Error::other("its status has no RssAnon")))?)
+        Ok(1024 * kib.ok_or_else(|| self.error(io::Error::other("its status has no RssAnon")))?)
     }
 
-    fn failed(self, source: io::Error) -> Error {
+    fn error(self, source: io::Error) -> Error {
         Error::Process { pid: self.pid, source }
     }
 }
@@ -45,42 +45,42 @@ impl Process {
 /// The processor time of all threads of a process, up to a moment.
 ///
 /// `schedstat` counts in nanoseconds, and knows only the threads that there are. Of one that runs at this moment it may
-/// miss a tick of the scheduler, 4 ms at most. The time of the whole process counts those that have ended too.
+/// miss a tick of the scheduler, 4 ms at most. The time of the process process counts those that have ended too.
 #[derive(Clone, Debug)]
-pub(crate) struct Threads {
-    each: BTreeMap<OsString, Cpu>,
-    whole: Duration,
+pub(crate) struct ThreadCpuTimes {
+    each: BTreeMap<OsString, CpuTime>,
+    process: Duration,
 }
 
-impl Threads {
+impl ThreadCpuTimes {
     /// Those of the process that `proc` is the directory of.
     fn of(proc: &Path) -> io::Result<Self> {
         let mut each = BTreeMap::new();
         for task in fs::read_dir(proc.join("task"))? {
             let task = task?;
             // A thread may end between being listed and being read.
-            if let Some(cpu) = Cpu::of_schedstat(&task.path().join("schedstat")) {
+            if let Some(cpu) = CpuTime::from_schedstat(&task.path().join("schedstat")) {
                 each.insert(task.file_name(), cpu);
             }
         }
         if each.is_empty() {
             return Err(io::Error::other("none of its threads has a schedstat that can be read"));
         }
-        let whole = whole_of_stat(&fs::read_to_string(proc.join("stat"))?);
-        Ok(Self { each, whole: whole.ok_or_else(|| io::Error::other("its stat has no times"))? })
+        let process = parse_stat(&fs::read_to_string(proc.join("stat"))?);
+        Ok(Self { each, process: process.ok_or_else(|| io::Error::other("its stat has no times"))? })
     }
 
     /// What was used since `earlier`, by those that have ended too.
-    pub(crate) fn since(&self, earlier: &Self) -> Cpu {
-        let mut sum = Cpu::default();
+    pub(crate) fn since(&self, earlier: &Self) -> CpuTime {
+        let mut sum = CpuTime::default();
         for (thread, cpu) in &self.each {
             let cpu = cpu.since(earlier.each.get(thread).copied().unwrap_or_default());
             sum.used += cpu.used;
             sum.waited += cpu.waited;
         }
-        let whole = self.whole.saturating_sub(earlier.whole);
+        let process = self.process.saturating_sub(earlier.process);
         // Where the process has used more than its threads have, by more than ticks explain, some have ended.
-        if whole > sum.used + 4 * TICK { Cpu { used: whole, ..sum } } else { sum }
+        if process > sum.used + 4 * TICK { CpuTime { used: process, ..sum } } else { sum }
     }
 }
 
@@ -88,7 +88,7 @@ impl Threads {
 const TICK: Duration = Duration::from_millis(10);
 
 /// `utime` and `stime` of a `stat`, together (`proc_pid_stat(5)`). The name before them may have spaces and brackets.
-fn whole_of_stat(stat: &str) -> Option<Duration> {
+fn parse_stat(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut times = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
     let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
@@ -97,18 +97,18 @@ fn whole_of_stat(stat: &str) -> Option<Duration> {
 
 /// Processor time, of one thread or of several.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cpu {
+pub(crate) struct CpuTime {
     /// For how long they ran.
     pub(crate) used: Duration,
     /// For how long they were ready to run, and something else ran.
     pub(crate) waited: Duration,
 }
 
-impl Cpu {
+impl CpuTime {
     /// That of the thread that asks; nothing where there is no `/proc`.
     pub(crate) fn of_this_thread() -> Self {
-        let waited = Self::of_schedstat(Path::new("/proc/thread-self/schedstat")).unwrap_or_default().waited;
-        Self { used: clock::of_thread(), waited }
+        let waited = Self::from_schedstat(Path::new("/proc/thread-self/schedstat")).unwrap_or_default().waited;
+        Self { used: clock::thread_cpu_time(), waited }
     }
 
     /// What was used since `earlier`.
@@ -118,7 +118,7 @@ impl Cpu {
     }
 
     /// The first two numbers of a `schedstat`, in nanoseconds (Documentation/scheduler/sched-stats.rst of Linux).
-    fn of_schedstat(path: &Path) -> Option<Self> {
+    fn from_schedstat(path: &Path) -> Option<Self> {
         let schedstat = fs::read_to_string(path).ok()?;
         let mut times = schedstat.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
         Some(Self { used: times.next()?.ok()?, waited: times.next()?.ok()? })
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_used_something() {
+    fn own_process_reports_time_and_memory() {
         let this = Process::new(std::process::id()).expect("we are here");
         let before = this.threads().expect("it is told");
         let held = vec![1_u8; 32 << 20];
@@ -140,28 +140,28 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_not_there_is_an_error_that_says_so() {
+    fn a_missing_process_is_an_error() {
         // No process has this number: it is beyond the most that Linux gives (proc_sys_kernel(5)).
         let error = Process::new(1 << 30).expect_err("nobody is there").to_string();
         assert!(error.starts_with("cannot look at process 1073741824: No such file"), "{error}");
     }
 
     #[test]
-    fn what_threads_used_that_have_ended_is_not_forgotten() {
+    fn cpu_time_of_ended_threads_is_counted() {
         let this = Process::new(std::process::id()).expect("we are here");
         let before = this.threads().expect("it is told");
-        let busy = std::thread::spawn(|| while clock::of_thread() < Duration::from_millis(200) {});
+        let busy = std::thread::spawn(|| while clock::thread_cpu_time() < Duration::from_millis(200) {});
         busy.join().expect("it ends");
         let used = this.threads().expect("it is told").since(&before).used;
         assert!(used >= Duration::from_millis(180), "{used:?}");
     }
 
     #[test]
-    fn a_thread_that_ended_takes_nothing_from_the_others() {
+    fn an_ended_thread_subtracts_nothing() {
         let ms = Duration::from_millis;
-        let threads = |each: &[(&str, u64)], whole| Threads {
-            each: each.iter().map(|&(id, used)| (id.into(), Cpu { used: ms(used), waited: ms(1) })).collect(),
-            whole: ms(whole),
+        let threads = |each: &[(&str, u64)], process| ThreadCpuTimes {
+            each: each.iter().map(|&(id, used)| (id.into(), CpuTime { used: ms(used), waited: ms(1) })).collect(),
+            process: ms(process),
         };
         let before = threads(&[("1", 1003), ("2", 500)], 1500);
         let cases = [
@@ -176,18 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_cannot_be_read_are_an_error() {
+    fn unreadable_threads_are_an_error() {
         let proc = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
         fs::create_dir_all(proc.join("task").join("7")).expect("there is room");
-        let read = Threads::of(&proc).map_err(|error| error.to_string());
+        let read = ThreadCpuTimes::of(&proc).map_err(|error| error.to_string());
         fs::remove_dir_all(&proc).expect("it is ours");
         assert_eq!(read.expect_err("it has no schedstat"), "none of its threads has a schedstat that can be read");
     }
 
     #[test]
-    fn the_times_of_a_process_come_after_its_name() {
+    fn stat_times_follow_the_process_name() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 12 30 7 7 20 0 3 0";
-        assert_eq!(whole_of_stat(stat), Some(Duration::from_millis(420)));
-        assert_eq!(whole_of_stat("42 (a) S 1 42"), None);
+        assert_eq!(parse_stat(stat), Some(Duration::from_millis(420)));
+        assert_eq!(parse_stat("42 (a) S 1 42"), None);
     }
 }

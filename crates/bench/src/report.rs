@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::faults::Faults;
 use crate::latency::{Latency, us};
-use crate::usage::{CpuUse, ServerUse, Used};
+use crate::usage::{CpuUsage, IntervalUsage, ServerUsage};
 
 /// What a run found.
 #[derive(Clone, Debug, Serialize)]
@@ -14,12 +14,13 @@ pub struct Report {
     /// The workload.
     pub workload: &'static str,
     /// The protocol.
-    pub wire: String,
+    #[serde(rename = "wire")]
+    pub protocol: String,
     /// How many sessions there were at a time.
     pub sessions: usize,
     /// The figures.
     #[serde(flatten)]
-    pub findings: Findings,
+    pub metrics: Metrics,
     /// What went wrong, from the first message of the run to its last.
     pub faults: Faults,
     /// What keeps the figures from meaning what they seem to.
@@ -29,32 +30,32 @@ pub struct Report {
 /// The figures of a workload.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Findings {
+pub enum Metrics {
     /// Of `pairs` and `rate`.
-    Talk {
+    Messages {
         /// What was measured.
-        measured: Measured,
+        measured: MessageMetrics,
     },
     /// Of `idle`.
     Idle {
         /// What was weighed.
-        idle: IdleFound,
+        idle: IdleMetrics,
     },
     /// Of `churn`.
     Churn {
         /// What was measured.
-        churn: ChurnFound,
+        churn: ChurnMetrics,
     },
     /// Of `isolation`.
     Isolation {
         /// What was measured.
-        isolation: Box<IsolationFound>,
+        isolation: Box<IsolationMetrics>,
     },
 }
 
 /// Messages in a time.
 #[derive(Clone, Debug, Serialize)]
-pub struct Measured {
+pub struct MessageMetrics {
     /// How long it lasted.
     pub seconds: f64,
     /// Messages that were sent.
@@ -74,15 +75,15 @@ pub struct Measured {
     pub untimed: u64,
     /// In an open loop, how long after they were due they were sent.
     pub sent_late: Option<Latency>,
-    /// What the server used.
-    pub server: Option<ServerUse>,
-    /// What the load generator used. It is one thread, so 1.0 cores are all that it can use.
-    pub generator: CpuUse,
+    /// What the server usage.
+    pub server: Option<ServerUsage>,
+    /// What the load generator usage. It is one thread, so 1.0 cores are all that it can use.
+    pub generator: CpuUsage,
 }
 
 /// Pairs beside others that are frozen.
 #[derive(Clone, Debug, Serialize)]
-pub struct IsolationFound {
+pub struct IsolationMetrics {
     /// How many readers were frozen.
     pub frozen: usize,
     /// How many messages their speakers said to them meanwhile.
@@ -93,16 +94,16 @@ pub struct IsolationFound {
     /// and `after`.
     pub p99_moved_us: Option<f64>,
     /// The other pairs while nobody was frozen.
-    pub before: Measured,
+    pub before: MessageMetrics,
     /// While the readers were frozen and their speakers flooded.
-    pub during: Measured,
+    pub during: MessageMetrics,
     /// When all read again.
-    pub after: Measured,
+    pub after: MessageMetrics,
 }
 
 /// Sessions that wait.
 #[derive(Clone, Debug, Serialize)]
-pub struct IdleFound {
+pub struct IdleMetrics {
     /// How many came between the two times that the server was weighed.
     pub sessions: usize,
     /// How long they then waited.
@@ -113,13 +114,13 @@ pub struct IdleFound {
     pub resident_bytes_before: Option<u64>,
     /// And when they were there.
     pub resident_bytes_after: Option<u64>,
-    /// What the server used while they waited.
-    pub server: Option<ServerUse>,
+    /// What the server usage while they waited.
+    pub server: Option<ServerUsage>,
 }
 
 /// Sessions that came and went.
 #[derive(Clone, Debug, Serialize)]
-pub struct ChurnFound {
+pub struct ChurnMetrics {
     /// How many, from connecting to closed.
     pub sessions: u64,
     /// In how long.
@@ -130,14 +131,14 @@ pub struct ChurnFound {
     pub sessions_per_server_cpu_second: Option<f64>,
     /// How long each took.
     pub lifetime: Option<Latency>,
-    /// What the server used.
-    pub server: Option<ServerUse>,
-    /// What the load generator used.
-    pub generator: CpuUse,
+    /// What the server usage.
+    pub server: Option<ServerUsage>,
+    /// What the load generator usage.
+    pub generator: CpuUsage,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
-pub(crate) fn per_server_cpu_second(count: u64, server: Option<&ServerUse>) -> Option<f64> {
+pub(crate) fn per_server_cpu_second(count: u64, server: Option<&ServerUsage>) -> Option<f64> {
     server.filter(|server| server.cpu.cpu_seconds > 0.0).map(|server| count as f64 / server.cpu.cpu_seconds)
 }
 
@@ -157,7 +158,7 @@ const WAITED_SHARE: f64 = 0.1;
 /// How late the load generator may be in an open loop before that is told, in microseconds.
 const LATE_US: f64 = 1000.0;
 
-impl Used {
+impl IntervalUsage {
     /// What keeps figures of this time from meaning what they seem to, whatever they are of.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -181,30 +182,30 @@ impl Used {
         notes
     }
 
-    /// Whether too little processor time was used to divide by.
-    pub(crate) fn note_of_cpu_seconds(&self) -> Option<String> {
+    /// Whether too little processor time was usage to divide by.
+    pub(crate) fn cpu_time_note(&self) -> Option<String> {
         let cpu = self.server?.cpu;
         (cpu.cpu_seconds < CPU_SECONDS_MIN).then(|| {
             format!(
-                "the server used {:.0} ms of processor time only: what is counted for each second of it is rough",
+                "the server usage {:.0} ms of processor time only: what is counted for each second of it is rough",
                 1e3 * cpu.cpu_seconds
             )
         })
     }
 
     /// In a closed loop: whether it was the load generator that could not do more.
-    pub(crate) fn note_of_generator(&self) -> Option<String> {
+    pub(crate) fn bottleneck_note(&self) -> Option<String> {
         let Self { generator, server, .. } = self;
         let server = server.map(|server| server.cpu.cores);
         let is_bottleneck =
             generator.cores >= GENERATOR_BUSY_CORES && server.is_none_or(|cores| cores < SERVER_BUSY_CORES);
         is_bottleneck.then(|| {
             let server = match server {
-                Some(cores) => format!("used {:.0} % of one", 100.0 * cores),
+                Some(cores) => format!("usage {:.0} % of one", 100.0 * cores),
                 None => "may not have been busy (--pid tells)".to_owned(),
             };
             format!(
-                "the load generator was the bottleneck: it used {:.0} % of its core, and the server {server}; \
+                "the load generator was the bottleneck: it usage {:.0} % of its core, and the server {server}; \
                  what was done each second is what the load generator can",
                 100.0 * generator.cores,
             )
@@ -215,30 +216,30 @@ impl Used {
 impl Report {
     /// Whether the load generator was held up by something else that this machine did, so that latencies are its own.
     #[must_use]
-    pub fn generator_was_held_up(&self) -> bool {
-        match &self.findings {
-            Findings::Talk { measured } => measured.generator_was_held_up(),
-            Findings::Isolation { isolation } => [&isolation.before, &isolation.during, &isolation.after]
+    pub fn generator_was_delayed(&self) -> bool {
+        match &self.metrics {
+            Metrics::Messages { measured } => measured.generator_was_delayed(),
+            Metrics::Isolation { isolation } => [&isolation.before, &isolation.during, &isolation.after]
                 .into_iter()
-                .any(Measured::generator_was_held_up),
-            Findings::Idle { .. } | Findings::Churn { .. } => false,
+                .any(MessageMetrics::generator_was_delayed),
+            Metrics::Idle { .. } | Metrics::Churn { .. } => false,
         }
     }
 }
 
-impl Measured {
-    fn generator_was_held_up(&self) -> bool {
+impl MessageMetrics {
+    fn generator_was_delayed(&self) -> bool {
         let was_late = self.sent_late.is_some_and(|late| late.p99_us.is_some_and(|p99| p99 > LATE_US));
         was_late || self.generator.waited_seconds > WAITED_SHARE * self.seconds
     }
 
-    pub(crate) fn used(&self) -> Used {
+    pub(crate) fn usage(&self) -> IntervalUsage {
         let time = std::time::Duration::from_secs_f64(self.seconds);
-        Used { time, generator: self.generator, server: self.server }
+        IntervalUsage { time, generator: self.generator, server: self.server }
     }
 
     /// Whether messages are left out of the latencies.
-    pub(crate) fn note_of_untimed(&self) -> Option<String> {
+    pub(crate) fn untimed_note(&self) -> Option<String> {
         (self.untimed > 0).then(|| {
             format!(
                 "{} messages of the measured time were waited for in vain: \
@@ -250,7 +251,7 @@ impl Measured {
 
     /// In an open loop: whether all that was due was sent, and when.
     #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
-    pub(crate) fn note_of_schedule(&self, per_second: u64) -> Option<String> {
+    pub(crate) fn schedule_note(&self, per_second: u64) -> Option<String> {
         let due = per_second as f64 * self.seconds;
         // What was due just now may be under way.
         if (self.delivered as f64) < 0.98 * due - 100.0 {
@@ -285,13 +286,13 @@ impl Measured {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workload, wire, sessions, findings, faults, notes } = self;
-        writeln!(f, "{workload}, {wire}: {sessions} sessions, {:.2} s measured", findings.seconds())?;
-        match findings {
-            Findings::Talk { measured } => measured.fmt(f)?,
-            Findings::Idle { idle } => idle.fmt(f)?,
-            Findings::Churn { churn } => churn.fmt(f)?,
-            Findings::Isolation { isolation } => isolation.fmt(f)?,
+        let Self { workload, protocol, sessions, metrics, faults, notes } = self;
+        writeln!(f, "{workload}, {protocol}: {sessions} sessions, {:.2} s measured", metrics.seconds())?;
+        match metrics {
+            Metrics::Messages { measured } => measured.fmt(f)?,
+            Metrics::Idle { idle } => idle.fmt(f)?,
+            Metrics::Churn { churn } => churn.fmt(f)?,
+            Metrics::Isolation { isolation } => isolation.fmt(f)?,
         }
         let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = faults;
         writeln!(
@@ -303,11 +304,11 @@ impl fmt::Display for Report {
     }
 }
 
-impl Findings {
+impl Metrics {
     /// How long was measured.
     fn seconds(&self) -> f64 {
         match self {
-            Self::Talk { measured } => measured.seconds,
+            Self::Messages { measured } => measured.seconds,
             Self::Idle { idle } => idle.seconds,
             Self::Churn { churn } => churn.seconds,
             Self::Isolation { isolation } => isolation.during.seconds,
@@ -315,9 +316,9 @@ impl Findings {
     }
 }
 
-impl IsolationFound {
-    pub(crate) fn new(frozen: usize, flood: u64, cut: usize, [before, during, after]: [Measured; 3]) -> Self {
-        let p99 = |measured: &Measured| measured.latency.and_then(|latency| latency.p99_us);
+impl IsolationMetrics {
+    pub(crate) fn new(frozen: usize, flood: u64, cut: usize, [before, during, after]: [MessageMetrics; 3]) -> Self {
+        let p99 = |measured: &MessageMetrics| measured.latency.and_then(|latency| latency.p99_us);
         let calm = p99(&before).zip(p99(&after)).map(|(before, after)| f64::midpoint(before, after));
         let p99_moved_us = p99(&during).zip(calm).map(|(during, calm)| during - calm);
         Self { frozen, flood, cut, p99_moved_us, before, during, after }
@@ -346,7 +347,7 @@ impl IsolationFound {
     }
 }
 
-impl IdleFound {
+impl IdleMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(bytes) = self.bytes_per_session {
             writeln!(f, "each        {:.0} bytes of the server's memory ({} sessions weighed)", bytes, self.sessions)?;
@@ -358,7 +359,7 @@ impl IdleFound {
     }
 }
 
-impl ChurnFound {
+impl ChurnMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "churn       {} sessions came and went, {} a second", self.sessions, si(self.sessions_per_second))?;
         if let Some(lifetime) = &self.lifetime {
@@ -389,27 +390,27 @@ mod tests {
 
     use super::*;
 
-    fn used(seconds: f64, generator: f64, server: Option<(f64, f64)>) -> Used {
-        let cpu = |cores: f64, waited_seconds: f64| CpuUse { cpu_seconds: cores * seconds, cores, waited_seconds };
-        let server = server.map(|(cores, waited)| ServerUse { cpu: cpu(cores, waited), resident_bytes: 0 });
-        Used { time: Duration::from_secs_f64(seconds), generator: cpu(generator, 0.0), server }
+    fn usage(seconds: f64, generator: f64, server: Option<(f64, f64)>) -> IntervalUsage {
+        let cpu = |cores: f64, waited_seconds: f64| CpuUsage { cpu_seconds: cores * seconds, cores, waited_seconds };
+        let server = server.map(|(cores, waited)| ServerUsage { cpu: cpu(cores, waited), resident_bytes: 0 });
+        IntervalUsage { time: Duration::from_secs_f64(seconds), generator: cpu(generator, 0.0), server }
     }
 
     #[test]
-    fn a_run_says_what_it_did_not_see() {
+    fn notes_tell_which_figures_are_unreliable() {
         let cases = [
-            (used(5.0, 0.5, Some((0.99, 0.0))), vec![]),
-            (used(5.0, 0.99, Some((0.99, 0.0))), vec![]),
-            (used(5.0, 0.97, Some((0.5, 0.0))), vec!["the load generator was the bottleneck: it used 97 %"]),
-            (used(5.0, 0.97, None), vec!["the server may not have been busy"]),
-            (used(5.0, 0.1, Some((0.01, 0.0))), vec!["the server used 50 ms of processor time only"]),
-            (used(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s are short"]),
-            (used(5.0, 0.5, Some((0.6, 2.0))), vec!["of 5.00 s, the server waited 2.00 s for a core; compare"]),
+            (usage(5.0, 0.5, Some((0.99, 0.0))), vec![]),
+            (usage(5.0, 0.99, Some((0.99, 0.0))), vec![]),
+            (usage(5.0, 0.97, Some((0.5, 0.0))), vec!["the load generator was the bottleneck: it usage 97 %"]),
+            (usage(5.0, 0.97, None), vec!["the server may not have been busy"]),
+            (usage(5.0, 0.1, Some((0.01, 0.0))), vec!["the server usage 50 ms of processor time only"]),
+            (usage(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s are short"]),
+            (usage(5.0, 0.5, Some((0.6, 2.0))), vec!["of 5.00 s, the server waited 2.00 s for a core; compare"]),
         ];
-        for (used, expected) in cases {
-            let notes = used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(used.note_of_generator());
+        for (usage, expected) in cases {
+            let notes = usage.notes().into_iter().chain(usage.cpu_time_note()).chain(usage.bottleneck_note());
             let notes: Vec<_> = notes.collect();
-            assert_eq!(notes.len(), expected.len(), "{notes:?} for {used:?}");
+            assert_eq!(notes.len(), expected.len(), "{notes:?} for {usage:?}");
             for (note, expected) in notes.iter().zip(expected) {
                 assert!(note.contains(expected), "{note}");
             }

@@ -25,7 +25,7 @@ impl Schedule {
     }
 
     /// When message `number` is due.
-    pub(crate) fn time_of(&self, number: u64) -> Instant {
+    pub(crate) fn due_time(&self, number: u64) -> Instant {
         let nanoseconds = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
         self.begin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
@@ -38,7 +38,7 @@ impl Schedule {
     }
 
     /// The next `count` messages have been sent.
-    pub(crate) fn sent(&mut self, count: u64) {
+    pub(crate) fn mark_sent(&mut self, count: u64) {
         self.next += count;
     }
 
@@ -46,13 +46,13 @@ impl Schedule {
     pub(crate) fn unsent_before(&self, end: Instant) -> u64 {
         let due = self.due(end);
         // What is due at `end` itself is not due before it.
-        let at_end = !due.is_empty() && self.time_of(due.end - 1) >= end;
+        let at_end = !due.is_empty() && self.due_time(due.end - 1) >= end;
         due.end - due.start - u64::from(at_end)
     }
 
     /// How long one may sleep without being late for the next message.
-    pub(crate) fn sleep(&self, now: Instant) -> Duration {
-        let left = self.time_of(self.next).saturating_duration_since(now);
+    pub(crate) fn sleep_time(&self, now: Instant) -> Duration {
+        let left = self.due_time(self.next).saturating_duration_since(now);
         if left < SLEEP_MIN { Duration::ZERO } else { left.saturating_sub(SLEEP_MIN / 2) }
     }
 }
@@ -66,17 +66,17 @@ mod tests {
         let mut schedule = Schedule::from_now(300);
         let begin = schedule.begin;
         let after = |nanoseconds| begin + Duration::from_nanos(nanoseconds);
-        assert_eq!(schedule.time_of(1), after(3_333_333));
-        assert_eq!(schedule.time_of(300), after(1_000_000_000));
+        assert_eq!(schedule.due_time(1), after(3_333_333));
+        assert_eq!(schedule.due_time(300), after(1_000_000_000));
         assert_eq!(schedule.due(after(0)), 0..1);
         assert_eq!(schedule.due(after(1_000_000_000)), 0..301);
-        assert_eq!(schedule.sleep(after(0)), Duration::ZERO);
+        assert_eq!(schedule.sleep_time(after(0)), Duration::ZERO);
         assert_eq!(schedule.unsent_before(after(1_000_000_000)), 300);
         assert_eq!(schedule.unsent_before(after(1_000_000_001)), 301);
-        schedule.sent(301);
+        schedule.mark_sent(301);
         assert_eq!(schedule.unsent_before(after(1_000_000_001)), 0);
         assert!(schedule.due(schedule.begin + Duration::from_secs(1)).is_empty());
-        let sleep = schedule.sleep(schedule.begin + Duration::from_secs(1));
+        let sleep = schedule.sleep_time(schedule.begin + Duration::from_secs(1));
         assert!(sleep > Duration::from_millis(2) && sleep < Duration::from_micros(3_333), "{sleep:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Many sessions on one thread: their sockets, and the one loop that waits for all of them.
 //!
 //! Each turn of the loop waits once and reads each socket that has something, into one buffer that all share. What is
-//! unfinished is kept with its session, and so is what a socket does not take at once.
+//! unfinished is partial with its session, and so is what a socket does not take at once.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -11,10 +11,10 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock;
-use crate::connector::Sources;
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::payload::PAYLOAD_MAX_BYTES;
-use crate::protocol::{Heard, Seat, Wire};
+use crate::protocol::{ClientProfile, Protocol, ServerFrame};
 use crate::target::Target;
 
 /// How much is read at once: what a socket's buffer holds when it is busy, and little enough for a processor's cache.
@@ -32,10 +32,10 @@ const OPENING_MAX: usize = 8;
 
 /// Sessions by number, in the order in which they came.
 #[derive(Debug)]
-pub(crate) struct Crowd<'w, W> {
-    wire: &'w W,
+pub(crate) struct SessionPool<'p, P> {
+    protocol: &'p P,
     target: Target,
-    sources: Sources,
+    connector: Connector,
     poll: Poll,
     events: Events,
     sessions: Vec<Session>,
@@ -43,18 +43,18 @@ pub(crate) struct Crowd<'w, W> {
     unread: Vec<usize>,
     /// Sessions that were open as soon as they were begun, and wait for no answer.
     ready: Vec<usize>,
-    read: Box<[u8]>,
-    written: Vec<u8>,
+    read_buffer: Box<[u8]>,
+    out_buffer: Vec<u8>,
     now: Instant,
 }
 
 #[derive(Debug)]
 struct Session {
-    seat: Seat,
+    client: ClientProfile,
     socket: Option<TcpStream>,
-    state: State,
+    state: SessionState,
     /// The beginning of a frame that is not whole.
-    kept: Vec<u8>,
+    partial: Vec<u8>,
     /// What the socket has not taken yet.
     backlog: Vec<u8>,
     /// How many answers it waits for.
@@ -62,18 +62,18 @@ struct Session {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+enum SessionState {
     Connecting,
     Open,
     /// Open, and it reads nothing.
     Frozen,
-    Leaving,
-    Gone,
+    Closing,
+    Closed,
 }
 
 /// What happens to a session.
 #[derive(Debug)]
-pub(crate) enum Event<'a> {
+pub(crate) enum SessionEvent<'a> {
     /// It has all the answers that it waited for.
     Ready,
     Message(&'a [u8]),
@@ -85,21 +85,21 @@ pub(crate) enum Event<'a> {
     Closed(Option<io::Error>),
 }
 
-impl<'w, W: Wire> Crowd<'w, W> {
+impl<'p, P: Protocol> SessionPool<'p, P> {
     /// Nobody yet; there is to be room for `sessions` at a time.
-    pub(crate) fn new(wire: &'w W, target: &Target, sessions: usize) -> Result<Self, Error> {
-        crate::open_files::make_room(sessions)?;
+    pub(crate) fn new(protocol: &'p P, target: &Target, sessions: usize) -> Result<Self, Error> {
+        crate::open_files::raise_limit(sessions)?;
         Ok(Self {
-            wire,
+            protocol,
             target: *target,
-            sources: Sources::new(target.addr),
+            connector: Connector::new(target.addr),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             sessions: Vec::with_capacity(sessions),
             unread: Vec::new(),
             ready: Vec::new(),
-            read: vec![0; READ_BYTES].into_boxed_slice(),
-            written: Vec::new(),
+            read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            out_buffer: Vec::new(),
             now: clock::now(),
         })
     }
@@ -109,8 +109,8 @@ impl<'w, W: Wire> Crowd<'w, W> {
         self.now
     }
 
-    pub(crate) fn wire(&self) -> &'w W {
-        self.wire
+    pub(crate) fn protocol(&self) -> &'p P {
+        self.protocol
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -118,9 +118,9 @@ impl<'w, W: Wire> Crowd<'w, W> {
     }
 
     /// Begins a new session, under a new number.
-    pub(crate) fn begin(&mut self, seat: Seat) -> Result<usize, Error> {
+    pub(crate) fn open(&mut self, client: ClientProfile) -> Result<usize, Error> {
         let number = self.sessions.len();
-        self.sessions.push(Session::new(seat));
+        self.sessions.push(Session::new(client));
         self.connect(number)?;
         Ok(number)
     }
@@ -129,82 +129,87 @@ impl<'w, W: Wire> Crowd<'w, W> {
     /// returns, as on one machine, it speaks at once, like any program that connects and writes.
     ///
     /// Not within a turn: what that turn still has to tell would be taken for the new one's.
-    pub(crate) fn begin_again(&mut self, number: usize, seat: Seat) -> Result<(), Error> {
-        self.sessions[number] = Session::new(seat);
+    pub(crate) fn reopen(&mut self, number: usize, client: ClientProfile) -> Result<(), Error> {
+        self.sessions[number] = Session::new(client);
         self.connect(number)?;
         let session = &mut self.sessions[number];
         let is_there = session.socket.as_ref().is_some_and(|socket| socket.peer_addr().is_ok());
-        if is_there && session.open(self.wire, &mut self.written) {
+        if is_there && session.start(self.protocol, &mut self.out_buffer) {
             self.ready.push(number);
         }
         Ok(())
     }
 
     fn connect(&mut self, number: usize) -> Result<(), Error> {
-        let (addr, open) = (self.target.addr, self.sources.made());
-        let socket = self.sources.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
+        let (addr, open) = (self.target.addr, self.connector.opened());
+        let socket = self.connector.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
         let session = &mut self.sessions[number];
         let socket = session.socket.insert(socket);
         self.poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
-        session.state = State::Connecting;
+        session.state = SessionState::Connecting;
         Ok(())
     }
 
-    /// Waits for `wait` at most until something happens, and tells `hear` what.
-    pub(crate) fn turn(&mut self, wait: Duration, mut hear: impl FnMut(usize, Event<'_>)) -> Result<(), Error> {
+    /// Waits for `wait` at most until something happens, and tells `on_event` what.
+    pub(crate) fn poll(
+        &mut self,
+        wait: Duration,
+        mut on_event: impl FnMut(usize, SessionEvent<'_>),
+    ) -> Result<(), Error> {
         let wait = if self.unread.is_empty() && self.ready.is_empty() { wait } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
         self.now = clock::now();
-        let Self { wire, sessions, events, unread, ready, read, written, .. } = self;
+        let Self { protocol, sessions, events, unread, ready, read_buffer, out_buffer, .. } = self;
         for number in ready.drain(..) {
-            hear(number, Event::Ready);
+            on_event(number, SessionEvent::Ready);
         }
         for number in unread.drain(..) {
-            sessions[number].read(*wire, read, written, true, |event: Event<'_>| hear(number, event));
+            sessions[number]
+                .read(*protocol, read_buffer, out_buffer, true, |event: SessionEvent<'_>| on_event(number, event));
         }
         for event in events.iter() {
             let number = event.token().0;
             let session = &mut sessions[number];
-            let mut hear = |event: Event<'_>| hear(number, event);
+            let mut on_event = |event: SessionEvent<'_>| on_event(number, event);
             if event.is_writable() {
-                session.write_on(*wire, written, &mut hear);
+                session.flush(*protocol, out_buffer, &mut on_event);
             }
             if event.is_readable() {
-                session.read(*wire, read, written, event.is_read_closed() || event.is_error(), hear);
+                session.read(*protocol, read_buffer, out_buffer, event.is_read_closed() || event.is_error(), on_event);
             }
         }
         Ok(())
     }
 
     /// Has a session say what `what` appends.
-    pub(crate) fn say(&mut self, number: usize, what: impl FnOnce(&W, &Seat, &mut Vec<u8>)) {
-        let Self { wire, sessions, written, .. } = self;
-        sessions[number].say(written, |seat, out| what(wire, seat, out));
+    pub(crate) fn send(&mut self, number: usize, encode: impl FnOnce(&P, &ClientProfile, &mut Vec<u8>)) {
+        let Self { protocol, sessions, out_buffer, .. } = self;
+        sessions[number].send(out_buffer, |client, out| encode(protocol, client, out));
     }
 
     /// The same, where it then waits for answers: for so many as `what` returns.
-    pub(crate) fn ask(&mut self, number: usize, what: impl FnOnce(&W, &Seat, &mut Vec<u8>) -> u32) {
+    pub(crate) fn request(&mut self, number: usize, encode: impl FnOnce(&P, &ClientProfile, &mut Vec<u8>) -> u32) {
         let mut awaited = 0;
-        self.say(number, |wire, seat, out| awaited = what(wire, seat, out));
+        self.send(number, |protocol, client, out| awaited = encode(protocol, client, out));
         self.sessions[number].awaited += awaited;
     }
 
     /// Has a session wait for `answers` to what another asked.
-    pub(crate) fn expect(&mut self, number: usize, answers: u32) {
+    pub(crate) fn await_answers(&mut self, number: usize, answers: u32) {
         self.sessions[number].awaited += answers;
     }
 
     /// Whether a session waits for an answer.
-    pub(crate) fn is_waiting(&self, number: usize) -> bool {
+    pub(crate) fn is_awaiting_answers(&self, number: usize) -> bool {
         let session = &self.sessions[number];
-        session.state == State::Connecting || session.awaited > 0
+        session.state == SessionState::Connecting || session.awaited > 0
     }
 
-    /// Whether a session has said something that its socket has not taken yet.
-    pub(crate) fn is_behind(&self, number: usize) -> bool {
+    /// Whether a session has text something that its socket has not taken yet.
+    pub(crate) fn has_backlog(&self, number: usize) -> bool {
         !self.sessions[number].backlog.is_empty()
     }
 
@@ -212,30 +217,34 @@ impl<'w, W: Wire> Crowd<'w, W> {
     pub(crate) fn set_frozen(&mut self, number: usize, is_frozen: bool) {
         let state = &mut self.sessions[number].state;
         match (*state, is_frozen) {
-            (State::Open, true) => *state = State::Frozen,
-            (State::Frozen, false) => {
-                *state = State::Open;
+            (SessionState::Open, true) => *state = SessionState::Frozen,
+            (SessionState::Frozen, false) => {
+                *state = SessionState::Open;
                 self.unread.push(number);
             }
             _ => {}
         }
     }
 
-    pub(crate) fn seat(&self, number: usize) -> &Seat {
-        &self.sessions[number].seat
+    pub(crate) fn client(&self, number: usize) -> &ClientProfile {
+        &self.sessions[number].client
     }
 
-    /// Opens a session for each of `seats`, and waits until all are open.
-    pub(crate) fn open_all(&mut self, seats: impl IntoIterator<Item = Seat>, of: usize) -> Result<(), Error> {
-        let mut seats = seats.into_iter();
+    /// Opens a session for each of `clients`, and waits until all are open.
+    pub(crate) fn open_all(
+        &mut self,
+        clients: impl IntoIterator<Item = ClientProfile>,
+        of: usize,
+    ) -> Result<(), Error> {
+        let mut clients = clients.into_iter();
         let mut opening = 0;
         let mut left = true;
-        let mut patience = Patience::new(self.target.timeout, "to be opened");
+        let mut stall_timer = StallTimer::new(self.target.timeout, "to be opened");
         loop {
             while left && opening < OPENING_MAX {
-                match seats.next() {
-                    Some(seat) => {
-                        self.begin(seat)?;
+                match clients.next() {
+                    Some(client) => {
+                        self.open(client)?;
                         opening += 1;
                     }
                     None => left = false,
@@ -247,61 +256,65 @@ impl<'w, W: Wire> Crowd<'w, W> {
             let mut failed = None;
             let (addr, before) = (self.target.addr, opening);
             let open = self.sessions.len() - opening;
-            self.turn(patience.tick(), |number, event| match event {
-                Event::Ready => opening -= 1,
-                Event::Unreachable(source) => failed = Some(Error::Connect { addr, open, source }),
-                event => failed = failed.take().or_else(|| failure(event, number, of)),
+            self.poll(stall_timer.poll_timeout(), |number, event| match event {
+                SessionEvent::Ready => opening -= 1,
+                SessionEvent::Unreachable(source) => failed = Some(Error::Connect { addr, open, source }),
+                event => failed = failed.take().or_else(|| event_error(event, number, of)),
             })?;
             failed.map_or(Ok(()), Err)?;
-            patience.look(self.now, opening < before, opening)?;
+            stall_timer.check(self.now, opening < before, opening)?;
         }
     }
 
     /// Waits until no session waits for an answer.
-    pub(crate) fn settle(&mut self, what: &'static str) -> Result<(), Error> {
+    pub(crate) fn wait_for_answers(&mut self, what: &'static str) -> Result<(), Error> {
         let of = self.len();
-        let mut patience = Patience::new(self.target.timeout, what);
-        let mut waiting = (0..of).filter(|&number| self.is_waiting(number)).count();
+        let mut stall_timer = StallTimer::new(self.target.timeout, what);
+        let mut waiting = (0..of).filter(|&number| self.is_awaiting_answers(number)).count();
         while waiting > 0 {
             let (mut failed, before) = (None, waiting);
-            self.turn(patience.tick(), |number, event| match event {
-                Event::Ready => waiting -= 1,
-                event => failed = failed.take().or_else(|| failure(event, number, of)),
+            self.poll(stall_timer.poll_timeout(), |number, event| match event {
+                SessionEvent::Ready => waiting -= 1,
+                event => failed = failed.take().or_else(|| event_error(event, number, of)),
             })?;
             failed.map_or(Ok(()), Err)?;
-            patience.look(self.now, waiting < before, waiting)?;
+            stall_timer.check(self.now, waiting < before, waiting)?;
         }
         Ok(())
     }
 
     /// Ends a session: it says that it will send no more, reads up to the end of what the server sends, and is closed.
-    pub(crate) fn leave(&mut self, number: usize) {
+    pub(crate) fn close(&mut self, number: usize) {
         let session = &mut self.sessions[number];
-        if session.state == State::Frozen {
+        if session.state == SessionState::Frozen {
             self.unread.push(number);
         }
         match &session.socket {
             // A connection that is broken already is found so when it is read.
-            Some(socket) if session.state != State::Gone => {
+            Some(socket) if session.state != SessionState::Closed => {
                 let _ = socket.shutdown(Shutdown::Write);
-                session.state = State::Leaving;
+                session.state = SessionState::Closing;
             }
             _ => {}
         }
     }
 
-    /// Ends all sessions, tells `hear` of messages and acknowledgements that still come, and says how many sessions the
+    /// Ends all sessions, tells `on_event` of messages and acknowledgements that still come, and says how many sessions the
     /// server had not closed after `limit`: they are closed anyway.
-    pub(crate) fn leave_all(mut self, limit: Duration, mut hear: impl FnMut(usize, Event<'_>)) -> Result<usize, Error> {
+    pub(crate) fn close_all(
+        mut self,
+        limit: Duration,
+        mut on_event: impl FnMut(usize, SessionEvent<'_>),
+    ) -> Result<usize, Error> {
         for number in 0..self.sessions.len() {
-            self.leave(number);
+            self.close(number);
         }
-        let mut left = self.sessions.iter().filter(|session| session.state != State::Gone).count();
+        let mut left = self.sessions.iter().filter(|session| session.state != SessionState::Closed).count();
         let end = clock::now() + limit;
         while left > 0 && clock::now() < end {
-            self.turn(end.saturating_duration_since(clock::now()), |session, event| match event {
-                Event::Closed(_) => left -= 1,
-                event => hear(session, event),
+            self.poll(end.saturating_duration_since(clock::now()), |session, event| match event {
+                SessionEvent::Closed(_) => left -= 1,
+                event => on_event(session, event),
             })?;
         }
         Ok(left)
@@ -309,19 +322,19 @@ impl<'w, W: Wire> Crowd<'w, W> {
 }
 
 impl Session {
-    fn new(seat: Seat) -> Self {
-        Self { seat, socket: None, state: State::Gone, kept: Vec::new(), backlog: Vec::new(), awaited: 0 }
+    fn new(client: ClientProfile) -> Self {
+        Self { client, socket: None, state: SessionState::Closed, partial: Vec::new(), backlog: Vec::new(), awaited: 0 }
     }
 
-    fn say(&mut self, written: &mut Vec<u8>, what: impl FnOnce(&Seat, &mut Vec<u8>)) {
+    fn send(&mut self, out_buffer: &mut Vec<u8>, encode: impl FnOnce(&ClientProfile, &mut Vec<u8>)) {
         if !self.backlog.is_empty() {
-            what(&self.seat, &mut self.backlog);
+            encode(&self.client, &mut self.backlog);
             return;
         }
-        written.clear();
-        what(&self.seat, written);
-        let taken = self.write(written);
-        self.backlog.extend_from_slice(&written[taken..]);
+        out_buffer.clear();
+        encode(&self.client, out_buffer);
+        let taken = self.write(out_buffer);
+        self.backlog.extend_from_slice(&out_buffer[taken..]);
     }
 
     /// How much of `bytes` the socket takes now. A broken one takes all: that it is broken is found when it is read.
@@ -340,9 +353,14 @@ impl Session {
     }
 
     /// The socket takes something again, or for the first time.
-    fn write_on<W: Wire>(&mut self, wire: &W, written: &mut Vec<u8>, hear: &mut impl FnMut(Event<'_>)) {
-        if self.state == State::Connecting {
-            self.connected(wire, written, hear);
+    fn flush<P: Protocol>(
+        &mut self,
+        protocol: &P,
+        out_buffer: &mut Vec<u8>,
+        on_event: &mut impl FnMut(SessionEvent<'_>),
+    ) {
+        if self.state == SessionState::Connecting {
+            self.finish_connect(protocol, out_buffer, on_event);
         } else if !self.backlog.is_empty() {
             let backlog = std::mem::take(&mut self.backlog);
             let taken = self.write(&backlog);
@@ -350,51 +368,56 @@ impl Session {
         }
     }
 
-    fn connected<W: Wire>(&mut self, wire: &W, written: &mut Vec<u8>, hear: &mut impl FnMut(Event<'_>)) {
+    fn finish_connect<P: Protocol>(
+        &mut self,
+        protocol: &P,
+        out_buffer: &mut Vec<u8>,
+        on_event: &mut impl FnMut(SessionEvent<'_>),
+    ) {
         let Some(socket) = &self.socket else { return };
         match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
-            Ok(_) if self.open(wire, written) => hear(Event::Ready),
+            Ok(_) if self.start(protocol, out_buffer) => on_event(SessionEvent::Ready),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
-                (self.socket, self.state) = (None, State::Gone);
-                hear(Event::Unreachable(error));
+                (self.socket, self.state) = (None, SessionState::Closed);
+                on_event(SessionEvent::Unreachable(error));
             }
         }
     }
 
     /// Says what comes first, and tells whether there is no answer to wait for.
-    fn open<W: Wire>(&mut self, wire: &W, written: &mut Vec<u8>) -> bool {
-        self.state = State::Open;
+    fn start<P: Protocol>(&mut self, protocol: &P, out_buffer: &mut Vec<u8>) -> bool {
+        self.state = SessionState::Open;
         let mut awaited = 0;
-        self.say(written, |seat, out| awaited = wire.open(seat, out));
+        self.send(out_buffer, |client, out| awaited = protocol.open(client, out));
         self.awaited = awaited;
         awaited == 0
     }
 
     /// Reads what there is; up to the end where one is known to be there.
-    fn read<W: Wire>(
+    fn read<P: Protocol>(
         &mut self,
-        wire: &W,
-        read: &mut [u8],
-        written: &mut Vec<u8>,
-        to_the_end: bool,
-        mut hear: impl FnMut(Event<'_>),
+        protocol: &P,
+        read_buffer: &mut [u8],
+        out_buffer: &mut Vec<u8>,
+        until_end: bool,
+        mut on_event: impl FnMut(SessionEvent<'_>),
     ) {
-        if self.state == State::Frozen {
+        if self.state == SessionState::Frozen {
             return;
         }
-        written.clear();
+        out_buffer.clear();
         while let Some(socket) = &mut self.socket {
-            let kept = self.kept.len();
-            read[..kept].copy_from_slice(&self.kept);
-            let ended = match socket.read(&mut read[kept..]) {
+            let partial = self.partial.len();
+            read_buffer[..partial].copy_from_slice(&self.partial);
+            let ended = match socket.read(&mut read_buffer[partial..]) {
                 Ok(0) => None,
                 Ok(count) => {
-                    self.kept.clear();
-                    self.decode(wire, &read[..kept + count], written, &mut hear);
+                    self.partial.clear();
+                    self.decode(protocol, &read_buffer[..partial + count], out_buffer, &mut on_event);
                     // A socket that gives less than it might has no more (epoll(7)).
-                    if kept + count < read.len() && !to_the_end {
+                    if partial + count < read_buffer.len() && !until_end {
                         break;
                     }
                     continue;
@@ -403,78 +426,80 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Some(error),
             };
-            (self.socket, self.state) = (None, State::Gone);
-            return hear(Event::Closed(ended));
+            (self.socket, self.state) = (None, SessionState::Closed);
+            return on_event(SessionEvent::Closed(ended));
         }
-        if !written.is_empty() && self.state != State::Leaving {
-            let answers = std::mem::take(written);
-            self.say(written, |_, out| out.extend_from_slice(&answers));
+        if !out_buffer.is_empty() && self.state != SessionState::Closing {
+            let answers = std::mem::take(out_buffer);
+            self.send(out_buffer, |_, out| out.extend_from_slice(&answers));
         }
     }
 
-    fn decode<W: Wire>(
+    fn decode<P: Protocol>(
         &mut self,
-        wire: &W,
+        protocol: &P,
         mut unread: &[u8],
         answers: &mut Vec<u8>,
-        hear: &mut impl FnMut(Event<'_>),
+        on_event: &mut impl FnMut(SessionEvent<'_>),
     ) {
-        let is_leaving = self.state == State::Leaving;
-        while let Some(heard) = wire.decode(&mut unread, answers) {
-            match heard {
-                Heard::Message(payload) => hear(Event::Message(payload)),
-                Heard::Acknowledged => hear(Event::Acknowledged),
+        let is_closing = self.state == SessionState::Closing;
+        while let Some(frame) = protocol.decode(&mut unread, answers) {
+            match frame {
+                ServerFrame::Message(payload) => on_event(SessionEvent::Message(payload)),
+                ServerFrame::Acknowledgement => on_event(SessionEvent::Acknowledged),
                 // Of one who leaves, only messages can still be wrong: that its peer has left is told to it too.
-                _ if is_leaving => {}
-                Heard::Ready if self.awaited > 0 => {
+                _ if is_closing => {}
+                ServerFrame::Answer if self.awaited > 0 => {
                     self.awaited -= 1;
                     if self.awaited == 0 {
-                        hear(Event::Ready);
+                        on_event(SessionEvent::Ready);
                     }
                 }
-                Heard::Refused(said) => hear(Event::Refused(said)),
-                Heard::Ready | Heard::Other => {}
+                ServerFrame::Refusal(text) => on_event(SessionEvent::Refused(text)),
+                ServerFrame::Answer | ServerFrame::Ignored => {}
             }
         }
-        self.kept.extend_from_slice(unread);
+        self.partial.extend_from_slice(unread);
     }
 }
 
 /// What is wrong where nobody should refuse anything or close.
-pub(crate) fn failure(event: Event<'_>, session: usize, sessions: usize) -> Option<Error> {
+pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usize) -> Option<Error> {
     match event {
-        Event::Refused(said) => {
-            Some(Error::Refused { said: String::from_utf8_lossy(said).into_owned(), session, sessions })
+        SessionEvent::Refused(text) => {
+            Some(Error::Refused { text: String::from_utf8_lossy(text).into_owned(), session, sessions })
         }
-        Event::Closed(source) => Some(Error::Closed { session, sessions, source }),
-        Event::Unreachable(_) | Event::Ready | Event::Message(_) | Event::Acknowledged => None,
+        SessionEvent::Closed(source) => Some(Error::Closed { session, sessions, source }),
+        SessionEvent::Unreachable(_) | SessionEvent::Ready | SessionEvent::Message(_) | SessionEvent::Acknowledged => {
+            None
+        }
     }
 }
 
 /// How long to wait where nothing gets any further.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct StallTimer {
     limit: Duration,
     since: Instant,
-    what: &'static str,
+    waiting_for: &'static str,
 }
 
-impl Patience {
-    pub(crate) fn new(limit: Duration, what: &'static str) -> Self {
-        Self { limit, since: clock::now(), what }
+impl StallTimer {
+    pub(crate) fn new(limit: Duration, waiting_for: &'static str) -> Self {
+        Self { limit, since: clock::now(), waiting_for }
     }
 
     /// How long one turn may wait.
-    pub(crate) fn tick(&self) -> Duration {
+    pub(crate) fn poll_timeout(&self) -> Duration {
         self.limit.min(Duration::from_millis(100))
     }
 
     /// Is patient again after a step forward, and gives up when there was none for too long.
-    pub(crate) fn look(&mut self, now: Instant, is_further: bool, left: usize) -> Result<(), Error> {
-        if is_further {
+    pub(crate) fn check(&mut self, now: Instant, has_progress: bool, left: usize) -> Result<(), Error> {
+        if has_progress {
             self.since = now;
         } else if now.saturating_duration_since(self.since) > self.limit {
-            return Err(Error::Silent { what: self.what, left, waited: self.limit });
+            return Err(Error::Silent { waiting_for: self.waiting_for, sessions: left, waited: self.limit });
         }
         Ok(())
     }

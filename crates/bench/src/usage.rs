@@ -7,29 +7,29 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::error::Error;
-use crate::process::{Cpu, Process, Threads};
+use crate::process::{CpuTime, Process, ThreadCpuTimes};
 
 /// Clocks at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Reading {
+pub(crate) struct UsageSnapshot {
     at: Instant,
-    own: Cpu,
-    server: Option<(Threads, u64)>,
+    own: CpuTime,
+    server: Option<(ThreadCpuTimes, u64)>,
 }
 
 /// What the server used.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerUse {
+pub struct ServerUsage {
     /// Processor time of all its threads.
     #[serde(flatten)]
-    pub cpu: CpuUse,
+    pub cpu: CpuUsage,
     /// Memory at the end, without what it maps from files.
     pub resident_bytes: u64,
 }
 
 /// Processor time.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct CpuUse {
+pub struct CpuUsage {
     /// How much was used.
     pub cpu_seconds: f64,
     /// The same for each second that passed: how many cores were busy.
@@ -40,42 +40,42 @@ pub struct CpuUse {
 
 /// What was used from one moment to another.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Used {
+pub(crate) struct IntervalUsage {
     pub(crate) time: Duration,
-    pub(crate) generator: CpuUse,
-    pub(crate) server: Option<ServerUse>,
+    pub(crate) generator: CpuUsage,
+    pub(crate) server: Option<ServerUsage>,
 }
 
-impl Reading {
+impl UsageSnapshot {
     pub(crate) fn take(server: Option<Process>) -> Result<Self, Error> {
         let server = match server {
             Some(process) => Some((process.threads()?, process.resident_bytes()?)),
             None => None,
         };
-        Ok(Self { at: clock::now(), own: Cpu::of_this_thread(), server })
+        Ok(Self { at: clock::now(), own: CpuTime::of_this_thread(), server })
     }
 
-    pub(crate) fn until(&self, end: &Self) -> Used {
+    pub(crate) fn until(&self, end: &Self) -> IntervalUsage {
         let time = end.at.saturating_duration_since(self.at);
-        let cpu_use = |cpu: Cpu| CpuUse {
+        let cpu_use = |cpu: CpuTime| CpuUsage {
             cpu_seconds: cpu.used.as_secs_f64(),
             cores: cpu.used.as_secs_f64() / time.as_secs_f64().max(1e-9),
             waited_seconds: cpu.waited.as_secs_f64(),
         };
         let server = self.server.as_ref().zip(end.server.as_ref()).map(|((threads, _), (at_end, resident_bytes))| {
-            ServerUse { cpu: cpu_use(at_end.since(threads)), resident_bytes: *resident_bytes }
+            ServerUsage { cpu: cpu_use(at_end.since(threads)), resident_bytes: *resident_bytes }
         });
-        Used { time, generator: cpu_use(end.own.since(self.own)), server }
+        IntervalUsage { time, generator: cpu_use(end.own.since(self.own)), server }
     }
 }
 
-impl fmt::Display for CpuUse {
+impl fmt::Display for CpuUsage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3} s of processor time ({:.0} % of a core)", self.cpu_seconds, 100.0 * self.cores)
     }
 }
 
-impl fmt::Display for ServerUse {
+impl fmt::Display for ServerUsage {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {:.1} MiB resident", self.cpu, self.resident_bytes as f64 / f64::from(1 << 20))

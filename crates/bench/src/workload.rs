@@ -20,7 +20,7 @@ pub use rate::Rate;
 
 /// Who talks, and how much they say at a time.
 #[derive(Clone, Debug)]
-pub struct Talkers {
+pub struct MessageLoad {
     /// How many pairs of sessions there are.
     pub pairs: usize,
     /// How long payloads are, in bytes; more than one size take turns.
@@ -29,7 +29,7 @@ pub struct Talkers {
     pub both_ways: bool,
 }
 
-impl Talkers {
+impl MessageLoad {
     fn check(&self) -> Result<(), Error> {
         at_least_one(self.pairs as u64, "pairs")?;
         let shortest = self.sizes.iter().copied().min().unwrap_or(0);

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::protocol::Commands;
-use switchboard_bench::{Error, Faults, Findings, Pairs, Rate, Report, Talkers, Target, Timing};
+use switchboard_bench::protocol::CommandsDialect;
+use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report, Target, Timing};
 
 /// What the server does wrong with one message of its only pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,9 +37,9 @@ fn server_with(fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let addr = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
-        let mut seats: Vec<_> = (0..2).map(|_| registered(&listener)).collect();
-        seats.sort_by_key(|seat| seat.0);
-        let [(_, mut speaker, mut lines), (_, mut hearer, _)] = seats.try_into().expect("there are two");
+        let mut clients: Vec<_> = (0..2).map(|_| registered(&listener)).collect();
+        clients.sort_by_key(|client| client.0);
+        let [(_, mut speaker, mut lines), (_, mut hearer, _)] = clients.try_into().expect("there are two");
         let mut line = String::new();
         lines.read_line(&mut line).expect("it says CONNECT");
         speaker.write_all(b"CONNECT_OK b\n").expect("it reads");
@@ -101,7 +101,7 @@ fn registered(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>
 
 fn pairs() -> Pairs {
     Pairs {
-        talkers: Talkers { pairs: 1, sizes: vec![64], both_ways: false },
+        load: MessageLoad { pairs: 1, sizes: vec![64], both_ways: false },
         window: 8,
         timing: Timing { warm_up: Duration::ZERO, time: Duration::from_millis(100) },
     }
@@ -125,46 +125,50 @@ fn every_fault_is_counted_once() {
         (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..good }),
     ];
     for (fault, expected) in cases {
-        let report = pairs().run(&Commands, &target(server_with(fault)), &mut |_| ()).expect("it runs to its end");
+        let report =
+            pairs().run(&CommandsDialect, &target(server_with(fault)), &mut |_| ()).expect("it runs to its end");
         assert_eq!((report.faults, report.faults.any()), (expected, fault != Fault::None), "{fault:?}");
     }
 }
 
 #[test]
 fn a_server_that_hangs_up_ends_the_run() {
-    let error =
-        pairs().run(&Commands, &target(server_with(Fault::HangUp)), &mut |_| ()).expect_err("the server has gone");
+    let error = pairs()
+        .run(&CommandsDialect, &target(server_with(Fault::HangUp)), &mut |_| ())
+        .expect_err("the server has gone");
     assert!(matches!(error, Error::Closed { sessions: 2, .. }), "{error}");
 }
 
 #[test]
-fn a_server_that_says_nothing_is_not_waited_for() {
+fn a_silent_server_ends_the_run_after_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let addr = listener.local_addr().expect("it is bound");
-    let error = pairs().run(&Commands, &target(addr), &mut |_| ()).expect_err("nobody answers").to_string();
+    let error = pairs().run(&CommandsDialect, &target(addr), &mut |_| ()).expect_err("nobody answers").to_string();
     assert_eq!(error, "nothing came for 1s while 2 sessions waited to be opened");
 }
 
 /// A hundred messages a second, of which the faulty one is due after 200 ms, two thirds of what is measured.
 fn rate_on(server: SocketAddr) -> Report {
-    let Pairs { talkers, timing, .. } = pairs();
+    let Pairs { load, timing, .. } = pairs();
     let timing = Timing { time: Duration::from_millis(300), ..timing };
-    Rate { talkers, per_second: 100, timing }.run(&Commands, &target(server), &mut |_| ()).expect("it runs to its end")
+    Rate { load, per_second: 100, timing }
+        .run(&CommandsDialect, &target(server), &mut |_| ())
+        .expect("it runs to its end")
 }
 
 #[test]
-fn a_stall_at_the_end_of_the_measured_time_is_in_its_latencies() {
+fn a_stall_at_the_end_of_the_measurement_counts_as_latency() {
     let report = rate_on(server_with(Fault::Stall));
-    let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+    let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     let latency = measured.latency.expect("some arrived");
     assert!(latency.max_us >= 1e6 * STALL.as_secs_f64(), "{report}");
     assert_eq!((measured.untimed, report.faults), (0, Faults::default()), "{report}");
 }
 
 #[test]
-fn what_never_comes_is_said_to_be_in_no_latency() {
+fn a_note_counts_messages_without_a_latency() {
     let report = rate_on(server_with(Fault::Mute));
-    let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+    let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     assert!(measured.untimed >= 10 && report.faults.lost >= measured.untimed, "{report}");
     let expected = format!("{} messages of the measured time were waited for in vain", measured.untimed);
     assert!(report.notes.iter().any(|note| note.contains(&expected)), "{report}");

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::protocol::{Commands, Line};
+use switchboard_bench::protocol::{CommandsDialect, LineDialect};
 use switchboard_bench::{
-    Churn, Error, Faults, Findings, Idle, Isolation, Pairs, Phase, Rate, Report, Talkers, Target, Timing,
+    Churn, Error, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Target, Timing,
 };
 use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings};
@@ -56,8 +56,8 @@ fn target(addr: SocketAddr) -> Target {
 
 const TIMING: Timing = Timing { warm_up: Duration::from_millis(50), time: Duration::from_millis(300) };
 
-fn talkers(pairs: usize, both_ways: bool) -> Talkers {
-    Talkers { pairs, sizes: vec![64, 22, 700], both_ways }
+fn load(pairs: usize, both_ways: bool) -> MessageLoad {
+    MessageLoad { pairs, sizes: vec![64, 22, 700], both_ways }
 }
 
 /// That all went well, and that the report can be read by people and by programs.
@@ -70,22 +70,22 @@ fn check(report: &Report) {
 }
 
 #[test]
-fn pairs_talk_in_both_dialects() {
+fn pairs_run_in_both_dialects() {
     let server = Server::start(Settings::default());
     for (is_line, pairs, window, both_ways) in
         [(false, 1, 1, false), (false, 5, 8, true), (false, 1, 1000, false), (true, 5, 8, true), (true, 1, 1, false)]
     {
-        let pairs = Pairs { talkers: talkers(pairs, both_ways), window, timing: TIMING };
+        let pairs = Pairs { load: load(pairs, both_ways), window, timing: TIMING };
         let mut phases = Vec::new();
         let mut progress = |progress: switchboard_bench::Progress| phases.push(progress.phase);
         let report = if is_line {
-            pairs.run(&Line, &target(server.line), &mut progress)
+            pairs.run(&LineDialect, &target(server.line), &mut progress)
         } else {
-            pairs.run(&Commands, &target(server.commands), &mut progress)
+            pairs.run(&CommandsDialect, &target(server.commands), &mut progress)
         };
         let report = report.expect("it runs");
         check(&report);
-        let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+        let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
         assert!(measured.delivered > 0 && measured.latency.is_some() && measured.server.is_some(), "{report}");
         assert_eq!(measured.acknowledged.is_none(), is_line, "{report}");
         assert!(report.notes[0].contains(" s are short"), "{report}");
@@ -94,74 +94,75 @@ fn pairs_talk_in_both_dialects() {
 }
 
 #[test]
-fn a_rate_is_kept() {
+fn rate_sends_as_many_messages_as_asked() {
     let server = Server::start(Settings::default());
-    let rate = Rate { talkers: talkers(3, true), per_second: 1000, timing: TIMING };
-    let report = rate.run(&Commands, &target(server.commands), &mut |_| ()).expect("it runs");
+    let rate = Rate { load: load(3, true), per_second: 1000, timing: TIMING };
+    let report = rate.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
     check(&report);
-    let Findings::Talk { measured } = &report.findings else { panic!("{report}") };
+    let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     let due = 1000.0 * measured.seconds;
     assert!((0.5 * due..1.5 * due).contains(&f64::from(u32::try_from(measured.sent).expect("few"))), "{report}");
     assert!(measured.sent_late.is_some(), "{report}");
 }
 
 #[test]
-fn frozen_readers_are_told_apart_from_the_others() {
+fn frozen_readers_are_counted_apart() {
     let server = Server::start(Settings::default());
-    let isolation = Isolation { talkers: talkers(10, false), frozen: 2, per_second: 1000, timing: TIMING };
-    let report = isolation.run(&Commands, &target(server.commands), &mut |_| ()).expect("it runs");
+    let isolation = Isolation { load: load(10, false), frozen: 2, per_second: 1000, timing: TIMING };
+    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
     check(&report);
-    let Findings::Isolation { isolation } = &report.findings else { panic!("{report}") };
+    let Metrics::Isolation { isolation } = &report.metrics else { panic!("{report}") };
     assert_eq!((isolation.frozen, isolation.cut), (2, 0), "{report}");
     // More than a window's worth: what the sockets between them and the soft mark of their outboxes take.
     assert!(isolation.flood > 1000, "{report}");
 }
 
 #[test]
-fn a_reader_that_is_cut_for_freezing_is_no_fault() {
+fn a_closed_frozen_reader_is_no_fault() {
     let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
     let server = Server::start(settings);
     let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
-    let isolation = Isolation { talkers: talkers(4, false), frozen: 1, per_second: 1000, timing };
-    let report = isolation.run(&Commands, &target(server.commands), &mut |_| ()).expect("it runs");
+    let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 1000, timing };
+    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
     check(&report);
-    let Findings::Isolation { isolation } = &report.findings else { panic!("{report}") };
+    let Metrics::Isolation { isolation } = &report.metrics else { panic!("{report}") };
     assert_eq!(isolation.cut, 1, "{report}");
 }
 
 #[test]
-fn sessions_that_wait_are_weighed_and_asked() {
+fn idle_reports_memory_of_each_session() {
     let server = Server::start(Settings::default());
     let idle = Idle { sessions: 100, time: Duration::from_millis(50) };
-    let report = idle.run(&Commands, &target(server.commands), &mut |_| ()).expect("it runs");
+    let report = idle.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
     check(&report);
-    let Findings::Idle { idle } = &report.findings else { panic!("{report}") };
+    let Metrics::Idle { idle } = &report.metrics else { panic!("{report}") };
     assert!(idle.bytes_per_session.is_some() && report.sessions == 150, "{report}");
     let said = |report: &Report, what| report.notes.iter().any(|note| note.contains(what));
     assert!(said(&report, "100 sessions are few") && said(&report, "0.05 s are short"), "{report}");
     let unwatched = Target { pid: None, ..target(server.line) };
-    let report = Idle { sessions: 10, time: Duration::ZERO }.run(&Line, &unwatched, &mut |_| ()).expect("it runs");
+    let report =
+        Idle { sessions: 10, time: Duration::ZERO }.run(&LineDialect, &unwatched, &mut |_| ()).expect("it runs");
     assert!(said(&report, "--pid"), "{report}");
 }
 
 #[test]
-fn sessions_come_and_go() {
+fn churn_reports_sessions_and_lifetimes() {
     let server = Server::start(Settings::default());
     let churn = Churn { at_once: 4, timing: TIMING };
     let reports = [
-        churn.run(&Commands, &target(server.commands), &mut |_| ()),
-        churn.run(&Line, &target(server.line), &mut |_| ()),
+        churn.run(&CommandsDialect, &target(server.commands), &mut |_| ()),
+        churn.run(&LineDialect, &target(server.line), &mut |_| ()),
     ];
     for report in reports {
         let report = report.expect("it runs");
         check(&report);
-        let Findings::Churn { churn } = &report.findings else { panic!("{report}") };
+        let Metrics::Churn { churn } = &report.metrics else { panic!("{report}") };
         assert!(churn.sessions > 4 && churn.lifetime.is_some(), "{report}");
     }
 }
 
 #[test]
-fn a_refusal_says_which_setting_of_the_server_it_is() {
+fn a_refusal_names_the_server_setting_to_raise() {
     let cases = [
         (Settings { max_sessions: 7, ..Settings::default() }, "more --max-sessions "),
         (
@@ -172,35 +173,38 @@ fn a_refusal_says_which_setting_of_the_server_it_is() {
     ];
     for (settings, expected) in cases {
         let server = Server::start(settings);
-        let pairs = Pairs { talkers: talkers(5, false), window: 4, timing: TIMING };
-        let error = pairs.run(&Commands, &target(server.commands), &mut |_| ()).expect_err("too many").to_string();
+        let pairs = Pairs { load: load(5, false), window: 4, timing: TIMING };
+        let error =
+            pairs.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect_err("too many").to_string();
         assert!(error.contains(expected), "{error}");
     }
     let server = Server::start(Settings::default());
-    let pairs = Pairs { talkers: talkers(5, false), window: 4, timing: TIMING };
-    let error = pairs.run(&Line, &target(server.commands), &mut |_| ()).expect_err("the other dialect").to_string();
+    let pairs = Pairs { load: load(5, false), window: 4, timing: TIMING };
+    let error =
+        pairs.run(&LineDialect, &target(server.commands), &mut |_| ()).expect_err("the other dialect").to_string();
     assert!(error.contains("it speaks the commands dialect"), "{error}");
-    let error = pairs.run(&Commands, &target(server.line), &mut |_| ()).expect_err("the other dialect").to_string();
+    let error =
+        pairs.run(&CommandsDialect, &target(server.line), &mut |_| ()).expect_err("the other dialect").to_string();
     assert!(error.contains("it speaks the line dialect"), "{error}");
 }
 
 #[test]
-fn what_makes_no_load_is_said_before_anybody_connects() {
+fn invalid_workloads_are_refused_before_connecting() {
     let nobody = Target { addr: ([127, 0, 0, 1], 1).into(), pid: None, timeout: Duration::from_secs(1) };
-    let pairs = |talkers, window| Pairs { talkers, window, timing: TIMING }.run(&Commands, &nobody, &mut |_| ());
+    let pairs = |load, window| Pairs { load, window, timing: TIMING }.run(&CommandsDialect, &nobody, &mut |_| ());
     let usage = |ran: Result<Report, Error>| match ran {
         Err(Error::Usage(why)) => why,
         other => panic!("{other:?}"),
     };
-    let short = Talkers { sizes: vec![64, 10], ..talkers(1, false) };
+    let short = MessageLoad { sizes: vec![64, 10], ..load(1, false) };
     assert!(usage(pairs(short, 1)).contains("give at least 22"));
-    let long = Talkers { sizes: vec![64, 100_000], ..talkers(1, false) };
+    let long = MessageLoad { sizes: vec![64, 100_000], ..load(1, false) };
     assert!(usage(pairs(long, 1)).contains("give at most 65536"));
-    assert!(usage(pairs(talkers(1000, false), u64::MAX)).contains("use a smaller window"));
-    assert!(usage(pairs(talkers(0, false), 1)).contains("0 pairs make no load"));
-    assert!(usage(pairs(talkers(1, false), 0)).contains("under way"));
-    let isolation = Isolation { talkers: talkers(2, false), frozen: 2, per_second: 1, timing: TIMING };
-    assert!(usage(isolation.run(&Commands, &nobody, &mut |_| ())).contains("leave nobody to measure"));
-    assert!(matches!(pairs(talkers(1, false), 1), Err(Error::Connect { open: 0, .. })));
-    assert!(matches!(pairs(talkers(100_000, false), 1), Err(Error::Files { .. })));
+    assert!(usage(pairs(load(1000, false), u64::MAX)).contains("use a smaller window"));
+    assert!(usage(pairs(load(0, false), 1)).contains("0 pairs make no load"));
+    assert!(usage(pairs(load(1, false), 0)).contains("under way"));
+    let isolation = Isolation { load: load(2, false), frozen: 2, per_second: 1, timing: TIMING };
+    assert!(usage(isolation.run(&CommandsDialect, &nobody, &mut |_| ())).contains("leave nobody to measure"));
+    assert!(matches!(pairs(load(1, false), 1), Err(Error::Connect { open: 0, .. })));
+    assert!(matches!(pairs(load(100_000, false), 1), Err(Error::Files { .. })));
 }

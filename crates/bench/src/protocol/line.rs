@@ -3,13 +3,13 @@
 use memchr::memchr;
 
 use super::commands::put;
-use super::{Heard, Seat, Wire};
+use super::{ClientProfile, Protocol, ServerFrame};
 
 /// The line dialect: a name, then `name: message`. Nothing is acknowledged.
 #[derive(Clone, Copy, Debug)]
-pub struct Line;
+pub struct LineDialect;
 
-impl Wire for Line {
+impl Protocol for LineDialect {
     fn name(&self) -> &'static str {
         "line"
     }
@@ -18,16 +18,16 @@ impl Wire for Line {
         false
     }
 
-    fn open(&self, seat: &Seat, out: &mut Vec<u8>) -> u32 {
-        put(out, &[seat.name.as_bytes(), b"\n"]);
+    fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+        put(out, &[client.name.as_bytes(), b"\n"]);
         1
     }
 
-    fn encode(&self, seat: &Seat, payload: &[u8], out: &mut Vec<u8>) {
-        put(out, &[seat.peer.as_bytes(), b": ", payload, b"\n"]);
+    fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
+        put(out, &[client.peer.as_bytes(), b": ", payload, b"\n"]);
     }
 
-    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<Heard<'a>> {
+    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let end = memchr(b'\n', unread)?;
         let (line, rest) = (&unread[..end], &unread[end + 1..]);
         *unread = rest;
@@ -36,9 +36,9 @@ impl Wire for Line {
             from[bracket..].strip_prefix(b"] ")
         });
         Some(match text {
-            Some(text) => Heard::Message(text),
-            None if line.starts_with(b"Welcome ") => Heard::Ready,
-            None => Heard::Refused(line),
+            Some(text) => ServerFrame::Message(text),
+            None if line.starts_with(b"Welcome ") => ServerFrame::Answer,
+            None => ServerFrame::Refusal(line),
         })
     }
 }
@@ -48,16 +48,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_told_apart() {
-        let cases: &[(&[u8], Option<Heard<'_>>)] = &[
-            (b"[b1-2] a] b\n", Some(Heard::Message(b"a] b"))),
+    fn each_line_decodes_to_its_kind() {
+        let cases: &[(&[u8], Option<ServerFrame<'_>>)] = &[
+            (b"[b1-2] a] b\n", Some(ServerFrame::Message(b"a] b"))),
             (b"[b1-2] a", None),
-            (b"Welcome b1-2! You can now chat.\n", Some(Heard::Ready)),
-            (b"User not found.\n", Some(Heard::Refused(b"User not found."))),
+            (b"Welcome b1-2! You can now chat.\n", Some(ServerFrame::Answer)),
+            (b"User not found.\n", Some(ServerFrame::Refusal(b"User not found."))),
         ];
         for (given, expected) in cases {
             let mut unread = *given;
-            assert_eq!(Line.decode(&mut unread, &mut Vec::new()), *expected, "given {}", given.escape_ascii());
+            assert_eq!(LineDialect.decode(&mut unread, &mut Vec::new()), *expected, "given {}", given.escape_ascii());
         }
     }
 }

@@ -1,21 +1,21 @@
-//! `churn`: people come and go.
+//! `churn`: people opened and go.
 
 use std::time::Instant;
 
 use super::{Timing, at_least_one};
-use crate::client_names::Names;
+use crate::client_names::ClientNames;
 use crate::error::Error;
 use crate::latency::{Latency, LatencyHistogram};
 use crate::progress::{Phase, Progress};
-use crate::protocol::{Seat, Wire};
-use crate::report::{ChurnFound, Findings, Report, per_server_cpu_second};
+use crate::protocol::{ClientProfile, Protocol};
+use crate::report::{ChurnMetrics, Metrics, Report, per_server_cpu_second};
 use crate::run::Run;
-use crate::session_pool::{Event, Patience, failure};
+use crate::session_pool::{SessionEvent, StallTimer, event_error};
 use crate::target::Target;
 
 /// Sessions that connect, register, ask something, hear the answer, and leave; as one has gone, another comes.
 ///
-/// A session counts when the server has closed it too. Where a protocol has nothing to ask ([`Wire::ask`]), the answer
+/// A session counts when the server has closed it too. Where a protocol has nothing to ask ([`Protocol::ask`]), the answer
 /// to registering is the only round trip.
 #[derive(Clone, Copy, Debug)]
 pub struct Churn {
@@ -25,114 +25,119 @@ pub struct Churn {
     pub timing: Timing,
 }
 
-/// Where a place of the churn is.
+/// Where a slot of the churn is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Stage {
+enum SlotState {
     Opening,
     Asking,
-    Leaving,
+    Closing,
 }
 
-/// The sessions of a churn, by their place.
-struct Turnstile {
-    places: Vec<(Stage, Instant)>,
-    come: usize,
-    gone: u64,
+/// The sessions of a churn, by their slot.
+struct ChurnSlots {
+    slots: Vec<(SlotState, Instant)>,
+    opened: usize,
+    closed_count: u64,
     latencies: LatencyHistogram,
 }
 
 impl Churn {
     /// Runs it, and tells `progress` now and then how far it is.
     #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
-    pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+    pub fn run<P: Protocol>(
+        &self,
+        protocol: &P,
+        target: &Target,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, Error> {
         at_least_one(self.at_once as u64, "sessions at once")?;
-        let mut run = Run::new(wire, target, self.at_once, progress)?;
-        let mut turnstile = Turnstile { places: Vec::new(), come: 0, gone: 0, latencies: LatencyHistogram::new() };
+        let mut run = Run::new(protocol, target, self.at_once, progress)?;
+        let mut slots =
+            ChurnSlots { slots: Vec::new(), opened: 0, closed_count: 0, latencies: LatencyHistogram::new() };
         for _ in 0..self.at_once {
-            let seat = turnstile.seat(&run.names);
-            run.crowd.begin(seat)?;
-            turnstile.places.push((Stage::Opening, run.crowd.now()));
+            let client = slots.client(&run.names);
+            run.pool.open(client)?;
+            slots.slots.push((SlotState::Opening, run.pool.now()));
         }
-        turnstile.go_on(&mut run, Phase::WarmUp, self.timing.warm_up, target)?;
-        turnstile.latencies.reset();
-        let before = turnstile.gone;
-        let used = run.measure_use(|run| turnstile.go_on(run, Phase::Measuring, self.timing.time, target))?;
-        let sessions = turnstile.gone - before;
-        let churn = ChurnFound {
+        slots.churn_for(&mut run, Phase::WarmUp, self.timing.warm_up, target)?;
+        slots.latencies.reset();
+        let before = slots.closed_count;
+        let usage = run.measure_usage(|run| slots.churn_for(run, Phase::Measuring, self.timing.time, target))?;
+        let sessions = slots.closed_count - before;
+        let churn = ChurnMetrics {
             sessions,
-            seconds: used.time.as_secs_f64(),
-            sessions_per_second: sessions as f64 / used.time.as_secs_f64(),
-            sessions_per_server_cpu_second: per_server_cpu_second(sessions, used.server.as_ref()),
-            lifetime: Latency::of(&turnstile.latencies),
-            server: used.server,
-            generator: used.generator,
+            seconds: usage.time.as_secs_f64(),
+            sessions_per_second: sessions as f64 / usage.time.as_secs_f64(),
+            sessions_per_server_cpu_second: per_server_cpu_second(sessions, usage.server.as_ref()),
+            lifetime: Latency::of(&slots.latencies),
+            server: usage.server,
+            generator: usage.generator,
         };
-        let notes =
-            used.notes().into_iter().chain(used.note_of_cpu_seconds()).chain(used.note_of_generator()).collect();
-        run.end("churn", Findings::Churn { churn }, notes)
+        let notes = usage.notes().into_iter().chain(usage.cpu_time_note()).chain(usage.bottleneck_note()).collect();
+        run.finish("churn", Metrics::Churn { churn }, notes)
     }
 }
 
-impl Turnstile {
-    fn seat(&mut self, names: &Names) -> Seat {
-        self.come += 1;
-        let name = names.of(self.come);
-        Seat { name, peer: String::new(), pair: self.come, speaks: false, listens: false }
+impl ChurnSlots {
+    fn client(&mut self, names: &ClientNames) -> ClientProfile {
+        self.opened += 1;
+        let name = names.get(self.opened);
+        ClientProfile { name, peer: String::new(), pair: self.opened, speaks: false, listens: false }
     }
 
-    fn go_on<W: Wire>(
+    fn churn_for<P: Protocol>(
         &mut self,
-        run: &mut Run<'_, '_, W>,
+        run: &mut Run<'_, '_, P>,
         phase: Phase,
         time: std::time::Duration,
         target: &Target,
     ) -> Result<(), Error> {
-        let begin = run.crowd.now();
+        let begin = run.pool.now();
         let end = begin + time;
-        let mut patience = Patience::new(target.timeout, "to come or go");
+        let mut stall_timer = StallTimer::new(target.timeout, "to come or go");
         let (mut ready, mut closed) = (Vec::new(), Vec::new());
-        let of = self.places.len();
-        while run.crowd.now() < end {
-            let mut failed = None;
-            let wait = patience.tick().min(end.saturating_duration_since(run.crowd.now()));
-            let places = &self.places;
-            let (addr, open) = (target.addr, self.come);
-            run.crowd.turn(wait, |place, event| match event {
-                Event::Ready => ready.push(place),
-                Event::Closed(None) if places[place].0 == Stage::Leaving => closed.push(place),
-                Event::Unreachable(source) => failed = Some(Error::Connect { addr, open, source }),
-                event => failed = failed.take().or_else(|| failure(event, place, of)),
+        let of = self.slots.len();
+        while run.pool.now() < end {
+            let mut failure = None;
+            let wait = stall_timer.poll_timeout().min(end.saturating_duration_since(run.pool.now()));
+            let slots = &self.slots;
+            let (addr, open) = (target.addr, self.opened);
+            run.pool.poll(wait, |slot, event| match event {
+                SessionEvent::Ready => ready.push(slot),
+                SessionEvent::Closed(None) if slots[slot].0 == SlotState::Closing => closed.push(slot),
+                SessionEvent::Unreachable(source) => failure = Some(Error::Connect { addr, open, source }),
+                event => failure = failure.take().or_else(|| event_error(event, slot, of)),
             })?;
-            failed.map_or(Ok(()), Err)?;
-            let now = run.crowd.now();
-            let is_further = !ready.is_empty() || !closed.is_empty();
-            for place in ready.drain(..) {
-                self.answered(run, place);
+            failure.map_or(Ok(()), Err)?;
+            let now = run.pool.now();
+            let has_progress = !ready.is_empty() || !closed.is_empty();
+            for slot in ready.drain(..) {
+                self.on_answer(run, slot);
             }
-            for place in closed.drain(..) {
-                self.gone += 1;
-                self.latencies.record(now.saturating_duration_since(self.places[place].1), 1);
-                let seat = self.seat(&run.names);
-                run.crowd.begin_again(place, seat)?;
-                self.places[place] = (Stage::Opening, now);
+            for slot in closed.drain(..) {
+                self.closed_count += 1;
+                self.latencies.record(now.saturating_duration_since(self.slots[slot].1), 1);
+                let client = self.client(&run.names);
+                run.pool.reopen(slot, client)?;
+                self.slots[slot] = (SlotState::Opening, now);
             }
-            patience.look(now, is_further, of)?;
-            run.tell(phase, begin, time, self.gone);
+            stall_timer.check(now, has_progress, of)?;
+            run.report_progress(phase, begin, time, self.closed_count);
         }
         Ok(())
     }
 
     /// What a session does once it has its answer.
-    fn answered<W: Wire>(&mut self, run: &mut Run<'_, '_, W>, place: usize) {
-        let (stage, _) = &mut self.places[place];
-        if *stage == Stage::Opening {
-            *stage = Stage::Asking;
-            run.crowd.ask(place, W::ask);
-            if run.crowd.is_waiting(place) {
+    fn on_answer<P: Protocol>(&mut self, run: &mut Run<'_, '_, P>, slot: usize) {
+        let (state, _) = &mut self.slots[slot];
+        if *state == SlotState::Opening {
+            *state = SlotState::Asking;
+            run.pool.request(slot, P::ask);
+            if run.pool.is_awaiting_answers(slot) {
                 return;
             }
         }
-        *stage = Stage::Leaving;
-        run.crowd.leave(place);
+        *state = SlotState::Closing;
+        run.pool.close(slot);
     }
 }

@@ -6,8 +6,8 @@ use super::at_least_one;
 use crate::error::Error;
 use crate::process::Process;
 use crate::progress::{Phase, Progress};
-use crate::protocol::Wire;
-use crate::report::{Findings, IdleFound, Report};
+use crate::protocol::Protocol;
+use crate::report::{IdleMetrics, Metrics, Report};
 use crate::run::Run;
 use crate::target::Target;
 
@@ -30,29 +30,34 @@ pub struct Idle {
 impl Idle {
     /// Runs it, and tells `progress` now and then how far it is.
     #[expect(clippy::cast_precision_loss, reason = "bytes for people")]
-    pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+    pub fn run<P: Protocol>(
+        &self,
+        protocol: &P,
+        target: &Target,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, Error> {
         at_least_one(self.sessions as u64, "sessions")?;
         let sessions = FIRST + self.sessions;
-        let mut run = Run::new(wire, target, sessions, progress)?;
-        run.open_alone(FIRST, sessions)?;
+        let mut run = Run::new(protocol, target, sessions, progress)?;
+        run.open_idle(FIRST, sessions)?;
         run.wait(SETTLE)?;
         let before = run.process.map(Process::resident_bytes).transpose()?;
-        run.open_alone(self.sessions, sessions)?;
+        run.open_idle(self.sessions, sessions)?;
         run.wait(SETTLE)?;
         let after = run.process.map(Process::resident_bytes).transpose()?;
-        let used = run.measure_use(|run| run.go_on(Phase::Measuring, self.time))?;
-        run.ask_all()?;
+        let usage = run.measure_usage(|run| run.run_for(Phase::Measuring, self.time))?;
+        run.request_all()?;
 
         let grown_bytes = before.zip(after).map(|(before, after)| i128::from(after) - i128::from(before));
-        let idle = IdleFound {
+        let idle = IdleMetrics {
             sessions: self.sessions,
-            seconds: used.time.as_secs_f64(),
+            seconds: usage.time.as_secs_f64(),
             bytes_per_session: grown_bytes.map(|bytes| bytes as f64 / self.sessions as f64),
             resident_bytes_before: before,
             resident_bytes_after: after,
-            server: used.server,
+            server: usage.server,
         };
-        let mut notes = used.notes();
+        let mut notes = usage.notes();
         if before.is_none() {
             notes.push("the server was not weighed: give its process with --pid, if it is on this machine".to_owned());
         } else if self.sessions < 1000 {
@@ -61,6 +66,6 @@ impl Idle {
                 self.sessions
             ));
         }
-        run.end("idle", Findings::Idle { idle }, notes)
+        run.finish("idle", Metrics::Idle { idle }, notes)
     }
 }

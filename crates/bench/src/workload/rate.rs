@@ -1,10 +1,10 @@
 //! `rate`: so many messages a second, whatever becomes of them.
 
-use super::{Talkers, Timing, at_least_one};
+use super::{MessageLoad, Timing, at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
-use crate::protocol::Wire;
-use crate::report::{Findings, Report};
+use crate::protocol::Protocol;
+use crate::report::{Metrics, Report};
 use crate::run::Run;
 use crate::target::Target;
 use crate::traffic::Pace;
@@ -15,7 +15,7 @@ use crate::traffic::Pace;
 #[derive(Clone, Debug)]
 pub struct Rate {
     /// Who talks.
-    pub talkers: Talkers,
+    pub load: MessageLoad,
     /// How many messages are due each second, from all speakers together.
     pub per_second: u64,
     /// For how long.
@@ -24,26 +24,31 @@ pub struct Rate {
 
 impl Rate {
     /// Runs it, and tells `progress` now and then how far it is.
-    pub fn run<W: Wire>(&self, wire: &W, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
-        self.talkers.check()?;
+    pub fn run<P: Protocol>(
+        &self,
+        protocol: &P,
+        target: &Target,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, Error> {
+        self.load.check()?;
         at_least_one(self.per_second, "messages a second")?;
-        let mut run = Run::new(wire, target, 2 * self.talkers.pairs, progress)?;
-        run.open_pairs(self.talkers.pairs, self.talkers.both_ways)?;
-        let sizes = self.talkers.sizes();
-        for (from, to) in (0..self.talkers.pairs).flat_map(|pair| self.talkers.streams_of(pair)) {
-            run.talk.add(from, to, &sizes, Pace::Scheduled);
+        let mut run = Run::new(protocol, target, 2 * self.load.pairs, progress)?;
+        run.open_pairs(self.load.pairs, self.load.both_ways)?;
+        let sizes = self.load.sizes();
+        for (from, to) in (0..self.load.pairs).flat_map(|pair| self.load.streams_of(pair)) {
+            run.traffic.add_stream(from, to, &sizes, Pace::OpenLoop);
         }
-        run.talk.schedule(self.per_second);
-        run.go_on(Phase::WarmUp, self.timing.warm_up)?;
+        run.traffic.start_schedule(self.per_second);
+        run.run_for(Phase::WarmUp, self.timing.warm_up)?;
         let measured = run.measure(self.timing.time)?;
-        let (used, of_schedule) = (measured.used(), measured.note_of_schedule(self.per_second));
-        let notes = used
+        let (usage, of_schedule) = (measured.usage(), measured.schedule_note(self.per_second));
+        let notes = usage
             .notes()
             .into_iter()
-            .chain(used.note_of_cpu_seconds())
+            .chain(usage.cpu_time_note())
             .chain(of_schedule)
-            .chain(measured.note_of_untimed())
+            .chain(measured.untimed_note())
             .collect();
-        run.end("rate", Findings::Talk { measured }, notes)
+        run.finish("rate", Metrics::Messages { measured }, notes)
     }
 }

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use switchboard_bench::protocol::{Commands, Line};
+use switchboard_bench::protocol::{CommandsDialect, LineDialect};
 use switchboard_bench::{
-    Churn, Error, Findings, Idle, Isolation, Measured, Pairs, Phase, Progress, Rate, Report, Talkers, Target, Timing,
-    Wire,
+    Churn, Error, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol, Rate,
+    Report, Target, Timing,
 };
 use switchboard_client::Error as ClientError;
 use switchboard_protocol::Dialect;
@@ -131,32 +131,32 @@ impl Workload {
         }
     }
 
-    fn run<W: Wire>(&self, wire: &W, target: &Target) -> Result<Report, Error> {
+    fn run<P: Protocol>(&self, protocol: &P, target: &Target) -> Result<Report, Error> {
         let mut watcher = Watcher::new();
         let mut show = |progress| watcher.show(progress);
         let show = &mut show;
         match self {
             Self::Pairs { talk, window, times, .. } => {
-                Pairs { talkers: talk.into(), window: *window, timing: (*times).into() }.run(wire, target, show)
+                Pairs { load: talk.into(), window: *window, timing: (*times).into() }.run(protocol, target, show)
             }
             Self::Rate { talk, rate, times, .. } => {
-                Rate { talkers: talk.into(), per_second: *rate, timing: (*times).into() }.run(wire, target, show)
+                Rate { load: talk.into(), per_second: *rate, timing: (*times).into() }.run(protocol, target, show)
             }
             Self::Isolation { talk, frozen, rate, times, .. } => {
                 // One at least; that somebody is left over is checked where it is run.
                 let frozen = (talk.pairs * usize::from(*frozen) / 100).max(1);
-                Isolation { talkers: talk.into(), frozen, per_second: *rate, timing: (*times).into() }
-                    .run(wire, target, show)
+                Isolation { load: talk.into(), frozen, per_second: *rate, timing: (*times).into() }
+                    .run(protocol, target, show)
             }
-            Self::Idle { sessions, time, .. } => Idle { sessions: *sessions, time: *time }.run(wire, target, show),
+            Self::Idle { sessions, time, .. } => Idle { sessions: *sessions, time: *time }.run(protocol, target, show),
             Self::Churn { sessions, times, .. } => {
-                Churn { at_once: *sessions, timing: (*times).into() }.run(wire, target, show)
+                Churn { at_once: *sessions, timing: (*times).into() }.run(protocol, target, show)
             }
         }
     }
 }
 
-impl From<&Talk> for Talkers {
+impl From<&Talk> for MessageLoad {
     fn from(talk: &Talk) -> Self {
         Self { pairs: talk.pairs, sizes: talk.size.clone(), both_ways: talk.both_ways }
     }
@@ -172,8 +172,8 @@ impl From<Times> for Timing {
 pub(crate) fn run(addr: &str, options: &Options, workload: &Workload) -> Result<(), Failure> {
     let target = Target { addr: resolve(addr)?, pid: workload.on().pid, timeout: options.timeout };
     let mut report = match options.dialect {
-        Dialect::Commands => workload.run(&Commands, &target),
-        Dialect::Line => workload.run(&Line, &target),
+        Dialect::Commands => workload.run(&CommandsDialect, &target),
+        Dialect::Line => workload.run(&LineDialect, &target),
     }?;
     report.notes.extend(note_of_limit(workload, &report));
     if options.json {
@@ -192,10 +192,12 @@ fn resolve(addr: &str) -> Result<SocketAddr, Failure> {
 
 /// Whether each speaker was let through as much as a server's `lines-per-second` is by default, and no more.
 fn note_of_limit(workload: &Workload, report: &Report) -> Option<String> {
-    let (Workload::Pairs { talk, .. }, Findings::Talk { measured }) = (workload, &report.findings) else { return None };
+    let (Workload::Pairs { talk, .. }, Metrics::Messages { measured }) = (workload, &report.metrics) else {
+        return None;
+    };
     let speakers = talk.pairs * if talk.both_ways { 2 } else { 1 };
     #[expect(clippy::cast_precision_loss, reason = "to a few percent")]
-    let each = |measured: &Measured| measured.delivered_per_second / speakers as f64;
+    let each = |measured: &MessageMetrics| measured.delivered_per_second / speakers as f64;
     (95.0..105.0).contains(&each(measured)).then(|| {
         "each speaker got through 100 lines a second, which is the limit of a server for those who are not on its own \
          machine: start it with --lines-per-second 0"

@@ -21,7 +21,7 @@ use std::{env, fs, thread};
 
 use switchboard_bench::Faults;
 
-use self::noise_probe::Calm;
+use self::noise_probe::NoiseProbe;
 use self::peers::{Peer, Programs};
 use self::results::{Results, Row};
 use self::workloads::Workload;
@@ -87,7 +87,7 @@ fn measure(args: &Args) -> Result<(), String> {
     let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     let programs = Programs { switchboard: xtask.with_file_name("switchboard-server"), xtask };
     let mut results = Results::new(&programs, args.rounds);
-    let mut calm = Calm::new(&programs)?;
+    let mut noise_probe = NoiseProbe::new(&programs)?;
     let mut failed = Vec::new();
     for round in 1..=args.rounds {
         for workload in workloads::all(args.quick) {
@@ -97,7 +97,7 @@ fn measure(args: &Args) -> Result<(), String> {
             for peer in Peer::ALL.into_iter().filter(|peer| workload.is_for(*peer)) {
                 eprintln!("round {round} of {}: {}, {}", args.rounds, workload.name, peer.name());
                 // Whatever befalls one, the others are measured.
-                match one(&workload, peer, &programs, &mut calm, round) {
+                match one(&workload, peer, &programs, &mut noise_probe, round) {
                     Ok(row) => results.add(row),
                     Err(error) => failed.push(error),
                 }
@@ -125,7 +125,13 @@ fn measure(args: &Args) -> Result<(), String> {
 }
 
 /// One measurement: made again where the machine was disturbed during it.
-fn one(workload: &Workload, peer: Peer, programs: &Programs, calm: &mut Calm, round: usize) -> Result<Row, String> {
+fn one(
+    workload: &Workload,
+    peer: Peer,
+    programs: &Programs,
+    noise_probe: &mut NoiseProbe,
+    round: usize,
+) -> Result<Row, String> {
     let mut attempt = 0;
     let mut faults = Faults::default();
     loop {
@@ -133,7 +139,7 @@ fn one(workload: &Workload, peer: Peer, programs: &Programs, calm: &mut Calm, ro
         let report =
             workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
         drop(server);
-        let is_calm = calm.look()? && !report.generator_was_held_up();
+        let is_calm = noise_probe.is_quiet()? && !report.generator_was_delayed();
         // What went wrong counts, whatever becomes of the figures.
         faults += report.faults;
         attempt += 1;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use switchboard_bench::{Findings, Pairs, Talkers, Target, Timing};
+use switchboard_bench::{MessageLoad, Metrics, Pairs, Target, Timing};
 
 use super::peers::{Peer, Programs, Server};
 use super::protocols;
@@ -14,7 +14,7 @@ use super::protocols;
 const DISTURBED: f64 = 1.6;
 
 /// A relay with one pair that talks now and then, a message at a time.
-pub(super) struct Calm {
+pub(super) struct NoiseProbe {
     relay: Server,
     /// The shortest round trip so far, in microseconds: the median of a time.
     best_us: f64,
@@ -22,25 +22,25 @@ pub(super) struct Calm {
     last: bool,
 }
 
-impl Calm {
+impl NoiseProbe {
     pub(super) fn new(programs: &Programs) -> Result<Self, String> {
         let relay = Peer::Relay.start(programs, 2)?;
         let mut calm = Self { relay, best_us: f64::INFINITY, last: true };
         for _ in 0..3 {
-            calm.look()?;
+            calm.is_quiet()?;
         }
         Ok(calm)
     }
 
     /// Whether the machine was calm both when this was asked last and now.
-    pub(super) fn look(&mut self) -> Result<bool, String> {
-        let talkers = Talkers { pairs: 1, sizes: vec![64], both_ways: false };
+    pub(super) fn is_quiet(&mut self) -> Result<bool, String> {
+        let load = MessageLoad { pairs: 1, sizes: vec![64], both_ways: false };
         let timing = Timing { warm_up: Duration::from_millis(20), time: Duration::from_millis(150) };
         let target = Target { addr: self.relay.addr, pid: None, timeout: Duration::from_secs(10) };
-        let report = Pairs { talkers, window: 1, timing }
+        let report = Pairs { load, window: 1, timing }
             .run(&protocols::Relay, &target, &mut |_| {})
             .map_err(|error| format!("the relay that tells whether the machine is calm: {error}"))?;
-        let Findings::Talk { measured } = report.findings else { return Ok(false) };
+        let Metrics::Messages { measured } = report.metrics else { return Ok(false) };
         let Some(latency) = measured.latency else { return Ok(false) };
         self.best_us = self.best_us.min(latency.p50_us);
         let is_calm = latency.p50_us < DISTURBED * self.best_us;

@@ -50,17 +50,17 @@ fn put_number(out: &mut Vec<u8>, number: usize) {
 
 #[cfg(test)]
 mod tests {
-    use switchboard_bench::Wire;
-    use switchboard_bench::protocol::Heard;
+    use switchboard_bench::Protocol;
+    use switchboard_bench::protocol::ServerFrame;
 
     use super::*;
 
-    fn check<W: Wire>(wire: &W, cases: &[(&[u8], Option<Heard<'_>>, &[u8])]) {
+    fn check<P: Protocol>(protocol: &P, cases: &[(&[u8], Option<ServerFrame<'_>>, &[u8])]) {
         for (given, expected, left) in cases {
             let mut unread = *given;
-            let heard = wire.decode(&mut unread, &mut Vec::new());
-            assert_eq!(heard, *expected, "{}: given {}", wire.name(), given.escape_ascii());
-            assert_eq!(unread, *left, "{}: left of {}", wire.name(), given.escape_ascii());
+            let frame = protocol.decode(&mut unread, &mut Vec::new());
+            assert_eq!(frame, *expected, "{}: given {}", protocol.name(), given.escape_ascii());
+            assert_eq!(unread, *left, "{}: left of {}", protocol.name(), given.escape_ascii());
         }
     }
 
@@ -69,53 +69,56 @@ mod tests {
         check(
             &Nats { verbose: true },
             &[
-                (b"MSG b 1 3\r\nabc\r\n+OK", Some(Heard::Message(b"abc")), b"+OK"),
+                (b"MSG b 1 3\r\nabc\r\n+OK", Some(ServerFrame::Message(b"abc")), b"+OK"),
                 (b"MSG b 1 3\r\nabc\r", None, b"MSG b 1 3\r\nabc\r"),
                 (b"MSG b 1", None, b"MSG b 1"),
-                (b"+OK\r\n", Some(Heard::Acknowledged), b""),
-                (b"PONG\r\n", Some(Heard::Ready), b""),
-                (b"INFO {}\r\n", Some(Heard::Other), b""),
-                (b"-ERR 'no'\r\n", Some(Heard::Refused(b"-ERR 'no'")), b""),
+                (b"+OK\r\n", Some(ServerFrame::Acknowledgement), b""),
+                (b"PONG\r\n", Some(ServerFrame::Answer), b""),
+                (b"INFO {}\r\n", Some(ServerFrame::Ignored), b""),
+                (b"-ERR 'no'\r\n", Some(ServerFrame::Refusal(b"-ERR 'no'")), b""),
             ],
         );
         check(
             &Redis,
             &[
-                (b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nabc\r\n:1", Some(Heard::Message(b"abc")), b":1"),
+                (b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nabc\r\n:1", Some(ServerFrame::Message(b"abc")), b":1"),
                 (b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nab", None, b"*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$3\r\nab"),
-                (b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n", Some(Heard::Ready), b""),
-                (b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", Some(Heard::Ready), b""),
-                (b":1\r\n", Some(Heard::Acknowledged), b""),
-                (b":0\r\n", Some(Heard::Refused(b":0")), b""),
-                (b"+PONG\r\n", Some(Heard::Ready), b""),
-                (b"-ERR no\r\n", Some(Heard::Refused(b"-ERR no")), b""),
+                (b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n", Some(ServerFrame::Answer), b""),
+                (b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", Some(ServerFrame::Answer), b""),
+                (b":1\r\n", Some(ServerFrame::Acknowledgement), b""),
+                (b":0\r\n", Some(ServerFrame::Refusal(b":0")), b""),
+                (b"+PONG\r\n", Some(ServerFrame::Answer), b""),
+                (b"-ERR no\r\n", Some(ServerFrame::Refusal(b"-ERR no")), b""),
             ],
         );
         check(
             &Irc,
             &[
-                (b":a!~a@h PRIVMSG b :x y\r\n:", Some(Heard::Message(b"x y")), b":"),
+                (b":a!~a@h PRIVMSG b :x y\r\n:", Some(ServerFrame::Message(b"x y")), b":"),
                 (b":a!~a@h PRIVMSG b :x", None, b":a!~a@h PRIVMSG b :x"),
-                (b":s 001 a :Welcome\r\n", Some(Heard::Other), b""),
-                (b":s 422 a :no MOTD\r\n", Some(Heard::Ready), b""),
-                (b":s PONG s :x\r\n", Some(Heard::Ready), b""),
-                (b":s 433 * a :taken\r\n", Some(Heard::Refused(b":s 433 * a :taken")), b""),
-                (b"ERROR :no\r\n", Some(Heard::Refused(b"ERROR :no")), b""),
+                (b":s 001 a :Welcome\r\n", Some(ServerFrame::Ignored), b""),
+                (b":s 422 a :no MOTD\r\n", Some(ServerFrame::Answer), b""),
+                (b":s PONG s :x\r\n", Some(ServerFrame::Answer), b""),
+                (b":s 433 * a :taken\r\n", Some(ServerFrame::Refusal(b":s 433 * a :taken")), b""),
+                (b"ERROR :no\r\n", Some(ServerFrame::Refusal(b"ERROR :no")), b""),
             ],
         );
         check(
             &Mqtt,
             &[
-                (b"\x30\x06\x00\x01babc\x20", Some(Heard::Message(b"abc")), b" "),
+                (b"\x30\x06\x00\x01babc\x20", Some(ServerFrame::Message(b"abc")), b" "),
                 (b"\x30\x06\x00\x01bab", None, b"\x30\x06\x00\x01bab"),
-                (b"\x20\x02\x00\x00", Some(Heard::Ready), b""),
-                (b"\x20\x02\x00\x05", Some(Heard::Refused(b"\x20\x02\x00\x05")), b""),
-                (b"\x90\x03\x00\x01\x00", Some(Heard::Ready), b""),
-                (b"\xd0\x00", Some(Heard::Ready), b""),
+                (b"\x20\x02\x00\x00", Some(ServerFrame::Answer), b""),
+                (b"\x20\x02\x00\x05", Some(ServerFrame::Refusal(b"\x20\x02\x00\x05")), b""),
+                (b"\x90\x03\x00\x01\x00", Some(ServerFrame::Answer), b""),
+                (b"\xd0\x00", Some(ServerFrame::Answer), b""),
                 (b"\x30\x80", None, b"\x30\x80"),
             ],
         );
-        check(&Relay, &[(b"ok\nabc\n", Some(Heard::Ready), b"abc\n"), (b"abc\n", Some(Heard::Message(b"abc")), b"")]);
+        check(
+            &Relay,
+            &[(b"ok\nabc\n", Some(ServerFrame::Answer), b"abc\n"), (b"abc\n", Some(ServerFrame::Message(b"abc")), b"")],
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 
 use serde::Serialize;
-use switchboard_bench::{Faults, Findings, Report};
+use switchboard_bench::{Faults, Metrics, Report};
 
 use super::peers::{Peer, Programs};
 
@@ -25,11 +25,11 @@ impl Row {
     /// The figure that is compared: messages or sessions for each second of the server's processor time, bytes for each
     /// idle session, or microseconds that the 99th percentile moved.
     pub(super) fn figure(&self) -> Option<f64> {
-        match &self.report.findings {
-            Findings::Talk { measured } => measured.delivered_per_server_cpu_second,
-            Findings::Idle { idle } => idle.bytes_per_session,
-            Findings::Churn { churn } => churn.sessions_per_server_cpu_second,
-            Findings::Isolation { isolation } => isolation.p99_moved_us,
+        match &self.report.metrics {
+            Metrics::Messages { measured } => measured.delivered_per_server_cpu_second,
+            Metrics::Idle { idle } => idle.bytes_per_session,
+            Metrics::Churn { churn } => churn.sessions_per_server_cpu_second,
+            Metrics::Isolation { isolation } => isolation.p99_moved_us,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use switchboard_bench::protocol::Commands;
-use switchboard_bench::{Churn, Error, Idle, Isolation, Pairs, Report, Talkers, Target, Timing, Wire};
+use switchboard_bench::protocol::CommandsDialect;
+use switchboard_bench::{Churn, Error, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
 
 use super::peers::{Peer, Server};
 use super::protocols::{Irc, Mqtt, Nats, Redis, Relay};
@@ -101,7 +101,7 @@ impl Workload {
     pub(super) fn run(&self, peer: Peer, server: &Server) -> Result<Report, Error> {
         let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
         match peer {
-            Peer::Switchboard => self.run_over(&Commands, &target),
+            Peer::Switchboard => self.run_over(&CommandsDialect, &target),
             Peer::Relay => self.run_over(&Relay, &target),
             Peer::Nats => self.run_over(&Nats { verbose: false }, &target),
             Peer::NatsVerbose => self.run_over(&Nats { verbose: true }, &target),
@@ -111,20 +111,20 @@ impl Workload {
         }
     }
 
-    fn run_over<W: Wire>(&self, wire: &W, target: &Target) -> Result<Report, Error> {
-        let talkers = |pairs, size| Talkers { pairs, sizes: vec![size], both_ways: false };
+    fn run_over<P: Protocol>(&self, protocol: &P, target: &Target) -> Result<Report, Error> {
+        let load = |pairs, size| MessageLoad { pairs, sizes: vec![size], both_ways: false };
         let quiet = &mut |_| {};
         match self.load {
             Load::Pairs { pairs, window, size, timing } => {
-                Pairs { talkers: talkers(pairs, size), window, timing }.run(wire, target, quiet)
+                Pairs { load: load(pairs, size), window, timing }.run(protocol, target, quiet)
             }
             Load::Curve { pairs, timing } => {
-                Pairs { talkers: talkers(pairs, 64), window: 4, timing }.run(wire, target, quiet)
+                Pairs { load: load(pairs, 64), window: 4, timing }.run(protocol, target, quiet)
             }
-            Load::Idle { sessions } => Idle { sessions, time: Duration::from_secs(1) }.run(wire, target, quiet),
-            Load::Churn { timing } => Churn { at_once: 8, timing }.run(wire, target, quiet),
+            Load::Idle { sessions } => Idle { sessions, time: Duration::from_secs(1) }.run(protocol, target, quiet),
+            Load::Churn { timing } => Churn { at_once: 8, timing }.run(protocol, target, quiet),
             Load::Isolation { timing } => {
-                Isolation { talkers: talkers(100, 64), frozen: 10, per_second: 10_000, timing }.run(wire, target, quiet)
+                Isolation { load: load(100, 64), frozen: 10, per_second: 10_000, timing }.run(protocol, target, quiet)
             }
         }
     }

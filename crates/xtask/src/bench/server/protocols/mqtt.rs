@@ -1,7 +1,7 @@
 //! MQTT 3.1.1, quality of service 0: nothing is acknowledged (OASIS MQTT Version 3.1.1 §3).
 
-use switchboard_bench::Wire;
-use switchboard_bench::protocol::{Heard, Seat};
+use switchboard_bench::Protocol;
+use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::put;
 
@@ -17,7 +17,7 @@ const SUBACK: u8 = 0x90;
 const PINGREQ: &[u8] = &[0xc0, 0];
 const PINGRESP: u8 = 0xd0;
 
-impl Wire for Mqtt {
+impl Protocol for Mqtt {
     fn name(&self) -> &'static str {
         "mqtt"
     }
@@ -26,13 +26,13 @@ impl Wire for Mqtt {
         false
     }
 
-    fn open(&self, seat: &Seat, out: &mut Vec<u8>) -> u32 {
-        let name = seat.name.as_bytes();
+    fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+        let name = client.name.as_bytes();
         // Protocol name and level 4, a clean session, and no keep-alive (§3.1.2).
         put_header(CONNECT, 12 + name.len(), out);
         put(out, &[b"\x00\x04MQTT\x04\x02\x00\x00"]);
         put_string(name, out);
-        if seat.speaks {
+        if client.speaks {
             return 1;
         }
         put_header(SUBSCRIBE, 5 + name.len(), out);
@@ -42,18 +42,18 @@ impl Wire for Mqtt {
         2
     }
 
-    fn ask(&self, _seat: &Seat, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[PINGREQ]);
         1
     }
 
-    fn encode(&self, seat: &Seat, payload: &[u8], out: &mut Vec<u8>) {
-        put_header(PUBLISH, 2 + seat.peer.len() + payload.len(), out);
-        put_string(seat.peer.as_bytes(), out);
+    fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
+        put_header(PUBLISH, 2 + client.peer.len() + payload.len(), out);
+        put_string(client.peer.as_bytes(), out);
         put(out, &[payload]);
     }
 
-    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<Heard<'a>> {
+    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let (&kind, mut rest) = unread.split_first()?;
         let len = take_len(&mut rest)?;
         let (body, rest) = rest.split_at_checked(len)?;
@@ -62,10 +62,10 @@ impl Wire for Mqtt {
         Some(match (kind, body) {
             (PUBLISH, [high, low, body @ ..]) => {
                 let topic_len = usize::from(u16::from_be_bytes([*high, *low]));
-                body.get(topic_len..).map_or(Heard::Refused(packet), Heard::Message)
+                body.get(topic_len..).map_or(ServerFrame::Refusal(packet), ServerFrame::Message)
             }
-            (CONNACK, [_, 0]) | (SUBACK, [_, _, 0]) | (PINGRESP, []) => Heard::Ready,
-            _ => Heard::Refused(packet),
+            (CONNACK, [_, 0]) | (SUBACK, [_, _, 0]) | (PINGRESP, []) => ServerFrame::Answer,
+            _ => ServerFrame::Refusal(packet),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! NATS, as its client protocol has it (docs.nats.io, "Client Protocol").
 
-use switchboard_bench::Wire;
-use switchboard_bench::protocol::{Heard, Seat};
+use switchboard_bench::Protocol;
+use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::{block, line, number, put, put_number};
 
@@ -12,7 +12,7 @@ pub(crate) struct Nats {
     pub(crate) verbose: bool,
 }
 
-impl Wire for Nats {
+impl Protocol for Nats {
     fn name(&self) -> &'static str {
         if self.verbose { "nats verbose" } else { "nats" }
     }
@@ -21,46 +21,46 @@ impl Wire for Nats {
         self.verbose
     }
 
-    fn open(&self, seat: &Seat, out: &mut Vec<u8>) -> u32 {
+    fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         let connect = format!("CONNECT {{\"verbose\":{},\"pedantic\":false}}\r\n", self.verbose);
         put(out, &[connect.as_bytes()]);
-        if !seat.speaks {
-            put(out, &[b"SUB ", seat.name.as_bytes(), b" 1\r\n"]);
+        if !client.speaks {
+            put(out, &[b"SUB ", client.name.as_bytes(), b" 1\r\n"]);
         }
         // The answer to this comes after those to the others, so that no message is sent before they took effect.
         put(out, &[b"PING\r\n"]);
         1
     }
 
-    fn ask(&self, _seat: &Seat, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[b"PING\r\n"]);
         1
     }
 
-    fn encode(&self, seat: &Seat, payload: &[u8], out: &mut Vec<u8>) {
-        put(out, &[b"PUB ", seat.peer.as_bytes(), b" "]);
+    fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
+        put(out, &[b"PUB ", client.peer.as_bytes(), b" "]);
         put_number(out, payload.len());
         put(out, &[b"\r\n", payload, b"\r\n"]);
     }
 
-    fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<Heard<'a>> {
+    fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let mut rest = *unread;
         let said = line(&mut rest)?;
-        let heard = match said {
-            b"+OK" => Heard::Acknowledged,
-            b"PONG" => Heard::Ready,
+        let frame = match said {
+            b"+OK" => ServerFrame::Acknowledgement,
+            b"PONG" => ServerFrame::Answer,
             b"PING" => {
                 put(answers, &[b"PONG\r\n"]);
-                Heard::Other
+                ServerFrame::Ignored
             }
             _ if said.starts_with(b"MSG ") => match said.rsplit(|&byte| byte == b' ').next().and_then(number) {
-                Some(len) => Heard::Message(block(&mut rest, len)?),
-                None => Heard::Refused(said),
+                Some(len) => ServerFrame::Message(block(&mut rest, len)?),
+                None => ServerFrame::Refusal(said),
             },
-            _ if said.starts_with(b"INFO ") => Heard::Other,
-            _ => Heard::Refused(said),
+            _ if said.starts_with(b"INFO ") => ServerFrame::Ignored,
+            _ => ServerFrame::Refusal(said),
         };
         *unread = rest;
-        Some(heard)
+        Some(frame)
     }
 }

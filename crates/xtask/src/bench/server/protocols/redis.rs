@@ -1,7 +1,7 @@
 //! Redis publish and subscribe, in RESP version 2 (redis.io, "Redis serialization protocol specification").
 
-use switchboard_bench::Wire;
-use switchboard_bench::protocol::{Heard, Seat};
+use switchboard_bench::Protocol;
+use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::{block, line, number, put, put_number};
 
@@ -11,7 +11,7 @@ pub(crate) struct Redis;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
-impl Wire for Redis {
+impl Protocol for Redis {
     fn name(&self) -> &'static str {
         "redis"
     }
@@ -20,53 +20,53 @@ impl Wire for Redis {
         true
     }
 
-    fn open(&self, seat: &Seat, out: &mut Vec<u8>) -> u32 {
-        if seat.speaks {
+    fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+        if client.speaks {
             put(out, &[PING]);
         } else {
             put(out, &[b"*2\r\n$9\r\nSUBSCRIBE\r\n"]);
-            bulk(out, seat.name.as_bytes());
+            bulk(out, client.name.as_bytes());
         }
         1
     }
 
-    fn ask(&self, _seat: &Seat, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[PING]);
         1
     }
 
-    fn encode(&self, seat: &Seat, payload: &[u8], out: &mut Vec<u8>) {
+    fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
         put(out, &[b"*3\r\n$7\r\nPUBLISH\r\n"]);
-        bulk(out, seat.peer.as_bytes());
+        bulk(out, client.peer.as_bytes());
         bulk(out, payload);
     }
 
-    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<Heard<'a>> {
+    fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let mut rest = *unread;
         let said = line(&mut rest)?;
-        let heard = match said {
+        let frame = match said {
             // How many subscribers got it: one has to.
-            b":1" => Heard::Acknowledged,
+            b":1" => ServerFrame::Acknowledgement,
             b"*3" => {
                 let kind = take_bulk(&mut rest)?;
                 let _channel = take_bulk(&mut rest)?;
                 if kind == b"message" {
-                    Heard::Message(take_bulk(&mut rest)?)
+                    ServerFrame::Message(take_bulk(&mut rest)?)
                 } else {
                     line(&mut rest)?;
-                    Heard::Ready
+                    ServerFrame::Answer
                 }
             }
             b"*2" => {
                 take_bulk(&mut rest)?;
                 take_bulk(&mut rest)?;
-                Heard::Ready
+                ServerFrame::Answer
             }
-            b"+PONG" => Heard::Ready,
-            _ => Heard::Refused(said),
+            b"+PONG" => ServerFrame::Answer,
+            _ => ServerFrame::Refusal(said),
         };
         *unread = rest;
-        Some(heard)
+        Some(frame)
     }
 }
 
