@@ -28,11 +28,11 @@ fn method() -> Result<Value, String> {
     let text = markdown::read(METHOD)?;
     let workloads = markdown::section(&text, "## The workloads").map(markdown::table).unwrap_or_default();
     let beside = markdown::section(&text, "## Our server beside others").unwrap_or_default();
-    let differs = beside.split("\n- ").find_map(|item| item.strip_prefix("**What is not the same.**"));
+    let differs = beside.split("\n- ").find_map(|item| item.strip_prefix("**Differences.**"));
     let differs = differs.and_then(|item| item.split("\n\n").next()).unwrap_or_default();
     let differs = differs.split_whitespace().collect::<Vec<_>>().join(" ");
     if workloads.is_empty() || differs.is_empty() {
-        return Err(format!("{METHOD} is not as the report expects it: a table of workloads, what is not the same"));
+        return Err(format!("{METHOD} needs a table of workloads and a list item `**Differences.**`"));
     }
     Ok(json!({ "workloads": workloads, "differs": differs }))
 }
