@@ -1,7 +1,7 @@
 //! Why a connection is over.
 
 use serde::{Deserialize, Serialize};
-use switchboard_protocol::Code;
+use switchboard_protocol::ErrorCode;
 
 /// Why a connection is over.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum Closed {
     #[error("the server closed the connection: {code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
     WithCode {
         /// The code of its last `ERROR`.
-        code: Code,
+        code: ErrorCode,
         /// The server's own sentence, where it sent one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use switchboard_protocol::{Code, TextError, UsernameError};
+use switchboard_protocol::{ErrorCode, TextError, UsernameError};
 
 use crate::closed::Closed;
 
@@ -56,7 +56,7 @@ pub enum Error {
     #[error("{code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
     Refused {
         /// Why, for a program.
-        code: Code,
+        code: ErrorCode,
         /// The server's own sentence, where it sent one.
         detail: Option<String>,
     },
@@ -135,12 +135,15 @@ mod tests {
                 "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect, or of another program?",
             ),
             (
-                Error::Refused { code: Code::NameTaken, detail: None },
+                Error::Refused { code: ErrorCode::NameTaken, detail: None },
                 "NAME_TAKEN: Somebody else has that name: choose another.",
             ),
-            (Error::Refused { code: Code::NameTaken, detail: Some("since noon".to_owned()) }, "NAME_TAKEN: since noon"),
             (
-                Error::Closed(Closed::WithCode { code: Code::ServerShutdown, detail: None }),
+                Error::Refused { code: ErrorCode::NameTaken, detail: Some("since noon".to_owned()) },
+                "NAME_TAKEN: since noon",
+            ),
+            (
+                Error::Closed(Closed::WithCode { code: ErrorCode::ServerShutdown, detail: None }),
                 "the server closed the connection: SERVER_SHUTDOWN: The server is shutting down: connect again later.",
             ),
         ];

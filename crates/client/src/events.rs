@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
-use switchboard_protocol::Code;
+use switchboard_protocol::ErrorCode;
 use tokio::sync::{Notify, mpsc};
 
 use crate::closed::Closed;
@@ -47,7 +47,7 @@ pub enum Event {
     /// An `ERROR` that answers nothing: the server says why it is about to close.
     Notice {
         /// Why, for a program.
-        code: Code,
+        code: ErrorCode,
         /// The server's own sentence, where it sent one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -189,7 +189,7 @@ mod tests {
             ),
             (Event::PeerDisconnected, r#"{"event":"PEER_DISCONNECTED"}"#),
             (
-                Event::Notice { code: Code::ServerShutdown, detail: None },
+                Event::Notice { code: ErrorCode::ServerShutdown, detail: None },
                 r#"{"event":"NOTICE","code":"SERVER_SHUTDOWN"}"#,
             ),
             (
@@ -198,7 +198,7 @@ mod tests {
             ),
             (Event::Closed(Closed::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
             (
-                Event::Closed(Closed::WithCode { code: Code::ServerFull, detail: None }),
+                Event::Closed(Closed::WithCode { code: ErrorCode::ServerFull, detail: None }),
                 r#"{"event":"CLOSED","why":"WITH_CODE","code":"SERVER_FULL"}"#,
             ),
         ];

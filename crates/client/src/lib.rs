@@ -57,7 +57,7 @@ pub use closed::Closed;
 pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use link::{IN_FLIGHT_MAX, REQUESTS_MAX};
-pub use switchboard_protocol::{Code, Reply, TextError, UsernameError, Users, sanitize};
+pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
 /// What a client is made of, for a program that puts it together in another way: one that has to know the place of each
 /// answer among the events, or that sends lines as they are.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fake::{Fake, PATIENCE, Talk};
 use switchboard_client::{Client, Closed, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
-use switchboard_protocol::{Code, Reply};
+use switchboard_protocol::{ErrorCode, Reply};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ async fn each_command_is_one_line_and_one_answer() {
         assert!(client.ping().await.expect("answered") < PATIENCE);
         client.disconnect().await.expect("left");
         let refused = client.request("HELLO 2").await;
-        assert!(matches!(refused, Err(Error::Refused { code: Code::UnknownCommand, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Refused { code: ErrorCode::UnknownCommand, .. })), "{refused:?}");
         assert!(matches!(client.request("WHO").await, Ok(Reply::Users { names }) if names.iter().count() == 0));
         drop((client, events));
         server.done().await;
@@ -155,7 +155,7 @@ async fn how_long_a_text_may_be_is_for_the_server_to_say() {
         let (client, events) = connect(&server).await;
         client.send(&text).await.expect("this server takes it");
         let refused = client.send(&text).await;
-        assert!(matches!(refused, Err(Error::Refused { code: Code::TextTooLong, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Refused { code: ErrorCode::TextTooLong, .. })), "{refused:?}");
         drop((client, events));
         server.done().await;
     })
@@ -235,8 +235,8 @@ async fn events_are_told_from_answers() {
         assert_eq!(events.next().await, Some(Event::Unknown { line: "HELLO_OK 2".to_owned() }));
         assert_eq!(events.next().await, Some(Event::PeerDisconnected));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "PONG".to_owned() }));
-        assert_eq!(events.next().await, Some(Event::Notice { code: Code::ServerShutdown, detail: None }));
-        let closed = Closed::WithCode { code: Code::ServerShutdown, detail: None };
+        assert_eq!(events.next().await, Some(Event::Notice { code: ErrorCode::ServerShutdown, detail: None }));
+        let closed = Closed::WithCode { code: ErrorCode::ServerShutdown, detail: None };
         assert_eq!(events.next().await, Some(Event::Closed(closed.clone())));
         assert_eq!(events.next().await, None);
         assert!(matches!(client.ping().await, Err(Error::Closed(why)) if why == closed));
@@ -250,7 +250,10 @@ async fn a_command_that_waits_is_told_why_the_connection_ended() {
     let cases = [
         ("< WELCOME\n> WHO\n<| USERS Noy,El", Closed::MidLine),
         ("< WELCOME\n> WHO", Closed::ByServer),
-        ("< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT", Closed::WithCode { code: Code::RegisterTimeout, detail: None }),
+        (
+            "< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT",
+            Closed::WithCode { code: ErrorCode::RegisterTimeout, detail: None },
+        ),
     ];
     for (dialogue, expected) in cases {
         beside(async {

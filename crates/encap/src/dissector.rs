@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use switchboard_protocol::limits::{LINE_MAX_BYTES, REPLY_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, UsernameError, Users, commands, line};
+use switchboard_protocol::{Command, Dialect, ErrorCode, ParseError, Reply, UsernameError, Users, commands, line};
 
 /// The name that its file has in Wireshark's folder of plugins.
 pub const FILE_NAME: &str = "switchboard.lua";
@@ -62,7 +62,7 @@ fn verbs() -> String {
 }
 
 fn sentences() -> String {
-    Code::ALL.iter().fold(String::new(), |mut out, code| {
+    ErrorCode::ALL.iter().fold(String::new(), |mut out, code| {
         let _ = writeln!(out, "  {code} = {},", quoted(code.sentence()));
         out
     })
@@ -88,8 +88,8 @@ fn marked() -> Vec<Reply<'static>> {
         Reply::PeerDisconnected,
         Reply::Pong,
         Reply::Users { names: Users::of_joined("\u{5}") },
-        Reply::Error { code: Code::UnknownCommand, detail: Some("\u{4}".into()) },
-        Reply::Error { code: Code::UnknownCommand, detail: None },
+        Reply::Error { code: ErrorCode::UnknownCommand, detail: Some("\u{4}".into()) },
+        Reply::Error { code: ErrorCode::UnknownCommand, detail: None },
     ];
     debug_assert!(replies.iter().all(is_listed));
     replies
@@ -133,7 +133,7 @@ fn word(reply: &Reply<'_>) -> String {
 }
 
 fn replies() -> String {
-    let code = Code::UnknownCommand.as_str();
+    let code = ErrorCode::UnknownCommand.as_str();
     marked().iter().fold(String::new(), |mut out, reply| {
         let line = encoded(reply).replacen(code, &ERROR.0.to_string(), 1);
         put_reply(&mut out, &word(reply), &line, None);
@@ -150,10 +150,10 @@ fn line_replies() -> String {
             put_reply(&mut out, &word(reply), &text(encoded), None);
         }
     }
-    let mut put_error = |line: Vec<u8>, code: Code| {
+    let mut put_error = |line: Vec<u8>, code: ErrorCode| {
         put_reply(&mut out, &word(&code.into()), &text(line), Some(code));
     };
-    for &code in Code::ALL {
+    for &code in ErrorCode::ALL {
         let mut encoded = Vec::new();
         let _ = line::encode(&code.into(), &mut encoded);
         put_error(encoded, code);
@@ -161,12 +161,12 @@ fn line_replies() -> String {
     let colon = ParseError::Name(UsernameError::Forbidden { found: ':', at: 1 });
     let mut encoded = Vec::new();
     let _ = line::encode_name_error(&colon, &mut encoded);
-    put_error(encoded, Code::InvalidName);
+    put_error(encoded, ErrorCode::InvalidName);
     out
 }
 
 /// One entry of the table: the line as a pattern, which gives two positions for each value.
-fn put_reply(out: &mut String, word: &str, line: &str, error: Option<Code>) {
+fn put_reply(out: &mut String, word: &str, line: &str, error: Option<ErrorCode>) {
     let mut fields = Vec::new();
     let mut pattern = String::from("^");
     for (at, char) in line.char_indices() {
@@ -220,7 +220,7 @@ mod tests {
         for verb in commands::VERBS {
             assert!(lua.contains(&format!("\n  {} = {{", verb.word)), "{}", verb.word);
         }
-        for code in Code::ALL {
+        for code in ErrorCode::ALL {
             assert!(lua.contains(&format!("\n  {code} = {}", quoted(code.sentence()))), "{code}");
         }
         assert!(!lua.bytes().any(|byte| byte < b' ' && byte != b'\n'), "no mark is left");

@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::code::Code;
+    use crate::error_code::ErrorCode;
     use crate::text::TextError;
     use crate::username::UsernameError;
 
@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn reply() -> impl Strategy<Value = Reply<'static>> {
-        let code = proptest::sample::select(Code::ALL);
+        let code = proptest::sample::select(ErrorCode::ALL);
         prop_oneof![
             Just(Reply::Welcome),
             name().prop_map(|name| Reply::RegisterOk { name: name.into() }),

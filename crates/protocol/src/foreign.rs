@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::code::Code;
 use crate::dialect::Dialect;
+use crate::error_code::ErrorCode;
 use crate::reply::Reply;
 
 /// A protocol that is not ours.
@@ -49,7 +49,7 @@ impl Foreign {
             Self::Tls => "This port takes lines of chat in plain text, not TLS: try nc.",
             Self::Http => "This port takes lines of chat, not HTTP: try nc.",
         };
-        Reply::Error { code: Code::WrongProtocol, detail: Some(detail.into()) }
+        Reply::Error { code: ErrorCode::WrongProtocol, detail: Some(detail.into()) }
     }
 }
 

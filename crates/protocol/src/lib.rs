@@ -11,11 +11,11 @@
 //!
 //! Nothing here does I/O, knows a runtime, or reads a clock.
 
-mod code;
 mod command;
 pub mod commands;
 mod decoder;
 mod dialect;
+mod error_code;
 mod foreign;
 pub mod limits;
 pub mod line;
@@ -26,10 +26,10 @@ mod text;
 mod unread;
 mod username;
 
-pub use code::{Code, UnknownCode};
 pub use command::Command;
 pub use decoder::{LineDecoder, LineTooLong};
 pub use dialect::{Dialect, Then};
+pub use error_code::{ErrorCode, UnknownErrorCode};
 pub use foreign::Foreign;
 pub use parse_error::ParseError;
 pub use reply::{Reply, Users};

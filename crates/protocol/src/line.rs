@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::code::Code;
 use crate::command::Command;
 use crate::dialect::Then;
+use crate::error_code::ErrorCode;
 use crate::parse_error::ParseError;
 use crate::reply::Reply;
 use crate::text::{Text, checked_line};
@@ -79,34 +79,34 @@ pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> Then {
     Then::Close
 }
 
-fn encode_code(code: Code, detail: Option<&str>, out: &mut Vec<u8>) -> Then {
+fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Then {
     let sentence = match code {
-        Code::NameTaken => {
+        ErrorCode::NameTaken => {
             put(out, &["Username already taken. Connection closing."]);
             return Then::Close;
         }
-        Code::InvalidName => {
+        ErrorCode::InvalidName => {
             put(out, &["Invalid username. Connection closing."]);
             return Then::Close;
         }
-        Code::UserNotFound => "User not found.",
-        Code::SelfConnect => "You cannot send messages to yourself.",
-        Code::InvalidFormat => "Invalid format. Use: username: message",
-        Code::InvalidTarget => "Invalid target. Use: username: message",
-        Code::UnknownCommand
-        | Code::MissingArgument
-        | Code::LineTooLong
-        | Code::TextTooLong
-        | Code::InvalidText
-        | Code::AlreadyRegistered
-        | Code::NotRegistered
-        | Code::UserBusy
-        | Code::NotConnected
-        | Code::WrongProtocol
-        | Code::RegisterTimeout
-        | Code::ServerFull
-        | Code::TooManySessions
-        | Code::ServerShutdown => code.sentence(),
+        ErrorCode::UserNotFound => "User not found.",
+        ErrorCode::SelfConnect => "You cannot send messages to yourself.",
+        ErrorCode::InvalidFormat => "Invalid format. Use: username: message",
+        ErrorCode::InvalidTarget => "Invalid target. Use: username: message",
+        ErrorCode::UnknownCommand
+        | ErrorCode::MissingArgument
+        | ErrorCode::LineTooLong
+        | ErrorCode::TextTooLong
+        | ErrorCode::InvalidText
+        | ErrorCode::AlreadyRegistered
+        | ErrorCode::NotRegistered
+        | ErrorCode::UserBusy
+        | ErrorCode::NotConnected
+        | ErrorCode::WrongProtocol
+        | ErrorCode::RegisterTimeout
+        | ErrorCode::ServerFull
+        | ErrorCode::TooManySessions
+        | ErrorCode::ServerShutdown => code.sentence(),
     };
     put(out, &[detail.unwrap_or(sentence)]);
     Then::Carry

@@ -1,7 +1,7 @@
 //! Why a line is no command.
 
-use crate::code::Code;
 use crate::decoder::LineTooLong;
+use crate::error_code::ErrorCode;
 use crate::text::TextError;
 use crate::username::UsernameError;
 
@@ -39,16 +39,16 @@ pub enum ParseError {
 impl ParseError {
     /// The code that its `ERROR` line carries.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::LineTooLong(_) => Code::LineTooLong,
-            Self::Text(TextError::TooLong { .. }) => Code::TextTooLong,
-            Self::Text(TextError::NotUtf8 { .. } | TextError::Control { .. }) => Code::InvalidText,
-            Self::UnknownCommand => Code::UnknownCommand,
-            Self::MissingArgument { .. } => Code::MissingArgument,
-            Self::Name(_) => Code::InvalidName,
-            Self::MissingColon => Code::InvalidFormat,
-            Self::MissingTarget => Code::InvalidTarget,
+            Self::LineTooLong(_) => ErrorCode::LineTooLong,
+            Self::Text(TextError::TooLong { .. }) => ErrorCode::TextTooLong,
+            Self::Text(TextError::NotUtf8 { .. } | TextError::Control { .. }) => ErrorCode::InvalidText,
+            Self::UnknownCommand => ErrorCode::UnknownCommand,
+            Self::MissingArgument { .. } => ErrorCode::MissingArgument,
+            Self::Name(_) => ErrorCode::InvalidName,
+            Self::MissingColon => ErrorCode::InvalidFormat,
+            Self::MissingTarget => ErrorCode::InvalidTarget,
         }
     }
 }

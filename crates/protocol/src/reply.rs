@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::Code;
+use crate::error_code::ErrorCode;
 
 /// One thing said to a client. Names and texts are as the server gave them: a client shows them with care, because the
 /// server may be another program than ours.
@@ -51,15 +51,15 @@ pub enum Reply<'a> {
     /// What you asked for was not done.
     Error {
         /// Why, for a program.
-        code: Code,
-        /// More, for a person; where absent, [`Code::sentence`] says it.
+        code: ErrorCode,
+        /// More, for a person; where absent, [`ErrorCode::sentence`] says it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<Cow<'a, str>>,
     },
 }
 
-impl From<Code> for Reply<'_> {
-    fn from(code: Code) -> Self {
+impl From<ErrorCode> for Reply<'_> {
+    fn from(code: ErrorCode) -> Self {
         Reply::Error { code, detail: None }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_protocol::{Code, Dialect};
+use switchboard_protocol::{Dialect, ErrorCode};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -94,7 +94,7 @@ impl Acceptor {
     }
 
     /// Says why in one line, which a new connection always has room for, and closes.
-    fn turn_away(&self, mut stream: TcpStream, code: Code, dialect: Dialect) {
+    fn turn_away(&self, mut stream: TcpStream, code: ErrorCode, dialect: Dialect) {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);

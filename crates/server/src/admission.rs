@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use switchboard_protocol::Code;
+use switchboard_protocol::ErrorCode;
 use tokio::sync::Notify;
 
 use crate::settings::Settings;
@@ -53,17 +53,17 @@ impl Admission {
     }
 
     /// Lets a session from `peer` in, or says why not.
-    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Code> {
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, ErrorCode> {
         let peer = peer.to_canonical();
         let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::of(peer));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
-            return Err(Code::ServerFull);
+            return Err(ErrorCode::ServerFull);
         }
         if let Some(address_key) = address_key {
             let of_address = counts.by_address.entry(address_key).or_default();
             if *of_address >= self.per_address_max {
-                return Err(Code::TooManySessions);
+                return Err(ErrorCode::TooManySessions);
             }
             *of_address += 1;
         }
@@ -148,12 +148,12 @@ mod tests {
         let cases = [
             ("192.0.2.1", None),
             ("192.0.2.1", None),
-            ("192.0.2.1", Some(Code::TooManySessions)),
-            ("::ffff:192.0.2.1", Some(Code::TooManySessions)),
+            ("192.0.2.1", Some(ErrorCode::TooManySessions)),
+            ("::ffff:192.0.2.1", Some(ErrorCode::TooManySessions)),
             ("192.0.2.2", None),
             ("2001:db8::1", None),
             ("2001:db8::ffff:1", None),
-            ("2001:db8::2", Some(Code::TooManySessions)),
+            ("2001:db8::2", Some(ErrorCode::TooManySessions)),
             ("2001:db8:0:1::1", None),
             ("127.0.0.1", None),
             ("127.0.0.1", None),
@@ -174,7 +174,7 @@ mod tests {
     fn a_full_server_has_room_again_when_somebody_leaves() {
         let admission = admission(1, 10);
         let permit = admission.admit(address("127.0.0.1")).expect("there is room");
-        assert_eq!(admission.admit(address("127.0.0.1")).expect_err("it is full"), Code::ServerFull);
+        assert_eq!(admission.admit(address("127.0.0.1")).expect_err("it is full"), ErrorCode::ServerFull);
         drop(permit);
         assert!(admission.admit(address("127.0.0.1")).is_ok());
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Code, Command, Dialect, LineDecoder, Reply, Text, Then, Unread, Username};
+use switchboard_protocol::{Command, Dialect, ErrorCode, LineDecoder, Reply, Text, Then, Unread, Username};
 
 /// How many lines a server reads at once: of 64 bytes, 64 KiB.
 const LINES: usize = 1024;
@@ -72,9 +72,9 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "encode/from", run: |times| encode(times, Dialect::Commands, &from()) },
     Operation { name: "encode/msg-sent", run: |times| encode(times, Dialect::Commands, &Reply::MsgSent) },
     Operation { name: "encode/pong", run: |times| encode(times, Dialect::Commands, &Reply::Pong) },
-    Operation { name: "encode/error", run: |times| encode(times, Dialect::Commands, &Code::UserNotFound.into()) },
+    Operation { name: "encode/error", run: |times| encode(times, Dialect::Commands, &ErrorCode::UserNotFound.into()) },
     Operation { name: "encode-line/from", run: |times| encode(times, Dialect::Line, &from()) },
-    Operation { name: "encode-line/error", run: |times| encode(times, Dialect::Line, &Code::UserNotFound.into()) },
+    Operation { name: "encode-line/error", run: |times| encode(times, Dialect::Line, &ErrorCode::UserNotFound.into()) },
     Operation { name: "walk/msg", run: |times| walk(times, Dialect::Commands, MSG_ASCII) },
     Operation {
         name: "walk/line",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use switchboard_protocol::Code;
+use switchboard_protocol::ErrorCode;
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,10 +26,10 @@ pub enum CloseReason {
 impl CloseReason {
     /// The code that the client is told before the end, where it is told one.
     #[must_use]
-    pub const fn code(self) -> Option<Code> {
+    pub const fn code(self) -> Option<ErrorCode> {
         match self {
-            Self::RegisterTimeout => Some(Code::RegisterTimeout),
-            Self::Shutdown => Some(Code::ServerShutdown),
+            Self::RegisterTimeout => Some(ErrorCode::RegisterTimeout),
+            Self::Shutdown => Some(ErrorCode::ServerShutdown),
             // It knows (it ended it, or was told why when it was refused), or it does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
         }

@@ -1,6 +1,6 @@
 //! Why a command was not carried out. The state is as it was before.
 
-use switchboard_protocol::Code;
+use switchboard_protocol::ErrorCode;
 
 /// Why a command was not carried out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,15 +24,15 @@ pub enum Refusal {
 impl Refusal {
     /// The code that its `ERROR` line carries.
     #[must_use]
-    pub const fn code(self) -> Code {
+    pub const fn code(self) -> ErrorCode {
         match self {
-            Self::NameTaken => Code::NameTaken,
-            Self::AlreadyRegistered => Code::AlreadyRegistered,
-            Self::NotRegistered => Code::NotRegistered,
-            Self::UserNotFound => Code::UserNotFound,
-            Self::UserBusy => Code::UserBusy,
-            Self::NotConnected => Code::NotConnected,
-            Self::SelfConnect => Code::SelfConnect,
+            Self::NameTaken => ErrorCode::NameTaken,
+            Self::AlreadyRegistered => ErrorCode::AlreadyRegistered,
+            Self::NotRegistered => ErrorCode::NotRegistered,
+            Self::UserNotFound => ErrorCode::UserNotFound,
+            Self::UserBusy => ErrorCode::UserBusy,
+            Self::NotConnected => ErrorCode::NotConnected,
+            Self::SelfConnect => ErrorCode::SelfConnect,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use switchboard_client::parts::{Backoff, Heard, Lines, open};
 use switchboard_client::{Closed, Error, Event};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
-use switchboard_protocol::{Code, Command, ParseError, Reply, Text, commands, sanitize};
+use switchboard_protocol::{Command, ErrorCode, ParseError, Reply, Text, commands, sanitize};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -156,7 +156,7 @@ impl Session<'_> {
                 return Err(closed.into());
             }
             // A server that closes for want of a name would do so again and again.
-            if matches!(closed, Closed::WithCode { code: Code::RegisterTimeout, .. })
+            if matches!(closed, Closed::WithCode { code: ErrorCode::RegisterTimeout, .. })
                 && !self.wants_back(terminal).await
             {
                 return Ok(());
@@ -260,7 +260,7 @@ impl Session<'_> {
                     self.todo.extend(self.next_chat.take().map(|name| format!("CONNECT {name}")));
                 }
                 Some(Err(error)) => {
-                    let is_taken = matches!(error, Error::Refused { code: Code::NameTaken, .. });
+                    let is_taken = matches!(error, Error::Refused { code: ErrorCode::NameTaken, .. });
                     times_taken += 1;
                     if is_taken && times_taken < NAME_TAKEN_MAX {
                         why = format!("Not yet: {} ", sentence(error.to_string()));
@@ -375,7 +375,7 @@ impl Session<'_> {
         let reply = match answer {
             Ok(reply) => reply,
             Err(error) => {
-                if let Error::Refused { code: Code::NotConnected, .. } = error {
+                if let Error::Refused { code: ErrorCode::NotConnected, .. } = error {
                     self.peer = None;
                 }
                 self.trouble(error).await;

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use super::Side;
 pub use framing::{Framing, Lines, Message};
 pub use session::{Session, Turn, Violation};
-use switchboard_protocol::{Code, Dialect, Reply, Users, commands, line};
+use switchboard_protocol::{Dialect, ErrorCode, Reply, Users, commands, line};
 pub use transcript::{Entry, Transcript, Verdict};
 
 /// The port of the commands dialect.
@@ -62,7 +62,7 @@ pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
         return Some((Reply::From { name: name.into(), text: text.into() }, Spelling::Ours));
     }
     let mut sentence = Vec::new();
-    for code in Code::ALL {
+    for code in ErrorCode::ALL {
         sentence.clear();
         let _ = line::encode(&Reply::from(*code), &mut sentence);
         if sentence.strip_suffix(b"\n") == Some(text.as_bytes()) {
@@ -70,7 +70,7 @@ pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
         }
     }
     if text == "Invalid username. Usernames cannot contain colons." {
-        return Some((Reply::from(Code::InvalidName), Spelling::Ours));
+        return Some((Reply::from(ErrorCode::InvalidName), Spelling::Ours));
     }
     let (name, text) = text.split_once(": ")?;
     let is_name = !name.is_empty() && !name.contains(' ');

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchboard_protocol::commands::{Argument, VERBS};
-use switchboard_protocol::{Code, limits};
+use switchboard_protocol::{ErrorCode, limits};
 
 use super::{Context, format, markdown};
 
@@ -18,7 +18,7 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
             json!({ "word": verb.word, "argument": argument, "about": verb.about })
         })
         .collect();
-    let codes: Vec<_> = Code::ALL
+    let codes: Vec<_> = ErrorCode::ALL
         .iter()
         .map(|code| json!({ "word": code.as_str(), "sentence": code.sentence(), "ends_session": code.ends_session() }))
         .collect();

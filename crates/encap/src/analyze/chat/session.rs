@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
-use switchboard_protocol::{Code, Command, Dialect, ParseError, Reply, Username, commands, line};
+use switchboard_protocol::{Command, Dialect, ErrorCode, ParseError, Reply, Username, commands, line};
 
 use super::{Spelling, parse_line_reply, word};
 use crate::analyze::Side;
@@ -113,18 +113,24 @@ const NO_REQUEST: &str = "a line that is no request";
 impl Request {
     /// Whether it may fail so (`protocol.md` §4.3). What is wrong with a line is told of any that is no request; of a
     /// request, only that its line was too long, as blanks count.
-    fn may_fail(&self, code: Code) -> bool {
-        let codes: &[Code] = match self.verb {
-            "REGISTER" => &[Code::NameTaken, Code::AlreadyRegistered],
-            "CONNECT" => &[Code::NotRegistered, Code::UserNotFound, Code::SelfConnect, Code::UserBusy],
-            "MSG" => &[Code::NotRegistered, Code::NotConnected],
-            "DISCONNECT" => &[Code::NotRegistered],
-            NO_REQUEST => {
-                &[Code::InvalidText, Code::MissingArgument, Code::TextTooLong, Code::InvalidName, Code::UnknownCommand]
+    fn may_fail(&self, code: ErrorCode) -> bool {
+        let codes: &[ErrorCode] = match self.verb {
+            "REGISTER" => &[ErrorCode::NameTaken, ErrorCode::AlreadyRegistered],
+            "CONNECT" => {
+                &[ErrorCode::NotRegistered, ErrorCode::UserNotFound, ErrorCode::SelfConnect, ErrorCode::UserBusy]
             }
+            "MSG" => &[ErrorCode::NotRegistered, ErrorCode::NotConnected],
+            "DISCONNECT" => &[ErrorCode::NotRegistered],
+            NO_REQUEST => &[
+                ErrorCode::InvalidText,
+                ErrorCode::MissingArgument,
+                ErrorCode::TextTooLong,
+                ErrorCode::InvalidName,
+                ErrorCode::UnknownCommand,
+            ],
             _ => &[],
         };
-        code == Code::LineTooLong || codes.contains(&code)
+        code == ErrorCode::LineTooLong || codes.contains(&code)
     }
 }
 
@@ -264,11 +270,11 @@ impl Session {
         let is_unasked_error = matches!(
             reply,
             Reply::Error {
-                code: Code::RegisterTimeout
-                    | Code::ServerFull
-                    | Code::TooManySessions
-                    | Code::ServerShutdown
-                    | Code::WrongProtocol,
+                code: ErrorCode::RegisterTimeout
+                    | ErrorCode::ServerFull
+                    | ErrorCode::TooManySessions
+                    | ErrorCode::ServerShutdown
+                    | ErrorCode::WrongProtocol,
                 ..
             }
         );
@@ -381,7 +387,11 @@ impl Session {
             }
             Reply::From { .. } if self.name.is_none() => Some(Violation::NotRegistered { said: word(reply) }),
             Reply::Error {
-                code: Code::RegisterTimeout | Code::ServerFull | Code::TooManySessions | Code::ServerShutdown,
+                code:
+                    ErrorCode::RegisterTimeout
+                    | ErrorCode::ServerFull
+                    | ErrorCode::TooManySessions
+                    | ErrorCode::ServerShutdown,
                 ..
             } => None,
             Reply::Error { .. } if self.pending.pop_front().is_none() => {

@@ -12,24 +12,24 @@ macro_rules! codes {
         /// The code of an `ERROR` line.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Deserialize, Serialize)]
         #[non_exhaustive]
-        pub enum Code {
+        pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $wire)] $variant,)*
         }
 
-        impl Code {
+        impl ErrorCode {
             /// Every code, in the order of `protocol.md` §6.
-            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+            pub const ALL: &[ErrorCode] = &[$(ErrorCode::$variant,)*];
 
             /// The code as it stands on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Code::$variant => $wire,)* }
+                match self { $(ErrorCode::$variant => $wire,)* }
             }
 
             /// What happened and how to mend it, for the person who is told.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
-                match self { $(Code::$variant => $sentence,)* }
+                match self { $(ErrorCode::$variant => $sentence,)* }
             }
         }
     };
@@ -79,7 +79,7 @@ codes! {
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
 }
 
-impl Code {
+impl ErrorCode {
     /// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it never
     /// answers a request. (`protocol.md` §4.4)
     #[must_use]
@@ -95,7 +95,7 @@ impl Code {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -104,13 +104,13 @@ impl fmt::Display for Code {
 /// A word that is no error code here: the server is newer, or another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not an error code of this version of the protocol")]
-pub struct UnknownCode;
+pub struct UnknownErrorCode;
 
-impl FromStr for Code {
-    type Err = UnknownCode;
+impl FromStr for ErrorCode {
+    type Err = UnknownErrorCode;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == word).ok_or(UnknownCode)
+        Self::ALL.iter().copied().find(|code| code.as_str() == word).ok_or(UnknownErrorCode)
     }
 }
 
@@ -120,14 +120,15 @@ mod tests {
 
     #[test]
     fn every_code_is_read_back_as_itself() {
-        for &code in Code::ALL {
+        for &code in ErrorCode::ALL {
             assert_eq!(code.as_str().parse(), Ok(code));
             assert!(code.sentence().ends_with('.'), "{code}: a sentence ends in a full stop");
         }
     }
     #[test]
     fn five_codes_end_a_session() {
-        let ending: Vec<_> = Code::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
+        let ending: Vec<_> =
+            ErrorCode::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
         let expected = ["WRONG_PROTOCOL", "REGISTER_TIMEOUT", "SERVER_FULL", "TOO_MANY_SESSIONS", "SERVER_SHUTDOWN"];
         assert_eq!(ending, expected);
     }
