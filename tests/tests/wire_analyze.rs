@@ -1,4 +1,4 @@
-//! What `encap` says of captures, beside what Wireshark says of them.
+//! `encap analyze` and `encap chat` beside tshark.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use switchboard_tests::process::program;
 
 static ENCAP: LazyLock<PathBuf> = LazyLock::new(|| program("encap"));
 
-/// What is counted, with the field that tshark has for it.
+/// Counters in the JSON of `encap analyze`, each with the field of tshark that equals it.
 const COUNTED: [(&str, &str); 16] = [
     ("resets", "tcp.flags.reset"),
     ("retransmissions", "tcp.analysis.retransmission"),
@@ -54,11 +54,11 @@ fn encap_analyze(file: &Path) -> Value {
     serde_json::from_str(&run(Command::new(&*ENCAP).args(["analyze", "--json"]).arg(file))).expect("it is JSON")
 }
 
-/// What is said of one conversation, by name.
-type Said = BTreeMap<&'static str, String>;
+/// The values of one conversation, by JSON key.
+type Values = BTreeMap<&'static str, String>;
 
-/// What tshark says of each connection, summed from what it says of each frame.
-fn tshark(file: &Path) -> (u64, Vec<Said>) {
+/// Number of packets, and the values of each connection, summed from tshark's fields of each frame.
+fn tshark(file: &Path) -> (u64, Vec<Values>) {
     let mut command = Command::new("tshark");
     command.args(["-o", "ip.defragment:TRUE", "-r"]).arg(file).args(["-T", "fields"]);
     for field in ["tcp.stream", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.flags", "tcp.len"] {
@@ -68,80 +68,80 @@ fn tshark(file: &Path) -> (u64, Vec<Said>) {
         command.args(["-e", field]);
     }
     let out = run(&mut command);
-    let mut sums: Vec<(Said, BTreeMap<&str, u64>)> = Vec::new();
+    let mut sums: Vec<(Values, BTreeMap<&str, u64>)> = Vec::new();
     for line in out.lines() {
         let fields: Vec<_> = line.split('\t').collect();
         let Ok(stream) = fields[0].parse::<usize>() else { continue };
         let flags = u16::from_str_radix(fields[5].trim_start_matches("0x"), 16).expect("flags");
         let (from, to) = (format!("{}:{}", fields[1], fields[2]), format!("{}:{}", fields[3], fields[4]));
         if sums.len() == stream {
-            // All of these begin with a SYN.
-            let said = Said::from([
+            // Every connection of these captures begins with a SYN of the client.
+            let values = Values::from([
                 ("client", from.clone()),
                 ("server", to),
                 ("handshake", "partial".into()),
                 ("end", "open".into()),
             ]);
-            sums.push((said, BTreeMap::new()));
+            sums.push((values, BTreeMap::new()));
         }
-        let (said, counts) = &mut sums[stream];
-        let is_client = said["client"] == from;
-        let mut add = |what, n: u64| *counts.entry(what).or_default() += n;
+        let (values, counts) = &mut sums[stream];
+        let is_client = values["client"] == from;
+        let mut add = |key, n: u64| *counts.entry(key).or_default() += n;
         add("segments", 1);
         add(if is_client { "bytes_client" } else { "bytes_server" }, fields[6].parse().expect("a length"));
-        for ((what, _), value) in COUNTED.iter().zip(&fields[7..]) {
-            add(what, u64::from(!value.is_empty() && *value != "0" && *value != "False"));
+        for ((key, _), value) in COUNTED.iter().zip(&fields[7..]) {
+            add(key, u64::from(!value.is_empty() && *value != "0" && *value != "False"));
         }
         let (fin, syn, rst, ack) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 16 != 0);
         if rst {
             if counts["segments"] == 2 {
-                said.insert("handshake", "refused".into());
+                values.insert("handshake", "refused".into());
             }
-            said.insert("end", "reset".into());
+            values.insert("end", "reset".into());
         } else if syn && ack {
             counts.insert("answered", 1);
         } else if ack && is_client && counts.contains_key("answered") {
-            said.insert("handshake", "complete".into());
+            values.insert("handshake", "complete".into());
         }
         if fin {
             counts.insert(if is_client { "fin of client" } else { "fin of server" }, 1);
         }
-        if counts.contains_key("fin of client") && counts.contains_key("fin of server") && said["end"] == "open" {
-            said.insert("end", "fin".into());
+        if counts.contains_key("fin of client") && counts.contains_key("fin of server") && values["end"] == "open" {
+            values.insert("end", "fin".into());
         }
     }
-    let said = sums.into_iter().map(|(mut said, counts)| {
-        for what in ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(what, _)| what)) {
-            said.insert(what, counts.get(what).copied().unwrap_or_default().to_string());
+    let values = sums.into_iter().map(|(mut values, counts)| {
+        for key in ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(key, _)| key)) {
+            values.insert(key, counts.get(key).copied().unwrap_or_default().to_string());
         }
-        said
+        values
     });
-    (out.lines().count() as u64, said.collect())
+    (out.lines().count() as u64, values.collect())
 }
 
-fn encap(file: &Path) -> (u64, Vec<Said>) {
+fn encap(file: &Path) -> (u64, Vec<Values>) {
     let json = encap_analyze(file);
-    let said = |conversation: &Value| {
+    let values = |conversation: &Value| {
         let texts = ["client", "server", "handshake", "end"]
-            .map(|what| (what, conversation[what].as_str().expect(what).to_owned()));
-        let numbers = ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(what, _)| what));
-        let numbers = numbers.map(|what| (what, conversation[what].as_u64().expect(what).to_string()));
+            .map(|key| (key, conversation[key].as_str().expect(key).to_owned()));
+        let numbers = ["segments", "bytes_client", "bytes_server"].into_iter().chain(COUNTED.map(|(key, _)| key));
+        let numbers = numbers.map(|key| (key, conversation[key].as_u64().expect(key).to_string()));
         texts.into_iter().chain(numbers).collect()
     };
     let conversations = json["conversations"].as_array().expect("a list");
-    (json["packets"].as_u64().expect("a number"), conversations.iter().map(said).collect())
+    (json["packets"].as_u64().expect("a number"), conversations.iter().map(values).collect())
 }
 
 #[test]
-fn real_captures_are_told_as_tshark_tells_them() {
+fn analysis_of_real_captures_equals_tshark() {
     for file in captures() {
         let (ours, theirs) = (encap(&file), tshark(&file));
         let mut table = String::new();
         for (i, (ours, theirs)) in ours.1.iter().zip(&theirs.1).enumerate() {
             writeln!(table, "conversation {i:<28} {:>18} {:>18}", "encap", "tshark").expect("a string takes it");
-            for (what, said) in ours {
-                let mark = if *said == theirs[what] { "" } else { "  differs" };
-                writeln!(table, "  {what:<38} {said:>18} {:>18}{mark}", theirs[what]).expect("a string takes it");
+            for (key, value) in ours {
+                let mark = if *value == theirs[key] { "" } else { "  differs" };
+                writeln!(table, "  {key:<38} {value:>18} {:>18}{mark}", theirs[key]).expect("a string takes it");
             }
         }
         println!("{}: {} and {} packets\n{table}", file.display(), ours.0, theirs.0);
@@ -150,7 +150,7 @@ fn real_captures_are_told_as_tshark_tells_them() {
 }
 
 #[test]
-fn a_chat_is_told_line_by_line() {
+fn chat_prints_the_expected_transcript() {
     for file in captures() {
         let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("data/chat")
@@ -158,14 +158,14 @@ fn a_chat_is_told_line_by_line() {
             .with_extension("txt");
         let output = Command::new(&*ENCAP).arg("chat").arg(&file).output().expect("it runs");
         let found = String::from_utf8(output.stdout).expect("it is UTF-8");
-        let read = std::fs::read_to_string(&expected).expect("a file of what is expected");
+        let read = std::fs::read_to_string(&expected).expect("an expected transcript");
         assert_eq!(found, read, "{}", expected.display());
         assert_eq!(output.status.code(), Some(i32::from(read.contains("not allowed by the protocol"))));
     }
 }
 
 #[test]
-fn the_refused_connection_is_explained() {
+fn refused_connection_has_its_reason() {
     let file = captures().into_iter().find(|file| file.ends_with("line_chat_macos_lo0.pcapng")).expect("it is there");
     let json = encap_analyze(&file);
     let refused: Vec<_> =
@@ -178,53 +178,54 @@ fn the_refused_connection_is_explained() {
     }
 }
 
-/// One segment of a made-up connection: milliseconds after the one before it, from the client or not, and the rest.
-struct Made(i64, bool, Flags, u32, u32, u16, usize);
+/// One segment of a synthetic connection: milliseconds since the segment before it, whether the client sends it, flags,
+/// relative sequence and acknowledgment numbers, window, payload length.
+struct TestSegment(i64, bool, Flags, u32, u32, u16, usize);
 
 const A: Flags = Flags::ACK;
 
-/// A connection that suffers what networks and slow readers do, in a file.
-fn suffering(to: &Path, client_isn: u32) {
+/// Writes a connection with loss, reordering, a slow reader, keep-alives and a reused port.
+fn write_troubled_connection(to: &Path, client_isn: u32) {
     let (fin, syn, sa) = (Flags::FIN | A, Flags::SYN, Flags::SYN | A);
-    let made = [
-        Made(0, true, syn, 0, 0, 65535, 0),
-        Made(5, false, sa, 0, 1, 65535, 0),
-        Made(5, true, A, 1, 1, 500, 0),
-        Made(1, true, A, 1, 1, 500, 100),
-        Made(1, false, A, 1, 101, 500, 0),
-        Made(1, true, A, 201, 1, 500, 100), // the one before it is missing
-        Made(1, false, A, 1, 101, 500, 0),  // duplicate
-        Made(1, true, A, 301, 1, 500, 100),
-        Made(1, false, A, 1, 101, 500, 0),  // duplicate
-        Made(2, true, A, 101, 1, 500, 100), // fast retransmission
-        Made(1, false, A, 1, 401, 500, 0),
-        Made(300, true, A, 301, 1, 500, 100), // spurious
-        Made(1, true, A, 401, 1, 500, 100),
-        Made(400, true, A, 401, 1, 500, 100), // retransmission
-        Made(1, false, A, 1, 501, 0, 0),      // zero window
-        Made(500, true, A, 501, 1, 500, 1),   // probe
-        Made(1, false, A, 1, 501, 0, 0),      // its answer
-        Made(100, false, A, 1, 501, 300, 0),  // window update
-        Made(1, true, A, 501, 1, 500, 300),   // fills the window
-        Made(1, false, A, 1, 801, 300, 0),
-        Made(9000, true, A, 800, 1, 500, 1), // keep-alive
-        Made(1, false, A, 1, 801, 300, 0),   // its answer
-        Made(10, true, A, 901, 1, 500, 50),  // overtakes
-        Made(1, true, A, 801, 1, 500, 100),  // out of order
-        Made(1, false, A, 1, 951, 300, 0),
-        Made(10, false, A, 1, 1500, 300, 10), // acknowledges what was not captured
-        Made(1, false, A, 11, 1600, 300, 0),  // and more of it, which is not told again
-        Made(10, true, fin, 951, 11, 500, 0),
-        Made(1, false, fin, 11, 952, 300, 0),
-        Made(1, true, A, 952, 12, 500, 0),
-        Made(50, true, syn, 7_000_000, 0, 65535, 0), // the port again
-        Made(1, false, Flags::RST | A, 0, 7_000_001, 0, 0),
+    let segments = [
+        TestSegment(0, true, syn, 0, 0, 65535, 0),
+        TestSegment(5, false, sa, 0, 1, 65535, 0),
+        TestSegment(5, true, A, 1, 1, 500, 0),
+        TestSegment(1, true, A, 1, 1, 500, 100),
+        TestSegment(1, false, A, 1, 101, 500, 0),
+        TestSegment(1, true, A, 201, 1, 500, 100), // the segment before it is missing
+        TestSegment(1, false, A, 1, 101, 500, 0),  // duplicate
+        TestSegment(1, true, A, 301, 1, 500, 100),
+        TestSegment(1, false, A, 1, 101, 500, 0),  // duplicate
+        TestSegment(2, true, A, 101, 1, 500, 100), // fast retransmission
+        TestSegment(1, false, A, 1, 401, 500, 0),
+        TestSegment(300, true, A, 301, 1, 500, 100), // spurious retransmission
+        TestSegment(1, true, A, 401, 1, 500, 100),
+        TestSegment(400, true, A, 401, 1, 500, 100), // retransmission
+        TestSegment(1, false, A, 1, 501, 0, 0),      // zero window
+        TestSegment(500, true, A, 501, 1, 500, 1),   // probe
+        TestSegment(1, false, A, 1, 501, 0, 0),      // its answer
+        TestSegment(100, false, A, 1, 501, 300, 0),  // window update
+        TestSegment(1, true, A, 501, 1, 500, 300),   // fills the window
+        TestSegment(1, false, A, 1, 801, 300, 0),
+        TestSegment(9000, true, A, 800, 1, 500, 1), // keep-alive
+        TestSegment(1, false, A, 1, 801, 300, 0),   // its answer
+        TestSegment(10, true, A, 901, 1, 500, 50),  // overtakes
+        TestSegment(1, true, A, 801, 1, 500, 100),  // out of order
+        TestSegment(1, false, A, 1, 951, 300, 0),
+        TestSegment(10, false, A, 1, 1500, 300, 10), // acknowledges bytes that are not in the capture
+        TestSegment(1, false, A, 11, 1600, 300, 0),  // further such bytes, which are not reported again
+        TestSegment(10, true, fin, 951, 11, 500, 0),
+        TestSegment(1, false, fin, 11, 952, 300, 0),
+        TestSegment(1, true, A, 952, 12, 500, 0),
+        TestSegment(50, true, syn, 7_000_000, 0, 65535, 0), // reuses the port
+        TestSegment(1, false, Flags::RST | A, 0, 7_000_001, 0, 0),
     ];
     let interfaces = [Interface::new(LinkType::RAW)];
     let file = std::fs::File::create(to).expect("it can be created");
     let mut writer = Writer::new(file, Format::Pcap, About::default(), &interfaces).expect("a header");
     let mut now = 1_700_000_000_000_i64;
-    for Made(wait, from_client, flags, seq, ack, window, len) in made {
+    for TestSegment(wait, from_client, flags, seq, ack, window, len) in segments {
         now += wait;
         let packet = packet(from_client, flags, (seq, ack), client_isn, window, len);
         let time = Timestamp::from_nanos(now * 1_000_000);
@@ -235,7 +236,7 @@ fn suffering(to: &Path, client_isn: u32) {
     writer.finish(&[]).expect("it is written");
 }
 
-/// An IPv4 packet with its numbers counted from the two initial ones.
+/// An IPv4 packet whose sequence and acknowledgment numbers are relative to the initial ones.
 fn packet(
     from_client: bool,
     flags: Flags,
@@ -267,22 +268,22 @@ fn packet(
 }
 
 #[test]
-fn what_networks_do_is_counted_as_tshark_counts_it() {
+fn analysis_of_a_troubled_connection_equals_tshark() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The second crosses 2³² in its first bytes.
+    // With the second number, sequence numbers wrap around after 151 bytes.
     for client_isn in [1_000, u32::MAX - 150] {
         let file = folder.path().join(format!("{client_isn}.pcap"));
-        suffering(&file, client_isn);
+        write_troubled_connection(&file, client_isn);
         let (ours, mut theirs) = (encap(&file), tshark(&file));
         for (ours, theirs) in ours.1.iter().zip(&mut theirs.1) {
-            // tshark has no field for bytes counted once.
+            // tshark has no field for bytes without retransmissions.
             for bytes in ["bytes_client", "bytes_server"] {
                 theirs.insert(bytes, ours[bytes].clone());
             }
         }
         assert_eq!(ours, theirs);
-        let seen: Vec<_> = COUNTED.iter().filter(|(what, _)| ours.1.iter().all(|said| said[what] == "0")).collect();
-        assert!(seen.is_empty(), "the file has none of {seen:?}");
+        let absent: Vec<_> = COUNTED.iter().filter(|(key, _)| ours.1.iter().all(|values| values[key] == "0")).collect();
+        assert!(absent.is_empty(), "the file has none of {absent:?}");
         assert_eq!((&*ours.1[0]["bytes_client"], &*ours.1[0]["bytes_server"]), ("950", "10"));
     }
 }

@@ -1,4 +1,4 @@
-//! What `encap build` makes, read by Wireshark: nothing to complain of, and each message there to the byte.
+//! Captures by `encap build`, read by tshark: no expert item, and each message intact to the byte.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,17 +17,16 @@ use switchboard_tests::wireshark::{TsharkFrame, read};
 const TRANSPORTS: [TransportChoice; 2] = [TransportChoice::Tcp, TransportChoice::Udp];
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
 
-/// The columns of most variants.
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
 
-/// Every protocol with a port of its own, and one without.
+/// Protocols with a port of their own.
 const PROTOCOLS: [&str; 23] = [
     "HTTP", "DNS", "HTTPS", "SMTP", "FTP", "MQTT", "POP3", "IMAP", "SSH", "TELNET", "IRC", "XMPP", "LDAP", "RTSP",
     "SIP", "DHCP", "TFTP", "NTP", "SNMP", "SYSLOG", "MDNS", "COAP", "GOPHER",
 ];
 
-/// Rows that a person might write: a name, the file, and whether its messages have escapes. Ports that are given are
-/// given once in all, as many files share one capture.
+/// CSVs that a person might write: a name, the text, and whether `--escapes` applies. No two give the same port, since
+/// many files share one capture.
 fn variants() -> Vec<(&'static str, String, bool)> {
     let rows = |rows: &str| format!("{HEADER}{rows}");
     let ports = |rows: &str| format!("app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n{rows}");
@@ -36,33 +35,100 @@ fn variants() -> Vec<(&'static str, String, bool)> {
         ("time zero", rows("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.001\n"), false),
         ("the server speaks first", rows("1,SMTP,mail,pc,220 ready,0.1\n2,SMTP,pc,mail,EHLO pc,0.2\n"), false),
         ("a response before any request", rows("1,HTTP,web,pc,200 OK,0.1\n2,HTTP,pc,web,GET /,0.2\n"), false),
-        ("equal times", rows("1,CHAT,a,b,1,1\n2,CHAT,a,b,2,1\n3,CHAT,b,a,3,1\n4,CHAT,c,a,4,1\n5,CHAT,b,c,5,1\n"), false),
+        (
+            "equal times",
+            rows(
+                "1,CHAT,a,b,1,1\n2,CHAT,a,b,2,1\n3,CHAT,b,a,3,1\n4,CHAT,c,a,4,1\n\
+            5,CHAT,b,c,5,1\n",
+            ),
+            false,
+        ),
         ("backwards", rows("1,CHAT,a,b,1,1.5\n2,CHAT,b,a,2,1.4\n3,CHAT,a,b,3,0.2\n4,CHAT,a,b,4,1.6\n"), false),
         ("an empty message", rows("1,CHAT,a,b,,0.1\n2,CHAT,b,a,x,0.2\n3,CHAT,a,b,,0.3\n"), false),
         ("nothing but an empty message", rows("1,CHAT,a,b,,0.1\n"), false),
         ("one byte each", rows("1,CHAT,a,b,a,0.1\n2,CHAT,a,b,b,0.2\n3,CHAT,a,b,c,0.3\n4,CHAT,b,a,d,0.4\n"), false),
-        ("names and text of the world", rows("1,CHAT,Élias,נועה,שלום 👋,0.1\n2,CHAT,נועה,Élias,\"a, \"\"b\"\"\",0.2\n"), false),
+        (
+            "names and text of the world",
+            rows(
+                "1,CHAT,Élias,נועה,שלום 👋,0.1\n\
+            2,CHAT,נועה,Élias,\"a, \"\"b\"\"\",0.2\n",
+            ),
+            false,
+        ),
         ("lines in a message", rows("1,CHAT,a,b,\"one\ntwo\r\nthree\n\",0.1\n"), false),
-        ("a burst from one side", rows(&many(200, |i| format!("{i},CHAT,a,b,message {i},0.{:06}\n", 100_000 + i))), false),
-        ("question and answer at once", rows(&many(100, |i| {
-            let (from, to) = if i % 2 == 0 { ("a", "b") } else { ("b", "a") };
-            format!("{i},CHAT,{from},{to},{i},0.{:09}\n", 100_000_000 + i)
-        })), false),
+        (
+            "a burst from one side",
+            rows(&many(200, |i| format!("{i},CHAT,a,b,message {i},0.{:06}\n", 100_000 + i))),
+            false,
+        ),
+        (
+            "question and answer at once",
+            rows(&many(100, |i| {
+                let (from, to) = if i % 2 == 0 { ("a", "b") } else { ("b", "a") };
+                format!("{i},CHAT,{from},{to},{i},0.{:09}\n", 100_000_000 + i)
+            })),
+            false,
+        ),
         ("silence between", rows("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1000\n3,CHAT,a,b,hi,100000\n"), false),
         ("dates", rows("1,CHAT,a,b,hi,2026-01-31T12:00:00Z\n2,CHAT,b,a,ho,31/01/2026 12:00:01\n"), false),
-        ("addresses", rows("1,CHAT,192.0.2.1,192.0.2.2,hi,1\n2,CHAT,2001:db8:1::1,2001:db8:1::2,hi,2\n3,CHAT,10.0.0.1,a,hi,3\n4,CHAT,b,c,hi,4\n"), false),
-        ("free text for each protocol", rows(&PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
-            let _ = write!(rows, "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n{i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n");
-            rows
-        })), false),
-        ("whole HTTP", rows("1,HTTP,pc,web,GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n,0.1\n2,HTTP,web,pc,HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi,0.2\n"), true),
+        (
+            "addresses",
+            rows(
+                "1,CHAT,192.0.2.1,192.0.2.2,hi,1\n2,CHAT,2001:db8:1::1,2001:db8:1::2,hi,2\n\
+            3,CHAT,10.0.0.1,a,hi,3\n4,CHAT,b,c,hi,4\n",
+            ),
+            false,
+        ),
+        (
+            "free text for each protocol",
+            rows(&PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
+                let _ = write!(
+                    rows,
+                    "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n\
+                {i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n"
+                );
+                rows
+            })),
+            false,
+        ),
+        (
+            "whole HTTP",
+            rows(
+                "1,HTTP,pc,web,GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n,0.1\n\
+            2,HTTP,web,pc,HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi,0.2\n",
+            ),
+            true,
+        ),
         ("bytes that are no text", rows("1,GAME,a,b,\\x00\\x01\\xff\\xfe,0.1\n2,GAME,b,a,\\0\\0\\0\\0,0.2\n"), true),
         ("protocols mixed in a pair", rows("1,CHAT,a,b,hi,0.1\n2,HTTP,a,b,GET /,0.2\n3,GOPHER,b,a,x,0.3\n"), false),
         ("ports for one side", ports("CHAT,a,b,,7001,hi,0.1\nCHAT,b,a,7001,,ho,0.2\nCHAT,c,b,,7001,hi,0.3\n"), false),
-        ("ports part connections", ports("CHAT,a,b,7101,7002,1,0.1\nCHAT,a,b,7102,7002,2,0.2\nCHAT,b,a,7002,7101,3,0.3\nCHAT,a,b,,,4,0.4\n"), false),
-        ("ports after rows without", ports("CHAT,a,b,,,1,0.1\nCHAT,a,b,7201,7003,2,0.2\nCHAT,a,b,7202,7003,3,0.3\n"), false),
+        (
+            "ports part connections",
+            ports(
+                "CHAT,a,b,7101,7002,1,0.1\nCHAT,a,b,7102,7002,2,0.2\n\
+            CHAT,b,a,7002,7101,3,0.3\nCHAT,a,b,,,4,0.4\n",
+            ),
+            false,
+        ),
+        (
+            "ports after rows without",
+            ports(
+                "CHAT,a,b,,,1,0.1\nCHAT,a,b,7201,7003,2,0.2\n\
+            CHAT,a,b,7202,7003,3,0.3\n",
+            ),
+            false,
+        ),
         ("many pairs at once", rows(&many(60, |i| format!("{i},CHAT,a{i},b{},hello,1\n", i % 7))), false),
-        ("a segment and a byte", rows(&format!("1,CHAT,a,b,{},0.1\n2,CHAT,b,a,{},0.2\n", "x".repeat(1449 - 20 - 3), "y".repeat(1448 - 20))), false),
+        (
+            "a segment and a byte",
+            rows(&format!(
+                "1,CHAT,a,b,{},0.1\n\
+            2,CHAT,b,a,{},0.2\n",
+                "x".repeat(1449 - 20 - 3),
+                "y".repeat(1448 - 20)
+            )),
+            false,
+        ),
     ]
 }
 
@@ -70,7 +136,7 @@ fn many(n: u32, row: impl Fn(u32) -> String) -> String {
     (0..n).map(row).collect()
 }
 
-/// The files of real people, and the variants.
+/// The CSVs of `data/csv`, and the variants.
 fn files() -> Vec<(String, String, bool)> {
     let real = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/csv");
     let mut files: Vec<_> = std::fs::read_dir(real)
@@ -101,15 +167,15 @@ fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary) {
     builder.finish().expect("memory takes it")
 }
 
-/// What each stream carries, in the order of their beginning: who sends (whether the first who did), and what, until the
-/// other does.
+/// The turns of each stream, streams in order of their first frame. A turn is the bytes that one side sends until the
+/// other side sends; the flag marks the side that sent first.
 type Streams = Vec<Vec<(bool, Vec<u8>)>>;
 
-fn seen_streams(seen: &[TsharkFrame]) -> Streams {
+fn observed_streams(frames: &[TsharkFrame]) -> Streams {
     let mut order: HashMap<&str, usize> = HashMap::new();
     let mut streams: Streams = Vec::new();
     let mut firsts: Vec<Option<&str>> = Vec::new();
-    for frame in seen {
+    for frame in frames {
         let stream = frame.stream.as_deref().expect("each frame has a stream");
         let index = *order.entry(stream).or_insert_with(|| {
             streams.push(Vec::new());
@@ -118,58 +184,60 @@ fn seen_streams(seen: &[TsharkFrame]) -> Streams {
         });
         if !frame.payload.is_empty() {
             let first = *firsts[index].get_or_insert(&frame.source);
-            say(&mut streams[index], frame.source == first, &frame.payload);
+            append_turn(&mut streams[index], frame.source == first, &frame.payload);
         }
     }
     streams
 }
 
-fn say(stream: &mut Vec<(bool, Vec<u8>)>, is_first: bool, bytes: &[u8]) {
+fn append_turn(stream: &mut Vec<(bool, Vec<u8>)>, is_first: bool, bytes: &[u8]) {
     match stream.last_mut() {
-        Some((last, said)) if *last == is_first => said.extend_from_slice(bytes),
+        Some((last, turn)) if *last == is_first => turn.extend_from_slice(bytes),
         _ => stream.push((is_first, bytes.to_vec())),
     }
 }
 
-/// What the rows ask for: one stream for each pair, parted by ports where both are given; a row without goes to the last.
+/// The streams that the rows describe: one for each pair of apps, or for each pair and ports where both ports are given.
+/// A row without ports belongs to the pair's latest stream.
 fn expected_streams(rows: &[Row]) -> Streams {
     struct Expected<'a> {
         apps: [&'a App; 2],
         ports: [Option<u16>; 2],
-        used: usize,
+        last_row: usize,
         first: Option<&'a App>,
-        said: Vec<(bool, Vec<u8>)>,
+        turns: Vec<(bool, Vec<u8>)>,
     }
     let mut streams: Vec<Expected<'_>> = Vec::new();
-    for (used, row) in rows.iter().enumerate() {
-        let ways = [
+    for (last_row, row) in rows.iter().enumerate() {
+        let routes = [
             ([&row.source, &row.destination], [row.source_port, row.destination_port]),
             ([&row.destination, &row.source], [row.destination_port, row.source_port]),
         ];
         let agrees = |stream: &Expected<'_>, (apps, ports): &([&App; 2], [Option<u16>; 2])| {
             stream.apps == *apps && stream.ports.iter().zip(ports).all(|(a, b)| a.is_none() || b.is_none() || a == b)
         };
-        let found = (0..streams.len())
-            .filter(|i| ways.iter().any(|way| agrees(&streams[*i], way)))
-            .max_by_key(|i| (streams[*i].ports == ways[0].1 || streams[*i].ports == ways[1].1, streams[*i].used));
+        let found =
+            (0..streams.len()).filter(|i| routes.iter().any(|route| agrees(&streams[*i], route))).max_by_key(|i| {
+                (streams[*i].ports == routes[0].1 || streams[*i].ports == routes[1].1, streams[*i].last_row)
+            });
         let index = found.unwrap_or_else(|| {
-            let (apps, ports) = ways[0];
-            streams.push(Expected { apps, ports, used, first: None, said: Vec::new() });
+            let (apps, ports) = routes[0];
+            streams.push(Expected { apps, ports, last_row, first: None, turns: Vec::new() });
             streams.len() - 1
         });
         let stream = &mut streams[index];
-        let (_, ports) = if stream.apps == ways[0].0 { ways[0] } else { ways[1] };
+        let (_, ports) = if stream.apps == routes[0].0 { routes[0] } else { routes[1] };
         stream.ports = [stream.ports[0].or(ports[0]), stream.ports[1].or(ports[1])];
-        stream.used = used;
+        stream.last_row = last_row;
         if !row.message.is_empty() {
             let first = *stream.first.get_or_insert(&row.source);
-            say(&mut stream.said, *first == row.source, &row.message);
+            append_turn(&mut stream.turns, *first == row.source, &row.message);
         }
     }
-    streams.into_iter().map(|stream| stream.said).collect()
+    streams.into_iter().map(|stream| stream.turns).collect()
 }
 
-/// Builds files one after the other into one capture, has tshark read it, and holds what it says against the rows.
+/// Builds all files into one capture and compares tshark's reading of it with the rows.
 fn check(files: &[(String, Vec<Row>)], settings: Settings) {
     let mut capture = Vec::new();
     let mut lens = Vec::new();
@@ -179,20 +247,20 @@ fn check(files: &[(String, Vec<Row>)], settings: Settings) {
         capture.extend_from_slice(&bytes);
         lens.push(usize::try_from(summary.frames).expect("few"));
     }
-    let seen = read(&capture);
-    assert_eq!(seen.len(), lens.iter().sum::<usize>(), "tshark reads each frame; {settings:?}");
-    let mut rest = &seen[..];
+    let observed = read(&capture);
+    assert_eq!(observed.len(), lens.iter().sum::<usize>(), "tshark reads each frame; {settings:?}");
+    let mut rest = &observed[..];
     for ((name, rows), len) in files.iter().zip(lens) {
         let (frames, later) = rest.split_at(len);
         rest = later;
-        let complaints: Vec<_> = frames.iter().map(|frame| &frame.complaints).filter(|said| !said.is_empty()).collect();
+        let complaints: Vec<_> = frames.iter().map(|frame| &frame.complaints).filter(|list| !list.is_empty()).collect();
         assert!(complaints.is_empty(), "{name}, {settings:?}: {complaints:#?}");
-        assert_eq!(seen_streams(frames), expected_streams(rows), "{name}, {settings:?}");
+        assert_eq!(observed_streams(frames), expected_streams(rows), "{name}, {settings:?}");
     }
 }
 
 #[test]
-fn wireshark_has_nothing_to_say_of_any_file_on_any_link() {
+fn tshark_finds_no_fault_for_any_transport_ip_version_and_link() {
     let files: Vec<_> = files().into_iter().map(|(name, csv, escapes)| (name, rows(&csv, escapes))).collect();
     for transport in TRANSPORTS {
         for ip in VERSIONS {
@@ -204,7 +272,7 @@ fn wireshark_has_nothing_to_say_of_any_file_on_any_link() {
 }
 
 #[test]
-fn nor_without_options_or_with_other_packet_sizes() {
+fn tshark_finds_no_fault_for_any_mtu_and_tcp_options() {
     let files: Vec<_> = files().into_iter().map(|(name, csv, escapes)| (name, rows(&csv, escapes))).collect();
     for (mtu, options) in [
         (1500, TcpOptions::None),
@@ -220,7 +288,7 @@ fn nor_without_options_or_with_other_packet_sizes() {
     }
 }
 
-/// Conversations of chance: who, what, when and how much of it.
+/// Rows with random senders, receivers, times and messages.
 fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, only_text: bool) -> Vec<Row> {
     let template = rows(&format!("{HEADER}1,CHAT,a,b,x,0\n"), false).remove(0);
     let protocols = ["CHAT", "GAME", "HTTP", "DNS", "SMTP", "SSH"];
@@ -255,7 +323,7 @@ fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, on
 }
 
 #[test]
-fn nor_of_a_thousand_random_conversations() {
+fn tshark_finds_no_fault_in_a_thousand_random_conversations() {
     let mut rng = fastrand::Rng::with_seed(0x5eed);
     let mut n_conversations = 0;
     for (i, link) in Link::ALL.into_iter().cycle().take(8).enumerate() {
@@ -267,7 +335,7 @@ fn nor_of_a_thousand_random_conversations() {
             seed: rng.u64(..),
             ..Settings::default()
         };
-        // Whatever the port, Wireshark takes a datagram that begins as RTCP does for that, which no text does.
+        // Wireshark decodes any datagram that begins with an RTCP header as RTCP. No text begins so.
         let is_udp = settings.transport == TransportChoice::Udp;
         let max_len = if is_udp { 1_400 } else { 20_000 };
         check(&[(format!("random, {i}"), random_rows(&mut rng, 125, max_len, is_udp))], settings);
@@ -277,8 +345,8 @@ fn nor_of_a_thousand_random_conversations() {
 }
 
 #[test]
-fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
-    // The first number that is drawn from a seed is the client's initial sequence number.
+fn tshark_finds_no_fault_when_sequence_numbers_wrap_around() {
+    // The first random number of a build is the client's initial sequence number.
     let seed = (0..=u64::MAX)
         .find(|seed| fastrand::Rng::with_seed(*seed).u32(..) > u32::MAX - 1_000)
         .expect("one in millions");
@@ -297,17 +365,17 @@ fn nor_of_a_mebibyte_both_ways_and_numbers_that_go_round() {
             let mut reader = capture::Reader::new(&capture[..]).expect("a capture");
             let syn = reader.next_packet().expect("whole").expect("a packet");
             let segment = Frame::parse(syn.link_type, syn.captured, syn.original_len).tcp().expect("a segment").seq();
-            assert!(segment.0 > u32::MAX - 1_000, "the numbers of the client go round");
+            assert!(segment.0 > u32::MAX - 1_000, "the client's sequence numbers wrap around");
         }
     }
 }
 
 #[test]
-fn completed_messages_are_what_dissectors_read() {
+fn dissectors_read_completed_messages() {
     for (name, csv, escapes) in files() {
         let rows = rows(&csv, escapes);
         let (capture, _) = build(&rows, Settings { content: Content::Complete, ..Settings::default() });
-        let complaints: Vec<_> = read(&capture).into_iter().filter(|seen| !seen.complaints.is_empty()).collect();
+        let complaints: Vec<_> = read(&capture).into_iter().filter(|frame| !frame.complaints.is_empty()).collect();
         assert!(complaints.is_empty(), "{name}: {complaints:#?}");
         if name.ends_with("http_input.csv") {
             let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -325,7 +393,7 @@ fn completed_messages_are_what_dissectors_read() {
 }
 
 #[test]
-fn of_the_bad_twin_it_has_much_to_say() {
+fn tshark_complains_of_at_least_half_of_the_bad_twin() {
     for (name, csv, escapes) in files() {
         let rows = rows(&csv, escapes);
         let settings = Settings { transport: TransportChoice::Tcp, ..Settings::default() };
@@ -337,15 +405,15 @@ fn of_the_bad_twin_it_has_much_to_say() {
         for row in &rows {
             twin.row(row).expect("memory takes it");
         }
-        let seen = read(&twin.finish().expect("memory takes it"));
-        assert_eq!(seen.len(), rows.len(), "{name}: a packet for each row");
-        let complaints = seen.iter().filter(|frame| !frame.complaints.is_empty()).count();
-        assert!(2 * complaints >= seen.len(), "{name}: {complaints} of {}", seen.len());
+        let frames = read(&twin.finish().expect("memory takes it"));
+        assert_eq!(frames.len(), rows.len(), "{name}: a packet for each row");
+        let complaints = frames.iter().filter(|frame| !frame.complaints.is_empty()).count();
+        assert!(2 * complaints >= frames.len(), "{name}: {complaints} of {}", frames.len());
     }
 }
 
 #[test]
-fn the_two_kinds_of_file_hold_the_same_frames() {
+fn pcap_and_pcapng_hold_the_same_frames() {
     use switchboard_encap::capture::{Format, Reader};
 
     let rows = rows(&variants()[16].1, false);
@@ -364,13 +432,13 @@ fn the_two_kinds_of_file_hold_the_same_frames() {
 }
 
 #[test]
-fn the_table_of_ports_is_what_tshark_tells() {
+fn port_table_equals_the_decodes_of_tshark() {
     let table = include_str!("../../crates/encap/src/build/decodes.txt");
     let version = Command::new("tshark").arg("--version").output().expect("tshark is installed");
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
     let text = String::from_utf8_lossy(&output.stdout);
-    let told: std::collections::BTreeSet<String> = text
+    let reported: std::collections::BTreeSet<String> = text
         .lines()
         .filter_map(|line| {
             let (transport, rest) = line.split_once(".port\t")?;
@@ -382,15 +450,15 @@ fn the_table_of_ports_is_what_tshark_tells() {
         table.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
     let made_with = table.lines().find_map(|line| line.strip_prefix("# Made with TShark ")).expect("it says so");
     if version.contains(made_with.split(',').next().expect("a version")) {
-        assert_eq!(known, told, "the table is to be made anew, as its head says");
+        assert_eq!(known, reported, "the table is outdated: its head says how to make it anew");
     }
-    // Another version has a few more or fewer.
-    let common = known.intersection(&told).count();
+    // Other versions of tshark differ in a few ports.
+    let common = known.intersection(&reported).count();
     assert!(10 * common > 9 * known.len(), "{common} of {} ports are as in the table", known.len());
 }
 
 #[test]
-fn no_dissector_has_the_ports_that_are_chosen() {
+fn no_dissector_claims_a_port_that_build_chooses() {
     let output = Command::new("tshark").args(["-G", "decodes"]).output().expect("tshark is installed");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut n_decodes = 0;
@@ -405,5 +473,5 @@ fn no_dissector_has_the_ports_that_are_chosen() {
             assert_ne!(Some(port), protocol.port().map(|usual| UNREAD_PORT + usual), "{line}");
         }
     }
-    assert!(n_decodes > 500, "tshark tells its ports");
+    assert!(n_decodes > 500, "tshark lists its ports");
 }

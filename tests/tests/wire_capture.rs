@@ -1,4 +1,4 @@
-//! `encap capture`: how it ends, and what becomes of what it wrote.
+//! `encap capture`: ways to end it, and the state of its file afterwards.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -13,8 +13,8 @@ use switchboard_tests::test_client::TIMEOUT;
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 
 #[test]
-fn a_capture_that_is_cut_short_can_be_read() {
-    in_namespace("a_capture_that_is_cut_short_can_be_read", || {
+fn capture_of_a_killed_process_is_readable() {
+    in_namespace("capture_of_a_killed_process_is_readable", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = socket.local_addr().expect("it is bound");
@@ -40,8 +40,8 @@ fn a_capture_that_is_cut_short_can_be_read() {
 }
 
 #[test]
-fn a_capture_ends_by_count_or_by_time() {
-    in_namespace("a_capture_ends_by_count_or_by_time", || {
+fn capture_ends_by_count_or_by_time() {
+    in_namespace("capture_ends_by_count_or_by_time", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = socket.local_addr().expect("it is bound");
@@ -51,21 +51,21 @@ fn a_capture_ends_by_count_or_by_time() {
             for _ in 0..5 {
                 socket.send_to(b"hi", address).expect("loopback takes it");
             }
-            let said = capture.end();
-            assert_eq!(said, format!("{frames} frames, {} bytes, none dropped: {}\n", frames * 44, file.display()));
+            let report = capture.end();
+            assert_eq!(report, format!("{frames} frames, {} bytes, none dropped: {}\n", frames * 44, file.display()));
             std::fs::remove_file(file).expect("it is there");
         }
     });
 }
 
 #[test]
-fn a_second_signal_ends_a_capture_that_nobody_reads() {
-    in_namespace("a_second_signal_ends_a_capture_that_nobody_reads", || {
+fn second_signal_ends_a_capture_into_a_full_pipe() {
+    in_namespace("second_signal_ends_a_capture_into_a_full_pipe", || {
         let mut capture = Command::new(program("encap"));
         capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped());
         let mut child = capture.spawn().expect("encap can be started");
         let mut out = child.stdout.take().expect("it is piped");
-        // It listens once the beginning of the file comes; then nobody reads on.
+        // The capture has begun once the file's header arrives. From here on nobody reads the pipe.
         out.read_exact(&mut [0; 28]).expect("a file begins");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = socket.local_addr().expect("it is bound");
@@ -86,13 +86,13 @@ fn a_second_signal_ends_a_capture_that_nobody_reads() {
             sleep(Duration::from_millis(10));
         }
         child.kill().expect("it is our child");
-        panic!("it does not end");
+        panic!("the capture does not end");
     });
 }
 
 #[test]
-fn what_cannot_be_written_is_named_and_not_counted() {
-    in_namespace("what_cannot_be_written_is_named_and_not_counted", || {
+fn failed_writes_are_reported_and_not_counted() {
+    in_namespace("failed_writes_are_reported_and_not_counted", || {
         let (_, errors) = encap(3, &["capture", "-i", "lo", "-o", "/dev/full"]);
         assert!(errors.contains("/dev/full"), "{errors}");
 
@@ -103,14 +103,14 @@ fn what_cannot_be_written_is_named_and_not_counted() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         socket.send_to(b"hi", socket.local_addr().expect("it is bound")).expect("loopback takes it");
         let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
-        // That a reader has had enough is no fault, but what it did not take is not counted.
+        // A closed pipe is no error. Frames that the reader did not take are not counted.
         assert_eq!(errors, "at least 0 frames, 0 bytes: standard output\n");
     });
 }
 
 #[test]
-fn an_interface_that_is_deleted_is_gone_and_not_down() {
-    in_namespace("an_interface_that_is_deleted_is_gone_and_not_down", || {
+fn deleted_interface_is_reported_as_gone_not_down() {
+    in_namespace("deleted_interface_is_reported_as_gone_not_down", || {
         let ip = |args: &[&str]| {
             let status = Command::new("ip").args(args).status();
             assert!(status.is_ok_and(|status| status.success()), "ip {args:?}");
@@ -133,10 +133,10 @@ fn an_interface_that_is_deleted_is_gone_and_not_down() {
 }
 
 #[test]
-fn the_right_that_is_missing_is_named() {
+fn missing_capability_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = csv("http_input.csv");
-    // In a user namespace without a network of its own, even root may not capture on the machine's.
+    // Root of a user namespace may not capture in the network namespace of the machine.
     let run = |args: &[&str]| {
         let output = Command::new("unshare")
             .args(["--user", "--map-root-user"])
@@ -161,8 +161,8 @@ fn the_right_that_is_missing_is_named() {
 }
 
 #[test]
-fn what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault() {
-    in_namespace("what_cannot_be_written_is_named_and_a_closed_pipe_is_no_fault", || {
+fn full_disk_is_an_error_and_a_closed_pipe_is_none() {
+    in_namespace("full_disk_is_an_error_and_a_closed_pipe_is_none", || {
         let rows = csv("group07_chat_input.csv");
         let rows = rows.to_str().expect("UTF-8");
         let full = "encap: /dev/full: cannot write the capture: No space left on device (os error 28)\n";

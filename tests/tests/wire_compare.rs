@@ -1,4 +1,4 @@
-//! `encap compare`: what is built of rows, beside what a kernel makes of them.
+//! `encap compare`: the synthesised capture of a CSV beside the captured one.
 
 use std::fmt::Write as _;
 
@@ -8,18 +8,18 @@ use switchboard_encap::compare::{Comparison, Recording};
 use switchboard_encap::wire::Frame;
 use switchboard_tests::wire_lab::{csv, encap, in_namespace};
 
-/// What has no reason in a capture that was changed here and there.
-fn unexplained(made: &[u8], captured: &[u8]) -> Vec<String> {
+/// The differences between two captures that have no known reason.
+fn unexplained(synthesised: &[u8], captured: &[u8]) -> Vec<String> {
     let record = |file: &[u8]| {
         let mut reader = Reader::new(file).expect("it is a capture");
         Recording::read(&mut reader).expect("it is short")
     };
-    let (made, captured) = (record(made), record(captured));
-    let comparison = Comparison::new(&made, &captured);
+    let (synthesised, captured) = (record(synthesised), record(captured));
+    let comparison = Comparison::new(&synthesised, &captured);
     comparison.unexplained().map(|difference| format!("{}: {}", difference.field, difference.captured)).collect()
 }
 
-/// Where each frame of a capture lies in its file, and where its payload begins in it.
+/// Offset in the file, length, and payload length of each frame of a capture.
 fn places(file: &[u8]) -> Vec<(usize, usize, usize)> {
     let mut reader = Reader::new(file).expect("it is a capture");
     let mut places = Vec::new();
@@ -35,12 +35,12 @@ fn places(file: &[u8]) -> Vec<(usize, usize, usize)> {
 }
 
 #[test]
-fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only() {
-    in_namespace("what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only", || {
+fn every_difference_between_sent_and_built_frames_has_a_known_reason() {
+    in_namespace("every_difference_between_sent_and_built_frames_has_a_known_reason", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [sent, built, hard] =
             ["sent.pcapng", "built.pcapng", "hard.csv"].map(|name| folder.path().join(name).display().to_string());
-        // Long rows, an empty one, many at once, backwards, and an answer before any question.
+        // Long messages, an empty one, many rows at one time, decreasing times, a response before its request.
         let mut text = String::from("protocol,src,dst,message,time\nHTTP,web,pc,200 OK,0.1\nHTTP,pc,web,GET /,0.2\n");
         writeln!(text, "CHAT,a,b,{},0.1\nCHAT,b,a,{},0.1", "x".repeat(300_000), "y".repeat(100_000)).expect("memory");
         text.push_str("CHAT,a,b,,0.2\nCHAT,a,b,late,0.3\nCHAT,b,a,early,0.1\n");
@@ -55,7 +55,7 @@ fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only
         for file in &files {
             for transport in ["tcp", "udp"] {
                 if *file == hard && transport == "udp" {
-                    // A datagram has no room for its rows.
+                    // The long messages do not fit in a datagram.
                     continue;
                 }
                 encap(0, &["send", file, "--transport", transport, "-o", &sent]);
@@ -63,22 +63,24 @@ fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only
                 let (out, _) = encap(0, &["compare", file, &sent, "--transport", transport]);
                 assert!(out.contains("What differs, and why:") && !out.contains("no reason is known"), "{out}");
                 let (json, _) = encap(0, &["compare", &built, &sent, "--json"]);
-                let said: Value = serde_json::from_str(&json).expect("JSON");
-                assert_eq!(said["unexplained"], 0, "{file} over {transport}");
+                let report: Value = serde_json::from_str(&json).expect("JSON");
+                assert_eq!(report["unexplained"], 0, "{file} over {transport}");
                 assert!(
-                    said["differences"].as_array().is_some_and(|list| list.iter().all(|one| one["reason"].is_string()))
+                    report["differences"]
+                        .as_array()
+                        .is_some_and(|list| list.iter().all(|entry| entry["reason"].is_string()))
                 );
 
-                let [made, captured] = [&built, &sent].map(|file| std::fs::read(file).expect("it is there"));
-                assert_eq!(unexplained(&made, &captured), Vec::<String>::new());
+                let [synthesised, captured] = [&built, &sent].map(|file| std::fs::read(file).expect("it is there"));
+                assert_eq!(unexplained(&synthesised, &captured), Vec::<String>::new());
                 if *file == hard {
                     continue;
                 }
                 for (number, (at, len, payload)) in (1..).zip(places(&captured)) {
                     let mut changes = Vec::new();
                     if transport == "tcp" {
-                        // Each flag, and the last byte of the sequence and the urgent pointer's. Only a FIN on what carries
-                        // nothing might be: one that is sent again later, as nobody acknowledged it.
+                        // Each flag, the last byte of the sequence number, the urgent pointer. A FIN added to a segment
+                        // without payload has a reason: it looks like an early copy of a FIN that is retransmitted later.
                         let flags = (0..8).map(|bit| 1_u8 << bit).filter(|bit| payload > 0 || *bit != 1);
                         changes.extend(flags.map(|bit| (at + 14 + 20 + 13, bit)));
                         changes.extend([(at + 14 + 20 + 7, 3), (at + 14 + 20 + 19, 1)]);
@@ -87,15 +89,15 @@ fn what_a_kernel_makes_of_rows_differs_from_what_is_built_for_known_reasons_only
                         changes.extend([(at + len - 1, 1), (at + len - payload, 0x20)]);
                     }
                     for (place, bits) in changes {
-                        let mut spoiled = captured.clone();
-                        spoiled[place] ^= bits;
-                        let found = unexplained(&made, &spoiled);
+                        let mut damaged = captured.clone();
+                        damaged[place] ^= bits;
+                        let found = unexplained(&synthesised, &damaged);
                         assert!(!found.is_empty(), "{file}: frame {number}, byte {} ^ {bits:#04x}", place - at);
                     }
                 }
             }
         }
-        // The shell is told.
+        // The exit code reports a difference without a reason.
         let file = csv("http_input.csv").display().to_string();
         encap(0, &["send", &file, "-o", &sent]);
         let mut captured = std::fs::read(&sent).expect("it is there");

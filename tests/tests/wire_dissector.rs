@@ -1,4 +1,4 @@
-//! The dissector that `encap` makes for Wireshark, on live traffic of our own server.
+//! The Wireshark dissector by `encap dissector`, on live traffic of our server.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +12,8 @@ use switchboard_tests::test_client::TestClient;
 use switchboard_tests::wire_lab::{Capture, encap, in_namespace, texts, tshark};
 
 #[test]
-fn wireshark_shows_the_fields_and_finds_the_sender() {
-    in_namespace("wireshark_shows_the_fields_and_finds_the_sender", || {
+fn dissector_shows_fields_and_sender() {
+    in_namespace("dissector_shows_fields_and_sender", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = EmbeddedServer::start();
         let capture = Capture::start(&folder, &[]);
@@ -29,7 +29,7 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         noy.send("CONNECT Elias");
         noy.expect("CONNECT_OK Elias");
         elias.expect("INCOMING_CONNECTION Noy");
-        // Cut into three segments, in the midst of a letter.
+        // Three segments. A character of two bytes is split between the first two.
         for part in ["MSG shal\u{f4}m".as_bytes().split_at(9).0, &"\u{f4}".as_bytes()[1..], b"m\n"] {
             noy.write(part);
             sleep(Duration::from_millis(60));
@@ -52,8 +52,8 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         dana.send("no colon");
         dana.expect("Invalid format. Use: username: message");
         capture.signal("INT");
-        let said = capture.end();
-        assert!(said.contains("none dropped"), "{said}");
+        let report = capture.end();
+        assert!(report.contains("none dropped"), "{report}");
 
         let (lua, _) = encap(0, &["dissector"]);
         let (installed, _) = encap(0, &["dissector", "--dir", folder.path().to_str().expect("UTF-8")]);
@@ -65,7 +65,8 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         let args = [
             "-X".to_owned(),
             format!("lua_script:{}", script.display()),
-            // The one told by hand, so that the dialect is told by what is said; the other by its preference.
+            // The commands port is given by `-d`, so the dissector finds the dialect by content. The line port is
+            // given by a preference.
             "-d".to_owned(),
             format!("tcp.port=={},switchboard", commands.port()),
             "-o".to_owned(),
@@ -75,7 +76,7 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
         let fields =
             ["command", "reply", "error", "name", "target", "sender", "text"].map(|f| format!("switchboard.{f}"));
         let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-        let seen: Vec<_> = tshark(&file, &args, "switchboard", &fields).iter().map(|line| line.join("|")).collect();
+        let rows: Vec<_> = tshark(&file, &args, "switchboard", &fields).iter().map(|line| line.join("|")).collect();
         for expected in [
             "REGISTER|||Noy|||",
             "|REGISTER_OK||Noy|||",
@@ -94,10 +95,10 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
             "||||||no colon",
             "|ERROR|INVALID_FORMAT||||",
         ] {
-            assert!(seen.iter().any(|line| line == expected), "{expected} is not in {seen:#?}");
+            assert!(rows.iter().any(|line| line == expected), "{expected} is not in {rows:#?}");
         }
 
-        // Each message as it leaves and as it arrives, and nobody else's.
+        // Each message appears twice: from its sender, and to its reader.
         let texts = |filter: &str| {
             let mut texts = Vec::new();
             for line in tshark(&file, &args, filter, &["switchboard.text"]) {
@@ -106,57 +107,57 @@ fn wireshark_shows_the_fields_and_finds_the_sender() {
             texts.sort();
             texts
         };
-        let hers = ["FROM Elias: not hers", "how are you?", "shal\u{f4}m"].map(|text| [text; 2]).concat();
-        assert_eq!(texts(r#"switchboard.sender == "Noy""#), hers);
+        let noys = ["FROM Elias: not hers", "how are you?", "shal\u{f4}m"].map(|text| [text; 2]).concat();
+        assert_eq!(texts(r#"switchboard.sender == "Noy""#), noys);
         assert_eq!(texts(r#"switchboard.sender == "Elias""#), ["fine", "fine"]);
         server.stop();
     });
 }
 
 #[test]
-fn wireshark_finds_what_is_installed() {
-    in_namespace("wireshark_finds_what_is_installed", || {
+fn tshark_loads_the_installed_dissector() {
+    in_namespace("tshark_loads_the_installed_dissector", || {
         let home = tempfile::tempdir().expect("a temporary folder");
         let install = Command::new(program("encap")).args(["dissector", "--install"]).env("HOME", home.path()).output();
         let (installed, errors) = texts(&install.expect("encap can be started"));
         let folder = installed.trim_end().strip_suffix("switchboard.lua").expect(&errors);
         assert!(folder.starts_with(home.path().to_str().expect("UTF-8")), "{folder}");
 
-        // Programs that take whatever one read gives as a line write no ends.
+        // The course programs end no line: they take the result of one read as a line.
         let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures/line_chat_macos_lo0.pcapng");
         let file = home.path().join("chat.pcapng");
         std::fs::copy(real, &file).expect("it can be copied");
         let args = ["-o", "switchboard.segments_are_lines:TRUE"];
-        let told = tshark(
+        let messages = tshark(
             &file,
             &args,
             "switchboard.command == \"MSG\"",
             &["switchboard.sender", "switchboard.target", "switchboard.text"],
         );
-        assert_eq!(told[0], ["User1", "User2", "Hello User2, How are you?"]);
-        assert_eq!(told[1], ["User2", "User1", "I am great, thank you."]);
-        let heard = tshark(
+        assert_eq!(messages[0], ["User1", "User2", "Hello User2, How are you?"]);
+        assert_eq!(messages[1], ["User2", "User1", "I am great, thank you."]);
+        let replies = tshark(
             &file,
             &args,
             "switchboard.reply == \"FROM\" and switchboard.sender == \"User1\"",
             &["switchboard.text"],
         );
-        assert_eq!(heard[0], [" Hello User2, How are you?"]);
+        assert_eq!(replies[0], [" Hello User2, How are you?"]);
 
-        // A browser on one of the ports is left to Wireshark's own dissector.
+        // HTTP on one of our ports is left to Wireshark's HTTP dissector.
         let rows = home.path().join("http.csv");
         let text = "protocol,src,dst,message,time\n\
                 HTTP,a,b,GET / HTTP/1.1\\r\\nHost: b\\r\\n\\r\\n,0\n\
                 HTTP,b,a,HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\n,0.1\nHTTP,b,a,hello,0.2\n";
         std::fs::write(&rows, text).expect("it can be written");
         let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
-        let (said, _) = encap(0, &["send", paths[0], "--escapes", "--json", "-o", paths[1]]);
-        let said: Value = serde_json::from_str(&said).expect("JSON");
-        let address = said["connections"][0]["server_address"].as_str().expect("it was opened");
+        let (report, _) = encap(0, &["send", paths[0], "--escapes", "--json", "-o", paths[1]]);
+        let report: Value = serde_json::from_str(&report).expect("JSON");
+        let address = report["connections"][0]["server_address"].as_str().expect("it was opened");
         let port = format!("switchboard.line_ports:{}", address.rsplit(':').next().expect("a port"));
-        let seen =
+        let http =
             tshark(&file, &["-o", &port], "http", &["http.request.method", "http.response.code", "http.file_data"]);
-        assert_eq!(seen.len(), 2, "{seen:?}");
-        assert_eq!((&*seen[0][0], &*seen[1][1]), ("GET", "200"));
+        assert_eq!(http.len(), 2, "{http:?}");
+        assert_eq!((&*http[0][0], &*http[1][1]), ("GET", "200"));
     });
 }

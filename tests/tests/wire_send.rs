@@ -1,4 +1,4 @@
-//! `encap send`: rows over real sockets, each found again in the frames that the kernel made of it.
+//! `encap send`: rows over real sockets, and the captured frames that carried each of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,15 +17,15 @@ use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 use tempfile::TempDir;
 
-/// What a frame carries, as tshark says.
-struct Carried {
+/// The payload of a frame, by tshark.
+struct FramePayload {
     ports: (u16, u16),
-    /// Where it begins in its direction's stream.
+    /// Offset in the stream of its direction.
     start: u64,
     payload: Vec<u8>,
 }
 
-fn carried(file: &Path, transport: &str) -> BTreeMap<u64, Carried> {
+fn frame_payloads(file: &Path, transport: &str) -> BTreeMap<u64, FramePayload> {
     let (from, to) = (format!("{transport}.srcport"), format!("{transport}.dstport"));
     let payload = format!("{transport}.payload");
     let args = ["-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data"];
@@ -33,25 +33,25 @@ fn carried(file: &Path, transport: &str) -> BTreeMap<u64, Carried> {
     let frame = |line: &Vec<String>| {
         let hex = line[4].as_bytes();
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex");
-        let carried = Carried {
+        let payload = FramePayload {
             ports: (line[1].parse().expect("a port"), line[2].parse().expect("a port")),
             start: line[3].parse().unwrap_or(1) - 1,
             payload: hex.chunks(2).map(byte).collect(),
         };
-        (line[0].parse().expect("a number"), carried)
+        (line[0].parse().expect("a number"), payload)
     };
     lines.iter().map(frame).collect()
 }
 
-/// Sends a file, and holds what is said of each row against the capture as tshark reads it.
+/// Sends a CSV and compares the reported frames of each row with the capture as tshark reads it.
 fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
     let out = folder.path().join("sent.pcapng");
     let paths = [file, &out].map(|path| path.to_str().expect("UTF-8"));
     let args = ["send", paths[0], "--transport", transport, "--speed", "20", "--json", "-o", paths[1]];
     let (json, errors) = encap(0, &args);
-    let said: Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(said["capture"]["dropped"], 0, "{errors}");
-    let frames = carried(&out, transport);
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["capture"]["dropped"], 0, "{errors}");
+    let frames = frame_payloads(&out, transport);
 
     let mut messages = BTreeMap::new();
     for row in rows::RowReader::new(File::open(file).expect("it is there"), rows::RowOptions::default()) {
@@ -59,7 +59,7 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
         messages.insert(row.line, row.message);
     }
     let mut n_rows = 0;
-    for connection in said["connections"].as_array().expect("a list") {
+    for connection in report["connections"].as_array().expect("a list") {
         let port = |end: &str| {
             let address = connection[end].as_str().expect("it was opened");
             address.parse::<std::net::SocketAddr>().expect("an address").port()
@@ -74,7 +74,7 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
             let stream = streams.get_mut(&ports).expect("both are there");
             let start = if transport == "tcp" { stream.len() as u64 } else { 0 };
             stream.extend_from_slice(message);
-            // The pieces are the row, end to end; one that was sent again is beside them.
+            // The pieces make up the whole row. Retransmitted pieces are marked.
             let mut found = Vec::new();
             for piece in row["frames"].as_array().expect("it was captured") {
                 let number = |value: &Value| value.as_u64().expect("a number");
@@ -95,16 +95,16 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
             }
             assert_eq!(&found, message, "row {row} of {}", file.display());
         }
-        // What the kernel carried in each direction is the rows, and nothing else.
+        // Each direction carried its rows and nothing else.
         for (ports, expected) in &streams {
-            let mut carried = Vec::new();
+            let mut stream = Vec::new();
             for frame in frames.values().filter(|frame| frame.ports == *ports) {
                 let place =
-                    if transport == "tcp" { usize::try_from(frame.start).expect("it fits") } else { carried.len() };
-                carried.resize(carried.len().max(place + frame.payload.len()), 0);
-                carried[place..place + frame.payload.len()].copy_from_slice(&frame.payload);
+                    if transport == "tcp" { usize::try_from(frame.start).expect("it fits") } else { stream.len() };
+                stream.resize(stream.len().max(place + frame.payload.len()), 0);
+                stream[place..place + frame.payload.len()].copy_from_slice(&frame.payload);
             }
-            assert!(carried == *expected, "{} over {transport}, {ports:?}", file.display());
+            assert!(stream == *expected, "{} over {transport}, {ports:?}", file.display());
         }
         if transport == "tcp" {
             let all =
@@ -116,8 +116,8 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
 }
 
 #[test]
-fn rows_that_are_sent_are_found_in_the_frames() {
-    in_namespace("rows_that_are_sent_are_found_in_the_frames", || {
+fn each_sent_row_is_found_in_its_frames() {
+    in_namespace("each_sent_row_is_found_in_its_frames", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for name in ["group07_chat_input.csv", "http_input.csv", "http_input_bom.csv", "http_input_ports.csv"] {
             for transport in ["tcp", "udp"] {
@@ -128,8 +128,8 @@ fn rows_that_are_sent_are_found_in_the_frames() {
 }
 
 #[test]
-fn a_long_row_and_many_at_once_are_found_in_the_frames() {
-    in_namespace("a_long_row_and_many_at_once_are_found_in_the_frames", || {
+fn long_and_simultaneous_rows_are_found_in_their_frames() {
+    in_namespace("long_and_simultaneous_rows_are_found_in_their_frames", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rows = folder.path().join("rows.csv");
         let mut text = String::from("protocol,src,dst,message,time\n");
@@ -147,7 +147,7 @@ fn a_long_row_and_many_at_once_are_found_in_the_frames() {
         std::fs::write(&rows, &text).expect("it can be written");
         send_and_compare(&rows, "tcp", &folder);
 
-        // A datagram has no room for the first two: they alone fail, and are named by their lines.
+        // The first two messages do not fit in a datagram. They alone fail, and the report names their lines.
         let path = rows.to_str().expect("UTF-8");
         let (out, _) = encap(1, &["send", path, "--transport", "udp", "--speed", "max"]);
         assert_eq!(out.matches("not sent").count(), 2, "{out}");
@@ -157,14 +157,15 @@ fn a_long_row_and_many_at_once_are_found_in_the_frames() {
 }
 
 #[test]
-fn rows_are_sent_to_a_server_that_answers() {
-    in_namespace("rows_are_sent_to_a_server_that_answers", || {
+fn rows_are_sent_to_an_existing_server() {
+    in_namespace("rows_are_sent_to_an_existing_server", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = EmbeddedServer::start();
         let address = server.address(Dialect::Commands).to_string();
         let rows = folder.path().join("rows.csv");
         let text = "protocol,src,dst,message,time\n\
-                    CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\nCHAT,Noy,Server,PING\\n,0.2\n";
+                    CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\n\
+                    CHAT,Noy,Server,PING\\n,0.2\n";
         std::fs::write(&rows, text).expect("it can be written");
         let path = rows.to_str().expect("UTF-8");
         let (out, _) = encap(0, &["send", path, "--escapes", "--to", &address]);
@@ -173,12 +174,12 @@ fn rows_are_sent_to_a_server_that_answers() {
         assert!(out.contains("3 (line 4) Noy → Server, 5 bytes at 13: frame "), "{out}");
         server.stop();
 
-        // Nobody listens there any more.
+        // The server is gone.
         let (out, _) = encap(1, &["send", path, "--escapes", "--to", &address, "--speed", "max"]);
         assert!(out.contains("not opened") && out.contains("not sent: not connected: Connection refused"), "{out}");
         let (_, errors) = encap(3, &["send", path, "--to", "no-such-host.invalid", "--speed", "max"]);
         assert!(errors.contains("cannot find no-such-host.invalid") && errors.contains("HOST:PORT"), "{errors}");
-        // A row that cannot be carried, and a play without end, are refused before anything is sent.
+        // An invalid row, or more than an hour of waiting, is refused before anything is sent.
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,never\n")
             .expect("it can be written");
         let (_, errors) = encap(1, &["send", path]);
@@ -193,14 +194,14 @@ fn rows_are_sent_to_a_server_that_answers() {
     });
 }
 
-/// A server that knows no more than to listen, for as long as the test runs.
+/// A socket that listens on `address`.
 fn listener(address: &str) -> TcpListener {
     TcpListener::bind(address).expect("a free port")
 }
 
 #[test]
-fn what_a_server_says_between_rows_is_read() {
-    in_namespace("what_a_server_says_between_rows_is_read", || {
+fn server_output_between_rows_is_read() {
+    in_namespace("server_output_between_rows_is_read", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rows = folder.path().join("rows.csv");
         let text = "protocol,src,dst,message,time\nX,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
@@ -224,10 +225,10 @@ fn what_a_server_says_between_rows_is_read() {
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "the time between two ends is what is tested")]
+#[expect(clippy::disallowed_methods, reason = "the test measures the time between two ends")]
 #[test]
-fn connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end() {
-    in_namespace("connections_end_together_and_a_server_that_never_does_is_not_waited_for_without_end", || {
+fn all_connections_end_together_although_the_server_keeps_them_open() {
+    in_namespace("all_connections_end_together_although_the_server_keeps_them_open", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rows = folder.path().join("rows.csv");
         let mut text = String::from("protocol,src,dst,message,time\n");
@@ -237,7 +238,7 @@ fn connections_end_together_and_a_server_that_never_does_is_not_waited_for_witho
         std::fs::write(&rows, text).expect("it can be written");
         let server = listener("127.0.0.1:0");
         let address = server.local_addr().expect("it is bound").to_string();
-        let heard = std::thread::spawn(move || {
+        let spread = std::thread::spawn(move || {
             let all: Vec<_> = (0..20).map(|_| server.accept().expect("it connects").0).collect();
             let ends = all.into_iter().map(|mut client| {
                 client.read_to_end(&mut Vec::new()).expect("it ends");
@@ -247,14 +248,14 @@ fn connections_end_together_and_a_server_that_never_does_is_not_waited_for_witho
             *ends.last().expect("twenty") - ends[0]
         });
         encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address, "--speed", "max"]);
-        let apart = heard.join().expect("no panic");
-        assert!(apart < Duration::from_secs(2), "{apart:?} between the first end and the last");
+        let spread = spread.join().expect("no panic");
+        assert!(spread < Duration::from_secs(2), "{spread:?} between the first end and the last");
     });
 }
 
 #[test]
-fn a_signal_ends_what_is_sent_in_order() {
-    in_namespace("a_signal_ends_what_is_sent_in_order", || {
+fn signal_closes_connections_and_completes_the_capture() {
+    in_namespace("signal_closes_connections_and_completes_the_capture", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,60\n").expect("written");
@@ -262,7 +263,7 @@ fn a_signal_ends_what_is_sent_in_order() {
             let mut send = Command::new(program("encap"));
             send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
             let capture = Capture { child: send.spawn().expect("encap can be started"), file: file.clone() };
-            // The row is in the file.
+            // By then the first row is in the file.
             capture.wait_for_bytes(700);
             capture.signal(signal);
             let output = capture.child.wait_with_output().expect("it is our child");
@@ -273,15 +274,15 @@ fn a_signal_ends_what_is_sent_in_order() {
             let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
             while reader.next_packet().expect("it is whole").is_some() {}
             assert!(reader.packets() >= 7, "a handshake, a row and an end");
-            assert!(reader.interfaces()[0].received.is_some(), "the file has its end");
+            assert!(reader.interfaces()[0].received.is_some(), "the file is complete");
             std::fs::remove_file(&file).expect("it is there");
         }
     });
 }
 
 #[test]
-fn names_and_all_addresses_of_this_machine_are_captured() {
-    in_namespace("names_and_all_addresses_of_this_machine_are_captured", || {
+fn local_addresses_and_names_are_captured() {
+    in_namespace("local_addresses_and_names_are_captured", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let status = Command::new("ip").args(["addr", "add", "10.9.9.9/32", "dev", "lo"]).status();
         assert!(status.is_ok_and(|status| status.success()), "ip is installed (Debian: iproute2)");
