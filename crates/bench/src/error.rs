@@ -91,7 +91,7 @@ fn cause(source: Option<&io::Error>) -> String {
 
 /// What to do about a refusal: which setting of the server stands in the way.
 fn remedy(text: &str) -> &'static str {
-    let has_any = |texts: [&str; 2]| texts.iter().any(|text| text.contains(text));
+    let has_any = |parts: [&str; 2]| parts.iter().any(|part| text.contains(part));
     if has_any(["SERVER_FULL", "server is full"]) {
         ": start it with more --max-sessions (and with --outbox-bytes to match, if it asks for that)"
     } else if has_any(["TOO_MANY_SESSIONS", "too many sessions"]) {
