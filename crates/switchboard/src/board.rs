@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use switchboard_protocol::{Command, Reply, Text, Username};
 
-use crate::chat::{Chat, Chats};
 use crate::close_reason::CloseReason;
 use crate::deadlines::Deadlines;
 use crate::directory::Directory;
 use crate::effects::{Effects, Fact};
 use crate::event::Event;
 use crate::refusal::Refusal;
-use crate::session::{Session, SessionId, Sessions};
+use crate::session::{Chat, ChatId, Chats, Session, SessionId, Sessions};
 
 /// Who is registered, who is in a chat with whom, and until when a session may go without a name.
 #[derive(Debug)]
@@ -215,7 +214,7 @@ impl Switchboard {
         self.tell_that_left(chat, id, effects);
     }
 
-    fn tell_that_left(&mut self, chat: crate::chat::ChatId, id: SessionId, effects: &mut impl Effects) {
+    fn tell_that_left(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
         let Some(left) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
         let over = left.len() < 2;
         if over {

@@ -5,7 +5,6 @@
 //! Same events, same effects, whatever the hour.
 
 mod board;
-mod chat;
 mod close_reason;
 mod deadlines;
 mod directory;
