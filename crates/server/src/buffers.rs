@@ -5,8 +5,6 @@
 
 use std::cell::RefCell;
 
-use crate::outbox::Deferred;
-
 /// How much is read at once, in bytes: enough that a flood costs few system calls, and little enough that one turn of
 /// it is short.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
@@ -21,14 +19,6 @@ const BUFFER_MAX_BYTES: usize = 256 * 1024;
 /// How large a new buffer is, in bytes: some lines.
 const BUFFER_MIN_BYTES: usize = 512;
 
-/// What a turn needs while it lasts.
-pub(crate) struct Scratch {
-    /// What was read.
-    pub(crate) read: Box<[u8]>,
-    /// What is left to do after it.
-    pub(crate) deferred: Deferred,
-}
-
 /// Buffers that nobody has borrowed.
 struct Spare {
     buffers: Vec<Vec<u8>>,
@@ -37,14 +27,13 @@ struct Spare {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { read: vec![0; READ_BYTES].into(), deferred: Deferred::default() });
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
     static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), bytes: 0 }) };
 }
 
-/// Lends this thread's scratch for the length of one turn.
-pub(crate) fn with_scratch<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
-    SCRATCH.with_borrow_mut(turn)
+/// Lends this thread's read buffer for the length of one turn.
+pub(crate) fn with_read_buffer<R>(turn: impl FnOnce(&mut [u8]) -> R) -> R {
+    READ.with_borrow_mut(|buffer| turn(buffer))
 }
 
 /// An empty buffer with room, warm where the thread has one.

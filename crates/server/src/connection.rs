@@ -152,7 +152,7 @@ impl Connection {
     }
 
     fn watermarks(&self) -> Watermarks {
-        self.hub.settings.watermarks()
+        self.hub.watermarks
     }
 
     fn stage(&self) -> Stage {
@@ -200,20 +200,20 @@ impl Connection {
     /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         let lines_max = ready!(self.lines_allowed(cx));
-        buffers::with_scratch(|scratch| {
+        buffers::with_read_buffer(|read_buffer| {
             let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
             let mut read = &backlog[taken..];
             let mut floods = self.flood_line_bytes.is_some();
             if read.is_empty() {
                 let room = self.room();
-                let mut buf = ReadBuf::new(&mut scratch.read[..room]);
+                let mut buf = ReadBuf::new(&mut read_buffer[..room]);
                 let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
                 floods = count == room;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(CloseReason::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(CloseReason::Quit)),
-                    Ok(()) => read = &scratch.read[..count],
+                    Ok(()) => read = &read_buffer[..count],
                     Err(_) => return Poll::Ready(Err(CloseReason::Reset)),
                 }
             }
@@ -222,8 +222,7 @@ impl Connection {
             } else {
                 (Unread::new(read), lines_max.min(FLOOD_LINES))
             };
-            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, &mut scratch.deferred);
-            scratch.deferred.settle(self.watermarks());
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max);
             if let Some(why) = turn.over {
                 return Poll::Ready(Err(why));
             }
@@ -320,9 +319,9 @@ impl Connection {
             }
             self.slow().stage = Stage::Lingering { until: Instant::now() + LINGER };
         }
-        buffers::with_scratch(|scratch| {
+        buffers::with_read_buffer(|read_buffer| {
             loop {
-                let mut buf = ReadBuf::new(&mut scratch.read);
+                let mut buf = ReadBuf::new(read_buffer);
                 let read = ready!(self.outbox.poll_read(cx, &mut buf));
                 if read.is_err() || buf.filled().is_empty() {
                     return Poll::Ready(());

@@ -1,13 +1,15 @@
 //! The switchboard and everybody's outbox behind one lock, held for a batch and never across an await.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
 use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
 use tokio::time::Instant;
 
-use crate::outbox::{Deferred, Ending, Outbox, OutboxWriter, Socket};
+use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
 use crate::settings::Settings;
 use crate::speaker::{ParsedLine, Speaker};
 use crate::telemetry;
@@ -17,6 +19,8 @@ use crate::telemetry;
 pub(crate) struct Hub {
     state: Mutex<State>,
     pub(crate) settings: Settings,
+    /// The watermarks of every outbox.
+    pub(crate) watermarks: Watermarks,
 }
 
 #[derive(Debug)]
@@ -53,7 +57,8 @@ impl Hub {
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
         let state = State { board, outboxes, stopping: false, counts: Counts::default() };
-        Self { state: Mutex::new(state), settings }
+        let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
+        Self { state: Mutex::new(state), settings, watermarks }
     }
 
     /// Takes in a session, which is spoken to through `socket`.
@@ -74,57 +79,50 @@ impl Hub {
         (id, outbox)
     }
 
-    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, and carries them out but for
-    /// what is left to the `aftermath`.
+    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, and carries them out.
     ///
     /// The turn ends early where it added to an outbox above its soft mark.
-    pub(crate) fn turn(
-        &self,
-        speaker: &mut Speaker,
-        unread: &mut Unread<'_>,
-        lines_max: usize,
-        deferred: &mut Deferred,
-    ) -> Turn {
+    pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut Unread<'_>, lines_max: usize) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
-        let mut guard = self.lock();
-        let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, deferred);
-        effects.speaker = Some(from);
-        let mut turn = Turn { lines: 0, congested: None, over: stopping.then_some(CloseReason::Shutdown) };
-        let mut work = 0;
-        while turn.over.is_none()
-            && turn.lines < lines_max
-            && work < self.settings.turn_lines
-            && effects.congested.is_none()
-        {
-            let Some(registered) = board.registered(from).filter(|_| effects.last_word_to != Some(from)) else {
-                // Whoever took it off the board has said why.
-                turn.over = Some(CloseReason::Refused);
-                break;
-            };
-            let Some(said) = speaker.next(unread, registered, text_max_bytes) else { break };
-            turn.lines += 1;
-            work += said.work();
-            let answered = match said {
-                ParsedLine::Command(command) => {
-                    board.handle(from, Event::Command(command), &mut effects);
-                    Ok(())
+        self.with_effects(|board, effects| {
+            effects.speaker = Some(from);
+            let over = effects.stopping.then_some(CloseReason::Shutdown);
+            let mut turn = Turn { lines: 0, congested: None, over };
+            let mut work = 0;
+            while turn.over.is_none()
+                && turn.lines < lines_max
+                && work < self.settings.turn_lines
+                && effects.congested.is_none()
+            {
+                let Some(registered) = board.registered(from).filter(|_| effects.last_word_to != Some(from)) else {
+                    // Whoever took it off the board has said why.
+                    turn.over = Some(CloseReason::Refused);
+                    break;
+                };
+                let Some(line) = speaker.next(unread, registered, text_max_bytes) else { break };
+                turn.lines += 1;
+                work += line.work();
+                let answered = match line {
+                    ParsedLine::Command(command) => {
+                        board.handle(from, Event::Command(command), effects);
+                        Ok(())
+                    }
+                    ParsedLine::Blank => Ok(()),
+                    ParsedLine::Error(error) => effects.send_error(from, &error, registered),
+                    ParsedLine::Foreign(foreign) => {
+                        turn.over = Some(CloseReason::WrongProtocol);
+                        effects.send(from, &foreign.refusal())
+                    }
+                };
+                if answered.is_err() {
+                    board.handle(from, Event::Closed(CloseReason::SlowConsumer), effects);
+                    effects.close(from, CloseReason::SlowConsumer);
                 }
-                ParsedLine::Blank => Ok(()),
-                ParsedLine::Error(error) => effects.send_error(from, &error, registered),
-                ParsedLine::Foreign(foreign) => {
-                    turn.over = Some(CloseReason::WrongProtocol);
-                    effects.send(from, &foreign.refusal())
-                }
-            };
-            if answered.is_err() {
-                board.handle(from, Event::Closed(CloseReason::SlowConsumer), &mut effects);
-                effects.close(from, CloseReason::SlowConsumer);
             }
-        }
-        turn.congested = effects.congested.map(|session| Arc::clone(&effects.outboxes[session]));
-        turn
+            turn.congested = effects.congested.map(|session| Arc::clone(&effects.outboxes[session]));
+            turn
+        })
     }
 
     /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
@@ -139,7 +137,7 @@ impl Hub {
             board.handle(id, Event::Closed(CloseReason::Reset), effects);
             if let Some(outbox) = effects.outboxes.remove(id) {
                 // Whoever is read later because of it is not any more, and lets go of its socket.
-                outbox.end(Ending::Now(CloseReason::Reset), effects.deferred);
+                outbox.end(Ending::Now(CloseReason::Reset), &mut effects.deferred.wakers);
             }
         });
     }
@@ -151,18 +149,13 @@ impl Hub {
 
     /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
     pub(crate) fn stop(&self) {
-        let mut deferred = Deferred::default();
-        let mut guard = self.lock();
-        let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, &mut deferred);
-        for session in board.sessions() {
-            effects.close(session, CloseReason::Shutdown);
-        }
-        drop(effects);
-        // Under the same lock: what is said above is the last word to everybody.
-        *stopping = true;
-        drop(guard);
-        deferred.settle(self.settings.watermarks());
+        self.with_effects(|board, effects| {
+            for session in board.sessions() {
+                effects.close(session, CloseReason::Shutdown);
+            }
+            // Under the same lock: what is said above is the last word to everybody.
+            *effects.stopping = true;
+        });
     }
 
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
@@ -171,7 +164,7 @@ impl Hub {
             let outboxes = || effects.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.owes()).count();
             for outbox in outboxes() {
-                outbox.end(Ending::Now(CloseReason::Shutdown), effects.deferred);
+                outbox.end(Ending::Now(CloseReason::Shutdown), &mut effects.deferred.wakers);
             }
             owed
         })
@@ -182,17 +175,18 @@ impl Hub {
         self.lock().counts
     }
 
+    /// Runs `work` under the lock, then the work that it deferred.
     fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
-        let mut deferred = Deferred::default();
+        let mut deferred = DEFERRED.take();
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, &self.settings, &mut deferred);
-        effects.silent = *stopping;
-        let done = work(board, &mut effects);
+        let mut effects = TurnEffects::new(outboxes, counts, stopping, self, &mut deferred);
+        let result = work(board, &mut effects);
         drop(effects);
         drop(guard);
-        deferred.settle(self.settings.watermarks());
-        done
+        deferred.run(self.watermarks);
+        DEFERRED.set(deferred);
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,11 +195,44 @@ impl Hub {
     }
 }
 
+/// Maximum peers that a turn writes to directly. The tasks of further peers are woken instead, so that a turn with many
+/// peers is no longer than others.
+const DIRECT_WRITES_MAX: usize = 8;
+
+/// Work of a turn that is done once the hub's lock is released.
+#[derive(Debug, Default)]
+struct Deferred {
+    /// Tasks to wake.
+    wakers: Vec<Waker>,
+    /// Outboxes with queued bytes whose connections sleep.
+    unwritten: Vec<Arc<Outbox>>,
+}
+
+thread_local! {
+    /// The thread's empty `Deferred`, kept for the room in it.
+    static DEFERRED: Cell<Deferred> = Cell::default();
+}
+
+impl Deferred {
+    fn run(&mut self, watermarks: Watermarks) {
+        for (number, outbox) in self.unwritten.drain(..).enumerate() {
+            if number < DIRECT_WRITES_MAX {
+                outbox.write_directly(watermarks);
+            } else {
+                outbox.wake_connection(&mut self.wakers);
+            }
+        }
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
 /// Carries out what the switchboard decides, for as long as the lock is held.
 struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
-    settings: &'a Settings,
+    /// Set once the server stops. Nothing is sent from then on: while all sessions end, that the others leave is no news.
+    stopping: &'a mut bool,
+    hub: &'a Hub,
     deferred: &'a mut Deferred,
     /// The outboxes that were written to last: most turns are of one session that talks with another.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
@@ -219,21 +246,21 @@ struct TurnEffects<'a> {
     last_word_to: Option<SessionId>,
     /// Whether a log hears of each message.
     logs_messages: bool,
-    /// Whether nothing is said any more: while the server stops, that the others leave is no news.
-    silent: bool,
 }
 
 impl<'a> TurnEffects<'a> {
     fn new(
         outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
-        settings: &'a Settings,
+        stopping: &'a mut bool,
+        hub: &'a Hub,
         deferred: &'a mut Deferred,
     ) -> Self {
         Self {
             outboxes,
             counts,
-            settings,
+            stopping,
+            hub,
             deferred,
             writers: [None, None],
             speaker: None,
@@ -241,7 +268,6 @@ impl<'a> TurnEffects<'a> {
             congested_bytes: 0,
             last_word_to: None,
             logs_messages: telemetry::logs_messages(),
-            silent: false,
         }
     }
 
@@ -264,14 +290,14 @@ impl<'a> TurnEffects<'a> {
         let writer = self.outboxes.get(of)?.open(self.speaker != Some(of));
         let at = usize::from(self.writers[0].is_some());
         if let Some((_, older)) = self.writers[at].replace((of, writer)) {
-            older.close(self.deferred);
+            self.deferred.unwritten.extend(older.close());
         }
         Some(at)
     }
 
     fn close_writers(&mut self) {
         for (_, writer) in self.writers.iter_mut().filter_map(Option::take) {
-            writer.close(self.deferred);
+            self.deferred.unwritten.extend(writer.close());
         }
     }
 
@@ -282,10 +308,10 @@ impl<'a> TurnEffects<'a> {
 
     #[inline]
     fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then) -> Result<(), Full> {
-        if self.silent {
+        if *self.stopping {
             return Ok(());
         }
-        let watermarks = self.settings.watermarks();
+        let watermarks = self.hub.watermarks;
         let appended = self.writer(to).ok_or(Full)?.append(watermarks, encode)?;
         if appended.waiting_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
             (self.congested, self.congested_bytes) = (Some(to), appended.waiting_bytes);
@@ -327,7 +353,7 @@ impl Effects for TurnEffects<'_> {
         };
         self.close_writers();
         if let Some(outbox) = self.outboxes.get(session) {
-            outbox.end(ending, self.deferred);
+            outbox.end(ending, &mut self.deferred.wakers);
         }
     }
 
@@ -339,6 +365,6 @@ impl Effects for TurnEffects<'_> {
         if let Fact::Left { why: CloseReason::SlowConsumer, .. } = fact {
             self.counts.slow_consumers += 1;
         }
-        telemetry::fact(fact, self.settings.log_messages);
+        telemetry::fact(fact, self.hub.settings.log_messages);
     }
 }

@@ -202,11 +202,13 @@ impl OutboxWriter {
         self.is_urgent = true;
     }
 
-    /// Puts back what waits. Where nobody is going to look, it is to be written in the aftermath.
-    pub(crate) fn close(self, deferred: &mut Deferred) {
+    /// Puts back the queue. Returns the outbox where its connection sleeps, so that the caller has to write the queue.
+    #[must_use]
+    pub(crate) fn close(self) -> Option<Arc<Outbox>> {
         if self.queue.is_empty() {
             // A reply for which the dialect has no words must not leave a buffer with a session that waits.
-            return buffers::give_back(self.queue);
+            buffers::give_back(self.queue);
+            return None;
         }
         let is_idle = {
             let mut inner = self.outbox.lock();
@@ -215,36 +217,7 @@ impl OutboxWriter {
             inner.is_urgent |= self.is_urgent;
             inner.sleep == Sleep::Idle
         };
-        if is_idle {
-            deferred.unwritten.push(self.outbox);
-        }
-    }
-}
-
-/// To how many sessions what a turn said is written by whoever said it: the connections of more are woken to do it, so that
-/// a turn that speaks to many is no longer than others.
-const WRITES_MAX: usize = 8;
-
-/// What is to be done once the hub's lock is released.
-#[derive(Debug, Default)]
-pub(crate) struct Deferred {
-    /// Whom to wake.
-    pub(crate) wakers: Vec<Waker>,
-    /// Where something waits that nobody else is going to write.
-    unwritten: Vec<Arc<Outbox>>,
-}
-
-impl Deferred {
-    /// Does it.
-    pub(crate) fn settle(&mut self, watermarks: Watermarks) {
-        for (number, outbox) in self.unwritten.drain(..).enumerate() {
-            if number < WRITES_MAX {
-                outbox.write_directly(watermarks);
-            } else {
-                outbox.lock().wake(&mut self.wakers);
-            }
-        }
-        self.wakers.drain(..).for_each(Waker::wake);
+        is_idle.then_some(self.outbox)
     }
 }
 
@@ -360,14 +333,19 @@ impl Outbox {
         }
     }
 
+    /// Has the connection woken, to write the queue.
+    pub(crate) fn wake_connection(&self, wakers: &mut Vec<Waker>) {
+        self.lock().wake(wakers);
+    }
+
     /// Says how the session is to end. The first word stands, but for an end at once.
-    pub(crate) fn end(&self, ending: Ending, deferred: &mut Deferred) {
+    pub(crate) fn end(&self, ending: Ending, wakers: &mut Vec<Waker>) {
         let mut inner = self.lock();
         if inner.ending.is_none() || matches!(ending, Ending::Now(_)) {
             inner.ending = Some(ending);
         }
-        inner.wake(&mut deferred.wakers);
-        deferred.wakers.extend(inner.paused_senders.drain(..).map(|(_, waker)| waker));
+        inner.wake(wakers);
+        wakers.extend(inner.paused_senders.drain(..).map(|(_, waker)| waker));
     }
 
     /// When all that was taken is written: gives what waits, if anything does, in exchange for the buffer that it was in.
@@ -485,7 +463,7 @@ mod tests {
         };
         let mut writer = outbox.open(true);
         write(&mut writer);
-        writer.close(&mut Deferred::default());
+        assert!(writer.close().is_none(), "its connection is awake");
 
         let mut writer = outbox.open(true);
         let paused_senders = || {
@@ -501,7 +479,7 @@ mod tests {
             "nobody is let go for what is out of sight"
         );
         write(&mut writer);
-        writer.close(&mut Deferred::default());
+        assert!(writer.close().is_none(), "its connection is awake");
         assert_eq!(paused_senders(), Some(40), "when it is closed");
         let (all, _) = outbox.exchange(Vec::new(), watermarks);
         assert_eq!((all.len(), paused_senders()), (40, Some(40)), "until it is written");

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use switchboard_protocol::limits;
 
-use crate::outbox::Watermarks;
-
 /// The settings of a server. Build it from [`Settings::default`] and check it with [`Settings::validated`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -137,10 +135,6 @@ impl Settings {
             return Err(invalid("user-timeout", self.user_timeout, &allowed));
         }
         Ok(self)
-    }
-
-    pub(crate) fn watermarks(&self) -> Watermarks {
-        Watermarks { soft_bytes: self.outbox_soft_bytes, hard_bytes: self.outbox_bytes }
     }
 }
 

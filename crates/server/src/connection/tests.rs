@@ -483,15 +483,13 @@ async fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it()
     noy.take_calls();
     let outbox = Arc::clone(&house.connections[0].as_ref().expect("it is here").outbox);
     noy.send(["PING\n".repeat(5000)]);
-    while outbox.is_below_soft(house.hub.settings.watermarks()) {
+    while outbox.is_below_soft(house.hub.watermarks) {
         assert!(house.step(), "it fills its outbox");
     }
     // Somebody says something meanwhile: what waits is out of sight when the connection looks.
     let writer = outbox.open(true);
     while house.step() {}
-    let mut deferred = crate::outbox::Deferred::default();
-    writer.close(&mut deferred);
-    deferred.settle(house.hub.settings.watermarks());
+    writer.close().expect("its connection sleeps").write_directly(house.hub.watermarks);
     house.run();
     tokio::time::advance(reply_delay::WAIT_MAX).await;
     house.run();
