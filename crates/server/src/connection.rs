@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 use crate::admission::Permit;
 use crate::buffers;
 use crate::hub::Hub;
-use crate::outbox::{Ending, FlushOutcome, Outbox, Watermarks};
+use crate::outbox::{Ending, FlushOutcome, Outbox, TaskState, Watermarks};
 use crate::reply_delay::{self, ReplyDelay};
 use crate::speaker::Speaker;
 use crate::throttle::{self, Pause, TokenBucket};
@@ -175,14 +175,14 @@ impl Connection {
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
         let (flushed, ending) = self.outbox.flush(cx, self.watermarks());
         match flushed {
-            FlushOutcome::Whole => {
+            FlushOutcome::Complete => {
                 if let Some(slow) = &mut self.slow {
                     slow.stalled_since = None;
                 }
             }
-            FlushOutcome::Blocked { some } => {
+            FlushOutcome::Blocked { progress } => {
                 let since = &mut self.slow().stalled_since;
-                if some {
+                if progress {
                     *since = None;
                 }
                 since.get_or_insert_with(Instant::now);
@@ -266,11 +266,11 @@ impl Connection {
             let is_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Congested { outbox, since, until } => {
-                    let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), watermarks);
+                    let congestion = outbox.pause(self.speaker.id, cx.waker(), watermarks);
                     *until = congestion.map_or(*since, |congestion| *since + throttle::delay(congestion, watermarks));
                     *until <= Instant::now()
                 }
-                Pause::OwnOutbox => self.outbox.is_below_soft(watermarks),
+                Pause::OwnOutbox => self.outbox.is_below_soft_mark(watermarks),
             };
             if !is_over {
                 return Poll::Pending;
@@ -296,7 +296,7 @@ impl Connection {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
-        let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), self.watermarks())?;
+        let congestion = outbox.pause(self.speaker.id, cx.waker(), self.watermarks())?;
         let since = Instant::now();
         Some(Pause::Congested { outbox, since, until: since + throttle::delay(congestion, self.watermarks()) })
     }
@@ -359,7 +359,7 @@ impl Connection {
     /// Sleeps while its answers wait for what it says next, if they do.
     fn postpone(&mut self, cx: &mut Context<'_>) -> bool {
         let is_well = self.slow.as_ref().is_none_or(|slow| slow.is_well());
-        if !is_well || !self.reply_delay.wait_for_more() || !self.outbox.sleep_over_answers(cx.waker()) {
+        if !is_well || !self.reply_delay.wait_for_more() || !self.outbox.delay_replies(cx.waker()) {
             return false;
         }
         let turns = self.reply_delay.turns();
@@ -378,7 +378,7 @@ impl Connection {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             if self.is_postponed() {
-                self.outbox.wake_up();
+                self.outbox.set_awake();
             }
             // Where there were turns before, whatever has come since is answered together with them.
             // Not of whoever is not read for now: what it waits for may be that its own answers leave.
@@ -401,7 +401,7 @@ impl Connection {
             }
             match (self.stage(), ending) {
                 (_, Some(Ending::Now(why))) => return Poll::Ready(why),
-                (Stage::Open, Some(Ending::Drained(why))) => {
+                (Stage::Open, Some(Ending::Drain(why))) => {
                     self.end(why);
                     continue;
                 }
@@ -424,7 +424,12 @@ impl Connection {
             if self.poll_alarm(cx).is_ready() {
                 continue;
             }
-            if self.outbox.sleep(cx.waker(), ending, !flushed) {
+            let task = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
+                _ if !flushed => TaskState::Blocked,
+                Some(Pause::OwnOutbox) => TaskState::AwaitsRoom,
+                _ => TaskState::Idle,
+            };
+            if self.outbox.sleep(cx.waker(), ending, task) {
                 return Poll::Pending;
             }
         }
@@ -449,7 +454,7 @@ impl Connection {
     fn end_pause(&mut self) {
         let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
         if let Some(Pause::Congested { outbox, .. }) = pause {
-            outbox.remove_paused(self.speaker.id);
+            outbox.resume(self.speaker.id);
         }
     }
 }

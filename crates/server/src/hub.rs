@@ -162,7 +162,7 @@ impl Hub {
     pub(crate) fn abandon(&self) -> usize {
         self.with_effects(|_, effects| {
             let outboxes = || effects.outboxes.values();
-            let owed = outboxes().filter(|outbox| outbox.owes()).count();
+            let owed = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
             for outbox in outboxes() {
                 outbox.end(Ending::Now(CloseReason::Shutdown), &mut effects.deferred.wakers);
             }
@@ -219,7 +219,7 @@ impl Deferred {
             if number < DIRECT_WRITES_MAX {
                 outbox.write_directly(watermarks);
             } else {
-                outbox.wake_connection(&mut self.wakers);
+                outbox.wake_task(&mut self.wakers);
             }
         }
         self.wakers.drain(..).for_each(Waker::wake);
@@ -287,7 +287,7 @@ impl<'a> TurnEffects<'a> {
     }
 
     fn open_writer(&mut self, of: SessionId) -> Option<usize> {
-        let writer = self.outboxes.get(of)?.open(self.speaker != Some(of));
+        let writer = self.outboxes.get(of)?.open(self.speaker != Some(of))?;
         let at = usize::from(self.writers[0].is_some());
         if let Some((_, older)) = self.writers[at].replace((of, writer)) {
             self.deferred.unwritten.extend(older.close());
@@ -313,8 +313,8 @@ impl<'a> TurnEffects<'a> {
         }
         let watermarks = self.hub.watermarks;
         let appended = self.writer(to).ok_or(Full)?.append(watermarks, encode)?;
-        if appended.waiting_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
-            (self.congested, self.congested_bytes) = (Some(to), appended.waiting_bytes);
+        if appended.unsent_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
+            (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
         }
         if appended.then == Then::Close {
             self.last_word_to = Some(to);
@@ -337,7 +337,7 @@ impl Effects for TurnEffects<'_> {
             && let Some(writer) = self.writer(to)
         {
             // Whoever asks for it may want to know how long it takes.
-            writer.hurry();
+            writer.set_urgent();
         }
         Ok(())
     }
@@ -347,7 +347,7 @@ impl Effects for TurnEffects<'_> {
             Some(code) => {
                 // Where even this finds no room, the end of the connection says it.
                 let _ = self.send(session, &code.into());
-                Ending::Drained(why)
+                Ending::Drain(why)
             }
             None => Ending::Now(why),
         };

@@ -1,8 +1,33 @@
-//! What waits to leave for one session, and the socket through which it leaves.
+//! The outbox of one session: encoded lines that wait to be sent, and the socket through which they leave.
 //!
-//! Whoever has something to say appends whole lines, and writes all that waits once its turn is over, while what it said
-//! is still at hand: nobody has to be woken for it. What the socket does not take is left to the session's own connection.
-//! Bounded in bytes: above a soft mark those who fill it are read later, at the hard mark nothing more goes in.
+//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each of them to the
+//! socket directly: the peer's task is not woken. That task only runs for bytes that the socket did not take. An outbox is
+//! bounded in bytes: above the soft mark its senders are read later, at the hard mark it accepts no more.
+//!
+//! Every unsent byte is in one of three places, and counts in `unsent_bytes` until the socket has it:
+//!
+//! ```text
+//! OutboxWriter ◀──open── queue ──take──▶ in flight ──poll_write──▶ sent
+//!     append    ──close─▶                (`Output`)
+//! ```
+//!
+//! The task of the connection is in one of four states:
+//!
+//! | `TaskState` | entered by | a peer's turn | the task is woken by |
+//! |---|---|---|---|
+//! | `Awake` | `flush`, `set_awake`, any wake-up | appends: the task looks before it sleeps | |
+//! | `Idle` | `sleep`, `delay_replies` | appends and writes directly | an ending; a direct write that blocks or fails |
+//! | `AwaitsRoom` | `sleep`, while its own replies fill the outbox | appends and writes directly | as `Idle`; any direct write |
+//! | `Blocked` | `sleep`, while the socket takes nothing | appends | an ending; the socket |
+//!
+//! ```text
+//!          ┌──── sleep ────▶ Idle ────────┐
+//! Awake ───┼──── sleep ────▶ AwaitsRoom ──┼── wake-up ──▶ Awake
+//!          └──── sleep ────▶ Blocked ─────┘
+//! ```
+//!
+//! `ending` goes from `None` to `Drain` to `Now` and never back. `Output` goes from `Clear` to `Partial` and back, and ends
+//! in `Broken`.
 
 use std::fmt::Debug;
 use std::io;
@@ -17,432 +42,417 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::buffers;
 
-/// The bounds of every outbox, in bytes.
+/// The bounds of every outbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watermarks {
-    /// Above this, those who fill the outbox are read later.
+    /// Above this, the outbox's senders are read later.
     pub(crate) soft_bytes: usize,
-    /// Beyond this nothing goes in.
+    /// An append that would exceed this is refused.
     pub(crate) hard_bytes: usize,
 }
 
-/// How a session is to end, decided by somebody other than its connection.
+/// How a session ends when the hub, not the connection, decides it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// What waits is written first.
-    Drained(CloseReason),
+    /// Unsent bytes are written first.
+    Drain(CloseReason),
     /// At once.
     Now(CloseReason),
 }
 
-/// What a session is spoken to through.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Socket for S {}
 
-/// What waits to leave for one session, shared between its connection and all who speak to it.
+/// Shared by a connection and the turns of its peers.
 #[derive(Debug)]
 pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
-    inner: Mutex<Inner>,
-    /// Taken before `inner`, and held while bytes move, so that they leave in the order in which they came.
-    line: Mutex<Line<S>>,
+    dialect: Dialect,
+    state: Mutex<State>,
+    /// Locked before `state`, and for as long as bytes move, so that they leave in order.
+    io: Mutex<Io<S>>,
 }
 
-/// The socket, and what it has not taken yet.
 #[derive(Debug)]
-struct Line<S: ?Sized> {
-    writing: Option<Box<Writing>>,
-    /// It takes nothing any more.
-    is_broken: bool,
+struct State {
+    queue: Queue,
+    /// Bytes in `queue`, in flight, or lent to an [`OutboxWriter`].
+    unsent_bytes: usize,
+    ending: Option<Ending>,
+    task: TaskState,
+    /// The waker of the connection's task, once that has slept.
+    waker: Option<Waker>,
+    /// Sessions that are read later because this outbox is above its soft mark. The longest-paused comes first.
+    paused_senders: Vec<(SessionId, Waker)>,
+}
+
+/// Whole lines that nobody has begun to write to the socket.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    /// The lines may not be delayed: some are not replies to the session's own commands, or one is a `PONG`.
+    is_urgent: bool,
+}
+
+/// The state of a connection's task; the table above has the transitions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TaskState {
+    Awake,
+    Idle,
+    AwaitsRoom,
+    Blocked,
+}
+
+#[derive(Debug)]
+struct Io<S: ?Sized> {
+    output: Output,
     socket: S,
 }
 
-/// What was taken from the queue, and not by the socket yet.
 #[derive(Debug, Default)]
-struct Writing {
-    bytes: Vec<u8>,
-    written: usize,
-}
-
-/// How far the socket took what waits.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum FlushOutcome {
-    /// All of it.
-    Whole,
-    /// Not all of it, but something if `some`. The connection is woken when it takes more.
-    Blocked { some: bool },
-    /// The socket is broken, and what waited is lost.
+enum Output {
+    /// The socket took all bytes that it was given.
+    #[default]
+    Clear,
+    /// The socket took only the first `sent` of `bytes`. Boxed, because most sessions are never here.
+    Partial(Box<PartialWrite>),
+    /// A write failed. Later bytes are dropped.
     Broken,
 }
 
 #[derive(Debug)]
-struct Inner {
-    /// What its session speaks.
-    dialect: Dialect,
-    /// Whole lines that its connection has not taken yet.
-    queue: Vec<u8>,
-    /// What was taken to be written and the socket did not take yet, in bytes. These two are no `usize`, because there is an outbox
-    /// for each session.
-    in_flight: u32,
-    /// What was here when a draft was opened, in bytes, until that is closed.
-    drafted: u32,
-    /// Whether more waits than answers that may.
-    is_urgent: bool,
-    ending: Option<Ending>,
-    /// Whether its own session is not read until there is room.
-    owner_waits: bool,
-    /// Its connection, and what that sleeps for.
-    waker: Option<Waker>,
-    sleep: Sleep,
-    /// Sessions that are read later because of what waits here, the longest held first.
-    paused_senders: Vec<(SessionId, Waker)>,
+struct PartialWrite {
+    bytes: Vec<u8>,
+    sent: usize,
 }
 
-/// What a connection has to be woken for.
+/// The result of writing an outbox to its socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Sleep {
-    /// Nothing: it is awake, and will look.
-    Awake,
-    /// An end, or that something cannot be written.
-    Idle,
-    /// An end: its socket takes nothing, so more to write is no news.
-    Blocked,
+pub(crate) enum FlushOutcome {
+    /// All bytes were sent.
+    Complete,
+    /// Unsent bytes are left, and `progress` tells whether any were sent. The socket wakes the connection.
+    Blocked { progress: bool },
+    /// The socket is broken, and unsent bytes are lost.
+    Broken,
 }
 
-impl Inner {
-    fn waiting_bytes(&self) -> usize {
-        self.queue.len() + self.in_flight as usize + self.drafted as usize
-    }
-
-    fn is_below_soft(&self, watermarks: Watermarks) -> bool {
-        self.waiting_bytes() <= watermarks.soft_bytes || self.ending.is_some()
+impl State {
+    fn is_below_soft_mark(&self, watermarks: Watermarks) -> bool {
+        self.unsent_bytes <= watermarks.soft_bytes || self.ending.is_some()
     }
 
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
-        if std::mem::replace(&mut self.sleep, Sleep::Awake) != Sleep::Awake {
+        if std::mem::replace(&mut self.task, TaskState::Awake) != TaskState::Awake {
             wakers.extend(self.waker.clone());
         }
     }
 
-    fn fall_asleep(&mut self, waker: &Waker, sleep: Sleep) {
+    fn sleep(&mut self, waker: &Waker, task: TaskState) {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             self.waker = Some(waker.clone());
         }
-        self.sleep = sleep;
+        self.task = task;
     }
 
-    fn remove_paused(&mut self, who: SessionId) {
-        self.paused_senders.retain(|(held, _)| *held != who);
+    /// The waker of a task that leaves writing to its peers' turns.
+    fn waker_of_idle(&self) -> Option<&Waker> {
+        self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::AwaitsRoom))
     }
 
-    /// Lets as many go as there is room for the lines of, so that a crowd does not fill at once what was emptied.
-    fn release(&mut self, watermarks: Watermarks) -> Vec<Waker> {
-        let Some(room) = watermarks.soft_bytes.checked_sub(self.waiting_bytes()) else { return Vec::new() };
+    fn resume(&mut self, sender: SessionId) {
+        self.paused_senders.retain(|(paused, _)| *paused != sender);
+    }
+
+    /// Subtracts sent bytes, and resumes as many senders as there is room for a line of each: more would fill the outbox
+    /// again at once.
+    fn subtract_sent(&mut self, sent_bytes: usize, watermarks: Watermarks) -> Vec<Waker> {
+        self.unsent_bytes -= sent_bytes;
+        let Some(room) = watermarks.soft_bytes.checked_sub(self.unsent_bytes) else { return Vec::new() };
         let count = self.paused_senders.len().min(1 + room / LINE_MAX_BYTES);
         self.paused_senders.drain(..count).map(|(_, waker)| waker).collect()
     }
 }
 
-/// A number of bytes that has a bound of fewer ([`Settings`](crate::Settings)).
-fn small(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// How crowded an outbox above its soft mark is.
+/// How full an outbox above its soft mark is, and how many sessions fill it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Congestion {
-    /// How much waits there, in bytes.
-    pub(crate) waiting_bytes: usize,
-    /// How many sessions are read later because of it.
+    pub(crate) unsent_bytes: usize,
     pub(crate) senders: usize,
 }
 
-/// An outbox that somebody writes to: its lock is taken once for all that is said in a turn, and once to close it.
-///
-/// Meanwhile there is nothing to take; what was there when it was opened still counts for the marks.
+/// The queue of an outbox, lent to one turn: the outbox is locked once to lend it and once to give it back, not for each
+/// line. Bytes that were queued before still count in the outbox.
 #[derive(Debug)]
 pub(crate) struct OutboxWriter {
     outbox: Arc<Outbox>,
-    dialect: Dialect,
-    queue: Vec<u8>,
-    /// What the socket had not taken when this was opened, in bytes: it may only have become less.
-    in_flight: usize,
-    /// What is appended is not to wait: more than answers to the session itself.
-    is_urgent: bool,
-    /// The session ends at once, and hears no more.
-    is_over: bool,
+    queue: Queue,
+    /// Bytes that `queue` held at first.
+    lent_bytes: usize,
+    /// Bytes in flight when the queue was lent; by now they may be fewer.
+    in_flight_bytes: usize,
 }
 
 impl OutboxWriter {
-    /// Appends what `encode` does, or nothing of it where that would pass the hard mark.
+    /// Appends the output of `encode`, or nothing where it would exceed the hard mark.
     #[inline]
     pub(crate) fn append(
         &mut self,
         watermarks: Watermarks,
         encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
     ) -> Result<Appended, Full> {
-        if self.is_over {
+        let bytes = &mut self.queue.bytes;
+        if bytes.capacity() == 0 {
+            *bytes = buffers::take();
+        }
+        let before = bytes.len();
+        let then = encode(self.outbox.dialect, bytes);
+        let unsent_bytes = bytes.len() + self.in_flight_bytes;
+        if unsent_bytes > watermarks.hard_bytes {
+            bytes.truncate(before);
             return Err(Full);
         }
-        if self.queue.capacity() == 0 {
-            self.queue = buffers::take();
-        }
-        let before = self.queue.len();
-        let then = encode(self.dialect, &mut self.queue);
-        let waiting_bytes = self.queue.len() + self.in_flight;
-        if waiting_bytes > watermarks.hard_bytes {
-            self.queue.truncate(before);
-            return Err(Full);
-        }
-        Ok(Appended { waiting_bytes, then })
+        Ok(Appended { unsent_bytes, then })
     }
 
-    /// What is appended is not to wait.
-    pub(crate) fn hurry(&mut self) {
-        self.is_urgent = true;
+    /// Has the queue sent without delay.
+    pub(crate) fn set_urgent(&mut self) {
+        self.queue.is_urgent = true;
     }
 
-    /// Puts back the queue. Returns the outbox where its connection sleeps, so that the caller has to write the queue.
+    /// Gives the queue back. Returns the outbox if its task sleeps: then the caller has to write it.
     #[must_use]
     pub(crate) fn close(self) -> Option<Arc<Outbox>> {
-        if self.queue.is_empty() {
-            // A reply for which the dialect has no words must not leave a buffer with a session that waits.
-            buffers::give_back(self.queue);
+        if self.queue.bytes.is_empty() {
+            // A dialect may encode a reply as nothing, and an idle session holds no buffer.
+            buffers::give_back(self.queue.bytes);
             return None;
         }
         let is_idle = {
-            let mut inner = self.outbox.lock();
-            inner.queue = self.queue;
-            inner.drafted = 0;
-            inner.is_urgent |= self.is_urgent;
-            inner.sleep == Sleep::Idle
+            let mut state = self.outbox.lock();
+            state.unsent_bytes += self.queue.bytes.len() - self.lent_bytes;
+            state.queue = self.queue;
+            state.waker_of_idle().is_some()
         };
         is_idle.then_some(self.outbox)
     }
 }
 
-/// What waits after a reply went in.
+/// The outbox after an append.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Appended {
-    /// How much waits now, in bytes.
-    pub(crate) waiting_bytes: usize,
-    /// Whether the reply was the dialect's last word.
+    pub(crate) unsent_bytes: usize,
+    /// Whether the dialect closes the session after this reply.
     pub(crate) then: Then,
 }
 
 impl<S> Outbox<S> {
-    /// An empty one, of a session that speaks `dialect` through `socket`.
     pub(crate) fn new(dialect: Dialect, socket: S) -> Self {
-        let inner = Inner {
-            dialect,
-            queue: Vec::new(),
-            in_flight: 0,
-            drafted: 0,
-            is_urgent: false,
+        let state = State {
+            queue: Queue::default(),
+            unsent_bytes: 0,
             ending: None,
-            owner_waits: false,
+            task: TaskState::Awake,
             waker: None,
-            sleep: Sleep::Awake,
             paused_senders: Vec::new(),
         };
-        Self { inner: Mutex::new(inner), line: Mutex::new(Line { writing: None, is_broken: false, socket }) }
+        let io = Io { output: Output::Clear, socket };
+        Self { dialect, state: Mutex::new(state), io: Mutex::new(io) }
     }
 }
 
+/// For the connection's own task.
 impl Outbox {
-    /// For the connection: reads from the socket.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line().socket).poll_read(cx, buf)
+        Pin::new(&mut self.io().socket).poll_read(cx, buf)
     }
 
-    /// For the connection: shuts the write side of the socket.
+    /// Shuts down the socket's write side.
     pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line().socket).poll_shutdown(cx)
+        Pin::new(&mut self.io().socket).poll_shutdown(cx)
     }
 
-    /// For the connection: writes what waits, as far as the socket takes it, and tells how the session is to end.
+    /// Writes unsent bytes until the socket takes no more. Returns also how the hub wants the session to end.
     pub(crate) fn flush(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
-        self.wake_up();
+        self.set_awake();
         self.write(cx, watermarks)
     }
 
-    /// For whoever said something to a session that sleeps: writes it. Where that is not all there is to do, its
-    /// connection is woken.
+    pub(crate) fn set_awake(&self) {
+        self.lock().task = TaskState::Awake;
+    }
+
+    /// Records that the task sleeps. Returns false if it may not: bytes were queued, or the ending is no longer the
+    /// `ending` that it knows. More bytes do not matter to a blocked task.
+    pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, task: TaskState) -> bool {
+        let mut state = self.lock();
+        let has_news = task != TaskState::Blocked && !state.queue.bytes.is_empty();
+        if state.ending != ending || has_news {
+            return false;
+        }
+        state.sleep(waker, task);
+        true
+    }
+
+    /// Records that the task sleeps while replies are queued. Returns false if it may not: nothing is queued, or bytes that
+    /// may not be delayed.
+    pub(crate) fn delay_replies(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let queued_bytes = state.queue.bytes.len();
+        if state.ending.is_some() || state.queue.is_urgent || queued_bytes == 0 || state.unsent_bytes > queued_bytes {
+            return false;
+        }
+        state.sleep(waker, TaskState::Idle);
+        true
+    }
+
+    pub(crate) fn is_below_soft_mark(&self, watermarks: Watermarks) -> bool {
+        self.lock().is_below_soft_mark(watermarks)
+    }
+}
+
+/// For the hub and the turns of other sessions.
+impl Outbox {
+    /// Lends the queue. `is_urgent` tells whether the bytes to be appended may not be delayed. There is one writer at a
+    /// time, because only a thread that holds the hub's lock opens one. `None` if the session ends at once.
+    pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> Option<OutboxWriter> {
+        let mut state = self.lock();
+        if matches!(state.ending, Some(Ending::Now(_))) {
+            return None;
+        }
+        let mut queue = std::mem::take(&mut state.queue);
+        queue.is_urgent |= is_urgent;
+        let lent_bytes = queue.bytes.len();
+        let in_flight_bytes = state.unsent_bytes - lent_bytes;
+        Some(OutboxWriter { outbox: Arc::clone(self), queue, lent_bytes, in_flight_bytes })
+    }
+
+    /// Writes unsent bytes if the connection's task is idle, and wakes it if more has to be done.
     pub(crate) fn write_directly(&self, watermarks: Watermarks) {
-        let waker = {
-            let inner = self.lock();
-            match (&inner.waker, inner.sleep) {
-                (Some(waker), Sleep::Idle) => waker.clone(),
-                _ => return,
-            }
-        };
-        let is_more_to_do = self.write(&mut Context::from_waker(&waker), watermarks) != (FlushOutcome::Whole, None);
+        let Some(waker) = self.lock().waker_of_idle().cloned() else { return };
+        let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
         {
-            let mut inner = self.lock();
-            if !std::mem::take(&mut inner.owner_waits) && !is_more_to_do {
+            let mut state = self.lock();
+            if is_done && state.task != TaskState::AwaitsRoom {
                 return;
             }
-            inner.sleep = Sleep::Awake;
+            state.task = TaskState::Awake;
         }
         waker.wake();
     }
 
-    fn write(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
-        let mut line = self.line();
-        let mut writing = line.writing.take().map(|writing| *writing).unwrap_or_default();
-        let mut some = false;
-        loop {
-            while writing.written < writing.bytes.len() {
-                match Pin::new(&mut line.socket).poll_write(cx, &writing.bytes[writing.written..]) {
-                    Poll::Ready(Ok(count)) if count > 0 => {
-                        writing.written += count;
-                        some = true;
-                    }
-                    Poll::Ready(Ok(_) | Err(_)) => {
-                        writing.written = writing.bytes.len();
-                        line.is_broken = true;
-                    }
-                    Poll::Pending => {
-                        let left = writing.bytes.len() - writing.written;
-                        line.writing = Some(Box::new(writing));
-                        return (FlushOutcome::Blocked { some }, self.progress(left, watermarks));
-                    }
-                }
-            }
-            let (bytes, ending) = self.exchange(writing.bytes, watermarks);
-            if bytes.is_empty() {
-                return (if line.is_broken { FlushOutcome::Broken } else { FlushOutcome::Whole }, ending);
-            }
-            writing = Writing { bytes, written: 0 };
-        }
-    }
-
-    /// Opens it for whoever writes to it now. What is appended is urgent, but for answers to the session itself. There is one
-    /// at a time: nobody writes but under the hub's lock.
-    pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> OutboxWriter {
-        let mut inner = self.lock();
-        let queue = std::mem::take(&mut inner.queue);
-        inner.drafted = small(queue.len());
-        OutboxWriter {
-            outbox: Arc::clone(self),
-            dialect: inner.dialect,
-            queue,
-            in_flight: inner.in_flight as usize,
-            is_urgent,
-            is_over: matches!(inner.ending, Some(Ending::Now(_))),
-        }
-    }
-
-    /// Has the connection woken, to write the queue.
-    pub(crate) fn wake_connection(&self, wakers: &mut Vec<Waker>) {
+    /// Adds the waker of the connection's task to `wakers`, unless the task is awake.
+    pub(crate) fn wake_task(&self, wakers: &mut Vec<Waker>) {
         self.lock().wake(wakers);
     }
 
-    /// Says how the session is to end. The first word stands, but for an end at once.
+    /// Decides how the session ends. The first ending stands, except that [`Ending::Now`] replaces any.
     pub(crate) fn end(&self, ending: Ending, wakers: &mut Vec<Waker>) {
-        let mut inner = self.lock();
-        if inner.ending.is_none() || matches!(ending, Ending::Now(_)) {
-            inner.ending = Some(ending);
+        let mut state = self.lock();
+        if state.ending.is_none() || matches!(ending, Ending::Now(_)) {
+            state.ending = Some(ending);
         }
-        inner.wake(wakers);
-        wakers.extend(inner.paused_senders.drain(..).map(|(_, waker)| waker));
+        state.wake(wakers);
+        wakers.extend(state.paused_senders.drain(..).map(|(_, waker)| waker));
     }
 
-    /// When all that was taken is written: gives what waits, if anything does, in exchange for the buffer that it was in.
-    fn exchange(&self, written: Vec<u8>, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
-        let (taken, ending, paused_senders) = {
-            let mut inner = self.lock();
-            let taken = std::mem::take(&mut inner.queue);
-            inner.in_flight = small(taken.len());
-            // What is in a draft was not taken.
-            inner.is_urgent &= taken.is_empty();
-            let paused_senders = inner.release(watermarks);
-            (taken, inner.ending, paused_senders)
-        };
-        buffers::give_back(written);
-        paused_senders.into_iter().for_each(Waker::wake);
-        (taken, ending)
+    /// Pauses `sender` until there is room, and then wakes `waker`. `None` if there is room already.
+    pub(crate) fn pause(&self, sender: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
+        let mut state = self.lock();
+        if state.is_below_soft_mark(watermarks) {
+            state.resume(sender);
+            return None;
+        }
+        match state.paused_senders.iter_mut().find(|(paused, _)| *paused == sender) {
+            Some((_, paused)) => paused.clone_from(waker),
+            None => state.paused_senders.push((sender, waker.clone())),
+        }
+        Some(Congestion { unsent_bytes: state.unsent_bytes, senders: state.paused_senders.len() })
     }
 
-    /// When the socket took a part: `left` bytes of what was taken are still to be written.
-    fn progress(&self, left: usize, watermarks: Watermarks) -> Option<Ending> {
-        let (ending, paused_senders) = {
-            let mut inner = self.lock();
-            inner.in_flight = small(left);
-            let paused_senders = inner.release(watermarks);
-            (inner.ending, paused_senders)
+    /// Undoes [`Outbox::pause`].
+    pub(crate) fn resume(&self, sender: SessionId) {
+        self.lock().resume(sender);
+    }
+
+    pub(crate) fn has_unsent_bytes(&self) -> bool {
+        self.lock().unsent_bytes > 0
+    }
+}
+
+impl Outbox {
+    fn write(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
+        let mut io = self.io();
+        let Io { output, socket } = &mut *io;
+        let mut is_broken = false;
+        let PartialWrite { mut bytes, mut sent } = match std::mem::take(output) {
+            Output::Clear => PartialWrite { bytes: Vec::new(), sent: 0 },
+            Output::Partial(partial) => *partial,
+            Output::Broken => {
+                is_broken = true;
+                PartialWrite { bytes: Vec::new(), sent: 0 }
+            }
         };
-        paused_senders.into_iter().for_each(Waker::wake);
+        let mut subtracted = sent;
+        let mut progress = false;
+        loop {
+            while sent < bytes.len() && !is_broken {
+                match Pin::new(&mut *socket).poll_write(cx, &bytes[sent..]) {
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        sent += count;
+                        progress = true;
+                    }
+                    Poll::Ready(Ok(_) | Err(_)) => is_broken = true,
+                    Poll::Pending => {
+                        let ending = self.subtract_sent(sent - subtracted, watermarks);
+                        *output = Output::Partial(Box::new(PartialWrite { bytes, sent }));
+                        return (FlushOutcome::Blocked { progress }, ending);
+                    }
+                }
+            }
+            let (next, ending) = self.exchange(bytes, subtracted, watermarks);
+            if next.is_empty() {
+                if is_broken {
+                    *output = Output::Broken;
+                    return (FlushOutcome::Broken, ending);
+                }
+                return (FlushOutcome::Complete, ending);
+            }
+            (bytes, sent, subtracted) = (next, 0, 0);
+        }
+    }
+
+    /// Takes the queue in exchange for the buffer of bytes that were sent, or lost, all but the first `subtracted` of which
+    /// still count as unsent.
+    fn exchange(&self, sent: Vec<u8>, subtracted: usize, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
+        let (queue, ending, resumed) = {
+            let mut state = self.lock();
+            let queue = std::mem::take(&mut state.queue);
+            let resumed = state.subtract_sent(sent.len() - subtracted, watermarks);
+            (queue, state.ending, resumed)
+        };
+        buffers::give_back(sent);
+        resumed.into_iter().for_each(Waker::wake);
+        (queue.bytes, ending)
+    }
+
+    fn subtract_sent(&self, sent_bytes: usize, watermarks: Watermarks) -> Option<Ending> {
+        let (ending, resumed) = {
+            let mut state = self.lock();
+            let resumed = state.subtract_sent(sent_bytes, watermarks);
+            (state.ending, resumed)
+        };
+        resumed.into_iter().for_each(Waker::wake);
         ending
     }
 
-    /// For the connection, before it sleeps: true if it may, false if something came since it looked.
-    ///
-    /// It knows of `ending`, and more to write is no reason to wake while it is `blocked` by its socket.
-    pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, blocked: bool) -> bool {
-        let mut inner = self.lock();
-        if inner.ending != ending || !(blocked || inner.queue.is_empty()) {
-            return false;
-        }
-        inner.fall_asleep(waker, if blocked { Sleep::Blocked } else { Sleep::Idle });
-        true
+    fn io(&self) -> MutexGuard<'_, Io<dyn Socket + 'static>> {
+        self.io.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For the connection: it is awake, and will look.
-    pub(crate) fn wake_up(&self) {
-        self.lock().sleep = Sleep::Awake;
-    }
-
-    /// For the connection, before it sleeps while answers wait: true if it may, false if nothing waits, or more than answers.
-    pub(crate) fn sleep_over_answers(&self, waker: &Waker) -> bool {
-        let mut inner = self.lock();
-        if inner.ending.is_some() || inner.is_urgent || inner.queue.is_empty() || inner.in_flight > 0 {
-            return false;
-        }
-        inner.fall_asleep(waker, Sleep::Idle);
-        true
-    }
-
-    /// Has `waker` woken when there is room for what `who` says, and tells how crowded it is; `None` where there is room
-    /// already.
-    pub(crate) fn pause_sender(&self, who: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
-        let mut inner = self.lock();
-        if inner.is_below_soft(watermarks) {
-            inner.remove_paused(who);
-            return None;
-        }
-        match inner.paused_senders.iter_mut().find(|(held, _)| *held == who) {
-            Some((_, held)) => held.clone_from(waker),
-            None => inner.paused_senders.push((who, waker.clone())),
-        }
-        Some(Congestion { waiting_bytes: inner.waiting_bytes(), senders: inner.paused_senders.len() })
-    }
-
-    /// Forgets that `who` is held back.
-    pub(crate) fn remove_paused(&self, who: SessionId) {
-        self.lock().remove_paused(who);
-    }
-
-    /// For the connection: whether less waits here than the soft mark. Where not, it is woken when somebody else has
-    /// written what waits.
-    pub(crate) fn is_below_soft(&self, watermarks: Watermarks) -> bool {
-        let mut inner = self.lock();
-        inner.owner_waits = !inner.is_below_soft(watermarks);
-        !inner.owner_waits
-    }
-
-    /// Whether something waits here.
-    pub(crate) fn owes(&self) -> bool {
-        self.lock().waiting_bytes() > 0
-    }
-
-    fn line(&self) -> MutexGuard<'_, Line<dyn Socket + 'static>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change under this lock is whole before anything can panic, so a poisoned one is as good as any.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No change under this lock can panic halfway, so the state of a poisoned one is still valid.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -451,39 +461,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_a_draft_still_counts() {
+    fn bytes_count_until_they_are_sent_wherever_they_are() {
         let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
-        let write = |writer: &mut OutboxWriter| {
-            let written = writer.append(watermarks, |_, queue| {
+        let append = |writer: &mut OutboxWriter| {
+            let appended = writer.append(watermarks, |_, queue| {
                 queue.extend_from_slice(b"twenty bytes of text");
                 Then::Carry
             });
-            written.expect("there is room");
+            appended.expect("there is room");
         };
-        let mut writer = outbox.open(true);
-        write(&mut writer);
-        assert!(writer.close().is_none(), "its connection is awake");
+        let open = || outbox.open(true).expect("the session goes on");
+        let mut writer = open();
+        append(&mut writer);
+        assert!(writer.close().is_none(), "the task is awake");
 
-        let mut writer = outbox.open(true);
-        let paused_senders = || {
-            outbox
-                .pause_sender(SessionId::default(), Waker::noop(), watermarks)
-                .map(|congestion| congestion.waiting_bytes)
+        let mut writer = open();
+        let counted = || {
+            let congestion = outbox.pause(SessionId::default(), Waker::noop(), watermarks);
+            congestion.map(|congestion| congestion.unsent_bytes)
         };
-        assert_eq!(paused_senders(), Some(20), "while it is written to");
-        let (nothing, _) = outbox.exchange(Vec::new(), watermarks);
-        assert_eq!(
-            (nothing.len(), outbox.lock().paused_senders.len()),
-            (0, 1),
-            "nobody is let go for what is out of sight"
-        );
-        write(&mut writer);
-        assert!(writer.close().is_none(), "its connection is awake");
-        assert_eq!(paused_senders(), Some(40), "when it is closed");
-        let (all, _) = outbox.exchange(Vec::new(), watermarks);
-        assert_eq!((all.len(), paused_senders()), (40, Some(40)), "until it is written");
-        outbox.exchange(all, watermarks);
-        assert_eq!((paused_senders(), outbox.lock().paused_senders.len()), (None, 0), "and no longer");
+        assert_eq!(counted(), Some(20), "the queue is lent");
+        let (nothing, _) = outbox.exchange(Vec::new(), 0, watermarks);
+        assert_eq!((nothing.len(), outbox.lock().paused_senders.len()), (0, 1), "a lent queue resumes no sender");
+        append(&mut writer);
+        assert!(writer.close().is_none(), "the task is awake");
+        assert_eq!(counted(), Some(40), "the queue is given back");
+        let (all, _) = outbox.exchange(Vec::new(), 0, watermarks);
+        assert_eq!((all.len(), counted()), (40, Some(40)), "the queue is in flight");
+        outbox.exchange(all, 0, watermarks);
+        assert_eq!((counted(), outbox.lock().paused_senders.len()), (None, 0), "the queue is sent");
     }
 }

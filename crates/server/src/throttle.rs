@@ -21,8 +21,8 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 ///
 /// Together they add a line a millisecond at the soft mark, and half as many at each of ten even steps up to the hard
 /// mark, so that a reader which takes anything at all is not cut, however many write to it.
-pub(crate) fn delay(Congestion { waiting_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
-    let above = waiting_bytes.saturating_sub(watermarks.soft_bytes) as u128;
+pub(crate) fn delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
+    let above = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
     let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
     let between_lines = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
@@ -103,9 +103,9 @@ mod tests {
             ((1500, 50), 1600),
             ((2000, 50), 10_000),
         ];
-        for ((waiting_bytes, senders), millis) in cases {
-            let delay = delay(Congestion { waiting_bytes, senders }, watermarks);
-            assert_eq!(delay, Duration::from_millis(millis), "with {waiting_bytes} waiting, for each of {senders}");
+        for ((unsent_bytes, senders), millis) in cases {
+            let delay = delay(Congestion { unsent_bytes, senders }, watermarks);
+            assert_eq!(delay, Duration::from_millis(millis), "with {unsent_bytes} waiting, for each of {senders}");
         }
     }
 

@@ -483,11 +483,11 @@ async fn whoever_waits_for_its_own_outbox_is_woken_when_others_have_written_it()
     noy.take_calls();
     let outbox = Arc::clone(&house.connections[0].as_ref().expect("it is here").outbox);
     noy.send(["PING\n".repeat(5000)]);
-    while outbox.is_below_soft(house.hub.watermarks) {
+    while outbox.is_below_soft_mark(house.hub.watermarks) {
         assert!(house.step(), "it fills its outbox");
     }
     // Somebody says something meanwhile: what waits is out of sight when the connection looks.
-    let writer = outbox.open(true);
+    let writer = outbox.open(true).expect("the session goes on");
     while house.step() {}
     writer.close().expect("its connection sleeps").write_directly(house.hub.watermarks);
     house.run();
