@@ -1,13 +1,12 @@
-//! Captures: files of packets, and interfaces to take them from.
+//! Captures: reading and writing capture files, and capturing from interfaces.
 //!
 //! ```text
 //! file ──────▶ Reader ─▶ CapturedPacket ─▶ wire: layers
 //! interface ─▶ LiveCapture ─▶ LiveFrame ─▶ Writer ─▶ file
 //! ```
 //!
-//! Both kinds of file are read and written as they go by, in memory that a block bounds and the length of the file does
-//! not. What a reader goes past without giving it is in its [`Notes`]: a block of a kind that holds no packets, or one
-//! that is damaged while its length is not.
+//! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
+//! in [`Notes`].
 
 mod block_writer;
 mod byte_order;
@@ -39,17 +38,18 @@ pub use reader::Reader;
 pub use resolution::Resolution;
 pub use writer::{About, Head, Record, Statistics, WriteError, Writer};
 
-/// The two kinds of capture file.
+/// A capture file format.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Format {
-    /// A header and packets: one link type, no names, no comments (draft-ietf-opsawg-pcap).
+    /// pcap: one link type; no names or comments (draft-ietf-opsawg-pcap).
     Pcap,
-    /// Blocks in sections: many interfaces, names, comments, counts (draft-ietf-opsawg-pcapng).
+    /// pcapng: sections of blocks, with any number of interfaces, names, comments and counters
+    /// (draft-ietf-opsawg-pcapng).
     Pcapng,
 }
 
 impl Format {
-    /// Which kind a file is by its first bytes; `None` if it is no capture.
+    /// Detects the format from the first bytes of a file.
     #[must_use]
     pub fn recognise(first: [u8; 4]) -> Option<Self> {
         if first == pcapng::section_header::TYPE_BYTES {

@@ -1,20 +1,20 @@
-//! Bytes laid out where they are written from, and handed on in blocks.
+//! A buffered writer that lends its buffer and writes whole blocks.
 //!
-//! What is written is made in place, so that no byte is copied on its way to the system; and the system is asked for whole
-//! blocks, which lie on the borders of its pages.
+//! A caller encodes a record directly in the buffer, so no byte is copied before the system call. Writes to the file
+//! start at multiples of the page size.
 
 use std::io::{self, Write};
 
-/// What is handed on at once, in bytes.
+/// Size of one write, in bytes.
 const BLOCK_BYTES: usize = 128 * 1024;
 
-/// Bytes on their way to `W`. What is left when it is dropped is handed on, as far as that goes.
+/// A buffer in front of `W`. Dropping it writes the buffered bytes and ignores errors.
 #[derive(Debug)]
 pub(super) struct BlockWriter<W: Write> {
-    /// `None` once it was given back.
+    /// `None` after `into_inner`.
     to: Option<W>,
     buffer: Vec<u8>,
-    /// How much of the buffer waits.
+    /// Buffered bytes.
     len: usize,
 }
 
@@ -23,9 +23,13 @@ impl<W: Write> BlockWriter<W> {
         Self { to: Some(to), buffer: Vec::new(), len: 0 }
     }
 
-    /// The next `len` bytes, for the caller to write: all of them, as they hold what was there before.
+    /// Extends the buffer by `len` bytes and lends them. The caller must overwrite all of them, since they hold old
+    /// data.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what is handed over in memory is read from there too soon")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would pass the slice through memory, which stalls the caller's first write"
+    )]
     pub(super) fn room(&mut self, len: usize) -> io::Result<&mut [u8]> {
         if self.len >= BLOCK_BYTES {
             self.write_out(self.len - self.len % BLOCK_BYTES)?;
@@ -38,7 +42,7 @@ impl<W: Write> BlockWriter<W> {
         Ok(&mut self.buffer[start..end])
     }
 
-    /// Hands on the first `len` bytes. What could not be handed on is gone.
+    /// Writes the first `len` buffered bytes. After an error, the whole buffer is lost.
     fn write_out(&mut self, len: usize) -> io::Result<()> {
         let waiting = std::mem::take(&mut self.len);
         if let Some(to) = &mut self.to {
@@ -49,10 +53,10 @@ impl<W: Write> BlockWriter<W> {
         Ok(())
     }
 
-    /// Hands on all there is, and gives back what it went to.
+    /// Writes all buffered bytes and returns the inner writer.
     pub(super) fn into_inner(mut self) -> io::Result<W> {
         self.write_out(self.len)?;
-        Ok(self.to.take().unwrap_or_else(|| unreachable!("it is given back once")))
+        Ok(self.to.take().unwrap_or_else(|| unreachable!("`to` is taken only here, and `self` is consumed")))
     }
 }
 
@@ -70,7 +74,7 @@ impl<W: Write> Write for BlockWriter<W> {
 
 impl<W: Write> Drop for BlockWriter<W> {
     fn drop(&mut self) {
-        // Where that matters, it was flushed or finished before.
+        // To see the error, callers use `flush` or `into_inner`.
         let _ = self.write_out(self.len);
     }
 }
@@ -79,7 +83,7 @@ impl<W: Write> Drop for BlockWriter<W> {
 mod tests {
     use super::*;
 
-    /// Notes how much is handed on at a time.
+    /// Records the bytes and the length of each write.
     #[derive(Default)]
     struct RecordedWrites {
         bytes: Vec<u8>,
@@ -99,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_blocks_are_handed_on_and_the_rest_at_the_end() {
+    fn whole_blocks_are_written_first_and_the_rest_on_drop() {
         let mut writes = RecordedWrites::default();
         let mut expected = Vec::new();
         let mut blocks = BlockWriter::new(&mut writes);
@@ -115,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_handed_on_is_told_once() {
+    fn write_error_is_reported_once() {
         let mut full = [0_u8; 3];
         let mut blocks = BlockWriter::new(&mut full[..]);
         blocks.room(5).unwrap().fill(1);

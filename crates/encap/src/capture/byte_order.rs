@@ -1,16 +1,16 @@
-//! The byte order of the machine that wrote a file, or a section of one.
+//! Byte order of a capture file or pcapng section.
 
-/// How a file's numbers lie in it.
+/// Byte order of the integers in a file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ByteOrder {
-    /// The least significant byte first.
+    /// Least significant byte first.
     Little,
-    /// The most significant byte first.
+    /// Most significant byte first.
     Big,
 }
 
 impl ByteOrder {
-    /// The number in a field of two bytes.
+    /// Decodes a two-byte field.
     #[inline]
     pub(super) fn u16(self, field: &[u8]) -> u16 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -20,7 +20,7 @@ impl ByteOrder {
         }
     }
 
-    /// The number in a field of four bytes.
+    /// Decodes a four-byte field.
     #[inline]
     pub(super) fn u32(self, field: &[u8]) -> u32 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -30,7 +30,7 @@ impl ByteOrder {
         }
     }
 
-    /// The number in a field of eight bytes.
+    /// Decodes an eight-byte field.
     #[inline]
     pub(super) fn u64(self, field: &[u8]) -> u64 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -40,7 +40,7 @@ impl ByteOrder {
         }
     }
 
-    /// A number that lies as two of four bytes each, the high one first whatever the byte order.
+    /// Decodes a 64-bit number stored as two 32-bit words, the high word first in both byte orders.
     #[inline]
     pub(super) fn high_low(self, high: &[u8], low: &[u8]) -> u64 {
         u64::from(self.u32(high)) << 32 | u64::from(self.u32(low))

@@ -1,37 +1,37 @@
-//! What a capture says of an interface that it took packets from.
+//! A capture's description of an interface.
 
 use super::Resolution;
 use crate::wire::LinkType;
 
-/// An interface as a capture describes it.
+/// An interface of a capture file.
 ///
-/// A pcap file has one without words; a pcapng file has any number in each section.
+/// A pcap file describes one interface, without texts. A pcapng section describes any number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
-    /// What its frames begin with.
+    /// Link type of its frames.
     pub link_type: LinkType,
-    /// The most bytes it kept of a frame; 0 is no limit.
+    /// Snapshot length: maximum captured bytes per frame; 0 is unlimited.
     pub snap_len: u32,
-    /// Its name, such as `eth0`.
+    /// Name, such as `eth0`.
     pub name: Option<String>,
-    /// What it is, in words.
+    /// Free-form description.
     pub description: Option<String>,
-    /// The filter that its packets passed.
+    /// Capture filter.
     pub filter: Option<String>,
-    /// The operating system of its machine.
+    /// Operating system of the capturing machine.
     pub os: Option<String>,
-    /// The unit of its times in the file.
+    /// Resolution of the timestamps.
     pub resolution: Resolution,
-    /// What is added to its times, in seconds.
+    /// Offset added to each timestamp, in seconds.
     pub time_offset_secs: i64,
-    /// How many packets it received, if the capture says so.
+    /// Number of packets received, if recorded.
     pub received: Option<u64>,
-    /// How many of them it dropped for want of room, if the capture says so.
+    /// Number of received packets dropped for lack of buffer space, if recorded.
     pub dropped: Option<u64>,
 }
 
 impl Interface {
-    /// An interface of which nothing is known but what its frames begin with.
+    /// An interface with only a link type.
     #[must_use]
     pub const fn new(link_type: LinkType) -> Self {
         Self {

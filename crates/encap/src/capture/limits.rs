@@ -1,16 +1,16 @@
-//! What bounds the reading of a capture file, whoever wrote it: each limit with its unit and its reason.
+//! Limits on reading a capture file.
 
-/// What is read from a file at once, in bytes: enough that a system call costs nothing next to what it brings.
+/// Minimum size of one read, in bytes: large enough that the system call is a small part of its cost.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
-/// The longest block or record, in bytes: what Wireshark takes too, and far more than any frame.
+/// Maximum length of a block or record, in bytes. Wireshark has the same limit; frames are far smaller.
 pub const BLOCK_MAX_BYTES: u32 = 16 * 1024 * 1024;
 
-/// The most interfaces of one file, all its sections together.
+/// Maximum number of interfaces in a file, over all sections.
 pub const INTERFACES_MAX: usize = 16_384;
 
-/// What the texts about one file's sections and interfaces may take together, in bytes of memory.
+/// Maximum memory for the texts of a file's sections and interfaces, in bytes.
 pub const TEXT_MAX_BYTES: usize = 1024 * 1024;
 
-/// The most different notes about one file. Equal ones are one note with a count.
+/// Maximum number of distinct notes per file. Equal notes share one entry with a count.
 pub const NOTES_MAX: usize = 64;

@@ -1,11 +1,11 @@
-//! Takes frames from an interface as they pass.
+//! Captures frames from an interface.
 //!
-//! Linux hands them over in a ring of memory that it shares with us (packet(7), `TPACKET_V3`): a block of many frames at
-//! once, each with its time in nanoseconds, and a count of those for which there was no room. A frame on loopback goes out
-//! and comes in again; it is taken once, as it comes in.
+//! Linux delivers frames through shared memory (packet(7), `TPACKET_V3`): whole blocks of frames with nanosecond
+//! timestamps, and a count of dropped frames. A frame on loopback passes twice, outgoing and incoming; only the
+//! incoming one is captured.
 //!
-//! `TPACKET_V3` strips an 802.1Q tag from its frame and gives it beside; it is put back, so that a frame is what was on the
-//! wire.
+//! `TPACKET_V3` delivers an 802.1Q tag separately from its frame. The capture reinserts the tag, so that the frame
+//! equals the one on the wire.
 
 mod error;
 mod filter;
@@ -24,26 +24,26 @@ use self::ring::Ring;
 use super::Statistics;
 use crate::wire::LinkType;
 
-/// What to take from an interface.
+/// Capture settings.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// The most bytes to keep of a frame.
+    /// Snapshot length: maximum captured bytes per frame.
     pub snap_len: u32,
-    /// The memory for frames that were not asked for yet, in bytes: the most that may come while nobody asks.
+    /// Size of the kernel buffer, in bytes. Frames that arrive while it is full are dropped.
     pub buffer_bytes: u32,
-    /// Only frames of TCP or UDP from or to this port. The others never enter the buffer, nor do those in which a
-    /// simple filter does not find it: later fragments, which name no port, and IPv6 packets with extension headers.
+    /// Captures only TCP and UDP frames from or to this port. The kernel filters before buffering. It misses frames in
+    /// which it cannot locate the ports: later fragments, and IPv6 packets with extension headers.
     pub port: Option<u16>,
 }
 
 impl Default for LiveOptions {
     fn default() -> Self {
-        // The longest frame that loopback carries is an IPv6 packet of 64 KiB and its Ethernet header.
+        // The longest frame on loopback is an IPv6 packet of 64 KiB with an Ethernet header.
         Self { snap_len: 256 * 1024, buffer_bytes: 32 * 1024 * 1024, port: None }
     }
 }
 
-/// An interface from which frames are taken, until it is dropped.
+/// A running capture on one interface. Dropping it ends the capture.
 ///
 /// ```no_run
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,11 +56,11 @@ impl Default for LiveOptions {
 ///     let stopping = STOP.load(Ordering::Relaxed);
 ///     match live.next_frame(4 * LiveCapture::BLOCK_TIMEOUT)? {
 ///         Some(frame) => println!("{} bytes at {:?}", frame.captured.len(), frame.time),
-///         None if stopping => break, // what was on its way has been given
+///         None if stopping => break, // all frames sent before the stop are read
 ///         None => {}
 ///     }
 /// }
-/// println!("{} frames found no room", live.statistics()?.dropped);
+/// println!("{} frames were dropped", live.statistics()?.dropped);
 /// # Ok::<(), switchboard_encap::capture::live::LiveError>(())
 /// ```
 #[derive(Debug)]
@@ -69,40 +69,41 @@ pub struct LiveCapture {
     framing: Framing,
     snap_len: u32,
     port: Option<u16>,
-    /// A frame that is not given as the kernel has it: with its tag put back, or a header before it.
+    /// Holds a frame that differs from the kernel's: with its tag reinserted, or with a cooked header.
     scratch: Vec<u8>,
     statistics: Statistics,
 }
 
 impl LiveCapture {
-    /// Begins to take frames from the interface of this name.
+    /// Starts capturing on the interface with this name.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
         let (ring, framing) = Ring::open(interface, options)?;
         let statistics = Statistics { received: 0, dropped: 0 };
         Ok(Self { ring, framing, snap_len: options.snap_len, port: options.port, scratch: Vec::new(), statistics })
     }
 
-    /// What the frames begin with: Ethernet, or for an interface of another kind a "cooked" header.
+    /// Link type of the frames: Ethernet, or a cooked header for other interfaces.
     #[must_use]
     pub const fn link_type(&self) -> LinkType {
         self.framing.link_type()
     }
 
-    /// The next frame. `None` after `timeout` without one, or when a signal came: the place to look whether to stop.
+    /// Waits for the next frame. Returns `None` after `timeout`, or when a signal interrupts the wait, so that the
+    /// caller can check whether to stop.
     ///
-    /// The kernel hands over a block when it is full or at most [`BLOCK_TIMEOUT`](Self::BLOCK_TIMEOUT) after its first frame: what was
-    /// on its way when the wish to stop came has been given once this waited that long in vain.
+    /// The kernel delivers a block when it is full, or [`BLOCK_TIMEOUT`](Self::BLOCK_TIMEOUT) after its first frame. To
+    /// stop without losing frames, call this until it returns `None` for a `timeout` longer than that.
     pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<LiveFrame<'_>>, LiveError> {
         let Some(raw) = self.ring.next_frame(timeout)? else { return Ok(None) };
         Ok(Some(self.framing.frame(&raw, self.snap_len, &mut self.scratch)))
     }
 
-    /// How long a frame may wait in the kernel before it is handed over.
+    /// Maximum time that a frame stays in the kernel before delivery.
     pub const BLOCK_TIMEOUT: Duration = Duration::from_millis(20);
 
-    /// How many frames came since the beginning, and how many of them found no room.
+    /// Frames received and dropped since the capture started.
     pub fn statistics(&mut self) -> Result<Statistics, LiveError> {
-        // The kernel counts from the last time it was asked.
+        // The kernel resets its counters on each read.
         let (received, dropped) = self.ring.take_counts()?;
         self.statistics.received += u64::from(received);
         self.statistics.dropped += u64::from(dropped);

@@ -1,21 +1,21 @@
-//! What is noted while a file is read, and where.
+//! The notes of a reader, and the values that replace unreadable fields.
 
 use std::ops::Range;
 
 use super::{Interface, NoteKind, Notes, TEXT_MAX_BYTES};
 use crate::time::Timestamp;
 
-/// Takes notes about the block or record that is being read, and says what stands for a value that cannot.
+/// Collects notes about the block or record being read. Supplies a replacement for each unreadable value.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) notes: Notes,
-    /// Where the block or record begins.
+    /// Offset of the block or record in the file.
     offset: u64,
-    /// How many bytes of text may still be kept.
+    /// Remaining budget for texts, in bytes of memory.
     text_room: usize,
 }
 
-/// A packet in a block's body, or a record: its values, and where in there its bytes are.
+/// The decoded fields of a packet. Ranges are offsets in the block body or record.
 #[derive(Debug)]
 pub(super) struct PacketFields {
     pub(super) time: Option<Timestamp>,
@@ -30,7 +30,7 @@ impl Log {
         Self { notes: Notes::default(), offset: 0, text_room: TEXT_MAX_BYTES }
     }
 
-    /// From now on, notes are about what begins here.
+    /// Sets the offset of the following notes.
     #[inline]
     pub(super) const fn at(&mut self, offset: u64) {
         self.offset = offset;
@@ -41,10 +41,10 @@ impl Log {
         self.notes.add(self.offset, kind);
     }
 
-    /// A text to keep, if there is room.
+    /// Decodes a text; `None` if the budget is used up.
     pub(super) fn text(&mut self, value: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(value);
-        // An empty text takes memory too, and a block has room for millions of them.
+        // Empty texts use memory too, and a block can hold millions of them.
         if let Some(rest) = self.text_room.checked_sub(size_of::<String>() + text.len()) {
             self.text_room = rest;
             Some(text.into_owned())
@@ -54,7 +54,7 @@ impl Log {
         }
     }
 
-    /// A packet's time by its interface's clock.
+    /// Converts a packet time with its interface's resolution and offset.
     #[inline]
     pub(super) fn timestamp(&mut self, interface: &Interface, units: u64) -> Option<Timestamp> {
         let time = interface.resolution.timestamp(units, interface.time_offset_secs);
@@ -64,7 +64,7 @@ impl Log {
         time
     }
 
-    /// A packet's original length, which is not less than what was captured of it.
+    /// The original length of a packet, raised to the captured length if smaller.
     #[inline]
     pub(super) fn original_len(&mut self, interface: &Interface, captured_len: u32, original_len: u32) -> u32 {
         if interface.snap_len != 0 && captured_len > interface.snap_len {

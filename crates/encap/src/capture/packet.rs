@@ -1,4 +1,4 @@
-//! A packet as a capture file has it.
+//! A packet of a capture file.
 
 use std::borrow::Cow;
 
@@ -6,35 +6,35 @@ use super::pcapng::{OptionIter, option};
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
-/// A packet, borrowed from the reader's buffer until the next one is asked for.
+/// A packet. It borrows the reader's buffer until the next packet is read.
 #[derive(Clone, Debug)]
 pub struct CapturedPacket<'a> {
-    /// Its number in the file, from 1, as Wireshark counts.
+    /// Number in the file, from 1, as in Wireshark.
     pub number: u64,
-    /// When it was captured, if the file says so.
+    /// Capture time, if recorded.
     pub time: Option<Timestamp>,
-    /// Its interface's index in [`Reader::interfaces`](super::Reader::interfaces).
+    /// Index in [`Reader::interfaces`](super::Reader::interfaces).
     pub interface: usize,
-    /// What its bytes begin with: its interface's link type.
+    /// Link type of its interface.
     pub link_type: LinkType,
-    /// What the file has of it.
+    /// The captured bytes.
     pub captured: &'a [u8],
-    /// The length that it had on the wire, in bytes: never less than what was captured.
+    /// Length on the wire, in bytes; at least the captured length.
     pub original_len: u32,
-    /// What the sections that were reached remark on themselves, each remark once: whether they were made up, say.
+    /// Distinct comments of the sections read so far, such as the mark of a synthesised capture.
     pub remarks: &'a [String],
     pub(super) options: OptionIter<'a>,
 }
 
 impl<'a> CapturedPacket<'a> {
-    /// What was remarked on it, in the file's order. What is not UTF-8 is replaced.
+    /// The packet's comments, in file order. Invalid UTF-8 is replaced.
     #[must_use]
     pub fn comments(&self) -> Comments<'a> {
         Comments { options: self.options.clone() }
     }
 }
 
-/// The comments of one packet.
+/// Iterator over the comments of a packet.
 #[derive(Clone, Debug)]
 pub struct Comments<'a> {
     options: OptionIter<'a>,
@@ -45,7 +45,7 @@ impl<'a> Iterator for Comments<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            // The reader noted an option that overruns; the comments before it stand.
+            // The reader already noted a malformed option; the comments before it are valid.
             let (code, value) = self.options.next()?.ok()?;
             if code == option::COMMENT {
                 return Some(String::from_utf8_lossy(value));

@@ -1,21 +1,21 @@
-//! pcap: a header, and records one after another (draft-ietf-opsawg-pcap).
+//! pcap: a file header, then records (draft-ietf-opsawg-pcap).
 //!
-//! The magic number at the beginning says three things at once: the byte order, the unit of the times, and, in the
-//! variant of Alexey Kuznetzov's libpcap patch, that each record's header has eight more bytes.
+//! The magic number selects the byte order and the time unit. The variant of Alexey Kuznetzov's libpcap patch has
+//! record headers with eight more bytes.
 
 use super::{ByteOrder, Format, Interface, ReadError, Resolution};
 use crate::wire::LinkType;
 
 /// Times in microseconds.
 const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
-/// Times in nanoseconds: what we write.
+/// Times in nanoseconds. The writer uses this one.
 pub(super) const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
-/// Times in microseconds, and longer records.
+/// Times in microseconds, with longer record headers.
 const MAGIC_KUZNETZOV: u32 = 0xa1b2_cd34;
 
 pub(super) const VERSION: (u16, u16) = (2, 4);
 
-/// Fields of the file's header (§4). Between version and snapshot length lie two that no program uses.
+/// File header fields (§4). The two unused fields between version and snapshot length are omitted.
 pub(super) mod header {
     use std::ops::Range;
 
@@ -27,7 +27,7 @@ pub(super) mod header {
     pub(in crate::capture) const BYTES: usize = 24;
 }
 
-/// Fields of a record's header (§5).
+/// Record header fields (§5).
 pub(super) mod record {
     use std::ops::Range;
 
@@ -36,21 +36,21 @@ pub(super) mod record {
     pub(in crate::capture) const CAPTURED_LEN: Range<usize> = 8..12;
     pub(in crate::capture) const ORIGINAL_LEN: Range<usize> = 12..16;
     pub(in crate::capture) const HEADER_BYTES: usize = 16;
-    /// What a Kuznetzov header adds: interface index, protocol, packet type, padding.
+    /// Extra bytes of a Kuznetzov header: interface index, protocol, packet type, padding.
     pub(in crate::capture) const KUZNETZOV_BYTES: usize = 8;
 }
 
-/// How the records of a file are read.
+/// The record format of a file.
 #[derive(Debug)]
 pub(super) struct RecordFormat {
     pub(super) order: ByteOrder,
     pub(super) header_len: usize,
-    /// How many units of the fraction make a second.
+    /// Units of the fraction field per second.
     units_per_sec: u64,
 }
 
 impl RecordFormat {
-    /// What a file's magic number says of its records, if it is one of ours, and the unit of their times.
+    /// Detects the record format and the time resolution from a magic number.
     pub(super) fn recognise(magic: [u8; 4]) -> Option<(Self, Resolution)> {
         let (order, number) = [ByteOrder::Little, ByteOrder::Big]
             .map(|order| (order, order.u32(&magic)))
@@ -64,13 +64,13 @@ impl RecordFormat {
         Some((Self { order, header_len: record::HEADER_BYTES + more, units_per_sec }, resolution))
     }
 
-    /// The interface that a file's header describes.
+    /// Decodes the interface from the file header.
     pub(super) fn interface(&self, bytes: &[u8], resolution: Resolution) -> Result<Interface, ReadError> {
         let (major, minor) = (self.order.u16(&bytes[header::MAJOR]), self.order.u16(&bytes[header::MINOR]));
         if major != VERSION.0 {
             return Err(ReadError::Version { format: Format::Pcap, major, minor, offset: 0 });
         }
-        // The upper half says how long the frames' check sequences are: nothing of where a packet begins.
+        // The upper half describes the frame check sequence.
         let link_type = self.order.u32(&bytes[header::LINK_TYPE]) & 0xffff;
         let mut interface = Interface::new(LinkType(u16::try_from(link_type).unwrap_or_default()));
         interface.snap_len = self.order.u32(&bytes[header::SNAP_LEN]);
@@ -78,7 +78,7 @@ impl RecordFormat {
         Ok(interface)
     }
 
-    /// A record's time, in units of the file.
+    /// Time of a record, in the file's units.
     #[inline]
     pub(super) fn units(&self, bytes: &[u8]) -> u64 {
         let secs = u64::from(self.order.u32(&bytes[record::SECS]));

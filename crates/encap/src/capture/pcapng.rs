@@ -28,30 +28,30 @@ pub(super) mod block {
 
     pub(in crate::capture) const TYPE: Range<usize> = 0..4;
     pub(in crate::capture) const LEN: Range<usize> = 4..8;
-    /// Where the body begins.
+    /// Offset of the body.
     pub(in crate::capture) const BODY: usize = 8;
-    /// The length again, at the end.
+    /// Length of the repeated total length.
     pub(in crate::capture) const TRAILER_LEN: usize = 4;
     pub(in crate::capture) const MIN_LEN: u32 = 12;
 }
 
-/// Fields of the body of a section header (§4.1).
+/// Body fields of a section header (§4.1).
 pub(super) mod section_header {
     use std::ops::Range;
 
-    /// The first four bytes of a section: the same in both byte orders.
+    /// The block type of a section header: the same bytes in both byte orders.
     pub(in crate::capture) const TYPE_BYTES: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
     pub(in crate::capture) const MAGIC: u32 = 0x1a2b_3c4d;
     pub(in crate::capture) const BYTE_ORDER: Range<usize> = 0..4;
     pub(in crate::capture) const MAJOR: Range<usize> = 4..6;
     pub(in crate::capture) const MINOR: Range<usize> = 6..8;
-    /// Where the options begin, after the section's length, which is not needed to find its end.
+    /// Offset of the options, after the section length. The reader ignores that length.
     pub(in crate::capture) const OPTIONS: usize = 16;
-    /// The length of a section header without options, in bytes.
+    /// Length of a section header without options, in bytes.
     pub(in crate::capture) const MIN_BLOCK_LEN: u32 = 28;
 }
 
-/// Fields of the body of an interface description (§4.2).
+/// Body fields of an interface description (§4.2).
 pub(super) mod interface_description {
     use std::ops::Range;
 
@@ -60,7 +60,7 @@ pub(super) mod interface_description {
     pub(in crate::capture) const OPTIONS: usize = 8;
 }
 
-/// Fields of the body of an enhanced packet (§4.3).
+/// Body fields of an enhanced packet (§4.3).
 pub(super) mod enhanced_packet {
     use std::ops::Range;
 
@@ -72,7 +72,7 @@ pub(super) mod enhanced_packet {
     pub(in crate::capture) const DATA: usize = 20;
 }
 
-/// Fields of the body of a simple packet (§4.4).
+/// Body fields of a simple packet (§4.4).
 pub(super) mod simple_packet {
     use std::ops::Range;
 
@@ -80,15 +80,15 @@ pub(super) mod simple_packet {
     pub(in crate::capture) const DATA: usize = 4;
 }
 
-/// The field that the obsolete packet block has otherwise than an enhanced packet (appendix A): its interface is two
-/// bytes, and the other two count drops.
+/// The one field in which the obsolete packet block differs from an enhanced packet (appendix A): a two-byte interface,
+/// then a two-byte drop count.
 pub(super) mod obsolete_packet {
     use std::ops::Range;
 
     pub(in crate::capture) const INTERFACE: Range<usize> = 0..2;
 }
 
-/// Fields of the body of interface statistics (§4.6).
+/// Body fields of interface statistics (§4.6).
 pub(super) mod interface_statistics {
     use std::ops::Range;
 

@@ -1,88 +1,88 @@
-//! Why a capture file cannot be read, or not further.
+//! Errors of reading a capture file.
 
 use std::{fmt, io};
 
 use super::{BLOCK_MAX_BYTES, Format};
 
-/// Why a file cannot be read, or not further.
+/// Why a file cannot be read, or cannot be read further.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The system did not give the file's next bytes.
+    /// Reading from the file failed.
     #[error("cannot read on at byte {offset}: {source}")]
     Io {
-        /// Where.
+        /// File offset in bytes.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is empty, or nearly.
+    /// The file is empty or shorter than a magic number.
     #[error("the file has {found} bytes: a capture has at least a header")]
     TooShort {
-        /// How many.
+        /// File length in bytes.
         found: usize,
     },
-    /// The first bytes are no magic number.
+    /// The file has no known magic number.
     #[error("not a capture: it begins with {} where pcap and pcapng have a magic number", Hex(start))]
     NotACapture {
-        /// The first bytes.
+        /// First bytes of the file.
         start: [u8; 4],
     },
-    /// The file ends before its header does.
+    /// The file ends inside its header.
     #[error("the file ends after {found} bytes: the header of {format} has {needed}")]
     HeaderCut {
-        /// Which kind of file.
+        /// Format of the file.
         format: Format,
-        /// How long its header is, in bytes.
+        /// Header length in bytes.
         needed: usize,
-        /// What the file has.
+        /// File length in bytes.
         found: usize,
     },
-    /// A version that nobody has described.
-    #[error("at byte {offset}: {format} of version {major}.{minor}: only {} can be read", readable(*format))]
+    /// An unknown format version.
+    #[error("at byte {offset}: {format} version {major}.{minor} is not supported: only {} is", readable(*format))]
     Version {
-        /// Which kind of file.
+        /// Format of the file.
         format: Format,
-        /// The first part of its version.
+        /// Major version.
         major: u16,
-        /// The second.
+        /// Minor version.
         minor: u16,
-        /// Where the header begins.
+        /// Offset of the header in bytes.
         offset: u64,
     },
-    /// A section that does not say its byte order.
+    /// A section without a valid byte-order magic.
     #[error(
-        "at byte {offset}: a section's byte order is not to be known from {}: it should be 1a 2b 3c 4d or reversed",
+        "at byte {offset}: a section has the byte-order magic {}: it should be 1a 2b 3c 4d or the reverse",
         Hex(found)
     )]
     SectionByteOrder {
-        /// Where the section begins.
+        /// Offset of the section in bytes.
         offset: u64,
-        /// What it has for a magic number.
+        /// Value of the magic field.
         found: [u8; 4],
     },
-    /// A block shorter than its own frame: where the next begins is not to be known.
+    /// A block shorter than its mandatory fields. Without its length, the next block cannot be located.
     #[error(
-        "at byte {offset}: a block of {len} bytes is shorter than the {needed} that every one has: the file is damaged from here"
+        "at byte {offset}: a block has {len} bytes, fewer than the minimum of {needed}: the file is damaged from here"
     )]
     BlockTooShort {
-        /// Where it begins.
+        /// Offset of the block in bytes.
         offset: u64,
-        /// Its length, as it says.
+        /// Total length field of the block.
         len: u32,
-        /// The least it can have.
+        /// Minimum length in bytes.
         needed: u32,
     },
-    /// A block or record longer than any that is taken.
+    /// A block or record longer than the limit.
     #[error("at byte {offset}: {len} bytes in one block, more than {BLOCK_MAX_BYTES}: the file is damaged from here")]
     BlockTooLong {
-        /// Where it begins.
+        /// Offset of the block in bytes.
         offset: u64,
-        /// Its length, as it says.
+        /// Length field of the block.
         len: u32,
     },
 }
 
-/// Bytes as people write them.
+/// Displays bytes in hexadecimal, separated by spaces.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

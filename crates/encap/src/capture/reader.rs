@@ -1,8 +1,8 @@
-//! Reads capture files of either kind, packet by packet.
+//! Reads capture files of both formats, packet by packet.
 //!
-//! A packet is lent from the reader's own buffer, so that none costs an allocation, and the next one is found only when it
-//! is asked for. What is wrong with a block whose length can be trusted becomes a note, and the reader goes past it; only a
-//! length that cannot be trusted is an error, and the end of what can be read.
+//! Packets borrow the reader's buffer, so reading allocates nothing per packet. A damaged block with a valid length
+//! becomes a note and is skipped. Only an invalid length is an error, since the next block cannot be located; it ends
+//! the reading.
 
 use std::io::Read;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::pcapng::{BlockType, OptionIter, Section, SectionReader, block, sectio
 use super::source::Source;
 use super::{BLOCK_MAX_BYTES, ByteOrder, CapturedPacket, Format, Interface, NOTES_MAX, NoteKind, Notes, ReadError};
 
-/// Reads a capture file as it comes.
+/// A streaming reader of capture files.
 ///
 /// ```
 /// use switchboard_encap::capture::{Format, Reader};
@@ -40,7 +40,7 @@ pub struct Reader<R> {
     remarks: Vec<String>,
     log: Log,
     packets: u64,
-    /// What to consume before the next packet is looked for: the one that was lent.
+    /// Length of the last returned packet's block, consumed before the next one is read.
     lent: usize,
     ended: bool,
 }
@@ -52,7 +52,7 @@ enum FormatReader {
 }
 
 impl<R: Read> Reader<R> {
-    /// Recognises a file by its first bytes. A pcap file's header is read; a pcapng file's blocks are, as they come.
+    /// Detects the format and reads a pcap header. The blocks of a pcapng file are read with the packets.
     pub fn new(read: R) -> Result<Self, ReadError> {
         let mut source = Source::new(read);
         fill(&mut source, pcap::header::BYTES)?;
@@ -62,7 +62,7 @@ impl<R: Read> Reader<R> {
         };
         let mut interfaces = Vec::new();
         let (format, header_len) = if start == section_header::TYPE_BYTES {
-            // Until the section says its own.
+            // The section header sets the byte order.
             (FormatReader::Pcapng(SectionReader::new(ByteOrder::Little)), 0)
         } else if let Some((records, resolution)) = RecordFormat::recognise(start) {
             let needed = pcap::header::BYTES;
@@ -79,7 +79,7 @@ impl<R: Read> Reader<R> {
         Ok(Self { source, format, interfaces, section, remarks, log, packets: 0, lent: header_len, ended: false })
     }
 
-    /// The next packet, or `None` at the end: of the file, or, after an error, of what can be read.
+    /// Reads the next packet. Returns `None` at the end of the file, and after an error.
     #[inline]
     pub fn next_packet(&mut self) -> Result<Option<CapturedPacket<'_>>, ReadError> {
         self.source.consume(std::mem::take(&mut self.lent));
@@ -118,7 +118,7 @@ impl<R: Read> Reader<R> {
 }
 
 impl<R> Reader<R> {
-    /// Which kind of file it is.
+    /// Format of the file.
     #[must_use]
     pub const fn format(&self) -> Format {
         match self.format {
@@ -127,31 +127,31 @@ impl<R> Reader<R> {
         }
     }
 
-    /// The interfaces that the file described so far, all its sections together.
+    /// Interfaces described so far, over all sections.
     #[must_use]
     pub fn interfaces(&self) -> &[Interface] {
         &self.interfaces
     }
 
-    /// What the last section of a pcapng file that was reached says of itself; nothing before the first packet.
+    /// Header of the current pcapng section; empty before the first packet.
     #[must_use]
     pub const fn section(&self) -> &Section {
         &self.section
     }
 
-    /// What the sections that were reached remark on themselves, each remark once: whether they were made up, say.
+    /// Distinct comments of the sections read so far, such as the mark of a synthesised capture.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// What was seen so far beside packets.
+    /// Notes on skipped and repaired blocks so far.
     #[must_use]
     pub const fn notes(&self) -> &Notes {
         &self.log.notes
     }
 
-    /// How many packets were given.
+    /// Number of packets read so far.
     #[must_use]
     pub const fn packets(&self) -> u64 {
         self.packets
@@ -165,7 +165,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Where a packet's block or record is in the unread bytes.
+/// Position of a packet's block or record in the unread bytes.
 struct PacketSpan {
     len: usize,
     body: Range<usize>,
@@ -178,7 +178,7 @@ fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> 
     source.fill(len).map_err(|error| ReadError::Io { offset: source.offset(), source: error })
 }
 
-/// Nothing whole is left: notes how much of the next is there, if any of it is.
+/// Notes how much of the last, incomplete block is present.
 #[cold]
 fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     let found = source.unread().len() as u64;
@@ -222,7 +222,7 @@ fn next_record<R: Read>(
     Ok(Some((PacketSpan { len, body: records.header_len..len }, found)))
 }
 
-/// What sections say of themselves.
+/// The texts of the sections.
 struct SectionText<'a> {
     section: &'a mut Section,
     remarks: &'a mut Vec<String>,
@@ -285,7 +285,7 @@ fn next_block<R: Read>(
     }
 }
 
-/// How long the next block is with its padding. If it begins a section, the byte order is that one's from here on.
+/// Total length of the next block, padding included. A section header also sets the byte order.
 fn block_len<R: Read>(
     section_reader: &mut SectionReader,
     source: &mut Source<R>,
@@ -315,7 +315,7 @@ fn block_len<R: Read>(
     if len > BLOCK_MAX_BYTES {
         return Err(ReadError::BlockTooLong { offset, len });
     }
-    // Some programs leave the padding out of the length, while it is there.
+    // Some programs exclude the padding from the length, but write it.
     if !len.is_multiple_of(4) {
         log.note(NoteKind::LengthNotPadded { len });
     }

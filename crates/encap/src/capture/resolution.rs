@@ -1,29 +1,29 @@
-//! The unit of an interface's times.
+//! Timestamp resolution of an interface.
 
 use crate::time::Timestamp;
 
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
-/// Nanoseconds in a unit of 10 to the minus each power.
+/// Nanoseconds per unit, by negative power of ten.
 const NANOS_PER_UNIT: [u64; 10] =
     [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
-/// The unit in which an interface counts time: a negative power of ten or of two, of a second.
+/// The unit of an interface's timestamps: a negative power of ten or two, in seconds.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resolution {
-    /// 10 to the minus this power: 6 are microseconds.
+    /// 10⁻ⁿ seconds: 6 is microseconds.
     Decimal(u8),
-    /// 2 to the minus this power.
+    /// 2⁻ⁿ seconds.
     Binary(u8),
 }
 
 impl Resolution {
-    /// Microseconds: what a file means that says nothing.
+    /// Microseconds, the default of pcapng.
     pub const MICROS: Self = Self::Decimal(6);
-    /// Nanoseconds: what we write.
+    /// Nanoseconds. The writer uses this one.
     pub const NANOS: Self = Self::Decimal(9);
 
-    /// The value of the option `if_tsresol`: its highest bit says which power.
+    /// Decodes the option `if_tsresol`. The highest bit selects powers of two.
     #[must_use]
     pub const fn from_option(value: u8) -> Self {
         match value & 0x80 {
@@ -32,14 +32,14 @@ impl Resolution {
         }
     }
 
-    /// The moment `units` after 1970, moved by `offset_secs`, rounded down to a nanosecond. `None` if it is further from
-    /// 1970 than a [`Timestamp`] reaches, about 292 years.
+    /// The time of `units` since 1970 plus `offset_secs`, rounded down to a nanosecond. `None` beyond the range of
+    /// [`Timestamp`], about 292 years around 1970.
     #[inline]
     pub(super) fn timestamp(self, units: u64, offset_secs: i64) -> Option<Timestamp> {
         let units = i128::from(units);
         let nanos = match self {
             Self::Decimal(power @ ..=9) => units * i128::from(NANOS_PER_UNIT[usize::from(power)]),
-            // 2⁶⁴ units are fewer than 10²⁰: past that power they are not one nanosecond together.
+            // 2⁶⁴ units are fewer than 10²⁰. If the power exceeds the maximum divisor, they are less than a nanosecond.
             Self::Decimal(power) => 10_i128.checked_pow(u32::from(power) - 9).map_or(0, |divisor| units / divisor),
             Self::Binary(power) => (units * NANOS_PER_SEC) >> power,
         };
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_means_what_its_interface_says() {
+    fn time_is_converted_with_resolution_and_offset() {
         let max = u64::MAX;
         for (option, units, offset_secs, nanos) in [
             (0, 3, 0, Some(3_000_000_000)),

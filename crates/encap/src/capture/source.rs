@@ -1,18 +1,18 @@
-//! Bytes of a file, as many at a time as its next block needs.
+//! The read buffer of a capture file.
 
 use std::io::{self, Read};
 
 use super::limits::READ_BYTES;
 
-/// A buffer over a file: it holds what is read and not yet consumed, and grows no further than what is asked for.
+/// A buffer over a file. It holds the unread bytes and grows to the largest requested length.
 #[derive(Debug)]
 pub(super) struct Source<R> {
     read: R,
     buffer: Vec<u8>,
-    /// What of the buffer is read and not consumed.
+    /// Start and end of the unread bytes in the buffer.
     start: usize,
     end: usize,
-    /// Where `start` is in the file, in bytes.
+    /// File offset of `start`, in bytes.
     offset: u64,
 }
 
@@ -21,10 +21,10 @@ impl<R: Read> Source<R> {
         Self { read, buffer: vec![0; READ_BYTES], start: 0, end: 0, offset: 0 }
     }
 
-    /// Reads until at least `len` bytes are unread. `false` if the file ends before.
+    /// Reads until `len` bytes are unread. Returns `false` if the file ends first.
     #[inline]
     pub(super) fn fill(&mut self, len: usize) -> io::Result<bool> {
-        // Nearly always they are there.
+        // Fast path: the bytes are already buffered.
         if self.end - self.start >= len { Ok(true) } else { self.read_more(len) }
     }
 
@@ -37,7 +37,7 @@ impl<R: Read> Source<R> {
                 self.start = 0;
             }
             if self.end == self.buffer.len() {
-                // By what was really read, so that a length that promises too much costs no memory.
+                // Grow with the bytes read, so that a large length field alone costs no memory.
                 self.buffer.resize(len.min(2 * self.buffer.len()), 0);
             }
             match self.read.read(&mut self.buffer[self.end..]) {
@@ -50,21 +50,21 @@ impl<R: Read> Source<R> {
         Ok(true)
     }
 
-    /// What is read and not consumed.
+    /// The bytes read and not consumed.
     #[inline]
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Forgets the first `len` unread bytes.
+    /// Consumes the first `len` unread bytes.
     #[inline]
     pub(super) fn consume(&mut self, len: usize) {
-        debug_assert!(len <= self.end - self.start, "only what was read is consumed");
+        debug_assert!(len <= self.end - self.start, "consumed more than was read");
         self.start += len;
         self.offset += len as u64;
     }
 
-    /// Where the unread bytes begin in the file.
+    /// File offset of the first unread byte.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
     }

@@ -1,4 +1,4 @@
-//! What is read, what is written, and what other programs make of it.
+//! Round trips through our reader and writer, and comparisons with other programs.
 
 mod blocks;
 mod damage;
@@ -14,7 +14,7 @@ use super::*;
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
-/// A packet, kept.
+/// A packet with owned data.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct OwnedPacket {
     nanos: Option<i64>,
@@ -24,7 +24,7 @@ struct OwnedPacket {
     comments: Vec<String>,
 }
 
-/// All that a file holds.
+/// The decoded contents of a file.
 #[derive(Debug)]
 struct FileContents {
     packets: Vec<OwnedPacket>,
@@ -35,7 +35,7 @@ struct FileContents {
     buffer_len: usize,
 }
 
-/// Reads a file to its end, or to what ends it.
+/// Reads a file to its end or first error.
 fn read(file: impl Read) -> FileContents {
     let mut packets = Vec::new();
     let mut reader = Reader::new(file).unwrap();
@@ -58,7 +58,7 @@ fn read(file: impl Read) -> FileContents {
             }
         }
     };
-    assert!(matches!(reader.next_packet(), Ok(None)), "after the end there is nothing");
+    assert!(matches!(reader.next_packet(), Ok(None)), "no packet follows the end");
     FileContents {
         packets,
         interfaces: reader.interfaces().to_vec(),
@@ -69,7 +69,7 @@ fn read(file: impl Read) -> FileContents {
     }
 }
 
-/// Writes packets, all of them of the interfaces' first if the format has no other.
+/// Writes packets to a file.
 fn write(format: Format, interfaces: &[Interface], packets: &[OwnedPacket]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), format, About::default(), interfaces).unwrap();
     for packet in packets {
@@ -86,7 +86,7 @@ fn write(format: Format, interfaces: &[Interface], packets: &[OwnedPacket]) -> V
     writer.finish(&[]).unwrap()
 }
 
-/// Gives a file a few bytes at a time.
+/// Returns a few bytes per read.
 struct ShortReads<'a>(&'a [u8], usize);
 
 impl Read for ShortReads<'_> {
@@ -97,7 +97,7 @@ impl Read for ShortReads<'_> {
 }
 
 prop_compose! {
-    /// A packet that both kinds of file can hold, but for its comments.
+    /// A packet that both formats can hold, except for its comments.
     fn any_packet()(
         nanos in 0_i64..4_294_967_296_000_000_000,
         captured in prop::collection::vec(any::<u8>(), 0..200),
@@ -110,7 +110,7 @@ prop_compose! {
     }
 }
 
-/// Two interfaces, one of them with everything that can be written.
+/// Two interfaces; the first has all fields that the writer supports.
 fn two_interfaces() -> [Interface; 2] {
     let mut described = Interface::new(LinkType::ETHERNET);
     described.snap_len = 65_535;
@@ -123,10 +123,10 @@ fn two_interfaces() -> [Interface; 2] {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read(packets in prop::collection::vec(any_packet(), 0..40), step in 1_usize..100) {
+    fn written_packets_are_read_back(packets in prop::collection::vec(any_packet(), 0..40), step in 1_usize..100) {
         let interfaces = two_interfaces();
         let file = write(Format::Pcapng, &interfaces, &packets);
-        prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "the same bytes twice");
+        prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "output is deterministic");
         let contents = read(ShortReads(&file, step));
         prop_assert_eq!(&contents.packets, &packets);
         prop_assert_eq!(&contents.interfaces[..], &interfaces[..]);
@@ -143,7 +143,7 @@ proptest! {
 }
 
 #[test]
-fn a_file_says_what_it_is_about_and_what_was_counted() {
+fn section_texts_and_statistics_round_trip() {
     let about = About { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
     let mut writer = Writer::new(Vec::new(), Format::Pcapng, about, &two_interfaces()).unwrap();
     writer.flush().unwrap();
@@ -156,7 +156,7 @@ fn a_file_says_what_it_is_about_and_what_was_counted() {
 }
 
 #[test]
-fn what_a_format_cannot_hold_is_refused_and_nothing_of_it_written() {
+fn unrepresentable_packets_are_refused_and_leave_the_file_intact() {
     let good =
         Record { time: Timestamp::from_nanos(1), interface: 0, captured: &[1, 2], original_len: 2, comments: &[] };
     let long = "x".repeat(65_536);

@@ -1,41 +1,41 @@
-//! Why frames cannot be taken from an interface.
+//! Errors of live captures.
 
 use std::io;
 
-/// Why frames cannot be taken from an interface, or no longer.
+/// Why a capture cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    /// The program may not see other programs' frames.
+    /// The process lacks the capability for packet sockets.
     #[error(
-        "capturing needs the right CAP_NET_RAW: give it to the program (`sudo setcap cap_net_raw+ep \"$(command -v encap)\"`), \
-         or run it in a network namespace of your own (`unshare --user --map-root-user --net`)"
+        "capturing needs the capability CAP_NET_RAW: grant it to the program \
+         (`sudo setcap cap_net_raw+ep \"$(command -v encap)\"`), or run it in a new network namespace (`unshare --user --map-root-user --net`)"
     )]
     NoRight,
-    /// There is no interface of this name.
+    /// No interface has this name.
     #[error("no interface is named {0:?}: `ip link` lists them")]
     NoInterface(String),
-    /// The interface is down, or went down.
+    /// The interface is down.
     #[error("interface {0} is down: `ip link set {0} up` starts it")]
     Down(String),
-    /// The interface was taken away.
+    /// The interface was deleted.
     #[error("interface {0} is gone")]
     Gone(String),
-    /// The buffer is not of a size that the kernel can share.
-    #[error("a buffer of {bytes} bytes: it takes at least {least}")]
+    /// The buffer is too small for the ring.
+    #[error("a buffer of {bytes} bytes is too small: use at least {least}")]
     BufferTooSmall {
-        /// The size that was asked for.
+        /// Requested size in bytes.
         bytes: u32,
-        /// The least.
+        /// Minimum size in bytes.
         least: u32,
     },
-    /// The system refused something else.
+    /// Another system error.
     #[error("cannot {doing} on interface {interface}: {source}")]
     Io {
-        /// What was to be done.
+        /// The failed operation, as a verb phrase.
         doing: &'static str,
-        /// On which interface.
+        /// Interface name.
         interface: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

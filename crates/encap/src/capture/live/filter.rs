@@ -1,7 +1,6 @@
-//! A program for the kernel that says of which frames it keeps how much (classic BPF, Linux
-//! `Documentation/networking/filter.rst`).
+//! The kernel's packet filter, a classic BPF program (Linux `Documentation/networking/filter.rst`).
 
-/// One instruction: operation, where to jump if true and if false, operand.
+/// A BPF instruction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Instruction {
     pub(super) code: u16,
@@ -10,48 +9,49 @@ pub(super) struct Instruction {
     pub(super) operand: u32,
 }
 
-/// Load half a word: two bytes of the frame.
+/// Load two bytes of the frame (`BPF_LD | BPF_H | BPF_ABS`).
 pub(super) const LOAD_HALF: u16 = 0x28;
-/// Load one byte of the frame.
+/// Load one byte of the frame (`BPF_LD | BPF_B | BPF_ABS`).
 pub(super) const LOAD_BYTE: u16 = 0x30;
-/// Load half a word, the index added to its place.
+/// Load two bytes at operand plus index (`BPF_LD | BPF_H | BPF_IND`).
 pub(super) const LOAD_HALF_INDEXED: u16 = 0x48;
-/// Load the index: four times the low half of a byte, as IPv4 gives its header's length.
+/// Load the index with four times the low half of a byte: the IPv4 header length (`BPF_LDX | BPF_B | BPF_MSH`).
 pub(super) const LOAD_HEADER_LEN: u16 = 0xb1;
-/// Load the index with the operand.
+/// Load the index with the operand (`BPF_LDX | BPF_IMM`).
 pub(super) const LOAD_INDEX: u16 = 0x01;
-/// Jump as many instructions on as the operand says.
+/// Skip `operand` instructions (`BPF_JMP | BPF_JA`).
 pub(super) const JUMP: u16 = 0x05;
-/// Jump if equal.
+/// Jump if the accumulator equals the operand (`BPF_JMP | BPF_JEQ`).
 pub(super) const IF_EQUAL: u16 = 0x15;
-/// Jump if any bit is in both.
+/// Jump if accumulator and operand share a bit (`BPF_JMP | BPF_JSET`).
 pub(super) const IF_ANY_BIT: u16 = 0x45;
-/// Keep so many bytes of the frame: 0 leaves it out.
+/// Return: keep `operand` bytes of the frame, or drop the frame if 0 (`BPF_RET`).
 pub(super) const KEEP: u16 = 0x06;
 
-/// Where the kernel keeps what follows the link layer's header, tags not counted (`SKF_AD_OFF + SKF_AD_PROTOCOL`).
+/// Ancillary offset of the frame's `EtherType`, after any VLAN tags (`SKF_AD_OFF + SKF_AD_PROTOCOL`).
 pub(super) const ETHER_TYPE: u32 = 0xffff_f000;
 
 const IPV4: u32 = 0x0800;
 const IPV6: u32 = 0x86dd;
 const TCP: u32 = 6;
 const UDP: u32 = 17;
-/// The fragment offset, in the field that it shares with the flags (RFC 791 §3.1).
+/// Mask of the fragment offset in the field that it shares with the flags (RFC 791 §3.1).
 const FRAGMENT_OFFSET: u32 = 0x1fff;
 
-/// Where the program keeps a frame, and where it leaves it out.
+/// Indices of the two return instructions.
 const ACCEPT: u8 = 16;
 const REJECT: u8 = 17;
 
-/// Keeps `snap_len` bytes of each frame; if there is a port, only of TCP and UDP from or to it. The IP header is at
-/// `network`, since the kernel takes the tag off a frame that comes in, or has not put it on one that goes out. A packet is
-/// left out whose ports are not where they are looked for: behind IPv6 extension headers, or a tag that a program itself
-/// put on.
+/// Builds the filter. It keeps `snap_len` bytes of each frame; with a `port`, only of TCP and UDP frames from or to it.
+///
+/// `network` is the offset of the IP header, the same for tagged frames: the kernel strips the tag of an incoming frame
+/// and has not yet added that of an outgoing one. The filter drops packets whose ports it cannot locate: behind IPv6
+/// extension headers, or behind a tag that a program wrote into its frame.
 pub(super) fn program(port: Option<u16>, network: u32, snap_len: u32) -> Vec<Instruction> {
     let statement = |code, operand| Instruction { code, jump_true: 0, jump_false: 0, operand };
     let Some(port) = port.map(u32::from) else { return vec![statement(KEEP, snap_len)] };
 
-    // Jumps count from the next instruction; here they are written as places in the program.
+    // BPF jumps are relative to the next instruction; `yes` and `no` are indices.
     let jump = |at: u8, code, operand, yes: u8, no: u8| Instruction {
         code,
         jump_true: yes - at - 1,
@@ -84,13 +84,13 @@ pub(super) fn program(port: Option<u16>, network: u32, snap_len: u32) -> Vec<Ins
 mod tests {
     use super::*;
 
-    /// What the kernel would keep of a packet, which begins at `network`, of this ether type.
+    /// Runs the program on a frame. Returns the number of bytes kept.
     fn run(program: &[Instruction], packet: &[u8], ether_type: u32) -> u32 {
         let (mut accumulator, mut index, mut at) = (0_u32, 0_u32, 0_usize);
         loop {
             let Instruction { code, jump_true, jump_false, operand } = program[at];
             at += 1;
-            // Bytes that are not there end the program with 0.
+            // Loading past the end of the frame ends the program with 0.
             let bytes = |place: u32, len: usize| packet.get(place as usize..place as usize + len);
             let half = |place| bytes(place, 2).map(|bytes| u32::from(bytes[0]) << 8 | u32::from(bytes[1]));
             let loaded = match code {
@@ -144,8 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_kept_if_it_is_from_or_to_the_port() {
-        for (what, ether_type, packet, kept) in [
+    fn filter_keeps_frames_from_or_to_the_port() {
+        for (name, ether_type, packet, kept) in [
             ("TCP to it", IPV4, ipv4(20, 6, 0, [50_000, 8080]), true),
             ("TCP from it", IPV4, ipv4(20, 6, 0, [8080, 50_000]), true),
             ("UDP to it", IPV4, ipv4(20, 17, 0, [50_000, 8080]), true),
@@ -166,8 +166,8 @@ mod tests {
                 let frame = [&[0; 14][..network], &packet].concat();
                 let network = u32::try_from(network).unwrap();
                 let len = run(&program(Some(8080), network, 500), &frame, ether_type);
-                assert_eq!(len, if kept { 500 } else { 0 }, "{what}, IP at {network}");
-                assert_eq!(run(&program(None, network, 500), &frame, ether_type), 500, "{what}, no port asked for");
+                assert_eq!(len, if kept { 500 } else { 0 }, "{name}, IP at {network}");
+                assert_eq!(run(&program(None, network, 500), &frame, ether_type), 500, "{name}, no port given");
             }
         }
     }

@@ -1,35 +1,35 @@
-//! A frame from an interface, made what it was on the wire.
+//! Rebuilds a frame from the ring as it was on the wire.
 
 use super::ring::RingFrame;
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
-/// A frame, lent until the next one is asked for.
+/// A captured frame. It borrows the ring until the next call of
+/// [`LiveCapture::next_frame`](super::LiveCapture::next_frame).
 #[derive(Clone, Copy, Debug)]
 pub struct LiveFrame<'a> {
-    /// When the kernel took it.
+    /// Kernel timestamp.
     pub time: Timestamp,
-    /// What was kept of it.
+    /// The captured bytes.
     pub captured: &'a [u8],
-    /// The length that it had, in bytes.
+    /// Length on the wire, in bytes.
     pub original_len: u32,
-    /// Whether its transport checksum was left for the network card to finish: it is that of the pseudo-header only, and
-    /// not wrong.
+    /// The transport checksum was left for the network card: it covers only the pseudo header, and is not an error.
     pub checksum_offloaded: bool,
 }
 
-/// Where an 802.1Q tag has its place in a frame: after both addresses (IEEE 802.1Q §9.3).
+/// Offset of an 802.1Q tag in a frame, after both addresses (IEEE 802.1Q §9.3).
 const TAG_AT: usize = 12;
 
-/// The tag's protocol, where the kernel does not say it.
+/// Tag protocol identifier, if the kernel does not report one.
 const TPID: u16 = 0x8100;
 
-/// What an interface's frames begin with.
+/// How an interface's frames begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Framing {
-    /// Ethernet, as it is.
+    /// An Ethernet header, unchanged.
     Ethernet,
-    /// Something else, which the kernel takes off: a "cooked" header is put before the packet.
+    /// Another link header, which the kernel strips; a cooked header replaces it.
     Cooked,
 }
 
@@ -41,9 +41,9 @@ impl Framing {
         }
     }
 
-    /// The frame, in the ring if it is there as it was, or else put together in `scratch`.
+    /// Returns the frame: borrowed from the ring if unchanged, otherwise built in `scratch`.
     pub(super) fn frame<'a>(self, raw: &RingFrame<'a>, snap_len: u32, scratch: &'a mut Vec<u8>) -> LiveFrame<'a> {
-        let as_is = |captured, added: usize| LiveFrame {
+        let live_frame = |captured, added: usize| LiveFrame {
             time: raw.time,
             captured,
             original_len: raw.original_len.saturating_add(u32::try_from(added).unwrap_or(u32::MAX)),
@@ -51,7 +51,7 @@ impl Framing {
         };
         scratch.clear();
         match (self, raw.tag) {
-            (Self::Ethernet, None) => return as_is(raw.bytes, 0),
+            (Self::Ethernet, None) => return live_frame(raw.bytes, 0),
             (Self::Ethernet, Some(tag)) => {
                 let (addresses, rest) = raw.bytes.split_at(raw.bytes.len().min(TAG_AT));
                 scratch.extend_from_slice(addresses);
@@ -70,11 +70,11 @@ impl Framing {
         }
         let added = scratch.len() - raw.bytes.len();
         scratch.truncate(snap_len as usize);
-        as_is(scratch, added)
+        live_frame(scratch, added)
     }
 }
 
-/// An 802.1Q tag that the kernel took off a frame.
+/// An 802.1Q tag that the kernel stripped from a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct StrippedTag {
     pub(super) protocol: Option<u16>,
@@ -92,7 +92,7 @@ impl StrippedTag {
     }
 }
 
-/// The header that stands before a packet in a file of link type `LINUX_SLL2`.
+/// Header of a packet with link type `LINUX_SLL2`.
 fn cooked_header(raw: &RingFrame<'_>) -> [u8; 20] {
     let mut header = [0; 20];
     header[0..2].copy_from_slice(&raw.protocol.to_be_bytes());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_put_back_where_it_was() {
+    fn stripped_tag_is_reinserted() {
         let frame = [[1; 6], [2; 6], [8, 0, 0x45, 3, 3, 3]].concat();
         let mut scratch = Vec::new();
         let given = Framing::Ethernet.frame(&raw(&frame, None), 18, &mut scratch);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cooked_header_says_what_the_kernel_said() {
+    fn cooked_header_holds_the_kernel_values() {
         let mut scratch = Vec::new();
         let header = |protocol: [u8; 2]| {
             [&protocol[..], &[0, 0, 0, 0, 0, 7, 0xff, 0xfe, 4, 2, 0xa1, 0xa2, 0, 0, 0, 0, 0, 0]].concat()

@@ -1,4 +1,4 @@
-//! Frames on their way from an interface into a file, readable at any moment.
+//! Records a live capture in a file that is readable at any time.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use super::{LiveCapture, LiveError, LiveFrame};
 use crate::capture::{About, Format, Interface, Record, Statistics, WriteError, Writer};
 use crate::wire::LinkType;
 
-/// What is said of a packet whose checksum the kernel left to the network card.
+/// Packet comment for a checksum that the kernel left to the network card.
 pub(super) const OFFLOADED: &str = "checksum not computed yet: left to hardware (offload)";
 
-/// What is said of the file as a whole, so that nobody takes its packets for made-up ones.
+/// Section comment that distinguishes the file from a synthesised one.
 const CAPTURED: &str = "captured from a live interface, not synthesised";
 
-/// Why a recording did not go on. What was written before stands.
+/// Why a recording stopped. The packets written before remain valid.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// No more frames can be taken.
+    /// Capturing failed.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// No more can be written.
+    /// Writing failed.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
-/// What went by so far.
+/// Frames recorded so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RecordingCounts {
-    /// How many frames were written.
+    /// Number of frames.
     pub frames: u64,
-    /// How many bytes they had on the wire.
+    /// Sum of their lengths on the wire, in bytes.
     pub bytes: u64,
 }
 
-/// Writes what an interface gives as a pcapng file.
+/// Records the frames of an interface in a pcapng file.
 #[derive(Debug)]
 pub struct LiveRecording<W: Write> {
     live: LiveCapture,
@@ -43,7 +43,7 @@ pub struct LiveRecording<W: Write> {
 }
 
 impl<W: Write> LiveRecording<W> {
-    /// Begins a file of what comes from `live`, which was opened on the interface of this name.
+    /// Starts a file for the frames of `live`. `interface` is the name for the file.
     pub fn begin(live: LiveCapture, interface: &str, to: W) -> Result<Self, RecordError> {
         let port = live.port.map(|port| format!("port {port}"));
         let interface = Interface {
@@ -58,7 +58,7 @@ impl<W: Write> LiveRecording<W> {
         Ok(Self { live, writer, counts: RecordingCounts::default(), flushed: RecordingCounts::default() })
     }
 
-    /// The next frame, once it is written, as [`LiveCapture::next_frame`] gives it.
+    /// Waits for the next frame and writes it; see [`LiveCapture::next_frame`].
     pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<LiveFrame<'_>>, RecordError> {
         let Some(frame) = self.live.next_frame(timeout)? else { return Ok(None) };
         self.writer.write(&Record {
@@ -73,7 +73,7 @@ impl<W: Write> LiveRecording<W> {
         Ok(Some(frame))
     }
 
-    /// Hands all that was written to what is written to, so that it can be read.
+    /// Flushes all written frames, so that a reader sees them.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         if self.flushed != self.counts {
             self.writer.flush()?;
@@ -82,30 +82,30 @@ impl<W: Write> LiveRecording<W> {
         Ok(())
     }
 
-    /// What the frames begin with.
+    /// Link type of the frames.
     #[must_use]
     pub const fn link_type(&self) -> LinkType {
         self.live.link_type()
     }
 
-    /// What went by so far.
+    /// Frames written so far.
     #[must_use]
     pub const fn counts(&self) -> RecordingCounts {
         self.counts
     }
 
-    /// What of that was handed on for sure: so much stands, even if no more can be written.
+    /// Frames flushed so far. They remain readable even if a later write fails.
     #[must_use]
     pub const fn flushed(&self) -> RecordingCounts {
         self.flushed
     }
 
-    /// How many frames came since the beginning, and how many of them found no room.
+    /// Frames received and dropped since the capture started.
     pub fn statistics(&mut self) -> Result<Statistics, RecordError> {
         Ok(self.live.statistics()?)
     }
 
-    /// Ends the file with the counts, and gives them.
+    /// Writes the interface statistics, ends the file, and returns them.
     pub fn finish(mut self) -> Result<Statistics, RecordError> {
         let statistics = self.live.statistics()?;
         self.writer.finish(&[statistics])?.flush().map_err(WriteError::from)?;

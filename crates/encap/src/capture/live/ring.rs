@@ -1,10 +1,10 @@
-//! The packet socket and the ring that the kernel fills for it: the one place that calls the system.
+//! The packet socket and its ring: the only module that calls the system with unsafe code.
 //!
-//! Safety rests on three things. The mapping is as long as was asked for, and every place in it is checked against its
-//! block before it is read, though the kernel wrote it. A block is read only while its status says that it is ours, and
-//! given back only when the next frame is asked for: the borrow of a [`RingFrame`] frame has ended by then. And the mapping ends
-//! after every such borrow, when the ring is dropped.
-#![expect(unsafe_code, reason = "a packet socket, its options and its shared memory have no safe interface in std")]
+//! Three invariants keep it sound. Each offset in the mapping is checked against the bounds of its block before a read,
+//! although the kernel wrote it. A block is read only while its status assigns it to us; it is returned when the next
+//! frame is requested, after the borrow of the last [`RingFrame`] has ended. The mapping lives until `Ring` is dropped,
+//! which is after all such borrows.
+#![expect(unsafe_code, reason = "std has no packet sockets and no shared memory")]
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::io;
@@ -20,16 +20,16 @@ use super::frame::{Framing, StrippedTag};
 use super::{LiveCapture, LiveError, LiveOptions, filter};
 use crate::time::Timestamp;
 
-/// An interface that is deleted goes down so long before it is gone, at most.
+/// Maximum time between the events "interface down" and "interface deleted" of a deleted interface.
 const DELETED_WITHIN: Duration = Duration::from_millis(100);
 
-/// The length of a block: room for the longest frame that an interface hands over, and for thousands of short ones.
+/// Block size in bytes: fits the longest frame of any interface, or thousands of short ones.
 const BLOCK_BYTES: u32 = 1024 * 1024;
 
-/// In a block, frames lie as close as they can; the kernel wants to be told some size.
+/// Frame size for the ring request. The kernel requires one, and packs frames of any length.
 const FRAME_BYTES: u32 = 2048;
 
-/// A frame as the ring has it.
+/// A frame as stored in the ring.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RingFrame<'a> {
     pub(super) time: Timestamp,
@@ -45,25 +45,25 @@ pub(super) struct RingFrame<'a> {
     pub(super) address: [u8; 8],
 }
 
-/// A packet socket and its ring.
+/// A packet socket with its ring.
 #[derive(Debug)]
 pub(super) struct Ring {
     socket: OwnedFd,
     memory: NonNull<u8>,
     blocks: usize,
-    /// The block that is read, or is to be next.
+    /// Index of the block being read, or to be read next.
     block: usize,
-    /// How many of its frames were not given yet, and where the next one is in it.
+    /// Frames left in the block, and the offset of the next one.
     frames_left: u32,
     next_frame: usize,
-    /// Whether the block is ours until it is given back.
+    /// The block's status assigns it to us.
     held: bool,
-    /// Whether frames on their way out are to be skipped here, since an old kernel does not.
+    /// Skip outgoing frames, for kernels without `PACKET_IGNORE_OUTGOING`.
     skip_outgoing: bool,
     interface: String,
 }
 
-// SAFETY: the mapping belongs to this value alone, and the kernel does not care which thread reads it.
+// SAFETY: only this value uses the mapping, and the mapping may be accessed from any thread.
 unsafe impl Send for Ring {}
 
 impl Ring {
@@ -89,7 +89,7 @@ impl Ring {
             Framing::Ethernet => (libc::SOCK_RAW, 14),
             Framing::Cooked => (libc::SOCK_DGRAM, 0),
         };
-        // Protocol 0: nothing comes before the filter stands and the socket is bound.
+        // Protocol 0: the socket receives nothing until it has its filter and is bound.
         let socket = new_socket(libc::AF_PACKET, kind).map_err(fail("open a packet socket"))?;
         let program = filter::program(options.port, network, options.snap_len);
         attach(&socket, &program).map_err(fail("attach a filter"))?;
@@ -100,7 +100,7 @@ impl Ring {
                 Ok(()) => false,
                 // Linux before 4.20.
                 Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => true,
-                Err(error) => return Err(fail("leave out what goes out")(error)),
+                Err(error) => return Err(fail("ignore outgoing frames")(error)),
             };
         let request = tpacket_req3 {
             tp_block_size: BLOCK_BYTES,
@@ -126,24 +126,24 @@ impl Ring {
             interface: interface.to_owned(),
         };
         bind(&ring.socket, index).map_err(fail("listen"))?;
-        // The socket of an interface that is down is bound, and says so here.
+        // Binding to an interface that is down succeeds; the error appears here.
         ring.socket_error().map_err(fail("listen"))?;
         Ok((ring, framing))
     }
 
-    /// The next frame, or `None` if none came in time.
+    /// Waits for the next frame. Returns `None` after `timeout`.
     pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<RingFrame<'_>>, LiveError> {
-        let Some(at) = self.next_place(timeout)? else { return Ok(None) };
-        // SAFETY: a place in the held block, which is given back only once this borrow has ended.
+        let Some(at) = self.next_offset(timeout)? else { return Ok(None) };
+        // SAFETY: `next_offset` checked the offset, and the block is returned only after this borrow has ended.
         Ok(Some(unsafe { self.raw(at) }))
     }
 
-    /// Where the next frame is in the held block.
-    fn next_place(&mut self, timeout: Duration) -> Result<Option<usize>, LiveError> {
+    /// Offset of the next frame in the held block.
+    fn next_offset(&mut self, timeout: Duration) -> Result<Option<usize>, LiveError> {
         loop {
             if self.frames_left == 0 {
                 if self.held {
-                    self.give_back();
+                    self.return_block();
                 }
                 let is_ready = self.take_block() || (self.wait(timeout)? && self.take_block());
                 if !is_ready {
@@ -151,7 +151,7 @@ impl Ring {
                 }
             }
             let Some(at) = self.advance() else { continue };
-            // SAFETY: a place in the held block, and the borrow ends here.
+            // SAFETY: `advance` checked the offset, and the borrow ends in this statement.
             let packet_type = unsafe { self.raw(at) }.packet_type;
             if !(self.skip_outgoing && packet_type == libc::PACKET_OUTGOING) {
                 return Ok(Some(at));
@@ -159,7 +159,7 @@ impl Ring {
         }
     }
 
-    /// The kernel's counts since they were last taken: frames, and those of them without room.
+    /// Reads and resets the kernel's counters: frames received, and frames dropped.
     pub(super) fn take_counts(&self) -> Result<(u32, u32), LiveError> {
         let mut counts = tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         get_option(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut counts)
@@ -171,12 +171,12 @@ impl Ring {
         LiveError::Io { doing, interface: self.interface.clone(), source }
     }
 
-    /// Waits for a block. `false` if none came in time.
+    /// Waits for a block. Returns `false` after `timeout` or a signal.
     fn wait(&self, timeout: Duration) -> Result<bool, LiveError> {
         let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // Rounded up, so that a short wait is not none at all.
+        // Rounded up, so that a timeout below 1 ms still waits.
         let millis = c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX);
-        // SAFETY: the pointer is to one `pollfd`, which outlives the call.
+        // SAFETY: the pointer refers to one `pollfd`, which outlives the call.
         let ready = unsafe { libc::poll(&raw mut poll, 1, millis) };
         if ready < 0 {
             let error = io::Error::last_os_error();
@@ -196,7 +196,7 @@ impl Ring {
         Ok(ready > 0)
     }
 
-    /// Whether the interface, which is down, is there no more: what is deleted goes down first.
+    /// Whether the interface, which is down, was deleted. A deleted interface goes down first.
     fn is_gone(&self) -> bool {
         std::thread::sleep(DELETED_WITHIN);
         matches!(identify(&self.interface), Err(LiveError::NoInterface(_)))
@@ -208,24 +208,25 @@ impl Ring {
         if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
     }
 
-    /// The beginning of the block that is read.
+    /// Start of the current block.
     fn block(&self) -> NonNull<u8> {
-        // SAFETY: `block` is less than `blocks`, and so many blocks are mapped.
+        // SAFETY: `block < blocks`, and the mapping holds `blocks` blocks.
         unsafe { self.memory.add(self.block * BLOCK_BYTES as usize) }
     }
 
     fn status(&self) -> &AtomicU32 {
         const AT: usize = offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, block_status);
-        // SAFETY: within the block, aligned as the kernel's own, and both sides go at it as at an atomic.
+        // SAFETY: the field is inside the block and aligned as in the kernel's structure. Kernel and program access it
+        // only atomically.
         unsafe { AtomicU32::from_ptr(self.block().add(AT).as_ptr().cast()) }
     }
 
-    /// Takes the next block if the kernel has handed it over.
+    /// Takes the next block, if the kernel has filled it.
     fn take_block(&mut self) -> bool {
         if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
             return false;
         }
-        // SAFETY: a block begins with its descriptor, which is ours to read now.
+        // SAFETY: a block starts with its descriptor, and its status assigns it to us.
         let head = unsafe { self.block().cast::<tpacket_block_desc>().read().hdr.bh1 };
         self.held = true;
         self.frames_left = head.num_pkts;
@@ -233,13 +234,14 @@ impl Ring {
         true
     }
 
-    fn give_back(&mut self) {
+    fn return_block(&mut self) {
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
         self.held = false;
         self.block = (self.block + 1) % self.blocks;
     }
 
-    /// Where the next frame of the held block is, and steps past it. `None`, and an end to the block, if it is not in it.
+    /// Returns the offset of the next frame and steps past it. Returns `None` and ends the block if the frame is not
+    /// inside it.
     fn advance(&mut self) -> Option<usize> {
         let at = self.next_frame;
         let head_len = HEADER_BYTES + size_of::<sockaddr_ll>();
@@ -250,7 +252,7 @@ impl Ring {
             self.frames_left = 0;
             return None;
         }
-        // SAFETY: within the block, and aligned.
+        // SAFETY: the bounds and the alignment of `at` were checked above, and the block is ours.
         let head = unsafe { self.block().add(at).cast::<tpacket3_hdr>().read() };
         let end = at + usize::from(head.tp_mac) + head.tp_snaplen as usize;
         if end > BLOCK_BYTES as usize {
@@ -262,13 +264,14 @@ impl Ring {
         Some(at)
     }
 
-    /// The frame at this place of the held block.
+    /// Reads the frame at offset `at` of the held block.
     ///
     /// # Safety
     ///
-    /// The place is one that `advance` gave, and the block is not given back while the frame is borrowed.
+    /// `at` must come from `advance`, and the block must not be returned while the frame is borrowed.
     unsafe fn raw(&self, at: usize) -> RingFrame<'_> {
-        // SAFETY: as the caller promises; an address follows the header.
+        // SAFETY: the caller guarantees an offset from `advance`, which checked that header, address and frame bytes
+        // are inside the block.
         let (head, address, bytes) = unsafe {
             let frame = self.block().add(at);
             let head = frame.cast::<tpacket3_hdr>().read();
@@ -282,7 +285,7 @@ impl Ring {
             control: u16::try_from(head.hv1.tp_vlan_tci & 0xffff).unwrap_or_default(),
         });
         RingFrame {
-            // Seconds in 32 bits, in nanoseconds, are less than 2⁶³.
+            // 32-bit seconds, in nanoseconds, fit 63 bits.
             time: Timestamp::from_nanos(i64::from(head.tp_sec) * 1_000_000_000 + i64::from(head.tp_nsec)),
             bytes,
             original_len: head.tp_len,
@@ -300,21 +303,21 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // SAFETY: mapped by `map` with this length, and nothing borrows it any more.
+        // SAFETY: `map` returned this pointer for this length, and no borrow of the mapping is left.
         unsafe { libc::munmap(self.memory.as_ptr().cast(), self.blocks * BLOCK_BYTES as usize) };
     }
 }
 
-/// Where a frame's address begins after its header.
+/// Offset of the address after the frame header.
 const HEADER_BYTES: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
 
-/// An interface's index, and the kind of its hardware.
+/// Looks up an interface's index and hardware type.
 fn identify(interface: &str) -> Result<(c_int, u16), LiveError> {
     let none = || LiveError::NoInterface(interface.to_owned());
-    // SAFETY: an `ifreq` of zeros is a valid one.
+    // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let name = interface.as_bytes();
-    // The last byte stays zero: it ends the name.
+    // The last byte stays zero and terminates the name.
     if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains(&0) {
         return Err(none());
     }
@@ -327,16 +330,16 @@ fn identify(interface: &str) -> Result<(c_int, u16), LiveError> {
     };
     let socket = new_socket(libc::AF_INET, libc::SOCK_DGRAM).map_err(fail)?;
     ioctl(&socket, libc::SIOCGIFINDEX, &mut request).map_err(fail)?;
-    // SAFETY: SIOCGIFINDEX fills this member.
+    // SAFETY: SIOCGIFINDEX initialises this member.
     let index = unsafe { request.ifr_ifru.ifru_ifindex };
     ioctl(&socket, libc::SIOCGIFHWADDR, &mut request).map_err(fail)?;
-    // SAFETY: SIOCGIFHWADDR fills this member.
+    // SAFETY: SIOCGIFHWADDR initialises this member.
     let hardware = unsafe { request.ifr_ifru.ifru_hwaddr.sa_family };
     Ok((index, hardware))
 }
 
 fn new_socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers; a descriptor that is not negative is new and ours.
+    // SAFETY: `socket` takes no pointers. A non-negative result is a new descriptor that only we own.
     unsafe {
         let fd = libc::socket(family, kind | libc::SOCK_CLOEXEC, 0);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
@@ -344,8 +347,8 @@ fn new_socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
 }
 
 fn ioctl(socket: &OwnedFd, request: libc::Ioctl, argument: &mut libc::ifreq) -> io::Result<()> {
-    // SAFETY: both requests that are used here take an `ifreq`.
-    done(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(argument)) })
+    // SAFETY: both requests used here take an `ifreq`.
+    check_result(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(argument)) })
 }
 
 fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
@@ -354,7 +357,7 @@ fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
         .map(|i| libc::sock_filter { code: i.code, jt: i.jump_true, jf: i.jump_false, k: i.operand })
         .collect();
     let len = u16::try_from(instructions.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    // The kernel copies the program before the call ends.
+    // The kernel copies the program during the call.
     let program = libc::sock_fprog { len, filter: instructions.as_mut_ptr() };
     set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
@@ -365,16 +368,16 @@ fn set_option<T>(socket: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
 
 fn set<T>(socket: &OwnedFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let value: *const c_void = ptr::from_ref(value).cast();
-    // SAFETY: the pointer is to a whole `T`, and the length is its.
-    done(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len_of::<T>()) })
+    // SAFETY: pointer and length describe a whole `T`.
+    check_result(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len_of::<T>()) })
 }
 
-/// Reads an option: a C structure of integers, of which the kernel may write less than all.
+/// Reads a socket option: a C structure of integers. The kernel may write only a part of it.
 fn get_option<T: Copy>(socket: &OwnedFd, level: c_int, name: c_int, value: &mut T) -> io::Result<()> {
     let mut len = len_of::<T>();
     let value: *mut c_void = ptr::from_mut(value).cast();
-    // SAFETY: the kernel writes at most `len` bytes, which are a `T`'s; any bits are valid in the ones used here.
-    done(unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, &raw mut len) })
+    // SAFETY: the kernel writes at most `len` bytes of `value`, and the types used here are valid for any bits.
+    check_result(unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, &raw mut len) })
 }
 
 fn len_of<T>() -> libc::socklen_t {
@@ -383,7 +386,7 @@ fn len_of<T>() -> libc::socklen_t {
 
 fn map(socket: &OwnedFd, len: usize) -> io::Result<NonNull<u8>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping wherever the kernel likes, of the socket's ring.
+    // SAFETY: the kernel chooses a free address for the new mapping of the socket's ring.
     let memory = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_SHARED, socket.as_raw_fd(), 0) };
     if memory == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
@@ -402,15 +405,15 @@ fn bind(socket: &OwnedFd, index: c_int) -> io::Result<()> {
         sll_halen: 0,
         sll_addr: [0; 8],
     };
-    // SAFETY: the pointer is to a whole address, and the length is its.
-    done(unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), len_of::<sockaddr_ll>()) })
+    // SAFETY: pointer and length describe a whole `sockaddr_ll`.
+    check_result(unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), len_of::<sockaddr_ll>()) })
 }
 
-fn done(result: c_int) -> io::Result<()> {
+fn check_result(result: c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Where tests write frames that go out at an interface as they are.
+/// Opens a packet socket for tests; writing to it sends a raw frame.
 #[cfg(test)]
 pub(super) fn sender(interface: &str) -> Result<std::fs::File, LiveError> {
     let (index, _) = identify(interface)?;

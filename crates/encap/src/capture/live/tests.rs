@@ -1,4 +1,4 @@
-//! Each test that needs a network makes one of its own: it runs itself again in a namespace, as anybody may.
+//! Tests that need a network run again in a namespace, where any user may capture.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -11,10 +11,10 @@ use super::*;
 use crate::capture::{About, Format, Interface, Reader, Record, Writer};
 use crate::time::Timestamp;
 
-/// Set for the run in the namespace.
+/// Set in the run inside the namespace.
 const INSIDE: &str = "ENCAP_TEST_IN_NAMESPACE";
 
-/// Runs `test`, of this name, in user and network namespaces of its own, once `setup` has run there in a shell.
+/// Runs the test `name` in new user and network namespaces, after the shell commands `setup`.
 fn in_namespace(name: &str, setup: &str, test: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
@@ -29,10 +29,10 @@ fn in_namespace(name: &str, setup: &str, test: impl FnOnce()) {
         .expect("unshare, of util-linux, runs");
     let output = [run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert!(run.status.success(), "{}\n{}", output[0], output[1]);
-    assert!(output[0].contains("1 passed"), "the test ran inside: {}", output[0]);
+    assert!(output[0].contains("1 passed"), "the test ran in the namespace: {}", output[0]);
 }
 
-/// Gives every frame to `see` until `traffic` has ended and nothing more comes.
+/// Passes each frame to `see` until `traffic` has ended and no frame is left.
 fn capture(live: &mut LiveCapture, traffic: impl FnOnce() + Send, mut see: impl FnMut(&LiveFrame<'_>)) {
     thread::scope(|scope| {
         let traffic = scope.spawn(traffic);
@@ -49,9 +49,9 @@ fn capture(live: &mut LiveCapture, traffic: impl FnOnce() + Send, mut see: impl 
 }
 
 #[test]
-fn every_datagram_on_loopback_is_seen_once_and_in_order() {
+fn each_loopback_datagram_is_captured_once_in_order() {
     const DATAGRAMS: u32 = 100_000;
-    in_namespace("every_datagram_on_loopback_is_seen_once_and_in_order", "ip link set lo up", || {
+    in_namespace("each_loopback_datagram_is_captured_once_in_order", "ip link set lo up", || {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -64,7 +64,7 @@ fn every_datagram_on_loopback_is_seen_once_and_in_order() {
             for number in 0..DATAGRAMS {
                 sender.send_to(&payload(number), receiver.local_addr().unwrap()).unwrap();
                 if number % 10 == 0 {
-                    sender.send_to(b"not asked for", other.local_addr().unwrap()).unwrap();
+                    sender.send_to(b"another port", other.local_addr().unwrap()).unwrap();
                 }
             }
         };
@@ -73,7 +73,7 @@ fn every_datagram_on_loopback_is_seen_once_and_in_order() {
         let (mut seen, mut last) = (0, Timestamp::default());
         capture(&mut live, traffic, |frame| {
             let packet = SlicedPacket::from_ethernet(frame.captured).unwrap();
-            let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("not asked for: {packet:?}") };
+            let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!("not UDP: {packet:?}") };
             assert_eq!(udp.payload(), payload(seen), "datagram {seen}");
             assert!(frame.time >= last, "{:?} after {last:?}", frame.time);
             assert_eq!(frame.original_len as usize, frame.captured.len());
@@ -95,8 +95,8 @@ fn every_datagram_on_loopback_is_seen_once_and_in_order() {
 }
 
 #[test]
-fn a_stream_on_loopback_is_whole() {
-    in_namespace("a_stream_on_loopback_is_whole", "ip link set lo up", || {
+fn loopback_stream_is_captured_completely() {
+    in_namespace("loopback_stream_is_captured_completely", "ip link set lo up", || {
         let sent: Vec<u8> = (0..4_000_000_u32).map(|i| i.to_le_bytes()[(i % 3) as usize]).collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -114,7 +114,7 @@ fn a_stream_on_loopback_is_whole() {
         let (mut first, mut longest) = (0, 0);
         capture(&mut live, traffic, |frame| {
             let packet = SlicedPacket::from_ethernet(frame.captured).unwrap();
-            let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!("not asked for: {packet:?}") };
+            let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!("not TCP: {packet:?}") };
             if tcp.destination_port() == address.port() {
                 longest = longest.max(frame.captured.len());
                 if tcp.syn() {
@@ -127,14 +127,14 @@ fn a_stream_on_loopback_is_whole() {
             }
         });
         assert!(stream == (0..4_000_000_u32).map(|i| i.to_le_bytes()[(i % 3) as usize]).collect::<Vec<u8>>());
-        assert!(longest > 32 * 1024, "loopback carries what a card would cut: {longest}");
+        assert!(longest > 32 * 1024, "loopback carries segments longer than a card sends: {longest}");
         assert_eq!(live.statistics().unwrap().dropped, 0);
     });
 }
 
 #[test]
-fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
-    in_namespace("a_frame_is_cut_at_the_snapshot_length_and_says_so", "ip link set lo up", || {
+fn frame_is_truncated_at_the_snapshot_length() {
+    in_namespace("frame_is_truncated_at_the_snapshot_length", "ip link set lo up", || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut live = LiveCapture::open("lo", &LiveOptions { snap_len: 60, ..LiveOptions::default() }).unwrap();
         let mut lens = Vec::new();
@@ -145,10 +145,10 @@ fn a_frame_is_cut_at_the_snapshot_length_and_says_so() {
 }
 
 #[test]
-fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
+fn tunnel_without_link_layer_gives_cooked_frames() {
     let setup = "ip tuntap add dev tun0 mode tun; ip addr add 10.9.0.1/24 dev tun0; ip link set tun0 up";
-    in_namespace("a_tunnel_without_a_link_layer_gives_cooked_frames", setup, || {
-        // A tunnel that no program holds has no carrier: its frames go nowhere, but it can be listened to.
+    in_namespace("tunnel_without_link_layer_gives_cooked_frames", setup, || {
+        // A tunnel that no program opened has no carrier, so it sends nothing; capturing on it still works.
         match LiveCapture::open("tun0", &LiveOptions { port: Some(9), ..LiveOptions::default() }) {
             Ok(live) => assert_eq!(live.link_type(), LinkType::LINUX_SLL2),
             Err(error) => panic!("{error}"),
@@ -157,9 +157,9 @@ fn a_tunnel_without_a_link_layer_gives_cooked_frames() {
 }
 
 #[test]
-fn a_tag_that_the_kernel_took_off_is_put_back() {
+fn vlan_tag_stripped_by_the_kernel_is_reinserted() {
     let setup = "ip link add near type veth peer name far; ip link set far up; ip link set near up";
-    in_namespace("a_tag_that_the_kernel_took_off_is_put_back", setup, || {
+    in_namespace("vlan_tag_stripped_by_the_kernel_is_reinserted", setup, || {
         let mut sent = Vec::new();
         PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
             .single_vlan(5.try_into().unwrap())
@@ -167,7 +167,7 @@ fn a_tag_that_the_kernel_took_off_is_put_back() {
             .udp(50_000, 9)
             .write(&mut sent, b"tagged")
             .unwrap();
-        // As it comes in at the one end, and as it goes out at the other, where it is among others.
+        // Incoming at one end, with and without filter; outgoing at the other end, among other frames.
         for (interface, port) in [("far", Some(9)), ("far", None), ("near", None)] {
             let options = LiveOptions { port, ..LiveOptions::default() };
             let mut live = LiveCapture::open(interface, &options).unwrap();
@@ -181,8 +181,8 @@ fn a_tag_that_the_kernel_took_off_is_put_back() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
-    in_namespace("what_is_missing_is_said", "true", || {
+fn missing_interface_and_small_buffer_are_reported() {
+    in_namespace("missing_interface_and_small_buffer_are_reported", "true", || {
         let open = |name| LiveCapture::open(name, &LiveOptions::default()).unwrap_err().to_string();
         assert_eq!(open("lo"), "interface lo is down: `ip link set lo up` starts it");
         for name in ["none0", "", "a name longer than any", "nul\0nul"] {
@@ -190,13 +190,13 @@ fn what_is_missing_is_said() {
         }
         let options = LiveOptions { buffer_bytes: 4096, ..LiveOptions::default() };
         let error = LiveCapture::open("lo", &options).unwrap_err().to_string();
-        assert_eq!(error, "a buffer of 4096 bytes: it takes at least 2097152");
+        assert_eq!(error, "a buffer of 4096 bytes is too small: use at least 2097152");
     });
 }
 
 #[test]
-fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
-    in_namespace("an_interface_that_goes_down_gives_what_it_had_and_says_so", "ip link set lo up", || {
+fn interface_going_down_is_reported_after_its_frames() {
+    in_namespace("interface_going_down_is_reported_after_its_frames", "ip link set lo up", || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut live = LiveCapture::open("lo", &LiveOptions::default()).unwrap();
         socket.send_to(b"before", socket.local_addr().unwrap()).unwrap();
@@ -208,17 +208,17 @@ fn an_interface_that_goes_down_gives_what_it_had_and_says_so() {
 }
 
 #[test]
-fn the_right_that_is_missing_is_named() {
+fn missing_capability_is_reported() {
     if std::env::var_os(INSIDE).is_some() {
         let error = LiveCapture::open("lo", &LiveOptions::default()).unwrap_err();
         assert!(matches!(error, LiveError::NoRight), "{error}");
         return;
     }
-    // In a user namespace without a network of its own, even root has no right to the machine's.
+    // Without a network namespace, root in a user namespace has no capability for the machine's network.
     let status = Command::new("unshare")
         .args(["--user", "--map-root-user"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "capture::live::tests::the_right_that_is_missing_is_named"])
+        .args(["--exact", "capture::live::tests::missing_capability_is_reported"])
         .env(INSIDE, "1")
         .status()
         .expect("unshare, of util-linux, runs");

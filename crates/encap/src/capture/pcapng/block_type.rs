@@ -1,33 +1,33 @@
-//! Which kinds of block there are.
+//! pcapng block types.
 
 use std::fmt;
 
-/// A block type, by its number in the registry (draft-ietf-opsawg-pcapng §11.1).
+/// A block type, as registered (draft-ietf-opsawg-pcapng §11.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BlockType(pub u32);
 
 impl BlockType {
-    /// The beginning of a section.
+    /// Start of a section.
     pub const SECTION_HEADER: Self = Self(0x0a0d_0d0a);
-    /// An interface.
+    /// Interface description.
     pub const INTERFACE_DESCRIPTION: Self = Self(1);
-    /// A packet, as older programs wrote it.
+    /// Obsolete packet block.
     pub const OBSOLETE_PACKET: Self = Self(2);
-    /// A packet without time or interface.
+    /// Packet without time and interface.
     pub const SIMPLE_PACKET: Self = Self(3);
-    /// Names of addresses.
+    /// Name resolution of addresses.
     pub const NAME_RESOLUTION: Self = Self(4);
-    /// An interface's counts.
+    /// Interface counters.
     pub const INTERFACE_STATISTICS: Self = Self(5);
-    /// A packet.
+    /// Packet with time and interface.
     pub const ENHANCED_PACKET: Self = Self(6);
-    /// An entry of the systemd journal.
+    /// systemd journal entry.
     pub const SYSTEMD_JOURNAL: Self = Self(9);
-    /// Keys of ciphers.
+    /// Decryption keys.
     pub const DECRYPTION_SECRETS: Self = Self(10);
-    /// Someone's own, to be kept by a copy.
+    /// Vendor-specific block that may be copied to another file.
     pub const CUSTOM: Self = Self(0xbad);
-    /// Someone's own, to be lost by a copy.
+    /// Vendor-specific block that must not be copied.
     pub const CUSTOM_NO_COPY: Self = Self(0x4000_0bad);
 }
 

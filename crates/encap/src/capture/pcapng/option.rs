@@ -1,4 +1,4 @@
-//! Options: what a block says beyond its fields (draft-ietf-opsawg-pcapng §3.5).
+//! Options of pcapng blocks (draft-ietf-opsawg-pcapng §3.5).
 
 use std::ops::Range;
 
@@ -8,44 +8,44 @@ const CODE: Range<usize> = 0..2;
 const LEN: Range<usize> = 2..4;
 const VALUE: usize = 4;
 
-/// Ends a list of options.
+/// End of the option list.
 pub(in crate::capture) const END: u16 = 0;
-/// Remarks on any block.
+/// Comment, in any block.
 pub(in crate::capture) const COMMENT: u16 = 1;
 
-/// Of a section header: the machine's hardware.
+/// Section header: hardware of the machine.
 pub(in crate::capture) const SECTION_HARDWARE: u16 = 2;
-/// Of a section header: the machine's operating system.
+/// Section header: operating system.
 pub(in crate::capture) const SECTION_OS: u16 = 3;
-/// Of a section header: the program that wrote it.
+/// Section header: the writing program.
 pub(in crate::capture) const SECTION_APPLICATION: u16 = 4;
 
-/// Of an interface description.
+/// Interface description: name.
 pub(in crate::capture) const INTERFACE_NAME: u16 = 2;
-/// Of an interface description.
+/// Interface description: free-form description.
 pub(in crate::capture) const INTERFACE_DESCRIPTION: u16 = 3;
-/// Of an interface description: the unit of its times, one byte.
+/// Interface description: resolution of the timestamps, one byte.
 pub(in crate::capture) const INTERFACE_RESOLUTION: u16 = 9;
-/// Of an interface description: one byte that says which language, and the filter.
+/// Interface description: a byte for the filter's language, then the filter.
 pub(in crate::capture) const INTERFACE_FILTER: u16 = 11;
-/// Of an interface description.
+/// Interface description: operating system.
 pub(in crate::capture) const INTERFACE_OS: u16 = 12;
-/// Of an interface description: seconds to add to its times.
+/// Interface description: offset of the timestamps, in seconds.
 pub(in crate::capture) const INTERFACE_TIME_OFFSET: u16 = 14;
 
-/// Of interface statistics: how many packets it received.
+/// Interface statistics: packets received.
 pub(in crate::capture) const STATISTICS_RECEIVED: u16 = 4;
-/// Of interface statistics: how many packets it dropped.
+/// Interface statistics: packets dropped.
 pub(in crate::capture) const STATISTICS_DROPPED: u16 = 5;
 
-/// The options of one block: codes and values.
+/// Iterator over the options of a block, as code and value.
 #[derive(Clone, Debug)]
 pub(in crate::capture) struct OptionIter<'a> {
     rest: &'a [u8],
     order: ByteOrder,
 }
 
-/// An option says that it is longer than what is left of its block.
+/// The length of an option exceeds the rest of its block.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::capture) struct Overrun;
 
@@ -72,7 +72,7 @@ impl<'a> Iterator for OptionIter<'a> {
         }
         let len = usize::from(self.order.u16(&bytes[LEN]));
         let Some(value) = bytes[VALUE..].get(..len) else { return Some(Err(Overrun)) };
-        // The last option's padding may be missing where the block's own was.
+        // The padding of the last option may be missing if the block's padding is.
         self.rest = bytes.get(VALUE + len.next_multiple_of(4)..).unwrap_or_default();
         Some(Ok((code, value)))
     }

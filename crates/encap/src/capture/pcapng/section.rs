@@ -1,4 +1,4 @@
-//! A section: what its header says, and how the blocks after it are read.
+//! A section: its header, and the decoding of its blocks.
 
 use super::{
     BlockType, OptionIter, enhanced_packet, interface_description, interface_statistics, obsolete_packet, option,
@@ -8,35 +8,35 @@ use crate::capture::log::{Log, PacketFields};
 use crate::capture::{ByteOrder, INTERFACES_MAX, Interface, NoteKind, Resolution};
 use crate::wire::LinkType;
 
-/// What the header of a pcapng section says of where it was made.
+/// The header of a pcapng section.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Section {
-    /// The machine's hardware.
+    /// Hardware of the machine.
     pub hardware: Option<String>,
-    /// Its operating system.
+    /// Operating system.
     pub os: Option<String>,
-    /// The program that wrote it.
+    /// The writing program.
     pub application: Option<String>,
-    /// What was remarked on it.
+    /// Comments on the section.
     pub comments: Vec<String>,
 }
 
-/// How the comment of a section begins whose packets were made, not captured.
+/// Prefix of the section comment that marks synthesised packets.
 pub const SYNTHESISED: &str = "Synthesised";
 
 impl Section {
-    /// The comment that says that its packets were made, not captured, if one does.
+    /// The comment that marks the section's packets as synthesised, if there is one.
     #[must_use]
     pub fn synthesised(&self) -> Option<&str> {
         self.comments.iter().map(String::as_str).find(|comment| comment.starts_with(SYNTHESISED))
     }
 }
 
-/// Reads the blocks of one section.
+/// Decodes the blocks of one section.
 #[derive(Debug)]
 pub(in crate::capture) struct SectionReader {
     pub(in crate::capture) order: ByteOrder,
-    /// Where the section's interfaces are among the file's. `None` is one that could not be read.
+    /// Index of each section interface among the file's interfaces; `None` if its description was unreadable.
     interfaces: Vec<Option<usize>>,
 }
 
@@ -45,7 +45,7 @@ impl SectionReader {
         Self { order, interfaces: Vec::new() }
     }
 
-    /// What a section header says, from its body, which was checked to hold its fields.
+    /// Decodes a section header from its body, whose length was checked.
     pub(in crate::capture) fn section(&self, body: &[u8], log: &mut Log) -> Section {
         let mut section = Section::default();
         for (code, value) in self.options(&body[section_header::OPTIONS..], BlockType::SECTION_HEADER, log) {
@@ -60,8 +60,8 @@ impl SectionReader {
         section
     }
 
-    /// Adds the interface that a block describes: to the file's, and to the section's even if it could not be read, since
-    /// packets name an interface by its place.
+    /// Adds an interface to the file and to the section. An unreadable description still takes an index in the section,
+    /// since packets refer to interfaces by index.
     pub(in crate::capture) fn describe_interface(&mut self, body: &[u8], file: &mut Vec<Interface>, log: &mut Log) {
         const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
         if self.interfaces.len() == INTERFACES_MAX {
@@ -96,7 +96,7 @@ impl SectionReader {
                 option::INTERFACE_NAME => interface.name = log.text(value),
                 option::INTERFACE_DESCRIPTION => interface.description = log.text(value),
                 option::INTERFACE_OS => interface.os = log.text(value),
-                // A filter of another language than libpcap's, 0, is no text.
+                // A filter is text only in language 0, libpcap's.
                 option::INTERFACE_FILTER => {
                     if let Some((0, filter)) = value.split_first() {
                         interface.filter = log.text(filter);
@@ -117,7 +117,7 @@ impl SectionReader {
         }
     }
 
-    /// The packet of an enhanced packet block, or of the obsolete block that has the same fields but one.
+    /// Decodes an enhanced packet block, or the obsolete packet block, which differs in one field.
     pub(in crate::capture) fn packet(
         &self,
         body: &[u8],
@@ -139,7 +139,7 @@ impl SectionReader {
         let units = self.order.high_low(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
         let captured = enhanced_packet::DATA..enhanced_packet::DATA + captured_len as usize;
         let options = captured.end.next_multiple_of(4).min(body.len())..body.len();
-        // Here, so that it is noted whether or not anybody asks for a comment.
+        // Checked here, so that the note does not depend on a caller reading the comments.
         self.check_options(&body[options.clone()], block, log);
 
         Ok(PacketFields {
@@ -151,7 +151,7 @@ impl SectionReader {
         })
     }
 
-    /// The packet of a simple packet block: of the section's first interface, and as much of it as that one keeps.
+    /// Decodes a simple packet block. It belongs to the section's first interface, whose snapshot length limits it.
     pub(in crate::capture) fn simple_packet(&self, body: &[u8], file: &[Interface]) -> Result<PacketFields, NoteKind> {
         const TYPE: BlockType = BlockType::SIMPLE_PACKET;
         let (fields, rest) = fields(body, TYPE, simple_packet::DATA)?;
@@ -168,7 +168,7 @@ impl SectionReader {
         Ok(PacketFields { time: None, interface: index, captured, original_len, options: 0..0 })
     }
 
-    /// Keeps the counts of an interface. Where a file has several, the last stands.
+    /// Stores the counters of an interface. Later counters replace earlier ones.
     pub(in crate::capture) fn statistics(
         &self,
         body: &[u8],
@@ -203,7 +203,7 @@ impl SectionReader {
         found.ok_or(NoteKind::UnknownInterface { block, interface })
     }
 
-    /// The options that are whole.
+    /// The well-formed options.
     fn options<'a>(
         &self,
         bytes: &'a [u8],
@@ -214,7 +214,7 @@ impl SectionReader {
         OptionIter::new(bytes, self.order).map_while(Result::ok)
     }
 
-    /// Notes an option that is not whole.
+    /// Notes a malformed option.
     fn check_options(&self, bytes: &[u8], block: BlockType, log: &mut Log) {
         if OptionIter::new(bytes, self.order).any(|option| option.is_err()) {
             log.note(NoteKind::OptionOverrunsBlock(block));
@@ -222,12 +222,12 @@ impl SectionReader {
     }
 }
 
-/// Cuts a block's body after its fields, if it has them.
+/// Splits a block body after its fixed fields.
 fn fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), NoteKind> {
     body.split_at_checked(needed).ok_or(NoteKind::BlockTooShort { block, needed, found: body.len() })
 }
 
-/// An option's value, if it is as long as its type.
+/// The value of an option with a fixed length.
 fn exactly<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
     let bytes = value.try_into().ok();
     if bytes.is_none() {

@@ -1,8 +1,8 @@
-//! pcapng files, block by block.
+//! pcapng files assembled block by block.
 
 use super::*;
 
-/// Puts blocks together in one byte order.
+/// Assembles blocks in one byte order.
 struct FileBuilder {
     order: ByteOrder,
     file: Vec<u8>,
@@ -60,7 +60,7 @@ impl FileBuilder {
     }
 }
 
-/// Adds what is not as it should be.
+/// Adds a damaged block to a file.
 type Damage = fn(FileBuilder) -> FileBuilder;
 
 const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
@@ -74,7 +74,7 @@ fn clean(order: ByteOrder) -> FileBuilder {
 }
 
 #[test]
-fn a_time_is_in_the_unit_of_its_interface() {
+fn times_use_the_resolution_of_their_interface() {
     for order in ORDERS {
         let offset = if order == ByteOrder::Little { 10_i64.to_le_bytes() } else { 10_i64.to_be_bytes() };
         let builder = FileBuilder::new(order)
@@ -101,11 +101,11 @@ fn a_time_is_in_the_unit_of_its_interface() {
 }
 
 #[test]
-fn sections_may_differ_in_byte_order_and_interfaces() {
+fn each_section_has_its_byte_order_and_interfaces() {
     let little =
         FileBuilder::new(ByteOrder::Little).section(u64::MAX).interface(1, 0, &[]).packet(0, 1, b"little", &[]);
     let big = FileBuilder::new(ByteOrder::Big).section(100).interface(101, 0, &[(9, &[9])]).packet(0, 1, b"big", &[]);
-    let none = FileBuilder::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"of no interface of its own", &[]);
+    let none = FileBuilder::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"without an interface", &[]);
     let contents = read(&[little.file, big.file, none.file].concat()[..]);
     assert_eq!(captured(&contents), [&b"little"[..], b"big"]);
     let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
@@ -115,7 +115,7 @@ fn sections_may_differ_in_byte_order_and_interfaces() {
 }
 
 #[test]
-fn blocks_without_packets_are_skipped_with_a_word() {
+fn blocks_without_packets_are_skipped_with_a_note() {
     for order in ORDERS {
         let mut builder = FileBuilder::new(order).section(u64::MAX).interface(197, 0, &[]);
         for kind in [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678, 4] {
@@ -123,21 +123,21 @@ fn blocks_without_packets_are_skipped_with_a_word() {
         }
         let contents = read(&builder.packet(0, 0, b"still read", &[]).file[..]);
         assert_eq!(captured(&contents), [b"still read"]);
-        assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is a link type as any");
+        assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is handled like any link type");
         let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| NoteKind::Skipped(BlockType(kind)));
         assert_eq!(contents.notes, kinds);
     }
 }
 
 #[test]
-fn older_and_simpler_packets_are_read() {
+fn obsolete_and_simple_packets_are_read() {
     for order in ORDERS {
         let builder = FileBuilder::new(order).section(u64::MAX).interface(1, 4, &[]);
         let simple = [&builder.u32(7)[..], b"abcd"].concat();
         let words = [0, 5, 3, 9].map(|word| builder.u32(word)).concat();
         let obsolete = [&builder.u16(0)[..], &builder.u16(77), &words, b"old\0"].concat();
         let contents = read(&builder.block(3, &simple).block(2, &obsolete).file[..]);
-        assert_eq!(captured(&contents), [&b"abcd"[..], b"old"], "a simple packet is as long as the interface keeps");
+        assert_eq!(captured(&contents), [&b"abcd"[..], b"old"], "the snapshot length limits a simple packet");
         let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.nanos, packet.original_len)).collect();
         assert_eq!(seen, [(None, 7), (Some(5_000), 9)]);
         assert!(contents.notes.is_empty() && contents.error.is_none());
@@ -145,7 +145,7 @@ fn older_and_simpler_packets_are_read() {
 }
 
 #[test]
-fn comments_are_found_among_other_options() {
+fn comments_are_read_among_other_options() {
     for order in ORDERS {
         let builder = clean(order);
         let options = [
@@ -155,7 +155,7 @@ fn comments_are_found_among_other_options() {
             builder.option(1, b"second \xff"),
             builder.option(3, &[2, 1, 2, 3, 4, 5]),
             builder.option(0, &[]),
-            b"what follows the end is none".to_vec(),
+            b"not an option: after the end".to_vec(),
         ];
         let contents = read(&builder.packet(0, 0, b"data!", &options.concat()).file[..]);
         assert_eq!(contents.packets[0].comments, ["first", "second \u{fffd}"]);
@@ -164,7 +164,7 @@ fn comments_are_found_among_other_options() {
 }
 
 #[test]
-fn a_damaged_block_is_gone_past_when_its_length_is_not() {
+fn damaged_block_with_a_valid_length_is_skipped() {
     use NoteKind as N;
 
     let epb = BlockType::ENHANCED_PACKET;
@@ -211,7 +211,7 @@ fn a_damaged_block_is_gone_past_when_its_length_is_not() {
 }
 
 #[test]
-fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
+fn differing_and_unpadded_block_lengths_are_tolerated() {
     let builder = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
     let at = builder.file.len() - 4;
     let file = builder.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
@@ -219,7 +219,7 @@ fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
     assert_eq!(contents.notes, [NoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
 
-    // The length of a block with five bytes of data, given as 37.
+    // The total length of a block with five data bytes, written as 37, without padding.
     let mut file = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]).file;
     let end = file.len();
     file[end - 4] = 37;
@@ -230,16 +230,14 @@ fn the_lengths_of_a_block_may_differ_and_lack_the_padding() {
 }
 
 #[test]
-fn a_length_that_cannot_be_is_the_end() {
+fn invalid_block_length_ends_the_file() {
     let after = |builder: FileBuilder, bytes: &[u8]| read(&[&builder.file, bytes].concat()[..]);
     let builder = || clean(ByteOrder::Little).packet(0, 0, b"before", &[]);
     let at = builder().file.len();
     for (bytes, message) in [
         (
             [6, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],
-            format!(
-                "at byte {at}: a block of 8 bytes is shorter than the 12 that every one has: the file is damaged from here"
-            ),
+            format!("at byte {at}: a block has 8 bytes, fewer than the minimum of 12: the file is damaged from here"),
         ),
         (
             [6, 0, 0, 0, 4, 0, 0, 1, 0, 0, 0, 0],
@@ -248,7 +246,7 @@ fn a_length_that_cannot_be_is_the_end() {
         (
             [0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 1, 2, 3, 4],
             format!(
-                "at byte {at}: a section's byte order is not to be known from 01 02 03 04: it should be 1a 2b 3c 4d or reversed"
+                "at byte {at}: a section has the byte-order magic 01 02 03 04: it should be 1a 2b 3c 4d or the reverse"
             ),
         ),
     ] {
@@ -259,7 +257,7 @@ fn a_length_that_cannot_be_is_the_end() {
 }
 
 #[test]
-fn a_file_cut_anywhere_gives_all_that_is_whole() {
+fn truncated_file_gives_all_whole_packets() {
     let builder = clean(ByteOrder::Big).packet(0, 0, b"first", &[]);
     let whole = builder.file.len();
     let file = builder.packet(0, 0, b"second", &[]).file;

@@ -1,23 +1,23 @@
-//! Bytes that nobody meant: no panic, no memory beyond one block, always an end.
+//! Damaged files: no panic, bounded memory, and always an end.
 
 use super::*;
 
-/// Reads whatever it is, and checks what holds of any file.
-fn survive(file: &[u8]) -> Result<(), TestCaseError> {
+/// Reads a file and checks the invariants of any result.
+fn assert_survives(file: &[u8]) -> Result<(), TestCaseError> {
     if Reader::new(file).is_ok() {
         let contents = read(file);
         let captured: usize = contents.packets.iter().map(|packet| packet.captured.len()).sum();
-        prop_assert!(captured <= file.len(), "no byte is given twice");
+        prop_assert!(captured <= file.len(), "each byte belongs to one packet");
         prop_assert!(contents.notes.len() <= NOTES_MAX + 1);
         prop_assert!(contents.buffer_len <= limits::READ_BYTES.max(2 * file.len()), "{}", contents.buffer_len);
-        // What a reader says can be said in words.
+        // Each note has a text.
         let words: String = contents.notes.iter().map(ToString::to_string).collect();
         prop_assert!(words.is_empty() == contents.notes.is_empty());
     }
     Ok(())
 }
 
-/// One thing that happens to a file.
+/// One change to a file.
 #[derive(Clone, Debug)]
 enum FileDamage {
     Set(usize, u8),
@@ -56,7 +56,7 @@ fn damage_once(file: &mut Vec<u8>, damage: &FileDamage) {
     match *damage {
         FileDamage::Set(at, byte) => file[at % len] = byte,
         FileDamage::Flip(at, bit) => file[at % len] ^= 1 << bit,
-        // Most numbers lie at a multiple of four.
+        // Most integers are aligned to four bytes.
         FileDamage::Number(at, number) => {
             let range = range(at / 4 * 4, 4);
             let bytes = number.to_le_bytes();
@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_bytes(magic in 0_usize..5, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn any_bytes_are_survived(magic in 0_usize..5, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let magic: &[u8] = [
             &[][..],
             &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0],
@@ -83,29 +83,32 @@ proptest! {
             &[0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0],
             &[0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0],
         ][magic];
-        survive(&[magic, &bytes].concat())?;
+        assert_survives(&[magic, &bytes].concat())?;
     }
 
     #[test]
-    fn mutated_captures(which in 0..real::NAMES.len(), damages in prop::collection::vec(damage(), 1..12)) {
+    fn damaged_real_captures_are_survived(
+        which in 0..real::NAMES.len(),
+        damages in prop::collection::vec(damage(), 1..12),
+    ) {
         let mut file = std::fs::read(real::path(real::NAMES[which])).unwrap();
         apply(&mut file, &damages);
-        survive(&file)?;
+        assert_survives(&file)?;
     }
 
     #[test]
-    fn mutated_files_of_our_own(
+    fn damaged_files_of_our_writer_are_survived(
         packets in prop::collection::vec(any_packet(), 1..10),
         damages in prop::collection::vec(damage(), 1..12),
     ) {
         let mut file = write(Format::Pcapng, &two_interfaces(), &packets);
         apply(&mut file, &damages);
-        survive(&file)?;
+        assert_survives(&file)?;
     }
 }
 
 #[test]
-fn a_length_that_promises_much_costs_no_memory() {
+fn large_length_field_allocates_nothing() {
     let mut file = write(Format::Pcapng, &two_interfaces(), &[]);
     file.extend([6, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
     let contents = read(&file[..]);
@@ -114,7 +117,7 @@ fn a_length_that_promises_much_costs_no_memory() {
 }
 
 #[test]
-fn memory_does_not_follow_the_length_of_a_file() {
+fn memory_is_independent_of_file_length() {
     let packet =
         OwnedPacket { nanos: Some(1), interface: 0, captured: vec![7; 1000], original_len: 1000, comments: vec![] };
     for format in [Format::Pcap, Format::Pcapng] {

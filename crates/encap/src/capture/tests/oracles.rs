@@ -1,4 +1,4 @@
-//! Other readers and writers of the same files.
+//! Comparisons with pcap-file and pcap-parser.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn nanos(duration: Duration) -> Option<i64> {
     i64::try_from(duration.as_nanos()).ok()
 }
 
-/// A pcapng file as pcap-file reads it.
+/// Decodes a pcapng file with pcap-file.
 fn by_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
     let mut reader = PcapNgReader::new(file).unwrap();
     let mut packets = Vec::new();
@@ -43,7 +43,7 @@ fn by_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
     packets
 }
 
-/// The lengths and data of the packets of a file of either kind, as pcap-parser reads it.
+/// Decodes packet data and original lengths with pcap-parser, for both formats.
 fn by_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
     let mut reader = pcap_parser::create_reader(1 << 20, file).unwrap();
     let mut packets = Vec::new();
@@ -74,12 +74,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn others_read_what_we_write(packets in prop::collection::vec(any_packet(), 0..20)) {
+    fn other_libraries_read_our_files(packets in prop::collection::vec(any_packet(), 0..20)) {
         let file = write(Format::Pcapng, &two_interfaces(), &packets);
         prop_assert_eq!(by_pcap_file(&file), packets.clone());
         prop_assert_eq!(by_pcap_parser(&file), lens(&packets));
 
-        let plain: Vec<OwnedPacket> = packets.into_iter().map(|packet| OwnedPacket { interface: 0, ..packet }).collect();
+        let plain: Vec<OwnedPacket> =
+            packets.into_iter().map(|packet| OwnedPacket { interface: 0, ..packet }).collect();
         let file = write(Format::Pcap, &two_interfaces()[..1], &plain);
         prop_assert_eq!(by_pcap_parser(&file), lens(&plain));
         let mut reader = PcapReader::new(&file[..]).unwrap();
@@ -92,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn we_read_what_others_write(packets in prop::collection::vec(any_packet(), 0..20), is_big in any::<bool>()) {
+    fn we_read_files_of_other_libraries(packets in prop::collection::vec(any_packet(), 0..20), is_big in any::<bool>()) {
         let endianness = if is_big { Endianness::Big } else { Endianness::Little };
         let header = PcapHeader {
             endianness,
@@ -133,7 +134,7 @@ proptest! {
 }
 
 #[test]
-fn real_captures_are_read_as_others_read_them() {
+fn real_captures_are_read_alike() {
     for name in real::NAMES {
         let file = std::fs::read(real::path(name)).unwrap();
         assert_eq!(lens(&read(&file[..]).packets), by_pcap_parser(&file), "{name}");

@@ -1,9 +1,9 @@
-//! Captures of real traffic, and what Wireshark's `capinfos` says of them.
+//! Real captures, against the values of Wireshark's `capinfos`.
 
 use super::*;
 
 #[test]
-fn real_captures_are_read_as_wireshark_reads_them() {
+fn real_captures_match_capinfos() {
     for (name, format, packets, first, last) in [
         (
             "csv_send_macos_lo0.pcapng",

@@ -1,4 +1,4 @@
-//! pcap files, byte by byte.
+//! pcap files assembled byte by byte.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn file(put: Put32, magic: u32, link_type: u32, record: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn every_magic_number_is_known_in_both_byte_orders() {
+fn magic_numbers_are_detected_in_both_byte_orders() {
     for put in ORDERS {
         for (magic, more, nanos) in
             [(0xa1b2_c3d4, 0, 5_000_007_000), (0xa1b2_3c4d, 0, 5_000_000_007), (0xa1b2_cd34, 8, 5_000_007_000)]
@@ -34,7 +34,7 @@ fn every_magic_number_is_known_in_both_byte_orders() {
 }
 
 #[test]
-fn what_is_no_capture_says_why() {
+fn files_that_are_no_captures_report_why() {
     let put = u32::to_le_bytes;
     let good = file(put, 0xa1b2_c3d4, 1, &[]);
     let mut old = good.clone();
@@ -44,14 +44,14 @@ fn what_is_no_capture_says_why() {
         (vec![0xa1; 3], "the file has 3 bytes: a capture has at least a header"),
         (b"msg_id,app".to_vec(), "not a capture: it begins with 6d 73 67 5f where pcap and pcapng have a magic number"),
         (good[..23].to_vec(), "the file ends after 23 bytes: the header of pcap has 24"),
-        (old, "at byte 0: pcap of version 1.4: only 2.x can be read"),
+        (old, "at byte 0: pcap version 1.4 is not supported: only 2.x is"),
     ] {
         assert_eq!(Reader::new(&file[..]).unwrap_err().to_string(), message);
     }
 }
 
 #[test]
-fn odd_lengths_are_noted_and_a_senseless_one_ends_the_file() {
+fn odd_lengths_are_noted_and_an_excessive_one_ends_the_file() {
     let put = u32::to_le_bytes;
     let long = [1; 101];
     let records: [&[u8]; 15] = [
@@ -59,12 +59,12 @@ fn odd_lengths_are_noted_and_a_senseless_one_ends_the_file() {
         &put(0),
         &put(3),
         &put(2),
-        b"abc", // less on the wire than captured
+        b"abc", // fewer bytes on the wire than captured
         &put(0),
         &put(0),
         &put(101),
         &put(200),
-        &long, // more than the snapshot length
+        &long, // longer than the snapshot length
         &put(0),
         &put(0),
         &put(0x0100_0001),
@@ -86,7 +86,7 @@ fn odd_lengths_are_noted_and_a_senseless_one_ends_the_file() {
 }
 
 #[test]
-fn an_error_of_the_system_says_where() {
+fn io_error_reports_its_offset() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
