@@ -1,4 +1,4 @@
-//! The wire lab: a message wrapped layer by layer, and unwrapped again.
+//! The wire lab: builds the frame that carries a chat message, and takes captured frames apart.
 //!
 //! ```text
 //! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file

@@ -1,8 +1,8 @@
-//! Headers, one file each: field ranges, a checked view of untrusted bytes, a value to write.
+//! Protocol headers, one module each: field offsets, a checked view of received bytes, and a value to encode.
 //!
-//! A view (`ipv4::Packet`, `tcp::Segment`) borrows bytes of which it has checked that its header is all there; a value
-//! (`ipv4::Repr`, `tcp::Repr`) is what one decides before bytes exist, and writes them with `emit`. [`Frame`] takes a
-//! whole captured frame apart and says where each layer lies, without allocating.
+//! A view (`ipv4::Packet`, `tcp::Segment`) borrows bytes after checking that they hold the whole header. A value
+//! (`ipv4::Repr`, `tcp::Repr`) is a decoded header; `emit` encodes it. The modules repeat these names, so code uses
+//! them with the module's name. [`Frame`] splits a captured frame into layers without allocating.
 //!
 //! ```
 //! use switchboard_encap::wire::{Checksum, Frame, LinkType};

@@ -1,8 +1,9 @@
-//! Bits of a field, drawn as packet analysers draw them: `0101 ....` is 5 in the first half of a byte.
+//! Draws a bit field as packet analysers do: `0101 ....` is 5 in the upper half of a byte.
 
 use std::ops::Range;
 
-/// The bits of `bytes` in groups of four, those outside `bits` as dots. Bit 0 is the first of the first byte.
+/// The bits of `bytes` in groups of four. Bits outside `bits` are dots. Bit 0 is the most significant bit of the first
+/// byte.
 pub(super) fn diagram(bytes: &[u8], bits: &Range<u8>) -> String {
     let mut text = String::with_capacity(bytes.len() * 10);
     let each = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1));
@@ -25,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_stand_where_they_are_on_the_wire() {
+    fn bits_are_drawn_in_wire_order() {
         let table = [
             (&[0x45][..], 0..4, "0100 ...."),
             (&[0x45], 4..8, ".... 0101"),

@@ -1,4 +1,4 @@
-//! Checksums, worked step by step as one would on paper, and what the field that should hold them holds.
+//! Checksums, calculated step by step as by hand, and compared with their fields.
 
 use std::fmt;
 
@@ -8,34 +8,34 @@ use crate::wire::checksum::{self, Uncheckable, Zeroed};
 use crate::wire::{Checksum, Frame, Layer, LayerKind, PseudoHeader};
 use crate::wire::{icmp, tcp, udp};
 
-/// Words of one stretch that are shown from its beginning, where it is too long to show all.
+/// Words shown from the start of a long part.
 const FIRST_WORDS: usize = 16;
-/// Words that are shown from its end.
+/// Words shown from the end of a long part.
 const LAST_WORDS: usize = 8;
-/// Words of a header are all shown: the longest has 60 bytes.
+/// Maximum words of a header: 60 bytes. All are shown.
 const HEADER_WORDS: usize = 30;
 
-/// Where the checksum of an IPv4 header stands.
+/// Offset of the checksum in an IPv4 header.
 const IPV4_CHECKSUM_AT: usize = 10;
 
 /// A checksum of a frame.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChecksumView {
-    /// Whose: `TCP`.
+    /// Name of its layer: `TCP`.
     pub layer: String,
-    /// The first byte of its field in the frame.
+    /// Offset of the field in the frame.
     pub at: usize,
-    /// What the field holds.
+    /// Value of the field.
     pub found: HexWord,
     /// `valid`, `partial`, `zeroed`, `wrong` or `uncheckable`.
     pub state: &'static str,
-    /// What that means, and what explains it.
+    /// The state in words, with its explanation.
     pub sentence: String,
-    /// How the sum is worked. `None` if not all that was summed is there.
+    /// The calculation; `None` if some of the summed bytes are missing.
     pub work: Option<ChecksumSteps>,
 }
 
-/// A 16-bit word, shown in hexadecimal.
+/// A 16-bit word, displayed as four hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HexWord(pub u16);
 
@@ -51,56 +51,56 @@ impl Serialize for HexWord {
     }
 }
 
-/// A sum, worked.
+/// The calculation of a checksum.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChecksumSteps {
-    /// What is summed, in order.
+    /// The summed parts, in order.
     pub parts: Vec<SumPart>,
-    /// The sum of all words, carries and all.
+    /// Sum of all words, unfolded.
     pub total: u64,
     /// The total after each fold.
     pub folds: Vec<u64>,
-    /// The complement of the last.
+    /// Complement of the folded total.
     pub complement: HexWord,
-    /// What the field should hold: the complement, or all ones where that is zero and zero means none.
+    /// Correct value of the field. In UDP, a complement of 0 is sent as all ones, since 0 means no checksum.
     pub expected: HexWord,
 }
 
-/// A stretch of what is summed.
+/// A part of the summed bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct SumPart {
-    /// What it is: `pseudo header`.
+    /// Name of the part: `pseudo header`.
     pub name: String,
-    /// Its words.
+    /// The words of the part.
     pub words: Vec<SumWords>,
-    /// Their sum.
+    /// Sum of the words.
     pub sum: u64,
 }
 
-/// Words with a label.
+/// Labelled words.
 #[derive(Clone, Debug, Serialize)]
 pub struct SumWords {
-    /// What they are, where the part has several fields.
+    /// Field name, if the part has several fields; otherwise empty.
     pub label: &'static str,
-    /// The first of them; all, if they are few.
+    /// The first words; all, if they are few.
     pub first: Vec<HexWord>,
-    /// What is not shown between the first and the last.
+    /// The omitted words between `first` and `last`.
     pub left_out: Option<OmittedWords>,
-    /// The last of them.
+    /// The last words.
     pub last: Vec<HexWord>,
 }
 
 /// Words that are summed but not shown.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct OmittedWords {
-    /// How many.
+    /// Number of words.
     pub words: usize,
-    /// What they come to.
+    /// Sum of the words.
     pub sum: u64,
 }
 
 impl ChecksumView {
-    /// Every checksum of a frame, from the outermost in.
+    /// All checksums of a frame, outermost layer first.
     pub(super) fn all(frame: &Frame<'_>) -> Vec<Self> {
         let verified = frame.verify();
         let layer = |is: fn(LayerKind) -> bool| frame.layers().into_iter().find(|layer| is(layer.kind));
@@ -129,7 +129,7 @@ impl ChecksumView {
     fn of_transport(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Option<Self> {
         let start = layer.range().start;
         let header = frame.layer_bytes(layer);
-        // Not all of it may be there; then the state says so, and nothing is worked.
+        // If bytes are missing, the state is `uncheckable` and no calculation is shown.
         let end = layer.range().end + frame.payload_len_on_wire() as usize;
         let payload = frame.bytes().get(layer.range().end..end).unwrap_or_default();
         let pseudo = frame.pseudo_header().filter(|_| layer.kind != LayerKind::Icmp);
@@ -138,7 +138,7 @@ impl ChecksumView {
     }
 }
 
-/// Where the checksum of a transport header stands.
+/// Offset of the checksum in a transport header.
 const fn checksum_at(kind: LayerKind) -> Option<usize> {
     match kind {
         LayerKind::Tcp => Some(tcp::CHECKSUM_AT),
@@ -148,12 +148,12 @@ const fn checksum_at(kind: LayerKind) -> Option<usize> {
     }
 }
 
-/// What a checksum is over.
+/// The bytes that a checksum covers.
 struct ChecksumInput<'a> {
     name: String,
     pseudo: Option<PseudoHeader>,
     header: &'a [u8],
-    /// Where the field stands in the header.
+    /// Offset of the field in the header.
     at: usize,
     payload: &'a [u8],
     is_udp: bool,
@@ -165,11 +165,11 @@ impl ChecksumInput<'_> {
         let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.work()) };
         let expected = work.as_ref().map_or(0, |work| work.expected.0);
         let (state, sentence) = match state {
-            Checksum::Valid => ("valid", "The field holds what the sum comes to.".into()),
+            Checksum::Valid => ("valid", "The field matches the calculated sum.".into()),
             Checksum::Wrong { found, expected } => (
                 "wrong",
                 format!(
-                    "The field holds {found:#06x}, the sum comes to {expected:#06x}: {}.",
+                    "The field holds {found:#06x}, but the sum is {expected:#06x}: {}.",
                     self.reason(found, expected)
                 ),
             ),
@@ -206,7 +206,7 @@ impl ChecksumInput<'_> {
         }
     }
 
-    /// What common fault gives just this wrong sum.
+    /// The common error that explains this wrong value.
     fn reason(&self, found: u16, expected: u16) -> &'static str {
         let without_pseudo = self.pseudo.is_some().then(|| {
             let mut header = self.header.to_vec();
@@ -214,26 +214,28 @@ impl ChecksumInput<'_> {
             checksum::sum_steps(&[&header, self.payload]).checksum
         });
         if without_pseudo == Some(found) {
-            "it is the sum without the pseudo header, which its sender forgot"
+            "it is the sum without the pseudo header: the sender forgot it"
         } else if found == !expected {
-            "its sender forgot the complement at the end"
+            "the sender forgot the complement at the end"
         } else if found == expected.swap_bytes() {
-            "its sender wrote the two bytes in the wrong order"
+            "the sender wrote the two bytes in the wrong order"
         } else if self.pseudo.is_some() {
-            "bytes were changed after it was made: on the way, by a translation of addresses that did not mend it, or by \
-             whoever made the frame; offload would have left the sum of the pseudo header, which this is not"
+            "bytes were changed after the sum was calculated: on the way, by an address translation that did not \
+             update it, or by the program that made the frame; offload would have left the sum of the pseudo header, \
+             which this is not"
         } else {
-            "bytes were changed after it was made: on the way, or by whoever made the frame; offload would have left zero"
+            "bytes were changed after the sum was calculated: on the way, or by the program that made the frame; \
+             offload would have left zero"
         }
     }
 
     fn partial(&self, found: u16) -> String {
         let is_whole = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
-        let length = if is_whole { "" } else { " with a length of 0, for a card that cuts large segments itself" };
+        let length = if is_whole { "" } else { " with a length of 0, for a card that splits large segments itself" };
         format!(
-            "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, not complemented: the frame \
-             was captured before the network card would have finished it (checksum offload), or on loopback, where nobody \
-             does. It is no fault."
+            "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, not complemented: \
+             the frame was captured before the network card completed it (checksum offload), or on loopback, where it \
+             is never completed. It is not an error."
         )
     }
 }
@@ -244,29 +246,30 @@ fn why_zero(zeroed: Zeroed, expected: u16) -> String {
             "The field is zero: the sender chose to send no checksum, as UDP over IPv4 may (RFC 768).".into()
         }
         Zeroed::Illegal => format!(
-            "The field is zero, which UDP over IPv6 may not be but in some tunnels (RFC 8200 §8.1, RFC 6935): \
+            "The field is zero, which UDP over IPv6 allows only in some tunnels (RFC 8200 §8.1, RFC 6935): \
              it should hold {expected:#06x}."
         ),
         Zeroed::NotComputed => format!(
-            "The field is zero: it was left to the network card (checksum offload), or to nobody on loopback. \
-             The sum comes to {expected:#06x}."
+            "The field is zero: it was left to the network card (checksum offload), or never calculated on loopback. \
+             The sum is {expected:#06x}."
         ),
     }
 }
 
 const fn why_not(why: Uncheckable) -> &'static str {
     match why {
-        Uncheckable::CutShort => "Not all that was summed is there, so the sum cannot be worked.",
+        Uncheckable::CutShort => "Some of the summed bytes are missing, so the sum cannot be calculated.",
         Uncheckable::Fragment => {
-            "It is over a packet that is spread over several fragments, so it cannot be worked on one."
+            "It covers a packet that is split into fragments, so it cannot be calculated from one."
         }
         Uncheckable::RoutedOnward => {
-            "The packet has routers still to visit: the destination that was summed is not the one in its header."
+            "The packet has routers still to visit: its header holds the next hop, and the sum covers the final \
+             destination."
         }
     }
 }
 
-/// The fields of a pseudo header, as the RFCs draw it.
+/// The fields of a pseudo header, in the layout of the RFC.
 fn pseudo_words(pseudo: &PseudoHeader) -> Vec<SumWords> {
     let bytes = pseudo.to_bytes();
     let (address, rest) = match pseudo {
@@ -284,7 +287,7 @@ fn pseudo_words(pseudo: &PseudoHeader) -> Vec<SumWords> {
 }
 
 impl SumWords {
-    /// The words of `bytes`; where they are more than `max`, some are left out in the middle.
+    /// The words of `bytes`. Beyond `max` words, the middle is omitted.
     fn new(label: &'static str, bytes: &[u8], max: usize) -> Self {
         let n = bytes.len().div_ceil(2);
         let some = |skip, take| checksum::words(bytes).skip(skip).take(take);
@@ -303,13 +306,13 @@ impl SumWords {
 }
 
 impl SumWords {
-    /// The words as they are shown: the first, what is left out, the last.
+    /// The lines to display: the first words, a note on the omitted ones, the last words.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let row = |words: &[HexWord]| words.iter().map(HexWord::to_string).collect::<Vec<_>>().join(" ");
         let mut lines = vec![row(&self.first)];
         if let Some(OmittedWords { words, sum }) = self.left_out {
-            lines.push(format!("… {words} words not shown, which come to {sum:#x}"));
+            lines.push(format!("… {words} words not shown, with the sum {sum:#x}"));
             lines.push(row(&self.last));
         }
         lines
@@ -317,7 +320,7 @@ impl SumWords {
 }
 
 impl ChecksumSteps {
-    /// The steps after the parts: each with what it is and what it comes to.
+    /// The steps after the parts, each as label and calculation.
     #[must_use]
     pub fn steps(&self) -> Vec<(&'static str, String)> {
         let mut steps = vec![("sum of all", format!("{:#x}", self.total))];
@@ -328,7 +331,7 @@ impl ChecksumSteps {
         }
         steps.push(("complement", format!("~{sum:#06x} = 0x{}", self.complement)));
         if self.expected != self.complement {
-            steps.push(("sent as", format!("0x{}: in UDP, zero would say that there is none", self.expected)));
+            steps.push(("sent as", format!("0x{}: in UDP, zero means that there is no checksum", self.expected)));
         }
         steps
     }

@@ -1,11 +1,11 @@
-//! Bytes and words from a capture, made safe to show.
+//! Makes bytes and texts of a capture safe to display.
 
 use std::fmt::Write as _;
 
 use switchboard_protocol::sanitize_with;
 
-/// Bytes as text: UTF-8 as it is, what steers a terminal and what is no UTF-8 as escapes. Whether it is whole is told by
-/// what is left: how many bytes more than `max_bytes` there were.
+/// Decodes at most `max_bytes` bytes as UTF-8. Terminal control characters and invalid bytes become escapes. Returns
+/// the text and the number of omitted bytes.
 pub(crate) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
     let shown = &bytes[..bytes.len().min(max_bytes)];
     let mut out = String::with_capacity(shown.len());
@@ -20,12 +20,12 @@ pub(crate) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
     (out, bytes.len() - shown.len())
 }
 
-/// A byte as the ASCII column of a dump has it.
+/// A byte in the ASCII column of a dump.
 pub(super) fn ascii(byte: u8) -> char {
     if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' }
 }
 
-/// Bytes in hexadecimal, apart by spaces.
+/// Hexadecimal, separated by spaces.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(3 * bytes.len());
     for (i, byte) in bytes.iter().enumerate() {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_and_what_is_no_text_is_escaped() {
+    fn control_characters_and_invalid_utf8_are_escaped() {
         let table = [
             (&b"GET / HTTP/1.1\r\n"[..], r"GET / HTTP/1.1\r\n"),
             (b"\x1b[2Jhi\xff", r"\u{1b}[2Jhi\xff"),
@@ -49,7 +49,7 @@ mod tests {
             assert_eq!(text(given, 100), (expected.into(), 0));
         }
         assert_eq!(text(b"hello", 3), ("hel".into(), 2));
-        // Cut inside a character: the bytes that are there are shown.
+        // Cut inside a character: its remaining bytes are escaped.
         assert_eq!(text("é".as_bytes(), 1), (r"\xc3".into(), 1));
     }
 

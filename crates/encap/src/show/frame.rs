@@ -1,4 +1,4 @@
-//! All that is said of a frame, as data.
+//! Everything to display about a frame, as data.
 
 use serde::{Serialize, Serializer};
 use switchboard_protocol::sanitize;
@@ -7,40 +7,40 @@ use super::checksum::ChecksumView;
 use super::{FrameRecord, LayerView, RowView, Stage, escape, layer, seconds};
 use crate::wire::Issue;
 
-/// What is shown of a payload as text, in bytes: more is told by its length, and is in the dump.
+/// Bytes of a payload shown as text. The length of the rest is shown as a number; the dump shows the bytes.
 const TEXT_MAX_BYTES: usize = 2048;
 
-/// All that is said of a frame. Every text in it is safe to show.
+/// Everything to display about a frame. All texts are safe to display.
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameView<'a> {
-    /// The frame's number, from 1.
+    /// Frame number, from 1.
     pub number: u64,
-    /// When it was captured, as ISO 8601.
+    /// Capture time in ISO 8601.
     pub time: Option<String>,
-    /// When it was captured, in seconds after the first.
+    /// Seconds since the first frame.
     pub since_first: Option<String>,
-    /// What its first bytes are.
+    /// Link type, the format of the first header.
     pub link_type: String,
-    /// Bytes that it had on the wire.
+    /// Length on the wire, in bytes.
     pub original_len: u32,
-    /// What was remarked on it.
+    /// Comments on the frame.
     pub comments: Vec<String>,
-    /// The row that it was made for.
+    /// The row from which the frame was synthesised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<RowView>,
-    /// What could not be read, or is not as it should be.
+    /// Unreadable or irregular parts.
     pub issues: Vec<IssueView>,
-    /// Its layers, from the outermost in.
+    /// The layers, outermost first.
     pub layers: Vec<LayerView>,
-    /// What it carries, as text; the beginning of it, if it is long.
+    /// Start of the payload as text.
     pub text: String,
-    /// Bytes of it that are not in `text`.
+    /// Payload bytes not shown in `text`.
     pub text_left_out: usize,
-    /// Bytes of payload on the wire, more than there are if the capture cut the frame short.
+    /// Payload length on the wire, in bytes. Longer than the captured payload if the capture cut the frame.
     pub payload_len_on_wire: u32,
-    /// Its checksums, each worked.
+    /// The checksums, each with its calculation.
     pub checksums: Vec<ChecksumView>,
-    /// All that was captured.
+    /// The captured bytes.
     #[serde(rename = "hex", serialize_with = "as_hex")]
     pub bytes: &'a [u8],
 }
@@ -48,9 +48,9 @@ pub struct FrameView<'a> {
 /// An issue of a frame.
 #[derive(Clone, Debug, Serialize)]
 pub struct IssueView {
-    /// The byte of the frame that it is about.
+    /// Offset in the frame.
     pub at: u32,
-    /// What it is.
+    /// The issue in words.
     pub what: String,
 }
 
@@ -59,7 +59,7 @@ fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl<'a> FrameView<'a> {
-    /// All that is to be said of a frame.
+    /// Collects everything to display about a frame.
     #[must_use]
     pub fn new(record: &FrameRecord<'a>) -> Self {
         let frame = &record.frame;
@@ -85,13 +85,13 @@ impl<'a> FrameView<'a> {
         }
     }
 
-    /// Whether the capture kept only the beginning of the frame.
+    /// Whether the capture truncated the frame.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.bytes.len() < self.original_len as usize
     }
 
-    /// How the message grew to a frame: `payload 15 → TCP segment 15 + 32 = 47 → …`, from its row if that is known.
+    /// The lengths from payload to frame: `payload 15 → TCP segment 15 + 32 = 47 → …`. Starts with the row, if known.
     #[must_use]
     pub fn wrapping(&self) -> String {
         let trailer = self.layers.iter().find(|layer| layer.stage == Stage::Trailer);
@@ -106,11 +106,11 @@ impl<'a> FrameView<'a> {
             });
             inside = layer.total();
         }
-        let captured = if self.is_cut() { "as far as it was captured: " } else { "" };
+        let captured = if self.is_cut() { "captured part: " } else { "" };
         format!("{captured}{}", steps.join(" → "))
     }
 
-    /// The layer that a byte of the frame belongs to.
+    /// The layer that contains a byte of the frame.
     #[must_use]
     pub fn layer_at(&self, at: usize) -> Option<&LayerView> {
         self.layers.iter().find(|layer| layer.range().contains(&at))

@@ -1,11 +1,11 @@
-//! A frame, or a list of frames, as one HTML page that needs nothing else: no script, no other file.
+//! A frame, or a list of frames, as a self-contained HTML page: no scripts, no external files.
 //!
-//! The pieces stand alone, so that another page can take them: put [`STYLE`] in its head, then [`row`], [`about`], [`layers`],
-//! [`dump`], [`fields`] and [`checksums`] where they are wanted, or [`frame`] for all of them. Every `id` begins with the
-//! frame's number, so that several frames share a page.
+//! Other pages can embed the parts: put [`STYLE`] in the head, then use [`row`], [`about`], [`layers`], [`dump`],
+//! [`fields`] and [`checksums`], or [`frame`] for all of them. Each `id` starts with the frame's number, so several
+//! frames fit one page.
 //!
-//! A field that is pointed at, or gone to, lights up its bytes, and the other way round: by `:has()`, in rules that
-//! [`dump`] brings along. A browser that does not know it shows the same page, unlit.
+//! Hovering over a field highlights its bytes, and hovering over a byte its fields. The rules come with [`dump`] and
+//! use the CSS selector `:has()`; a browser without it shows the page without highlights.
 
 mod bytes;
 mod checks;
@@ -21,16 +21,16 @@ pub use checks::checksums;
 pub use header::fields;
 pub use nesting::layers;
 
-/// What the pieces look like.
+/// Style sheet of all parts.
 pub const STYLE: &str = include_str!("html/style.css");
 
-/// A whole page around some pieces.
+/// A complete page around `body`.
 #[must_use]
 pub fn page(title: &str, body: &Markup) -> Markup {
     page_with(title, "", body)
 }
 
-/// A whole page around some pieces, and others that bring a style of their own.
+/// A complete page around `body`, with an additional style sheet.
 #[must_use]
 pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
@@ -40,7 +40,7 @@ pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                // An icon of its own, so that no browser asks for one.
+                // An empty icon, so that no browser requests one.
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
@@ -54,7 +54,7 @@ pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
     }
 }
 
-/// A frame in full.
+/// All parts of a frame.
 #[must_use]
 pub fn frame(view: &FrameView<'_>) -> Markup {
     html! {
@@ -66,7 +66,9 @@ pub fn frame(view: &FrameView<'_>) -> Markup {
                 (dump(view))
                 div.headers {
                     h2 { "Headers, field by field" }
-                    p.faint { "A field that is pointed at lights up its bytes, and a byte its fields." }
+                    p.faint {
+                        "Hovering over a field highlights its bytes; hovering over a byte highlights its fields."
+                    }
                     @for (i, layer) in view.layers.iter().enumerate().filter(|(_, layer)| !layer.fields.is_empty()) {
                         (fields(view, i, layer))
                     }
@@ -77,7 +79,7 @@ pub fn frame(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// The row that a frame was made for, if that is known.
+/// The row that the frame carries, if it was synthesised from one.
 #[must_use]
 pub fn row(view: &FrameView<'_>) -> Markup {
     html! {
@@ -93,7 +95,7 @@ pub fn row(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// What is known about a frame beside its bytes, and what is not as it should be.
+/// Metadata and issues of a frame.
 #[must_use]
 pub fn about(view: &FrameView<'_>) -> Markup {
     let captured = if view.is_cut() { format!(", of which {} were captured", view.bytes.len()) } else { String::new() };
@@ -118,7 +120,7 @@ pub fn about(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// A frame in full, folded under its one line: a link to it unfolds it.
+/// A frame, collapsed to one line. A link to the frame expands it.
 #[must_use]
 pub fn folded(view: &FrameView<'_>) -> Markup {
     html! {
@@ -129,7 +131,7 @@ pub fn folded(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// Frames in a list, and each in full below.
+/// A table of frames, followed by each frame in full.
 #[must_use]
 pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
     html! {
@@ -166,12 +168,12 @@ pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
     }
 }
 
-/// The `id` of a frame, with which all others in it begin.
+/// The `id` of a frame, the prefix of all its other `id`s.
 fn id(view: &FrameView<'_>) -> String {
     format!("f{}", view.number)
 }
 
-/// The letter of a layer, in its colour.
+/// The letter of a layer, in the layer's colour.
 fn key(layer: &LayerView) -> Markup {
     html! { span class={ "key " (layer.stage.name()) } { (layer.mark) } }
 }

@@ -1,4 +1,4 @@
-//! A layer as it is shown: its mark, what it adds, and its fields.
+//! A layer to display: its letter, its added bytes and its fields.
 
 use std::ops::Range;
 
@@ -7,28 +7,28 @@ use serde::Serialize;
 use super::{bits, escape};
 use crate::wire::{Field, Frame, Layer, LayerKind};
 
-/// What a layer does, which gives it its colour.
+/// The role of a layer in the stack. Each role has a colour.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// From one machine to the next.
+    /// Between neighbouring machines.
     Link,
-    /// Which virtual network.
+    /// VLAN tag.
     Tag,
-    /// From one end of the network to the other.
+    /// Between hosts.
     Network,
-    /// What else IP has to say.
+    /// IPv6 extension headers, and authentication after IPv4.
     Extension,
-    /// From one program to another.
+    /// Between programs.
     Transport,
-    /// What they say.
+    /// Application data.
     Payload,
-    /// Bytes that no header claims.
+    /// Padding or trailer.
     Trailer,
 }
 
 impl Stage {
-    /// The stage that a layer belongs to.
+    /// The role of a layer kind.
     #[must_use]
     pub const fn of(kind: LayerKind) -> Self {
         match kind {
@@ -46,7 +46,7 @@ impl Stage {
         }
     }
 
-    /// Its name, as a CSS class.
+    /// Name of the role, also its CSS class.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ impl Stage {
     }
 }
 
-/// The letter that marks a layer's bytes, so that colour is not needed.
+/// The letter that marks a layer's bytes where colour is unavailable.
 const fn mark(kind: LayerKind) -> char {
     match kind {
         LayerKind::Ethernet => 'E',
@@ -84,7 +84,7 @@ const fn mark(kind: LayerKind) -> char {
     }
 }
 
-/// What a header and all inside it are called together.
+/// The noun for a header and everything inside it.
 const fn unit(kind: LayerKind) -> &'static str {
     match kind {
         LayerKind::Ethernet | LayerKind::Null | LayerKind::Loop => " frame",
@@ -96,31 +96,31 @@ const fn unit(kind: LayerKind) -> &'static str {
     }
 }
 
-/// A layer as it is shown.
+/// A layer to display.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerView {
-    /// The letter that marks its bytes.
+    /// The letter of its bytes.
     pub mark: char,
-    /// What it does.
+    /// Its role.
     pub stage: Stage,
-    /// Its name: `IPv4`.
+    /// Name of the layer: `IPv4`.
     pub name: String,
-    /// What it is together with all inside it: `IPv4 packet`.
+    /// Name of the layer with its contents: `IPv4 packet`.
     pub unit: String,
-    /// Its first byte in the frame.
+    /// Offset of its first byte in the frame.
     pub start: usize,
-    /// The byte after its last.
+    /// Offset after its last byte.
     pub end: usize,
-    /// The byte after the last one inside it: its own end for payload.
+    /// Offset after the last byte of its contents; `end` for payload and trailer.
     pub inside_end: usize,
-    /// In short, what it says.
+    /// The most important fields, in one line.
     pub summary: String,
-    /// Its fields, in order.
+    /// The fields, in wire order.
     pub fields: Vec<FieldView>,
 }
 
 impl LayerView {
-    /// A layer of `frame`, whose payload ends at `payload_end`.
+    /// A layer of a frame whose payload ends at the offset `payload_end`.
     pub(super) fn new(frame: &Frame<'_>, layer: &Layer, payload_end: usize) -> Self {
         let fields: Vec<_> = frame.fields(layer);
         let (stage, range) = (Stage::of(layer.kind), layer.range());
@@ -146,36 +146,36 @@ impl LayerView {
         }
     }
 
-    /// Its bytes in the frame.
+    /// Byte range in the frame.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// Bytes of the layer itself: what it adds to what is inside it.
+    /// Length of the layer without its contents, in bytes.
     #[must_use]
     pub fn adds(&self) -> usize {
         self.end - self.start
     }
 
-    /// Bytes of the layer and all inside it.
+    /// Length of the layer with its contents, in bytes.
     #[must_use]
     pub fn total(&self) -> usize {
         self.inside_end - self.start
     }
 }
 
-/// The byte after the last that a header claims or carries.
+/// Offset after the last byte of the headers and the payload.
 pub(super) fn payload_end(frame: &Frame<'_>) -> usize {
     frame.layers().iter().rfind(|layer| layer.kind != LayerKind::Trailer).map_or(0, |layer| layer.range().end)
 }
 
-/// Whether its payload is what TCP, UDP or ICMP carry, rather than all after the last header that could be read.
+/// Whether the payload belongs to TCP, UDP or ICMP. Otherwise it is the rest after the last decoded header.
 fn has_transport(frame: &Frame<'_>) -> bool {
     frame.layers().iter().any(|layer| Stage::of(layer.kind) == Stage::Transport)
 }
 
-/// The few fields that one wants to know of a layer before all others.
+/// The most important fields of a layer, in one line.
 fn summary(kind: LayerKind, fields: &[Field]) -> String {
     let value = |name: &str| fields.iter().find(|field| field.name == name).map_or("?", |field| &field.value);
     let set = |name: &&str| value(name) == "1";
@@ -206,23 +206,23 @@ fn summary(kind: LayerKind, fields: &[Field]) -> String {
     }
 }
 
-/// A field as it is shown.
+/// A field to display.
 #[derive(Clone, Debug, Serialize)]
 pub struct FieldView {
-    /// The name that the field's RFC gives it.
+    /// Name in the field's RFC.
     pub name: &'static str,
-    /// Its first byte in the frame.
+    /// Offset of its first byte in the frame.
     pub start: usize,
-    /// The byte after its last.
+    /// Offset after its last byte.
     pub end: usize,
-    /// Its bytes, in hexadecimal.
+    /// Its bytes in hexadecimal.
     pub hex: String,
-    /// Where it is not whole bytes: its bits, those of its neighbours as dots.
+    /// For a field that is not whole bytes: its bits, with the bits of neighbouring fields as dots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits: Option<String>,
-    /// The value.
+    /// The decoded value.
     pub value: String,
-    /// What the value means, or why it is what it is.
+    /// Explanation of the value.
     pub meaning: String,
 }
 

@@ -1,4 +1,4 @@
-//! The row of a CSV that a frame was made for: what the nesting begins with.
+//! The CSV row from which a frame was synthesised.
 
 use std::ops::Range;
 
@@ -8,40 +8,40 @@ use switchboard_protocol::sanitize;
 use super::{count, escape};
 use crate::rows::Row;
 
-/// What is shown of a message, in bytes: more is told by its length.
+/// Bytes of a message shown as text. The length of the rest is shown as a number.
 const TEXT_MAX_BYTES: usize = 2048;
 
-/// A row, and which bytes of what is sent for it a frame carries.
+/// A row, and the bytes of its message that a frame carries.
 #[derive(Clone, Debug)]
 pub struct RowPart {
     /// The row.
     pub row: Row,
-    /// The first byte that the frame carries, and the one after its last.
+    /// Offsets of the carried bytes in the sent message.
     pub bytes: Range<usize>,
 }
 
-/// A row as it is shown. Every text in it is safe to show.
+/// A row to display. All texts are safe to display.
 #[derive(Clone, Debug, Serialize)]
 pub struct RowView {
-    /// What the row is called.
+    /// The row's `msg_id`.
     pub msg_id: String,
-    /// The line of the file on which it starts.
+    /// Line of the file on which the row starts.
     pub line: u64,
-    /// What the two speak.
+    /// Application protocol.
     pub protocol: String,
-    /// Who sends.
+    /// Sending app.
     pub source: String,
-    /// To whom.
+    /// Receiving app.
     pub destination: String,
-    /// When, as ISO 8601.
+    /// Time in ISO 8601.
     pub time: String,
-    /// Its message; the beginning of it, if it is long.
+    /// Start of the message as text.
     pub text: String,
-    /// Bytes of it that are not in `text`.
+    /// Message bytes not shown in `text`.
     pub text_left_out: usize,
-    /// Bytes of its message.
+    /// Message length in bytes.
     pub len: usize,
-    /// Which bytes of what is sent for it the frame carries.
+    /// Offsets of the carried bytes in the sent message.
     pub carried: Range<usize>,
 }
 
@@ -64,14 +64,14 @@ impl RowView {
         }
     }
 
-    /// What it is, in one line.
+    /// The row in one line.
     #[must_use]
     pub fn heading(&self) -> String {
         let Self { msg_id, line, protocol, source, destination, .. } = self;
         format!("Row {msg_id} (line {line}), {protocol}: {source} → {destination}, {}", count(self.len, "byte"))
     }
 
-    /// Its message, and how much of it is left out.
+    /// The message text, with the length of the omitted rest.
     #[must_use]
     pub fn message(&self) -> String {
         match self.text_left_out {
@@ -80,7 +80,7 @@ impl RowView {
         }
     }
 
-    /// What of it the frame carries.
+    /// A sentence on the carried bytes.
     #[must_use]
     pub fn part(&self) -> String {
         let Range { start, end } = self.carried;

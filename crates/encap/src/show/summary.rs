@@ -1,4 +1,4 @@
-//! A frame in one line, for a list.
+//! A frame in one line, for lists.
 
 use serde::Serialize;
 use switchboard_protocol::sanitize;
@@ -6,39 +6,39 @@ use switchboard_protocol::sanitize;
 use super::{FrameRecord, escape, seconds};
 use crate::wire::{Checksum, Frame, Layer, LayerKind};
 
-/// What is shown of a payload in a list, in bytes.
+/// Bytes of payload text shown in a list.
 const TEXT_MAX_BYTES: usize = 40;
 
-/// A frame in one line. Every text in it is safe to show.
+/// A frame in one line. All texts are safe to display.
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameSummary {
-    /// The frame's number, from 1.
+    /// Frame number, from 1.
     pub number: u64,
-    /// When it was captured, in seconds after the first.
+    /// Seconds since the first frame.
     pub since_first: Option<String>,
-    /// Where it comes from, with its port.
+    /// Source address with port.
     pub source: String,
-    /// Where it goes, with its port.
+    /// Destination address with port.
     pub destination: String,
-    /// The innermost protocol that was read.
+    /// Innermost decoded protocol.
     pub protocol: String,
-    /// Bytes that it had on the wire.
+    /// Length on the wire, in bytes.
     pub length: u32,
-    /// Of TCP: its flags.
+    /// TCP flags.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub flags: String,
-    /// Bytes of payload on the wire.
+    /// Payload length on the wire, in bytes.
     pub payload: u32,
-    /// The beginning of the payload, as text.
+    /// Start of the payload as text.
     pub text: String,
-    /// Whether there is more of it than `text`.
+    /// Whether the payload is longer than `text`.
     pub text_is_cut: bool,
-    /// What is not as it should be, or was remarked on it.
+    /// Comments, issues and wrong checksums.
     pub remarks: Vec<String>,
 }
 
 impl FrameSummary {
-    /// A frame in one line.
+    /// Summarises a frame.
     #[must_use]
     pub fn new(record: &FrameRecord<'_>) -> Self {
         let frame = &record.frame;
@@ -65,7 +65,7 @@ impl FrameSummary {
         }
     }
 
-    /// What happens in it: flags, and what it carries.
+    /// Flags, payload length and payload text.
     #[must_use]
     pub fn info(&self) -> String {
         let more = if self.text_is_cut { "…" } else { "" };
@@ -78,20 +78,20 @@ impl FrameSummary {
     }
 }
 
-/// Each checksum that is wrong; one that offload explains is not.
+/// Describes each wrong checksum. Checksums that offload explains are not wrong.
 fn wrong_checksums(frame: &Frame<'_>) -> impl Iterator<Item = String> {
     let verified = frame.verify();
-    [("header", verified.network), ("transport", verified.transport)].into_iter().filter_map(|(whose, state)| {
-        match state {
+    [("header", verified.network), ("transport", verified.transport)].into_iter().filter_map(
+        |(name, state)| match state {
             Some(Checksum::Wrong { found, expected }) => {
-                Some(format!("{whose} checksum {found:#06x} is wrong: it should be {expected:#06x}"))
+                Some(format!("{name} checksum {found:#06x} is wrong: it should be {expected:#06x}"))
             }
             _ => None,
-        }
-    })
+        },
+    )
 }
 
-/// The two ends, as far as they are known.
+/// Source and destination; `?` if unknown.
 fn ends(frame: &Frame<'_>) -> (String, String) {
     let tcp = frame.tcp().map(|segment| (segment.source_port(), segment.destination_port()));
     let ports = tcp.or_else(|| frame.udp().map(|datagram| (datagram.source_port(), datagram.destination_port())));

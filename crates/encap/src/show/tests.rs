@@ -1,4 +1,4 @@
-//! Frames made by hand, shown each way.
+//! Hand-made frames in each output.
 
 use std::net::Ipv6Addr;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::wire::{EtherType, IpProtocol, LinkType, Mac};
 use crate::wire::{ethernet, icmp, ipv4, ipv6, tcp, udp, vlan};
 
-/// `csv_send_macos_lo0.pcapng`, frame 5: 15 bytes of data, whose checksum the machine did not finish.
+/// `csv_send_macos_lo0.pcapng`, frame 5: 15 data bytes with a partial checksum.
 const OFFLOADED: &str = "02000000 4500004300004000400600007f0000017f000001
     db011f90a121b64559cf9e6f801818ecfe370000 0101080a3140877f35935cb5 474554202f696e6465782e68746d6c";
 
@@ -16,7 +16,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// A frame of its own, of which more was on the wire than is there.
+/// The view of a frame that the capture may have truncated.
 fn cut(link_type: LinkType, bytes: &[u8], original_len: usize) -> FrameView<'_> {
     let original_len = u32::try_from(original_len).expect("a short frame");
     FrameView::new(&FrameRecord::new(1, Frame::parse(link_type, bytes, original_len)))
@@ -57,7 +57,7 @@ fn vlan_ipv6_udp() -> Vec<u8> {
     frame
 }
 
-/// A TCP segment in an IPv4 packet, both checksums right.
+/// A TCP segment in an IPv4 packet, with valid checksums.
 fn segment(payload: &[u8]) -> Vec<u8> {
     let mut packet = bytes(OFFLOADED)[4..24 + 32].to_vec();
     packet.extend_from_slice(payload);
@@ -71,7 +71,7 @@ fn segment(payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_frame_grows_layer_by_layer() {
+fn wrapping_lists_each_layer_with_its_length() {
     let frame = vlan_ipv6_udp();
     assert_eq!(
         view(LinkType::ETHERNET, &frame).wrapping(),
@@ -88,7 +88,7 @@ fn a_frame_grows_layer_by_layer() {
 }
 
 #[test]
-fn each_state_of_a_checksum_is_said_and_worked() {
+fn each_checksum_state_is_explained_and_calculated() {
     let good = segment(b"hi");
     let right = crate::wire::tcp::Segment::new_checked(&good[20..]).expect("a segment").checksum();
     let with = |field: u16| {
@@ -97,17 +97,17 @@ fn each_state_of_a_checksum_is_said_and_worked() {
         packet
     };
     let pseudo = |length| ipv4::Packet::new_checked(&good).expect("a packet").pseudo_header(length);
-    let unpseudo = {
+    let without_pseudo = {
         let mut segment = with(0)[20..].to_vec();
         crate::wire::checksum::fill(None, &mut segment, tcp::CHECKSUM_AT);
         u16::from_be_bytes([segment[16], segment[17]])
     };
     let table = [
-        (right, "valid", "what the sum comes to"),
+        (right, "valid", "matches the calculated sum"),
         (0, "zeroed", "left to the network card"),
         (pseudo(34).sum().folded(), "partial", "checksum offload"),
-        (pseudo(0).sum().folded(), "partial", "a card that cuts large segments"),
-        (unpseudo, "wrong", "which its sender forgot"),
+        (pseudo(0).sum().folded(), "partial", "a card that splits large segments"),
+        (without_pseudo, "wrong", "the sender forgot it"),
         (!right, "wrong", "forgot the complement"),
         (right.swap_bytes(), "wrong", "wrong order"),
         (0x1234, "wrong", "bytes were changed"),
@@ -118,7 +118,7 @@ fn each_state_of_a_checksum_is_said_and_worked() {
         let [ip, tcp] = &view.checksums[..] else { panic!("two checksums") };
         assert_eq!((ip.state, tcp.state), ("valid", state), "{field:04x}");
         assert!(tcp.sentence.contains(why), "{field:04x}: {}", tcp.sentence);
-        let work = tcp.work.as_ref().expect("all is there");
+        let work = tcp.work.as_ref().expect("the calculation");
         assert_eq!(work.expected.0, right, "{field:04x}");
         let sum: u64 = work.parts.iter().map(|part| part.sum).sum();
         assert_eq!(sum, work.total);
@@ -126,14 +126,14 @@ fn each_state_of_a_checksum_is_said_and_worked() {
 }
 
 #[test]
-fn icmp_over_ipv4_sums_itself_alone_and_over_ipv6_with_a_pseudo_header() {
+fn only_icmpv6_sums_a_pseudo_header() {
     let mut packet = segment(b"");
     packet[9] = IpProtocol::ICMP.0;
     packet[20..28].copy_from_slice(&[3, 3, 0, 0, 0, 0, 0, 0]);
     crate::wire::checksum::fill(None, &mut packet[..20], 10);
     crate::wire::checksum::fill(None, &mut packet[20..], icmp::CHECKSUM_AT);
     let names = |view: &FrameView<'_>| -> Vec<String> {
-        let work = view.checksums.last().and_then(|checksum| checksum.work.as_ref()).expect("all is there");
+        let work = view.checksums.last().and_then(|checksum| checksum.work.as_ref()).expect("the calculation");
         work.parts.iter().map(|part| part.name.clone()).collect()
     };
     let view_v4 = view(LinkType::RAW, &packet);
@@ -148,7 +148,7 @@ fn icmp_over_ipv4_sums_itself_alone_and_over_ipv6_with_a_pseudo_header() {
 }
 
 #[test]
-fn a_trailer_stands_beside_a_packet_and_inside_a_frame() {
+fn trailer_is_beside_a_packet_and_inside_a_frame() {
     let options = text::TextLayout { width: 100, coloured: false };
     let raw = [&segment(b"hi")[..], &[0; 4]].concat();
     let beside = view(LinkType::RAW, &raw);
@@ -160,13 +160,13 @@ fn a_trailer_stands_beside_a_packet_and_inside_a_frame() {
 }
 
 #[test]
-fn a_sum_over_a_long_payload_leaves_its_middle_out() {
+fn sum_of_a_long_payload_omits_its_middle() {
     let packet = segment(&[0xab; 1001]);
     let view = view(LinkType::RAW, &packet);
-    let work = view.checksums[1].work.as_ref().expect("all is there");
+    let work = view.checksums[1].work.as_ref().expect("the calculation");
     let payload = &work.parts[2];
     let words = &payload.words[0];
-    let left_out = words.left_out.expect("it is long");
+    let left_out = words.left_out.expect("omitted words");
     assert_eq!((words.first.len(), left_out.words, words.last.len()), (16, 501 - 24, 8));
     let shown: u64 = words.first.iter().chain(&words.last).map(|word| u64::from(word.0)).sum();
     assert_eq!(shown + left_out.sum, payload.sum);
@@ -174,9 +174,9 @@ fn a_sum_over_a_long_payload_leaves_its_middle_out() {
 }
 
 #[test]
-fn a_udp_sum_of_zero_is_sent_as_all_ones() {
+fn udp_sum_of_zero_is_sent_as_all_ones() {
     let mut frame = vlan_ipv6_udp();
-    // The payload begins with what makes the sum come to zero.
+    // These payload bytes make the sum 0.
     let at = 66;
     frame[at + 8..at + 10].fill(0);
     let udp = &mut frame[at..];
@@ -191,13 +191,13 @@ fn a_udp_sum_of_zero_is_sent_as_all_ones() {
     udp[8..10].copy_from_slice(&field);
     udp[6..8].fill(0xff);
     let view = view(LinkType::ETHERNET, &frame);
-    let work = view.checksums[0].work.as_ref().expect("all is there");
+    let work = view.checksums[0].work.as_ref().expect("the calculation");
     assert_eq!((view.checksums[0].state, work.complement.0, work.expected.0), ("valid", 0, 0xffff));
-    assert!(work.steps().last().expect("steps").1.contains("zero would say"));
+    assert!(work.steps().last().expect("a step").1.contains("zero means"));
 }
 
 #[test]
-fn what_was_cut_off_is_said_and_not_summed() {
+fn truncated_frame_is_reported_and_not_summed() {
     let whole = bytes(OFFLOADED);
     let view = cut(LinkType::NULL, &whole[..60], whole.len());
     assert!(view.is_cut());
@@ -206,8 +206,8 @@ fn what_was_cut_off_is_said_and_not_summed() {
     assert_eq!((&*view.text, view.payload_len_on_wire), ("GET ", 15));
 }
 
-/// Every length of some frames, and every byte of them changed, as any link type.
-fn mutations(mut check: impl FnMut(&FrameView<'_>)) {
+/// Passes views of truncated and changed frames, as several link types, to `check`.
+fn changed_frames(mut check: impl FnMut(&FrameView<'_>)) {
     for whole in [bytes(OFFLOADED), vlan_ipv6_udp()] {
         for link_type in [LinkType::ETHERNET, LinkType::NULL, LinkType(9999)] {
             for end in 0..=whole.len() {
@@ -225,9 +225,9 @@ fn mutations(mut check: impl FnMut(&FrameView<'_>)) {
 }
 
 #[test]
-fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
+fn every_output_is_safe_for_any_bytes() {
     let options = text::TextLayout { width: 80, coloured: false };
-    mutations(|view| {
+    changed_frames(|view| {
         let text = text::frame(view, options);
         let bad = text.chars().find(|c| *c != '\n' && switchboard_protocol::is_display_control(*c));
         assert_eq!(bad, None, "{text}");
@@ -235,12 +235,12 @@ fn whatever_the_bytes_are_every_way_of_showing_them_is_safe() {
             assert!(layer.inside_end <= view.bytes.len() && layer.end <= layer.inside_end, "{layer:?}");
         }
         serde_json::to_string(view).expect("JSON");
-        well_formed(&html::frame(view).into_string());
+        assert_well_formed(&html::frame(view).into_string());
     });
 }
 
 #[test]
-fn lines_are_as_wide_as_they_may_be() {
+fn lines_fit_the_width() {
     for frame in [vlan_ipv6_udp(), [&[2; 12][..], &[8, 0], &segment("日本語 ".repeat(99).as_bytes())].concat()] {
         for width in [60, 80, 100, 132] {
             let text = text::frame(&view(LinkType::ETHERNET, &frame), text::TextLayout { width, coloured: false });
@@ -252,22 +252,22 @@ fn lines_are_as_wide_as_they_may_be() {
 }
 
 #[test]
-fn a_frame_of_loopback_is_long_and_its_middle_is_left_out() {
+fn middle_of_a_long_frame_is_omitted() {
     let mut frame = segment(&vec![b'x'; 62_000]);
     frame.extend([0; 2]);
     let view = view(LinkType::RAW, &frame);
     let text = text::frame(&view, text::TextLayout { width: 100, coloured: false });
     assert!(text.lines().count() < 300, "{}", text.lines().count());
     assert!(text.contains("…     60784 bytes of payload not shown"), "{text}");
-    assert!(text.lines().any(|line| line.starts_with("f260  ")), "the last row is there");
+    assert!(text.lines().any(|line| line.starts_with("f260  ")), "the last row is shown");
     let page = html::frame(&view).into_string();
     assert!(page.contains("60784 bytes not shown") && page.len() < 200_000, "{}", page.len());
-    well_formed(&page);
+    assert_well_formed(&page);
     assert_eq!(view.text_left_out, 62_000 - 2048);
 }
 
 #[test]
-fn a_comment_cannot_leave_its_place() {
+fn comments_are_escaped() {
     let whole = bytes(OFFLOADED);
     let frame = Frame::parse(LinkType::NULL, &whole, 71);
     let comments = vec!["</p><script>alert(1)</script>\u{1b}[2J\u{202e}".to_owned()];
@@ -280,7 +280,7 @@ fn a_comment_cannot_leave_its_place() {
 }
 
 #[test]
-fn a_page_needs_nothing_else() {
+fn page_is_self_contained() {
     let frame = vlan_ipv6_udp();
     let view = view(LinkType::ETHERNET, &frame);
     let page = html::page("Frame 1", &html::frame(&view)).into_string();
@@ -291,11 +291,11 @@ fn a_page_needs_nothing_else() {
     {
         assert!(page.contains(part), "{part}");
     }
-    well_formed(&page);
+    assert_well_formed(&page);
 }
 
-/// Each tag is closed in its turn, and no `id` is given twice; each link within the page leads somewhere.
-fn well_formed(page: &str) {
+/// Checks that tags are balanced, each `id` is unique, and each internal link has a target.
+fn assert_well_formed(page: &str) {
     const VOID: [&str; 2] = ["meta", "link"];
     let mut open = Vec::new();
     let mut ids = std::collections::HashSet::new();
@@ -319,6 +319,6 @@ fn well_formed(page: &str) {
     assert_eq!(open, Vec::<&str>::new());
     for (_, link) in page.match_indices("href=\"#").map(|(at, found)| page.split_at(at + found.len())) {
         let id = link.split_once('"').expect("a value ends").0;
-        assert!(ids.contains(id), "{id} is not there");
+        assert!(ids.contains(id), "{id} has no target");
     }
 }

@@ -1,4 +1,4 @@
-//! A frame, or a list of frames, for a terminal. Readable without colour: each layer has its letter.
+//! A frame, or a list of frames, for a terminal. Each layer has a letter, so colour is optional.
 
 mod checksums;
 mod dump;
@@ -13,23 +13,23 @@ use super::{FrameView, LayerView, Stage, count};
 
 pub use list::list;
 
-/// The least width that is laid out for, in columns; what is narrower wraps as the terminal does it.
+/// Minimum layout width in columns. On a narrower terminal, lines wrap.
 pub const WIDTH_MIN: usize = 40;
 
-/// How to show.
+/// Layout of the text output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TextLayout {
-    /// Columns.
+    /// Terminal width in columns.
     pub width: usize,
-    /// Whether to colour.
+    /// Whether to use colours.
     pub coloured: bool,
 }
 
-/// A frame: what is known about it, its layers as boxes, its bytes, its fields, its checksums.
+/// A frame: metadata, layers as boxes, bytes, fields and checksums.
 #[must_use]
 pub fn frame(view: &FrameView<'_>, options: TextLayout) -> String {
     let mut out = TextWriter::new(options);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write_frame(&mut out, view);
     out.into_text()
 }
@@ -76,12 +76,12 @@ fn about(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// The layers as boxes, one inside the other. They are open to the right, so that no text needs to be measured.
+/// Draws the layers as nested boxes. They have no right border, so no text width matters.
 fn boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     let mut open: Vec<&LayerView> = Vec::new();
     for layer in &view.layers {
         if layer.stage == Stage::Trailer {
-            // What no header claims stands in the frame, or, where nothing is around the packet, beside it.
+            // A trailer is inside the frame; without a link header, it stands beside the packet.
             while open.last().is_some_and(|inner| inner.inside_end <= layer.start) {
                 close(out, &mut open)?;
             }
@@ -90,7 +90,7 @@ fn boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
         out.paint(layer.stage, &format!("┌ {} ", layer.mark))?;
         writeln!(out, "{}, {}", layer.unit, count(layer.total(), "byte"))?;
         open.push(layer);
-        inside(out, view, layer, &open)?;
+        write_contents(out, view, layer, &open)?;
     }
     while !open.is_empty() {
         close(out, &mut open)?;
@@ -98,7 +98,7 @@ fn boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn inside(out: &mut TextWriter, view: &FrameView<'_>, layer: &LayerView, open: &[&LayerView]) -> fmt::Result {
+fn write_contents(out: &mut TextWriter, view: &FrameView<'_>, layer: &LayerView, open: &[&LayerView]) -> fmt::Result {
     let text = match layer.stage {
         Stage::Payload if view.text_left_out > 0 => {
             format!("{} … and {} more", view.text, count(view.text_left_out, "byte"))

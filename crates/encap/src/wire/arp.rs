@@ -1,4 +1,4 @@
-//! Address resolution for IPv4 over Ethernet (RFC 826): who has this address?
+//! ARP for IPv4 over Ethernet (RFC 826).
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::bytes::{array_at, u16_at};
 use super::{Field, HeaderError, Mac, fields::Fields};
 
-/// Bytes of a packet whose addresses are those of Ethernet and IPv4.
+/// Packet length with Ethernet and IPv4 addresses, in bytes.
 pub const PACKET_LEN: usize = 28;
 
 const HARDWARE: Range<usize> = 0..2;
@@ -18,39 +18,39 @@ const SENDER_PROTOCOL: Range<usize> = 14..18;
 const TARGET_HARDWARE: Range<usize> = 18..24;
 const TARGET_PROTOCOL: Range<usize> = 24..28;
 
-/// A view of an ARP packet, read as one of Ethernet and IPv4 whatever its first fields say.
+/// A view of an ARP packet. Reads the address fields as Ethernet and IPv4 without checking the type fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     bytes: &'a [u8; PACKET_LEN],
 }
 
 impl<'a> Packet<'a> {
-    /// The packet at the front of `bytes`.
+    /// Checks that `bytes` holds a whole packet.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(PACKET_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// 1 asks, 2 answers.
+    /// Opcode: 1 is a request, 2 a reply.
     #[must_use]
     pub fn operation(&self) -> u16 {
         u16_at(self.bytes, OPERATION)
     }
 
-    /// Who speaks.
+    /// Hardware and protocol address of the sender.
     #[must_use]
     pub fn sender(&self) -> (Mac, Ipv4Addr) {
         (Mac(array_at(self.bytes, SENDER_HARDWARE)), Ipv4Addr::from(array_at::<4>(self.bytes, SENDER_PROTOCOL)))
     }
 
-    /// Who is asked for, or answered.
+    /// Hardware and protocol address of the target.
     #[must_use]
     pub fn target(&self) -> (Mac, Ipv4Addr) {
         (Mac(array_at(self.bytes, TARGET_HARDWARE)), Ipv4Addr::from(array_at::<4>(self.bytes, TARGET_PROTOCOL)))
     }
 
-    /// The fields, for a person to read.
+    /// The packet as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -61,7 +61,7 @@ impl<'a> Packet<'a> {
         let operation = match self.operation() {
             1 => "request: who has the target's address?",
             2 => "reply: the sender has it",
-            _ => "not known here",
+            _ => "unknown",
         };
         f.whole("opcode", OPERATION, self.operation(), operation);
         f.whole("sender hardware address", SENDER_HARDWARE, self.sender().0, "");
@@ -70,7 +70,7 @@ impl<'a> Packet<'a> {
             "target hardware address",
             TARGET_HARDWARE,
             self.target().0,
-            "zeros in a request: that is what is asked",
+            "zeros in a request: this is the address asked for",
         );
         f.whole("target protocol address", TARGET_PROTOCOL, self.target().1, "");
         f.done()

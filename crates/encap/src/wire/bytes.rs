@@ -1,4 +1,4 @@
-//! Numbers read from and written to field ranges, in network byte order.
+//! Reads and writes integers at field offsets, in network byte order.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(super) fn put(bytes: &mut [u8], field: Range<usize>, value: &[u8]) {
     bytes[field].copy_from_slice(value);
 }
 
-/// What writes one 32-bit line after the other, as far as there is room.
+/// Returns a closure that writes 32-bit words one after another, up to the end of `bytes`.
 #[inline]
 pub(super) fn word_writer(bytes: &mut [u8]) -> impl FnMut(u32) {
     let (fields, _) = bytes.as_chunks_mut::<4>();

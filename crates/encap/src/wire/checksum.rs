@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071): the ones' complement of the ones' complement sum of 16-bit words.
 //!
-//! The sum does not care about byte order but for one swap at its end (RFC 1071 §2 (B)), and wider words sum to
-//! the same after folding (§2 (C)), so bytes are summed as little-endian words of 64 bits, and folded and swapped once.
+//! Byte order changes the sum only by one final swap (RFC 1071 §2 (B)), and wider words give the same sum after folding
+//! (§2 (C)). So the code adds little-endian 64-bit words, then folds and swaps once.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,53 +20,53 @@ use super::IpProtocol;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
-    /// Congruent, modulo 0xffff, to the sum of the words so far, each read as little-endian; 0 only if every word is 0.
+    /// Congruent, modulo 0xffff, to the sum of the little-endian 16-bit words so far; 0 only if every word is 0.
     total: u64,
     /// An odd number of bytes was added: the next byte is the second of its word.
     odd: bool,
 }
 
 impl Sum {
-    /// Adds bytes as big-endian words. Slices may be cut anywhere: an odd byte waits for its partner in the next slice,
-    /// or counts as the first byte of a word that ends in zero.
+    /// Adds bytes as big-endian words. Input may be split anywhere: after an odd number of bytes, the next slice
+    /// completes the word. A missing last byte counts as zero.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "mostly it is known that no odd byte waits")]
+    #[expect(clippy::inline_always, reason = "callers often know `odd` at compile time")]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         let sum = little_endian_sum(bytes);
-        // In a slice that begins with a second byte, all words are the other way round.
+        // A slice that begins with the second byte of a word sums byte-swapped.
         self.total += if self.odd { u64::from(fold(sum).swap_bytes()) } else { sum };
         self.odd ^= bytes.len() % 2 == 1;
     }
 
-    /// Adds a word. Only between whole words.
+    /// Adds a 16-bit word. The bytes added before must form whole words.
     #[inline]
     pub fn add_u16(&mut self, word: u16) {
-        debug_assert!(!self.odd, "a word added in the midst of another");
+        debug_assert!(!self.odd, "a word added after an odd byte");
         self.total += u64::from(word.swap_bytes());
     }
 
-    /// Adds two words. Only between whole words.
+    /// Adds two 16-bit words. The bytes added before must form whole words.
     #[inline]
     pub fn add_u32(&mut self, words: u32) {
-        debug_assert!(!self.odd, "words added in the midst of another");
+        debug_assert!(!self.odd, "words added after an odd byte");
         self.total += u64::from(words.swap_bytes());
     }
 
-    /// The sum with its carries added back in, not complemented: what a field holds while its checksum is partial.
+    /// The sum folded to 16 bits, not complemented: the value of a partial checksum field.
     #[must_use]
     #[inline]
     pub fn folded(self) -> u16 {
         fold(self.total).swap_bytes()
     }
 
-    /// Whether it is that of words whose checksum is among them, and right: it folds to all ones, whichever way round. That is
-    /// to say that 0xffff divides it, which a multiplication tells sooner than two folds.
+    /// Whether the added bytes include a correct checksum: their sum then folds to 0xffff. Divisibility by 0xffff is
+    /// equivalent, and faster to test than folding.
     #[inline]
     fn is_whole(self) -> bool {
         self.total != 0 && self.total.is_multiple_of(0xffff)
     }
 
-    /// The checksum: the complement of the folded sum.
+    /// The checksum: complement of the folded sum.
     #[must_use]
     #[inline]
     pub fn checksum(self) -> u16 {
@@ -74,25 +74,25 @@ impl Sum {
     }
 }
 
-/// Adds the upper 32 bits to the lower.
+/// Adds the upper 32 bits to the lower 32.
 #[inline]
 const fn half_fold(total: u64) -> u64 {
     (total & 0xffff_ffff) + (total >> 32)
 }
 
-/// Folds to 16 bits. A number and itself with its halves changed over sum, in the upper half, to both halves and their
-/// carry.
+/// Folds to 16 bits. Adding a number to itself rotated by half its width leaves the sum of both halves, with end-around
+/// carry, in the upper half.
 #[inline]
 const fn fold(total: u64) -> u16 {
     let total = (total.wrapping_add(total.rotate_left(32)) >> 32) as u32;
     (total.wrapping_add(total.rotate_left(16)) >> 16) as u16
 }
 
-/// The sum of bytes as little-endian words, the last filled up with zeros.
+/// Sum of the bytes as little-endian words; the last word is padded with zeros.
 #[inline]
 fn little_endian_sum(bytes: &[u8]) -> u64 {
     let (mut total, mut carries) = (0_u64, 0_u64);
-    // The carry of a word goes to the next, so that each takes one addition.
+    // Each word adds the carry of the word before, so a word costs one addition.
     let mut add = |words: &[[u8; 8]]| {
         let mut carry = false;
         for word in words {
@@ -109,7 +109,7 @@ fn little_endian_sum(bytes: &[u8]) -> u64 {
         add(&[*word]);
     }
     if let (1.., Some(last)) = (tail.len(), bytes.last_chunk()) {
-        // The last word, without what was summed of it.
+        // The last eight bytes, shifted to drop the bytes already added.
         add(&[(u64::from_le_bytes(*last) >> (8 * (8 - tail.len()))).to_le_bytes()]);
     } else {
         for (i, byte) in tail.iter().enumerate() {
@@ -119,36 +119,36 @@ fn little_endian_sum(bytes: &[u8]) -> u64 {
     half_fold(total) + carries
 }
 
-/// What TCP, UDP and `ICMPv6` sum before their own bytes, so that a packet led astray does not pass for its neighbour's
-/// (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1).
+/// The pseudo header that TCP, UDP and `ICMPv6` sum before their own bytes. It detects misrouted packets (RFC 9293
+/// §3.1, RFC 768, RFC 8200 §8.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PseudoHeader {
-    /// Over IPv4.
+    /// For IPv4.
     V4 {
-        /// Who sent it.
+        /// Source address.
         source: Ipv4Addr,
-        /// Who it is for, in the end.
+        /// Final destination address.
         destination: Ipv4Addr,
-        /// What is summed.
+        /// Protocol of the summed bytes.
         protocol: IpProtocol,
-        /// Its bytes, header and payload.
+        /// Transport header and payload, in bytes.
         length: u32,
     },
-    /// Over IPv6.
+    /// For IPv6.
     V6 {
-        /// Who sent it.
+        /// Source address.
         source: Ipv6Addr,
-        /// Who it is for, in the end.
+        /// Final destination address.
         destination: Ipv6Addr,
-        /// What is summed.
+        /// Protocol of the summed bytes.
         protocol: IpProtocol,
-        /// Its bytes, header and payload.
+        /// Transport header and payload, in bytes.
         length: u32,
     },
 }
 
 impl PseudoHeader {
-    /// Its protocol.
+    /// Protocol of the summed bytes.
     #[must_use]
     pub const fn protocol(&self) -> IpProtocol {
         match *self {
@@ -156,7 +156,7 @@ impl PseudoHeader {
         }
     }
 
-    /// Its sum, to which the segment's bytes are added.
+    /// The sum of the pseudo header. Add the segment's bytes to it.
     #[must_use]
     #[inline]
     pub fn sum(&self) -> Sum {
@@ -178,7 +178,7 @@ impl PseudoHeader {
         sum
     }
 
-    /// What a field may hold that is left to the network card: the folded sum, and that with a length of 0.
+    /// The field values that systems leave for the network card: the folded sum, and the same with a length of 0.
     #[must_use]
     pub fn partial_sums(&self) -> [u16; 2] {
         let mut without_length = *self;
@@ -187,12 +187,12 @@ impl PseudoHeader {
         [self.sum().folded(), without_length.sum().folded()]
     }
 
-    /// Its bytes, as the RFCs draw it.
+    /// The bytes in the layout of the RFC.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         match *self {
             Self::V4 { source, destination, protocol, length } => {
-                // The field has 16 bits; a length that needs more keeps only the bits that it has.
+                // The field has 16 bits, so a longer length is truncated.
                 let length = length.to_be_bytes();
                 [&source.octets()[..], &destination.octets(), &[0, protocol.0], &length[2..]].concat()
             }
@@ -203,53 +203,53 @@ impl PseudoHeader {
     }
 }
 
-/// What a checksum field turned out to hold.
+/// The result of verifying a checksum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Checksum {
-    /// The sum is right.
+    /// The checksum is correct.
     Valid,
-    /// The sum is not right, and no common reason explains it: the bytes were changed.
+    /// The checksum is wrong without a common explanation: the bytes were changed.
     Wrong {
-        /// What the field holds.
+        /// Field value.
         found: u16,
-        /// What it should hold.
+        /// Correct value.
         expected: u16,
     },
-    /// The field is zero.
+    /// The field is 0.
     Zeroed(Zeroed),
-    /// The field holds the folded sum of the pseudo header, not complemented: the packet was captured before the network
-    /// card would have finished the sum (checksum offload), or on loopback, where nobody finishes it. Of what the card is to
-    /// cut, some systems sum the pseudo header with a length of 0 (large send offload).
+    /// The field holds the folded sum of the pseudo header, not complemented. The packet was captured before the
+    /// network card completed the checksum (checksum offload), or on loopback, where it is never completed. For large
+    /// send offload, some systems sum the pseudo header with a length of 0.
     Partial,
-    /// Not all that was summed is at hand.
+    /// Some of the summed bytes are missing.
     Uncheckable(Uncheckable),
 }
 
-/// Why a checksum field is zero.
+/// Why a checksum field is 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Zeroed {
-    /// UDP over IPv4: the sender chose to send none (RFC 768).
+    /// UDP over IPv4: the sender omitted the checksum (RFC 768).
     NotUsed,
-    /// UDP over IPv6: forbidden but for some tunnels (RFC 8200 §8.1, RFC 6935).
+    /// UDP over IPv6: not allowed except in some tunnels (RFC 8200 §8.1, RFC 6935).
     Illegal,
-    /// Anything else: left to the network card, or to nobody on loopback.
+    /// Other protocols: left to the network card, or never computed on loopback.
     NotComputed,
 }
 
 /// Why a checksum cannot be verified.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Uncheckable {
-    /// The capture does not hold all of it.
+    /// The capture holds only part of the bytes.
     CutShort,
-    /// It is spread over several packets.
+    /// The packet is fragmented.
     Fragment,
-    /// The packet is on its way through a source route: the destination that was summed is not the one in the header.
+    /// The packet follows a source route: the sum covers the final destination, and the header holds the next hop.
     RoutedOnward,
 }
 
-/// Verifies the checksum of a whole segment, datagram or message, whose field stands at `at`.
+/// Verifies the checksum field at offset `at` of a complete segment, datagram or message.
 ///
-/// `pseudo` is `None` for ICMP over IPv4 and for an IPv4 header, which sum themselves alone.
+/// `pseudo` is `None` for ICMP over IPv4 and for the IPv4 header: their checksums have no pseudo header.
 #[must_use]
 #[inline]
 pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Checksum {
@@ -264,7 +264,7 @@ pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Check
     }
 }
 
-/// What a field holds that is zero, or with which the sum does not come out.
+/// Classifies a field that is 0 or does not match the sum.
 #[cold]
 fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
     let udp = pseudo.filter(|pseudo| pseudo.protocol() == IpProtocol::UDP);
@@ -285,18 +285,18 @@ fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
     if found == 0 {
         return Checksum::Zeroed(Zeroed::NotComputed);
     }
-    // Taking a word away is adding its complement (RFC 1624 §3).
+    // Adding the complement subtracts a word (RFC 1624 §3).
     let mut without = Sum { odd: false, ..sum };
     without.add_u16(!found);
     let expected = if udp.is_some() { udp_field(without) } else { without.checksum() };
     Checksum::Wrong { found, expected }
 }
 
-/// Writes the checksum of a whole segment, datagram or message into its field at `at`.
+/// Computes and writes the checksum field at offset `at` of a complete segment, datagram or message.
 ///
 /// # Panics
 ///
-/// If the field lies outside `segment`.
+/// If the field is outside `segment`.
 #[inline]
 pub fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize) {
     segment[at..at + 2].fill(0);
@@ -307,7 +307,7 @@ pub fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize) {
     segment[at..at + 2].copy_from_slice(&field.to_be_bytes());
 }
 
-/// In UDP, zero says that there is no checksum, so one that comes to zero is sent as its equal, all ones (RFC 768).
+/// UDP sends a computed checksum of 0 as all ones, since 0 means "no checksum" (RFC 768).
 #[inline]
 pub(crate) fn udp_field(sum: Sum) -> u16 {
     match sum.checksum() {
@@ -316,20 +316,22 @@ pub(crate) fn udp_field(sum: Sum) -> u16 {
     }
 }
 
-/// The sum as one would work it on paper: each 16-bit word in turn, then each carry.
+/// A checksum computed step by step, as by hand: 16-bit words first, then the folds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SumSteps {
-    /// What each slice adds: the plain sum of its words.
+    /// Sum of the words of each slice.
     pub parts: Vec<u64>,
-    /// The sum of all words, carries and all.
+    /// Sum of all words, unfolded.
     pub total: u64,
-    /// The total after each fold (low 16 bits + what is above them), until nothing is above them. Empty if nothing was.
+    /// The total after each fold (low 16 bits plus the bits above), until it fits 16 bits. Empty if it fits from the
+    /// start.
     pub folds: Vec<u64>,
-    /// The complement of the last.
+    /// Complement of the folded total.
     pub checksum: u16,
 }
 
-/// Works the sum of some slices step by step. Only the last may have an odd length: it is padded with a zero byte.
+/// Computes a checksum over `slices` step by step. Only the last slice may have an odd length; it is padded with a zero
+/// byte.
 #[must_use]
 pub fn sum_steps(slices: &[&[u8]]) -> SumSteps {
     let parts: Vec<u64> = slices.iter().map(|bytes| words(bytes).map(u64::from).sum()).collect();
@@ -345,7 +347,7 @@ pub fn sum_steps(slices: &[&[u8]]) -> SumSteps {
     SumSteps { parts, total, folds, checksum }
 }
 
-/// The 16-bit words of some bytes, the last padded with a zero byte if need be.
+/// Big-endian 16-bit words of `bytes`; an odd last byte is padded with zero.
 pub fn words(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
     bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
 }
@@ -370,21 +372,21 @@ mod tests {
     };
 
     #[test]
-    fn the_example_of_rfc_1071_worked() {
+    fn rfc_1071_example_step_by_step() {
         let steps = sum_steps(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]);
         assert_eq!(steps.parts, [0xf204, 0x1_ebec]);
         assert_eq!((steps.total, steps.folds, steps.checksum), (0x2_ddf0, vec![0xddf2], 0x220d));
     }
 
     #[test]
-    fn a_sum_is_whole_if_it_folds_to_all_ones() {
+    fn is_whole_means_that_the_sum_folds_to_all_ones() {
         for total in (0..=0x4_0000).chain(u64::MAX - 0x4_0000..=u64::MAX) {
             assert_eq!(Sum { total, odd: false }.is_whole(), fold(total) == 0xffff, "{total:#x}");
         }
     }
 
     #[test]
-    fn no_carry_is_lost_whatever_the_length() {
+    fn no_carry_is_lost_at_any_length() {
         for len in 0..=200 {
             let bytes = vec![0xff; len];
             let mut sum = Sum::default();
@@ -394,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_udp_checksum_that_comes_to_zero_is_sent_as_all_ones() {
+    fn udp_checksum_of_zero_is_sent_as_all_ones() {
         for pseudo in [V4_UDP, V6_UDP] {
             let mut datagram = [0x23, 0x28, 0x1f, 0x90, 0, 10, 0, 0, 0, 0];
             let mut sum = pseudo.sum();
@@ -407,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_in_the_field_means_what_the_protocol_says() {
+    fn meaning_of_a_zero_field_depends_on_the_protocol() {
         let datagram = [0x23, 0x28, 0x1f, 0x90, 0, 10, 0, 0, b'h', b'i'];
         assert_eq!(verify(Some(&V4_UDP), &datagram, 6), Checksum::Zeroed(Zeroed::NotUsed));
         assert_eq!(verify(Some(&V6_UDP), &datagram, 6), Checksum::Zeroed(Zeroed::Illegal));
@@ -415,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn wrong_partial_and_absent_are_told_apart() {
+    fn wrong_partial_and_cut_checksums_are_distinguished() {
         let mut datagram = [0x23, 0x28, 0x1f, 0x90, 0, 10, 0, 0, b'h', b'i'];
         fill(Some(&V4_UDP), &mut datagram, 6);
         let expected = u16::from_be_bytes([datagram[6], datagram[7]]);
         datagram[6..8].copy_from_slice(&V4_UDP.sum().folded().to_be_bytes());
         assert_eq!(verify(Some(&V4_UDP), &datagram, 6), Checksum::Partial);
-        // As Windows leaves it for large sends: the length is not in the sum.
+        // Windows leaves this for large sends: the sum without the length.
         let [_, large_send] = V4_UDP.partial_sums();
         datagram[6..8].copy_from_slice(&large_send.to_be_bytes());
         assert_eq!(verify(Some(&V4_UDP), &datagram, 6), Checksum::Partial);
@@ -432,7 +434,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cutting_the_bytes_anywhere_changes_nothing(bytes: Vec<u8>, cuts in prop::collection::vec(0..300_usize, 0..4)) {
+        fn sum_does_not_depend_on_how_the_bytes_are_split(
+            bytes: Vec<u8>, cuts in prop::collection::vec(0..300_usize, 0..4),
+        ) {
             let mut sum = Sum::default();
             let mut rest = &bytes[..];
             for cut in cuts {
@@ -445,7 +449,7 @@ mod tests {
         }
 
         #[test]
-        fn a_pseudo_header_sums_as_its_bytes_do(source: u128, destination: u128, protocol: u8, length: u16) {
+        fn pseudo_header_sum_equals_the_sum_of_its_bytes(source: u128, destination: u128, protocol: u8, length: u16) {
             let (protocol, length) = (IpProtocol(protocol), u32::from(length));
             let (source, destination) = (Ipv6Addr::from(source), Ipv6Addr::from(destination));
             let v6 = PseudoHeader::V6 { source, destination, protocol, length };
@@ -456,7 +460,9 @@ mod tests {
         }
 
         #[test]
-        fn what_is_filled_in_is_valid_and_any_other_value_is_not(mut segment in prop::collection::vec(any::<u8>(), 20..200), other: u16) {
+        fn filled_checksum_is_valid_and_any_other_value_is_not(
+            mut segment in prop::collection::vec(any::<u8>(), 20..200), other: u16,
+        ) {
             let pseudo = PseudoHeader::V4 {
                 source: Ipv4Addr::new(192, 0, 2, 1),
                 destination: Ipv4Addr::new(192, 0, 2, 2),
@@ -468,8 +474,10 @@ mod tests {
             let right = u16::from_be_bytes([segment[16], segment[17]]);
             segment[16..18].copy_from_slice(&other.to_be_bytes());
             match verify(Some(&pseudo), &segment, 16) {
-                // In ones' complement, 0x0000 and 0xffff are the same number.
-                Checksum::Valid => prop_assert!(other == right || (other ^ right) == 0xffff && (other == 0 || right == 0)),
+                // In ones' complement, 0x0000 and 0xffff are both zero.
+                Checksum::Valid => {
+                    prop_assert!(other == right || (other ^ right) == 0xffff && (other == 0 || right == 0));
+                }
                 Checksum::Wrong { found, expected } => prop_assert_eq!((found, expected), (other, right)),
                 Checksum::Partial => prop_assert!(pseudo.partial_sums().contains(&other)),
                 state => prop_assert_eq!(state, Checksum::Zeroed(Zeroed::NotComputed)),

@@ -1,8 +1,8 @@
-//! `EtherType`: which protocol a frame carries (IEEE 802, RFC 9542).
+//! `EtherType`: the protocol of a frame's payload (IEEE 802, RFC 9542).
 
 use std::fmt;
 
-/// The protocol of a frame's payload, by its registered number.
+/// An `EtherType` as registered with IEEE.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct EtherType(pub u16);
 
@@ -17,7 +17,7 @@ impl EtherType {
     pub const IPV6: Self = Self(0x86dd);
     /// A service VLAN tag follows (IEEE 802.1ad).
     pub const SERVICE_VLAN: Self = Self(0x88a8);
-    /// A VLAN tag follows, as some switches stacked them before 802.1ad.
+    /// A VLAN tag follows: the number for stacked tags before 802.1ad.
     pub const OLD_STACKED_VLAN: Self = Self(0x9100);
 
     /// Whether a VLAN tag follows.
@@ -27,7 +27,7 @@ impl EtherType {
         matches!(self, Self::VLAN | Self::SERVICE_VLAN | Self::OLD_STACKED_VLAN)
     }
 
-    /// The protocol's name, if it is one of ours.
+    /// The name of a protocol that this crate decodes.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

@@ -7,8 +7,8 @@
 //! +-------------------+-------------------+-------------+
 //! ```
 //!
-//! The header does not say how long the payload is: a frame below 60 bytes is padded, and only the packet inside knows
-//! where it ends. Capture files hold neither preamble nor, as a rule, the frame check sequence.
+//! The header has no length field. Senders pad a frame to 60 bytes; the length field of the packet inside marks the end
+//! of the payload. Capture files omit the preamble and, usually, the frame check sequence.
 
 use std::fmt;
 use std::ops::Range;
@@ -17,29 +17,29 @@ use super::bytes::{array_at, put, u16_at};
 use super::fields::{Fields, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 14;
-/// Bytes of the shortest frame, without its check sequence: what is shorter is padded with zeros.
+/// Minimum frame length in bytes, without the check sequence. Shorter frames are padded with zeros.
 pub const MIN_FRAME_LEN: usize = 60;
-/// Below this, the field after the addresses is the length of an IEEE 802.3 frame, not an `EtherType` (RFC 9542 §3).
+/// Smallest `EtherType`. A smaller value in that field is the payload length of an IEEE 802.3 frame (RFC 9542 §3).
 pub const MIN_ETHER_TYPE: u16 = 1536;
 
 const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
 const ETHER_TYPE: Range<usize> = 12..14;
 
-/// An address of a network interface.
+/// A MAC address.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// Whether it names a group rather than one interface.
+    /// Whether it is a multicast or broadcast address.
     #[must_use]
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
     }
 
-    /// Whether it was chosen by an administrator or a program rather than by the maker of the card.
+    /// Whether it is locally administered, not assigned by the manufacturer.
     #[must_use]
     pub const fn is_local(self) -> bool {
         self.0[0] & 2 == 2
@@ -48,10 +48,10 @@ impl Mac {
     fn meaning(self) -> &'static str {
         match (self.is_group(), self.is_local()) {
             _ if self.0 == [0; 6] => "no address: loopback has no hardware",
-            _ if self.0 == [0xff; 6] => "broadcast: everyone on this network",
+            _ if self.0 == [0xff; 6] => "broadcast: every station on this network",
             (true, _) => "a group (lowest bit of the first byte is set)",
             (false, true) => "one interface, address chosen locally",
-            (false, false) => "one interface, address given by its maker",
+            (false, false) => "one interface, address assigned by its maker",
         }
     }
 }
@@ -70,36 +70,36 @@ pub struct Header<'a> {
     bytes: &'a [u8; HEADER_LEN],
 }
 
-/// What the field after the addresses says.
+/// The value of the field after the addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TypeOrLength {
     /// Ethernet II: the protocol of the payload.
     EtherType(EtherType),
-    /// IEEE 802.3: the bytes of the payload, which begins with an LLC header.
+    /// IEEE 802.3: payload length in bytes. The payload begins with an LLC header.
     Length(u16),
 }
 
 impl<'a> Header<'a> {
-    /// The header at the front of `bytes`.
+    /// Checks that `bytes` holds a whole header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// Who it is for.
+    /// Destination address.
     #[must_use]
     pub fn destination(&self) -> Mac {
         Mac(array_at(self.bytes, DESTINATION))
     }
 
-    /// Who sent it.
+    /// Source address.
     #[must_use]
     pub fn source(&self) -> Mac {
         Mac(array_at(self.bytes, SOURCE))
     }
 
-    /// What follows.
+    /// Protocol or length of the payload.
     #[must_use]
     #[inline]
     pub fn type_or_length(&self) -> TypeOrLength {
@@ -109,7 +109,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -125,19 +125,19 @@ impl<'a> Header<'a> {
     }
 }
 
-/// An Ethernet II header to be written.
+/// An Ethernet II header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// Who it is for.
+    /// Destination address.
     pub destination: Mac,
-    /// Who sends it.
+    /// Source address.
     pub source: Mac,
-    /// What follows.
+    /// Protocol of the payload.
     pub ether_type: EtherType,
 }
 
 impl Repr {
-    /// The value of a header, unless it is an IEEE 802.3 one.
+    /// Decodes a header; `None` for an IEEE 802.3 header.
     #[must_use]
     pub fn parse(header: &Header<'_>) -> Option<Self> {
         match header.type_or_length() {
@@ -148,13 +148,13 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// Writes the header to the front of `buf`.
+    /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///

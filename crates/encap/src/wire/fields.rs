@@ -1,24 +1,25 @@
-//! A header as a table: each field with its place, its value and why it has that value.
+//! A header as a table of fields: offset, value and meaning.
 
 use std::fmt::Display;
 use std::ops::Range;
 
-/// One field of a header, for a person to read.
+/// One field of a decoded header, as text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Field {
-    /// The name that the field's RFC gives it.
+    /// Name in the field's RFC.
     pub name: &'static str,
-    /// Its bytes within the header.
+    /// Byte offsets within the header.
     pub bytes: Range<usize>,
-    /// Its bits within those bytes, where it is not whole bytes: 0 is the first bit of the first byte, as RFCs draw.
+    /// For a field that is not whole bytes: its bits within `bytes`. Bit 0 is the most significant bit, as in RFC
+    /// diagrams.
     pub bits: Option<Range<u8>>,
-    /// The value.
+    /// The decoded value.
     pub value: String,
-    /// What the value means, or why it is what it is. Empty where the name says it all.
+    /// Explanation of the value; empty if the name and the value suffice.
     pub meaning: String,
 }
 
-/// The fields of one header, in order.
+/// The fields of one header, in wire order.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<Field>);
 
@@ -50,7 +51,7 @@ impl Fields {
     }
 }
 
-/// Bytes in hexadecimal, as they stand.
+/// Lowercase hexadecimal without separators.
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -59,7 +60,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A name or, where there is none, that there is none here.
 pub(super) fn or_unknown(name: Option<&'static str>) -> &'static str {
-    name.unwrap_or("not known here")
+    name.unwrap_or("unknown")
 }

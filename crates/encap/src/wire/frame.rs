@@ -1,10 +1,9 @@
-//! A whole captured frame, taken apart into layers.
+//! Splits a captured frame into layers.
 //!
-//! Nothing here fails: whatever bytes come, what can be read is read, and what cannot is an [`Issue`] that says where and
-//! why. What the capture cut off is told apart from what was sent wrong. A frame is read once, front to back; nothing is
-//! allocated, and what is kept is what everybody asks for: where the headers and the payload lie. The lists of layers and
-//! issues, for which a person asks, are made by reading the frame once more. So millions of frames cost little more than
-//! touching their bytes.
+//! Parsing never fails: an unreadable part becomes an [`Issue`] with its offset and reason. An issue distinguishes
+//! bytes that the capture cut off from bytes that were sent wrong. Parsing reads the headers once and allocates
+//! nothing. It keeps only the offsets of the headers and the payload; the lists of layers and issues come from a second
+//! pass, on request (decision 7).
 
 mod issue;
 mod layer;
@@ -21,14 +20,14 @@ use super::ipv6::{Extension, ExtensionKind};
 use super::{Field, IpProtocol, LinkType, PseudoHeader};
 use super::{arp, ethernet, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
 
-/// VLAN tags that are read, one inside the other.
+/// Maximum number of nested VLAN tags that are decoded.
 pub const MAX_VLAN_TAGS: usize = 3;
-/// Extension headers that are read, one after the other.
+/// Maximum number of IPv6 extension headers that are decoded.
 pub const MAX_EXTENSIONS: usize = 7;
-/// Issues that are kept; a frame with more has said enough.
+/// Maximum number of issues that are kept per frame.
 const MAX_ISSUES: usize = 4;
 
-/// A captured frame, taken apart.
+/// A parsed frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     bytes: &'a [u8],
@@ -37,7 +36,7 @@ pub struct Frame<'a> {
     outline: Outline,
 }
 
-/// What is kept of a walk: what everybody asks of a frame.
+/// The offsets and flags kept from the first pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Outline {
     /// The IP header.
@@ -47,12 +46,12 @@ struct Outline {
     protocol: IpProtocol,
     fragment: FragmentPosition,
     routed_onward: bool,
-    /// A length field says more than was sent.
-    overstated: bool,
+    /// A length field exceeds the frame.
+    length_exceeds_frame: bool,
     has_issues: bool,
-    /// Where the segment, datagram or message ends on the wire: may lie past what was captured.
+    /// End of the segment, datagram or message on the wire; may exceed the captured length.
     segment_end: u32,
-    /// Where the payload lies in what was captured.
+    /// Start and end of the captured payload.
     payload: (u32, u32),
 }
 
@@ -64,7 +63,7 @@ impl Default for Outline {
             protocol: IpProtocol(0),
             fragment: FragmentPosition::Whole,
             routed_onward: false,
-            overstated: false,
+            length_exceeds_frame: false,
             has_issues: false,
             segment_end: 0,
             payload: (0, 0),
@@ -72,31 +71,31 @@ impl Default for Outline {
     }
 }
 
-/// Whether a frame holds a whole packet.
+/// Whether a frame holds a whole packet or a fragment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FragmentPosition {
-    /// All of it.
+    /// A whole packet.
     Whole,
-    /// Its beginning, with the transport header.
+    /// The first fragment: it holds the transport header.
     First,
-    /// A later piece: it has no transport header.
+    /// A later fragment, without a transport header.
     Later {
-        /// Where it belongs in the whole, in bytes.
+        /// Offset of the fragment in the original packet, in bytes.
         offset: u32,
     },
 }
 
-/// What the checksums of a frame turned out to hold. `None` where there is no such checksum.
+/// The verified checksums of a frame; `None` for a header without a checksum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VerifiedChecksums {
-    /// The IPv4 header's.
+    /// Checksum of the IPv4 header.
     pub network: Option<Checksum>,
-    /// That of TCP, UDP or ICMP.
+    /// Checksum of TCP, UDP or ICMP.
     pub transport: Option<Checksum>,
 }
 
 impl<'a> Frame<'a> {
-    /// Takes apart what was `captured` of a frame that had `original_len` bytes on the wire.
+    /// Parses the `captured` bytes of a frame with `original_len` bytes on the wire.
     #[must_use]
     #[inline]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
@@ -105,25 +104,25 @@ impl<'a> Frame<'a> {
         Self { bytes: captured, original_len, link_type, outline }
     }
 
-    /// All that was captured.
+    /// The captured bytes.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Bytes of the frame on the wire.
+    /// Frame length on the wire, in bytes.
     #[must_use]
     pub fn original_len(&self) -> u32 {
         self.original_len
     }
 
-    /// What its first bytes are.
+    /// Link type, the format of the first header.
     #[must_use]
     pub fn link_type(&self) -> LinkType {
         self.link_type
     }
 
-    /// Its layers, from the outermost in. They touch, and cover all that was captured.
+    /// The layers, outermost first. They are adjacent and cover all captured bytes.
     #[must_use]
     pub fn layers(&self) -> Vec<Layer> {
         let mut layers = Vec::new();
@@ -131,7 +130,7 @@ impl<'a> Frame<'a> {
         layers
     }
 
-    /// What could not be read, or is not as it should be; the first few.
+    /// The first unreadable or irregular parts, at most four.
     #[must_use]
     #[inline]
     pub fn issues(&self) -> Vec<Issue> {
@@ -149,14 +148,14 @@ impl<'a> Frame<'a> {
         self.bytes.get(layer.range()).unwrap_or_default()
     }
 
-    /// What TCP, UDP or ICMP carry; all after the last header that could be read where they are not there.
+    /// The captured payload of TCP, UDP or ICMP. Without such a header, all bytes after the last decoded header.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         &self.bytes[self.outline.payload.0 as usize..self.outline.payload.1 as usize]
     }
 
-    /// Bytes of payload on the wire: more than [`Frame::payload`] has if the capture cut the frame short.
+    /// Payload length on the wire, in bytes. Longer than [`Frame::payload`] if the capture cut the frame.
     #[must_use]
     #[inline]
     pub fn payload_len_on_wire(&self) -> u32 {
@@ -166,25 +165,25 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether it holds a whole packet.
+    /// Whether the frame holds a whole packet or a fragment.
     #[must_use]
     #[inline]
     pub fn fragment(&self) -> FragmentPosition {
         self.outline.fragment
     }
 
-    /// What the IP packet carries, after its extension headers. `None` if there is no IP packet.
+    /// Protocol of the IP payload, after extension headers. `None` without an IP packet.
     #[must_use]
     #[inline]
     pub fn protocol(&self) -> Option<IpProtocol> {
         self.outline.network.map(|_| self.outline.protocol)
     }
 
-    /// From where to where, if it holds an IP packet: to where it ends, if a routing header of IPv6 says so.
+    /// Source and destination address of the IP packet. With an IPv6 routing header, the final destination.
     #[must_use]
     #[inline]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
-        let (kind, bytes) = self.from(self.outline.network)?;
+        let (kind, bytes) = self.bytes_from(self.outline.network)?;
         if kind == LayerKind::Ipv4 {
             let packet = ipv4::Packet::new_checked(bytes).ok()?;
             Some((packet.source().into(), packet.destination().into()))
@@ -196,68 +195,68 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Where a packet ends that is still on its way through a routing header.
+    /// Final destination of a packet with a routing header.
     #[cold]
     fn final_destination(&self) -> Option<Ipv6Addr> {
         let routing = self.layers().into_iter().find(|layer| layer.kind == LayerKind::Routing)?;
         Extension::new_checked(ExtensionKind::Routing, self.layer_bytes(&routing)).ok()?.final_destination()
     }
 
-    /// The IPv4 packet that it holds.
+    /// The IPv4 packet.
     #[must_use]
     #[inline]
     pub fn ipv4(&self) -> Option<ipv4::Packet<'a>> {
-        self.from(self.outline.network).and_then(|(_, bytes)| ipv4::Packet::new_checked(bytes).ok())
+        self.bytes_from(self.outline.network).and_then(|(_, bytes)| ipv4::Packet::new_checked(bytes).ok())
     }
 
-    /// The IPv6 packet that it holds.
+    /// The IPv6 packet.
     #[must_use]
     #[inline]
     pub fn ipv6(&self) -> Option<ipv6::Packet<'a>> {
-        self.from(self.outline.network).and_then(|(_, bytes)| ipv6::Packet::new_checked(bytes).ok())
+        self.bytes_from(self.outline.network).and_then(|(_, bytes)| ipv6::Packet::new_checked(bytes).ok())
     }
 
-    /// The TCP segment that it holds, as far as it was captured.
+    /// The captured part of the TCP segment.
     #[must_use]
     #[inline]
     pub fn tcp(&self) -> Option<tcp::Segment<'a>> {
-        self.from(self.outline.transport)
+        self.bytes_from(self.outline.transport)
             .filter(|(kind, _)| *kind == LayerKind::Tcp)
             .and_then(|(_, bytes)| tcp::Segment::new_checked(bytes).ok())
     }
 
-    /// The UDP datagram that it holds, as far as it was captured.
+    /// The captured part of the UDP datagram.
     #[must_use]
     #[inline]
     pub fn udp(&self) -> Option<udp::Datagram<'a>> {
-        self.from(self.outline.transport)
+        self.bytes_from(self.outline.transport)
             .filter(|(kind, _)| *kind == LayerKind::Udp)
             .and_then(|(_, bytes)| udp::Datagram::new_checked(bytes).ok())
     }
 
-    /// The ICMP message that it holds, as far as it was captured.
+    /// The captured part of the ICMP message.
     #[must_use]
     pub fn icmp(&self) -> Option<icmp::Message<'a>> {
-        let (kind, bytes) = self.from(self.outline.transport)?;
+        let (kind, bytes) = self.bytes_from(self.outline.transport)?;
         icmp::Message::new_checked(kind.icmp_version()?, bytes).ok()
     }
 
-    /// The kind of a layer, and the bytes from its first to the last of the payload.
+    /// The kind of a layer, and the bytes from its start to the end of the payload.
     #[inline]
-    fn from(&self, layer: Option<Layer>) -> Option<(LayerKind, &'a [u8])> {
+    fn bytes_from(&self, layer: Option<Layer>) -> Option<(LayerKind, &'a [u8])> {
         let layer = layer?;
         let bytes = self.bytes.get(layer.start as usize..self.outline.payload.1 as usize)?;
         Some((layer.kind, bytes))
     }
 
-    /// The pseudo header that TCP, UDP or `ICMPv6` are summed with.
+    /// The pseudo header of TCP, UDP or `ICMPv6`.
     #[must_use]
     #[inline]
     pub fn pseudo_header(&self) -> Option<PseudoHeader> {
         let transport = self.outline.transport?;
         let length = self.outline.segment_end.saturating_sub(transport.start);
         let protocol = self.outline.protocol;
-        let (kind, bytes) = self.from(self.outline.network)?;
+        let (kind, bytes) = self.bytes_from(self.outline.network)?;
         if kind == LayerKind::Ipv4 {
             let packet = ipv4::Packet::new_checked(bytes).ok()?;
             let (source, destination) = (packet.source(), packet.destination());
@@ -267,11 +266,11 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Verifies every checksum that the frame holds.
+    /// Verifies the network and transport checksums.
     #[must_use]
     #[inline]
     pub fn verify(&self) -> VerifiedChecksums {
-        let Some((kind, bytes)) = self.from(self.outline.network) else {
+        let Some((kind, bytes)) = self.bytes_from(self.outline.network) else {
             return VerifiedChecksums { network: None, transport: None };
         };
         if kind == LayerKind::Ipv4
@@ -302,7 +301,7 @@ impl<'a> Frame<'a> {
             return Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
         }
         let segment = self.bytes.get(transport.start as usize..self.outline.segment_end as usize);
-        let Some(segment) = segment.filter(|_| !self.outline.overstated) else {
+        let Some(segment) = segment.filter(|_| !self.outline.length_exceeds_frame) else {
             return Some(Checksum::Uncheckable(Uncheckable::CutShort));
         };
         let pseudo = pseudo(self.outline.segment_end - transport.start);
@@ -314,10 +313,10 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// The fields of a layer, for a person to read: offsets count from the layer's first byte. Payload has none.
+    /// The fields of a layer, with offsets from the layer's first byte. Empty for payload and trailer.
     #[must_use]
     pub fn fields(&self, layer: &Layer) -> Vec<Field> {
-        // A view of IP or TCP reads its header alone here, so the layer's own bytes will do.
+        // The views read only their header here, so the layer's bytes suffice.
         let bytes = self.layer_bytes(layer);
         let extension = |kind| Extension::new_checked(kind, bytes).map(|header| header.fields());
         match layer.kind {

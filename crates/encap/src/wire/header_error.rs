@@ -1,36 +1,35 @@
-//! Why bytes are not a header.
+//! The errors of header decoding.
 
-/// Why bytes cannot be read as the header that was expected.
+/// Why a header cannot be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HeaderError {
-    /// The bytes end before the header does.
+    /// The input ends inside the header.
     #[error("header needs {need} bytes, {have} are there")]
     TooShort {
-        /// Bytes that the header needs.
+        /// Header length in bytes.
         need: u16,
-        /// Bytes that are there.
+        /// Available bytes.
         have: u16,
     },
-    /// The version field names another protocol.
+    /// The version field belongs to another protocol.
     #[error("version is {found}, expected {expected}")]
     Version {
-        /// What the field holds.
+        /// Value of the field.
         found: u8,
-        /// What it has to hold.
+        /// Version of the protocol that was decoded.
         expected: u8,
     },
-    /// The header's own length field is below the least that such a header can have.
+    /// The header's length field is less than the fixed header.
     #[error("header length field says {found} bytes, the least is {least}")]
     HeaderLength {
-        /// Bytes that the field says.
+        /// Length from the field, in bytes.
         found: u16,
-        /// Bytes of the fixed part.
+        /// Length of the fixed header, in bytes.
         least: u16,
     },
 }
 
 impl HeaderError {
-    /// `need` bytes were needed, and `have` was there.
     #[inline]
     pub(super) fn too_short(need: usize, have: &[u8]) -> Self {
         let shown = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);

@@ -1,4 +1,4 @@
-//! ICMP (RFC 792) and `ICMPv6` (RFC 4443): what the network says of a packet that it could not deliver.
+//! ICMP (RFC 792) and `ICMPv6` (RFC 4443): delivery errors and diagnostics.
 
 use std::ops::Range;
 
@@ -6,9 +6,9 @@ use super::bytes::u16_at;
 use super::fields::{Fields, hex};
 use super::{Field, HeaderError};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 8;
-/// Where the checksum stands, for [`super::checksum::verify`].
+/// Offset of the checksum, for [`super::checksum::verify`].
 pub const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const TYPE: Range<usize> = 0..1;
@@ -16,7 +16,7 @@ const CODE: Range<usize> = 1..2;
 const CHECKSUM: Range<usize> = 2..4;
 const REST: Range<usize> = 4..8;
 
-/// Which ICMP: their types have different numbers.
+/// The protocol variant; the two number their message types differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
     /// ICMP, over IPv4.
@@ -25,7 +25,7 @@ pub enum Version {
     V6,
 }
 
-/// A view of a message. Its header is all there.
+/// A view of a message. Its header is complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     version: Version,
@@ -34,32 +34,32 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The message at the front of `bytes`, if its header is all there.
+    /// Checks that `bytes` holds a whole header.
     #[inline]
     pub fn new_checked(version: Version, bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { version, fixed, bytes })
     }
 
-    /// What it says.
+    /// Message type.
     #[must_use]
     pub fn message_type(&self) -> u8 {
         self.fixed[TYPE.start]
     }
 
-    /// What it says in particular.
+    /// Code: a subtype of the message type.
     #[must_use]
     pub fn code(&self) -> u8 {
         self.fixed[CODE.start]
     }
 
-    /// The checksum, as it stands.
+    /// Checksum field.
     #[must_use]
     pub fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// Whether it reports what became of another packet.
+    /// Whether the message reports an error of another packet.
     #[must_use]
     pub fn is_error(&self) -> bool {
         match self.version {
@@ -68,13 +68,13 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The beginning of the packet that an error message is about: an IP header and at least 8 bytes, as a rule.
+    /// The start of the packet that caused the error: usually its IP header and at least 8 bytes.
     #[must_use]
     pub fn quoted(&self) -> Option<&'a [u8]> {
         self.is_error().then(|| &self.bytes[HEADER_LEN..])
     }
 
-    /// What type and code say.
+    /// Type and code in words.
     #[must_use]
     pub fn meaning(&self) -> &'static str {
         match (self.version, self.message_type(), self.code()) {
@@ -83,34 +83,34 @@ impl<'a> Message<'a> {
             (Version::V4, 3, 0) => "network unreachable",
             (Version::V4, 3, 1) => "host unreachable",
             (Version::V4, 3, 2) => "protocol unreachable",
-            (Version::V4, 3, 3) | (Version::V6, 1, 4) => "port unreachable: nobody listens there",
-            (Version::V4, 3, 4) | (Version::V6, 2, _) => "packet too big, and nobody on the way may cut it",
+            (Version::V4, 3, 3) | (Version::V6, 1, 4) => "port unreachable: no program listens there",
+            (Version::V4, 3, 4) | (Version::V6, 2, _) => "packet too big, and routers may not fragment it",
             (Version::V4, 3, 9 | 10 | 13) | (Version::V6, 1, 1) => "administratively prohibited",
             (Version::V4, 3, _) | (Version::V6, 1, _) => "destination unreachable",
             (Version::V4, 5, _) | (Version::V6, 137, _) => "redirect: there is a better first hop",
-            (Version::V4, 11, 0) | (Version::V6, 3, 0) => "time to live passed on the way",
+            (Version::V4, 11, 0) | (Version::V6, 3, 0) => "time to live expired on the way",
             (Version::V4, 11, _) | (Version::V6, 3, _) => "a fragment was missing for too long",
-            (Version::V4, 12, _) | (Version::V6, 4, _) => "a field of the header makes no sense",
+            (Version::V4, 12, _) | (Version::V6, 4, _) => "invalid header field",
             (Version::V6, 133, _) => "router solicitation",
             (Version::V6, 134, _) => "router advertisement",
             (Version::V6, 135, _) => "neighbour solicitation",
             (Version::V6, 136, _) => "neighbour advertisement",
-            _ => "not known here",
+            _ => "unknown",
         }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("Type", TYPE, self.message_type(), self.meaning());
         f.whole("Code", CODE, self.code(), "");
         let over = match self.version {
-            Version::V4 => "over the message alone",
-            Version::V6 => "over pseudo header and message",
+            Version::V4 => "covers the message without a pseudo header",
+            Version::V6 => "covers pseudo header and message",
         };
         f.whole("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), over);
-        let rest = if self.is_error() { "the packet that it is about follows" } else { "depends on the type" };
+        let rest = if self.is_error() { "the packet that caused the error follows" } else { "depends on the type" };
         f.whole("Rest of Header", REST, hex(&self.fixed[REST]), rest);
         f.done()
     }

@@ -1,8 +1,8 @@
-//! Which protocol an IP packet carries (IANA protocol numbers), the same numbers in IPv4 and IPv6.
+//! IP protocol numbers (IANA), shared by IPv4 and IPv6.
 
 use std::fmt;
 
-/// The protocol of a packet's payload, or of the next IPv6 header.
+/// The protocol of a packet's payload, or the type of the next IPv6 extension header.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct IpProtocol(pub u8);
 
@@ -28,7 +28,7 @@ impl IpProtocol {
     /// IPv6 destination options (RFC 8200 §4.6).
     pub const DESTINATION_OPTIONS: Self = Self(60);
 
-    /// The protocol's name, if it is one of ours.
+    /// The name of a protocol that this crate decodes.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

@@ -25,7 +25,7 @@ use super::checksum::{self, Checksum, PseudoHeader, Sum};
 use super::fields::{Fields, hex, or_unknown};
 use super::{Field, HeaderError, IpProtocol};
 
-/// Bytes of a header without options.
+/// Length of a header without options, in bytes.
 pub const HEADER_LEN: usize = 20;
 
 const VERSION_IHL: Range<usize> = 0..1;
@@ -43,16 +43,16 @@ const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 
-/// A view of an IPv4 packet. Its header is all there; its payload may be cut short.
+/// A view of an IPv4 packet: a complete header, and the captured part of the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     fixed: &'a [u8; HEADER_LEN],
-    /// The header with its options, then what there is of the payload, and whatever came after it.
+    /// The header with its options, the payload, and any padding.
     bytes: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// The packet at the front of `bytes`, if its header is one and is all there.
+    /// Checks that `bytes` begins with a complete IPv4 header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
@@ -80,99 +80,99 @@ impl<'a> Packet<'a> {
         self.fixed[0] & 0x0f
     }
 
-    /// Bytes of the header with its options, 20 to 60.
+    /// Header length with options, in bytes: 20 to 60.
     #[must_use]
     #[inline]
     pub fn header_len(&self) -> usize {
         4 * usize::from(self.ihl())
     }
 
-    /// The header, as it stands.
+    /// The header with its options.
     #[must_use]
     #[inline]
     pub fn header(&self) -> &'a [u8] {
         &self.bytes[..self.header_len()]
     }
 
-    /// Type of service: differentiated services code point (RFC 2474), then ECN (RFC 3168).
+    /// Type of service: the DSCP (RFC 2474) and ECN (RFC 3168) bits.
     #[must_use]
     pub fn type_of_service(&self) -> u8 {
         self.fixed[1]
     }
 
-    /// Bytes of header and payload, as the packet says. 0 in what was captured before the network card cut it (TSO).
+    /// Total Length field: header and payload, in bytes. 0 before the network card segments the packet (TSO).
     #[must_use]
     #[inline]
     pub fn total_len(&self) -> u16 {
         u16_at(self.fixed, TOTAL_LENGTH)
     }
 
-    /// What the fragments of one packet have in common.
+    /// Identification, equal in all fragments of one packet.
     #[must_use]
     pub fn identification(&self) -> u16 {
         u16_at(self.fixed, IDENTIFICATION)
     }
 
-    /// Routers may not cut the packet.
+    /// DF flag: routers must not fragment the packet.
     #[must_use]
     pub fn dont_fragment(&self) -> bool {
         u16_at(self.fixed, FLAGS_OFFSET) & DONT_FRAGMENT != 0
     }
 
-    /// This fragment is not the last.
+    /// MF flag: more fragments follow.
     #[must_use]
     #[inline]
     pub fn more_fragments(&self) -> bool {
         u16_at(self.fixed, FLAGS_OFFSET) & MORE_FRAGMENTS != 0
     }
 
-    /// Where this fragment's payload belongs in the whole, in bytes.
+    /// Offset of this fragment's payload in the original packet, in bytes.
     #[must_use]
     #[inline]
     pub fn fragment_offset(&self) -> u32 {
         8 * u32::from(u16_at(self.fixed, FLAGS_OFFSET) & OFFSET_MASK)
     }
 
-    /// One less at each router; the one that makes it zero drops the packet.
+    /// Time to Live. Each router decrements it and drops the packet at 0.
     #[must_use]
     pub fn time_to_live(&self) -> u8 {
         self.fixed[TIME_TO_LIVE.start]
     }
 
-    /// What the payload is.
+    /// Protocol of the payload.
     #[must_use]
     #[inline]
     pub fn protocol(&self) -> IpProtocol {
         IpProtocol(self.fixed[PROTOCOL.start])
     }
 
-    /// The header checksum, as it stands.
+    /// Header Checksum field.
     #[must_use]
     pub fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// Who sent it.
+    /// Source address.
     #[must_use]
     #[inline]
     pub fn source(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32_at(self.fixed, SOURCE))
     }
 
-    /// Who it is for.
+    /// Destination address.
     #[must_use]
     #[inline]
     pub fn destination(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32_at(self.fixed, DESTINATION))
     }
 
-    /// The options, as they stand.
+    /// Option bytes.
     #[must_use]
     pub fn options(&self) -> &'a [u8] {
         &self.bytes[HEADER_LEN..self.header_len()]
     }
 
-    /// The payload, as far as it is there. A total length of 0 takes all that is there.
+    /// The captured part of the payload. With a Total Length of 0, all bytes after the header.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
@@ -183,7 +183,7 @@ impl<'a> Packet<'a> {
         &self.bytes[self.header_len()..end]
     }
 
-    /// Whether a source route has hops left, so that [`Packet::destination`] is not where it ends (RFC 791 §3.1).
+    /// Whether a source route has hops left. [`Packet::destination`] is then only the next hop (RFC 791 §3.1).
     #[must_use]
     pub fn is_source_routed(&self) -> bool {
         let mut rest = self.options();
@@ -195,7 +195,8 @@ impl<'a> Packet<'a> {
                     let Some(option) = tail.first().and_then(|len| rest.get(..usize::from(*len).max(2))) else {
                         return false;
                     };
-                    // Loose and strict: the pointer counts from 1, and has passed the end when the route is done.
+                    // Loose and strict source route: the pointer is 1-based; past the end of the option, the route is
+                    // complete.
                     if matches!(kind, 131 | 137) && option.len() > 2 && usize::from(option[2]) <= option.len() {
                         return true;
                     }
@@ -211,20 +212,20 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn verify(&self) -> Checksum {
         match self.header_len() {
-            // Of a length that is known, the compiler leaves no loop.
+            // The constant length lets the compiler unroll the sum.
             HEADER_LEN => checksum::verify(None, self.fixed, CHECKSUM.start),
             _ => checksum::verify(None, self.header(), CHECKSUM.start),
         }
     }
 
-    /// The pseudo header for `length` bytes of its payload.
+    /// The pseudo header for a payload of `length` bytes.
     #[must_use]
     #[inline]
     pub fn pseudo_header(&self, length: u32) -> PseudoHeader {
         PseudoHeader::V4 { source: self.source(), destination: self.destination(), protocol: self.protocol(), length }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -242,7 +243,7 @@ impl<'a> Packet<'a> {
         );
         f.bits("ECN", TYPE_OF_SERVICE, 6..8, tos & 3, ecn_meaning(tos));
         let total_len = match self.total_len() {
-            0 => "left to the network card, which cuts it (segmentation offload)".into(),
+            0 => "0: the network card segments the packet and fills this in (segmentation offload)".into(),
             n => format!("{bytes} of header, {} of payload", i32::from(n) - 4 * i32::from(words)),
         };
         f.whole("Total Length", TOTAL_LENGTH, self.total_len(), total_len);
@@ -250,7 +251,8 @@ impl<'a> Packet<'a> {
         f.whole("Identification", IDENTIFICATION, id, "the same in all fragments of one packet");
         f.bits("Reserved", FLAGS_OFFSET, 0..1, self.fixed[FLAGS_OFFSET.start] >> 7, "must be zero");
         let (df, mf) = (self.dont_fragment(), self.more_fragments());
-        let df_meaning = if df { "don't fragment: routers drop it rather than cut it" } else { "may be fragmented" };
+        let df_meaning =
+            if df { "don't fragment: a router drops the packet if it is too long" } else { "may be fragmented" };
         f.bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
         let offset = self.fragment_offset();
         f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
@@ -259,11 +261,11 @@ impl<'a> Packet<'a> {
             "Time to Live",
             TIME_TO_LIVE,
             self.time_to_live(),
-            "each router takes one off; the one that makes it 0 drops the packet",
+            "each router subtracts one, and drops the packet at 0",
         );
         f.whole("Protocol", PROTOCOL, self.protocol(), or_unknown(self.protocol().name()));
         let sum = format_args!("{:#06x}", self.checksum());
-        f.whole("Header Checksum", CHECKSUM, sum, "over the header alone; every router works it anew");
+        f.whole("Header Checksum", CHECKSUM, sum, "covers only the header; each router recalculates it");
         f.whole("Source Address", SOURCE, self.source(), "");
         f.whole("Destination Address", DESTINATION, self.destination(), "");
         if !self.options().is_empty() {
@@ -284,22 +286,22 @@ pub(super) const fn more_fragments_meaning(more: bool, offset: u32) -> &'static 
 pub(super) const fn ecn_meaning(traffic_class: u8) -> &'static str {
     match traffic_class & 3 {
         0 => "the sender does not take part in congestion notification",
-        3 => "congestion experienced: a router was filling up",
+        3 => "congestion experienced: a router's queue was filling up",
         _ => "the sender takes part in congestion notification",
     }
 }
 
-/// Makes a fragment's header that of the whole packet, but for its checksum.
+/// Turns a fragment's header into that of the whole packet. Leaves the checksum field as is.
 pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, TOTAL_LENGTH, &total_len.to_be_bytes());
     let flags = u16_at(header, FLAGS_OFFSET) & DONT_FRAGMENT;
     put(header, FLAGS_OFFSET, &flags.to_be_bytes());
 }
 
-/// Makes a header that [`Repr::emit`] has written, which has no options, that of another packet of the same flow.
-/// `unchanged_sum` is what [`unchanged_sum`] says of it.
+/// Patches an encoded header without options for another packet of the same flow. `unchanged_sum` comes from the
+/// function of this name.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "each row has a frame")]
+#[expect(clippy::inline_always, reason = "called once a frame")]
 pub(crate) fn patch(header: &mut [u8], unchanged_sum: u16, identification: u16, payload_len: usize) {
     let header = &mut header[..HEADER_LEN];
     let mut sum = Sum::default();
@@ -311,51 +313,51 @@ pub(crate) fn patch(header: &mut [u8], unchanged_sum: u16, identification: u16, 
     put(header, CHECKSUM, &sum.checksum().to_be_bytes());
 }
 
-/// The sum of the fields of a header without options that [`patch`] leaves as they are.
+/// Sum of the fields that [`patch`] keeps, for a header without options.
 pub(crate) fn unchanged_sum(header: &[u8]) -> u16 {
     let mut sum = Sum::default();
     sum.add_bytes(&header[..HEADER_LEN]);
     for field in [TOTAL_LENGTH, IDENTIFICATION, CHECKSUM] {
-        // Taking a word away is adding its complement (RFC 1624 §3).
+        // Adding the complement subtracts a word (RFC 1624 §3).
         sum.add_u16(!u16_at(header, field));
     }
     sum.folded()
 }
 
-/// What the field holds: 0 if it does not fit.
+/// The Total Length field; 0 if the length exceeds 16 bits.
 #[inline]
 fn total_len(payload_len: usize) -> u16 {
     u16::try_from(HEADER_LEN + payload_len).unwrap_or(0)
 }
 
-/// An IPv4 header without options, to be written.
+/// An IPv4 header without options, to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
     /// Type of service.
     pub type_of_service: u8,
-    /// What the fragments of one packet have in common.
+    /// Identification, equal in all fragments of one packet.
     pub identification: u16,
-    /// Routers may not cut the packet.
+    /// DF flag: routers must not fragment the packet.
     pub dont_fragment: bool,
-    /// This fragment is not the last.
+    /// MF flag: more fragments follow.
     pub more_fragments: bool,
-    /// Where this fragment's payload belongs in the whole, in bytes: a multiple of 8.
+    /// Offset of this fragment's payload in the original packet, in bytes: a multiple of 8.
     pub fragment_offset: u32,
-    /// Routers that the packet may pass.
+    /// Time to Live.
     pub time_to_live: u8,
-    /// What the payload is.
+    /// Protocol of the payload.
     pub protocol: IpProtocol,
-    /// Who sends it.
+    /// Source address.
     pub source: Ipv4Addr,
-    /// Who it is for.
+    /// Destination address.
     pub destination: Ipv4Addr,
-    /// Bytes of payload. If header and payload pass 65,535 bytes, the total length is written as 0, as kernels do for
-    /// what the network card is to cut.
+    /// Payload length in bytes. If the packet exceeds 65,535 bytes, the Total Length is encoded as 0, as kernels do for
+    /// segmentation offload.
     pub payload_len: usize,
 }
 
 impl Repr {
-    /// The value of a packet's header, but for its options.
+    /// Decodes a header, without its options.
     #[must_use]
     pub fn parse(packet: &Packet<'_>) -> Self {
         Self {
@@ -375,7 +377,7 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
@@ -393,7 +395,7 @@ impl Repr {
         }
     }
 
-    /// Writes the header to the front of `buf`, with its checksum.
+    /// Encodes the header, checksum included, at the start of `buf`.
     ///
     /// # Panics
     ///

@@ -22,7 +22,7 @@ use super::fields::{Fields, hex, or_unknown};
 use super::ipv4::{ecn_meaning, more_fragments_meaning};
 use super::{Field, HeaderError, IpProtocol};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 40;
 
 const VERSION_CLASS_FLOW: Range<usize> = 0..4;
@@ -32,16 +32,16 @@ const HOP_LIMIT: Range<usize> = 7..8;
 const SOURCE: Range<usize> = 8..24;
 const DESTINATION: Range<usize> = 24..40;
 
-/// A view of an IPv6 packet. Its header is all there; its payload may be cut short.
+/// A view of an IPv6 packet: a complete header, and the captured part of the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     fixed: &'a [u8; HEADER_LEN],
-    /// The header, then what there is of the payload, and whatever came after it.
+    /// The header, the payload, and any padding.
     bytes: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// The packet at the front of `bytes`, if its header is one and is all there.
+    /// Checks that `bytes` begins with a complete IPv6 header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
@@ -58,7 +58,7 @@ impl<'a> Packet<'a> {
         self.fixed[0] >> 4
     }
 
-    /// Traffic class: differentiated services code point (RFC 2474), then ECN (RFC 3168).
+    /// Traffic class: the DSCP (RFC 2474) and ECN (RFC 3168) bits.
     #[must_use]
     pub fn traffic_class(&self) -> u8 {
         self.fixed[0] << 4 | self.fixed[1] >> 4
@@ -70,42 +70,43 @@ impl<'a> Packet<'a> {
         u32_at(self.fixed, VERSION_CLASS_FLOW) & 0x000f_ffff
     }
 
-    /// Bytes after this header, as the packet says. 0 in a jumbogram (RFC 2675) and in what was captured before the
-    /// network card cut it.
+    /// Payload Length field: all bytes after this header. 0 in a jumbogram (RFC 2675), and before the network card
+    /// segments the packet.
     #[must_use]
     #[inline]
     pub fn payload_len(&self) -> u16 {
         u16_at(self.fixed, PAYLOAD_LENGTH)
     }
 
-    /// What comes after this header.
+    /// Protocol of the payload, or type of the first extension header.
     #[must_use]
     #[inline]
     pub fn next_header(&self) -> IpProtocol {
         IpProtocol(self.fixed[NEXT_HEADER.start])
     }
 
-    /// One less at each router; the one that makes it zero drops the packet.
+    /// Hop Limit. Each router decrements it and drops the packet at 0.
     #[must_use]
     pub fn hop_limit(&self) -> u8 {
         self.fixed[HOP_LIMIT.start]
     }
 
-    /// Who sent it.
+    /// Source address.
     #[must_use]
     #[inline]
     pub fn source(&self) -> Ipv6Addr {
         Ipv6Addr::from(array_at::<16>(self.fixed, SOURCE))
     }
 
-    /// Who it is for.
+    /// Destination address.
     #[must_use]
     #[inline]
     pub fn destination(&self) -> Ipv6Addr {
         Ipv6Addr::from(array_at::<16>(self.fixed, DESTINATION))
     }
 
-    /// What follows the header, extension headers included, as far as it is there. A payload length of 0 takes all.
+    /// The captured part of the payload, extension headers included. With a Payload Length of 0, all bytes after the
+    /// header.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
@@ -116,14 +117,14 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The pseudo header for `length` bytes of `protocol`, after the extension headers.
+    /// The pseudo header for `length` bytes of `protocol`, without the extension headers.
     #[must_use]
     #[inline]
     pub fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
         PseudoHeader::V6 { source: self.source(), destination: self.destination(), protocol, length }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -135,40 +136,35 @@ impl<'a> Packet<'a> {
         let flow = format_args!("{:#07x}", self.flow_label());
         f.bits("Flow Label", 1..4, 4..24, flow, "the same in all packets of one flow");
         let payload_len = match self.payload_len() {
-            0 => "in a jumbogram the hop-by-hop option says it; otherwise it is left to the network card",
+            0 => "0: in a jumbogram, the hop-by-hop option has the length; otherwise the network card fills this in",
             _ => "bytes after this header, extension headers included",
         };
         f.whole("Payload Length", PAYLOAD_LENGTH, self.payload_len(), payload_len);
         f.whole("Next Header", NEXT_HEADER, self.next_header(), or_unknown(self.next_header().name()));
-        f.whole(
-            "Hop Limit",
-            HOP_LIMIT,
-            self.hop_limit(),
-            "each router takes one off; the one that makes it 0 drops the packet",
-        );
+        f.whole("Hop Limit", HOP_LIMIT, self.hop_limit(), "each router subtracts one, and drops the packet at 0");
         f.whole("Source Address", SOURCE, self.source(), "");
         f.whole("Destination Address", DESTINATION, self.destination(), "");
         f.done()
     }
 }
 
-/// Which extension header.
+/// Type of an extension header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ExtensionKind {
     /// Options for every router (RFC 8200 §4.3).
     HopByHop,
-    /// A list of routers to visit (§4.4).
+    /// Routers to visit (§4.4).
     Routing,
-    /// A piece of a packet (§4.5).
+    /// One fragment of a packet (§4.5).
     Fragment,
     /// Options for the destination (§4.6).
     DestinationOptions,
-    /// Authentication (RFC 4302), after IPv4 too.
+    /// Authentication (RFC 4302), also used with IPv4.
     Authentication,
 }
 
 impl ExtensionKind {
-    /// The extension header that a number names, if it is one.
+    /// The extension header with this number; `None` for other protocols.
     #[must_use]
     #[inline]
     pub const fn of(protocol: IpProtocol) -> Option<Self> {
@@ -183,7 +179,7 @@ impl ExtensionKind {
     }
 }
 
-/// A view of an extension header, all of it.
+/// A view of a complete extension header.
 #[derive(Clone, Copy, Debug)]
 pub struct Extension<'a> {
     kind: ExtensionKind,
@@ -192,7 +188,7 @@ pub struct Extension<'a> {
 }
 
 impl<'a> Extension<'a> {
-    /// The extension header at the front of `bytes`.
+    /// Checks that `bytes` begins with a complete extension header.
     pub fn new_checked(kind: ExtensionKind, bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let Some(&[_, length, ..]) = bytes.first_chunk::<8>() else {
             return Err(HeaderError::too_short(8, bytes));
@@ -210,46 +206,46 @@ impl<'a> Extension<'a> {
         Ok(Self { kind, bytes })
     }
 
-    /// Which it is.
+    /// Type of the header.
     #[must_use]
     pub fn kind(&self) -> ExtensionKind {
         self.kind
     }
 
-    /// The header, as it stands.
+    /// All bytes of the header.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// What comes after it.
+    /// Type of the following header.
     #[must_use]
     pub fn next_header(&self) -> IpProtocol {
         IpProtocol(self.bytes[0])
     }
 
-    /// Of a fragment header: where the piece belongs in the whole, in bytes, and whether more follow.
+    /// For a fragment header: the payload's offset in the original packet, in bytes, and whether more fragments follow.
     #[must_use]
     pub fn fragment(&self) -> Option<(u32, bool)> {
         let field = u16_at(self.bytes, 2..4);
         (self.kind == ExtensionKind::Fragment).then_some((u32::from(field & !7), field & 1 == 1))
     }
 
-    /// Of a fragment header: what the fragments of one packet have in common.
+    /// For a fragment header: the identification, equal in all fragments of one packet.
     #[must_use]
     pub fn identification(&self) -> Option<u32> {
         (self.kind == ExtensionKind::Fragment).then(|| u32_at(self.bytes, 4..8))
     }
 
-    /// Of a routing header: routers still to be visited, before the packet is where it ends.
+    /// For a routing header: number of routers still to visit.
     #[must_use]
     pub fn segments_left(&self) -> Option<u8> {
         (self.kind == ExtensionKind::Routing).then(|| self.bytes[3])
     }
 
-    /// Of a routing header with routers still to be visited: where the packet ends. That is the last of the list (RFC 5095;
-    /// of the one address in RFC 6275 §6.4), and the first in a segment routing header, which lists them backwards (RFC 8754
-    /// §2).
+    /// For a routing header with routers left: the final destination. This is the last address of the list (type 0, RFC
+    /// 5095; type 2, RFC 6275 §6.4). A segment routing header lists the addresses in reverse, so there it is the first
+    /// (RFC 8754 §2).
     #[must_use]
     pub fn final_destination(&self) -> Option<Ipv6Addr> {
         const ADDRESSES: usize = 8;
@@ -263,7 +259,7 @@ impl<'a> Extension<'a> {
         Some(address.into())
     }
 
-    /// Of a hop-by-hop header: the payload length of a jumbogram (RFC 2675 §2).
+    /// For a hop-by-hop header: the payload length of a jumbogram, in bytes (RFC 2675 §2).
     #[must_use]
     pub fn jumbo_payload_len(&self) -> Option<u32> {
         if self.kind != ExtensionKind::HopByHop {
@@ -273,7 +269,7 @@ impl<'a> Extension<'a> {
         while let [kind, tail @ ..] = rest {
             let length = usize::from(*tail.first()?);
             match *kind {
-                // Pad1 has no length.
+                // Pad1 has no length field.
                 0 => rest = tail,
                 0xc2 if length == 4 => return tail.get(1..5).map(|field| u32_at(field, 0..4)),
                 _ => rest = tail.get(1 + length..)?,
@@ -282,7 +278,7 @@ impl<'a> Extension<'a> {
         None
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let (mut f, len) = (Fields::default(), self.bytes.len());
@@ -298,9 +294,14 @@ impl<'a> Extension<'a> {
             let words = self.bytes[1];
             f.whole("Payload Len", 1..2, words, format_args!("({words} + 2) × 4 = {len} bytes"));
             f.whole("Reserved", 2..4, u16_at(self.bytes, 2..4), "");
-            f.whole("SPI", 4..8, format_args!("{:#010x}", u32_at(self.bytes, 4..8)), "which agreement it follows");
+            f.whole(
+                "SPI",
+                4..8,
+                format_args!("{:#010x}", u32_at(self.bytes, 4..8)),
+                "identifies the security association",
+            );
             f.whole("Sequence Number", 8..12, u32_at(self.bytes, 8..12), "");
-            f.whole("ICV", 12..len, hex(&self.bytes[12..]), "proves who sent it, and that nobody changed it");
+            f.whole("ICV", 12..len, hex(&self.bytes[12..]), "authenticates the sender and the contents");
             return f.done();
         }
         let units = self.bytes[1];
@@ -317,39 +318,39 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// Makes a header that of another packet of the same flow.
+/// Patches an encoded header for another packet of the same flow.
 #[inline]
 pub(crate) fn patch(header: &mut [u8], len: usize) {
     put(header, PAYLOAD_LENGTH, &payload_len(len).to_be_bytes());
 }
 
-/// What the field holds: 0 if it does not fit.
+/// The Payload Length field; 0 if the length exceeds 16 bits.
 #[inline]
 fn payload_len(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(0)
 }
 
-/// An IPv6 header to be written.
+/// An IPv6 header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// Traffic class.
+    /// Traffic class: the DSCP and ECN bits.
     pub traffic_class: u8,
     /// Flow label, 20 bits.
     pub flow_label: u32,
-    /// Bytes after the header. Above 65,535 they are written as 0, as kernels do for what the network card is to cut.
+    /// Payload length in bytes. More than 65,535 is encoded as 0, as kernels do for segmentation offload.
     pub payload_len: usize,
-    /// What comes after the header.
+    /// Protocol of the payload, or type of the first extension header.
     pub next_header: IpProtocol,
-    /// Routers that the packet may pass.
+    /// Hop Limit.
     pub hop_limit: u8,
-    /// Who sends it.
+    /// Source address.
     pub source: Ipv6Addr,
-    /// Who it is for.
+    /// Destination address.
     pub destination: Ipv6Addr,
 }
 
 impl Repr {
-    /// The value of a packet's header.
+    /// Decodes a header.
     #[must_use]
     pub fn parse(packet: &Packet<'_>) -> Self {
         Self {
@@ -366,13 +367,13 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// The pseudo header for the payload, if no extension headers come before it.
+    /// The pseudo header for the payload, if it begins without extension headers.
     #[must_use]
     #[inline]
     pub fn pseudo_header(&self) -> PseudoHeader {
@@ -384,7 +385,7 @@ impl Repr {
         }
     }
 
-    /// Writes the header to the front of `buf`. Bits that do not fit their field are left out.
+    /// Encodes the header at the start of `buf`. Excess bits of a field are discarded.
     ///
     /// # Panics
     ///

@@ -1,32 +1,32 @@
-//! What the first bytes of a frame are, by the number that capture files give it.
+//! Link types: the format of a frame's first bytes, by the numbers of capture files.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A link type, by its number in the registry of capture files (draft-ietf-opsawg-pcaplinktype).
+/// A link type, as registered for capture files (draft-ietf-opsawg-pcaplinktype).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct LinkType(pub u16);
 
 impl LinkType {
-    /// BSD loopback: four bytes of address family, in the byte order of the machine that captured.
+    /// BSD loopback: a 4-byte address family in the capturing machine's byte order.
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
-    /// An IPv4 or IPv6 packet, with nothing before it.
+    /// A bare IPv4 or IPv6 packet.
     pub const RAW: Self = Self(101);
-    /// The same, by the number that it has in most systems and, in files that were written without care, on disk.
+    /// A bare IP packet: the value of `DLT_RAW` on most systems. Some programs write it to files instead of 101.
     pub const RAW_BSD: Self = Self(12);
-    /// The same, by its number in OpenBSD.
+    /// A bare IP packet: the value of `DLT_RAW` on OpenBSD.
     pub const RAW_OPENBSD: Self = Self(14);
-    /// OpenBSD loopback: as [`LinkType::NULL`], in network byte order.
+    /// OpenBSD loopback: like [`LinkType::NULL`], in network byte order.
     pub const LOOP: Self = Self(108);
-    /// Linux "cooked" capture.
+    /// Linux "cooked" capture, version 1.
     pub const LINUX_SLL: Self = Self(113);
-    /// An IPv4 packet.
+    /// A bare IPv4 packet.
     pub const IPV4: Self = Self(228);
-    /// An IPv6 packet.
+    /// A bare IPv6 packet.
     pub const IPV6: Self = Self(229);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);

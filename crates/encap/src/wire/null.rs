@@ -1,29 +1,29 @@
-//! BSD loopback: four bytes of address family, and no addresses at all.
+//! BSD loopback (`NULL` and `LOOP`): a 4-byte address family, without addresses.
 //!
-//! NULL has them in the byte order of the machine that captured, which a file from elsewhere does not tell; no family
-//! passes 16 bits, so the order shows itself. LOOP has them in network byte order.
+//! `NULL` uses the byte order of the capturing machine, and a capture file does not record that order. No family number
+//! exceeds 16 bits, so the position of the zero bytes shows it. `LOOP` uses network byte order.
 
 use super::{EtherType, Field, HeaderError, fields::Fields};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 4;
 
-/// `AF_INET`: the same everywhere.
+/// `AF_INET`, the same on all systems.
 pub const AF_INET: u32 = 2;
-/// `AF_INET6` has one number for each family of systems: Linux, NetBSD and OpenBSD, FreeBSD, Apple.
+/// `AF_INET6` on Linux, on NetBSD and OpenBSD, on FreeBSD, and on macOS.
 pub const AF_INET6: [u32; 4] = [10, 24, 28, 30];
-/// `AF_INET6` as macOS has it.
+/// `AF_INET6` on macOS.
 pub const AF_INET6_APPLE: u32 = 30;
 
-/// `AF_INET6` as OpenBSD has it, where LOOP comes from.
+/// `AF_INET6` on OpenBSD, the system that writes `LOOP`.
 pub const AF_INET6_OPENBSD: u32 = 24;
 
-/// The order of the header's bytes.
+/// Byte order of the address family.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ByteOrder {
-    /// The lowest byte first, as most machines have it.
+    /// Least significant byte first.
     Little,
-    /// The highest byte first: network byte order.
+    /// Most significant byte first: network byte order.
     Big,
 }
 
@@ -35,7 +35,7 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The NULL header at the front of `bytes`, in the order that gives a family of 16 bits.
+    /// Reads a `NULL` header, in the byte order that gives a 16-bit family.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = first(bytes)?;
@@ -43,19 +43,19 @@ impl<'a> Header<'a> {
         Ok(Self { bytes, order })
     }
 
-    /// The LOOP header at the front of `bytes`.
+    /// Reads a `LOOP` header.
     #[inline]
     pub fn new_checked_loop(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         Ok(Self { bytes: first(bytes)?, order: ByteOrder::Big })
     }
 
-    /// The byte order it is in.
+    /// Byte order of the header.
     #[must_use]
     pub fn order(&self) -> ByteOrder {
         self.order
     }
 
-    /// The address family, as the system that captured numbers it.
+    /// Address family, in the capturing system's numbering.
     #[must_use]
     #[inline]
     pub fn family(&self) -> u32 {
@@ -65,7 +65,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// What follows, as an `EtherType`, if the family is one of IP.
+    /// The family as an `EtherType`, if it is an IP family.
     #[must_use]
     #[inline]
     pub fn ether_type(&self) -> Option<EtherType> {
@@ -76,7 +76,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let system = match self.family() {
@@ -85,10 +85,10 @@ impl<'a> Header<'a> {
             24 => "AF_INET6 of NetBSD and OpenBSD, or of a capture made on Windows: IPv6",
             28 => "AF_INET6 of FreeBSD: IPv6",
             30 => "AF_INET6 of macOS: IPv6",
-            _ => "not a family of IP",
+            _ => "not an IP family",
         };
         let order = match self.order {
-            ByteOrder::Little => "lowest byte first, as on the machine that captured",
+            ByteOrder::Little => "lowest byte first, the order of the capturing machine",
             ByteOrder::Big => "highest byte first",
         };
         let mut f = Fields::default();
@@ -102,29 +102,29 @@ fn first(bytes: &[u8]) -> Result<&[u8; HEADER_LEN], HeaderError> {
     bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))
 }
 
-/// A NULL or LOOP header to be written.
+/// A `NULL` or `LOOP` header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// The address family: [`AF_INET`], or one of [`AF_INET6`].
+    /// Address family: [`AF_INET`], or one of [`AF_INET6`].
     pub family: u32,
-    /// The order to write it in: [`ByteOrder::Big`] for LOOP.
+    /// Byte order: [`ByteOrder::Big`] for `LOOP`.
     pub order: ByteOrder,
 }
 
 impl Repr {
-    /// The value of a header.
+    /// Decodes a header.
     #[must_use]
     pub fn parse(header: &Header<'_>) -> Self {
         Self { family: header.family(), order: header.order() }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// Writes the header to the front of `buf`.
+    /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///

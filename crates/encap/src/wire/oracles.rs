@@ -1,4 +1,4 @@
-//! Properties of every header, and two other readers who must agree: etherparse and smoltcp.
+//! Properties of the headers, with etherparse and smoltcp as independent judges.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -70,7 +70,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn ipv6_header()(traffic_class: u8, flow_label in 0..1_u32 << 20, hop_limit: u8, addresses: (u128, u128)) -> ipv6::Repr {
+    fn ipv6_header()(
+        traffic_class: u8, flow_label in 0..1_u32 << 20, hop_limit: u8, addresses: (u128, u128),
+    ) -> ipv6::Repr {
         ipv6::Repr {
             traffic_class,
             flow_label,
@@ -83,7 +85,7 @@ prop_compose! {
     }
 }
 
-/// A segment with its payload and its checksum.
+/// A segment with payload and checksum.
 fn segment(header: &tcp::Repr, payload: &[u8], pseudo: &PseudoHeader) -> Vec<u8> {
     let mut bytes = vec![0xaa; header.buffer_len()];
     header.emit(&mut bytes);
@@ -92,7 +94,7 @@ fn segment(header: &tcp::Repr, payload: &[u8], pseudo: &PseudoHeader) -> Vec<u8>
     bytes
 }
 
-/// A whole Ethernet frame.
+/// An Ethernet frame.
 fn frame_v4(ip: ipv4::Repr, header: &tcp::Repr, payload: &[u8]) -> (ipv4::Repr, Vec<u8>) {
     let ip = ipv4::Repr { payload_len: header.buffer_len() + payload.len(), ..ip };
     let ethernet = ethernet::Repr { destination: Mac([2; 6]), source: Mac([4; 6]), ether_type: EtherType::IPV4 };
@@ -117,8 +119,8 @@ fn parse(bytes: &[u8]) -> Frame<'_> {
     Frame::parse(LinkType::ETHERNET, bytes, u32::try_from(bytes.len()).expect("a short frame"))
 }
 
-/// What smoltcp reads of a header of ours.
-fn smoltcp_says(bytes: &[u8], header: &tcp::Repr) {
+/// Checks that smoltcp decodes our header to the same values.
+fn assert_smoltcp_agrees(bytes: &[u8], header: &tcp::Repr) {
     use smoltcp::wire::{TcpPacket, TcpSeqNumber};
     let packet = TcpPacket::new_checked(bytes).expect("smoltcp reads it");
     assert_eq!((packet.src_port(), packet.dst_port()), (header.source_port, header.destination_port));
@@ -129,8 +131,9 @@ fn smoltcp_says(bytes: &[u8], header: &tcp::Repr) {
     assert_eq!(packet.selective_ack_permitted(), Ok(header.options.sack_permitted));
 }
 
-/// What etherparse reads of a frame of ours. It knows Ethernet: a NULL header would be taken for one.
-fn etherparse_says(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
+/// Checks that etherparse decodes our frame to the same values. Only for Ethernet: etherparse takes a NULL header for
+/// an Ethernet one.
+fn assert_etherparse_agrees(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
     use etherparse::{SlicedPacket, TcpOptionElement, TransportSlice};
     let sliced = SlicedPacket::from_ethernet(bytes).expect("etherparse reads it");
     let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("no TCP for etherparse") };
@@ -159,7 +162,7 @@ fn etherparse_says(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
 
 proptest! {
     #[test]
-    fn what_is_written_over_ipv4_is_read_alike_by_all(
+    fn tcp_over_ipv4_is_decoded_alike_by_all_judges(
         ip in ipv4_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let (ip, bytes) = frame_v4(ip, &header, &payload);
@@ -171,17 +174,18 @@ proptest! {
         let verified = frame.verify();
         prop_assert_eq!((verified.network, verified.transport), (Some(Checksum::Valid), Some(Checksum::Valid)));
 
-        etherparse_says(&bytes, &header, &payload);
+        assert_etherparse_agrees(&bytes, &header, &payload);
         let theirs = smoltcp::wire::Ipv4Packet::new_checked(&bytes[14..]).expect("smoltcp reads it");
-        prop_assert_eq!((theirs.src_addr(), theirs.dst_addr(), theirs.ident()), (ip.source, ip.destination, ip.identification));
+        let expected = (ip.source, ip.destination, ip.identification);
+        prop_assert_eq!((theirs.src_addr(), theirs.dst_addr(), theirs.ident()), expected);
         prop_assert!(theirs.verify_checksum());
-        smoltcp_says(&bytes[34..], &header);
+        assert_smoltcp_agrees(&bytes[34..], &header);
         let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[34..]).expect("smoltcp reads it");
         prop_assert!(segment.verify_checksum(&ip.source.into(), &ip.destination.into()));
     }
 
     #[test]
-    fn what_is_written_over_ipv6_is_read_alike_by_all(
+    fn tcp_over_ipv6_is_decoded_alike_by_all_judges(
         ip in ipv6_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let (ip, bytes) = frame_v6(ip, &header, &payload);
@@ -192,17 +196,17 @@ proptest! {
         prop_assert_eq!(frame.payload(), &payload[..]);
         prop_assert_eq!(frame.verify().transport, Some(Checksum::Valid));
 
-        etherparse_says(&bytes, &header, &payload);
+        assert_etherparse_agrees(&bytes, &header, &payload);
         let theirs = smoltcp::wire::Ipv6Packet::new_checked(&bytes[14..]).expect("smoltcp reads it");
         prop_assert_eq!((theirs.src_addr(), theirs.dst_addr()), (ip.source, ip.destination));
         prop_assert_eq!((theirs.traffic_class(), theirs.flow_label()), (ip.traffic_class, ip.flow_label));
-        smoltcp_says(&bytes[54..], &header);
+        assert_smoltcp_agrees(&bytes[54..], &header);
         let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[54..]).expect("smoltcp reads it");
         prop_assert!(segment.verify_checksum(&ip.source.into(), &ip.destination.into()));
     }
 
     #[test]
-    fn a_header_is_renewed_to_what_would_be_written_anew(
+    fn patched_ip_header_equals_a_fresh_one(
         ip in ipv4_header(), v6 in ipv6_header(), identification: u16, payload_len in 0..70_000_usize,
     ) {
         let (mut patched, mut fresh) = ([0xaa; 20], [0xaa; 20]);
@@ -220,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn a_segment_is_renewed_to_what_would_be_written_anew(
+    fn patched_tcp_header_equals_a_fresh_one(
         header in tcp_header(), timestamps in prop::option::of((0..=u32::MAX, 0..=u32::MAX)), ip in ipv4_header(),
     ) {
         let timestamps = timestamps.map(|(value, echo_reply)| Timestamps { value, echo_reply });
@@ -248,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn a_udp_datagram_is_summed_as_smoltcp_sums_it(
+    fn smoltcp_accepts_our_udp_checksum(
         ip in ipv4_header(), ports: (u16, u16), payload in prop::collection::vec(any::<u8>(), 0..100),
     ) {
         let udp = udp::Repr { source_port: ports.0, destination_port: ports.1, payload_len: payload.len() };
@@ -265,9 +269,11 @@ proptest! {
     }
 
     #[test]
-    fn link_headers_are_read_as_written(
-        macs: ([u8; 6], [u8; 6]), ether_type in 1536_u16.., priority in 0..8_u8, drop_eligible: bool, vlan_id in 0..4096_u16,
-        interface_index: u32, interface_type: u16, packet_type: u8, address: ([u8; 8], u8), family in 0..=0xffff_u32,
+    fn link_headers_round_trip(
+        macs: ([u8; 6], [u8; 6]), ether_type in 1536_u16.., priority in 0..8_u8, drop_eligible: bool,
+        vlan_id in 0..4096_u16,
+        interface_index: u32, interface_type: u16, packet_type: u8, address: ([u8; 8], u8),
+        family in 0..=0xffff_u32,
     ) {
         let ether_type = EtherType(ether_type);
         let mut buf = [0xaa; 20];
@@ -290,24 +296,24 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_and_layers_cover_them_all(
-        bytes in prop::collection::vec(any::<u8>(), 0..200), link in 0..LINK_TYPES.len(), original_len: u32, lies: bool,
-        version in 0..4_u8,
+    fn any_bytes_are_parsed_and_covered_by_layers(
+        bytes in prop::collection::vec(any::<u8>(), 0..200), link in 0..LINK_TYPES.len(),
+        original_len: u32, wrong_len: bool, version in 0..4_u8,
     ) {
         let mut bytes = bytes;
-        // Half of them begin like IP, or nothing would pass the first check.
+        // Half of the inputs start like IP; random bytes rarely pass the first check.
         let at = match LINK_TYPES[link] { LinkType::ETHERNET => 14, LinkType::NULL | LinkType::LOOP => 4, _ => 0 };
         if version < 2 && bytes.len() > at {
             bytes[at] = if version == 0 { 0x45 } else { 0x60 };
             if at == 14 { bytes[12..14].copy_from_slice(if version == 0 { &[8, 0] } else { &[0x86, 0xdd] }); }
             if at == 4 { bytes[..4].copy_from_slice(&[0, 0, 0, if version == 0 { 2 } else { 30 }]); }
         }
-        let original_len = if lies { original_len } else { u32::try_from(bytes.len())? };
-        take_apart(LINK_TYPES[link], &bytes, original_len)?;
+        let original_len = if wrong_len { original_len } else { u32::try_from(bytes.len())? };
+        check_invariants(LINK_TYPES[link], &bytes, original_len)?;
     }
 
     #[test]
-    fn frames_cut_or_changed_anywhere_are_still_taken_apart(
+    fn damaged_and_truncated_frames_are_parsed(
         ip in ipv4_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..60),
         changes in prop::collection::vec((0..200_usize, any::<u8>()), 0..4),
     ) {
@@ -316,27 +322,28 @@ proptest! {
             if let Some(byte) = bytes.get_mut(at) { *byte = value; }
         }
         for cut in 0..=bytes.len() {
-            take_apart(LinkType::ETHERNET, &bytes[..cut], u32::try_from(bytes.len())?)?;
-            take_apart(LinkType::ETHERNET, &bytes[..cut], u32::try_from(cut)?)?;
+            check_invariants(LinkType::ETHERNET, &bytes[..cut], u32::try_from(bytes.len())?)?;
+            check_invariants(LinkType::ETHERNET, &bytes[..cut], u32::try_from(cut)?)?;
         }
     }
 
     #[test]
-    fn a_frame_cut_by_the_capture_is_never_called_malformed(
+    fn frame_truncated_by_the_capture_is_never_malformed(
         ip in ipv6_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         let (_, bytes) = frame_v6(ip, &header, &payload);
         for cut in 0..bytes.len() {
             let frame = Frame::parse(LinkType::ETHERNET, &bytes[..cut], u32::try_from(bytes.len())?);
             for issue in frame.issues() {
-                prop_assert!(matches!(issue.what, Trouble::Snapped { .. } | Trouble::CutOff { .. }), "{}: {}", cut, issue);
+                let is_truncation = matches!(issue.what, Trouble::Snapped { .. } | Trouble::CutOff { .. });
+                prop_assert!(is_truncation, "{}: {}", cut, issue);
             }
         }
     }
 }
 
-/// Everything that can be asked of a frame, and what always holds.
-fn take_apart(link_type: LinkType, bytes: &[u8], original_len: u32) -> Result<(), TestCaseError> {
+/// Calls every query of a frame and checks the invariants.
+fn check_invariants(link_type: LinkType, bytes: &[u8], original_len: u32) -> Result<(), TestCaseError> {
     let frame = Frame::parse(link_type, bytes, original_len);
     let mut at = 0;
     for layer in frame.layers() {

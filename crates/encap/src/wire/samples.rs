@@ -1,4 +1,4 @@
-//! Frames from real captures, and frames made by hand, read by the whole walk.
+//! Sample frames, from real captures and made by hand, through the whole parser.
 
 use super::checksum::{Uncheckable, Zeroed};
 use super::frame::{FragmentPosition, Trouble, VerifiedChecksums};
@@ -23,13 +23,13 @@ fn troubles(frame: &Frame<'_>) -> Vec<Trouble> {
     frame.issues().iter().map(|issue| issue.what).collect()
 }
 
-/// `csv_send_macos_lo0.pcapng`, frame 1: a SYN on macOS's loopback.
+/// `csv_send_macos_lo0.pcapng`, frame 1: a SYN on macOS loopback.
 const MACOS_SYN: &str = "02000000 4500004000004000400600007f0000017f000001
     db011f90a121b64400000000b002fffffe340000 02043fd8010303060101080a3140877c0000000004020000";
-/// `csv_send_macos_lo0.pcapng`, frame 5: 15 bytes of data.
+/// `csv_send_macos_lo0.pcapng`, frame 5: 15 data bytes.
 const MACOS_DATA: &str = "02000000 4500004300004000400600007f0000017f000001
     db011f90a121b64559cf9e6f801818ecfe370000 0101080a3140877f35935cb5 474554202f696e6465782e68746d6c";
-/// `line_chat_npcap.pcap`, frame 1: a SYN on Windows's loopback.
+/// `line_chat_npcap.pcap`, frame 1: a SYN on Windows loopback.
 const NPCAP_SYN: &str = "02000000 450000348d3f4000800600007f0000017f000001
     cacc270f111ddb6c000000008002ffff98840000 0204ffd70103030801010402";
 /// `line_chat_npcap.pcap`, frame 4: `Alice`.
@@ -37,7 +37,7 @@ const NPCAP_DATA: &str = "02000000 4500002d8e404000800600007f0000017f000001
     cacc270f111ddb6d8110bd70501800ff840e0000 416c696365";
 
 #[test]
-fn a_syn_of_macos_with_its_options_and_a_partial_checksum() {
+fn macos_syn_has_options_and_a_partial_checksum() {
     let bytes = bytes(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
     assert_eq!(kinds(&frame), [LayerKind::Null, LayerKind::Ipv4, LayerKind::Tcp]);
@@ -64,13 +64,13 @@ fn a_syn_of_macos_with_its_options_and_a_partial_checksum() {
         ]
     );
     let verified = frame.verify();
-    // Nobody fills in the header checksum on this loopback, and nobody finishes TCP's.
+    // macOS loopback leaves the IP checksum at 0 and the TCP checksum partial.
     assert_eq!(verified.network, Some(Checksum::Zeroed(Zeroed::NotComputed)));
     assert_eq!(verified.transport, Some(Checksum::Partial));
 }
 
 #[test]
-fn data_of_both_systems() {
+fn data_segments_of_macos_and_windows() {
     let table = [
         (MACOS_DATA, &b"GET /index.html"[..], Checksum::Partial),
         (NPCAP_DATA, b"Alice", Checksum::Valid),
@@ -81,7 +81,7 @@ fn data_of_both_systems() {
         let frame = parse(LinkType::NULL, &bytes);
         assert_eq!((frame.payload(), troubles(&frame)), (payload, vec![]), "{hex}");
         assert_eq!(frame.verify().transport, Some(transport), "{hex}");
-        // The same packet with no link header, and in LOOP's byte order.
+        // The same packet without a link header, and in the byte order of LOOP.
         assert_eq!(parse(LinkType::RAW, &bytes[4..]).payload(), payload, "{hex}");
         assert_eq!(parse(LinkType::IPV4, &bytes[4..]).payload(), payload, "{hex}");
         let looped = [&[0, 0, 0, 2], &bytes[4..]].concat();
@@ -90,7 +90,7 @@ fn data_of_both_systems() {
     }
 }
 
-/// A UDP datagram over IPv4 with a payload, its checksums filled in.
+/// A UDP datagram over IPv4 with valid checksums.
 fn udp_packet(payload: &[u8]) -> Vec<u8> {
     let udp = udp::Repr { source_port: 9000, destination_port: 8080, payload_len: payload.len() };
     let ip = ipv4::Repr {
@@ -126,11 +126,11 @@ fn ethernet_frame(ether_types: &[EtherType], packet: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn padding_is_told_from_payload_and_from_a_trailer() {
+fn padding_payload_and_trailer_are_distinguished() {
     let mut bytes = ethernet_frame(&[EtherType::IPV4], &udp_packet(b"hi"));
     bytes.resize(ethernet::MIN_FRAME_LEN, 0);
     let frame = parse(LinkType::ETHERNET, &bytes);
-    assert_eq!(frame.payload(), b"hi", "the payload ends where IP says");
+    assert_eq!(frame.payload(), b"hi", "the IP length ends the payload");
     assert_eq!(frame.layers().last().map(|layer| (layer.kind, layer.range())), Some((LayerKind::Trailer, 44..60)));
     assert_eq!(troubles(&frame), []);
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
@@ -143,7 +143,7 @@ fn padding_is_told_from_payload_and_from_a_trailer() {
 }
 
 #[test]
-fn a_cooked_capture_keeps_the_padding_of_a_short_frame() {
+fn padding_after_a_cooked_header_is_no_issue() {
     let sll2 = sll2::Repr {
         ether_type: EtherType::IPV4,
         interface_index: 2,
@@ -162,7 +162,7 @@ fn a_cooked_capture_keeps_the_padding_of_a_short_frame() {
 }
 
 #[test]
-fn vlan_tags_are_followed_so_far_and_no_further() {
+fn nested_vlan_tags_are_decoded_up_to_the_limit() {
     let (service, vlan) = (EtherType::SERVICE_VLAN, EtherType::VLAN);
     let packet = udp_packet(b"this is long enough to need no padding");
     let tagged = ethernet_frame(&[service, vlan, EtherType::IPV4], &packet);
@@ -175,35 +175,35 @@ fn vlan_tags_are_followed_so_far_and_no_further() {
 }
 
 #[test]
-fn what_was_cut_off_is_told_from_what_was_sent_wrong() {
+fn truncation_by_the_capture_and_wrong_lengths_are_distinguished() {
     let whole = bytes(MACOS_DATA);
     let len = u32::try_from(whole.len()).expect("short");
-    // Cut by the capture, within the payload: what is there is read, and the length on the wire is known.
+    // Cut by the capture inside the payload: the captured part is read, and the length on the wire is known.
     let frame = Frame::parse(LinkType::NULL, &whole[..60], len);
     assert_eq!(troubles(&frame), [Trouble::Snapped { captured: 60, original: len }]);
     assert_eq!((frame.payload(), frame.payload_len_on_wire()), (&b"GET "[..], 15));
     assert_eq!(frame.verify().transport, Some(Checksum::Uncheckable(Uncheckable::CutShort)));
-    // Cut by the capture, within the TCP header.
+    // Cut by the capture inside the TCP header.
     let frame = Frame::parse(LinkType::NULL, &whole[..30], len);
     let error = HeaderError::TooShort { need: 20, have: 6 };
     assert_eq!(frame.issues()[1].what, Trouble::CutOff { layer: LayerKind::Tcp, error });
     assert_eq!(frame.issues()[1].at, 24);
-    // Sent so short, or so the record says: IP promises more than there is.
+    // Short on the wire, according to the record: the IP length exceeds the frame.
     let frame = parse(LinkType::NULL, &whole[..30]);
     assert_eq!(troubles(&frame), [ipv4_too_long(67, 26), Trouble::Malformed { layer: LayerKind::Tcp, error }]);
-    // The record holds more than it says there was.
+    // The record holds more bytes than its original length.
     let frame = Frame::parse(LinkType::NULL, &whole, 4);
     assert_eq!(troubles(&frame), [Trouble::OriginalTooShort { captured: len, original: 4 }]);
     assert_eq!(frame.payload(), b"GET /index.html");
 }
 
-/// IPv4 says so many bytes where there is room for fewer.
+/// The issue of an IPv4 length that exceeds the frame.
 fn ipv4_too_long(said: u32, there: u32) -> Trouble {
     Trouble::LengthTooLong { layer: LayerKind::Ipv4, said, there }
 }
 
 #[test]
-fn ip_lengths_that_lie() {
+fn wrong_ip_lengths_are_reported() {
     let mut packet = udp_packet(b"hello");
     packet[2..4].copy_from_slice(&[0, 0]);
     let frame = parse(LinkType::RAW, &packet);
@@ -219,12 +219,12 @@ fn ip_lengths_that_lie() {
 }
 
 #[test]
-fn the_reason_of_a_field_holds_where_the_field_does_not() {
+fn field_meanings_fit_wrong_values_too() {
     let meaning = |packet: &[u8], kind: LayerKind, name: &str| {
         let frame = parse(LinkType::RAW, packet);
-        let layer = frame.layers().into_iter().find(|layer| layer.kind == kind).expect("it is there");
+        let layer = frame.layers().into_iter().find(|layer| layer.kind == kind).expect("the layer");
         let fields = frame.fields(&layer);
-        fields.iter().find(|field| field.name == name).expect("it is there").meaning.clone()
+        fields.iter().find(|field| field.name == name).expect("the field").meaning.clone()
     };
     for (length, expected) in
         [(0, "less than its own header"), (4, "less than the 8"), (13, "8 of header, 5 of payload")]
@@ -244,7 +244,7 @@ fn the_reason_of_a_field_holds_where_the_field_does_not() {
 }
 
 #[test]
-fn raw_packets_by_their_other_numbers() {
+fn all_raw_link_types_are_decoded() {
     for link_type in [LinkType(12), LinkType(14), LinkType::RAW] {
         assert_eq!(troubles(&parse(link_type, &udp_packet(b"hello"))), [], "{link_type:?}");
         assert_eq!(link_type.to_string(), "RAW");
@@ -253,8 +253,8 @@ fn raw_packets_by_their_other_numbers() {
 }
 
 #[test]
-fn where_a_packet_ends_that_visits_routers() {
-    // Two routers still to be visited, fd00::2 and fd00::3 at last; in a segment routing header, the other way round.
+fn final_destination_comes_from_the_routing_header() {
+    // Two routers left: fd00::2, then fd00::3. A segment routing header lists them in reverse.
     let routed = |kind: u8, left: u8| {
         bytes(&format!(
             "60000000 0030 2b 40 fd000000000000000000000000000001 fd0000000000000000000000000000ff
@@ -266,13 +266,13 @@ fn where_a_packet_ends_that_visits_routers() {
         [(0, 2, "fd00::3"), (2, 1, "fd00::3"), (4, 2, "fd00::2"), (0, 0, "fd00::ff"), (9, 1, "fd00::ff")]
     {
         let packet = routed(kind, left);
-        let (_, destination) = parse(LinkType::RAW, &packet).addresses().expect("they are there");
+        let (_, destination) = parse(LinkType::RAW, &packet).addresses().expect("addresses");
         assert_eq!(destination.to_string(), expected, "type {kind}, {left} left");
     }
 }
 
 #[test]
-fn udp_lengths_that_lie() {
+fn wrong_udp_lengths_are_reported() {
     let table = [
         (0, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),
         (7, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 7 }, b"hello"),
@@ -288,7 +288,7 @@ fn udp_lengths_that_lie() {
 }
 
 #[test]
-fn fragments_have_no_checksum_to_verify() {
+fn checksum_of_a_fragment_is_uncheckable() {
     let mut packet = udp_packet(b"hello, world, in parts");
     packet[6] = 0x20;
     let first = parse(LinkType::RAW, &packet);
@@ -303,7 +303,7 @@ fn fragments_have_no_checksum_to_verify() {
     assert_eq!((later.udp().is_none(), later.verify().transport, later.payload().len()), (true, None, 30));
 }
 
-/// An IPv6 packet: header, extension headers, then a UDP datagram with a valid checksum.
+/// An IPv6 header, extension headers, and a UDP datagram with a valid checksum.
 fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
     let udp = udp::Repr { source_port: 9000, destination_port: 8080, payload_len: payload.len() };
     let ip = ipv6::Repr {
@@ -329,7 +329,7 @@ fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn extension_headers_are_walked() {
+fn extension_headers_are_decoded() {
     use LayerKind::{Authentication, DestinationOptions, HopByHop, Ipv6, Payload, Routing, Udp};
     let options = [60, 0, 1, 4, 0, 0, 0, 0];
     let fragment = [51, 0, 0, 0, 0, 0, 0, 9];
@@ -348,7 +348,7 @@ fn extension_headers_are_walked() {
     );
     assert_eq!(frame.protocol(), Some(IpProtocol::UDP));
 
-    // With a router still to be visited, the destination in the header is not the one that was summed.
+    // With a router left, the header's destination differs from the one in the sum.
     let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
     let onward = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
     assert_eq!(parse(LinkType::RAW, &packet).verify().transport, onward);
@@ -365,27 +365,27 @@ fn extension_headers_are_walked() {
 }
 
 #[test]
-fn an_ipv6_length_of_zero() {
-    // 70,000 bytes after the header, as its hop-by-hop option says.
+fn ipv6_length_of_zero() {
+    // 70,000 bytes after the header, from the hop-by-hop option.
     let jumbo = [17, 0, 0xc2, 4, 0, 1, 0x11, 0x70];
     let payload = vec![b'x'; 70_000 - 16];
     let packet = ipv6_packet(0, &jumbo, &payload);
     let frame = parse(LinkType::RAW, &packet);
     assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::Jumbogram(70_000)], &payload[..]));
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
-    // As segmentation offload leaves it.
+    // Segmentation offload leaves the length at 0.
     let mut packet = ipv6_packet(17, &[], b"hello");
     packet[4..6].fill(0);
     let frame = parse(LinkType::RAW, &packet);
     assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::LengthLeftToCard(13)], &b"hello"[..]));
-    // A packet with nothing in it.
+    // An empty packet.
     packet[6] = IpProtocol::NO_NEXT_HEADER.0;
     packet.truncate(40);
     assert_eq!(troubles(&parse(LinkType::RAW, &packet)), []);
 }
 
 #[test]
-fn what_is_not_read_is_said() {
+fn unsupported_protocols_are_reported() {
     let table: [(LinkType, &str, Trouble); 6] = [
         (LinkType(147), "00", Trouble::UnknownLinkType(LinkType(147))),
         (LinkType::NULL, "07000000 00", Trouble::UnknownFamily(7)),
@@ -401,7 +401,7 @@ fn what_is_not_read_is_said() {
 }
 
 #[test]
-fn a_port_unreachable_quotes_the_packet_that_it_is_about() {
+fn port_unreachable_quotes_the_original_packet() {
     let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
     message.extend(udp_packet(b"anyone?"));
     checksum::fill(None, &mut message, icmp::CHECKSUM_AT);
@@ -418,7 +418,7 @@ fn a_port_unreachable_quotes_the_packet_that_it_is_about() {
 }
 
 #[test]
-fn fields_cover_each_header_and_say_why() {
+fn fields_cover_each_header_and_explain_values() {
     let bytes = bytes(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
     for layer in frame.layers() {
@@ -430,7 +430,7 @@ fn fields_cover_each_header_and_say_why() {
         assert!(covered.iter().all(|covered| *covered), "{}: {fields:?}", layer.kind);
     }
     let tcp = frame.fields(&frame.layers()[2]);
-    let offset = tcp.iter().find(|field| field.name == "Data Offset").expect("there is one");
+    let offset = tcp.iter().find(|field| field.name == "Data Offset").expect("a data offset");
     assert_eq!((offset.value.as_str(), offset.bits.clone()), ("11", Some(0..4)));
     assert_eq!(offset.meaning, "11 × 4 = 44 bytes of header, 24 of them options");
 }

@@ -1,4 +1,4 @@
-//! Linux "cooked" capture: what Linux gives in place of a link header when it captures on `any` (`LINUX_SLL`).
+//! Linux "cooked" capture, version 1 (`LINUX_SLL`): the header that Linux writes for captures on the interface `any`.
 //!
 //! ```text
 //!  0             2             4             6                         14            16
@@ -13,7 +13,7 @@ use super::bytes::u16_at;
 use super::fields::{Fields, hex, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 16;
 
 const PACKET_TYPE: Range<usize> = 0..2;
@@ -29,40 +29,40 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The header at the front of `bytes`.
+    /// Checks that `bytes` holds a whole header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// Which way the packet went, as [`packet_type_name`] names it.
+    /// Direction of the packet; see [`packet_type_name`].
     #[must_use]
     pub fn packet_type(&self) -> u16 {
         u16_at(self.bytes, PACKET_TYPE)
     }
 
-    /// The kind of interface (`ARPHRD_` number).
+    /// `ARPHRD_` number of the interface type.
     #[must_use]
     pub fn interface_type(&self) -> u16 {
         u16_at(self.bytes, ARPHRD)
     }
 
-    /// The sender's link-layer address; its first eight bytes if it has more.
+    /// Link-layer address of the sender, at most its first eight bytes.
     #[must_use]
     pub fn address(&self) -> &'a [u8] {
         let length = usize::from(u16_at(self.bytes, ADDRESS_LENGTH)).min(ADDRESS.len());
         &self.bytes[ADDRESS][..length]
     }
 
-    /// What follows.
+    /// Protocol of the payload.
     #[must_use]
     #[inline]
     pub fn ether_type(&self) -> EtherType {
         EtherType(u16_at(self.bytes, PROTOCOL))
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -76,7 +76,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Which way a packet went, seen from the machine that captured.
+/// Direction of a packet, as seen from the capturing machine.
 #[must_use]
 pub const fn packet_type_name(packet_type: u16) -> &'static str {
     match packet_type {
@@ -85,7 +85,7 @@ pub const fn packet_type_name(packet_type: u16) -> &'static str {
         2 => "multicast by somebody else",
         3 => "from somebody else to somebody else",
         4 => "from us",
-        _ => "not known here",
+        _ => "unknown",
     }
 }
 
@@ -94,6 +94,6 @@ pub(super) const fn interface_type_name(arphrd: u16) -> &'static str {
         1 => "ARPHRD_ETHER: Ethernet",
         772 => "ARPHRD_LOOPBACK: loopback",
         65534 => "ARPHRD_NONE: no link header, as a tunnel",
-        _ => "not known here",
+        _ => "unknown",
     }
 }

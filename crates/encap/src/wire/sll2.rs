@@ -1,4 +1,4 @@
-//! Linux "cooked" capture, version 2: with the interface, and the protocol first (`LINUX_SLL2`).
+//! Linux "cooked" capture, version 2 (`LINUX_SLL2`): adds the interface index.
 //!
 //! ```text
 //!  0          2          4                    8          10     11     12                  20
@@ -14,12 +14,12 @@ use super::fields::{Fields, hex, or_unknown};
 use super::sll::{interface_type_name, packet_type_name};
 use super::{EtherType, Field, HeaderError};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 20;
 
-/// The kind of an Ethernet interface.
+/// Interface type of Ethernet.
 pub const ARPHRD_ETHER: u16 = 1;
-/// The kind of the loopback interface.
+/// Interface type of the loopback interface.
 pub const ARPHRD_LOOPBACK: u16 = 772;
 
 const PROTOCOL: Range<usize> = 0..2;
@@ -37,45 +37,45 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The header at the front of `bytes`.
+    /// Checks that `bytes` holds a whole header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// What follows.
+    /// Protocol of the payload.
     #[must_use]
     #[inline]
     pub fn ether_type(&self) -> EtherType {
         EtherType(u16_at(self.bytes, PROTOCOL))
     }
 
-    /// The number of the interface, on the machine that captured.
+    /// Interface index on the capturing machine.
     #[must_use]
     pub fn interface_index(&self) -> u32 {
         u32_at(self.bytes, INTERFACE)
     }
 
-    /// The kind of interface (`ARPHRD_` number).
+    /// `ARPHRD_` number of the interface type.
     #[must_use]
     pub fn interface_type(&self) -> u16 {
         u16_at(self.bytes, ARPHRD)
     }
 
-    /// Which way the packet went, as [`packet_type_name`] names it.
+    /// Direction of the packet; see [`packet_type_name`].
     #[must_use]
     pub fn packet_type(&self) -> u8 {
         self.bytes[PACKET_TYPE]
     }
 
-    /// The sender's link-layer address; its first eight bytes if it has more.
+    /// Link-layer address of the sender, at most its first eight bytes.
     #[must_use]
     pub fn address(&self) -> &'a [u8] {
         &self.bytes[ADDRESS][..usize::from(self.bytes[ADDRESS_LENGTH]).min(ADDRESS.len())]
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -92,25 +92,25 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A cooked header to be written.
+/// A version 2 cooked header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// What follows.
+    /// Protocol of the payload.
     pub ether_type: EtherType,
-    /// The number of the interface.
+    /// Interface index on the capturing machine.
     pub interface_index: u32,
-    /// The kind of interface: [`ARPHRD_ETHER`], [`ARPHRD_LOOPBACK`].
+    /// Interface type: [`ARPHRD_ETHER`] or [`ARPHRD_LOOPBACK`].
     pub interface_type: u16,
-    /// Which way the packet went: 0 to us, 4 from us.
+    /// Direction of the packet: 0 is incoming, 4 outgoing.
     pub packet_type: u8,
-    /// Bytes of `address` that count.
+    /// Length of the link-layer address, in bytes.
     pub address_length: u8,
-    /// The sender's link-layer address, followed by zeros.
+    /// Link-layer address of the sender, padded with zeros.
     pub address: [u8; 8],
 }
 
 impl Repr {
-    /// The value of a header.
+    /// Decodes a header.
     #[must_use]
     pub fn parse(header: &Header<'_>) -> Self {
         Self {
@@ -123,13 +123,13 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// Writes the header to the front of `buf`.
+    /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///

@@ -33,11 +33,11 @@ use super::bytes::{put, u16_at, u32_at, word_writer};
 use super::checksum::{self, PseudoHeader, Sum};
 use super::{Field, HeaderError, fields::Fields};
 
-/// Bytes of a header without options.
+/// Length of a header without options, in bytes.
 pub const HEADER_LEN: usize = 20;
-/// Bytes of the longest header.
+/// Maximum header length in bytes.
 pub const MAX_HEADER_LEN: usize = 60;
-/// Where the checksum stands, for [`checksum::verify`].
+/// Offset of the checksum, for [`checksum::verify`].
 pub const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const SOURCE_PORT: Range<usize> = 0..2;
@@ -50,7 +50,7 @@ const WINDOW: Range<usize> = 14..16;
 const CHECKSUM: Range<usize> = 16..18;
 const URGENT_POINTER: Range<usize> = 18..20;
 
-/// A view of a TCP segment. Its header is all there; its payload may be cut short.
+/// A view of a TCP segment: a complete header, and the captured part of the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
     fixed: &'a [u8; HEADER_LEN],
@@ -58,7 +58,7 @@ pub struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// The segment that `bytes` are, if its header is one and is all there.
+    /// Checks that `bytes` begins with a complete TCP header. All bytes after the header are payload.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
@@ -73,28 +73,28 @@ impl<'a> Segment<'a> {
         Ok(segment)
     }
 
-    /// The port that it comes from.
+    /// Source port.
     #[must_use]
     #[inline]
     pub fn source_port(&self) -> u16 {
         u16_at(self.fixed, SOURCE_PORT)
     }
 
-    /// The port that it goes to.
+    /// Destination port.
     #[must_use]
     #[inline]
     pub fn destination_port(&self) -> u16 {
         u16_at(self.fixed, DESTINATION_PORT)
     }
 
-    /// The number of its first byte, or of its SYN.
+    /// Sequence number of the first payload byte, or of the SYN.
     #[must_use]
     #[inline]
     pub fn seq(&self) -> SeqNumber {
         SeqNumber(u32_at(self.fixed, SEQUENCE_NUMBER))
     }
 
-    /// The number of the byte expected next, if ACK is set; whatever the field holds if it is not.
+    /// Sequence number that the sender expects next. Not valid without the ACK flag.
     #[must_use]
     #[inline]
     pub fn ack(&self) -> SeqNumber {
@@ -106,7 +106,7 @@ impl<'a> Segment<'a> {
         self.fixed[DATA_OFFSET.start] >> 4
     }
 
-    /// Bytes of the header with its options, 20 to 60.
+    /// Header length with options, in bytes: 20 to 60.
     #[must_use]
     #[inline]
     pub fn header_len(&self) -> usize {
@@ -120,45 +120,45 @@ impl<'a> Segment<'a> {
         Flags::from_bits(u16_at(self.fixed, CONTROL_BITS))
     }
 
-    /// Bytes that its sender is ready to take, not scaled.
+    /// Receive window of the sender, before scaling.
     #[must_use]
     #[inline]
     pub fn window(&self) -> u16 {
         u16_at(self.fixed, WINDOW)
     }
 
-    /// The checksum, as it stands.
+    /// Checksum field.
     #[must_use]
     pub fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// Where urgent data ends, if URG is set.
+    /// Offset of the end of urgent data, valid with the URG flag.
     #[must_use]
     pub fn urgent_pointer(&self) -> u16 {
         u16_at(self.fixed, URGENT_POINTER)
     }
 
-    /// The options' bytes.
+    /// Option bytes.
     #[must_use]
     pub fn option_bytes(&self) -> &'a [u8] {
         &self.bytes[HEADER_LEN..self.header_len()]
     }
 
-    /// The options, one by one, with their places in the header.
+    /// The decoded options, with their offsets in the header.
     #[must_use]
     pub fn options(&self) -> OptionsIter<'a> {
         OptionsIter::new(self.option_bytes())
     }
 
-    /// The payload, as far as it is there.
+    /// The captured part of the payload.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         &self.bytes[self.header_len()..]
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -166,17 +166,17 @@ impl<'a> Segment<'a> {
         f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
         f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
         let seq = if flags.contains(Flags::SYN) {
-            "the initial one: the first byte of data will have the next"
+            "the initial number: the first data byte has the next one"
         } else if flags.contains(Flags::RST) {
-            "one that its receiver expects: otherwise the reset is ignored"
+            "must be a number that the receiver expects: otherwise the reset is ignored"
         } else {
             "the number of the first byte of data, if any"
         };
         f.whole("Sequence Number", SEQUENCE_NUMBER, self.seq(), seq);
         let ack = match (flags.contains(Flags::ACK), self.ack()) {
-            (true, _) => "the number expected next: all before it has arrived",
-            (false, SeqNumber(0)) => "0: it counts only if ACK is set",
-            (false, _) => "does not count, as ACK is not set; should be 0",
+            (true, _) => "the number expected next: all bytes before it have arrived",
+            (false, SeqNumber(0)) => "0: valid only if ACK is set",
+            (false, _) => "not valid, as ACK is not set; should be 0",
         };
         f.whole("Acknowledgment Number", ACKNOWLEDGMENT_NUMBER, self.ack(), ack);
         let (words, bytes) = (self.data_offset(), self.header_len());
@@ -189,14 +189,14 @@ impl<'a> Segment<'a> {
             f.bits(name, CONTROL_BITS.end - 1..CONTROL_BITS.end, bit..bit + 1, u8::from(set), meaning);
         }
         let window = if flags.contains(Flags::SYN) {
-            "bytes that its sender is ready to take; never scaled in a SYN"
+            "bytes that the sender can receive; never scaled in a SYN"
         } else {
-            "what its sender is ready to take, in units of the window scale that its SYN gave"
+            "bytes that the sender can receive, in units given by the window scale of its SYN"
         };
         f.whole("Window", WINDOW, self.window(), window);
         let sum = format_args!("{:#06x}", self.checksum());
-        f.whole("Checksum", CHECKSUM, sum, "over pseudo header, header and payload");
-        let urgent = if flags.contains(Flags::URG) { "where urgent data ends" } else { "counts only if URG is set" };
+        f.whole("Checksum", CHECKSUM, sum, "covers pseudo header, header and payload");
+        let urgent = if flags.contains(Flags::URG) { "where urgent data ends" } else { "valid only if URG is set" };
         f.whole("Urgent Pointer", URGENT_POINTER, self.urgent_pointer(), urgent);
         for option in self.options() {
             match option {
@@ -208,29 +208,29 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// A TCP header to be written.
+/// A TCP header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// The port that it comes from.
+    /// Source port.
     pub source_port: u16,
-    /// The port that it goes to.
+    /// Destination port.
     pub destination_port: u16,
-    /// The number of the first byte, or of the SYN.
+    /// Sequence number of the first payload byte, or of the SYN.
     pub seq: SeqNumber,
-    /// The number expected next. Written as 0 unless `flags` has ACK.
+    /// Sequence number expected next. Encoded as 0 without the ACK flag.
     pub ack: SeqNumber,
     /// The control bits.
     pub flags: Flags,
-    /// What the sender is ready to take: unscaled in a SYN.
+    /// Receive window, before scaling.
     pub window: u16,
-    /// Where urgent data ends. Written as 0 unless `flags` has URG.
+    /// Offset of the end of urgent data. Encoded as 0 without the URG flag.
     pub urgent_pointer: u16,
-    /// The options.
+    /// The options to encode.
     pub options: Options,
 }
 
 impl Repr {
-    /// The value of a segment's header, with those of its options that [`Options`] knows.
+    /// Decodes a header, with the options that [`Options`] supports.
     #[must_use]
     pub fn parse(segment: &Segment<'_>) -> Self {
         let flags = segment.flags();
@@ -246,14 +246,15 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     #[inline]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN + self.options.buffer_len()
     }
 
-    /// Writes the header to the front of `buf`, with a checksum of zero: call [`fill_checksum`] once the payload is there.
+    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing the
+    /// payload.
     ///
     /// # Panics
     ///
@@ -263,7 +264,7 @@ impl Repr {
         let pair = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
         #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
         let data_offset = (self.buffer_len() / 4) as u16;
-        // Its lines, as the diagram above draws them.
+        // One 32-bit word per line of the diagram above.
         let mut put = word_writer(fixed);
         put(pair(self.source_port, self.destination_port));
         put(self.seq.0);
@@ -274,7 +275,8 @@ impl Repr {
     }
 }
 
-/// What differs from one segment of a side to the next, once a connection stands. The timestamps count if it sends them.
+/// The header fields that change between segments of one side after the handshake. `timestamps` applies if the side
+/// sends the option.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SegmentNumbers {
     pub(crate) seq: SeqNumber,
@@ -283,14 +285,15 @@ pub(crate) struct SegmentNumbers {
     pub(crate) timestamps: Timestamps,
 }
 
-/// Writes its own numbers into a header that was written for another segment of the same side, both with ACK, but for the
-/// checksum, and adds them to `sum`: what was only just written is slow to read.
+/// Patches an encoded header for another segment of the same side, and adds the new field values to `sum`. Leaves the
+/// checksum field as is. Both segments have the ACK flag. The sum takes the values from `numbers`, since reading bytes
+/// back right after writing them is slow.
 ///
 /// # Panics
 ///
-/// If `header` is shorter than one.
+/// If `header` is shorter than a TCP header.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "each row has a frame")]
+#[expect(clippy::inline_always, reason = "called once a frame")]
 pub(crate) fn patch(header: &mut [u8], numbers: &SegmentNumbers, sum: &mut Sum) {
     let SegmentNumbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
     let (fixed, options) = header.split_at_mut(HEADER_LEN);
@@ -309,7 +312,7 @@ pub(crate) fn patch(header: &mut [u8], numbers: &SegmentNumbers, sum: &mut Sum) 
     fixed[CONTROL_BITS.end - 1] = low;
 }
 
-/// Writes the checksum of a whole segment.
+/// Computes and writes the checksum of a complete segment.
 ///
 /// # Panics
 ///

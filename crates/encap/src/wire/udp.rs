@@ -15,9 +15,9 @@ use super::bytes::{put, u16_at};
 use super::checksum::{self, PseudoHeader};
 use super::{Field, HeaderError, fields::Fields};
 
-/// Bytes of the header.
+/// Header length in bytes.
 pub const HEADER_LEN: usize = 8;
-/// Where the checksum stands, for [`checksum::verify`].
+/// Offset of the checksum, for [`checksum::verify`].
 pub const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const SOURCE_PORT: Range<usize> = 0..2;
@@ -25,7 +25,7 @@ const DESTINATION_PORT: Range<usize> = 2..4;
 const LENGTH: Range<usize> = 4..6;
 const CHECKSUM: Range<usize> = 6..8;
 
-/// A view of a UDP datagram. Its header is all there; its payload may be cut short.
+/// A view of a UDP datagram: a complete header, and the captured part of the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     fixed: &'a [u8; HEADER_LEN],
@@ -33,41 +33,41 @@ pub struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// The datagram at the front of `bytes`, if its header is all there.
+    /// Checks that `bytes` holds a whole header.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { fixed, bytes })
     }
 
-    /// The port that it comes from; 0 if no answer is wanted.
+    /// Source port; 0 if the sender expects no reply.
     #[must_use]
     #[inline]
     pub fn source_port(&self) -> u16 {
         u16_at(self.fixed, SOURCE_PORT)
     }
 
-    /// The port that it goes to.
+    /// Destination port.
     #[must_use]
     #[inline]
     pub fn destination_port(&self) -> u16 {
         u16_at(self.fixed, DESTINATION_PORT)
     }
 
-    /// Bytes of header and payload, as the datagram says. 0 in a jumbogram (RFC 2675 §4).
+    /// Length field: header and payload, in bytes. 0 in a jumbogram (RFC 2675 §4).
     #[must_use]
     #[inline]
     pub fn len_field(&self) -> u16 {
         u16_at(self.fixed, LENGTH)
     }
 
-    /// The checksum, as it stands.
+    /// Checksum field.
     #[must_use]
     pub fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// The payload, as far as it is there. A length of 0 takes all that is there.
+    /// The captured part of the payload. With a Length of 0, all bytes after the header.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
@@ -78,41 +78,41 @@ impl<'a> Datagram<'a> {
         }
     }
 
-    /// The fields, for a person to read.
+    /// The header as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
         f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
         let length = match self.len_field() {
-            0 => "in a jumbogram, the packet around it says the length; in any other, less than its own header".into(),
+            0 => "0: in a jumbogram, IP has the length; otherwise an error, less than its own header".into(),
             n if usize::from(n) < HEADER_LEN => format!("less than the {HEADER_LEN} of its own header"),
             n => format!("8 of header, {} of payload", i32::from(n) - 8),
         };
         f.whole("Length", LENGTH, self.len_field(), length);
         let sum = match self.checksum() {
             0 => "zero: the sender sent no checksum",
-            0xffff => "all ones: it came to zero, which would say that there is none",
-            _ => "over pseudo header, header and payload",
+            0xffff => "all ones stands for a sum of zero, since zero means no checksum",
+            _ => "covers pseudo header, header and payload",
         };
         f.whole("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), sum);
         f.done()
     }
 }
 
-/// A UDP header to be written.
+/// A UDP header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
-    /// The port that it comes from.
+    /// Source port.
     pub source_port: u16,
-    /// The port that it goes to.
+    /// Destination port.
     pub destination_port: u16,
-    /// Bytes of payload. If header and payload pass 65,535 bytes, the length is written as 0 (RFC 2675 §4).
+    /// Payload length in bytes. If the datagram exceeds 65,535 bytes, the Length is encoded as 0 (RFC 2675 §4).
     pub payload_len: usize,
 }
 
 impl Repr {
-    /// The value of a datagram's header.
+    /// Decodes a header.
     #[must_use]
     pub fn parse(datagram: &Datagram<'_>) -> Self {
         Self {
@@ -125,13 +125,14 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// Writes the header to the front of `buf`, with a checksum of zero: call [`fill_checksum`] once the payload is there.
+    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing the
+    /// payload.
     ///
     /// # Panics
     ///
@@ -146,7 +147,7 @@ impl Repr {
     }
 }
 
-/// Writes the checksum of a whole datagram.
+/// Computes and writes the checksum of a complete datagram.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! VLAN tags (IEEE 802.1Q, stacked by 802.1ad).
+//! VLAN tags (IEEE 802.1Q; stacked tags: IEEE 802.1ad).
 //!
 //! ```text
 //!  0     3   4                16                      32
@@ -7,7 +7,7 @@
 //! +-----+---+----------------+-----------------------+
 //! ```
 //!
-//! The `EtherType` before a tag says that it is one; the tag's own says what follows.
+//! The `EtherType` before a tag marks it as a tag; the `EtherType` inside is the protocol of the payload.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use super::bytes::{put, u16_at};
 use super::fields::{Fields, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Bytes of a tag.
+/// Tag length in bytes.
 pub const HEADER_LEN: usize = 4;
 
 const CONTROL: Range<usize> = 0..2;
@@ -28,7 +28,7 @@ pub struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// The tag at the front of `bytes`.
+    /// Checks that `bytes` holds a whole tag.
     #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
@@ -41,7 +41,7 @@ impl<'a> Tag<'a> {
         self.bytes[0] >> 5
     }
 
-    /// Drop eligible indicator: may be dropped first.
+    /// Drop eligible indicator: a congested switch may drop the frame first.
     #[must_use]
     pub fn drop_eligible(&self) -> bool {
         self.bytes[0] & 0x10 != 0
@@ -53,14 +53,14 @@ impl<'a> Tag<'a> {
         u16_at(self.bytes, CONTROL) & 0x0fff
     }
 
-    /// What follows.
+    /// Protocol of the payload.
     #[must_use]
     #[inline]
     pub fn ether_type(&self) -> EtherType {
         EtherType(u16_at(self.bytes, ETHER_TYPE))
     }
 
-    /// The fields, for a person to read.
+    /// The tag as a table of fields.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
@@ -78,21 +78,21 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// A tag to be written. The header before it has [`EtherType::VLAN`].
+/// A tag to encode. The header before it carries [`EtherType::VLAN`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repr {
     /// Priority code point, 0 to 7.
     pub priority: u8,
-    /// May be dropped first.
+    /// Drop eligible indicator.
     pub drop_eligible: bool,
     /// VLAN identifier, 12 bits.
     pub vlan_id: u16,
-    /// What follows.
+    /// Protocol of the payload.
     pub ether_type: EtherType,
 }
 
 impl Repr {
-    /// The value of a tag.
+    /// Decodes a tag.
     #[must_use]
     pub fn parse(tag: &Tag<'_>) -> Self {
         Self {
@@ -103,13 +103,13 @@ impl Repr {
         }
     }
 
-    /// Bytes that [`Repr::emit`] writes.
+    /// Encoded length in bytes.
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         HEADER_LEN
     }
 
-    /// Writes the tag to the front of `buf`. Bits that do not fit their field are left out.
+    /// Encodes the tag at the start of `buf`. Excess bits of a field are discarded.
     ///
     /// # Panics
     ///

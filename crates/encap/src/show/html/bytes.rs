@@ -1,4 +1,4 @@
-//! The bytes in hexadecimal, in the colours of their layers.
+//! The hexadecimal dump, in the colours of the layers.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,17 @@ use maud::{Markup, PreEscaped, html};
 use super::{id, key};
 use crate::show::{FrameView, count, escape};
 
-/// Bytes on a row.
-const A_ROW: usize = 16;
-/// Rows that are shown from the beginning of a frame; headers lie there.
+/// Bytes per row.
+const ROW_BYTES: usize = 16;
+/// Rows shown from the start of a long frame; they include the headers.
 const FIRST_ROWS: usize = 64;
-/// Rows that are shown from its end.
+/// Rows shown from the end of a long frame.
 const LAST_ROWS: usize = 16;
 
-/// A frame's bytes as a table, with the rules that light up bytes and fields together, and what the colours are.
+/// The dump as a table, with the highlighting rules and a legend.
 #[must_use]
 pub fn dump(view: &FrameView<'_>) -> Markup {
-    let n_rows = view.bytes.len().div_ceil(A_ROW);
+    let n_rows = view.bytes.len().div_ceil(ROW_BYTES);
     let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
     let fields = FieldClasses::new(view);
     html! {
@@ -29,7 +29,7 @@ pub fn dump(view: &FrameView<'_>) -> Markup {
                     span.entry { (key(layer)) " " (layer.name) " " (layer.adds()) } " "
                 }
             }
-            // What scrolls can be reached by keyboard.
+            // A scrolling region must be reachable by keyboard.
             div.scroll tabindex="0" role="region" aria-label={ "Bytes of frame " (view.number) } {
                 table.dump {
                     caption { "Each byte, with the letter of its layer" }
@@ -42,11 +42,14 @@ pub fn dump(view: &FrameView<'_>) -> Markup {
                         }
                     }
                     tbody {
-                        @for (i, bytes) in view.bytes.chunks(A_ROW).enumerate() {
+                        @for (i, bytes) in view.bytes.chunks(ROW_BYTES).enumerate() {
                             @if i == elided.start && !elided.is_empty() {
-                                tr { th scope="row" { "…" } td colspan="3" { (count(elided.len() * A_ROW, "byte")) " not shown" } }
+                                tr {
+                                    th scope="row" { "…" }
+                                    td colspan="3" { (count(elided.len() * ROW_BYTES, "byte")) " not shown" }
+                                }
                             }
-                            @if !elided.contains(&i) { (row(view, &fields, i * A_ROW, bytes)) }
+                            @if !elided.contains(&i) { (row(view, &fields, i * ROW_BYTES, bytes)) }
                         }
                     }
                 }
@@ -57,7 +60,7 @@ pub fn dump(view: &FrameView<'_>) -> Markup {
 
 fn row(view: &FrameView<'_>, fields: &FieldClasses, start: usize, bytes: &[u8]) -> Markup {
     let stage = |at| view.layer_at(at).map_or("", |layer| layer.stage.name());
-    let half = |i| if i == A_ROW / 2 - 1 { " half" } else { "" };
+    let half = |i| if i == ROW_BYTES / 2 - 1 { " half" } else { "" };
     html! {
         tr {
             th scope="row" { (format!("{start:04x}")) }
@@ -80,9 +83,9 @@ fn row(view: &FrameView<'_>, fields: &FieldClasses, start: usize, bytes: &[u8]) 
     }
 }
 
-/// Which fields each byte belongs to.
+/// Maps bytes to the fields that contain them.
 struct FieldClasses {
-    /// The classes of each byte up to the end of the last header.
+    /// The CSS classes of each byte, up to the end of the last header.
     classes: Vec<String>,
 }
 
@@ -105,26 +108,28 @@ impl FieldClasses {
     }
 }
 
-/// The class of the bytes of a field, which is the `id` of its row, too.
+/// The CSS class of a field's bytes, also the `id` of its table row.
 pub(super) fn class(view: &FrameView<'_>, layer: usize, field: usize) -> String {
     format!("{}-{layer}-{field}", id(view))
 }
 
-/// One rule a field for its bytes, one for its row.
+/// Two CSS rules per field: one highlights its bytes, the other its row.
 fn rules(view: &FrameView<'_>) -> String {
     let mut rules = String::new();
     let frame = id(view);
     for (i, layer) in view.layers.iter().enumerate() {
         for j in 0..layer.fields.len() {
             let field = class(view, i, j);
-            // No text of the capture is in a rule: numbers alone.
+            // The rules contain numbers only, no text of the capture.
             let _ = writeln!(
                 rules,
-                "#{frame}:has(#{field}:is(:hover,:focus-within,:target)) .{field}{{background:var(--lit);color:var(--lit-ink)}}"
+                "#{frame}:has(#{field}:is(:hover,:focus-within,:target)) .{field}\
+                 {{background:var(--lit);color:var(--lit-ink)}}"
             );
             let _ = writeln!(
                 rules,
-                "#{frame}:has(.{field}:hover) #{field}>*{{background:var(--lit);color:var(--lit-ink);--faint:var(--lit-ink)}}"
+                "#{frame}:has(.{field}:hover) #{field}>*\
+                 {{background:var(--lit);color:var(--lit-ink);--faint:var(--lit-ink)}}"
             );
         }
     }

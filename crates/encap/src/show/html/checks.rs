@@ -1,10 +1,10 @@
-//! Checksums, worked as on paper.
+//! Checksums with their calculation.
 
 use maud::{Markup, html};
 
 use crate::show::{ChecksumSteps, ChecksumView, FrameView};
 
-/// A frame's checksums, each with its state and the sum step by step.
+/// A frame's checksums, each with its state and calculation.
 #[must_use]
 pub fn checksums(view: &FrameView<'_>) -> Markup {
     html! {
@@ -32,7 +32,7 @@ fn worked(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
     html! {
         table.work {
             caption { "The sum of all 16-bit words of what the " (checksum.layer) " checksum covers" }
-            thead { tr { th scope="col" { "What" } th scope="col" { "Words, or what they come to" } } }
+            thead { tr { th scope="col" { "Part" } th scope="col" { "Words, or their sum" } } }
             tbody {
                 @for part in &work.parts {
                     @for (i, words) in part.words.iter().enumerate() {
@@ -44,7 +44,10 @@ fn worked(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
                             td.words { @for line in words.lines() { div { (line) } } }
                         }
                     }
-                    tr { th scope="row" { span.why { "sum of the " (part.name) } } td.words { (format!("{:#x}", part.sum)) } }
+                    tr {
+                        th scope="row" { span.why { "sum of the " (part.name) } }
+                        td.words { (format!("{:#x}", part.sum)) }
+                    }
                 }
                 @for (name, step) in work.steps() {
                     tr { th scope="row" { (name) } td.words { (step) } }

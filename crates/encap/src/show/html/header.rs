@@ -1,4 +1,4 @@
-//! The fields of a header, as a table.
+//! A header as a table of fields.
 
 use maud::{Markup, html};
 
@@ -6,17 +6,26 @@ use super::bytes::class;
 use super::key;
 use crate::show::{FrameView, LayerView};
 
-/// Bytes of a field that are shown; only options are longer.
+/// Bytes shown of a long field. Only options are longer.
 const BYTES_MAX: usize = 64;
 
-/// The fields of a frame's layer, which is the `index`th: each with its bytes, its value and why it has it.
+/// The fields of the frame's layer `index`: bytes, value and meaning.
 #[must_use]
 pub fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
     html! {
         h3 class={ "layer-name " (layer.stage.name()) } { (key(layer)) " " (layer.name) }
         table.fields {
-            caption { "Bytes " (format!("{:04x} to {:04x}", layer.start, layer.end.saturating_sub(1))) ", " (layer.adds()) " in all" }
-            thead { tr { th scope="col" { "Field" } th scope="col" { "Bytes, bits" } th scope="col" { "Value, and why" } } }
+            caption {
+                "Bytes " (format!("{:04x} to {:04x}", layer.start, layer.end.saturating_sub(1)))
+                ", " (layer.adds()) " in all"
+            }
+            thead {
+                tr {
+                    th scope="col" { "Field" }
+                    th scope="col" { "Bytes, bits" }
+                    th scope="col" { "Value and meaning" }
+                }
+            }
             tbody {
                 @for (j, field) in layer.fields.iter().enumerate() {
                     @let class = class(view, index, j);
@@ -24,7 +33,7 @@ pub fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
                         th scope="row" { a href={ "#" (class) } { (field.name) } }
                         td {
                             span.faint { (format!("{:04x}", field.start)) ": " }
-                            // Two digits and a space each.
+                            // Two digits and a space per byte.
                             @if field.hex.len() > 3 * BYTES_MAX {
                                 span.hex { (field.hex[..3 * BYTES_MAX]) "…" }
                             } @else {

@@ -1,11 +1,11 @@
-//! The layers as boxes, one inside the other.
+//! The layers as nested boxes.
 
 use maud::{Markup, html};
 
 use super::key;
 use crate::show::{FrameView, LayerView, Stage, count};
 
-/// A frame's layers, each in the box of the one before it, with what it adds.
+/// A frame's layers as nested boxes, each with the bytes that it adds.
 #[must_use]
 pub fn layers(view: &FrameView<'_>) -> Markup {
     html! {
@@ -17,23 +17,23 @@ pub fn layers(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// The boxes of `layers`, the outermost first, as far as they lie before `end`.
+/// The boxes of `layers`, outermost first, up to the offset `end`.
 fn boxes(view: &FrameView<'_>, layers: &[LayerView], end: usize) -> Markup {
     let Some((outer, rest)) = layers.split_first() else { return html! {} };
-    // What no header claims stands in the box that it ends in; where there is none, beside the packet.
+    // A trailer is nested in the frame that contains it; without a link header, it stands beside the packet.
     let within = rest.iter().take_while(|layer| layer.end <= outer.inside_end.min(end)).count();
     let (inside, beside) = rest.split_at(within);
     html! {
         div class={ "box " (outer.stage.name()) } {
             p { (key(outer)) " " strong { (outer.unit) } ", " (count(outer.total(), "byte")) }
-            p.said { (said(view, outer)) }
+            p.said { (contents(view, outer)) }
             (boxes(view, inside, outer.inside_end))
         }
         (boxes(view, beside, end))
     }
 }
 
-fn said(view: &FrameView<'_>, layer: &LayerView) -> Markup {
+fn contents(view: &FrameView<'_>, layer: &LayerView) -> Markup {
     match layer.stage {
         Stage::Payload => html! {
             code { (view.text) }

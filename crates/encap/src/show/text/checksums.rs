@@ -1,4 +1,4 @@
-//! A checksum worked as on paper.
+//! A checksum with its calculation.
 
 use std::fmt::{self, Write};
 
@@ -6,7 +6,7 @@ use super::TextWriter;
 use super::text_writer::wrap;
 use crate::show::{ChecksumView, SumWords};
 
-/// Columns of a label.
+/// Width of a label in columns.
 const LABEL: usize = 14;
 
 pub(super) fn write(out: &mut TextWriter, checksum: &ChecksumView) -> fmt::Result {

@@ -1,37 +1,37 @@
-//! The bytes in hexadecimal, each with its layer's colour and letter.
+//! The hexadecimal dump, each byte with its layer's colour and letter.
 
 use std::fmt::{self, Write};
 
 use super::TextWriter;
 use crate::show::{FrameView, count, escape};
 
-/// Columns that a row of 16 bytes takes.
-const WIDE: usize = 94;
+/// Width of a row with 16 bytes, in columns.
+const WIDE_ROW_COLUMNS: usize = 94;
 
-/// Rows that are shown from the beginning of a frame; headers lie there.
+/// Rows shown from the start of a long frame; they include the headers.
 const FIRST_ROWS: usize = 64;
-/// Rows that are shown from its end.
+/// Rows shown from the end of a long frame.
 const LAST_ROWS: usize = 16;
 
 pub(super) fn write(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     legend(out, view)?;
-    let a_row = if out.room(0) >= WIDE { 16 } else { 8 };
-    let n_rows = view.bytes.len().div_ceil(a_row);
+    let row_len = if out.room(0) >= WIDE_ROW_COLUMNS { 16 } else { 8 };
+    let n_rows = view.bytes.len().div_ceil(row_len);
     let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
-    for (i, row) in view.bytes.chunks(a_row).enumerate() {
+    for (i, row) in view.bytes.chunks(row_len).enumerate() {
         if elided.contains(&i) {
             if i == elided.start {
-                let bytes = (elided.end - elided.start) * a_row;
+                let bytes = (elided.end - elided.start) * row_len;
                 writeln!(
                     out,
                     "…     {} of {} not shown",
                     count(bytes, "byte"),
-                    view.layer_at(i * a_row).map_or("the frame", |layer| &layer.name)
+                    view.layer_at(i * row_len).map_or("the frame", |layer| &layer.name)
                 )?;
             }
             continue;
         }
-        write_row(out, view, i * a_row, row, a_row)?;
+        write_row(out, view, i * row_len, row, row_len)?;
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ fn legend(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn write_row(out: &mut TextWriter, view: &FrameView<'_>, start: usize, row: &[u8], a_row: usize) -> fmt::Result {
+fn write_row(out: &mut TextWriter, view: &FrameView<'_>, start: usize, row: &[u8], row_len: usize) -> fmt::Result {
     out.dim(&format!("{start:04x}  "))?;
     let stages: Vec<_> = (start..start + row.len()).map(|at| view.layer_at(at)).collect();
     let each = |out: &mut TextWriter, i: usize, text: &str| match stages[i] {
@@ -62,8 +62,8 @@ fn write_row(out: &mut TextWriter, view: &FrameView<'_>, start: usize, row: &[u8
         each(out, i, &format!("{byte:02x}"))?;
         out.write_str(if i % 8 == 7 { "  " } else { " " })?;
     }
-    let missing = a_row - row.len();
-    let gaps = a_row / 8 - row.len() / 8;
+    let missing = row_len - row.len();
+    let gaps = row_len / 8 - row.len() / 8;
     write!(out, "{:1$}", "", 3 * missing + gaps)?;
     for (i, byte) in row.iter().enumerate() {
         each(out, i, &String::from(escape::ascii(*byte)))?;

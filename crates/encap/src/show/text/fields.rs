@@ -1,4 +1,4 @@
-//! The fields of a header, one after the other: bytes on the left, what they say on the right.
+//! The fields of a header: bytes on the left, name, value and meaning on the right.
 
 use std::fmt::{self, Write};
 
@@ -6,12 +6,12 @@ use super::TextWriter;
 use super::text_writer::wrap;
 use crate::show::{FieldView, LayerView, count};
 
-/// Bytes of a field on one line.
-const BYTES_A_LINE: usize = 8;
-/// Lines of bytes of one field that are shown; only options are longer.
+/// Bytes of a field per line.
+const LINE_BYTES: usize = 8;
+/// Maximum lines of bytes per field. Only options are longer.
 const LINES_MAX: usize = 8;
-/// Columns of offset and bytes.
-const LEFT: usize = 4 + 2 + 3 * BYTES_A_LINE + 1;
+/// Width of offset and bytes, in columns.
+const LEFT_COLUMNS: usize = 4 + 2 + 3 * LINE_BYTES + 1;
 
 pub(super) fn write(out: &mut TextWriter, layer: &LayerView) -> fmt::Result {
     writeln!(out)?;
@@ -28,23 +28,23 @@ pub(super) fn write(out: &mut TextWriter, layer: &LayerView) -> fmt::Result {
 
 fn write_field(out: &mut TextWriter, field: &FieldView) -> fmt::Result {
     let bytes: Vec<&str> = field.hex.split(' ').collect();
-    let mut left: Vec<String> = bytes.chunks(BYTES_A_LINE).map(|line| line.join(" ")).collect();
+    let mut left: Vec<String> = bytes.chunks(LINE_BYTES).map(|line| line.join(" ")).collect();
     if left.len() > LINES_MAX {
         left.truncate(LINES_MAX - 1);
-        left.push(format!("… {}", count(bytes.len() - (LINES_MAX - 1) * BYTES_A_LINE, "byte")));
+        left.push(format!("… {}", count(bytes.len() - (LINES_MAX - 1) * LINE_BYTES, "byte")));
     }
 
     let bits = field.bits.as_ref().map_or(String::new(), |bits| format!("{bits} = "));
     let value = if field.value.is_empty() { String::new() } else { format!(": {}", field.value) };
-    let said = format!("{bits}{}{value}", field.name);
-    let room = out.room(LEFT);
-    let fits = said.chars().count() + 4 + field.meaning.chars().count() <= room;
+    let name_and_value = format!("{bits}{}{value}", field.name);
+    let room = out.room(LEFT_COLUMNS);
+    let fits = name_and_value.chars().count() + 4 + field.meaning.chars().count() <= room;
     let mut right: Vec<(String, String)>;
     if fits {
         let meaning = if field.meaning.is_empty() { String::new() } else { format!("  ({})", field.meaning) };
-        right = vec![(said, meaning)];
+        right = vec![(name_and_value, meaning)];
     } else {
-        right = wrap(&said, room).into_iter().map(|line| (line, String::new())).collect();
+        right = wrap(&name_and_value, room).into_iter().map(|line| (line, String::new())).collect();
         let meaning = if field.meaning.is_empty() { Vec::new() } else { wrap(&field.meaning, room - 2) };
         right.extend(meaning.into_iter().map(|line| ("  ".into(), line)));
     }
@@ -54,8 +54,8 @@ fn write_field(out: &mut TextWriter, field: &FieldView) -> fmt::Result {
         out.dim(&format!("{offset:<4}  "))?;
         let bytes = left.get(i).map_or("", String::as_str);
         match right.get(i) {
-            Some((said, meaning)) => {
-                write!(out, "{bytes:<0$}{said}", LEFT - 6)?;
+            Some((name_and_value, meaning)) => {
+                write!(out, "{bytes:<0$}{name_and_value}", LEFT_COLUMNS - 6)?;
                 out.dim(meaning)?;
             }
             None => write!(out, "{bytes}")?,

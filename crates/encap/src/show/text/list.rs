@@ -1,18 +1,18 @@
-//! Frames in a list, one a line.
+//! A list of frames, one per line.
 
 use std::fmt::{self, Write};
 
 use super::{TextLayout, TextWriter};
 use crate::show::{FrameSummary, Stage};
 
-/// The most columns of an address with its port; longer ones push the rest of their line to the right.
-const END_MAX: usize = 28;
+/// Maximum column width of an address with port. A longer one shifts the rest of its line.
+const ADDRESS_MAX: usize = 28;
 
-/// Frames in a list, one a line, under a line of headings.
+/// A list of frames, one per line, with column headings.
 #[must_use]
 pub fn list(lines: &[FrameSummary], options: TextLayout) -> String {
     let mut out = TextWriter::new(options);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write(&mut out, lines);
     out.into_text()
 }
@@ -22,8 +22,8 @@ fn write(out: &mut TextWriter, lines: &[FrameSummary]) -> fmt::Result {
         |least: usize, text: &dyn Fn(&FrameSummary) -> usize| lines.iter().map(text).max().unwrap_or(0).max(least);
     let number = widest(5, &|line| line.number.to_string().len());
     let time = widest(4, &|line| line.since_first.as_ref().map_or(0, String::len));
-    let source = widest(6, &|line| line.source.len()).min(END_MAX);
-    let destination = widest(11, &|line| line.destination.len()).min(END_MAX);
+    let source = widest(6, &|line| line.source.len()).min(ADDRESS_MAX);
+    let destination = widest(11, &|line| line.destination.len()).min(ADDRESS_MAX);
     let protocol = widest(8, &|line| line.protocol.len());
     out.dim(&format!(
         "{:>number$}  {:>time$}  {:<source$}   {:<destination$}  {:<protocol$}  {:>6}  info",

@@ -1,4 +1,4 @@
-//! What a terminal view is written on: its width and its colours.
+//! The writer of the terminal output, with line width and colours.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::{TextLayout, WIDTH_MIN};
 use crate::show::Stage;
 
-/// Text as it grows, with how it is laid out.
+/// Collects text, wrapped and coloured for a terminal.
 #[derive(Debug)]
 pub(super) struct TextWriter {
     text: String,
@@ -30,7 +30,7 @@ impl TextWriter {
         self.text
     }
 
-    /// Columns that are left after an indent.
+    /// Columns available after an indent; at least 16.
     pub(super) fn room(&self, indent: usize) -> usize {
         self.options.width.saturating_sub(indent).max(16)
     }
@@ -40,7 +40,7 @@ impl TextWriter {
         write!(self, "{style}{text}{style:#}")
     }
 
-    /// Text in the colour of a layer.
+    /// Writes text in the colour of a layer.
     pub(super) fn paint(&mut self, stage: Stage, text: &str) -> fmt::Result {
         self.styled(text, colour(stage))
     }
@@ -68,13 +68,13 @@ impl TextWriter {
         Ok(())
     }
 
-    /// Text on as many lines as it needs, each after the same indent.
+    /// Writes text on as many lines as needed, each with the same indent.
     pub(super) fn wrapped(&mut self, indent: &str, text: &str) -> fmt::Result {
         wrap(text, self.room(indent.len())).iter().try_for_each(|line| writeln!(self, "{indent}{line}"))
     }
 }
 
-/// Colours that can be read on a dark and on a light ground.
+/// Colours that are readable on dark and light backgrounds.
 fn colour(stage: Stage) -> Style {
     match stage {
         Stage::Link => AnsiColor::Yellow.on_default(),
@@ -86,7 +86,7 @@ fn colour(stage: Stage) -> Style {
     }
 }
 
-/// Columns that a character takes: two for the scripts and signs that terminals draw wide.
+/// Width of a character in columns: 2 for East Asian wide characters and emoji.
 fn columns(c: char) -> usize {
     let wide = matches!(c,
         '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
@@ -95,7 +95,7 @@ fn columns(c: char) -> usize {
     1 + usize::from(wide)
 }
 
-/// Lines of at most `width` columns: cut between words, or within one that is longer than a line.
+/// Splits text into lines of at most `width` columns: between words, or inside a word that is longer than a line.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_between_words_where_they_can() {
+    fn lines_break_between_words_if_possible() {
         let table: [(&str, &[&str]); 6] = [
             ("", &[""]),
             ("one two", &["one two"]),

@@ -1,4 +1,4 @@
-//! A layer: what it is, and where it lies in the frame.
+//! A layer: its kind and its position in the frame.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,12 +6,12 @@ use std::ops::Range;
 use crate::wire::icmp;
 use crate::wire::ipv6::ExtensionKind;
 
-/// What a stretch of a frame is.
+/// The kind of a layer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum LayerKind {
     /// An Ethernet header.
     Ethernet,
-    /// A BSD loopback header, in the byte order of the machine that captured.
+    /// A BSD loopback header, in the byte order of the capturing machine.
     Null,
     /// A BSD loopback header, in network byte order.
     Loop,
@@ -45,9 +45,9 @@ pub enum LayerKind {
     Icmp,
     /// An `ICMPv6` header.
     Icmpv6,
-    /// What the headers carry, or what no header is known for.
+    /// Payload of the headers, or bytes of an unsupported protocol.
     Payload,
-    /// Bytes that no header claims: padding, or a trailer.
+    /// Padding or trailer after the packet.
     Trailer,
 }
 
@@ -100,19 +100,19 @@ impl fmt::Display for LayerKind {
     }
 }
 
-/// A stretch of a frame.
+/// A layer's kind and position.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Layer {
-    /// What it is.
+    /// Protocol of the layer.
     pub kind: LayerKind,
-    /// Its first byte in the frame.
+    /// Offset of the first byte in the frame.
     pub start: u32,
-    /// The byte after its last.
+    /// Offset after the last byte.
     pub end: u32,
 }
 
 impl Layer {
-    /// Its bytes in the frame.
+    /// Byte range in the frame.
     #[must_use]
     #[inline]
     pub fn range(&self) -> Range<usize> {

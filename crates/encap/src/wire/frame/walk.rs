@@ -1,9 +1,9 @@
-//! The walk through a frame, front to back.
+//! Walks through a frame, front to back.
 //!
-//! It is written once, for whoever hears it: nobody, when a frame is taken apart, and a list of layers or of issues, when
-//! somebody asks for one. All of it is inlined: the walk that nobody hears is one function with its state in registers. One
-//! call that took the walk by reference, be it on a path that is hardly ever gone, would put that state into memory, and
-//! copying it from there at the end would cost a third of the whole.
+//! The walk is generic over its visitor: `()` when a frame is parsed, a list of layers or issues on request. All steps
+//! are inlined, so that the walk with `()` is one function with its state in registers. A single call that took the
+//! state by reference would force it into memory, and copying it back would cost a third of the walk's time (decision
+//! 10).
 
 use super::{FragmentPosition, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
 use crate::wire::ethernet::{self, TypeOrLength};
@@ -11,18 +11,18 @@ use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 use crate::wire::{arp, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
 
-/// Bytes that a short Ethernet frame is padded to, after its header.
+/// Minimum payload length of an Ethernet frame; shorter payloads are padded.
 const MIN_PAYLOAD_LEN: u32 = 46;
-/// A frame check sequence, where one was captured, is these bytes more.
+/// Length of a captured frame check sequence.
 const CHECK_SEQUENCE_LEN: u32 = 4;
 
-/// Whoever wants to know what a walk comes upon: a list of layers, a list of issues, or nobody.
+/// Receives the layers and issues that a walk finds.
 pub(super) trait LayerVisitor {
-    /// A layer, from the outermost in.
+    /// Called for each layer, outermost first.
     #[inline]
     fn layer(&mut self, _: Layer) {}
 
-    /// Something that the reader of the frame should know.
+    /// Called for each issue, in the order found.
     #[inline]
     fn issue(&mut self, _: Issue) {}
 }
@@ -43,16 +43,16 @@ impl LayerVisitor for Vec<Issue> {
     }
 }
 
-/// The outline of a frame, for whoever hears nothing else.
+/// The outline of a frame, without a visitor.
 #[inline(never)]
 pub(super) fn outline(link_type: LinkType, bytes: &[u8], original_len: u32) -> Outline {
     walk(link_type, bytes, original_len, &mut ())
 }
 
-/// Walks through what was captured of a frame.
+/// Walks through the captured bytes of a frame.
 #[inline]
 pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, visitor: &mut impl LayerVisitor) -> Outline {
-    // No frame that a capture file can hold passes 32 bits; of one that does, what is beyond them is not looked at.
+    // A frame of a capture file fits 32 bits; bytes beyond that are ignored.
     let captured_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let sent = original_len.max(captured_len);
     let outline = Outline::default();
@@ -78,13 +78,13 @@ struct Walk<'a, 'h, H> {
     link_type: LinkType,
     bytes: &'a [u8],
     captured_len: u32,
-    /// The first byte that no header has claimed.
+    /// Offset of the first byte after the decoded headers.
     at: u32,
-    /// Where the innermost header with a length says that its payload ends, on the wire.
+    /// End of the payload on the wire, from the innermost length field.
     end: u32,
-    /// Where the packet ends, on the wire: what is after it is no packet's.
+    /// End of the packet on the wire; padding or a trailer follows.
     packet_end: u32,
-    /// The header that says so.
+    /// The header whose length field set `packet_end`.
     packet: LayerKind,
     outline: Outline,
     visitor: &'h mut H,
@@ -102,7 +102,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         self.visitor.issue(Issue { at, what });
     }
 
-    /// Nothing after this can be read.
+    /// Reports an issue that ends the walk.
     #[inline]
     fn stop<T>(&mut self, at: u32, what: Trouble) -> Option<T> {
         self.issue(at, what);
@@ -120,7 +120,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         self.stop(self.at, what)
     }
 
-    /// Claims `len` bytes for a layer.
+    /// Adds a layer of `len` bytes at the current offset.
     #[inline]
     fn claim(&mut self, kind: LayerKind, len: usize) -> Layer {
         let layer = Layer { kind, start: self.at, end: self.at + u32::try_from(len).unwrap_or(0) };
@@ -129,7 +129,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         layer
     }
 
-    /// Reads the link layer, and says what follows it.
+    /// Decodes the link header. Returns the protocol of its payload.
     #[inline]
     fn link(&mut self) -> Option<EtherType> {
         let rest = self.rest();
@@ -193,7 +193,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         None
     }
 
-    /// Reads what the link layer carries, and says what is in it, and whether that is IPv6.
+    /// Decodes VLAN tags and the network header. Returns the protocol of the payload, and whether the packet is IPv6.
     #[inline]
     fn network(&mut self, mut ether_type: EtherType) -> Option<(IpProtocol, bool)> {
         let mut tags = 0;
@@ -228,22 +228,22 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         (self.end, self.packet_end, self.packet) = (end, end, layer);
     }
 
-    /// A length field of a packet's header says `said` bytes from `start`.
+    /// Applies the length field of a packet header: `len_field` bytes, counted from `start`.
     #[inline]
-    fn limit(&mut self, layer: LayerKind, start: u32, said: u32) {
-        if self.fits(layer, start, said) {
-            self.end_packet(layer, start + said);
+    fn limit(&mut self, layer: LayerKind, start: u32, len_field: u32) {
+        if self.fits(layer, start, len_field) {
+            self.end_packet(layer, start + len_field);
         }
     }
 
     #[inline]
-    fn fits(&mut self, layer: LayerKind, start: u32, said: u32) -> bool {
+    fn fits(&mut self, layer: LayerKind, start: u32, len_field: u32) -> bool {
         let there = self.end.saturating_sub(start);
-        if said > there {
-            self.outline.overstated = true;
-            self.issue(start, Trouble::LengthTooLong { layer, said, there });
+        if len_field > there {
+            self.outline.length_exceeds_frame = true;
+            self.issue(start, Trouble::LengthTooLong { layer, said: len_field, there });
         }
-        said <= there
+        len_field <= there
     }
 
     #[inline]
@@ -255,10 +255,10 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         let (start, header_len) = (self.at, packet.header_len());
         match u32::from(packet.total_len()) {
             0 => self.issue(start + 2, Trouble::LengthLeftToCard(self.end - start)),
-            said if (said as usize) < header_len => {
-                self.issue(start + 2, Trouble::LengthTooShort { layer: LayerKind::Ipv4, said });
+            len_field if (len_field as usize) < header_len => {
+                self.issue(start + 2, Trouble::LengthTooShort { layer: LayerKind::Ipv4, said: len_field });
             }
-            said => self.limit(LayerKind::Ipv4, start, said),
+            len_field => self.limit(LayerKind::Ipv4, start, len_field),
         }
         self.outline.network = Some(self.claim(LayerKind::Ipv4, header_len));
         self.outline.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
@@ -278,12 +278,12 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         self.outline.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
         match u32::from(packet.payload_len()) {
             0 => self.ipv6_without_length(packet.next_header()),
-            said => self.limit(LayerKind::Ipv6, self.at, said),
+            len_field => self.limit(LayerKind::Ipv6, self.at, len_field),
         }
         Some(packet.next_header())
     }
 
-    /// A payload length of 0 is that of a jumbogram, or of a packet with nothing in it, or left to the network card.
+    /// Handles a Payload Length of 0: a jumbogram, an empty packet, or segmentation offload.
     #[inline]
     fn ipv6_without_length(&mut self, next_header: IpProtocol) {
         let there = self.end - self.at;
@@ -299,7 +299,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         }
     }
 
-    /// Notes a fragment, and says whether a transport header is to be expected in it.
+    /// Records a fragment. Returns whether the fragment can hold a transport header.
     #[inline]
     fn fragment(&mut self, offset: u32, more: bool) -> bool {
         if offset > 0 {
@@ -314,13 +314,13 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         true
     }
 
-    /// Reads the extension headers, and says what follows them.
+    /// Decodes extension headers. Returns the protocol after them.
     #[inline]
     fn extensions(&mut self, mut next: IpProtocol, over_ipv6: bool) -> Option<IpProtocol> {
         let mut seen = 0;
         self.outline.protocol = next;
         while let Some(kind) = ExtensionKind::of(next) {
-            // After IPv4, only authentication is one; the other numbers mean nothing there.
+            // IPv4 uses only the authentication header; the other numbers are IPv6-specific.
             if !over_ipv6 && kind != ExtensionKind::Authentication {
                 break;
             }
@@ -371,18 +371,20 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         }
     }
 
-    /// Sees to it that a datagram ends where it says.
+    /// Checks the Length field and ends the payload there. Returns the header length.
     #[inline]
     fn udp(&mut self, rest: &[u8]) -> Result<usize, HeaderError> {
         let datagram = udp::Datagram::new_checked(rest)?;
         match u32::from(datagram.len_field()) {
-            // In a jumbogram, and in what the network card is to cut, IP says the length.
+            // In a jumbogram and with segmentation offload, the IP length counts.
             0 if self.end - self.at > u32::from(u16::MAX) => {}
-            said if said < 8 => self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said }),
-            // The first fragment of a datagram has the length of the whole.
+            len_field if len_field < 8 => {
+                self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said: len_field })
+            }
+            // A first fragment carries the length of the whole datagram.
             _ if self.outline.fragment != FragmentPosition::Whole => {}
-            said if self.fits(LayerKind::Udp, self.at, said) => {
-                self.end = self.at + said;
+            len_field if self.fits(LayerKind::Udp, self.at, len_field) => {
+                self.end = self.at + len_field;
                 if self.end < self.packet_end {
                     let bytes = self.packet_end - self.end;
                     self.issue(self.end, Trouble::Trailing { layer: LayerKind::Udp, bytes });
@@ -393,7 +395,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         Ok(udp::HEADER_LEN)
     }
 
-    /// Gives what is left to the payload, and what is after it to the trailer.
+    /// Adds the payload layer, then a trailer layer for the bytes after it.
     #[inline]
     fn finish(&mut self, sent: u32) {
         let end = self.end.min(self.captured_len).max(self.at);
@@ -414,7 +416,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         if self.packet_end >= sent {
             return;
         }
-        // A cooked header stands in place of an Ethernet header, before the same padding.
+        // A cooked header replaces the Ethernet header; the padding stays.
         let padded_to = MIN_PAYLOAD_LEN
             + match self.link_type {
                 LinkType::ETHERNET => 14,

@@ -3,50 +3,50 @@
 use std::fmt;
 use std::ops::BitOr;
 
-/// A set of control bits. Shown as Wireshark does: `SYN, ACK`.
+/// A set of control bits. Displayed as in Wireshark: `SYN, ACK`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Flags(u8);
 
 impl Flags {
     /// No bit set.
     pub const NONE: Self = Self(0);
-    /// No more data from the sender.
+    /// The sender has no more data.
     pub const FIN: Self = Self(0x01);
-    /// Synchronize sequence numbers.
+    /// Synchronize sequence numbers: the start of a connection.
     pub const SYN: Self = Self(0x02);
     /// Reset the connection.
     pub const RST: Self = Self(0x04);
-    /// Push: hand the data over now.
+    /// Push: deliver the data to the application at once.
     pub const PSH: Self = Self(0x08);
-    /// The acknowledgment number counts.
+    /// The acknowledgment number is valid.
     pub const ACK: Self = Self(0x10);
-    /// The urgent pointer counts.
+    /// The urgent pointer is valid.
     pub const URG: Self = Self(0x20);
     /// ECN echo.
     pub const ECE: Self = Self(0x40);
     /// Congestion window reduced.
     pub const CWR: Self = Self(0x80);
 
-    /// Each bit with its name and meaning, from the first on the wire to the last.
+    /// Each bit with its name and meaning, most significant bit first.
     pub const NAMED: [(Self, &'static str, &'static str); 8] = [
         (Self::CWR, "CWR", "congestion window reduced"),
-        (Self::ECE, "ECE", "ECN echo: a router on the way was filling up; in a SYN: I take part in ECN"),
-        (Self::URG, "URG", "the urgent pointer counts"),
-        (Self::ACK, "ACK", "the acknowledgment number counts"),
-        (Self::PSH, "PSH", "push: hand the data to the application now"),
+        (Self::ECE, "ECE", "ECN echo: a router on the way was congested; in a SYN: the sender supports ECN"),
+        (Self::URG, "URG", "the urgent pointer is valid"),
+        (Self::ACK, "ACK", "the acknowledgment number is valid"),
+        (Self::PSH, "PSH", "push: deliver the data to the application at once"),
         (Self::RST, "RST", "reset: the connection ends here, both ways"),
         (Self::SYN, "SYN", "synchronize sequence numbers: counts as one byte"),
         (Self::FIN, "FIN", "no more data from the sender: counts as one byte"),
     ];
 
-    /// The bits of the 16-bit field that they lie in.
+    /// Takes the flags from the low byte of the 16-bit header field.
     #[must_use]
     #[inline]
     pub const fn from_bits(field: u16) -> Self {
         Self((field & 0xff) as u8)
     }
 
-    /// The bits, in the low byte of their 16-bit field.
+    /// The flags as the low byte of the 16-bit header field.
     #[must_use]
     #[inline]
     pub const fn bits(self) -> u16 {
@@ -67,7 +67,7 @@ impl Flags {
         self.0 & other.0 != 0
     }
 
-    /// What SYN and FIN add to the sequence numbers that a segment takes: one each.
+    /// Sequence numbers that SYN and FIN consume: one each.
     #[must_use]
     #[inline]
     pub const fn sequence_len(self) -> u32 {
@@ -89,7 +89,7 @@ impl fmt::Display for Flags {
         if *self == Self::NONE {
             return f.pad("none");
         }
-        // From the last bit to the first, as people say it: SYN, ACK.
+        // Least significant bit first gives the usual order: SYN, ACK.
         let names = Self::NAMED.iter().rev().filter(|(flag, ..)| self.contains(*flag));
         f.pad(&names.map(|&(_, name, _)| name).collect::<Vec<_>>().join(", "))
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shown_as_people_say_them() {
+    fn flags_are_displayed_in_wireshark_order() {
         let table = [
             (Flags::NONE, "none", 0),
             (Flags::SYN | Flags::ACK, "SYN, ACK", 1),

@@ -15,28 +15,28 @@ const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 
-/// One option.
+/// A decoded option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TcpOption<'a> {
-    /// Nothing but padding follows.
+    /// End of the option list; only padding follows.
     EndOfList,
     /// Padding between options.
     NoOperation,
-    /// The most payload, with options, that the sender takes in one segment. In a SYN only.
+    /// Maximum segment size: the largest payload that the sender accepts in one segment. In a SYN only.
     MaximumSegmentSize(u16),
-    /// By how many bits the sender's later windows are to be shifted. In a SYN only.
+    /// Shift count for the sender's later windows, in bits. In a SYN only.
     WindowScale(u8),
-    /// The sender takes selective acknowledgments. In a SYN only.
+    /// The sender supports selective acknowledgments. In a SYN only.
     SackPermitted,
-    /// What has arrived beyond a gap.
+    /// Blocks received beyond a gap.
     Sack(SackBlocks<'a>),
-    /// When it was sent, and what it answers.
+    /// Sender clock, and the timestamp of the peer that it echoes.
     Timestamps(Timestamps),
-    /// Another.
+    /// An option that is not decoded.
     Unknown {
-        /// Its number.
+        /// Option kind.
         kind: u8,
-        /// What follows its kind and length.
+        /// Option bytes after kind and length.
         data: &'a [u8],
     },
 }
@@ -46,12 +46,12 @@ pub enum TcpOption<'a> {
 pub struct Timestamps {
     /// `TSval`: the sender's clock.
     pub value: u32,
-    /// `TSecr`: the `TSval` that it answers; 0 in the first SYN.
+    /// `TSecr`: the `TSval` that this segment echoes; 0 in the first SYN.
     pub echo_reply: u32,
 }
 
 impl Timestamps {
-    /// Bytes that they take, with the two before them that align them.
+    /// Encoded length in bytes, with two bytes of alignment before the option.
     pub(crate) const BUFFER_LEN: usize = 12;
 }
 
@@ -60,7 +60,7 @@ impl Timestamps {
 pub struct SackBlocks<'a>(&'a [u8]);
 
 impl SackBlocks<'_> {
-    /// Each block: its first number, and the number after its last.
+    /// Each block as its first sequence number and the number after its last.
     pub fn iter(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
         let (blocks, _) = self.0.as_chunks::<8>();
         blocks.iter().map(|block| (SeqNumber(u32_at(block, 0..4)), SeqNumber(u32_at(block, 4..8))))
@@ -83,24 +83,24 @@ impl TcpOption<'_> {
         }
     }
 
-    /// What the option says.
+    /// The option in words.
     #[must_use]
     pub fn meaning(&self) -> String {
         match self {
-            Self::EndOfList => "nothing but padding follows".into(),
-            Self::NoOperation => "padding, so that what follows is aligned".into(),
+            Self::EndOfList => "only padding follows".into(),
+            Self::NoOperation => "padding, to align the next option".into(),
             Self::MaximumSegmentSize(_) => {
-                "the most bytes that the sender takes in one segment, without headers".into()
+                "the most bytes that the sender accepts in one segment, without headers".into()
             }
             Self::WindowScale(shift) => {
-                // RFC 7323 §2.3: a greater shift counts as 14.
-                format!("the sender's later windows count × {}", 1_u32 << (*shift).min(14))
+                // RFC 7323 §2.3: a larger shift is treated as 14.
+                format!("the sender's later windows are multiplied by {}", 1_u32 << (*shift).min(14))
             }
-            Self::SackPermitted => "the sender takes selective acknowledgments".into(),
-            Self::Sack(_) => "what has arrived beyond a gap".into(),
-            Self::Timestamps(Timestamps { echo_reply: 0, .. }) => "the sender's clock; answers nothing yet".into(),
-            Self::Timestamps(_) => "the sender's clock, and the clock of what it answers".into(),
-            Self::Unknown { kind, .. } => format!("option {kind} is not known here"),
+            Self::SackPermitted => "the sender supports selective acknowledgments".into(),
+            Self::Sack(_) => "bytes that arrived beyond a gap".into(),
+            Self::Timestamps(Timestamps { echo_reply: 0, .. }) => "the sender's clock; echoes nothing yet".into(),
+            Self::Timestamps(_) => "the sender's clock, and the timestamp that it echoes".into(),
+            Self::Unknown { kind, .. } => format!("option {kind} is unknown"),
         }
     }
 }
@@ -123,50 +123,50 @@ impl fmt::Display for TcpOption<'_> {
     }
 }
 
-/// An option and its place.
+/// An option with its position.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlacedOption<'a> {
-    /// Its bytes within the TCP header.
+    /// Byte offsets within the TCP header.
     pub bytes: Range<usize>,
-    /// What it is.
+    /// The decoded option.
     pub option: TcpOption<'a>,
 }
 
-/// An option that cannot be read, and with it all after it.
+/// An option that cannot be decoded. Decoding stops here, since the next option's position is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("option {kind} at byte {at} of the header: {error}")]
 pub struct MalformedOption {
-    /// Where it begins within the TCP header.
+    /// Byte offset of the option within the TCP header.
     pub at: usize,
-    /// Its number.
+    /// Option kind.
     pub kind: u8,
-    /// What is wrong.
+    /// The reason.
     pub error: OptionError,
 }
 
-/// What is wrong with an option.
+/// Why an option cannot be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OptionError {
-    /// The header ends after the kind.
+    /// The header ends after the option kind.
     #[error("the header ends before its length")]
     NoLength,
-    /// The length counts kind and length, so it is 2 at least.
-    #[error("its length is {0}, the least is 2")]
+    /// The length includes the kind and length bytes, so the minimum is 2.
+    #[error("its length is {0}, the minimum is 2")]
     LengthTooSmall(u8),
-    /// It passes the end of the header.
+    /// The option extends past the end of the header.
     #[error("its length is {length}, but {left} bytes are left in the header")]
     PastEnd {
-        /// What the length says.
+        /// Length byte of the option.
         length: u8,
-        /// Bytes from its kind to the end of the header.
+        /// Bytes from the option kind to the end of the header.
         left: u8,
     },
-    /// An option of this kind never has this length.
+    /// The length does not match the option kind.
     #[error("its length is {0}, which no option of this kind has")]
     WrongLength(u8),
 }
 
-/// The options of a header, in order. Ends at the end of the list, or after the first that is malformed.
+/// Iterator over the options of a header. Ends at the end of the list or after the first malformed option.
 #[derive(Clone, Debug)]
 pub struct OptionsIter<'a> {
     bytes: &'a [u8],
@@ -178,7 +178,7 @@ impl<'a> OptionsIter<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The option that `rest` begins with, and its length.
+    /// Decodes the option at the start of `rest`. Returns the option and its length in bytes.
     fn read(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), OptionError> {
         let (kind, length) = match *rest {
             [END_OF_LIST, ..] | [] => return Ok((TcpOption::EndOfList, rest.len())),
@@ -229,13 +229,13 @@ impl<'a> Iterator for OptionsIter<'a> {
     }
 }
 
-/// The options that a connection lives by, to be written in the order and with the padding that Linux gives them
-/// (`tcp_options_write`): MSS, SACK permitted, timestamps, window scale.
+/// The options of a connection, encoded in the order and with the padding of Linux (`tcp_options_write`): MSS, SACK
+/// permitted, timestamps, window scale.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Options {
     /// Maximum segment size. In a SYN only.
     pub maximum_segment_size: Option<u16>,
-    /// The sender takes selective acknowledgments. In a SYN only.
+    /// SACK permitted. In a SYN only.
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<Timestamps>,
@@ -244,7 +244,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads those options that it knows, as far as they are well formed.
+    /// Decodes the supported options, up to the first malformed one.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let mut options = Self::default();
@@ -260,7 +260,7 @@ impl Options {
         options
     }
 
-    /// Bytes that [`Options::emit`] writes: a multiple of 4.
+    /// Encoded length in bytes: a multiple of 4.
     #[must_use]
     #[inline]
     pub const fn buffer_len(&self) -> usize {
@@ -272,7 +272,7 @@ impl Options {
         4 * self.maximum_segment_size.is_some() as usize + timestamps_or_sack + 4 * self.window_scale.is_some() as usize
     }
 
-    /// Writes the options to the front of `buf`.
+    /// Encodes the options at the start of `buf`.
     ///
     /// # Panics
     ///
@@ -285,7 +285,7 @@ impl Options {
             put(line(MAXIMUM_SEGMENT_SIZE, 4, high, low));
         }
         if let Some(Timestamps { value, echo_reply }) = self.timestamps {
-            // Two bytes of SACK permitted, or of padding, align the timestamps.
+            // SACK permitted or two No-Operation bytes align the timestamps.
             let [a, b] = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION, NO_OPERATION] };
             put(line(a, b, TIMESTAMPS, 10));
             put(value);
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn written_as_linux_writes_them() {
+    fn options_are_encoded_as_linux_encodes_them() {
         let timestamps = Some(Timestamps { value: 1, echo_reply: 2 });
         let syn = Options { maximum_segment_size: Some(1460), sack_permitted: true, timestamps, window_scale: Some(7) };
         let table: [(Options, &[u8]); 4] = [
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_options_are_named_with_their_place() {
+    fn malformed_options_report_kind_and_offset() {
         let table: [(&[u8], usize, &str); 5] = [
             (
                 &[1, 1, 8, 10, 0, 0, 0, 0],
@@ -330,8 +330,8 @@ mod tests {
                 "option 8 at byte 22 of the header: its length is 10, but 6 bytes are left in the header",
             ),
             (&[1, 1, 1, 2], 23, "option 2 at byte 23 of the header: the header ends before its length"),
-            (&[3, 1, 0, 0], 20, "option 3 at byte 20 of the header: its length is 1, the least is 2"),
-            (&[254, 0, 0, 0], 20, "option 254 at byte 20 of the header: its length is 0, the least is 2"),
+            (&[3, 1, 0, 0], 20, "option 3 at byte 20 of the header: its length is 1, the minimum is 2"),
+            (&[254, 0, 0, 0], 20, "option 254 at byte 20 of the header: its length is 0, the minimum is 2"),
             (&[2, 3, 5, 0], 20, "option 2 at byte 20 of the header: its length is 3, which no option of this kind has"),
         ];
         for (bytes, at, text) in table {
@@ -339,20 +339,20 @@ mod tests {
             assert_eq!((malformed.at, malformed.to_string().as_str()), (at, text));
             assert!(
                 OptionsIter::new(bytes).last().is_some_and(|last| last.is_err()),
-                "{text}: nothing is read after it"
+                "{text}: decoding stops after it"
             );
         }
     }
 
     #[test]
-    fn selective_acknowledgments_and_unknown_options() {
+    fn sack_blocks_and_unknown_options_are_decoded() {
         let bytes = [1, 1, 5, 10, 0, 0, 0, 5, 0, 0, 0, 9, 254, 4, 0xf9, 0x89, 0, 7, 7, 7];
         let options: Vec<_> = OptionsIter::new(&bytes).map(|option| option.expect("well formed")).collect();
         let TcpOption::Sack(blocks) = options[2].option else { panic!("{options:?}") };
         assert_eq!(blocks.iter().collect::<Vec<_>>(), [(SeqNumber(5), SeqNumber(9))]);
         assert_eq!(options[2].option.to_string(), "5-9");
         assert_eq!(options[3].option, TcpOption::Unknown { kind: 254, data: &[0xf9, 0x89] });
-        // What follows the end of the list is padding, whatever it holds.
+        // Bytes after the end of the list are padding, even if they are not zero.
         assert_eq!(options[4], PlacedOption { bytes: 36..40, option: TcpOption::EndOfList });
         assert_eq!(options.len(), 5);
     }

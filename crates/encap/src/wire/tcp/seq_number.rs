@@ -1,12 +1,12 @@
-//! Sequence numbers: they wrap, so earlier and later are a matter of distance (RFC 9293 §3.4, RFC 1982).
+//! Sequence numbers wrap around, so their order follows from their distance (RFC 9293 §3.4, RFC 1982).
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
 /// A TCP sequence number, modulo 2³².
 ///
-/// It has no `Ord`: of two numbers, the earlier is the one from which the other is reached in less than 2³¹ steps, which
-/// is no order (going round, each is before the next).
+/// There is no `Ord`: `a` is before `b` if fewer than 2³¹ steps forward lead from `a` to `b`. This relation is not
+/// transitive.
 ///
 /// ```
 /// use switchboard_encap::wire::SeqNumber;
@@ -20,21 +20,22 @@ use std::ops::{Add, AddAssign, Sub};
 pub struct SeqNumber(pub u32);
 
 impl SeqNumber {
-    /// Whether it comes before `other`. At a distance of exactly 2³¹, of which RFC 1982 §3.2 says nothing, each does.
+    /// Whether `self` precedes `other`. At a distance of exactly 2³¹, which RFC 1982 §3.2 leaves undefined, each
+    /// precedes the other.
     #[must_use]
     #[inline]
     pub const fn is_before(self, other: Self) -> bool {
         self.distance_to(other) < 0
     }
 
-    /// Whether it comes after `other`.
+    /// Whether `self` follows `other`.
     #[must_use]
     #[inline]
     pub const fn is_after(self, other: Self) -> bool {
         other.is_before(self)
     }
 
-    /// `self - other`, as a signed number.
+    /// `self - other`, as a signed distance.
     #[inline]
     const fn distance_to(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0).cast_signed()
@@ -69,7 +70,7 @@ impl Sub<u32> for SeqNumber {
 impl Sub for SeqNumber {
     type Output = i32;
 
-    /// How far `self` is after `other`; negative if it is before.
+    /// The distance from `other` to `self`; negative if `self` precedes `other`.
     #[inline]
     fn sub(self, other: Self) -> i32 {
         self.distance_to(other)
