@@ -3,7 +3,7 @@
 use switchboard_encap::analyze::Side;
 use switchboard_encap::analyze::chat::{Session, parse_line_reply, recognise};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, Unread, commands, line};
+use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, ReceivedBytes, commands, line};
 
 /// Takes bytes for what a peer says, in either dialect and from either side.
 ///
@@ -30,7 +30,7 @@ fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut lines = Vec::new();
     for read in stream.chunks(chunk.max(1)) {
-        let mut unread = Unread::new(read);
+        let mut unread = ReceivedBytes::new(read);
         while let Some(line) = decoder.next_line(&mut unread) {
             lines.push(line.map(|line| line.as_bytes().to_vec()));
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
-use switchboard_protocol::{LineDecoder, Unread};
+use switchboard_protocol::{LineDecoder, ReceivedBytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::closed::Closed;
@@ -55,7 +55,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// The next line among what was read already, if a whole one is there.
     fn next_read(&mut self) -> Option<Result<String, Closed>> {
-        let mut unread = Unread::new(&self.chunk[self.unread.clone()]);
+        let mut unread = ReceivedBytes::new(&self.chunk[self.unread.clone()]);
         let line = self.decoder.next_line(&mut unread).map(|line| {
             let line = line.map_err(|error| Closed::LineTooLong { max_bytes: error.max_bytes })?.as_bytes();
             if line.len() >= LINE_CEILING_BYTES && !line.starts_with(b"USERS ") {

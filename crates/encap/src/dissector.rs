@@ -87,7 +87,7 @@ fn marked() -> Vec<Reply<'static>> {
         Reply::DisconnectOk,
         Reply::PeerDisconnected,
         Reply::Pong,
-        Reply::Users { names: Users::of_joined("\u{5}") },
+        Reply::Users { names: Users::from_comma_separated("\u{5}") },
         Reply::Error { code: ErrorCode::UnknownCommand, detail: Some("\u{4}".into()) },
         Reply::Error { code: ErrorCode::UnknownCommand, detail: None },
     ];

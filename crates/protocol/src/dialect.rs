@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::parse_error::ParseError;
+use crate::received_bytes::RawLine;
 use crate::reply::Reply;
-use crate::unread::Line;
-use crate::{commands, line};
+
+pub mod commands;
+pub mod line;
 
 /// A way of writing commands and replies. A listener speaks one; the switchboard behind it knows neither.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -23,9 +25,9 @@ pub enum Dialect {
 /// What becomes of a session once a reply has been said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
-pub enum Then {
+pub enum AfterReply {
     /// It goes on.
-    Carry,
+    KeepOpen,
     /// It is closed: what was said was the last word.
     Close,
 }
@@ -67,7 +69,7 @@ impl Dialect {
     /// The line dialect reads its first line as a name, so it has to know whether the session is `registered`.
     pub fn parse<'a>(
         self,
-        line: impl Into<Line<'a>>,
+        line: impl Into<RawLine<'a>>,
         registered: bool,
         text_max_bytes: usize,
     ) -> Result<Option<Command<'a>>, ParseError> {
@@ -80,18 +82,18 @@ impl Dialect {
 
     /// Appends `reply` to `out`, as one line or as nothing.
     #[inline]
-    pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
+    pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
         match self {
             Self::Commands => {
                 commands::encode(reply, out);
-                Then::Carry
+                AfterReply::KeepOpen
             }
             Self::Line => line::encode(reply, out),
         }
     }
 
     /// Appends the answer to a line that could not be read.
-    pub fn encode_error(self, error: &ParseError, registered: bool, out: &mut Vec<u8>) -> Then {
+    pub fn encode_error(self, error: &ParseError, registered: bool, out: &mut Vec<u8>) -> AfterReply {
         match self {
             Self::Line if !registered => line::encode_name_error(error, out),
             Self::Commands | Self::Line => self.encode(&error.code().into(), out),

@@ -5,35 +5,33 @@
 //! is the specification; the section named beside each item is the one it implements.
 //!
 //! ```text
-//! Unread ─▶ LineDecoder ─▶ one Line ─▶ commands::parse ─▶ Command        Reply ─▶ commands::encode ─▶ bytes
-//!                                     line::parse                               line::encode
+//! ReceivedBytes ─▶ LineDecoder ─▶ RawLine ─▶ commands::parse ─▶ Command      Reply ─▶ commands::encode ─▶ bytes
+//!                                            line::parse                              line::encode
 //! ```
 //!
 //! Nothing here does I/O, knows a runtime, or reads a clock.
 
 mod command;
-pub mod commands;
-mod decoder;
 mod dialect;
 mod error_code;
-mod foreign;
+mod foreign_protocol;
 pub mod limits;
-pub mod line;
+mod line_decoder;
 mod parse_error;
+mod received_bytes;
 mod reply;
 mod sanitize;
 mod text;
-mod unread;
 mod username;
 
 pub use command::Command;
-pub use decoder::{LineDecoder, LineTooLong};
-pub use dialect::{Dialect, Then};
+pub use dialect::{AfterReply, Dialect, commands, line};
 pub use error_code::{ErrorCode, UnknownErrorCode};
-pub use foreign::Foreign;
+pub use foreign_protocol::ForeignProtocol;
+pub use line_decoder::{LineDecoder, LineTooLong};
 pub use parse_error::ParseError;
+pub use received_bytes::{RawLine, ReceivedBytes};
 pub use reply::{Reply, Users};
 pub use sanitize::{is_display_control, sanitize, sanitize_with};
 pub use text::{Text, TextError};
-pub use unread::{Line, Unread};
 pub use username::{Username, UsernameError};

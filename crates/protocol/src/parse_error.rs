@@ -1,7 +1,7 @@
 //! Why a line is no command.
 
-use crate::decoder::LineTooLong;
 use crate::error_code::ErrorCode;
+use crate::line_decoder::LineTooLong;
 use crate::text::TextError;
 use crate::username::UsernameError;
 

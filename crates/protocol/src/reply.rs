@@ -93,13 +93,13 @@ pub struct Users<'a>(Cow<'a, str>);
 impl<'a> Users<'a> {
     /// The names in `joined`, parted by commas; none where it is empty.
     #[must_use]
-    pub fn of_joined(joined: &'a str) -> Self {
+    pub fn from_comma_separated(joined: &'a str) -> Self {
         Self(Cow::Borrowed(joined))
     }
 
     /// The names as they stand on the wire.
     #[must_use]
-    pub fn as_joined(&self) -> &str {
+    pub fn as_comma_separated(&self) -> &str {
         &self.0
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unread::{Line, printable};
+use crate::received_bytes::{RawLine, printable};
 
 /// Why a text was not accepted. The sentence goes to the person who wrote it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -50,7 +50,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text of a line that [`checked_line`] has let through.
-    pub(crate) fn of_checked(text: &'a str, max_bytes: usize) -> Result<Self, TextError> {
+    pub(crate) fn from_checked(text: &'a str, max_bytes: usize) -> Result<Self, TextError> {
         if text.len() > max_bytes {
             return Err(TextError::TooLong { bytes: text.len(), max_bytes });
         }
@@ -94,11 +94,11 @@ impl From<Text<'_>> for String {
 
 /// The line as text, without the white space around it, or why no part of it may be used.
 #[inline]
-pub(crate) fn checked_line(line: Line<'_>) -> Result<&str, TextError> {
+pub(crate) fn checked_line(line: RawLine<'_>) -> Result<&str, TextError> {
     match line {
         // What most lines are: all that could be wrong is ruled out, and white space is a space.
-        Line::Plain(text) => Ok(text.trim_ascii()),
-        Line::Bytes(bytes) => checked_bytes(bytes),
+        RawLine::Ascii(text) => Ok(text.trim_ascii()),
+        RawLine::Bytes(bytes) => checked_bytes(bytes),
     }
 }
 

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use switchboard_core::CloseReason;
-use switchboard_protocol::Unread;
+use switchboard_protocol::ReceivedBytes;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
@@ -218,9 +218,9 @@ impl Connection {
                 }
             }
             let (mut unread, lines_max) = if backlog.is_empty() {
-                (Unread::inspected(read), lines_max)
+                (ReceivedBytes::with_ascii_scan(read), lines_max)
             } else {
-                (Unread::new(read), lines_max.min(FLOOD_LINES))
+                (ReceivedBytes::new(read), lines_max.min(FLOOD_LINES))
             };
             let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max);
             if let Some(why) = turn.over {

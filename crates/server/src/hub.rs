@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
-use switchboard_protocol::{Dialect, ParseError, Reply, Then, Unread};
+use switchboard_protocol::{AfterReply, Dialect, ParseError, ReceivedBytes, Reply};
 use tokio::time::Instant;
 
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
@@ -82,7 +82,7 @@ impl Hub {
     /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, and carries them out.
     ///
     /// The turn ends early where it added to an outbox above its soft mark.
-    pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut Unread<'_>, lines_max: usize) -> Turn {
+    pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut ReceivedBytes<'_>, lines_max: usize) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
@@ -307,7 +307,7 @@ impl<'a> TurnEffects<'a> {
     }
 
     #[inline]
-    fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then) -> Result<(), Full> {
+    fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> AfterReply) -> Result<(), Full> {
         if *self.stopping {
             return Ok(());
         }
@@ -316,7 +316,7 @@ impl<'a> TurnEffects<'a> {
         if appended.unsent_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
             (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
         }
-        if appended.then == Then::Close {
+        if appended.then == AfterReply::Close {
             self.last_word_to = Some(to);
         }
         Ok(())

@@ -37,7 +37,7 @@ use std::task::{Context, Poll, Waker};
 
 use switchboard_core::{CloseReason, Full, SessionId};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
-use switchboard_protocol::{Dialect, Then};
+use switchboard_protocol::{AfterReply, Dialect};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::buffers;
@@ -199,7 +199,7 @@ impl OutboxWriter {
     pub(crate) fn append(
         &mut self,
         watermarks: Watermarks,
-        encode: impl FnOnce(Dialect, &mut Vec<u8>) -> Then,
+        encode: impl FnOnce(Dialect, &mut Vec<u8>) -> AfterReply,
     ) -> Result<Appended, Full> {
         let bytes = &mut self.queue.bytes;
         if bytes.capacity() == 0 {
@@ -243,7 +243,7 @@ impl OutboxWriter {
 pub(crate) struct Appended {
     pub(crate) unsent_bytes: usize,
     /// Whether the dialect closes the session after this reply.
-    pub(crate) then: Then,
+    pub(crate) then: AfterReply,
 }
 
 impl<S> Outbox<S> {
@@ -467,7 +467,7 @@ mod tests {
         let append = |writer: &mut OutboxWriter| {
             let appended = writer.append(watermarks, |_, queue| {
                 queue.extend_from_slice(b"twenty bytes of text");
-                Then::Carry
+                AfterReply::KeepOpen
             });
             appended.expect("there is room");
         };

@@ -1,7 +1,7 @@
 //! What one session says: its bytes as lines, and its lines as commands.
 
 use switchboard_core::SessionId;
-use switchboard_protocol::{Command, Dialect, Foreign, LineDecoder, ParseError, Unread};
+use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, ParseError, ReceivedBytes};
 
 /// Turns the bytes of one session into what it asks for.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) enum ParsedLine<'a> {
     Blank,
     Error(ParseError),
     /// The beginning of another protocol.
-    Foreign(Foreign),
+    Foreign(ForeignProtocol),
 }
 
 /// How many ordinary lines of work a name is that has to be folded by the tables of Unicode: some microseconds.
@@ -50,13 +50,13 @@ impl Speaker {
     /// Takes the next line off `unread`, or `None` where it holds no whole one.
     pub(crate) fn next<'a, 'read: 'a>(
         &'a mut self,
-        unread: &mut Unread<'read>,
+        unread: &mut ReceivedBytes<'read>,
         registered: bool,
         text_max_bytes: usize,
     ) -> Option<ParsedLine<'a>> {
         if !registered
             && !self.decoder.is_mid_line()
-            && let Some(foreign) = unread.as_bytes().first().and_then(|&byte| Foreign::of_first_byte(byte))
+            && let Some(foreign) = unread.as_bytes().first().and_then(|&byte| ForeignProtocol::from_first_byte(byte))
         {
             return Some(ParsedLine::Foreign(foreign));
         }
@@ -64,7 +64,7 @@ impl Speaker {
             Ok(line) => line,
             Err(error) => return Some(ParsedLine::Error(error.into())),
         };
-        if !registered && let Some(foreign) = Foreign::of_line(line.as_bytes(), self.dialect) {
+        if !registered && let Some(foreign) = ForeignProtocol::from_line(line.as_bytes(), self.dialect) {
             return Some(ParsedLine::Foreign(foreign));
         }
         Some(match self.dialect.parse(line, registered, text_max_bytes) {

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{Command, Dialect, ErrorCode, LineDecoder, Reply, Text, Then, Unread, Username};
+use switchboard_protocol::{
+    AfterReply, Command, Dialect, ErrorCode, LineDecoder, ReceivedBytes, Reply, Text, Username,
+};
 
 /// How many lines a server reads at once: of 64 bytes, 64 KiB.
 const LINES: usize = 1024;
@@ -107,7 +109,7 @@ fn decode(lines: usize, read: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut taken = 0;
     while taken < lines {
-        let mut unread = Unread::inspected(black_box(read));
+        let mut unread = ReceivedBytes::with_ascii_scan(black_box(read));
         while let Some(line) = decoder.next_line(&mut unread) {
             let _ = black_box(line);
             taken += 1;
@@ -125,7 +127,7 @@ fn decode_cut(lines: usize) {
 fn parse(times: usize, dialect: Dialect, line: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     for _ in 0..times {
-        let mut unread = Unread::inspected(black_box(line));
+        let mut unread = ReceivedBytes::with_ascii_scan(black_box(line));
         if let Some(Ok(line)) = decoder.next_line(&mut unread) {
             let _ = black_box(dialect.parse(line, true, TEXT_MAX_BYTES));
         }
@@ -149,7 +151,7 @@ fn walk(times: usize, dialect: Dialect, line: &[u8]) {
     let mut outbox = Outbox { dialect, bytes: Vec::with_capacity(2 * LINES * MSG_ASCII.len()) };
     let mut taken = 0;
     while taken < times {
-        let mut unread = Unread::inspected(black_box(&read[..]));
+        let mut unread = ReceivedBytes::with_ascii_scan(black_box(&read[..]));
         while let Some(Ok(line)) = decoder.next_line(&mut unread) {
             taken += 1;
             if let Ok(Some(command)) = dialect.parse(line, true, TEXT_MAX_BYTES) {
@@ -257,7 +259,7 @@ struct Outbox {
 impl Effects for Outbox {
     fn send(&mut self, _to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         match self.dialect.encode(reply, &mut self.bytes) {
-            Then::Carry | Then::Close => Ok(()),
+            AfterReply::KeepOpen | AfterReply::Close => Ok(()),
         }
     }
 

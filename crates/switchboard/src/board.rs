@@ -119,7 +119,7 @@ impl Switchboard {
     }
 
     fn who(&mut self, from: SessionId, effects: &mut impl Effects) {
-        let names = switchboard_protocol::Users::of_joined(self.directory.roster(&self.sessions));
+        let names = switchboard_protocol::Users::from_comma_separated(self.directory.roster(&self.sessions));
         if effects.send(from, &Reply::Users { names }).is_err() {
             self.overflowed.push(from);
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
-use switchboard_protocol::{Dialect, LineDecoder, ParseError, Reply, Then, Unread, limits};
+use switchboard_protocol::{AfterReply, Dialect, LineDecoder, ParseError, ReceivedBytes, Reply, limits};
 
 use super::{Received, Stage};
 
@@ -58,7 +58,7 @@ impl BareStage {
     }
 
     fn feed(&mut self, who: &str, bytes: &[u8]) {
-        let mut unread = Unread::new(bytes);
+        let mut unread = ReceivedBytes::new(bytes);
         let (id, session) = self.session(who);
         let dialect = session.dialect;
         let mut decoder = std::mem::replace(&mut session.decoder, LineDecoder::new(0));
@@ -88,14 +88,14 @@ impl Default for BareStage {
 }
 
 impl RecordingEffects {
-    fn deliver(&mut self, to: SessionId, encode: impl FnOnce(&mut Vec<u8>) -> Then) {
+    fn deliver(&mut self, to: SessionId, encode: impl FnOnce(&mut Vec<u8>) -> AfterReply) {
         let session = self.0.get_mut(&to).expect("whoever is spoken to has a session");
         assert!(!session.closed, "a closed session is spoken to");
         let mut line = Vec::new();
         let then = encode(&mut line);
         let lines = String::from_utf8(line).expect("a line is UTF-8");
         session.received.extend(lines.lines().map(str::to_owned));
-        session.closed = then == Then::Close;
+        session.closed = then == AfterReply::Close;
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use switchboard_client::parts::{Heard, Lines, dial};
 use switchboard_client::{Closed, Error, Event};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
-use switchboard_protocol::{LineDecoder, Reply, Unread, commands};
+use switchboard_protocol::{LineDecoder, ReceivedBytes, Reply, commands};
 use tokio::time::{self, Instant};
 
 use super::args::Options;
@@ -86,7 +86,7 @@ fn first_lines(options: &Options) -> Result<Vec<u8>, Failure> {
 
 /// How many replies the lines that end in `bytes` will have: none for a blank one, one for any other, however wrong.
 fn replies_due(input: &mut LineDecoder, read: &[u8]) -> u64 {
-    let mut unread = Unread::new(read);
+    let mut unread = ReceivedBytes::new(read);
     let mut due = 0;
     while let Some(line) = input.next_line(&mut unread) {
         let is_blank = line.is_ok_and(|line| matches!(commands::parse(line, TEXT_MAX_BYTES), Ok(None)));

@@ -8,30 +8,30 @@ use memchr::memchr;
 
 /// What was read and not taken yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Unread<'a>(Line<'a>);
+pub struct ReceivedBytes<'a>(RawLine<'a>);
 
 /// A line without its LF, or what becomes lines.
 #[derive(Clone, Copy, Debug)]
-pub enum Line<'a> {
+pub enum RawLine<'a> {
     /// Printable ASCII throughout, but for the ends of lines among what was not taken yet. Made here alone, because it is
     /// not checked again.
     #[non_exhaustive]
-    Plain(&'a str),
+    Ascii(&'a str),
     /// Any bytes.
     Bytes(&'a [u8]),
 }
 
-impl<'a> Unread<'a> {
+impl<'a> ReceivedBytes<'a> {
     /// What was read, whatever it is: for whoever takes little of it at a time.
     #[must_use]
     pub fn new(read: &'a [u8]) -> Self {
-        Self(Line::Bytes(read))
+        Self(RawLine::Bytes(read))
     }
 
     /// What was read, once all of it is looked at.
     #[must_use]
-    pub fn inspected(read: &'a [u8]) -> Self {
-        Self(text_of(read, is_printable_or_lf).map_or(Line::Bytes(read), Line::Plain))
+    pub fn with_ascii_scan(read: &'a [u8]) -> Self {
+        Self(text_of(read, is_printable_or_lf).map_or(RawLine::Bytes(read), RawLine::Ascii))
     }
 
     /// The bytes that were not taken yet.
@@ -48,17 +48,17 @@ impl<'a> Unread<'a> {
 
     /// Takes what comes before the first LF of the next `len_max` bytes, and that LF.
     #[inline]
-    pub(crate) fn take_line(&mut self, len_max: usize) -> Option<Line<'a>> {
+    pub(crate) fn take_line(&mut self, len_max: usize) -> Option<RawLine<'a>> {
         let bytes = self.as_bytes();
         let end = memchr(b'\n', &bytes[..bytes.len().min(len_max)])?;
         Some(match self.0 {
-            Line::Plain(text) => {
-                self.0 = Line::Plain(&text[end + 1..]);
-                Line::Plain(&text[..end])
+            RawLine::Ascii(text) => {
+                self.0 = RawLine::Ascii(&text[end + 1..]);
+                RawLine::Ascii(&text[..end])
             }
-            Line::Bytes(bytes) => {
-                self.0 = Line::Bytes(&bytes[end + 1..]);
-                Line::Bytes(&bytes[..end])
+            RawLine::Bytes(bytes) => {
+                self.0 = RawLine::Bytes(&bytes[end + 1..]);
+                RawLine::Bytes(&bytes[..end])
             }
         })
     }
@@ -66,38 +66,38 @@ impl<'a> Unread<'a> {
     /// Takes the next `len` bytes, which have to be there.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         match self.0 {
-            Line::Plain(text) => {
+            RawLine::Ascii(text) => {
                 let (taken, left) = text.split_at(len);
-                self.0 = Line::Plain(left);
+                self.0 = RawLine::Ascii(left);
                 taken.as_bytes()
             }
-            Line::Bytes(bytes) => {
+            RawLine::Bytes(bytes) => {
                 let (taken, left) = bytes.split_at(len);
-                self.0 = Line::Bytes(left);
+                self.0 = RawLine::Bytes(left);
                 taken
             }
         }
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> RawLine<'a> {
     /// The line's bytes.
     #[must_use]
     pub fn as_bytes(self) -> &'a [u8] {
         match self {
-            Self::Plain(text) => text.as_bytes(),
+            Self::Ascii(text) => text.as_bytes(),
             Self::Bytes(bytes) => bytes,
         }
     }
 }
 
-impl<'a> From<&'a [u8]> for Line<'a> {
+impl<'a> From<&'a [u8]> for RawLine<'a> {
     fn from(line: &'a [u8]) -> Self {
         Self::Bytes(line)
     }
 }
 
-impl<'a, const LEN: usize> From<&'a [u8; LEN]> for Line<'a> {
+impl<'a, const LEN: usize> From<&'a [u8; LEN]> for RawLine<'a> {
     fn from(line: &'a [u8; LEN]) -> Self {
         Self::Bytes(line)
     }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn is_plain_throughout(bytes: &[u8]) -> bool {
-        matches!(Unread::inspected(bytes).0, Line::Plain(_))
+        matches!(ReceivedBytes::with_ascii_scan(bytes).0, RawLine::Ascii(_))
     }
 
     #[test]
@@ -174,9 +174,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_known_of_it_changes_nothing(read in "[ -~\n]{0,200}", len_max in 1_usize..100) {
-            let (mut plain, mut bytes) = (Unread::inspected(read.as_bytes()), Unread::new(read.as_bytes()));
+            let (mut plain, mut bytes) = (ReceivedBytes::with_ascii_scan(read.as_bytes()), ReceivedBytes::new(read.as_bytes()));
             while let Some(line) = plain.take_line(len_max) {
-                let same = bytes.take_line(len_max).map(Line::as_bytes);
+                let same = bytes.take_line(len_max).map(RawLine::as_bytes);
                 prop_assert_eq!(Some(line.as_bytes()), same);
             }
             prop_assert!(bytes.take_line(len_max).is_none());

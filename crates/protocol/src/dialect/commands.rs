@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::command::Command;
 use crate::parse_error::ParseError;
+use crate::received_bytes::RawLine;
 use crate::reply::{Reply, Users};
 use crate::text::{Text, checked_line};
-use crate::unread::Line;
 use crate::username::Username;
 
 /// What a verb is followed by.
@@ -49,13 +49,13 @@ pub const VERBS: [Verb; 6] = [
 ///
 /// assert_eq!(commands::parse(b"ping\r", 3840), Ok(Some(Command::Ping)));
 /// ```
-pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
+pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
     let line = checked_line(line.into())?;
     // What most lines are. A letter and this bit is the small letter, and a space is a space.
     if let Some(verb) = line.as_bytes().first_chunk::<4>()
         && verb.map(|byte| byte | 0x20) == *b"msg "
     {
-        return Ok(Some(Command::Msg { text: Text::of_checked(&line[verb.len()..], text_max_bytes)? }));
+        return Ok(Some(Command::Msg { text: Text::from_checked(&line[verb.len()..], text_max_bytes)? }));
     }
     // A verb is short: to look byte by byte is over before a search has begun.
     let (word, argument) = match line.bytes().position(|byte| byte == b' ') {
@@ -90,12 +90,12 @@ pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Opt
 }
 
 /// Appends `command` as a line, or says that this dialect has no words for it ([`Command::Tell`]).
-pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), NoWords> {
+pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), UnsupportedCommand> {
     match command {
         Command::Register { name } => put(out, ["REGISTER ", name.as_str()]),
         Command::Connect { to } => put(out, ["CONNECT ", to]),
         Command::Msg { text } => put(out, ["MSG ", text.as_str()]),
-        Command::Tell { .. } => return Err(NoWords),
+        Command::Tell { .. } => return Err(UnsupportedCommand),
         Command::Disconnect => put(out, ["DISCONNECT"]),
         Command::Ping => put(out, ["PING"]),
         Command::Who => put(out, ["WHO"]),
@@ -106,7 +106,7 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), No
 /// The commands dialect cannot write to somebody outside a chat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the commands dialect has no command for this: CONNECT, then MSG")]
-pub struct NoWords;
+pub struct UnsupportedCommand;
 
 /// Appends `reply` as one line.
 #[inline]
@@ -121,7 +121,7 @@ pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::DisconnectOk => put(out, ["DISCONNECT_OK"]),
         Reply::PeerDisconnected => put(out, ["PEER_DISCONNECTED"]),
         Reply::Pong => put(out, ["PONG"]),
-        Reply::Users { names } => put(out, ["USERS ", names.as_joined()]),
+        Reply::Users { names } => put(out, ["USERS ", names.as_comma_separated()]),
         Reply::Error { code, detail: None } => put(out, ["ERROR ", code.as_str()]),
         Reply::Error { code, detail: Some(detail) } => put(out, ["ERROR ", code.as_str(), " ", detail]),
     }
@@ -153,7 +153,7 @@ pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
         ("DISCONNECT_OK", None) => Reply::DisconnectOk,
         ("PEER_DISCONNECTED", None) => Reply::PeerDisconnected,
         ("PONG", None) => Reply::Pong,
-        ("USERS", names) => Reply::Users { names: Users::of_joined(names.unwrap_or_default()) },
+        ("USERS", names) => Reply::Users { names: Users::from_comma_separated(names.unwrap_or_default()) },
         ("ERROR", Some(rest)) => {
             let (code, detail) = match rest.split_once(' ') {
                 Some((code, detail)) => (code, Some(detail.into())),

@@ -9,7 +9,7 @@ use crate::reply::Reply;
 
 /// A protocol that is not ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Foreign {
+pub enum ForeignProtocol {
     /// A TLS record of type handshake (RFC 8446 §5.1). No line of chat begins with this byte.
     Tls,
     /// An HTTP request line (RFC 9112 §3).
@@ -19,10 +19,10 @@ pub enum Foreign {
 /// The first byte of a TLS handshake record.
 const CONTENT_TYPE_HANDSHAKE: u8 = 22;
 
-impl Foreign {
+impl ForeignProtocol {
     /// Looks at the first byte of a line that has not ended yet: TLS need never send an LF.
     #[must_use]
-    pub const fn of_first_byte(byte: u8) -> Option<Self> {
+    pub const fn from_first_byte(byte: u8) -> Option<Self> {
         if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
     }
 
@@ -32,9 +32,9 @@ impl Foreign {
     /// can make a browser send a request line that is over the line limit, and lines of chat after it. In the line
     /// dialect such a first line ends the session, and `Host: hi` is a name with a colon in it.
     #[must_use]
-    pub fn of_line(line: &[u8], dialect: Dialect) -> Option<Self> {
+    pub fn from_line(line: &[u8], dialect: Dialect) -> Option<Self> {
         const HOST: &[u8] = b"Host:";
-        if let Some(foreign) = line.first().and_then(|&byte| Self::of_first_byte(byte)) {
+        if let Some(foreign) = line.first().and_then(|&byte| Self::from_first_byte(byte)) {
             return Some(foreign);
         }
         let has_host = dialect == Dialect::Commands
@@ -65,7 +65,7 @@ fn is_request_line(line: &[u8]) -> bool {
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for ForeignProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tls => "TLS",
@@ -80,13 +80,13 @@ mod tests {
 
     #[test]
     fn other_protocols_are_told_from_chat() {
-        let cases: &[(&[u8], Option<Foreign>)] = &[
-            (b"GET / HTTP/1.1\r", Some(Foreign::Http)),
-            (b"POST /login HTTP/1.0", Some(Foreign::Http)),
-            (b"PRI * HTTP/2.0\r", Some(Foreign::Http)),
-            (b"Host: 127.0.0.1:12345\r", Some(Foreign::Http)),
-            (b"host:x", Some(Foreign::Http)),
-            (b"\x16\x03\x01", Some(Foreign::Tls)),
+        let cases: &[(&[u8], Option<ForeignProtocol>)] = &[
+            (b"GET / HTTP/1.1\r", Some(ForeignProtocol::Http)),
+            (b"POST /login HTTP/1.0", Some(ForeignProtocol::Http)),
+            (b"PRI * HTTP/2.0\r", Some(ForeignProtocol::Http)),
+            (b"Host: 127.0.0.1:12345\r", Some(ForeignProtocol::Http)),
+            (b"host:x", Some(ForeignProtocol::Http)),
+            (b"\x16\x03\x01", Some(ForeignProtocol::Tls)),
             (b"Hostess", None),
             (b"GET /", None),
             (b"MSG try HTTP/1.1", None),
@@ -97,12 +97,12 @@ mod tests {
         ];
         for (given, expected) in cases {
             assert_eq!(
-                Foreign::of_line(given, Dialect::Commands),
+                ForeignProtocol::from_line(given, Dialect::Commands),
                 *expected,
                 "given {:?}",
                 given.escape_ascii().to_string()
             );
         }
-        assert_eq!(Foreign::of_line(b"Host: hi", Dialect::Line), None);
+        assert_eq!(ForeignProtocol::from_line(b"Host: hi", Dialect::Line), None);
     }
 }

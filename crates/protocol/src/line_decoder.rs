@@ -4,7 +4,7 @@
 //! is unfinished. A line over the limit is reported once, as soon as the limit is passed, and skipped to its end, so
 //! one bad line costs one error and never more memory than the limit. (`protocol.md` §2)
 
-use crate::unread::{Line, Unread};
+use crate::received_bytes::{RawLine, ReceivedBytes};
 
 /// A line passed its limit before it ended. Its rest is skipped; the next line is read as usual.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -45,55 +45,55 @@ impl LineDecoder {
         Self { kept: Vec::new(), max_bytes, state: State::Collecting }
     }
 
-    /// Takes the next line off the front of `unread`, without its LF, or `None` once all of `unread` is taken.
+    /// Takes the next line off the front of `received`, without its LF, or `None` once all of `received` is taken.
     ///
     /// Call it until it says `None`: a beginning without an end is kept for the next read.
     ///
     /// ```
-    /// use switchboard_protocol::{LineDecoder, Unread};
+    /// use switchboard_protocol::{LineDecoder, ReceivedBytes};
     ///
     /// let mut decoder = LineDecoder::new(4096);
-    /// let mut next_line = |unread: &mut Unread<'_>| {
-    ///     decoder.next_line(unread).map(|line| line.expect("it is short").as_bytes().to_vec())
+    /// let mut next_line = |received: &mut ReceivedBytes<'_>| {
+    ///     decoder.next_line(received).map(|line| line.expect("it is short").as_bytes().to_vec())
     /// };
-    /// let mut unread = Unread::new(b"PING\nWH");
-    /// assert_eq!(next_line(&mut unread).as_deref(), Some(&b"PING"[..]));
-    /// assert_eq!(next_line(&mut unread), None);
-    /// let mut unread = Unread::new(b"O\n");
-    /// assert_eq!(next_line(&mut unread).as_deref(), Some(&b"WHO"[..]));
+    /// let mut received = ReceivedBytes::new(b"PING\nWH");
+    /// assert_eq!(next_line(&mut received).as_deref(), Some(&b"PING"[..]));
+    /// assert_eq!(next_line(&mut received), None);
+    /// let mut received = ReceivedBytes::new(b"O\n");
+    /// assert_eq!(next_line(&mut received).as_deref(), Some(&b"WHO"[..]));
     /// ```
     #[inline]
     pub fn next_line<'line, 'read: 'line>(
         &'line mut self,
-        unread: &mut Unread<'read>,
-    ) -> Option<Result<Line<'line>, LineTooLong>> {
+        received: &mut ReceivedBytes<'read>,
+    ) -> Option<Result<RawLine<'line>, LineTooLong>> {
         // Where nothing was begun before, a line is handed out as it is.
         if self.kept.is_empty()
             && self.state == State::Collecting
-            && let Some(line) = unread.take_line(self.max_bytes as usize)
+            && let Some(line) = received.take_line(self.max_bytes as usize)
         {
             return Some(Ok(line));
         }
-        self.next_cut_line(unread)
+        self.next_cut_line(received)
     }
 
     /// The same where a line may have begun in an earlier read, or has no end in this one.
     fn next_cut_line<'line, 'read: 'line>(
         &'line mut self,
-        unread: &mut Unread<'read>,
-    ) -> Option<Result<Line<'line>, LineTooLong>> {
+        received: &mut ReceivedBytes<'read>,
+    ) -> Option<Result<RawLine<'line>, LineTooLong>> {
         if self.state == State::HandedOut {
             self.kept.clear();
             self.state = State::Collecting;
         }
         if self.state == State::Skipping {
-            if unread.take_line(usize::MAX).is_some() {
+            if received.take_line(usize::MAX).is_some() {
                 self.state = State::Collecting;
             } else {
-                unread.take(unread.as_bytes().len());
+                received.take(received.as_bytes().len());
             }
         }
-        if unread.is_empty() {
+        if received.is_empty() {
             if self.kept.is_empty() {
                 self.kept = Vec::new();
             }
@@ -101,15 +101,15 @@ impl LineDecoder {
         }
 
         let room = (self.max_bytes as usize).saturating_sub(self.kept.len());
-        let Some(line) = unread.take_line(room) else {
-            return self.keep_or_refuse(unread, room);
+        let Some(line) = received.take_line(room) else {
+            return self.keep_or_refuse(received, room);
         };
         if self.kept.is_empty() {
             return Some(Ok(line));
         }
         self.kept.extend_from_slice(line.as_bytes());
         self.state = State::HandedOut;
-        Some(Ok(Line::Bytes(&self.kept)))
+        Some(Ok(RawLine::Bytes(&self.kept)))
     }
 
     /// Whether a line has begun and not ended.
@@ -118,14 +118,18 @@ impl LineDecoder {
         self.state == State::Skipping || (self.state == State::Collecting && !self.kept.is_empty())
     }
 
-    /// No LF among the next `room` bytes of `unread`: keeps them if the line may still end in time.
-    fn keep_or_refuse(&mut self, unread: &mut Unread<'_>, room: usize) -> Option<Result<Line<'_>, LineTooLong>> {
-        let len = unread.as_bytes().len();
+    /// No LF among the next `room` bytes of `received`: keeps them if the line may still end in time.
+    fn keep_or_refuse(
+        &mut self,
+        received: &mut ReceivedBytes<'_>,
+        room: usize,
+    ) -> Option<Result<RawLine<'_>, LineTooLong>> {
+        let len = received.as_bytes().len();
         if len < room {
-            self.kept.extend_from_slice(unread.take(len));
+            self.kept.extend_from_slice(received.take(len));
             return None;
         }
-        unread.take(room);
+        received.take(room);
         self.kept = Vec::new();
         self.state = State::Skipping;
         Some(Err(LineTooLong { max_bytes: self.max_bytes as usize }))
@@ -143,8 +147,9 @@ mod tests {
         let mut decoder = LineDecoder::new(max_bytes);
         let mut lines = Vec::new();
         for chunk in chunks {
-            let mut unread = if lines.len() % 2 == 0 { Unread::new(chunk) } else { Unread::inspected(chunk) };
-            while let Some(line) = decoder.next_line(&mut unread) {
+            let mut received =
+                if lines.len() % 2 == 0 { ReceivedBytes::new(chunk) } else { ReceivedBytes::with_ascii_scan(chunk) };
+            while let Some(line) = decoder.next_line(&mut received) {
                 lines.push(line.ok().map(|line| line.as_bytes().to_vec()));
             }
             assert!(decoder.kept.len() < max_bytes, "an unfinished line outgrew the limit");
@@ -181,8 +186,8 @@ mod tests {
     fn nothing_is_held_between_lines() {
         let mut decoder = LineDecoder::new(4096);
         for read in [&b"MSG he"[..], &b"llo\n"[..]] {
-            let mut unread = Unread::new(read);
-            while decoder.next_line(&mut unread).is_some() {}
+            let mut received = ReceivedBytes::new(read);
+            while decoder.next_line(&mut received).is_some() {}
         }
         assert_eq!(decoder.kept.capacity(), 0);
         assert!(!decoder.is_mid_line());

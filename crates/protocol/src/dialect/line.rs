@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use crate::command::Command;
-use crate::dialect::Then;
+use crate::dialect::AfterReply;
 use crate::error_code::ErrorCode;
 use crate::parse_error::ParseError;
+use crate::received_bytes::RawLine;
 use crate::reply::Reply;
 use crate::text::{Text, checked_line};
-use crate::unread::Line;
 use crate::username::{Username, UsernameError};
 
 /// Reads the first line of a session, without its LF: the name.
-pub fn parse_name<'a>(line: impl Into<Line<'a>>) -> Result<Command<'static>, ParseError> {
+pub fn parse_name<'a>(line: impl Into<RawLine<'a>>) -> Result<Command<'static>, ParseError> {
     let name = checked_line(line.into())?;
     // Whatever else may be wrong with it, somebody who wrote `name: message` at once is told about the colon.
     if let Some(at) = name.chars().position(|c| c == ':') {
@@ -33,7 +33,7 @@ pub fn parse_name<'a>(line: impl Into<Line<'a>>) -> Result<Command<'static>, Par
 /// );
 /// # Ok::<(), switchboard_protocol::TextError>(())
 /// ```
-pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
+pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
     let line = checked_line(line.into())?;
     if line.is_empty() {
         return Ok(None);
@@ -43,12 +43,12 @@ pub fn parse<'a>(line: impl Into<Line<'a>>, text_max_bytes: usize) -> Result<Opt
     if to.is_empty() {
         return Err(ParseError::MissingTarget);
     }
-    let text = Text::of_checked(text.trim_start(), text_max_bytes)?;
+    let text = Text::from_checked(text.trim_start(), text_max_bytes)?;
     Ok(Some(Command::Tell { to: Cow::Borrowed(to), text }))
 }
 
 /// Appends `reply` as one line, or nothing where this dialect says nothing.
-pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
+pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
     match reply {
         Reply::From { name, text } => put(out, &["[", name, "] ", text]),
         Reply::RegisterOk { name } => put(out, &["Welcome ", name, "! You can now chat."]),
@@ -62,11 +62,11 @@ pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> Then {
         | Reply::Pong
         | Reply::Users { .. } => {}
     }
-    Then::Carry
+    AfterReply::KeepOpen
 }
 
 /// Appends why the first line is no name. It is the last word of the session.
-pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> Then {
+pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> AfterReply {
     let has_colon = matches!(error, ParseError::Name(UsernameError::Forbidden { found: ':', .. }));
     put(
         out,
@@ -76,18 +76,18 @@ pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> Then {
             "Invalid username. Connection closing."
         }],
     );
-    Then::Close
+    AfterReply::Close
 }
 
-fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Then {
+fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> AfterReply {
     let sentence = match code {
         ErrorCode::NameTaken => {
             put(out, &["Username already taken. Connection closing."]);
-            return Then::Close;
+            return AfterReply::Close;
         }
         ErrorCode::InvalidName => {
             put(out, &["Invalid username. Connection closing."]);
-            return Then::Close;
+            return AfterReply::Close;
         }
         ErrorCode::UserNotFound => "User not found.",
         ErrorCode::SelfConnect => "You cannot send messages to yourself.",
@@ -109,7 +109,7 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Then
         | ErrorCode::ServerShutdown => code.sentence(),
     };
     put(out, &[detail.unwrap_or(sentence)]);
-    Then::Carry
+    AfterReply::KeepOpen
 }
 
 fn put(out: &mut Vec<u8>, parts: &[&str]) {
@@ -159,7 +159,7 @@ mod tests {
         for (given, expected) in cases {
             let error = parse_name(*given).expect_err("it is no name");
             let mut out = Vec::new();
-            assert_eq!(encode_name_error(&error, &mut out), Then::Close);
+            assert_eq!(encode_name_error(&error, &mut out), AfterReply::Close);
             assert_eq!(String::from_utf8_lossy(&out), *expected, "given {:?}", given.escape_ascii().to_string());
         }
     }
