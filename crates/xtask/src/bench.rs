@@ -7,7 +7,7 @@ mod wire;
 
 /// What is measured.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum What {
+pub(crate) enum Benchmark {
     /// Our server and its peers under the same load.
     ///
     /// Each server has a core to itself, and the load generator another. Prints what each does for a second of its
@@ -34,14 +34,14 @@ pub(crate) enum What {
     },
 }
 
-pub(crate) fn run(what: &What) -> Result<(), String> {
+pub(crate) fn run(benchmark: &Benchmark) -> Result<(), String> {
     // What is run and written is named from there.
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
-    match what {
-        What::Server(args) => server::run(args),
-        What::Wire => wire::run(),
-        What::Instructions(args) => instructions::run(args),
-        What::Relay { port } => server::relay::serve(*port).map_err(|error| error.to_string()),
+    match benchmark {
+        Benchmark::Server(args) => server::run(args),
+        Benchmark::Wire => wire::run(),
+        Benchmark::Instructions(args) => instructions::run(args),
+        Benchmark::Relay { port } => server::relay::serve(*port).map_err(|error| error.to_string()),
     }
 }

@@ -25,7 +25,7 @@ enum Task {
     Test,
     /// Measures, and says whether what we say of ourselves holds.
     #[command(subcommand)]
-    Bench(bench::What),
+    Bench(bench::Benchmark),
     /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
     ///
     /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends the
@@ -50,7 +50,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Test => test::run(),
-        Task::Bench(what) => bench::run(&what),
+        Task::Bench(benchmark) => bench::run(&benchmark),
         Task::Report(args) => report::run(&args),
         Task::Notebook(args) => notebook::run(&args),
         Task::Deny => deny::run(),

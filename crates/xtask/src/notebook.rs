@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let requirements = fs::read_to_string(REQUIREMENTS).map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
     let venv = Venv::ensure(VENV, &requirements)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    venv::quietly(cargo.args(["build", "--release", "--locked", "--bin", "encap"]))?;
+    venv::run_silently(cargo.args(["build", "--release", "--locked", "--bin", "encap"]))?;
     println!("        runs {NOTEBOOK}");
     // Jupyter writes into the home of whoever runs it; here it has one that is thrown away.
     let home = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     nbconvert.arg(venv.python()).args(["-m", "nbconvert", "--to", "notebook", "--execute"]);
     // When each cell ran is nothing to keep.
     nbconvert.args(["--ExecutePreprocessor.record_timing=False", "--log-level=ERROR", "--output"]).arg(&made);
-    venv::quietly(nbconvert.arg(NOTEBOOK).env("HOME", home.path()).env("IPYTHONDIR", home.path()))?;
+    venv::run_silently(nbconvert.arg(NOTEBOOK).env("HOME", home.path()).env("IPYTHONDIR", home.path()))?;
     fs::copy(&made, &args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
     println!("{}", args.out.display());
     Ok(())

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 /// A program that is needed.
-pub(crate) struct Needed {
+pub(crate) struct RequiredProgram {
     /// How to see that it is there, and is the right one: what to run, and what its output holds.
     probe: (&'static str, &'static [&'static str], &'static str),
     /// The Debian package that brings it.
@@ -11,60 +11,65 @@ pub(crate) struct Needed {
 }
 
 /// What tests talk to.
-pub(crate) const TESTS: &[Needed] = &[
+pub(crate) const TESTS: &[RequiredProgram] = &[
     NC,
     IP,
     UNSHARE,
-    Needed { probe: ("kill", &["--version"], "kill"), package: "procps" },
-    Needed { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
+    RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
+    RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
     PDF,
     VENV,
     FONTS,
     EMOJI,
     // It brings the Chromium that it steers.
-    Needed { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
+    RequiredProgram { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
 /// What our server is measured beside.
-pub(crate) const PEERS: &[Needed] = &[
-    Needed { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
-    Needed { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
-    Needed { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
-    Needed { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
+pub(crate) const PEERS: &[RequiredProgram] = &[
+    RequiredProgram { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
+    RequiredProgram { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
+    RequiredProgram { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
+    RequiredProgram { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
 ];
 
 /// What the wire lab is measured beside.
-pub(crate) const WIRE: &[Needed] = &[
-    Needed { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
-    Needed { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
+pub(crate) const WIRE: &[RequiredProgram] = &[
+    RequiredProgram { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
+    RequiredProgram { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
     TSHARK,
 ];
 
 /// What counts instructions.
-pub(crate) const INSTRUCTIONS: &[Needed] =
-    &[Needed { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
+pub(crate) const INSTRUCTIONS: &[RequiredProgram] =
+    &[RequiredProgram { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
 
 /// What the report is made with.
-pub(crate) const REPORT: &[Needed] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
+pub(crate) const REPORT: &[RequiredProgram] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
 
 // The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
-const NC: Needed = Needed { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
-const IP: Needed = Needed { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
-const UNSHARE: Needed = Needed { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" };
-const VENV: Needed =
-    Needed { probe: ("python3", &["-c", "import ensurepip, venv; print('venv')"], "venv"), package: "python3-venv" };
-const FONTS: Needed =
-    Needed { probe: ("ls", &["/usr/share/fonts/truetype/dejavu"], "DejaVuSans.ttf"), package: "fonts-dejavu-core" };
-const EMOJI: Needed = Needed {
+const NC: RequiredProgram = RequiredProgram { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
+const IP: RequiredProgram = RequiredProgram { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
+const UNSHARE: RequiredProgram =
+    RequiredProgram { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" };
+const VENV: RequiredProgram = RequiredProgram {
+    probe: ("python3", &["-c", "import ensurepip, venv; print('venv')"], "venv"),
+    package: "python3-venv",
+};
+const FONTS: RequiredProgram = RequiredProgram {
+    probe: ("ls", &["/usr/share/fonts/truetype/dejavu"], "DejaVuSans.ttf"),
+    package: "fonts-dejavu-core",
+};
+const EMOJI: RequiredProgram = RequiredProgram {
     probe: ("ls", &["/usr/share/fonts/truetype/noto"], "NotoColorEmoji.ttf"),
     package: "fonts-noto-color-emoji",
 };
-const PDF: Needed = Needed { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
-const TSHARK: Needed = Needed { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
+const PDF: RequiredProgram = RequiredProgram { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
+const TSHARK: RequiredProgram = RequiredProgram { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
 /// Sees to it that every program is there.
-pub(crate) fn ensure(needed: &[Needed]) -> Result<(), String> {
+pub(crate) fn ensure(needed: &[RequiredProgram]) -> Result<(), String> {
     let packages = missing(needed);
     if packages.is_empty() {
         return Ok(());
@@ -88,11 +93,11 @@ pub(crate) fn ensure(needed: &[Needed]) -> Result<(), String> {
     Ok(())
 }
 
-fn missing(needed: &[Needed]) -> Vec<&'static str> {
-    needed.iter().filter(|needed| !is_there(needed)).map(|needed| needed.package).collect()
+fn missing(needed: &[RequiredProgram]) -> Vec<&'static str> {
+    needed.iter().filter(|needed| !is_installed(needed)).map(|needed| needed.package).collect()
 }
 
-fn is_there(needed: &Needed) -> bool {
+fn is_installed(needed: &RequiredProgram) -> bool {
     let (program, args, expected) = needed.probe;
     Command::new(program).args(args).stdin(Stdio::null()).output().is_ok_and(|output| {
         [output.stdout, output.stderr].iter().any(|text| String::from_utf8_lossy(text).contains(expected))

@@ -56,7 +56,7 @@ impl Args {
 }
 
 /// All that a step needs to know.
-struct Context {
+struct ReportContext {
     /// Where our programs are.
     programs: PathBuf,
     /// The profile that they were built with.
@@ -67,7 +67,7 @@ struct Context {
     data: PathBuf,
 }
 
-impl Context {
+impl ReportContext {
     /// Writes a data file, for the report to read.
     fn write(&self, name: &str, data: &impl Serialize) -> Result<(), String> {
         let text = serde_json::to_string_pretty(data).map_err(|error| format!("{name}: {error}"))? + "\n";
@@ -119,17 +119,17 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         build(&args.profile)?;
         typst.join().map_err(|_| "the installation of Typst panicked".to_owned())?
     })?;
-    let context = Context {
+    let context = ReportContext {
         programs: folder(args.programs())?,
         profile: args.profile.clone(),
         run: folder(PathBuf::from(RUN))?,
         data: folder(args.out.join("data"))?,
     };
     step("starts the server and its clients in a network of their own, and captures what passes");
-    in_network(&context)?;
+    run_scenario(&context)?;
     step("reads the captures");
-    let seen = seen(&context)?;
-    traffic::write(&context, &seen)?;
+    let observed = read_observations(&context)?;
+    traffic::write(&context, &observed)?;
     step("builds, sends and compares the rows of tests/data/csv");
     rows::write(&context)?;
     step("writes down the protocol, the bounds and the figures of the benchmarks");
@@ -160,14 +160,14 @@ fn build(profile: &str) -> Result<(), String> {
 }
 
 /// Runs this program again, for the play alone, in a network that nobody else uses and in which it may capture.
-fn in_network(context: &Context) -> Result<(), String> {
+fn run_scenario(context: &ReportContext) -> Result<(), String> {
     let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     let mut stage = network::command();
     stage.arg(xtask).args(["report-stage", "--programs"]).arg(&context.programs).arg("--out").arg(&context.run);
-    venv::quietly(&mut stage)
+    venv::run_silently(&mut stage)
 }
 
-fn seen(context: &Context) -> Result<scenario::Seen, String> {
+fn read_observations(context: &ReportContext) -> Result<scenario::Observations, String> {
     let file = context.run.join("seen.json");
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))

@@ -7,21 +7,21 @@ use std::time::Instant;
 use crate::packages;
 
 /// A step, as a cargo command.
-struct Step {
+struct TestStep {
     name: &'static str,
     args: &'static [&'static str],
     env: &'static [(&'static str, &'static str)],
 }
 
-const STEPS: &[Step] = &[
-    Step { name: "format", args: &["fmt", "--all", "--check"], env: &[] },
-    Step {
+const STEPS: &[TestStep] = &[
+    TestStep { name: "format", args: &["fmt", "--all", "--check"], env: &[] },
+    TestStep {
         name: "lints",
         args: &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
         env: &[],
     },
     // Without libFuzzer, which would be built from C++: so that the targets compile. What they call, a test calls too.
-    Step {
+    TestStep {
         name: "fuzz targets",
         args: &[
             "clippy",
@@ -37,19 +37,19 @@ const STEPS: &[Step] = &[
         ],
         env: &[],
     },
-    Step {
+    TestStep {
         name: "docs",
         args: &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
         env: &[("RUSTDOCFLAGS", "--deny warnings")],
     },
-    Step {
+    TestStep {
         name: "unit, property and model tests",
         args: &["test", "--workspace", "--exclude", "switchboard-tests", "--lib", "--bins", "--tests", "--locked"],
         env: &[],
     },
-    Step { name: "examples in the docs", args: &["test", "--workspace", "--doc", "--locked"], env: &[] },
+    TestStep { name: "examples in the docs", args: &["test", "--workspace", "--doc", "--locked"], env: &[] },
     // As a release build, because it is that one that has to hold a full house.
-    Step {
+    TestStep {
         name: "end-to-end tests",
         args: &["test", "--package", "switchboard-tests", "--release", "--locked", "--", "--nocapture"],
         env: &[],
@@ -79,7 +79,7 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 /// Runs a step, shows what it says, and counts the tests that it passed.
-fn run_step(step: &Step) -> Result<usize, String> {
+fn run_step(step: &TestStep) -> Result<usize, String> {
     let mut child = Command::new(env!("CARGO"))
         .args(step.args)
         .envs(step.env.iter().copied())
@@ -89,7 +89,7 @@ fn run_step(step: &Step) -> Result<usize, String> {
     let mut passed = 0;
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok) {
         println!("{line}");
-        passed += passed_in(&line).unwrap_or_default();
+        passed += parse_passed(&line).unwrap_or_default();
     }
     let status = child.wait().map_err(|error| format!("cargo cannot be waited for: {error}"))?;
     if !status.success() {
@@ -100,7 +100,7 @@ fn run_step(step: &Step) -> Result<usize, String> {
 
 /// The count in `test result: ok. 23 passed; …; 0 filtered out`. Nothing is filtered here, so a line that says otherwise
 /// is of a test that runs itself again in a network of its own, and is counted as one already.
-fn passed_in(line: &str) -> Option<usize> {
+fn parse_passed(line: &str) -> Option<usize> {
     let (_, counts) = line.split_once("test result: ok. ")?;
     if !counts.contains("; 0 filtered out") {
         return None;
@@ -122,8 +122,8 @@ mod tests {
         let line = |filtered| {
             format!("test result: ok. 23 passed; 0 failed; 0 ignored; 0 measured; {filtered} filtered out; finished")
         };
-        assert_eq!(passed_in(&line(0)), Some(23));
-        assert_eq!(passed_in(&line(10)), None);
-        assert_eq!(passed_in("running 23 tests"), None);
+        assert_eq!(parse_passed(&line(0)), Some(23));
+        assert_eq!(parse_passed(&line(10)), None);
+        assert_eq!(parse_passed("running 23 tests"), None);
     }
 }

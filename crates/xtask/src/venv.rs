@@ -19,10 +19,10 @@ impl Venv {
             return Ok(Self { python });
         }
         println!("        installs {} packages of Python in {}", requirements.lines().count(), folder.display());
-        quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+        run_silently(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-        quietly(pip.args(requirements.lines()))?;
+        run_silently(pip.args(requirements.lines()))?;
         fs::write(&installed, requirements).map_err(|error| format!("{}: {error}", installed.display()))?;
         Ok(Self { python })
     }
@@ -34,7 +34,7 @@ impl Venv {
 }
 
 /// Runs it to its end, silently; what it said is the error.
-pub(crate) fn quietly(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run_silently(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{program} cannot be started: {error}"))?;
     if output.status.success() {

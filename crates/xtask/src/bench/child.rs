@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a program took.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub(crate) struct ChildUsage {
     /// Of the processor, in the program and in the system for it.
     pub(crate) cpu: Duration,
     /// The most memory that it held, in bytes.
@@ -13,7 +13,7 @@ pub(crate) struct Usage {
 }
 
 /// Runs a program on one core, without its output. A program that fails is an error.
-pub(crate) fn run(command: &[&str]) -> Result<Usage, String> {
+pub(crate) fn run(command: &[&str]) -> Result<ChildUsage, String> {
     // `taskset` becomes the program, so it is one process.
     let child = Command::new("taskset")
         .args(["--cpu-list", CORE])
@@ -35,7 +35,7 @@ const CORE: &str = "0";
 
 /// Waits for a child, and says how it ended and what it took: the standard library asks for the first alone.
 #[expect(unsafe_code, reason = "wait4 is the call that tells what one child took")]
-fn wait(pid: u32) -> Result<(i32, Usage), std::io::Error> {
+fn wait(pid: u32) -> Result<(i32, ChildUsage), std::io::Error> {
     let pid = libc::pid_t::try_from(pid).map_err(std::io::Error::other)?;
     let mut status = 0;
     // SAFETY: all zeros are a value of this struct of integers.
@@ -45,7 +45,7 @@ fn wait(pid: u32) -> Result<(i32, Usage), std::io::Error> {
         return Err(std::io::Error::last_os_error());
     }
     let peak_bytes = 1024 * u64::try_from(usage.ru_maxrss).unwrap_or_default();
-    Ok((status, Usage { cpu: duration(usage.ru_utime) + duration(usage.ru_stime), peak_bytes }))
+    Ok((status, ChildUsage { cpu: duration(usage.ru_utime) + duration(usage.ru_stime), peak_bytes }))
 }
 
 fn duration(time: libc::timeval) -> Duration {

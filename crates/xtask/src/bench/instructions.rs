@@ -40,14 +40,14 @@ pub(crate) struct Args {
 
 /// An operation, and what it takes.
 #[derive(Debug, Eq, PartialEq)]
-struct Counted {
+struct Operation {
     name: String,
     instructions: u64,
     /// What it took when that was last accepted, if it was there.
     recorded: Option<u64>,
 }
 
-impl Counted {
+impl Operation {
     fn max(&self) -> u64 {
         self.recorded.map_or(0, |recorded| recorded + recorded * PERCENT_MORE / 100)
     }
@@ -84,19 +84,19 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     } else {
         String::new()
     };
-    let record = recorded(&record)?;
+    let record = parse_record(&record)?;
     let (names, _) = output(PROGRAM, &[])?;
-    let mut counted = Vec::new();
+    let mut operations = Vec::new();
     for name in names.lines() {
         let instructions = count(name)?;
-        counted.push(Counted { name: name.to_owned(), instructions, recorded: record.get(name).copied() });
+        operations.push(Operation { name: name.to_owned(), instructions, recorded: record.get(name).copied() });
     }
 
-    print!("{}", table(&counted));
-    write(REPORT, &report(&counted)?)?;
+    print!("{}", table(&operations));
+    write(REPORT, &report(&operations)?)?;
     if args.accept {
-        write(RECORD, &new_record(&counted))?;
-    } else if !counted.iter().all(Counted::holds) {
+        write(RECORD, &format_record(&operations))?;
+    } else if !operations.iter().all(Operation::holds) {
         return Err("not all of it holds: mend it, or record it with --accept and say why".to_owned());
     }
     Ok(())
@@ -104,21 +104,21 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 /// How many instructions an operation takes, rounded up.
 fn count(name: &str) -> Result<u64, String> {
-    let few = collected(name, FEW)?;
-    let many = collected(name, FEW + MORE)?;
+    let few = total_instructions(name, FEW)?;
+    let many = total_instructions(name, FEW + MORE)?;
     many.checked_sub(few).map(|more| more.div_ceil(MORE)).ok_or_else(|| format!("{name} takes less the more it does"))
 }
 
 /// How many instructions the program took in all.
-fn collected(name: &str, times: u64) -> Result<u64, String> {
+fn total_instructions(name: &str, times: u64) -> Result<u64, String> {
     let (out, times) = (format!("--callgrind-out-file={}", profile(name)), times.to_string());
-    let (_, said) = output("valgrind", &["--tool=callgrind", &out, PROGRAM, name, &times])?;
-    in_summary(&said).ok_or_else(|| format!("callgrind did not say what it counted, but: {said}"))
+    let (_, stdout) = output("valgrind", &["--tool=callgrind", &out, PROGRAM, name, &times])?;
+    parse_total(&stdout).ok_or_else(|| format!("callgrind did not say what it counted, but: {stdout}"))
 }
 
 /// The count in `==4711== Collected : 4064539`.
-fn in_summary(said: &str) -> Option<u64> {
-    said.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
+fn parse_total(stdout: &str) -> Option<u64> {
+    stdout.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
 }
 
 fn profile(name: &str) -> String {
@@ -126,7 +126,7 @@ fn profile(name: &str) -> String {
 }
 
 /// Reads a record: on each line a count and an operation.
-fn recorded(record: &str) -> Result<BTreeMap<&str, u64>, String> {
+fn parse_record(record: &str) -> Result<BTreeMap<&str, u64>, String> {
     record
         .lines()
         .map(|line| {
@@ -137,26 +137,26 @@ fn recorded(record: &str) -> Result<BTreeMap<&str, u64>, String> {
         .collect()
 }
 
-fn new_record(counted: &[Counted]) -> String {
+fn format_record(operations: &[Operation]) -> String {
     let mut record = String::new();
-    for Counted { name, instructions, .. } in counted {
+    for Operation { name, instructions, .. } in operations {
         let _ = writeln!(record, "{instructions:>7} {name}");
     }
     record
 }
 
-fn table(counted: &[Counted]) -> String {
+fn table(operations: &[Operation]) -> String {
     let mut table = format!("\n{:28} {:>13} {:>9}\n", "", "instructions", "at most");
-    for one in counted {
+    for one in operations {
         let _ = writeln!(table, "{:28} {:>13} {:>9}  {}", one.name, one.instructions, one.max(), one.verdict());
     }
     let _ = writeln!(table);
     table
 }
 
-fn report(counted: &[Counted]) -> Result<String, String> {
+fn report(operations: &[Operation]) -> Result<String, String> {
     let version = |program| output(program, &["--version"]).map(|(version, _)| version.trim().to_owned());
-    let operations: Vec<_> = counted
+    let rows: Vec<_> = operations
         .iter()
         .map(|one| {
             json!({
@@ -165,7 +165,7 @@ fn report(counted: &[Counted]) -> Result<String, String> {
             })
         })
         .collect();
-    let report = json!({ "rustc": version("rustc")?, "valgrind": version("valgrind")?, "operations": operations });
+    let report = json!({ "rustc": version("rustc")?, "valgrind": version("valgrind")?, "operations": rows });
     Ok(format!("{report:#}\n"))
 }
 
@@ -179,9 +179,9 @@ fn write(path: &str, text: &str) -> Result<(), String> {
 fn output(program: &str, args: &[&str]) -> Result<(String, String), String> {
     let output = Command::new(program).args(args).output();
     let output = output.map_err(|error| format!("{program} cannot be started: {error}"))?;
-    let [said, beside] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    let [stdout, beside] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
     if output.status.success() {
-        Ok((said, beside))
+        Ok((stdout, beside))
     } else {
         Err(format!("{program} {} failed: {beside}", args.join(" ")))
     }
@@ -191,12 +191,12 @@ fn output(program: &str, args: &[&str]) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
-    fn counted(instructions: u64, recorded: Option<u64>) -> Counted {
-        Counted { name: "parse/msg".to_owned(), instructions, recorded }
+    fn operation(instructions: u64, recorded: Option<u64>) -> Operation {
+        Operation { name: "parse/msg".to_owned(), instructions, recorded }
     }
 
     #[test]
-    fn a_tenth_more_than_recorded_holds_and_what_is_beyond_does_not() {
+    fn up_to_a_tenth_more_than_recorded_holds() {
         let cases = [
             (100, Some(100), true, "holds"),
             (110, Some(100), true, "holds"),
@@ -206,23 +206,24 @@ mod tests {
             (1, None, false, "NOT RECORDED"),
         ];
         for (instructions, recorded, holds, verdict) in cases {
-            let counted = counted(instructions, recorded);
-            assert_eq!(counted.holds(), holds, "given {counted:?}");
-            assert!(counted.verdict().starts_with(verdict), "given {counted:?}: {}", counted.verdict());
+            let operation = operation(instructions, recorded);
+            assert_eq!(operation.holds(), holds, "given {operation:?}");
+            assert!(operation.verdict().starts_with(verdict), "given {operation:?}: {}", operation.verdict());
         }
     }
 
     #[test]
-    fn what_is_recorded_is_read_again() {
-        let record = new_record(&[counted(428, None), Counted { name: "walk/msg".into(), ..counted(857, None) }]);
+    fn a_record_reads_back_as_written() {
+        let record =
+            format_record(&[operation(428, None), Operation { name: "walk/msg".into(), ..operation(857, None) }]);
         assert_eq!(record, "    428 parse/msg\n    857 walk/msg\n");
-        assert_eq!(recorded(&record), Ok([("parse/msg", 428), ("walk/msg", 857)].into()));
-        assert!(recorded("parse/msg 428\n").is_err());
+        assert_eq!(parse_record(&record), Ok([("parse/msg", 428), ("walk/msg", 857)].into()));
+        assert!(parse_record("parse/msg 428\n").is_err());
     }
 
     #[test]
-    fn the_count_is_found_in_what_callgrind_says() {
-        assert_eq!(in_summary("==7== Events    : Ir\n==7== Collected : 4064190\n==7== \n"), Some(4_064_190));
-        assert_eq!(in_summary("==7== Events    : Ir\n"), None);
+    fn the_total_is_parsed_from_callgrinds_summary() {
+        assert_eq!(parse_total("==7== Events    : Ir\n==7== Collected : 4064190\n==7== \n"), Some(4_064_190));
+        assert_eq!(parse_total("==7== Events    : Ir\n"), None);
     }
 }

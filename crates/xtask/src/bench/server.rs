@@ -22,13 +22,13 @@ use std::{env, fs, thread};
 use switchboard_bench::Faults;
 
 use self::noise_probe::NoiseProbe;
-use self::peers::{Peer, Programs};
-use self::results::{Results, Row};
+use self::peers::{Peer, ProgramPaths};
+use self::results::{Measurement, Results};
 use self::workloads::Workload;
 use crate::packages;
 
 /// How many times a measurement that was disturbed is made again.
-const AGAIN_MAX: u32 = 3;
+const RETRIES_MAX: u32 = 3;
 
 /// How many files each process may open: the sessions of the largest load, and some.
 const FILES: u64 = 17_000;
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     if cfg!(debug_assertions) {
         packages::ensure(packages::PEERS)?;
-        return again_for_release();
+        return rerun_in_release();
     }
     // The first thread stays where it may run anywhere, so that it is known which cores there are.
     let args = args.clone();
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     measured.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
 }
 
-fn again_for_release() -> Result<(), String> {
+fn rerun_in_release() -> Result<(), String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(&cargo)
         .args(["build", "--quiet", "--release", "--package", "switchboard-server", "--package", "xtask"])
@@ -85,7 +85,7 @@ fn measure(args: &Args) -> Result<(), String> {
         return Err(format!("{FILES} open files are needed for each process: raise `ulimit -Hn`"));
     }
     let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    let programs = Programs { switchboard: xtask.with_file_name("switchboard-server"), xtask };
+    let programs = ProgramPaths { switchboard: xtask.with_file_name("switchboard-server"), xtask };
     let mut results = Results::new(&programs, args.rounds);
     let mut noise_probe = NoiseProbe::new(&programs)?;
     let mut failed = Vec::new();
@@ -94,11 +94,11 @@ fn measure(args: &Args) -> Result<(), String> {
             if args.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
                 continue;
             }
-            for peer in Peer::ALL.into_iter().filter(|peer| workload.is_for(*peer)) {
+            for peer in Peer::ALL.into_iter().filter(|peer| workload.applies_to(*peer)) {
                 eprintln!("round {round} of {}: {}, {}", args.rounds, workload.name, peer.name());
                 // Whatever befalls one, the others are measured.
-                match one(&workload, peer, &programs, &mut noise_probe, round) {
-                    Ok(row) => results.add(row),
+                match measure_one(&workload, peer, &programs, &mut noise_probe, round) {
+                    Ok(measurement) => results.add(measurement),
                     Err(error) => failed.push(error),
                 }
             }
@@ -125,13 +125,13 @@ fn measure(args: &Args) -> Result<(), String> {
 }
 
 /// One measurement: made again where the machine was disturbed during it.
-fn one(
+fn measure_one(
     workload: &Workload,
     peer: Peer,
-    programs: &Programs,
+    programs: &ProgramPaths,
     noise_probe: &mut NoiseProbe,
     round: usize,
-) -> Result<Row, String> {
+) -> Result<Measurement, String> {
     let mut attempt = 0;
     let mut faults = Faults::default();
     loop {
@@ -143,8 +143,8 @@ fn one(
         // What went wrong counts, whatever becomes of the figures.
         faults += report.faults;
         attempt += 1;
-        if is_calm || attempt > AGAIN_MAX {
-            return Ok(Row { round, workload: workload.name, peer, is_calm, faults, report });
+        if is_calm || attempt > RETRIES_MAX {
+            return Ok(Measurement { round, workload: workload.name, peer, is_calm, faults, report });
         }
     }
 }

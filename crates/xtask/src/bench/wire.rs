@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::child::{self, Usage};
+use super::child::{self, ChildUsage};
 use crate::packages;
 
 const SPEED: &str = "target/release/examples/speed";
@@ -122,7 +122,7 @@ fn make_input() -> Result<(), String> {
 
 /// Runs all in turn, round by round, so that what else the machine does meets all of them.
 fn measure() -> Result<Vec<Measured>, String> {
-    let mut usages: Vec<Vec<Usage>> = RUNS.iter().map(|_| Vec::new()).collect();
+    let mut usages: Vec<Vec<ChildUsage>> = RUNS.iter().map(|_| Vec::new()).collect();
     for round in 0..ROUNDS {
         for (run, usages) in RUNS.iter().zip(&mut usages).filter(|(run, _)| round < run.rounds) {
             usages.push(child::run(run.command)?);
@@ -131,7 +131,7 @@ fn measure() -> Result<Vec<Measured>, String> {
     Ok(RUNS.iter().zip(usages).map(|(run, usages)| sum_up(run, &usages)).collect())
 }
 
-fn sum_up(run: &'static Run, usages: &[Usage]) -> Measured {
+fn sum_up(run: &'static Run, usages: &[ChildUsage]) -> Measured {
     let mut times: Vec<Duration> = usages.iter().map(|usage| usage.cpu).collect();
     times.sort_unstable();
     let peak_bytes = usages.iter().map(|usage| usage.peak_bytes).max().unwrap_or_default();

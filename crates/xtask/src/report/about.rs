@@ -5,13 +5,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::Context;
+use super::ReportContext;
 use super::typeset::TYPST;
 
 /// The end-to-end tests, by file.
 const TESTS: &str = "tests/tests";
 
-pub(super) fn write(context: &Context) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output();
     let date = date.map_err(|error| format!("date cannot be started: {error}"))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -40,14 +40,14 @@ fn tests() -> Result<Vec<Value>, String> {
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
         let text = fs::read_to_string(file).map_err(unreadable)?;
         let caption = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
-        let names: Vec<_> = named(&text).collect();
+        let names: Vec<_> = test_names(&text).collect();
         tests.push(json!({ "file": file.display().to_string(), "caption": caption, "count": if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) }, "names": names }));
     }
     Ok(tests)
 }
 
 /// The names of the functions that are tests, with spaces.
-fn named(text: &str) -> impl Iterator<Item = String> {
+fn test_names(text: &str) -> impl Iterator<Item = String> {
     let mut is_test = false;
     text.lines().filter_map(move |line| {
         let line = line.trim_start();
@@ -69,6 +69,6 @@ mod tests {
     fn tests_are_found_by_their_attribute() {
         let text =
             "fn helper() {}\n#[test]\nfn it_holds() {\n}\n    #[test]\n    #[cfg(x)]\n    fn so_does_this() {}\n";
-        assert_eq!(named(text).collect::<Vec<_>>(), ["it holds", "so does this"]);
+        assert_eq!(test_names(text).collect::<Vec<_>>(), ["it holds", "so does this"]);
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, markdown};
+use super::{ReportContext, markdown};
 
 const FILE: &str = "ARCHITECTURE.md";
 
-pub(super) fn write(context: &Context) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     let text = markdown::read(FILE)?;
     let section = |heading: &str| markdown::section(&text, heading).ok_or_else(|| format!("{FILE} has no {heading:?}"));
     let view = section("## Bird's-eye view")?;

@@ -7,11 +7,11 @@ use serde::Serialize;
 use switchboard_encap::analyze::Transport;
 use switchboard_encap::report::{Report, Wanted, Which};
 
-use super::Context;
+use super::ReportContext;
 
 /// A drawing, and what is seen in it.
 #[derive(Debug, Serialize)]
-pub(super) struct Figure {
+pub(super) struct Drawing {
     file: String,
     caption: String,
     /// The first segment of the conversation, since the first of the capture.
@@ -19,18 +19,18 @@ pub(super) struct Figure {
 }
 
 /// Those of a conversation that are wanted, by name.
-pub(super) type Figures = BTreeMap<&'static str, Figure>;
+pub(super) type Drawings = BTreeMap<&'static str, Drawing>;
 
 /// Draws the TCP conversation of this number. What is wanted is of `sequence`, `time_client`, `time_server` (the bytes of
 /// either side over time), and `round_trip`.
 pub(super) fn draw(
-    context: &Context,
+    context: &ReportContext,
     capture: &str,
     number: u64,
     who: &str,
     begins: &str,
     wanted: &[&'static str],
-) -> Result<Figures, String> {
+) -> Result<Drawings, String> {
     let file = context.run.join(capture);
     let mut input = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let which = Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
@@ -38,7 +38,7 @@ pub(super) fn draw(
     let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: nothing to draw of {who}"))?;
     let over_time = || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: {who} has no times"));
     let side = |at: usize| over_time().map(|over_time| &over_time.time_sequences[at]);
-    let mut figures = Figures::new();
+    let mut drawings = Drawings::new();
     for &name in wanted {
         let (svg, caption) = match name {
             "sequence" => (diagrams.sequence.svg(diagrams.ends), diagrams.sequence.caption()),
@@ -49,7 +49,7 @@ pub(super) fn draw(
         };
         let file = format!("{who}-{}.svg", name.replace('_', "-"));
         context.write_svg(&file, &svg.into_string())?;
-        figures.insert(name, Figure { file, caption, begins: begins.to_owned() });
+        drawings.insert(name, Drawing { file, caption, begins: begins.to_owned() });
     }
-    Ok(figures)
+    Ok(drawings)
 }

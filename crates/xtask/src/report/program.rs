@@ -10,18 +10,18 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a line, or an end, may take: far longer than it does.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A program that runs.
 #[derive(Debug)]
-pub(super) struct Person {
+pub(super) struct InteractiveProgram {
     command: String,
     child: Child,
     input: Option<ChildStdin>,
-    heard: Receiver<String>,
+    lines: Receiver<String>,
 }
 
-impl Person {
+impl InteractiveProgram {
     /// Starts a program with its words. Ours are in `programs`, all others where the system has them.
     pub(super) fn start(command: &str, programs: &Path) -> Result<Self, String> {
         let mut words = command.split(' ');
@@ -34,21 +34,21 @@ impl Person {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{command}: {error}"))?;
-        let (lines, heard) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         let output: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().expect("it is piped")), Box::new(child.stderr.take().expect("it is piped"))];
         for output in output {
-            let lines = lines.clone();
+            let sender = sender.clone();
             // Read to the end, so that it never waits for room.
             thread::spawn(move || {
-                BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(lines.send(line)));
+                BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
             });
         }
         let input = child.stdin.take();
-        Ok(Self { command: command.to_owned(), child, input, heard })
+        Ok(Self { command: command.to_owned(), child, input, lines })
     }
 
-    pub(super) fn say(&mut self, line: &str) -> Result<(), String> {
+    pub(super) fn send(&mut self, line: &str) -> Result<(), String> {
         let input = self.input.as_mut().ok_or_else(|| format!("{} has left", self.command))?;
         input.write_all(format!("{line}\n").as_bytes()).map_err(|error| format!("{}: {error}", self.command))
     }
@@ -59,21 +59,21 @@ impl Person {
     }
 
     /// The next line that it prints.
-    pub(super) fn hear(&self) -> Result<String, String> {
-        self.heard.recv_timeout(PATIENCE).map_err(|_| format!("{} says nothing more", self.command))
+    pub(super) fn next_line(&self) -> Result<String, String> {
+        self.lines.recv_timeout(TIMEOUT).map_err(|_| format!("{} says nothing more", self.command))
     }
 
     /// Hears this line next.
     pub(super) fn expect(&self, line: &str) -> Result<(), String> {
-        let heard = self.hear()?;
-        if heard == line { Ok(()) } else { Err(format!("{} says {heard:?}, not {line:?}", self.command)) }
+        let found = self.next_line()?;
+        if found == line { Ok(()) } else { Err(format!("{} says {found:?}, not {line:?}", self.command)) }
     }
 
     /// Hears lines until one holds `part`; gives how many came before it, and it.
-    pub(super) fn expect_later(&self, part: &str) -> Result<(usize, String), String> {
+    pub(super) fn skip_to_line_with(&self, part: &str) -> Result<(usize, String), String> {
         let mut before = 0;
         loop {
-            let line = self.hear().map_err(|error| format!("{error}, and no line with {part:?}"))?;
+            let line = self.next_line().map_err(|error| format!("{error}, and no line with {part:?}"))?;
             if line.contains(part) {
                 return Ok((before, line));
             }
@@ -87,14 +87,14 @@ impl Person {
     }
 
     /// Ends its input, and waits until it has ended too.
-    pub(super) fn leave(mut self) -> Result<(), String> {
+    pub(super) fn close_input_and_wait(mut self) -> Result<(), String> {
         self.input.take();
         self.wait()
     }
 
     /// Waits until it has ended, and gives what it has said since.
     pub(super) fn wait(&mut self) -> Result<(), String> {
-        for _ in 0..PATIENCE.as_millis() / 5 {
+        for _ in 0..TIMEOUT.as_millis() / 5 {
             match self.child.try_wait() {
                 Ok(None) => thread::sleep(Duration::from_millis(5)),
                 Ok(Some(_)) => return Ok(()),
@@ -105,7 +105,7 @@ impl Person {
     }
 }
 
-impl Drop for Person {
+impl Drop for InteractiveProgram {
     fn drop(&mut self) {
         // One that has ended already is only gathered.
         let _ = self.child.kill();

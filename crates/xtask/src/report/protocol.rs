@@ -4,9 +4,9 @@ use serde_json::json;
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::{ErrorCode, limits};
 
-use super::{Context, format, markdown};
+use super::{ReportContext, format, markdown};
 
-pub(super) fn write(context: &Context) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     let verbs: Vec<_> = VERBS
         .iter()
         .map(|verb| {
@@ -33,21 +33,21 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
         "protocol.json",
         &json!({
             "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)?, "memory": memory(context)?,
-            "exchange": table("README.md", "## The commands")?,
-            "line_sentences": table("docs/protocol.md", "### 5.3 Lines of the server")?,
+            "exchange": read_table("README.md", "## The commands")?,
+            "line_sentences": read_table("docs/protocol.md", "### 5.3 Lines of the server")?,
         }),
     )
 }
 
 /// The rows of a table of ours.
-fn table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
+fn read_table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
     let text = markdown::read(file)?;
     let rows = markdown::section(&text, heading).map(markdown::table).unwrap_or_default();
     if rows.is_empty() { Err(format!("{file} has no table below {heading:?}")) } else { Ok(rows) }
 }
 
 /// The most that sessions may hold, all of them at their bounds at once.
-fn memory(context: &Context) -> Result<serde_json::Value, String> {
+fn memory(context: &ReportContext) -> Result<serde_json::Value, String> {
     let settings = context.output("switchboard-server", &["--print-config"], &[0])?;
     let of = |name: &str| {
         let value = settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
@@ -60,7 +60,7 @@ fn memory(context: &Context) -> Result<serde_json::Value, String> {
 }
 
 /// What `switchboard-server --print-config` says, setting by setting.
-fn settings(context: &Context) -> Result<serde_json::Value, String> {
+fn settings(context: &ReportContext) -> Result<serde_json::Value, String> {
     let said = context.output("switchboard-server", &["--print-config"], &[0])?;
     let settings = said.lines().filter_map(|line| {
         let (key, value) = line.split_once(" = ")?;

@@ -6,12 +6,12 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::scenario::SENT_ROWS;
-use super::{Context, format};
+use super::{ReportContext, format};
 
 /// Where the CSVs are.
 const CSVS: &str = "tests/data/csv";
 
-pub(super) fn write(context: &Context) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     let root = fs::canonicalize(".").map_err(|error| error.to_string())?;
     let mut names: Vec<_> = fs::read_dir(CSVS)
         .map_err(|error| format!("{CSVS}: {error}"))?
@@ -39,12 +39,12 @@ pub(super) fn write(context: &Context) -> Result<(), String> {
     let rows = fs::read_to_string(&sent).map_err(|error| format!("{SENT_ROWS}: {error}"))?;
     context.write(
         "rows.json",
-        &json!({ "files": files, "sent": SENT_ROWS, "csv": rows, "compared": compared(context, &sent)? }),
+        &json!({ "files": files, "sent": SENT_ROWS, "csv": rows, "compared": compare(context, &sent)? }),
     )
 }
 
 /// What differs between the rows as built and as a kernel carried them, kind by kind, and why.
-fn compared(context: &Context, csv: &str) -> Result<Value, String> {
+fn compare(context: &ReportContext, csv: &str) -> Result<Value, String> {
     let said = context.json("encap", &["compare", csv, "sent.pcapng", "--json"])?;
     // Of each kind the first, and how many there are. Without a reason, it would be a fault of ours.
     let mut kinds: Vec<(String, Value, u64)> = Vec::new();

@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::program::{PATIENCE, Person};
-use super::script::{self, Step, What};
+use super::program::{InteractiveProgram, TIMEOUT};
+use super::script::{self, Action, ScriptStep};
 
 /// Who says what.
 pub(super) const SCRIPT: &str = "report/conversation.txt";
@@ -47,16 +47,16 @@ pub(crate) struct Args {
 
 /// What was seen that no capture tells.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Seen {
-    pub(super) refused: Refused,
-    pub(super) slow: Slow,
+pub(super) struct Observations {
+    pub(super) refused: RefusedClient,
+    pub(super) slow: SlowReader,
     /// What each capture said at its end.
     pub(super) captures: BTreeMap<String, String>,
 }
 
 /// A client that came before the server did.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Refused {
+pub(super) struct RefusedClient {
     pub(super) command: String,
     pub(super) exit_code: i32,
     pub(super) said: String,
@@ -64,7 +64,7 @@ pub(super) struct Refused {
 
 /// A reader that froze.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Slow {
+pub(super) struct SlowReader {
     pub(super) server_flags: String,
     pub(super) reader: String,
     pub(super) messages: usize,
@@ -84,41 +84,41 @@ pub(super) struct Slow {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     // What is run in the folder of the captures is still found.
     let programs = fs::canonicalize(&args.programs).map_err(|error| format!("{}: {error}", args.programs.display()))?;
-    let stage = Stage { programs: &programs, out: &args.out };
+    let scenario = Scenario { programs: &programs, out: &args.out };
     let mut captures = BTreeMap::new();
-    let chat = stage.capture("chat.pcapng")?;
-    let refused = stage.refused()?;
-    let server = stage.server("")?;
-    stage.converse()?;
+    let chat = scenario.capture("chat.pcapng")?;
+    let refused = scenario.refused_client()?;
+    let server = scenario.server("")?;
+    scenario.run_script()?;
     chat.signal(Signal::INT)?;
-    captures.insert("chat.pcapng".to_owned(), Stage::captured(chat)?);
+    captures.insert("chat.pcapng".to_owned(), Scenario::finish_capture(chat)?);
     stop(server)?;
-    let capture = stage.capture("slow.pcapng")?;
-    let slow = stage.slow()?;
+    let capture = scenario.capture("slow.pcapng")?;
+    let slow = scenario.slow_reader()?;
     capture.signal(Signal::INT)?;
-    captures.insert("slow.pcapng".to_owned(), Stage::captured(capture)?);
-    stage.send()?;
-    let seen = Seen { refused, slow, captures };
-    let json = serde_json::to_string_pretty(&seen).map_err(|error| error.to_string())?;
+    captures.insert("slow.pcapng".to_owned(), Scenario::finish_capture(capture)?);
+    scenario.send_rows()?;
+    let observations = Observations { refused, slow, captures };
+    let json = serde_json::to_string_pretty(&observations).map_err(|error| error.to_string())?;
     write(&args.out.join("seen.json"), json.as_bytes())
 }
 
-struct Stage<'a> {
+struct Scenario<'a> {
     programs: &'a Path,
     out: &'a Path,
 }
 
-impl Stage<'_> {
-    fn start(&self, command: &str) -> Result<Person, String> {
-        Person::start(command, self.programs)
+impl Scenario<'_> {
+    fn start(&self, command: &str) -> Result<InteractiveProgram, String> {
+        InteractiveProgram::start(command, self.programs)
     }
 
     /// Captures all that passes, from when this gives it.
-    fn capture(&self, name: &str) -> Result<Person, String> {
+    fn capture(&self, name: &str) -> Result<InteractiveProgram, String> {
         let file = self.out.join(name);
         let _ = fs::remove_file(&file);
         let capture = self.start(&format!("encap capture -i lo -o {}", file.display()))?;
-        for _ in 0..PATIENCE.as_millis() / 10 {
+        for _ in 0..TIMEOUT.as_millis() / 10 {
             // The beginning of the file is written once it listens.
             if file.metadata().is_ok_and(|file| file.len() > 0) {
                 return Ok(capture);
@@ -130,8 +130,8 @@ impl Stage<'_> {
     }
 
     /// What there is in a capture that has been asked to end.
-    fn captured(mut capture: Person) -> Result<String, String> {
-        let (_, said) = capture.expect_later("frames")?;
+    fn finish_capture(mut capture: InteractiveProgram) -> Result<String, String> {
+        let (_, said) = capture.skip_to_line_with("frames")?;
         capture.wait()?;
         // It names the file by its whole path.
         Ok(said.split(": ").next().unwrap_or_default().to_owned())
@@ -148,80 +148,80 @@ impl Stage<'_> {
     }
 
     /// Somebody comes while nobody listens.
-    fn refused(&self) -> Result<Refused, String> {
+    fn refused_client(&self) -> Result<RefusedClient, String> {
         let words = ["127.0.0.1:12345", "who"];
         let output = Command::new(self.programs.join("switchboard")).args(words).output();
         let output = output.map_err(|error| format!("switchboard: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let exit_code = output.status.code().unwrap_or_default();
-        Ok(Refused { command: format!("switchboard {}", words.join(" ")), exit_code, said })
+        Ok(RefusedClient { command: format!("switchboard {}", words.join(" ")), exit_code, said })
     }
 
     /// A server that listens.
-    fn server(&self, flags: &str) -> Result<Person, String> {
+    fn server(&self, flags: &str) -> Result<InteractiveProgram, String> {
         let server = self.start(format!("switchboard-server --log-format json {flags}").trim_end())?;
         for _ in 0..2 {
-            server.expect_later("\"address\":\"")?;
+            server.skip_to_line_with("\"address\":\"")?;
         }
         Ok(server)
     }
 
-    fn converse(&self) -> Result<(), String> {
+    fn run_script(&self) -> Result<(), String> {
         let text = fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
-        let mut people = BTreeMap::new();
+        let mut running = BTreeMap::new();
         for step in script::parse(&text).map_err(|error| format!("{SCRIPT}: {error}"))? {
-            self.play(&step, &mut people).map_err(|error| format!("{SCRIPT}, line {}: {error}", step.line))?;
+            self.run_step(&step, &mut running).map_err(|error| format!("{SCRIPT}, line {}: {error}", step.line))?;
         }
         Ok(())
     }
 
-    fn play(&self, step: &Step, people: &mut BTreeMap<String, Person>) -> Result<(), String> {
-        if let What::Starts(command) = &step.what {
-            people.insert(step.who.clone(), self.start(command)?);
+    fn run_step(&self, step: &ScriptStep, running: &mut BTreeMap<String, InteractiveProgram>) -> Result<(), String> {
+        if let Action::Start(command) = &step.action {
+            running.insert(step.who.clone(), self.start(command)?);
             return Ok(());
         }
         let absent = || format!("{} is not there", step.who);
-        let person = people.get_mut(&step.who).ok_or_else(absent)?;
-        match &step.what {
-            What::Starts(_) => {}
-            What::Says(line) => {
+        let person = running.get_mut(&step.who).ok_or_else(absent)?;
+        match &step.action {
+            Action::Start(_) => {}
+            Action::Send(line) => {
                 thread::sleep(TYPING);
-                person.say(line)?;
+                person.send(line)?;
             }
-            What::Hears(line) => person.expect(line)?,
-            What::Freezes => person.signal(Signal::STOP)?,
-            What::IsKilled => {
+            Action::Expect(line) => person.expect(line)?,
+            Action::Freeze => person.signal(Signal::STOP)?,
+            Action::Kill => {
                 thread::sleep(SETTLE);
                 person.signal(Signal::KILL)?;
-                people.remove(&step.who).ok_or_else(absent)?.wait()?;
+                running.remove(&step.who).ok_or_else(absent)?.wait()?;
                 thread::sleep(SETTLE);
             }
-            What::Leaves => people.remove(&step.who).ok_or_else(absent)?.leave()?,
+            Action::Leave => running.remove(&step.who).ok_or_else(absent)?.close_input_and_wait()?,
         }
         Ok(())
     }
 
     /// Somebody stops reading and is written to, while another goes on.
-    fn slow(&self) -> Result<Slow, String> {
+    fn slow_reader(&self) -> Result<SlowReader, String> {
         let server = self.server(SLOW_FLAGS)?;
         let pings_before = self.pings()?;
         // The system gives its receive buffer no more than is asked for, so that it is full soon.
         let reader = "nc -I 4096 127.0.0.1 12345";
         let mut frozen = self.start(reader)?;
         frozen.expect("WELCOME")?;
-        frozen.say("REGISTER Frozen")?;
+        frozen.send("REGISTER Frozen")?;
         frozen.expect("REGISTER_OK Frozen")?;
         let mut author = self.start("switchboard 127.0.0.1:12345")?;
         author.expect("WELCOME")?;
         for (line, answer) in [("REGISTER Author", "REGISTER_OK Author"), ("CONNECT Frozen", "CONNECT_OK Frozen")] {
-            author.say(line)?;
+            author.send(line)?;
             author.expect(answer)?;
         }
         frozen.expect("INCOMING_CONNECTION Author")?;
         frozen.signal(Signal::STOP)?;
         let mut input = author.take_input().ok_or("the author has left")?;
-        let is_told = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&is_told);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&is_over);
         let flood = thread::spawn(move || {
             use std::io::Write as _;
             let line = format!("MSG {}\n", "x".repeat(FLOOD_BYTES));
@@ -231,17 +231,17 @@ impl Stage<'_> {
         });
         thread::sleep(SETTLE);
         let pings_meanwhile = self.pings()?;
-        let (acknowledged, told) = author.expect_later("PEER_DISCONNECTED")?;
-        is_told.store(true, Ordering::Relaxed);
-        let (_, log) = server.expect_later("slow consumer")?;
+        let (acknowledged, told) = author.skip_to_line_with("PEER_DISCONNECTED")?;
+        is_over.store(true, Ordering::Relaxed);
+        let (_, log) = server.skip_to_line_with("slow consumer")?;
         let log = serde_json::from_str(&log).map_err(|error| format!("the server's log: {error}"))?;
         let messages = flood.join().map_err(|_| "the flood panicked".to_owned())?;
         // What its system has still to give it, it reads now, and hears the end.
         frozen.signal(Signal::CONT)?;
-        frozen.leave()?;
+        frozen.close_input_and_wait()?;
         author.wait()?;
         stop(server)?;
-        Ok(Slow {
+        Ok(SlowReader {
             server_flags: SLOW_FLAGS.to_owned(),
             reader: reader.to_owned(),
             messages,
@@ -260,11 +260,11 @@ impl Stage<'_> {
         let mut args = vec!["ping", "127.0.0.1:12345"];
         args.extend(PINGS.split(' '));
         let said = self.output("switchboard", &args)?;
-        said.lines().map(|line| micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
+        said.lines().map(|line| parse_micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
     }
 
     /// The rows of a CSV, over real sockets.
-    fn send(&self) -> Result<(), String> {
+    fn send_rows(&self) -> Result<(), String> {
         let rows = fs::canonicalize(SENT_ROWS).map_err(|error| format!("{SENT_ROWS}: {error}"))?;
         let rows = rows.to_string_lossy();
         let said = self.output("encap", &["send", &rows, "--json", "-o", "sent.pcapng"])?;
@@ -273,14 +273,14 @@ impl Stage<'_> {
 }
 
 /// The time in `PONG from 127.0.0.1:12345 in 0.123 ms`.
-fn micros(line: &str) -> Option<u64> {
+fn parse_micros(line: &str) -> Option<u64> {
     let (_, time) = line.strip_suffix(" ms")?.rsplit_once(' ')?;
     let (whole, decimals) = time.split_once('.').filter(|(_, decimals)| decimals.len() == 3)?;
     Some(whole.parse::<u64>().ok()? * 1_000 + decimals.parse::<u64>().ok()?)
 }
 
 /// Asks a server to stop, and waits until it has.
-fn stop(mut server: Person) -> Result<(), String> {
+fn stop(mut server: InteractiveProgram) -> Result<(), String> {
     server.signal(Signal::TERM)?;
     server.wait()
 }
@@ -294,13 +294,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ping_tells_its_time() {
-        assert_eq!(micros("PONG from 127.0.0.1:12345 in 12.034 ms"), Some(12_034));
-        assert_eq!(micros("PONG"), None);
+    fn a_ping_line_gives_its_time() {
+        assert_eq!(parse_micros("PONG from 127.0.0.1:12345 in 12.034 ms"), Some(12_034));
+        assert_eq!(parse_micros("PONG"), None);
     }
 
     #[test]
-    fn the_script_can_be_played() {
+    fn the_script_parses() {
         let script = include_str!("../../../../report/conversation.txt");
         assert!(script::parse(script).is_ok_and(|steps| steps.len() > 20));
     }

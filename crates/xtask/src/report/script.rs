@@ -4,49 +4,49 @@ use serde::Serialize;
 
 /// One line of the script.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Step {
+pub(super) struct ScriptStep {
     /// Its line in the file.
     pub(super) line: usize,
     pub(super) who: String,
-    pub(super) what: What,
+    pub(super) action: Action,
 }
 
 /// What happens.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum What {
+pub(super) enum Action {
     /// This program is started.
-    Starts(String),
-    Says(String),
-    Hears(String),
+    Start(String),
+    Send(String),
+    Expect(String),
     /// It reads nothing any more.
-    Freezes,
+    Freeze,
     /// It ends without closing anything by itself.
-    IsKilled,
-    Leaves,
+    Kill,
+    Leave,
 }
 
 /// Reads a script. What is wrong is said with its line.
-pub(super) fn parse(text: &str) -> Result<Vec<Step>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<ScriptStep>, String> {
     let lines = (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && !text.starts_with('#'));
-    lines.map(|(line, text)| step(line, text).ok_or_else(|| format!("line {line} is no step: {text}"))).collect()
+    lines.map(|(line, text)| parse_step(line, text).ok_or_else(|| format!("line {line} is no step: {text}"))).collect()
 }
 
-fn step(line: usize, text: &str) -> Option<Step> {
+fn parse_step(line: usize, text: &str) -> Option<ScriptStep> {
     let (who, rest) = text.split_once(' ')?;
     let rest = rest.trim_start();
     let (mark, rest) = rest.split_at_checked(1)?;
     let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    let what = match (mark, rest.is_empty()) {
-        ("+", false) => What::Starts(rest.to_owned()),
-        (">", _) => What::Says(rest.to_owned()),
-        ("<", _) => What::Hears(rest.to_owned()),
-        ("=", true) => What::Freezes,
-        ("!", true) => What::IsKilled,
-        ("-", true) => What::Leaves,
+    let action = match (mark, rest.is_empty()) {
+        ("+", false) => Action::Start(rest.to_owned()),
+        (">", _) => Action::Send(rest.to_owned()),
+        ("<", _) => Action::Expect(rest.to_owned()),
+        ("=", true) => Action::Freeze,
+        ("!", true) => Action::Kill,
+        ("-", true) => Action::Leave,
         _ => return None,
     };
-    Some(Step { line, who: who.to_owned(), what })
+    Some(ScriptStep { line, who: who.to_owned(), action })
 }
 
 #[cfg(test)]
@@ -54,19 +54,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mark_is_a_step() {
+    fn each_mark_parses_to_its_action() {
         let text = "# who\n\nNoy   + nc -N ::1 1\nNoy < a: b\nNoy > \nNoy =\nNoy !\nNoy -\n";
-        let whats: Vec<_> =
-            parse(text).expect("it is a script").into_iter().map(|step| (step.line, step.what)).collect();
+        let actions: Vec<_> =
+            parse(text).expect("it is a script").into_iter().map(|step| (step.line, step.action)).collect();
         let expected = [
-            (3, What::Starts("nc -N ::1 1".into())),
-            (4, What::Hears("a: b".into())),
-            (5, What::Says(String::new())),
-            (6, What::Freezes),
-            (7, What::IsKilled),
-            (8, What::Leaves),
+            (3, Action::Start("nc -N ::1 1".into())),
+            (4, Action::Expect("a: b".into())),
+            (5, Action::Send(String::new())),
+            (6, Action::Freeze),
+            (7, Action::Kill),
+            (8, Action::Leave),
         ];
-        assert_eq!(whats, expected);
+        assert_eq!(actions, expected);
         assert_eq!(parse("Noy ? x"), Err("line 1 is no step: Noy ? x".into()));
     }
 }

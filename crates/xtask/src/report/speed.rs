@@ -4,13 +4,13 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, format, markdown};
+use super::{ReportContext, format, markdown};
 
 const SERVER: &str = "report/bench.json";
 const WIRE: &str = "report/wire.json";
 const METHOD: &str = "docs/bench.md";
 
-pub(super) fn write(context: &Context) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     let server = read(SERVER)?.map(|bench| self::server(&bench));
     let wire = read(WIRE)?.map(|bench| self::wire(&bench));
     for name in ["bench.svg", "bench-curve.svg"] {
@@ -49,7 +49,7 @@ fn read(file: &str) -> Result<Option<Value>, String> {
 }
 
 /// A figure to three digits, as more are not the same in the next round.
-fn rounded(figure: f64) -> String {
+fn three_digits(figure: f64) -> String {
     let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
     // What is measured is far below what a double holds exactly.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and not negative")]
@@ -137,7 +137,7 @@ fn server(bench: &Value) -> Value {
         .collect();
     let n_held = held.iter().filter(|held| held["holds"] == true).count();
     let missed: Vec<_> = held.iter().filter(|held| held["holds"] != true).cloned().collect();
-    let moved: Vec<_> = rounds(bench, &json!("isolation"), "switchboard").into_iter().map(rounded).collect();
+    let moved: Vec<_> = rounds(bench, &json!("isolation"), "switchboard").into_iter().map(three_digits).collect();
     let versions = bench["versions"].as_object().cloned().unwrap_or_default();
     let versions: Map<_, _> =
         versions.into_iter().map(|(name, said)| (name, version(said.as_str().unwrap_or_default()).into())).collect();
@@ -186,7 +186,7 @@ mod tests {
         for (given, expected) in
             [(0.4, "0"), (999.4, "999"), (1_234.0, "1,230"), (1_062_767.0, "1,060,000"), (-27_151.0, "−27,200")]
         {
-            assert_eq!(rounded(given), expected);
+            assert_eq!(three_digits(given), expected);
         }
         for (given, expected) in [(945.2, "945"), (9_980.0, "9.98 k"), (4_723_647.0, "4.72 M"), (-27_151.0, "−27.2 k")]
         {

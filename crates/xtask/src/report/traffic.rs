@@ -6,59 +6,67 @@ use serde_json::{Value, json};
 use switchboard_encap::report::{Report, Wanted};
 use switchboard_encap::side::Side;
 
-use super::drawings::{self, Figures};
+use super::drawings::{self, Drawings};
 use super::frames::{self, Segment};
-use super::scenario::{SCRIPT, Seen};
-use super::{Context, format, lanes};
+use super::scenario::{Observations, SCRIPT};
+use super::{ReportContext, format, lanes};
 
 /// The message that is taken apart begins so.
-const SHOWN: &str = "שלום";
+const DISSECTED_MESSAGE: &str = "שלום";
 
-pub(super) fn write(context: &Context, seen: &Seen) -> Result<(), String> {
+pub(super) fn write(context: &ReportContext, observed: &Observations) -> Result<(), String> {
     let found = context.json("encap", &["analyze", "--json", "chat.pcapng"])?;
     let segments = frames::read(&context.run.join("chat.pcapng"))?;
-    let talks = talks(&found, &segments)?;
+    let conversations = conversations(&found, &segments)?;
     let of = |name: &str| {
-        let talk = talks.iter().find(|talk| talk.name == name);
-        talk.ok_or_else(|| format!("chat.pcapng has no conversation of {name}"))
+        let conversation = conversations.iter().find(|conversation| conversation.name == name);
+        conversation.ok_or_else(|| format!("chat.pcapng has no conversation of {name}"))
     };
     let (noy, elias, dana) = (of("Noy")?, of("Elias")?, of("Dana")?);
-    let refused = talks.iter().find(|talk| talk.told["handshake"] == "refused").ok_or("nobody was refused")?;
+    let refused = conversations
+        .iter()
+        .find(|conversation| conversation.summary["handshake"] == "refused")
+        .ok_or("nobody was refused")?;
 
-    let lanes: Vec<_> = talks.iter().map(|talk| (talk.first_frame, talk.name.as_str())).collect();
+    let lanes: Vec<_> =
+        conversations.iter().map(|conversation| (conversation.first_frame, conversation.name.as_str())).collect();
     context.write_svg("lanes.svg", &lanes::svg(&segments, &lanes))?;
     let said = std::fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
     context.write(
         "chat.json",
         &json!({
-            "script": said, "totals": totals(&found), "capture": seen.captures["chat.pcapng"],
-            "conversations": talks.iter().map(|talk| &talk.told).collect::<Vec<_>>(),
-            "transcript": transcript(context)?, "at_once": at_once(&segments),
-            "noy": noy.shown(&segments), "syn": opening(context, noy, &segments)?, "figures": noy.draw(context, "chat.pcapng", &segments, &["time_client", "time_server", "round_trip"])?,
+            "script": said, "totals": totals(&found), "capture": observed.captures["chat.pcapng"],
+            "conversations": conversations.iter().map(|conversation| &conversation.summary).collect::<Vec<_>>(),
+            "transcript": transcript(context)?, "at_once": open_at_once(&segments),
+            "noy": noy.by_phase(&segments), "syn": opening(context, noy, &segments)?, "figures": noy.draw(context, "chat.pcapng", &segments, &["time_client", "time_server", "round_trip"])?,
             "elias": elias.draw(context, "chat.pcapng", &segments, &["sequence"])?,
         }),
     )?;
-    context.write("frame.json", &frame(context, &segments)?)?;
+    context.write("frame.json", &dissected_message(context, &segments)?)?;
     context.write(
         "refused.json",
         &json!({
-            "program": seen.refused, "conversation": refused.told, "segments": refused.segments(&segments),
+            "program": observed.refused, "conversation": refused.summary, "segments": refused.segments(&segments),
             "figures": refused.draw(context, "chat.pcapng", &segments, &["sequence"])?,
         }),
     )?;
     context.write(
         "reset.json",
         &json!({
-            "conversation": dana.told, "segments": dana.segments(&segments), "found_out": found_out(&segments, dana)?,
+            "conversation": dana.summary, "segments": dana.segments(&segments), "found_out": reset_discovery(&segments, dana)?,
             "figures": dana.draw(context, "chat.pcapng", &segments, &["sequence"])?,
         }),
     )?;
-    slow(context, seen)
+    slow_reader(context, observed)
 }
 
 /// What both sides of a conversation tell when it is opened: where they begin to count, and their options.
-fn opening(context: &Context, talk: &Talk, segments: &[Segment]) -> Result<Value, String> {
-    let of = talk.segments(segments);
+fn opening(
+    context: &ReportContext,
+    conversation: &CapturedConversation,
+    segments: &[Segment],
+) -> Result<Value, String> {
+    let of = conversation.segments(segments);
     let mut told = Vec::new();
     for segment in of.iter().take(2) {
         let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &segment.frame.to_string(), "--json"])?;
@@ -78,7 +86,7 @@ fn opening(context: &Context, talk: &Talk, segments: &[Segment]) -> Result<Value
 
 /// How the end of somebody's program became known: what its author sent to them last, the RST, and the next try with its
 /// answer.
-fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
+fn reset_discovery(segments: &[Segment], gone: &CapturedConversation) -> Result<Value, String> {
     let of = gone.segments(segments);
     let is_unread = |segment: &&Segment| segment.from == Side::Server && segment.bytes > 0;
     let unread = of.iter().rev().find(is_unread).ok_or("nothing was said to whoever was killed")?;
@@ -97,14 +105,14 @@ fn found_out(segments: &[Segment], gone: &Talk) -> Result<Value, String> {
 }
 
 /// One conversation, and who holds it.
-struct Talk {
+struct CapturedConversation {
     number: u64,
     name: String,
     first_frame: u64,
-    told: Value,
+    summary: Value,
 }
 
-impl Talk {
+impl CapturedConversation {
     fn segments(&self, all: &[Segment]) -> Vec<Segment> {
         all.iter().filter(|segment| segment.connection == self.first_frame).cloned().collect()
     }
@@ -112,18 +120,18 @@ impl Talk {
     /// Its drawings, named after who holds it.
     fn draw(
         &self,
-        context: &Context,
+        context: &ReportContext,
         capture: &str,
         all: &[Segment],
         wanted: &[&'static str],
-    ) -> Result<Figures, String> {
+    ) -> Result<Drawings, String> {
         let begins = self.segments(all).first().map(|segment| segment.time.clone()).unwrap_or_default();
         let who = self.name.trim_matches(['(', ')']).to_lowercase();
         drawings::draw(context, capture, self.number, &who, &begins, wanted)
     }
 
     /// Its segments by what they are for: the handshake, the data, the end.
-    fn shown(&self, all: &[Segment]) -> Value {
+    fn by_phase(&self, all: &[Segment]) -> Value {
         let segments = self.segments(all);
         let end = segments.iter().position(|segment| segment.flags.contains("FIN")).unwrap_or(segments.len());
         let begin = segments.len().min(3);
@@ -132,12 +140,12 @@ impl Talk {
 }
 
 /// The conversations, each with who holds it: the name that its client gives first.
-fn talks(found: &Value, segments: &[Segment]) -> Result<Vec<Talk>, String> {
+fn conversations(found: &Value, segments: &[Segment]) -> Result<Vec<CapturedConversation>, String> {
     let list = found["conversations"].as_array().ok_or("encap analyze lists no conversations")?;
-    list.iter().map(|one| talk(one, segments)).collect()
+    list.iter().map(|one| conversation(one, segments)).collect()
 }
 
-fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
+fn conversation(one: &Value, segments: &[Segment]) -> Result<CapturedConversation, String> {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let address = |value: &Value| value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
     let (client, server) =
@@ -154,7 +162,7 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
     };
     // That a SYN was refused tells of no round trip of data.
     let round_trip = Some(&one["from_client"]["round_trips"]["median_nanos"]).filter(|_| one["handshake"] != "refused");
-    let told = json!({
+    let summary = json!({
         "number": one["number"], "name": name, "client_port": client.port(), "server_port": server.port(),
         "dialect": if server.port() == 8080 { "line" } else { "commands" },
         "handshake": one["handshake"], "handshake_time": one["handshake_nanos"].as_u64().map(format::time),
@@ -166,7 +174,7 @@ fn talk(one: &Value, segments: &[Segment]) -> Result<Talk, String> {
         "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
         "flags": one["flags"], "checksums": one["checksums"],
     });
-    Ok(Talk { number: number(&one["number"]), name: name.to_owned(), first_frame, told })
+    Ok(CapturedConversation { number: number(&one["number"]), name: name.to_owned(), first_frame, summary })
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -198,7 +206,7 @@ fn totals(found: &Value) -> Value {
 }
 
 /// How many connections were open at once, at most.
-fn at_once(segments: &[Segment]) -> usize {
+fn open_at_once(segments: &[Segment]) -> usize {
     let mut open = std::collections::HashSet::new();
     let mut most = 0;
     for segment in segments {
@@ -213,7 +221,7 @@ fn at_once(segments: &[Segment]) -> usize {
 }
 
 /// What `encap chat` reads from the capture alone.
-fn transcript(context: &Context) -> Result<Value, String> {
+fn transcript(context: &ReportContext) -> Result<Value, String> {
     let file = context.run.join("chat.pcapng");
     let mut input = std::fs::File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let report = Report::read(&mut input, "chat.pcapng", &Wanted::default()).map_err(|error| error.to_string())?;
@@ -232,14 +240,14 @@ fn transcript(context: &Context) -> Result<Value, String> {
 }
 
 /// One message, as `encap show` takes it apart.
-fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
+fn dissected_message(context: &ReportContext, segments: &[Segment]) -> Result<Value, String> {
     let after = |number: u64, begin: &str| {
         let mut after = segments.iter().filter(|segment| segment.frame > number);
         let found = after.find(|segment| segment.payload.starts_with(begin.as_bytes()));
         found.ok_or_else(|| format!("no frame after {number} begins with {begin}"))
     };
-    let segment = after(0, &format!("MSG {SHOWN}"))?;
-    let delivered = after(segment.frame, &format!("FROM Noy: {SHOWN}"))?;
+    let segment = after(0, &format!("MSG {DISSECTED_MESSAGE}"))?;
+    let delivered = after(segment.frame, &format!("FROM Noy: {DISSECTED_MESSAGE}"))?;
     let answered = after(segment.frame, "MSG_SENT")?;
     let number = segment.frame.to_string();
     let shown = context.json("encap", &["show", "chat.pcapng", "--frame", &number, "--json"])?;
@@ -275,12 +283,16 @@ fn frame(context: &Context, segments: &[Segment]) -> Result<Value, String> {
 }
 
 /// The reader that froze, in its own capture.
-fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
+fn slow_reader(context: &ReportContext, observed: &Observations) -> Result<(), String> {
     let found = context.json("encap", &["analyze", "--json", "slow.pcapng"])?;
     let segments = frames::read(&context.run.join("slow.pcapng"))?;
-    let talks = talks(&found, &segments)?;
-    let frozen = talks.iter().find(|talk| talk.name == "Frozen").ok_or("slow.pcapng has nobody who froze")?;
-    let author = talks.iter().find(|talk| talk.name == "Author").ok_or("slow.pcapng has no author")?;
+    let conversations = conversations(&found, &segments)?;
+    let frozen = conversations
+        .iter()
+        .find(|conversation| conversation.name == "Frozen")
+        .ok_or("slow.pcapng has nobody who froze")?;
+    let author =
+        conversations.iter().find(|conversation| conversation.name == "Author").ok_or("slow.pcapng has no author")?;
     let all = frozen.segments(&segments);
     let zero = all.iter().find(|segment| segment.from == Side::Client && segment.window == 0);
     let zero = zero.ok_or("the reader that froze never had a window of zero")?;
@@ -306,7 +318,7 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     let full = authors.iter().position(|segment| segment.from == Side::Server && segment.window == 0);
     let full = full.ok_or("the author was never stopped by the server's window")?;
     let braked = &authors[full.saturating_sub(2)..(full + 3).min(authors.len())];
-    let probes: Vec<_> = list(&frozen.told["flags"]).filter(|flag| flag["event"] == "keep_alive").collect();
+    let probes: Vec<_> = list(&frozen.summary["flags"]).filter(|flag| flag["event"] == "keep_alive").collect();
     let probes: Vec<_> =
         probes.iter().filter_map(|flag| all.iter().find(|segment| segment.frame == flag["frame"])).collect();
     let waits: Vec<_> = probes.windows(2).map(|pair| format::time(pair[1].nanos - pair[0].nanos)).collect();
@@ -319,16 +331,16 @@ fn slow(context: &Context, seen: &Seen) -> Result<(), String> {
     context.write(
         "slow.json",
         &json!({
-            "totals": totals(&found), "server_flags": seen.slow.server_flags, "reader": seen.slow.reader,
-            "messages": format::count(seen.slow.messages as u64), "message_bytes": format::count(seen.slow.message_bytes as u64),
-            "acknowledged": format::count(seen.slow.acknowledged as u64), "told": seen.slow.told, "log": seen.slow.log,
-            "ping_command": seen.slow.ping_command, "before": sorted(&seen.slow.pings_before),
-            "meanwhile": sorted(&seen.slow.pings_meanwhile), "frozen": frozen.told, "author": author.told,
+            "totals": totals(&found), "server_flags": observed.slow.server_flags, "reader": observed.slow.reader,
+            "messages": format::count(observed.slow.messages as u64), "message_bytes": format::count(observed.slow.message_bytes as u64),
+            "acknowledged": format::count(observed.slow.acknowledged as u64), "told": observed.slow.told, "log": observed.slow.log,
+            "ping_command": observed.slow.ping_command, "before": sorted(&observed.slow.pings_before),
+            "meanwhile": sorted(&observed.slow.pings_meanwhile), "frozen": frozen.summary, "author": author.summary,
             "zero": zero, "author_told": told, "waited": format::time(told.nanos - zero.nanos), "stop": stop, "last": last,
             "probes": { "frames": probes.iter().map(|segment| segment.frame).collect::<Vec<_>>(), "waits": waits },
             "author_braked": { "full": authors[full], "segments": braked }, "torn": torn.first().map(|line| format::bytes(line.len() as u64)),
             "late": format::bytes(late),
-            "arrived": format::count(arrived), "lost": format::count((seen.slow.acknowledged as u64).saturating_sub(arrived)),
+            "arrived": format::count(arrived), "lost": format::count((observed.slow.acknowledged as u64).saturating_sub(arrived)),
             "figures": frozen.draw(context, "slow.pcapng", &segments, &["time_server"])?,
             "author_figures": author.draw(context, "slow.pcapng", &segments, &["time_client"])?,
         }),

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::venv::{Venv, quietly};
+use crate::venv::{Venv, run_silently};
 
 /// Where it is installed.
 const VENV: &str = "target/report/venv";
@@ -42,6 +42,6 @@ impl Typst {
     pub(super) fn compile(&self, out: &Path) -> Result<(), String> {
         // Typst's root is here, and paths in the source begin there.
         let data = format!("/{}/data", out.display());
-        quietly(Command::new(self.0.python()).args(["-c", COMPILE]).arg(out).arg(data))
+        run_silently(Command::new(self.0.python()).args(["-c", COMPILE]).arg(out).arg(data))
     }
 }

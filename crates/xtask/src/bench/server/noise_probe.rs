@@ -7,29 +7,29 @@ use std::time::Duration;
 
 use switchboard_bench::{MessageLoad, Metrics, Pairs, Target, Timing};
 
-use super::peers::{Peer, Programs, Server};
+use super::peers::{Peer, ProgramPaths, RunningServer};
 use super::protocols;
 
 /// From which multiple of the shortest round trip seen on the machine counts as disturbed.
-const DISTURBED: f64 = 1.6;
+const DISTURBED_FACTOR: f64 = 1.6;
 
 /// A relay with one pair that talks now and then, a message at a time.
 pub(super) struct NoiseProbe {
-    relay: Server,
+    relay: RunningServer,
     /// The shortest round trip so far, in microseconds: the median of a time.
     best_us: f64,
     /// What was found last.
-    last: bool,
+    was_quiet: bool,
 }
 
 impl NoiseProbe {
-    pub(super) fn new(programs: &Programs) -> Result<Self, String> {
+    pub(super) fn new(programs: &ProgramPaths) -> Result<Self, String> {
         let relay = Peer::Relay.start(programs, 2)?;
-        let mut calm = Self { relay, best_us: f64::INFINITY, last: true };
+        let mut probe = Self { relay, best_us: f64::INFINITY, was_quiet: true };
         for _ in 0..3 {
-            calm.is_quiet()?;
+            probe.is_quiet()?;
         }
-        Ok(calm)
+        Ok(probe)
     }
 
     /// Whether the machine was calm both when this was asked last and now.
@@ -38,12 +38,12 @@ impl NoiseProbe {
         let timing = Timing { warm_up: Duration::from_millis(20), time: Duration::from_millis(150) };
         let target = Target { addr: self.relay.addr, pid: None, timeout: Duration::from_secs(10) };
         let report = Pairs { load, window: 1, timing }
-            .run(&protocols::Relay, &target, &mut |_| {})
+            .run(&protocols::RelayProtocol, &target, &mut |_| {})
             .map_err(|error| format!("the relay that tells whether the machine is calm: {error}"))?;
         let Metrics::Messages { measured } = report.metrics else { return Ok(false) };
         let Some(latency) = measured.latency else { return Ok(false) };
         self.best_us = self.best_us.min(latency.p50_us);
-        let is_calm = latency.p50_us < DISTURBED * self.best_us;
-        Ok(std::mem::replace(&mut self.last, is_calm) && is_calm)
+        let is_quiet = latency.p50_us < DISTURBED_FACTOR * self.best_us;
+        Ok(std::mem::replace(&mut self.was_quiet, is_quiet) && is_quiet)
     }
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::pin;
 
 /// How often, and how many times, a server is asked whether it listens.
-const TRY_EVERY: Duration = Duration::from_millis(20);
-const TRIES: u32 = 250;
+const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
+const CONNECT_ATTEMPTS: u32 = 250;
 
 /// A server that is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,7 +59,7 @@ impl Peer {
     }
 
     /// What it says of its version.
-    pub(super) fn version(self, programs: &Programs) -> Option<String> {
+    pub(super) fn version(self, programs: &ProgramPaths) -> Option<String> {
         let mut command = match self {
             Self::Switchboard => Command::new(&programs.switchboard),
             Self::Nats => Command::new("nats-server"),
@@ -80,7 +80,7 @@ impl Peer {
     }
 
     /// Starts it on a free port of this machine, on the server's core, and waits until it listens.
-    pub(super) fn start(self, programs: &Programs, sessions: usize) -> Result<Server, String> {
+    pub(super) fn start(self, programs: &ProgramPaths, sessions: usize) -> Result<RunningServer, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let folder = tempfile::tempdir().map_err(|error| format!("no folder for {}: {error}", self.name()))?;
         let mut command = self.command(programs, port, sessions, folder.path());
@@ -91,21 +91,21 @@ impl Peer {
         pin::to_generator_core()?;
         let child = child.map_err(|error| format!("cannot start {}: {error}", self.name()))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut server = Server { child, addr, _folder: folder };
-        for _ in 0..TRIES {
+        let mut server = RunningServer { child, addr, _folder: folder };
+        for _ in 0..CONNECT_ATTEMPTS {
             if TcpStream::connect(addr).is_ok() {
                 return Ok(server);
             }
             if let Ok(Some(status)) = server.child.try_wait() {
                 return Err(format!("{} ended before it listened: {status}", self.name()));
             }
-            thread::sleep(TRY_EVERY);
+            thread::sleep(CONNECT_INTERVAL);
         }
         Err(format!("{} does not listen on {addr}", self.name()))
     }
 
-    fn command(self, programs: &Programs, port: u16, sessions: usize, folder: &Path) -> Command {
-        let of = |program: &str| Command::new(program);
+    fn command(self, programs: &ProgramPaths, port: u16, sessions: usize, folder: &Path) -> Command {
+        let named = |program: &str| Command::new(program);
         let port = port.to_string();
         match self {
             Self::Switchboard => {
@@ -124,12 +124,12 @@ impl Peer {
                 command
             }
             Self::Nats | Self::NatsVerbose => {
-                let mut command = of("nats-server");
+                let mut command = named("nats-server");
                 command.args(["--addr", "127.0.0.1", "--port", &port, "--log"]).arg(folder.join("log"));
                 command
             }
             Self::Redis => {
-                let mut command = of("redis-server");
+                let mut command = named("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
                 command.args([
                     "--maxclients",
@@ -144,8 +144,8 @@ impl Peer {
                 command
             }
             Self::Ngircd => {
-                let mut command = of("ngircd");
-                command.arg("--nodaemon").arg("--config").arg(written(folder, &ngircd_config(&port)));
+                let mut command = named("ngircd");
+                command.arg("--nodaemon").arg("--config").arg(write_config(folder, &ngircd_config(&port)));
                 command
             }
             Self::Mosquitto => {
@@ -153,8 +153,8 @@ impl Peer {
                     "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n\
                      persistence false\nlog_type error\n"
                 );
-                let mut command = of("mosquitto");
-                command.arg("-c").arg(written(folder, &config));
+                let mut command = named("mosquitto");
+                command.arg("-c").arg(write_config(folder, &config));
                 command
             }
         }
@@ -172,7 +172,7 @@ fn ngircd_config(port: &str) -> String {
 }
 
 /// Writes a configuration, and tells where; a server that cannot read it says so.
-fn written(folder: &Path, config: &str) -> PathBuf {
+fn write_config(folder: &Path, config: &str) -> PathBuf {
     let path = folder.join("config");
     let _ = fs::write(&path, config);
     path
@@ -184,26 +184,26 @@ fn free_port() -> io::Result<u16> {
 
 /// Where our own programs are, built for release.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(super) struct ProgramPaths {
     pub(super) switchboard: PathBuf,
     pub(super) xtask: PathBuf,
 }
 
 /// A server that runs, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct RunningServer {
     child: Child,
     pub(super) addr: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
-impl Server {
+impl RunningServer {
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 }
 
-impl Drop for Server {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -35,7 +35,7 @@ pub(super) fn ratios(results: &Results) -> String {
         let _ = write!(body, "<text x=\"8\" y=\"{}\" font-weight=\"bold\">{workload}</text>", y + BAR - 2.0);
         y += BAR + 5.0;
         for peer in Peer::ALL {
-            let Some(figure) = results.median_of(workload, peer) else { continue };
+            let Some(figure) = results.median(workload, peer) else { continue };
             let _ = write!(
                 body,
                 "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
@@ -49,7 +49,7 @@ pub(super) fn ratios(results: &Results) -> String {
                 colour(peer),
                 x(figure) + 5.0,
                 y + BAR - 3.0,
-                short(figure),
+                short_number(figure),
             );
             y += BAR;
         }
@@ -63,10 +63,10 @@ pub(super) fn ratios(results: &Results) -> String {
              <text x=\"{0:.1}\" y=\"{1}\" text-anchor=\"middle\">{2}</text>",
             x(power),
             top - 6.0,
-            short(power),
+            short_number(power),
         );
     }
-    page("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
+    svg("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
 }
 
 /// The server's processor time for each message, from one pair to thousands.
@@ -74,7 +74,7 @@ pub(super) fn curve(results: &Results) -> String {
     let pairs = |name: &str| name.strip_prefix("curve, ").and_then(|pairs| pairs.parse::<f64>().ok());
     let of = |peer| -> Vec<(f64, f64)> {
         let workloads = results.workloads();
-        let points = workloads.iter().filter_map(|name| Some((pairs(name)?, 1e9 / results.median_of(name, peer)?)));
+        let points = workloads.iter().filter_map(|name| Some((pairs(name)?, 1e9 / results.median(name, peer)?)));
         points.collect()
     };
     let curves = [Peer::Switchboard, Peer::Relay].map(|peer| (peer, of(peer)));
@@ -128,10 +128,10 @@ pub(super) fn curve(results: &Results) -> String {
         (left + WIDTH - RIGHT) / 2.0,
         bottom + 34.0,
     );
-    page("The server's processor time for each message", bottom + 46.0, &body)
+    svg("The server's processor time for each message", bottom + 46.0, &body)
 }
 
-fn page(title: &str, height: f64, body: &str) -> String {
+fn svg(title: &str, height: f64, body: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\">\
          <title>{title}</title><style>text{{font:11px system-ui,sans-serif;fill:#333}}.grid{{stroke:#999;stroke-opacity:.35}}\
@@ -140,7 +140,7 @@ fn page(title: &str, height: f64, body: &str) -> String {
     )
 }
 
-fn short(figure: f64) -> String {
+fn short_number(figure: f64) -> String {
     match figure {
         1e6.. => format!("{:.*} M", usize::from(figure < 1e7), figure / 1e6),
         1e3.. => format!("{:.0} k", figure / 1e3),

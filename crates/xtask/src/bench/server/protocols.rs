@@ -10,12 +10,12 @@ pub(super) use irc::Irc;
 pub(super) use mqtt::Mqtt;
 pub(super) use nats::Nats;
 pub(super) use redis::Redis;
-pub(super) use relay::Relay;
+pub(super) use relay::RelayProtocol;
 
 use memchr::memchr;
 
 /// Takes a line off the front of `unread`, without its CRLF or LF.
-fn line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
+fn take_line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = memchr(b'\n', unread)?;
     let line = &unread[..end];
     *unread = &unread[end + 1..];
@@ -23,12 +23,12 @@ fn line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The number that `digits` are, if they are nothing else.
-fn number(digits: &[u8]) -> Option<usize> {
+fn parse_number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Takes `len` bytes and the CRLF after them off the front of `unread`.
-fn block<'a>(unread: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+fn take_block<'a>(unread: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (block, rest) = unread.split_at_checked(len)?;
     *unread = rest.get(2..)?;
     Some(block)
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_apart_and_taken_whole() {
+    fn each_frame_decodes_to_its_kind() {
         check(
             &Nats { verbose: true },
             &[
@@ -116,13 +116,13 @@ mod tests {
             ],
         );
         check(
-            &Relay,
+            &RelayProtocol,
             &[(b"ok\nabc\n", Some(ServerFrame::Answer), b"abc\n"), (b"abc\n", Some(ServerFrame::Message(b"abc")), b"")],
         );
     }
 
     #[test]
-    fn numbers_are_written_in_decimal() {
+    fn put_number_writes_decimal() {
         for given in [0, 7, 10, 64, 1024, usize::MAX] {
             let mut out = Vec::new();
             put_number(&mut out, given);

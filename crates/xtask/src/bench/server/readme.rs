@@ -12,14 +12,14 @@ const END: &str = "<!-- end -->\n";
 /// Puts the table that `json` gives in the place of the last one.
 pub(super) fn update(json: &str) -> Result<(), String> {
     let readme = fs::read_to_string(README).map_err(|error| format!("cannot read {README}: {error}"))?;
-    let (before, after) = around(&readme).ok_or_else(|| format!("{README} has no {BEGIN}"))?;
+    let (before, after) = split_at_table(&readme).ok_or_else(|| format!("{README} has no {BEGIN}"))?;
     let table = table(json).ok_or("the results are not as they were written")?;
     fs::write(README, format!("{before}{BEGIN}{table}{END}{after}"))
         .map_err(|error| format!("cannot write {README}: {error}"))
 }
 
 /// What stands before the table, and after it.
-fn around(readme: &str) -> Option<(&str, &str)> {
+fn split_at_table(readme: &str) -> Option<(&str, &str)> {
     let (before, rest) = readme.split_once(BEGIN)?;
     Some((before, rest.split_once(END)?.1))
 }
@@ -59,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_says_what_was_measured() {
+    fn readme_table_matches_the_results() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
         let read = |name: &str| fs::read_to_string(format!("{root}{name}")).expect(name);
         let readme = read(README);
-        let (before, after) = around(&readme).expect("README has the table");
+        let (before, after) = split_at_table(&readme).expect("README has the table");
         let table = table(&read("report/bench.json")).expect("the results can be read");
         assert_eq!(readme, format!("{before}{BEGIN}{table}{END}{after}"), "run `cargo xtask bench server`");
     }

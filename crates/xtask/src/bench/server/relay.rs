@@ -15,13 +15,13 @@ const READ_BYTES: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX);
 
 /// One connection.
-struct Side {
+struct RelayConnection {
     stream: TcpStream,
     /// The two names of its first line, as far as that has come.
     greeting: Vec<u8>,
     /// Where its bytes go.
-    other: Option<usize>,
-    /// What the other side's socket has not taken. While it is not empty, this side is not read.
+    peer: Option<usize>,
+    /// What the peer connection's socket has not taken. While it is not empty, this connection is not read.
     unwritten: Vec<u8>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut sides: Vec<Option<Side>> = Vec::new();
+    let mut connections: Vec<Option<RelayConnection>> = Vec::new();
     let mut free = Vec::new();
     let mut waiting: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut events = Events::with_capacity(1024);
@@ -41,92 +41,97 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    let at = free.pop().unwrap_or(sides.len());
+                    let at = free.pop().unwrap_or(connections.len());
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(at), interest)?;
-                    let side = Side { stream, greeting: Vec::new(), other: None, unwritten: Vec::new() };
-                    if at == sides.len() { sides.push(Some(side)) } else { sides[at] = Some(side) }
+                    let connection =
+                        RelayConnection { stream, greeting: Vec::new(), peer: None, unwritten: Vec::new() };
+                    if at == connections.len() {
+                        connections.push(Some(connection))
+                    } else {
+                        connections[at] = Some(connection)
+                    }
                 }
                 continue;
             }
             let at = event.token().0;
-            let other = sides.get(at).and_then(Option::as_ref).and_then(|side| side.other);
-            let written = match other {
+            let peer = connections.get(at).and_then(Option::as_ref).and_then(|connection| connection.peer);
+            let written = match peer {
                 // Only where something waits for room: to look for more would cost a call each time.
-                Some(other) if event.is_writable() && has_unwritten(&sides, other) => {
-                    forward(&mut sides, other, &mut buffer)
+                Some(peer) if event.is_writable() && has_unwritten(&connections, peer) => {
+                    forward(&mut connections, peer, &mut buffer)
                 }
                 _ => Ok(()),
             };
-            let read = if sides.get(at).is_some_and(Option::is_some) {
-                advance(&mut sides, &mut waiting, at, &mut buffer)
+            let read = if connections.get(at).is_some_and(Option::is_some) {
+                advance(&mut connections, &mut waiting, at, &mut buffer)
             } else {
                 Ok(())
             };
             if read.is_err() || written.is_err() {
-                close(&mut sides, &mut free, &mut waiting, at);
+                close(&mut connections, &mut free, &mut waiting, at);
             }
         }
     }
 }
 
-fn has_unwritten(sides: &[Option<Side>], at: usize) -> bool {
-    sides[at].as_ref().is_some_and(|side| !side.unwritten.is_empty())
+fn has_unwritten(connections: &[Option<RelayConnection>], at: usize) -> bool {
+    connections[at].as_ref().is_some_and(|connection| !connection.unwritten.is_empty())
 }
 
-/// Takes what a side says: its greeting first, then anything.
+/// Takes what a connection says: its greeting first, then anything.
 fn advance(
-    sides: &mut [Option<Side>],
+    connections: &mut [Option<RelayConnection>],
     waiting: &mut HashMap<Vec<u8>, usize>,
     at: usize,
     buffer: &mut [u8],
 ) -> io::Result<()> {
-    let Some(side) = &mut sides[at] else { return Ok(()) };
-    while side.greeting.last() != Some(&b'\n') {
+    let Some(connection) = &mut connections[at] else { return Ok(()) };
+    while connection.greeting.last() != Some(&b'\n') {
         // One byte at a time, so that nothing after the line is taken; it happens once.
-        match side.stream.read(&mut buffer[..1]) {
+        match connection.stream.read(&mut buffer[..1]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => side.greeting.push(buffer[0]),
+            Ok(_) => connection.greeting.push(buffer[0]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         }
-        if side.greeting.last() == Some(&b'\n') {
-            side.stream.write_all(b"ok\n")?;
-            let mirrored = mirrored(&side.greeting);
-            if let Some(other) = waiting.remove(&mirrored) {
-                side.other = Some(other);
-                if let Some(other) = &mut sides[other] {
-                    other.other = Some(at);
+        if connection.greeting.last() == Some(&b'\n') {
+            connection.stream.write_all(b"ok\n")?;
+            let swapped = swap_names(&connection.greeting);
+            if let Some(peer) = waiting.remove(&swapped) {
+                connection.peer = Some(peer);
+                if let Some(peer) = &mut connections[peer] {
+                    peer.peer = Some(at);
                 }
             } else {
-                waiting.insert(side.greeting.clone(), at);
+                waiting.insert(connection.greeting.clone(), at);
             }
             break;
         }
     }
-    forward(sides, at, buffer)
+    forward(connections, at, buffer)
 }
 
-/// `a b` as the other side says it: `b a`.
-fn mirrored(greeting: &[u8]) -> Vec<u8> {
+/// `a b` as the peer connection says it: `b a`.
+fn swap_names(greeting: &[u8]) -> Vec<u8> {
     let line = greeting.strip_suffix(b"\n").unwrap_or(greeting);
     let mut names = line.splitn(2, |&byte| byte == b' ');
-    let (one, other) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-    [other, b" ", one, b"\n"].concat()
+    let (one, peer) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    [peer, b" ", one, b"\n"].concat()
 }
 
-/// Forwards what a side says for as long as it says anything and the other takes it.
-fn forward(sides: &mut [Option<Side>], from: usize, buffer: &mut [u8]) -> io::Result<()> {
-    let Some(mut side) = sides[from].take() else { return Ok(()) };
-    let done = match side.other.and_then(|other| sides[other].as_mut()) {
-        Some(other) => pass_on(&mut side, &mut other.stream, buffer),
+/// Forwards what a connection says for as long as it says anything and the peer takes it.
+fn forward(connections: &mut [Option<RelayConnection>], from: usize, buffer: &mut [u8]) -> io::Result<()> {
+    let Some(mut connection) = connections[from].take() else { return Ok(()) };
+    let done = match connection.peer.and_then(|peer| connections[peer].as_mut()) {
+        Some(peer) => copy_until_blocked(&mut connection, &mut peer.stream, buffer),
         None => Ok(()),
     };
-    sides[from] = Some(side);
+    connections[from] = Some(connection);
     done
 }
 
-fn pass_on(from: &mut Side, to: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+fn copy_until_blocked(from: &mut RelayConnection, to: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     loop {
         while !from.unwritten.is_empty() {
             match to.write(&from.unwritten) {
@@ -155,11 +160,16 @@ fn pass_on(from: &mut Side, to: &mut TcpStream, buffer: &mut [u8]) -> io::Result
     }
 }
 
-fn close(sides: &mut [Option<Side>], free: &mut Vec<usize>, waiting: &mut HashMap<Vec<u8>, usize>, at: usize) {
-    let Some(side) = sides[at].take() else { return };
-    waiting.remove(&side.greeting);
+fn close(
+    connections: &mut [Option<RelayConnection>],
+    free: &mut Vec<usize>,
+    waiting: &mut HashMap<Vec<u8>, usize>,
+    at: usize,
+) {
+    let Some(connection) = connections[at].take() else { return };
+    waiting.remove(&connection.greeting);
     free.push(at);
-    if let Some(other) = side.other {
-        close(sides, free, waiting, other);
+    if let Some(peer) = connection.peer {
+        close(connections, free, waiting, peer);
     }
 }

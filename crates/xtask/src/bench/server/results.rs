@@ -6,11 +6,11 @@ use std::fs;
 use serde::Serialize;
 use switchboard_bench::{Faults, Metrics, Report};
 
-use super::peers::{Peer, Programs};
+use super::peers::{Peer, ProgramPaths};
 
 /// One measurement.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct Measurement {
     pub(super) round: usize,
     pub(super) workload: &'static str,
     pub(super) peer: Peer,
@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub(super) report: Report,
 }
 
-impl Row {
+impl Measurement {
     /// The figure that is compared: messages or sessions for each second of the server's processor time, bytes for each
     /// idle session, or microseconds that the 99th percentile moved.
     pub(super) fn figure(&self) -> Option<f64> {
@@ -37,19 +37,19 @@ impl Row {
 /// Something that we say of our server, and that a run holds or refutes.
 struct Claim {
     workload: &'static str,
-    against: Against,
+    baseline: Baseline,
     bound: Bound,
 }
 
 /// What our figure is divided by.
 #[derive(Clone, Copy, Debug)]
-enum Against {
+enum Baseline {
     BestPeer,
     /// Of those that tell a sender that its message was taken, as ours does.
     BestAcknowledgingPeer,
     Relay,
     /// Nothing: the figure itself counts.
-    Nothing,
+    None,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,30 +58,30 @@ enum Bound {
     Below(f64),
 }
 
-const fn claim(workload: &'static str, against: Against, bound: Bound) -> Claim {
-    Claim { workload, against, bound }
+const fn claim(workload: &'static str, baseline: Baseline, bound: Bound) -> Claim {
+    Claim { workload, baseline, bound }
 }
 
 const CLAIMS: &[Claim] = &[
-    claim("1 pair, window 1", Against::BestAcknowledgingPeer, Bound::AtLeast(1.0)),
-    claim("1 pair, window 256", Against::BestPeer, Bound::AtLeast(2.0)),
-    claim("50 pairs, window 64", Against::BestPeer, Bound::AtLeast(2.0)),
-    claim("500 pairs, window 16", Against::BestPeer, Bound::AtLeast(2.0)),
-    claim("2000 pairs, window 4", Against::BestPeer, Bound::AtLeast(1.3)),
-    claim("50 pairs, window 64, 1024 bytes", Against::BestPeer, Bound::AtLeast(1.5)),
-    claim("50 pairs, window 64", Against::Relay, Bound::AtLeast(0.45)),
-    claim("500 pairs, window 16", Against::Relay, Bound::AtLeast(0.45)),
-    claim("2000 pairs, window 4", Against::Relay, Bound::AtLeast(0.45)),
-    claim("idle", Against::BestPeer, Bound::Below(1.0)),
-    claim("churn", Against::BestPeer, Bound::AtLeast(1.0)),
-    claim("isolation", Against::Nothing, Bound::Below(1000.0)),
+    claim("1 pair, window 1", Baseline::BestAcknowledgingPeer, Bound::AtLeast(1.0)),
+    claim("1 pair, window 256", Baseline::BestPeer, Bound::AtLeast(2.0)),
+    claim("50 pairs, window 64", Baseline::BestPeer, Bound::AtLeast(2.0)),
+    claim("500 pairs, window 16", Baseline::BestPeer, Bound::AtLeast(2.0)),
+    claim("2000 pairs, window 4", Baseline::BestPeer, Bound::AtLeast(1.3)),
+    claim("50 pairs, window 64, 1024 bytes", Baseline::BestPeer, Bound::AtLeast(1.5)),
+    claim("50 pairs, window 64", Baseline::Relay, Bound::AtLeast(0.45)),
+    claim("500 pairs, window 16", Baseline::Relay, Bound::AtLeast(0.45)),
+    claim("2000 pairs, window 4", Baseline::Relay, Bound::AtLeast(0.45)),
+    claim("idle", Baseline::BestPeer, Bound::Below(1.0)),
+    claim("churn", Baseline::BestPeer, Bound::AtLeast(1.0)),
+    claim("isolation", Baseline::None, Bound::Below(1000.0)),
 ];
 
 /// All that was measured.
 #[derive(Debug)]
 pub(super) struct Results {
     rounds: usize,
-    rows: Vec<Row>,
+    measurements: Vec<Measurement>,
     machine: Machine,
     versions: Vec<(&'static str, String)>,
 }
@@ -95,7 +95,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn this() -> Self {
+    fn detect() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -108,27 +108,28 @@ impl Machine {
 }
 
 impl Results {
-    pub(super) fn new(programs: &Programs, rounds: usize) -> Self {
+    pub(super) fn new(programs: &ProgramPaths, rounds: usize) -> Self {
         let versions = Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.version(programs)?))).collect();
-        Self { rounds, rows: Vec::new(), machine: Machine::this(), versions }
+        Self { rounds, measurements: Vec::new(), machine: Machine::detect(), versions }
     }
 
-    pub(super) fn add(&mut self, row: Row) {
-        self.rows.push(row);
+    pub(super) fn add(&mut self, measurement: Measurement) {
+        self.measurements.push(measurement);
     }
 
     /// What `peer` did at `workload`: the median of the rounds.
-    pub(super) fn median_of(&self, workload: &str, peer: Peer) -> Option<f64> {
-        let rows = self.rows.iter().filter(|row| row.workload == workload && row.peer == peer);
-        median(rows.filter_map(Row::figure).collect())
+    pub(super) fn median(&self, workload: &str, peer: Peer) -> Option<f64> {
+        let measurements =
+            self.measurements.iter().filter(|measurement| measurement.workload == workload && measurement.peer == peer);
+        median_of(measurements.filter_map(Measurement::figure).collect())
     }
 
     /// The names of what was measured, in order, each once.
     pub(super) fn workloads(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for row in &self.rows {
-            if !names.contains(&row.workload) {
-                names.push(row.workload);
+        for measurement in &self.measurements {
+            if !names.contains(&measurement.workload) {
+                names.push(measurement.workload);
             }
         }
         names
@@ -140,56 +141,56 @@ impl Results {
             .into_iter()
             .map(|workload| {
                 let figures =
-                    Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), self.median_of(workload, peer)?)));
-                Line { workload, medians: figures.collect() }
+                    Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), self.median(workload, peer)?)));
+                TableRow { workload, medians: figures.collect() }
             })
             .collect();
         let mut faults = Faults::default();
-        for row in &self.rows {
-            faults += row.faults;
+        for measurement in &self.measurements {
+            faults += measurement.faults;
         }
-        let disturbed = self.rows.iter().filter(|row| !row.is_calm).count();
+        let disturbed = self.measurements.iter().filter(|measurement| !measurement.is_calm).count();
         let bottlenecked = self
-            .rows
+            .measurements
             .iter()
-            .filter(|row| row.report.notes.iter().any(|note| note.contains("was the bottleneck")))
+            .filter(|measurement| measurement.report.notes.iter().any(|note| note.contains("was the bottleneck")))
             .count();
         let workloads = self.workloads();
-        let asked = CLAIMS.iter().filter(|claim| workloads.contains(&claim.workload));
-        let held = asked.map(|claim| self.hold(claim)).collect();
-        Summary { table, held, faults, measurements: self.rows.len(), disturbed, bottlenecked }
+        let claims = CLAIMS.iter().filter(|claim| workloads.contains(&claim.workload));
+        let held = claims.map(|claim| self.check_claim(claim)).collect();
+        Summary { table, held, faults, measurements: self.measurements.len(), disturbed, bottlenecked }
     }
 
     /// Whether a claim holds, by the medians: the best of several noisy peers in each round would be the luckiest one.
     /// What could not be measured does not.
-    fn hold(&self, claim: &Claim) -> Held {
-        let is_against = |peer: Peer| match claim.against {
-            Against::BestPeer => peer.is_rival(),
-            Against::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
-            Against::Relay => peer == Peer::Relay,
-            Against::Nothing => false,
+    fn check_claim(&self, claim: &Claim) -> ClaimResult {
+        let is_in_baseline = |peer: Peer| match claim.baseline {
+            Baseline::BestPeer => peer.is_rival(),
+            Baseline::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
+            Baseline::Relay => peer == Peer::Relay,
+            Baseline::None => false,
         };
-        let others: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_against(peer)).collect();
-        let less_is_best = matches!(claim.bound, Bound::Below(_));
-        let ours = self.median_of(claim.workload, Peer::Switchboard);
-        let figures = others.iter().filter_map(|&peer| self.median_of(claim.workload, peer));
-        let best = if less_is_best { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
-        let value = match claim.against {
-            Against::Nothing => ours,
+        let others: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_in_baseline(peer)).collect();
+        let lower_is_better = matches!(claim.bound, Bound::Below(_));
+        let ours = self.median(claim.workload, Peer::Switchboard);
+        let figures = others.iter().filter_map(|&peer| self.median(claim.workload, peer));
+        let best = if lower_is_better { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
+        let value = match claim.baseline {
+            Baseline::None => ours,
             _ => ours.zip(best).map(|(ours, best)| ours / best),
         };
         let (bound, holds) = match claim.bound {
             Bound::AtLeast(bound) => (bound, value.is_some_and(|value| value >= bound)),
             Bound::Below(bound) => (bound, value.is_some_and(|value| value < bound)),
         };
-        let against = match claim.against {
-            Against::BestPeer => Some("the best peer"),
-            Against::BestAcknowledgingPeer => Some("the best peer that acknowledges"),
-            Against::Relay => Some("the relay"),
-            Against::Nothing => None,
+        let against = match claim.baseline {
+            Baseline::BestPeer => Some("the best peer"),
+            Baseline::BestAcknowledgingPeer => Some("the best peer that acknowledges"),
+            Baseline::Relay => Some("the relay"),
+            Baseline::None => None,
         };
-        let rule = if less_is_best { "below" } else { "at least" };
-        Held { workload: claim.workload, against, value, rule, bound, holds }
+        let rule = if lower_is_better { "below" } else { "at least" };
+        ClaimResult { workload: claim.workload, against, value, rule, bound, holds }
     }
 
     pub(super) fn to_json(&self, summary: &Summary) -> Result<String, String> {
@@ -199,22 +200,22 @@ impl Results {
             versions: std::collections::BTreeMap<&'a str, &'a str>,
             rounds: usize,
             summary: &'a Summary,
-            measurements: Vec<JsonRow<'a>>,
+            measurements: Vec<JsonMeasurement<'a>>,
         }
         #[derive(Serialize)]
-        struct JsonRow<'a> {
+        struct JsonMeasurement<'a> {
             round: usize,
             workload: &'a str,
             server: &'a str,
             machine_was_calm: bool,
             report: &'a Report,
         }
-        let measurements = self.rows.iter().map(|row| JsonRow {
-            round: row.round,
-            workload: row.workload,
-            server: row.peer.name(),
-            machine_was_calm: row.is_calm,
-            report: &row.report,
+        let measurements = self.measurements.iter().map(|measurement| JsonMeasurement {
+            round: measurement.round,
+            workload: measurement.workload,
+            server: measurement.peer.name(),
+            machine_was_calm: measurement.is_calm,
+            report: &measurement.report,
         });
         let json = Json {
             machine: &self.machine,
@@ -230,8 +231,8 @@ impl Results {
 /// What it comes to.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    table: Vec<Line>,
-    held: Vec<Held>,
+    table: Vec<TableRow>,
+    held: Vec<ClaimResult>,
     /// Of all measurements together.
     faults: Faults,
     measurements: usize,
@@ -243,14 +244,14 @@ pub(super) struct Summary {
 
 /// The medians of one workload.
 #[derive(Debug, Serialize)]
-struct Line {
+struct TableRow {
     workload: &'static str,
     medians: std::collections::BTreeMap<&'static str, f64>,
 }
 
 /// A claim, and what was found.
 #[derive(Debug, Serialize)]
-struct Held {
+struct ClaimResult {
     workload: &'static str,
     /// What the figure is divided by, if by anything.
     against: Option<&'static str>,
@@ -269,7 +270,7 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Line { workload, medians } in &self.table {
+        for TableRow { workload, medians } in &self.table {
             writeln!(f, "{workload}")?;
             for peer in Peer::ALL {
                 if let Some(figure) = medians.get(peer.name()) {
@@ -278,7 +279,7 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f)?;
-        for Held { workload, against, value, rule, bound, holds } in &self.held {
+        for ClaimResult { workload, against, value, rule, bound, holds } in &self.held {
             let holds = if *holds { "holds" } else { "DOES NOT HOLD" };
             let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:.2}"));
             let against = against.map_or_else(|| "µs".to_owned(), |against| format!("times {against}"));
@@ -296,7 +297,7 @@ impl fmt::Display for Summary {
 }
 
 /// The middle one; of two in the middle their mean.
-fn median(mut figures: Vec<f64>) -> Option<f64> {
+fn median_of(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let upper = *figures.get(figures.len() / 2)?;
     Some(if figures.len() % 2 == 1 { upper } else { f64::midpoint(figures[figures.len() / 2 - 1], upper) })

@@ -5,8 +5,8 @@ use std::time::Duration;
 use switchboard_bench::protocol::CommandsDialect;
 use switchboard_bench::{Churn, Error, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
 
-use super::peers::{Peer, Server};
-use super::protocols::{Irc, Mqtt, Nats, Redis, Relay};
+use super::peers::{Peer, RunningServer};
+use super::protocols::{Irc, Mqtt, Nats, Redis, RelayProtocol};
 
 /// How long nothing may come before a measurement is given up.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -79,7 +79,7 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
 
 impl Workload {
     /// Whether this is measured of `peer`.
-    pub(super) fn is_for(&self, peer: Peer) -> bool {
+    pub(super) fn applies_to(&self, peer: Peer) -> bool {
         match self.load {
             Load::Pairs { size, .. } => size <= peer.size_max(),
             Load::Idle { .. } | Load::Churn { .. } => peer != Peer::NatsVerbose,
@@ -98,11 +98,11 @@ impl Workload {
     }
 
     /// Does it to `server`.
-    pub(super) fn run(&self, peer: Peer, server: &Server) -> Result<Report, Error> {
+    pub(super) fn run(&self, peer: Peer, server: &RunningServer) -> Result<Report, Error> {
         let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
         match peer {
             Peer::Switchboard => self.run_over(&CommandsDialect, &target),
-            Peer::Relay => self.run_over(&Relay, &target),
+            Peer::Relay => self.run_over(&RelayProtocol, &target),
             Peer::Nats => self.run_over(&Nats { verbose: false }, &target),
             Peer::NatsVerbose => self.run_over(&Nats { verbose: true }, &target),
             Peer::Redis => self.run_over(&Redis, &target),

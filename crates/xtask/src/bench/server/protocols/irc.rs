@@ -3,7 +3,7 @@
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
-use super::{line, put};
+use super::{put, take_line};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Irc;
@@ -32,8 +32,8 @@ impl Protocol for Irc {
     }
 
     fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
-        let said = line(unread)?;
-        let mut words = said.splitn(4, |&byte| byte == b' ');
+        let line = take_line(unread)?;
+        let mut words = line.splitn(4, |&byte| byte == b' ');
         Some(match (words.next(), words.next(), words.next(), words.next()) {
             (_, Some(b"PRIVMSG"), Some(_), Some([b':', text @ ..])) => ServerFrame::Message(text),
             (Some(b"PING"), Some(token), ..) => {
@@ -43,7 +43,7 @@ impl Protocol for Irc {
             // The end of the message of the day, or that there is none: the last line of a welcome.
             (_, Some(b"376" | b"422" | b"PONG"), ..) => ServerFrame::Answer,
             // Replies are below 400, errors above (RFC 2812 §5).
-            (Some(b"ERROR"), ..) | (_, Some([b'4' | b'5', _, _]), ..) => ServerFrame::Refusal(said),
+            (Some(b"ERROR"), ..) | (_, Some([b'4' | b'5', _, _]), ..) => ServerFrame::Refusal(line),
             _ => ServerFrame::Ignored,
         })
     }

@@ -3,7 +3,7 @@
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
-use super::{block, line, number, put, put_number};
+use super::{parse_number, put, put_number, take_block, take_line};
 
 /// A session's name is its subject.
 #[derive(Clone, Copy, Debug)]
@@ -45,20 +45,20 @@ impl Protocol for Nats {
 
     fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let mut rest = *unread;
-        let said = line(&mut rest)?;
-        let frame = match said {
+        let line = take_line(&mut rest)?;
+        let frame = match line {
             b"+OK" => ServerFrame::Acknowledgement,
             b"PONG" => ServerFrame::Answer,
             b"PING" => {
                 put(answers, &[b"PONG\r\n"]);
                 ServerFrame::Ignored
             }
-            _ if said.starts_with(b"MSG ") => match said.rsplit(|&byte| byte == b' ').next().and_then(number) {
-                Some(len) => ServerFrame::Message(block(&mut rest, len)?),
-                None => ServerFrame::Refusal(said),
+            _ if line.starts_with(b"MSG ") => match line.rsplit(|&byte| byte == b' ').next().and_then(parse_number) {
+                Some(len) => ServerFrame::Message(take_block(&mut rest, len)?),
+                None => ServerFrame::Refusal(line),
             },
-            _ if said.starts_with(b"INFO ") => ServerFrame::Ignored,
-            _ => ServerFrame::Refusal(said),
+            _ if line.starts_with(b"INFO ") => ServerFrame::Ignored,
+            _ => ServerFrame::Refusal(line),
         };
         *unread = rest;
         Some(frame)

@@ -3,7 +3,7 @@
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
-use super::{block, line, number, put, put_number};
+use super::{parse_number, put, put_number, take_block, take_line};
 
 /// A session's name is its channel. Whoever listens to one may not speak, so only one of a pair does.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl Protocol for Redis {
             put(out, &[PING]);
         } else {
             put(out, &[b"*2\r\n$9\r\nSUBSCRIBE\r\n"]);
-            bulk(out, client.name.as_bytes());
+            put_bulk(out, client.name.as_bytes());
         }
         1
     }
@@ -37,14 +37,14 @@ impl Protocol for Redis {
 
     fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
         put(out, &[b"*3\r\n$7\r\nPUBLISH\r\n"]);
-        bulk(out, client.peer.as_bytes());
-        bulk(out, payload);
+        put_bulk(out, client.peer.as_bytes());
+        put_bulk(out, payload);
     }
 
     fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
         let mut rest = *unread;
-        let said = line(&mut rest)?;
-        let frame = match said {
+        let line = take_line(&mut rest)?;
+        let frame = match line {
             // How many subscribers got it: one has to.
             b":1" => ServerFrame::Acknowledgement,
             b"*3" => {
@@ -53,7 +53,7 @@ impl Protocol for Redis {
                 if kind == b"message" {
                     ServerFrame::Message(take_bulk(&mut rest)?)
                 } else {
-                    line(&mut rest)?;
+                    take_line(&mut rest)?;
                     ServerFrame::Answer
                 }
             }
@@ -63,20 +63,20 @@ impl Protocol for Redis {
                 ServerFrame::Answer
             }
             b"+PONG" => ServerFrame::Answer,
-            _ => ServerFrame::Refusal(said),
+            _ => ServerFrame::Refusal(line),
         };
         *unread = rest;
         Some(frame)
     }
 }
 
-fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     put_number(out, bytes.len());
     put(out, &[b"\r\n", bytes, b"\r\n"]);
 }
 
 fn take_bulk<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = number(line(unread)?.strip_prefix(b"$")?)?;
-    block(unread, len)
+    let len = parse_number(take_line(unread)?.strip_prefix(b"$")?)?;
+    take_block(unread, len)
 }

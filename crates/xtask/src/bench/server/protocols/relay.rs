@@ -3,12 +3,12 @@
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
-use super::{line, put};
+use super::{put, take_line};
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Relay;
+pub(crate) struct RelayProtocol;
 
-impl Protocol for Relay {
+impl Protocol for RelayProtocol {
     fn name(&self) -> &'static str {
         "relay"
     }
@@ -27,7 +27,7 @@ impl Protocol for Relay {
     }
 
     fn decode<'a>(&self, unread: &mut &'a [u8], _answers: &mut Vec<u8>) -> Option<ServerFrame<'a>> {
-        Some(match line(unread)? {
+        Some(match take_line(unread)? {
             b"ok" => ServerFrame::Answer,
             payload => ServerFrame::Message(payload),
         })
