@@ -3,7 +3,7 @@
 //! ```text
 //! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─▶ Conversation, as each ends
 //!                                      │
-//!                                      └─ one Live a conversation, each side a Half
+//!                                      └─ one Live a conversation, each side a DirectionState
 //! ```
 //!
 //! What is said agrees with Wireshark: the rules are those of its TCP analysis. Memory follows the conversations that go on,
@@ -30,10 +30,10 @@ pub mod chat;
 mod checksums;
 mod conversation;
 mod coverage;
+mod direction;
 mod endpoint;
 mod event;
 mod focus;
-mod half;
 mod issues;
 mod limits;
 mod reassembly;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::checksums::Checksums;
+use super::direction::{DirectionState, Seen};
 use super::event::{Answers, Counts, Event, Events, Flag, ResetCause};
-use super::half::{Half, Seen};
 use super::limits::FLAGS_MAX;
 use super::{Place, RoundTripTimes, Side, Transport};
 use crate::time::Timestamp;
@@ -122,8 +122,8 @@ pub(super) struct Live {
     pub(super) last_frame: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    from_client: Half,
-    from_server: Half,
+    from_client: DirectionState,
+    from_server: DirectionState,
     /// When the client's last SYN was captured.
     syn_at: Option<i64>,
     handshake_nanos: Option<u64>,
@@ -155,8 +155,8 @@ impl Live {
             last_frame: at.frame,
             first: at.time,
             last: at.time,
-            from_client: Half::default(),
-            from_server: Half::default(),
+            from_client: DirectionState::default(),
+            from_server: DirectionState::default(),
             syn_at: None,
             handshake_nanos: None,
             completed: false,
@@ -194,11 +194,11 @@ impl Live {
     /// Whether a SYN of this side opens another connection, for Wireshark too: with another number. With the same, it is
     /// one more attempt at this one.
     pub(super) fn is_reopened_by(&self, side: Side, seq: SeqNumber) -> bool {
-        let half = match side {
+        let own = match side {
             Side::Client => &self.from_client,
             Side::Server => &self.from_server,
         };
-        half.base.is_some_and(|base| half.syn.is_none() || base != seq)
+        own.base.is_some_and(|base| own.syn.is_none() || base != seq)
     }
 
     /// Whether nothing more is to come but what is late.
@@ -220,12 +220,12 @@ impl Live {
     /// Takes a datagram.
     pub(super) fn datagram(&mut self, at: At, side: Side, len: u32) {
         self.touch(at);
-        let half = match side {
+        let own = match side {
             Side::Client => &mut self.from_client,
             Side::Server => &mut self.from_server,
         };
-        half.segments += 1;
-        half.bytes += u64::from(len);
+        own.segments += 1;
+        own.bytes += u64::from(len);
     }
 
     /// What ended is tried again, by a SYN with the number of the one before.
@@ -233,9 +233,9 @@ impl Live {
         self.reset = None;
         self.completed = false;
         self.lingers = false;
-        for half in [&mut self.from_client, &mut self.from_server] {
-            half.fin_end = None;
-            half.heard_after_fin = false;
+        for own in [&mut self.from_client, &mut self.from_server] {
+            own.fin_end = None;
+            own.heard_after_fin = false;
         }
     }
 
@@ -257,12 +257,12 @@ impl Live {
             self.try_again();
         }
         let cause = seen.flags.contains(Flags::RST).then(|| self.reset_cause(side, &seen));
-        let (half, other) = match side {
+        let (own, other) = match side {
             Side::Client => (&mut self.from_client, &mut self.from_server),
             Side::Server => (&mut self.from_server, &mut self.from_client),
         };
-        let (expected, window_before, scale_before) = (half.next, half.window, half.shift(other));
-        let mut events = half.judge(&seen, segment, other, self.handshake_nanos);
+        let (expected, window_before, scale_before) = (own.next, own.window, own.shift(other));
+        let mut events = own.judge(&seen, segment, other, self.handshake_nanos);
         if reused {
             events.add(Event::PortReused);
         }
@@ -271,12 +271,12 @@ impl Live {
                 frame: at.frame,
                 from: side,
                 event: Event::Reset,
-                seq: half.relative(seen.seq),
+                seq: own.relative(seen.seq),
                 ack: seen.ack.map_or(0, |ack| other.relative(ack)),
                 len,
-                expected: expected.map_or(0, |next| half.relative(next)),
+                expected: expected.map_or(0, |next| own.relative(next)),
                 window: seen.window,
-                scale: half.shift(other),
+                scale: own.shift(other),
                 window_before,
                 scale_before,
                 flags: seen.flags,
@@ -322,27 +322,27 @@ impl Live {
 
     /// Why `side` resets, from what was seen before.
     fn reset_cause(&self, side: Side, seen: &Seen) -> ResetCause {
-        let (half, other) = match side {
+        let (own, other) = match side {
             Side::Client => (&self.from_client, &self.from_server),
             Side::Server => (&self.from_server, &self.from_client),
         };
-        let closed = |half: &Half| half.fin_end.is_some();
-        let only_refused = half.segments == 0 || self.reset == Some(ResetCause::Refused);
-        if only_refused && other.syn.is_some() && half.syn.is_none() && !self.completed {
+        let closed = |own: &DirectionState| own.fin_end.is_some();
+        let only_refused = own.segments == 0 || self.reset == Some(ResetCause::Refused);
+        if only_refused && other.syn.is_some() && own.syn.is_none() && !self.completed {
             ResetCause::Refused
         } else if self.reset.is_some() {
             ResetCause::Repeated
-        } else if !half.is_reset_taken(seen, other) {
+        } else if !own.is_reset_taken(seen, other) {
             ResetCause::OutOfWindow
-        } else if half.heard_after_fin {
+        } else if own.heard_after_fin {
             ResetCause::DataAfterClose
-        } else if closed(half) && closed(other) {
+        } else if closed(own) && closed(other) {
             ResetCause::AfterClose
-        } else if closed(half) {
+        } else if closed(own) {
             ResetCause::NotAwaited
-        } else if half.syn.is_some() && other.syn.is_some() && !self.completed {
+        } else if own.syn.is_some() && other.syn.is_some() && !self.completed {
             ResetCause::HandshakeAborted
-        } else if half.segments == 0 || (seen.ack.is_none() && other.acked == Some(seen.seq)) {
+        } else if own.segments == 0 || (seen.ack.is_none() && other.acked == Some(seen.seq)) {
             // Who knows the connection acknowledges; who does not takes the number that it was told to (RFC 9293 §3.5.2).
             ResetCause::HalfOpen
         } else {
@@ -394,12 +394,12 @@ impl Live {
     }
 }
 
-fn direction(half: &mut Half) -> Direction {
+fn direction(own: &mut DirectionState) -> Direction {
     Direction {
-        segments: half.segments,
-        bytes: half.bytes,
-        bytes_again: half.bytes_again,
-        bytes_missing: half.coverage.missing(),
-        round_trips: half.trips.times(),
+        segments: own.segments,
+        bytes: own.bytes,
+        bytes_again: own.bytes_again,
+        bytes_missing: own.coverage.missing(),
+        round_trips: own.trips.times(),
     }
 }

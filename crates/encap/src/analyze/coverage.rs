@@ -1,6 +1,6 @@
 //! Which bytes of a direction were seen, so that each is counted once.
 
-use super::half::distance;
+use super::direction::distance;
 use super::limits::HOLES_MAX;
 use crate::wire::SeqNumber;
 

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use super::half::distance;
+use super::direction::distance;
 use super::limits::{OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::Flags;

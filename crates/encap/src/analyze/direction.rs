@@ -59,7 +59,7 @@ impl Seen {
 
 /// What was seen of one direction.
 #[derive(Debug, Default)]
-pub(super) struct Half {
+pub(super) struct DirectionState {
     /// The number that Wireshark counts from: the SYN's, or the one before the first seen.
     pub(super) base: Option<SeqNumber>,
     pub(super) syn: Option<SeqNumber>,
@@ -91,7 +91,7 @@ pub(super) struct Half {
     pub(super) heard_after_fin: bool,
 }
 
-impl Half {
+impl DirectionState {
     /// A number of this direction, counted from its beginning.
     pub(super) fn relative(&self, seq: SeqNumber) -> u32 {
         self.base.map_or(0, |base| seq - base).cast_unsigned()
