@@ -1,13 +1,22 @@
-//! What happened in a capture: who talked to whom, how it went, and why each thing is said.
+//! Analysis of a capture: its conversations, how each went, and the reason for each event that is reported.
 //!
 //! ```text
-//! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─▶ Conversation, as each ends
-//!                                      │
-//!                                      └─ one Live a conversation, each side a DirectionState
+//! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─┬─▶ TrackedFrame for each frame of a conversation
+//!                                             └─▶ Conversation when one is over
 //! ```
 //!
-//! What is said agrees with Wireshark: the rules are those of its TCP analysis. Memory follows the conversations that go on,
-//! not the length of the file: one that has ended is summed up and handed out.
+//! The walk of one TCP segment:
+//!
+//! 1. [`Analyzer::frame`] puts IP fragments together, applies the focus, and finds the conversation by addresses and
+//!    ports. A SYN with a new number closes the conversation that had the same ports and opens another.
+//! 2. The conversation decides the cause of an RST, the state of the handshake, and keeps the first few events.
+//! 3. The `DirectionState` of the sender is the one tracker of a TCP flow: it knows the initial sequence number, unwraps
+//!    sequence and acknowledgment numbers, scales windows, and applies the rules of Wireshark's TCP analysis.
+//! 4. The result is a [`TrackedSegment`]. [`Streams`], [`report`](crate::report), [`compare`](crate::compare) and
+//!    [`send`](crate::send) take it from there and track nothing themselves.
+//!
+//! Memory follows the open conversations, not the length of the file: one that is over is handed out as a
+//! [`Conversation`] and forgotten.
 //!
 //! ```
 //! use switchboard_encap::analyze::{Analyzer, Handshake};
@@ -41,6 +50,7 @@ mod round_trip;
 mod stream;
 mod streams;
 mod table;
+mod tracked_segment;
 
 use std::net::SocketAddr;
 use std::ops::AddAssign;
@@ -61,6 +71,7 @@ pub(crate) use round_trip::RoundTrips;
 use serde::Serialize;
 pub use stream::{Arrival, Item, Stream};
 pub use streams::{Listener, Said, Streams};
+pub use tracked_segment::{TrackedSegment, Window};
 
 use self::conversation::At;
 use self::reassembly::{Reassembly, Whole};
@@ -139,10 +150,15 @@ pub struct Place {
     pub client: SocketAddr,
     /// The server's.
     pub server: SocketAddr,
-    /// What it does that a reader should know.
-    pub events: Events,
-    /// Why, if it is a reset, most likely.
-    pub reset: Option<ResetCause>,
+}
+
+/// A frame of a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TrackedFrame {
+    /// The conversation, and the side that sent the frame.
+    pub place: Place,
+    /// Its TCP segment; `None` if it holds a datagram.
+    pub segment: Option<TrackedSegment>,
 }
 
 /// What takes a conversation that is over.
@@ -162,7 +178,7 @@ impl Analyzer {
     }
 
     /// Takes the next packet, and hands out the conversations that are over by it.
-    pub fn packet(&mut self, packet: &CapturedPacket<'_>, sink: &mut Sink<'_>) -> Option<Place> {
+    pub fn packet(&mut self, packet: &CapturedPacket<'_>, sink: &mut Sink<'_>) -> Option<TrackedFrame> {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         self.frame(packet.number, packet.time, &frame, sink)
     }
@@ -175,7 +191,7 @@ impl Analyzer {
         time: Option<Timestamp>,
         frame: &Frame<'_>,
         sink: &mut Sink<'_>,
-    ) -> Option<Place> {
+    ) -> Option<TrackedFrame> {
         let totals = &mut self.totals;
         totals.packets += 1;
         totals.bytes += u64::from(frame.original_len());
@@ -196,16 +212,16 @@ impl Analyzer {
 
     /// Takes a fragment.
     #[cold]
-    fn fragment(&mut self, at: At, frame: &Frame<'_>, sink: &mut Sink<'_>) -> Option<Place> {
+    fn fragment(&mut self, at: At, frame: &Frame<'_>, sink: &mut Sink<'_>) -> Option<TrackedFrame> {
         self.whole = None;
         let whole = self.reassembly.add(frame, at.time)?;
         let packet = whole_packet(&whole.bytes);
         for issue in packet.issues() {
             self.totals.issues.add(at.frame, &issue);
         }
-        let place = self.packet_of(at, &packet, Some(&whole), sink);
+        let tracked = self.packet_of(at, &packet, Some(&whole), sink);
         self.whole = Some(whole.bytes);
-        place
+        tracked
     }
 
     /// The packet that `frame` brought, which was taken last: itself, or that of the fragments that are whole by it.
@@ -217,7 +233,13 @@ impl Analyzer {
     }
 
     /// Takes a whole packet: a frame's, or that of the fragments that the last one made `whole`.
-    fn packet_of(&mut self, at: At, frame: &Frame<'_>, whole: Option<&Whole>, sink: &mut Sink<'_>) -> Option<Place> {
+    fn packet_of(
+        &mut self,
+        at: At,
+        frame: &Frame<'_>,
+        whole: Option<&Whole>,
+        sink: &mut Sink<'_>,
+    ) -> Option<TrackedFrame> {
         let amount = whole.map_or(Amount { packets: 1, bytes: frame.original_len().into() }, |whole| whole.fragments);
         let checksums = || match whole {
             None => Checksums::of(frame.verify()),
@@ -246,10 +268,10 @@ impl Analyzer {
             let checksums = checksums();
             live.checksums += checksums;
             self.totals.checksums += checksums;
-            let mut place = live.place(from);
-            (place.events, place.reset) = live.segment(at, place.from, &segment, len, reused);
+            let place = live.place(from);
+            let segment = live.segment(at, place.from, &segment, len, reused);
             self.table.settle(sink);
-            Some(place)
+            Some(TrackedFrame { place, segment: Some(segment) })
         } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {
             let (from, to) =
                 (SocketAddr::new(from, datagram.source_port()), SocketAddr::new(to, datagram.destination_port()));
@@ -263,7 +285,7 @@ impl Analyzer {
             self.totals.checksums += checksums;
             let place = live.place(from);
             live.datagram(at, place.from, len);
-            Some(place)
+            Some(TrackedFrame { place, segment: None })
         } else {
             self.totals.no_conversation += amount;
             self.totals.checksums += checksums();

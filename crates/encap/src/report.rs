@@ -10,7 +10,7 @@
 //! time is known by then. So each drawing has a bounded number of parts, and memory does not follow the file. What is
 //! left out is said.
 //!
-//! Each drawing is a value of its own, which takes [`Segment`]s and gives an SVG that stands alone:
+//! Each drawing is a value of its own, which takes [`DrawnSegment`]s and gives an SVG that stands alone:
 //! [`Sequence`], [`TimeSequence`], [`RoundTrip`], [`Throughput`]. [`Diagrams`] has them all for one conversation.
 //!
 //! ```
@@ -29,6 +29,7 @@ pub mod axis;
 mod close_up;
 mod columns;
 mod diagrams;
+mod drawn_segment;
 pub mod ink;
 mod page;
 pub mod plot;
@@ -37,7 +38,6 @@ mod sequence;
 mod survey;
 mod throughput;
 mod time_sequence;
-mod trail;
 mod words;
 
 use std::io::{self, Read, Seek};
@@ -48,13 +48,13 @@ use crate::capture::{ReadError, Reader};
 pub use close_up::FrameShown;
 pub use columns::Span;
 pub use diagrams::Diagrams;
+pub use drawn_segment::DrawnSegment;
 pub use page::page;
 pub use round_trip::RoundTrip;
 pub use sequence::{FIRST_MAX, LAST_MAX, Sequence};
 pub use survey::{ENTRIES_MAX, Findings, LISTED_MAX};
 pub use throughput::Throughput;
 pub use time_sequence::TimeSequence;
-pub use trail::{Segment, Trail};
 
 use close_up::CloseUp;
 use survey::Survey;

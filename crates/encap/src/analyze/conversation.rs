@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::checksums::Checksums;
-use super::direction::{DirectionState, Seen};
+use super::direction::{DirectionState, Seen, wrapped};
 use super::event::{Answers, Counts, Event, Events, Flag, ResetCause};
 use super::limits::FLAGS_MAX;
-use super::{Place, RoundTripTimes, Side, Transport};
+use super::{Place, RoundTripTimes, Side, TrackedSegment, Transport};
 use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
@@ -188,7 +188,7 @@ impl Live {
     /// Where a frame from this address and port belongs.
     pub(super) fn place(&self, from: SocketAddr) -> Place {
         let Self { transport, number, client, server, .. } = *self;
-        Place { transport, number, from: self.side(from), client, server, events: Events::default(), reset: None }
+        Place { transport, number, from: self.side(from), client, server }
     }
 
     /// Whether a SYN of this side opens another connection, for Wireshark too: with another number. With the same, it is
@@ -239,7 +239,7 @@ impl Live {
         }
     }
 
-    /// Takes a segment, and says what it does, and why, if it is a reset.
+    /// Takes a segment, and numbers it.
     pub(super) fn segment(
         &mut self,
         at: At,
@@ -247,7 +247,7 @@ impl Live {
         segment: &Segment<'_>,
         len: u32,
         reused: bool,
-    ) -> (Events, Option<ResetCause>) {
+    ) -> TrackedSegment {
         let now = at.time.or(self.last).unwrap_or_default().as_nanos();
         self.touch(at);
         let seen = Seen::new(segment, len, now);
@@ -261,37 +261,36 @@ impl Live {
             Side::Client => (&mut self.from_client, &mut self.from_server),
             Side::Server => (&mut self.from_server, &mut self.from_client),
         };
-        let (expected, window_before, scale_before) = (own.next, own.window, own.shift(other));
-        let mut events = own.judge(&seen, segment, other, self.handshake_nanos);
+        let (expected, window_before) = (own.next, own.window(other));
+        let mut tracked = own.track(&seen, segment, other, self.handshake_nanos);
+        tracked.reset = cause;
         if reused {
-            events.add(Event::PortReused);
+            tracked.events.add(Event::PortReused);
         }
-        if !events.is_empty() {
+        if !tracked.events.is_empty() {
             let flag = Flag {
                 frame: at.frame,
                 from: side,
                 event: Event::Reset,
-                seq: own.relative(seen.seq),
-                ack: seen.ack.map_or(0, |ack| other.relative(ack)),
+                seq: wrapped(tracked.seq),
+                ack: wrapped(tracked.ack.unwrap_or_default()),
                 len,
-                expected: expected.map_or(0, |next| own.relative(next)),
-                window: seen.window,
-                scale: own.shift(other),
+                expected: expected.map_or(0, |next| wrapped(own.relative(next))),
+                window: tracked.window,
                 window_before,
-                scale_before,
                 flags: seen.flags,
                 unseen: seen.ack.map_or(0, |ack| other.unseen_before(ack)),
                 answers: seen.ack.map_or(Answers::Nothing, |ack| other.asked_by(ack)),
                 is_acked: expected.zip(other.acked).is_some_and(|(next, acked)| !next.is_after(acked)),
                 cause,
             };
-            self.flag(events, flag);
+            self.flag(tracked.events, flag);
         }
         self.shake_hands(side, &seen);
         if let Some(cause) = cause.filter(|cause| *cause != ResetCause::OutOfWindow) {
             self.reset.get_or_insert(cause);
         }
-        (events, cause)
+        tracked
     }
 
     fn flag(&mut self, events: Events, flag: Flag) {

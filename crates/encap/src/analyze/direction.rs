@@ -12,7 +12,8 @@
 
 use super::coverage::Coverage;
 use super::event::{Answers, Event, Events};
-use super::round_trip::RoundTrips;
+use super::round_trip::{AckTimer, RoundTrips};
+use super::tracked_segment::{TrackedSegment, Window};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment, TcpOption};
 
@@ -60,8 +61,10 @@ impl Seen {
 /// What was seen of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The number that Wireshark counts from: the SYN's, or the one before the first seen.
+    /// The origin of relative numbers, as in Wireshark: the SYN's number, or the one before the first seen.
     pub(super) base: Option<SeqNumber>,
+    /// The highest relative number sent so far: wrapped numbers are taken for the nearest to it.
+    highest: i64,
     pub(super) syn: Option<SeqNumber>,
     /// The number after that of the FIN.
     pub(super) fin_end: Option<SeqNumber>,
@@ -70,7 +73,8 @@ pub(super) struct DirectionState {
     next_at: i64,
     /// The end of what was seen without a hole.
     contiguous: Option<SeqNumber>,
-    pub(super) window: u16,
+    /// The window in the last segment.
+    window: u16,
     /// Whether `window` was named in a SYN, where it is not scaled.
     window_of_syn: bool,
     /// The shift that the SYN offered.
@@ -81,6 +85,7 @@ pub(super) struct DirectionState {
     duplicate_acks: u32,
     last: Events,
     pub(super) coverage: Coverage,
+    timer: AckTimer,
     pub(super) trips: RoundTrips,
     pub(super) segments: u64,
     /// Bytes of payload, each once.
@@ -92,13 +97,19 @@ pub(super) struct DirectionState {
 }
 
 impl DirectionState {
-    /// A number of this direction, counted from its beginning.
-    pub(super) fn relative(&self, seq: SeqNumber) -> u32 {
-        self.base.map_or(0, |base| seq - base).cast_unsigned()
+    /// Unwraps a number of this direction and counts it from `base`.
+    pub(super) fn relative(&self, seq: SeqNumber) -> i64 {
+        let Some(base) = self.base else { return 0 };
+        self.highest + i64::from(seq - (base + wrapped(self.highest)))
+    }
+
+    /// The window in the last segment of this direction.
+    pub(super) fn window(&self, other: &Self) -> Window {
+        Window { field: self.window, shift: self.shift(other) }
     }
 
     /// By how many bits a window of this direction is shifted, if that is known: only if both SYNs offer it is it done.
-    pub(super) fn shift(&self, other: &Self) -> Option<u8> {
+    fn shift(&self, other: &Self) -> Option<u8> {
         self.syn?;
         if self.window_of_syn {
             return Some(0);
@@ -140,12 +151,14 @@ impl DirectionState {
 
     /// What it takes beside its own size, in bytes of memory.
     pub(super) fn weight(&self) -> usize {
-        self.coverage.weight() + self.trips.weight()
+        self.coverage.weight() + self.timer.weight() + self.trips.weight()
     }
 
     /// Takes note of a SYN.
     fn begin(&mut self, seen: &Seen, segment: &Segment<'_>) {
-        self.base = Some(seen.seq);
+        if self.base != Some(seen.seq) {
+            (self.base, self.highest) = (Some(seen.seq), 0);
+        }
         self.syn = Some(seen.seq);
         self.coverage.start(seen.seq + 1);
         self.scale = segment.options().find_map(|option| match option.ok()?.option {
@@ -154,15 +167,15 @@ impl DirectionState {
         });
     }
 
-    /// Judges a segment of this direction and takes note of it. `other` is the opposite direction, and `first_trip` the
-    /// round-trip time of the handshake, if it was seen.
-    pub(super) fn judge(
+    /// Numbers and judges a segment of this direction and takes note of it. `other` is the opposite direction, and
+    /// `first_trip` the round-trip time of the handshake, if it was seen.
+    pub(super) fn track(
         &mut self,
         seen: &Seen,
         segment: &Segment<'_>,
         other: &mut Self,
         first_trip: Option<u64>,
-    ) -> Events {
+    ) -> TrackedSegment {
         // Of a client's SYN, the table of conversations says so.
         let is_reused = seen.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != seen.seq);
         if seen.flags.contains(Flags::SYN) {
@@ -195,8 +208,17 @@ impl DirectionState {
         if seen.flags.contains(Flags::RST) {
             events.add(Event::Reset);
         }
-        self.note(seen, events, other);
-        events
+        let round_trip_nanos = self.note(seen, events, other);
+        TrackedSegment {
+            flags: seen.flags,
+            seq: self.relative(seen.seq),
+            ack: seen.ack.map(|ack| other.relative(ack)),
+            window: self.window(other),
+            len: seen.len,
+            events,
+            reset: None,
+            round_trip_nanos,
+        }
     }
 
     /// Whether it is said that the other side acknowledges what was not captured of this one, after `contiguous`. If more was
@@ -232,8 +254,8 @@ impl DirectionState {
             events.add(Event::KeepAlive);
         }
         if len > 0
-            && let (Some(shift), Some(acked)) = (other.shift(self), other.acked)
-            && seq + len == acked + (u32::from(other.window) << shift)
+            && let (Some(window), Some(acked)) = (other.window(self).bytes(), other.acked)
+            && seq + len == acked + window
         {
             events.add(Event::WindowFull);
         }
@@ -284,11 +306,14 @@ impl DirectionState {
         Some(Event::Retransmission)
     }
 
-    /// Takes note of it for the segments to come.
-    fn note(&mut self, seen: &Seen, events: Events, other: &mut Self) {
+    /// Takes note of it for the segments to come. Gives the round-trip time that its acknowledgment ends.
+    fn note(&mut self, seen: &Seen, events: Events, other: &mut Self) -> Option<u64> {
         self.segments += 1;
         let is_probe = events.has(Event::ZeroWindowProbe);
         let end = seen.end();
+        if !seen.flags.contains(Flags::RST) {
+            self.highest = self.highest.max(self.relative(end));
+        }
         let advances = self.next.is_none_or(|next| end.is_after(next));
         // The reset that refuses a SYN has the number 0 for want of one (RFC 9293 §3.5.2): the next has nothing to do with it.
         let is_refusal = self.next.is_none() && seen.flags.contains(Flags::RST) && seen.seq == SeqNumber(0);
@@ -311,17 +336,23 @@ impl DirectionState {
             self.bytes_again += u64::from(seen.len - fresh);
         }
         if end != seen.seq {
-            if advances { self.trips.sent(end, seen.now) } else { self.trips.sent_again(end) }
+            if advances { self.timer.sent(end, seen.now) } else { self.timer.sent_again(end) }
         }
-        if let Some(ack) = seen.ack {
-            other.trips.acknowledged(ack, seen.now);
-        }
+        let round_trip_nanos = seen.ack.and_then(|ack| other.timer.acknowledged(ack, seen.now));
+        round_trip_nanos.into_iter().for_each(|nanos| other.trips.add(nanos));
         self.window = seen.window;
         self.window_of_syn = seen.flags.contains(Flags::SYN);
         self.acked = seen.ack;
         self.acked_at = seen.now;
         self.last = events;
+        round_trip_nanos
     }
+}
+
+/// A relative number modulo 2³².
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sequence numbers wrap")]
+pub(super) const fn wrapped(number: i64) -> u32 {
+    number as u32
 }
 
 /// How far it is from `a` to `b`, which does not come before it.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Side;
+use super::tracked_segment::Window;
 use crate::wire::tcp::Flags;
 
 /// Something about a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), whose name for each is
@@ -158,14 +159,10 @@ pub struct Flag {
     pub len: u32,
     /// The number that was to come next from its sender, in the same way.
     pub expected: u32,
-    /// The window that it names, unscaled.
-    pub window: u16,
-    /// By how many bits that is shifted, if it is known.
-    pub scale: Option<u8>,
-    /// The window that its sender named before, unscaled.
-    pub window_before: u16,
-    /// By how many bits that was shifted, if it is known.
-    pub scale_before: Option<u8>,
+    /// The window that it offers.
+    pub window: Window,
+    /// The window in its sender's segment before it.
+    pub window_before: Window,
     /// Its control bits.
     pub flags: Flags,
     /// Bytes before `ack` that were not captured.
@@ -234,12 +231,9 @@ impl Flag {
             Event::WindowUpdate => {
                 let (now, before) = (self.window, self.window_before);
                 write!(f, "nothing new but the window, ")?;
-                match (self.scale, self.scale_before) {
-                    (Some(scale), Some(scale_before)) => {
-                        let (now, before) = (u32::from(now) << scale, u32::from(before) << scale_before);
-                        write!(f, "{} after {}", Bytes(now), Bytes(before))?;
-                    }
-                    _ => write!(f, "{now} after {before} (by a scale that was not captured)")?,
+                match (now.bytes(), before.bytes()) {
+                    (Some(now), Some(before)) => write!(f, "{} after {}", Bytes(now), Bytes(before))?,
+                    _ => write!(f, "{} after {} (by a scale that was not captured)", now.field, before.field)?,
                 }
                 write!(f, ": the {from} says anew how much it takes")
             }

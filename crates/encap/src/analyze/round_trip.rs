@@ -8,11 +8,16 @@ use std::collections::VecDeque;
 use super::limits::{SAMPLES_MAX, TIMED_MAX};
 use crate::wire::SeqNumber;
 
-/// Round-trip times of one direction's segments.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RoundTrips {
+/// Times the segments of one direction until they are acknowledged.
+#[derive(Debug, Default)]
+pub(super) struct AckTimer {
     /// The number after the last byte of each segment that is not acknowledged yet, and when it was captured.
     awaited: VecDeque<(SeqNumber, i64)>,
+}
+
+/// Round-trip times of one direction's segments, and a bounded sample of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RoundTrips {
     min: u64,
     max: u64,
     count: u64,
@@ -35,26 +40,26 @@ pub struct RoundTripTimes {
     pub count: u64,
 }
 
-impl RoundTrips {
-    /// What it takes beside its own size, in bytes of memory.
+impl AckTimer {
+    /// Heap memory, in bytes.
     pub(super) fn weight(&self) -> usize {
-        self.awaited.capacity() * size_of::<(SeqNumber, i64)>() + self.samples.capacity() * size_of::<u64>()
+        self.awaited.capacity() * size_of::<(SeqNumber, i64)>()
     }
 
     /// A segment with new data that ends before `end`.
-    pub(crate) fn sent(&mut self, end: SeqNumber, now: i64) {
+    pub(super) fn sent(&mut self, end: SeqNumber, now: i64) {
         if self.awaited.len() < TIMED_MAX {
             self.awaited.push_back((end, now));
         }
     }
 
     /// What ends at or before `end` was sent again: whose acknowledgment comes is not to be known.
-    pub(crate) fn sent_again(&mut self, end: SeqNumber) {
+    pub(super) fn sent_again(&mut self, end: SeqNumber) {
         self.awaited.retain(|(awaited, _)| awaited.is_after(end));
     }
 
-    /// An acknowledgment of all before `ack`. Gives the time that it took, if it can be told.
-    pub(crate) fn acknowledged(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
+    /// An acknowledgment of all before `ack`. Gives the round-trip time in nanoseconds, if it can be told.
+    pub(super) fn acknowledged(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
         let mut took = None;
         while let Some(&(end, then)) = self.awaited.front() {
             if end.is_after(ack) {
@@ -63,14 +68,20 @@ impl RoundTrips {
             self.awaited.pop_front();
             // A clock that was set back gives no time.
             if end == ack && now >= then {
-                self.add(now.abs_diff(then));
                 took = Some(now.abs_diff(then));
             }
         }
         took
     }
+}
 
-    fn add(&mut self, nanos: u64) {
+impl RoundTrips {
+    /// Heap memory, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.samples.capacity() * size_of::<u64>()
+    }
+
+    pub(crate) fn add(&mut self, nanos: u64) {
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
         if self.count.is_multiple_of(1 << self.stride) {
@@ -106,11 +117,11 @@ mod tests {
 
     #[test]
     fn least_middle_and_most() {
-        let mut trips = RoundTrips::default();
+        let (mut timer, mut trips) = (AckTimer::default(), RoundTrips::default());
         assert_eq!(trips.times(), None);
         for (end, sent, acked) in [(10, 0, 30), (20, 100, 110), (30, 200, 220), (40, 300, 700)] {
-            trips.sent(SeqNumber(end), sent);
-            trips.acknowledged(SeqNumber(end), acked);
+            timer.sent(SeqNumber(end), sent);
+            timer.acknowledged(SeqNumber(end), acked).into_iter().for_each(|nanos| trips.add(nanos));
         }
         let expected = RoundTripTimes { min_nanos: 10, median_nanos: 20, max_nanos: 400, count: 4 };
         assert_eq!(trips.times(), Some(expected));
@@ -118,15 +129,14 @@ mod tests {
 
     #[test]
     fn what_was_sent_twice_or_acknowledged_with_more_is_not_timed() {
-        let mut trips = RoundTrips::default();
-        trips.sent(SeqNumber(10), 0);
-        trips.sent_again(SeqNumber(10));
-        trips.acknowledged(SeqNumber(10), 5);
-        trips.sent(SeqNumber(20), 10);
-        trips.sent(SeqNumber(30), 20);
-        trips.acknowledged(SeqNumber(30), 50);
-        let expected = RoundTripTimes { min_nanos: 30, median_nanos: 30, max_nanos: 30, count: 1 };
-        assert_eq!(trips.times(), Some(expected));
+        let mut timer = AckTimer::default();
+        timer.sent(SeqNumber(10), 0);
+        timer.sent_again(SeqNumber(10));
+        assert_eq!(timer.acknowledged(SeqNumber(10), 5), None);
+        timer.sent(SeqNumber(20), 10);
+        timer.sent(SeqNumber(30), 20);
+        assert_eq!(timer.acknowledged(SeqNumber(30), 50), Some(30));
+        assert_eq!(timer.acknowledged(SeqNumber(30), 60), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::limits::OUT_OF_ORDER_ALL_MAX_BYTES;
 use super::stream::{Arrival, Item, Stream};
-use super::{Analyzer, Conversation, Focus, Place, ResetCause, Side, Totals, Transport};
+use super::{Analyzer, Conversation, Focus, Place, ResetCause, Side, Totals, TrackedFrame, Transport};
 use crate::capture::CapturedPacket;
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -84,13 +84,12 @@ impl Streams {
     pub fn packet(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl Listener) {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let live = &mut self.live;
-        let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
+        let tracked = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
             live.end(conversation, listener);
         });
-        // A reset out of the window is none: its receiver ignores it.
-        let is_heard = |place: &Place| place.reset != Some(ResetCause::OutOfWindow);
-        let Some(place) = place.filter(is_heard) else { return };
-        if self.only.is_some_and(|only| only != place.number) {
+        let Some(TrackedFrame { place, segment: Some(tracked) }) = tracked else { return };
+        // The receiver ignores a reset out of the window.
+        if tracked.reset == Some(ResetCause::OutOfWindow) || self.only.is_some_and(|only| only != place.number) {
             return;
         }
         let Some(frame) = self.analyzer.whole(frame) else { return };

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::segment::{Segment, Tcp, V4};
 use super::{BYTES_MAX, FRAMES_MAX};
-use crate::analyze::{Analyzer, Arrival, Item, Stream, Transport};
+use crate::analyze::{Analyzer, Arrival, Item, Stream, TrackedFrame, Transport};
 use crate::capture::{CapturedPacket, ReadError, Reader};
 use crate::side::Side;
 use crate::wire::frame::Trouble;
@@ -81,7 +81,8 @@ impl Recording {
                 return Err(RecordingError::Frames);
             }
             let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-            let Some(place) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {}) else {
+            let Some(TrackedFrame { place, .. }) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
+            else {
                 recording.beside += 1;
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use maud::Markup;
 
-use super::{Diagrams, Trail};
+use super::{Diagrams, DrawnSegment};
 use crate::analyze::{Analyzer, Conversation};
 use crate::capture::CapturedPacket;
 use crate::show::{FrameRecord, FrameView, html};
@@ -25,7 +25,8 @@ pub struct FrameShown {
 pub(super) struct CloseUp<'a> {
     analyzer: Analyzer,
     conversation: Option<&'a Conversation>,
-    trail: Option<Trail>,
+    /// When the conversation's last frame was captured, in nanoseconds after its first.
+    last_nanos: u64,
     diagrams: Option<Diagrams>,
     wanted_frame: Option<u64>,
     /// The best frame to show so far, and how good it is.
@@ -58,7 +59,7 @@ impl<'a> CloseUp<'a> {
         Self {
             analyzer: Analyzer::new(Vec::new()),
             conversation,
-            trail: conversation.map(Trail::new),
+            last_nanos: 0,
             diagrams: conversation.map(Diagrams::new),
             wanted_frame,
             frame: None,
@@ -75,16 +76,28 @@ impl<'a> CloseUp<'a> {
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
         self.first = self.first.or(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-        let place = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
-        let place = place.filter(|place| {
+        let tracked = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
+        let tracked = tracked.filter(|tracked| {
+            let place = &tracked.place;
             self.conversation.is_some_and(|c| (c.transport, c.number) == (place.transport, place.number))
         });
-        if let (Some(place), Some(trail), Some(diagrams)) = (&place, &mut self.trail, &mut self.diagrams)
+        if let (Some(tracked), Some(conversation), Some(diagrams)) = (&tracked, self.conversation, &mut self.diagrams)
             && let Some(whole) = self.analyzer.whole(frame)
         {
-            diagrams.segment(&trail.step(packet.number, packet.time, &whole, place));
+            let since = packet.time.zip(conversation.first).and_then(|(time, first)| time.since(first));
+            if let Some(since) = since {
+                self.last_nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+            }
+            diagrams.segment(&DrawnSegment {
+                frame: packet.number,
+                nanos: self.last_nanos,
+                from: tracked.place.from,
+                len: whole.payload_len_on_wire(),
+                payload: whole.payload(),
+                tcp: tracked.segment,
+            });
         }
-        let merit = match (self.wanted_frame, &place) {
+        let merit = match (self.wanted_frame, &tracked) {
             (Some(wanted), _) if wanted != packet.number => return,
             (Some(_), _) => Merit::Wanted,
             (None, Some(_)) if !frame.payload().is_empty() => Merit::WithPayload,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{RoundTrip, Segment, Sequence, Span, Throughput, TimeSequence};
+use super::{DrawnSegment, RoundTrip, Sequence, Span, Throughput, TimeSequence};
 use crate::analyze::{Conversation, Side};
 
 /// The drawings of one conversation.
@@ -40,7 +40,7 @@ impl Diagrams {
     }
 
     /// Takes the next segment.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
+    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         self.sequence.segment(segment);
         if let Some(over_time) = &mut self.over_time {
             for time_sequence in &mut over_time.time_sequences {

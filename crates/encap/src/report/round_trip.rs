@@ -6,11 +6,10 @@ use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit};
 use super::columns::Span;
+use super::drawn_segment::DrawnSegment;
 use super::ink::ink_of;
 use super::plot::{COLUMNS, Plot, TOP};
-use super::trail::Segment;
 use crate::analyze::{RoundTripTimes, RoundTrips, Side};
-use crate::wire::SeqNumber;
 
 /// Where the plot ends, in pixels from the top.
 const BOTTOM: i64 = 240;
@@ -29,22 +28,14 @@ pub struct RoundTrip {
 #[derive(Debug)]
 struct Times {
     trips: RoundTrips,
-    /// The number after all that was sent.
-    reached: i64,
     /// The least and the most in each column.
     columns: Vec<Option<(u64, u64)>>,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { trips: RoundTrips::default(), reached: i64::MIN, columns: vec![None; COLUMNS] }
+        Self { trips: RoundTrips::default(), columns: vec![None; COLUMNS] }
     }
-}
-
-/// A number of the stream as the rules about round trips look at it.
-fn wrapped(number: i64) -> SeqNumber {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sequence numbers wrap")]
-    SeqNumber(number as u32)
 }
 
 impl RoundTrip {
@@ -55,20 +46,10 @@ impl RoundTrip {
     }
 
     /// Takes the next segment.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
-        let now = i64::try_from(segment.nanos).unwrap_or(i64::MAX);
-        let own = &mut self.sides[segment.from.index()];
-        let end = segment.end();
-        if segment.flags.is_some() && end != segment.seq {
-            if end > own.reached {
-                own.reached = end;
-                own.trips.sent(wrapped(end), now);
-            } else {
-                own.trips.sent_again(wrapped(end));
-            }
-        }
-        let other = &mut self.sides[segment.from.other().index()];
-        if let Some(took) = segment.ack.and_then(|ack| other.trips.acknowledged(wrapped(ack), now)) {
+    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
+        if let Some(took) = segment.tcp.and_then(|tcp| tcp.round_trip_nanos) {
+            let other = &mut self.sides[segment.from.other().index()];
+            other.trips.add(took);
             let column = &mut other.columns[self.span.column(segment.nanos)];
             let (least, most) = column.unwrap_or((took, took));
             *column = Some((least.min(took), most.max(took)));

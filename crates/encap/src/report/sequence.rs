@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use maud::{Markup, html};
 
+use super::drawn_segment::DrawnSegment;
 use super::ink::{Ink, ink_of};
 use super::plot::{WIDTH, drawing};
-use super::trail::Segment;
-use crate::analyze::Side;
+use crate::analyze::{Events, Side};
 use crate::show::{count, escape};
 
 /// Segments that are drawn from the beginning of a conversation.
@@ -59,20 +59,21 @@ struct Row {
 }
 
 impl Row {
-    fn new(segment: &Segment<'_>) -> Self {
-        let header = match segment.flags {
+    fn new(segment: &DrawnSegment<'_>) -> Self {
+        let header = match segment.tcp {
             None => format!("datagram · len {}", segment.len),
-            Some(flags) => {
-                let ack = segment.ack.map_or_else(String::new, |ack| format!(" · ack {ack}"));
-                format!("{flags} · seq {}{ack} · len {}", segment.seq, segment.len)
+            Some(tcp) => {
+                let ack = tcp.ack.map_or_else(String::new, |ack| format!(" · ack {ack}"));
+                format!("{} · seq {}{ack} · len {}", tcp.flags, tcp.seq, tcp.len)
             }
         };
-        let remarks: Vec<_> = segment.events.iter().map(|event| event.to_string()).collect();
+        let events = segment.tcp.map_or_else(Events::default, |tcp| tcp.events);
+        let remarks: Vec<_> = events.iter().map(|event| event.to_string()).collect();
         Self {
             frame: segment.frame,
             nanos: segment.nanos,
             from: segment.from,
-            is_tcp: segment.flags.is_some(),
+            is_tcp: segment.tcp.is_some(),
             header,
             payload: segment.payload[..segment.payload.len().min(TEXT_MAX_BYTES)].to_vec(),
             len: segment.len,
@@ -98,7 +99,7 @@ impl Row {
 
 impl Sequence {
     /// Takes the next segment.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
+    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         self.segments += 1;
         if self.first.len() < FIRST_MAX {
             return self.first.push(Row::new(segment));

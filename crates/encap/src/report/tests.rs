@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::analyze::{Conversation, Events, Side};
+use crate::analyze::{Conversation, Events, Side, TrackedSegment, Window};
 use crate::wire::tcp::Flags;
 
 const REAL: [&[u8]; 3] = [
@@ -78,19 +78,25 @@ fn conversation(nanos: i64) -> Conversation {
 }
 
 /// A segment of 1,000 bytes, the `n`th of its side.
-fn segment(n: u64, from: Side) -> Segment<'static> {
+fn segment(n: u64, from: Side) -> DrawnSegment<'static> {
     let at = i64::try_from(n).expect("it is not so many") * 1_000 + 1;
-    Segment {
+    let tcp = TrackedSegment {
+        flags: Flags::ACK | Flags::PSH,
+        seq: at,
+        ack: Some(at),
+        window: Window { field: 2_000, shift: Some(0) },
+        len: 1_000,
+        events: Events::default(),
+        reset: None,
+        round_trip_nanos: Some(1_000),
+    };
+    DrawnSegment {
         frame: n + 1,
         nanos: n * 1_000,
         from,
-        flags: Some(Flags::ACK | Flags::PSH),
-        seq: at,
-        ack: Some(at),
-        window_end: Some(at + 2_000),
-        len: 1_000,
+        len: tcp.len,
         payload: b"\x1b]0;<script>alert(1)</script>",
-        events: Events::default(),
+        tcp: Some(tcp),
     }
 }
 
@@ -149,13 +155,18 @@ proptest! {
     #[test]
     fn whatever_the_numbers_are_they_are_drawn(
         nanos in 0..i64::MAX,
-        segments in prop::collection::vec((any::<u64>(), any::<bool>(), any::<i32>(), any::<Option<i32>>(), any::<u32>()), 0..20),
+        segments in prop::collection::vec(
+            (any::<u64>(), any::<bool>(), any::<i32>(), any::<Option<i32>>(), any::<u32>(), any::<Option<u64>>()),
+            0..20,
+        ),
     ) {
         let mut diagrams = Diagrams::new(&conversation(nanos / 2));
-        for (nanos, is_client, seq, ack, len) in segments {
+        for (nanos, is_client, seq, ack, len, round_trip_nanos) in segments {
             let from = if is_client { Side::Client } else { Side::Server };
             let (seq, ack) = (i64::from(seq), ack.map(i64::from));
-            diagrams.segment(&Segment { nanos, seq, ack, window_end: ack, len, ..segment(0, from) });
+            let drawn = segment(0, from);
+            let tcp = drawn.tcp.map(|tcp| TrackedSegment { seq, ack, len, round_trip_nanos, ..tcp });
+            diagrams.segment(&DrawnSegment { nanos, len, tcp, ..drawn });
         }
         let Some(over_time) = diagrams.over_time else { return Ok(()) };
         assert_well_formed(&over_time.time_sequences[0].svg().into_string());

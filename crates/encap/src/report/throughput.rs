@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit, round_up};
 use super::columns::Span;
+use super::drawn_segment::DrawnSegment;
 use super::ink::ink_of;
 use super::plot::{Plot, TOP};
-use super::trail::Segment;
 use super::words::bytes_in_words;
 use crate::analyze::Side;
 
@@ -40,7 +40,7 @@ impl Throughput {
     }
 
     /// Takes the next segment or datagram.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
+    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         let i = usize::try_from(segment.nanos.min(self.span.nanos()) / self.bar_nanos).unwrap_or_default();
         let (side, len) = (segment.from.index(), u64::from(segment.len));
         self.bars[i][side] += len;

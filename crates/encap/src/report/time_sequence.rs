@@ -9,9 +9,9 @@ use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit};
 use super::columns::Span;
+use super::drawn_segment::DrawnSegment;
 use super::ink::{Ink, ink_of};
 use super::plot::{ACROSS, COLUMNS, Plot, TOP};
-use super::trail::Segment;
 use super::words::bytes_in_words;
 use crate::analyze::Side;
 use crate::show::count;
@@ -52,24 +52,25 @@ impl TimeSequence {
     }
 
     /// Takes the next segment of either side.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
+    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
         let column = &mut self.columns[self.span.column(segment.nanos)];
+        let Some(tcp) = &segment.tcp else { return };
         if segment.from != self.from {
-            let acked = segment.ack.map(number);
+            let acked = tcp.ack.map(number);
             column.acked = column.acked.max(acked);
-            column.window_end = segment.window_end.map(number).or(column.window_end);
+            column.window_end = tcp.window_end().map(number).or(column.window_end);
             self.last = self.last.max(acked.unwrap_or_default());
             return;
         }
-        let (first, end) = (number(segment.seq), number(segment.end()));
-        if segment.flags.is_none() || first == end {
+        let (first, end) = (number(tcp.seq), number(tcp.end()));
+        if first == end {
             return;
         }
         self.segments += 1;
-        self.bytes += u64::from(segment.len);
+        self.bytes += u64::from(tcp.len);
         self.last = self.last.max(end);
-        let range = if segment.is_again() {
+        let range = if tcp.is_retransmission() {
             self.again += 1;
             &mut column.again
         } else {

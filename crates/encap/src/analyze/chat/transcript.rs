@@ -10,7 +10,7 @@ use std::time::Duration;
 use switchboard_protocol::{Command, Dialect, Reply, sanitize};
 
 use super::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
-use crate::analyze::event::{Bytes, Events};
+use crate::analyze::event::Bytes;
 use crate::analyze::{Conversation, Handshake, Item, Listener, Place, ResetCause, Said, Side, Transport};
 use crate::time::Timestamp;
 
@@ -377,8 +377,7 @@ impl Talks {
             from_server,
             ..
         } = *conversation;
-        let (events, reset) = (Events::default(), None);
-        let place = Place { transport: Transport::Tcp, number, from: Side::Server, client, server, events, reset };
+        let place = Place { transport: Transport::Tcp, number, from: Side::Server, client, server };
         let from_start = handshake != Handshake::None;
         let mut keep = |heard: Heard| {
             self.bytes += heard.weight();
