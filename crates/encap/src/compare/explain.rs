@@ -267,7 +267,7 @@ impl Both<'_> {
                 (!self.is_loopback() || is_one.all(|same| same == mss)).then_some(reason)
             }
             Field::WindowScale => Some(Reason::ReceiveBuffer),
-            Field::Window if other.window > 0 => Some(Reason::ReceiveBuffer),
+            Field::Window if other.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
             Field::Window => (self.offered(captured) == captured.ack()).then_some(Reason::WindowUsedUp),
             Field::OptionOrder => one.option_order.is_empty().then_some(Reason::WithoutOptions),
             Field::TimestampValue => self.is_clock(captured).then_some(Reason::Clock),
@@ -278,7 +278,7 @@ impl Both<'_> {
                 clocks.any(|clock| clock == echo).then_some(Reason::EchoOfClock)
             }
             Field::Acknowledgment => {
-                let ack = other.ack?;
+                let ack = other.tracked.ack?;
                 let before = self.earlier(captured).filter(|segment| segment.from == captured.from);
                 let is_later = before.filter_map(Segment::ack).all(|earlier| earlier <= ack);
                 (is_later && self.is_end_of_peer(captured, ack)).then_some(Reason::Crossed)
@@ -286,12 +286,13 @@ impl Both<'_> {
             Field::Flags => {
                 let push = |flags: Flags| flags.contains(Flags::PSH);
                 let plain = |flags: Flags| flags.bits() & !Flags::PSH.bits();
-                let with_fin = plain(one.flags | Flags::FIN) == plain(other.flags) && !captured.is_empty();
+                let (one, other) = (one.tracked.flags, other.tracked.flags);
+                let with_fin = plain(one | Flags::FIN) == plain(other) && !captured.is_empty();
                 if with_fin {
                     return Some(Reason::FinWithData);
                 }
                 // The last of a message is pushed by both; before that, only a kernel does.
-                let is_earlier = plain(one.flags) == plain(other.flags) && push(other.flags) && !push(one.flags);
+                let is_earlier = plain(one) == plain(other) && push(other) && !push(one);
                 (is_earlier && (!is_one_to_one || !captured.is_empty())).then_some(Reason::PushedEarlier)
             }
             _ => None,
@@ -300,14 +301,8 @@ impl Both<'_> {
 
     /// The number up to which a side had said, before a segment of its own, that it takes what is sent.
     fn offered(&self, before: &Segment) -> Option<i64> {
-        let own = || self.earlier(before).filter(|segment| segment.from == before.from);
-        let shift = own().find_map(|segment| segment.tcp.as_ref()?.options.window_scale).unwrap_or_default().min(14);
-        own()
-            .filter_map(|segment| {
-                let shift = if segment.flags().contains(Flags::SYN) { 0 } else { shift };
-                Some(segment.ack()? + (i64::from(segment.window()?) << shift))
-            })
-            .max()
+        let own = self.earlier(before).filter(|segment| segment.from == before.from);
+        own.filter_map(|segment| segment.tcp.as_ref()?.tracked.window_end()).max()
     }
 
     /// What was captured before a segment.

@@ -8,12 +8,12 @@ use hashbrown::HashMap;
 
 use super::segment::{Segment, Tcp, V4};
 use super::{BYTES_MAX, FRAMES_MAX};
-use crate::analyze::{Analyzer, Arrival, Item, Stream, TrackedFrame, Transport};
+use crate::analyze::{Analyzer, Arrival, Item, Stream, TrackedFrame, TrackedSegment, Transport};
 use crate::capture::{CapturedPacket, ReadError, Reader};
 use crate::side::Side;
 use crate::wire::frame::Trouble;
 use crate::wire::tcp::{self, Flags, Options};
-use crate::wire::{Frame, LayerKind, SeqNumber, ethernet, ipv4};
+use crate::wire::{Frame, LayerKind, ethernet, ipv4};
 
 /// The MSS for a peer that names none (RFC 9293 §3.7.1): nothing is cut into smaller pieces.
 const LEAST_MSS: u64 = 536;
@@ -54,12 +54,9 @@ pub struct Conversation {
     said: [Vec<Option<u8>>; 2],
 }
 
-/// What of a conversation is known so far, of one side.
+/// One side of a conversation while it is read: its stream, and the first of each counter that begins at random.
 #[derive(Debug, Default)]
-struct Half {
-    base: Option<SeqNumber>,
-    /// The highest number so far, counted from the base.
-    highest: i64,
+struct SideReader {
     first_identification: Option<u16>,
     /// What the last packet had, and how many it may have been cut into.
     last: Option<(u16, u16)>,
@@ -73,7 +70,7 @@ impl Recording {
     pub fn read<R: Read>(reader: &mut Reader<R>) -> Result<Self, RecordingError> {
         let mut recording = Self::default();
         let mut analyzer = Analyzer::new(Vec::new());
-        let mut places: HashMap<(Transport, u64), (usize, [Half; 2])> = HashMap::new();
+        let mut places: HashMap<(Transport, u64), (usize, [SideReader; 2])> = HashMap::new();
         let mut room = BYTES_MAX;
         while let Some(packet) = reader.next_packet()? {
             recording.frames += 1;
@@ -81,13 +78,13 @@ impl Recording {
                 return Err(RecordingError::Frames);
             }
             let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-            let Some(TrackedFrame { place, .. }) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
+            let Some(TrackedFrame { place, segment }) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
             else {
                 recording.beside += 1;
                 continue;
             };
             let conversations = &mut recording.conversations;
-            let (index, halves) = places.entry((place.transport, place.number)).or_insert_with(|| {
+            let (index, sides) = places.entry((place.transport, place.number)).or_insert_with(|| {
                 conversations.push(Conversation {
                     transport: place.transport,
                     client: place.client,
@@ -96,16 +93,16 @@ impl Recording {
                     segments: Vec::new(),
                     said: [Vec::new(), Vec::new()],
                 });
-                (conversations.len() - 1, <[Half; 2]>::default())
+                (conversations.len() - 1, <[SideReader; 2]>::default())
             });
-            conversations[*index].take(&packet, &frame, place.from, halves, &mut room);
+            conversations[*index].take(&packet, &frame, place.from, segment, sides, &mut room);
             if room == 0 {
                 return Err(RecordingError::Bytes);
             }
         }
-        for (index, halves) in places.values_mut() {
-            for (half, said) in halves.iter_mut().zip(&mut recording.conversations[*index].said) {
-                half.stream.finish(&mut |item| hear(said, &mut room, &item));
+        for (index, sides) in places.values_mut() {
+            for (side, said) in sides.iter_mut().zip(&mut recording.conversations[*index].said) {
+                side.stream.finish(&mut |item| hear(said, &mut room, &item));
             }
         }
         if room == 0 {
@@ -193,7 +190,8 @@ impl Conversation {
         packet: &CapturedPacket<'_>,
         frame: &Frame<'_>,
         from: Side,
-        halves: &mut [Half; 2],
+        tracked: Option<TrackedSegment>,
+        sides: &mut [SideReader; 2],
         room: &mut usize,
     ) {
         let comment = packet.comments().next();
@@ -203,12 +201,11 @@ impl Conversation {
         }
         let len = u64::from(frame.payload_len_on_wire());
         let [own, other] = {
-            let [client, server] = halves;
+            let [client, server] = sides;
             if from == Side::Client { [client, server] } else { [server, client] }
         };
-        let segment = frame.tcp();
         let said = &mut self.said[from.index()];
-        let (bytes, tcp) = if let Some(segment) = &segment {
+        let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
             let arrival = Arrival {
                 frame: packet.number,
                 seq: segment.seq(),
@@ -217,11 +214,7 @@ impl Conversation {
                 len: frame.payload_len_on_wire(),
             };
             own.stream.push(&arrival, &mut |item| hear(said, room, &item));
-            let tcp = own.tcp(segment, other, frame.payload_len_on_wire());
-            // What a SYN takes is no byte of the stream.
-            let start = tcp.seq + i64::from(tcp.flags.contains(Flags::SYN)) - 1;
-            let start = u64::try_from(start).unwrap_or_default();
-            (start..start + len, Some(tcp))
+            (tracked.stream_range(), Some(own.tcp(&segment, tracked, other)))
         } else {
             let start = own.datagrams;
             own.datagrams += len;
@@ -276,17 +269,9 @@ impl Conversation {
     }
 }
 
-impl Half {
-    /// What a segment of this side says, counted from the beginnings.
-    fn tcp(&mut self, segment: &tcp::Segment<'_>, other: &Self, len: u32) -> Tcp {
-        let (number, flags) = (segment.seq(), segment.flags());
-        let base = *self.base.get_or_insert(if flags.contains(Flags::SYN) { number } else { number - 1 });
-        let seq = unwrapped(number, base, self.highest);
-        self.highest = self.highest.max(seq + i64::from(len) + i64::from(flags.sequence_len()));
-        let ack = flags.contains(Flags::ACK).then(|| match other.base {
-            Some(base) => unwrapped(segment.ack(), base, other.highest),
-            None => i64::from(segment.ack().0),
-        });
+impl SideReader {
+    /// The fields of a segment of this side, with its clock counted from the first.
+    fn tcp(&mut self, segment: &tcp::Segment<'_>, tracked: TrackedSegment, other: &Self) -> Tcp {
         let options = Options::parse(segment.option_bytes());
         let names = segment.options().map(|option| match option {
             Ok(option) => option.option.name().to_owned(),
@@ -300,11 +285,8 @@ impl Half {
             .zip(other.first_clock)
             .map(|(timestamps, first)| timestamps.echo_reply.wrapping_sub(first));
         Tcp {
-            number,
-            seq,
-            ack,
-            flags,
-            window: segment.window(),
+            number: segment.seq(),
+            tracked,
             urgent_pointer: segment.urgent_pointer(),
             options,
             option_order: names.collect::<Vec<_>>().join(", "),
@@ -315,7 +297,7 @@ impl Half {
 
     fn v4(&mut self, packet: &ipv4::Packet<'_>, tcp: Option<&Tcp>, len: u64) -> V4 {
         let (identification, dont_fragment) = (packet.identification(), packet.dont_fragment());
-        if tcp.is_some_and(|tcp| tcp.flags.contains(Flags::SYN | Flags::ACK)) {
+        if tcp.is_some_and(|tcp| tcp.tracked.flags.contains(Flags::SYN | Flags::ACK)) {
             return V4 { dont_fragment, identification, counted: None, is_first: false, is_next: false };
         }
         let is_first = self.last.is_none();
@@ -326,13 +308,6 @@ impl Half {
         self.last = Some((identification, cut));
         V4 { dont_fragment, identification, counted: Some(counted), is_first, is_next }
     }
-}
-
-/// A number counted from `base`, the nearest to `highest` of those that it may stand for.
-fn unwrapped(number: SeqNumber, base: SeqNumber, highest: i64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sequence numbers are modulo 2³²")]
-    let at = base + highest as u32;
-    highest + i64::from(number - at)
 }
 
 /// The row of a comment that [`build`](crate::build) makes, and what it says beside: `CHAT from Noy to Server`.

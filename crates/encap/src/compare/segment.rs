@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::Field;
+use crate::analyze::TrackedSegment;
 use crate::side::Side;
 use crate::time::Timestamp;
 use crate::wire::tcp::{Flags, Options};
@@ -54,13 +55,9 @@ pub(super) struct V4 {
 /// What only TCP has.
 #[derive(Clone, Debug)]
 pub(super) struct Tcp {
+    /// The sequence number in the header.
     pub(super) number: SeqNumber,
-    /// Counted from the SYN.
-    pub(super) seq: i64,
-    /// Counted from the other side's SYN.
-    pub(super) ack: Option<i64>,
-    pub(super) flags: Flags,
-    pub(super) window: u16,
+    pub(super) tracked: TrackedSegment,
     pub(super) urgent_pointer: u16,
     pub(super) options: Options,
     /// The names of the options, in their order.
@@ -86,25 +83,25 @@ impl Segment {
     /// TCP: counted from the SYN.
     #[must_use]
     pub fn seq(&self) -> Option<i64> {
-        self.tcp.as_ref().map(|tcp| tcp.seq)
+        self.tcp.as_ref().map(|tcp| tcp.tracked.seq)
     }
 
     /// TCP: counted from the other side's SYN; `None` without ACK.
     #[must_use]
     pub fn ack(&self) -> Option<i64> {
-        self.tcp.as_ref().and_then(|tcp| tcp.ack)
+        self.tcp.as_ref().and_then(|tcp| tcp.tracked.ack)
     }
 
     /// TCP: the control bits.
     #[must_use]
     pub fn flags(&self) -> Flags {
-        self.tcp.as_ref().map_or(Flags::NONE, |tcp| tcp.flags)
+        self.tcp.as_ref().map_or(Flags::NONE, |tcp| tcp.tracked.flags)
     }
 
     /// TCP: the window, as it stands in the header.
     #[must_use]
     pub fn window(&self) -> Option<u16> {
-        self.tcp.as_ref().map(|tcp| tcp.window)
+        self.tcp.as_ref().map(|tcp| tcp.tracked.window.field)
     }
 
     /// TCP: the options, by their usual abbreviations.
@@ -125,8 +122,7 @@ impl Segment {
 
     /// The number after its last, counted from the SYN.
     pub(super) fn end(&self) -> i64 {
-        let len = i64::try_from(self.len()).unwrap_or(i64::MAX);
-        self.seq().unwrap_or_default().saturating_add(len) + i64::from(self.flags().sequence_len())
+        self.tcp.as_ref().map_or(0, |tcp| tcp.tracked.end())
     }
 
     /// Each field that both of two frames may have, as it is shown.
@@ -162,10 +158,11 @@ impl Segment {
             values.push((Field::FlowLabel, format!("{label:#07x}")));
         }
         let Some(tcp) = &self.tcp else { return values };
-        values.push((Field::Sequence, tcp.seq.to_string()));
-        values.push((Field::Acknowledgment, tcp.ack.map_or("none".to_owned(), |ack| ack.to_string())));
-        values.push((Field::Flags, tcp.flags.to_string()));
-        values.push((Field::Window, tcp.window.to_string()));
+        let TrackedSegment { flags, seq, ack, window, .. } = tcp.tracked;
+        values.push((Field::Sequence, seq.to_string()));
+        values.push((Field::Acknowledgment, ack.map_or("none".to_owned(), |ack| ack.to_string())));
+        values.push((Field::Flags, flags.to_string()));
+        values.push((Field::Window, window.field.to_string()));
         values.push((Field::UrgentPointer, tcp.urgent_pointer.to_string()));
         values.push((Field::OptionOrder, tcp.option_order.clone()));
         if let Some(mss) = tcp.options.maximum_segment_size {
@@ -178,11 +175,11 @@ impl Segment {
             values.push((Field::TimestampValue, clock.to_string()));
             let echo = tcp.echo.map_or("none".to_owned(), |echo| echo.to_string());
             values.push((Field::TimestampEcho, echo));
-            if tcp.flags.contains(Flags::SYN) {
+            if flags.contains(Flags::SYN) {
                 values.push((Field::InitialTimestamp, timestamps.value.to_string()));
             }
         }
-        if tcp.flags.contains(Flags::SYN) {
+        if flags.contains(Flags::SYN) {
             values.push((Field::InitialSequence, tcp.number.to_string()));
         }
         values
