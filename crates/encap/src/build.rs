@@ -49,7 +49,6 @@ mod intake;
 mod matcher;
 mod plan;
 mod port;
-mod queue;
 mod refusal;
 mod remark;
 mod roles;

@@ -3,6 +3,8 @@
 //! Connections that have something to send without a row (a handshake, an acknowledgment, an end) wait in a queue by the
 //! time at which it is due; whatever is due before a row is sent before it.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -15,7 +17,6 @@ use super::frames::Frames;
 use super::intake::{Carried, Intake};
 use super::matcher::Place;
 use super::plan::Planned;
-use super::queue::Queue;
 use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
 use super::{Plan, Remark, RemarkKind};
@@ -56,7 +57,8 @@ pub struct Builder<W: Write> {
     live: Vec<Option<Box<Live>>>,
     /// Flows by the time at which they are ready, the last first.
     to_open: Vec<u32>,
-    queue: Queue,
+    /// Connections by the time at which something is due without a row, the earliest first.
+    queue: BinaryHeap<Reverse<(i64, u32)>>,
     /// Nothing is due before, by the two above.
     next_due: i64,
     frames: Frames<W>,
@@ -120,7 +122,7 @@ impl<W: Write> Builder<W> {
             flows,
             live,
             to_open,
-            queue: Queue::default(),
+            queue: BinaryHeap::new(),
             next_due: i64::MIN,
             frames,
             shift: intake.shift.unwrap_or_default(),
@@ -214,8 +216,7 @@ impl<W: Write> Builder<W> {
     fn run_what_is_due(&mut self, time: i64) -> Result<(), WriteError> {
         loop {
             let opening = self.to_open.last().map(|flow| (self.opens_at(*flow), *flow));
-            let live = &mut self.live;
-            let queued = self.queue.first_before(time, |(due, flow)| put_off(live[flow as usize].as_deref_mut()?, due));
+            let queued = self.queue.peek().map(|Reverse(entry)| *entry).filter(|(due, _)| *due < time);
             match (opening, queued) {
                 (Some(open), queued) if open.0 < time && queued.is_none_or(|queued| open <= queued) => {
                     self.to_open.pop();
@@ -227,7 +228,7 @@ impl<W: Write> Builder<W> {
                 }
                 _ => {
                     let opens_at = opening.map_or(i64::MAX, |(due, _)| due);
-                    self.next_due = self.queue.next_due().min(opens_at);
+                    self.next_due = self.queue.peek().map_or(i64::MAX, |Reverse((due, _))| *due).min(opens_at);
                     return Ok(());
                 }
             }
@@ -237,7 +238,7 @@ impl<W: Write> Builder<W> {
     /// Puts a flow into the queue.
     fn enqueue(&mut self, due: i64, number: u32) {
         self.next_due = self.next_due.min(due);
-        self.queue.push((due, number));
+        self.queue.push(Reverse((due, number)));
     }
 
     fn opens_at(&self, flow: u32) -> i64 {
@@ -453,17 +454,6 @@ fn talking(live: &mut Option<Box<Live>>) -> Option<(&[Envelope; 2], &mut Tcp)> {
         Live { envelopes, talk: Talk::Tcp(tcp), .. } => Some((envelopes, tcp)),
         Live { talk: Talk::Udp(_), .. } => None,
     }
-}
-
-/// When a flow is due that stands in the queue under `queued`, if that is later by now. The caller moves the entry.
-fn put_off(live: &mut Live, queued: i64) -> Option<i64> {
-    let Talk::Tcp(tcp) = &mut live.talk else { return None };
-    let later = tcp.connection.due;
-    let is_later = tcp.queued == queued && later > queued && later < i64::MAX;
-    is_later.then(|| {
-        tcp.queued = later;
-        later
-    })
 }
 
 /// Sends what a connection has to send without a row.
