@@ -8,7 +8,6 @@
 //! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
 //! in [`Notes`].
 
-mod block_writer;
 mod byte_order;
 mod growing;
 mod interface;
@@ -36,7 +35,7 @@ pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;
-pub use writer::{About, Head, Record, Statistics, WriteError, Writer};
+pub use writer::{About, Record, Statistics, WriteError, Writer};
 
 /// A capture file format.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

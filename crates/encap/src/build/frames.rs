@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Settings;
 use super::envelope::Packet;
-use crate::capture::{About, Format, Head, Interface, WriteError, Writer};
+use crate::capture::{About, Format, Interface, Record, WriteError, Writer};
 use crate::time::Timestamp;
 
 /// What a byte takes on the wire, in nanoseconds: 1 Gbit/s.
@@ -21,6 +21,8 @@ pub(super) struct Frames<W: Write> {
     pub(super) comments: bool,
     /// What is said of the next frame.
     pub(super) comment: String,
+    /// The frame that is written.
+    frame: Vec<u8>,
     /// Until when the wire is busy.
     busy_until: i64,
     pub(super) count: u64,
@@ -41,6 +43,7 @@ impl<W: Write> Frames<W> {
             writer,
             comments: format == Format::Pcapng,
             comment: String::new(),
+            frame: Vec::new(),
             busy_until: 0,
             count: 0,
             n_bytes: 0,
@@ -72,8 +75,9 @@ impl<W: Write> Frames<W> {
         let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
         let time = Timestamp::from_nanos(at);
         let comments: &[&str] = if self.comments { &[&self.comment] } else { &[] };
-        let head = Head { time, interface: 0, captured_len: len, original_len: len, comments };
-        packet.emit(lens, self.writer.room(&head)?);
+        self.frame.resize(lens.frame, 0);
+        packet.emit(lens, &mut self.frame);
+        self.writer.write(&Record { time, interface: 0, captured: &self.frame, original_len: len, comments })?;
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         if self.count == 0 {
             self.first = at;

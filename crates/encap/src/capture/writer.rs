@@ -1,11 +1,10 @@
 //! Writes capture files of either kind, as the packets come.
 //!
 //! Times are nanoseconds and numbers little-endian, whatever machine writes, so that the same packets make the same bytes.
-//! Nothing is allocated for a packet, and nothing copied that is made in its place.
+//! Nothing is allocated for a packet.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 
-use super::block_writer::BlockWriter;
 use super::pcap::{self, MAGIC_NANOS};
 use super::pcapng::{BlockType, block, option, section_header};
 use super::{BLOCK_MAX_BYTES, Format, Interface};
@@ -13,6 +12,9 @@ use crate::time::Timestamp;
 
 /// The value of the option `if_tsresol` for nanoseconds.
 const NANOS: u8 = 9;
+
+/// Bytes that are handed to the system at once.
+const BUFFER_BYTES: usize = 128 * 1024;
 
 /// What gives a file's writer away to who reads it.
 const APPLICATION: &str = "encap";
@@ -38,18 +40,6 @@ pub struct Record<'a> {
     /// How many it had on the wire.
     pub original_len: u32,
     /// Remarks; a pcap file has no place for them.
-    pub comments: &'a [&'a str],
-}
-
-/// One packet to write, but for its bytes.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "as in a record")]
-pub struct Head<'a> {
-    pub time: Timestamp,
-    pub interface: usize,
-    /// How many bytes to keep.
-    pub captured_len: u32,
-    pub original_len: u32,
     pub comments: &'a [&'a str],
 }
 
@@ -118,7 +108,7 @@ const fn reach(format: Format) -> &'static str {
 /// [`finish`](Self::finish) at the end. A file without its end is readable too.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    to: BlockWriter<W>,
+    to: BufWriter<W>,
     format: Format,
     /// The most bytes of a packet, for each interface.
     snap_lens: Vec<u32>,
@@ -130,7 +120,7 @@ impl<W: Write> Writer<W> {
     /// Begins a file of packets from these interfaces. A pcap file has one, and says only its link type and snapshot length.
     /// Times are written in nanoseconds, whatever the interfaces say.
     pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
-        let mut to = BlockWriter::new(to);
+        let mut to = BufWriter::with_capacity(BUFFER_BYTES, to);
         match (format, interfaces) {
             (Format::Pcap, [interface]) => to.write_all(&pcap_header(interface))?,
             (Format::Pcap, _) => return Err(WriteError::Interfaces(interfaces.len())),
@@ -145,23 +135,12 @@ impl<W: Write> Writer<W> {
 
     /// Writes a packet.
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
-        let Record { time, interface, captured, original_len, comments } = *record;
-        // More than 32 bits can say is more than may be written, too.
-        let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
-        let head = Head { time, interface, captured_len, original_len, comments };
-        self.room(&head)?.copy_from_slice(captured);
-        Ok(())
-    }
-
-    /// Writes what is around a packet, and gives the place of its bytes, which are made there. The caller writes all of them:
-    /// they hold what was there before.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what is handed over in memory is read from there too soon")]
-    pub fn room(&mut self, head: &Head<'_>) -> Result<&mut [u8], WriteError> {
-        let Head { time, interface, captured_len, original_len, comments } = *head;
+        let Record { time, interface, captured, original_len, .. } = *record;
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
         let max = snap_len.min(original_len);
+        // More than 32 bits can say is more than may be written, too.
+        let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
         if captured_len > max {
             return Err(WriteError::TooLong { captured_len, original_len, max });
         }
@@ -170,55 +149,34 @@ impl<W: Write> Writer<W> {
         match self.format {
             Format::Pcap => {
                 let secs = u32::try_from(nanos / 1_000_000_000).map_err(beyond)?;
-                self.lay_pcap([secs, low_half(nanos % 1_000_000_000), captured_len, original_len])
+                let mut header = [0; pcap::record::HEADER_BYTES];
+                let words = [secs, low_half(nanos % 1_000_000_000), captured_len, original_len];
+                put_words(&mut header, &words);
+                self.to.write_all(&header)?;
+                self.to.write_all(captured)?;
+                Ok(())
             }
-            Format::Pcapng => self.lay_pcapng(nanos, interface, [captured_len, original_len], comments),
+            Format::Pcapng => self.write_pcapng(nanos, record),
         }
     }
 
-    /// Writes what stands before a packet, and gives the room for it.
-    #[inline(always)]
-    fn lay_pcap(&mut self, fields: [u32; 4]) -> Result<&mut [u8], WriteError> {
-        const HEADER: usize = pcap::record::HEADER_BYTES;
-        let [secs, fraction, captured_len, original_len] = fields;
-        let (header, bytes) = self.to.room(HEADER + captured_len as usize)?.split_at_mut(HEADER);
-        header[pcap::record::SECS].copy_from_slice(&secs.to_le_bytes());
-        header[pcap::record::FRACTION].copy_from_slice(&fraction.to_le_bytes());
-        header[pcap::record::CAPTURED_LEN].copy_from_slice(&captured_len.to_le_bytes());
-        header[pcap::record::ORIGINAL_LEN].copy_from_slice(&original_len.to_le_bytes());
-        Ok(bytes)
-    }
-
-    /// Writes what stands before and after a packet, and gives the room for it.
-    #[inline(never)]
-    fn lay_pcapng(
-        &mut self,
-        nanos: u64,
-        interface: usize,
-        [captured_len, original_len]: [u32; 2],
-        comments: &[&str],
-    ) -> Result<&mut [u8], WriteError> {
+    fn write_pcapng(&mut self, nanos: u64, record: &Record<'_>) -> Result<(), WriteError> {
         const FIELDS: usize = super::pcapng::enhanced_packet::DATA;
+        let Record { interface, captured, original_len, comments, .. } = *record;
         let comments = comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
-        let n_bytes = captured_len as usize;
-        let padding = padding(n_bytes);
-        let body_len = FIELDS + n_bytes + padding.len() + options_len(comments.clone())?;
-        let (block_head, len) = block_head(BlockType::ENHANCED_PACKET, body_len)?;
-        let interface = u32::try_from(interface).unwrap_or(u32::MAX);
-
-        let block = self.to.room(block::BODY + body_len + block::TRAILER_LEN)?;
-        let (fields, rest) = block.split_at_mut(block::BODY + FIELDS);
-        fields[..block::BODY].copy_from_slice(&block_head);
-        let words = [interface, low_half(nanos >> 32), low_half(nanos), captured_len, original_len];
-        for (field, word) in fields[block::BODY..].chunks_exact_mut(4).zip(words) {
-            field.copy_from_slice(&word.to_le_bytes());
+        let padding = padding(captured.len());
+        let body_len = FIELDS + captured.len() + padding.len() + options_len(comments.clone())?;
+        let (head, len) = block_head(BlockType::ENHANCED_PACKET, body_len)?;
+        let [interface, captured_len] = [interface, captured.len()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let mut fields = [0; FIELDS];
+        put_words(&mut fields, &[interface, low_half(nanos >> 32), low_half(nanos), captured_len, original_len]);
+        for part in [&head, &fields[..], captured, padding] {
+            self.to.write_all(part)?;
         }
-        let (bytes, mut rest) = rest.split_at_mut(n_bytes);
-        rest.write_all(padding)?;
-        write_options(&mut rest, comments)?;
-        rest.write_all(&len)?;
+        write_options(&mut self.to, comments)?;
+        self.to.write_all(&len)?;
         self.last_nanos = nanos;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Hands all that was written to what is written to.
@@ -233,17 +191,21 @@ impl<W: Write> Writer<W> {
             let nanos = self.last_nanos;
             for (interface, counts) in (0_u32..).zip(&statistics[..statistics.len().min(self.snap_lens.len())]) {
                 let mut fields = [0; super::pcapng::interface_statistics::OPTIONS];
-                let words = [interface, low_half(nanos >> 32), low_half(nanos)];
-                for (field, word) in fields.chunks_exact_mut(4).zip(words) {
-                    field.copy_from_slice(&word.to_le_bytes());
-                }
+                put_words(&mut fields, &[interface, low_half(nanos >> 32), low_half(nanos)]);
                 let (received, dropped) = (counts.received.to_le_bytes(), counts.dropped.to_le_bytes());
                 let options =
                     [(option::STATISTICS_RECEIVED, &received[..]), (option::STATISTICS_DROPPED, &dropped[..])];
                 write_block(&mut self.to, BlockType::INTERFACE_STATISTICS, &fields, options.into_iter())?;
             }
         }
-        Ok(self.to.into_inner()?)
+        Ok(self.to.into_inner().map_err(IntoInnerError::into_error)?)
+    }
+}
+
+/// Writes numbers one after the other, little-endian.
+fn put_words(to: &mut [u8], words: &[u32]) {
+    for (field, word) in to.chunks_exact_mut(4).zip(words) {
+        field.copy_from_slice(&word.to_le_bytes());
     }
 }
 
