@@ -12,12 +12,12 @@ use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::closed::Closed;
+use crate::connection_driver::{ConnectionDriver, REQUESTS_MAX, Request};
+use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::events::{self, Event, Events};
-use crate::heard::Heard;
-use crate::lines::Lines;
-use crate::link::{Link, REQUESTS_MAX, Request};
+use crate::incoming::Incoming;
+use crate::line_reader::LineReader;
 
 /// How long [`Client::connect`] waits for the connection, and then again for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ const SENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Request>,
-    closed: Arc<OnceLock<Closed>>,
+    closed: Arc<OnceLock<ConnectionError>>,
 }
 
 impl Client {
@@ -52,11 +52,13 @@ impl Client {
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
-        let (lines, socket) = open(&addr, limit).await?;
+        let (lines, socket) = open_session(&addr, limit).await?;
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
         let closed = Arc::new(OnceLock::new());
         let (sink, events) = events::queue(closed.clone());
-        tokio::spawn(Link { lines, socket, requests: requests_rx, events: sink, closed: closed.clone() }.run());
+        tokio::spawn(
+            ConnectionDriver { lines, socket, requests: requests_rx, events: sink, closed: closed.clone() }.run(),
+        );
         Ok((Self { requests, closed }, events))
     }
 
@@ -142,25 +144,25 @@ impl Client {
     }
 
     fn closed(&self) -> Error {
-        Error::Closed(self.closed.get().cloned().unwrap_or(Closed::Dropped))
+        Error::Closed(self.closed.get().cloned().unwrap_or(ConnectionError::ClosedLocally))
     }
 }
 
 /// Connects to `addr` and takes its `WELCOME`, within `limit` each: the connection as lines, and its other half to write to.
-pub async fn open(
+pub async fn open_session(
     addr: &(impl ToSocketAddrs + fmt::Display),
     limit: Duration,
-) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf), Error> {
-    let (read_half, socket) = dial(addr, limit).await?.into_split();
-    let mut lines = Lines::new(read_half);
-    let welcome = timeout(limit, lines.next()).await;
-    let line = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_string(), limit })??;
+) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
+    let (read_half, socket) = connect_tcp(addr, limit).await?.into_split();
+    let mut lines = LineReader::new(read_half);
+    let welcome = timeout(limit, lines.next_line()).await;
+    let line = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_string(), limit })??;
     check_welcome(&line, addr)?;
     Ok((lines, socket))
 }
 
 /// Connects to `addr` within `limit`: the bare socket, with its errors put into words.
-pub async fn dial(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
+pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
     let connecting = async {
         let resolved = lookup_host(addr).await;
         let resolved: Vec<_> = resolved.map_err(|source| Error::Resolve { addr: addr.to_string(), source })?.collect();
@@ -175,13 +177,15 @@ pub async fn dial(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -
 }
 
 fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
-    match Heard::new(line) {
+    match Incoming::parse(line) {
         _ if line == "WELCOME" => Ok(()),
-        Heard::Event(Event::Notice { code, detail }) => Err(Error::Closed(Closed::WithCode { code, detail })),
-        Heard::Answer(Err(refused)) => Err(refused),
-        Heard::Answer(Ok(_)) | Heard::Event(_) => {
+        Incoming::Event(Event::Notice { code, detail }) => {
+            Err(Error::Closed(ConnectionError::ClosedWithCode { code, detail }))
+        }
+        Incoming::Answer(Err(refused)) => Err(refused),
+        Incoming::Answer(Ok(_)) | Incoming::Event(_) => {
             let start: String = line.chars().take(80).collect();
-            Err(Error::NotWelcome { addr: addr.to_string(), line: sanitize(&start).into_owned() })
+            Err(Error::UnexpectedGreeting { addr: addr.to_string(), line: sanitize(&start).into_owned() })
         }
     }
 }
@@ -190,5 +194,5 @@ fn unexpected(asked: &'static str, got: &Reply<'_>) -> Error {
     let mut line = Vec::new();
     commands::encode(got, &mut line);
     let line = String::from_utf8_lossy(&line);
-    Error::Unexpected { asked, got: sanitize(line.trim_end()).into_owned() }
+    Error::UnexpectedAnswer { asked, got: sanitize(line.trim_end()).into_owned() }
 }

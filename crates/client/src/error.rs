@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use switchboard_protocol::{ErrorCode, TextError, UsernameError};
 
-use crate::closed::Closed;
+use crate::connection_error::ConnectionError;
 
 /// Why a command, or the connection itself, failed. The text is for the person who asked: what happened, where, and
 /// how to mend it. What a server said is made safe to show before it gets in here.
@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// The connection was taken, and then nothing was said.
     #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect, or of another program?", shown(*limit))]
-    NoWelcome {
+    WelcomeTimeout {
         /// As it was given.
         addr: String,
         /// The time that was given.
@@ -46,7 +46,7 @@ pub enum Error {
     },
     /// The first line was another one.
     #[error("{addr} is no Switchboard server: it began with \"{line}\" and not with WELCOME")]
-    NotWelcome {
+    UnexpectedGreeting {
         /// As it was given.
         addr: String,
         /// What it said.
@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// The server answered `ERROR` with a code that this version does not know.
     #[error("{code}: {}", detail.as_deref().unwrap_or("the server refused, for a reason that this version does not know"))]
-    RefusedOtherwise {
+    RefusedWithUnknownCode {
         /// The code.
         code: String,
         /// The server's own sentence, where it sent one.
@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// The server answered something else than was asked.
     #[error("the server answered \"{got}\", which does not answer {asked}")]
-    Unexpected {
+    UnexpectedAnswer {
         /// The verb that was sent.
         asked: &'static str,
         /// What came.
@@ -87,7 +87,7 @@ pub enum Error {
     Blank,
     /// The connection is over, before or after the command was sent.
     #[error(transparent)]
-    Closed(#[from] Closed),
+    Closed(#[from] ConnectionError),
 }
 
 /// What the system said, without its number.
@@ -131,7 +131,7 @@ mod tests {
                 "cannot reach 127.0.0.1:12345: no answer within 10s. Is the address right, and no firewall between?",
             ),
             (
-                Error::NoWelcome { addr: addr(), limit },
+                Error::WelcomeTimeout { addr: addr(), limit },
                 "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect, or of another program?",
             ),
             (
@@ -143,7 +143,7 @@ mod tests {
                 "NAME_TAKEN: since noon",
             ),
             (
-                Error::Closed(Closed::WithCode { code: ErrorCode::ServerShutdown, detail: None }),
+                Error::Closed(ConnectionError::ClosedWithCode { code: ErrorCode::ServerShutdown, detail: None }),
                 "the server closed the connection: SERVER_SHUTDOWN: The server is shutting down: connect again later.",
             ),
         ];

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_protocol::ErrorCode;
 use tokio::sync::{Notify, mpsc};
 
-use crate::closed::Closed;
+use crate::connection_error::ConnectionError;
 
 /// How much may wait for [`Events::next`] before the link stops reading, in bytes of memory: some thousand messages. While
 /// a command waits for its answer the link reads on all the same, because the answer comes after what the server sent
@@ -18,7 +18,7 @@ use crate::closed::Closed;
 pub const EVENTS_SOFT_BYTES: usize = 256 * 1024;
 
 /// How much may wait for [`Events::next`] at all, in bytes of memory. Where a command's answer has not come after so much,
-/// the connection ends ([`Closed::EventsNotTaken`]). 64 MiB: what a server holds for one session and what the systems
+/// the connection ends ([`ConnectionError::EventsNotTaken`]). 64 MiB: what a server holds for one session and what the systems
 /// between hold fit into it several times.
 pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 
@@ -58,7 +58,7 @@ pub enum Event {
         line: String,
     },
     /// The last event: the connection is over.
-    Closed(Closed),
+    Closed(ConnectionError),
 }
 
 /// The events of one connection, in the order in which they came. [`Event::Closed`] is the last, after all that came
@@ -71,7 +71,7 @@ pub enum Event {
 pub struct Events {
     queue: mpsc::UnboundedReceiver<Event>,
     load: Arc<Load>,
-    closed: Arc<OnceLock<Closed>>,
+    closed: Arc<OnceLock<ConnectionError>>,
     ended: bool,
 }
 
@@ -91,7 +91,7 @@ struct Load {
 }
 
 /// An empty queue of events, both ends of it.
-pub(crate) fn queue(closed: Arc<OnceLock<Closed>>) -> (EventSink, Events) {
+pub(crate) fn queue(closed: Arc<OnceLock<ConnectionError>>) -> (EventSink, Events) {
     let (sink, queue) = mpsc::unbounded_channel();
     let load = Arc::<Load>::default();
     (EventSink { queue: sink, load: load.clone() }, Events { queue, load, closed, ended: false })
@@ -99,11 +99,11 @@ pub(crate) fn queue(closed: Arc<OnceLock<Closed>>) -> (EventSink, Events) {
 
 impl EventSink {
     /// Adds `event`, or says why that is the end. Where nobody wants events, it is discarded.
-    pub(crate) fn put(&self, event: Event) -> Result<(), Closed> {
+    pub(crate) fn put(&self, event: Event) -> Result<(), ConnectionError> {
         let bytes = event.bytes();
         // Counted before it can be taken, so that the count never falls below nothing.
         if self.load.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > EVENTS_HARD_BYTES && !self.queue.is_closed() {
-            return Err(Closed::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES });
+            return Err(ConnectionError::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES });
         }
         let _ = self.queue.send(event);
         Ok(())
@@ -152,7 +152,7 @@ impl Events {
         self.queue.poll_recv(context).map(|event| {
             let Some(event) = event else {
                 self.ended = true;
-                return Some(Event::Closed(self.closed.get().cloned().unwrap_or(Closed::Dropped)));
+                return Some(Event::Closed(self.closed.get().cloned().unwrap_or(ConnectionError::ClosedLocally)));
             };
             let bytes = event.bytes();
             let before = self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -193,12 +193,12 @@ mod tests {
                 r#"{"event":"NOTICE","code":"SERVER_SHUTDOWN"}"#,
             ),
             (
-                Event::Closed(Closed::EventsNotTaken { max_bytes: 7 }),
+                Event::Closed(ConnectionError::EventsNotTaken { max_bytes: 7 }),
                 r#"{"event":"CLOSED","why":"EVENTS_NOT_TAKEN","max_bytes":7}"#,
             ),
-            (Event::Closed(Closed::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
+            (Event::Closed(ConnectionError::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
             (
-                Event::Closed(Closed::WithCode { code: ErrorCode::ServerFull, detail: None }),
+                Event::Closed(ConnectionError::ClosedWithCode { code: ErrorCode::ServerFull, detail: None }),
                 r#"{"event":"CLOSED","why":"WITH_CODE","code":"SERVER_FULL"}"#,
             ),
         ];

@@ -34,36 +34,36 @@
 //!
 //! Answers come in the order of their commands, events in the order in which the server sent them. Between the two, this
 //! holds: once a command's answer is there, all events that the server sent before it are in [`Events`]; later ones may be
-//! there too. Whoever has to know the place of an answer among the events reads the lines one by one, with [`parts`].
+//! there too. Whoever has to know the place of an answer among the events reads the lines one by one, with [`low_level`].
 //!
 //! A command may be awaited in the loop that takes events, as a bot does. While it waits the link reads on, and keeps the
 //! events that come before the answer, up to [`EVENTS_HARD_BYTES`]; over that, the connection ends with
-//! [`Closed::EventsNotTaken`], which every command that waits returns, and which [`Events`] gives after all that it has
+//! [`ConnectionError::EventsNotTaken`], which every command that waits returns, and which [`Events`] gives after all that it has
 //! kept. While no command waits, the link stops reading where [`EVENTS_SOFT_BYTES`] wait to be taken.
 //!
 //! What a server sends is not to be trusted with a terminal: [`sanitize`] makes it safe.
 
 mod backoff;
 mod client;
-mod closed;
+mod connection_driver;
+mod connection_error;
 mod error;
 mod events;
-mod heard;
-mod lines;
-mod link;
+mod incoming;
+mod line_reader;
 
 pub use client::{CONNECT_TIMEOUT, Client};
-pub use closed::Closed;
+pub use connection_driver::{IN_FLIGHT_MAX, REQUESTS_MAX};
+pub use connection_error::ConnectionError;
 pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
-pub use link::{IN_FLIGHT_MAX, REQUESTS_MAX};
 pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
 /// What a client is made of, for a program that puts it together in another way: one that has to know the place of each
 /// answer among the events, or that sends lines as they are.
-pub mod parts {
+pub mod low_level {
     pub use crate::backoff::Backoff;
-    pub use crate::client::{dial, open};
-    pub use crate::heard::Heard;
-    pub use crate::lines::Lines;
+    pub use crate::client::{connect_tcp, open_session};
+    pub use crate::incoming::Incoming;
+    pub use crate::line_reader::LineReader;
 }

@@ -6,7 +6,7 @@ mod echo_bot;
 mod fake;
 
 use fake::{Fake, PATIENCE, Talk};
-use switchboard_client::{Closed, Error};
+use switchboard_client::{ConnectionError, Error};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ async fn it_says_back_what_it_is_told_until_the_server_ends() {
             < ERROR SERVER_SHUTDOWN"])
         .await;
         let ended = echo_bot::echo(&server.addr.to_string()).await;
-        assert!(matches!(ended, Err(Error::Closed(Closed::WithCode { .. }))), "{ended:?}");
+        assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedWithCode { .. }))), "{ended:?}");
         server.done().await;
     };
     timeout(PATIENCE, LocalSet::new().run_until(bot)).await.expect("it ends in time");
@@ -51,7 +51,7 @@ async fn it_says_back_twenty_thousand_messages_that_come_at_once() {
         })
         .await;
         let ended = echo_bot::echo(&server.addr.to_string()).await;
-        assert!(matches!(ended, Err(Error::Closed(Closed::ByServer))), "{ended:?}");
+        assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedByServer))), "{ended:?}");
         server.done().await;
     };
     timeout(3 * PATIENCE, LocalSet::new().run_until(bot)).await.expect("it ends in time");

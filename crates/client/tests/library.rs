@@ -5,7 +5,7 @@ mod fake;
 use std::time::Duration;
 
 use fake::{Fake, PATIENCE, Talk};
-use switchboard_client::{Client, Closed, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
+use switchboard_client::{Client, ConnectionError, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{ErrorCode, Reply};
 use tokio::net::TcpListener;
@@ -236,7 +236,7 @@ async fn events_are_told_from_answers() {
         assert_eq!(events.next().await, Some(Event::PeerDisconnected));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "PONG".to_owned() }));
         assert_eq!(events.next().await, Some(Event::Notice { code: ErrorCode::ServerShutdown, detail: None }));
-        let closed = Closed::WithCode { code: ErrorCode::ServerShutdown, detail: None };
+        let closed = ConnectionError::ClosedWithCode { code: ErrorCode::ServerShutdown, detail: None };
         assert_eq!(events.next().await, Some(Event::Closed(closed.clone())));
         assert_eq!(events.next().await, None);
         assert!(matches!(client.ping().await, Err(Error::Closed(why)) if why == closed));
@@ -248,11 +248,11 @@ async fn events_are_told_from_answers() {
 #[tokio::test]
 async fn a_command_that_waits_is_told_why_the_connection_ended() {
     let cases = [
-        ("< WELCOME\n> WHO\n<| USERS Noy,El", Closed::MidLine),
-        ("< WELCOME\n> WHO", Closed::ByServer),
+        ("< WELCOME\n> WHO\n<| USERS Noy,El", ConnectionError::MidLine),
+        ("< WELCOME\n> WHO", ConnectionError::ClosedByServer),
         (
             "< WELCOME\n> WHO\n< ERROR REGISTER_TIMEOUT",
-            Closed::WithCode { code: ErrorCode::RegisterTimeout, detail: None },
+            ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, detail: None },
         ),
     ];
     for (dialogue, expected) in cases {
@@ -279,7 +279,7 @@ async fn a_line_over_the_bound_ends_the_connection() {
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        let closed = Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES };
+        let closed = ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES };
         assert_eq!(events.next().await, Some(Event::Closed(closed)));
         drop(client);
         server.done().await;
@@ -384,7 +384,7 @@ async fn a_server_that_never_answers_cannot_fill_the_memory() {
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        let closed = Closed::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES };
+        let closed = ConnectionError::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES };
         let pinged = client.ping().await;
         assert!(matches!(&pinged, Err(Error::Closed(why)) if *why == closed), "{pinged:?}");
         let mut kept = 0;
@@ -432,7 +432,7 @@ async fn connecting_says_what_is_wrong() {
         let silent = Fake::play(["."]).await;
         let limit = Duration::from_millis(50);
         let error = Client::connect_within(silent.addr, limit).await.expect_err("it says nothing");
-        assert!(matches!(error, Error::NoWelcome { .. }), "{error}");
+        assert!(matches!(error, Error::WelcomeTimeout { .. }), "{error}");
         silent.done().await;
     })
     .await;

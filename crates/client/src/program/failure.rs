@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 use switchboard_bench::Error as Bench;
-use switchboard_client::{Closed, Error};
+use switchboard_client::{ConnectionError, Error};
 use tokio::time::timeout;
 
 /// Why the program stops. Each kind has the exit code that `--help` lists.
@@ -95,17 +95,17 @@ impl Failure {
                 Bench::Io(_) => 5,
             },
             Self::Client(error) => match error {
-                Error::Refused { .. } | Error::RefusedOtherwise { .. } => 1,
+                Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } => 1,
                 Error::Name(_) | Error::Text(_) | Error::Blank => 2,
-                Error::ConnectTimeout { .. } | Error::NoWelcome { .. } => 4,
+                Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } => 4,
                 _ => 3,
             },
         }
     }
 }
 
-impl From<Closed> for Failure {
-    fn from(closed: Closed) -> Self {
+impl From<ConnectionError> for Failure {
+    fn from(closed: ConnectionError) -> Self {
         Self::Client(Error::Closed(closed))
     }
 }

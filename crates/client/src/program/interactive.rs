@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
-use switchboard_client::parts::{Backoff, Heard, Lines, open};
-use switchboard_client::{Closed, Error, Event};
+use switchboard_client::low_level::{Backoff, Incoming, LineReader, open_session};
+use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, ErrorCode, ParseError, Reply, Text, commands, sanitize};
 use tokio::net::tcp::OwnedReadHalf;
@@ -94,13 +94,13 @@ async fn chat(
 
 /// The connection.
 struct Wire {
-    lines: Lines<OwnedReadHalf>,
+    lines: LineReader<OwnedReadHalf>,
     out: Outgoing,
 }
 
 impl Wire {
     async fn open(addr: &str, options: &Options) -> Result<Self, Error> {
-        let (lines, socket) = open(&addr, options.timeout).await?;
+        let (lines, socket) = open_session(&addr, options.timeout).await?;
         Ok(Self { lines, out: Outgoing::new(socket) })
     }
 }
@@ -156,7 +156,7 @@ impl Session<'_> {
                 return Err(closed.into());
             }
             // A server that closes for want of a name would do so again and again.
-            if matches!(closed, Closed::WithCode { code: ErrorCode::RegisterTimeout, .. })
+            if matches!(closed, ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, .. })
                 && !self.wants_back(terminal).await
             {
                 return Ok(());
@@ -169,7 +169,7 @@ impl Session<'_> {
     }
 
     /// Talks until the connection is over, or the person leaves and all that was typed is answered (`None`).
-    async fn talk(&mut self, mut wire: Wire, terminal: &mut Terminal) -> Option<Closed> {
+    async fn talk(&mut self, mut wire: Wire, terminal: &mut Terminal) -> Option<ConnectionError> {
         self.asked.clear();
         let mut said_why = None;
         // When to go without the answers that are due, once the person has left.
@@ -189,7 +189,7 @@ impl Session<'_> {
                 _ = terminal.left.changed(), if going.is_none() => going = Some(Instant::now() + LAST_ANSWERS),
                 () = at(going) => return None,
                 () = wire.out.write() => {}
-                line = wire.lines.next() => match line {
+                line = wire.lines.next_line() => match line {
                     Ok(line) => {
                         let is_answer = self.hear(&line, &mut said_why).await;
                         if is_answer && going.is_some() {
@@ -341,31 +341,33 @@ impl Session<'_> {
     }
 
     /// Takes in one line of the server. Says whether it answered something.
-    async fn hear(&mut self, line: &str, said_why: &mut Option<Closed>) -> bool {
-        match Heard::new(line) {
-            Heard::Answer(answer) => match self.asked.pop_front() {
+    async fn hear(&mut self, line: &str, said_why: &mut Option<ConnectionError>) -> bool {
+        match Incoming::parse(line) {
+            Incoming::Answer(answer) => match self.asked.pop_front() {
                 Some(asked) => {
                     self.answer(&asked, answer).await;
                     return true;
                 }
                 None => self.quote(line).await,
             },
-            Heard::Event(Event::Message { name, text }) => {
+            Incoming::Event(Event::Message { name, text }) => {
                 self.names.add(&name);
                 self.screen.show(self.view.message(&name, &text)).await;
             }
-            Heard::Event(Event::IncomingConnection { name }) => {
+            Incoming::Event(Event::IncomingConnection { name }) => {
                 let shown = self.view.name(&name);
                 self.news(format!("{shown} opened a chat with you: type to answer, DISCONNECT to leave.")).await;
                 self.in_chat_with(name);
             }
-            Heard::Event(Event::PeerDisconnected) => {
+            Incoming::Event(Event::PeerDisconnected) => {
                 let peer = self.peer.take().map_or("The other side".to_owned(), |peer| self.view.name(&peer));
                 self.news(format!("{peer} left the chat.")).await;
             }
             // What ends the session is told when it has ended.
-            Heard::Event(Event::Notice { code, detail }) => *said_why = Some(Closed::WithCode { code, detail }),
-            Heard::Event(_) => self.quote(line).await,
+            Incoming::Event(Event::Notice { code, detail }) => {
+                *said_why = Some(ConnectionError::ClosedWithCode { code, detail })
+            }
+            Incoming::Event(_) => self.quote(line).await,
         }
         false
     }
@@ -480,13 +482,13 @@ async fn connect_again(addr: &str, options: &Options, me: Option<String>, wait: 
         loop {
             tokio::select! {
                 () = wire.out.write() => {}
-                line = wire.lines.next() => match Heard::new(&line?) {
-                    Heard::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
-                    Heard::Answer(Ok(_)) => return Ok(Ok(me)),
-                    Heard::Answer(Err(refused)) => return Ok(Err(refused)),
-                    Heard::Event(Event::Notice { code, detail }) => return Err(Closed::WithCode { code, detail }.into()),
+                line = wire.lines.next_line() => match Incoming::parse(&line?) {
+                    Incoming::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
+                    Incoming::Answer(Ok(_)) => return Ok(Ok(me)),
+                    Incoming::Answer(Err(refused)) => return Ok(Err(refused)),
+                    Incoming::Event(Event::Notice { code, detail }) => return Err(ConnectionError::ClosedWithCode { code, detail }.into()),
                     // Nothing else is said to somebody without a name.
-                    Heard::Event(_) => {}
+                    Incoming::Event(_) => {}
                 },
             }
         }

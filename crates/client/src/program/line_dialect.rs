@@ -6,8 +6,8 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::Duration;
 
-use switchboard_client::Closed;
-use switchboard_client::parts::{Lines, dial};
+use switchboard_client::ConnectionError;
+use switchboard_client::low_level::{LineReader, connect_tcp};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::sanitize;
 use tokio::io::AsyncWriteExt as _;
@@ -33,8 +33,8 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         Some(name) => checked(name).map_err(|why| Failure::Usage(why.to_owned()))?.to_owned(),
         None => ask_name()?,
     };
-    let (read_half, socket) = dial(&addr, options.timeout).await?.into_split();
-    let (lines, first) = (Lines::new(read_half), format!("{name}\n").into_bytes());
+    let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
+    let (lines, first) = (LineReader::new(read_half), format!("{name}\n").into_bytes());
     if is_interactive {
         at_terminal(addr, lines, socket, &first, options).await
     } else {
@@ -73,7 +73,7 @@ fn is_refusal(line: &str) -> bool {
 
 async fn from_script(
     addr: &str,
-    mut lines: Lines<OwnedReadHalf>,
+    mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
     name: Vec<u8>,
     options: &Options,
@@ -91,7 +91,7 @@ async fn from_script(
                 sent?;
                 has_sent = true;
             }
-            line = lines.next() => match line {
+            line = lines.next_line() => match line {
                 Ok(line) => {
                     if !has_heard {
                         check_first(addr, &line)?;
@@ -106,7 +106,7 @@ async fn from_script(
     };
     match closed {
         _ if has_refused => Err(Failure::Refusals),
-        Closed::ByServer if has_sent => Ok(()),
+        ConnectionError::ClosedByServer if has_sent => Ok(()),
         closed => Err(closed.into()),
     }
 }
@@ -119,13 +119,14 @@ fn shown(line: &str) -> io::Result<bool> {
 
 async fn at_terminal(
     addr: &str,
-    mut lines: Lines<OwnedReadHalf>,
+    mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
     name: &[u8],
     options: &Options,
 ) -> Result<(), Failure> {
     socket.write_all(name).await.map_err(Failure::Io)?;
-    let welcome = timeout(options.timeout, lines.next()).await.map_err(|_| Failure::TimedOut(options.timeout))??;
+    let welcome =
+        timeout(options.timeout, lines.next_line()).await.map_err(|_| Failure::TimedOut(options.timeout))??;
     check_first(addr, &welcome)?;
     if shown(&welcome)? {
         return Err(Failure::Refusals);
@@ -142,7 +143,7 @@ async fn at_terminal(
 
 /// Chats until the person at `terminal` leaves.
 async fn chat(
-    mut lines: Lines<OwnedReadHalf>,
+    mut lines: LineReader<OwnedReadHalf>,
     mut out: Outgoing,
     terminal: &mut Terminal,
     screen: Screen,
@@ -162,7 +163,7 @@ async fn chat(
             // Each wait for a server that takes no line is a new one, so whoever has typed many can have them all sent.
             () = sleep(LAST_LINES), if has_left => break,
             () = out.write() => {}
-            line = lines.next() => match line {
+            line = lines.next_line() => match line {
                 Ok(line) => screen.show(sanitize(&line).into_owned()).await,
                 Err(closed) => {
                     screen.show(format!("{closed}: Ctrl-D leaves")).await;
@@ -212,13 +213,13 @@ mod tests {
     async fn play(server: &'static str, typed: &[&str]) -> (Result<(), Failure>, Vec<String>) {
         let playing = async {
             let server = Fake::play([server]).await;
-            let (read_half, socket) = dial(&server.addr, PATIENCE).await.expect("it listens").into_split();
+            let (read_half, socket) = connect_tcp(&server.addr, PATIENCE).await.expect("it listens").into_split();
             let (mut terminal, screen, typist, mut shown) = Terminal::fake();
             for line in typed {
                 typist.0.send((*line).to_owned()).await.expect("there is room");
             }
             drop(typist);
-            let ended = chat(Lines::new(read_half), Outgoing::new(socket), &mut terminal, screen).await;
+            let ended = chat(LineReader::new(read_half), Outgoing::new(socket), &mut terminal, screen).await;
             server.done().await;
             (ended, std::iter::from_fn(|| shown.try_recv().ok()).collect())
         };
@@ -241,11 +242,11 @@ mod tests {
                 drop(talk);
             })
             .await;
-            let (read_half, socket) = dial(&server.addr, PATIENCE).await.expect("it listens").into_split();
+            let (read_half, socket) = connect_tcp(&server.addr, PATIENCE).await.expect("it listens").into_split();
             let (mut terminal, screen, typist, _shown) = Terminal::fake();
             typist.0.send("x".repeat(64 * 1024 * 1024)).await.expect("there is room");
             drop(typist);
-            chat(Lines::new(read_half), Outgoing::new(socket), &mut terminal, screen).await
+            chat(LineReader::new(read_half), Outgoing::new(socket), &mut terminal, screen).await
         };
         let ended = timeout(PATIENCE / 2, LocalSet::new().run_until(playing)).await;
         ended.expect("a person can leave").expect("it ends well");

@@ -13,8 +13,8 @@ use std::future::pending;
 use std::io;
 
 use serde::Serialize;
-use switchboard_client::parts::{Heard, Lines, dial};
-use switchboard_client::{Closed, Error, Event};
+use switchboard_client::low_level::{Incoming, LineReader, connect_tcp};
+use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, ReceivedBytes, Reply, commands};
 use tokio::time::{self, Instant};
@@ -25,11 +25,11 @@ use super::{output, pump};
 
 /// Runs the script on standard input.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
-    let (read_half, mut socket) = dial(&addr, options.timeout).await?.into_split();
-    let mut lines = Lines::new(read_half);
+    let (read_half, mut socket) = connect_tcp(&addr, options.timeout).await?.into_split();
+    let mut lines = LineReader::new(read_half);
     let mut printer = Printer { json: options.json, answered: 0, refused: 0, said_why: None };
-    let welcome = time::timeout(options.timeout, lines.next()).await;
-    let welcome = welcome.map_err(|_| Error::NoWelcome { addr: addr.to_owned(), limit: options.timeout })??;
+    let welcome = time::timeout(options.timeout, lines.next_line()).await;
+    let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
     printer.take(&welcome)?;
 
     let due = Cell::new(0);
@@ -50,7 +50,7 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
                 sent?;
                 deadline = Some(Instant::now() + options.timeout);
             }
-            line = lines.next() => match line {
+            line = lines.next_line() => match line {
                 Ok(line) => {
                     if printer.take(&line)? && deadline.is_some() {
                         deadline = Some(Instant::now() + options.timeout);
@@ -101,33 +101,33 @@ struct Printer {
     answered: u64,
     refused: u64,
     /// Why the server is closing, once it has said so.
-    said_why: Option<Closed>,
+    said_why: Option<ConnectionError>,
 }
 
 impl Printer {
     /// Prints one line; says whether it answered something.
     fn take(&mut self, line: &str) -> io::Result<bool> {
-        let heard = Heard::new(line);
-        if let Heard::Event(Event::Notice { code, detail }) = &heard {
-            self.said_why = Some(Closed::WithCode { code: *code, detail: detail.clone() });
+        let heard = Incoming::parse(line);
+        if let Incoming::Event(Event::Notice { code, detail }) = &heard {
+            self.said_why = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
-        let is_answer = matches!(heard, Heard::Answer(_));
+        let is_answer = matches!(heard, Incoming::Answer(_));
         self.answered += u64::from(is_answer);
-        self.refused += u64::from(matches!(heard, Heard::Answer(Err(_))));
+        self.refused += u64::from(matches!(heard, Incoming::Answer(Err(_))));
         if !self.json {
             output::line(line)?;
             return Ok(is_answer);
         }
         match (commands::parse_reply(line), heard) {
-            (Ok(reply), Heard::Answer(_)) | (Ok(reply @ Reply::Welcome), _) => output::json(&reply)?,
-            (Err(_), Heard::Answer(_)) => output::json(&UnknownError::new(line))?,
-            (_, Heard::Event(event)) => output::json(&event)?,
+            (Ok(reply), Incoming::Answer(_)) | (Ok(reply @ Reply::Welcome), _) => output::json(&reply)?,
+            (Err(_), Incoming::Answer(_)) => output::json(&UnknownError::new(line))?,
+            (_, Incoming::Event(event)) => output::json(&event)?,
         }
         Ok(is_answer)
     }
 
     /// The connection is over too early.
-    fn lost(&mut self, closed: Closed) -> io::Result<Failure> {
+    fn lost(&mut self, closed: ConnectionError) -> io::Result<Failure> {
         let closed = self.said_why.take().unwrap_or(closed);
         if self.json {
             output::json(&Event::Closed(closed.clone()))?;

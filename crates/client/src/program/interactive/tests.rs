@@ -169,7 +169,7 @@ async fn without_reconnecting_a_lost_connection_is_the_end() {
         < ! the server closed the connection
         < * Ctrl-D or /quit leaves.";
     let ended = play(["< WELCOME"], &["--no-reconnect"], person).await;
-    assert!(matches!(ended, Err(Failure::Client(Error::Closed(Closed::ByServer)))), "{ended:?}");
+    assert!(matches!(ended, Err(Failure::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
 }
 
 #[tokio::test]

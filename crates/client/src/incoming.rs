@@ -10,26 +10,26 @@ use crate::events::Event;
 
 /// A line from the server, sorted by who waits for it.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Incoming {
     /// It answers the oldest command that has no answer yet. An `ERROR` is an [`Error::Refused`] or, where its code is
-    /// news to this version, an [`Error::RefusedOtherwise`].
+    /// news to this version, an [`Error::RefusedWithUnknownCode`].
     Answer(Result<Reply<'static>, Error>),
     /// It answers nothing.
     Event(Event),
 }
 
-impl Heard {
+impl Incoming {
     /// Sorts one line, given without its end.
     ///
     /// ```
     /// use switchboard_client::Event;
-    /// use switchboard_client::parts::Heard;
+    /// use switchboard_client::low_level::Incoming;
     ///
-    /// assert!(matches!(Heard::new("PONG"), Heard::Answer(Ok(_))));
-    /// assert!(matches!(Heard::new("FROM Elias: hi"), Heard::Event(Event::Message { .. })));
+    /// assert!(matches!(Incoming::parse("PONG"), Incoming::Answer(Ok(_))));
+    /// assert!(matches!(Incoming::parse("FROM Elias: hi"), Incoming::Event(Event::Message { .. })));
     /// ```
     #[must_use]
-    pub fn new(line: &str) -> Self {
+    pub fn parse(line: &str) -> Self {
         match commands::parse_reply(line) {
             Ok(Reply::IncomingConnection { name }) => {
                 Self::Event(Event::IncomingConnection { name: name.into_owned() })
@@ -54,7 +54,7 @@ impl Heard {
                         Some((code, detail)) => (code, Some(detail.to_owned())),
                         None => (&*error, None),
                     };
-                    Self::Answer(Err(Error::RefusedOtherwise { code: code.to_owned(), detail }))
+                    Self::Answer(Err(Error::RefusedWithUnknownCode { code: code.to_owned(), detail }))
                 }
                 None => Self::Event(Event::Unknown { line: line.to_owned() }),
             },
@@ -81,17 +81,17 @@ mod tests {
             "",
         ];
         for line in answers {
-            assert!(matches!(Heard::new(line), Heard::Answer(_)), "given {line:?}");
+            assert!(matches!(Incoming::parse(line), Incoming::Answer(_)), "given {line:?}");
         }
         for line in events {
-            assert!(matches!(Heard::new(line), Heard::Event(_)), "given {line:?}");
+            assert!(matches!(Incoming::parse(line), Incoming::Event(_)), "given {line:?}");
         }
     }
 
     #[test]
     fn what_a_server_says_in_an_error_is_safe_to_print() {
         for line in ["ERROR NAME_TAKEN \u{1b}[2J", "ERROR \u{1b}[2J"] {
-            let Heard::Answer(Err(error)) = Heard::new(line) else { panic!("{line:?} is a refusal") };
+            let Incoming::Answer(Err(error)) = Incoming::parse(line) else { panic!("{line:?} is a refusal") };
             assert!(error.to_string().contains("\\u{1b}[2J"), "{error}");
         }
     }

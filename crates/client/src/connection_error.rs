@@ -7,13 +7,15 @@ use switchboard_protocol::ErrorCode;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
-pub enum Closed {
+pub enum ConnectionError {
     /// The server closed it between two lines, and gave no reason.
     #[error("the server closed the connection")]
-    ByServer,
+    #[serde(rename = "BY_SERVER")]
+    ClosedByServer,
     /// The server closed it and said why.
     #[error("the server closed the connection: {code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
-    WithCode {
+    #[serde(rename = "WITH_CODE")]
+    ClosedWithCode {
         /// The code of its last `ERROR`.
         code: ErrorCode,
         /// The server's own sentence, where it sent one.
@@ -43,5 +45,6 @@ pub enum Closed {
     },
     /// On this side: nobody holds the [`Client`](crate::Client) any more.
     #[error("this side closed the connection")]
-    Dropped,
+    #[serde(rename = "DROPPED")]
+    ClosedLocally,
 }

@@ -16,11 +16,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time;
 
-use crate::closed::Closed;
+use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::events::{Event, EventSink};
-use crate::heard::Heard;
-use crate::lines::Lines;
+use crate::incoming::Incoming;
+use crate::line_reader::LineReader;
 
 /// Requests that wait to be written at most; who asks then, waits.
 pub const REQUESTS_MAX: usize = 256;
@@ -51,15 +51,15 @@ pub(crate) struct Request {
 
 /// The socket and all that leads to it.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) lines: Lines<OwnedReadHalf>,
+pub(crate) struct ConnectionDriver {
+    pub(crate) lines: LineReader<OwnedReadHalf>,
     pub(crate) socket: OwnedWriteHalf,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: EventSink,
-    pub(crate) closed: Arc<OnceLock<Closed>>,
+    pub(crate) closed: Arc<OnceLock<ConnectionError>>,
 }
 
-impl Link {
+impl ConnectionDriver {
     /// Runs until the connection is over, and leaves the reason in `closed` before anybody who waits is let go.
     pub(crate) async fn run(mut self) {
         let (in_flight, mut asked) = mpsc::channel(IN_FLIGHT_MAX);
@@ -73,11 +73,11 @@ impl Link {
 }
 
 async fn read(
-    lines: &mut Lines<OwnedReadHalf>,
+    lines: &mut LineReader<OwnedReadHalf>,
     asked: &mut mpsc::Receiver<Answer>,
     has_asked: &Notify,
     events: &EventSink,
-) -> Closed {
+) -> ConnectionError {
     let mut said_why = None;
     loop {
         while asked.is_empty() && !events.has_room() {
@@ -86,13 +86,13 @@ async fn read(
                 () = has_asked.notified() => {}
             }
         }
-        let line = match lines.next().await {
+        let line = match lines.next_line().await {
             Ok(line) => line,
             Err(closed) => return said_why.unwrap_or(closed),
         };
-        let event = match Heard::new(&line) {
-            Heard::Event(event) => event,
-            Heard::Answer(answer) => match asked.try_recv() {
+        let event = match Incoming::parse(&line) {
+            Incoming::Event(event) => event,
+            Incoming::Answer(answer) => match asked.try_recv() {
                 Ok(waiting) => {
                     // Whoever asked may wait no longer.
                     let _ = waiting.send(answer);
@@ -102,7 +102,7 @@ async fn read(
             },
         };
         if let Event::Notice { code, detail } = &event {
-            said_why = Some(Closed::WithCode { code: *code, detail: detail.clone() });
+            said_why = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
         if let Err(closed) = events.put(event) {
             return closed;
@@ -115,7 +115,7 @@ async fn write(
     requests: &mut mpsc::Receiver<Request>,
     in_flight: mpsc::Sender<Answer>,
     has_asked: &Notify,
-) -> Closed {
+) -> ConnectionError {
     let mut batch = Vec::new();
     let mut bytes = Vec::new();
     while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -129,10 +129,10 @@ async fn write(
         if let Err(error) = socket.write_all(&bytes).await {
             // What the server said before it closed is still to be read.
             time::sleep(LINGER).await;
-            return Closed::from_io(&error);
+            return ConnectionError::from_io(&error);
         }
     }
     let _ = socket.shutdown().await;
     time::sleep(LINGER).await;
-    Closed::Dropped
+    ConnectionError::ClosedLocally
 }

@@ -7,7 +7,7 @@ use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, ReceivedBytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::closed::Closed;
+use crate::connection_error::ConnectionError;
 
 /// Bytes asked of the socket at once: a few hundred short replies.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Only the answer to `WHO` grows with the number of users and may have [`REPLY_MAX_BYTES`]. Any other line is held to
 /// [`LINE_CEILING_BYTES`], so that a queue of them is bounded in bytes too.
 #[derive(Debug)]
-pub struct Lines<R> {
+pub struct LineReader<R> {
     source: R,
     decoder: LineDecoder,
     chunk: Box<[u8]>,
@@ -25,7 +25,7 @@ pub struct Lines<R> {
     unread: Range<usize>,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> LineReader<R> {
     /// Reads from `source`.
     #[must_use]
     pub fn new(source: R) -> Self {
@@ -40,26 +40,30 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// The next line without its end (LF or CRLF), or why there is none. Bytes that are not UTF-8 become U+FFFD.
     ///
     /// Cancel-safe: a line that was not handed out is handed out by the next call.
-    pub async fn next(&mut self) -> Result<String, Closed> {
+    pub async fn next_line(&mut self) -> Result<String, ConnectionError> {
         loop {
-            if let Some(line) = self.next_read() {
+            if let Some(line) = self.next_buffered() {
                 return line;
             }
-            let read = self.source.read(&mut self.chunk).await.map_err(|error| Closed::from_io(&error))?;
+            let read = self.source.read(&mut self.chunk).await.map_err(|error| ConnectionError::from_io(&error))?;
             if read == 0 {
-                return Err(if self.decoder.is_mid_line() { Closed::MidLine } else { Closed::ByServer });
+                return Err(if self.decoder.is_mid_line() {
+                    ConnectionError::MidLine
+                } else {
+                    ConnectionError::ClosedByServer
+                });
             }
             self.unread = 0..read;
         }
     }
 
     /// The next line among what was read already, if a whole one is there.
-    fn next_read(&mut self) -> Option<Result<String, Closed>> {
+    fn next_buffered(&mut self) -> Option<Result<String, ConnectionError>> {
         let mut unread = ReceivedBytes::new(&self.chunk[self.unread.clone()]);
         let line = self.decoder.next_line(&mut unread).map(|line| {
-            let line = line.map_err(|error| Closed::LineTooLong { max_bytes: error.max_bytes })?.as_bytes();
+            let line = line.map_err(|error| ConnectionError::LineTooLong { max_bytes: error.max_bytes })?.as_bytes();
             if line.len() >= LINE_CEILING_BYTES && !line.starts_with(b"USERS ") {
-                return Err(Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES });
+                return Err(ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES });
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             Ok(String::from_utf8_lossy(line).into_owned())
@@ -69,7 +73,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
-impl Closed {
+impl ConnectionError {
     /// A read or a write that failed.
     pub(crate) fn from_io(error: &io::Error) -> Self {
         Self::Failed { reason: error.to_string() }
@@ -86,21 +90,21 @@ mod tests {
         // A server may be set to take longer lines than it does by default.
         let far = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
         let users = [&b"USERS "[..], &vec![b'x'; LINE_CEILING_BYTES]].concat();
-        let cases: &[(&[u8], &[&str], Closed)] = &[
-            (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], Closed::ByServer),
-            (b"", &[], Closed::ByServer),
-            (b"PONG\nPO", &["PONG"], Closed::MidLine),
-            (b"FROM Elias: \xff\n", &["FROM Elias: \u{fffd}"], Closed::ByServer),
-            (&far[..], &[str::from_utf8(far.trim_ascii_end()).expect("ASCII")], Closed::ByServer),
-            (&long, &[], Closed::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
-            (&[&users[..], b"\n"].concat(), &[str::from_utf8(&users).expect("ASCII")], Closed::ByServer),
+        let cases: &[(&[u8], &[&str], ConnectionError)] = &[
+            (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], ConnectionError::ClosedByServer),
+            (b"", &[], ConnectionError::ClosedByServer),
+            (b"PONG\nPO", &["PONG"], ConnectionError::MidLine),
+            (b"FROM Elias: \xff\n", &["FROM Elias: \u{fffd}"], ConnectionError::ClosedByServer),
+            (&far[..], &[str::from_utf8(far.trim_ascii_end()).expect("ASCII")], ConnectionError::ClosedByServer),
+            (&long, &[], ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
+            (&[&users[..], b"\n"].concat(), &[str::from_utf8(&users).expect("ASCII")], ConnectionError::ClosedByServer),
         ];
         for (given, expected, end) in cases {
-            let mut lines = Lines::new(*given);
+            let mut lines = LineReader::new(*given);
             for line in *expected {
-                assert_eq!(lines.next().await.as_deref(), Ok(*line));
+                assert_eq!(lines.next_line().await.as_deref(), Ok(*line));
             }
-            assert_eq!(lines.next().await.as_ref(), Err(end), "given {:?}", given.escape_ascii().to_string());
+            assert_eq!(lines.next_line().await.as_ref(), Err(end), "given {:?}", given.escape_ascii().to_string());
         }
     }
 }
