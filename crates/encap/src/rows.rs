@@ -1,4 +1,4 @@
-//! Rows: the messages of a CSV, and what is wrong with it.
+//! Reads rows, the messages of a CSV file, and reports its faults.
 //!
 //! ```text
 //! bytes ─▶ record (RFC 4180) ─▶ columns by the header ─▶ Row ─▶ check against the rows before ─▶ caller
@@ -6,12 +6,11 @@
 //!               └───────────────────────┴─── Fault ───────┴──────────────────┘
 //! ```
 //!
-//! A row that cannot be carried is refused with every error that it has, and reading goes on behind it. What can be
-//! carried, but may not be what was meant, is a remark beside the row. Nothing is guessed in silence.
+//! A row with an error is refused, with all its errors, and reading continues with the next row. Warnings and notes do
+//! not stop a row; [`RowReader::take_remarks`] returns them. The reader never guesses silently.
 //!
-//! The splitting into fields is our own and not the csv crate's, for three reasons: a record has a bound, a fault has
-//! the character at which it stands, and quotes that are closed wrongly are told instead of repaired. In tests, that
-//! crate is the oracle.
+//! The crate has its own CSV parser, for three reasons: it bounds the length of a record, a fault has a character
+//! position, and a wrongly closed quote is reported, not repaired. The tests compare it with the csv crate.
 
 mod app;
 mod app_protocol;
@@ -30,7 +29,7 @@ use std::io::{self, Read};
 pub use self::app::{APP_MAX_BYTES, App, AppError};
 pub use self::app_protocol::{AppProtocol, Transport};
 pub use self::check::{APPS_MAX, PAIRS_MAX};
-use self::check::{AppIndex, CheckedRow, FieldFault, RowChecker};
+use self::check::{AppIndex, FieldFault, IndexedRow, RowChecker};
 pub use self::column::Column;
 use self::column::Columns;
 pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
@@ -41,28 +40,28 @@ pub use self::row::{Row, RowRef};
 pub(crate) use self::start_line::{StartLine, first_line};
 use crate::time::Timestamp;
 
-/// The longest name of a protocol, in bytes.
+/// Maximum length of a protocol name, in bytes.
 pub const PROTOCOL_MAX_BYTES: usize = 32;
 
-/// How a file is read.
+/// Settings for reading a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowOptions {
-    /// `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages stand for bytes.
+    /// Decode `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages.
     pub escapes: bool,
 }
 
-/// Why there is no row.
+/// Why a row could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// The input failed; there is nothing after it.
+    /// Reading the input failed. No rows follow.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// This row cannot be carried, or the whole file if it is the header; at least one fault is an error.
+    /// A row, or the header and with it the file, was refused. At least one fault is an error.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<Fault>),
 }
 
-/// Reads rows, one at a time.
+/// A streaming reader of rows.
 ///
 /// ```
 /// use switchboard_encap::rows::{RowOptions, RowReader};
@@ -80,7 +79,7 @@ pub struct RowReader<R> {
     state: ReaderState,
     n_records: u64,
     check: RowChecker,
-    findings: Vec<FieldFault>,
+    field_faults: Vec<FieldFault>,
     remarks: Vec<Fault>,
     buffers: RowBuffers,
 }
@@ -93,7 +92,7 @@ enum ReaderState {
 }
 
 impl<R: Read> RowReader<R> {
-    /// Reads from `input`, which need not be buffered.
+    /// Reads from `input`. No further buffering is needed.
     pub fn new(input: R, options: RowOptions) -> Self {
         Self {
             records: CsvRecords::new(input),
@@ -101,31 +100,31 @@ impl<R: Read> RowReader<R> {
             state: ReaderState::Header,
             n_records: 0,
             check: RowChecker::default(),
-            findings: Vec::new(),
+            field_faults: Vec::new(),
             remarks: Vec::new(),
             buffers: RowBuffers::default(),
         }
     }
 
-    /// Takes the warnings and notes on the header and on the rows that were carried since the last time.
+    /// Takes the warnings and notes found since the last call, on the header and on accepted rows.
     pub fn take_remarks(&mut self) -> Vec<Fault> {
         std::mem::take(&mut self.remarks)
     }
 
-    /// How many apps were named so far.
+    /// Number of distinct apps so far.
     pub fn n_apps(&self) -> usize {
         self.check.n_apps()
     }
 
-    /// How many pairs of apps exchanged messages so far.
+    /// Number of pairs of apps that exchanged messages so far.
     pub fn n_pairs(&self) -> usize {
         self.check.n_pairs()
     }
 
-    /// Reads the next row, without a copy of it: [`Iterator::next`] gives rows to keep.
+    /// Reads the next row without copying it. [`Iterator::next`] returns owned rows.
     pub fn next_row(&mut self) -> Result<Option<RowRef<'_>>, RowError> {
         if let ReaderState::Header = self.state {
-            // Whatever goes wrong from here on, the file has no header to go on with.
+            // If reading the header fails, no rows can follow.
             self.state = ReaderState::Ended;
             self.state = ReaderState::Rows(self.read_header()?);
         }
@@ -157,8 +156,8 @@ impl<R: Read> RowReader<R> {
         self.n_records += 1;
         let record = self.records.record().map_err(|fault| RowError::Refused(vec![fault]))?;
         let parse = RowParser { record, columns, options: self.options, faults: Vec::new() };
-        let Self { n_records, check, findings, remarks, buffers, .. } = self;
-        parse.row(*n_records, buffers, check, findings, remarks).map(Some)
+        let Self { n_records, check, field_faults, remarks, buffers, .. } = self;
+        parse.row(*n_records, buffers, check, field_faults, remarks).map(Some)
     }
 
     fn read_header(&mut self) -> Result<Columns, RowError> {
@@ -196,12 +195,12 @@ impl<R: Read> Iterator for RowReader<R> {
     }
 }
 
-/// What a row cannot borrow from its record; used again for the next.
+/// The parts of a row that cannot borrow from its record. Reused for each row.
 #[derive(Debug)]
 struct RowBuffers {
     number: MessageId,
     protocol: AppProtocol,
-    /// The message, where it is not as it stands in the file.
+    /// The message, if it differs from its text in the file.
     message: Vec<u8>,
 }
 
@@ -211,7 +210,7 @@ impl Default for RowBuffers {
     }
 }
 
-/// A record on its way to be a row.
+/// Parses one record as a row.
 struct RowParser<'a, 'c> {
     record: CsvRecord<'a>,
     columns: &'c Columns,
@@ -225,7 +224,7 @@ impl<'a> RowParser<'a, '_> {
         place: u64,
         buffers: &'a mut RowBuffers,
         check: &'a mut RowChecker,
-        findings: &mut Vec<FieldFault>,
+        field_faults: &mut Vec<FieldFault>,
         remarks: &mut Vec<Fault>,
     ) -> Result<RowRef<'a>, RowError> {
         let (found, expected) = (self.record.len(), self.columns.len);
@@ -234,7 +233,7 @@ impl<'a> RowParser<'a, '_> {
                 if field < expected { FaultKind::NamelessText } else { FaultKind::FieldCount { found, expected } };
             return Err(RowError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
         }
-        // Empty fields too many say nothing; of a record with too few, nobody knows which are missing.
+        // Extra empty fields are harmless. With missing fields, their columns are ambiguous.
         if found < expected {
             return Err(RowError::Refused(vec![self.record.fault(0, None, FaultKind::FieldCount { found, expected })]));
         }
@@ -251,7 +250,7 @@ impl<'a> RowParser<'a, '_> {
         else {
             return Err(RowError::Refused(self.faults));
         };
-        let row = CheckedRow {
+        let row = IndexedRow {
             number: &buffers.number,
             line: self.record.line,
             protocol: &buffers.protocol,
@@ -264,17 +263,17 @@ impl<'a> RowParser<'a, '_> {
         };
         if memchr::memchr(b'"', self.record.raw.as_bytes()).is_some() {
             let spaced = Column::ALL.into_iter().filter(|column| self.is_spaced_quote(*column));
-            findings.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
+            field_faults.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
         }
         let text = self.value(Column::Timestamp);
-        // Of later rows, the first one tells what is meant; and who counts seconds comes past 2026.
+        // Only the first row, since later ones use the same format; and counters of seconds pass 2026 at some time.
         if check.is_first()
             && let Some(looks) = crate::time::lookalike(&text)
         {
-            findings.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
+            field_faults.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
         }
-        check.row(&row, findings);
-        for (column, kind) in findings.drain(..) {
+        check.row(&row, field_faults);
+        for (column, kind) in field_faults.drain(..) {
             self.fault(column, kind);
         }
         if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
@@ -284,7 +283,7 @@ impl<'a> RowParser<'a, '_> {
         Ok(row.row(check))
     }
 
-    /// The text of a column as it stands; empty if the file has no such column.
+    /// The text of a column; empty if the file lacks the column.
     fn value(&self, column: Column) -> Cow<'a, str> {
         self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
     }
@@ -304,7 +303,7 @@ impl<'a> RowParser<'a, '_> {
         if text.is_empty() || too_long { MessageId::Number(check.free_id(place)) } else { MessageId::from(text) }
     }
 
-    /// Rows of one protocol mostly follow each other.
+    /// Parses the protocol. Keeps the previous value if it is the same, the common case.
     fn protocol(&mut self, protocol: &mut AppProtocol) {
         let text = self.value(Column::AppProtocol);
         let fault = match trim(&text) {
@@ -373,18 +372,18 @@ impl<'a> RowParser<'a, '_> {
         None
     }
 
-    /// Whether a field starts with white space and then a quote, which was meant to be the field's.
+    /// Whether a field begins with white space and a quote. The quote was probably meant to enclose the field.
     fn is_spaced_quote(&self, column: Column) -> bool {
         self.columns.index(column).is_some_and(|field| {
             let text = self.record.value(field);
-            // What most messages begin with.
+            // Fast path: most messages begin with a printable character.
             let is_plain = matches!(text.as_bytes(), [b'!'..=b'~', ..]);
             !is_plain && !self.record.is_quoted(field) && text.trim_start().starts_with('"')
         })
     }
 }
 
-/// `text` without the white space around it, of which there is mostly none.
+/// `text` without surrounding white space. The fast path covers text without any.
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,

@@ -1,12 +1,12 @@
-//! Moments, in whole nanoseconds.
+//! Timestamps in whole nanoseconds.
 //!
-//! Times are read as text and kept as integers: a float has 53 bits, and seconds since 1970 with nanoseconds need 61.
-//! Three forms are read:
+//! Times are parsed from text to integers: a float has 53 bits, and nanoseconds since 1970 need 61.
+//! Three forms are accepted:
 //!
 //! | form | example | |
 //! |---|---|---|
-//! | seconds | `0.010`, `1700000000.123456789` | since 1970, or since wherever the file starts to count |
-//! | ISO 8601, RFC 3339 | `2026-01-31T12:00:00+01:00`, `2026-01-31 12:00` | UTC where no zone is written |
+//! | seconds | `0.010`, `1700000000.123456789` | since 1970, or since the start of the file |
+//! | ISO 8601, RFC 3339 | `2026-01-31T12:00:00+01:00`, `2026-01-31 12:00` | UTC if no offset is given |
 //! | day first | `31/01/2026 12:00`, `31/01/2026 12:00:30.250` | UTC |
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
@@ -16,10 +16,10 @@ use serde::Serialize;
 
 const NANOS_A_SECOND: u64 = 1_000_000_000;
 
-/// Decimals of a second that a nanosecond has.
+/// Decimal places of a second in nanoseconds.
 const DECIMALS: usize = 9;
 
-/// A moment, in nanoseconds since 1970-01-01 00:00:00 UTC. Never a float: a capture's times are exact.
+/// A time, in nanoseconds since 1970-01-01 00:00:00 UTC.
 ///
 /// ```
 /// use switchboard_encap::time::Timestamp;
@@ -34,7 +34,7 @@ const DECIMALS: usize = 9;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment so many nanoseconds after 1970.
+    /// The time `nanos` nanoseconds after 1970.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
@@ -46,28 +46,28 @@ impl Timestamp {
         self.0
     }
 
-    /// The time from `earlier` to this moment; `None` if `earlier` is the later one.
+    /// Duration from `earlier` to `self`; `None` if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
         (earlier <= self).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
     }
 
-    /// The moment so much later; `None` beyond what 64 bits hold (the year 2262).
+    /// The time `duration` later; `None` beyond the range of 64 bits (year 2262).
     #[must_use]
     pub fn checked_add(self, duration: Duration) -> Option<Self> {
         let nanos = i64::try_from(duration.as_nanos()).ok()?;
         self.0.checked_add(nanos).map(Self)
     }
 
-    /// The moment as ISO 8601 in UTC, with as many decimals as it needs.
+    /// ISO 8601 in UTC, with as many decimals as needed.
     #[must_use]
     pub fn iso(self) -> impl fmt::Display {
-        // Any 64 bits of nanoseconds lie between the years 1677 and 2262, well inside jiff's -9999 to 9999.
+        // The range of i64 nanoseconds, 1677 to 2262, is inside jiff's range of years, -9999 to 9999.
         jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX)
     }
 }
 
-/// Seconds with nine decimals, as captures are shown.
+/// Seconds with nine decimals, the format of captures.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, nanos) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
@@ -75,56 +75,56 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Why a text is not a time. Each says how to write one.
+/// Why a text is not a time. Each message says how to write one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeError {
-    /// None of the forms that are read.
-    #[error("is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00")]
+    /// None of the accepted forms.
+    #[error("is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00")]
     Unknown,
-    /// `1e-3`.
+    /// A number with exponent: `1e-3`.
     #[error("has an exponent: write the seconds out, as in 0.001")]
     Exponent,
-    /// Before zero, or before 1970.
+    /// A time before 1970, or negative seconds.
     #[error("lies before zero: count from the first message on, or write a time after 1970")]
     Negative,
-    /// More decimals than a nanosecond has, and not zeros.
-    #[error("has {decimals} decimals: write at most {DECIMALS}, a nanosecond is the finest that captures hold")]
+    /// More than nine decimals that are not all zeros.
+    #[error("has {decimals} decimals: write at most {DECIMALS}, captures hold nanoseconds at most")]
     TooPrecise {
-        /// Decimals found.
+        /// Number of decimals.
         decimals: usize,
     },
-    /// `23:59:60`.
+    /// A leap second: `23:59:60`.
     #[error("is a leap second, which seconds since 1970 do not count: write 59")]
     LeapSecond,
-    /// `2026-01-31T12:00:00[Europe/Berlin]`.
-    #[error("has the name of a zone and no offset, which depends on the day: write the offset, as in +01:00")]
+    /// A time zone name without an offset: `2026-01-31T12:00:00[Europe/Berlin]`.
+    #[error("has a zone name without an offset, and the offset depends on the date: write it, as in +01:00")]
     ZoneName,
-    /// Milliseconds, microseconds or nanoseconds since 1970.
+    /// A number that looks like milliseconds, microseconds or nanoseconds since 1970.
     #[error("looks like {unit} since 1970: write seconds, as in 1700000000.123")]
     Unit {
-        /// Of what it looks like a number.
+        /// The likely unit.
         unit: &'static str,
     },
-    /// Beyond 2262.
-    #[error("is too late: 64 bits of nanoseconds end in the year 2262")]
+    /// After 2262.
+    #[error("is too late: nanoseconds in 64 bits end in the year 2262")]
     TooLate,
 }
 
-/// What a number of seconds may have been meant as.
+/// The likely meaning of a number that was read as seconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lookalike {
-    /// `20260131`, or `31012026`.
+    /// A date: `20260131` or `31012026`.
     Date {
-        /// As four digits.
+        /// Year, four digits.
         year: u16,
-        /// From 1.
+        /// Month, from 1.
         month: u8,
-        /// From 1.
+        /// Day, from 1.
         day: u8,
     },
-    /// `2026`.
+    /// A year: `2026`.
     Year,
 }
 
@@ -137,7 +137,7 @@ impl fmt::Display for Lookalike {
     }
 }
 
-/// What a time that is written as whole seconds may have been meant as.
+/// Checks whether a time in whole seconds looks like a date or year.
 #[must_use]
 pub fn lookalike(text: &str) -> Option<Lookalike> {
     let text = text.trim();
@@ -192,15 +192,15 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Whether an offset from UTC, or Z, stands before what is in brackets.
+/// Whether an offset from UTC, or `Z`, precedes the bracketed zone name.
 fn has_offset(text: &str) -> bool {
     let before = text.split('[').next().unwrap_or_default();
-    // After the time of day, as a date has hyphens of its own.
+    // Only after the time of day, since the date contains hyphens.
     let clock = before.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock);
     clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
 }
 
-/// Whether the seconds of the time of day are 60: `23:59:60`, or `235960`.
+/// Whether the time of day has 60 seconds: `23:59:60` or `235960`.
 fn is_leap_second(text: &str) -> bool {
     let clock = text.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock.trim_start());
     let clock = clock.split(['+', '-', 'Z', 'z', '.', ',', '[']).next().unwrap_or_default();
@@ -208,7 +208,7 @@ fn is_leap_second(text: &str) -> bool {
     digits.len() >= 5 && clock.trim_end().ends_with("60")
 }
 
-/// The unit in which a whole number that is too large for seconds lies between 2001 and 2286.
+/// The unit in which a whole number, too large for seconds, is a time between 2001 and 2286.
 fn finer_unit(text: &str) -> Option<&'static str> {
     match text.len() {
         _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
@@ -219,7 +219,7 @@ fn finer_unit(text: &str) -> Option<&'static str> {
     }
 }
 
-/// `text` without the zeros that follow the ninth decimal.
+/// `text` without zeros after the ninth decimal.
 fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
     let Some((whole, fraction)) = text.split_once('.') else { return Ok(Cow::Borrowed(text)) };
     let decimals = fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -232,7 +232,7 @@ fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
     Ok(Cow::Owned(format!("{whole}.{}{}", &fraction[..DECIMALS], &fraction[decimals..])))
 }
 
-/// `12` or `12.345`, at most nine decimals; `None` if it is something else.
+/// Parses `12` or `12.345`, with at most nine decimals; `None` for other forms.
 fn seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
     const POWERS: [i64; DECIMALS + 1] =
         [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
@@ -245,7 +245,7 @@ fn seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
     Some(nanos.map(Timestamp).ok_or(TimeError::TooLate))
 }
 
-/// What some digits stand for, at most the largest number that there is; `None` if they are none.
+/// Parses digits, saturating at `i64::MAX`; `None` without digits or with other characters.
 fn integer(digits: &[u8]) -> Option<i64> {
     let mut number = 0_i64;
     for byte in digits {
@@ -258,7 +258,7 @@ fn integer(digits: &[u8]) -> Option<i64> {
     (!digits.is_empty()).then_some(number)
 }
 
-/// Whether `text` is a number with an exponent, which only a float would read.
+/// Whether `text` is a number with an exponent.
 fn is_exponential(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     unsigned.split_once(['e', 'E']).is_some_and(|(number, exponent)| {
@@ -267,19 +267,19 @@ fn is_exponential(text: &str) -> bool {
     })
 }
 
-/// ISO 8601, with a zone or in UTC.
+/// Parses ISO 8601, in UTC if no offset is given.
 fn iso(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(|| utc(text.parse().ok()?))
 }
 
-/// `DD/MM/YYYY HH:MM[:SS[.fff]]`; one digit will do for day, month and hour, as spreadsheets write them.
+/// Parses `DD/MM/YYYY HH:MM[:SS[.fff]]`. Day, month and hour may have one digit, as spreadsheets write them.
 fn day_first(text: &str) -> Option<jiff::Timestamp> {
     let (date, clock) = text.split_once([' ', 'T'])?;
     let mut date = date.split('/');
     let (day, month, year) = (number(date.next()?, 1..=2)?, number(date.next()?, 1..=2)?, number(date.next()?, 4..=4)?);
     let mut clock = clock.trim_start().split(':');
     let (hour, minute) = (number(clock.next()?, 1..=2)?, number(clock.next()?, 2..=2)?);
-    // A leap second is read as the second before it, so that its own error can say so.
+    // Read 60 seconds as 59, so that the caller can report a leap second.
     let (second, nanos) = match clock.next() {
         None => (0, 0),
         Some(text) => {
@@ -295,7 +295,7 @@ fn day_first(text: &str) -> Option<jiff::Timestamp> {
     utc(civil::DateTime::new(year, month, day, hour, minute, second, nanos).ok()?)
 }
 
-/// A number of so many digits, and nothing else.
+/// Parses a number whose digit count is in `digits`.
 fn number<T: FromStr>(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<T> {
     (digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_three_forms_and_refused_with_a_reason() {
+    fn times_are_parsed_in_three_forms_or_refused_with_a_reason() {
         const NOON: i64 = 1_769_860_800_000_000_000;
         let cases = [
             ("0", Ok(0)),
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_look_like_dates_are_told() {
+    fn numbers_that_look_like_dates_are_detected() {
         let date = Some(Lookalike::Date { year: 2026, month: 1, day: 31 });
         for (given, expected) in [
             ("20260131", date),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_with_nine_decimals_or_in_utc() {
+    fn times_are_displayed_with_nine_decimals_or_in_utc() {
         for (nanos, seconds, iso) in [
             (0, "0.000000000", "1970-01-01T00:00:00Z"),
             (10_000_000, "0.010000000", "1970-01-01T00:00:00.01Z"),
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_run_one_way() {
+    fn durations_are_never_negative() {
         let (early, late) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
         assert_eq!(late.since(early), Some(Duration::from_nanos(u64::MAX)));
         assert_eq!(early.since(late), None);
@@ -425,7 +425,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(nanos in 0..=i64::MAX) {
+        fn displayed_times_are_parsed_back(nanos in 0..=i64::MAX) {
             let time = Timestamp(nanos);
             prop_assert_eq!(time.to_string().parse(), Ok(time));
             prop_assert_eq!(time.iso().to_string().parse(), Ok(time));

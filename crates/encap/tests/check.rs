@@ -1,10 +1,10 @@
-//! `encap check`, as a shell sees it: what it prints and how it ends.
+//! `encap check` from the command line: output and exit codes.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// Runs `encap` with `stdin`, in the directory of the real files.
+/// Runs `encap` with `stdin`, in the folder of the real CSV files.
 fn encap(args: &[&str], stdin: &str) -> (i32, String, String) {
     let real = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/csv");
     let mut child = Command::new(env!("CARGO_BIN_EXE_encap"))
@@ -15,7 +15,7 @@ fn encap(args: &[&str], stdin: &str) -> (i32, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that does not read its input closes it; that is not what is tested here.
+    // A program may exit without reading its input; that is not tested here.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
@@ -30,7 +30,7 @@ msg_id,app_protocol,src_app,dst_app,message,timestamp
 ";
 
 #[test]
-fn clean_files_are_summed_up() {
+fn clean_files_get_a_summary() {
     for (file, expected) in [
         ("http_input.csv", "http_input.csv: 5 rows, 2 apps, 1 pair, HTTP 5, over 1.038 s: 0 errors, 0 warnings\n"),
         (
@@ -51,9 +51,9 @@ fn clean_files_are_summed_up() {
 }
 
 #[test]
-fn each_fault_has_its_line_and_the_exit_says_so() {
+fn each_fault_is_printed_and_sets_the_exit_code() {
     let expected = "\
-<stdin>:3:23: error: timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
+<stdin>:3:23: error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
 <stdin>:4:18: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
 <stdin>:5:1: warning: msg_id: '1' was used before: give each row its own
 <stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
@@ -64,7 +64,7 @@ fn each_fault_has_its_line_and_the_exit_says_so() {
 }
 
 #[test]
-fn warnings_fail_only_where_asked() {
+fn warnings_fail_only_with_strict() {
     let csv = "protocol,src,dst,message,time\nCHAT,a,b,,0\n";
     let expected = "\
 <stdin>:2:10: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
@@ -75,7 +75,7 @@ fn warnings_fail_only_where_asked() {
 }
 
 #[test]
-fn escapes_are_read_where_asked() {
+fn escapes_are_decoded_on_request() {
     let csv = "protocol,src,dst,message,time\nCHAT,a,b,\\q,0\n";
     assert_eq!(encap(&["check", "-"], csv).0, 0);
     let (code, out, _) = encap(&["check", "-", "--escapes"], csv);
@@ -89,7 +89,7 @@ fn escapes_are_read_where_asked() {
 }
 
 #[test]
-fn json_is_one_object_with_all_of_it() {
+fn json_is_one_object() {
     let (code, out, err) = encap(&["check", "--json", "-"], BAD);
     assert_eq!((code, out.lines().count(), &*err), (1, 1, ""));
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -99,7 +99,7 @@ fn json_is_one_object_with_all_of_it() {
             {
                 "severity": "error", "line": 3, "character": 23, "column": "timestamp",
                 "kind": "time", "found": "12:60", "error": "unknown",
-                "message": "timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+                "message": "timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
             },
             {
                 "severity": "warning", "line": 4, "character": 18, "column": "message", "kind": "empty_message",
@@ -128,7 +128,7 @@ fn json_is_one_object_with_all_of_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_its_own_exit() {
+fn unreadable_file_has_its_own_exit_code() {
     let expected = "encap: cannot read no\\u{1b}such.csv: No such file or directory (os error 2)\n";
     assert_eq!(encap(&["check", "no\u{1b}such.csv"], ""), (3, String::new(), expected.into()));
     let (code, _, err) = encap(&["check", "."], "");
@@ -136,7 +136,7 @@ fn a_file_that_cannot_be_read_is_its_own_exit() {
 }
 
 #[test]
-fn a_command_line_that_is_wrong_is_usage() {
+fn wrong_command_line_prints_usage() {
     for args in [&["check"][..], &["check", "--nonsense", "-"], &["nonsense"], &[]] {
         let (code, out, err) = encap(args, "");
         assert_eq!((code, &*out), (2, ""), "given {args:?}");

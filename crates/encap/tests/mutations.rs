@@ -1,7 +1,6 @@
-//! A hundred thousand captures and CSVs that something happened to, and frames and lines beside them: nothing panics, and
-//! memory stays bounded.
+//! Reads 100,000 damaged captures and CSV files, and damaged frames and chat lines: no panic, bounded memory.
 //!
-//! Each mutation follows from its kind and its number alone. One that fails is printed as such; to play it again alone:
+//! The mutation's kind and number determine it. A failed one is printed in this form; to repeat it:
 //!
 //! ```sh
 //! MUTATION=capture/4711 cargo test -p switchboard-encap --test mutations -- --nocapture
@@ -24,24 +23,24 @@ use std::thread;
 use mutator::mutate;
 use seeds::{Seed, Seeds};
 
-/// What is allocated at once for one mutation, in bytes, at most. A reader's buffer takes 256 KiB, whatever the file; twice
-/// the file if a block of it is longer, which no seed is. The rest is what is said of the file, of which the page that
-/// shows its longest frame is the most: some hundred bytes for each byte of the frame.
+/// Maximum memory allocated at once for one mutation, in bytes. A reader's buffer takes 256 KiB, or twice the file if a
+/// block is longer; no seed has such a block. Most of the rest is the HTML page of the longest frame: about a hundred
+/// bytes for each byte of the frame.
 const PEAK_MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// What happened to.
+/// The kind of the mutated input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+enum InputKind {
     Capture,
     Frame,
     Csv,
     Lines,
 }
 
-impl Kind {
+impl InputKind {
     const ALL: [Self; 4] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines];
 
-    /// How many mutations there are of it.
+    /// Number of mutations.
     const fn count(self) -> u64 {
         match self {
             Self::Capture => 30_000,
@@ -51,9 +50,9 @@ impl Kind {
     }
 }
 
-const _: () = assert!(Kind::Capture.count() + Kind::Csv.count() == 100_000);
+const _: () = assert!(InputKind::Capture.count() + InputKind::Csv.count() == 100_000);
 
-impl fmt::Display for Kind {
+impl fmt::Display for InputKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Capture => "capture",
@@ -64,28 +63,28 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A mutation: what it happens to, and its number.
+/// A mutation: kind and number determine it.
 #[derive(Clone, Copy, Debug)]
 struct Mutation {
-    kind: Kind,
+    kind: InputKind,
     number: u64,
 }
 
 impl Mutation {
     fn all() -> Vec<Self> {
-        Kind::ALL.into_iter().flat_map(|kind| (0..kind.count()).map(move |number| Self { kind, number })).collect()
+        InputKind::ALL.into_iter().flat_map(|kind| (0..kind.count()).map(move |number| Self { kind, number })).collect()
     }
 
-    /// Finds one by its name.
+    /// Parses the name of a mutation.
     fn named(name: &str) -> Self {
         let found = name.split_once('/').and_then(|(kind, number)| {
-            let kind = Kind::ALL.into_iter().find(|known| known.to_string() == kind)?;
+            let kind = InputKind::ALL.into_iter().find(|known| known.to_string() == kind)?;
             Some(Self { kind, number: number.parse().ok()? })
         });
-        found.unwrap_or_else(|| panic!("MUTATION={name}: write one as it was printed, as capture/4711"))
+        found.unwrap_or_else(|| panic!("MUTATION={name}: expected a kind and a number, as in capture/4711"))
     }
 
-    /// The file that it happens to, and what becomes of it.
+    /// The seed, and the mutated input.
     fn play<'a>(&self, seeds: &'a Seeds) -> (&'a Seed, Vec<u8>) {
         let mut rng = fastrand::Rng::with_seed(self.number);
         let files = seeds.of(self.kind);
@@ -95,21 +94,21 @@ impl Mutation {
         (seed, file)
     }
 
-    /// Has it read, and says how many bytes were allocated at once for that.
+    /// Reads the mutated input. Returns the peak of allocated bytes.
     fn read(&self, seeds: &Seeds) -> usize {
         let (_, file) = self.play(seeds);
         memory::peak_of(|| match self.kind {
-            // Frames that nothing happened to are not shown again each time.
-            Kind::Capture => _ = hostile::check_capture(&file, |packet| !seeds.has_frame(packet.captured)),
-            Kind::Frame => hostile::check_frame(&file),
-            Kind::Csv => hostile::check_rows(&file),
-            Kind::Lines => hostile::check_lines(&file),
+            // Unchanged frames are not displayed again for each mutation.
+            InputKind::Capture => _ = hostile::check_capture(&file, |packet| !seeds.has_frame(packet.captured)),
+            InputKind::Frame => hostile::check_frame(&file),
+            InputKind::Csv => hostile::check_rows(&file),
+            InputKind::Lines => hostile::check_lines(&file),
         })
     }
 
-    /// What goes wrong with it, if something does.
+    /// Describes the failure, if there is one.
     fn fails(&self, seeds: &Seeds, most: &AtomicUsize) -> Option<String> {
-        let what = match catch_unwind(AssertUnwindSafe(|| self.read(seeds))) {
+        let failure = match catch_unwind(AssertUnwindSafe(|| self.read(seeds))) {
             Ok(peak) if peak <= PEAK_MAX_BYTES => {
                 most.fetch_max(peak, Ordering::Relaxed);
                 return None;
@@ -118,7 +117,7 @@ impl Mutation {
             Err(_) => "panics".to_owned(),
         };
         let (seed, _) = self.play(seeds);
-        Some(format!("MUTATION={self} {what}; it is made of {}", seed.path.display()))
+        Some(format!("MUTATION={self} {failure}; its seed is {}", seed.path.display()))
     }
 }
 
@@ -129,13 +128,13 @@ impl fmt::Display for Mutation {
 }
 
 #[test]
-fn nothing_that_happens_to_a_file_makes_its_reader_panic_or_take_much_memory() {
+fn damaged_inputs_neither_panic_nor_exceed_memory() {
     let seeds = Seeds::read();
     if let Ok(name) = std::env::var("MUTATION") {
         let mutation = Mutation::named(&name);
         let (seed, file) = mutation.play(&seeds);
-        println!("{mutation}, of {}: {}", seed.path.display(), file.escape_ascii());
-        println!("{} bytes at once", mutation.read(&seeds));
+        println!("{mutation}, seed {}: {}", seed.path.display(), file.escape_ascii());
+        println!("{} bytes allocated at once", mutation.read(&seeds));
         return;
     }
     let mutations = Mutation::all();
@@ -149,6 +148,6 @@ fn nothing_that_happens_to_a_file_makes_its_reader_panic_or_take_much_memory() {
         let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    println!("{} mutations, {} bytes at once at most", mutations.len(), most.into_inner());
+    println!("{} mutations, at most {} bytes allocated at once", mutations.len(), most.into_inner());
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), mutations.len(), failed.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! What is said of captures, each made here packet by packet: connections as networks and programs really leave them.
+//! Analyses of captures that are built packet by packet: connections as real networks and programs produce them.
 
 #[path = "reading/bounds.rs"]
 mod bounds;

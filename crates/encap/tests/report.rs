@@ -1,4 +1,4 @@
-//! `encap report`, as a shell sees it: pages about captures of every kind, and a word where there can be none.
+//! `encap report` from the command line: pages for all kinds of captures, and error messages.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,33 +13,33 @@ use switchboard_encap::wire::LinkType;
 fn encap(folder: &Path, args: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
     let Output { status, stdout, stderr } = command.args(args).current_dir(folder).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&stdout), "", "a report says nothing beside its page");
+    assert_eq!(String::from_utf8_lossy(&stdout), "", "a report prints nothing");
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// The page about a file, which there has to be.
+/// Writes the page of a file, and returns it.
 fn page(folder: &Path, args: &[&str]) -> String {
     let said = encap(folder, &[&["report"], args, &["-o", "page.html"]].concat());
     assert_eq!(said, (0, String::new()), "{args:?}");
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
-    assert_needs_nothing_else(&page);
+    assert_self_contained(&page);
     page
 }
 
-/// What it is refused with.
+/// The error message of a refused command.
 fn refusal(folder: &Path, args: &[&str]) -> String {
     let (code, err) = encap(folder, &[&["report"], args, &["-o", "page.html"]].concat());
     assert_eq!(code, 3, "{err}");
-    assert!(!folder.join("page.html").exists(), "no page is written");
+    assert!(!folder.join("page.html").exists(), "no page may be written");
     err
 }
 
-fn assert_needs_nothing_else(page: &str) {
+fn assert_self_contained(page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>"));
     for word in ["<script", " src=", "url(", "@import", "https:", "<iframe", "<object"] {
         assert!(!page.contains(word), "{word} in the page");
     }
-    // The name of the language that drawings are in is no address.
+    // The SVG namespace is not fetched.
     assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("http:"));
 }
 
@@ -53,7 +53,7 @@ fn folder_with(name: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A capture of these frames, a second apart.
+/// Writes a capture of frames, one second apart.
 fn capture(path: &Path, format: Format, link_type: LinkType, frames: &[&[u8]]) {
     let interfaces = [Interface::new(link_type)];
     let mut writer = Writer::new(File::create(path).unwrap(), format, About::default(), &interfaces).unwrap();
@@ -66,7 +66,7 @@ fn capture(path: &Path, format: Format, link_type: LinkType, frames: &[&[u8]]) {
 }
 
 #[test]
-fn a_chat_is_told_whole() {
+fn chat_is_reported_completely() {
     let folder = folder_with("captures/line_chat_macos_lo0.pcapng");
     let page = page(folder.path(), &["line_chat_macos_lo0.pcapng"]);
     for part in [
@@ -90,7 +90,7 @@ fn a_chat_is_told_whole() {
 }
 
 #[test]
-fn another_conversation_and_another_frame_can_be_asked_for() {
+fn conversation_and_frame_can_be_chosen() {
     let folder = folder_with("captures/line_chat_macos_lo0.pcapng");
     let file = "line_chat_macos_lo0.pcapng";
     for number in ["1", "tcp:1", "TCP:1"] {
@@ -113,7 +113,7 @@ fn another_conversation_and_another_frame_can_be_asked_for() {
 }
 
 #[test]
-fn what_was_made_is_marked_as_made() {
+fn synthesised_captures_are_marked() {
     let folder = folder_with("csv/http_input.csv");
     for (transport, name, drawings) in [("tcp", "TCP 0", 5), ("udp", "UDP 0", 2)] {
         let made = Command::new(env!("CARGO_BIN_EXE_encap"))
@@ -130,10 +130,10 @@ fn what_was_made_is_marked_as_made() {
 }
 
 #[test]
-fn captures_with_nothing_to_draw_have_a_page() {
+fn captures_without_conversations_have_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.pcap");
-    // Who has 10.0.0.2? Tell 10.0.0.1.
+    // An ARP request: who has 10.0.0.2? Tell 10.0.0.1.
     let arp: Vec<u8> = [
         &[0xff; 6][..],
         &[2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
@@ -159,7 +159,7 @@ fn captures_with_nothing_to_draw_have_a_page() {
 }
 
 #[test]
-fn what_a_capture_says_is_text_and_nothing_else() {
+fn capture_contents_are_escaped() {
     let folder = tempfile::tempdir().unwrap();
     let name = "<script>alert(1)<svg onload=x>.pcap";
     // UDP over IPv4 to port 12345.
@@ -203,17 +203,17 @@ fn what_a_capture_says_is_text_and_nothing_else() {
 }
 
 #[test]
-fn a_capture_cut_short_is_told_as_far_as_it_goes() {
+fn truncated_capture_is_reported_up_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(real("captures/line_chat_npcap.pcap")).unwrap();
     std::fs::write(folder.path().join("cut.pcap"), &whole[..whole.len() - 300]).unwrap();
     let page = page(folder.path(), &["cut.pcap"]);
-    assert!(page.contains("the file is cut short"), "what is wrong is said");
+    assert!(page.contains("the file is cut short"), "the page names the damage");
     assert!(page.contains("<svg"));
 }
 
 #[test]
-fn a_capture_is_read_from_a_pipe_and_the_page_written_to_one() {
+fn capture_and_page_may_be_pipes() {
     let folder = folder_with("captures/line_chat_npcap.pcap");
     encap(folder.path(), &["report", "line_chat_npcap.pcap", "-o", "page.html"]);
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
@@ -231,7 +231,7 @@ fn a_capture_is_read_from_a_pipe_and_the_page_written_to_one() {
 }
 
 #[test]
-fn what_no_page_can_be_made_of_is_refused_with_a_word() {
+fn unusable_inputs_and_outputs_are_refused() {
     let folder = folder_with("csv/http_input.csv");
     let err = refusal(folder.path(), &["http_input.csv"]);
     assert!(err.contains("not a capture") && err.contains("encap build FILE.csv -o FILE.pcapng"), "{err}");

@@ -1,7 +1,7 @@
-//! `encap show`, as a shell sees it: real frames and frames made by hand, against files of what is expected.
+//! `encap show` from the command line, on real and hand-made frames, compared with expected files.
 //!
-//! After a change that is meant, `ENCAP_WRITE_EXPECTED=1 cargo test -p switchboard-encap --test show` writes the files
-//! anew, to be read before they are kept.
+//! After an intended change, `ENCAP_WRITE_EXPECTED=1 cargo test -p switchboard-encap --test show` rewrites the files.
+//! Review them before committing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::LinkType;
 
-/// Runs `encap show` in the directory of the real captures.
+/// Runs `encap show` in the folder of the real captures.
 fn show(args: &[&str]) -> (i32, String, String) {
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures");
     let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
@@ -18,7 +18,7 @@ fn show(args: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// Compares with what is expected, line by line, so that a failure shows which.
+/// Compares with an expected file, line by line.
 fn expect(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/show").join(name);
     if std::env::var_os("ENCAP_WRITE_EXPECTED").is_some() {
@@ -31,14 +31,14 @@ fn expect(name: &str, found: &str) {
     assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
 }
 
-/// JSON with a value a line.
+/// JSON with one value per line.
 fn pretty(json: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
     serde_json::to_string_pretty(&value).unwrap() + "\n"
 }
 
 #[test]
-fn a_frame_of_each_real_capture() {
+fn frames_of_real_captures() {
     for (file, frame, name) in [
         ("csv_send_macos_lo0.pcapng", "1", "macos_syn"),
         ("csv_send_macos_lo0.pcapng", "5", "macos_data"),
@@ -55,7 +55,7 @@ fn a_frame_of_each_real_capture() {
 }
 
 #[test]
-fn a_list_of_the_first_frames() {
+fn list_of_the_first_frames() {
     let (code, text, err) = show(&["line_chat_macos_lo0.pcapng", "--limit", "12"]);
     assert_eq!((code, &*err), (0, ""));
     expect("list.txt", &text);
@@ -64,15 +64,15 @@ fn a_list_of_the_first_frames() {
     assert_eq!((code, json["frames"].as_array().unwrap().len(), &json["more"]), (0, 12, &true.into()));
     assert_eq!(json["frames"][1]["flags"], "RST, ACK");
     let (_, text, _) = show(&["csv_send_macos_lo0.pcapng"]);
-    assert_eq!(text.lines().count(), 1 + 18 + 1, "all are there: {text}");
+    assert_eq!(text.lines().count(), 1 + 18 + 1, "all frames are listed: {text}");
     assert!(!text.contains("--limit"), "{text}");
 }
 
-/// Destination options and UDP in IPv6, in VLAN 5, from port 9000 to 12345: `MSG hi`.
+/// VLAN 5, IPv6 with destination options, UDP from port 9000 to 12345 with the payload `MSG hi`.
 const VLAN: &str = "020202020202 040404040404 8100 6005 86dd 60012345 0017 3c 40
     20010db8000000000000000000000001 20010db8000000000000000000000002 1100010400000000
     2328 3039 000f CHECKSUM 4d5347 2068690a";
-/// `line_chat_npcap.pcap`, frame 4: `Alice`, its checksum wrong.
+/// `line_chat_npcap.pcap`, frame 4: `Alice`, with a wrong checksum.
 const WRONG: &str = "02000000 4500002d8e404000800600007f0000017f000001
     cacc270f111ddb6d8110bd70501800ff CHECKSUM0000 416c696365";
 
@@ -81,7 +81,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// A capture of one frame, with a comment.
+/// Writes a capture of one frame with a comment.
 fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: usize) -> PathBuf {
     let path = directory.join("made.pcapng");
     let file = std::fs::File::create(&path).unwrap();
@@ -100,7 +100,7 @@ fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: us
 }
 
 #[test]
-fn frames_made_by_hand() {
+fn hand_made_frames() {
     let directory = tempfile::tempdir().unwrap();
     let vlan = bytes(&VLAN.replace("CHECKSUM", "4a1d"));
     let wrong = bytes(&WRONG.replace("CHECKSUM", "1234"));
@@ -123,7 +123,7 @@ fn frames_made_by_hand() {
 }
 
 #[test]
-fn colour_is_there_only_where_asked() {
+fn colour_is_used_only_on_request() {
     let args = ["line_chat_npcap.pcap", "--frame", "4"];
     let (_, plain, _) = show(&args);
     let (_, coloured, _) = show(&[&args[..], &["--color", "always"]].concat());
@@ -134,11 +134,11 @@ fn colour_is_there_only_where_asked() {
         stripped.push_str(before);
         rest = after.split_once('m').unwrap().1;
     }
-    assert_eq!(stripped + rest, plain, "colour adds nothing that is not said without it");
+    assert_eq!(stripped + rest, plain, "colour adds no text");
 }
 
 #[test]
-fn a_page_of_one_frame_and_of_all() {
+fn pages_of_one_frame_and_of_all_frames() {
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("page.html");
     let page_name = page.to_str().unwrap();
@@ -154,7 +154,7 @@ fn a_page_of_one_frame_and_of_all() {
     let all = std::fs::read_to_string(&page).unwrap();
     assert_eq!(all.matches("<article").count(), 18);
 
-    // What is shown is not written to.
+    // The input file is never overwritten.
     let copy = directory.path().join("copy.pcapng");
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures/csv_send_macos_lo0.pcapng");
     std::fs::copy(&real, &copy).unwrap();
@@ -170,7 +170,7 @@ fn a_page_of_one_frame_and_of_all() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_said() {
+fn unusable_inputs_are_reported() {
     let (code, out, err) = show(&["csv_send_macos_lo0.pcapng", "--frame", "19"]);
     let expected = "encap: csv_send_macos_lo0.pcapng has 18 frames: there is no frame 19\n";
     assert_eq!((code, &*out, &*err), (3, "", expected));
@@ -188,7 +188,7 @@ fn what_cannot_be_shown_is_said() {
 }
 
 #[test]
-fn a_csv_is_shown_from_the_row_on() {
+fn csv_frames_are_shown_with_their_row() {
     let csv = "../csv/group07_chat_input.csv";
     let (code, text, err) = show(&[csv, "--frame", "5"]);
     let endless = "csv/group07_chat_input.csv:2:1: warning: CHAT messages without a line end ";
@@ -201,7 +201,7 @@ fn a_csv_is_shown_from_the_row_on() {
         "len": 17, "carried": {"start": 0, "end": 17}});
     assert_eq!(json["row"], expected);
     assert!(json["origin"][0].as_str().unwrap().contains("no frame here was on a wire"), "{json}");
-    // A frame without a row begins with itself.
+    // A frame that carries no row shows none.
     let (_, text, _) = show(&[csv, "--frame", "1"]);
     assert!(!text.contains("Row ") && text.contains("Synthesised from"), "{text}");
     let (_, text, _) = show(&[csv, "--limit", "2", "--link", "raw"]);
@@ -209,7 +209,7 @@ fn a_csv_is_shown_from_the_row_on() {
 }
 
 #[test]
-fn the_content_tells_a_csv_from_a_capture_and_not_the_name() {
+fn input_format_is_detected_by_content() {
     let directory = tempfile::tempdir().unwrap();
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
     let [csv, capture] = ["rows.pcapng", "capture.csv"].map(|name| directory.path().join(name));
@@ -222,7 +222,7 @@ fn the_content_tells_a_csv_from_a_capture_and_not_the_name() {
 }
 
 #[test]
-fn rows_are_read_from_a_pipe_and_a_long_one_is_followed_through_its_frames() {
+fn rows_from_a_pipe_are_shown_and_long_ones_span_frames() {
     use std::io::Write as _;
 
     let piped = |args: &[&str]| {
@@ -230,7 +230,7 @@ fn rows_are_read_from_a_pipe_and_a_long_one_is_followed_through_its_frames() {
         command.args(["show", "-"]).args(args).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // Rows without end of the message, and far more rows than are shown; an empty message is in no frame.
+        // A message of 1 MB, and far more rows than are shown. No frame carries the empty message.
         writeln!(stdin, "protocol,src,dst,message,time\nCHAT,a,b,,0\nCHAT,a,b,{},0.1", "x".repeat(1_000_000)).unwrap();
         for i in 0..10_000 {
             writeln!(stdin, "CHAT,a,b,{i},{}", i + 1).unwrap();

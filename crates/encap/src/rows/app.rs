@@ -1,23 +1,23 @@
-//! Who talks: a name, or the address of a host.
+//! An app: the sender or receiver of a message.
 
 use std::{fmt, net::IpAddr, net::Ipv6Addr, str::FromStr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-/// The most bytes that the name of an app may have: as many as a host's. (RFC 1035 §2.3.4)
+/// Maximum length of an app's name, in bytes; the same as for host names (RFC 1035 §2.3.4).
 pub const APP_MAX_BYTES: usize = 255;
 
-/// One end of a message.
+/// The sender or receiver of a message.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum App {
-    /// A name, as it is written; whoever builds packets gives it an address.
+    /// A name. The builder assigns an address to it.
     Name(Arc<str>),
-    /// The address of a host, which packets then carry.
+    /// A host address, used as is.
     Address(IpAddr),
 }
 
 impl App {
-    /// The address, if that is what the app was named by.
+    /// The address, if the app is named by one.
     #[must_use]
     #[inline]
     pub fn address(&self) -> Option<IpAddr> {
@@ -43,7 +43,7 @@ impl Serialize for App {
     }
 }
 
-/// Why a text names no app.
+/// Why a text does not name an app.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum AppError {
@@ -53,14 +53,14 @@ pub enum AppError {
     /// `10.0.0.1:80`, `[::1]:80`, `web:80`.
     #[error("holds a port: write it in src_port or dst_port, and the host alone here")]
     HasPort,
-    /// It looks like an address and is none, as `10.0.0.256`.
-    #[error("is no address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name")]
+    /// Resembles an address without being one: `10.0.0.256`.
+    #[error("is not an address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name")]
     NotAnAddress,
     /// `::ffff:192.0.2.1`.
     #[error("is an IPv4 address in IPv6 form, which no packet carries: write {0}")]
     Mapped(std::net::Ipv4Addr),
     /// `fe80::1%eth0`.
-    #[error("holds a zone, which no packet carries: write what is before the '%'")]
+    #[error("holds a zone, which no packet carries: write only the part before the '%'")]
     HasZone,
     /// `0.0.0.0` or `::`.
     #[error("is the unspecified address: write the host's own")]
@@ -90,7 +90,7 @@ impl FromStr for App {
     }
 }
 
-/// Whether `text` ends as `:80`, after a host without colons or in brackets.
+/// Whether `text` ends with a port, after a bracketed host or a host without colons.
 fn has_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         let bracketed = host.starts_with('[') && host.ends_with(']');
@@ -98,15 +98,15 @@ fn has_port(text: &str) -> bool {
     })
 }
 
-/// Whether `text` is made of what only addresses are made of.
+/// Whether `text` contains only characters of addresses.
 fn looks_like_address(text: &str) -> bool {
     let only = |more: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || more.as_bytes().contains(&byte));
     let v4 = text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     v4 || (text.matches(':').count() >= 2 && only(":.[]"))
 }
 
-/// Whether a host may send from `address`: a group's address and the broadcast address are only written to.
-/// (RFC 1122 §3.2.1.3, RFC 4291 §2.7)
+/// Whether a host may send from `address`. Multicast and broadcast addresses are destinations only (RFC 1122 §3.2.1.3,
+/// RFC 4291 §2.7).
 pub(super) fn may_send(address: IpAddr) -> bool {
     let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
     !address.is_multicast() && !broadcast
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_is_a_name_or_an_address() {
+    fn apps_are_names_or_addresses() {
         let name = |name: &str| Ok(App::Name(name.into()));
         let address = |text: &str| Ok(App::Address(text.parse().unwrap()));
         let cases = [

@@ -1,4 +1,4 @@
-//! What the apps speak, and where that is spoken.
+//! Application protocols and their ports.
 
 use std::{fmt, sync::Arc};
 
@@ -7,33 +7,33 @@ use switchboard_protocol::Dialect;
 
 use super::start_line::{StartLine, first_line};
 
-/// Where the chat is spoken, in the dialect of commands.
+/// Default port of the chat's command dialect.
 const CHAT_PORT: u16 = Dialect::Commands.port();
 
-/// What carries the messages of an application.
+/// A transport protocol.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// RFC 9293.
+    /// TCP (RFC 9293).
     Tcp,
-    /// RFC 768.
+    /// UDP (RFC 768).
     Udp,
 }
 
 macro_rules! well_known {
     ($($variant:ident $name:literal $port:tt $transport:ident $doc:literal,)*) => {
-        /// The application protocol of a message: one that is well known, or any other by its name.
+        /// The application protocol of a message: a well-known one, or any other by name.
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub enum AppProtocol {
             $(#[doc = $doc] $variant,)*
-            /// Any other, as it is written.
+            /// Another protocol, by name.
             Other(Arc<str>),
         }
 
         impl AppProtocol {
             const WELL_KNOWN: &[Self] = &[$(Self::$variant,)*];
 
-            /// The name, as the field writes it.
+            /// The name, in the usual spelling.
             #[must_use]
             pub fn name(&self) -> &str {
                 match self {
@@ -42,7 +42,7 @@ macro_rules! well_known {
                 }
             }
 
-            /// Where its servers listen, unless told otherwise.
+            /// The default port of its servers.
             #[must_use]
             pub fn port(&self) -> Option<u16> {
                 match self {
@@ -51,7 +51,7 @@ macro_rules! well_known {
                 }
             }
 
-            /// What it runs on in the first place.
+            /// The default transport.
             #[must_use]
             pub fn transport(&self) -> Transport {
                 match self {
@@ -90,16 +90,16 @@ well_known! {
 }
 
 impl AppProtocol {
-    /// Whether its servers pass on to some clients what others said, so that a server may be the first to speak to
-    /// somebody who connected to it before.
+    /// Whether its servers forward messages between clients. Such a server may send the first message to a client that
+    /// connected before.
     pub(crate) const fn passes_on(&self) -> bool {
         matches!(self, Self::Chat | Self::Irc | Self::Mqtt)
     }
 
-    /// Whether `message`, sent from and to these ports, answers one that must have come before it.
+    /// Whether `message`, sent between these ports, is a response to an earlier request.
     ///
-    /// Only where the client speaks first, and where that shows: by a status line, or by the port of the server. A
-    /// server of mail or files greets unasked, and a chat's peers have no order.
+    /// Detects responses only in protocols in which the client speaks first, by a status line or the server's port.
+    /// Mail and file servers greet first, and chat has no request order.
     #[inline]
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         match self {
@@ -110,7 +110,7 @@ impl AppProtocol {
         }
     }
 
-    /// Of a protocol whose clients speak first.
+    /// [`is_response`](Self::is_response) for protocols whose clients speak first.
     #[inline(never)]
     fn is_answer(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         let from_server =
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_in_any_case_and_others_are_kept() {
+    fn well_known_names_ignore_case_and_others_are_kept() {
         assert_eq!(AppProtocol::from("http"), AppProtocol::Http);
         assert_eq!(AppProtocol::from("Chat"), AppProtocol::Chat);
         assert_eq!(AppProtocol::from("Gopher"), AppProtocol::Other("Gopher".into()));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_shows_by_its_status_or_by_its_port() {
+    fn response_is_detected_by_status_or_port() {
         let cases = [
             ("HTTP", "HTTP/1.1 200 OK", None, None, true),
             ("HTTP", "200 OK", None, None, true),

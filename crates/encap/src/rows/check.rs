@@ -1,10 +1,10 @@
-//! What shows only when rows are seen together.
+//! Checks across rows.
 //!
-//! Memory follows the number of apps and of pairs, both bounded, never the number of rows.
+//! Memory grows with the number of apps and pairs, both bounded, not with the number of rows.
 
 use std::sync::Arc;
 
-// Its hash takes a fraction of the standard one's time, and each row asks three times.
+// hashbrown's default hasher is several times faster than the standard one, and each row needs three lookups.
 use hashbrown::HashMap;
 
 use super::app::{App, AppError, may_send};
@@ -14,25 +14,25 @@ use super::ids::{IDS_REMEMBERED, IdStatus, SeenIds};
 use super::{AppProtocol, MessageId, RowRef};
 use crate::time::Timestamp;
 
-/// How many ways to write apps are told apart.
+/// Maximum number of distinct spellings of apps.
 pub const APPS_MAX: usize = 1 << 16;
 
-/// How many pairs of apps are told apart.
+/// Maximum number of pairs of apps.
 pub const PAIRS_MAX: usize = 1 << 18;
 
-/// Messages above this are worth a note, in bytes.
+/// Size above which a message gets a note, in bytes.
 const LARGE_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// An app that was seen, by the order in which it was.
+/// Index of an app, in order of first appearance.
 pub(super) type AppIndex = usize;
 
-/// What was seen so far.
+/// The state of the checks across rows.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
-    /// Each way in which an app is written: `::1` and `0::1` are two ways, and one app.
+    /// Every spelling of an app: `::1` and `0::1` are two spellings of one app.
     by_spelling: HashMap<Arc<str>, AppIndex>,
     apps: Vec<KnownApp>,
-    /// By the two apps, the lower index first.
+    /// Keyed by both apps, the lower index first.
     pairs: HashMap<(AppIndex, AppIndex), PairHistory>,
     ids: SeenIds,
     ids_forgotten: bool,
@@ -42,30 +42,30 @@ pub(super) struct RowChecker {
 #[derive(Debug)]
 struct KnownApp {
     app: App,
-    /// 4 or 6: that of its address, or of the addresses that it talks to.
+    /// IP version, 4 or 6: of the app's address, or of the addresses that it exchanged messages with.
     version: Option<u8>,
 }
 
 #[derive(Debug, Default)]
 struct PairHistory {
-    /// Whether the lower, and the higher, of the two has sent.
+    /// Whether the lower-indexed app has sent, and whether the higher-indexed one has.
     sent: [bool; 2],
-    /// The first ports that were given.
+    /// The first ports of the pair.
     ports: Option<FirstPorts>,
 }
 
 #[derive(Debug)]
 struct FirstPorts {
-    /// The lower app's, and the higher app's.
+    /// Port of the lower-indexed app, then of the higher-indexed one.
     ports: [u16; 2],
     line: u64,
-    /// Other ports were given since.
+    /// Other ports were used since.
     several: bool,
 }
 
-/// A row whose apps are known by their indices.
+/// A row with its apps as indices.
 #[derive(Debug)]
-pub(super) struct CheckedRow<'a> {
+pub(super) struct IndexedRow<'a> {
     pub(super) number: &'a MessageId,
     pub(super) line: u64,
     pub(super) protocol: &'a AppProtocol,
@@ -77,7 +77,7 @@ pub(super) struct CheckedRow<'a> {
     pub(super) time: Timestamp,
 }
 
-impl<'a> CheckedRow<'a> {
+impl<'a> IndexedRow<'a> {
     pub(super) fn row(self, check: &'a RowChecker) -> RowRef<'a> {
         RowRef {
             number: self.number,
@@ -93,7 +93,7 @@ impl<'a> CheckedRow<'a> {
     }
 }
 
-/// Where a fault is put: on a column of the row, and what.
+/// A fault with its column.
 pub(super) type FieldFault = (Column, FaultKind);
 
 impl RowChecker {
@@ -109,7 +109,7 @@ impl RowChecker {
         &self.apps[index].app
     }
 
-    /// The app that `text` names, known from now on.
+    /// Returns the index of an app, adding the app if it is new.
     pub(super) fn admit(&mut self, text: &str) -> Result<AppIndex, FaultKind> {
         if let Some(&index) = self.by_spelling.get(text) {
             return Ok(index);
@@ -131,49 +131,49 @@ impl RowChecker {
         Ok(index)
     }
 
-    /// The first number from `place` on that no row has so far.
+    /// The first unused id at or above `place`.
     pub(super) fn free_id(&self, place: u64) -> u64 {
         self.ids.free(place)
     }
 
-    /// Whether no row was held against others so far.
+    /// Whether no row has been checked so far.
     pub(super) fn is_first(&self) -> bool {
         self.previous.is_none()
     }
 
-    /// Holds a row against those before it, and appends what shows.
-    pub(super) fn row(&mut self, row: &CheckedRow<'_>, findings: &mut Vec<FieldFault>) {
+    /// Checks a row against the rows before it. Appends the faults.
+    pub(super) fn row(&mut self, row: &IndexedRow<'_>, field_faults: &mut Vec<FieldFault>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
-            findings.push((Column::SrcApp, FaultKind::SenderIsGroup { found: Excerpt::of_app(source) }));
+            field_faults.push((Column::SrcApp, FaultKind::SenderIsGroup { found: Excerpt::of_app(source) }));
         }
         if row.source == row.destination {
-            findings.push((Column::DstApp, FaultKind::SelfTalk { app: Excerpt::of_app(source) }));
+            field_faults.push((Column::DstApp, FaultKind::SelfTalk { app: Excerpt::of_app(source) }));
         } else {
-            self.versions(row.source, row.destination, findings);
-            self.pair(row, findings);
+            self.versions(row.source, row.destination, field_faults);
+            self.pair(row, field_faults);
         }
-        self.id(row.number, findings);
+        self.id(row.number, field_faults);
         if let Some((previous, previous_line)) = self.previous.replace((row.time, row.line))
             && row.time < previous
         {
-            findings.push((Column::Timestamp, FaultKind::TimeBackwards { previous, previous_line }));
+            field_faults.push((Column::Timestamp, FaultKind::TimeBackwards { previous, previous_line }));
         }
         match row.message.len() {
-            0 => findings.push((Column::Message, FaultKind::EmptyMessage)),
+            0 => field_faults.push((Column::Message, FaultKind::EmptyMessage)),
             bytes if bytes > LARGE_MESSAGE_BYTES => {
-                findings.push((Column::Message, FaultKind::LargeMessage { bytes }));
+                field_faults.push((Column::Message, FaultKind::LargeMessage { bytes }));
             }
             _ => {}
         }
     }
 
-    /// A name is of the version of the addresses that it talks to, and of one version only.
-    fn versions(&mut self, source: AppIndex, destination: AppIndex, findings: &mut Vec<FieldFault>) {
+    /// Checks that an app uses one IP version. A name takes the version of its peers' addresses.
+    fn versions(&mut self, source: AppIndex, destination: AppIndex, field_faults: &mut Vec<FieldFault>) {
         match (self.apps[source].version, self.apps[destination].version) {
             (Some(version), Some(other)) if version != other => {
                 let [app, peer] = [source, destination].map(|index| Excerpt::of_app(&self.apps[index].app));
-                findings.push((Column::DstApp, FaultKind::MixedVersions { app, version, peer }));
+                field_faults.push((Column::DstApp, FaultKind::MixedVersions { app, version, peer }));
             }
             (None, version @ Some(_)) => self.apps[source].version = version,
             (version @ Some(_), None) => self.apps[destination].version = version,
@@ -181,19 +181,19 @@ impl RowChecker {
         }
     }
 
-    fn pair(&mut self, row: &CheckedRow<'_>, findings: &mut Vec<FieldFault>) {
+    fn pair(&mut self, row: &IndexedRow<'_>, field_faults: &mut Vec<FieldFault>) {
         let (source, destination) = (row.source, row.destination);
         let key = (source.min(destination), source.max(destination));
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
-            findings.push((Column::DstApp, FaultKind::TooManyPairs { max: PAIRS_MAX }));
+            field_faults.push((Column::DstApp, FaultKind::TooManyPairs { max: PAIRS_MAX }));
             return;
         }
         let pair = self.pairs.entry(key).or_default();
-        // Which of the two sends: 0 the lower, 1 the higher.
+        // 0 if the lower-indexed app sends, 1 if the higher-indexed one does.
         let sender = usize::from(source > destination);
         let receiver = 1 - sender;
         if !pair.sent[receiver] && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            findings
+            field_faults
                 .push((Column::Message, FaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) }));
         }
         pair.sent[sender] = true;
@@ -208,7 +208,7 @@ impl RowChecker {
         let first_line = first.line;
         let (Some(source_port), Some(destination_port)) = (row.source_port, row.destination_port) else {
             if first.several && row.source_port.is_none() && row.destination_port.is_none() {
-                findings.push((Column::Message, FaultKind::PortsMissing { first_line }));
+                field_faults.push((Column::Message, FaultKind::PortsMissing { first_line }));
             }
             return;
         };
@@ -217,26 +217,28 @@ impl RowChecker {
             return;
         }
         if first.ports[sender] == destination_port && first.ports[receiver] == source_port {
-            findings.push((Column::SrcPort, FaultKind::PortsReversed { source_port, destination_port, first_line }));
+            field_faults
+                .push((Column::SrcPort, FaultKind::PortsReversed { source_port, destination_port, first_line }));
             return;
         }
         first.several = true;
         if same == [false, false] {
-            findings.push((Column::SrcPort, FaultKind::PortsContradict { source_port, destination_port, first_line }));
+            field_faults
+                .push((Column::SrcPort, FaultKind::PortsContradict { source_port, destination_port, first_line }));
         }
     }
 
-    fn id(&mut self, id: &MessageId, findings: &mut Vec<FieldFault>) {
+    fn id(&mut self, id: &MessageId, field_faults: &mut Vec<FieldFault>) {
         match self.ids.insert(id) {
             IdStatus::New => {}
             IdStatus::Repeated => {
                 let id = Excerpt::new(&id.to_string());
-                findings.push((Column::MsgId, FaultKind::DuplicateId { id }));
+                field_faults.push((Column::MsgId, FaultKind::DuplicateId { id }));
             }
             IdStatus::NotRemembered if self.ids_forgotten => {}
             IdStatus::NotRemembered => {
                 self.ids_forgotten = true;
-                findings.push((Column::MsgId, FaultKind::IdsForgotten { max: IDS_REMEMBERED }));
+                field_faults.push((Column::MsgId, FaultKind::IdsForgotten { max: IDS_REMEMBERED }));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Columns: what a header calls them, and where they stand.
+//! The columns of a file and their header names.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use super::fault::{Excerpt, Fault, FaultKind};
 use super::record::CsvRecord;
 
-/// A column that is read.
+/// A column of the file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[expect(missing_docs, reason = "named by their headers")]
+#[expect(missing_docs, reason = "the variants are named like their headers")]
 pub enum Column {
     MsgId,
     AppProtocol,
@@ -33,13 +33,13 @@ impl Column {
         Self::Timestamp,
     ];
 
-    /// The name of the column in a header; the first of [`Column::names`].
+    /// The primary header name, the first of [`Column::names`].
     #[must_use]
     pub fn name(self) -> &'static str {
         self.names()[0]
     }
 
-    /// The names that a header may call it by, in any case, with spaces or hyphens for the underscores.
+    /// The accepted header names. Case is ignored, and spaces or hyphens may replace underscores.
     #[must_use]
     pub fn names(self) -> &'static [&'static str] {
         match self {
@@ -54,14 +54,14 @@ impl Column {
         }
     }
 
-    /// The column that `header` names.
+    /// The column that a header names.
     pub(super) fn of(header: &str) -> Option<Self> {
         let header: String =
             header.trim().chars().map(|c| if c == ' ' || c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
         Self::ALL.into_iter().find(|column| column.names().contains(&&*header))
     }
 
-    /// Whether rows cannot be carried without it.
+    /// Whether a file must have the column.
     fn is_required(self) -> bool {
         !matches!(self, Self::MsgId | Self::SrcPort | Self::DstPort)
     }
@@ -79,18 +79,18 @@ impl Serialize for Column {
     }
 }
 
-/// Which field of a record is which column.
+/// Maps columns to field indices.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
     indices: [Option<usize>; 8],
-    /// Fields that the header has.
+    /// Number of fields in the header.
     pub(super) len: usize,
-    /// Those without a name behind the message, where a comma in it would put its rest.
+    /// Unnamed fields after the message column. Text in them is probably the rest of a message with an unquoted comma.
     nameless: Vec<usize>,
 }
 
 impl Columns {
-    /// Reads a header and appends what is wrong with it to `faults`.
+    /// Parses a header. Appends its faults to `faults`.
     pub(super) fn read(header: &CsvRecord<'_>, faults: &mut Vec<Fault>) -> Self {
         let mut columns = Self { len: header.len(), ..Self::default() };
         let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
@@ -132,27 +132,26 @@ impl Columns {
         columns
     }
 
-    /// The first field of a record that says something behind the message where the header has no name: beyond its end,
-    /// or under an empty one.
+    /// The first non-empty field after the message column that has no header name.
     pub(super) fn nameless_text(&self, record: &CsvRecord<'_>) -> Option<usize> {
         let beyond = self.len..record.len();
         let mut nameless = self.nameless.iter().copied().chain(beyond);
         nameless.find(|field| *field < record.len() && !record.value(*field).trim().is_empty())
     }
 
-    /// Which field `column` is.
+    /// Field index of `column`.
     pub(super) fn index(&self, column: Column) -> Option<usize> {
         self.indices[column as usize]
     }
 }
 
-/// The delimiter with which most of `header` is known: comma, semicolon or tab.
+/// The delimiter that yields the most known column names: comma, semicolon or tab.
 pub(super) fn delimiter(header: &str) -> u8 {
     let known = |delimiter: u8| {
         let names = header.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"'));
         names.filter(|name| Column::of(name).is_some()).count()
     };
-    // The first of equals wins: a comma.
+    // The last maximum wins, so a comma wins ties.
     *b"\t;,".iter().max_by_key(|&&delimiter| known(delimiter)).unwrap_or(&b',')
 }
 
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_where_their_number_says() {
+    fn column_order_matches_the_discriminants() {
         for (at, column) in Column::ALL.into_iter().enumerate() {
             assert_eq!(column as usize, at);
             for name in column.names() {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_known_in_any_case_and_with_space_around() {
+    fn header_names_ignore_case_and_surrounding_space() {
         for (given, expected) in [
             ("msg_id", Some(Column::MsgId)),
             (" Msg-ID ", Some(Column::MsgId)),
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delimiter_is_the_one_that_makes_the_header_known() {
+    fn delimiter_maximises_known_columns() {
         for (given, expected) in [
             ("msg_id,message,timestamp", b','),
             ("msg_id;message;timestamp", b';'),

@@ -1,6 +1,10 @@
-//! `\r\n` written out in a message, turned into the bytes it stands for.
+//! Decodes escape sequences in messages.
 
-/// `text` with `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` as bytes; or where, in bytes, another escape stands.
+/// Decodes `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH`.
+///
+/// # Errors
+///
+/// The byte offset of the first unknown escape.
 pub(super) fn unescape(text: &str) -> Result<Vec<u8>, usize> {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
@@ -14,7 +18,7 @@ pub(super) fn unescape(text: &str) -> Result<Vec<u8>, usize> {
     Ok(bytes)
 }
 
-/// The byte that what follows a backslash stands for, and how long that is.
+/// Decodes the escape sequence after a backslash. Returns the byte and the sequence's length.
 fn escaped(after: &[u8]) -> Option<(u8, usize)> {
     let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match *after {
@@ -35,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_become_bytes() {
+    fn escapes_are_decoded() {
         let cases: [(&str, Result<&[u8], usize>); 12] = [
             ("", Ok(b"")),
             ("plain", Ok(b"plain")),
@@ -57,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_byte_can_be_written(bytes: Vec<u8>) {
+        fn every_byte_has_an_escape(bytes: Vec<u8>) {
             let text = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<Vec<_>>().concat();
             prop_assert_eq!(unescape(&text), Ok(bytes));
         }

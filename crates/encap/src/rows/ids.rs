@@ -1,4 +1,4 @@
-//! The number or name of a row, and whether it was used before.
+//! Row ids and the detection of duplicates.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashSet};
@@ -7,19 +7,19 @@ use std::hash::BuildHasher as _;
 
 use serde::Serialize;
 
-/// The longest id, in bytes.
+/// Maximum length of an id, in bytes.
 pub const ID_MAX_BYTES: usize = 255;
 
-/// How many separate ids, or runs of successive numbers, are remembered: about 4 MiB of them.
+/// Maximum number of remembered ids, where a run of consecutive numbers counts once: about 4 MiB.
 pub const IDS_REMEMBERED: usize = 1 << 17;
 
-/// What a row is called: `msg_id`.
+/// The `msg_id` of a row.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum MessageId {
-    /// A number, written as numbers are.
+    /// A number without leading zeros or sign.
     Number(u64),
-    /// Anything else, `007` included.
+    /// Any other text, such as `007`.
     Text(Box<str>),
 }
 
@@ -42,24 +42,24 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// Ids seen, in bounded memory.
+/// The set of used ids, in bounded memory.
 ///
-/// Rows are mostly numbered one after the other, so numbers are kept as runs, and a million of them in a row cost one
-/// entry. Of other ids a hash of 64 bits is kept, under a key of its own for each run of the program.
+/// Numbers are stored as runs, since most files number their rows consecutively: a million rows then need one entry.
+/// Texts are stored as 64-bit hashes with a random key per process.
 #[derive(Debug, Default)]
 pub(super) struct SeenIds {
-    /// First and last number of each run.
+    /// First to last number of each run.
     runs: BTreeMap<u64, u64>,
     hashes: HashSet<u64>,
     key: RandomState,
 }
 
-/// What is known of an id.
+/// Result of inserting an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum IdStatus {
     New,
     Repeated,
-    /// It is new as far as is known, and there is no room to remember it.
+    /// Not seen before, but the set is full.
     NotRemembered,
 }
 
@@ -82,14 +82,14 @@ impl SeenIds {
         }
     }
 
-    /// The first number from `number` on that was not seen.
+    /// The first unused number at or above `number`.
     pub(super) fn free(&self, number: u64) -> u64 {
         let run = self.runs.range(..=number).next_back();
         run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
     }
 
     fn insert_number(&mut self, number: u64, full: bool) -> IdStatus {
-        // Mostly, it is the one after the last.
+        // Fast path: the successor of the last number.
         if let Some(mut run) = self.runs.last_entry()
             && run.get().checked_add(1) == Some(number)
         {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_a_number_only_if_it_is_written_as_one() {
+    fn id_is_a_number_only_in_canonical_form() {
         for (given, expected) in [("0", Some(0)), ("17", Some(17)), ("18446744073709551615", Some(u64::MAX))] {
             assert_eq!(MessageId::from(given), MessageId::Number(expected.unwrap()), "given {given:?}");
         }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_a_row_cost_one_run_and_the_rest_is_bounded() {
+    fn consecutive_numbers_share_a_run_and_the_set_is_bounded() {
         let mut seen = SeenIds::default();
         for number in 0..1_000_000 {
             assert_eq!(seen.insert(&MessageId::Number(number)), IdStatus::New);
@@ -146,7 +146,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_agree_with_a_set(numbers in prop::collection::vec(prop_oneof![0u64..40, u64::MAX - 5..=u64::MAX], 0..80)) {
+        fn runs_match_a_hash_set(
+            numbers in prop::collection::vec(prop_oneof![0u64..40, u64::MAX - 5..=u64::MAX], 0..80),
+        ) {
             let (mut seen, mut set) = (SeenIds::default(), HashSet::new());
             for number in numbers {
                 let expected = if set.insert(number) { IdStatus::New } else { IdStatus::Repeated };

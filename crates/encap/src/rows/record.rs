@@ -1,12 +1,11 @@
-//! Bytes in, records out. (RFC 4180)
+//! Splits input into CSV records (RFC 4180).
 //!
-//! A record ends at a line's end, unless a quoted field holds it. The whole record stands in one buffer before it is
-//! taken apart, so a field that needs no change is borrowed, and a fault can say at which character it stands. What is
-//! not yet whole is scanned again when more has come; the buffer at least doubles each time, so that costs a constant
-//! factor.
+//! A record ends at a line end outside quotes. The whole record is buffered before parsing, so unchanged fields are
+//! borrowed and faults have a character position. An incomplete record is scanned again after each read; the buffer at
+//! least doubles, so the total cost stays linear.
 //!
-//! A quote that is never closed would swallow all that follows. So a broken record costs its first line only, and
-//! reading goes on with the line after it.
+//! After an unclosed quote, the rest of the file would be one field. So a malformed record consumes only its first
+//! line, and parsing continues with the next line.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -17,50 +16,50 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3_iter};
 use super::column::Column;
 use super::fault::{Fault, FaultKind};
 
-/// The longest record, in bytes: a message of 1 MiB many times over, and far from all memory.
+/// Maximum length of a record, in bytes: many times a message of 1 MiB, and far below available memory.
 pub const RECORD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What is asked of the input at once, at least.
+/// Minimum size of one read, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Splits bytes into records.
+/// A parser of CSV records.
 #[derive(Debug)]
 pub(super) struct CsvRecords<R> {
     input: R,
     buffer: Vec<u8>,
-    /// What of the buffer is used up.
+    /// Start of the current record in the buffer.
     start: usize,
-    /// The input has no more.
+    /// The input is at its end.
     ended: bool,
     delimiter: u8,
-    /// The line on which the current record starts.
+    /// First line of the current record.
     line: u64,
-    /// Length of the current record with its line end.
+    /// Length of the current record with its line end, in bytes.
     len: usize,
-    /// Line ends in it.
+    /// Number of line ends in the current record.
     lines: u64,
     fields: Vec<FieldSpan>,
 }
 
-/// Where a field stands in its record.
+/// Position of a field in its record.
 #[derive(Clone, Debug)]
 struct FieldSpan {
-    /// Its text; between the quotes if it has them.
+    /// Its text, without enclosing quotes.
     text: Range<usize>,
     quoted: bool,
-    /// It holds `""`, which stand for one quote.
+    /// It contains `""`, which stands for one quote.
     doubled: bool,
 }
 
 impl FieldSpan {
-    /// A field without quotes, which is `text` and starts there.
+    /// An unquoted field: `text` at offset `start`.
     #[inline]
     fn plain(start: usize, text: &[u8]) -> Self {
         Self { text: start..start + text.len(), quoted: false, doubled: false }
     }
 }
 
-/// What came next.
+/// Result of [`CsvRecords::advance`].
 #[derive(Debug)]
 pub(super) enum NextRecord {
     Whole,
@@ -83,7 +82,7 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    /// Takes the byte order mark away, and finds the delimiter by the first line that says something.
+    /// Skips the byte order mark and detects the delimiter from the first non-blank line.
     pub(super) fn open(&mut self, delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), Fault>> {
         while self.buffer.len() < 3 && !self.ended {
             self.fill()?;
@@ -94,7 +93,7 @@ impl<R: Read> CsvRecords<R> {
         if self.buffer.starts_with("\u{feff}".as_bytes()) {
             self.start = 3;
         }
-        // Without a mark, a letter of a header is a byte and a zero.
+        // UTF-16 without a byte order mark: every second byte of ASCII text is zero.
         if self.buffer.iter().take(2).any(|byte| *byte == 0) {
             return Ok(Err(Fault::on_line(1, FaultKind::Utf16)));
         }
@@ -111,12 +110,12 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    /// The line that the current record starts on; at the end, the one after the last.
+    /// First line of the current record. At the end of the input, the line after the last record.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
 
-    /// Goes on to the next record.
+    /// Advances to the next record.
     pub(super) fn advance(&mut self) -> io::Result<NextRecord> {
         self.line += self.lines;
         self.start += self.len;
@@ -145,17 +144,17 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    /// Whether the record says nothing: an empty line, or delimiters alone, as spreadsheets leave them.
+    /// Whether the record is empty: a blank line, or only delimiters, as spreadsheets write them.
     pub(super) fn is_blank(&self) -> bool {
         let raw = &self.buffer[self.start..];
         self.fields.iter().all(|field| match &raw[field.text.clone()] {
-            // What most records begin with.
+            // Fast path: most records begin with a printable character.
             [b'!'..=b'~', ..] => false,
             text => !field.quoted && str::from_utf8(text).is_ok_and(|text| text.trim().is_empty()),
         })
     }
 
-    /// The record that [`CsvRecords::advance`] came to; or where it is not UTF-8.
+    /// The current record, or a fault at its first invalid UTF-8 byte.
     pub(super) fn record(&self) -> Result<CsvRecord<'_>, Fault> {
         let raw = &self.buffer[self.start..self.start + self.len];
         match std::str::from_utf8(raw) {
@@ -167,13 +166,13 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    /// What is wrong at so many bytes from the start of the record.
+    /// A fault at byte `at` of the current record.
     fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
         let (line, character) = position(self.line, &self.buffer[self.start..][..at]);
         Fault { line, character: Some(character), column: None, kind }
     }
 
-    /// Skips what is left of the line, however long it is.
+    /// Skips the rest of the line, of any length.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             if let Some(end) = memchr(b'\n', &self.buffer[self.start..]) {
@@ -189,7 +188,7 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    /// Reads at least as much again as is waiting.
+    /// Reads at least as many bytes as are buffered.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.start);
         self.start = 0;
@@ -200,19 +199,19 @@ impl<R: Read> CsvRecords<R> {
     }
 }
 
-/// Line and character, both from 1, of what follows `before` in a record that starts on `line`.
+/// Line and character after the bytes `before`, both from 1, in a record that starts on `line`.
 fn position(line: u64, before: &[u8]) -> (u64, u64) {
     let lines = memchr_iter(b'\n', before).count() as u64;
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
     (line + lines, String::from_utf8_lossy(&before[line_start..]).chars().count() as u64 + 1)
 }
 
-/// One record, taken apart.
+/// One parsed record.
 #[derive(Debug)]
 pub(super) struct CsvRecord<'a> {
-    /// The line on which it starts.
+    /// First line of the record.
     pub(super) line: u64,
-    /// All of it, with quotes, delimiters and line end.
+    /// The record's text, with quotes, delimiters and line end.
     pub(super) raw: &'a str,
     fields: &'a [FieldSpan],
 }
@@ -222,19 +221,19 @@ impl<'a> CsvRecord<'a> {
         self.fields.len()
     }
 
-    /// The text of a field, without its quotes.
+    /// The text of a field, with doubled quotes decoded.
     pub(super) fn value(&self, field: usize) -> Cow<'a, str> {
         let FieldSpan { text, doubled, .. } = &self.fields[field];
         let text = &self.raw[text.clone()];
         if *doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
-    /// Whether a field stands in quotes.
+    /// Whether a field is quoted.
     pub(super) fn is_quoted(&self, field: usize) -> bool {
         self.fields[field].quoted
     }
 
-    /// What is wrong with a field.
+    /// A fault in a field.
     pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: FaultKind) -> Fault {
         let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.quoted));
         let (line, character) = position(self.line, &self.raw.as_bytes()[..at]);
@@ -243,15 +242,15 @@ impl<'a> CsvRecord<'a> {
 }
 
 enum Scanned {
-    /// A record of so many bytes and lines, line end included.
+    /// A record of `len` bytes and `lines` lines, its line end included.
     Whole { len: usize, lines: u64 },
-    /// More is needed to tell.
+    /// The input so far ends inside the record.
     Incomplete,
-    /// No record can start so: what is wrong, and where.
+    /// A malformed record: fault and byte offset.
     Malformed { at: usize, kind: FaultKind },
 }
 
-/// Takes the first record of `bytes` apart.
+/// Scans the first record of `bytes`.
 fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     fields.clear();
     let mut start = 0;
@@ -262,7 +261,7 @@ fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -
                 return scan_quoted(bytes, ended, delimiter, fields);
             }
             b'\n' => {
-                fields.push(FieldSpan::plain(start, without_return(&bytes[start..end])));
+                fields.push(FieldSpan::plain(start, strip_carriage_return(&bytes[start..end])));
                 return Scanned::Whole { len: end + 1, lines: 1 };
             }
             _ => fields.push(FieldSpan::plain(start, &bytes[start..end])),
@@ -272,11 +271,11 @@ fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -
     if !ended {
         return Scanned::Incomplete;
     }
-    fields.push(FieldSpan::plain(start, without_return(&bytes[start..])));
+    fields.push(FieldSpan::plain(start, strip_carriage_return(&bytes[start..])));
     Scanned::Whole { len: bytes.len(), lines: 0 }
 }
 
-/// [`scan`], where some field may be in quotes.
+/// Scans a record with quotes.
 fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     let mut at = 0;
     loop {
@@ -306,7 +305,7 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
             };
             let text = &bytes[start..at];
             let is_last = bytes.get(at) != Some(&delimiter);
-            fields.push(FieldSpan::plain(start, if is_last { without_return(text) } else { text }));
+            fields.push(FieldSpan::plain(start, if is_last { strip_carriage_return(text) } else { text }));
         }
         let len = match &bytes[at..] {
             [] if ended => at,
@@ -324,7 +323,7 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
     }
 }
 
-fn without_return(line: &[u8]) -> &[u8] {
+fn strip_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -334,7 +333,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives so many bytes at a time.
+    /// Returns a fixed number of bytes per read.
     struct ShortReads<'a>(&'a [u8], usize);
 
     impl Read for ShortReads<'_> {
@@ -347,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Each record as its line and fields, or as the fault that it is.
+    /// Each record as its line and fields, or as its fault.
     fn records(input: impl Read) -> Vec<Result<(u64, Vec<String>), String>> {
         let mut records = CsvRecords::new(input);
         let mut out = Vec::new();
@@ -369,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_split_as_the_rfc_says() {
+    fn records_are_split_as_rfc_4180_requires() {
         type Expected = Vec<Result<(u64, &'static [&'static str]), &'static str>>;
         let cases: Vec<(&str, Expected)> = vec![
             ("", vec![]),
@@ -405,13 +404,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_utf8_cost_their_record() {
+    fn invalid_utf8_costs_one_record() {
         let found = records(&b"a,b\n\xc3\xa9,\xe9\nc\n"[..]);
         assert_eq!(found, [Ok((1, vec!["a".into(), "b".into()])), Err("2:3".into()), Ok((3, vec!["c".into()]))]);
     }
 
     #[test]
-    fn a_record_without_end_costs_a_bounded_buffer() {
+    fn endless_record_needs_a_bounded_buffer() {
         let endless = io::repeat(b'x').take(5 * RECORD_MAX_BYTES as u64).chain(&b"\nafter\n"[..]);
         assert_eq!(records(endless), [Err("1:1".into()), Ok((2, vec!["after".into()]))]);
 
@@ -422,19 +421,21 @@ mod tests {
         assert!(quoted.buffer.capacity() <= 4 * RECORD_MAX_BYTES, "{} bytes", quoted.buffer.capacity());
     }
 
-    /// Text with much of what matters here.
+    /// Text rich in characters that the parser treats specially.
     fn text() -> impl Strategy<Value = String> {
         "[a,;\"\r\n \u{feff}é]{0,60}"
     }
 
     proptest! {
         #[test]
-        fn how_the_bytes_arrive_changes_nothing(text in text(), step in 1usize..9) {
+        fn records_do_not_depend_on_the_size_of_reads(text in text(), step in 1usize..9) {
             prop_assert_eq!(records(ShortReads(text.as_bytes(), step)), records(text.as_bytes()));
         }
 
         #[test]
-        fn what_the_csv_crate_writes_is_read_back(rows in prop::collection::vec(prop::collection::vec(text(), 2..5), 1..8)) {
+        fn records_of_the_csv_crate_are_read_back(
+            rows in prop::collection::vec(prop::collection::vec(text(), 2..5), 1..8),
+        ) {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
             for row in &rows {
                 writer.write_record(row).unwrap();

@@ -1,37 +1,36 @@
-//! One message: who said what to whom, and when.
+//! A row: one message of the file.
 
 use serde::Serialize;
 
 use super::{App, AppProtocol, MessageId};
 use crate::time::Timestamp;
 
-/// One message, of its own.
+/// An owned row.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// What the row is called; its place among the rows, from 1, where nothing is written, or the next number that no row
-    /// before it has.
+    /// Its `msg_id`. Without one, its position among the rows, from 1, or the next number not used before.
     pub number: MessageId,
-    /// The line of the file on which it starts, from 1.
+    /// Line of the file on which the row starts, from 1.
     pub line: u64,
-    /// What the two speak.
+    /// Application protocol.
     pub protocol: AppProtocol,
-    /// Who sends.
+    /// Sending app.
     pub source: App,
-    /// To whom.
+    /// Receiving app.
     pub destination: App,
-    /// From which port, if the file says.
+    /// Sender's port, if given.
     pub source_port: Option<u16>,
-    /// To which port, if the file says.
+    /// Receiver's port, if given.
     pub destination_port: Option<u16>,
-    /// What is sent, to the byte.
+    /// The exact bytes to send.
     pub message: Vec<u8>,
-    /// When.
+    /// Time of sending.
     pub time: Timestamp,
 }
 
-/// A [`Row`] where it was read to, until the next one is.
+/// A [`Row`] borrowed from the reader until the next row is read.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "as in a row")]
+#[expect(missing_docs, reason = "the fields are those of `Row`")]
 pub struct RowRef<'a> {
     pub number: &'a MessageId,
     pub line: u64,
@@ -45,7 +44,7 @@ pub struct RowRef<'a> {
 }
 
 impl RowRef<'_> {
-    /// The row, to keep.
+    /// Copies the row.
     #[must_use]
     pub fn to_row(self) -> Row {
         Row {

@@ -1,23 +1,23 @@
-//! The first line of a request or a response, as HTTP writes it (RFC 9112 §2.1), and RTSP and SIP after it; or as people
-//! do, who leave the version out.
+//! The first line of an HTTP request or response (RFC 9112 §2.1), also of RTSP and SIP. The version may be missing, as
+//! in hand-written files.
 
-/// What a first line is.
+/// The kind of a first line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StartLine {
     /// `GET / HTTP/1.1`, or `GET /`.
     Request {
-        /// Its version is there.
+        /// The line includes its version.
         whole: bool,
     },
     /// `HTTP/1.1 200 OK`, or `200 OK`.
     Status {
-        /// Its version is there.
+        /// The line includes its version.
         whole: bool,
     },
 }
 
 impl StartLine {
-    /// What `line` is, whose version begins as `version` does: `HTTP/`.
+    /// Parses `line`. `version` is the start of the protocol's version: `HTTP/`.
     pub(crate) fn parse(line: &[u8], version: &[u8]) -> Option<Self> {
         const METHODS: [&[u8]; 9] =
             [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
@@ -35,7 +35,7 @@ impl StartLine {
     }
 }
 
-/// What comes before the first line end.
+/// The bytes before the first line end.
 pub(crate) fn first_line(message: &[u8]) -> &[u8] {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_line_may_lack_its_version_and_nothing_else() {
+    fn start_line_may_lack_only_its_version() {
         let (request, status) = (|whole| Some(StartLine::Request { whole }), |whole| Some(StartLine::Status { whole }));
         for (given, expected) in [
             ("GET / HTTP/1.1", request(true)),

@@ -1,4 +1,4 @@
-//! Rows by example: what is read, what is refused, what is remarked.
+//! Example files: accepted rows, refused rows and warnings.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::*;
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
 const PORTS: &str = "msg_id,app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
 
-/// The rows of a file, and its faults as `line:character severity: message`.
+/// Reads a file: its rows, and its faults as `line:character severity: message`.
 fn read_with(csv: impl AsRef<[u8]>, options: RowOptions) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     let mut reader = RowReader::new(csv.as_ref(), options);
@@ -46,7 +46,7 @@ fn shown(row: &Row) -> String {
 }
 
 #[test]
-fn the_real_files_are_clean() {
+fn real_files_have_no_faults() {
     macro_rules! real {
         ($name:literal) => {
             read(include_bytes!(concat!("../../../../tests/data/csv/", $name)))
@@ -85,7 +85,7 @@ fn the_real_files_are_clean() {
 }
 
 #[test]
-fn a_file_comes_in_many_shapes() {
+fn file_layouts_are_equivalent() {
     let one = [r#"2: #7 CHAT Noy > Elias "hi" 10000000"#];
     let cases: Vec<(&str, &[&str])> = vec![
         ("msg_id,app_protocol,src_app,dst_app,message,timestamp\n7,CHAT,Noy,Elias,hi,0.010", &one),
@@ -125,7 +125,7 @@ fn a_file_comes_in_many_shapes() {
 }
 
 #[test]
-fn escapes_are_bytes_only_where_asked() {
+fn escapes_are_decoded_only_on_request() {
     let csv = format!("{HEADER}1,HTTP,a,b,GET / HTTP/1.1\\r\\n\\r\\n\\xff,0\n2,HTTP,a,b,C:\\dir,0\n");
     let (rows, faults) = read(&csv);
     assert_eq!((rows.len(), faults.len()), (2, 0));
@@ -139,7 +139,7 @@ fn escapes_are_bytes_only_where_asked() {
 }
 
 #[test]
-fn files_that_have_no_rows_say_why() {
+fn files_without_rows_report_why() {
     let cases: Vec<(&[u8], &[&str])> = vec![
         (
             b"",
@@ -194,12 +194,12 @@ fn files_that_have_no_rows_say_why() {
 }
 
 #[test]
-fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
+fn refused_rows_report_why_and_reading_continues() {
     let cases: Vec<(&str, &[&str])> = vec![
         (
             "1,CHAT,Noy,Elias,hi,12:60",
             &[
-                "2:21 error: timestamp: '12:60' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+                "2:21 error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
             ],
         ),
         (
@@ -223,7 +223,9 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
         ),
         (
             "1,CHAT,Noy,Elias,\"a\nb\",x",
-            &["3:4 error: timestamp: 'x' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00"],
+            &[
+                "3:4 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+            ],
         ),
         (
             "1,CHAT,Noy,Elias,Hi, Elias,0.1",
@@ -237,7 +239,7 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
         (
             "1,CHAT,Noy,Elias,hi,2026-01-31T12:00:00[Europe/Berlin]",
             &[
-                "2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has the name of a zone and no offset, which depends on the day: write the offset, as in +01:00",
+                "2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has a zone name without an offset, and the offset depends on the date: write it, as in +01:00",
             ],
         ),
         (
@@ -258,7 +260,7 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
             "1,CHAT,10.0.0.1:80,10.0.0.300,hi,0",
             &[
                 "2:8 error: src_app: '10.0.0.1:80' holds a port: write it in src_port or dst_port, and the host alone here",
-                "2:20 error: dst_app: '10.0.0.300' is no address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name",
+                "2:20 error: dst_app: '10.0.0.300' is not an address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name",
             ],
         ),
         (
@@ -275,7 +277,7 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
             "1,CHAT,\u{1b}[2J:80,\u{202e}a,hi,x",
             &[
                 r"2:8 error: src_app: '\u{1b}[2J:80' holds a port: write it in src_port or dst_port, and the host alone here",
-                "2:22 error: timestamp: 'x' is no time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+                "2:22 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
             ],
         ),
         (
@@ -298,7 +300,7 @@ fn rows_that_cannot_be_carried_say_why_and_the_next_is_read() {
 }
 
 #[test]
-fn ports_are_numbers_from_1_to_65535() {
+fn ports_are_from_1_to_65535() {
     for (given, expected) in [
         ("0", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
         ("00", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
@@ -313,9 +315,9 @@ fn ports_are_numbers_from_1_to_65535() {
 }
 
 #[test]
-fn rows_together_show_what_one_alone_does_not() {
+fn faults_across_rows_are_reported() {
     let cases: Vec<(String, &[&str])> = vec![
-        // A response before any request; a greeting is none.
+        // A response before any request. A greeting is not a response.
         (
             format!("{HEADER}1,HTTP,web,Noy,200 OK,0\n2,HTTP,Noy,web,GET /,1\n3,HTTP,web,Noy,200 OK,2\n"),
             &["2:16 warning: message: is a response, and 'web' was not asked before: put the request first"],
@@ -352,7 +354,7 @@ fn rows_together_show_what_one_alone_does_not() {
                 "5:1 warning: msg_id: 'x' was used before: give each row its own",
             ],
         ),
-        // One app on both versions, by an address of its own or by those that it talks to.
+        // One app with both IP versions, by its own address or by its peers'.
         (
             format!(
                 "{HEADER}1,CHAT,Noy,10.0.0.1,x,0\n2,CHAT,Noy,Elias,x,0\n3,CHAT,::1,Elias,x,0\n4,CHAT,::1,::2,x,0\n"
@@ -361,7 +363,7 @@ fn rows_together_show_what_one_alone_does_not() {
                 "4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: one packet has one version; write both in the same",
             ],
         ),
-        // Ports of a pair: one server's port and several of the client's agree.
+        // Several client ports with one server port are consistent.
         (format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"), &[]),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,9,80,x,0\n"),
@@ -391,7 +393,7 @@ fn rows_together_show_what_one_alone_does_not() {
 }
 
 #[test]
-fn a_column_without_a_name_holds_nothing_behind_the_message() {
+fn text_in_unnamed_columns_after_the_message_is_refused() {
     let cases: [(&str, &[&str], usize); 5] = [
         ("protocol,src,dst,time,message,,\nCHAT,a,b,0,hi,,\nCHAT,a,b,0,\"hi, there\",,\n", &[], 2),
         (
@@ -402,9 +404,9 @@ fn a_column_without_a_name_holds_nothing_behind_the_message() {
             ],
             0,
         ),
-        // Empty fields too many, as spreadsheets leave them.
+        // Extra empty fields, as spreadsheets write them.
         ("protocol,src,dst,time,message\nCHAT,a,b,0,hi,,,\n", &[], 1),
-        // The index that a data frame is written with.
+        // The unnamed index column of a data frame.
         (",protocol,src,dst,time,message\n0,CHAT,a,b,0,hi\n", &[], 1),
         (
             "protocol,src,dst,message,,time\nCHAT,a,b,hi, there,0\n",
@@ -421,7 +423,7 @@ fn a_column_without_a_name_holds_nothing_behind_the_message() {
 }
 
 #[test]
-fn what_is_read_as_something_and_looks_like_another_is_told() {
+fn ambiguous_quotes_and_times_are_reported() {
     let csv = format!("{HEADER}1, \"CHAT\", \"Noy\",Elias,x,20260131\n");
     assert_eq!(
         read(csv).1,
@@ -434,20 +436,20 @@ fn what_is_read_as_something_and_looks_like_another_is_told() {
 }
 
 #[test]
-fn whoever_counts_seconds_is_not_told_of_years() {
+fn counted_seconds_are_not_taken_for_years() {
     let rows = (1989..2101).map(|at| format!("{at},CHAT,a,b,x,{at}\n")).collect::<Vec<_>>().concat();
     assert_eq!(read(format!("{HEADER}{rows}")).1, Vec::<String>::new());
 }
 
 #[test]
-fn a_row_without_an_id_gets_one_that_no_row_before_it_has() {
+fn missing_ids_are_assigned_uniquely() {
     let (rows, faults) = read(format!("{HEADER}2,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n,CHAT,a,b,x,0\n"));
     let ids: Vec<_> = rows.iter().map(|row| row.number.to_string()).collect();
     assert_eq!((ids, faults), (["2", "3", "4", "5"].map(str::to_owned).to_vec(), vec![]));
 }
 
 #[test]
-fn apps_are_bounded() {
+fn number_of_apps_is_bounded() {
     let rows = (0..=APPS_MAX).map(|at| format!("{at},CHAT,all,n{at},x,0\n")).collect::<Vec<_>>().concat();
     let (rows, faults) = read(format!("{HEADER}{rows}"));
     assert!(rows.len() < APPS_MAX && rows.len() > APPS_MAX / 2, "{} rows", rows.len());
@@ -456,7 +458,7 @@ fn apps_are_bounded() {
 }
 
 #[test]
-fn an_input_that_fails_is_an_end() {
+fn failing_input_ends_the_rows() {
     struct Fails;
     impl Read for Fails {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -469,11 +471,13 @@ fn an_input_that_fails_is_an_end() {
 }
 
 prop_compose! {
-    /// A row that can be carried, whatever it says.
+    /// A row without errors.
     fn any_row()(
         id in "[a-z0-9]{1,8}",
         protocol in prop::sample::select(vec!["HTTP", "dns", "CHAT", "Gopher"]),
-        ends in prop::sample::select(vec![("Noy", "Elias"), ("Elias", "Noy"), ("10.0.0.1", "10.0.0.2"), ("::1", "web, \"the\" server")]),
+        ends in prop::sample::select(vec![
+            ("Noy", "Elias"), ("Elias", "Noy"), ("10.0.0.1", "10.0.0.2"), ("::1", "web, \"the\" server"),
+        ]),
         ports in prop::option::of((1u16.., 1u16..)),
         message in "\\PC{0,40}|[\",;\r\n\t \\\\]{0,20}",
         nanos in 0..=i64::MAX,
@@ -494,7 +498,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn rows_that_the_csv_crate_wrote_are_read_back(
+    fn rows_of_the_csv_crate_are_read_back(
         rows in prop::collection::vec(any_row(), 1..20),
         delimiter in prop::sample::select(vec![b',', b';', b'\t']),
         crlf: bool,
@@ -521,7 +525,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(bytes: Vec<u8>, lines in "[a1,\"\n\r;:.é ]{0,200}", escapes: bool) {
+    fn no_input_panics(bytes: Vec<u8>, lines in "[a1,\"\n\r;:.é ]{0,200}", escapes: bool) {
         let options = RowOptions { escapes };
         read_with(&bytes, options);
         read_with([HEADER.as_bytes(), &bytes].concat(), options);

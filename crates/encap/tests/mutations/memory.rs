@@ -1,37 +1,37 @@
-//! What a thread has allocated, counted.
+//! An allocator that counts the bytes allocated by each thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// Bytes that are allocated now, and the most that were at once. What is allocated in one thread is freed there.
+    /// Bytes allocated now, and their peak. Each thread frees its own allocations.
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with a count. What grows counts twice while it moves.
-struct Counting;
+/// The system allocator with counters. A growing allocation counts twice while it moves.
+struct CountingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-#[expect(unsafe_code, reason = "an allocator is asked by unsafe calls, and passes them on as they are")]
-unsafe impl GlobalAlloc for Counting {
+#[expect(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait; the calls are forwarded unchanged")]
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.set(LIVE.get().saturating_add_unsigned(layout.size()));
         PEAK.set(PEAK.get().max(LIVE.get()));
-        // SAFETY: whoever calls this keeps the contract of `alloc`, which is the same there.
+        // SAFETY: the caller upholds the contract of `alloc`, which `System` shares.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.set(LIVE.get().saturating_sub_unsigned(layout.size()));
-        // SAFETY: whoever calls this keeps the contract of `dealloc`, and `pointer` is from `System`.
+        // SAFETY: the caller upholds the contract of `dealloc`, and `pointer` comes from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// The most bytes that this thread has allocated at once for `work`.
+/// The peak of bytes that this thread allocates during `work`.
 pub(crate) fn peak_of(work: impl FnOnce()) -> usize {
     let before = LIVE.get();
     PEAK.set(before);
@@ -40,7 +40,7 @@ pub(crate) fn peak_of(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn what_is_allocated_is_counted() {
+fn peak_counts_live_allocations() {
     assert_eq!(peak_of(|| drop((vec![0_u8; 1000], vec![0_u8; 500]))), 1500);
     assert_eq!(peak_of(|| [300, 700].into_iter().for_each(|len| drop(vec![0_u8; len]))), 700);
 }

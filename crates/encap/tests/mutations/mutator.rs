@@ -1,14 +1,14 @@
-//! What happens to files: bits flip, lengths lie, pieces are lost, repeated, or come from another file.
+//! Mutates files: flips bits, changes lengths, and removes, repeats or splices pieces.
 
 use fastrand::Rng;
 
 use super::seeds::Seed;
 
-/// The most changes to one file.
+/// Maximum number of changes to a file.
 const CHANGES_MAX: usize = 8;
-/// Lengths that readers stumble over: none, one too little, one too much, too many to add up.
+/// Critical lengths for readers: zero, off by one, and near the limits of integer types.
 const NUMBERS: [u32; 12] = [0, 1, 3, 8, 11, 12, 28, 0xffff, 0x00ff_ffff, 0x0100_0000, 0x7fff_ffff, u32::MAX];
-/// What steers those who read text.
+/// Texts that are special to parsers.
 const WORDS: [&str; 16] = [
     "\"",
     "\"\"",
@@ -28,7 +28,7 @@ const WORDS: [&str; 16] = [
     ": ",
 ];
 
-/// Changes a file in one to eight ways.
+/// Applies one to eight changes to a file.
 pub(crate) fn mutate(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
     for _ in 0..rng.usize(1..=CHANGES_MAX) {
         change(file, others, rng);
@@ -41,10 +41,10 @@ fn change(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
     match rng.u8(..10) {
         0 => flip(file, at, rng),
         1 => set(file, at, &[rng.u8(..)]),
-        // Lengths lie at multiples of four, and in either byte order.
+        // Length fields are aligned to four bytes, in either byte order.
         2 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_le_bytes()),
         3 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_be_bytes()),
-        // Ports, checksums and lengths of packets have two bytes.
+        // Ports, checksums and lengths in packets have two bytes.
         4 => set(file, at / 2 * 2, &rng.u16(..).to_be_bytes()),
         5 if rng.u8(..4) == 0 => file.truncate(at),
         5 | 6 => drop(file.drain(piece(rng))),
@@ -66,7 +66,7 @@ fn flip(file: &mut [u8], at: usize, rng: &mut Rng) {
     }
 }
 
-/// Writes over what is there.
+/// Overwrites bytes.
 fn set(file: &mut [u8], at: usize, bytes: &[u8]) {
     file.iter_mut().skip(at).zip(bytes).for_each(|(byte, new)| *byte = *new);
 }
@@ -75,7 +75,7 @@ fn insert(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     drop(file.splice(at..at, bytes.iter().copied()));
 }
 
-/// Puts the end of another file, or a piece of it, in the place of this one's end, or between.
+/// Replaces the end of the file by the end of another, or inserts a piece of it.
 fn splice(file: &mut Vec<u8>, at: usize, other: &[u8], rng: &mut Rng) {
     let from = rng.usize(..=other.len());
     if rng.bool() {

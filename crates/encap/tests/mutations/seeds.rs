@@ -1,4 +1,4 @@
-//! What mutations begin with: every file of `tests/data`, every frame in there, and what is said in `tests/transcripts`.
+//! The seeds of mutations: all files of `tests/data`, all frames in them, and the lines of `tests/transcripts`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use switchboard_encap::capture::Reader;
 
-use super::Kind;
+use super::InputKind;
 
-/// A file, or a piece of one.
+/// A file, or a part of one.
 #[derive(Debug)]
 pub(crate) struct Seed {
-    /// Where it is from.
+    /// Its file.
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// All of them, by what they are.
+/// All seeds, by kind.
 #[derive(Debug)]
 pub(crate) struct Seeds {
     captures: Vec<Seed>,
@@ -31,27 +31,27 @@ impl Seeds {
         let captures = folder("data/captures");
         let frames: Vec<Seed> = captures.iter().flat_map(frames).collect();
         let mut lines = folder("data/chat");
-        lines.extend(folder("transcripts").into_iter().map(what_is_said));
+        lines.extend(folder("transcripts").into_iter().map(transcript_lines));
         let frames_seen = frames.iter().map(|frame| frame.bytes.clone()).collect();
         Self { captures, frames, csvs: folder("data/csv"), lines, frames_seen }
     }
 
-    pub(crate) fn of(&self, kind: Kind) -> &[Seed] {
+    pub(crate) fn of(&self, kind: InputKind) -> &[Seed] {
         match kind {
-            Kind::Capture => &self.captures,
-            Kind::Frame => &self.frames,
-            Kind::Csv => &self.csvs,
-            Kind::Lines => &self.lines,
+            InputKind::Capture => &self.captures,
+            InputKind::Frame => &self.frames,
+            InputKind::Csv => &self.csvs,
+            InputKind::Lines => &self.lines,
         }
     }
 
-    /// Whether these bytes are a frame of a capture as it was before anything happened to it.
+    /// Whether `bytes` is a frame of an unchanged capture.
     pub(crate) fn has_frame(&self, bytes: &[u8]) -> bool {
         self.frames_seen.contains(bytes)
     }
 }
 
-/// The files of a folder of `tests`, in order.
+/// The files of a folder in `tests`, sorted by name.
 fn folder(name: &str) -> Vec<Seed> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(name);
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -69,8 +69,8 @@ fn frames(capture: &Seed) -> Vec<Seed> {
     frames
 }
 
-/// The lines of a transcript, without who says or hears them.
-fn what_is_said(transcript: Seed) -> Seed {
+/// The lines of a transcript, without speakers.
+fn transcript_lines(transcript: Seed) -> Seed {
     let text = String::from_utf8(transcript.bytes).unwrap();
     let said = text.lines().filter_map(|line| line.split_once(" > ").or(line.split_once(" < ")));
     Seed { bytes: said.flat_map(|(_, said)| [said, "\n"]).collect::<String>().into_bytes(), ..transcript }

@@ -1,4 +1,4 @@
-//! Whoever made a capture, what is kept of it is bounded.
+//! Memory bounds, for any capture.
 
 use switchboard_encap::analyze::chat::Lines;
 use switchboard_encap::analyze::{Item, Listener, OUT_OF_ORDER_ALL_MAX_BYTES, Said, Streams};
@@ -29,9 +29,9 @@ fn gaps(streams: &mut Streams, file: &[u8]) -> Gaps {
 }
 
 #[test]
-fn what_waits_in_all_streams_together_is_bounded() {
+fn out_of_order_data_of_all_streams_is_bounded() {
     let payload = "x".repeat(60_000);
-    // Behind a hole in each of so many streams, none of which passes its own bound.
+    // A gap in each of many streams, none of which exceeds its own limit.
     let n_flows = 2 * OUT_OF_ORDER_ALL_MAX_BYTES / (4 * payload.len());
     let mut script = Vec::new();
     for flow in 0..n_flows {
@@ -44,13 +44,13 @@ fn what_waits_in_all_streams_together_is_bounded() {
     let found = gaps(&mut Streams::new(Vec::new()), &file);
     let waiting = n_flows * 4 * payload.len() - found.1;
     assert!(found.0 > 0 && waiting <= OUT_OF_ORDER_ALL_MAX_BYTES, "{} gaps, {waiting} bytes", found.0);
-    // Of one alone, nothing is given up, and nothing is kept of the others.
+    // With a single stream, the total limit does not apply, and no data of the others is kept.
     let found = gaps(&mut Streams::of_conversation(1), &file);
     assert_eq!((found.0, found.1), (0, 0));
 }
 
 #[test]
-fn segments_of_one_byte_cost_little_more_than_their_bytes() {
+fn one_byte_segments_need_little_more_memory_than_their_bytes() {
     for first in ["", "PING\n"] {
         let mut lines = Lines::default();
         let mut n_bytes = 0;

@@ -1,18 +1,18 @@
-//! What is said of a conversation, against what Wireshark counts and what the sender did.
+//! Analyses of conversations, compared with Wireshark's counts and the sender's actions.
 
 use switchboard_encap::analyze::{End, Event, Handshake, ResetCause, Side};
 
 use super::heard::hear;
 use super::script::capture;
 
-/// A handshake, to begin with.
+/// An opening handshake.
 const OPEN: &str = "> S 1000 ws=7; < SA 9000 1001 ws=7; > A 1001 9001";
-/// And a close by both sides, to end with.
+/// A close by both sides.
 const CLOSE: &str = "> FA 1001 9001; < FA 9001 1002; > A 1002 9002";
 
 #[test]
-fn the_handshake_is_timed_from_the_last_syn() {
-    // What comes 300 ms late is sent again, not overtaken, as a round trip takes 20 ms.
+fn handshake_time_starts_at_the_last_syn() {
+    // A segment 300 ms late is a retransmission, not reordering, since a round trip takes 20 ms.
     let script =
         "> S 1000; +1000 > S 1000; < SA 9000 1001; > A 1001 9001; > A 1101 9001 =late; +300 > A 1001 9001 =first";
     let (heard, _) = hear(&capture(script));
@@ -23,7 +23,7 @@ fn the_handshake_is_timed_from_the_last_syn() {
 }
 
 #[test]
-fn a_connection_is_another_one_if_its_number_is() {
+fn new_sequence_number_starts_a_new_connection() {
     let again = format!("{OPEN}; {CLOSE}; {OPEN}");
     let other = format!("{OPEN}; {CLOSE}; > S 2000");
     let (refused, at_last) = (
@@ -31,7 +31,7 @@ fn a_connection_is_another_one_if_its_number_is() {
         "> S 1000; < RA 0 1001; +500 > S 1000; < SA 9000 1001; > A 1001 9001; > PA 1001 9001 =hi",
     );
     let middle = "> PA 1000 9001 =hi; > S 1000";
-    // Script, conversations, ports reused, how the first opened and ended.
+    // Columns: script, number of conversations, reused ports, handshake and end of the first conversation.
     let table = [
         (refused, 1, 0, Handshake::Refused, End::Reset),
         (at_last, 1, 1, Handshake::Complete, End::Open),
@@ -56,7 +56,7 @@ fn a_connection_is_another_one_if_its_number_is() {
 }
 
 #[test]
-fn the_cause_of_a_reset() {
+fn cause_of_a_reset() {
     use ResetCause::{
         Aborted, AfterClose, DataAfterClose, HalfOpen, HandshakeAborted, NotAwaited, OutOfWindow, Refused, Repeated,
     };
@@ -92,18 +92,18 @@ fn the_cause_of_a_reset() {
 }
 
 #[test]
-fn a_reset_that_is_ignored_ends_no_stream() {
+fn ignored_reset_does_not_end_the_stream() {
     let script = format!("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
     let (heard, _) = hear(&capture(&script));
     assert_eq!(heard.said(0, Side::Server), "old and new");
 }
 
 #[test]
-fn what_was_acknowledged_was_there_even_if_nothing_came_after_it() {
+fn acknowledged_but_uncaptured_bytes_are_a_gap() {
     let table = [
         ("> A 1001 9001 =hello; < A 9001 1106", "hello[100]"),
         ("> A 1001 9001 =hello; < A 9001 1106; > FA 1106 9001", "hello[100]."),
-        // A FIN that was not captured, and an acknowledgment of what cannot have been sent.
+        // A FIN that was not captured, and an acknowledgment beyond the sent data.
         ("> A 1001 9001 =hello; < A 9001 1007", "hello"),
         ("> A 1001 9001 =hello; < A 9001 3000000000", "hello"),
     ];
@@ -114,7 +114,7 @@ fn what_was_acknowledged_was_there_even_if_nothing_came_after_it() {
 }
 
 #[test]
-fn the_reason_of_an_event_is_what_happened() {
+fn events_report_their_reason() {
     use Event::{AcknowledgesUnseen, DuplicateAck, KeepAlive, Retransmission, WindowUpdate};
     let no_scale = "> S 1000; < SA 9000 1001; > A 1001 9001 w=1000";
     let table = [

@@ -1,4 +1,4 @@
-//! Packets in fragments, read as whole ones.
+//! Reassembly of fragmented packets.
 
 use std::io::Cursor;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use switchboard_encap::wire::{IpProtocol, ipv4, ipv6};
 use super::heard::hear;
 use super::script::{file, packets};
 
-/// Cuts an IPv4 packet into pieces of so many bytes.
+/// Cuts an IPv4 packet into fragments of `piece` bytes.
 fn fragments(packet: &[u8], identification: u16, piece: usize) -> Vec<Vec<u8>> {
     let whole = ipv4::Packet::new_checked(packet).unwrap();
     let n_pieces = whole.payload().len().div_ceil(piece);
@@ -32,7 +32,7 @@ fn fragments(packet: &[u8], identification: u16, piece: usize) -> Vec<Vec<u8>> {
     whole.payload().chunks(piece).enumerate().map(cut).collect()
 }
 
-/// The same of an IPv6 packet, with destination options before the fragment header.
+/// The same for IPv6, with destination options before the fragment header.
 fn fragments_v6(segment: &[u8], piece: usize) -> Vec<Vec<u8>> {
     let n_pieces = segment.len().div_ceil(piece);
     let cut = |(i, data): (usize, &[u8])| {
@@ -63,7 +63,7 @@ fn at_once(packets: Vec<Vec<u8>>) -> Vec<(i64, Vec<u8>)> {
     packets.into_iter().map(|packet| (0, packet)).collect()
 }
 
-/// One segment with forty bytes, to be cut.
+/// An IPv4 packet with a segment of 39 bytes.
 fn segment() -> Vec<u8> {
     packets("> PA 1001 9001 =the quick brown fox jumps over the dog!").remove(0).1
 }
@@ -71,7 +71,7 @@ fn segment() -> Vec<u8> {
 const TEXT: &str = "the quick brown fox jumps over the dog!";
 
 #[test]
-fn in_whatever_order_they_come() {
+fn fragments_are_reassembled_in_any_order() {
     let all = fragments(&segment(), 7, 16);
     assert_eq!(all.len(), 4);
     let orders: &[&[usize]] = &[&[0, 1, 2, 3], &[3, 2, 1, 0], &[1, 3, 0, 2], &[0, 0, 2, 2, 1, 3]];
@@ -79,30 +79,30 @@ fn in_whatever_order_they_come() {
         let (heard, totals) = hear(&file(&at_once(order.iter().map(|&i| all[i].clone()).collect())));
         assert_eq!(heard.said(0, Side::Client), TEXT, "given {order:?}");
         assert_eq!((heard.first().segments(), totals.fragments.packets), (1, 0), "given {order:?}");
-        // Each header's, and one over the whole segment.
+        // One checksum per IP header, and one for the reassembled segment.
         let checksums = totals.checksums;
         assert_eq!((checksums.valid, checksums.wrong, checksums.uncheckable), (order.len() as u64 + 1, 0, 0));
     }
 }
 
 #[test]
-fn over_ipv6() {
+fn ipv6_fragments_are_reassembled() {
     let segment = &segment()[20..];
     let (heard, totals) = hear(&file(&at_once(fragments_v6(segment, 16))));
     assert_eq!((heard.said(0, Side::Client), totals.fragments.packets), (TEXT, 0));
 }
 
 #[test]
-fn a_report_draws_the_packet_that_they_make() {
+fn report_draws_the_reassembled_packet() {
     let file = file(&at_once(fragments(&segment(), 7, 16)));
     let report = Report::read(&mut Cursor::new(file), "fragments.pcapng", &Wanted::default()).unwrap();
-    let diagrams = report.diagrams.as_ref().expect("there is a conversation");
+    let diagrams = report.diagrams.as_ref().expect("a conversation");
     let drawn = diagrams.sequence.svg(diagrams.ends).into_string();
     assert!(drawn.contains(&format!("len {}", TEXT.len())), "{drawn}");
 }
 
 #[test]
-fn what_does_not_become_whole_is_given_up_and_counted() {
+fn incomplete_packets_are_given_up_and_counted() {
     let all = fragments(&segment(), 7, 16);
     let mut forged = all[1].clone();
     forged[25] ^= 1;
@@ -134,11 +134,11 @@ fn what_does_not_become_whole_is_given_up_and_counted() {
 }
 
 #[test]
-fn packets_under_way_are_bounded_and_the_oldest_makes_room() {
+fn number_of_incomplete_packets_is_bounded() {
     let n = u16::try_from(FRAGMENTED_MAX_PACKETS).unwrap();
     let begun = |id| fragments(&segment(), id, 16)[0].clone();
     let mut all: Vec<_> = (0..=n).map(begun).collect();
-    // The first was given up, the second was not.
+    // The first packet was given up, the second was not.
     for id in [1, 0] {
         all.extend(fragments(&segment(), id, 16).into_iter().skip(1));
     }
@@ -148,9 +148,9 @@ fn packets_under_way_are_bounded_and_the_oldest_makes_room() {
 }
 
 proptest! {
-    /// However often and in whatever order fragments come, once all have come the packet is whole.
+    /// Fragments may be repeated and reordered; after the last missing one, the packet is complete.
     #[test]
-    fn fragments_in_any_order_and_number_make_the_packet(
+    fn repeated_and_reordered_fragments_make_the_packet(
         eights in 1_usize..6,
         over_ipv6 in any::<bool>(),
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
@@ -162,9 +162,9 @@ proptest! {
         prop_assert_eq!(heard.said(0, Side::Client), TEXT);
     }
 
-    /// Whatever fragments say, each is counted once: in a conversation, or in none.
+    /// Each fragment counts once, inside or outside a conversation, even if its header is wrong.
     #[test]
-    fn fragments_that_lie_are_counted(
+    fn corrupted_fragments_are_counted(
         over_ipv6 in any::<bool>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
     ) {

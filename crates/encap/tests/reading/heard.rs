@@ -1,13 +1,13 @@
-//! What the library says of a capture.
+//! Runs the library's analysis on a capture and collects its results.
 
 use switchboard_encap::analyze::{Conversation, Event, Focus, Item, Listener, Said, Side, Streams, Totals};
 use switchboard_encap::capture::Reader;
 
-/// What is heard: conversations, and what was said over them.
+/// The conversations of a capture, and their data.
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) conversations: Vec<Conversation>,
-    /// Per conversation and side: text, `[n]` for a gap, `.` for FIN, `!` for a reset.
+    /// Data per conversation and side: text, `[n]` for a gap of n bytes, `.` for FIN, `!` for a reset.
     said: Vec<((u64, Side), String)>,
 }
 
@@ -41,7 +41,7 @@ impl Heard {
         &self.conversations[0]
     }
 
-    /// Why it is said that a frame is this.
+    /// The reason that the analysis gives for an event of a frame.
     pub(crate) fn why(&self, frame: u64, event: Event) -> String {
         let mut flags = self.conversations.iter().flat_map(|conversation| &conversation.flags);
         let flag = flags.find(|flag| (flag.frame, flag.event) == (frame, event));

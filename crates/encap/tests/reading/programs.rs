@@ -1,4 +1,4 @@
-//! What the commands print and exit with.
+//! Output and exit codes of the commands.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::script::{capture, file_of, packets};
 const CHAT: &str = "> S 1000; < SA 9000 1001; > A 1001 9001; < PA 9001 1001 =WELCOME\\n; > PA 1001 9009 =PING\\n; \
                     < PA 9009 1006 =PONG\\n";
 
-/// Runs a command on what stands on its standard input.
+/// Runs a command with `input` on its standard input.
 fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_encap"))
         .args(args)
@@ -25,17 +25,17 @@ fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
-    said(child.wait_with_output().unwrap())
+    into_texts(child.wait_with_output().unwrap())
 }
 
-fn said(Output { status, stdout, stderr }: Output) -> (Option<i32>, String, String) {
+fn into_texts(Output { status, stdout, stderr }: Output) -> (Option<i32>, String, String) {
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 #[test]
-fn a_damaged_file_is_read_as_far_as_it_goes() {
+fn damaged_file_is_read_up_to_the_damage() {
     let mut damaged = capture(CHAT);
-    // A block of a length that no block has.
+    // A block with an impossible length.
     damaged.extend([6, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
     for (args, shown) in [
         (&["analyze"][..], "complete handshake"),
@@ -52,7 +52,7 @@ fn a_damaged_file_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_capture_that_was_made_up_says_so_first() {
+fn synthesised_capture_is_marked_first() {
     let about = About { os: None, comments: &["Synthesised by hand"] };
     let file = file_of(LinkType::RAW, &about, &packets(CHAT));
     for args in [&["analyze"][..], &["follow"], &["chat"], &["show"], &["show", "--frame", "2"]] {
@@ -79,7 +79,7 @@ fn a_capture_that_was_made_up_says_so_first() {
 }
 
 #[test]
-fn what_an_interface_lost_is_said() {
+fn dropped_packets_of_an_interface_are_reported() {
     let writer = Writer::new(Vec::new(), Format::Pcapng, About::default(), &[Interface::new(LinkType::RAW)]);
     let file = writer.unwrap().finish(&[Statistics { received: 100, dropped: 7 }]).unwrap();
     let (_, out, _) = run(&["analyze"], &file);
@@ -87,7 +87,7 @@ fn what_an_interface_lost_is_said() {
 }
 
 #[test]
-fn a_capture_without_a_chat_is_no_chat() {
+fn capture_without_a_chat_is_refused() {
     for (args, script) in [(&["chat"][..], "> S 1000; < RA 0 1001"), (&["chat", "--port", "9"], CHAT)] {
         let (code, out, err) = run(args, &capture(script));
         assert_eq!(code, Some(3), "given {script}");
@@ -97,14 +97,14 @@ fn a_capture_without_a_chat_is_no_chat() {
 }
 
 #[test]
-fn a_line_that_is_interrupted_is_one_line() {
+fn line_split_over_segments_is_one_line() {
     let script = format!("{CHAT}; > PA 1006 9014 =PING\\n; < PA 9014 1011 =PO; +2000 < PA 9016 1011 =NG\\n");
     let (code, out, _) = run(&["chat"], &capture(&script));
     assert_eq!(code, Some(0), "{out}");
 }
 
 #[test]
-fn raw_bytes_that_are_missing_are_said() {
+fn missing_raw_bytes_are_reported() {
     let script = "> S 1000; > A 1001 9001 =ab; > A 1010 9001 =cd";
     let (code, out, err) = run(&["follow", "--raw"], &capture(script));
     assert_eq!((code, &*out), (Some(0), "abcd"));
@@ -112,20 +112,20 @@ fn raw_bytes_that_are_missing_are_said() {
 }
 
 #[test]
-fn the_cause_of_a_reset_is_printed_once() {
+fn cause_of_a_reset_is_printed_once() {
     let (_, out, _) = run(&["analyze"], &capture("> S 1000; < RA 0 1001"));
     assert_eq!(out.matches("RST in answer to a SYN").count(), 1, "{out}");
 }
 
 #[test]
-fn a_list_of_no_frames_says_how_to_get_one() {
+fn empty_list_names_the_limit_option() {
     let (code, out, _) = run(&["show", "--limit", "0"], &capture(CHAT));
     assert_eq!(code, Some(0));
     assert!(out.contains("--limit 1 lists one"), "{out}");
 }
 
 #[test]
-fn datagrams_are_called_so() {
+fn datagrams_are_not_called_segments() {
     let udp = [
         0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0, 53, 0, 10, 0, 0, b'h', b'i',
     ];
@@ -134,13 +134,14 @@ fn datagrams_are_called_so() {
 }
 
 #[test]
-fn a_name_of_any_bytes_names_a_file() {
+fn file_names_may_contain_any_bytes() {
     let dir = std::env::temp_dir().join(format!("encap-reading-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path: PathBuf = dir.join(OsStr::from_bytes(b"caf\xe9.pcapng"));
     std::fs::write(&path, capture(CHAT)).unwrap();
     for command in ["analyze", "follow", "chat", "show"] {
-        let (code, _, err) = said(Command::new(env!("CARGO_BIN_EXE_encap")).arg(command).arg(&path).output().unwrap());
+        let (code, _, err) =
+            into_texts(Command::new(env!("CARGO_BIN_EXE_encap")).arg(command).arg(&path).output().unwrap());
         assert_eq!((code, &*err), (Some(0), ""), "{command}");
     }
     std::fs::remove_dir_all(&dir).unwrap();

@@ -1,13 +1,14 @@
-//! Captures written as dialogues.
+//! Captures written as scripts.
 //!
-//! A script is segments parted by `;`, each with its direction, control bits, numbers and options:
+//! A script is a list of segments separated by `;`, each with direction, flags, numbers and options:
 //!
 //! ```text
 //! > S 1000 ws=7; < SA 9000 1001; +500 > A 1001 9001 w=100 =hello\n
 //! ```
 //!
-//! `>` is from the client, `<` from the server; a digit before it chooses another client. `+500` waits for so many
-//! milliseconds, rather than 10. After the numbers come `w=` window, `ws=` window scale, and after `=` the payload.
+//! `>` is from the client, `<` from the server; digits before it select another client. `+500` waits 500 milliseconds
+//! instead of 10. The numbers are sequence and acknowledgment number, `w=` the window, `ws=` the window scale, and ` =`
+//! starts the payload.
 
 use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
@@ -17,7 +18,7 @@ use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
 /// The server's port.
 pub(crate) const PORT: u16 = 5555;
 
-/// A capture of what the script says.
+/// Builds the capture of a script.
 pub(crate) fn capture(script: &str) -> Vec<u8> {
     file(&packets(script))
 }
@@ -71,7 +72,7 @@ fn packet(line: &str, now: &mut i64) -> (i64, Vec<u8>) {
                         'F' => Flags::FIN,
                         'R' => Flags::RST,
                         'P' => Flags::PSH,
-                        _ => panic!("what is {word} in {line}?"),
+                        _ => panic!("unknown word {word} in {line}"),
                     };
             }
         }
