@@ -8,9 +8,9 @@ use switchboard_encap::time::Timestamp;
 use super::script::capture;
 
 #[derive(Default)]
-struct Gaps(usize, usize);
+struct GapCounts(usize, usize);
 
-impl Listener for Gaps {
+impl Listener for GapCounts {
     fn said(&mut self, said: Said<'_>) {
         match said.item {
             Item::Gap { .. } => self.0 += 1,
@@ -20,8 +20,8 @@ impl Listener for Gaps {
     }
 }
 
-fn gaps(streams: &mut Streams, file: &[u8]) -> Gaps {
-    let (mut reader, mut gaps) = (Reader::new(file).unwrap(), Gaps::default());
+fn gaps(streams: &mut Streams, file: &[u8]) -> GapCounts {
+    let (mut reader, mut gaps) = (Reader::new(file).unwrap(), GapCounts::default());
     while let Some(packet) = reader.next_packet().unwrap() {
         streams.packet(&packet, &mut gaps);
     }

@@ -2,7 +2,7 @@
 
 use switchboard_encap::analyze::{End, Event, Handshake, ResetCause, Side};
 
-use super::heard::hear;
+use super::analysis::analyze;
 use super::script::capture;
 
 /// An opening handshake.
@@ -15,8 +15,8 @@ fn handshake_time_starts_at_the_last_syn() {
     // A segment 300 ms late is a retransmission, not reordering, since a round trip takes 20 ms.
     let script =
         "> S 1000; +1000 > S 1000; < SA 9000 1001; > A 1001 9001; > A 1101 9001 =late; +300 > A 1001 9001 =first";
-    let (heard, _) = hear(&capture(script));
-    let conversation = heard.first();
+    let (analysis, _) = analyze(&capture(script));
+    let conversation = analysis.first();
     assert_eq!(conversation.handshake_nanos, Some(20_000_000));
     let counts = &conversation.counts;
     assert_eq!((counts.of(Event::Retransmission), counts.of(Event::OutOfOrder)), (2, 0));
@@ -41,18 +41,18 @@ fn new_sequence_number_starts_a_new_connection() {
         ("< SA 9000 1001; < A 9001 1001 =a; < SA 70000 5001", 1, 1, Handshake::Partial, End::Open),
     ];
     for (script, conversations, reused, handshake, end) in table {
-        let (heard, _) = hear(&capture(script));
-        let found: u64 = heard.conversations.iter().map(|found| found.counts.of(Event::PortReused)).sum();
-        let first = heard.first();
+        let (analysis, _) = analyze(&capture(script));
+        let found: u64 = analysis.conversations.iter().map(|found| found.counts.of(Event::PortReused)).sum();
+        let first = analysis.first();
         assert_eq!(
-            (heard.conversations.len(), found, first.handshake, first.end),
+            (analysis.conversations.len(), found, first.handshake, first.end),
             (conversations, reused, handshake, end),
             "given {script}"
         );
     }
-    let (heard, _) = hear(&capture(at_last));
-    assert_eq!(heard.first().counts.of(Event::PreviousNotCaptured), 0);
-    assert_eq!((heard.said(0, Side::Client), heard.first().counts.of(Event::Reset)), ("!hi", 1));
+    let (analysis, _) = analyze(&capture(at_last));
+    assert_eq!(analysis.first().counts.of(Event::PreviousNotCaptured), 0);
+    assert_eq!((analysis.said(0, Side::Client), analysis.first().counts.of(Event::Reset)), ("!hi", 1));
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn cause_of_a_reset() {
         ("past a window of 0", "{OPEN}; > A 1001 9001 w=0; < A 9001 1001 =ab; < RA 9003 1001", &[Aborted]),
     ];
     for (name, script, expected) in table {
-        let (heard, _) = hear(&capture(&script.replace("{OPEN}", OPEN).replace("{CLOSE}", CLOSE)));
-        let conversation = heard.first();
+        let (analysis, _) = analyze(&capture(&script.replace("{OPEN}", OPEN).replace("{CLOSE}", CLOSE)));
+        let conversation = analysis.first();
         let found: Vec<_> = conversation.flags.iter().filter_map(|flag| flag.cause).collect();
         assert_eq!(found, *expected, "{name}");
         assert_eq!(conversation.counts.of(Event::Reset), expected.len() as u64, "{name}");
@@ -94,8 +94,8 @@ fn cause_of_a_reset() {
 #[test]
 fn ignored_reset_does_not_end_the_stream() {
     let script = format!("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
-    let (heard, _) = hear(&capture(&script));
-    assert_eq!(heard.said(0, Side::Server), "old and new");
+    let (analysis, _) = analyze(&capture(&script));
+    assert_eq!(analysis.said(0, Side::Server), "old and new");
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn acknowledged_but_uncaptured_bytes_are_a_gap() {
         ("> A 1001 9001 =hello; < A 9001 3000000000", "hello"),
     ];
     for (script, expected) in table {
-        let (heard, _) = hear(&capture(&format!("{OPEN}; {script}")));
-        assert_eq!(heard.said(0, Side::Client), expected, "given {script}");
+        let (analysis, _) = analyze(&capture(&format!("{OPEN}; {script}")));
+        assert_eq!(analysis.said(0, Side::Client), expected, "given {script}");
     }
 }
 
@@ -149,8 +149,8 @@ fn events_report_their_reason() {
         ("{OPEN}; < A 9001 1001; < A 9001 1001", 5, DuplicateAck, "no segment in the capture asked for it"),
     ];
     for (script, frame, event, expected) in table {
-        let (heard, _) = hear(&capture(&script.replace("{OPEN}", OPEN).replace("{NO_SCALE}", no_scale)));
-        let why = heard.why(frame, event);
+        let (analysis, _) = analyze(&capture(&script.replace("{OPEN}", OPEN).replace("{NO_SCALE}", no_scale)));
+        let why = analysis.why(frame, event);
         assert!(why.contains(expected), "given {script}: {why}");
         assert!(!why.contains("1 bytes"), "given {script}: {why}");
     }

@@ -8,7 +8,7 @@ use switchboard_encap::analyze::{FRAGMENTED_MAX_PACKETS, Side};
 use switchboard_encap::report::{Report, Wanted};
 use switchboard_encap::wire::{IpProtocol, ipv4, ipv6};
 
-use super::heard::hear;
+use super::analysis::analyze;
 use super::script::{file, packets};
 
 /// Cuts an IPv4 packet into fragments of `piece` bytes.
@@ -76,9 +76,9 @@ fn fragments_are_reassembled_in_any_order() {
     assert_eq!(all.len(), 4);
     let orders: &[&[usize]] = &[&[0, 1, 2, 3], &[3, 2, 1, 0], &[1, 3, 0, 2], &[0, 0, 2, 2, 1, 3]];
     for order in orders {
-        let (heard, totals) = hear(&file(&at_once(order.iter().map(|&i| all[i].clone()).collect())));
-        assert_eq!(heard.said(0, Side::Client), TEXT, "given {order:?}");
-        assert_eq!((heard.first().segments(), totals.fragments.packets), (1, 0), "given {order:?}");
+        let (analysis, totals) = analyze(&file(&at_once(order.iter().map(|&i| all[i].clone()).collect())));
+        assert_eq!(analysis.said(0, Side::Client), TEXT, "given {order:?}");
+        assert_eq!((analysis.first().segments(), totals.fragments.packets), (1, 0), "given {order:?}");
         // One checksum per IP header, and one for the reassembled segment.
         let checksums = totals.checksums;
         assert_eq!((checksums.valid, checksums.wrong, checksums.uncheckable), (order.len() as u64 + 1, 0, 0));
@@ -88,8 +88,8 @@ fn fragments_are_reassembled_in_any_order() {
 #[test]
 fn ipv6_fragments_are_reassembled() {
     let segment = &segment()[20..];
-    let (heard, totals) = hear(&file(&at_once(fragments_v6(segment, 16))));
-    assert_eq!((heard.said(0, Side::Client), totals.fragments.packets), (TEXT, 0));
+    let (analysis, totals) = analyze(&file(&at_once(fragments_v6(segment, 16))));
+    assert_eq!((analysis.said(0, Side::Client), totals.fragments.packets), (TEXT, 0));
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn incomplete_packets_are_given_up_and_counted() {
         ("a minute late", late(0, minute + 1), "", 4),
     ];
     for (name, packets, said, given_up) in table {
-        let (heard, totals) = hear(&file(&packets));
-        assert_eq!(heard.conversations.first().map_or("", |_| heard.said(0, Side::Client)), said, "{name}");
+        let (analysis, totals) = analyze(&file(&packets));
+        assert_eq!(analysis.conversations.first().map_or("", |_| analysis.said(0, Side::Client)), said, "{name}");
         assert_eq!((totals.fragments.packets, totals.no_conversation.packets), (given_up, given_up), "{name}");
     }
 }
@@ -142,8 +142,8 @@ fn number_of_incomplete_packets_is_bounded() {
     for id in [1, 0] {
         all.extend(fragments(&segment(), id, 16).into_iter().skip(1));
     }
-    let (heard, totals) = hear(&file(&at_once(all)));
-    assert_eq!((heard.conversations.len(), heard.said(0, Side::Client)), (1, TEXT));
+    let (analysis, totals) = analyze(&file(&at_once(all)));
+    assert_eq!((analysis.conversations.len(), analysis.said(0, Side::Client)), (1, TEXT));
     assert_eq!(totals.fragments.packets, 1 + u64::from(n) - 1 + 3);
 }
 
@@ -158,8 +158,8 @@ proptest! {
         let packet = segment();
         let all = if over_ipv6 { fragments_v6(&packet[20..], 8 * eights) } else { fragments(&packet, 7, 8 * eights) };
         let order = order.iter().map(|index| index.index(all.len())).chain(0..all.len());
-        let (heard, _) = hear(&file(&at_once(order.map(|i| all[i].clone()).collect())));
-        prop_assert_eq!(heard.said(0, Side::Client), TEXT);
+        let (analysis, _) = analyze(&file(&at_once(order.map(|i| all[i].clone()).collect())));
+        prop_assert_eq!(analysis.said(0, Side::Client), TEXT);
     }
 
     /// Each fragment counts once, inside or outside a conversation, even if its header is wrong.
@@ -176,7 +176,7 @@ proptest! {
             all[fragment][at] = byte;
         }
         let n = all.len() as u64;
-        let (_, totals) = hear(&file(&at_once(all)));
+        let (_, totals) = analyze(&file(&at_once(all)));
         prop_assert_eq!(totals.packets, n);
         prop_assert!(totals.fragments.packets <= totals.no_conversation.packets);
         prop_assert!(totals.no_conversation.packets <= n);

@@ -5,13 +5,13 @@ use switchboard_encap::capture::Reader;
 
 /// The conversations of a capture, and their data.
 #[derive(Default)]
-pub(crate) struct Heard {
+pub(crate) struct Analysis {
     pub(crate) conversations: Vec<Conversation>,
     /// Data per conversation and side: text, `[n]` for a gap of n bytes, `.` for FIN, `!` for a reset.
     said: Vec<((u64, Side), String)>,
 }
 
-impl Listener for Heard {
+impl Listener for Analysis {
     fn said(&mut self, said: Said<'_>) {
         let key = (said.place.number, said.place.from);
         if !self.said.iter().any(|(known, _)| *known == key) {
@@ -31,7 +31,7 @@ impl Listener for Heard {
     }
 }
 
-impl Heard {
+impl Analysis {
     pub(crate) fn said(&self, number: u64, side: Side) -> &str {
         self.said.iter().find(|(known, _)| *known == (number, side)).map_or("", |(_, text)| text)
     }
@@ -49,13 +49,13 @@ impl Heard {
     }
 }
 
-pub(crate) fn hear(file: &[u8]) -> (Heard, Totals) {
+pub(crate) fn analyze(file: &[u8]) -> (Analysis, Totals) {
     let mut reader = Reader::new(file).unwrap();
-    let (mut streams, mut heard) = (Streams::new(Vec::<Focus>::new()), Heard::default());
+    let (mut streams, mut analysis) = (Streams::new(Vec::<Focus>::new()), Analysis::default());
     while let Some(packet) = reader.next_packet().unwrap() {
-        streams.packet(&packet, &mut heard);
+        streams.packet(&packet, &mut analysis);
     }
-    let totals = streams.finish(&mut heard);
-    heard.conversations.sort_by_key(|conversation| conversation.first_frame);
-    (heard, totals)
+    let totals = streams.finish(&mut analysis);
+    analysis.conversations.sort_by_key(|conversation| conversation.first_frame);
+    (analysis, totals)
 }
