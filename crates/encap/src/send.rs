@@ -1,13 +1,13 @@
-//! Rows over real sockets: who sends what when, and which frames the kernel made of it.
+//! Send: rows over real sockets, and the captured frames that carried each row.
 //!
 //! ```text
 //! rows ─▶ Plan: a connection for each pair of apps ─▶ play: sockets ─▶ kernel ─▶ capture
 //!                                                       │                         │
-//!                                                       └──── what was sent ──▶ Trace: row ↔ frames
+//!                                                       └──── stream offsets ──▶ Trace: row ↔ frames
 //! ```
 //!
-//! Rows are not packets: the kernel cuts a long row into several segments and may join short ones. A row is found in the
-//! capture by where its bytes lie in its direction of its connection.
+//! Rows are not packets: the kernel splits a long row into several segments and may join short ones. So a row is found
+//! in the capture by its byte range in the stream of its direction.
 
 mod link;
 mod links;

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// Which of the two sides of a conversation.
+/// A side of a conversation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The one that opened it, as far as can be known.
+    /// The side that opened the conversation, as far as the capture shows it.
     Client,
-    /// The other.
+    /// The side that listened.
     Server,
 }
 
 impl Side {
-    /// The other side.
+    /// The opposite side.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -22,7 +22,7 @@ impl Side {
         }
     }
 
-    /// 0 or 1, for a pair of things.
+    /// Index into an array by side: 0 for the client, 1 for the server.
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Client => 0,

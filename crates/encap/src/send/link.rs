@@ -1,6 +1,6 @@
-//! Two ends of a connection in one hand, or one end of a connection to a server.
+//! One connection: both of its ends, or only the client's end if the server is another program.
 //!
-//! No socket blocks: what does not go on at once is tried again by whoever holds all [links](super::links).
+//! All sockets are non-blocking. [`Links`](super::links) polls them and retries.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
@@ -8,40 +8,41 @@ use std::time::{Duration, Instant};
 
 use super::Side;
 
-/// How long nothing may move before that is an error.
+/// Longest time without a byte sent or received.
 pub(super) const STALL_MAX: Duration = Duration::from_secs(10);
 
-/// How long the end of a connection may take, whatever still comes.
+/// Longest time to close a connection, even if data still arrives.
 const CLOSE_MAX: Duration = Duration::from_secs(20);
 
-/// How long a server that is not ours may be silent before nothing more is expected of it.
+/// A foreign server that is silent for this long has finished its answer.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// A connection that carries a stream of bytes each way.
+/// A TCP connection.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// By side; a server that is not ours is not here.
+    /// By side. `None` for a server that is another program.
     ends: [Option<TcpStream>; 2],
-    /// How many bytes each side sent, and got from the other.
+    /// Bytes by side.
     sent: [u64; 2],
     received: [u64; 2],
-    /// Which side said that it has no more to say, and which heard that of the other.
+    /// By side: a FIN was sent.
     shut: [bool; 2],
+    /// By side: the end of the other side's stream was read.
     ended: [bool; 2],
-    /// When something was sent or arrived the last time.
-    moved: Instant,
+    /// Last time at which a byte was sent or received.
+    last_progress: Instant,
 }
 
 impl Stream {
-    /// Of a client's end, and the server's if that is ours.
+    /// Takes the client's end, and the server's end unless the server is another program.
     pub(super) fn new(client: TcpStream, server: Option<TcpStream>, now: Instant) -> io::Result<Self> {
         let ends = [Some(client), server];
         for end in ends.iter().flatten() {
             end.set_nonblocking(true)?;
-            // A row leaves at its time, and does not wait for more.
+            // Without Nagle's algorithm, a row leaves at its time.
             end.set_nodelay(true)?;
         }
-        Ok(Self { ends, sent: [0; 2], received: [0; 2], shut: [false; 2], ended: [false; 2], moved: now })
+        Ok(Self { ends, sent: [0; 2], received: [0; 2], shut: [false; 2], ended: [false; 2], last_progress: now })
     }
 
     pub(super) fn addresses(&self) -> io::Result<[SocketAddr; 2]> {
@@ -49,52 +50,54 @@ impl Stream {
         Ok([client.local_addr()?, client.peer_addr()?])
     }
 
-    /// The ends at which something may arrive.
+    /// Ends whose input has not ended.
     pub(super) fn open_ends(&self) -> impl Iterator<Item = &TcpStream> {
         self.ends.iter().zip(self.ended).filter(|(_, ended)| !ended).filter_map(|(end, _)| end.as_ref())
     }
 
-    /// The end of a side, if it is ours.
+    /// `None` for a server that is another program.
     pub(super) fn end(&self, side: Side) -> Option<&TcpStream> {
         self.ends[side.index()].as_ref()
     }
 
-    /// How many bytes a side has sent.
+    /// Bytes that a side has sent.
     pub(super) fn sent(&self, from: Side) -> u64 {
         self.sent[from.index()]
     }
 
-    /// Hands as much of `bytes` to the kernel as it takes.
+    /// Writes as much of `bytes` as the kernel accepts, and returns that length: 0 if the send buffer is full.
     pub(super) fn write(&mut self, from: Side, bytes: &[u8], now: Instant) -> io::Result<usize> {
         let Some(end) = &mut self.ends[from.index()] else { return Err(ErrorKind::NotConnected.into()) };
         match end.write(bytes) {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             Ok(n) => {
                 self.sent[from.index()] += n as u64;
-                self.moved = now;
+                self.last_progress = now;
                 Ok(n)
             }
-            Err(error) if is_no_error(&error) => Ok(0),
+            Err(error) if is_retryable(&error) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether all that `from` sent has arrived, as far as we can see that.
+    /// Whether all bytes of `from` have arrived. Assumed if the server is another program.
     pub(super) fn is_settled(&self, from: Side) -> bool {
         let is_ours = self.ends.iter().all(Option::is_some);
         !is_ours || self.received[from.other().index()] == self.sent[from.index()]
     }
 
-    /// An error if nothing moved for too long.
+    /// # Errors
+    ///
+    /// `TimedOut` after [`STALL_MAX`] without progress.
     pub(super) fn check_stall(&self, now: Instant) -> io::Result<()> {
-        if now.saturating_duration_since(self.moved) > STALL_MAX {
+        if now.saturating_duration_since(self.last_progress) > STALL_MAX {
             let why = format!("nothing moved for {} seconds", STALL_MAX.as_secs());
             return Err(io::Error::new(ErrorKind::TimedOut, why));
         }
         Ok(())
     }
 
-    /// Reads all that has arrived at either end.
+    /// Reads and discards all received bytes at both ends.
     pub(super) fn drain(&mut self, now: Instant) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         for side in [Side::Client, Side::Server] {
@@ -103,24 +106,24 @@ impl Stream {
                 match end.read(&mut buffer) {
                     Ok(0) => self.ended[side.index()] = true,
                     Ok(n) => self.received[side.index()] += n as u64,
-                    Err(error) if is_no_error(&error) => break,
+                    Err(error) if is_retryable(&error) => break,
                     Err(error) => return Err(error),
                 }
-                self.moved = now;
+                self.last_progress = now;
             }
         }
         Ok(())
     }
 
-    /// Goes on to end it as both sides would: each says that it has no more to say, and hears the same of the other.
-    /// Whether that is done. `since` is when it was begun.
+    /// Advances the orderly close: each side sends its FIN and reads the other's. Returns whether the close is
+    /// complete. `since` is the time at which closing began.
     pub(super) fn close(&mut self, since: Instant, now: Instant) -> io::Result<bool> {
         if now.saturating_duration_since(since) > CLOSE_MAX {
             let why = format!("it did not end within {} seconds", CLOSE_MAX.as_secs());
             return Err(io::Error::new(ErrorKind::TimedOut, why));
         }
-        // It may have had nothing to say for long.
-        self.moved = self.moved.max(since);
+        // A connection that was idle before the close has not stalled.
+        self.last_progress = self.last_progress.max(since);
         let [client, server] = [Side::Client.index(), Side::Server.index()];
         if self.ends[server].is_some() {
             if self.is_settled(Side::Client) && self.is_settled(Side::Server) {
@@ -130,8 +133,8 @@ impl Stream {
                 }
             }
         } else {
-            // What it has to answer comes first; it is not waited for without end.
-            let quiet = now.saturating_duration_since(self.moved) >= QUIET;
+            // The server may still be answering. Wait for its end or its silence, but not for ever.
+            let quiet = now.saturating_duration_since(self.last_progress) >= QUIET;
             if self.ended[client] || quiet || now.saturating_duration_since(since) >= STALL_MAX {
                 self.shut(Side::Client)?;
             }
@@ -153,15 +156,15 @@ impl Stream {
     }
 }
 
-/// Two that send each other datagrams.
+/// A client and a server that exchange datagrams.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     client: UdpSocket,
-    /// All clients' common one, if it is ours.
+    /// Shared by all clients. `None` if the server is another program.
     server: Option<UdpSocket>,
     addresses: [SocketAddr; 2],
     sent: [u64; 2],
-    /// What was heard of a datagram before: that nobody listens.
+    /// An ICMP error for an earlier datagram: the port is closed.
     refused: Option<io::Error>,
 }
 
@@ -185,12 +188,12 @@ impl Datagrams {
         self.addresses
     }
 
-    /// The sockets at which something may arrive.
+    /// The sockets to poll.
     pub(super) fn sockets(&self) -> impl Iterator<Item = &UdpSocket> {
         self.server.iter().chain([&self.client])
     }
 
-    /// Sends `bytes` as one datagram, and gives how many the side sent before.
+    /// Sends `bytes` as one datagram. Returns the number of earlier datagrams of this side.
     pub(super) fn send(&mut self, from: Side, bytes: &[u8]) -> io::Result<u64> {
         self.drain();
         if let Some(refused) = self.refused.take() {
@@ -206,16 +209,16 @@ impl Datagrams {
         Ok(before)
     }
 
-    /// Takes what has arrived, so that there is room for more.
+    /// Empties the receive buffers.
     pub(super) fn drain(&mut self) {
-        // What has no room in it is cut off: nobody reads it.
+        // The content is not needed, so datagrams are truncated.
         let mut buffer = [0; 1];
         for socket in self.server.iter().chain([&self.client]) {
             loop {
                 match socket.recv(&mut buffer) {
                     Ok(_) => {}
                     Err(error) => {
-                        if !is_no_error(&error) {
+                        if !is_retryable(&error) {
                             self.refused = Some(error);
                         }
                         break;
@@ -226,7 +229,7 @@ impl Datagrams {
     }
 }
 
-/// Whether it only says to come again.
-pub(super) fn is_no_error(error: &io::Error) -> bool {
+/// Whether the call may simply be repeated later.
+pub(super) fn is_retryable(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -1,7 +1,7 @@
-//! All connections of a play in one hand.
+//! All connections of a play.
 //!
-//! Whoever waits for one of them, or for the time of the next row, reads all meanwhile: a server that writes to a client
-//! whose row is not due yet finds a reader, and a message larger than the kernel's buffers passes.
+//! Every wait, for one connection or for the time of the next row, reads from all connections. So a server can always
+//! write to a client whose next row is not due yet, and a message may exceed the kernel's buffers.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -13,20 +13,20 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Side;
-use super::link::{Datagrams, STALL_MAX, Stream, is_no_error};
+use super::link::{Datagrams, STALL_MAX, Stream, is_retryable};
 use super::play::Target;
 use crate::rows::Transport;
 
-/// How long to wait at most before looking whether to stop.
-const GLANCE: Duration = Duration::from_millis(100);
+/// Longest wait before the stop request is checked.
+const STOP_CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long to wait for what no socket tells of before looking again.
-const NAP: Duration = Duration::from_millis(1);
+/// Polling interval for events that no socket reports.
+const POLL_EVERY: Duration = Duration::from_millis(1);
 
-/// How often all are read while rows are sent without waiting.
+/// Interval of reads while rows are sent without a wait.
 const DRAIN_EVERY: Duration = Duration::from_millis(10);
 
-/// A connection that is open, or why it is not.
+/// An open connection, or the reason that it is not open.
 #[derive(Debug)]
 enum Link {
     Stream(Stream),
@@ -39,23 +39,23 @@ enum Link {
 #[derive(Debug)]
 pub(super) struct Links<'a> {
     each: Vec<Option<Link>>,
-    /// Those that were opened: the client's address and the server's.
+    /// Client's and server's address of each connection that was opened.
     addresses: Vec<Option<[SocketAddr; 2]>>,
     target: &'a Target,
-    /// The server's address that answered, once one did.
+    /// The first candidate address that answered.
     reached: Option<SocketAddr>,
-    /// When all were read the last time.
+    /// Last time at which all connections were read.
     drained: Instant,
     now: fn() -> Instant,
     stop: &'a AtomicBool,
 }
 
-/// What is known of connections at their end.
+/// State of the connections after a play.
 #[derive(Debug)]
 pub(super) struct Closed {
-    /// Those that were opened: the client's address and the server's.
+    /// Client's and server's address of each connection that was opened.
     pub(super) addresses: Vec<Option<[SocketAddr; 2]>>,
-    /// Which did not end as they should, and why.
+    /// Connections that were not closed in order, each with the reason.
     pub(super) unclosed: Vec<(usize, io::Error)>,
 }
 
@@ -65,12 +65,11 @@ impl<'a> Links<'a> {
         Self { each, addresses: vec![None; n], target, reached: None, drained: now(), now, stop }
     }
 
-    /// Whether it was asked to stop.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Reads all until `time`, or until it is asked to stop.
+    /// Reads from all connections until `time`, or until a stop is requested.
     pub(super) fn wait_until(&mut self, time: Instant) {
         while !self.is_stopped() {
             let left = time.saturating_duration_since((self.now)());
@@ -81,8 +80,8 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// Sends `bytes` on a connection, which is opened if it is not; gives where they begin in its direction's stream, or
-    /// how many datagrams went before.
+    /// Sends `bytes` on a connection, opening it first if necessary. Returns the offset of `bytes` in the stream of its
+    /// direction, or the number of earlier datagrams.
     pub(super) fn send(&mut self, index: usize, over: Transport, from: Side, bytes: &[u8]) -> io::Result<u64> {
         if self.each[index].is_none() {
             let link = self.open(over);
@@ -91,7 +90,7 @@ impl<'a> Links<'a> {
         }
         match &mut self.each[index] {
             Some(Link::Stream(_)) => {}
-            // A datagram that is refused says nothing of the next one.
+            // After a refused datagram, the next one may still be accepted.
             Some(Link::Datagrams(datagrams)) => return datagrams.send(from, bytes),
             Some(Link::Unopened(why)) => return Err(io::Error::other(format!("not connected: {why}"))),
             Some(Link::Broken(why)) => return Err(io::Error::other(format!("the connection broke before: {why}"))),
@@ -99,7 +98,7 @@ impl<'a> Links<'a> {
         }
         let sent = self.send_stream(index, from, bytes);
         if let Err(error) = &sent {
-            // A stream that lost bytes is of no more use.
+            // A stream with a hole is useless.
             self.each[index] = Some(Link::Broken(error.to_string()));
         }
         sent
@@ -114,9 +113,9 @@ impl<'a> Links<'a> {
     }
 
     fn send_stream(&mut self, index: usize, from: Side, bytes: &[u8]) -> io::Result<u64> {
-        // What came before is answered only once it is there.
+        // An answer follows the arrival of the other side's bytes.
         while !self.stream(index)?.is_settled(from.other()) {
-            self.wait(GLANCE, None);
+            self.wait(STOP_CHECK_EVERY, None);
             let now = (self.now)();
             self.stream(index)?.check_stall(now)?;
         }
@@ -131,7 +130,7 @@ impl<'a> Links<'a> {
                 if now.saturating_duration_since(began) > STALL_MAX {
                     self.stream(index)?.check_stall(now)?;
                 }
-                self.wait(GLANCE, Some((index, from)));
+                self.wait(STOP_CHECK_EVERY, Some((index, from)));
             }
         }
         let now = (self.now)();
@@ -166,12 +165,13 @@ impl<'a> Links<'a> {
         Err(failed)
     }
 
-    /// Connects to `address`, and accepts that at `listener` if it is ours; both within bounds, while the others are read.
+    /// Connects to `address` and accepts the connection at our own `listener`, if any. Both have a time limit, and the
+    /// other connections are read meanwhile.
     fn connect(&mut self, address: SocketAddr, listener: Option<&TcpListener>) -> io::Result<Stream> {
         let (done, connected) = mpsc::channel();
         thread::spawn(move || done.send(TcpStream::connect_timeout(&address, STALL_MAX)));
         let client = loop {
-            match connected.recv_timeout(NAP) {
+            match connected.recv_timeout(POLL_EVERY) {
                 Ok(client) => break client?,
                 Err(RecvTimeoutError::Disconnected) => return Err(ErrorKind::NotConnected.into()),
                 Err(RecvTimeoutError::Timeout) if self.is_stopped() => return Err(stopped()),
@@ -185,13 +185,13 @@ impl<'a> Links<'a> {
             Some(listener) => loop {
                 match listener.accept() {
                     Ok((server, peer)) if peer == own => break Some(server),
-                    // Somebody else connected: that is not what is awaited.
+                    // A connection from another program.
                     Ok(_) => {}
-                    Err(error) if is_no_error(&error) => {
+                    Err(error) if is_retryable(&error) => {
                         if (self.now)().saturating_duration_since(began) > STALL_MAX {
                             return Err(io::Error::new(ErrorKind::TimedOut, "our own listener was not told of it"));
                         }
-                        self.wait(NAP, None);
+                        self.wait(POLL_EVERY, None);
                     }
                     Err(error) => return Err(error),
                 }
@@ -200,7 +200,8 @@ impl<'a> Links<'a> {
         Stream::new(client, server, (self.now)())
     }
 
-    /// Waits for at most so long until something arrives anywhere, or until a side can send again; and reads all.
+    /// Waits for input on any connection, for room in the send buffer of `sender`, or for `longest`; then reads from
+    /// all.
     fn wait(&mut self, longest: Duration, sender: Option<(usize, Side)>) {
         let mut set = Vec::new();
         for link in self.each.iter().flatten() {
@@ -219,16 +220,16 @@ impl<'a> Links<'a> {
         {
             set.extend(stream.end(side).map(|end| PollFd::new(end, PollFlags::OUT)));
         }
-        let longest = Timespec::try_from(longest.min(GLANCE)).ok();
+        let longest = Timespec::try_from(longest.min(STOP_CHECK_EVERY)).ok();
         if poll(&mut set, longest.as_ref()).is_err() {
-            // A signal came: whoever waits looks what it was.
-            thread::sleep(NAP);
+            // Interrupted by a signal: the callers check the stop request.
+            thread::sleep(POLL_EVERY);
         }
         drop(set);
         self.drain();
     }
 
-    /// Reads what has arrived anywhere.
+    /// Reads from all connections.
     fn drain(&mut self) {
         let now = (self.now)();
         self.drained = now;
@@ -245,7 +246,7 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// Ends all connections at once.
+    /// Closes all connections, in parallel.
     pub(super) fn close(mut self) -> Closed {
         let since = (self.now)();
         let mut unclosed = Vec::new();
@@ -267,7 +268,7 @@ impl<'a> Links<'a> {
             if self.each.iter().all(Option::is_none) {
                 return Closed { addresses: self.addresses, unclosed };
             }
-            self.wait(10 * NAP, None);
+            self.wait(10 * POLL_EVERY, None);
         }
     }
 }
@@ -278,7 +279,7 @@ fn open_datagrams(address: SocketAddr, server: Option<&UdpSocket>) -> io::Result
     Ok((Link::Datagrams(datagrams), addresses))
 }
 
-/// What is said of what was not done any more.
+/// The error of a row after a stop request.
 pub(super) fn stopped() -> io::Error {
     io::Error::new(ErrorKind::Interrupted, "it was stopped before")
 }

@@ -1,4 +1,4 @@
-//! Which connections the rows need, and what goes over each.
+//! The connections that the rows need, and the rows of each connection.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -8,82 +8,82 @@ use crate::build::{self, Clues, Content, Matcher, Roles, TransportChoice};
 use crate::rows::{App, Row, Transport};
 use crate::side::Side;
 
-/// The most connections at once: each takes two sockets, and a process may open 1,024 files where nobody raised that.
+/// Most simultaneous connections. Each takes two sockets, and 1,024 open files is the usual limit of a process.
 pub const CONNECTIONS_MAX: usize = 480;
 
-/// The most that all rows together may weigh, in bytes: they are held until the last is sent.
+/// Most bytes of memory for all rows: they are held until the last one is sent.
 pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
 
-/// What a row weighs beside its message, in bytes: itself, what becomes of it, and what is said of it.
+/// Memory of a row without its message, in bytes: the row, its outcome and its report.
 const ROW_BYTES: usize = size_of::<Item>() + 256;
 
-/// What a row weighs, in bytes of memory.
+/// Memory of a row, in bytes.
 #[must_use]
 pub fn weight(row: &Row) -> usize {
     ROW_BYTES + row.message.len()
 }
 
-/// The longest that rows may take: whoever wants to wait for a day has most likely forgotten the speed.
+/// Longest play. A file that takes longer most likely needs a `--speed`.
 pub const PLAY_MAX: Duration = Duration::from_hours(1);
 
-/// What a person decides about what is sent.
+/// Settings of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
-    /// What carries rows.
+    /// TCP, UDP, or by protocol.
     pub transport: TransportChoice,
-    /// What is sent for a message.
+    /// Whether messages are completed.
     pub content: Content,
-    /// Apps that serve, whatever else may tell who does.
+    /// Apps that are servers. They take precedence over all other clues.
     pub servers: Vec<App>,
-    /// All is for one server, which is there: each of the other apps has one connection to it, and writes to all others
-    /// by that.
+    /// One running server receives everything: each other app has one connection to it, and writes to all apps through
+    /// it.
     pub to_one_server: bool,
 }
 
 /// Two apps that talk to each other.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Connection {
-    /// Who opens it.
+    /// Opens the connection.
     pub client: App,
-    /// Who is there already.
+    /// Listens.
     pub server: App,
-    /// What carries it.
+    /// TCP or UDP.
     pub transport: Transport,
 }
 
-/// A row in its place.
+/// A row, and its connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Item {
-    /// What is sent, and when.
+    /// The row, its message completed if asked for.
     pub row: Row,
-    /// The index of its connection.
+    /// Index into [`Plan::connections`].
     pub connection: usize,
-    /// Who sends it.
+    /// The sending side.
     pub from: Side,
 }
 
 /// Why rows cannot be sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    /// Too many pairs of apps.
+    /// More than [`CONNECTIONS_MAX`].
     #[error("line {line}: more than {CONNECTIONS_MAX} connections would be open at once: send the file in parts")]
     Connections {
-        /// The row that would open one too many.
+        /// Line of the row that would open one more.
         line: u64,
     },
-    /// Too much to hold.
+    /// More than [`ROWS_MAX_BYTES`].
     #[error("line {line}: all rows until here take more than {ROWS_MAX_BYTES} bytes of memory: send the file in parts")]
     Bytes {
-        /// The row that is too much.
+        /// Line of the row that exceeds the limit.
         line: u64,
     },
-    /// Too slow.
+    /// Longer than [`PLAY_MAX`].
     #[error("the rows take {} s, more than {} s: give a --speed, or max", .0.as_secs(), PLAY_MAX.as_secs())]
     TooLong(Duration),
 }
 
-/// Rows in the order of the file, each on the connection of its two apps: those that [`build`] finds, and
-/// served by whom it says.
+/// Rows in the order of the file, each on the connection of its two apps. Connections and servers are those that
+/// [`build`] finds.
 #[derive(Clone, Debug)]
 pub struct Plan {
     connections: Vec<Connection>,
@@ -137,9 +137,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Each app that is not the server gets one connection to it (with ports: one for each of its ports), for all its rows.
+    /// Gives each app that is no server one connection for all its rows (with ports: one for each of its ports).
     ///
-    /// Whoever is nobody's client is a server; where servers are named, those are, and nobody else.
+    /// The servers are those in `named`, else every app that is a client in no connection.
     fn lead_to_one_server(&mut self, named: &[App]) -> Result<(), PlanError> {
         let own = std::mem::take(&mut self.connections);
         let clients: HashSet<&App> = own.iter().map(|connection| &connection.client).collect();
@@ -174,19 +174,23 @@ impl Plan {
         &self.connections
     }
 
-    /// The rows.
+    /// The rows, in the order of the file.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// How long the rows take, if that is not longer than anybody waits.
+    /// Duration of the play at a speed.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::TooLong`] above [`PLAY_MAX`].
     pub fn duration(&self, speed: Speed) -> Result<Duration, PlanError> {
-        let takes = speed.scale(self.span());
-        if takes > PLAY_MAX { Err(PlanError::TooLong(takes)) } else { Ok(takes) }
+        let duration = speed.scale(self.span());
+        if duration > PLAY_MAX { Err(PlanError::TooLong(duration)) } else { Ok(duration) }
     }
 
-    /// From the first row to the latest.
+    /// Time from the first row to the latest one, at the rows' own speed.
     #[must_use]
     pub fn span(&self) -> Duration {
         let first = self.items.first().map(|item| item.row.time);
@@ -210,7 +214,7 @@ mod tests {
         plan_with(rows, &Choices::default())
     }
 
-    /// `client server` of each connection, and for each row its connection and whether its client sends it.
+    /// `client server` of each connection; for each row its connection, and whether the client sends it.
     fn shape(plan: &Plan) -> (Vec<String>, Vec<(usize, bool)>) {
         let pairs = plan.connections().iter().map(|c| format!("{} {}", c.client, c.server));
         let items = plan.items().iter().map(|item| (item.connection, item.from == Side::Client));
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_apps_has_one_connection_whoever_speaks_and_the_order_is_that_of_the_file() {
+    fn each_pair_of_apps_and_transport_has_one_connection_and_rows_keep_their_order() {
         let plan = plan("CHAT,Noy,Elias,,,b,2\nCHAT,Elias,Noy,,,a,1\nCHAT,Noy,Dana,,,c,2\nDNS,Noy,Elias,,,d,3\n");
         let (pairs, items) = shape(&plan);
         assert_eq!(pairs, ["Noy Elias", "Noy Dana", "Noy Elias"]);
@@ -228,25 +232,25 @@ mod tests {
     }
 
     #[test]
-    fn a_row_weighs_something_even_if_it_says_nothing() {
+    fn row_without_message_has_a_weight() {
         let plan = plan("CHAT,a,b,,,,1\nCHAT,a,b,,,four,1\n");
         let [empty, four] = [0, 1].map(|at: usize| weight(&plan.items()[at].row));
         assert!(empty >= size_of::<Item>() && four == empty + 4);
-        assert!(1_500_000 * empty > ROWS_MAX_BYTES, "a million and a half of empty rows are too many");
+        assert!(1_500_000 * empty > ROWS_MAX_BYTES, "1,500,000 empty rows exceed the limit");
     }
 
     #[test]
-    fn other_ports_are_another_connection() {
+    fn rows_with_different_ports_use_different_connections() {
         let plan = plan("HTTP,a,b,9001,80,x,1\nHTTP,b,a,80,9001,y,2\nHTTP,a,b,9002,80,z,3\n");
         assert_eq!(shape(&plan).1, [(0, true), (0, false), (1, true)]);
     }
 
-    /// As people write down a chat by way of a server, in which two then talk to each other.
+    /// A chat through a server, written down as people do: the last two rows name the two users, not the server.
     const CHAT: &str = "CHAT,Noy,Server,,,hello,1\nCHAT,Server,Elias,,,Noy is here,2\nCHAT,Elias,Server,,,ok,3\n\
                         CHAT,Noy,Elias,,,hi,4\nCHAT,Elias,Noy,,,hi Noy,5\n";
 
     #[test]
-    fn who_serves_is_told_as_build_tells_it() {
+    fn servers_are_those_that_build_finds() {
         let plan = plan(CHAT);
         assert_eq!(shape(&plan).0, ["Noy Server", "Elias Server", "Noy Elias"]);
         let response_first = plan_with("HTTP,web,pc,,,200 OK,1\nHTTP,pc,web,,,GET /,2\n", &Choices::default());
@@ -261,7 +265,7 @@ mod tests {
         let (pairs, items) = shape(&plan_with(CHAT, &choices));
         assert_eq!(pairs, ["Noy Server", "Elias Server"]);
         assert_eq!(items, [(0, true), (1, false), (1, true), (0, true), (1, true)]);
-        // Who is named is the server, and nobody else.
+        // Only the named app is a server.
         let named = Choices { servers: vec!["Elias".parse().expect("a name")], ..choices.clone() };
         let (pairs, items) = shape(&plan_with(CHAT, &named));
         assert_eq!(pairs, ["Noy Elias", "Server Elias"]);
@@ -272,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completed_message_is_what_is_sent() {
+    fn completed_message_is_sent() {
         let choices = Choices { content: Content::Complete, ..Choices::default() };
         assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &choices).items()[0].row.message, b"hi\n");
     }

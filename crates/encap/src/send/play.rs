@@ -1,4 +1,4 @@
-//! Plays rows over sockets, each at its time.
+//! Plays rows over sockets, each row at its time.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -9,20 +9,24 @@ use super::links::{Closed, Links, stopped};
 use super::{Plan, Side, Speed};
 use crate::time::Timestamp;
 
-/// How often ports are tried until one is free for TCP and UDP both.
+/// Attempts to find a port that is free for both TCP and UDP.
 const BIND_TRIES: usize = 16;
 
-/// Where the connections lead.
+/// The remote end of all connections.
 #[derive(Debug)]
 pub struct Target {
-    /// One of them, the first that answers; there is at least one.
+    /// Candidates, at least one. The first that answers is used.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Our own, if it is.
+    /// Our own sockets, unless the server is another program.
     pub(super) own: Option<(TcpListener, UdpSocket)>,
 }
 
 impl Target {
-    /// A listener of our own, on a free port of loopback: both sides of each connection are played.
+    /// A listener of our own on a free loopback port. Both sides of each connection are played.
+    ///
+    /// # Errors
+    ///
+    /// If no port of 17 is free for both TCP and UDP.
     pub fn own() -> io::Result<Self> {
         let mut tries = 0;
         loop {
@@ -37,56 +41,56 @@ impl Target {
         }
     }
 
-    /// A server that is there, at the first of these addresses that answers: only the clients' rows are played.
+    /// A running server, at the first of `addresses` that answers. Only the clients' rows are played.
     #[must_use]
     pub const fn server(addresses: Vec<SocketAddr>) -> Self {
         Self { addresses, own: None }
     }
 
-    /// Its addresses.
+    /// The candidate addresses.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 }
 
-/// How rows are played.
+/// Settings of a play.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// How fast.
+    /// Factor on the rows' own speed.
     pub speed: Speed,
-    /// Where the clock is read.
+    /// The clock.
     pub now: fn() -> Instant,
-    /// Set when no more rows are to be sent: the connections are ended then.
+    /// Stop request: once set, no further row is sent and the connections are closed.
     pub stop: &'a AtomicBool,
 }
 
-/// What became of a row.
+/// Result of one row.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was handed to the kernel.
+    /// Handed to the kernel.
     Sent {
-        /// Where its bytes begin in its direction's stream; over UDP, how many datagrams went before.
+        /// TCP: offset of its first byte in the stream of its direction. UDP: number of earlier datagrams.
         start: u64,
     },
-    /// It is for the server to say, which is not ours.
+    /// A server's row, and the server is another program.
     NotOurs,
-    /// It could not be sent.
+    /// Not sent, or not completely.
     Failed(io::Error),
 }
 
-/// What was played.
+/// Result of a play.
 #[derive(Debug)]
 pub struct Played {
-    /// For each connection its client's and its server's address, if it was opened.
+    /// Client's and server's address of each connection that was opened.
     pub addresses: Vec<Option<[SocketAddr; 2]>>,
-    /// What became of each row of the plan.
+    /// One result for each row of the plan.
     pub outcomes: Vec<Outcome>,
-    /// Which connections did not end as they should, and why.
+    /// Connections that were not closed in order, each with the reason.
     pub unclosed: Vec<(usize, io::Error)>,
 }
 
-/// Plays all rows of `plan` and ends the connections. `progress` hears how many rows are done.
+/// Plays all rows of `plan`, then closes the connections. `progress` receives the number of finished rows.
 pub fn play(plan: &Plan, target: &Target, options: Options<'_>, mut progress: impl FnMut(usize)) -> Played {
     let mut links = Links::new(plan.connections().len(), target, options.now, options.stop);
     let mut outcomes = Vec::with_capacity(plan.items().len());
@@ -97,7 +101,7 @@ pub fn play(plan: &Plan, target: &Target, options: Options<'_>, mut progress: im
             Outcome::NotOurs
         } else {
             let due = options.speed.scale(item.row.time.since(first).unwrap_or_default());
-            // What takes longer than a clock can tell is not waited for in earnest.
+            // A time beyond the range of the clock is not waited for.
             links.wait_until(begin.checked_add(due).unwrap_or(begin));
             let over = plan.connections()[item.connection].transport;
             let sent = if links.is_stopped() {

@@ -1,9 +1,9 @@
-//! How fast rows are played, without a float.
+//! Playing speed, in integers.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How many times as fast as the rows say.
+/// Factor on the rows' own speed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,19 +16,19 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Speed {
-    /// This many thousandths of the rows' own speed; not 0.
+    /// The factor in thousandths, at least 1.
     Thousandths(u64),
-    /// Without waiting.
+    /// No waits between rows.
     Max,
 }
 
-/// Not a speed.
+/// The text is no speed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("write how many times as fast, such as 2 or 0.5 (from 0.001 to 1000000), or max")]
 pub struct SpeedError;
 
 impl Speed {
-    /// How long `time` takes at this speed.
+    /// The playing time of a span of `time`.
     #[must_use]
     pub fn scale(self, time: Duration) -> Duration {
         match self {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speeds_are_read_without_a_float() {
+    fn speeds_parse_to_thousandths() {
         for (given, expected) in [
             ("1", Ok(Speed::Thousandths(1000))),
             ("0.5", Ok(Speed::Thousandths(500))),
