@@ -1,6 +1,6 @@
-//! ClientNames of sessions.
+//! Names for the clients of one run.
 
-/// Gives out names that no other run has, or hardly any.
+/// Generates client names with a random prefix, so that two runs rarely share a name.
 #[derive(Debug)]
 pub(crate) struct ClientNames {
     run: u32,
@@ -11,7 +11,6 @@ impl ClientNames {
         Self { run: fastrand::u32(..) }
     }
 
-    /// The name of session `number`.
     pub(crate) fn get(&self, number: usize) -> String {
         format!("b{:08x}-{number}", self.run)
     }

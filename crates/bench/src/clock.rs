@@ -1,21 +1,20 @@
-//! The clocks: the time that passes, and the processor time that this thread has used.
+//! Real time, and the processor time of this thread.
 
 use std::time::{Duration, Instant};
 
-/// The time now.
-#[expect(clippy::disallowed_methods, reason = "a load generator measures real time; this is where it reads it")]
+#[expect(clippy::disallowed_methods, reason = "a load generator measures real time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// The processor time that this thread has used.
+/// Processor time of the calling thread.
 #[cfg(unix)]
 pub(crate) fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Not known here.
+/// Zero: this system has no clock of a thread's processor time.
 #[cfg(not(unix))]
 pub(crate) fn thread_cpu_time() -> Duration {
     Duration::ZERO

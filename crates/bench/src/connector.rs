@@ -1,8 +1,8 @@
-//! Where sessions come from: many addresses, where the machine has many.
+//! Opens connections, from many source addresses where the machine has them.
 //!
-//! A connection that was closed keeps its two ends taken for a minute (`TIME_WAIT`, RFC 9293 §3.6), and one address has
-//! 28,000 ports. All of 127.0.0.0/8 is this machine, so on the loopback of Linux each thousand of sessions gets an
-//! address of its own.
+//! A closed connection holds its port for a minute (`TIME_WAIT`, RFC 9293 §3.6), and one address has about 28,000
+//! ports to choose from. On Linux all of 127.0.0.0/8 is the loopback, so each further thousand connections to a
+//! loopback server comes from another address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,13 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many sessions come from one address before the next has its turn.
+/// Connections from one source address before the next address is used.
 const SESSIONS_PER_ADDRESS: usize = 1000;
 
-/// Makes connections.
 #[derive(Debug)]
 pub(crate) struct Connector {
-    /// The network 127.N.0.0 of this run, where there are addresses to choose from.
+    /// The second octet of the source addresses 127.N.x.y; `None` where the system chooses the address.
     network: Option<u8>,
     opened: usize,
 }
@@ -27,12 +26,11 @@ impl Connector {
         Self { network: has_many.then(|| fastrand::u8(1..)), opened: 0 }
     }
 
-    /// How many connections were begun.
     pub(crate) fn opened(&self) -> usize {
         self.opened
     }
 
-    /// Begins to connect.
+    /// Starts a non-blocking connection.
     pub(crate) fn connect(&mut self, target: SocketAddr) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
@@ -46,7 +44,7 @@ impl Connector {
         }
     }
 
-    /// The address of the next session; none for the first, which come from where the system says.
+    /// The source address of the next connection; `None` for the first thousand, whose address the system chooses.
     fn next_source(&mut self) -> Option<IpAddr> {
         let turn = self.opened / SESSIONS_PER_ADDRESS;
         self.opened += 1;

@@ -1,76 +1,77 @@
-//! Why a run could not be made, or had to be given up.
+//! Errors that prevent a run or end it early.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Why there is no report.
+/// The error that ended a run without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What was asked for makes no sense.
+    /// Invalid arguments; the text names the one to change.
     #[error("{0}")]
     Usage(String),
-    /// The server does not take a connection.
+    /// A connection could not be opened.
     #[error("cannot connect to {addr}, after {open} sessions: {source}{}", connect_hint(source))]
     Connect {
-        /// The server.
+        /// The server's address.
         addr: SocketAddr,
-        /// How many sessions there had been by then.
+        /// Connections opened before this one.
         open: usize,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// More sessions than this process may have open files.
+    /// The process may not open enough files for the sessions.
     #[error(
-        "{sessions} sessions need {needed} open files, and this process may have {allowed}: raise `ulimit -Hn`, or use fewer sessions"
+        "{sessions} sessions need {needed} open files, and this process may have {allowed}: raise `ulimit -Hn`, or use \
+         fewer sessions"
     )]
     Files {
-        /// The sessions that were asked for.
+        /// Sessions of the workload.
         sessions: usize,
-        /// The files that they need.
+        /// Open files that they need.
         needed: u64,
-        /// The files that there may be.
+        /// Open files that the hard limit allows.
         allowed: u64,
     },
-    /// The server said that it will not.
+    /// The server refused a request, or sent a frame that a correct run never gets.
     #[error("the server said {text:?} to session {session} of {sessions}{}", remedy(text))]
     Refused {
-        /// What it text.
+        /// The text of the server's frame.
         text: String,
-        /// Which session.
+        /// The session's number, from 0.
         session: usize,
-        /// Of how many.
+        /// Number of sessions.
         sessions: usize,
     },
-    /// The server closed a session that was to last.
+    /// The server closed a session before its end.
     #[error("the server closed session {session} of {sessions}: its log says why{}", cause(source.as_ref()))]
     Closed {
-        /// Which session.
+        /// The session's number, from 0.
         session: usize,
-        /// Of how many.
+        /// Number of sessions.
         sessions: usize,
-        /// How the connection ended, if it broke.
+        /// The connection's error; `None` where it closed cleanly.
         source: Option<io::Error>,
     },
-    /// Nothing came for too long.
-    #[error("nothing came for {waited:?} while {sessions} sessions waited {waiting_for}")]
+    /// No session made progress for as long as the timeout.
+    #[error("the server sent nothing for {waited:?} while {sessions} sessions waited {waiting_for}")]
     Silent {
-        /// What for.
+        /// The awaited step, as in "waited to be opened".
         waiting_for: &'static str,
-        /// How many waited.
+        /// Number of sessions that waited.
         sessions: usize,
-        /// How long.
+        /// The timeout.
         waited: Duration,
     },
-    /// The server's process cannot be looked at.
-    #[error("cannot look at process {pid}: {source}. Give the server's own process, on this machine")]
+    /// The server's process cannot be inspected in `/proc`.
+    #[error("cannot look at process {pid}: {source}. Give the id of the server's process, on this machine")]
     Process {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system refused something else.
+    /// Another system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -89,7 +90,7 @@ fn cause(source: Option<&io::Error>) -> String {
     source.map(|source| format!(" ({source})")).unwrap_or_default()
 }
 
-/// What to do about a refusal: which setting of the server stands in the way.
+/// The server setting to change after a refusal, as the end of the error's sentence.
 fn remedy(text: &str) -> &'static str {
     let has_any = |parts: [&str; 2]| parts.iter().any(|part| text.contains(part));
     if has_any(["SERVER_FULL", "server is full"]) {
@@ -103,9 +104,9 @@ fn remedy(text: &str) -> &'static str {
     } else if has_any(["LINE_TOO_LONG", "line was too long"]) {
         ": use a smaller --size, or start it with more --line-bytes"
     } else if text.starts_with("Invalid username") {
-        ": it speaks the line dialect, not the commands dialect"
+        ": this port speaks the line dialect, not the commands dialect"
     } else if text == "WELCOME" {
-        ": it speaks the commands dialect, not the line dialect"
+        ": this port speaks the commands dialect, not the line dialect"
     } else {
         ""
     }

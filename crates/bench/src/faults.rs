@@ -1,26 +1,26 @@
-//! What went wrong with messages.
+//! Counts of messages that were delivered wrongly or not at all.
 
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// How many messages arrived wrongly, or not at all.
+/// Messages delivered wrongly, by kind of fault.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Faults {
     /// Messages that never arrived.
     pub lost: u64,
-    /// Messages that arrived after one that was sent later, or when they had been waited for in vain.
+    /// Messages that arrived after a later one of their stream, or after they had been given up.
     pub reordered: u64,
-    /// Messages that arrived once too often.
+    /// Messages that arrived more than once.
     pub duplicated: u64,
-    /// Messages of which some byte was changed, or that belong to somebody else.
+    /// Messages with a changed byte, or of another stream.
     pub corrupt: u64,
-    /// Messages that were not acknowledged, or acknowledgements of none.
+    /// Messages without an acknowledgement, and acknowledgements without a message.
     pub unacknowledged: u64,
 }
 
 impl Faults {
-    /// Whether there is any.
+    /// Whether any count is above zero.
     #[must_use]
     pub fn any(&self) -> bool {
         *self != Self::default()

@@ -1,4 +1,4 @@
-//! Latency histograms, and the percentiles that are reported of them.
+//! Latency histograms, and the percentiles that a report gives.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,19 +6,18 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// A histogram of times from 1 ns to an hour, to three digits.
+/// Latencies from 1 ns to one hour, with three significant digits.
 #[derive(Debug)]
 pub(crate) struct LatencyHistogram(Histogram<u64>);
 
 impl LatencyHistogram {
     pub(crate) fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3);
-        Self(histogram.unwrap_or_else(|_| unreachable!("these bounds are good")))
+        Self(histogram.unwrap_or_else(|_| unreachable!("the bounds are valid")))
     }
 
-    /// Takes down that `count` took so long.
     pub(crate) fn record(&mut self, took: Duration, count: u64) {
-        // Of none at all the histogram would still take down how long they took, as its longest.
+        // Recording zero samples would still raise the histogram's maximum.
         if count > 0 {
             self.0.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
         }
@@ -32,30 +31,30 @@ impl LatencyHistogram {
         self.0.len()
     }
 
-    /// The longest time, in nanoseconds.
+    /// The longest latency, in nanoseconds.
     pub(crate) fn max(&self) -> u64 {
         self.0.max()
     }
 }
 
-/// How long something took, in microseconds. A percentile above the 50th beyond which fewer than ten
-/// lie is left out.
+/// Percentiles of latencies, in microseconds. A percentile above the 50th is `None` if fewer than ten samples lie
+/// beyond it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Latency {
-    /// Half took no longer.
+    /// The median.
     pub p50_us: f64,
-    /// Nine in ten.
+    /// The 90th percentile.
     pub p90_us: Option<f64>,
-    /// 99 in 100.
+    /// The 99th percentile.
     pub p99_us: Option<f64>,
-    /// 999 in 1,000.
+    /// The 99.9th percentile.
     pub p999_us: Option<f64>,
-    /// The longest.
+    /// The longest latency.
     pub max_us: f64,
 }
 
 impl Latency {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds for people, to three digits")]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds are shown to three digits")]
     pub(crate) fn of(histogram: &LatencyHistogram) -> Option<Self> {
         let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
         let at =
@@ -72,17 +71,17 @@ impl Latency {
 
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p50 {}", us(self.p50_us))?;
+        write!(f, "p50 {}", format_us(self.p50_us))?;
         for (name, value) in [("p90", self.p90_us), ("p99", self.p99_us), ("p99.9", self.p999_us)] {
             if let Some(value) = value {
-                write!(f, ", {name} {}", us(value))?;
+                write!(f, ", {name} {}", format_us(value))?;
             }
         }
-        write!(f, ", max {}", us(self.max_us))
+        write!(f, ", max {}", format_us(self.max_us))
     }
 }
 
-pub(crate) fn us(value: f64) -> String {
+pub(crate) fn format_us(value: f64) -> String {
     if value >= 1e4 { format!("{:.2} ms", value / 1e3) } else { format!("{value:.1} µs") }
 }
 
@@ -95,10 +94,10 @@ mod tests {
         let mut histogram = LatencyHistogram::new();
         assert!(Latency::of(&histogram).is_none());
         histogram.record(Duration::from_millis(1), 999);
-        let latency = Latency::of(&histogram).expect("there are some");
+        let latency = Latency::of(&histogram).expect("the histogram is not empty");
         assert_eq!((latency.p90_us.is_some(), latency.p99_us, latency.p999_us), (true, None, None));
         histogram.record(Duration::from_millis(3), 9_001);
-        let latency = Latency::of(&histogram).expect("there are some");
-        assert!((latency.p999_us.expect("ten lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
+        let latency = Latency::of(&histogram).expect("the histogram is not empty");
+        assert!((latency.p999_us.expect("ten samples lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
     }
 }

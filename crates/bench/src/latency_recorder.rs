@@ -1,30 +1,30 @@
-//! How long messages took: those that are due in a span of time, whenever they arrive.
+//! Latencies of the messages that are due in one span of time, no matter when they arrive.
 //!
-//! A server that stands still just before the end of the span delays what was due in it beyond that end. So what is
-//! due in the span is waited for, and what is due after it is not timed.
+//! A server that stalls near the end of the span delays messages past that end. The run therefore waits for every
+//! message that was due in the span, and does not time those due after it.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::latency::LatencyHistogram;
 
-/// LatencyRecorder of the messages of one span, from all streams together.
+/// Latencies of one span, from all streams.
 #[derive(Debug)]
 pub(crate) struct LatencyRecorder {
     span: Range<Instant>,
-    /// Messages of the span that were sent, and of which nothing is known yet.
+    /// Messages of the span that were sent and have neither arrived nor been given up.
     in_flight: u64,
     latencies: LatencyHistogram,
     lateness: LatencyHistogram,
 }
 
 impl LatencyRecorder {
-    /// LatencyRecorder nothing yet.
+    /// An empty span: records nothing.
     pub(crate) fn new(now: Instant) -> Self {
         Self { span: now..now, in_flight: 0, latencies: LatencyHistogram::new(), lateness: LatencyHistogram::new() }
     }
 
-    /// From now on times what is due in `span`, which begins now.
+    /// Drops all records and starts to record messages that are due in `span`.
     pub(crate) fn begin(&mut self, span: Range<Instant>) {
         self.span = span;
         self.in_flight = 0;
@@ -32,34 +32,32 @@ impl LatencyRecorder {
         self.lateness.reset();
     }
 
-    /// How long messages took.
+    /// Time from due to arrival.
     pub(crate) fn latencies(&self) -> &LatencyHistogram {
         &self.latencies
     }
 
-    /// How long after they were due messages were sent.
+    /// Time from due to sent, in an open loop.
     pub(crate) fn lateness(&self) -> &LatencyHistogram {
         &self.lateness
     }
 
-    /// When the span ends.
     pub(crate) fn span_end(&self) -> Instant {
         self.span.end
     }
 
-    /// How many messages of the span were sent, and have neither come nor been given up.
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight
     }
 
-    /// So many messages that are due at `at` are sent.
+    /// Counts messages that were due at `at` and are sent now.
     pub(crate) fn sent(&mut self, at: Instant, count: u64) {
         if self.span.contains(&at) {
             self.in_flight += count;
         }
     }
 
-    /// One message of a schedule is sent, so long after it was due.
+    /// Counts a message of an open loop that is sent `late` after it was due.
     pub(crate) fn sent_late(&mut self, at: Instant, late: Duration) {
         if self.span.contains(&at) {
             self.lateness.record(late, 1);
@@ -67,8 +65,8 @@ impl LatencyRecorder {
         self.sent(at, 1);
     }
 
-    /// Of so many messages that were due at `at` it is known now what became of them: they came, but for those that
-    /// were skipped. These have not taken any time.
+    /// Settles `count` messages that were due at `at`: they arrived at `now`, except for `skipped` ones, which were
+    /// given up and get no latency.
     pub(crate) fn resolve(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
         if self.span.contains(&at) {
             self.in_flight = self.in_flight.saturating_sub(count);

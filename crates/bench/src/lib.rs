@@ -1,14 +1,14 @@
 //! A load generator for message servers.
 //!
-//! One thread drives all sessions from one loop, so that a server on another core gets the load of thousands of clients,
-//! and what this side costs is known. It speaks any protocol that has a [`Protocol`]. Each message is checked on arrival, and
-//! a [`Report`] says what was seen, and what keeps it from meaning more.
+//! One thread drives all sessions in one event loop. A server on another core thus gets the load of thousands of
+//! clients, and the processor time of the load generator is known. It speaks any protocol that implements [`Protocol`].
+//! Each message is checked on arrival. A [`Report`] holds the figures, and notes on figures that are unreliable.
 //!
 //! ```text
-//! Pairs, Rate, … ─▶ Run ─▶ Talk (streams: pace, check, latency) ─▶ SessionPool (sockets, one loop) ─▶ Protocol ─▶ server
+//! Pairs, Rate, … ─▶ Run ─▶ Traffic (streams: pace, check, latency) ─▶ SessionPool (sockets, event loop) ─▶ server
 //! ```
 //!
-//! `docs/bench.md` says how each workload is measured.
+//! `docs/bench.md` describes how each workload is measured.
 
 mod client_names;
 mod clock;

@@ -1,12 +1,12 @@
-//! PayloadSequence that can be checked: which stream, which message of it, and a fill that only this stream has.
+//! Checkable payloads: a stream number, a message number, and a fill that is unique to the stream.
 //!
 //! ```text
 //! 00000012.000000000345.kX3vQ…
 //! stream   number       fill
 //! ```
 //!
-//! Both ends make the same sequence. The receiving end has the payload that must come next ready, so that a good one
-//! costs one comparison of memory; only one that differs is taken apart.
+//! Sender and receiver generate the same sequence. The receiver has the next expected payload ready, so an intact
+//! payload costs one memory comparison. Only a payload that differs is parsed.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -17,30 +17,30 @@ const STREAM_DIGITS: usize = 8;
 const NUMBER: Range<usize> = STREAM_DIGITS + 1..STREAM_DIGITS + 1 + 12;
 const HEADER_BYTES: usize = NUMBER.end + 1;
 
-/// The shortest payload, in bytes: its header.
+/// Shortest payload, in bytes: the header alone.
 pub const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
 
-/// The longest payload, in bytes: with what a protocol puts around it, a message has to fit in what is read at once.
+/// Longest payload, in bytes: a message with its protocol overhead must fit in one read.
 pub const PAYLOAD_MAX_BYTES: usize = 65_536;
 
-/// How many numbers of missing messages are remembered for each stream, to tell one that is late from one that came
-/// twice. Beyond it they are only counted.
+/// Missing message numbers remembered for each stream, to tell a late message from a duplicate. Further ones are only
+/// counted.
 const MISSING_MAX: usize = 4096;
 
-/// The payloads of one stream, one after the other.
+/// The payloads of one stream, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadSequence {
-    /// The header of the current one, and the longest fill.
+    /// The header of the current payload, then the longest fill.
     bytes: Vec<u8>,
     number: u64,
     sizes: Rc<[usize]>,
-    /// Which of the sizes the current one has.
+    /// Index into `sizes` of the current payload.
     turn: usize,
 }
 
 impl PayloadSequence {
-    /// The payloads of `stream`, from number 0 on. Their sizes take turns; there is at least one, none shorter than
-    /// [`PAYLOAD_MIN_BYTES`].
+    /// The payloads of `stream`, starting at number 0. The sizes are used in turn. `sizes` is not empty and holds no
+    /// size below [`PAYLOAD_MIN_BYTES`].
     pub(crate) fn new(stream: usize, sizes: &Rc<[usize]>) -> Self {
         let longest = sizes.iter().copied().max().unwrap_or(HEADER_BYTES);
         let mut bytes = format!("{stream:0STREAM_DIGITS$}.{:012}.", 0).into_bytes();
@@ -49,17 +49,15 @@ impl PayloadSequence {
         Self { bytes, number: 0, sizes: Rc::clone(sizes), turn: 0 }
     }
 
-    /// The current one.
     pub(crate) fn current(&self) -> &[u8] {
         &self.bytes[..self.sizes[self.turn]]
     }
 
-    /// Its number.
+    /// The number of the current payload.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Goes on to the next.
     pub(crate) fn advance(&mut self) {
         self.number += 1;
         for digit in self.bytes[NUMBER].iter_mut().rev() {
@@ -81,7 +79,7 @@ impl PayloadSequence {
         self.turn = usize::try_from(number % self.sizes.len() as u64).unwrap_or(0);
     }
 
-    /// The number that `payload` claims, if it is one of this stream.
+    /// The message number in the header of `payload`, if the payload belongs to this stream.
     fn number_of(&self, payload: &[u8]) -> Option<u64> {
         let is_ours = payload.get(..NUMBER.start)? == &self.bytes[..NUMBER.start];
         let digits = payload.get(NUMBER).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
@@ -90,12 +88,12 @@ impl PayloadSequence {
     }
 }
 
-/// The receiving end of a stream: what must come next, and what went wrong so far.
+/// The receiving end of a stream: the next expected payload, and the faults so far.
 #[derive(Debug)]
 pub(crate) struct PayloadChecker {
     next: PayloadSequence,
     missing: Vec<u64>,
-    /// Which numbers were given up since it was last asked.
+    /// Numbers given up since [`Self::clear_skipped`].
     skipped: Vec<Range<u64>>,
     faults: Faults,
 }
@@ -105,22 +103,22 @@ impl PayloadChecker {
         Self { next: payloads, missing: Vec::new(), skipped: Vec::new(), faults: Faults::default() }
     }
 
-    /// How many messages have come or are given up: the number of the one that must come next.
+    /// The number of the next expected message: the count of messages that have arrived or been given up.
     pub(crate) fn next_number(&self) -> u64 {
         self.next.number
     }
 
-    /// How many have come: without those that are given up, and each one once.
+    /// Messages that have arrived, each counted once.
     pub(crate) fn delivered(&self) -> u64 {
         self.next.number - self.faults.lost
     }
 
-    /// What went wrong so far. A message that is missing may still come late.
+    /// Faults so far. A message counted as lost may still arrive late.
     pub(crate) fn faults(&self) -> Faults {
         self.faults
     }
 
-    /// Takes the next payload that came.
+    /// Compares an arrived payload with the next expected one.
     #[inline]
     pub(crate) fn check(&mut self, payload: &[u8]) {
         if payload == self.next.current() {
@@ -140,7 +138,7 @@ impl PayloadChecker {
         self.next.seek(number);
         let is_whole = payload == self.next.current();
         if number < next_number {
-            // It was given up, or it is here for the second time.
+            // Either it was given up before, or it is a duplicate.
             self.next.seek(next_number);
             match self.missing.iter().position(|&missing| missing == number) {
                 _ if !is_whole => self.faults.corrupt += 1,
@@ -160,7 +158,7 @@ impl PayloadChecker {
         self.next.advance();
     }
 
-    /// Ends the stream after `sent` messages: those that have not come are lost.
+    /// Ends the stream after `sent` messages. Messages that have not arrived are lost.
     pub(crate) fn finish(&mut self, sent: u64) -> Faults {
         self.give_up(self.next.number..sent);
         self.next.seek(self.next.number.max(sent));
@@ -177,13 +175,12 @@ impl PayloadChecker {
         self.skipped.push(numbers);
     }
 
-    /// How many of `numbers` were given up since [`Self::clear_skipped`], whether they came later or not.
+    /// Numbers in `numbers` that were given up since [`Self::clear_skipped`], even if they arrived later.
     pub(crate) fn skipped_in(&self, numbers: Range<u64>) -> u64 {
         let both = |skipped: &Range<u64>| numbers.start.max(skipped.start)..numbers.end.min(skipped.end);
         self.skipped.iter().map(both).map(|both| both.end.saturating_sub(both.start)).sum()
     }
 
-    /// Forgets which were given up, once that has been asked.
     pub(crate) fn clear_skipped(&mut self) {
         self.skipped.clear();
     }
@@ -226,19 +223,19 @@ mod tests {
             ("one twice", &[0, 1, 1, 2, 3, 4], Faults { duplicated: 1, ..good }),
             ("none came", &[], Faults { lost: 5, ..good }),
         ];
-        for (what, order, expected) in cases {
+        for (case, order, expected) in cases {
             let (mut checker, all) = payloads(5);
             for &at in order {
                 checker.check(&all[at]);
             }
-            assert_eq!(checker.finish(5), expected, "{what}");
+            assert_eq!(checker.finish(5), expected, "{case}");
         }
     }
 
     #[test]
     fn changed_payloads_are_corrupt() {
         let other_stream = PayloadSequence::new(13, &Rc::from([64])).current().to_vec();
-        for (what, at, change) in [("the fill", 30, 1), ("the stream", 3, 1), ("the number", 15, 0x40)] {
+        for (case, at, change) in [("the fill", 30, 1), ("the stream", 3, 1), ("the number", 15, 0x40)] {
             let (mut checker, all) = payloads(3);
             let mut changed = all[0].clone();
             changed[at] ^= change;
@@ -246,15 +243,15 @@ mod tests {
             for payload in &all[1..] {
                 checker.check(payload);
             }
-            assert_eq!(checker.finish(3).corrupt, 1, "{what}");
+            assert_eq!(checker.finish(3).corrupt, 1, "{case}");
         }
-        for (what, wrong) in [("another's", &other_stream[..]), ("cut", b"00000012.0000"), ("empty", b"")] {
+        for (case, wrong) in [("another's", &other_stream[..]), ("cut", b"00000012.0000"), ("empty", b"")] {
             let (mut checker, all) = payloads(3);
             checker.check(wrong);
             for payload in &all {
                 checker.check(payload);
             }
-            assert_eq!(checker.finish(3), Faults { corrupt: 1, ..Faults::default() }, "{what}");
+            assert_eq!(checker.finish(3), Faults { corrupt: 1, ..Faults::default() }, "{case}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the server's process has used: processor time and memory, as Linux tells them in `/proc`.
+//! Processor time and memory of the server's process, from Linux's `/proc`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,25 +10,24 @@ use std::time::Duration;
 use crate::clock;
 use crate::error::Error;
 
-/// A process on this machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pid: u32,
 }
 
 impl Process {
-    /// The process `pid`, if it can be looked at.
+    /// Fails if `/proc` does not give the times and memory of process `pid`.
     pub(crate) fn new(pid: u32) -> Result<Self, Error> {
         let process = Self { pid };
         process.threads().and_then(|_| process.resident_bytes()).map(|_| process)
     }
 
-    /// The processor time of its threads, in user mode and in the kernel.
+    /// Processor time of each thread, in user mode and in the kernel.
     pub(crate) fn threads(self) -> Result<ThreadCpuTimes, Error> {
         ThreadCpuTimes::of(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.error(source))
     }
 
-    /// The memory that it has to itself, in bytes: without the pages of files, which the kernel shares and takes back.
+    /// Anonymous resident memory, in bytes. It excludes file pages, which the kernel shares and reclaims.
     pub(crate) fn resident_bytes(self) -> Result<u64, Error> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|source| self.error(source))?;
         let kib = status
@@ -42,10 +41,10 @@ impl Process {
     }
 }
 
-/// The processor time of all threads of a process, up to a moment.
+/// Processor time of all threads of a process, at one moment.
 ///
-/// `schedstat` counts in nanoseconds, and knows only the threads that there are. Of one that runs at this moment it may
-/// miss a tick of the scheduler, 4 ms at most. The time of the process process counts those that have ended too.
+/// `schedstat` counts in nanoseconds, but only for live threads, and may miss up to one scheduler tick (at most 4 ms)
+/// of a running thread. The time of the process also counts threads that have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadCpuTimes {
     each: BTreeMap<OsString, CpuTime>,
@@ -53,24 +52,24 @@ pub(crate) struct ThreadCpuTimes {
 }
 
 impl ThreadCpuTimes {
-    /// Those of the process that `proc` is the directory of.
+    /// Reads the process with the directory `proc`, such as `/proc/42`.
     fn of(proc: &Path) -> io::Result<Self> {
         let mut each = BTreeMap::new();
         for task in fs::read_dir(proc.join("task"))? {
             let task = task?;
-            // A thread may end between being listed and being read.
+            // A thread may end between the listing and the read.
             if let Some(cpu) = CpuTime::from_schedstat(&task.path().join("schedstat")) {
                 each.insert(task.file_name(), cpu);
             }
         }
         if each.is_empty() {
-            return Err(io::Error::other("none of its threads has a schedstat that can be read"));
+            return Err(io::Error::other("none of its threads has a readable schedstat"));
         }
         let process = parse_stat(&fs::read_to_string(proc.join("stat"))?);
         Ok(Self { each, process: process.ok_or_else(|| io::Error::other("its stat has no times"))? })
     }
 
-    /// What was used since `earlier`, by those that have ended too.
+    /// Processor time since `earlier`, including that of threads that have ended.
     pub(crate) fn since(&self, earlier: &Self) -> CpuTime {
         let mut sum = CpuTime::default();
         for (thread, cpu) in &self.each {
@@ -79,15 +78,16 @@ impl ThreadCpuTimes {
             sum.waited += cpu.waited;
         }
         let process = self.process.saturating_sub(earlier.process);
-        // Where the process has used more than its threads have, by more than ticks explain, some have ended.
+        // If the process used more than its threads, beyond the error of its ticks, some threads have ended.
         if process > sum.used + 4 * TICK { CpuTime { used: process, ..sum } } else { sum }
     }
 }
 
-/// In what `stat` counts: `sysconf(_SC_CLK_TCK)` is 100 a second on Linux, whatever its scheduler's tick.
+/// Unit of the times in `stat`: `sysconf(_SC_CLK_TCK)` is 100 per second on Linux, for any scheduler tick.
 const TICK: Duration = Duration::from_millis(10);
 
-/// `utime` and `stime` of a `stat`, together (`proc_pid_stat(5)`). The name before them may have spaces and brackets.
+/// The sum of `utime` and `stime` in a `stat` line (`proc_pid_stat(5)`). The process name before them may hold spaces
+/// and brackets.
 fn parse_stat(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut times = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
@@ -95,29 +95,29 @@ fn parse_stat(stat: &str) -> Option<Duration> {
     TICK.checked_mul(ticks)
 }
 
-/// Processor time, of one thread or of several.
+/// Processor time of one or more threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CpuTime {
-    /// For how long they ran.
+    /// Time on a core.
     pub(crate) used: Duration,
-    /// For how long they were ready to run, and something else ran.
+    /// Time ready to run while another thread had the core.
     pub(crate) waited: Duration,
 }
 
 impl CpuTime {
-    /// That of the thread that asks; nothing where there is no `/proc`.
+    /// Processor time of the calling thread. Zero where there is no `/proc`.
     pub(crate) fn of_this_thread() -> Self {
         let waited = Self::from_schedstat(Path::new("/proc/thread-self/schedstat")).unwrap_or_default().waited;
         Self { used: clock::thread_cpu_time(), waited }
     }
 
-    /// What was used since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Self {
         let since = |of: fn(&Self) -> Duration| of(&self).saturating_sub(of(&earlier));
         Self { used: since(|cpu| cpu.used), waited: since(|cpu| cpu.waited) }
     }
 
-    /// The first two numbers of a `schedstat`, in nanoseconds (Documentation/scheduler/sched-stats.rst of Linux).
+    /// Parses the first two numbers of a `schedstat` file, in nanoseconds (Documentation/scheduler/sched-stats.rst of
+    /// Linux).
     fn from_schedstat(path: &Path) -> Option<Self> {
         let schedstat = fs::read_to_string(path).ok()?;
         let mut times = schedstat.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
@@ -131,28 +131,28 @@ mod tests {
 
     #[test]
     fn own_process_reports_time_and_memory() {
-        let this = Process::new(std::process::id()).expect("we are here");
-        let before = this.threads().expect("it is told");
+        let this = Process::new(std::process::id()).expect("this process exists");
+        let before = this.threads().expect("/proc can be read");
         let held = vec![1_u8; 32 << 20];
         std::hint::black_box(&held);
-        assert!(this.threads().expect("it is told").since(&before).used > Duration::ZERO);
-        assert!(this.resident_bytes().expect("it is told") > 32 << 20);
+        assert!(this.threads().expect("/proc can be read").since(&before).used > Duration::ZERO);
+        assert!(this.resident_bytes().expect("/proc can be read") > 32 << 20);
     }
 
     #[test]
     fn a_missing_process_is_an_error() {
-        // No process has this number: it is beyond the most that Linux gives (proc_sys_kernel(5)).
-        let error = Process::new(1 << 30).expect_err("nobody is there").to_string();
+        // Above the largest process id of Linux (proc_sys_kernel(5)).
+        let error = Process::new(1 << 30).expect_err("no such process").to_string();
         assert!(error.starts_with("cannot look at process 1073741824: No such file"), "{error}");
     }
 
     #[test]
     fn cpu_time_of_ended_threads_is_counted() {
-        let this = Process::new(std::process::id()).expect("we are here");
-        let before = this.threads().expect("it is told");
+        let this = Process::new(std::process::id()).expect("this process exists");
+        let before = this.threads().expect("/proc can be read");
         let busy = std::thread::spawn(|| while clock::thread_cpu_time() < Duration::from_millis(200) {});
-        busy.join().expect("it ends");
-        let used = this.threads().expect("it is told").since(&before).used;
+        busy.join().expect("the thread does not panic");
+        let used = this.threads().expect("/proc can be read").since(&before).used;
         assert!(used >= Duration::from_millis(180), "{used:?}");
     }
 
@@ -166,22 +166,22 @@ mod tests {
         let before = threads(&[("1", 1003), ("2", 500)], 1500);
         let cases = [
             ("none ended", threads(&[("1", 2004), ("2", 507)], 2510), 1008),
-            ("one came", threads(&[("1", 2004), ("2", 500), ("3", 9)], 2510), 1010),
+            ("one started", threads(&[("1", 2004), ("2", 500), ("3", 9)], 2510), 1010),
             ("one ended that did nothing", threads(&[("1", 2004)], 2500), 1001),
             ("one ended that did something", threads(&[("1", 2004)], 2800), 1300),
         ];
-        for (what, after, expected) in cases {
-            assert_eq!(after.since(&before).used, ms(expected), "{what}");
+        for (case, after, expected) in cases {
+            assert_eq!(after.since(&before).used, ms(expected), "{case}");
         }
     }
 
     #[test]
     fn unreadable_threads_are_an_error() {
         let proc = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
-        fs::create_dir_all(proc.join("task").join("7")).expect("there is room");
+        fs::create_dir_all(proc.join("task").join("7")).expect("a folder can be made");
         let read = ThreadCpuTimes::of(&proc).map_err(|error| error.to_string());
-        fs::remove_dir_all(&proc).expect("it is ours");
-        assert_eq!(read.expect_err("it has no schedstat"), "none of its threads has a schedstat that can be read");
+        fs::remove_dir_all(&proc).expect("a folder can be removed");
+        assert_eq!(read.expect_err("the thread has no schedstat"), "none of its threads has a readable schedstat");
     }
 
     #[test]

@@ -1,25 +1,25 @@
-//! How far a run is, for somebody who watches.
+//! Progress of a run, for display.
 
-/// How far a run is.
+/// Progress of a run within its current phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// What it does.
+    /// The current phase.
     pub phase: Phase,
-    /// How much of that is done, from 0 to 1.
+    /// Completed share of the phase, from 0 to 1.
     pub done: f64,
-    /// Messages that have arrived so far, or sessions that have come and gone.
+    /// Messages delivered so far; in `churn`, sessions closed so far.
     pub count: u64,
 }
 
-/// What a run does.
+/// Phase of a run, in order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
-    /// Opens sessions.
+    /// Opening sessions.
     Opening,
-    /// Talks, so that what is measured then is warm.
+    /// Sending messages that are not measured.
     WarmUp,
-    /// Measures.
+    /// Measuring.
     Measuring,
-    /// Waits for what is under way, and closes.
+    /// Waiting for messages in flight, then closing sessions.
     Ending,
 }

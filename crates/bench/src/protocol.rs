@@ -1,11 +1,11 @@
-//! How a server is spoken to: what a load generator has to know of a protocol, and no more.
+//! The client side of a server's protocol, as far as a load generator needs it.
 //!
-//! A session takes its [`ClientProfile`], says what [`Protocol::open`] appends, and is open once it has heard as many
-//! [`ServerFrame::Answer`] as that asked for. Two sessions that are to talk are then joined by [`Protocol::join`]. From there on
-//! [`Protocol::encode`] makes messages of payloads and [`Protocol::decode`] payloads of messages.
+//! A session starts with the bytes of [`Protocol::open`], and is open once it has received the number of
+//! [`ServerFrame::Answer`] that `open` returned. [`Protocol::join`] then connects the two sessions of a pair. After
+//! that, [`Protocol::encode`] turns payloads into messages and [`Protocol::decode`] turns messages into payloads.
 //!
-//! A payload is printable ASCII without a space at either end, so that it fits a protocol of lines. What one session
-//! gives to `encode`, the other has to get from `decode`, to the byte.
+//! A payload is printable ASCII without a space at either end, so that it fits any line protocol. `decode` must yield
+//! exactly the bytes that the sender gave to `encode`.
 
 mod commands;
 mod line;
@@ -13,27 +13,29 @@ mod line;
 pub use commands::CommandsDialect;
 pub use line::LineDialect;
 
-/// A protocol, as the client of a server speaks it. It keeps no state: what it has to know of a session is its client.
+/// A client's view of a protocol. Implementations are stateless: all facts about a session are in its
+/// [`ClientProfile`].
 pub trait Protocol {
-    /// What it is called in reports.
+    /// Protocol name in reports.
     fn name(&self) -> &str;
 
-    /// Whether each message is answered with a [`ServerFrame::Acknowledgement`] to its sender. A missing one is then a fault.
+    /// Whether the server answers each message with a [`ServerFrame::Acknowledgement`] to its sender. A missing
+    /// acknowledgement is then a fault.
     fn acknowledges(&self) -> bool;
 
-    /// Appends what a session says when it is connected, all at once, and returns how many [`ServerFrame::Answer`] it has to
-    /// hear before it is open.
+    /// Appends the first bytes of a new session. Returns the number of [`ServerFrame::Answer`] to wait for before the
+    /// session is open.
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32;
 
-    /// Appends what the speaker of a pair says to be joined to the listener, once both are open, and returns how many
-    /// [`ServerFrame::Answer`] the speaker and the listener have to hear. Most protocols need nothing.
-    fn join(&self, speaker: &ClientProfile, listener: &ClientProfile, out: &mut Vec<u8>) -> (u32, u32) {
-        let _ = (speaker, listener, out);
+    /// Appends the sender's bytes that join it to the receiver, once both sessions are open. Returns the number of
+    /// [`ServerFrame::Answer`] that the sender and the receiver wait for. Most protocols need none.
+    fn join(&self, sender: &ClientProfile, receiver: &ClientProfile, out: &mut Vec<u8>) -> (u32, u32) {
+        let _ = (sender, receiver, out);
         (0, 0)
     }
 
-    /// Appends a question that the server answers to the asker alone, and returns how many [`ServerFrame::Answer`] make the
-    /// answer. A protocol without one appends nothing and returns 0.
+    /// Appends a request that the server answers to this client alone. Returns the number of [`ServerFrame::Answer`]
+    /// in the answer. A protocol without such a request appends nothing and returns 0.
     fn ask(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         let _ = (client, out);
         0
@@ -42,40 +44,41 @@ pub trait Protocol {
     /// Appends the message that carries `payload` from `client` to its peer.
     fn encode(&self, client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>);
 
-    /// Takes the first frame off the front of `unread` and says what it is, or takes nothing and returns `None` where
-    /// the frame is not whole yet. What the protocol wants to be answered at once (a server's `PING`) is appended to
-    /// `answers`.
+    /// Removes the first frame from the front of `unread` and returns it. Returns `None`, and removes nothing, if the
+    /// frame is incomplete. Appends to `answers` any reply that the protocol requires at once, such as a `PONG` to
+    /// the server's `PING`.
     ///
-    /// This is called for each message and each acknowledgement: it should look for those first, and allocate nothing.
+    /// This runs for each message and each acknowledgement: an implementation should test for those first, and
+    /// allocate nothing.
     fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<ServerFrame<'a>>;
 }
 
-/// Who a session is.
+/// A simulated client.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientProfile {
-    /// Its name: letters, digits and `-`, unlike any other of this run and of most others.
+    /// Letters, digits and `-`. Unique in this run, and rarely used by another.
     pub name: String,
-    /// The name of the session that it talks to; empty where it is alone.
+    /// The name of the other client of the pair; empty for a client without a pair.
     pub peer: String,
-    /// Which pair it belongs to; the two of a pair have the same number.
+    /// Pair number, shared by the two clients of a pair.
     pub pair: usize,
-    /// Whether it sends messages.
-    pub speaks: bool,
-    /// Whether messages are sent to it.
-    pub listens: bool,
+    /// Whether the client sends messages.
+    pub sends: bool,
+    /// Whether the client receives messages.
+    pub receives: bool,
 }
 
-/// What a frame from the server is.
+/// A decoded frame from the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ServerFrame<'a> {
-    /// A message: its payload.
+    /// A message with its payload.
     Message(&'a [u8]),
-    /// A message of this session was taken.
+    /// Acknowledgement of one message of this session.
     Acknowledgement,
-    /// An answer that opening, joining or asking waits for.
+    /// An answer to the bytes of [`Protocol::open`], [`Protocol::join`] or [`Protocol::ask`].
     Answer,
-    /// Something that nobody waits for, and that is no fault.
+    /// A frame without meaning for the load, such as a greeting.
     Ignored,
-    /// A refusal, or anything else that does not belong into a good run: its text.
+    /// A refusal, or any frame that a correct run never gets: its text.
     Refusal(&'a [u8]),
 }

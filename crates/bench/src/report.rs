@@ -1,170 +1,169 @@
-//! What a run found, and how sure that is.
+//! The figures of a run, and notes on their reliability.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::faults::Faults;
-use crate::latency::{Latency, us};
+use crate::latency::{Latency, format_us};
 use crate::usage::{CpuUsage, IntervalUsage, ServerUsage};
 
-/// What a run found.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The workload.
+    /// Name of the workload.
     pub workload: &'static str,
-    /// The protocol.
+    /// Name of the protocol; `wire` in JSON.
     #[serde(rename = "wire")]
     pub protocol: String,
-    /// How many sessions there were at a time.
+    /// Sessions open at a time.
     pub sessions: usize,
-    /// The figures.
+    /// Figures of the workload.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// What went wrong, from the first message of the run to its last.
+    /// Faults from the first message of the run to the last, measured or not.
     pub faults: Faults,
-    /// What keeps the figures from meaning what they seem to.
+    /// Reasons why figures may mislead, as sentences.
     pub notes: Vec<String>,
 }
 
-/// The figures of a workload.
+/// The figures of one workload.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Metrics {
-    /// Of `pairs` and `rate`.
+    /// `pairs` and `rate`.
     Messages {
-        /// What was measured.
+        /// Figures of the messages.
         measured: MessageMetrics,
     },
-    /// Of `idle`.
+    /// `idle`.
     Idle {
-        /// What was weighed.
+        /// Figures of the idle sessions.
         idle: IdleMetrics,
     },
-    /// Of `churn`.
+    /// `churn`.
     Churn {
-        /// What was measured.
+        /// Figures of the short sessions.
         churn: ChurnMetrics,
     },
-    /// Of `isolation`.
+    /// `isolation`.
     Isolation {
-        /// What was measured.
+        /// Figures before, during and after the freeze.
         isolation: Box<IsolationMetrics>,
     },
 }
 
-/// Messages in a time.
+/// Figures of the messages in a measured time.
 #[derive(Clone, Debug, Serialize)]
 pub struct MessageMetrics {
-    /// How long it lasted.
+    /// Length of the measurement.
     pub seconds: f64,
-    /// Messages that were sent.
+    /// Messages sent.
     pub sent: u64,
-    /// Messages that arrived.
+    /// Messages delivered.
     pub delivered: u64,
-    /// Messages that were acknowledged to their sender; nothing where the protocol has no such thing.
+    /// Acknowledgements; `None` if the protocol has none.
     pub acknowledged: Option<u64>,
-    /// How many arrived each second.
+    /// Delivered messages per second.
     pub delivered_per_second: f64,
-    /// How many arrived for each second of the server's processor time.
+    /// Delivered messages per second of the server's processor time. `None` if that time is unknown.
     pub delivered_per_server_cpu_second: Option<f64>,
-    /// How long those took that were sent in this time, from then on; in an open loop those that were due in it, from
-    /// when they were due. They may have arrived after it.
+    /// Closed loop: latency from sending, of the messages sent in the measured time. Open loop: latency from the due
+    /// time, of the messages due in it. Arrivals after the measured time count.
     pub latency: Option<Latency>,
-    /// How many of those had not arrived when they had been waited for as long as the server may be silent.
+    /// Messages of the measured time that had not arrived when the timeout ended the wait for them.
     pub untimed: u64,
-    /// In an open loop, how long after they were due they were sent.
+    /// Open loop: delay from the due time to sending.
     pub sent_late: Option<Latency>,
-    /// What the server usage.
+    /// Processor time and memory of the server. `None` without its process id.
     pub server: Option<ServerUsage>,
-    /// What the load generator usage. It is one thread, so 1.0 cores are all that it can use.
+    /// Processor time of the load generator. It has one thread, so it uses at most 1.0 cores.
     pub generator: CpuUsage,
 }
 
-/// Pairs beside others that are frozen.
+/// Figures of pairs beside pairs whose readers are frozen.
 #[derive(Clone, Debug, Serialize)]
 pub struct IsolationMetrics {
-    /// How many readers were frozen.
+    /// Number of frozen readers.
     pub frozen: usize,
-    /// How many messages their speakers said to them meanwhile.
+    /// Messages sent to the frozen readers.
     pub flood: u64,
-    /// How many of their pairs the server ended.
+    /// Pairs with a frozen reader that the server closed.
     pub cut: usize,
-    /// By how much the 99th percentile of the other pairs moved, in microseconds: `during` against the mean of `before`
-    /// and `after`.
+    /// Change of the other pairs' 99th percentile, in microseconds: `during` minus the mean of `before` and `after`.
     pub p99_moved_us: Option<f64>,
-    /// The other pairs while nobody was frozen.
+    /// The other pairs before the freeze.
     pub before: MessageMetrics,
-    /// While the readers were frozen and their speakers flooded.
+    /// The other pairs while the readers are frozen and their senders flood.
     pub during: MessageMetrics,
-    /// When all read again.
+    /// The other pairs after the frozen readers read again.
     pub after: MessageMetrics,
 }
 
-/// Sessions that wait.
+/// Figures of idle sessions.
 #[derive(Clone, Debug, Serialize)]
 pub struct IdleMetrics {
-    /// How many came between the two times that the server was weighed.
+    /// Sessions opened between the two memory readings.
     pub sessions: usize,
-    /// How long they then waited.
+    /// Time they stayed idle.
     pub seconds: f64,
-    /// What each of them added to the server's resident memory.
+    /// Growth of the server's resident memory per session, in bytes.
     pub bytes_per_session: Option<f64>,
-    /// The server's resident memory before they came.
+    /// The server's resident memory before they opened.
     pub resident_bytes_before: Option<u64>,
-    /// And when they were there.
+    /// The server's resident memory with all of them open.
     pub resident_bytes_after: Option<u64>,
-    /// What the server usage while they waited.
+    /// Processor time and memory of the server while they were idle.
     pub server: Option<ServerUsage>,
 }
 
-/// Sessions that came and went.
+/// Figures of sessions that open and close in turn.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChurnMetrics {
-    /// How many, from connecting to closed.
+    /// Sessions completed, from connect to close.
     pub sessions: u64,
-    /// In how long.
+    /// Length of the measurement.
     pub seconds: f64,
-    /// How many each second.
+    /// Completed sessions per second.
     pub sessions_per_second: f64,
-    /// How many for each second of the server's processor time.
+    /// Completed sessions per second of the server's processor time.
     pub sessions_per_server_cpu_second: Option<f64>,
-    /// How long each took.
+    /// Time from connect to close.
     pub lifetime: Option<Latency>,
-    /// What the server usage.
+    /// Processor time and memory of the server.
     pub server: Option<ServerUsage>,
-    /// What the load generator usage.
+    /// Processor time of the load generator.
     pub generator: CpuUsage,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+#[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
 pub(crate) fn per_server_cpu_second(count: u64, server: Option<&ServerUsage>) -> Option<f64> {
     server.filter(|server| server.cpu.cpu_seconds > 0.0).map(|server| count as f64 / server.cpu.cpu_seconds)
 }
 
-/// From which use of its core on the load generator counts as busy, and the server of one of its own.
+/// Use of one core from which the load generator, or the server, counts as busy.
 const GENERATOR_BUSY_CORES: f64 = 0.95;
 const SERVER_BUSY_CORES: f64 = 0.9;
 
-/// The least processor time that is worth dividing by: below it a tick of the scheduler shows.
+/// Processor time below which a rate per second of it is imprecise: a scheduler tick is visible in it.
 const CPU_SECONDS_MIN: f64 = 0.2;
 
-/// The least time that is worth measuring.
+/// Shortest measurement without a note.
 const SECONDS_MIN: f64 = 1.0;
 
-/// From which share of the time on it is told that something else ran instead.
+/// Share of the measured time, spent ready but without a core, from which a note is given.
 const WAITED_SHARE: f64 = 0.1;
 
-/// How late the load generator may be in an open loop before that is told, in microseconds.
+/// Delay of sending in an open loop from which a note is given, in microseconds.
 const LATE_US: f64 = 1000.0;
 
 impl IntervalUsage {
-    /// What keeps figures of this time from meaning what they seem to, whatever they are of.
+    /// Notes that apply to any workload.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let seconds = self.time.as_secs_f64();
         if seconds < SECONDS_MIN {
-            notes.push(format!("{seconds:.2} s are short: measure for longer"));
+            notes.push(format!("{seconds:.2} s is short: measure for longer"));
         }
         let waited = [("server", self.server.map(|server| server.cpu)), ("load generator", Some(self.generator))]
             .into_iter()
@@ -175,25 +174,25 @@ impl IntervalUsage {
         if !waited.is_empty() {
             notes.push(format!(
                 "this machine has other work: of {seconds:.2} s, {}; \
-                 compare only what is counted for each second of processor time",
+                 compare only the figures per second of processor time",
                 waited.join(" and ")
             ));
         }
         notes
     }
 
-    /// Whether too little processor time was usage to divide by.
+    /// A note if the server used too little processor time for rates per second of it.
     pub(crate) fn cpu_time_note(&self) -> Option<String> {
         let cpu = self.server?.cpu;
         (cpu.cpu_seconds < CPU_SECONDS_MIN).then(|| {
             format!(
-                "the server usage {:.0} ms of processor time only: what is counted for each second of it is rough",
+                "the server used only {:.0} ms of processor time: figures per second of it are imprecise",
                 1e3 * cpu.cpu_seconds
             )
         })
     }
 
-    /// In a closed loop: whether it was the load generator that could not do more.
+    /// Closed loop: a note if the load generator, not the server, limited the rate.
     pub(crate) fn bottleneck_note(&self) -> Option<String> {
         let Self { generator, server, .. } = self;
         let server = server.map(|server| server.cpu.cores);
@@ -201,12 +200,12 @@ impl IntervalUsage {
             generator.cores >= GENERATOR_BUSY_CORES && server.is_none_or(|cores| cores < SERVER_BUSY_CORES);
         is_bottleneck.then(|| {
             let server = match server {
-                Some(cores) => format!("usage {:.0} % of one", 100.0 * cores),
-                None => "may not have been busy (--pid tells)".to_owned(),
+                Some(cores) => format!("used {:.0} % of one", 100.0 * cores),
+                None => "may not have been busy (give --pid to see)".to_owned(),
             };
             format!(
-                "the load generator was the bottleneck: it usage {:.0} % of its core, and the server {server}; \
-                 what was done each second is what the load generator can",
+                "the load generator was the bottleneck: it used {:.0} % of its core, and the server {server}; \
+                 rates per second are the limit of the load generator",
                 100.0 * generator.cores,
             )
         })
@@ -214,7 +213,7 @@ impl IntervalUsage {
 }
 
 impl Report {
-    /// Whether the load generator was held up by something else that this machine did, so that latencies are its own.
+    /// Whether other work on this machine delayed the load generator, so that latencies include its own delays.
     #[must_use]
     pub fn generator_was_delayed(&self) -> bool {
         match &self.metrics {
@@ -238,39 +237,39 @@ impl MessageMetrics {
         IntervalUsage { time, generator: self.generator, server: self.server }
     }
 
-    /// Whether messages are left out of the latencies.
+    /// A note if messages are missing from the latencies.
     pub(crate) fn untimed_note(&self) -> Option<String> {
         (self.untimed > 0).then(|| {
             format!(
-                "{} messages of the measured time were waited for in vain: \
-                 the latencies are of the others, and would be longer with them",
+                "{} messages of the measured time did not arrive in time: \
+                 the latencies leave them out, and would be longer with them",
                 self.untimed
             )
         })
     }
 
-    /// In an open loop: whether all that was due was sent, and when.
-    #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+    /// Open loop: a note if messages were not sent or delivered in time.
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub(crate) fn schedule_note(&self, per_second: u64) -> Option<String> {
         let due = per_second as f64 * self.seconds;
-        // What was due just now may be under way.
+        // Messages due in the last moments may be in flight.
         if (self.delivered as f64) < 0.98 * due - 100.0 {
             return Some(format!(
                 "the server did not keep up: {:.0} messages were due, {} were sent and {} arrived; \
-                 the longer it lasts the longer they take",
+                 latencies grow with the length of the run",
                 due, self.sent, self.delivered
             ));
         }
         let late = self.sent_late.and_then(|late| late.p99_us).filter(|&late| late > LATE_US)?;
         Some(format!(
             "the load generator was late: one message in a hundred was sent {} or more after it was due, \
-             and that is in its latency",
-            us(late)
+             and its latency includes that delay",
+            format_us(late)
         ))
     }
 
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "delivered   {} messages, {} a second", self.delivered, si(self.delivered_per_second))?;
+        writeln!(f, "delivered   {} messages, {} a second", self.delivered, format_si(self.delivered_per_second))?;
         if let Some(latency) = &self.latency {
             writeln!(f, "latency     {latency}")?;
         }
@@ -278,7 +277,7 @@ impl MessageMetrics {
             writeln!(f, "server      {server}")?;
         }
         if let Some(each) = self.delivered_per_server_cpu_second {
-            writeln!(f, "            {} messages for each second of it", si(each))?;
+            writeln!(f, "            {} messages per second of processor time", format_si(each))?;
         }
         writeln!(f, "generator   {}", self.generator)
     }
@@ -305,7 +304,6 @@ impl fmt::Display for Report {
 }
 
 impl Metrics {
-    /// How long was measured.
     fn seconds(&self) -> f64 {
         match self {
             Self::Messages { measured } => measured.seconds,
@@ -328,10 +326,11 @@ impl IsolationMetrics {
         let Self { frozen, flood, cut, .. } = self;
         writeln!(
             f,
-            "frozen      {frozen} readers, while {flood} messages were said to them; {cut} pairs were cut for it"
+            "frozen      {frozen} readers, while {flood} messages were sent to them; the server closed {cut} of their \
+             pairs"
         )?;
         for (when, measured) in [("before", &self.before), ("during", &self.during), ("after", &self.after)] {
-            write!(f, "{when:<11} {} a second", si(measured.delivered_per_second))?;
+            write!(f, "{when:<11} {} a second", format_si(measured.delivered_per_second))?;
             if let Some(latency) = &measured.latency {
                 write!(f, ", {latency}")?;
             }
@@ -350,7 +349,7 @@ impl IsolationMetrics {
 impl IdleMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(bytes) = self.bytes_per_session {
-            writeln!(f, "each        {:.0} bytes of the server's memory ({} sessions weighed)", bytes, self.sessions)?;
+            writeln!(f, "each        {:.0} bytes of the server's memory ({} sessions measured)", bytes, self.sessions)?;
         }
         if let Some(server) = &self.server {
             writeln!(f, "server      {server}, while they waited")?;
@@ -361,7 +360,12 @@ impl IdleMetrics {
 
 impl ChurnMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "churn       {} sessions came and went, {} a second", self.sessions, si(self.sessions_per_second))?;
+        writeln!(
+            f,
+            "churn       {} sessions opened and closed, {} a second",
+            self.sessions,
+            format_si(self.sessions_per_second)
+        )?;
         if let Some(lifetime) = &self.lifetime {
             writeln!(f, "each took   {lifetime}")?;
         }
@@ -369,14 +373,14 @@ impl ChurnMetrics {
             writeln!(f, "server      {server}")?;
         }
         if let Some(each) = self.sessions_per_server_cpu_second {
-            writeln!(f, "            {} sessions for each second of it", si(each))?;
+            writeln!(f, "            {} sessions per second of processor time", format_si(each))?;
         }
         writeln!(f, "generator   {}", self.generator)
     }
 }
 
-/// A number to about four digits, with its unit.
-fn si(value: f64) -> String {
+/// A number with three or four significant digits and an SI prefix.
+fn format_si(value: f64) -> String {
     match value {
         1e6.. => format!("{:.3} M", value / 1e6),
         1e4.. => format!("{:.2} k", value / 1e3),
@@ -401,10 +405,10 @@ mod tests {
         let cases = [
             (usage(5.0, 0.5, Some((0.99, 0.0))), vec![]),
             (usage(5.0, 0.99, Some((0.99, 0.0))), vec![]),
-            (usage(5.0, 0.97, Some((0.5, 0.0))), vec!["the load generator was the bottleneck: it usage 97 %"]),
+            (usage(5.0, 0.97, Some((0.5, 0.0))), vec!["the load generator was the bottleneck: it used 97 %"]),
             (usage(5.0, 0.97, None), vec!["the server may not have been busy"]),
-            (usage(5.0, 0.1, Some((0.01, 0.0))), vec!["the server usage 50 ms of processor time only"]),
-            (usage(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s are short"]),
+            (usage(5.0, 0.1, Some((0.01, 0.0))), vec!["the server used only 50 ms of processor time"]),
+            (usage(0.5, 0.5, Some((0.99, 0.0))), vec!["0.50 s is short"]),
             (usage(5.0, 0.5, Some((0.6, 2.0))), vec!["of 5.00 s, the server waited 2.00 s for a core; compare"]),
         ];
         for (usage, expected) in cases {

@@ -1,4 +1,4 @@
-//! One run: sessions are opened, talk, are measured, and leave.
+//! One run: opens sessions, sends messages, measures and closes.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -16,13 +16,12 @@ use crate::target::Target;
 use crate::traffic::{MessageCounts, Traffic};
 use crate::usage::{IntervalUsage, UsageSnapshot};
 
-/// How often progress is last_progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// How long the server has to close sessions that leave. After it they are closed from this side.
+/// Time for the server to close its side of the sessions. After that the load generator closes them.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Run<'a, 'p, P> {
     pub(crate) pool: SessionPool<'p, P>,
     pub(crate) traffic: Traffic,
@@ -34,7 +33,7 @@ pub(crate) struct Run<'a, 'p, P> {
 }
 
 impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
-    /// A run with nobody in it, and with room for `sessions` at a time.
+    /// A run without sessions yet, with room for `sessions` at a time.
     pub(crate) fn new(
         protocol: &'p P,
         target: &Target,
@@ -56,31 +55,31 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         })
     }
 
-    /// Opens two sessions for each pair, and joins them: session 2n speaks to session 2n + 1.
+    /// Opens two sessions for each pair and joins them. Session 2n sends to session 2n + 1.
     pub(crate) fn open_pairs(&mut self, pairs: usize, both_ways: bool) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let clients = (0..2 * pairs).map(|number| ClientProfile {
             name: names.get(number),
             peer: names.get(number ^ 1),
             pair: number / 2,
-            speaks: number % 2 == 0 || both_ways,
-            listens: number % 2 == 1 || both_ways,
+            sends: number % 2 == 0 || both_ways,
+            receives: number % 2 == 1 || both_ways,
         });
         pool.open_all(clients, 2 * pairs)?;
         for pair in 0..pairs {
-            let listener = pool.client(2 * pair + 1).clone();
+            let receiver = pool.client(2 * pair + 1).clone();
             let mut awaited = 0;
             pool.request(2 * pair, |protocol, client, out| {
-                let (speaker, of_listener) = protocol.join(client, &listener, out);
-                awaited = of_listener;
-                speaker
+                let (sender, for_receiver) = protocol.join(client, &receiver, out);
+                awaited = for_receiver;
+                sender
             });
             pool.await_answers(2 * pair + 1, awaited);
         }
         pool.wait_for_answers("to be joined")
     }
 
-    /// Opens `count` more sessions that talk to nobody, of `sessions` in all.
+    /// Opens `count` more sessions without a pair, of `sessions` in all.
     pub(crate) fn open_idle(&mut self, count: usize, sessions: usize) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let open = pool.len();
@@ -88,13 +87,13 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             name: names.get(number),
             peer: String::new(),
             pair: number,
-            speaks: false,
-            listens: false,
+            sends: false,
+            receives: false,
         });
         pool.open_all(clients, sessions)
     }
 
-    /// Has every session ask something, and waits for all answers.
+    /// Sends a request from every session, and waits for all answers.
     pub(crate) fn request_all(&mut self) -> Result<(), Error> {
         for session in 0..self.pool.len() {
             self.pool.request(session, P::ask);
@@ -102,7 +101,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         self.pool.wait_for_answers("for an answer")
     }
 
-    /// Freezes the listeners of `pairs` and lets their speakers flood, or ends both.
+    /// Freezes the receivers of `pairs` and starts their senders' flood, or ends both.
     pub(crate) fn set_frozen(&mut self, pairs: Range<usize>, is_frozen: bool) {
         for pair in pairs {
             self.pool.set_frozen(2 * pair + 1, is_frozen);
@@ -110,7 +109,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         self.traffic.set_flooding(is_frozen);
     }
 
-    /// Lets `time` pass without telling anybody.
+    /// Keeps the traffic going for `time`, without progress reports.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Error> {
         let end = clock::now() + time;
         while clock::now() < end {
@@ -119,12 +118,12 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         Ok(())
     }
 
-    /// Lets everybody talk for `time`.
+    /// Keeps the traffic going for `time`, with progress reports.
     pub(crate) fn run_for(&mut self, phase: Phase, time: Duration) -> Result<(), Error> {
         let begin = clock::now();
         let end = begin + time;
         loop {
-            // The clock is read once a turn.
+            // The pool reads the clock once in each poll.
             let now = self.pool.now().max(begin);
             if now >= end {
                 return Ok(());
@@ -138,7 +137,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         }
     }
 
-    /// Tells how far it is, unless that was last_progress just now.
+    /// Reports progress, at most once in [`PROGRESS_EVERY`].
     pub(crate) fn report_progress(&mut self, phase: Phase, begin: Instant, time: Duration, count: u64) {
         let now = self.pool.now();
         if self.last_progress.is_some_and(|last_progress| now < last_progress + PROGRESS_EVERY) {
@@ -149,7 +148,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         (self.progress)(Progress { phase, done: done.min(1.0), count });
     }
 
-    /// What was usage while `busy` went on.
+    /// Processor time and memory used while `busy` runs.
     pub(crate) fn measure_usage(
         &mut self,
         busy: impl FnOnce(&mut Self) -> Result<(), Error>,
@@ -159,7 +158,8 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         Ok(before.until(&UsageSnapshot::take(self.process)?))
     }
 
-    /// Goes on until all that is timed has come, and says how much has not come in time.
+    /// Keeps the traffic going until every message of the measured span is resolved, or the timeout passes. Returns
+    /// the number of unresolved messages.
     fn wait_for_span(&mut self) -> Result<u64, Error> {
         let end = clock::now() + self.timeout;
         while self.traffic.unresolved() > 0 && clock::now() < end {
@@ -168,8 +168,8 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         Ok(self.traffic.unresolved())
     }
 
-    /// Lets everybody talk for `time`, and measures. LatencyRecorder are of what is due in that time, and are taken when it has
-    /// come.
+    /// Measures the traffic for `time`. Latencies are those of messages due in that time, and the call waits for
+    /// their arrival.
     #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
     pub(crate) fn measure(&mut self, time: Duration) -> Result<MessageMetrics, Error> {
         self.traffic.begin_span(time);
@@ -195,7 +195,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         })
     }
 
-    /// Waits for all that is under way, has everybody leave, and writes the report.
+    /// Waits for messages in flight, closes all sessions and returns the report.
     pub(crate) fn finish(
         mut self,
         workload: &'static str,
@@ -209,7 +209,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let protocol = self.pool.protocol().name().to_owned();
         let (left, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
         if left > 0 {
-            notes.push(format!("the server did not close {left} sessions within {CLOSE_TIMEOUT:?} after they left"));
+            notes.push(format!("the server did not close {left} sessions within {CLOSE_TIMEOUT:?} after they ended"));
         }
         Ok(Report { workload, protocol, sessions, metrics, faults, notes })
     }

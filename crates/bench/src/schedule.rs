@@ -1,56 +1,54 @@
-//! An open loop: when each message is due, whatever became of those before.
+//! The send times of an open loop. They do not depend on the arrival of earlier messages.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::clock;
 
-/// Below this a sleep is not exact enough, and the time is spent looking: the system wakes a sleeper up to a
-/// millisecond late.
+/// Shortest sleep. The system may wake a sleeper up to a millisecond late, so a shorter wait is a busy poll.
 const SLEEP_MIN: Duration = Duration::from_millis(2);
 
-/// So many messages a second, at even times.
+/// A constant rate of messages at even intervals.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     begin: Instant,
     per_second: u64,
-    /// The number of the next message.
+    /// Number of the next message to send.
     next: u64,
 }
 
 impl Schedule {
-    /// The first message is due now.
+    /// A schedule whose first message is due now.
     pub(crate) fn from_now(per_second: u64) -> Self {
         Self { begin: clock::now(), per_second, next: 0 }
     }
 
-    /// When message `number` is due.
     pub(crate) fn due_time(&self, number: u64) -> Instant {
         let nanoseconds = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
         self.begin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 
-    /// The numbers of the messages that are due and not sent.
+    /// Numbers of the messages that are due at `now` and not yet sent.
     pub(crate) fn due(&self, now: Instant) -> Range<u64> {
         let nanoseconds = now.saturating_duration_since(self.begin).as_nanos();
         let due = 1 + nanoseconds * u128::from(self.per_second) / 1_000_000_000;
         self.next..u64::try_from(due).unwrap_or(u64::MAX).max(self.next)
     }
 
-    /// The next `count` messages have been sent.
+    /// Advances past the next `count` messages.
     pub(crate) fn mark_sent(&mut self, count: u64) {
         self.next += count;
     }
 
-    /// How many messages are due before `end` and not sent.
+    /// Number of messages that are due before `end` and not yet sent.
     pub(crate) fn unsent_before(&self, end: Instant) -> u64 {
         let due = self.due(end);
-        // What is due at `end` itself is not due before it.
+        // A message due exactly at `end` is not due before it.
         let at_end = !due.is_empty() && self.due_time(due.end - 1) >= end;
         due.end - due.start - u64::from(at_end)
     }
 
-    /// How long one may sleep without being late for the next message.
+    /// Longest sleep that still sends the next message in time.
     pub(crate) fn sleep_time(&self, now: Instant) -> Duration {
         let left = self.due_time(self.next).saturating_duration_since(now);
         if left < SLEEP_MIN { Duration::ZERO } else { left.saturating_sub(SLEEP_MIN / 2) }

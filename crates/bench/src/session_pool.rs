@@ -1,7 +1,7 @@
-//! Many sessions on one thread: their sockets, and the one loop that waits for all of them.
+//! All sessions of a run on one thread: their sockets and the event loop.
 //!
-//! Each turn of the loop waits once and reads each socket that has something, into one buffer that all share. What is
-//! unfinished is partial with its session, and so is what a socket does not take at once.
+//! Each poll waits once, then reads every readable socket into one shared buffer. A session stores only its
+//! incomplete frame and the bytes that its socket has not accepted.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -17,20 +17,20 @@ use crate::payload::PAYLOAD_MAX_BYTES;
 use crate::protocol::{ClientProfile, Protocol, ServerFrame};
 use crate::target::Target;
 
-/// How much is read at once: what a socket's buffer holds when it is busy, and little enough for a processor's cache.
+/// Size of one read: the receive buffer of a busy socket, small enough for the processor's cache.
 const READ_BYTES: usize = 128 * 1024;
 
-// The longest message and what a protocol puts around it.
+// The longest message with its protocol overhead fits.
 const _: () = assert!(READ_BYTES >= 2 * PAYLOAD_MAX_BYTES);
 
-/// How many sockets one turn takes: more have to wait for the next.
+/// Readiness events taken in one poll. Further ones wait for the next poll.
 const EVENTS_MAX: usize = 1024;
 
-/// How many sessions are in the course of being opened: fewer than the shortest queue of connections that servers have,
-/// which is ten places long. What finds no place comes a second later, or not at all.
+/// Sessions opened in parallel. Servers' listen queues hold at least ten connections; a SYN beyond that is retried
+/// after a second, or refused.
 const OPENING_MAX: usize = 8;
 
-/// Sessions by number, in the order in which they came.
+/// Sessions, numbered from 0 in the order of their opening.
 #[derive(Debug)]
 pub(crate) struct SessionPool<'p, P> {
     protocol: &'p P,
@@ -39,9 +39,9 @@ pub(crate) struct SessionPool<'p, P> {
     poll: Poll,
     events: Events,
     sessions: Vec<Session>,
-    /// Sessions that may have something to read, of which no event will tell again.
+    /// Sessions that were unfrozen or closed: they may hold unread bytes that no further event reports.
     unread: Vec<usize>,
-    /// Sessions that were open as soon as they were begun, and wait for no answer.
+    /// Sessions that opened at once and wait for no answer.
     ready: Vec<usize>,
     read_buffer: Box<[u8]>,
     out_buffer: Vec<u8>,
@@ -53,11 +53,11 @@ struct Session {
     client: ClientProfile,
     socket: Option<TcpStream>,
     state: SessionState,
-    /// The beginning of a frame that is not whole.
+    /// The start of an incomplete frame.
     partial: Vec<u8>,
-    /// What the socket has not taken yet.
+    /// Bytes that the socket has not accepted.
     backlog: Vec<u8>,
-    /// How many answers it waits for.
+    /// Answers still to be received.
     awaited: u32,
 }
 
@@ -65,28 +65,28 @@ struct Session {
 enum SessionState {
     Connecting,
     Open,
-    /// Open, and it reads nothing.
+    /// Open, but not read.
     Frozen,
     Closing,
     Closed,
 }
 
-/// What happens to a session.
+/// An event of one session.
 #[derive(Debug)]
 pub(crate) enum SessionEvent<'a> {
-    /// It has all the answers that it waited for.
+    /// The session is open, or has received all the answers it waited for.
     Ready,
     Message(&'a [u8]),
     Acknowledged,
     Refused(&'a [u8]),
-    /// It could not connect.
+    /// The connection failed.
     Unreachable(io::Error),
-    /// It is over, cleanly or not.
+    /// The session has ended, with the error of an unclean end.
     Closed(Option<io::Error>),
 }
 
 impl<'p, P: Protocol> SessionPool<'p, P> {
-    /// Nobody yet; there is to be room for `sessions` at a time.
+    /// A pool without sessions, with room for `sessions` at a time.
     pub(crate) fn new(protocol: &'p P, target: &Target, sessions: usize) -> Result<Self, Error> {
         crate::open_files::raise_limit(sessions)?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         })
     }
 
-    /// When the last turn began.
+    /// Start of the last poll.
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
@@ -117,7 +117,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         self.sessions.len()
     }
 
-    /// Begins a new session, under a new number.
+    /// Opens a new session and returns its number.
     pub(crate) fn open(&mut self, client: ClientProfile) -> Result<usize, Error> {
         let number = self.sessions.len();
         self.sessions.push(Session::new(client));
@@ -125,16 +125,16 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(number)
     }
 
-    /// Begins a new session under the number of one that is over. Where its connection is there when the call to connect
-    /// returns, as on one machine, it speaks at once, like any program that connects and writes.
+    /// Opens a session under the number of a closed one. On one machine the connection may be established when
+    /// `connect` returns. The session then sends its first bytes at once, as most client programs do.
     ///
-    /// Not within a turn: what that turn still has to tell would be taken for the new one's.
+    /// Call it between polls: the remaining events of a poll would go to the new session.
     pub(crate) fn reopen(&mut self, number: usize, client: ClientProfile) -> Result<(), Error> {
         self.sessions[number] = Session::new(client);
         self.connect(number)?;
         let session = &mut self.sessions[number];
-        let is_there = session.socket.as_ref().is_some_and(|socket| socket.peer_addr().is_ok());
-        if is_there && session.start(self.protocol, &mut self.out_buffer) {
+        let is_connected = session.socket.as_ref().is_some_and(|socket| socket.peer_addr().is_ok());
+        if is_connected && session.start(self.protocol, &mut self.out_buffer) {
             self.ready.push(number);
         }
         Ok(())
@@ -150,7 +150,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(())
     }
 
-    /// Waits for `wait` at most until something happens, and tells `on_event` what.
+    /// Waits at most `wait` for events, and passes each to `on_event`.
     pub(crate) fn poll(
         &mut self,
         wait: Duration,
@@ -184,36 +184,35 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(())
     }
 
-    /// Has a session say what `what` appends.
+    /// Sends the bytes that `encode` appends from a session.
     pub(crate) fn send(&mut self, number: usize, encode: impl FnOnce(&P, &ClientProfile, &mut Vec<u8>)) {
         let Self { protocol, sessions, out_buffer, .. } = self;
         sessions[number].send(out_buffer, |client, out| encode(protocol, client, out));
     }
 
-    /// The same, where it then waits for answers: for so many as `what` returns.
+    /// Sends a request. `encode` returns the number of answers to wait for.
     pub(crate) fn request(&mut self, number: usize, encode: impl FnOnce(&P, &ClientProfile, &mut Vec<u8>) -> u32) {
         let mut awaited = 0;
         self.send(number, |protocol, client, out| awaited = encode(protocol, client, out));
         self.sessions[number].awaited += awaited;
     }
 
-    /// Has a session wait for `answers` to what another asked.
+    /// Makes a session wait for `answers` to another session's request.
     pub(crate) fn await_answers(&mut self, number: usize, answers: u32) {
         self.sessions[number].awaited += answers;
     }
 
-    /// Whether a session waits for an answer.
     pub(crate) fn is_awaiting_answers(&self, number: usize) -> bool {
         let session = &self.sessions[number];
         session.state == SessionState::Connecting || session.awaited > 0
     }
 
-    /// Whether a session has text something that its socket has not taken yet.
+    /// Whether the socket has not accepted all bytes of a session.
     pub(crate) fn has_backlog(&self, number: usize) -> bool {
         !self.sessions[number].backlog.is_empty()
     }
 
-    /// Has a session read nothing, or read again.
+    /// Makes a session stop reading, or read again.
     pub(crate) fn set_frozen(&mut self, number: usize, is_frozen: bool) {
         let state = &mut self.sessions[number].state;
         match (*state, is_frozen) {
@@ -230,24 +229,25 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         &self.sessions[number].client
     }
 
-    /// Opens a session for each of `clients`, and waits until all are open.
+    /// Opens a session for each of `clients`, and waits until all are open. `total` is the number of sessions for
+    /// errors.
     pub(crate) fn open_all(
         &mut self,
         clients: impl IntoIterator<Item = ClientProfile>,
-        of: usize,
+        total: usize,
     ) -> Result<(), Error> {
         let mut clients = clients.into_iter();
         let mut opening = 0;
-        let mut left = true;
+        let mut has_more = true;
         let mut stall_timer = StallTimer::new(self.target.timeout, "to be opened");
         loop {
-            while left && opening < OPENING_MAX {
+            while has_more && opening < OPENING_MAX {
                 match clients.next() {
                     Some(client) => {
                         self.open(client)?;
                         opening += 1;
                     }
-                    None => left = false,
+                    None => has_more = false,
                 }
             }
             if opening == 0 {
@@ -259,7 +259,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => opening -= 1,
                 SessionEvent::Unreachable(source) => failed = Some(Error::Connect { addr, open, source }),
-                event => failed = failed.take().or_else(|| event_error(event, number, of)),
+                event => failed = failed.take().or_else(|| event_error(event, number, total)),
             })?;
             failed.map_or(Ok(()), Err)?;
             stall_timer.check(self.now, opening < before, opening)?;
@@ -267,15 +267,15 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
     }
 
     /// Waits until no session waits for an answer.
-    pub(crate) fn wait_for_answers(&mut self, what: &'static str) -> Result<(), Error> {
-        let of = self.len();
-        let mut stall_timer = StallTimer::new(self.target.timeout, what);
-        let mut waiting = (0..of).filter(|&number| self.is_awaiting_answers(number)).count();
+    pub(crate) fn wait_for_answers(&mut self, waiting_for: &'static str) -> Result<(), Error> {
+        let total = self.len();
+        let mut stall_timer = StallTimer::new(self.target.timeout, waiting_for);
+        let mut waiting = (0..total).filter(|&number| self.is_awaiting_answers(number)).count();
         while waiting > 0 {
             let (mut failed, before) = (None, waiting);
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => waiting -= 1,
-                event => failed = failed.take().or_else(|| event_error(event, number, of)),
+                event => failed = failed.take().or_else(|| event_error(event, number, total)),
             })?;
             failed.map_or(Ok(()), Err)?;
             stall_timer.check(self.now, waiting < before, waiting)?;
@@ -283,14 +283,14 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(())
     }
 
-    /// Ends a session: it says that it will send no more, reads up to the end of what the server sends, and is closed.
+    /// Closes a session's sending side. The session reads to the end of the server's bytes and then ends.
     pub(crate) fn close(&mut self, number: usize) {
         let session = &mut self.sessions[number];
         if session.state == SessionState::Frozen {
             self.unread.push(number);
         }
         match &session.socket {
-            // A connection that is broken already is found so when it is read.
+            // A broken connection fails again at the next read, which reports it.
             Some(socket) if session.state != SessionState::Closed => {
                 let _ = socket.shutdown(Shutdown::Write);
                 session.state = SessionState::Closing;
@@ -299,8 +299,8 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         }
     }
 
-    /// Ends all sessions, tells `on_event` of messages and acknowledgements that still come, and says how many sessions the
-    /// server had not closed after `limit`: they are closed anyway.
+    /// Closes all sessions and passes later messages and acknowledgements to `on_event`. Returns the number of
+    /// sessions that the server had not closed after `limit`; their sockets are closed anyway.
     pub(crate) fn close_all(
         mut self,
         limit: Duration,
@@ -337,7 +337,7 @@ impl Session {
         self.backlog.extend_from_slice(&out_buffer[taken..]);
     }
 
-    /// How much of `bytes` the socket takes now. A broken one takes all: that it is broken is found when it is read.
+    /// Number of bytes that the socket accepts now. A broken socket accepts all: the next read reports its error.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let Some(socket) = &mut self.socket else { return bytes.len() };
         let mut taken = 0;
@@ -352,7 +352,7 @@ impl Session {
         taken
     }
 
-    /// The socket takes something again, or for the first time.
+    /// The socket is writable: finishes the connection, or writes the backlog.
     fn flush<P: Protocol>(
         &mut self,
         protocol: &P,
@@ -386,7 +386,7 @@ impl Session {
         }
     }
 
-    /// Says what comes first, and tells whether there is no answer to wait for.
+    /// Sends the protocol's first bytes. Returns whether the session is ready without an answer.
     fn start<P: Protocol>(&mut self, protocol: &P, out_buffer: &mut Vec<u8>) -> bool {
         self.state = SessionState::Open;
         let mut awaited = 0;
@@ -395,7 +395,7 @@ impl Session {
         awaited == 0
     }
 
-    /// Reads what there is; up to the end where one is known to be there.
+    /// Reads the socket's bytes; to the end of the stream if `until_end`.
     fn read<P: Protocol>(
         &mut self,
         protocol: &P,
@@ -416,7 +416,7 @@ impl Session {
                 Ok(count) => {
                     self.partial.clear();
                     self.decode(protocol, &read_buffer[..partial + count], out_buffer, &mut on_event);
-                    // A socket that gives less than it might has no more (epoll(7)).
+                    // A short read means an empty socket (epoll(7)).
                     if partial + count < read_buffer.len() && !until_end {
                         break;
                     }
@@ -447,7 +447,7 @@ impl Session {
             match frame {
                 ServerFrame::Message(payload) => on_event(SessionEvent::Message(payload)),
                 ServerFrame::Acknowledgement => on_event(SessionEvent::Acknowledged),
-                // Of one who leaves, only messages can still be wrong: that its peer has left is told to it too.
+                // A closing session may be told that its peer has left. Only messages matter now.
                 _ if is_closing => {}
                 ServerFrame::Answer if self.awaited > 0 => {
                     self.awaited -= 1;
@@ -463,7 +463,7 @@ impl Session {
     }
 }
 
-/// What is wrong where nobody should refuse anything or close.
+/// The error of a refusal or close that a run does not expect.
 pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usize) -> Option<Error> {
     match event {
         SessionEvent::Refused(text) => {
@@ -476,7 +476,7 @@ pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usi
     }
 }
 
-/// How long to wait where nothing gets any further.
+/// Ends a wait that makes no progress.
 #[derive(Debug)]
 pub(crate) struct StallTimer {
     limit: Duration,
@@ -489,12 +489,12 @@ impl StallTimer {
         Self { limit, since: clock::now(), waiting_for }
     }
 
-    /// How long one turn may wait.
+    /// Longest wait of one poll.
     pub(crate) fn poll_timeout(&self) -> Duration {
         self.limit.min(Duration::from_millis(100))
     }
 
-    /// Is patient again after a step forward, and gives up when there was none for too long.
+    /// Restarts the timer after progress. Fails once the limit has passed without any.
     pub(crate) fn check(&mut self, now: Instant, has_progress: bool, left: usize) -> Result<(), Error> {
         if has_progress {
             self.since = now;

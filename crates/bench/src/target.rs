@@ -1,15 +1,15 @@
-//! Which server, and how it is watched.
+//! The server under load.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A server under load.
+/// The server under load, and the limits of waiting for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Where it listens.
+    /// Address of the server's listener.
     pub addr: SocketAddr,
-    /// Its process, where it runs on this machine and is to be weighed.
+    /// The server's process id, if it runs on this machine. Its processor time and memory are then measured.
     pub pid: Option<u32>,
-    /// How long to wait where nothing comes at all.
+    /// Longest wait without any progress.
     pub timeout: Duration,
 }

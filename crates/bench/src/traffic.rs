@@ -1,4 +1,4 @@
-//! Streams of messages from one session to another: sent at their pace, checked, and timed.
+//! Streams of messages between sessions: sent at their pace, checked and timed.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -13,31 +13,31 @@ use crate::protocol::Protocol;
 use crate::schedule::Schedule;
 use crate::session_pool::{SessionEvent, SessionPool, StallTimer, event_error};
 
-/// How many messages of a flood are payloads at once: so few that what is timed does not wait for them here.
+/// Messages of a flood sent in one poll: few enough not to delay measured messages in the load generator.
 const FLOOD_BATCH: u64 = 64;
 
-/// How many messages of a schedule may be under way: beyond it, what is due is sent later, so that a server that does
-/// not keep up does not cost this side all of its memory.
+/// Messages of a schedule that may be in flight. Further ones are sent late, so that a slow server does not exhaust
+/// the load generator's memory.
 const IN_FLIGHT_MAX: u64 = 1_000_000;
 
-/// All streams of a run.
+/// All message streams of a run.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     streams: Vec<MessageStream>,
-    /// Which stream a session sends, and which it hears.
+    /// Index of the stream that each session sends, and of the one that it receives.
     sent_by: Vec<Option<usize>>,
     received_by: Vec<Option<usize>>,
-    /// Streams that something came of, in this turn.
+    /// Streams with arrivals in this poll.
     progressed: Vec<usize>,
     schedule: Option<Schedule>,
     scheduled: Vec<usize>,
-    /// How many messages have come of those that are timed.
-    timed: u64,
+    /// Messages outside floods that have arrived or been given up.
+    resolved: u64,
     floods: Vec<usize>,
     is_flooding: bool,
     is_sending: bool,
     latency: LatencyRecorder,
-    /// What may not happen, and did.
+    /// The first error of a session.
     error: Option<Error>,
 }
 
@@ -47,38 +47,38 @@ struct MessageStream {
     payloads: PayloadSequence,
     checker: PayloadChecker,
     acknowledged: u64,
-    /// How many acknowledgements did not come in time.
+    /// Acknowledgements that did not arrive in time.
     unacknowledged: u64,
     pace: Pace,
-    /// Those that are under way, in the order of their numbers.
+    /// Messages in flight, in order of their numbers.
     batches: VecDeque<Batch>,
-    /// Up to which message latencies are known.
-    timed: u64,
+    /// Number of the first message whose latency is not recorded.
+    recorded: u64,
     has_progressed: bool,
-    /// The server ended one of its sessions, as it may do with one that floods or does not read.
+    /// The server closed one of its sessions, as it may during a flood.
     is_cut: bool,
 }
 
-/// Messages that were sent at the same time, or were due then.
+/// Messages with the same send time, or the same due time.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     at: Instant,
-    /// The number after its last message.
+    /// Number after the last message of the batch.
     end: u64,
 }
 
-/// When a stream sends.
+/// The send times of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Pace {
-    /// As soon as fewer than this are under way.
+    /// A message is sent whenever fewer than `window` are in flight.
     ClosedLoop { window: u64 },
-    /// In its turn, when the next message of all is due.
+    /// The streams send in turn, each message at its due time.
     OpenLoop,
-    /// All that its socket takes, while there is a flood. Its messages are checked, and neither counted nor timed.
+    /// As much as the socket accepts, while the flood is on. The messages are checked, but neither counted nor timed.
     Flood,
 }
 
-/// How far all streams together are, without those that flood.
+/// Totals of all streams that are not floods.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MessageCounts {
     pub(crate) sent: u64,
@@ -87,7 +87,7 @@ pub(crate) struct MessageCounts {
 }
 
 impl Traffic {
-    /// Nobody talks yet, of `sessions`.
+    /// No streams yet, between the sessions 0 to `sessions` - 1.
     pub(crate) fn new(sessions: usize) -> Self {
         Self {
             streams: Vec::new(),
@@ -96,7 +96,7 @@ impl Traffic {
             progressed: Vec::new(),
             schedule: None,
             scheduled: Vec::new(),
-            timed: 0,
+            resolved: 0,
             floods: Vec::new(),
             is_flooding: false,
             is_sending: true,
@@ -124,18 +124,18 @@ impl Traffic {
             unacknowledged: 0,
             pace,
             batches: VecDeque::new(),
-            timed: 0,
+            recorded: 0,
             has_progressed: matches!(pace, Pace::ClosedLoop { .. }),
             is_cut: false,
         });
     }
 
-    /// From now on so many messages are due each second, from all scheduled streams together.
+    /// Starts the schedule of all open-loop streams: `per_second` messages in total.
     pub(crate) fn start_schedule(&mut self, per_second: u64) {
         self.schedule = Some(Schedule::from_now(per_second));
     }
 
-    /// Begins the flood, or ends it.
+    /// Starts or stops the flood.
     pub(crate) fn set_flooding(&mut self, is_flooding: bool) {
         self.is_flooding = is_flooding;
     }
@@ -149,36 +149,35 @@ impl Traffic {
         })
     }
 
-    /// How many messages those payloads that flood.
+    /// Messages sent in floods.
     pub(crate) fn flood_count(&self) -> u64 {
         self.floods.iter().map(|&number| self.streams[number].payloads.number()).sum()
     }
 
-    /// How many streams the server has cut.
+    /// Number of streams that the server has closed.
     pub(crate) fn cut_streams(&self) -> usize {
         self.streams.iter().filter(|stream| stream.is_cut).count()
     }
 
-    /// How long messages took.
     pub(crate) fn latency(&self) -> &LatencyRecorder {
         &self.latency
     }
 
-    /// From now on latency what is due within `time`, and forgets all latency so far.
+    /// Drops all recorded latencies and times messages that are due within `time` from now.
     pub(crate) fn begin_span(&mut self, time: Duration) {
         let begin = clock::now();
         self.latency.begin(begin..begin + time);
     }
 
-    /// How many of the messages that are timed have not come: those under way, and those that were due and not sent.
+    /// Messages of the timed span that are in flight, or due and not yet sent.
     pub(crate) fn unresolved(&self) -> u64 {
         let unsent = self.schedule.map_or(0, |schedule| schedule.unsent_before(self.latency.span_end()));
         self.latency.in_flight() + unsent
     }
 
-    /// One turn: waits for `wait` at most, takes what came, and sends what is due.
+    /// One poll: waits at most `wait`, handles arrivals and sends due messages.
     pub(crate) fn poll<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, wait: Duration) -> Result<(), Error> {
-        // The first window is sent before anything can come.
+        // The first window is sent without waiting for an arrival.
         let wait = if self.progressed.is_empty() { wait } else { Duration::ZERO };
         let due = self.schedule.filter(|_| self.is_sending);
         let wait = due.map_or(wait, |schedule| schedule.sleep_time(pool.now()).min(wait));
@@ -222,14 +221,14 @@ impl Traffic {
         }
     }
 
-    /// LatencyRecorder what came, and sends on where a window has room again.
+    /// Records the latency of arrivals, and refills the windows.
     fn record_and_refill<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>) {
-        let Self { streams, progressed, latency, is_sending, timed, .. } = self;
+        let Self { streams, progressed, latency, is_sending, resolved, .. } = self;
         let now = pool.now();
         for number in progressed.drain(..) {
             let stream = &mut streams[number];
             stream.has_progressed = false;
-            *timed += stream.record_latencies(now, latency);
+            *resolved += stream.record_latencies(now, latency);
             if let Pace::ClosedLoop { window } = stream.pace
                 && *is_sending
             {
@@ -243,16 +242,16 @@ impl Traffic {
         }
     }
 
-    /// Sends what is due by the schedule: what is due of one stream in one piece.
+    /// Sends the messages that the schedule makes due, all of one stream in one write.
     fn send_due<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>) {
-        let Self { streams, scheduled, schedule, latency, timed, .. } = self;
+        let Self { streams, scheduled, schedule, latency, resolved, .. } = self;
         let Some(schedule) = schedule else { return };
         let now = pool.now();
         let due = schedule.due(now);
         if due.is_empty() {
             return;
         }
-        let in_flight = due.start.saturating_sub(*timed);
+        let in_flight = due.start.saturating_sub(*resolved);
         let count = (due.end - due.start).min(IN_FLIGHT_MAX.saturating_sub(in_flight));
         let turns = scheduled.len() as u64;
         for first in due.start..due.start + count.min(turns) {
@@ -283,7 +282,7 @@ impl Traffic {
         }
     }
 
-    /// Sends no more, and waits for all that is under way. What does not come in time is given up.
+    /// Stops sending and waits for the messages in flight. Gives up those that do not arrive in time.
     pub(crate) fn drain<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, timeout: Duration) -> Result<(), Error> {
         self.is_sending = false;
         let acknowledges = pool.protocol().acknowledges();
@@ -307,7 +306,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// Takes what still comes while everybody leaves, and says what went wrong in the whole run.
+    /// Closes the sessions and checks the last arrivals. Returns the number of sessions that the server did not
+    /// close, and all faults of the run.
     pub(crate) fn close<P: Protocol>(
         mut self,
         pool: SessionPool<'_, P>,
@@ -328,22 +328,22 @@ impl MessageStream {
         self.payloads.number() - self.checker.next_number().min(self.payloads.number())
     }
 
-    /// Takes down how long those took that have come since, and says how many they are.
+    /// Records the latency of new arrivals, and returns their number.
     fn record_latencies(&mut self, now: Instant, latency: &mut LatencyRecorder) -> u64 {
-        let before = self.timed;
+        let before = self.recorded;
         let arrived = self.checker.next_number();
         while let Some(batch) = self.batches.front()
-            && self.timed < arrived
+            && self.recorded < arrived
         {
             let end = batch.end.min(arrived);
-            latency.resolve(batch.at, now, end - self.timed, self.checker.skipped_in(self.timed..end));
-            self.timed = end;
+            latency.resolve(batch.at, now, end - self.recorded, self.checker.skipped_in(self.recorded..end));
+            self.recorded = end;
             if end == batch.end {
                 self.batches.pop_front();
             }
         }
         self.checker.clear_skipped();
-        self.timed - before
+        self.recorded - before
     }
 
     fn send<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, count: u64) {
@@ -359,7 +359,7 @@ impl MessageStream {
         });
     }
 
-    /// Gives up what has not come. What was under way when the server cut it has gone with it.
+    /// Gives up missing messages. Messages in flight on a stream that the server closed are not faults.
     fn give_up(&mut self, acknowledges: bool) {
         if self.is_cut {
             return;
@@ -371,11 +371,11 @@ impl MessageStream {
         }
     }
 
-    /// What went wrong with it, once nothing more comes.
+    /// Faults of the stream, after the last arrival.
     fn faults(&self, acknowledges: bool) -> Faults {
         let mut faults = self.checker.faults();
         if acknowledges && !self.is_cut {
-            // Those that did not come in time, and those of no message.
+            // Acknowledgements that are missing, and those without a message.
             faults.unacknowledged += self.unacknowledged + self.acknowledged.saturating_sub(self.payloads.number());
         }
         faults
@@ -386,7 +386,7 @@ impl MessageStream {
 mod tests {
     use super::*;
 
-    /// A stream of which two messages were due at the beginning of each millisecond, and the payloads that came of it.
+    /// A stream with two messages due at the start of each millisecond, and their payloads.
     fn stream(begin: Instant, milliseconds: u64, latency: &mut LatencyRecorder) -> (MessageStream, Vec<Vec<u8>>) {
         let mut traffic = Traffic::new(2);
         traffic.add_stream(0, 1, &Rc::from([64]), Pace::OpenLoop);
@@ -412,7 +412,8 @@ mod tests {
         latency.begin(at(2)..at(5));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
         assert_eq!(latency.in_flight(), 6);
-        // Four from before it and one of it come in it; the rest comes late, with some from after it.
+        // At 3 ms four messages from before the span and one of it have arrived. The rest arrives late, with some
+        // from after the span.
         payloads[..5].iter().for_each(|payload| stream.checker.check(payload));
         assert_eq!(stream.record_latencies(at(3), &mut latency), 5);
         assert_eq!((latency.in_flight(), latency.latencies().len()), (5, 1));
@@ -429,7 +430,8 @@ mod tests {
         let mut latency = LatencyRecorder::new(begin);
         latency.begin(at(0)..at(8));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
-        // Both of the first millisecond, and one each of the second and the last but one, are missing; one comes late.
+        // Missing: both of the first millisecond, and one each of the second and of the last but one. One arrives
+        // late.
         for number in [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 2] {
             stream.checker.check(&payloads[number]);
         }

@@ -1,4 +1,4 @@
-//! What is read at the beginning and at the end of what is measured.
+//! Processor time and memory used during a measurement.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::process::{CpuTime, Process, ThreadCpuTimes};
 
-/// Clocks at one moment.
+/// Processor times and memory at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct UsageSnapshot {
     at: Instant,
@@ -17,28 +17,28 @@ pub(crate) struct UsageSnapshot {
     server: Option<(ThreadCpuTimes, u64)>,
 }
 
-/// What the server used.
+/// Processor time and memory of the server.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ServerUsage {
-    /// Processor time of all its threads.
+    /// Processor time of all threads.
     #[serde(flatten)]
     pub cpu: CpuUsage,
-    /// Memory at the end, without what it maps from files.
+    /// Anonymous resident memory at the end of the measurement, in bytes.
     pub resident_bytes: u64,
 }
 
-/// Processor time.
+/// Processor time used in a measurement.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CpuUsage {
-    /// How much was used.
+    /// Time on a core, in user mode and in the kernel.
     pub cpu_seconds: f64,
-    /// The same for each second that passed: how many cores were busy.
+    /// Average number of busy cores.
     pub cores: f64,
-    /// For how long it was ready to run and something else ran.
+    /// Time ready to run while another thread had the core.
     pub waited_seconds: f64,
 }
 
-/// What was used from one moment to another.
+/// Usage between two snapshots.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IntervalUsage {
     pub(crate) time: Duration,
@@ -76,7 +76,7 @@ impl fmt::Display for CpuUsage {
 }
 
 impl fmt::Display for ServerUsage {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    #[expect(clippy::cast_precision_loss, reason = "shown to one decimal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {:.1} MiB resident", self.cpu, self.resident_bytes as f64 / f64::from(1 << 20))
     }

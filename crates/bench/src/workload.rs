@@ -1,4 +1,4 @@
-//! What may be asked of a server.
+//! The workloads of the load generator.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ pub use isolation::Isolation;
 pub use pairs::Pairs;
 pub use rate::Rate;
 
-/// Who talks, and how much they say at a time.
+/// The pairs that exchange messages, and the sizes of their payloads.
 #[derive(Clone, Debug)]
 pub struct MessageLoad {
-    /// How many pairs of sessions there are.
+    /// Number of session pairs.
     pub pairs: usize,
-    /// How long payloads are, in bytes; more than one size take turns.
+    /// Payload sizes, in bytes; several sizes are used in turn.
     pub sizes: Vec<usize>,
-    /// Whether both of a pair speak.
+    /// Whether both clients of a pair send.
     pub both_ways: bool,
 }
 
@@ -48,7 +48,6 @@ impl MessageLoad {
         Ok(())
     }
 
-    /// The longest size, in bytes.
     fn longest(&self) -> usize {
         self.sizes.iter().copied().max().unwrap_or(0)
     }
@@ -57,22 +56,22 @@ impl MessageLoad {
         Rc::from(&*self.sizes)
     }
 
-    /// Who speaks to whom in `pair`, by the numbers of their sessions.
+    /// Session numbers of the sender and the receiver of each stream in `pair`.
     fn streams_of(&self, pair: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (one, other) = (2 * pair, 2 * pair + 1);
         [(one, other), (other, one)].into_iter().take(if self.both_ways { 2 } else { 1 })
     }
 }
 
-/// How long a run takes.
+/// Times of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long the server is given to get warm, before anything is measured.
+    /// Time under load before the measurement.
     pub warm_up: Duration,
-    /// How long is measured.
+    /// Length of the measurement.
     pub time: Duration,
 }
 
-fn at_least_one(value: u64, what: &str) -> Result<(), Error> {
-    if value == 0 { Err(Error::Usage(format!("0 {what} make no load: give at least 1"))) } else { Ok(()) }
+fn at_least_one(value: u64, noun: &str) -> Result<(), Error> {
+    if value == 0 { Err(Error::Usage(format!("0 {noun} make no load: give at least 1"))) } else { Ok(()) }
 }

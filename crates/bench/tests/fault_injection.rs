@@ -1,4 +1,4 @@
-//! A server that does wrong is found out: each fault is planted once, and must be counted once.
+//! A test server that makes one mistake: each fault is injected once and must be counted once.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard_bench::protocol::CommandsDialect;
 use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report, Target, Timing};
 
-/// What the server does wrong with one message of its only pair.
+/// The server's mistake with one message of its only pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
@@ -19,41 +19,41 @@ enum Fault {
     Forget,
     Invent,
     HangUp,
-    /// Stands still for [`STALL`] before it.
+    /// Waits for [`STALL`] before delivery.
     Stall,
-    /// Neither it nor any after it goes anywhere.
+    /// Delivers neither the message nor any later one.
     Mute,
-    /// Says it once more, and acknowledges it once more, when the speaker has left.
+    /// Delivers and acknowledges the message a second time, after the sender has closed.
     Echo,
 }
 
-/// The number of that message.
+/// Number of the affected message.
 const FAULTY: usize = 20;
 
 const STALL: Duration = Duration::from_millis(500);
 
-/// Plays a server of the commands dialect for one pair, and does one thing wrong once.
+/// Starts a server of the commands dialect for one pair. It makes one mistake, once.
 fn server_with(fault: Fault) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let addr = listener.local_addr().expect("it is bound");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("a bound listener has an address");
     thread::spawn(move || {
         let mut clients: Vec<_> = (0..2).map(|_| registered(&listener)).collect();
         clients.sort_by_key(|client| client.0);
-        let [(_, mut speaker, mut lines), (_, mut hearer, _)] = clients.try_into().expect("there are two");
+        let [(_, mut sender, mut lines), (_, mut receiver, _)] = clients.try_into().expect("two clients");
         let mut line = String::new();
-        lines.read_line(&mut line).expect("it says CONNECT");
-        speaker.write_all(b"CONNECT_OK b\n").expect("it reads");
-        hearer.write_all(b"INCOMING_CONNECTION a\n").expect("it reads");
+        lines.read_line(&mut line).expect("the sender sends CONNECT");
+        sender.write_all(b"CONNECT_OK b\n").expect("the client reads");
+        receiver.write_all(b"INCOMING_CONNECTION a\n").expect("the client reads");
         let (mut kept, mut echo) = (None, None);
         for (number, line) in lines.lines().map_while(Result::ok).enumerate() {
-            let said = line.strip_prefix("MSG ").expect("it says MSG").to_owned();
+            let text = line.strip_prefix("MSG ").expect("a client sends MSG").to_owned();
             if fault == Fault::Mute && number >= FAULTY {
                 continue;
             }
             let fault = if number == FAULTY { fault } else { Fault::None };
-            let said = if fault == Fault::Change { format!("{}~", &said[..said.len() - 1]) } else { said };
-            let from = format!("FROM a: {said}\n");
-            let heard = match fault {
+            let text = if fault == Fault::Change { format!("{}~", &text[..text.len() - 1]) } else { text };
+            let from = format!("FROM a: {text}\n");
+            let delivery = match fault {
                 Fault::Drop => String::new(),
                 Fault::Swap => {
                     kept = Some(from);
@@ -78,24 +78,24 @@ fn server_with(fault: Fault) -> SocketAddr {
                 Fault::Invent => "MSG_SENT\nMSG_SENT\n",
                 _ => "MSG_SENT\n",
             };
-            // The other side may have gone by now.
-            let _ = hearer.write_all(heard.as_bytes()).and_then(|()| speaker.write_all(acknowledged.as_bytes()));
+            // The other side may have closed.
+            let _ = receiver.write_all(delivery.as_bytes()).and_then(|()| sender.write_all(acknowledged.as_bytes()));
         }
         if let Some(from) = echo {
-            let _ = hearer.write_all(from.as_bytes()).and_then(|()| speaker.write_all(b"MSG_SENT\n"));
+            let _ = receiver.write_all(from.as_bytes()).and_then(|()| sender.write_all(b"MSG_SENT\n"));
         }
     });
     addr
 }
 
 fn registered(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>) {
-    let (mut stream, _) = listener.accept().expect("somebody comes");
-    stream.set_nodelay(true).expect("it is TCP");
-    let mut lines = BufReader::new(stream.try_clone().expect("it is a socket"));
+    let (mut stream, _) = listener.accept().expect("a client connects");
+    stream.set_nodelay(true).expect("a TCP socket");
+    let mut lines = BufReader::new(stream.try_clone().expect("a socket can be cloned"));
     let mut line = String::new();
-    lines.read_line(&mut line).expect("it says REGISTER");
-    let (_, number) = line.trim_end().rsplit_once('-').expect("its name has a number");
-    stream.write_all(b"WELCOME\nREGISTER_OK x\n").expect("it reads");
+    lines.read_line(&mut line).expect("a client sends REGISTER");
+    let (_, number) = line.trim_end().rsplit_once('-').expect("a name ends in its number");
+    stream.write_all(b"WELCOME\nREGISTER_OK x\n").expect("the client reads");
     (number.parse().expect("a number"), stream, lines)
 }
 
@@ -125,8 +125,7 @@ fn every_fault_is_counted_once() {
         (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..good }),
     ];
     for (fault, expected) in cases {
-        let report =
-            pairs().run(&CommandsDialect, &target(server_with(fault)), &mut |_| ()).expect("it runs to its end");
+        let report = pairs().run(&CommandsDialect, &target(server_with(fault)), &mut |_| ()).expect("the run succeeds");
         assert_eq!((report.faults, report.faults.any()), (expected, fault != Fault::None), "{fault:?}");
     }
 }
@@ -135,32 +134,32 @@ fn every_fault_is_counted_once() {
 fn a_server_that_hangs_up_ends_the_run() {
     let error = pairs()
         .run(&CommandsDialect, &target(server_with(Fault::HangUp)), &mut |_| ())
-        .expect_err("the server has gone");
+        .expect_err("the server hung up");
     assert!(matches!(error, Error::Closed { sessions: 2, .. }), "{error}");
 }
 
 #[test]
 fn a_silent_server_ends_the_run_after_the_timeout() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let addr = listener.local_addr().expect("it is bound");
-    let error = pairs().run(&CommandsDialect, &target(addr), &mut |_| ()).expect_err("nobody answers").to_string();
-    assert_eq!(error, "nothing came for 1s while 2 sessions waited to be opened");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("a bound listener has an address");
+    let error = pairs().run(&CommandsDialect, &target(addr), &mut |_| ()).expect_err("no answer arrives").to_string();
+    assert_eq!(error, "the server sent nothing for 1s while 2 sessions waited to be opened");
 }
 
-/// A hundred messages a second, of which the faulty one is due after 200 ms, two thirds of what is measured.
+/// An open loop of 100 messages a second. The affected message is due after 200 ms, two thirds of the measured time.
 fn rate_on(server: SocketAddr) -> Report {
     let Pairs { load, timing, .. } = pairs();
     let timing = Timing { time: Duration::from_millis(300), ..timing };
     Rate { load, per_second: 100, timing }
         .run(&CommandsDialect, &target(server), &mut |_| ())
-        .expect("it runs to its end")
+        .expect("the run succeeds")
 }
 
 #[test]
 fn a_stall_at_the_end_of_the_measurement_counts_as_latency() {
     let report = rate_on(server_with(Fault::Stall));
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
-    let latency = measured.latency.expect("some arrived");
+    let latency = measured.latency.expect("some messages arrived");
     assert!(latency.max_us >= 1e6 * STALL.as_secs_f64(), "{report}");
     assert_eq!((measured.untimed, report.faults), (0, Faults::default()), "{report}");
 }
@@ -170,6 +169,6 @@ fn a_note_counts_messages_without_a_latency() {
     let report = rate_on(server_with(Fault::Mute));
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     assert!(measured.untimed >= 10 && report.faults.lost >= measured.untimed, "{report}");
-    let expected = format!("{} messages of the measured time were waited for in vain", measured.untimed);
+    let expected = format!("{} messages of the measured time did not arrive in time", measured.untimed);
     assert!(report.notes.iter().any(|note| note.contains(&expected)), "{report}");
 }

@@ -1,4 +1,4 @@
-//! Every workload, small, on a real server in this process.
+//! Every workload, in small, against a real server in this process.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -12,7 +12,7 @@ use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings};
 use tokio::sync::oneshot;
 
-/// A server on a thread of its own, until it is dropped.
+/// A server on its own thread. Dropping it stops the server.
 struct Server {
     commands: SocketAddr,
     line: SocketAddr,
@@ -27,15 +27,15 @@ impl Server {
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let commands = Listener::bind(Dialect::Commands, "127.0.0.1:0").await.expect("a port is free");
-                let line = Listener::bind(Dialect::Line, "127.0.0.1:0").await.expect("a port is free");
-                let local = |listener: &Listener| listener.local_addr().expect("it is bound");
-                addrs.send((local(&commands), local(&line))).expect("somebody waits for it");
+                let commands = Listener::bind(Dialect::Commands, "127.0.0.1:0").await.expect("a free port");
+                let line = Listener::bind(Dialect::Line, "127.0.0.1:0").await.expect("a free port");
+                let local = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
+                addrs.send((local(&commands), local(&line))).expect("the test waits for the addresses");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                switchboard_server::run(vec![commands, line], settings, shutdown).await.expect("good settings");
+                switchboard_server::run(vec![commands, line], settings, shutdown).await.expect("valid settings");
             });
         });
-        let (commands, line) = bound.recv().expect("it comes up");
+        let (commands, line) = bound.recv().expect("the server starts");
         Self { commands, line, stop: Some(stop), thread: Some(thread) }
     }
 }
@@ -44,12 +44,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            thread.join().expect("the server ends well");
+            thread.join().expect("the server does not panic");
         }
     }
 }
 
-/// The server is in this very process, so this is what is weighed.
+/// The server runs in this process, so the memory of this process is measured.
 fn target(addr: SocketAddr) -> Target {
     Target { addr, pid: Some(std::process::id()), timeout: Duration::from_secs(10) }
 }
@@ -60,10 +60,10 @@ fn load(pairs: usize, both_ways: bool) -> MessageLoad {
     MessageLoad { pairs, sizes: vec![64, 22, 700], both_ways }
 }
 
-/// That all went well, and that the report can be read by people and by programs.
+/// Checks that a report has no faults, serialises to JSON and has short text lines.
 fn check(report: &Report) {
     assert_eq!(report.faults, Faults::default(), "{report}");
-    let json = serde_json::to_value(report).expect("it is JSON");
+    let json = serde_json::to_value(report).expect("a report serialises");
     assert_eq!(json["workload"], report.workload);
     assert_eq!(json["faults"]["lost"], 0);
     assert!(report.to_string().lines().all(|line| line.chars().count() < 250), "{report}");
@@ -83,12 +83,12 @@ fn pairs_run_in_both_dialects() {
         } else {
             pairs.run(&CommandsDialect, &target(server.commands), &mut progress)
         };
-        let report = report.expect("it runs");
+        let report = report.expect("the run succeeds");
         check(&report);
         let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
         assert!(measured.delivered > 0 && measured.latency.is_some() && measured.server.is_some(), "{report}");
         assert_eq!(measured.acknowledged.is_none(), is_line, "{report}");
-        assert!(report.notes[0].contains(" s are short"), "{report}");
+        assert!(report.notes[0].contains(" s is short"), "{report}");
         assert!(phases.contains(&Phase::Measuring) && phases.last() == Some(&Phase::Ending), "{phases:?}");
     }
 }
@@ -97,11 +97,14 @@ fn pairs_run_in_both_dialects() {
 fn rate_sends_as_many_messages_as_asked() {
     let server = Server::start(Settings::default());
     let rate = Rate { load: load(3, true), per_second: 1000, timing: TIMING };
-    let report = rate.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
+    let report = rate.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     let due = 1000.0 * measured.seconds;
-    assert!((0.5 * due..1.5 * due).contains(&f64::from(u32::try_from(measured.sent).expect("few"))), "{report}");
+    assert!(
+        (0.5 * due..1.5 * due).contains(&f64::from(u32::try_from(measured.sent).expect("a small count"))),
+        "{report}"
+    );
     assert!(measured.sent_late.is_some(), "{report}");
 }
 
@@ -109,11 +112,11 @@ fn rate_sends_as_many_messages_as_asked() {
 fn frozen_readers_are_counted_apart() {
     let server = Server::start(Settings::default());
     let isolation = Isolation { load: load(10, false), frozen: 2, per_second: 1000, timing: TIMING };
-    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
+    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Isolation { isolation } = &report.metrics else { panic!("{report}") };
     assert_eq!((isolation.frozen, isolation.cut), (2, 0), "{report}");
-    // More than a window's worth: what the sockets between them and the soft mark of their outboxes take.
+    // More than one window: the sockets and the soft limit of the outboxes take this much.
     assert!(isolation.flood > 1000, "{report}");
 }
 
@@ -123,7 +126,7 @@ fn a_closed_frozen_reader_is_no_fault() {
     let server = Server::start(settings);
     let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
     let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 1000, timing };
-    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
+    let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Isolation { isolation } = &report.metrics else { panic!("{report}") };
     assert_eq!(isolation.cut, 1, "{report}");
@@ -133,16 +136,17 @@ fn a_closed_frozen_reader_is_no_fault() {
 fn idle_reports_memory_of_each_session() {
     let server = Server::start(Settings::default());
     let idle = Idle { sessions: 100, time: Duration::from_millis(50) };
-    let report = idle.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("it runs");
+    let report = idle.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Idle { idle } = &report.metrics else { panic!("{report}") };
     assert!(idle.bytes_per_session.is_some() && report.sessions == 150, "{report}");
-    let said = |report: &Report, what| report.notes.iter().any(|note| note.contains(what));
-    assert!(said(&report, "100 sessions are few") && said(&report, "0.05 s are short"), "{report}");
+    let has_note = |report: &Report, part| report.notes.iter().any(|note| note.contains(part));
+    assert!(has_note(&report, "100 sessions are few") && has_note(&report, "0.05 s is short"), "{report}");
     let unwatched = Target { pid: None, ..target(server.line) };
-    let report =
-        Idle { sessions: 10, time: Duration::ZERO }.run(&LineDialect, &unwatched, &mut |_| ()).expect("it runs");
-    assert!(said(&report, "--pid"), "{report}");
+    let report = Idle { sessions: 10, time: Duration::ZERO }
+        .run(&LineDialect, &unwatched, &mut |_| ())
+        .expect("the run succeeds");
+    assert!(has_note(&report, "--pid"), "{report}");
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn churn_reports_sessions_and_lifetimes() {
         churn.run(&LineDialect, &target(server.line), &mut |_| ()),
     ];
     for report in reports {
-        let report = report.expect("it runs");
+        let report = report.expect("the run succeeds");
         check(&report);
         let Metrics::Churn { churn } = &report.metrics else { panic!("{report}") };
         assert!(churn.sessions > 4 && churn.lifetime.is_some(), "{report}");
@@ -174,18 +178,20 @@ fn a_refusal_names_the_server_setting_to_raise() {
     for (settings, expected) in cases {
         let server = Server::start(settings);
         let pairs = Pairs { load: load(5, false), window: 4, timing: TIMING };
-        let error =
-            pairs.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect_err("too many").to_string();
+        let error = pairs
+            .run(&CommandsDialect, &target(server.commands), &mut |_| ())
+            .expect_err("a limit is exceeded")
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
     let server = Server::start(Settings::default());
     let pairs = Pairs { load: load(5, false), window: 4, timing: TIMING };
     let error =
         pairs.run(&LineDialect, &target(server.commands), &mut |_| ()).expect_err("the other dialect").to_string();
-    assert!(error.contains("it speaks the commands dialect"), "{error}");
+    assert!(error.contains("this port speaks the commands dialect"), "{error}");
     let error =
         pairs.run(&CommandsDialect, &target(server.line), &mut |_| ()).expect_err("the other dialect").to_string();
-    assert!(error.contains("it speaks the line dialect"), "{error}");
+    assert!(error.contains("this port speaks the line dialect"), "{error}");
 }
 
 #[test]
@@ -193,7 +199,7 @@ fn invalid_workloads_are_refused_before_connecting() {
     let nobody = Target { addr: ([127, 0, 0, 1], 1).into(), pid: None, timeout: Duration::from_secs(1) };
     let pairs = |load, window| Pairs { load, window, timing: TIMING }.run(&CommandsDialect, &nobody, &mut |_| ());
     let usage = |ran: Result<Report, Error>| match ran {
-        Err(Error::Usage(why)) => why,
+        Err(Error::Usage(text)) => text,
         other => panic!("{other:?}"),
     };
     let short = MessageLoad { sizes: vec![64, 10], ..load(1, false) };
@@ -202,9 +208,9 @@ fn invalid_workloads_are_refused_before_connecting() {
     assert!(usage(pairs(long, 1)).contains("give at most 65536"));
     assert!(usage(pairs(load(1000, false), u64::MAX)).contains("use a smaller window"));
     assert!(usage(pairs(load(0, false), 1)).contains("0 pairs make no load"));
-    assert!(usage(pairs(load(1, false), 0)).contains("under way"));
+    assert!(usage(pairs(load(1, false), 0)).contains("in flight"));
     let isolation = Isolation { load: load(2, false), frozen: 2, per_second: 1, timing: TIMING };
-    assert!(usage(isolation.run(&CommandsDialect, &nobody, &mut |_| ())).contains("leave nobody to measure"));
+    assert!(usage(isolation.run(&CommandsDialect, &nobody, &mut |_| ())).contains("leave no pair to measure"));
     assert!(matches!(pairs(load(1, false), 1), Err(Error::Connect { open: 0, .. })));
     assert!(matches!(pairs(load(100_000, false), 1), Err(Error::Files { .. })));
 }

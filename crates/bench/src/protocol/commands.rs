@@ -1,11 +1,11 @@
-//! The commands dialect. (`protocol.md` §4)
+//! The commands dialect (`protocol.md` §4).
 
 use memchr::memchr;
 use switchboard_protocol::{Reply, commands};
 
 use super::{ClientProfile, Protocol, ServerFrame};
 
-/// The commands dialect: `REGISTER`, `CONNECT`, `MSG` and `FROM`; each message is acknowledged.
+/// The commands dialect: `REGISTER`, `CONNECT`, `MSG` and `FROM`. The server acknowledges each message.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandsDialect;
 
@@ -23,8 +23,8 @@ impl Protocol for CommandsDialect {
         1
     }
 
-    fn join(&self, _speaker: &ClientProfile, listener: &ClientProfile, out: &mut Vec<u8>) -> (u32, u32) {
-        put(out, &[b"CONNECT ", listener.name.as_bytes(), b"\n"]);
+    fn join(&self, _sender: &ClientProfile, receiver: &ClientProfile, out: &mut Vec<u8>) -> (u32, u32) {
+        put(out, &[b"CONNECT ", receiver.name.as_bytes(), b"\n"]);
         (1, 1)
     }
 
@@ -49,12 +49,12 @@ impl Protocol for CommandsDialect {
             let colon = memchr(b':', from)?;
             from[colon..].strip_prefix(b": ")
         });
-        Some(text.map_or_else(|| rarer(line), ServerFrame::Message))
+        Some(text.map_or_else(|| decode_reply(line), ServerFrame::Message))
     }
 }
 
-/// A line that is neither message nor acknowledgement.
-fn rarer(line: &[u8]) -> ServerFrame<'_> {
+/// Decodes a line that is neither a message nor an acknowledgement.
+fn decode_reply(line: &[u8]) -> ServerFrame<'_> {
     let reply = std::str::from_utf8(line).ok().and_then(|line| commands::parse_reply(line).ok());
     match reply {
         Some(Reply::Welcome) => ServerFrame::Ignored,

@@ -1,11 +1,11 @@
-//! The line dialect. (`protocol.md` §5)
+//! The line dialect (`protocol.md` §5).
 
 use memchr::memchr;
 
 use super::commands::put;
 use super::{ClientProfile, Protocol, ServerFrame};
 
-/// The line dialect: a name, then `name: message`. Nothing is acknowledged.
+/// The line dialect: a name on the first line, then `name: message`. The server acknowledges nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct LineDialect;
 

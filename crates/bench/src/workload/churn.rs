@@ -1,4 +1,4 @@
-//! `churn`: people opened and go.
+//! `churn`: sessions open and close all the time.
 
 use std::time::Instant;
 
@@ -13,19 +13,20 @@ use crate::run::Run;
 use crate::session_pool::{SessionEvent, StallTimer, event_error};
 use crate::target::Target;
 
-/// Sessions that connect, register, ask something, hear the answer, and leave; as one has gone, another comes.
+/// A fixed number of slots. In each, a session connects, registers, sends a request, receives the answer and closes;
+/// then the next one opens.
 ///
-/// A session counts when the server has closed it too. Where a protocol has nothing to ask ([`Protocol::ask`]), the answer
-/// to registering is the only round trip.
+/// A session counts once the server has closed it too. If the protocol has no request ([`Protocol::ask`]),
+/// registration is the only round trip.
 #[derive(Clone, Copy, Debug)]
 pub struct Churn {
-    /// How many are there at a time.
+    /// Sessions open at a time.
     pub at_once: usize,
-    /// For how long they come.
+    /// Warm-up and measurement.
     pub timing: Timing,
 }
 
-/// Where a slot of the churn is.
+/// The step of a slot's current session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum SlotState {
     Opening,
@@ -33,7 +34,7 @@ enum SlotState {
     Closing,
 }
 
-/// The sessions of a churn, by their slot.
+/// The slots, each with the step and the start of its session.
 struct ChurnSlots {
     slots: Vec<(SlotState, Instant)>,
     opened: usize,
@@ -42,8 +43,8 @@ struct ChurnSlots {
 }
 
 impl Churn {
-    /// Runs it, and tells `progress` now and then how far it is.
-    #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+    /// Runs the workload. Calls `progress` now and then.
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub fn run<P: Protocol>(
         &self,
         protocol: &P,
@@ -82,7 +83,7 @@ impl ChurnSlots {
     fn client(&mut self, names: &ClientNames) -> ClientProfile {
         self.opened += 1;
         let name = names.get(self.opened);
-        ClientProfile { name, peer: String::new(), pair: self.opened, speaks: false, listens: false }
+        ClientProfile { name, peer: String::new(), pair: self.opened, sends: false, receives: false }
     }
 
     fn churn_for<P: Protocol>(
@@ -94,7 +95,7 @@ impl ChurnSlots {
     ) -> Result<(), Error> {
         let begin = run.pool.now();
         let end = begin + time;
-        let mut stall_timer = StallTimer::new(target.timeout, "to come or go");
+        let mut stall_timer = StallTimer::new(target.timeout, "to open or close");
         let (mut ready, mut closed) = (Vec::new(), Vec::new());
         let of = self.slots.len();
         while run.pool.now() < end {
@@ -127,7 +128,7 @@ impl ChurnSlots {
         Ok(())
     }
 
-    /// What a session does once it has its answer.
+    /// Sends the request after registration, or closes the session after its answer.
     fn on_answer<P: Protocol>(&mut self, run: &mut Run<'_, '_, P>, slot: usize) {
         let (state, _) = &mut self.slots[slot];
         if *state == SlotState::Opening {

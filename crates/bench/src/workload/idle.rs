@@ -1,4 +1,4 @@
-//! `idle`: everybody is there, and nobody says anything.
+//! `idle`: open sessions that send nothing.
 
 use std::time::Duration;
 
@@ -11,25 +11,26 @@ use crate::report::{IdleMetrics, Metrics, Report};
 use crate::run::Run;
 use crate::target::Target;
 
-/// How many sessions are open before the server is weighed: what it needs to serve anybody at all is there by then.
+/// Sessions opened before the first memory reading, so that the server has allocated everything it needs for any
+/// session.
 const FIRST: usize = 50;
 
-/// How long the server is left alone before it is weighed: what it frees late is not what a session costs.
+/// Wait before each memory reading: late deallocation is not a cost of a session.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Sessions that are open and wait. The server is weighed before and after they come, and at the end each asks
-/// something, to see that it was there all the time.
+/// Idle sessions. The server's memory is read before and after they open. At the end each session sends a request,
+/// which proves that it stayed open.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// How many.
+    /// Number of sessions measured.
     pub sessions: usize,
-    /// For how long they wait.
+    /// Time they stay idle.
     pub time: Duration,
 }
 
 impl Idle {
-    /// Runs it, and tells `progress` now and then how far it is.
-    #[expect(clippy::cast_precision_loss, reason = "bytes for people")]
+    /// Runs the workload. Calls `progress` now and then.
+    #[expect(clippy::cast_precision_loss, reason = "bytes are shown to a few digits")]
     pub fn run<P: Protocol>(
         &self,
         protocol: &P,
@@ -59,10 +60,13 @@ impl Idle {
         };
         let mut notes = usage.notes();
         if before.is_none() {
-            notes.push("the server was not weighed: give its process with --pid, if it is on this machine".to_owned());
+            notes.push(
+                "the server's memory was not measured: give its process id with --pid, if it runs on this machine"
+                    .to_owned(),
+            );
         } else if self.sessions < 1000 {
             notes.push(format!(
-                "{} sessions are few: a process takes memory by the page and more, so weigh thousands",
+                "{} sessions are few: a process takes memory in pages or larger blocks, so measure thousands",
                 self.sessions
             ));
         }

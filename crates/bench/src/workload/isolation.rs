@@ -1,4 +1,4 @@
-//! `isolation`: what somebody who does not read costs everybody else.
+//! `isolation`: the cost of frozen readers to the other pairs.
 
 use super::{MessageLoad, Timing, at_least_one};
 use crate::error::Error;
@@ -9,25 +9,25 @@ use crate::run::Run;
 use crate::target::Target;
 use crate::traffic::Pace;
 
-/// An open loop as in [`Rate`](super::Rate) among most pairs, measured three times: before, while the readers of the
-/// other pairs are frozen and their speakers say all that the server takes, and after those readers read again. The
-/// figures are of the pairs that are not frozen. The frozen ones say nothing before and after.
+/// An open loop like [`Rate`](super::Rate) among some pairs, while the receivers of the remaining pairs stop reading
+/// and their senders flood. Measured three times: before the freeze, during it, and after. The figures are those of
+/// the pairs that are never frozen. The other pairs send only during the freeze.
 ///
-/// The server may close a frozen reader. What such a reader has not got by then is no fault; all else is.
+/// The server may close a frozen reader. Messages lost by that are not faults; all other faults count.
 #[derive(Clone, Debug)]
 pub struct Isolation {
-    /// Who talks, the frozen ones among them.
+    /// All pairs, including those with a frozen reader.
     pub load: MessageLoad,
-    /// How many of the pairs have a reader that freezes.
+    /// Number of pairs whose receiver freezes.
     pub frozen: usize,
-    /// How many messages are due each second, from all that are not frozen together.
+    /// Messages per second, from all pairs that are never frozen.
     pub per_second: u64,
-    /// For how long, each of the three times. The server has the time to warm up before each.
+    /// Length of each of the three measurements, and the warm-up before the first and the third.
     pub timing: Timing,
 }
 
 impl Isolation {
-    /// Runs it, and tells `progress` now and then how far it is.
+    /// Runs the workload. Calls `progress` now and then.
     pub fn run<P: Protocol>(
         &self,
         protocol: &P,
@@ -39,7 +39,7 @@ impl Isolation {
         at_least_one(self.frozen as u64, "frozen readers")?;
         let pairs = self.load.pairs;
         let Some(others) = pairs.checked_sub(self.frozen).filter(|&others| others > 0) else {
-            let why = format!("{} frozen readers of {pairs} pairs leave nobody to measure", self.frozen);
+            let why = format!("{} frozen readers of {pairs} pairs leave no pair to measure", self.frozen);
             return Err(Error::Usage(why));
         };
         let mut run = Run::new(protocol, target, 2 * pairs, progress)?;

@@ -1,4 +1,4 @@
-//! `pairs`: everybody talks, as fast as what was said arrives.
+//! `pairs`: a closed loop, as fast as messages arrive.
 
 use super::{MessageLoad, Timing, at_least_one};
 use crate::error::Error;
@@ -9,23 +9,23 @@ use crate::run::Run;
 use crate::target::Target;
 use crate::traffic::Pace;
 
-/// How much may be under way, in bytes: this side holds what sockets do not take, and that has to fit in its memory.
+/// Largest total size of the messages in flight. The load generator stores all bytes that sockets do not accept.
 const IN_FLIGHT_MAX_BYTES: u64 = 1 << 30;
 
-/// A closed loop: each speaker keeps a number of messages under way, and sends another when one has arrived at the other
-/// side. That it is acknowledged is counted, and not waited for.
+/// A closed loop: each sender keeps `window` messages in flight, and sends another when one arrives at the receiver.
+/// Acknowledgements are counted, not waited for.
 #[derive(Clone, Debug)]
 pub struct Pairs {
-    /// Who talks.
+    /// The pairs.
     pub load: MessageLoad,
-    /// How many messages each speaker keeps under way.
+    /// Messages that each sender keeps in flight.
     pub window: u64,
-    /// For how long.
+    /// Warm-up and measurement.
     pub timing: Timing,
 }
 
 impl Pairs {
-    /// Runs it, and tells `progress` now and then how far it is.
+    /// Runs the workload. Calls `progress` now and then.
     pub fn run<P: Protocol>(
         &self,
         protocol: &P,
@@ -33,11 +33,11 @@ impl Pairs {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, Error> {
         self.load.check()?;
-        at_least_one(self.window, "messages under way")?;
+        at_least_one(self.window, "messages in flight")?;
         let bytes = self.window.saturating_mul((2 * self.load.pairs * self.load.longest()) as u64);
         if bytes > IN_FLIGHT_MAX_BYTES {
             let why =
-                format!("{bytes} bytes would be under way: use a smaller window, fewer pairs or smaller messages");
+                format!("{bytes} bytes would be in flight: use a smaller window, fewer pairs or smaller messages");
             return Err(Error::Usage(why));
         }
         let mut run = Run::new(protocol, target, 2 * self.load.pairs, progress)?;

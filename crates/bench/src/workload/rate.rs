@@ -1,4 +1,4 @@
-//! `rate`: so many messages a second, whatever becomes of them.
+//! `rate`: an open loop at a fixed rate.
 
 use super::{MessageLoad, Timing, at_least_one};
 use crate::error::Error;
@@ -9,21 +9,21 @@ use crate::run::Run;
 use crate::target::Target;
 use crate::traffic::Pace;
 
-/// An open loop: messages are due at even times, in turn from each speaker, and how long one took is counted from when
-/// it was due. So a server that stands still for a second is charged for all that was due in that second, and not for
-/// the one message that happened to be under way (which is known as coordinated omission).
+/// An open loop: messages are due at even intervals, from the senders in turn. Latency counts from the due time. A
+/// server that stalls for a second thus delays every message due in that second, and not only the one in flight: this
+/// avoids coordinated omission.
 #[derive(Clone, Debug)]
 pub struct Rate {
-    /// Who talks.
+    /// The pairs.
     pub load: MessageLoad,
-    /// How many messages are due each second, from all speakers together.
+    /// Messages per second, from all senders.
     pub per_second: u64,
-    /// For how long.
+    /// Warm-up and measurement.
     pub timing: Timing,
 }
 
 impl Rate {
-    /// Runs it, and tells `progress` now and then how far it is.
+    /// Runs the workload. Calls `progress` now and then.
     pub fn run<P: Protocol>(
         &self,
         protocol: &P,

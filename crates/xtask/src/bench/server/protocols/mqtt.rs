@@ -32,7 +32,7 @@ impl Protocol for Mqtt {
         put_header(CONNECT, 12 + name.len(), out);
         put(out, &[b"\x00\x04MQTT\x04\x02\x00\x00"]);
         put_string(name, out);
-        if client.speaks {
+        if client.sends {
             return 1;
         }
         put_header(SUBSCRIBE, 5 + name.len(), out);

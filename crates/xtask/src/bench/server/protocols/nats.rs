@@ -24,7 +24,7 @@ impl Protocol for Nats {
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         let connect = format!("CONNECT {{\"verbose\":{},\"pedantic\":false}}\r\n", self.verbose);
         put(out, &[connect.as_bytes()]);
-        if !client.speaks {
+        if !client.sends {
             put(out, &[b"SUB ", client.name.as_bytes(), b" 1\r\n"]);
         }
         // The answer to this comes after those to the others, so that no message is sent before they took effect.

@@ -21,7 +21,7 @@ impl Protocol for Redis {
     }
 
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
-        if client.speaks {
+        if client.sends {
             put(out, &[PING]);
         } else {
             put(out, &[b"*2\r\n$9\r\nSUBSCRIBE\r\n"]);
