@@ -34,7 +34,6 @@ mod workload;
 pub use error::Error;
 pub use faults::Faults;
 pub use latency::Latency;
-pub use payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 pub use progress::{Phase, Progress};
 pub use protocol::Protocol;
 pub use report::{ChurnMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report};

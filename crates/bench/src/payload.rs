@@ -18,10 +18,10 @@ const NUMBER: Range<usize> = STREAM_DIGITS + 1..STREAM_DIGITS + 1 + 12;
 const HEADER_BYTES: usize = NUMBER.end + 1;
 
 /// Shortest payload, in bytes: the header alone.
-pub const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
+pub(crate) const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
 
 /// Longest payload, in bytes: a message with its protocol overhead must fit in one read.
-pub const PAYLOAD_MAX_BYTES: usize = 65_536;
+pub(crate) const PAYLOAD_MAX_BYTES: usize = 65_536;
 
 /// Missing message numbers remembered for each stream, to tell a late message from a duplicate. Further ones are only
 /// counted.

@@ -23,7 +23,7 @@ pub use rate::Rate;
 pub struct MessageLoad {
     /// Number of session pairs.
     pub pairs: usize,
-    /// Payload sizes, in bytes; several sizes are used in turn.
+    /// Payload sizes, 22 to 65,536 bytes each; several sizes are used in turn.
     pub sizes: Vec<usize>,
     /// Whether both clients of a pair send.
     pub both_ways: bool,
