@@ -3,8 +3,8 @@
 mod program;
 
 #[cfg(test)]
-#[path = "../tests/fake/mod.rs"]
-mod fake;
+#[path = "../tests/fake_server/mod.rs"]
+mod fake_server;
 
 fn main() -> std::process::ExitCode {
     program::run(std::env::args_os())

@@ -3,9 +3,9 @@
 #[path = "../examples/echo_bot.rs"]
 #[allow(dead_code, unreachable_pub, reason = "an example has a main of its own")]
 mod echo_bot;
-mod fake;
+mod fake_server;
 
-use fake::{Fake, PATIENCE, Talk};
+use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 use switchboard_client::{ConnectionError, Error};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 #[tokio::test]
 async fn it_says_back_what_it_is_told_until_the_server_ends() {
     let bot = async {
-        let server = Fake::play(["
+        let server = FakeServer::play(["
             < WELCOME
             > REGISTER echo
             < REGISTER_OK echo
@@ -30,29 +30,29 @@ async fn it_says_back_what_it_is_told_until_the_server_ends() {
         .await;
         let ended = echo_bot::echo(&server.addr.to_string()).await;
         assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedWithCode { .. }))), "{ended:?}");
-        server.done().await;
+        server.finish().await;
     };
-    timeout(PATIENCE, LocalSet::new().run_until(bot)).await.expect("it ends in time");
+    timeout(TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("it ends in time");
 }
 
 #[tokio::test]
 async fn it_says_back_twenty_thousand_messages_that_come_at_once() {
     const MESSAGES: usize = 20_000;
     let bot = async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.play("< WELCOME\n> REGISTER echo\n< REGISTER_OK echo\n< INCOMING_CONNECTION Noy").await;
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play("< WELCOME\n> REGISTER echo\n< REGISTER_OK echo\n< INCOMING_CONNECTION Noy").await;
             let messages: Vec<_> = (0..MESSAGES).map(|message| format!("FROM Noy: {message}\n")).collect();
-            talk.say(messages.concat().as_bytes()).await;
+            connection.send(messages.concat().as_bytes()).await;
             for message in 0..MESSAGES {
-                talk.hear(&format!("MSG {message}")).await;
-                talk.say(b"MSG_SENT\n").await;
+                connection.expect_line(&format!("MSG {message}")).await;
+                connection.send(b"MSG_SENT\n").await;
             }
         })
         .await;
         let ended = echo_bot::echo(&server.addr.to_string()).await;
         assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedByServer))), "{ended:?}");
-        server.done().await;
+        server.finish().await;
     };
-    timeout(3 * PATIENCE, LocalSet::new().run_until(bot)).await.expect("it ends in time");
+    timeout(3 * TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("it ends in time");
 }

@@ -1,10 +1,10 @@
 //! The library against a server that plays a dialogue.
 
-mod fake;
+mod fake_server;
 
 use std::time::Duration;
 
-use fake::{Fake, PATIENCE, Talk};
+use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 use switchboard_client::{Client, ConnectionError, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{ErrorCode, Reply};
@@ -13,11 +13,11 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 /// Runs `test` on one thread, beside its fake server.
-async fn beside<T>(test: impl Future<Output = T>) -> T {
-    timeout(2 * PATIENCE, LocalSet::new().run_until(test)).await.expect("a test ends in time")
+async fn run_local<T>(test: impl Future<Output = T>) -> T {
+    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
 }
 
-async fn connect(server: &Fake) -> (Client, Events) {
+async fn connect(server: &FakeServer) -> (Client, Events) {
     Client::connect(server.addr).await.expect("the fake server says WELCOME")
 }
 
@@ -27,8 +27,8 @@ fn message(from: &str, text: &str) -> Event {
 
 #[tokio::test]
 async fn each_command_is_one_line_and_one_answer() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > REGISTER Noy
             < REGISTER_OK Noy
@@ -53,21 +53,21 @@ async fn each_command_is_one_line_and_one_answer() {
         assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
         assert_eq!(client.connect_to("elias").await.expect("connected"), "Elias");
         client.send("  two  spaces").await.expect("taken");
-        assert!(client.ping().await.expect("answered") < PATIENCE);
+        assert!(client.ping().await.expect("answered") < TEST_TIMEOUT);
         client.disconnect().await.expect("left");
         let refused = client.request("HELLO 2").await;
         assert!(matches!(refused, Err(Error::Refused { code: ErrorCode::UnknownCommand, .. })), "{refused:?}");
         assert!(matches!(client.request("WHO").await, Ok(Reply::Users { names }) if names.iter().count() == 0));
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_servers_code_is_in_the_error() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > REGISTER Noy
             < ERROR NAME_TAKEN
@@ -103,15 +103,15 @@ async fn the_servers_code_is_in_the_error() {
         );
         client.ping().await.expect("the session goes on");
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_one_line_is_not_sent() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > PING
             < PONG
@@ -130,25 +130,25 @@ async fn what_cannot_be_one_line_is_not_sent() {
         }
         client.ping().await.expect("answered");
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn how_long_a_text_may_be_is_for_the_server_to_say() {
-    beside(async {
+    run_local(async {
         let text = "x".repeat(5_000);
-        let server = Fake::with({
+        let server = FakeServer::with({
             let line = format!("MSG {text}");
             async move |listener: TcpListener| {
-                let mut talk = Talk::accept(&listener).await;
-                talk.say(b"WELCOME\n").await;
-                talk.hear(&line).await;
-                talk.say(b"MSG_SENT\n").await;
-                talk.hear(&line).await;
-                talk.say(b"ERROR TEXT_TOO_LONG\n").await;
-                talk.hear_end().await;
+                let mut connection = FakeConnection::accept(&listener).await;
+                connection.send(b"WELCOME\n").await;
+                connection.expect_line(&line).await;
+                connection.send(b"MSG_SENT\n").await;
+                connection.expect_line(&line).await;
+                connection.send(b"ERROR TEXT_TOO_LONG\n").await;
+                connection.expect_eof().await;
             }
         })
         .await;
@@ -157,15 +157,15 @@ async fn how_long_a_text_may_be_is_for_the_server_to_say() {
         let refused = client.send(&text).await;
         assert!(matches!(refused, Err(Error::Refused { code: ErrorCode::TextTooLong, .. })), "{refused:?}");
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_dropped_command_shifts_no_answer() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > WHO
             > PING
@@ -180,22 +180,22 @@ async fn a_dropped_command_shifts_no_answer() {
         drop(who);
         client.ping().await.expect("the answer to PING is PONG");
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn commands_that_wait_together_are_answered_in_order() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\n").await;
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
             for message in 0..2_000 {
-                talk.hear(&format!("MSG {message}")).await;
-                talk.say(if message % 7 == 0 { b"ERROR NOT_CONNECTED\n" } else { b"MSG_SENT\n" }).await;
+                connection.expect_line(&format!("MSG {message}")).await;
+                connection.send(if message % 7 == 0 { b"ERROR NOT_CONNECTED\n" } else { b"MSG_SENT\n" }).await;
             }
-            talk.hear_end().await;
+            connection.expect_eof().await;
         })
         .await;
         let (client, events) = connect(&server).await;
@@ -209,15 +209,15 @@ async fn commands_that_wait_together_are_answered_in_order() {
             assert_eq!(sent.await.expect("no panic").is_err(), message % 7 == 0, "message {message}");
         }
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn events_are_told_from_answers() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > WHO
             < INCOMING_CONNECTION Elias
@@ -240,7 +240,7 @@ async fn events_are_told_from_answers() {
         assert_eq!(events.next().await, Some(Event::Closed(closed.clone())));
         assert_eq!(events.next().await, None);
         assert!(matches!(client.ping().await, Err(Error::Closed(why)) if why == closed));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
@@ -256,12 +256,12 @@ async fn a_command_that_waits_is_told_why_the_connection_ended() {
         ),
     ];
     for (dialogue, expected) in cases {
-        beside(async {
-            let server = Fake::play([dialogue]).await;
+        run_local(async {
+            let server = FakeServer::play([dialogue]).await;
             let (client, _events) = connect(&server).await;
             let who = client.who().await;
             assert!(matches!(&who, Err(Error::Closed(why)) if *why == expected), "{dialogue:?} gave {who:?}");
-            server.done().await;
+            server.finish().await;
         })
         .await;
     }
@@ -269,37 +269,37 @@ async fn a_command_that_waits_is_told_why_the_connection_ended() {
 
 #[tokio::test]
 async fn a_line_over_the_bound_ends_the_connection() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\nFROM Elias: ").await;
-            talk.say(&vec![b'x'; LINE_CEILING_BYTES]).await;
-            talk.say(b"\nPONG\n").await;
-            talk.hear_end().await;
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\nFROM Elias: ").await;
+            connection.send(&vec![b'x'; LINE_CEILING_BYTES]).await;
+            connection.send(b"\nPONG\n").await;
+            connection.expect_eof().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
         let closed = ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES };
         assert_eq!(events.next().await, Some(Event::Closed(closed)));
         drop(client);
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn bytes_that_are_not_utf_8_are_taken_lossily() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\r\nFROM Elias: caf\xe9\r\n").await;
-            talk.hear_end().await;
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\r\nFROM Elias: caf\xe9\r\n").await;
+            connection.expect_eof().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
         assert_eq!(events.next().await, Some(message("Elias", "caf\u{fffd}")));
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
@@ -309,30 +309,30 @@ async fn bytes_that_are_not_utf_8_are_taken_lossily() {
 const MANY: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
 
 /// A server that sends a great many events, and only then answers.
-async fn talkative() -> Fake {
-    Fake::with(async |listener: TcpListener| {
-        let mut talk = Talk::accept(&listener).await;
-        talk.say(b"WELCOME\n").await;
-        talk.hear("PING").await;
+async fn server_with_many_events() -> FakeServer {
+    FakeServer::with(async |listener: TcpListener| {
+        let mut connection = FakeConnection::accept(&listener).await;
+        connection.send(b"WELCOME\n").await;
+        connection.expect_line("PING").await;
         let events: Vec<_> = (0..MANY).map(|event| format!("FROM Elias: {event}\n")).collect();
-        talk.say(events.concat().as_bytes()).await;
-        talk.say(b"PONG\n").await;
-        talk.hear_end().await;
+        connection.send(events.concat().as_bytes()).await;
+        connection.send(b"PONG\n").await;
+        connection.expect_eof().await;
     })
     .await
 }
 
 #[tokio::test]
 async fn an_answer_is_read_however_many_events_wait_before_it() {
-    beside(async {
-        let server = talkative().await;
+    run_local(async {
+        let server = server_with_many_events().await;
         let (client, mut events) = connect(&server).await;
         client.ping().await.expect("answered, although nobody has taken an event");
         for event in 0..MANY {
             assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
         }
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
@@ -341,22 +341,22 @@ async fn an_answer_is_read_however_many_events_wait_before_it() {
 const LONG_LINES: usize = 1_200;
 const _: () = assert!(LONG_LINES * 60_000 > EVENTS_HARD_BYTES);
 
-async fn say_long_lines(talk: &mut Talk) -> std::io::Result<()> {
+async fn send_long_lines(connection: &mut FakeConnection) -> std::io::Result<()> {
     let line = format!("FROM Elias: {}\n", "x".repeat(60_000));
     for _ in 0..LONG_LINES {
-        talk.try_say(line.as_bytes()).await?;
+        connection.try_send(line.as_bytes()).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_lost_never() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\n").await;
-            say_long_lines(&mut talk).await.expect("the client reads on once events are taken");
-            talk.hear_end().await;
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
+            send_long_lines(&mut connection).await.expect("the client reads on once events are taken");
+            connection.expect_eof().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
@@ -368,19 +368,19 @@ async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_los
             assert!(matches!(events.next().await, Some(Event::Message { .. })), "event {event}");
         }
         drop((client, events));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_server_that_never_answers_cannot_fill_the_memory() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\n").await;
-            talk.hear("PING").await;
-            say_long_lines(&mut talk).await.expect_err("the client ends it");
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
+            connection.expect_line("PING").await;
+            send_long_lines(&mut connection).await.expect_err("the client ends it");
         })
         .await;
         let (client, mut events) = connect(&server).await;
@@ -396,44 +396,44 @@ async fn a_server_that_never_answers_cannot_fill_the_memory() {
         };
         assert_eq!(end, Some(Event::Closed(closed)));
         assert_eq!(kept, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn events_that_nobody_wants_are_discarded() {
-    beside(async {
-        let server = talkative().await;
+    run_local(async {
+        let server = server_with_many_events().await;
         let (client, events) = connect(&server).await;
         drop(events);
         client.ping().await.expect("answered");
         drop(client);
-        server.done().await;
+        server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn connecting_says_what_is_wrong() {
-    beside(async {
+    run_local(async {
         let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound");
         let error = Client::connect(nobody).await.expect_err("nobody listens").to_string();
         let expected = "connection refused. Is the server running? Start it with: switchboard-server";
         assert_eq!(error, format!("cannot reach {nobody}: {expected}"));
 
-        let server = Fake::play(["< ERROR SERVER_FULL", "< HTTP/1.1 400 Bad \u{1b}[31mRequest"]).await;
+        let server = FakeServer::play(["< ERROR SERVER_FULL", "< HTTP/1.1 400 Bad \u{1b}[31mRequest"]).await;
         let error = Client::connect(server.addr).await.expect_err("it is full").to_string();
         assert_eq!(error, "the server closed the connection: SERVER_FULL: The server is full: try again later.");
         let error = Client::connect(server.addr).await.expect_err("no chat").to_string();
         assert!(error.contains(r#"it began with "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
-        server.done().await;
+        server.finish().await;
 
-        let silent = Fake::play(["."]).await;
+        let silent = FakeServer::play(["."]).await;
         let limit = Duration::from_millis(50);
         let error = Client::connect_within(silent.addr, limit).await.expect_err("it says nothing");
         assert!(matches!(error, Error::WelcomeTimeout { .. }), "{error}");
-        silent.done().await;
+        silent.finish().await;
     })
     .await;
 }

@@ -1,12 +1,12 @@
 //! The program `switchboard` as a script runs it, against a server that plays a dialogue.
 
-mod fake;
+mod fake_server;
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use fake::{Fake, PATIENCE, Talk};
+use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -14,8 +14,8 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 /// Runs `test` on one thread, beside its fake server.
-async fn beside<T>(test: impl Future<Output = T>) -> T {
-    timeout(2 * PATIENCE, LocalSet::new().run_until(test)).await.expect("a test ends in time")
+async fn run_local<T>(test: impl Future<Output = T>) -> T {
+    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
 }
 
 fn start(args: &[&str]) -> Child {
@@ -36,19 +36,19 @@ fn command(args: &[&str]) -> Command {
 
 /// What the program wrote, and its exit code.
 #[derive(Debug, Eq, PartialEq)]
-struct Ran {
+struct Finished {
     code: i32,
     out: String,
     err: String,
 }
 
-fn ran(code: i32, out: &str, err: &str) -> Ran {
-    Ran { code, out: out.to_owned(), err: err.to_owned() }
+fn finished(code: i32, out: &str, err: &str) -> Finished {
+    Finished { code, out: out.to_owned(), err: err.to_owned() }
 }
 
-async fn finish(child: Child) -> Ran {
-    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends in time").expect("it ran");
-    Ran {
+async fn finish(child: Child) -> Finished {
+    let output = timeout(TEST_TIMEOUT, child.wait_with_output()).await.expect("it ends in time").expect("it ran");
+    Finished {
         code: output.status.code().expect("it was not killed"),
         out: String::from_utf8(output.stdout).expect("it writes UTF-8"),
         err: String::from_utf8(output.stderr).expect("it writes UTF-8"),
@@ -56,7 +56,7 @@ async fn finish(child: Child) -> Ran {
 }
 
 /// Runs the program with `input` as its standard input.
-async fn run(args: &[&str], input: &[u8]) -> Ran {
+async fn run(args: &[&str], input: &[u8]) -> Finished {
     let mut child = start(args);
     let mut stdin = child.stdin.take().expect("it is piped");
     // The program may end before it has read all of its input.
@@ -66,13 +66,13 @@ async fn run(args: &[&str], input: &[u8]) -> Ran {
 }
 
 /// Runs the program with `args` after the address of a server that plays `dialogue`.
-async fn against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Ran {
-    beside(async {
-        let server = Fake::play([dialogue]).await;
+async fn run_against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Finished {
+    run_local(async {
+        let server = FakeServer::play([dialogue]).await;
         let addr = server.addr.to_string();
-        let ran = run(&[&[&*addr], args].concat(), input).await;
-        server.done().await;
-        Ran { err: ran.err.replace(&addr, "ADDR"), out: ran.out.replace(&addr, "ADDR"), ..ran }
+        let output = run(&[&[&*addr], args].concat(), input).await;
+        server.finish().await;
+        Finished { err: output.err.replace(&addr, "ADDR"), out: output.out.replace(&addr, "ADDR"), ..output }
     })
     .await
 }
@@ -94,7 +94,7 @@ async fn a_script_is_sent_as_it_is_and_each_reply_printed() {
         .";
     let expected = "WELCOME\nREGISTER_OK Noy\nCONNECT_OK Elias\nMSG_SENT\nFROM Elias: hi\nPONG\n";
     let input = b"register Noy\nCONNECT Elias\nMSG   two  spaces\n\nPING";
-    assert_eq!(against(dialogue, &[], input).await, ran(0, expected, ""));
+    assert_eq!(run_against(dialogue, &[], input).await, finished(0, expected, ""));
 }
 
 #[tokio::test]
@@ -109,7 +109,10 @@ async fn name_and_chat_come_before_the_script() {
         < MSG_SENT
         .";
     let expected = "WELCOME\nREGISTER_OK Noy\nCONNECT_OK Elias\nMSG_SENT\n";
-    assert_eq!(against(dialogue, &["--name", "Noy", "--chat", "Elias"], b"MSG hi\n").await, ran(0, expected, ""));
+    assert_eq!(
+        run_against(dialogue, &["--name", "Noy", "--chat", "Elias"], b"MSG hi\n").await,
+        finished(0, expected, "")
+    );
 }
 
 #[tokio::test]
@@ -121,8 +124,8 @@ async fn a_refusal_is_printed_and_makes_the_exit_code() {
         < ERROR NOT_REGISTERED
         < PONG
         .";
-    let expected = ran(1, "WELCOME\nERROR NOT_REGISTERED\nPONG\n", "");
-    assert_eq!(against(dialogue, &[], b"MSG hi\nPING\n").await, expected);
+    let expected = finished(1, "WELCOME\nERROR NOT_REGISTERED\nPONG\n", "");
+    assert_eq!(run_against(dialogue, &[], b"MSG hi\nPING\n").await, expected);
 }
 
 #[tokio::test]
@@ -146,7 +149,7 @@ async fn a_script_prints_json_when_asked() {
 {"reply":"ERROR","code":"NEWS"}
 {"reply":"ERROR","code":"NEWS","detail":"to \u009byou"}
 "#;
-    assert_eq!(against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\nHELLO 3\n").await, ran(1, expected, ""));
+    assert_eq!(run_against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\nHELLO 3\n").await, finished(1, expected, ""));
 }
 
 #[tokio::test]
@@ -157,8 +160,8 @@ async fn what_steers_a_terminal_is_shown() {
         < FROM Elias: \u{1b}[2J\u{7f}\u{202e}olleh
         < PONG
         .";
-    let expected = ran(0, "WELCOME\nFROM Elias: \\u{1b}[2J\\u{7f}\\u{202e}olleh\nPONG\n", "");
-    assert_eq!(against(dialogue, &[], b"PING\n").await, expected);
+    let expected = finished(0, "WELCOME\nFROM Elias: \\u{1b}[2J\\u{7f}\\u{202e}olleh\nPONG\n", "");
+    assert_eq!(run_against(dialogue, &[], b"PING\n").await, expected);
 }
 
 #[tokio::test]
@@ -168,8 +171,8 @@ async fn a_connection_that_is_lost_is_exit_code_3() {
         ("< WELCOME\n> PING\n<| PO", "the connection was cut in the middle of a line", "WELCOME\n"),
     ];
     for (dialogue, why, out) in cases {
-        let expected = ran(3, out, &format!("switchboard: {why}\n"));
-        assert_eq!(against(dialogue, &[], b"PING\n").await, expected, "given {dialogue:?}");
+        let expected = finished(3, out, &format!("switchboard: {why}\n"));
+        assert_eq!(run_against(dialogue, &[], b"PING\n").await, expected, "given {dialogue:?}");
     }
 }
 
@@ -177,19 +180,19 @@ async fn a_connection_that_is_lost_is_exit_code_3() {
 async fn a_server_that_says_why_it_closes_is_quoted() {
     let err = "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.\n";
     for input in ["", "PING\n"] {
-        let ran_it = against("< ERROR SERVER_FULL", &[], input.as_bytes()).await;
-        assert_eq!(ran_it, ran(3, "ERROR SERVER_FULL\n", err), "given {input:?}");
+        let output = run_against("< ERROR SERVER_FULL", &[], input.as_bytes()).await;
+        assert_eq!(output, finished(3, "ERROR SERVER_FULL\n", err), "given {input:?}");
     }
 }
 
 #[tokio::test]
 async fn a_reply_that_never_comes_is_exit_code_4() {
-    let expected = ran(
+    let expected = finished(
         4,
         "WELCOME\n",
         "switchboard: no answer within 50ms: the server may be busy; --timeout sets how long to wait\n",
     );
-    assert_eq!(against("< WELCOME\n> DISCONNECT\n.", &["--timeout", "50ms"], b"DISCONNECT\n").await, expected);
+    assert_eq!(run_against("< WELCOME\n> DISCONNECT\n.", &["--timeout", "50ms"], b"DISCONNECT\n").await, expected);
 }
 
 #[tokio::test]
@@ -199,28 +202,28 @@ async fn no_server_is_exit_code_3_and_says_how_to_start_one() {
         "switchboard: cannot reach {nobody}: connection refused. Is the server running? Start it with: switchboard-server\n"
     );
     for args in [&[&*nobody][..], &["who", &nobody], &["ping", &nobody], &[&nobody, "send", "Elias", "hi"]] {
-        assert_eq!(run(args, b"").await, ran(3, "", &err), "given {args:?}");
+        assert_eq!(run(args, b"").await, finished(3, "", &err), "given {args:?}");
     }
 }
 
 #[tokio::test]
 async fn a_long_script_is_answered_whole() {
-    beside(async {
-        let server = Fake::with(async |listener: TcpListener| {
-            let mut talk = Talk::accept(&listener).await;
-            talk.say(b"WELCOME\n").await;
+    run_local(async {
+        let server = FakeServer::with(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
             for message in 0..20_000 {
-                talk.hear(&format!("MSG {message}")).await;
+                connection.expect_line(&format!("MSG {message}")).await;
             }
-            talk.say(&b"MSG_SENT\n".repeat(20_000)).await;
-            talk.hear_end().await;
+            connection.send(&b"MSG_SENT\n".repeat(20_000)).await;
+            connection.expect_eof().await;
         })
         .await;
         let script: String =
             (0..20_000).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
-        let ran = run(&[&server.addr.to_string()], script.as_bytes()).await;
-        assert_eq!((ran.code, ran.out.lines().count(), &*ran.err), (0, 20_001, ""));
-        server.done().await;
+        let output = run(&[&server.addr.to_string()], script.as_bytes()).await;
+        assert_eq!((output.code, output.out.lines().count(), &*output.err), (0, 20_001, ""));
+        server.finish().await;
     })
     .await;
 }
@@ -234,13 +237,13 @@ async fn ping_prints_the_round_trip() {
         > PING
         < PONG
         .";
-    let ran = against(dialogue, &["ping", "--count", "2", "--interval", "1ms"], b"").await;
-    assert_eq!((ran.code, &*ran.err), (0, ""));
-    for line in ran.out.lines() {
+    let output = run_against(dialogue, &["ping", "--count", "2", "--interval", "1ms"], b"").await;
+    assert_eq!((output.code, &*output.err), (0, ""));
+    for line in output.out.lines() {
         let time = line.strip_prefix("PONG from ADDR in ").and_then(|rest| rest.strip_suffix(" ms"));
         assert!(time.is_some_and(|time| time.parse::<f64>().is_ok()), "{line}");
     }
-    assert_eq!(ran.out.lines().count(), 2);
+    assert_eq!(output.out.lines().count(), 2);
 }
 
 #[tokio::test]
@@ -250,9 +253,9 @@ async fn who_prints_a_name_a_line() {
         > WHO
         < USERS Noy,El\u{202e}ias
         .";
-    assert_eq!(against(dialogue, &["who"], b"").await, ran(0, "Noy\nEl\\u{202e}ias\n", ""));
+    assert_eq!(run_against(dialogue, &["who"], b"").await, finished(0, "Noy\nEl\\u{202e}ias\n", ""));
     let json = "{\"reply\":\"USERS\",\"names\":[\"Noy\",\"El\\u202eias\"]}\n";
-    assert_eq!(against(dialogue, &["who", "--json"], b"").await, ran(0, json, ""));
+    assert_eq!(run_against(dialogue, &["who", "--json"], b"").await, finished(0, json, ""));
 }
 
 #[tokio::test]
@@ -269,7 +272,7 @@ async fn send_says_by_its_exit_code_whether_the_message_was_taken() {
         < DISCONNECT_OK
         .";
     let args = ["send", "Elias", "dinner", "is ready", "--name", "Noy"];
-    assert_eq!(against(taken, &args, b"").await, ran(0, "", ""));
+    assert_eq!(run_against(taken, &args, b"").await, finished(0, "", ""));
     let busy = "
         < WELCOME
         > REGISTER Noy
@@ -278,7 +281,7 @@ async fn send_says_by_its_exit_code_whether_the_message_was_taken() {
         < ERROR USER_BUSY
         .";
     let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
-    assert_eq!(against(busy, &args, b"").await, ran(1, "", err));
+    assert_eq!(run_against(busy, &args, b"").await, finished(1, "", err));
 }
 
 #[tokio::test]
@@ -292,12 +295,12 @@ async fn listen_prints_messages() {
         < FROM Elias: two
         .";
     let args = ["listen", "--name", "Noy", "--count", "2"];
-    assert_eq!(against(dialogue, &args, b"").await, ran(0, "Elias: one\nElias: two\n", ""));
+    assert_eq!(run_against(dialogue, &args, b"").await, finished(0, "Elias: one\nElias: two\n", ""));
     let json = r#"{"event":"INCOMING_CONNECTION","name":"Elias"}
 {"event":"FROM","name":"Elias","text":"one"}
 {"event":"FROM","name":"Elias","text":"two"}
 "#;
-    assert_eq!(against(dialogue, &[&args[..], &["--json"]].concat(), b"").await, ran(0, json, ""));
+    assert_eq!(run_against(dialogue, &[&args[..], &["--json"]].concat(), b"").await, finished(0, json, ""));
 }
 
 #[tokio::test]
@@ -309,13 +312,13 @@ async fn listening_ends_with_the_connection() {
         < ERROR SERVER_SHUTDOWN";
     let err = "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
         The server is shutting down: connect again later.\n";
-    assert_eq!(against(dialogue, &["listen", "--name", "Noy"], b"").await, ran(3, "", err));
+    assert_eq!(run_against(dialogue, &["listen", "--name", "Noy"], b"").await, finished(3, "", err));
 }
 
 #[tokio::test]
 async fn an_output_that_is_closed_ends_it_quietly() {
-    beside(async {
-        let server = Fake::play(["
+    run_local(async {
+        let server = FakeServer::play(["
             < WELCOME
             > WHO
             < USERS Noy,Elias
@@ -323,8 +326,8 @@ async fn an_output_that_is_closed_ends_it_quietly() {
         .await;
         let mut child = start(&["who", &server.addr.to_string()]);
         drop(child.stdout.take());
-        assert_eq!(finish(child).await, ran(0, "", ""));
-        server.done().await;
+        assert_eq!(finish(child).await, finished(0, "", ""));
+        server.finish().await;
     })
     .await;
 }
@@ -332,8 +335,8 @@ async fn an_output_that_is_closed_ends_it_quietly() {
 #[tokio::test]
 async fn a_wrong_command_line_is_exit_code_2() {
     for args in [&["--dialect", "morse"][..], &["send", "Elias"], &["--timeout", "soon"], &["--no-such-flag"]] {
-        let ran = run(args, b"").await;
-        assert_eq!((ran.code, &*ran.out), (2, ""), "given {args:?}");
+        let output = run(args, b"").await;
+        assert_eq!((output.code, &*output.out), (2, ""), "given {args:?}");
     }
 }
 
@@ -362,9 +365,9 @@ async fn help_reads_well_at_every_width() {
         (&["bench", "isolation", "--help"], "80", "bench-isolation.txt"),
     ];
     for (args, columns, file) in cases {
-        let ran = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
-        assert_eq!((ran.code, &*ran.err), (0, ""), "given {args:?}");
-        check(file, &ran.out);
+        let output = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
+        assert_eq!((output.code, &*output.err), (0, ""), "given {args:?}");
+        check(file, &output.out);
     }
 }
 
@@ -380,8 +383,11 @@ async fn a_load_that_cannot_be_made_is_refused_with_a_reason() {
         (&["--name", "Noy", "bench", "churn", &nobody], 2, "--name does nothing with bench"),
     ];
     for (args, code, message) in cases {
-        let ran = run(args, b"").await;
-        assert!(ran.code == code && ran.out.is_empty() && ran.err.contains(message), "{args:?} gave {ran:?}");
+        let output = run(args, b"").await;
+        assert!(
+            output.code == code && output.out.is_empty() && output.err.contains(message),
+            "{args:?} gave {output:?}"
+        );
     }
 }
 
@@ -394,8 +400,8 @@ async fn help_completions_and_manual_are_printed() {
         (&["man"], ".TH switchboard"),
     ];
     for (args, expected) in cases {
-        let ran = run(args, b"").await;
-        assert!(ran.code == 0 && ran.out.contains(expected), "{args:?} gave {ran:?}");
+        let output = run(args, b"").await;
+        assert!(output.code == 0 && output.out.contains(expected), "{args:?} gave {output:?}");
     }
 }
 
@@ -409,11 +415,11 @@ async fn the_line_dialect_asks_for_a_name_and_prints_what_arrives() {
         <| [User2] hel
         < lo \u{1b}[2J
         .";
-    let expected = ran(0, "Enter username: Welcome User1! You can now chat.\n[User2] hello \\u{1b}[2J\n", "");
-    assert_eq!(against(dialogue, &["--dialect", "line"], b"User1\nUser2: hi\nUser2: bye").await, expected);
-    let expected = Ran { out: expected.out.replace("Enter username: ", ""), ..expected };
+    let expected = finished(0, "Enter username: Welcome User1! You can now chat.\n[User2] hello \\u{1b}[2J\n", "");
+    assert_eq!(run_against(dialogue, &["--dialect", "line"], b"User1\nUser2: hi\nUser2: bye").await, expected);
+    let expected = Finished { out: expected.out.replace("Enter username: ", ""), ..expected };
     let named = ["--dialect", "line", "--name", "User1"];
-    assert_eq!(against(dialogue, &named, b"User2: hi\nUser2: bye\n").await, expected);
+    assert_eq!(run_against(dialogue, &named, b"User2: hi\nUser2: bye\n").await, expected);
 }
 
 #[tokio::test]
@@ -427,8 +433,8 @@ async fn what_the_line_dialect_refuses_makes_the_exit_code() {
     ];
     for (dialogue, out) in cases {
         let input: &[u8] = if out.starts_with("Welcome") { b"ghost: hi\n" } else { b"" };
-        let ran_it = against(dialogue, &["--dialect", "line", "--name", "User1"], input).await;
-        assert_eq!(ran_it, ran(1, out, ""), "given {dialogue:?}");
+        let output = run_against(dialogue, &["--dialect", "line", "--name", "User1"], input).await;
+        assert_eq!(output, finished(1, out, ""), "given {dialogue:?}");
     }
 }
 
@@ -441,21 +447,21 @@ async fn a_name_that_cannot_be_is_not_sent() {
     ];
     for (input, why) in cases {
         // Nothing listens at this address: the name is refused before anybody is asked.
-        let ran_it = run(&["127.0.0.1:1", "--dialect", "line"], input).await;
-        assert_eq!(ran_it, ran(2, "Enter username: ", &format!("switchboard: {why}\n")), "given {input:?}");
+        let output = run(&["127.0.0.1:1", "--dialect", "line"], input).await;
+        assert_eq!(output, finished(2, "Enter username: ", &format!("switchboard: {why}\n")), "given {input:?}");
     }
-    let ran_it = run(&["127.0.0.1:1", "--dialect", "line", "--json"], b"").await;
-    assert_eq!((ran_it.code, &*ran_it.out), (2, ""));
+    let output = run(&["127.0.0.1:1", "--dialect", "line", "--json"], b"").await;
+    assert_eq!((output.code, &*output.out), (2, ""));
 }
 
 #[tokio::test]
 async fn a_port_of_the_other_dialect_is_told() {
     let err = "switchboard: ADDR does not speak the line dialect (it began with WELCOME): leave out --dialect line\n";
-    let ran_it = against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
-    assert_eq!(ran_it, ran(3, "", err));
+    let output = run_against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
+    assert_eq!(output, finished(3, "", err));
     let err = "switchboard: ADDR took the connection but sent no WELCOME within 50ms. \
         Is it a port of the other dialect, or of another program?\n";
-    assert_eq!(against(".", &["--timeout", "50ms"], b"").await, ran(4, "", err));
+    assert_eq!(run_against(".", &["--timeout", "50ms"], b"").await, finished(4, "", err));
 }
 
 #[tokio::test]
@@ -474,6 +480,6 @@ async fn what_cannot_be_meant_is_told_before_anything_is_sent() {
         ),
     ];
     for (args, why) in cases {
-        assert_eq!(run(args, b"").await, ran(2, "", &format!("switchboard: {why}\n")), "given {args:?}");
+        assert_eq!(run(args, b"").await, finished(2, "", &format!("switchboard: {why}\n")), "given {args:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod fake;
+mod fake_server;
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake::{Fake, PATIENCE};
+use fake_server::{FakeServer, TEST_TIMEOUT};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -38,7 +38,7 @@ async fn a_signal_leaves_the_terminal_as_it_was_and_keeps_the_history() {
     let cases = [(Signal::TERM, "", 143), (Signal::HUP, "half a line", 129)];
     for (signal, half, code) in cases {
         let playing = async {
-            let server = Fake::play(["
+            let server = FakeServer::play(["
                 < WELCOME
                 > REGISTER Noy
                 < REGISTER_OK Noy
@@ -90,8 +90,8 @@ async fn a_signal_leaves_the_terminal_as_it_was_and_keeps_the_history() {
             assert!(shown.trim_end().ends_with("\u{1b}[?2004l"), "pastes are no longer bracketed: {shown:?}");
             let history = fs::read_to_string(history).expect("it was kept");
             assert!(history.lines().any(|line| line == "PING"), "{history:?}");
-            server.done().await;
+            server.finish().await;
         };
-        timeout(2 * PATIENCE, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
+        timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
     }
 }

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchboard_protocol::{Dialect, Username, sanitize};
 
-use super::bench::Workload;
-use super::failure::Failure;
+use super::bench::LoadCommand;
+use super::cli_error::CliError;
 
 /// What to type, and what it is for.
 pub(crate) const EXAMPLES: [(&str, &str); 6] = [
@@ -22,7 +22,7 @@ pub(crate) const EXAMPLES: [(&str, &str); 6] = [
 ];
 
 /// How input is read; a paragraph a line.
-pub(crate) const INPUT: [&str; 2] = [
+pub(crate) const INPUT_HELP: [&str; 2] = [
     "In a chat, what you type is said to the other side. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are commands, \
      in any case; /help lists the rest.",
     "Input that is no terminal is a script: its lines are sent as they are, and each line that the server sends is printed.",
@@ -47,9 +47,9 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
 ];
 
 fn after_help() -> String {
-    let examples = EXAMPLES.map(|(what, about)| format!("  {what:<43} {about}\n")).concat();
+    let examples = EXAMPLES.map(|(example, about)| format!("  {example:<43} {about}\n")).concat();
     let codes = EXIT_CODES.map(|(code, about)| format!("  {code:<5}  {about}\n")).concat();
-    format!("Examples:\n{examples}\n{}\n\nExit codes:\n{codes}", INPUT.join("\n\n"))
+    format!("Examples:\n{examples}\n{}\n\nExit codes:\n{codes}", INPUT_HELP.join("\n\n"))
 }
 
 /// Chat on a Switchboard server.
@@ -82,7 +82,7 @@ pub(crate) struct Options {
     pub(crate) chat: Option<String>,
 
     /// How the server's port writes its lines: `commands` (port 12345) or `line` (port 8080).
-    #[arg(long, default_value = "commands", value_parser = dialects())]
+    #[arg(long, default_value = "commands", value_parser = dialect_parser())]
     pub(crate) dialect: Dialect,
 
     /// Print replies, events and reports as JSON, one a line.
@@ -95,7 +95,7 @@ pub(crate) struct Options {
 
     /// When to colour: `auto` (the default) is on a terminal, unless `NO_COLOR` is set.
     #[arg(long, value_enum, value_name = "WHEN")]
-    pub(crate) color: Option<Color>,
+    pub(crate) color: Option<ColorChoice>,
 
     /// How long to wait for the connection, and for an answer.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true, value_name = "TIME")]
@@ -104,7 +104,7 @@ pub(crate) struct Options {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Color {
+pub(crate) enum ColorChoice {
     Auto,
     Always,
     Never,
@@ -115,7 +115,7 @@ pub(crate) enum Action {
     /// Say how long the server takes to answer.
     Ping {
         #[command(flatten)]
-        at: At,
+        server: AddrArg,
         /// How often to ask.
         #[arg(long, default_value_t = 1, value_name = "N")]
         count: u32,
@@ -126,12 +126,12 @@ pub(crate) enum Action {
     /// List who is registered, one a line.
     Who {
         #[command(flatten)]
-        at: At,
+        server: AddrArg,
     },
     /// Send one message, as --name or as a guest.
     Send {
         #[command(flatten)]
-        name: Named,
+        name_arg: NameArg,
         /// Whom to.
         user: String,
         /// What to say; words are joined by spaces.
@@ -141,9 +141,9 @@ pub(crate) enum Action {
     /// Print the messages that come for --name, until interrupted.
     Listen {
         #[command(flatten)]
-        at: At,
+        server: AddrArg,
         #[command(flatten)]
-        name: Named,
+        name_arg: NameArg,
         /// End after so many messages.
         #[arg(long, value_name = "N")]
         count: Option<u64>,
@@ -151,7 +151,7 @@ pub(crate) enum Action {
     /// Put a server under load, check every message, and say what it took.
     Bench {
         #[command(subcommand)]
-        workload: Workload,
+        load: LoadCommand,
     },
     /// Print what completes this command line in a shell.
     Completions {
@@ -164,7 +164,7 @@ pub(crate) enum Action {
 
 /// Who we are, after a subcommand.
 #[derive(Args, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NameArg {
     /// Register this name, and not that of a guest.
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
@@ -172,29 +172,29 @@ pub(crate) struct Named {
 
 /// The server, after a subcommand.
 #[derive(Args, Debug)]
-pub(crate) struct At {
+pub(crate) struct AddrArg {
     /// The server, as HOST or HOST:PORT.
     #[arg(value_name = "ADDR")]
     addr: Option<String>,
 }
 
 impl Cli {
-    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut cli = Self::try_parse_from(args)?;
-        if let Some(Action::Send { name, .. } | Action::Listen { name, .. }) = &mut cli.action
-            && name.name.is_some()
+        if let Some(Action::Send { name_arg, .. } | Action::Listen { name_arg, .. }) = &mut cli.action
+            && name_arg.name.is_some()
         {
-            cli.options.name = name.name.take();
+            cli.options.name = name_arg.name.take();
         }
-        if let Some(Action::Bench { workload }) = &cli.action {
-            cli.options.dialect = workload.on().dialect.unwrap_or(cli.options.dialect);
+        if let Some(Action::Bench { load }) = &cli.action {
+            cli.options.dialect = load.target().dialect.unwrap_or(cli.options.dialect);
         }
         Ok(cli)
     }
 
     /// Which option, if any, was given and does nothing in this way of using the program, and which way that is.
-    pub(crate) fn useless(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
-        let (way, useful): (_, &[&str]) = match &self.action {
+    pub(crate) fn unused_option(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
+        let (mode, supported): (_, &[&str]) = match &self.action {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
             Some(Action::Who { .. }) => ("with who", &["--json"]),
             Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
@@ -215,38 +215,40 @@ impl Cli {
             ("--no-reconnect", *no_reconnect),
             ("--color", color.is_some()),
         ];
-        let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !useful.contains(option))?;
-        Some((option, way))
+        let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !supported.contains(option))?;
+        Some((option, mode))
     }
 
     /// The server as it was given, if it looks like a name that was meant for `--name`.
-    pub(crate) fn name_for_addr(&self) -> Option<&str> {
+    pub(crate) fn addr_as_name(&self) -> Option<&str> {
         let addr = self.given_addr();
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
     /// The server's address, as HOST:PORT.
-    pub(crate) fn addr(&self) -> Result<String, Failure> {
+    pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = self.given_addr();
         if let Some((scheme, rest)) = addr.split_once("://") {
             let rest = rest.split('/').next().unwrap_or(rest);
             let why = format!("{addr} is no address of a chat server: leave out {scheme}:// and write {rest}");
-            return Err(Failure::Usage(sanitize(&why).into_owned()));
+            return Err(CliError::Usage(sanitize(&why).into_owned()));
         }
         Ok(self.options.dialect.with_port(addr))
     }
 
     fn given_addr(&self) -> &str {
-        let own = match &self.action {
-            Some(Action::Ping { at, .. } | Action::Who { at } | Action::Listen { at, .. }) => at.addr.as_deref(),
-            Some(Action::Bench { workload }) => workload.on().at.addr.as_deref(),
+        let after_subcommand = match &self.action {
+            Some(Action::Ping { server, .. } | Action::Who { server } | Action::Listen { server, .. }) => {
+                server.addr.as_deref()
+            }
+            Some(Action::Bench { load }) => load.target().server.addr.as_deref(),
             Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
         };
-        own.unwrap_or(&self.addr)
+        after_subcommand.unwrap_or(&self.addr)
     }
 }
 
-pub(super) fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
+pub(super) fn dialect_parser() -> impl clap::builder::TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(["commands", "line"]).map(|word| match &*word {
         "line" => Dialect::Line,
         _ => Dialect::Commands,
@@ -293,14 +295,14 @@ mod tests {
         ];
         for (given, expected) in cases {
             let args = std::iter::once("switchboard").chain(given.iter().copied()).map(OsString::from);
-            let cli = Cli::read(args).unwrap_or_else(|error| panic!("{given:?}: {error}"));
+            let cli = Cli::parse_args(args).unwrap_or_else(|error| panic!("{given:?}: {error}"));
             assert_eq!(cli.addr().expect("an address"), expected, "given {given:?}");
         }
     }
 
     fn read(args: &[&str]) -> Cli {
         let args = std::iter::once("switchboard").chain(args.iter().copied()).map(OsString::from);
-        Cli::read(args).expect("a good command line")
+        Cli::parse_args(args).expect("a good command line")
     }
 
     #[test]
@@ -332,7 +334,7 @@ mod tests {
             (&["man", "--json"], Some("--json"), Some("--json")),
         ];
         for (given, terminal, script) in cases {
-            let found = |is_interactive| read(given).useless(is_interactive).map(|(option, _)| option);
+            let found = |is_interactive| read(given).unused_option(is_interactive).map(|(option, _)| option);
             assert_eq!((found(true), found(false)), (terminal, script), "given {given:?}");
         }
     }
@@ -347,7 +349,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_name_may_have_been_meant_as_one() {
         for (given, expected) in [("Noy", Some("Noy")), ("chat.example", None), ("::1", None), ("a:1", None)] {
-            assert_eq!(read(&[given]).name_for_addr(), expected, "given {given}");
+            assert_eq!(read(&[given]).addr_as_name(), expected, "given {given}");
         }
     }
 }

@@ -13,43 +13,43 @@ use switchboard_bench::{
 use switchboard_client::Error as ClientError;
 use switchboard_protocol::Dialect;
 
-use super::args::{At, Options, dialects};
-use super::failure::Failure;
-use super::output;
+use super::args::{AddrArg, Options, dialect_parser};
+use super::cli_error::CliError;
+use super::stdout;
 
 /// What load to make.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Workload {
+pub(crate) enum LoadCommand {
     /// Pairs talk, each as fast as what was said arrives (a closed loop).
     Pairs {
         #[command(flatten)]
-        on: On,
+        target: TargetArgs,
         #[command(flatten)]
-        talk: Talk,
+        talkers: TalkerArgs,
         /// How many messages each speaker keeps under way.
         #[arg(long, default_value_t = 16, value_name = "N")]
         window: u64,
         #[command(flatten)]
-        times: Times,
+        timing: TimingArgs,
     },
     /// So many messages a second, and how long each took from when it was due (an open loop).
     Rate {
         #[command(flatten)]
-        on: On,
+        target: TargetArgs,
         #[command(flatten)]
-        talk: Talk,
+        talkers: TalkerArgs,
         /// How many messages a second, from all speakers together.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
-        times: Times,
+        timing: TimingArgs,
     },
     /// What readers that freeze cost the other pairs: measured before, during and after.
     Isolation {
         #[command(flatten)]
-        on: On,
+        target: TargetArgs,
         #[command(flatten)]
-        talk: Talk,
+        talkers: TalkerArgs,
         /// How many of the readers freeze, in percent.
         #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..100))]
         frozen: u8,
@@ -57,12 +57,12 @@ pub(crate) enum Workload {
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
-        times: Times,
+        timing: TimingArgs,
     },
     /// Sessions that register and wait, and what each costs the server's memory.
     Idle {
         #[command(flatten)]
-        on: On,
+        target: TargetArgs,
         /// How many.
         #[arg(long, default_value_t = 9000, value_name = "N")]
         sessions: usize,
@@ -73,22 +73,22 @@ pub(crate) enum Workload {
     /// Sessions that connect, register, ask, hear the answer and leave.
     Churn {
         #[command(flatten)]
-        on: On,
+        target: TargetArgs,
         /// How many at a time.
         #[arg(long, default_value_t = 32, value_name = "N")]
         sessions: usize,
         #[command(flatten)]
-        times: Times,
+        timing: TimingArgs,
     },
 }
 
 /// Which server, and how it is watched.
 #[derive(Args, Debug)]
-pub(crate) struct On {
+pub(crate) struct TargetArgs {
     #[command(flatten)]
-    pub(crate) at: At,
+    pub(crate) server: AddrArg,
     /// How the server's port writes its lines: `commands` (the default) or `line`.
-    #[arg(long, value_parser = dialects())]
+    #[arg(long, value_parser = dialect_parser())]
     pub(crate) dialect: Option<Dialect>,
     /// The server's process on this machine: what it uses is reported too.
     #[arg(long, value_name = "PID")]
@@ -97,7 +97,7 @@ pub(crate) struct On {
 
 /// Who says what.
 #[derive(Args, Debug)]
-pub(crate) struct Talk {
+pub(crate) struct TalkerArgs {
     /// How many pairs talk.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pairs: usize,
@@ -111,7 +111,7 @@ pub(crate) struct Talk {
 
 /// For how long.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub(crate) struct TimingArgs {
     /// How long to go on before anything is measured.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
     warm_up: Duration,
@@ -120,82 +120,82 @@ pub(crate) struct Times {
     time: Duration,
 }
 
-impl Workload {
-    pub(crate) fn on(&self) -> &On {
+impl LoadCommand {
+    pub(crate) fn target(&self) -> &TargetArgs {
         match self {
-            Self::Pairs { on, .. }
-            | Self::Rate { on, .. }
-            | Self::Isolation { on, .. }
-            | Self::Idle { on, .. }
-            | Self::Churn { on, .. } => on,
+            Self::Pairs { target: args, .. }
+            | Self::Rate { target: args, .. }
+            | Self::Isolation { target: args, .. }
+            | Self::Idle { target: args, .. }
+            | Self::Churn { target: args, .. } => args,
         }
     }
 
     fn run<P: Protocol>(&self, protocol: &P, target: &Target) -> Result<Report, Error> {
-        let mut watcher = Watcher::new();
-        let mut show = |progress| watcher.show(progress);
+        let mut progress_line = ProgressLine::new();
+        let mut show = |progress| progress_line.show(progress);
         let show = &mut show;
         match self {
-            Self::Pairs { talk, window, times, .. } => {
-                Pairs { load: talk.into(), window: *window, timing: (*times).into() }.run(protocol, target, show)
+            Self::Pairs { talkers, window, timing, .. } => {
+                Pairs { load: talkers.into(), window: *window, timing: (*timing).into() }.run(protocol, target, show)
             }
-            Self::Rate { talk, rate, times, .. } => {
-                Rate { load: talk.into(), per_second: *rate, timing: (*times).into() }.run(protocol, target, show)
+            Self::Rate { talkers, rate, timing, .. } => {
+                Rate { load: talkers.into(), per_second: *rate, timing: (*timing).into() }.run(protocol, target, show)
             }
-            Self::Isolation { talk, frozen, rate, times, .. } => {
+            Self::Isolation { talkers, frozen, rate, timing, .. } => {
                 // One at least; that somebody is left over is checked where it is run.
-                let frozen = (talk.pairs * usize::from(*frozen) / 100).max(1);
-                Isolation { load: talk.into(), frozen, per_second: *rate, timing: (*times).into() }
+                let frozen = (talkers.pairs * usize::from(*frozen) / 100).max(1);
+                Isolation { load: talkers.into(), frozen, per_second: *rate, timing: (*timing).into() }
                     .run(protocol, target, show)
             }
             Self::Idle { sessions, time, .. } => Idle { sessions: *sessions, time: *time }.run(protocol, target, show),
-            Self::Churn { sessions, times, .. } => {
-                Churn { at_once: *sessions, timing: (*times).into() }.run(protocol, target, show)
+            Self::Churn { sessions, timing, .. } => {
+                Churn { at_once: *sessions, timing: (*timing).into() }.run(protocol, target, show)
             }
         }
     }
 }
 
-impl From<&Talk> for MessageLoad {
-    fn from(talk: &Talk) -> Self {
-        Self { pairs: talk.pairs, sizes: talk.size.clone(), both_ways: talk.both_ways }
+impl From<&TalkerArgs> for MessageLoad {
+    fn from(talkers: &TalkerArgs) -> Self {
+        Self { pairs: talkers.pairs, sizes: talkers.size.clone(), both_ways: talkers.both_ways }
     }
 }
 
-impl From<Times> for Timing {
-    fn from(times: Times) -> Self {
-        Self { warm_up: times.warm_up, time: times.time }
+impl From<TimingArgs> for Timing {
+    fn from(timing: TimingArgs) -> Self {
+        Self { warm_up: timing.warm_up, time: timing.time }
     }
 }
 
 /// Makes the load on the server at `addr`, and prints what came of it.
-pub(crate) fn run(addr: &str, options: &Options, workload: &Workload) -> Result<(), Failure> {
-    let target = Target { addr: resolve(addr)?, pid: workload.on().pid, timeout: options.timeout };
+pub(crate) fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
+    let target = Target { addr: resolve(addr)?, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
-        Dialect::Commands => workload.run(&CommandsDialect, &target),
-        Dialect::Line => workload.run(&LineDialect, &target),
+        Dialect::Commands => load.run(&CommandsDialect, &target),
+        Dialect::Line => load.run(&LineDialect, &target),
     }?;
-    report.notes.extend(note_of_limit(workload, &report));
+    report.notes.extend(rate_limit_note(load, &report));
     if options.json {
-        output::json(&report)?;
+        stdout::print_json(&report)?;
     } else {
-        report.to_string().lines().try_for_each(output::line)?;
+        report.to_string().lines().try_for_each(stdout::print_line)?;
     }
-    if report.faults.any() { Err(Failure::Faults) } else { Ok(()) }
+    if report.faults.any() { Err(CliError::LoadFaults) } else { Ok(()) }
 }
 
-fn resolve(addr: &str) -> Result<SocketAddr, Failure> {
+fn resolve(addr: &str) -> Result<SocketAddr, CliError> {
     let failed = |source| ClientError::Resolve { addr: addr.to_owned(), source };
     let found = addr.to_socket_addrs().map_err(failed)?.next();
     Ok(found.ok_or_else(|| failed(io::Error::other("no address")))?)
 }
 
 /// Whether each speaker was let through as much as a server's `lines-per-second` is by default, and no more.
-fn note_of_limit(workload: &Workload, report: &Report) -> Option<String> {
-    let (Workload::Pairs { talk, .. }, Metrics::Messages { measured }) = (workload, &report.metrics) else {
+fn rate_limit_note(load: &LoadCommand, report: &Report) -> Option<String> {
+    let (LoadCommand::Pairs { talkers, .. }, Metrics::Messages { measured }) = (load, &report.metrics) else {
         return None;
     };
-    let speakers = talk.pairs * if talk.both_ways { 2 } else { 1 };
+    let speakers = talkers.pairs * if talkers.both_ways { 2 } else { 1 };
     #[expect(clippy::cast_precision_loss, reason = "to a few percent")]
     let each = |measured: &MessageMetrics| measured.delivered_per_second / speakers as f64;
     (95.0..105.0).contains(&each(measured)).then(|| {
@@ -206,17 +206,17 @@ fn note_of_limit(workload: &Workload, report: &Report) -> Option<String> {
 }
 
 /// A line that says how far the run is, where somebody watches.
-struct Watcher {
-    is_there: bool,
+struct ProgressLine {
+    is_terminal: bool,
 }
 
-impl Watcher {
+impl ProgressLine {
     fn new() -> Self {
-        Self { is_there: io::stderr().is_terminal() }
+        Self { is_terminal: io::stderr().is_terminal() }
     }
 
     fn show(&mut self, progress: Progress) {
-        if !self.is_there {
+        if !self.is_terminal {
             return;
         }
         let what = match progress.phase {
@@ -231,9 +231,9 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
-        if self.is_there {
+        if self.is_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }

@@ -11,17 +11,17 @@ use rustyline::{Context, Helper};
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::is_display_control;
 
-use super::terminal::Gate;
-use super::typed::SLASHES;
+use super::terminal::PrintGate;
+use super::user_line::LOCAL_COMMANDS;
 
 /// Names that were seen beside those that `WHO` gave, at most; a server can make up any number.
-const SEEN_MAX: usize = 1000;
+const KNOWN_NAMES_MAX: usize = 1000;
 
 /// The names that were seen, shared between the session, which learns them, and the editor, which completes them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Names(Arc<Mutex<Vec<String>>>);
+pub(crate) struct KnownNames(Arc<Mutex<Vec<String>>>);
 
-impl Names {
+impl KnownNames {
     /// Remembers `names` instead of those before. A name that would steer the terminal is nothing to type.
     pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let names = names.filter(|name| !name.chars().any(is_display_control)).map(str::to_owned).collect();
@@ -31,7 +31,10 @@ impl Names {
     /// Remembers one more, if it is news and there is room.
     pub(crate) fn add(&self, name: &str) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() < SEEN_MAX && !name.chars().any(is_display_control) && !names.iter().any(|known| known == name) {
+        if names.len() < KNOWN_NAMES_MAX
+            && !name.chars().any(is_display_control)
+            && !names.iter().any(|known| known == name)
+        {
             names.push(name.to_owned());
         }
     }
@@ -44,19 +47,19 @@ impl Names {
 
 /// What the editor asks while a line is being typed.
 #[derive(Debug)]
-pub(crate) struct Assistant {
+pub(crate) struct EditorHelper {
     /// None where there are no verbs, as in the line dialect.
-    names: Option<Names>,
-    gate: Arc<Gate>,
+    names: Option<KnownNames>,
+    gate: Arc<PrintGate>,
 }
 
-impl Assistant {
-    pub(crate) fn new(names: Option<Names>, gate: Arc<Gate>) -> Self {
+impl EditorHelper {
+    pub(crate) fn new(names: Option<KnownNames>, gate: Arc<PrintGate>) -> Self {
         Self { names, gate }
     }
 }
 
-impl Completer for Assistant {
+impl Completer for EditorHelper {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
@@ -69,22 +72,22 @@ impl Completer for Assistant {
 }
 
 /// Hints at nothing. The editor asks for a hint whenever it is about to draw the line, the first time included, and that
-/// is how the [`Gate`] learns that a line is being edited.
-impl Hinter for Assistant {
+/// is how the [`PrintGate`] learns that a line is being edited.
+impl Hinter for EditorHelper {
     type Hint = String;
 
     fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
-        self.gate.open();
+        self.gate.open_while_editing();
         None
     }
 }
 
-impl Highlighter for Assistant {}
-impl Validator for Assistant {}
-impl Helper for Assistant {}
+impl Highlighter for EditorHelper {}
+impl Validator for EditorHelper {}
+impl Helper for EditorHelper {}
 
 /// Where the word that `typed` ends in begins, and what it may become.
-fn complete(typed: &str, names: &Names) -> (usize, Vec<String>) {
+fn complete(typed: &str, names: &KnownNames) -> (usize, Vec<String>) {
     let Some((word, start)) = typed.split_once(' ') else {
         return (0, commands_beginning_with(typed));
     };
@@ -107,7 +110,7 @@ fn commands_beginning_with(start: &str) -> Vec<String> {
 /// The slash commands that begin with `start`, which is not empty, in any case.
 fn slashes_beginning_with(start: &str) -> impl Iterator<Item = String> {
     let begins = |word: &str| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    SLASHES.iter().filter(move |(word, _)| !start.is_empty() && begins(word)).map(|(word, _)| (*word).to_owned())
+    LOCAL_COMMANDS.iter().filter(move |(word, _)| !start.is_empty() && begins(word)).map(|(word, _)| (*word).to_owned())
 }
 
 #[cfg(test)]
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn verbs_slash_commands_and_names_are_completed() {
-        let names = Names::default();
+        let names = KnownNames::default();
         names.set(["Noy", "Nadia", "E\u{202e}vil"].into_iter());
         for seen in ["Elias", "Noy", "E\u{202e}vil"] {
             names.add(seen);

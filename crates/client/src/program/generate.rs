@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::args::{Cli, ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT};
+use super::args::{Cli, ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT_HELP};
 
 /// Prints what completes the command line in `shell`.
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
@@ -31,7 +31,7 @@ fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
     main.render_name_section(page)?;
     main.render_synopsis_section(page)?;
     main.render_description_section(page)?;
-    for paragraph in INPUT {
+    for paragraph in INPUT_HELP {
         writeln!(page, ".PP\n{}", roff(paragraph))?;
     }
     main.render_options_section(page)?;

@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 use rustyline::Editor;
 use rustyline::history::FileHistory;
 
-use super::completion::Assistant;
+use super::completion::EditorHelper;
 
 /// Fills the editor's history from the file.
-pub(crate) fn load(editor: &mut Editor<Assistant, FileHistory>) {
+pub(crate) fn load(editor: &mut Editor<EditorHelper, FileHistory>) {
     if let Some(file) = file() {
         let _ = editor.load_history(&file);
     }
 }
 
 /// Writes the editor's history to the file; the editor makes it readable by its owner alone.
-pub(crate) fn save(editor: &mut Editor<Assistant, FileHistory>) {
+pub(crate) fn save(editor: &mut Editor<EditorHelper, FileHistory>) {
     if let Some(file) = file()
         && let Some(directory) = file.parent()
         && make_private(directory).is_ok()

@@ -15,11 +15,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 
 use super::args::Options;
-use super::failure::Failure;
-use super::outgoing::Outgoing;
-use super::signals::Signals;
-use super::terminal::{Screen, Terminal};
-use super::{output, pump};
+use super::cli_error::CliError;
+use super::send_buffer::SendBuffer;
+use super::signals::TerminationSignals;
+use super::terminal::{EditorHandle, Screen};
+use super::{stdin, stdout};
 
 /// What `/help` shows.
 const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
@@ -28,9 +28,9 @@ const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Chats, at a terminal or from a script.
-pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), Failure> {
+pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {
     let name = match &options.name {
-        Some(name) => checked(name).map_err(|why| Failure::Usage(why.to_owned()))?.to_owned(),
+        Some(name) => checked(name).map_err(|why| CliError::Usage(why.to_owned()))?.to_owned(),
         None => ask_name()?,
     };
     let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
@@ -43,15 +43,15 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
 }
 
 /// Asks for a name, as often as it takes at a terminal, once in a script.
-fn ask_name() -> Result<String, Failure> {
+fn ask_name() -> Result<String, CliError> {
     loop {
-        output::prompt("Enter username: ")?;
+        stdout::print_prompt("Enter username: ")?;
         let mut name = Vec::new();
         let read = io::stdin().lock().take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut name)?;
         match str::from_utf8(&name).map_err(|_| "A username is UTF-8.").and_then(checked) {
             Ok(name) => return Ok(name.to_owned()),
-            Err(why) if io::stdin().is_terminal() && read > 0 => output::line(why)?,
-            Err(why) => return Err(Failure::Usage(why.to_owned())),
+            Err(why) if io::stdin().is_terminal() && read > 0 => stdout::print_line(why)?,
+            Err(why) => return Err(CliError::Usage(why.to_owned())),
         }
     }
 }
@@ -77,9 +77,9 @@ async fn from_script(
     mut socket: OwnedWriteHalf,
     name: Vec<u8>,
     options: &Options,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let sending = async {
-        let sent = pump::run(name, &mut socket, |_| ()).await;
+        let sent = stdin::forward(name, &mut socket, |_| ()).await;
         let _ = socket.shutdown().await;
         sent
     };
@@ -101,11 +101,11 @@ async fn from_script(
                 }
                 Err(closed) => break closed,
             },
-            () = sleep(options.timeout), if has_sent => return Err(Failure::TimedOut(options.timeout)),
+            () = sleep(options.timeout), if has_sent => return Err(CliError::TimedOut(options.timeout)),
         }
     };
     match closed {
-        _ if has_refused => Err(Failure::Refusals),
+        _ if has_refused => Err(CliError::Refused),
         ConnectionError::ClosedByServer if has_sent => Ok(()),
         closed => Err(closed.into()),
     }
@@ -113,7 +113,7 @@ async fn from_script(
 
 /// Prints a line, and says whether it is a refusal.
 fn shown(line: &str) -> io::Result<bool> {
-    output::line(line)?;
+    stdout::print_line(line)?;
     Ok(is_refusal(line))
 }
 
@@ -123,51 +123,51 @@ async fn at_terminal(
     mut socket: OwnedWriteHalf,
     name: &[u8],
     options: &Options,
-) -> Result<(), Failure> {
-    socket.write_all(name).await.map_err(Failure::Io)?;
+) -> Result<(), CliError> {
+    socket.write_all(name).await.map_err(CliError::Io)?;
     let welcome =
-        timeout(options.timeout, lines.next_line()).await.map_err(|_| Failure::TimedOut(options.timeout))??;
+        timeout(options.timeout, lines.next_line()).await.map_err(|_| CliError::TimedOut(options.timeout))??;
     check_first(addr, &welcome)?;
     if shown(&welcome)? {
-        return Err(Failure::Refusals);
+        return Err(CliError::Refused);
     }
-    let mut signals = Signals::catch()?;
-    let (mut terminal, screen) = Terminal::start(None)?;
-    let ended = signals.or(chat(lines, Outgoing::new(socket), &mut terminal, screen)).await;
-    if matches!(ended, Err(Failure::Signalled(_))) {
-        terminal.dismiss().await;
+    let mut signals = TerminationSignals::listen()?;
+    let (mut editor, screen) = EditorHandle::start(None)?;
+    let ended = signals.run_until_signal(chat(lines, SendBuffer::new(socket), &mut editor, screen)).await;
+    if matches!(ended, Err(CliError::Signalled(_))) {
+        editor.interrupt().await;
     }
-    terminal.printed().await;
+    editor.wait_until_printed().await;
     ended
 }
 
 /// Chats until the person at `terminal` leaves.
 async fn chat(
     mut lines: LineReader<OwnedReadHalf>,
-    mut out: Outgoing,
-    terminal: &mut Terminal,
+    mut out: SendBuffer,
+    editor: &mut EditorHandle,
     screen: Screen,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let mut has_left = false;
     loop {
         tokio::select! {
             biased;
-            line = terminal.lines.recv(), if out.is_empty() => {
+            line = editor.lines.recv(), if out.is_empty() => {
                 let Some(line) = line else { break };
                 match line.trim() {
                     "/help" => screen.show(HELP.to_owned()).await,
-                    _ => out.put(&line),
+                    _ => out.push_line(&line),
                 }
             }
-            _ = terminal.left.changed(), if !has_left => has_left = true,
+            _ = editor.exited.changed(), if !has_left => has_left = true,
             // Each wait for a server that takes no line is a new one, so whoever has typed many can have them all sent.
             () = sleep(LAST_LINES), if has_left => break,
-            () = out.write() => {}
+            () = out.write_some() => {}
             line = lines.next_line() => match line {
                 Ok(line) => screen.show(sanitize(&line).into_owned()).await,
                 Err(closed) => {
                     screen.show(format!("{closed}: Ctrl-D leaves")).await;
-                    while terminal.lines.recv().await.is_some() {}
+                    while editor.lines.recv().await.is_some() {}
                     return Err(closed.into());
                 }
             },
@@ -178,9 +178,9 @@ async fn chat(
 }
 
 /// Says so where the server's first line is that of the other dialect.
-fn check_first(addr: &str, line: &str) -> Result<(), Failure> {
+fn check_first(addr: &str, line: &str) -> Result<(), CliError> {
     match line {
-        "WELCOME" => Err(Failure::WrongDialect { addr: addr.to_owned() }),
+        "WELCOME" => Err(CliError::WrongDialect { addr: addr.to_owned() }),
         _ => Ok(()),
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::fake::{Fake, PATIENCE, Talk};
+    use crate::fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 
     #[test]
     fn a_name_that_the_server_would_close_for_is_not_sent() {
@@ -210,20 +210,20 @@ mod tests {
     }
 
     /// What the server hears and the person sees, who types `typed` and leaves.
-    async fn play(server: &'static str, typed: &[&str]) -> (Result<(), Failure>, Vec<String>) {
+    async fn play(server: &'static str, typed: &[&str]) -> (Result<(), CliError>, Vec<String>) {
         let playing = async {
-            let server = Fake::play([server]).await;
-            let (read_half, socket) = connect_tcp(&server.addr, PATIENCE).await.expect("it listens").into_split();
-            let (mut terminal, screen, typist, mut shown) = Terminal::fake();
+            let server = FakeServer::play([server]).await;
+            let (read_half, socket) = connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("it listens").into_split();
+            let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
             for line in typed {
                 typist.0.send((*line).to_owned()).await.expect("there is room");
             }
             drop(typist);
-            let ended = chat(LineReader::new(read_half), Outgoing::new(socket), &mut terminal, screen).await;
-            server.done().await;
+            let ended = chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await;
+            server.finish().await;
             (ended, std::iter::from_fn(|| shown.try_recv().ok()).collect())
         };
-        timeout(PATIENCE, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
+        timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
     }
 
     #[tokio::test]
@@ -236,19 +236,19 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_does_not_read_keeps_nobody_from_leaving() {
         let playing = async {
-            let server = Fake::with(async |listener: TcpListener| {
-                let talk = Talk::accept(&listener).await;
-                sleep(PATIENCE).await;
+            let server = FakeServer::with(async |listener: TcpListener| {
+                let talk = FakeConnection::accept(&listener).await;
+                sleep(TEST_TIMEOUT).await;
                 drop(talk);
             })
             .await;
-            let (read_half, socket) = connect_tcp(&server.addr, PATIENCE).await.expect("it listens").into_split();
-            let (mut terminal, screen, typist, _shown) = Terminal::fake();
+            let (read_half, socket) = connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("it listens").into_split();
+            let (mut editor, screen, typist, _shown) = EditorHandle::fake();
             typist.0.send("x".repeat(64 * 1024 * 1024)).await.expect("there is room");
             drop(typist);
-            chat(LineReader::new(read_half), Outgoing::new(socket), &mut terminal, screen).await
+            chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await
         };
-        let ended = timeout(PATIENCE / 2, LocalSet::new().run_until(playing)).await;
+        let ended = timeout(TEST_TIMEOUT / 2, LocalSet::new().run_until(playing)).await;
         ended.expect("a person can leave").expect("it ends well");
     }
 }

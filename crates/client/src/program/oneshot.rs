@@ -8,67 +8,67 @@ use switchboard_protocol::{Reply, Users};
 use tokio::time::sleep;
 
 use super::args::Options;
-use super::failure::{Failure, within};
-use super::output;
+use super::cli_error::{CliError, with_timeout};
+use super::stdout;
 
 /// Asks `count` times, `interval` apart, and prints each round trip.
-pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), Failure> {
+pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), CliError> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
     for turn in 0..count {
         if turn > 0 {
             sleep(interval).await;
         }
-        let round_trip = within(options.timeout, client.ping()).await?;
+        let round_trip = with_timeout(options.timeout, client.ping()).await?;
         if options.json {
-            output::json(&json!({ "reply": "PONG", "seconds": round_trip.as_secs_f64() }))?;
+            stdout::print_json(&json!({ "reply": "PONG", "seconds": round_trip.as_secs_f64() }))?;
         } else {
-            output::line(&format!("PONG from {addr} in {:.3} ms", 1e3 * round_trip.as_secs_f64()))?;
+            stdout::print_line(&format!("PONG from {addr} in {:.3} ms", 1e3 * round_trip.as_secs_f64()))?;
         }
     }
     Ok(())
 }
 
 /// Prints who is registered.
-pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), Failure> {
+pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), CliError> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    let names = within(options.timeout, client.who()).await?;
+    let names = with_timeout(options.timeout, client.who()).await?;
     if options.json {
-        output::json(&Reply::Users { names: Users::from(names) })?;
+        stdout::print_json(&Reply::Users { names: Users::from(names) })?;
         return Ok(());
     }
     for name in names {
-        output::line(&name)?;
+        stdout::print_line(&name)?;
     }
     Ok(())
 }
 
 /// Sends one message. Prints nothing: the exit code says whether it was taken.
-pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), Failure> {
+pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), CliError> {
     if text.trim().is_empty() {
         return Err(Error::Blank.into());
     }
     if text.contains('\n') {
-        return Err(Failure::Usage("the message has more than one line: send each line by itself".to_owned()));
+        return Err(CliError::Usage("the message has more than one line: send each line by itself".to_owned()));
     }
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    within(options.timeout, client.register(&name_or_guest(options))).await?;
-    within(options.timeout, client.connect_to(user)).await?;
-    within(options.timeout, client.send(text)).await?;
+    with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;
+    with_timeout(options.timeout, client.connect_to(user)).await?;
+    with_timeout(options.timeout, client.send(text)).await?;
     if options.json {
-        output::json(&Reply::MsgSent)?;
+        stdout::print_json(&Reply::MsgSent)?;
     }
     // The message is taken, and that is what the exit code says. Leaving first only spares the other side a wait.
-    let _ = within(options.timeout, client.disconnect()).await;
+    let _ = with_timeout(options.timeout, client.disconnect()).await;
     Ok(())
 }
 
 /// Prints what comes for a name until `count` messages have come, or until interrupted.
-pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), Failure> {
+pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), CliError> {
     let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
-    let name = within(options.timeout, client.register(&name_or_guest(options))).await?;
+    let name = with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;
     if options.name.is_none() {
         eprintln!("switchboard: listening as {}", switchboard_protocol::sanitize(&name));
     }
@@ -78,17 +78,17 @@ pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) ->
     }
 }
 
-async fn print_events(events: &mut Events, options: &Options, count: Option<u64>) -> Result<(), Failure> {
+async fn print_events(events: &mut Events, options: &Options, count: Option<u64>) -> Result<(), CliError> {
     let mut left = count;
     while left != Some(0) {
         let Some(event) = events.next().await else { break };
         if options.json {
-            output::json(&event)?;
+            stdout::print_json(&event)?;
         }
         match event {
             Event::Message { name, text } => {
                 if !options.json {
-                    output::line(&format!("{name}: {text}"))?;
+                    stdout::print_line(&format!("{name}: {text}"))?;
                 }
                 left = left.map(|left| left - 1);
             }

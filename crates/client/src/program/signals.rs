@@ -4,19 +4,19 @@
 
 use std::io;
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 
 /// SIGHUP, SIGINT and SIGTERM, caught from when this is made. While a line is being edited, the editor has SIGINT for
 /// itself and puts back afterwards what it found: so this comes before the editor.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub(crate) struct TerminationSignals {
     #[cfg(unix)]
     caught: [(i32, tokio::signal::unix::Signal); 3],
 }
 
 #[cfg(unix)]
-impl Signals {
-    pub(crate) fn catch() -> io::Result<Self> {
+impl TerminationSignals {
+    pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let catch = |kind: SignalKind| Ok::<_, io::Error>((kind.as_raw_value(), signal(kind)?));
         let caught = [catch(SignalKind::hangup())?, catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?];
@@ -35,8 +35,8 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-impl Signals {
-    pub(crate) fn catch() -> io::Result<Self> {
+impl TerminationSignals {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
@@ -45,12 +45,15 @@ impl Signals {
     }
 }
 
-impl Signals {
+impl TerminationSignals {
     /// Runs `session`, until a signal ends it.
-    pub(crate) async fn or(&mut self, session: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    pub(crate) async fn run_until_signal(
+        &mut self,
+        session: impl Future<Output = Result<(), CliError>>,
+    ) -> Result<(), CliError> {
         tokio::select! {
             ended = session => ended,
-            signal = self.next() => Err(Failure::Signalled(signal)),
+            signal = self.next() => Err(CliError::Signalled(signal)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! editor then draws again: only whole lines are printed, so nothing is ever cut.
 //!
 //! The editor's printer writes straight to the terminal between two lines, and that would tear the next prompt if it
-//! were drawn at that moment. So printing waits at a [`Gate`] that is open while a line is being edited.
+//! were drawn at that moment. So printing waits at a [`PrintGate`] that is open while a line is being edited.
 //!
 //! Only an editor that edits lets anything be printed, and the session that takes typed lines may be waiting to print. So
 //! where the queue of typed lines is full, the gate is opened while the editor waits for room: nothing is being drawn
@@ -25,100 +25,100 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::completion::{Assistant, Names};
+use super::completion::{EditorHelper, KnownNames};
 use super::history;
 use super::signals;
-use super::typed::Typed;
+use super::user_line::UserLine;
 
 const PROMPT: &str = "> ";
 
 /// Lines that wait to be printed at most; whoever shows more, waits.
-const QUEUE_MAX: usize = 256;
+const SHOWN_LINES_MAX: usize = 256;
 
 /// Typed lines that wait for the session at most: a paste of that many does not hold up the editor.
-const LINES_MAX: usize = 256;
+const TYPED_LINES_MAX: usize = 256;
 
 /// How much is printed at once at most, in bytes: each print draws the line that is being typed again.
 const PRINT_MAX_BYTES: usize = 64 * 1024;
 
 /// How long the editor waits for a line that is being printed when it has ended a line of its own. What takes longer
 /// waits for the editor in turn, and will be printed by it.
-const PRINTING: Duration = Duration::from_millis(10);
+const PRINT_WAIT_MAX: Duration = Duration::from_millis(10);
 
 /// How long the editor may take to end after a signal, and how often it is told.
-const ENDING: (Duration, u32) = (Duration::from_millis(50), 20);
+const INTERRUPT_RETRY: (Duration, u32) = (Duration::from_millis(50), 20);
 
 /// How long the last lines may take to be printed.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The terminal, as the lines typed on it. Dropping it does not stop the editor: only the person at it does.
 #[derive(Debug)]
-pub(crate) struct Terminal {
+pub(crate) struct EditorHandle {
     /// Lines, in order, without their end. `None` once the person has left (by `/quit`, Ctrl-D, or Ctrl-C on an empty
     /// line) and all lines were taken.
     pub(crate) lines: mpsc::Receiver<String>,
-    /// Never changes, and fails once the person has left, whatever lines wait to be taken.
-    pub(crate) left: watch::Receiver<()>,
+    /// Never changes, and fails once the person has exited, whatever lines wait to be taken.
+    pub(crate) exited: watch::Receiver<()>,
     printed: oneshot::Receiver<()>,
 }
 
 /// Who types at a terminal that is none, and leaves when dropped.
 #[cfg(test)]
-pub(crate) type Typist = (mpsc::Sender<String>, watch::Sender<()>);
+pub(crate) type FakeTypist = (mpsc::Sender<String>, watch::Sender<()>);
 
 /// The terminal, as what is shown on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen(mpsc::Sender<String>);
 
-impl Terminal {
+impl EditorHandle {
     /// Starts to edit lines on standard input and output. `names` is what completes a name; without it, there are no
     /// verbs to complete either.
-    pub(crate) fn start(names: Option<Names>) -> rustyline::Result<(Self, Screen)> {
-        let gate = Arc::new(Gate::default());
-        let mut editor = editor(names, gate.clone())?;
+    pub(crate) fn start(names: Option<KnownNames>) -> rustyline::Result<(Self, Screen)> {
+        let gate = Arc::new(PrintGate::default());
+        let mut editor = new_editor(names, gate.clone())?;
         let external = editor.create_external_printer()?;
 
-        let (typed, lines) = mpsc::channel(LINES_MAX);
-        let (here, left) = watch::channel(());
-        let (screen, shown) = mpsc::channel(QUEUE_MAX);
+        let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
+        let (here, exited) = watch::channel(());
+        let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
         let (last, printed) = oneshot::channel();
         let editing_gate = gate.clone();
         thread::Builder::new().name("edit".to_owned()).spawn(move || {
-            edit(editor, &typed, &editing_gate);
+            run_editor(editor, &typed, &editing_gate);
             drop(here);
         })?;
         thread::Builder::new().name("print".to_owned()).spawn(move || {
-            print(external, shown, &gate);
+            run_printer(external, shown, &gate);
             drop(last);
         })?;
-        Ok((Self { lines, left, printed }, Screen(screen)))
+        Ok((Self { lines, exited, printed }, Screen(screen)))
     }
 
     /// A terminal that is none: what is typed on it is sent, and what it shows is received.
     #[cfg(test)]
-    pub(crate) fn fake() -> (Self, Screen, Typist, mpsc::Receiver<String>) {
-        let (typed, lines) = mpsc::channel(LINES_MAX);
-        let (here, left) = watch::channel(());
-        let (screen, shown) = mpsc::channel(QUEUE_MAX);
-        (Self { lines, left, printed: oneshot::channel().1 }, Screen(screen), (typed, here), shown)
+    pub(crate) fn fake() -> (Self, Screen, FakeTypist, mpsc::Receiver<String>) {
+        let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
+        let (here, exited) = watch::channel(());
+        let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
+        (Self { lines, exited, printed: oneshot::channel().1 }, Screen(screen), (typed, here), shown)
     }
 
     /// Ends the editor in place of the person at it, so that the terminal is as it was and the history kept.
-    pub(crate) async fn dismiss(&mut self) {
+    pub(crate) async fn interrupt(&mut self) {
         self.lines.close();
-        let (pause, times) = ENDING;
+        let (pause, times) = INTERRUPT_RETRY;
         for _ in 0..times {
             // Between two lines nobody hears it: so it is said until it is heard.
             signals::interrupt_editor();
-            if timeout(pause, self.left.changed()).await.is_ok() {
+            if timeout(pause, self.exited.changed()).await.is_ok() {
                 return;
             }
         }
     }
 
     /// Waits, for a short time, until all that was shown is printed. Call it once every [`Screen`] is gone.
-    pub(crate) async fn printed(self) {
-        let _ = timeout(LAST_LINES, self.printed).await;
+    pub(crate) async fn wait_until_printed(self) {
+        let _ = timeout(LAST_LINES_TIMEOUT, self.printed).await;
     }
 }
 
@@ -130,7 +130,7 @@ impl Screen {
     }
 }
 
-fn editor(names: Option<Names>, gate: Arc<Gate>) -> rustyline::Result<Editor<Assistant, FileHistory>> {
+fn new_editor(names: Option<KnownNames>, gate: Arc<PrintGate>) -> rustyline::Result<Editor<EditorHelper, FileHistory>> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .history_ignore_space(true)
@@ -138,22 +138,22 @@ fn editor(names: Option<Names>, gate: Arc<Gate>) -> rustyline::Result<Editor<Ass
         .color_mode(ColorMode::Disabled)
         .build();
     let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(Assistant::new(names, gate)));
-    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
+    editor.set_helper(Some(EditorHelper::new(names, gate)));
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrExit)));
     history::load(&mut editor);
     Ok(editor)
 }
 
 /// Edits line after line, until the person leaves.
-fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::Sender<String>, gate: &Gate) {
+fn run_editor(mut editor: Editor<EditorHelper, FileHistory>, typed: &mpsc::Sender<String>, gate: &PrintGate) {
     while !typed.is_closed() {
         let line = editor.readline(PROMPT);
         gate.close();
         match line {
-            Ok(line) if Typed::read(&line, false) == Typed::Quit => break,
+            Ok(line) if UserLine::parse(&line, false) == UserLine::Quit => break,
             Ok(line) => {
                 let _ = editor.add_history_entry(&line);
-                if !hand_over(&line, typed, gate) {
+                if !send_lines(&line, typed, gate) {
                     break;
                 }
             }
@@ -169,9 +169,9 @@ fn edit(mut editor: Editor<Assistant, FileHistory>, typed: &mpsc::Sender<String>
 
 /// Hands over what was typed, which may be more than one line where it was pasted. Says whether the person stays: a pasted
 /// `/quit` leaves like a typed one.
-fn hand_over(text: &str, typed: &mpsc::Sender<String>, gate: &Gate) -> bool {
+fn send_lines(text: &str, typed: &mpsc::Sender<String>, gate: &PrintGate) -> bool {
     for line in text.lines() {
-        if Typed::read(line, false) == Typed::Quit {
+        if UserLine::parse(line, false) == UserLine::Quit {
             return false;
         }
         match typed.try_send(line.to_owned()) {
@@ -191,7 +191,7 @@ fn hand_over(text: &str, typed: &mpsc::Sender<String>, gate: &Gate) -> bool {
 }
 
 /// Prints what is shown, as much at once as there is.
-fn print(mut printer: impl ExternalPrinter, mut shown: mpsc::Receiver<String>, gate: &Gate) {
+fn run_printer(mut printer: impl ExternalPrinter, mut shown: mpsc::Receiver<String>, gate: &PrintGate) {
     while let Some(line) = shown.blocking_recv() {
         let mut text = line;
         text.push('\n');
@@ -201,16 +201,16 @@ fn print(mut printer: impl ExternalPrinter, mut shown: mpsc::Receiver<String>, g
             text.push_str(&line);
             text.push('\n');
         }
-        if gate.pass(|| printer.print(text)).is_err() {
+        if gate.print_when_open(|| printer.print(text)).is_err() {
             break;
         }
     }
 }
 
 /// Ctrl-C: forgets the line, or leaves if there is none.
-struct ClearOrLeave;
+struct ClearOrExit;
 
-impl ConditionalEventHandler for ClearOrLeave {
+impl ConditionalEventHandler for ClearOrExit {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
     }
@@ -219,39 +219,39 @@ impl ConditionalEventHandler for ClearOrLeave {
 /// Lets lines be printed while a line is being edited, and while the editor waits between two; not while it begins or
 /// ends one.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
-    state: Mutex<GateState>,
+pub(crate) struct PrintGate {
+    state: Mutex<PrintGateState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct GateState {
-    open: Option<Open>,
+struct PrintGateState {
+    open: Option<PrintMode>,
     /// How the gate was open for what is being printed.
-    printing: Option<Open>,
+    printing: Option<PrintMode>,
 }
 
 /// How the gate is open, and so where a line goes that is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Open {
+enum PrintMode {
     /// Through the editor, which has a line to draw again. It may be busy with another such line.
     Editing,
     /// Straight to the terminal.
     BetweenLines,
 }
 
-impl Gate {
+impl PrintGate {
     /// A line is being edited.
-    pub(crate) fn open(&self) {
-        self.open_as(Open::Editing);
+    pub(crate) fn open_while_editing(&self) {
+        self.open_as(PrintMode::Editing);
     }
 
     /// No line is being edited, and none will be before the gate is closed.
     fn open_between_lines(&self) {
-        self.open_as(Open::BetweenLines);
+        self.open_as(PrintMode::BetweenLines);
     }
 
-    fn open_as(&self, open: Open) {
+    fn open_as(&self, open: PrintMode) {
         self.lock().open = Some(open);
         self.changed.notify_all();
     }
@@ -261,15 +261,15 @@ impl Gate {
     fn close(&self) {
         let mut state = self.lock();
         state.open = None;
-        let through_editor = |state: &mut GateState| state.printing == Some(Open::Editing);
-        let waited = self.changed.wait_timeout_while(state, PRINTING, through_editor);
+        let through_editor = |state: &mut PrintGateState| state.printing == Some(PrintMode::Editing);
+        let waited = self.changed.wait_timeout_while(state, PRINT_WAIT_MAX, through_editor);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let straight = |state: &mut GateState| state.printing == Some(Open::BetweenLines);
+        let straight = |state: &mut PrintGateState| state.printing == Some(PrintMode::BetweenLines);
         drop(self.changed.wait_while(state, straight).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Prints once it is open.
-    fn pass<T>(&self, print: impl FnOnce() -> T) -> T {
+    fn print_when_open<T>(&self, print: impl FnOnce() -> T) -> T {
         let mut state =
             self.changed.wait_while(self.lock(), |state| state.open.is_none()).unwrap_or_else(PoisonError::into_inner);
         state.printing = state.open;
@@ -280,7 +280,7 @@ impl Gate {
         printed
     }
 
-    fn lock(&self) -> MutexGuard<'_, GateState> {
+    fn lock(&self) -> MutexGuard<'_, PrintGateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -293,15 +293,15 @@ mod tests {
 
     #[test]
     fn what_is_printed_between_lines_is_printed_before_the_next_line() {
-        let gate = Gate::default();
+        let gate = PrintGate::default();
         let (go, gone) = channel();
         let printed = Mutex::new(false);
         gate.open_between_lines();
         thread::scope(|scope| {
             scope.spawn(|| {
-                gate.pass(|| {
+                gate.print_when_open(|| {
                     go.send(()).expect("the test waits");
-                    thread::sleep(3 * PRINTING);
+                    thread::sleep(3 * PRINT_WAIT_MAX);
                     *printed.lock().expect("no panic") = true;
                 });
             });
@@ -313,30 +313,30 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_editor_does_not_hold_it_up() {
-        let gate = Gate::default();
+        let gate = PrintGate::default();
         let (go, gone) = channel();
-        let (edit, edited) = channel();
-        gate.open();
+        let (resume, resumed) = channel();
+        gate.open_while_editing();
         thread::scope(|scope| {
             let gate = &gate;
             scope.spawn(move || {
-                gate.pass(|| {
+                gate.print_when_open(|| {
                     go.send(()).expect("the test waits");
-                    edited.recv().expect("the editor edits again");
+                    resumed.recv().expect("the editor edits again");
                 });
             });
             gone.recv().expect("it is printing");
             gate.close();
-            edit.send(()).expect("it is waited for");
+            resume.send(()).expect("it is waited for");
         });
     }
 
     #[test]
     fn what_was_pasted_is_handed_over_line_by_line_up_to_a_quit() {
-        let gate = Gate::default();
-        let (typed, mut lines) = mpsc::channel(LINES_MAX);
-        assert!(hand_over("one\ntwo", &typed, &gate));
-        assert!(!hand_over("three\n/quit\nfour", &typed, &gate));
+        let gate = PrintGate::default();
+        let (typed, mut lines) = mpsc::channel(TYPED_LINES_MAX);
+        assert!(send_lines("one\ntwo", &typed, &gate));
+        assert!(!send_lines("three\n/quit\nfour", &typed, &gate));
         drop(typed);
         let handed: Vec<_> = std::iter::from_fn(|| lines.blocking_recv()).collect();
         assert_eq!(handed, ["one", "two", "three"]);
@@ -344,12 +344,12 @@ mod tests {
 
     #[test]
     fn with_a_full_queue_lines_are_printed_while_the_editor_waits() {
-        let gate = Gate::default();
+        let gate = PrintGate::default();
         let (typed, mut lines) = mpsc::channel(1);
         thread::scope(|scope| {
-            scope.spawn(|| assert!(hand_over("one\ntwo\nthree", &typed, &gate)));
+            scope.spawn(|| assert!(send_lines("one\ntwo\nthree", &typed, &gate)));
             // The session takes no line before it has printed one.
-            gate.pass(|| ());
+            gate.print_when_open(|| ());
             for line in ["one", "two", "three"] {
                 assert_eq!(lines.blocking_recv().as_deref(), Some(line));
             }

@@ -5,11 +5,11 @@ use tokio::time::timeout;
 
 use super::super::args::Cli;
 use super::*;
-use crate::fake::{Fake, PATIENCE};
+use crate::fake_server::{FakeServer, TEST_TIMEOUT};
 
 /// Plays what a person types (`>`) and sees (`<`; a line that ends in `…` goes on as it likes), against a server
 /// that plays its own side of it.
-async fn play<const N: usize>(server: [&'static str; N], args: &[&str], person: &str) -> Result<(), Failure> {
+async fn play<const N: usize>(server: [&'static str; N], args: &[&str], person: &str) -> Result<(), CliError> {
     play_with(server, args, person, Duration::from_millis(20)).await
 }
 
@@ -19,16 +19,16 @@ async fn play_with<const N: usize>(
     args: &[&str],
     person: &str,
     wait: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let playing = async {
-        let server = Fake::play(server).await;
+        let server = FakeServer::play(server).await;
         let addr = server.addr.to_string();
         let args = ["switchboard", "--color", "never"].iter().chain(args).map(Into::into);
-        let options = Cli::read(args).expect("a good command line").options;
-        let wire = Wire::open(&addr, &options).await.expect("the fake server says WELCOME");
-        let (mut terminal, screen, typed, mut shown) = Terminal::fake();
+        let options = Cli::parse_args(args).expect("a good command line").options;
+        let connection = ServerConnection::open(&addr, &options).await.expect("the fake server says WELCOME");
+        let (mut editor, screen, typed, mut shown) = EditorHandle::fake();
         let backoff = Backoff::new(wait / 10, wait, 0);
-        let chatting = chat(&addr, &options, wire, &mut terminal, screen, Names::default(), backoff);
+        let chatting = chat(&addr, &options, connection, &mut editor, screen, KnownNames::default(), backoff);
         let at_terminal = async {
             for line in person.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 if let Some(line) = line.strip_prefix("> ") {
@@ -46,10 +46,10 @@ async fn play_with<const N: usize>(
             assert_eq!(shown.recv().await, None);
         };
         let (ended, ()) = tokio::join!(chatting, at_terminal);
-        server.done().await;
+        server.finish().await;
         ended
     };
-    timeout(PATIENCE, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
+    timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn without_reconnecting_a_lost_connection_is_the_end() {
         < ! the server closed the connection
         < * Ctrl-D or /quit leaves.";
     let ended = play(["< WELCOME"], &["--no-reconnect"], person).await;
-    assert!(matches!(ended, Err(Failure::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
+    assert!(matches!(ended, Err(CliError::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
 }
 
 #[tokio::test]
@@ -303,7 +303,7 @@ async fn the_chat_of_the_command_line_waits_for_a_name() {
         < * Here: Noy.";
     let args = ["--name", "Noy", "--chat", "Elias"];
     let ended = play([refused], &args, person).await;
-    assert!(matches!(ended, Err(Failure::Refusals)), "the command line asked for more: {ended:?}");
+    assert!(matches!(ended, Err(CliError::Refused)), "the command line asked for more: {ended:?}");
 
     let another = "
         < WELCOME
@@ -331,7 +331,7 @@ async fn a_server_that_does_not_answer_keeps_nobody_from_leaving() {
         > PING";
     let began = Instant::now();
     play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], person).await.expect("it ends well");
-    assert!(began.elapsed() < PATIENCE / 2, "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < TEST_TIMEOUT / 2, "it took {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use anstyle::{AnsiColor, Effects, Style};
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::sanitize;
 
-use super::args::Color;
-use super::typed::SLASHES;
+use super::args::ColorChoice;
+use super::user_line::LOCAL_COMMANDS;
 
 /// The colours of names: each name keeps its own, and none is that of trouble.
 const NAME_COLORS: [AnsiColor; 5] =
@@ -20,23 +20,23 @@ const NAME_COLORS: [AnsiColor; 5] =
 
 /// Whether to colour, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
+pub(crate) struct ChatFormatter {
     colored: bool,
 }
 
-impl View {
+impl ChatFormatter {
     /// What `--color`, `NO_COLOR` (<https://no-color.org>) and the terminal ask for.
-    pub(crate) fn new(color: Option<Color>) -> Self {
+    pub(crate) fn new(color: Option<ColorChoice>) -> Self {
         let is_wanted = || {
             let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
             !no_color && !dumb && stdout().is_terminal()
         };
         Self {
-            colored: match color.unwrap_or(Color::Auto) {
-                Color::Always => true,
-                Color::Never => false,
-                Color::Auto => is_wanted(),
+            colored: match color.unwrap_or(ColorChoice::Auto) {
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+                ColorChoice::Auto => is_wanted(),
             },
         }
     }
@@ -46,20 +46,20 @@ impl View {
         format!("{}: {}", self.name(from), sanitize(text))
     }
 
-    /// News, in words of our own; what a server said goes in by way of [`View::name`] or [`sanitize`].
-    pub(crate) fn news(self, news: impl fmt::Display) -> String {
-        format!("{} {news}", self.paint(Style::new().effects(Effects::DIMMED), "*"))
+    /// News, in words of our own; what a server said goes in by way of [`ChatFormatter::name`] or [`sanitize`].
+    pub(crate) fn notice(self, notice: impl fmt::Display) -> String {
+        format!("{} {notice}", self.paint(Style::new().effects(Effects::DIMMED), "*"))
     }
 
     /// Trouble. The words before the first `: ` are the code, where there is one.
-    pub(crate) fn trouble(self, trouble: impl fmt::Display) -> String {
-        let trouble = trouble.to_string();
+    pub(crate) fn error(self, error: impl fmt::Display) -> String {
+        let error = error.to_string();
         let red = AnsiColor::Red.on_default();
-        match trouble.split_once(": ") {
+        match error.split_once(": ") {
             Some((code, sentence)) if code.chars().all(|c| c.is_ascii_uppercase() || c == '_') => {
                 format!("{} {}: {}", self.paint(red, "!"), self.paint(red.bold(), code), sanitize(sentence))
             }
-            _ => format!("{} {}", self.paint(red, "!"), sanitize(&trouble)),
+            _ => format!("{} {}", self.paint(red, "!"), sanitize(&error)),
         }
     }
 
@@ -81,8 +81,9 @@ impl View {
             };
             (format!("{}{argument}", verb.word), verb.about)
         });
-        let slashes = SLASHES.iter().map(|&(word, about)| (word.to_owned(), about));
-        let rows = verbs.chain(slashes).map(|(what, about)| self.paint(bold, &format!("  {what:<14}")) + about + "\n");
+        let slashes = LOCAL_COMMANDS.iter().map(|&(word, about)| (word.to_owned(), about));
+        let rows =
+            verbs.chain(slashes).map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
         let rest = "In a chat, anything else is said to the other side; //x says /x, and MSG who says who.\n\
             Tab completes, the arrows recall, Ctrl-C forgets the line.";
         rows.collect::<String>() + rest
@@ -99,13 +100,13 @@ mod tests {
 
     #[test]
     fn without_colour_there_is_no_escape_and_nothing_that_steers_gets_in() {
-        let view = View { colored: false };
+        let formatter = ChatFormatter { colored: false };
         let cases = [
-            (view.message("Elias", "hi"), "Elias: hi"),
-            (view.message("El\u{202e}ias", "\u{1b}[2Jhi"), r"El\u{202e}ias: \u{1b}[2Jhi"),
-            (view.news("You left the chat."), "* You left the chat."),
-            (view.trouble("NAME_TAKEN: Somebody has it."), "! NAME_TAKEN: Somebody has it."),
-            (view.trouble("cannot reach a:1: \u{9b}no"), r"! cannot reach a:1: \u{9b}no"),
+            (formatter.message("Elias", "hi"), "Elias: hi"),
+            (formatter.message("El\u{202e}ias", "\u{1b}[2Jhi"), r"El\u{202e}ias: \u{1b}[2Jhi"),
+            (formatter.notice("You left the chat."), "* You left the chat."),
+            (formatter.error("NAME_TAKEN: Somebody has it."), "! NAME_TAKEN: Somebody has it."),
+            (formatter.error("cannot reach a:1: \u{9b}no"), r"! cannot reach a:1: \u{9b}no"),
         ];
         for (line, expected) in cases {
             assert_eq!(line, expected);
@@ -114,10 +115,13 @@ mod tests {
 
     #[test]
     fn with_colour_the_only_escapes_are_ours() {
-        let view = View { colored: true };
-        assert_eq!(view.trouble("NAME_TAKEN: no"), "\u{1b}[31m!\u{1b}[0m \u{1b}[1m\u{1b}[31mNAME_TAKEN\u{1b}[0m: no");
-        let message = view.message("Elias\u{1b}[2J", "hi");
+        let formatter = ChatFormatter { colored: true };
+        assert_eq!(
+            formatter.error("NAME_TAKEN: no"),
+            "\u{1b}[31m!\u{1b}[0m \u{1b}[1m\u{1b}[31mNAME_TAKEN\u{1b}[0m: no"
+        );
+        let message = formatter.message("Elias\u{1b}[2J", "hi");
         assert!(message.contains(r"Elias\u{1b}[2J"), "{message:?}");
-        assert_eq!(view.name("Elias"), view.name("Elias"));
+        assert_eq!(formatter.name("Elias"), formatter.name("Elias"));
     }
 }

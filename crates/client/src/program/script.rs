@@ -6,7 +6,7 @@
 //! reply has a `reply` (`{"reply":"USERS","names":["Noy"]}`, as the protocol's [`Reply`] is written), anything that
 //! answers nothing has an `event` (as [`Event`] is written).
 //!
-//! At the end of input the replies that are still due are waited for: one for each line that is not blank.
+//! AddrArg the end of input the replies that are still due are waited for: one for each line that is not blank.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -20,26 +20,26 @@ use switchboard_protocol::{LineDecoder, ReceivedBytes, Reply, commands};
 use tokio::time::{self, Instant};
 
 use super::args::Options;
-use super::failure::Failure;
-use super::{output, pump};
+use super::cli_error::CliError;
+use super::{stdin, stdout};
 
 /// Runs the script on standard input.
-pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
+pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let (read_half, mut socket) = connect_tcp(&addr, options.timeout).await?.into_split();
     let mut lines = LineReader::new(read_half);
-    let mut printer = Printer { json: options.json, answered: 0, refused: 0, said_why: None };
+    let mut printer = ReplyPrinter { json: options.json, answered: 0, refused: 0, close_reason: None };
     let welcome = time::timeout(options.timeout, lines.next_line()).await;
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
-    printer.take(&welcome)?;
+    printer.print(&welcome)?;
 
     let due = Cell::new(0);
     let mut input = LineDecoder::new(LINE_MAX_BYTES);
     let count = |bytes: &[u8]| due.set(due.get() + replies_due(&mut input, bytes));
-    let mut sending = std::pin::pin!(pump::run(first_lines(options)?, &mut socket, count));
+    let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count));
     // Set once all is sent, and moved by every reply: a long script is not cut off while it is being answered.
     let mut deadline: Option<Instant> = None;
     while deadline.is_none() || printer.answered < due.get() {
-        let too_late = async {
+        let timed_out = async {
             match deadline {
                 Some(deadline) => time::sleep_until(deadline).await,
                 None => pending().await,
@@ -52,31 +52,31 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), Failure> {
             }
             line = lines.next_line() => match line {
                 Ok(line) => {
-                    if printer.take(&line)? && deadline.is_some() {
+                    if printer.print(&line)? && deadline.is_some() {
                         deadline = Some(Instant::now() + options.timeout);
                     }
                 }
-                Err(closed) => return Err(printer.lost(closed)?),
+                Err(closed) => return Err(printer.connection_lost(closed)?),
             },
-            () = too_late => return Err(Failure::TimedOut(options.timeout)),
+            () = timed_out => return Err(CliError::TimedOut(options.timeout)),
         }
     }
-    if let Some(closed) = printer.said_why.take() {
-        return Err(printer.lost(closed)?);
+    if let Some(closed) = printer.close_reason.take() {
+        return Err(printer.connection_lost(closed)?);
     }
     match printer.refused {
         0 => Ok(()),
-        _ => Err(Failure::Refusals),
+        _ => Err(CliError::Refused),
     }
 }
 
 /// What `--name` and `--chat` say before the script does.
-fn first_lines(options: &Options) -> Result<Vec<u8>, Failure> {
+fn first_lines(options: &Options) -> Result<Vec<u8>, CliError> {
     let mut first = String::new();
     for (verb, name) in [("REGISTER", &options.name), ("CONNECT", &options.chat)] {
         if let Some(name) = name {
             if name.contains(char::is_control) {
-                return Err(Failure::Usage(format!("{} is no name: it has a control character", name.escape_debug())));
+                return Err(CliError::Usage(format!("{} is no name: it has a control character", name.escape_debug())));
             }
             first.extend([verb, " ", name, "\n"]);
         }
@@ -96,41 +96,41 @@ fn replies_due(input: &mut LineDecoder, read: &[u8]) -> u64 {
 }
 
 /// Prints what the server says, and counts it.
-struct Printer {
+struct ReplyPrinter {
     json: bool,
     answered: u64,
     refused: u64,
     /// Why the server is closing, once it has said so.
-    said_why: Option<ConnectionError>,
+    close_reason: Option<ConnectionError>,
 }
 
-impl Printer {
+impl ReplyPrinter {
     /// Prints one line; says whether it answered something.
-    fn take(&mut self, line: &str) -> io::Result<bool> {
-        let heard = Incoming::parse(line);
-        if let Incoming::Event(Event::Notice { code, detail }) = &heard {
-            self.said_why = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
+    fn print(&mut self, line: &str) -> io::Result<bool> {
+        let incoming = Incoming::parse(line);
+        if let Incoming::Event(Event::Notice { code, detail }) = &incoming {
+            self.close_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
-        let is_answer = matches!(heard, Incoming::Answer(_));
+        let is_answer = matches!(incoming, Incoming::Answer(_));
         self.answered += u64::from(is_answer);
-        self.refused += u64::from(matches!(heard, Incoming::Answer(Err(_))));
+        self.refused += u64::from(matches!(incoming, Incoming::Answer(Err(_))));
         if !self.json {
-            output::line(line)?;
+            stdout::print_line(line)?;
             return Ok(is_answer);
         }
-        match (commands::parse_reply(line), heard) {
-            (Ok(reply), Incoming::Answer(_)) | (Ok(reply @ Reply::Welcome), _) => output::json(&reply)?,
-            (Err(_), Incoming::Answer(_)) => output::json(&UnknownError::new(line))?,
-            (_, Incoming::Event(event)) => output::json(&event)?,
+        match (commands::parse_reply(line), incoming) {
+            (Ok(reply), Incoming::Answer(_)) | (Ok(reply @ Reply::Welcome), _) => stdout::print_json(&reply)?,
+            (Err(_), Incoming::Answer(_)) => stdout::print_json(&UnknownError::new(line))?,
+            (_, Incoming::Event(event)) => stdout::print_json(&event)?,
         }
         Ok(is_answer)
     }
 
     /// The connection is over too early.
-    fn lost(&mut self, closed: ConnectionError) -> io::Result<Failure> {
-        let closed = self.said_why.take().unwrap_or(closed);
+    fn connection_lost(&mut self, closed: ConnectionError) -> io::Result<CliError> {
+        let closed = self.close_reason.take().unwrap_or(closed);
         if self.json {
-            output::json(&Event::Closed(closed.clone()))?;
+            stdout::print_json(&Event::Closed(closed.clone()))?;
         }
         Ok(closed.into())
     }

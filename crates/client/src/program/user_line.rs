@@ -4,13 +4,13 @@ use switchboard_protocol::commands::{Argument, VERBS, Verb};
 
 /// A line, as the person who typed it means it.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Typed<'a> {
+pub(crate) enum UserLine<'a> {
     /// Nothing at all.
-    Nothing,
+    Blank,
     /// A command for the server, as it is.
     Command(&'a str),
     /// Something to say to the chat.
-    Text(&'a str),
+    Message(&'a str),
     /// `/help`.
     Help,
     /// `/quit`.
@@ -20,25 +20,25 @@ pub(crate) enum Typed<'a> {
 }
 
 /// The slash commands that are no verbs, and what they do.
-pub(crate) const SLASHES: [(&str, &str); 2] = [("/help", "show this list"), ("/quit", "leave (so does Ctrl-D)")];
+pub(crate) const LOCAL_COMMANDS: [(&str, &str); 2] = [("/help", "show this list"), ("/quit", "leave (so does Ctrl-D)")];
 
-impl<'a> Typed<'a> {
+impl<'a> UserLine<'a> {
     /// Reads a line. In a chat a line that only begins like a command (`who are you?`) is something to say.
-    pub(crate) fn read(line: &'a str, in_chat: bool) -> Self {
+    pub(crate) fn parse(line: &'a str, in_chat: bool) -> Self {
         let trimmed = line.trim();
         if trimmed.is_empty() {
-            return Self::Nothing;
+            return Self::Blank;
         }
         if let Some(rest) = trimmed.strip_prefix('/') {
-            return if rest.starts_with('/') { Self::Text(rest) } else { Self::read_slash(rest) };
+            return if rest.starts_with('/') { Self::Message(rest) } else { Self::parse_slash(rest) };
         }
         match split_verb(trimmed) {
-            Some((verb, argument)) if !in_chat || fits(verb, argument) => Self::Command(trimmed),
-            _ => Self::Text(line),
+            Some((verb, argument)) if !in_chat || argument_fits(verb, argument) => Self::Command(trimmed),
+            _ => Self::Message(line),
         }
     }
 
-    fn read_slash(rest: &'a str) -> Self {
+    fn parse_slash(rest: &'a str) -> Self {
         match rest {
             _ if rest.eq_ignore_ascii_case("help") => Self::Help,
             _ if rest.eq_ignore_ascii_case("quit") => Self::Quit,
@@ -59,7 +59,7 @@ fn split_verb(line: &str) -> Option<(&'static Verb, Option<&str>)> {
 }
 
 /// Whether what follows `verb` is what should follow it.
-fn fits(verb: &Verb, argument: Option<&str>) -> bool {
+fn argument_fits(verb: &Verb, argument: Option<&str>) -> bool {
     match verb.argument {
         Argument::None => argument.is_none(),
         Argument::Name => argument.is_none_or(|name| !name.trim().contains(char::is_whitespace)),
@@ -73,31 +73,31 @@ mod tests {
 
     #[test]
     fn a_line_is_a_command_or_something_to_say() {
-        use Typed::{Command, Help, Nothing, Quit, Text, UnknownSlash};
+        use UserLine::{Blank, Command, Help, Message, Quit, UnknownSlash};
         let cases = [
             // What is typed, what it means outside of a chat, and in one.
-            ("", Nothing, Nothing),
-            ("  \t", Nothing, Nothing),
+            ("", Blank, Blank),
+            ("  \t", Blank, Blank),
             ("WHO", Command("WHO"), Command("WHO")),
             (" who ", Command("who"), Command("who")),
-            ("who are you?", Command("who are you?"), Text("who are you?")),
+            ("who are you?", Command("who are you?"), Message("who are you?")),
             ("connect Elias", Command("connect Elias"), Command("connect Elias")),
-            ("connect with me", Command("connect with me"), Text("connect with me")),
+            ("connect with me", Command("connect with me"), Message("connect with me")),
             ("CONNECT", Command("CONNECT"), Command("CONNECT")),
             ("msg hi there", Command("msg hi there"), Command("msg hi there")),
             ("MSG   two", Command("MSG   two"), Command("MSG   two")),
-            ("hello", Text("hello"), Text("hello")),
-            ("  indented", Text("  indented"), Text("  indented")),
+            ("hello", Message("hello"), Message("hello")),
+            ("  indented", Message("  indented"), Message("  indented")),
             ("/help", Help, Help),
             ("/QUIT ", Quit, Quit),
             ("/who", Command("who"), Command("who")),
             ("/msg who", Command("msg who"), Command("msg who")),
             ("/dance", UnknownSlash("dance"), UnknownSlash("dance")),
-            ("//etc", Text("/etc"), Text("/etc")),
+            ("//etc", Message("/etc"), Message("/etc")),
         ];
         for (given, outside, inside) in cases {
-            assert_eq!(Typed::read(given, false), outside, "given {given:?} outside of a chat");
-            assert_eq!(Typed::read(given, true), inside, "given {given:?} in a chat");
+            assert_eq!(UserLine::parse(given, false), outside, "given {given:?} outside of a chat");
+            assert_eq!(UserLine::parse(given, true), inside, "given {given:?} in a chat");
         }
     }
 }

@@ -8,19 +8,23 @@ use tokio::net::tcp::OwnedWriteHalf;
 /// Bytes read from standard input at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Sends `first` and then all of standard input, and tells `seen` what is about to be sent. Input that ends without a
+/// Sends `first` and then all of standard input, and tells `on_bytes` what is about to be sent. Input that ends without a
 /// line's end gets one.
 ///
 /// A socket that takes no more is no error here: why it does not is for whoever reads it to find out. An error is one of
 /// standard input.
-pub(crate) async fn run(first: Vec<u8>, socket: &mut OwnedWriteHalf, mut seen: impl FnMut(&[u8])) -> io::Result<()> {
+pub(crate) async fn forward(
+    first: Vec<u8>,
+    socket: &mut OwnedWriteHalf,
+    mut on_bytes: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut input = tokio::io::stdin();
     let mut bytes = first;
     let mut ends_a_line = true;
     loop {
         if let Some(last) = bytes.last() {
             ends_a_line = *last == b'\n';
-            seen(&bytes);
+            on_bytes(&bytes);
             if socket.write_all(&bytes).await.is_err() {
                 return Ok(());
             }

@@ -16,19 +16,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// The longest that any one thing in a test may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(crate) struct Fake {
+pub(crate) struct FakeServer {
     pub(crate) addr: SocketAddr,
-    playing: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Fake {
+impl FakeServer {
     /// Plays one dialogue for each connection, in order.
     pub(crate) async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
         Self::with(async move |listener| {
             for dialogue in dialogues {
-                Talk::accept(&listener).await.play(dialogue).await;
+                FakeConnection::accept(&listener).await.play(dialogue).await;
             }
         })
         .await
@@ -38,12 +38,12 @@ impl Fake {
     pub(crate) async fn with(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback takes a listener");
         let addr = listener.local_addr().expect("it is bound");
-        Self { addr, playing: tokio::task::spawn_local(async move { server(listener).await }) }
+        Self { addr, task: tokio::task::spawn_local(async move { server(listener).await }) }
     }
 
     /// Waits for the last dialogue to end, and fails if it went another way.
-    pub(crate) async fn done(self) {
-        timeout(PATIENCE, self.playing)
+    pub(crate) async fn finish(self) {
+        timeout(TEST_TIMEOUT, self.task)
             .await
             .expect("the dialogue ends in time")
             .expect("the dialogue goes as written");
@@ -51,53 +51,54 @@ impl Fake {
 }
 
 /// One connection, as the server sees it.
-pub(crate) struct Talk {
+pub(crate) struct FakeConnection {
     stream: BufReader<TcpStream>,
 }
 
-impl Talk {
+impl FakeConnection {
     pub(crate) async fn accept(listener: &TcpListener) -> Self {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a client comes").expect("it is accepted");
+        let (stream, _) =
+            timeout(TEST_TIMEOUT, listener.accept()).await.expect("a client comes").expect("it is accepted");
         Self { stream: BufReader::new(stream) }
     }
 
     pub(crate) async fn play(&mut self, dialogue: &str) {
         for line in dialogue.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             if line == "." {
-                self.hear_end().await;
+                self.expect_eof().await;
             } else if let Some(line) = line.strip_prefix("> ") {
-                self.hear(line).await;
+                self.expect_line(line).await;
             } else if let Some(part) = line.strip_prefix("<| ") {
-                self.say(part.replace("\\n", "\n").as_bytes()).await;
+                self.send(part.replace("\\n", "\n").as_bytes()).await;
             } else if let Some(line) = line.strip_prefix("< ") {
-                self.say(format!("{line}\n").as_bytes()).await;
+                self.send(format!("{line}\n").as_bytes()).await;
             } else {
                 panic!("no step of a dialogue: {line:?}");
             }
         }
     }
 
-    pub(crate) async fn say(&mut self, bytes: &[u8]) {
-        self.try_say(bytes).await.expect("the client listens");
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).await.expect("the client listens");
     }
 
     /// Says it to a client that may be gone.
-    pub(crate) async fn try_say(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes).await
     }
 
-    pub(crate) async fn hear(&mut self, expected: &str) {
-        assert_eq!(self.hear_line().await.as_deref(), Some(expected));
+    pub(crate) async fn expect_line(&mut self, expected: &str) {
+        assert_eq!(self.read_line().await.as_deref(), Some(expected));
     }
 
-    pub(crate) async fn hear_end(&mut self) {
-        assert_eq!(self.hear_line().await, None, "the client says no more");
+    pub(crate) async fn expect_eof(&mut self) {
+        assert_eq!(self.read_line().await, None, "the client says no more");
     }
 
     /// A line without its LF, or `None` at the end.
-    async fn hear_line(&mut self) -> Option<String> {
+    async fn read_line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = timeout(PATIENCE, self.stream.read_line(&mut line)).await.expect("the client speaks in time");
+        let read = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client speaks in time");
         read.expect("the client is there");
         line.ends_with('\n').then(|| line.trim_end_matches('\n').to_owned())
     }

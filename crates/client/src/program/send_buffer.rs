@@ -8,34 +8,34 @@ use tokio::net::tcp::OwnedWriteHalf;
 /// What waits to be written, and where to. It is for its user to put nothing in while something waits, so that a server
 /// that does not read is felt by who types.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct SendBuffer {
     socket: OwnedWriteHalf,
-    waiting: Vec<u8>,
+    queued: Vec<u8>,
 }
 
-impl Outgoing {
+impl SendBuffer {
     pub(crate) fn new(socket: OwnedWriteHalf) -> Self {
-        Self { socket, waiting: Vec::new() }
+        Self { socket, queued: Vec::new() }
     }
 
-    pub(crate) fn put(&mut self, line: &str) {
-        self.waiting.extend_from_slice(line.as_bytes());
-        self.waiting.push(b'\n');
+    pub(crate) fn push_line(&mut self, line: &str) {
+        self.queued.extend_from_slice(line.as_bytes());
+        self.queued.push(b'\n');
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.queued.is_empty()
     }
 
     /// Writes some of what waits; without end where nothing does. Cancel-safe.
-    pub(crate) async fn write(&mut self) {
-        if self.waiting.is_empty() {
+    pub(crate) async fn write_some(&mut self) {
+        if self.queued.is_empty() {
             return pending().await;
         }
-        match self.socket.write(&self.waiting).await {
-            Ok(written) => drop(self.waiting.drain(..written)),
+        match self.socket.write(&self.queued).await {
+            Ok(written) => drop(self.queued.drain(..written)),
             // Why nothing can be sent any more is for the reading side to find out.
-            Err(_) => self.waiting.clear(),
+            Err(_) => self.queued.clear(),
         }
     }
 
