@@ -164,6 +164,12 @@ pub struct TrackedFrame {
 /// What takes a conversation that is over.
 pub type Sink<'a> = dyn FnMut(Conversation) + 'a;
 
+impl Default for Analyzer {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 impl Analyzer {
     /// An analysis of the conversations for which each of `focus` holds.
     #[must_use]

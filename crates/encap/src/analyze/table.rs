@@ -225,7 +225,7 @@ mod tests {
         let mut udp = [0; 28];
         udp.copy_from_slice(&reset_of(0)[..28]);
         (udp[3], udp[9], udp[25]) = (28, 17, 8);
-        let mut analyzer = Analyzer::new(Vec::new());
+        let mut analyzer = Analyzer::default();
         let mut over = Vec::new();
         let mut sink = |conversation: crate::analyze::Conversation| over.push(conversation.transport);
         let mut take = |analyzer: &mut Analyzer, packet: &[u8]| {

@@ -43,12 +43,22 @@ impl TrackedSegment {
         Some(self.ack? + i64::from(self.window.bytes()?))
     }
 
-    /// The payload's place in its direction's stream, whose first byte is 0.
+    /// The payload's place in its direction's stream, whose first byte is 0. A range that would begin before the stream
+    /// is moved to 0.
     #[must_use]
     pub fn stream_range(&self) -> Range<u64> {
-        let start = self.seq - 1 + i64::from(self.flags.contains(Flags::SYN));
-        let start = u64::try_from(start).unwrap_or_default();
+        let start = u64::try_from(self.stream_start()).unwrap_or_default();
         start..start + u64::from(self.len)
+    }
+
+    /// Whether its payload begins before the stream, as a keep-alive with a byte does that follows the handshake.
+    #[must_use]
+    pub fn precedes_stream(&self) -> bool {
+        self.stream_start() < 0
+    }
+
+    fn stream_start(&self) -> i64 {
+        self.seq - 1 + i64::from(self.flags.contains(Flags::SYN))
     }
 
     /// Whether its bytes were sent before.

@@ -69,7 +69,7 @@ impl Recording {
     /// Reads a capture to its end.
     pub fn read<R: Read>(reader: &mut Reader<R>) -> Result<Self, RecordingError> {
         let mut recording = Self::default();
-        let mut analyzer = Analyzer::new(Vec::new());
+        let mut analyzer = Analyzer::default();
         let mut places: HashMap<(Transport, u64), (usize, [SideReader; 2])> = HashMap::new();
         let mut room = BYTES_MAX;
         while let Some(packet) = reader.next_packet()? {

@@ -57,7 +57,7 @@ impl Merit {
 impl<'a> CloseUp<'a> {
     pub(super) fn new(conversation: Option<&'a Conversation>, wanted_frame: Option<u64>) -> Self {
         Self {
-            analyzer: Analyzer::new(Vec::new()),
+            analyzer: Analyzer::default(),
             conversation,
             last_nanos: 0,
             diagrams: conversation.map(Diagrams::new),

@@ -7,9 +7,9 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::Side;
-use crate::rows::Transport;
+use crate::analyze::{Analyzer, TrackedSegment, Transport};
+use crate::wire::Frame;
 use crate::wire::tcp::Flags;
-use crate::wire::{Frame, SeqNumber};
 
 /// Part of a row, in a frame.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -24,13 +24,14 @@ pub struct Piece {
     pub again: bool,
 }
 
-/// What one frame had of one direction of one connection.
+/// One frame of one direction.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct DirectionFrame {
     frame: u64,
-    seq: SeqNumber,
-    len: u32,
-    flags: Flags,
+    /// The connection's number: two may have the same addresses, one after the other.
+    connection: u64,
+    /// `None` for a datagram.
+    segment: Option<TrackedSegment>,
 }
 
 /// One direction: from where to where, over what.
@@ -40,7 +41,8 @@ type Direction = (Transport, SocketAddr, SocketAddr);
 #[derive(Debug, Default)]
 pub struct Trace {
     frames: u64,
-    directions: HashMap<Direction, Vec<Seen>>,
+    analyzer: Analyzer,
+    directions: HashMap<Direction, Vec<DirectionFrame>>,
 }
 
 /// The frames that opened a connection, ended it, and said no more than that something arrived.
@@ -58,19 +60,11 @@ impl Trace {
     /// Takes in the next frame of a capture.
     pub fn see(&mut self, frame: &Frame<'_>) {
         self.frames += 1;
-        let Some((source, destination)) = frame.addresses() else { return };
-        let len = frame.payload_len_on_wire();
-        let (transport, ports, seq, flags) = if let Some(segment) = frame.tcp() {
-            let ports = (segment.source_port(), segment.destination_port());
-            (Transport::Tcp, ports, segment.seq(), segment.flags())
-        } else if let Some(datagram) = frame.udp() {
-            let ports = (datagram.source_port(), datagram.destination_port());
-            (Transport::Udp, ports, SeqNumber(0), Flags::NONE)
-        } else {
-            return;
-        };
-        let direction = (transport, SocketAddr::new(source, ports.0), SocketAddr::new(destination, ports.1));
-        self.directions.entry(direction).or_default().push(Seen { frame: self.frames, seq, len, flags });
+        let Some(tracked) = self.analyzer.frame(self.frames, None, frame, &mut |_| {}) else { return };
+        let place = tracked.place;
+        let direction = direction(place.transport, [place.client, place.server], place.from);
+        let frame = DirectionFrame { frame: self.frames, connection: place.number, segment: tracked.segment };
+        self.directions.entry(direction).or_default().push(frame);
     }
 
     /// How many frames were taken in.
@@ -79,27 +73,36 @@ impl Trace {
         self.frames
     }
 
-    fn direction(&self, transport: Transport, [client, server]: [SocketAddr; 2], from: Side) -> &[Seen] {
-        let (source, destination) = if from == Side::Client { (client, server) } else { (server, client) };
-        self.directions.get(&(transport, source, destination)).map_or(&[], Vec::as_slice)
+    fn direction(&self, transport: Transport, addresses: [SocketAddr; 2], from: Side) -> &[DirectionFrame] {
+        self.directions.get(&direction(transport, addresses, from)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The segments of one side, each with its frame: those of the first connection whose SYN was captured.
+    fn segments(&self, addresses: [SocketAddr; 2], from: Side) -> impl Iterator<Item = (u64, TrackedSegment)> {
+        let frames = self.direction(Transport::Tcp, addresses, from);
+        let is_syn = |frame: &&DirectionFrame| frame.segment.is_some_and(|segment| segment.flags.contains(Flags::SYN));
+        let connection = frames.iter().find(is_syn).or(frames.first()).map(|frame| frame.connection);
+        let frames = frames.iter().filter(move |frame| Some(frame.connection) == connection);
+        frames.filter_map(|frame| Some((frame.frame, frame.segment?)))
     }
 
     /// The frames that carried bytes of one side's stream, and which, in the order of the capture.
     #[must_use]
     pub fn stream(&self, addresses: [SocketAddr; 2], from: Side) -> Carried {
-        let seen = self.direction(Transport::Tcp, addresses, from);
         let mut carried = Carried::default();
-        let Some(syn) = seen.iter().find(|seen| seen.flags.contains(Flags::SYN)) else { return carried };
-        // A SYN counts one; positions are told from the highest so far, so that they go on where numbers wrap.
-        let first = syn.seq + 1;
-        let mut highest = 0_u64;
-        for seen in seen.iter().filter(|seen| seen.len > 0) {
-            let expected = first + low_half(highest);
-            let Some(start) = highest.checked_add_signed(i64::from(seen.seq - expected)) else { continue };
-            let end = start + u64::from(seen.len);
-            let list = if end > highest { &mut carried.fresh } else { &mut carried.again };
-            list.push((seen.frame, start..end));
-            highest = highest.max(end);
+        // Without the SYN, the beginning of the stream is not known.
+        if !self.segments(addresses, from).any(|(_, segment)| segment.flags.contains(Flags::SYN)) {
+            return carried;
+        }
+        let mut highest = 0;
+        for (frame, segment) in self.segments(addresses, from) {
+            if segment.len == 0 || segment.precedes_stream() {
+                continue;
+            }
+            let bytes = segment.stream_range();
+            let list = if bytes.end > highest { &mut carried.fresh } else { &mut carried.again };
+            highest = highest.max(bytes.end);
+            list.push((frame, bytes));
         }
         carried
     }
@@ -116,21 +119,20 @@ impl Trace {
     pub fn bare(&self, addresses: [SocketAddr; 2]) -> Bare {
         let mut both: Vec<_> = [Side::Client, Side::Server]
             .into_iter()
-            .flat_map(|side| self.direction(Transport::Tcp, addresses, side).iter().map(move |seen| (side, *seen)))
+            .flat_map(|side| self.segments(addresses, side).map(move |(frame, segment)| (frame, side, segment)))
             .collect();
-        both.sort_by_key(|(_, seen)| seen.frame);
+        both.sort_by_key(|(frame, ..)| *frame);
         let mut bare = Bare::default();
-        let is_end = |seen: &Seen| seen.flags.intersects(Flags::FIN | Flags::RST);
         let mut is_answered = false;
-        for (side, seen) in both {
-            let is_syn = seen.flags.contains(Flags::SYN);
-            if is_end(&seen) || !bare.closing.is_empty() {
-                bare.closing.push(seen.frame);
-            } else if is_syn || (is_answered && side == Side::Client && seen.len == 0) {
+        for (frame, side, TrackedSegment { flags, len, .. }) in both {
+            let is_syn = flags.contains(Flags::SYN);
+            if flags.intersects(Flags::FIN | Flags::RST) || !bare.closing.is_empty() {
+                bare.closing.push(frame);
+            } else if is_syn || (is_answered && side == Side::Client && len == 0) {
                 // The first acknowledgement of the client after the answer to its SYN.
                 is_answered = is_syn && side == Side::Server;
-                bare.opening.push(seen.frame);
-            } else if seen.len == 0 {
+                bare.opening.push(frame);
+            } else if len == 0 {
                 bare.acknowledgements += 1;
             } else {
                 is_answered = false;
@@ -170,25 +172,41 @@ impl Carried {
     }
 }
 
-/// The lower four bytes.
-#[expect(clippy::cast_possible_truncation, reason = "sequence numbers are modulo 2³²")]
-const fn low_half(number: u64) -> u32 {
-    number as u32
+/// The direction of one side's frames.
+fn direction(transport: Transport, [client, server]: [SocketAddr; 2], from: Side) -> Direction {
+    match from {
+        Side::Client => (transport, client, server),
+        Side::Server => (transport, server, client),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::LinkType;
 
     const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
     const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
 
-    fn trace(seen: &[(Side, u32, u32, Flags)]) -> Trace {
+    /// An IPv4 packet with a TCP segment of `len` bytes of payload.
+    fn packet(side: Side, seq: u32, len: u16, flags: Flags) -> Vec<u8> {
+        let (from, to) = if side == Side::Client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let mut packet = vec![0x45, 0];
+        packet.extend((40 + len).to_be_bytes());
+        packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+        packet.extend(from.port().to_be_bytes());
+        packet.extend(to.port().to_be_bytes());
+        packet.extend(seq.to_be_bytes());
+        packet.extend([0, 0, 0, 0, 0x50, flags.bits().to_be_bytes()[1], 1, 0, 0, 0, 0, 0]);
+        packet.resize(packet.len() + usize::from(len), b'x');
+        packet
+    }
+
+    fn trace(segments: &[(Side, u32, u16, Flags)]) -> Trace {
         let mut trace = Trace::default();
-        for (frame, (side, seq, len, flags)) in (1..).zip(seen) {
-            let (from, to) = if *side == Side::Client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-            let seen = Seen { frame, seq: SeqNumber(*seq), len: *len, flags: *flags };
-            trace.directions.entry((Transport::Tcp, from, to)).or_default().push(seen);
+        for (side, seq, len, flags) in segments {
+            let packet = packet(*side, *seq, *len, *flags);
+            trace.see(&Frame::parse(LinkType::RAW, &packet, 40 + u32::from(*len)));
         }
         trace
     }
@@ -227,6 +245,25 @@ mod tests {
         }
         assert_eq!(trace.stream([CLIENT, SERVER], Server).pieces(&(0..4)), [piece(8, 0..4, false, false)]);
         let bare = Bare { opening: vec![1, 2, 3], closing: vec![9, 10, 11], acknowledgements: 1 };
+        assert_eq!(trace.bare([CLIENT, SERVER]), bare);
+    }
+
+    #[test]
+    fn a_later_connection_of_the_same_addresses_is_another() {
+        use Side::{Client, Server};
+        let ack = Flags::ACK;
+        let trace = trace(&[
+            (Client, 100, 0, Flags::SYN),
+            (Server, 500, 0, Flags::SYN | ack),
+            (Client, 101, 4, ack),
+            (Client, 105, 0, Flags::RST),
+            (Client, 9_000, 0, Flags::SYN),
+            (Server, 7_000, 0, Flags::SYN | ack),
+            (Client, 9_001, 4, ack),
+        ]);
+        let piece = Piece { frame: 3, stream: 0..4, shared: false, again: false };
+        assert_eq!(trace.stream([CLIENT, SERVER], Client).pieces(&(0..4)), [piece]);
+        let bare = Bare { opening: vec![1, 2], closing: vec![4], acknowledgements: 0 };
         assert_eq!(trace.bare([CLIENT, SERVER]), bare);
     }
 }
