@@ -1,16 +1,14 @@
 //! The frames of a capture as the report lists them: times from the first, numbers from the SYN.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Serialize;
+use switchboard_encap::analyze::{Analyzer, TrackedFrame};
 use switchboard_encap::capture::Reader;
 use switchboard_encap::side::Side;
-use switchboard_encap::wire::tcp::Options;
-use switchboard_encap::wire::{Frame, SeqNumber};
+use switchboard_encap::wire::Frame;
 use switchboard_protocol::sanitize;
 
 use super::format;
@@ -26,16 +24,16 @@ pub(super) struct Segment {
     pub(super) time: String,
     #[serde(skip)]
     pub(super) nanos: u64,
-    /// The first frame of its connection: two may have the same ends, one after the other.
+    /// The number of its connection, as `encap analyze` counts them.
     #[serde(skip)]
     pub(super) connection: u64,
     pub(super) from: Side,
     pub(super) flags: String,
     /// Counted from the sender's SYN.
-    pub(super) seq: u32,
+    pub(super) seq: i64,
     /// Counted from the other side's SYN.
-    pub(super) ack: Option<u32>,
-    /// In bytes: that of a SYN as it stands, later ones times the factor that its sender gave in its SYN.
+    pub(super) ack: Option<i64>,
+    /// In bytes, scaled; as it stands in the header if the handshake was not captured.
     pub(super) window: u32,
     pub(super) bytes: usize,
     /// The length of the whole frame.
@@ -46,65 +44,31 @@ pub(super) struct Segment {
     pub(super) payload: Vec<u8>,
 }
 
-/// A connection, as far as its segments have been read.
-struct Connection {
-    first_frame: u64,
-    client: SocketAddr,
-    /// The initial sequence number of the client and of the server, each once it has sent something.
-    initial: [Option<SeqNumber>; 2],
-    /// The exponent of each side's window factor, where its SYN has one.
-    scales: [Option<u8>; 2],
-}
-
 /// All segments of a capture that fits in memory: the report's own.
 pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
     let say = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let mut reader =
         Reader::new(BufReader::new(File::open(file).map_err(|error| say(&error))?)).map_err(|error| say(&error))?;
     let mut first = None;
-    let mut connections: HashMap<(SocketAddr, SocketAddr), Connection> = HashMap::new();
+    let mut analyzer = Analyzer::default();
     let mut segments = Vec::new();
     while let Some(packet) = reader.next_packet().map_err(|error| say(&error))? {
         let start = *first.get_or_insert(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-        let (Some(tcp), Some((from, to))) = (frame.tcp(), frame.addresses()) else { continue };
-        let (from, to) = (SocketAddr::new(from, tcp.source_port()), SocketAddr::new(to, tcp.destination_port()));
-        let flags = tcp.flags().to_string();
-        let is_syn = flags.contains("SYN");
-        let ends = (from.min(to), from.max(to));
-        // A client may get the port again that an earlier one had.
-        if flags == "SYN" && connections.get(&ends).is_some_and(|known| !known.initial.contains(&Some(tcp.seq()))) {
-            connections.remove(&ends);
-        }
-        // Whoever sends the first segment opens the connection: the capture began before all of them.
-        let connection = connections.entry(ends).or_insert_with(|| Connection {
-            first_frame: packet.number,
-            client: from,
-            initial: [None; 2],
-            scales: [None; 2],
-        });
-        let side = if connection.client == from { Side::Client } else { Side::Server };
-        let (own, other) = (side as usize, side.other() as usize);
-        let isn = *connection.initial[own].get_or_insert(tcp.seq());
-        if is_syn {
-            connection.scales[own] = Options::parse(tcp.option_bytes()).window_scale;
-        }
-        // Both sides have to have offered it (RFC 7323 §2.2).
-        let scale = connection.scales[own].filter(|_| !is_syn && connection.scales[other].is_some());
-        let ack =
-            flags.contains("ACK").then(|| tcp.ack().0.wrapping_sub(connection.initial[other].map_or(0, |isn| isn.0)));
+        let tracked = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
+        let Some(TrackedFrame { place, segment: Some(segment) }) = tracked else { continue };
         let since = packet.time.zip(start).and_then(|(time, start)| time.since(start)).unwrap_or_default();
         let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         segments.push(Segment {
             frame: packet.number,
             time: format::seconds(nanos),
             nanos,
-            connection: connection.first_frame,
-            from: side,
-            flags,
-            seq: tcp.seq().0.wrapping_sub(isn.0),
-            ack,
-            window: u32::from(tcp.window()) << scale.unwrap_or(0).min(14),
+            connection: place.number,
+            from: place.from,
+            flags: segment.flags.to_string(),
+            seq: segment.seq,
+            ack: segment.ack,
+            window: segment.window.bytes().unwrap_or(segment.window.field.into()),
             bytes: frame.payload().len(),
             frame_len: packet.captured.len(),
             text: shown(frame.payload()),
@@ -130,8 +94,8 @@ mod tests {
 
     use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
     use switchboard_encap::time::Timestamp;
-    use switchboard_encap::wire::tcp::{self, Flags};
-    use switchboard_encap::wire::{IpProtocol, LinkType, ipv4};
+    use switchboard_encap::wire::tcp::{self, Flags, Options};
+    use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
 
     use super::*;
 
@@ -197,7 +161,8 @@ mod tests {
         let (client, server) = (Side::Client, Side::Server);
         assert_eq!(
             found,
-            [(1, client, 0), (1, server, 0), (3, client, 0), (3, client, 0), (3, server, 0), (3, client, 1)]
+            // The server's RST has no SYN to count from: its number is 1, as in Wireshark.
+            [(0, client, 0), (0, server, 1), (1, client, 0), (1, client, 0), (1, server, 0), (1, client, 1)]
         );
     }
 }

@@ -13,12 +13,12 @@ const LANE: i64 = 30;
 /// Ticks of the time axis, at most.
 const TICKS: u64 = 8;
 
-/// Draws the connections with these first frames, each with who holds it, in order.
+/// Draws the connections of these numbers, each with who holds it, in order.
 pub(super) fn svg(segments: &[Segment], connections: &[(u64, &str)]) -> String {
     let last = segments.iter().map(|segment| segment.nanos).max().unwrap_or(1);
     let across = Axis::linear(Unit::Time, last, ACROSS, TICKS);
-    let lanes = connections.iter().zip(0..).map(|(&(first_frame, name), lane)| {
-        let of: Vec<_> = segments.iter().filter(|segment| segment.connection == first_frame).collect();
+    let lanes = connections.iter().zip(0..).map(|(&(number, name), lane)| {
+        let of: Vec<_> = segments.iter().filter(|segment| segment.connection == number).collect();
         let y = TOP + LANE / 2 + LANE * lane;
         html! { (label(name, y)) (self::lane(&of, y, &across)) }
     });

@@ -29,7 +29,7 @@ pub(super) fn write(context: &ReportContext, observed: &Observations) -> Result<
         .ok_or("nobody was refused")?;
 
     let lanes: Vec<_> =
-        conversations.iter().map(|conversation| (conversation.first_frame, conversation.name.as_str())).collect();
+        conversations.iter().map(|conversation| (conversation.number, conversation.name.as_str())).collect();
     context.write_svg("lanes.svg", &lanes::svg(&segments, &lanes))?;
     let said = std::fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
     context.write(
@@ -108,13 +108,12 @@ fn reset_discovery(segments: &[Segment], gone: &CapturedConversation) -> Result<
 struct CapturedConversation {
     number: u64,
     name: String,
-    first_frame: u64,
     summary: Value,
 }
 
 impl CapturedConversation {
     fn segments(&self, all: &[Segment]) -> Vec<Segment> {
-        all.iter().filter(|segment| segment.connection == self.first_frame).cloned().collect()
+        all.iter().filter(|segment| segment.connection == self.number).cloned().collect()
     }
 
     /// Its drawings, named after who holds it.
@@ -150,8 +149,7 @@ fn conversation(one: &Value, segments: &[Segment]) -> Result<CapturedConversatio
     let address = |value: &Value| value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
     let (client, server) =
         address(&one["client"]).zip(address(&one["server"])).ok_or("a conversation without its ends")?;
-    let first_frame = number(&one["first_frame"]);
-    let mut of = segments.iter().filter(|segment| segment.connection == first_frame);
+    let mut of = segments.iter().filter(|segment| segment.connection == number(&one["number"]));
     let first = of.find(|segment| segment.from == Side::Client && segment.bytes > 0);
     let first = first.map(|segment| String::from_utf8_lossy(&segment.payload).into_owned()).unwrap_or_default();
     let first = first.lines().next().unwrap_or_default();
@@ -174,7 +172,7 @@ fn conversation(one: &Value, segments: &[Segment]) -> Result<CapturedConversatio
         "zero_window_probe_acks": one["zero_window_probe_acks"], "window_fulls": one["window_fulls"],
         "flags": one["flags"], "checksums": one["checksums"],
     });
-    Ok(CapturedConversation { number: number(&one["number"]), name: name.to_owned(), first_frame, summary })
+    Ok(CapturedConversation { number: number(&one["number"]), name: name.to_owned(), summary })
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -188,7 +186,7 @@ fn stream(segments: &[Segment], from: Side) -> Vec<u8> {
     let mut stream = Vec::new();
     for piece in pieces {
         // The SYN has number 0.
-        let at = (piece.seq as usize).saturating_sub(1);
+        let at = usize::try_from(piece.seq - 1).unwrap_or_default();
         if let Some(new) = stream.len().checked_sub(at).and_then(|known| piece.payload.get(known..)) {
             stream.extend_from_slice(new);
         }
