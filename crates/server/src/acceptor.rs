@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::Admission;
-use crate::connection::{Connection, LINGER};
+use crate::connection::{Connection, LINGER_MAX};
 use crate::hub::Hub;
 use crate::listener::Listener;
 use crate::speaker::Speaker;
@@ -24,7 +24,7 @@ use crate::telemetry;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How many connections may be in the course of being turned away.
-pub(crate) const TURNED_AWAY_MAX: usize = 64;
+pub(crate) const REJECTIONS_MAX: usize = 64;
 
 /// How long a listener has to be without trouble before it says that it recovered.
 const RECOVERED_AFTER: Duration = Duration::from_secs(1);
@@ -35,26 +35,26 @@ pub(crate) struct Acceptor {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
     /// Room for those that are being turned away.
-    pub(crate) turned_away: Arc<Semaphore>,
+    pub(crate) rejections: Arc<Semaphore>,
 }
 
 /// Accepts for as long as it is polled.
 pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
     // Where the system lets connections have what their listener has, they need not be set up one by one.
-    let _ = tcp::set_up(&listener.socket, &acceptor.hub.settings);
-    let mut last_trouble: Option<Instant> = None;
+    let _ = tcp::configure(&listener.socket, &acceptor.hub.settings);
+    let mut last_error: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
             Ok((stream, peer)) => {
                 // One connection that comes through may be followed by the same trouble.
-                if last_trouble.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
+                if last_error.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
                     tracing::warn!(target: telemetry::SERVER, "accepting connections again");
                 }
                 acceptor.open(stream, peer, &listener);
             }
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                if last_trouble.replace(Instant::now()).is_none() {
+                if last_error.replace(Instant::now()).is_none() {
                     tracing::warn!(
                         target: telemetry::SERVER,
                         %error,
@@ -76,12 +76,12 @@ impl Acceptor {
             Ok(permit) => permit,
             Err(code) => {
                 tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "turned away");
-                return self.turn_away(stream, code, listener.dialect);
+                return self.reject(stream, code, listener.dialect);
             }
         };
         // It may have come before its listener was set up.
-        let is_set_up = stream.nodelay().unwrap_or(false);
-        if !is_set_up && let Err(error) = tcp::set_up(&stream, &self.hub.settings) {
+        let is_configured = stream.nodelay().unwrap_or(false);
+        if !is_configured && let Err(error) = tcp::configure(&stream, &self.hub.settings) {
             // It was reset before it was let in: the settings themselves were checked.
             tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "gone before it came in");
             return;
@@ -94,23 +94,23 @@ impl Acceptor {
     }
 
     /// Says why in one line, which a new connection always has room for, and closes.
-    fn turn_away(&self, mut stream: TcpStream, code: ErrorCode, dialect: Dialect) {
+    fn reject(&self, mut stream: TcpStream, code: ErrorCode, dialect: Dialect) {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
         // What the client says at once would have the close be a reset, which may destroy that line: it is read, for as
         // many at a time as is no burden.
-        let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _ = stream.shutdown().await;
-            let _ = timeout(LINGER, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
-            drop(permit);
+            let _ = timeout(LINGER_MAX, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+            drop(slot);
         });
     }
 }
 
 /// Errors that concern the connection that was to be accepted, not the listener (accept(2)).
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

@@ -77,7 +77,7 @@ impl Admission {
     }
 
     /// Ready once nobody is here.
-    pub(crate) async fn emptied(&self) {
+    pub(crate) async fn wait_until_empty(&self) {
         loop {
             let emptied = self.empty.notified();
             if self.sessions() == 0 {

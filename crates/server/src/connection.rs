@@ -30,13 +30,13 @@ use crate::speaker::Speaker;
 use crate::throttle::{self, Pause, TokenBucket};
 
 /// How long a connection whose last word is written waits for its peer to close too.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// How long a session that is over may take to read what it is owed: as long as a full outbox takes at 56 kbit/s.
-const DRAIN: Duration = Duration::from_mins(5);
+const DRAIN_MAX: Duration = Duration::from_mins(5);
 
 /// How long what a session said before its connection broke may take to be heard.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const BROKEN_READ_MAX: Duration = Duration::from_secs(2);
 
 /// How many lines are taken at once of what is left of a read, and how many a read of whoever floods is to hold, by the
 /// length of its last ones: others are served between. No turn takes more than `turn_lines`.
@@ -99,7 +99,7 @@ enum Stage {
     #[default]
     Open,
     Draining {
-        why: CloseReason,
+        reason: CloseReason,
         until: Instant,
     },
     Lingering {
@@ -111,7 +111,7 @@ impl SlowState {
     /// When the connection is over, whatever it still waits for, and why.
     fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
         let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
-        let broken = self.broken_since.map(|since| (since + LAST_WORDS, CloseReason::Reset));
+        let broken = self.broken_since.map(|since| (since + BROKEN_READ_MAX, CloseReason::Reset));
         let stage = match self.stage {
             Stage::Open => None,
             Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, CloseReason::Quit)),
@@ -120,12 +120,12 @@ impl SlowState {
     }
 
     /// Whether there is nothing here to remember.
-    fn is_finished(&self) -> bool {
-        self.is_well() && self.delayed_replies.is_none() && self.alarm.is_none()
+    fn is_empty(&self) -> bool {
+        self.is_unimpeded() && self.delayed_replies.is_none() && self.alarm.is_none()
     }
 
     /// Whether all goes on as it should: it talks and is read, and takes what is written.
-    fn is_well(&self) -> bool {
+    fn is_unimpeded(&self) -> bool {
         matches!(self.stage, Stage::Open)
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
@@ -143,7 +143,7 @@ impl Connection {
             _permit: permit,
             speaker,
             outbox,
-            reply_delay: ReplyDelay::welcome(),
+            reply_delay: ReplyDelay::new(),
             flood_line_bytes: None,
             backlog: Backlog::default(),
             slow: None,
@@ -163,7 +163,7 @@ impl Connection {
         self.slow.as_ref().is_some_and(|slow| slow.broken_since.is_some())
     }
 
-    fn is_postponed(&self) -> bool {
+    fn delays_replies(&self) -> bool {
         self.slow.as_ref().is_some_and(|slow| slow.delayed_replies.is_some())
     }
 
@@ -205,11 +205,11 @@ impl Connection {
             let mut read = &backlog[taken..];
             let mut floods = self.flood_line_bytes.is_some();
             if read.is_empty() {
-                let room = self.room();
-                let mut buf = ReadBuf::new(&mut read_buffer[..room]);
+                let read_bytes = self.read_bytes();
+                let mut buf = ReadBuf::new(&mut read_buffer[..read_bytes]);
                 let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
-                floods = count == room;
+                floods = count == read_bytes;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(CloseReason::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(CloseReason::Quit)),
@@ -223,11 +223,11 @@ impl Connection {
                 (ReceivedBytes::new(read), lines_max.min(FLOOD_LINES))
             };
             let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max);
-            if let Some(why) = turn.over {
-                return Poll::Ready(Err(why));
+            if let Some(reason) = turn.closed {
+                return Poll::Ready(Err(reason));
             }
             if let Some(line_bucket) = &mut self.line_bucket {
-                line_bucket.spend(turn.lines);
+                line_bucket.take(turn.lines);
             }
             let left = unread.as_bytes();
             self.flood_line_bytes = floods.then(|| {
@@ -244,7 +244,7 @@ impl Connection {
                 self.backlog = Backlog { taken: backlog.len() - left.len(), bytes: backlog };
             }
             if let Some(outbox) = turn.congested
-                && let Some(pause) = self.pause_for(outbox, cx)
+                && let Some(pause) = self.pause_after(outbox, cx)
             {
                 self.slow().pause = Some(pause);
             }
@@ -253,7 +253,7 @@ impl Connection {
     }
 
     /// How much is read at once, in bytes: all that may have come, or, of whoever floods, as many lines as it may say.
-    fn room(&self) -> usize {
+    fn read_bytes(&self) -> usize {
         self.flood_line_bytes.map_or(buffers::READ_BYTES, |line_bytes| {
             (FLOOD_LINES * usize::from(line_bytes)).clamp(FLOOD_READ_MIN_BYTES, buffers::READ_BYTES)
         })
@@ -282,7 +282,7 @@ impl Connection {
         let Some(line_bucket) = self.line_bucket.as_mut().filter(|_| !is_broken) else {
             return Poll::Ready(turn_lines);
         };
-        match line_bucket.allowance(Instant::now()) {
+        match line_bucket.available(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
                 self.slow().pause = Some(Pause::Rate { until });
@@ -292,7 +292,7 @@ impl Connection {
     }
 
     /// How long this session is not read, after it added to an outbox above its soft mark.
-    fn pause_for(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
+    fn pause_after(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
@@ -302,22 +302,24 @@ impl Connection {
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
-    fn end(&mut self, why: CloseReason) {
-        self.hub.leave(self.speaker.id, why);
+    fn end(&mut self, reason: CloseReason) {
+        self.hub.close(self.speaker.id, reason);
         self.end_pause();
         self.backlog = Backlog::default();
         let slow = self.slow();
-        slow.stage = Stage::Draining { why, until: Instant::now() + DRAIN };
+        slow.stage = Stage::Draining { reason, until: Instant::now() + DRAIN_MAX };
     }
 
     /// Shuts the write side, then reads on until the peer closes too.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Stage::Draining { why, .. } = self.stage() {
+        if let Stage::Draining { reason, .. } = self.stage() {
             // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
-            if matches!(why, CloseReason::Quit | CloseReason::Reset) || ready!(self.outbox.poll_shutdown(cx)).is_err() {
+            if matches!(reason, CloseReason::Quit | CloseReason::Reset)
+                || ready!(self.outbox.poll_shutdown(cx)).is_err()
+            {
                 return Poll::Ready(());
             }
-            self.slow().stage = Stage::Lingering { until: Instant::now() + LINGER };
+            self.slow().stage = Stage::Lingering { until: Instant::now() + LINGER_MAX };
         }
         buffers::with_read_buffer(|read_buffer| {
             loop {
@@ -337,9 +339,9 @@ impl Connection {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
-        let answers_leave = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
+        let replies_leave = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
-        let Some(until) = [deadline, pause_end, answers_leave].into_iter().flatten().min() else {
+        let Some(until) = [deadline, pause_end, replies_leave].into_iter().flatten().min() else {
             slow.alarm.take_if(|alarm| alarm.is_elapsed());
             return Poll::Pending;
         };
@@ -357,19 +359,19 @@ impl Connection {
     }
 
     /// Sleeps while its answers wait for what it says next, if they do.
-    fn postpone(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_well = self.slow.as_ref().is_none_or(|slow| slow.is_well());
-        if !is_well || !self.reply_delay.wait_for_more() || !self.outbox.delay_replies(cx.waker()) {
+    fn delay_replies_if_useful(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_unimpeded = self.slow.as_ref().is_none_or(|slow| slow.is_unimpeded());
+        if !is_unimpeded || !self.reply_delay.may_wait_longer() || !self.outbox.delay_replies(cx.waker()) {
             return false;
         }
-        let turns = self.reply_delay.turns();
-        let begin = || DelayedReplies { until: Instant::now() + reply_delay::WAIT_MAX, turns };
+        let turns = self.reply_delay.unwritten_turns();
+        let begin = || DelayedReplies { until: Instant::now() + reply_delay::DELAY_MAX, turns };
         let delayed_replies = *self.slow().delayed_replies.get_or_insert_with(begin);
         if self.poll_alarm(cx).is_pending() {
             return true;
         }
         if delayed_replies.turns == turns {
-            self.reply_delay.waited_in_vain();
+            self.reply_delay.after_timeout();
         }
         false
     }
@@ -377,36 +379,36 @@ impl Connection {
     /// Moves on as far as it can. Ready with the reason once the connection is over.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
-            if self.is_postponed() {
+            if self.delays_replies() {
                 self.outbox.set_awake();
             }
             // Where there were turns before, whatever has come since is answered together with them.
             // Not of whoever is not read for now: what it waits for may be that its own answers leave.
             let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
-            let has_looked = !is_paused && self.reply_delay.wait_for_a_look();
-            if has_looked && (self.take_turn(cx) || self.postpone(cx)) {
+            let reads_first = !is_paused && self.reply_delay.wait_for_next_read();
+            if reads_first && (self.take_turn(cx) || self.delay_replies_if_useful(cx)) {
                 return Poll::Pending;
             }
-            self.reply_delay.leave();
+            self.reply_delay.after_write();
             if let Some(slow) = &mut self.slow {
                 slow.delayed_replies = None;
             }
             let (flushed, ending) = self.flush(cx);
             // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
             if let Some(slow) = &self.slow
-                && let Some((deadline, why)) = slow.deadline(self.hub.settings.outbox_timeout)
+                && let Some((deadline, reason)) = slow.deadline(self.hub.settings.outbox_timeout)
                 && deadline <= Instant::now()
             {
-                return Poll::Ready(why);
+                return Poll::Ready(reason);
             }
             match (self.stage(), ending) {
-                (_, Some(Ending::Now(why))) => return Poll::Ready(why),
-                (Stage::Open, Some(Ending::Drain(why))) => {
-                    self.end(why);
+                (_, Some(Ending::Now(reason))) => return Poll::Ready(reason),
+                (Stage::Open, Some(Ending::Drain(reason))) => {
+                    self.end(reason);
                     continue;
                 }
                 (Stage::Open, None) => {
-                    if !has_looked && self.take_turn(cx) {
+                    if !reads_first && self.take_turn(cx) {
                         return Poll::Pending;
                     }
                     if !matches!(self.stage(), Stage::Open) {
@@ -420,7 +422,7 @@ impl Connection {
                 }
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
-            self.slow.take_if(|slow| slow.is_finished());
+            self.slow.take_if(|slow| slow.is_empty());
             if self.poll_alarm(cx).is_ready() {
                 continue;
             }
@@ -443,7 +445,7 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 return true;
             }
-            Poll::Ready(Err(why)) => self.end(why),
+            Poll::Ready(Err(reason)) => self.end(reason),
             Poll::Pending => {}
         }
         false
@@ -464,8 +466,8 @@ impl Future for Connection {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let why = ready!(this.advance(cx));
-        this.hub.leave(this.speaker.id, why);
+        let reason = ready!(this.advance(cx));
+        this.hub.close(this.speaker.id, reason);
         Poll::Ready(())
     }
 }
@@ -473,7 +475,7 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.end_pause();
-        self.hub.forget(self.speaker.id);
+        self.hub.remove(self.speaker.id);
     }
 }
 

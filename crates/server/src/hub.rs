@@ -48,7 +48,7 @@ pub(crate) struct Turn {
     /// The outbox above its soft mark that the turn added to, and that ended it.
     pub(crate) congested: Option<Arc<Outbox>>,
     /// Why the session has come to its end, if it has: no later line of it counts.
-    pub(crate) over: Option<CloseReason>,
+    pub(crate) closed: Option<CloseReason>,
 }
 
 impl Hub {
@@ -87,17 +87,17 @@ impl Hub {
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
             effects.speaker = Some(from);
-            let over = effects.stopping.then_some(CloseReason::Shutdown);
-            let mut turn = Turn { lines: 0, congested: None, over };
+            let closed = effects.stopping.then_some(CloseReason::Shutdown);
+            let mut turn = Turn { lines: 0, congested: None, closed };
             let mut work = 0;
-            while turn.over.is_none()
+            while turn.closed.is_none()
                 && turn.lines < lines_max
                 && work < self.settings.turn_lines
                 && effects.congested.is_none()
             {
-                let Some(registered) = board.registered(from).filter(|_| effects.last_word_to != Some(from)) else {
+                let Some(registered) = board.registered(from).filter(|_| effects.closing != Some(from)) else {
                     // Whoever took it off the board has said why.
-                    turn.over = Some(CloseReason::Refused);
+                    turn.closed = Some(CloseReason::Refused);
                     break;
                 };
                 let Some(line) = speaker.next(unread, registered, text_max_bytes) else { break };
@@ -111,7 +111,7 @@ impl Hub {
                     ParsedLine::Blank => Ok(()),
                     ParsedLine::Error(error) => effects.send_error(from, &error, registered),
                     ParsedLine::Foreign(foreign) => {
-                        turn.over = Some(CloseReason::WrongProtocol);
+                        turn.closed = Some(CloseReason::WrongProtocol);
                         effects.send(from, &foreign.refusal())
                     }
                 };
@@ -126,12 +126,12 @@ impl Hub {
     }
 
     /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
-    pub(crate) fn leave(&self, id: SessionId, why: CloseReason) {
-        self.with_effects(|board, effects| board.handle(id, Event::Closed(why), effects));
+    pub(crate) fn close(&self, id: SessionId, reason: CloseReason) {
+        self.with_effects(|board, effects| board.handle(id, Event::Closed(reason), effects));
     }
 
     /// Forgets a session whose connection is no more.
-    pub(crate) fn forget(&self, id: SessionId) {
+    pub(crate) fn remove(&self, id: SessionId) {
         self.with_effects(|board, effects| {
             // However its task ended, nobody goes on speaking to it.
             board.handle(id, Event::Closed(CloseReason::Reset), effects);
@@ -159,7 +159,7 @@ impl Hub {
     }
 
     /// Closes whoever is still there, and tells how many of them did not take what they were owed.
-    pub(crate) fn abandon(&self) -> usize {
+    pub(crate) fn close_now(&self) -> usize {
         self.with_effects(|_, effects| {
             let outboxes = || effects.outboxes.values();
             let owed = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
@@ -243,7 +243,7 @@ struct TurnEffects<'a> {
     /// How much waits there, in bytes.
     congested_bytes: usize,
     /// The session that heard its dialect's last word.
-    last_word_to: Option<SessionId>,
+    closing: Option<SessionId>,
     /// Whether a log hears of each message.
     logs_messages: bool,
 }
@@ -266,7 +266,7 @@ impl<'a> TurnEffects<'a> {
             speaker: None,
             congested: None,
             congested_bytes: 0,
-            last_word_to: None,
+            closing: None,
             logs_messages: telemetry::logs_messages(),
         }
     }
@@ -317,7 +317,7 @@ impl<'a> TurnEffects<'a> {
             (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
         }
         if appended.then == AfterReply::Close {
-            self.last_word_to = Some(to);
+            self.closing = Some(to);
         }
         Ok(())
     }
@@ -342,14 +342,14 @@ impl Effects for TurnEffects<'_> {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        let ending = match why.code() {
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        let ending = match reason.code() {
             Some(code) => {
                 // Where even this finds no room, the end of the connection says it.
                 let _ = self.send(session, &code.into());
-                Ending::Drain(why)
+                Ending::Drain(reason)
             }
-            None => Ending::Now(why),
+            None => Ending::Now(reason),
         };
         self.close_writers();
         if let Some(outbox) = self.outboxes.get(session) {
@@ -362,9 +362,9 @@ impl Effects for TurnEffects<'_> {
     }
 
     fn log(&mut self, fact: Fact<'_>) {
-        if let Fact::Left { why: CloseReason::SlowConsumer, .. } = fact {
+        if let Fact::Left { reason: CloseReason::SlowConsumer, .. } = fact {
             self.counts.slow_consumers += 1;
         }
-        telemetry::fact(fact, self.hub.settings.log_messages);
+        telemetry::log(fact, self.hub.settings.log_messages);
     }
 }

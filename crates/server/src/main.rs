@@ -35,8 +35,8 @@ fn main() -> ExitCode {
         let _ = std::io::stdout().write_all(print.as_bytes());
         return ExitCode::SUCCESS;
     }
-    let _written_to_the_end = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
-    make_room(config.settings.max_sessions);
+    let _log_guard = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
+    raise_file_limit(config.settings.max_sessions);
 
     let runtime = match runtime(config.threads) {
         Ok(runtime) => runtime,
@@ -65,7 +65,7 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut asked_to_stop = async move || {
+    let mut stop_signal = async move || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -79,9 +79,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     run(listeners, config.settings, async move {
-        asked_to_stop().await;
+        stop_signal().await;
         tokio::spawn(async move {
-            asked_to_stop().await;
+            stop_signal().await;
             std::process::exit(EXIT_CUT);
         });
     })
@@ -90,7 +90,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Raises the limit of open files as far as it may be, and says so where that is not far enough.
-fn make_room(max_sessions: usize) {
+fn raise_file_limit(max_sessions: usize) {
     let wanted = max_sessions as u64 + FILES_BESIDE_SESSIONS;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(files) if files < wanted => tracing::warn!(

@@ -75,7 +75,7 @@ pub struct Options {
 
     /// How long a session may go without a name [default: 2m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_REGISTER_TIMEOUT")]
-    register_timeout: Option<Time>,
+    register_timeout: Option<TimeSpan>,
 
     /// The longest line, in bytes with its end [default: 4096]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_LINE_BYTES")]
@@ -95,7 +95,7 @@ pub struct Options {
 
     /// How long a reader may take nothing of what waits before it is closed as a slow consumer [default: 30s]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
-    outbox_timeout: Option<Time>,
+    outbox_timeout: Option<TimeSpan>,
 
     /// How many lines a second a session may send before it is read later; 0 is without limit, as loopback is
     /// [default: 100]
@@ -119,15 +119,15 @@ pub struct Options {
 
     /// After how much silence a peer is probed for whether it is still there [default: 1m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_KEEPALIVE")]
-    keepalive: Option<Time>,
+    keepalive: Option<TimeSpan>,
 
     /// How long a peer may acknowledge nothing before it is taken for dead [default: 1m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_USER_TIMEOUT")]
-    user_timeout: Option<Time>,
+    user_timeout: Option<TimeSpan>,
 
     /// How long to go on writing what is owed after being asked to stop [default: 10s]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_DRAIN_TIMEOUT")]
-    drain_timeout: Option<Time>,
+    drain_timeout: Option<TimeSpan>,
 
     /// How many threads serve; 0 is one for each core [default: 0]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS")]
@@ -170,9 +170,9 @@ pub enum LogFormat {
 /// A length of time, written as `30s` or `1m 30s`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-struct Time(Duration);
+struct TimeSpan(Duration);
 
-impl FromStr for Time {
+impl FromStr for TimeSpan {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -180,7 +180,7 @@ impl FromStr for Time {
     }
 }
 
-impl TryFrom<String> for Time {
+impl TryFrom<String> for TimeSpan {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -188,8 +188,8 @@ impl TryFrom<String> for Time {
     }
 }
 
-impl From<Time> for String {
-    fn from(time: Time) -> Self {
+impl From<TimeSpan> for String {
+    fn from(time: TimeSpan) -> Self {
         humantime::format_duration(time.0).to_string()
     }
 }
@@ -240,7 +240,7 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// The file is not TOML, or has a key or a value that no setting takes.
-    #[error("{path}: {}", in_plain_words(.error), path = .path.display())]
+    #[error("{path}: {}", without_rust_types(.error), path = .path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -248,14 +248,14 @@ pub enum ConfigError {
         error: Box<toml::de::Error>,
     },
     /// A variable has a value that its setting cannot have.
-    #[error("{variable} is {value:?}: {why}")]
+    #[error("{variable} is {value:?}: {reason}")]
     Variable {
         /// Which variable.
         variable: String,
         /// Its value.
         value: String,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// There is no address to listen on.
     #[error("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT")]
@@ -296,7 +296,7 @@ impl Config {
         let args: Vec<_> = std::env::args_os().collect();
         let matches = match Cli::command().try_get_matches_from(&args) {
             Ok(matches) => matches,
-            Err(error) => return Err(variable_at_fault(&error, &args).unwrap_or_else(|| error.exit())),
+            Err(error) => return Err(invalid_variable(&error, &args).unwrap_or_else(|| error.exit())),
         };
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self::from_cli(&cli, &matches)
@@ -304,11 +304,11 @@ impl Config {
 
     fn from_cli(cli: &Cli, matches: &ArgMatches) -> Result<Self, ConfigError> {
         let mut layers = Layers::default();
-        layers.lay(&Options::defaults(), |_| Source::Default);
+        layers.add(&Options::defaults(), |_| Source::Default);
         if let Some(path) = &cli.config {
-            layers.lay(&Options::from_file(path)?, |_| Source::File(path.clone()));
+            layers.add(&Options::from_file(path)?, |_| Source::File(path.clone()));
         }
-        layers.lay(&cli.options, |key| match matches.value_source(&key.replace('-', "_")) {
+        layers.add(&cli.options, |key| match matches.value_source(&key.replace('-', "_")) {
             Some(ValueSource::EnvVariable) => Source::Variable,
             _ => Source::Flag,
         });
@@ -346,7 +346,7 @@ impl Config {
 }
 
 /// The variable that gave clap the value it cannot use, if it was one and no flag: clap names the flag for both.
-fn variable_at_fault(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
+fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
     let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
     let command = Cli::command();
     let argument = command.get_arguments().find(|argument| {
@@ -356,16 +356,16 @@ fn variable_at_fault(error: &clap::Error, args: &[OsString]) -> Option<ConfigErr
         let variable = argument.get_env().and_then(|variable| std::env::var(variable).ok());
         variable.is_some_and(|given| given.split(',').any(|part| part == value)) && !args.iter().any(is_flag)
     })?;
-    let why = match std::error::Error::source(error) {
-        Some(why) => why.to_string(),
+    let reason = match std::error::Error::source(error) {
+        Some(reason) => reason.to_string(),
         None => "it cannot have this value; --help tells which it can".to_owned(),
     };
     let variable = argument.get_env()?.to_string_lossy().into_owned();
-    Some(ConfigError::Variable { variable, value: value.clone(), why })
+    Some(ConfigError::Variable { variable, value: value.clone(), reason })
 }
 
 /// What toml says of a value of the wrong kind, for people who do not write Rust.
-fn in_plain_words(error: &toml::de::Error) -> String {
+fn without_rust_types(error: &toml::de::Error) -> String {
     let words = [
         ("expected usize", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
@@ -382,18 +382,18 @@ impl Options {
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
             max_sessions: Some(settings.max_sessions),
             max_sessions_per_address: Some(settings.max_sessions_per_address),
-            register_timeout: Some(Time(settings.register_timeout)),
+            register_timeout: Some(TimeSpan(settings.register_timeout)),
             line_bytes: Some(settings.line_bytes),
             text_bytes: Some(settings.text_bytes),
             outbox_soft_bytes: Some(settings.outbox_soft_bytes),
             outbox_bytes: Some(settings.outbox_bytes),
-            outbox_timeout: Some(Time(settings.outbox_timeout)),
+            outbox_timeout: Some(TimeSpan(settings.outbox_timeout)),
             lines_per_second: Some(settings.lines_per_second),
             limit_loopback: Some(settings.limit_loopback),
             turn_lines: Some(settings.turn_lines),
-            keepalive: Some(Time(settings.keepalive)),
-            user_timeout: Some(Time(settings.user_timeout)),
-            drain_timeout: Some(Time(settings.drain_timeout)),
+            keepalive: Some(TimeSpan(settings.keepalive)),
+            user_timeout: Some(TimeSpan(settings.user_timeout)),
+            drain_timeout: Some(TimeSpan(settings.drain_timeout)),
             threads: Some(0),
             log_format: Some(LogFormat::Auto),
             log_level: Some("info".to_owned()),
@@ -409,7 +409,7 @@ impl Options {
 
     fn settings(&self) -> Settings {
         let default = Settings::default();
-        let time = |given: Option<Time>, default| given.map_or(default, |time| time.0);
+        let time = |given: Option<TimeSpan>, default| given.map_or(default, |time| time.0);
         Settings {
             max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
@@ -438,7 +438,7 @@ struct Layers {
 }
 
 impl Layers {
-    fn lay(&mut self, options: &Options, source: impl Fn(&str) -> Source) {
+    fn add(&mut self, options: &Options, source: impl Fn(&str) -> Source) {
         let layer = Table::try_from(options).expect("options are plain keys and values");
         for (key, value) in layer {
             self.sources.retain(|(known, _)| *known != key);

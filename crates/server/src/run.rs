@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::acceptor::{Acceptor, TURNED_AWAY_MAX, accept};
+use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
 use crate::listener::Listener;
@@ -46,7 +46,7 @@ pub async fn run(
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
-        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
     };
 
     let mut acceptors = JoinSet::new();
@@ -60,17 +60,17 @@ pub async fn run(
 
     tokio::select! {
         () = shutdown => {}
-        () = keep_time(&hub, tick) => {}
+        () = expire_periodically(&hub, tick) => {}
     }
 
     acceptors.shutdown().await;
     hub.stop();
     tracing::info!(target: telemetry::SERVER, sessions = admission.sessions(), "stopping");
-    let drained = timeout(drain_timeout, admission.emptied()).await.is_ok();
-    let abandoned = if drained { 0 } else { hub.abandon() };
+    let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();
+    let abandoned = if drained { 0 } else { hub.close_now() };
     if abandoned > 0 {
         tracing::warn!(target: telemetry::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
-        admission.emptied().await;
+        admission.wait_until_empty().await;
     }
     let Counts { sessions, slow_consumers } = hub.counts();
     tracing::info!(target: telemetry::SERVER, sessions, slow_consumers, abandoned, "stopped");
@@ -78,7 +78,7 @@ pub async fn run(
 }
 
 /// Looks at the deadlines, for ever.
-async fn keep_time(hub: &Hub, tick: Duration) {
+async fn expire_periodically(hub: &Hub, tick: Duration) {
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -23,10 +23,10 @@ pub(crate) enum ParsedLine<'a> {
 }
 
 /// How many ordinary lines of work a name is that has to be folded by the tables of Unicode: some microseconds.
-const FOLDING: usize = 64;
+const FOLDED_NAME_WORK: usize = 64;
 
 /// How many a list of everybody is.
-const LISTING: usize = 64;
+const USER_LIST_WORK: usize = 64;
 
 impl ParsedLine<'_> {
     /// How much work this is, in ordinary lines.
@@ -34,11 +34,11 @@ impl ParsedLine<'_> {
         let folded = match self {
             Self::Command(Command::Register { name }) => name.as_str(),
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
-            Self::Error(ParseError::Name(_)) => return FOLDING,
-            Self::Command(Command::Who) => return LISTING,
+            Self::Error(ParseError::Name(_)) => return FOLDED_NAME_WORK,
+            Self::Command(Command::Who) => return USER_LIST_WORK,
             Self::Command(_) | Self::Blank | Self::Error(_) | Self::Foreign(_) => return 1,
         };
-        if folded.is_ascii() { 1 } else { FOLDING }
+        if folded.is_ascii() { 1 } else { FOLDED_NAME_WORK }
     }
 }
 

@@ -12,7 +12,7 @@ const KEEPALIVE_PROBES: u32 = 3;
 
 /// Sends each batch at once, and finds a peer that is gone without a word: one that says nothing by keepalive probes
 /// (RFC 9293 §3.8.4), one that acknowledges nothing by the user timeout (RFC 5482).
-pub(crate) fn set_up<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings) -> io::Result<()> {
+pub(crate) fn configure<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings) -> io::Result<()> {
     let socket = socket.into();
     socket.set_tcp_nodelay(true)?;
     let probes = settings.keepalive / KEEPALIVE_PROBES;

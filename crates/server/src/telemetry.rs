@@ -30,7 +30,7 @@ pub(crate) fn logs_messages() -> bool {
     tracing::enabled!(target: MESSAGES, tracing::Level::DEBUG)
 }
 
-pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
+pub(crate) fn log(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
             // A message may hold what steers a terminal's direction of writing, and a log is read on one.
@@ -40,6 +40,6 @@ pub(crate) fn fact(fact: Fact<'_>, with_text: bool) {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");
         }
         Fact::Registered { session, name } => tracing::info!(target: SESSIONS, ?session, name, "registered"),
-        Fact::Left { session, name, why } => tracing::info!(target: SESSIONS, ?session, name, %why, "left"),
+        Fact::Left { session, name, reason } => tracing::info!(target: SESSIONS, ?session, name, why = %reason, "left"),
     }
 }

@@ -25,8 +25,8 @@ pub(crate) fn delay(Congestion { unsent_bytes, senders }: Congestion, watermarks
     let above = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
     let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
-    let between_lines = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
-    between_lines.saturating_mul(u32::try_from(senders).unwrap_or(u32::MAX)).min(DELAY_MAX)
+    let line_interval = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
+    line_interval.saturating_mul(u32::try_from(senders).unwrap_or(u32::MAX)).min(DELAY_MAX)
 }
 
 /// Why a session is not read for now.
@@ -56,19 +56,19 @@ impl Pause {
 pub(crate) struct TokenBucket {
     per_second: u32,
     tokens: f64,
-    counted: Instant,
+    refilled_at: Instant,
 }
 
 impl TokenBucket {
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
-        Self { per_second, tokens: f64::from(per_second), counted: now }
+        Self { per_second, tokens: f64::from(per_second), refilled_at: now }
     }
 
     /// How many lines may be taken now, or until when none may.
-    pub(crate) fn allowance(&mut self, now: Instant) -> Result<usize, Instant> {
+    pub(crate) fn available(&mut self, now: Instant) -> Result<usize, Instant> {
         let rate = f64::from(self.per_second);
-        self.tokens = (self.tokens + rate * (now - self.counted).as_secs_f64()).min(rate);
-        self.counted = now;
+        self.tokens = (self.tokens + rate * (now - self.refilled_at).as_secs_f64()).min(rate);
+        self.refilled_at = now;
         if self.tokens >= 1.0 {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a u32")]
             return Ok(self.tokens as usize);
@@ -77,7 +77,7 @@ impl TokenBucket {
     }
 
     /// Counts lines that were taken.
-    pub(crate) fn spend(&mut self, lines: usize) {
+    pub(crate) fn take(&mut self, lines: usize) {
         #[expect(clippy::cast_precision_loss, reason = "at most the lines of one turn")]
         let spent = lines as f64;
         self.tokens -= spent;
@@ -112,11 +112,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rate_lets_one_second_of_lines_through_and_then_one_at_a_time() {
         let start = Instant::now();
-        let mut rate = TokenBucket::new(10, start);
-        assert_eq!(rate.allowance(start), Ok(10));
-        rate.spend(10);
-        assert_eq!(rate.allowance(start), Err(start + Duration::from_millis(100)));
-        assert_eq!(rate.allowance(start + Duration::from_millis(100)), Ok(1));
-        assert_eq!(rate.allowance(start + Duration::from_mins(1)), Ok(10), "a quiet minute saves up one second");
+        let mut bucket = TokenBucket::new(10, start);
+        assert_eq!(bucket.available(start), Ok(10));
+        bucket.take(10);
+        assert_eq!(bucket.available(start), Err(start + Duration::from_millis(100)));
+        assert_eq!(bucket.available(start + Duration::from_millis(100)), Ok(1));
+        assert_eq!(bucket.available(start + Duration::from_mins(1)), Ok(10), "a quiet minute saves up one second");
     }
 }

@@ -241,8 +241,8 @@ impl Effects for Deaf {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        black_box((session, why));
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        black_box((session, reason));
     }
 
     fn logs_messages(&self) -> bool {
@@ -263,8 +263,8 @@ impl Effects for Outbox {
         }
     }
 
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        black_box((session, why));
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        black_box((session, reason));
     }
 
     fn logs_messages(&self) -> bool {

@@ -18,7 +18,7 @@ pub struct Switchboard {
     sessions: Sessions,
     chats: Chats,
     directory: Directory,
-    unregistered: Deadlines,
+    register_deadlines: Deadlines,
     /// Sessions that a reply found no room for, during this event. They are closed before it ends.
     overflowed: Vec<SessionId>,
 }
@@ -37,7 +37,7 @@ impl Switchboard {
             sessions: Sessions::with_capacity_and_key(sessions),
             chats: Chats::with_capacity_and_key(sessions / 2),
             directory: Directory::with_capacity(sessions),
-            unregistered: Deadlines::new(register_timeout),
+            register_deadlines: Deadlines::new(register_timeout),
             overflowed: Vec::new(),
         }
     }
@@ -46,7 +46,8 @@ impl Switchboard {
     pub fn admit(&mut self, now: Instant) -> SessionId {
         let id = self.sessions.insert(Session::default());
         let sessions = &self.sessions;
-        self.unregistered.start(id, now, |id| sessions.get(id).is_some_and(|session| session.registration.is_none()));
+        self.register_deadlines
+            .start(id, now, |id| sessions.get(id).is_some_and(|session| session.registration.is_none()));
         id
     }
 
@@ -56,20 +57,20 @@ impl Switchboard {
             return;
         }
         match event {
-            Event::Opened => self.say(from, &Reply::Welcome, effects),
+            Event::Opened => self.send(from, &Reply::Welcome, effects),
             Event::Command(command) => {
                 if let Err(refusal) = self.command(from, command, effects) {
-                    self.say(from, &refusal.code().into(), effects);
+                    self.send(from, &refusal.code().into(), effects);
                 }
             }
-            Event::Closed(why) => self.remove(from, why, effects),
+            Event::Closed(reason) => self.remove(from, reason, effects),
         }
         self.close_overflowed(effects);
     }
 
     /// Closes the sessions that took no name in time.
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
-        while let Some(id) = self.unregistered.next_due(now) {
+        while let Some(id) = self.register_deadlines.next_due(now) {
             if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
                 self.close(id, CloseReason::RegisterTimeout, effects);
             }
@@ -95,7 +96,7 @@ impl Switchboard {
             Command::Connect { to } => self.connect(from, &to, effects),
             Command::Disconnect => self.disconnect(from, effects),
             Command::Ping => {
-                self.say(from, &Reply::Pong, effects);
+                self.send(from, &Reply::Pong, effects);
                 Ok(())
             }
             Command::Who => {
@@ -138,7 +139,7 @@ impl Switchboard {
         let accepted = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
         let announced = effects.send(peer, &Reply::IncomingConnection { name: name.into() });
         // Both are in the chat before either is closed, so that closing one tells the other.
-        let chat = self.chats.insert(Chat::of([from, peer]));
+        let chat = self.chats.insert(Chat::new([from, peer]));
         self.sessions[from].chat = Some(chat);
         self.sessions[peer].chat = Some(chat);
         self.overflowed.extend(accepted.is_err().then_some(from));
@@ -151,10 +152,10 @@ impl Switchboard {
         let name = session.name().ok_or(Refusal::NotRegistered)?;
         let chat = session.chat.and_then(|chat| self.chats.get(chat)).ok_or(Refusal::NotConnected)?;
         let reply = Reply::From { name: name.into(), text: text.as_str().into() };
-        let mut taken = false;
+        let mut delivered = false;
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
-                taken = true;
+                delivered = true;
                 if effects.logs_messages() {
                     let to = self.sessions[peer].name().unwrap_or_default();
                     effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
@@ -163,7 +164,7 @@ impl Switchboard {
                 self.overflowed.push(peer);
             }
         }
-        self.acknowledge(from, taken, Refusal::NotConnected, effects)
+        self.acknowledge(from, delivered, Refusal::NotConnected, effects)
     }
 
     fn tell(&mut self, from: SessionId, to: &str, text: &Text<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
@@ -172,14 +173,14 @@ impl Switchboard {
         if peer == from {
             return Err(Refusal::SelfConnect);
         }
-        let taken = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
-        if !taken {
+        let delivered = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
+        if !delivered {
             self.overflowed.push(peer);
         } else if effects.logs_messages() {
             let to = self.sessions[peer].name().unwrap_or_default();
             effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
         }
-        self.acknowledge(from, taken, Refusal::UserNotFound, effects)
+        self.acknowledge(from, delivered, Refusal::UserNotFound, effects)
     }
 
     /// Says `MSG_SENT` for a message that somebody will hear. For one that found no room, its readers are closed first,
@@ -187,16 +188,16 @@ impl Switchboard {
     fn acknowledge(
         &mut self,
         from: SessionId,
-        taken: bool,
-        otherwise: Refusal,
+        delivered: bool,
+        refusal: Refusal,
         effects: &mut impl Effects,
     ) -> Result<(), Refusal> {
-        if taken {
-            self.say(from, &Reply::MsgSent, effects);
+        if delivered {
+            self.send(from, &Reply::MsgSent, effects);
             return Ok(());
         }
         self.close_overflowed(effects);
-        Err(otherwise)
+        Err(refusal)
     }
 
     fn disconnect(&mut self, from: SessionId, effects: &mut impl Effects) -> Result<(), Refusal> {
@@ -204,50 +205,50 @@ impl Switchboard {
             return Err(Refusal::NotRegistered);
         }
         self.leave_chat(from, effects);
-        self.say(from, &Reply::DisconnectOk, effects);
+        self.send(from, &Reply::DisconnectOk, effects);
         Ok(())
     }
 
     /// Takes a session out of its chat, if it is in one, and tells the others. A chat of one is over.
     fn leave_chat(&mut self, id: SessionId, effects: &mut impl Effects) {
         let Some(chat) = self.sessions.get_mut(id).and_then(|session| session.chat.take()) else { return };
-        self.tell_that_left(chat, id, effects);
+        self.announce_leaving(chat, id, effects);
     }
 
-    fn tell_that_left(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
-        let Some(left) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
-        let over = left.len() < 2;
+    fn announce_leaving(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
+        let Some(remaining) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
+        let over = remaining.len() < 2;
         if over {
             self.chats.remove(chat);
         }
-        for other in left {
+        for other in remaining {
             if over && let Some(session) = self.sessions.get_mut(other) {
                 session.chat = None;
             }
-            self.say(other, &Reply::PeerDisconnected, effects);
+            self.send(other, &Reply::PeerDisconnected, effects);
         }
     }
 
     /// Ends a session of the board's own accord.
-    fn close(&mut self, id: SessionId, why: CloseReason, effects: &mut impl Effects) {
-        effects.close(id, why);
-        self.remove(id, why, effects);
+    fn close(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
+        effects.close(id, reason);
+        self.remove(id, reason, effects);
     }
 
     /// Takes a session off the board.
-    fn remove(&mut self, id: SessionId, why: CloseReason, effects: &mut impl Effects) {
+    fn remove(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
-        effects.log(Fact::Left { session: id, name: session.name(), why });
+        effects.log(Fact::Left { session: id, name: session.name(), reason });
         if let Some(registration) = &session.registration {
             self.directory.release(id, registration);
         }
         if let Some(chat) = session.chat {
-            self.tell_that_left(chat, id, effects);
+            self.announce_leaving(chat, id, effects);
         }
     }
 
     #[inline]
-    fn say(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl Effects) {
+    fn send(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl Effects) {
         if effects.send(to, reply).is_err() {
             self.overflowed.push(to);
         }

@@ -15,7 +15,7 @@ pub trait Effects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
     /// Ends the connection of a session that the switchboard takes off the board. Nothing is sent to it any more.
-    fn close(&mut self, session: SessionId, why: CloseReason);
+    fn close(&mut self, session: SessionId, reason: CloseReason);
 
     /// Whether [`note`](Effects::note) is to hear of each message. Where not, no reader's name is looked up for it.
     fn logs_messages(&self) -> bool {
@@ -57,6 +57,6 @@ pub enum Fact<'a> {
         /// Its name, if it took one.
         name: Option<&'a str>,
         /// Why.
-        why: CloseReason,
+        reason: CloseReason,
     },
 }

@@ -47,7 +47,7 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    pub(crate) fn of(members: [SessionId; 2]) -> Self {
+    pub(crate) fn new(members: [SessionId; 2]) -> Self {
         Self { members: members.into() }
     }
 

@@ -35,15 +35,15 @@ impl Effects for Ear {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        self.heard.push(format!("{} is closed: {why}", self.names[&session]));
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        self.heard.push(format!("{} is closed: {reason}", self.names[&session]));
     }
 
     fn log(&mut self, fact: Fact<'_>) {
         self.facts.push(match fact {
             Fact::Registered { name, .. } => format!("{name} registered"),
             Fact::Delivered { from, to, text } => format!("{from} to {to}: {text}"),
-            Fact::Left { name, why, .. } => format!("{} left: {why}", name.unwrap_or("nobody")),
+            Fact::Left { name, reason, .. } => format!("{} left: {reason}", name.unwrap_or("nobody")),
         });
     }
 }

@@ -247,8 +247,8 @@ impl Effects for Ears {
         Ok(())
     }
 
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        assert_eq!(why, CloseReason::SlowConsumer);
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        assert_eq!(reason, CloseReason::SlowConsumer);
         self.closed.push(self.numbers[&session]);
     }
 }
