@@ -1,4 +1,4 @@
-//! The switchboard: one event in, effects out.
+//! The switchboard: takes events and decides their effects.
 
 use std::time::{Duration, Instant};
 
@@ -12,25 +12,25 @@ use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::session::{Chat, ChatId, Chats, Session, SessionId, Sessions};
 
-/// Who is registered, who is in a chat with whom, and until when a session may go without a name.
+/// The sessions, their names, their chats, and the deadlines by which they must register.
 #[derive(Debug)]
 pub struct Switchboard {
     sessions: Sessions,
     chats: Chats,
     directory: Directory,
     register_deadlines: Deadlines,
-    /// Sessions that a reply found no room for, during this event. They are closed before it ends.
+    /// Sessions whose outbox had no room for a reply during this event. They are closed before the event ends.
     overflowed: Vec<SessionId>,
 }
 
 impl Switchboard {
-    /// An empty board, on which a session has `register_timeout` to take a name.
+    /// A switchboard without sessions. A session has `register_timeout` to register.
     #[must_use]
     pub fn new(register_timeout: Duration) -> Self {
         Self::with_capacity(register_timeout, 0)
     }
 
-    /// The same, with room for so many `sessions`: until there are more, nobody waits while a table grows.
+    /// As [`Switchboard::new`], with tables that do not grow until there are more than `sessions`: growth delays an event.
     #[must_use]
     pub fn with_capacity(register_timeout: Duration, sessions: usize) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Switchboard {
         }
     }
 
-    /// Takes in a session that arrived `now`. Its first event is [`Event::Opened`], once it can be spoken to.
+    /// Adds a session that arrived `now`. Its first event must be [`Event::Opened`], once it can receive replies.
     pub fn admit(&mut self, now: Instant) -> SessionId {
         let id = self.sessions.insert(Session::default());
         let sessions = &self.sessions;
@@ -51,7 +51,7 @@ impl Switchboard {
         id
     }
 
-    /// Applies one event. The event of a session that is off the board changes nothing.
+    /// Applies one event and performs its effects in order. An event of a removed session is ignored.
     pub fn handle(&mut self, from: SessionId, event: Event<'_>, effects: &mut impl Effects) {
         if !self.sessions.contains_key(from) {
             return;
@@ -68,7 +68,7 @@ impl Switchboard {
         self.close_overflowed(effects);
     }
 
-    /// Closes the sessions that took no name in time.
+    /// Closes the sessions that did not register in time.
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
         while let Some(id) = self.register_deadlines.next_due(now) {
             if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
@@ -77,13 +77,13 @@ impl Switchboard {
         }
     }
 
-    /// Whether a session has a name, if it is on the board.
+    /// Whether a session has registered. `None` if it was removed.
     #[must_use]
     pub fn registered(&self, session: SessionId) -> Option<bool> {
         self.sessions.get(session).map(|session| session.registration.is_some())
     }
 
-    /// Everybody on the board, in no order.
+    /// All sessions, in no particular order.
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.sessions.keys()
     }
@@ -138,7 +138,7 @@ impl Switchboard {
         let peer_name = self.sessions[peer].name().unwrap_or_default();
         let accepted = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
         let announced = effects.send(peer, &Reply::IncomingConnection { name: name.into() });
-        // Both are in the chat before either is closed, so that closing one tells the other.
+        // Both join the chat before one is closed for lack of room: then the other receives `PEER_DISCONNECTED`.
         let chat = self.chats.insert(Chat::new([from, peer]));
         self.sessions[from].chat = Some(chat);
         self.sessions[peer].chat = Some(chat);
@@ -183,8 +183,8 @@ impl Switchboard {
         self.acknowledge(from, delivered, Refusal::UserNotFound, effects)
     }
 
-    /// Says `MSG_SENT` for a message that somebody will hear. For one that found no room, its readers are closed first,
-    /// so that the author learns that they left before it learns that it talks to nobody.
+    /// Sends `MSG_SENT` if the message was added to an outbox. Otherwise closes its readers, who had no room for it, and
+    /// returns `refusal`: the sender receives `PEER_DISCONNECTED` before the `ERROR`.
     fn acknowledge(
         &mut self,
         from: SessionId,
@@ -209,12 +209,13 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Takes a session out of its chat, if it is in one, and tells the others. A chat of one is over.
+    /// Removes a session from its chat, if it is in one.
     fn leave_chat(&mut self, id: SessionId, effects: &mut impl Effects) {
         let Some(chat) = self.sessions.get_mut(id).and_then(|session| session.chat.take()) else { return };
         self.announce_leaving(chat, id, effects);
     }
 
+    /// Removes `id` from `chat` and sends `PEER_DISCONNECTED` to the remaining members. A chat of one member ends.
     fn announce_leaving(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
         let Some(remaining) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
         let over = remaining.len() < 2;
@@ -229,13 +230,13 @@ impl Switchboard {
         }
     }
 
-    /// Ends a session of the board's own accord.
+    /// Closes a session's connection and removes the session.
     fn close(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         effects.close(id, reason);
         self.remove(id, reason, effects);
     }
 
-    /// Takes a session off the board.
+    /// Removes a session, its name and its place in a chat.
     fn remove(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
         effects.log(Fact::Left { session: id, name: session.name(), reason });
@@ -254,7 +255,7 @@ impl Switchboard {
         }
     }
 
-    /// Closes the sessions that a reply found no room for. That tells their partners, who may have no room either.
+    /// Closes the overflowed sessions. Their peers receive `PEER_DISCONNECTED`, which may overflow them, too.
     fn close_overflowed(&mut self, effects: &mut impl Effects) {
         while let Some(id) = self.overflowed.pop() {
             if self.sessions.contains_key(id) {

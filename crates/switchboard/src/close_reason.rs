@@ -7,35 +7,35 @@ use switchboard_protocol::ErrorCode;
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CloseReason {
-    /// The client ended it.
+    /// The client closed the connection.
     Quit,
     /// The connection broke.
     Reset,
-    /// What waited for it reached its bound, or it read nothing of it for too long.
+    /// The client did not read: its outbox is full, or made no progress for too long.
     SlowConsumer,
-    /// It took no name in time.
+    /// The session did not register in time.
     RegisterTimeout,
-    /// The dialect ends a session after this refusal.
+    /// The dialect ends a session after the refusal that was sent.
     Refused,
-    /// It spoke another protocol.
+    /// The client speaks another protocol, such as HTTP.
     WrongProtocol,
-    /// The server is being stopped.
+    /// The server is stopping.
     Shutdown,
 }
 
 impl CloseReason {
-    /// The code that the client is told before the end, where it is told one.
+    /// The code of the `ERROR` that precedes the end, if one does.
     #[must_use]
     pub const fn code(self) -> Option<ErrorCode> {
         match self {
             Self::RegisterTimeout => Some(ErrorCode::RegisterTimeout),
             Self::Shutdown => Some(ErrorCode::ServerShutdown),
-            // It knows (it ended it, or was told why when it was refused), or it does not read.
+            // The client closed, has received a refusal, or does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
         }
     }
 
-    /// One word for a log.
+    /// The reason as a log shows it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,15 +1,15 @@
-//! Until when a session may go without a name.
+//! The deadlines by which sessions must register.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::session::SessionId;
 
-/// Sessions in order of their deadlines. All get the same time, so the order is that of arrival.
+/// Sessions in order of their deadlines: the order of arrival, because all have the same timeout.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     timeout: Duration,
-    /// May hold sessions that are past caring; they are passed over when their turn comes.
+    /// Entries of sessions that have registered or ended stay until their deadline or the next sweep.
     queue: VecDeque<(Instant, SessionId)>,
 }
 
@@ -18,10 +18,11 @@ impl Deadlines {
         Self { timeout, queue: VecDeque::new() }
     }
 
-    /// Starts the clock for a session that arrived `now`. `waits` tells whether a session still has to register.
+    /// Starts the timeout of a session that arrived `now`. `is_unregistered` tells whether a session still has to register.
     pub(crate) fn start(&mut self, id: SessionId, now: Instant, is_unregistered: impl Fn(SessionId) -> bool) {
-        // Sessions that came and went may not pile up behind one that waits. Room doubles only where half of it is in
-        // use by those that wait, so sweeping costs a constant for each arrival.
+        // A full queue is swept before it grows, so that stale entries do not accumulate. It doubles only if more than half
+        // of its entries are still needed. A sweep of n entries is thus followed by at least n / 2 arrivals without one:
+        // amortised constant time.
         if self.queue.len() == self.queue.capacity() {
             self.queue.retain(|&(_, id)| is_unregistered(id));
             let waiting = self.queue.len();
@@ -32,7 +33,7 @@ impl Deadlines {
         self.queue.push_back((now + self.timeout, id));
     }
 
-    /// Takes off the next session whose deadline has passed.
+    /// Removes and returns the next session whose deadline has passed.
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<SessionId> {
         let &(deadline, id) = self.queue.front()?;
         if deadline > now {

@@ -1,4 +1,4 @@
-//! Names: who has which, and who came first.
+//! The directory of names.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,27 +8,26 @@ use switchboard_protocol::Username;
 
 use crate::session::{Registration, SessionId, Sessions};
 
-/// Finds sessions by name, in any spelling, and lists them in order of registration.
+/// Finds sessions by name in any spelling, and lists the names in order of registration.
 ///
-/// The names themselves live in the sessions; here are eight bytes for each.
+/// The names are stored in the sessions. The directory holds eight bytes for each.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     by_name: HashTable<SessionId>,
     next_order: u64,
     hasher: RandomState,
-    /// The list that `WHO` gets, or `None` since somebody came or left.
+    /// The cached reply to `WHO`. `None` after a registration or a departure.
     roster: Option<String>,
-    /// Room to fold the name that is looked for.
+    /// Buffer for the folded form of the name that `find` looks up.
     folded: String,
 }
 
 impl Directory {
-    /// An empty directory with room for so many.
     pub(crate) fn with_capacity(names: usize) -> Self {
         Self { by_name: HashTable::with_capacity(names), ..Self::default() }
     }
 
-    /// Who has `name`, in any spelling.
+    /// Finds the session that has `name`, in any spelling.
     pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
         self.folded.clear();
         Username::fold_into(name, &mut self.folded).ok()?;
@@ -36,7 +35,7 @@ impl Directory {
         self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
     }
 
-    /// Gives `name` to `id`, unless somebody has it.
+    /// Gives `name` to `id`, unless a session has it.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name.folded());
@@ -54,7 +53,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Frees the name that `id`, now off the board, had.
+    /// Frees the name of `id`, which was removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
         let hash = self.hasher.hash_one(registration.name.folded());
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id) {
@@ -63,7 +62,7 @@ impl Directory {
         self.roster = None;
     }
 
-    /// Everybody's name in order of registration, parted by commas.
+    /// All names in order of registration, separated by commas.
     pub(crate) fn roster(&mut self, sessions: &Sessions) -> &str {
         self.roster.get_or_insert_with(|| {
             let mut registered: Vec<_> =
@@ -81,10 +80,13 @@ impl Directory {
     }
 }
 
-/// Somebody else has the name.
+/// Another session has the name.
 #[derive(Debug)]
 pub(crate) struct NameTaken;
 
 fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
-    sessions.get(id).and_then(|session| session.registration.as_ref()).map_or("", |it| it.name.folded())
+    sessions
+        .get(id)
+        .and_then(|session| session.registration.as_ref())
+        .map_or("", |registration| registration.name.folded())
 }

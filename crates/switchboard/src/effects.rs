@@ -1,62 +1,66 @@
-//! What the switchboard wants done.
+//! The effects of an event.
 
 use switchboard_protocol::Reply;
 
 use crate::close_reason::CloseReason;
 use crate::session::SessionId;
 
-/// Does what the switchboard decides, in the order in which it decides it.
+/// Performs the switchboard's decisions, in the order in which they are made.
 ///
-/// This is an argument of [`handle`](crate::Switchboard::handle) rather than a list that it returns, for two reasons: a
-/// reply is encoded straight from the line that caused it, and whether it found room is an answer that decides what is
-/// said next. A `MSG_SENT` for a message that found no room would be a lie.
+/// It is an argument of [`handle`](crate::Switchboard::handle) rather than a returned list, for two reasons. A reply is
+/// encoded straight from the received line, without a copy. And the result of [`send`](Effects::send) decides the next
+/// reply: `MSG_SENT` must not follow a message that found no room.
 pub trait Effects {
-    /// Adds `reply` to what waits for `to`. [`Full`] means that nothing of it was kept.
+    /// Adds `reply` to the outbox of `to`.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if the reply did not fit. Then no part of it was added.
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
-    /// Ends the connection of a session that the switchboard takes off the board. Nothing is sent to it any more.
+    /// Ends the connection of a session that the switchboard removes. No reply follows.
     fn close(&mut self, session: SessionId, reason: CloseReason);
 
-    /// Whether [`note`](Effects::note) is to hear of each message. Where not, no reader's name is looked up for it.
+    /// Whether [`log`](Effects::log) wants [`Fact::Delivered`]. If not, the reader's name is not looked up.
     fn logs_messages(&self) -> bool {
         true
     }
 
-    /// Hears what happened, for a log. Nothing depends on it.
+    /// Logs a fact. It has no influence on later effects.
     fn log(&mut self, _fact: Fact<'_>) {}
 }
 
-/// What waits for a session has reached its bound.
+/// A session's outbox has no room for a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("what waits for this session has reached its bound")]
+#[error("the outbox of this session is full")]
 pub struct Full;
 
-/// Something that happened, for a log.
+/// A change that is worth a line in a log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fact<'a> {
-    /// A session took a name.
+    /// A session registered a name.
     Registered {
-        /// Which.
+        /// The session that registered.
         session: SessionId,
-        /// Its name.
+        /// The name as its owner spelled it.
         name: &'a str,
     },
-    /// A message joined what waits for its reader.
+    /// A message was added to the outbox of its reader.
     Delivered {
-        /// The author's name.
+        /// The sender's name.
         from: &'a str,
         /// The reader's name.
         to: &'a str,
-        /// The message.
+        /// The text of the message.
         text: &'a str,
     },
-    /// A session is off the board.
+    /// A session was removed.
     Left {
-        /// Which.
+        /// The session that was removed.
         session: SessionId,
-        /// Its name, if it took one.
+        /// The name that becomes free, if the session had registered.
         name: Option<&'a str>,
-        /// Why.
+        /// Why the session ended.
         reason: CloseReason,
     },
 }

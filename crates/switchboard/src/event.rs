@@ -1,16 +1,16 @@
-//! What happens to a session, as far as the switchboard is concerned.
+//! The events of a session.
 
 use switchboard_protocol::Command;
 
 use crate::close_reason::CloseReason;
 
-/// One thing that happened.
+/// An event of one session, for [`handle`](crate::Switchboard::handle).
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// It is ready to be spoken to.
+    /// The session can receive replies.
     Opened,
-    /// It asked for something.
+    /// The session sent a command.
     Command(Command<'a>),
-    /// Its connection is over.
+    /// The connection has ended.
     Closed(CloseReason),
 }

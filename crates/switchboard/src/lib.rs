@@ -1,8 +1,8 @@
-//! Who is here, and who hears what.
+//! The registered users, their chats, and the routing of messages between them.
 //!
-//! [`Switchboard`] is a pure value: one [`Event`] of one session goes in, and what must be done about it comes out
-//! through [`Effects`]. It knows no socket, no runtime, no clock and neither dialect; a shell around it moves the bytes.
-//! Same events, same effects, whatever the hour.
+//! [`Switchboard`] is a pure value. It takes one [`Event`] of one session at a time, and acts through [`Effects`]. It has
+//! no socket, no runtime and no clock, and it does not know the dialects: the caller moves the bytes. The same events
+//! always have the same effects.
 
 mod board;
 mod close_reason;

@@ -1,28 +1,28 @@
-//! Why a command was not carried out. The state is as it was before.
+//! Why a command was refused.
 
 use switchboard_protocol::ErrorCode;
 
-/// Why a command was not carried out.
+/// Why a command was refused. The switchboard's state is unchanged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// Somebody else has the name.
+    /// Another session has the name.
     NameTaken,
-    /// The session has a name already.
+    /// The session has registered before.
     AlreadyRegistered,
-    /// The session has no name yet.
+    /// The session must register first.
     NotRegistered,
-    /// Nobody has the name.
+    /// No session has the name.
     UserNotFound,
-    /// One of the two is in a chat.
+    /// The session or the addressed user is already in a chat.
     UserBusy,
     /// The session is in no chat.
     NotConnected,
-    /// The other side would be the session itself.
+    /// The session addressed itself.
     SelfConnect,
 }
 
 impl Refusal {
-    /// The code that its `ERROR` line carries.
+    /// The code of the `ERROR` line.
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         match self {

@@ -4,29 +4,24 @@ use slotmap::{SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
 new_key_type! {
-    /// Which session. Never used again for another one: a slot that is filled anew has another version.
+    /// Identifies a session. It is never reused: the key of a reused slot has another version.
     pub struct SessionId;
 
     pub(crate) struct ChatId;
 }
 
-/// All that are on the board.
 pub(crate) type Sessions = SlotMap<SessionId, Session>;
 
-/// What is known of one of them.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    /// Its name, once it has one.
     pub(crate) registration: Option<Registration>,
-    /// The chat that it is in.
     pub(crate) chat: Option<ChatId>,
 }
 
-/// A name, and when it was taken.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(crate) name: Username,
-    /// Its place in the order of registration.
+    /// Position in the order of all registrations so far.
     pub(crate) order: u64,
 }
 
@@ -37,10 +32,9 @@ impl Session {
     }
 }
 
-/// All chats.
 pub(crate) type Chats = SlotMap<ChatId, Chat>;
 
-/// Sessions that hear each other. Two today; nothing here counts on it.
+/// Sessions that receive each other's messages. All chats have two members today, but no code here relies on that.
 #[derive(Debug)]
 pub(crate) struct Chat {
     members: Vec<SessionId>,
@@ -51,12 +45,12 @@ impl Chat {
         Self { members: members.into() }
     }
 
-    /// Everybody but `member`.
+    /// All members except `member`.
     pub(crate) fn others(&self, member: SessionId) -> impl Iterator<Item = SessionId> {
         self.members.iter().copied().filter(move |&other| other != member)
     }
 
-    /// Takes `member` out and tells who is left.
+    /// Removes `member` and returns the remaining members.
     pub(crate) fn leave(&mut self, member: SessionId) -> &[SessionId] {
         self.members.retain(|&other| other != member);
         &self.members
