@@ -1,12 +1,12 @@
-//! What each step of a message costs, one operation at a time, for a profiler that counts instructions.
+//! Runs one operation of the message path many times, for a profiler that counts instructions.
 //!
 //! ```sh
-//! cargo run --release --example instructions                            # which operations there are
-//! cargo run --release --example instructions -- parse/msg-ascii 1024    # does one of them so many times
+//! cargo run --release --example instructions                            # lists the operations
+//! cargo run --release --example instructions -- parse/msg-ascii 1024    # runs one of them 1024 times
 //! ```
 //!
-//! `cargo xtask bench instructions` runs each under callgrind, twice: what more repetitions take more is the operation,
-//! and what it takes to start and to prepare is not counted.
+//! `cargo xtask bench instructions` runs each operation twice under callgrind, with different numbers of repetitions. The
+//! difference between the two counts is the cost of the extra repetitions, without start-up and preparation.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -18,23 +18,23 @@ use switchboard_protocol::{
     AfterReply, Command, Dialect, ErrorCode, LineDecoder, ReceivedBytes, Reply, Text, Username,
 };
 
-/// How many lines a server reads at once: of 64 bytes, 64 KiB.
+/// Lines of 64 bytes in a full read of the server: 64 KiB.
 const LINES: usize = 1024;
 
-/// A line of 64 bytes with its LF, in either script.
+/// Lines of 64 bytes, including the LF.
 const MSG_ASCII: &[u8] = b"MSG the quick brown fox jumps over the lazy dog, and once again\n";
 const MSG_HEBREW: &[u8] = "MSG דג סקרן שט בים זך ולפתע פגש חברים\n".as_bytes();
 const _: () = assert!(MSG_ASCII.len() * LINES == 64 * 1024 && MSG_HEBREW.len() == MSG_ASCII.len());
 
-/// How many are registered beside those who talk.
+/// Registered users besides the two that chat.
 const OTHERS: usize = 100;
 
-/// How many come and go, one after the other.
+/// Number of distinct names of the sessions that come and go.
 const VISITORS: usize = 256;
 
-/// Something that is done many times over.
 struct Operation {
     name: &'static str,
+    /// Runs the operation as often as its argument says.
     run: fn(usize),
 }
 
@@ -58,17 +58,17 @@ const OPERATIONS: &[Operation] = &[
         run: |times| parse(times, Dialect::Line, "אליאס: דג סקרן שט בים\n".as_bytes()),
     },
     Operation { name: "parse-line/missing-colon", run: |times| parse(times, Dialect::Line, b"the quick brown fox\n") },
-    Operation { name: "handle/msg", run: |times| Hall::new().repeat(times, &msg()) },
-    Operation { name: "handle/tell", run: |times| Hall::new().repeat(times, &tell()) },
-    Operation { name: "handle/ping", run: |times| Hall::new().repeat(times, &Command::Ping) },
-    Operation { name: "handle/who", run: |times| Hall::new().repeat(times, &Command::Who) },
-    Operation { name: "handle/who-after-change", run: |times| Hall::new().come_and_go(times, &[Command::Who]) },
-    Operation { name: "handle/come-and-go", run: |times| Hall::new().come_and_go(times, &[]) },
+    Operation { name: "handle/msg", run: |times| Fixture::new().repeat(times, &msg()) },
+    Operation { name: "handle/tell", run: |times| Fixture::new().repeat(times, &tell()) },
+    Operation { name: "handle/ping", run: |times| Fixture::new().repeat(times, &Command::Ping) },
+    Operation { name: "handle/who", run: |times| Fixture::new().repeat(times, &Command::Who) },
+    Operation { name: "handle/who-after-change", run: |times| Fixture::new().come_and_go(times, &[Command::Who]) },
+    Operation { name: "handle/come-and-go", run: |times| Fixture::new().come_and_go(times, &[]) },
     Operation {
         name: "handle/connect-disconnect",
         run: |times| {
             let connect = Command::Connect { to: "Other0".into() };
-            Hall::new().come_and_go(times, &[connect, Command::Disconnect]);
+            Fixture::new().come_and_go(times, &[connect, Command::Disconnect]);
         },
     },
     Operation { name: "encode/from", run: |times| encode(times, Dialect::Commands, &from()) },
@@ -97,33 +97,33 @@ fn main() -> ExitCode {
         _ => None,
     };
     let Some((operation, times)) = chosen else {
-        eprintln!("give an operation and how many times, or nothing to see which there are");
+        eprintln!("give an operation and a number of repetitions, or no argument to list the operations");
         return ExitCode::FAILURE;
     };
     (operation.run)(times);
     ExitCode::SUCCESS
 }
 
-/// Takes lines off `read`, again and again.
+/// Decodes `read` repeatedly, until it has yielded `lines` lines.
 fn decode(lines: usize, read: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
-    let mut taken = 0;
-    while taken < lines {
+    let mut decoded = 0;
+    while decoded < lines {
         let mut unread = ReceivedBytes::with_ascii_scan(black_box(read));
         while let Some(line) = decoder.next_line(&mut unread) {
             let _ = black_box(line);
-            taken += 1;
+            decoded += 1;
         }
     }
 }
 
-/// Takes lines each of which arrives in two reads.
+/// Decodes lines that each arrive in two reads.
 fn decode_cut(lines: usize) {
     let (head, tail) = MSG_ASCII.split_at(MSG_ASCII.len() / 2);
     decode(lines, &[tail, head].concat());
 }
 
-/// Reads a line that came alone.
+/// Parses a line that arrives alone.
 fn parse(times: usize, dialect: Dialect, line: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     for _ in 0..times {
@@ -143,22 +143,22 @@ fn encode(times: usize, dialect: Dialect, reply: &Reply<'_>) {
     }
 }
 
-/// Takes lines as they are read, to the replies as they are written: all that is done for a message but for moving it.
+/// Decodes, parses, handles and encodes messages: all work for a message except input and output.
 fn walk(times: usize, dialect: Dialect, line: &[u8]) {
-    let Hall { mut board, noy, .. } = Hall::new();
+    let Fixture { mut board, noy, .. } = Fixture::new();
     let read = line.repeat(LINES);
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
-    let mut outbox = Outbox { dialect, bytes: Vec::with_capacity(2 * LINES * MSG_ASCII.len()) };
-    let mut taken = 0;
-    while taken < times {
+    let mut effects = EncodeEffects { dialect, bytes: Vec::with_capacity(2 * LINES * MSG_ASCII.len()) };
+    let mut decoded = 0;
+    while decoded < times {
         let mut unread = ReceivedBytes::with_ascii_scan(black_box(&read[..]));
         while let Some(Ok(line)) = decoder.next_line(&mut unread) {
-            taken += 1;
+            decoded += 1;
             if let Ok(Some(command)) = dialect.parse(line, true, TEXT_MAX_BYTES) {
-                board.handle(noy, Event::Command(command), &mut outbox);
+                board.handle(noy, Event::Command(command), &mut effects);
             }
         }
-        black_box(&mut outbox.bytes).clear();
+        black_box(&mut effects.bytes).clear();
     }
 }
 
@@ -175,26 +175,26 @@ fn from() -> Reply<'static> {
 }
 
 fn text() -> Text<'static> {
-    let line = std::str::from_utf8(MSG_ASCII).expect("it is ASCII").trim_end();
-    Text::new(&line["MSG ".len()..], TEXT_MAX_BYTES).expect("a good text")
+    let line = std::str::from_utf8(MSG_ASCII).expect("the line is ASCII").trim_end();
+    Text::new(&line["MSG ".len()..], TEXT_MAX_BYTES).expect("the text is valid")
 }
 
-/// A board with Noy and Elias in a chat, and others.
-struct Hall {
+/// A switchboard with Noy and Elias in a chat, and other registered users.
+struct Fixture {
     board: Switchboard,
     noy: SessionId,
     now: Instant,
 }
 
-impl Hall {
-    #[expect(clippy::disallowed_methods, reason = "a board needs some time to begin with, whichever it is")]
+impl Fixture {
+    #[expect(clippy::disallowed_methods, reason = "any start time will do: no deadline passes here")]
     fn new() -> Self {
         let now = Instant::now();
         let mut board = Switchboard::with_capacity(Duration::from_mins(2), 2 * OTHERS);
         let mut admit = |name: &str| {
             let id = board.admit(now);
-            let name = Username::new(name).expect("a good name");
-            board.handle(id, Event::Command(Command::Register { name }), &mut Deaf);
+            let name = Username::new(name).expect("the name is valid");
+            board.handle(id, Event::Command(Command::Register { name }), &mut DiscardEffects);
             id
         };
         let noy = admit("Noy");
@@ -202,40 +202,40 @@ impl Hall {
         for other in 0..OTHERS {
             admit(&format!("Other{other}"));
         }
-        board.handle(noy, Event::Command(Command::Connect { to: "Elias".into() }), &mut Deaf);
+        board.handle(noy, Event::Command(Command::Connect { to: "Elias".into() }), &mut DiscardEffects);
         Self { board, noy, now }
     }
 
-    /// Has Noy say the same again and again.
+    /// Sends `command` from Noy, `times` times.
     fn repeat(mut self, times: usize, command: &Command<'_>) {
         for _ in 0..times {
-            // What a command is made of is a borrowed line, so that to clone it costs what to move it would.
-            self.board.handle(self.noy, Event::Command(black_box(command).clone()), &mut Deaf);
+            // The command borrows its line, so a clone costs no more than a move.
+            self.board.handle(self.noy, Event::Command(black_box(command).clone()), &mut DiscardEffects);
         }
     }
 
-    /// Has somebody come, take a name, say something, and go, again and again.
-    fn come_and_go(mut self, times: usize, say: &[Command<'_>]) {
-        // A name's place in a table is another in each process; where those of many are is much the same.
+    /// Opens a session, registers a name, sends `commands` and closes the session, `times` times.
+    fn come_and_go(mut self, times: usize, commands: &[Command<'_>]) {
+        // Hash tables are seeded at random, so the cost of one name differs between processes. The mean over many does not.
         let names: Vec<_> =
-            (0..VISITORS).map(|at| Username::new(&format!("Visitor{at}")).expect("a good name")).collect();
+            (0..VISITORS).map(|at| Username::new(&format!("Visitor{at}")).expect("the name is valid")).collect();
         for name in names.iter().cycle().take(times) {
             let id = self.board.admit(self.now);
             let register = Command::Register { name: black_box(name).clone() };
-            self.board.handle(id, Event::Opened, &mut Deaf);
-            self.board.handle(id, Event::Command(register), &mut Deaf);
-            for command in say {
-                self.board.handle(id, Event::Command(black_box(command).clone()), &mut Deaf);
+            self.board.handle(id, Event::Opened, &mut DiscardEffects);
+            self.board.handle(id, Event::Command(register), &mut DiscardEffects);
+            for command in commands {
+                self.board.handle(id, Event::Command(black_box(command).clone()), &mut DiscardEffects);
             }
-            self.board.handle(id, Event::Closed(CloseReason::Quit), &mut Deaf);
+            self.board.handle(id, Event::Closed(CloseReason::Quit), &mut DiscardEffects);
         }
     }
 }
 
-/// Effects that take whatever is said, and do nothing with it: what is left is the board's own work.
-struct Deaf;
+/// Effects that discard all replies, so that only the switchboard's own work is counted.
+struct DiscardEffects;
 
-impl Effects for Deaf {
+impl Effects for DiscardEffects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         black_box((to, reply));
         Ok(())
@@ -250,13 +250,13 @@ impl Effects for Deaf {
     }
 }
 
-/// Effects that write whatever is said, as a server does, to one buffer.
-struct Outbox {
+/// Effects that encode all replies into one buffer.
+struct EncodeEffects {
     dialect: Dialect,
     bytes: Vec<u8>,
 }
 
-impl Effects for Outbox {
+impl Effects for EncodeEffects {
     fn send(&mut self, _to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         match self.dialect.encode(reply, &mut self.bytes) {
             AfterReply::KeepOpen | AfterReply::Close => Ok(()),

@@ -1,4 +1,4 @@
-//! The laws of order and of bounds, one by one.
+//! The guarantees on order, acknowledgement and bounds, one test each.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,35 +8,36 @@ use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
 const REGISTER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A board, and an ear that writes down who was told what. Each session has room for so many lines.
-struct Room {
+/// A switchboard with recorded effects, and a clock that only the test advances.
+struct Fixture {
     board: Switchboard,
-    ear: Ear,
+    effects: RecordingEffects,
     now: Instant,
 }
 
 #[derive(Default)]
-struct Ear {
+struct RecordingEffects {
     names: HashMap<SessionId, &'static str>,
-    room: HashMap<SessionId, usize>,
-    heard: Vec<String>,
+    /// How many more lines fit into a session's outbox. Without an entry there is no limit.
+    free_lines: HashMap<SessionId, usize>,
+    output: Vec<String>,
     facts: Vec<String>,
 }
 
-impl Effects for Ear {
+impl Effects for RecordingEffects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
-        if let Some(room) = self.room.get_mut(&to) {
-            *room = room.checked_sub(1).ok_or(Full)?;
+        if let Some(free) = self.free_lines.get_mut(&to) {
+            *free = free.checked_sub(1).ok_or(Full)?;
         }
         let mut line = Vec::new();
         commands::encode(reply, &mut line);
         let line = String::from_utf8(line).expect("a line is UTF-8");
-        self.heard.push(format!("{} < {}", self.names[&to], line.trim_end()));
+        self.output.push(format!("{} < {}", self.names[&to], line.trim_end()));
         Ok(())
     }
 
     fn close(&mut self, session: SessionId, reason: CloseReason) {
-        self.heard.push(format!("{} is closed: {reason}", self.names[&session]));
+        self.output.push(format!("{} is closed: {reason}", self.names[&session]));
     }
 
     fn log(&mut self, fact: Fact<'_>) {
@@ -48,57 +49,57 @@ impl Effects for Ear {
     }
 }
 
-impl Room {
+impl Fixture {
     fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a moment to begin with; time then moves by hand")]
+        #[expect(clippy::disallowed_methods, reason = "any start time will do: the test advances it")]
         let now = Instant::now();
-        Self { board: Switchboard::new(REGISTER_TIMEOUT), ear: Ear::default(), now }
+        Self { board: Switchboard::new(REGISTER_TIMEOUT), effects: RecordingEffects::default(), now }
     }
 
-    fn arrive(&mut self, name: &'static str) -> SessionId {
+    fn admit(&mut self, name: &'static str) -> SessionId {
         let id = self.board.admit(self.now);
-        self.ear.names.insert(id, name);
+        self.effects.names.insert(id, name);
         id
     }
 
-    fn registered(&mut self, name: &'static str) -> SessionId {
-        let id = self.arrive(name);
-        self.say(id, Command::Register { name: Username::new(name).expect("a good name") });
+    fn register(&mut self, name: &'static str) -> SessionId {
+        let id = self.admit(name);
+        self.send(id, Command::Register { name: Username::new(name).expect("the name is valid") });
         id
     }
 
-    /// Two people in a chat, with nothing heard yet.
-    fn chat(&mut self) -> (SessionId, SessionId) {
-        let (noy, elias) = (self.registered("Noy"), self.registered("Elias"));
-        self.say(noy, Command::Connect { to: "Elias".into() });
-        self.heard();
-        self.ear.facts.clear();
+    /// Two sessions in a chat. The replies that opened it are dropped.
+    fn open_chat(&mut self) -> (SessionId, SessionId) {
+        let (noy, elias) = (self.register("Noy"), self.register("Elias"));
+        self.send(noy, Command::Connect { to: "Elias".into() });
+        self.take_output();
+        self.effects.facts.clear();
         (noy, elias)
     }
 
-    fn say(&mut self, from: SessionId, command: Command<'_>) {
-        self.board.handle(from, Event::Command(command), &mut self.ear);
+    fn send(&mut self, from: SessionId, command: Command<'_>) {
+        self.board.handle(from, Event::Command(command), &mut self.effects);
     }
 
     fn msg(&mut self, from: SessionId, text: &str) {
-        self.say(from, Command::Msg { text: Text::new(text, 64).expect("a good text") });
+        self.send(from, Command::Msg { text: Text::new(text, 64).expect("the text is valid") });
     }
 
-    fn heard(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.ear.heard)
+    fn take_output(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.effects.output)
     }
 }
 
 #[test]
-fn a_message_that_finds_no_room_is_never_acknowledged() {
-    let mut room = Room::new();
-    let (noy, elias) = room.chat();
-    room.ear.room.insert(elias, 1);
-    room.msg(noy, "one");
-    room.msg(noy, "two");
-    room.msg(noy, "three");
+fn message_to_full_outbox_is_not_acknowledged() {
+    let mut fixture = Fixture::new();
+    let (noy, elias) = fixture.open_chat();
+    fixture.effects.free_lines.insert(elias, 1);
+    fixture.msg(noy, "one");
+    fixture.msg(noy, "two");
+    fixture.msg(noy, "three");
     assert_eq!(
-        room.heard(),
+        fixture.take_output(),
         [
             "Elias < FROM Noy: one",
             "Noy < MSG_SENT",
@@ -108,54 +109,54 @@ fn a_message_that_finds_no_room_is_never_acknowledged() {
             "Noy < ERROR NOT_CONNECTED",
         ]
     );
-    assert_eq!(room.ear.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
-    assert!(room.board.registered(elias).is_none());
+    assert_eq!(fixture.effects.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
+    assert!(fixture.board.registered(elias).is_none());
 }
 
 #[test]
-fn who_fills_its_own_outbox_is_closed_and_its_partner_told() {
-    let mut room = Room::new();
-    let (noy, _) = room.chat();
-    room.ear.room.insert(noy, 1);
-    room.say(noy, Command::Ping);
-    room.say(noy, Command::Ping);
-    assert_eq!(room.heard(), ["Noy < PONG", "Noy is closed: slow consumer", "Elias < PEER_DISCONNECTED"]);
+fn session_with_full_outbox_is_closed_and_its_peer_notified() {
+    let mut fixture = Fixture::new();
+    let (noy, _) = fixture.open_chat();
+    fixture.effects.free_lines.insert(noy, 1);
+    fixture.send(noy, Command::Ping);
+    fixture.send(noy, Command::Ping);
+    assert_eq!(fixture.take_output(), ["Noy < PONG", "Noy is closed: slow consumer", "Elias < PEER_DISCONNECTED"]);
 }
 
 #[test]
-fn two_that_have_no_room_close_each_other_and_it_ends() {
-    let mut room = Room::new();
-    let (noy, elias) = room.chat();
-    room.ear.room.extend([(noy, 0), (elias, 0)]);
-    room.msg(noy, "one");
-    assert_eq!(room.heard(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
-    assert!(room.board.registered(noy).is_none() && room.board.registered(elias).is_none());
+fn two_full_peers_are_both_closed() {
+    let mut fixture = Fixture::new();
+    let (noy, elias) = fixture.open_chat();
+    fixture.effects.free_lines.extend([(noy, 0), (elias, 0)]);
+    fixture.msg(noy, "one");
+    assert_eq!(fixture.take_output(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
+    assert!(fixture.board.registered(noy).is_none() && fixture.board.registered(elias).is_none());
 }
 
 #[test]
-fn nothing_comes_from_a_peer_after_peer_disconnected() {
-    let mut room = Room::new();
-    let (noy, elias) = room.chat();
-    room.msg(noy, "last words");
-    room.board.handle(noy, Event::Closed(CloseReason::Reset), &mut room.ear);
-    room.msg(noy, "from the beyond");
-    assert_eq!(room.heard(), ["Elias < FROM Noy: last words", "Noy < MSG_SENT", "Elias < PEER_DISCONNECTED"]);
-    room.msg(elias, "still there?");
-    assert_eq!(room.heard(), ["Elias < ERROR NOT_CONNECTED"]);
+fn no_message_follows_peer_disconnected() {
+    let mut fixture = Fixture::new();
+    let (noy, elias) = fixture.open_chat();
+    fixture.msg(noy, "last words");
+    fixture.board.handle(noy, Event::Closed(CloseReason::Reset), &mut fixture.effects);
+    fixture.msg(noy, "after the end");
+    assert_eq!(fixture.take_output(), ["Elias < FROM Noy: last words", "Noy < MSG_SENT", "Elias < PEER_DISCONNECTED"]);
+    fixture.msg(elias, "still there?");
+    assert_eq!(fixture.take_output(), ["Elias < ERROR NOT_CONNECTED"]);
 }
 
 #[test]
-fn who_takes_no_name_in_time_is_closed_and_who_does_is_not() {
-    let mut room = Room::new();
-    let early = room.arrive("early");
-    room.now += REGISTER_TIMEOUT / 2;
-    let late = room.arrive("late");
-    let named = room.registered("Noy");
-    room.heard();
+fn only_unregistered_sessions_time_out() {
+    let mut fixture = Fixture::new();
+    let early = fixture.admit("early");
+    fixture.now += REGISTER_TIMEOUT / 2;
+    let late = fixture.admit("late");
+    let named = fixture.register("Noy");
+    fixture.take_output();
     let mut at = |seconds| {
-        let now = room.now + Duration::from_secs(seconds);
-        room.board.expire(now, &mut room.ear);
-        room.heard()
+        let now = fixture.now + Duration::from_secs(seconds);
+        fixture.board.expire(now, &mut fixture.effects);
+        fixture.take_output()
     };
     assert_eq!(at(29), [""; 0]);
     assert_eq!(at(30), ["early is closed: register timeout"]);
@@ -163,22 +164,22 @@ fn who_takes_no_name_in_time_is_closed_and_who_does_is_not() {
     assert_eq!(at(60), ["late is closed: register timeout"]);
     assert_eq!(at(6000), [""; 0]);
     assert!(
-        room.board.registered(early).is_none()
-            && room.board.registered(late).is_none()
-            && room.board.registered(named).is_some()
+        fixture.board.registered(early).is_none()
+            && fixture.board.registered(late).is_none()
+            && fixture.board.registered(named).is_some()
     );
 }
 
 #[test]
-fn deadlines_of_those_who_left_do_not_pile_up() {
-    let mut room = Room::new();
-    let patient = room.arrive("patient");
+fn deadlines_of_ended_sessions_do_not_accumulate() {
+    let mut fixture = Fixture::new();
+    let waiting = fixture.admit("waiting");
     for _ in 0..100_000 {
-        let passing = room.arrive("passing");
-        room.board.handle(passing, Event::Closed(CloseReason::Quit), &mut room.ear);
+        let brief = fixture.admit("brief");
+        fixture.board.handle(brief, Event::Closed(CloseReason::Quit), &mut fixture.effects);
     }
-    // Debug output is the one way to see inside; a hundred thousand deadlines would make it megabytes.
-    let inside = format!("{:?}", room.board);
-    assert!(inside.len() < 20_000, "{} bytes of state for one session", inside.len());
-    assert!(room.board.registered(patient).is_some());
+    // The queue is private, but the debug output shows it: a hundred thousand deadlines would take megabytes.
+    let debug = format!("{:?}", fixture.board);
+    assert!(debug.len() < 20_000, "the debug output for one session has {} bytes", debug.len());
+    assert!(fixture.board.registered(waiting).is_some());
 }

@@ -1,6 +1,6 @@
-//! The switchboard against a model of it that anybody can check by reading: a list of sessions, searched from the front.
+//! The switchboard against a naive model: a list of sessions, searched from the front.
 //!
-//! Both are given the same random operations; after each, both must have said the same to the same sessions.
+//! Both apply the same random operations. After each, both must have sent the same replies to the same sessions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
-/// What a session does. Sessions are numbered in order of arrival; a number that nobody has is passed over.
+/// An operation of a session. Sessions are numbered in order of arrival. An operation of an unknown number is skipped.
 #[derive(Clone, Debug)]
 enum Op {
     Arrive,
@@ -21,38 +21,38 @@ enum Op {
     Who(usize),
     Ping(usize),
     Leave(usize),
-    /// From now on the session takes nothing.
+    /// From now on the session's outbox is full.
     Freeze(usize),
 }
 
-/// Few names, in several spellings, so that they clash.
+/// Few names, in several spellings, so that they collide.
 const NAMES: [&str; 6] = ["Noy", "noy", "NOY", "Elias", "אליאס", "Ｅlias"];
 
 fn op() -> impl Strategy<Value = Op> {
-    let who = 0_usize..6;
+    let session = 0_usize..6;
     let name = proptest::sample::select(&NAMES[..]);
     prop_oneof![
         2 => Just(Op::Arrive),
-        4 => (who.clone(), name.clone()).prop_map(|(who, name)| Op::Register(who, name)),
-        4 => (who.clone(), name.clone()).prop_map(|(who, name)| Op::Connect(who, name)),
-        6 => (who.clone(), any::<u32>()).prop_map(|(who, n)| Op::Msg(who, n)),
-        3 => (who.clone(), name, any::<u32>()).prop_map(|(who, name, n)| Op::Tell(who, name, n)),
-        2 => who.clone().prop_map(Op::Disconnect),
-        1 => who.clone().prop_map(Op::Who),
-        1 => who.clone().prop_map(Op::Ping),
-        1 => who.clone().prop_map(Op::Leave),
-        1 => who.prop_map(Op::Freeze),
+        4 => (session.clone(), name.clone()).prop_map(|(session, name)| Op::Register(session, name)),
+        4 => (session.clone(), name.clone()).prop_map(|(session, name)| Op::Connect(session, name)),
+        6 => (session.clone(), any::<u32>()).prop_map(|(session, n)| Op::Msg(session, n)),
+        3 => (session.clone(), name, any::<u32>()).prop_map(|(session, name, n)| Op::Tell(session, name, n)),
+        2 => session.clone().prop_map(Op::Disconnect),
+        1 => session.clone().prop_map(Op::Who),
+        1 => session.clone().prop_map(Op::Ping),
+        1 => session.clone().prop_map(Op::Leave),
+        1 => session.prop_map(Op::Freeze),
     ]
 }
 
 // ---- The model -------------------------------------------------------------------------------------------------
 
-/// What was said, in order, to whom; sessions by their number.
-type Said = Vec<(usize, String)>;
+/// Replies in the order in which they were sent, each with the number of its session.
+type Replies = Vec<(usize, String)>;
 
 #[derive(Clone, Debug, Default)]
 struct Model {
-    here: Vec<Someone>,
+    sessions: Vec<ModelSession>,
     arrived: usize,
     registered: usize,
     frozen: Vec<usize>,
@@ -60,97 +60,106 @@ struct Model {
 }
 
 #[derive(Clone, Debug)]
-struct Someone {
+struct ModelSession {
     number: usize,
+    /// The name, after its position in the order of registrations.
     name: Option<(usize, &'static str)>,
-    partner: Option<usize>,
+    peer: Option<usize>,
 }
 
 impl Model {
-    fn get(&mut self, number: usize) -> Option<&mut Someone> {
-        self.here.iter_mut().find(|someone| someone.number == number)
+    fn get(&mut self, number: usize) -> Option<&mut ModelSession> {
+        self.sessions.iter_mut().find(|session| session.number == number)
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let wanted = Username::new(name).expect("the model's names are good");
-        let has = |someone: &&Someone| {
-            someone.name.is_some_and(|(_, name)| Username::new(name).expect("a good name") == wanted)
+        let wanted = Username::new(name).expect("the names are valid");
+        let has = |session: &&ModelSession| {
+            session.name.is_some_and(|(_, name)| Username::new(name).expect("the name is valid") == wanted)
         };
-        self.here.iter().find(has).map(|someone| someone.number)
+        self.sessions.iter().find(has).map(|session| session.number)
     }
 
     fn name_of(&mut self, number: usize) -> &'static str {
-        self.get(number).and_then(|someone| someone.name).expect("whoever is found has a name").1
+        self.get(number).and_then(|session| session.name).expect("the session has registered").1
     }
 
-    /// Says a line; whoever is frozen is closed for it once the operation is over.
-    fn say(&mut self, to: usize, line: String, said: &mut Said, cut: &mut Vec<usize>) -> bool {
+    /// Sends a line. A frozen session overflows, and is closed once the operation is over.
+    fn send(&mut self, to: usize, line: String, replies: &mut Replies, overflowed: &mut Vec<usize>) -> bool {
         if self.frozen.contains(&to) {
-            cut.push(to);
+            overflowed.push(to);
             return false;
         }
-        said.push((to, line));
+        replies.push((to, line));
         true
     }
 
-    fn part(&mut self, number: usize, said: &mut Said, cut: &mut Vec<usize>) {
-        let Some(partner) = self.get(number).and_then(|someone| someone.partner.take()) else { return };
-        self.get(partner).expect("a partner is here").partner = None;
-        self.say(partner, "PEER_DISCONNECTED".into(), said, cut);
+    fn leave_chat(&mut self, number: usize, replies: &mut Replies, overflowed: &mut Vec<usize>) {
+        let Some(peer) = self.get(number).and_then(|session| session.peer.take()) else { return };
+        self.get(peer).expect("a peer is present").peer = None;
+        self.send(peer, "PEER_DISCONNECTED".into(), replies, overflowed);
     }
 
-    fn remove(&mut self, number: usize, said: &mut Said, cut: &mut Vec<usize>) {
+    fn remove(&mut self, number: usize, replies: &mut Replies, overflowed: &mut Vec<usize>) {
         if self.get(number).is_some() {
-            self.part(number, said, cut);
-            self.here.retain(|someone| someone.number != number);
+            self.leave_chat(number, replies, overflowed);
+            self.sessions.retain(|session| session.number != number);
         }
     }
 
-    fn cut(&mut self, said: &mut Said, cut: &mut Vec<usize>) {
-        while let Some(number) = cut.pop() {
+    fn close_overflowed(&mut self, replies: &mut Replies, overflowed: &mut Vec<usize>) {
+        while let Some(number) = overflowed.pop() {
             if self.get(number).is_some() {
                 self.closed.push(number);
-                self.remove(number, said, cut);
+                self.remove(number, replies, overflowed);
             }
         }
     }
 
-    fn deliver(&mut self, from: usize, to: usize, n: u32, otherwise: &str, said: &mut Said, cut: &mut Vec<usize>) {
+    fn deliver(
+        &mut self,
+        from: usize,
+        to: usize,
+        n: u32,
+        refusal: &str,
+        replies: &mut Replies,
+        overflowed: &mut Vec<usize>,
+    ) {
         let line = format!("FROM {}: {n}", self.name_of(from));
-        if self.say(to, line, said, cut) {
-            self.say(from, "MSG_SENT".into(), said, cut);
+        if self.send(to, line, replies, overflowed) {
+            self.send(from, "MSG_SENT".into(), replies, overflowed);
         } else {
-            self.cut(said, cut);
+            self.close_overflowed(replies, overflowed);
             if self.get(from).is_some() {
-                self.say(from, otherwise.into(), said, cut);
+                self.send(from, refusal.into(), replies, overflowed);
             }
         }
     }
 
-    fn apply(&mut self, op: &Op) -> Said {
-        let (mut said, mut cut) = (Said::new(), Vec::new());
-        self.apply_to(op, &mut said, &mut cut);
-        self.cut(&mut said, &mut cut);
-        said
+    fn apply(&mut self, op: &Op) -> Replies {
+        let (mut replies, mut overflowed) = (Replies::new(), Vec::new());
+        self.apply_to(op, &mut replies, &mut overflowed);
+        self.close_overflowed(&mut replies, &mut overflowed);
+        replies
     }
 
-    fn apply_to(&mut self, op: &Op, said: &mut Said, cut: &mut Vec<usize>) {
+    fn apply_to(&mut self, op: &Op, replies: &mut Replies, overflowed: &mut Vec<usize>) {
         if matches!(op, Op::Arrive) {
-            self.here.push(Someone { number: self.arrived, name: None, partner: None });
-            self.say(self.arrived, "WELCOME".into(), said, cut);
+            self.sessions.push(ModelSession { number: self.arrived, name: None, peer: None });
+            self.send(self.arrived, "WELCOME".into(), replies, overflowed);
             self.arrived += 1;
             return;
         }
-        let who = op.who();
-        let Some(me) = self.get(who).cloned() else { return };
+        let session = op.session();
+        let Some(me) = self.get(session).cloned() else { return };
         let refuse = |code: &str| format!("ERROR {code}");
         let line = match *op {
-            Op::Arrive => unreachable!("it has been done"),
-            Op::Freeze(_) => return self.frozen.push(who),
-            Op::Leave(_) => return self.remove(who, said, cut),
+            Op::Arrive => unreachable!("handled above"),
+            Op::Freeze(_) => return self.frozen.push(session),
+            Op::Leave(_) => return self.remove(session, replies, overflowed),
             Op::Ping(_) => "PONG".into(),
             Op::Who(_) => {
-                let mut names: Vec<_> = self.here.iter().filter_map(|someone| someone.name).collect();
+                let mut names: Vec<_> = self.sessions.iter().filter_map(|session| session.name).collect();
                 names.sort_unstable();
                 let names: Vec<_> = names.into_iter().map(|(_, name)| name).collect();
                 format!("USERS {}", names.join(","))
@@ -163,79 +172,79 @@ impl Model {
                 } else {
                     let order = self.registered;
                     self.registered += 1;
-                    self.get(who).expect("it is here").name = Some((order, name));
+                    self.get(session).expect("the session is present").name = Some((order, name));
                     format!("REGISTER_OK {name}")
                 }
             }
             _ if me.name.is_none() => refuse("NOT_REGISTERED"),
             Op::Disconnect(_) => {
-                self.part(who, said, cut);
+                self.leave_chat(session, replies, overflowed);
                 "DISCONNECT_OK".into()
             }
             Op::Connect(_, to) => match self.find(to) {
                 None => refuse("USER_NOT_FOUND"),
-                Some(to) if to == who => refuse("SELF_CONNECT"),
-                Some(to) if me.partner.is_some() || self.get(to).is_some_and(|it| it.partner.is_some()) => {
+                Some(to) if to == session => refuse("SELF_CONNECT"),
+                Some(to) if me.peer.is_some() || self.get(to).is_some_and(|session| session.peer.is_some()) => {
                     refuse("USER_BUSY")
                 }
                 Some(to) => {
-                    self.get(who).expect("it is here").partner = Some(to);
-                    self.get(to).expect("it is here").partner = Some(who);
-                    let (my_name, its_name) = (self.name_of(who), self.name_of(to));
-                    self.say(who, format!("CONNECT_OK {its_name}"), said, cut);
-                    self.say(to, format!("INCOMING_CONNECTION {my_name}"), said, cut);
+                    self.get(session).expect("the session is present").peer = Some(to);
+                    self.get(to).expect("the session is present").peer = Some(session);
+                    let (my_name, its_name) = (self.name_of(session), self.name_of(to));
+                    self.send(session, format!("CONNECT_OK {its_name}"), replies, overflowed);
+                    self.send(to, format!("INCOMING_CONNECTION {my_name}"), replies, overflowed);
                     return;
                 }
             },
-            Op::Msg(_, n) => match me.partner {
+            Op::Msg(_, n) => match me.peer {
                 None => refuse("NOT_CONNECTED"),
-                Some(partner) => return self.deliver(who, partner, n, "ERROR NOT_CONNECTED", said, cut),
+                Some(peer) => return self.deliver(session, peer, n, "ERROR NOT_CONNECTED", replies, overflowed),
             },
             Op::Tell(_, to, n) => match self.find(to) {
                 None => refuse("USER_NOT_FOUND"),
-                Some(to) if to == who => refuse("SELF_CONNECT"),
-                Some(to) => return self.deliver(who, to, n, "ERROR USER_NOT_FOUND", said, cut),
+                Some(to) if to == session => refuse("SELF_CONNECT"),
+                Some(to) => return self.deliver(session, to, n, "ERROR USER_NOT_FOUND", replies, overflowed),
             },
         };
-        self.say(who, line, said, cut);
+        self.send(session, line, replies, overflowed);
     }
 }
 
 impl Op {
-    fn who(&self) -> usize {
+    fn session(&self) -> usize {
         match *self {
             Op::Arrive => usize::MAX,
-            Op::Register(who, _)
-            | Op::Connect(who, _)
-            | Op::Msg(who, _)
-            | Op::Tell(who, _, _)
-            | Op::Disconnect(who)
-            | Op::Who(who)
-            | Op::Ping(who)
-            | Op::Leave(who)
-            | Op::Freeze(who) => who,
+            Op::Register(session, _)
+            | Op::Connect(session, _)
+            | Op::Msg(session, _)
+            | Op::Tell(session, _, _)
+            | Op::Disconnect(session)
+            | Op::Who(session)
+            | Op::Ping(session)
+            | Op::Leave(session)
+            | Op::Freeze(session) => session,
         }
     }
 }
 
 // ---- The switchboard -------------------------------------------------------------------------------------------
 
-struct Real {
+struct Tested {
     board: Switchboard,
     ids: Vec<SessionId>,
-    ears: Ears,
+    effects: RecordingEffects,
     start: Instant,
 }
 
 #[derive(Default)]
-struct Ears {
+struct RecordingEffects {
     numbers: BTreeMap<SessionId, usize>,
     frozen: Vec<usize>,
     closed: Vec<usize>,
-    said: Said,
+    replies: Replies,
 }
 
-impl Effects for Ears {
+impl Effects for RecordingEffects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         let number = self.numbers[&to];
         if self.frozen.contains(&number) || self.closed.contains(&number) {
@@ -243,7 +252,8 @@ impl Effects for Ears {
         }
         let mut line = Vec::new();
         commands::encode(reply, &mut line);
-        self.said.push((number, String::from_utf8(line).expect("a line is UTF-8").trim_end_matches('\n').to_owned()));
+        self.replies
+            .push((number, String::from_utf8(line).expect("a line is UTF-8").trim_end_matches('\n').to_owned()));
         Ok(())
     }
 
@@ -253,33 +263,33 @@ impl Effects for Ears {
     }
 }
 
-impl Real {
+impl Tested {
     fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "any moment will do: time stands still here")]
+        #[expect(clippy::disallowed_methods, reason = "any time will do: the clock stands still here")]
         let start = Instant::now();
         let board = Switchboard::new(Duration::from_mins(1));
-        Self { board, ids: Vec::new(), ears: Ears::default(), start }
+        Self { board, ids: Vec::new(), effects: RecordingEffects::default(), start }
     }
 
-    fn apply(&mut self, op: &Op) -> Said {
-        let text = |n: u32| Text::new(Box::leak(n.to_string().into_boxed_str()), 64).expect("a good text");
+    fn apply(&mut self, op: &Op) -> Replies {
+        let text = |n: u32| Text::new(Box::leak(n.to_string().into_boxed_str()), 64).expect("the text is valid");
         let event = match *op {
             Op::Arrive => {
                 let id = self.board.admit(self.start);
-                self.ears.numbers.insert(id, self.ids.len());
+                self.effects.numbers.insert(id, self.ids.len());
                 self.ids.push(id);
-                self.board.handle(id, Event::Opened, &mut self.ears);
-                return std::mem::take(&mut self.ears.said);
+                self.board.handle(id, Event::Opened, &mut self.effects);
+                return std::mem::take(&mut self.effects.replies);
             }
-            Op::Freeze(who) => {
-                if who < self.ids.len() && self.board.registered(self.ids[who]).is_some() {
-                    self.ears.frozen.push(who);
+            Op::Freeze(session) => {
+                if session < self.ids.len() && self.board.registered(self.ids[session]).is_some() {
+                    self.effects.frozen.push(session);
                 }
-                return Said::new();
+                return Replies::new();
             }
             Op::Leave(_) => Event::Closed(CloseReason::Quit),
             Op::Register(_, name) => {
-                Event::Command(Command::Register { name: Username::new(name).expect("a good name") })
+                Event::Command(Command::Register { name: Username::new(name).expect("the name is valid") })
             }
             Op::Connect(_, to) => Event::Command(Command::Connect { to: to.into() }),
             Op::Msg(_, n) => Event::Command(Command::Msg { text: text(n) }),
@@ -288,10 +298,10 @@ impl Real {
             Op::Who(_) => Event::Command(Command::Who),
             Op::Ping(_) => Event::Command(Command::Ping),
         };
-        if let Some(&id) = self.ids.get(op.who()) {
-            self.board.handle(id, event, &mut self.ears);
+        if let Some(&id) = self.ids.get(op.session()) {
+            self.board.handle(id, event, &mut self.effects);
         }
-        std::mem::take(&mut self.ears.said)
+        std::mem::take(&mut self.effects.replies)
     }
 }
 
@@ -299,11 +309,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn says_what_the_model_says(ops in proptest::collection::vec(op(), 1..60)) {
-        let (mut real, mut model) = (Real::new(), Model::default());
+    fn replies_match_the_model(ops in proptest::collection::vec(op(), 1..60)) {
+        let (mut tested, mut model) = (Tested::new(), Model::default());
         for (step, op) in ops.iter().enumerate() {
-            prop_assert_eq!(real.apply(op), model.apply(op), "after step {} of {:?}", step, ops);
+            prop_assert_eq!(tested.apply(op), model.apply(op), "after step {} of {:?}", step, ops);
         }
-        prop_assert_eq!(real.ears.closed, model.closed);
+        prop_assert_eq!(tested.effects.closed, model.closed);
     }
 }
