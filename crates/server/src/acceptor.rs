@@ -1,4 +1,4 @@
-//! Letting people in, and carrying on when that fails.
+//! Accepts connections, and continues after errors.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,34 +19,34 @@ use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;
 
-/// How long a listener waits when there is nothing to accept with: long enough to cost nothing, short enough that a
-/// person who connects does not notice once there is room.
+/// Pause of a listener after an error, for example when the process has no file descriptors left. Long enough to cost
+/// nothing, and too short for a person to notice.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How many connections may be in the course of being turned away.
+/// Maximum rejected connections that are still read until their clients close.
 pub(crate) const REJECTIONS_MAX: usize = 64;
 
-/// How long a listener has to be without trouble before it says that it recovered.
+/// Time without an error after which a listener logs that it has recovered.
 const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 
-/// What a listener needs to open a session.
+/// Opens a session for each accepted connection, or rejects it.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
-    /// Room for those that are being turned away.
+    /// Limits the rejected connections to [`REJECTIONS_MAX`].
     pub(crate) rejections: Arc<Semaphore>,
 }
 
-/// Accepts for as long as it is polled.
+/// Accepts connections until it is dropped.
 pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
-    // Where the system lets connections have what their listener has, they need not be set up one by one.
+    // On some systems an accepted connection inherits these options, which saves system calls for each.
     let _ = tcp::configure(&listener.socket, &acceptor.hub.settings);
     let mut last_error: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
             Ok((stream, peer)) => {
-                // One connection that comes through may be followed by the same trouble.
+                // The same error may follow a single success.
                 if last_error.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
                     tracing::warn!(target: telemetry::SERVER, "accepting connections again");
                 }
@@ -59,8 +59,8 @@ pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
                         target: telemetry::SERVER,
                         %error,
                         sessions = acceptor.admission.sessions(),
-                        "cannot accept connections for now; those that are open carry on. \
-                         If it is files that are short, raise `ulimit -n` or lower --max-sessions"
+                        "cannot accept connections for now; open sessions continue. \
+                         If the process is out of file descriptors, raise `ulimit -n` or lower --max-sessions"
                     );
                 }
                 sleep(BACK_OFF).await;
@@ -75,31 +75,32 @@ impl Acceptor {
         let permit = match self.admission.admit(peer.ip()) {
             Ok(permit) => permit,
             Err(code) => {
-                tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "turned away");
+                tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "rejected");
                 return self.reject(stream, code, listener.dialect);
             }
         };
-        // It may have come before its listener was set up.
+        // The options are missing if the system does not pass them on, or if the connection was made before the
+        // listener was configured.
         let is_configured = stream.nodelay().unwrap_or(false);
         if !is_configured && let Err(error) = tcp::configure(&stream, &self.hub.settings) {
-            // It was reset before it was let in: the settings themselves were checked.
-            tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "gone before it came in");
+            // The settings are valid, so the connection must have been reset.
+            tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "reset before the session opened");
             return;
         }
         let (id, outbox) = self.hub.admit(dialect, stream, Instant::now());
         telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
-        // The connection itself is the task: an `async` block around it would hold it twice.
+        // The connection is itself the future: an `async` block around it would double the task's size.
         tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, permit));
     }
 
-    /// Says why in one line, which a new connection always has room for, and closes.
+    /// Sends the error, which always fits into a new connection's send buffer, and closes.
     fn reject(&self, mut stream: TcpStream, code: ErrorCode, dialect: Dialect) {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
-        // What the client says at once would have the close be a reset, which may destroy that line: it is read, for as
-        // many at a time as is no burden.
+        // A close with unread bytes is a reset, and a reset may destroy the error line. So the client's bytes are read, for
+        // a limited number of connections at a time.
         let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _ = stream.shutdown().await;
@@ -109,7 +110,7 @@ impl Acceptor {
     }
 }
 
-/// Errors that concern the connection that was to be accepted, not the listener (accept(2)).
+/// Whether an error of accept(2) is about the new connection rather than the listener.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

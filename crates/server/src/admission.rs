@@ -1,4 +1,4 @@
-//! Who may come in: how many sessions in all, and how many from one address.
+//! Limits the number of sessions, in total and for each address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 
 use crate::settings::Settings;
 
-/// Counts the sessions that are here.
+/// Counts the open sessions.
 #[derive(Debug)]
 pub(crate) struct Admission {
     sessions_max: usize,
     per_address_max: usize,
     limit_loopback: bool,
     counts: Mutex<Counts>,
-    /// Told when the last session goes.
+    /// Notified when the last session ends.
     empty: Notify,
 }
 
@@ -26,16 +26,16 @@ struct Counts {
     by_address: HashMap<AddressKey, usize>,
 }
 
-/// The right to be here. Dropping it makes room for another.
+/// Permits one session. Dropping it makes room for another.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    /// Who it counts for, where addresses have a limit.
+    /// The address that the session counts for, unless that is exempt from the limit.
     address_key: Option<AddressKey>,
 }
 
 impl Permit {
-    /// Whether the limits for strangers apply: loopback is the operator's own.
+    /// Whether the limits for other people's addresses apply. Loopback is the operator's own, and exempt by default.
     pub(crate) fn is_limited(&self) -> bool {
         self.address_key.is_some()
     }
@@ -52,7 +52,7 @@ impl Admission {
         })
     }
 
-    /// Lets a session from `peer` in, or says why not.
+    /// Admits a session from `peer`, or returns the error for the client.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, ErrorCode> {
         let peer = peer.to_canonical();
         let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::of(peer));
@@ -71,12 +71,12 @@ impl Admission {
         Ok(Permit { admission: Arc::clone(self), address_key })
     }
 
-    /// How many sessions are here.
+    /// The number of open sessions.
     pub(crate) fn sessions(&self) -> usize {
         self.lock().sessions
     }
 
-    /// Ready once nobody is here.
+    /// Waits until no session is open.
     pub(crate) async fn wait_until_empty(&self) {
         loop {
             let emptied = self.empty.notified();
@@ -109,7 +109,7 @@ impl Drop for Permit {
     }
 }
 
-/// What counts as one address: an IPv6 subscriber has a /64 of them at least (RFC 6177 §2).
+/// Addresses that count as one: an IPv6 subscriber has at least a /64 (RFC 6177 §2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum AddressKey {
     V4(Ipv4Addr),
@@ -139,11 +139,11 @@ mod tests {
     }
 
     fn address(address: &str) -> IpAddr {
-        address.parse().expect("an address")
+        address.parse().expect("the address is valid")
     }
 
     #[test]
-    fn an_address_has_its_share_and_loopback_is_exempt() {
+    fn sessions_are_limited_by_address_except_on_loopback() {
         let admission = admission(100, 2);
         let cases = [
             ("192.0.2.1", None),
@@ -171,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_full_server_has_room_again_when_somebody_leaves() {
+    fn full_server_has_room_after_a_session_ends() {
         let admission = admission(1, 10);
         let permit = admission.admit(address("127.0.0.1")).expect("there is room");
-        assert_eq!(admission.admit(address("127.0.0.1")).expect_err("it is full"), ErrorCode::ServerFull);
+        assert_eq!(admission.admit(address("127.0.0.1")).expect_err("the server is full"), ErrorCode::ServerFull);
         drop(permit);
         assert!(admission.admit(address("127.0.0.1")).is_ok());
     }

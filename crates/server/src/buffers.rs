@@ -1,28 +1,27 @@
-//! Buffers that nobody owns for long.
+//! Byte buffers that threads lend to sessions.
 //!
-//! A session that waits holds no buffer. One that speaks or hears borrows one from its thread for as long as bytes are
-//! in it, so that a busy session allocates nothing and an idle one costs nothing.
+//! A session borrows a buffer from its thread only while it holds bytes. So an idle session holds no buffer, and a busy
+//! one allocates nothing.
 
 use std::cell::RefCell;
 
-/// How much is read at once, in bytes: enough that a flood costs few system calls, and little enough that one turn of
-/// it is short.
+/// Size of the read buffer, in bytes. Large enough that a flood costs few system calls, and small enough that a turn over
+/// a full buffer is short.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
-/// How much room a thread keeps in spare buffers, in bytes: enough for all sessions that one pass of its scheduler makes
-/// speak, unless they flood.
+/// Maximum total capacity of a thread's spare buffers, in bytes: enough for all sessions that are ready in one pass of the
+/// scheduler, except under a flood.
 const SPARE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The largest buffer worth keeping, in bytes: what a burst needed beyond this goes back to the allocator.
+/// Maximum capacity of a spare buffer, in bytes. A buffer that a burst has made larger is freed.
 const BUFFER_MAX_BYTES: usize = 256 * 1024;
 
-/// How large a new buffer is, in bytes: some lines.
+/// Capacity of a new buffer, in bytes: a few lines.
 const BUFFER_MIN_BYTES: usize = 512;
 
-/// Buffers that nobody has borrowed.
 struct Spare {
     buffers: Vec<Vec<u8>>,
-    /// Their room together.
+    /// Total capacity of `buffers`.
     bytes: usize,
 }
 
@@ -31,12 +30,12 @@ thread_local! {
     static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: Vec::new(), bytes: 0 }) };
 }
 
-/// Lends this thread's read buffer for the length of one turn.
+/// Lends this thread's read buffer for one turn.
 pub(crate) fn with_read_buffer<R>(turn: impl FnOnce(&mut [u8]) -> R) -> R {
     READ.with_borrow_mut(|buffer| turn(buffer))
 }
 
-/// An empty buffer with room, warm where the thread has one.
+/// Takes an empty buffer: a spare one of this thread, or a new one.
 pub(crate) fn take() -> Vec<u8> {
     SPARE.with_borrow_mut(|spare| match spare.buffers.pop() {
         Some(buffer) => {
@@ -47,7 +46,7 @@ pub(crate) fn take() -> Vec<u8> {
     })
 }
 
-/// Gives a buffer back.
+/// Makes a buffer spare, or frees it where a limit is reached.
 pub(crate) fn give_back(mut buffer: Vec<u8>) {
     if (1..=BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
         buffer.clear();

@@ -267,7 +267,8 @@ impl Connection {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Congested { outbox, since, until } => {
                     let congestion = outbox.pause(self.speaker.id, cx.waker(), watermarks);
-                    *until = congestion.map_or(*since, |congestion| *since + throttle::delay(congestion, watermarks));
+                    *until = congestion
+                        .map_or(*since, |congestion| *since + throttle::congestion_delay(congestion, watermarks));
                     *until <= Instant::now()
                 }
                 Pause::OwnOutbox => self.outbox.is_below_soft_mark(watermarks),
@@ -298,7 +299,11 @@ impl Connection {
         }
         let congestion = outbox.pause(self.speaker.id, cx.waker(), self.watermarks())?;
         let since = Instant::now();
-        Some(Pause::Congested { outbox, since, until: since + throttle::delay(congestion, self.watermarks()) })
+        Some(Pause::Congested {
+            outbox,
+            since,
+            until: since + throttle::congestion_delay(congestion, self.watermarks()),
+        })
     }
 
     /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
@@ -359,9 +364,9 @@ impl Connection {
     }
 
     /// Sleeps while its answers wait for what it says next, if they do.
-    fn delay_replies_if_useful(&mut self, cx: &mut Context<'_>) -> bool {
+    fn sleep_on_replies(&mut self, cx: &mut Context<'_>) -> bool {
         let is_unimpeded = self.slow.as_ref().is_none_or(|slow| slow.is_unimpeded());
-        if !is_unimpeded || !self.reply_delay.may_wait_longer() || !self.outbox.delay_replies(cx.waker()) {
+        if !is_unimpeded || !self.reply_delay.should_delay() || !self.outbox.delay_replies(cx.waker()) {
             return false;
         }
         let turns = self.reply_delay.unwritten_turns();
@@ -385,8 +390,8 @@ impl Connection {
             // Where there were turns before, whatever has come since is answered together with them.
             // Not of whoever is not read for now: what it waits for may be that its own answers leave.
             let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
-            let reads_first = !is_paused && self.reply_delay.wait_for_next_read();
-            if reads_first && (self.take_turn(cx) || self.delay_replies_if_useful(cx)) {
+            let reads_first = !is_paused && self.reply_delay.should_read_first();
+            if reads_first && (self.take_turn(cx) || self.sleep_on_replies(cx)) {
                 return Poll::Pending;
             }
             self.reply_delay.after_write();

@@ -1,12 +1,12 @@
 //! The Switchboard server: the tokio shell around [`switchboard_core`].
 //!
 //! ```text
-//! accept ─▶ Connection ─lines─▶ Hub (one lock a batch) ─▶ Switchboard ─▶ Outbox of whoever hears it
-//!               ▲                                                           │
-//!               └────────────── one write for all that waits ◀──────────────┘
+//! Acceptor ─▶ Connection ─lines─▶ Hub (one lock per turn) ─▶ Switchboard ─replies─▶ Outbox of each receiver
+//!                 ▲                                                                       │
+//!                 └───────────────── one write per turn and receiver ◀────────────────────┘
 //! ```
 //!
-//! [`run()`] takes its listeners and its shutdown as arguments, so that a test or another program can embed a server.
+//! [`run()`] takes its listeners and its shutdown signal as arguments, so that a test or another program can embed a server.
 
 mod acceptor;
 mod admission;

@@ -1,4 +1,4 @@
-//! A server from its first connection to its last word.
+//! Runs a server: starts the listeners, and drains the sessions at shutdown.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,24 +15,28 @@ use crate::listener::Listener;
 use crate::settings::{InvalidSettings, Settings};
 use crate::telemetry;
 
-/// How often deadlines are looked at, at the least: they are of seconds, and a tick costs next to nothing.
+/// Maximum time between two checks of the registration deadlines. Deadlines are in seconds, and a check costs little.
 const TICK_MAX: Duration = Duration::from_millis(500);
 
-/// How a server ended.
+/// Figures of a server that has stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Summary {
-    /// How many sessions there were.
+    /// Sessions since the start.
     pub sessions: u64,
-    /// How many of them were closed because they did not read.
+    /// Sessions that were closed because they did not read.
     pub slow_consumers: u64,
-    /// How many sessions were cut because they did not take what they were owed in time.
+    /// Sessions that were closed with unsent bytes, at the end of `drain_timeout`.
     pub abandoned: usize,
 }
 
-/// Serves on `listeners` until `shutdown` is ready, then drains: nobody comes in, no line is taken, what is owed is
-/// written, and everybody is closed, within `drain_timeout` of the settings.
+/// Serves on `listeners` until `shutdown` is ready, then drains: accepts no connection, reads no line, writes all unsent
+/// bytes for at most the `drain_timeout` of the settings, and closes all sessions.
 ///
-/// Dropping the future ends the listeners at once; connections then end with their runtime.
+/// Dropping the future stops the listeners at once. The connections continue until their runtime is dropped.
+///
+/// # Errors
+///
+/// [`InvalidSettings`] if `settings` contradict each other.
 pub async fn run(
     listeners: Vec<Listener>,
     settings: Settings,
@@ -69,7 +73,7 @@ pub async fn run(
     let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.close_now() };
     if abandoned > 0 {
-        tracing::warn!(target: telemetry::SERVER, sessions = abandoned, "cut sessions that did not take what they were owed in time");
+        tracing::warn!(target: telemetry::SERVER, sessions = abandoned, "closed sessions with unsent bytes at the end of the drain timeout");
         admission.wait_until_empty().await;
     }
     let Counts { sessions, slow_consumers } = hub.counts();
@@ -77,7 +81,7 @@ pub async fn run(
     Ok(Summary { sessions, slow_consumers, abandoned })
 }
 
-/// Looks at the deadlines, for ever.
+/// Closes sessions that did not register in time, until it is dropped.
 async fn expire_periodically(hub: &Hub, tick: Duration) {
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

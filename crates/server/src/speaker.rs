@@ -1,9 +1,9 @@
-//! What one session says: its bytes as lines, and its lines as commands.
+//! The input side of a session: decodes bytes to lines, and lines to commands.
 
 use switchboard_core::SessionId;
 use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, ParseError, ReceivedBytes};
 
-/// Turns the bytes of one session into what it asks for.
+/// Decodes and parses the lines of one session.
 #[derive(Debug)]
 pub(crate) struct Speaker {
     pub(crate) id: SessionId,
@@ -11,25 +11,25 @@ pub(crate) struct Speaker {
     decoder: LineDecoder,
 }
 
-/// One line, understood or not.
+/// The result of parsing one line.
 #[derive(Debug)]
 pub(crate) enum ParsedLine<'a> {
     Command(Command<'a>),
-    /// A blank line.
     Blank,
     Error(ParseError),
-    /// The beginning of another protocol.
+    /// The first bytes of another protocol.
     Foreign(ForeignProtocol),
 }
 
-/// How many ordinary lines of work a name is that has to be folded by the tables of Unicode: some microseconds.
+/// Work for a line with a non-ASCII name, which must be folded with Unicode tables: some microseconds, as for this many
+/// ordinary lines.
 const FOLDED_NAME_WORK: usize = 64;
 
-/// How many a list of everybody is.
+/// Work for `WHO`, as for this many ordinary lines.
 const USER_LIST_WORK: usize = 64;
 
 impl ParsedLine<'_> {
-    /// How much work this is, in ordinary lines.
+    /// Estimated work, in units of an ordinary line.
     pub(crate) fn work(&self) -> usize {
         let folded = match self {
             Self::Command(Command::Register { name }) => name.as_str(),
@@ -47,7 +47,7 @@ impl Speaker {
         Self { id, dialect, decoder: LineDecoder::new(line_max_bytes) }
     }
 
-    /// Takes the next line off `unread`, or `None` where it holds no whole one.
+    /// Takes and parses the next line of `unread`. `None` if no complete line is left.
     pub(crate) fn next<'a, 'read: 'a>(
         &'a mut self,
         unread: &mut ReceivedBytes<'read>,

@@ -1,4 +1,4 @@
-//! How each connection's socket is set up.
+//! The TCP options of connections.
 
 use std::io;
 
@@ -6,12 +6,12 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::settings::Settings;
 
-/// How many keepalive probes go unanswered before the peer is taken for dead, where the system has no user timeout.
-/// Linux has, and goes by that alone (tcp(7), `TCP_USER_TIMEOUT`).
+/// Unanswered keepalive probes after which a peer counts as dead. Linux uses the user timeout instead (tcp(7),
+/// `TCP_USER_TIMEOUT`).
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// Sends each batch at once, and finds a peer that is gone without a word: one that says nothing by keepalive probes
-/// (RFC 9293 §3.8.4), one that acknowledges nothing by the user timeout (RFC 5482).
+/// Turns off Nagle's algorithm, because writes are batches already. Detects a dead peer: by keepalive probes if the
+/// connection is silent (RFC 9293 §3.8.4), by the user timeout if data is not acknowledged (RFC 5482).
 pub(crate) fn configure<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings) -> io::Result<()> {
     let socket = socket.into();
     socket.set_tcp_nodelay(true)?;

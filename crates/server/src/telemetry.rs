@@ -1,20 +1,20 @@
-//! What is written down about what happens.
+//! The `tracing` events of the server.
 //!
-//! Each line is a `tracing` event with its own fields, so that one list of events serves structured logs and the
-//! console lines of [`logging`](crate::logging) alike.
+//! Events carry fields rather than text, so that structured logs and the console lines of [`logging`](crate::logging) use
+//! the same events.
 
 use std::net::SocketAddr;
 
 use switchboard_core::{Fact, SessionId};
 use switchboard_protocol::{Dialect, sanitize};
 
-/// The `tracing` target of messages, apart from the rest, because they are many and private.
+/// Target of messages. It is separate, because they are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
 
-/// The `tracing` target of what happens to the server itself.
+/// Target of events of the server itself.
 pub(crate) const SERVER: &str = "switchboard::server";
 
-/// The `tracing` target of what happens to sessions.
+/// Target of events of sessions.
 pub(crate) const SESSIONS: &str = "switchboard::sessions";
 
 pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
@@ -25,7 +25,7 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
 }
 
-/// Whether anybody hears of messages: asked once for many of them.
+/// Whether messages are logged. Checked once per turn, not for each message.
 pub(crate) fn logs_messages() -> bool {
     tracing::enabled!(target: MESSAGES, tracing::Level::DEBUG)
 }
@@ -33,7 +33,7 @@ pub(crate) fn logs_messages() -> bool {
 pub(crate) fn log(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
-            // A message may hold what steers a terminal's direction of writing, and a log is read on one.
+            // A message may hold bidi controls, which would change the direction of text on the reader's terminal.
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text = &*sanitize(text), "message");
         }
         Fact::Delivered { from, to, text } => {

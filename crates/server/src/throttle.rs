@@ -1,5 +1,6 @@
-//! When a session is read: later, where it fills an outbox faster than that empties, or sends more lines a second than
-//! it may. Never cut for it.
+//! Pauses in reading a session that fills an outbox or exceeds its rate of lines.
+//!
+//! A pause delays the session's lines. It never closes the session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,41 +9,41 @@ use tokio::time::Instant;
 
 use crate::outbox::{Congestion, Outbox, Watermarks};
 
-/// The shortest time between two lines that go into an outbox above its soft mark: a thousand lines a second.
-const DELAY_MIN: Duration = Duration::from_millis(1);
+/// Time between two lines to an outbox at its soft mark: a thousand lines a second.
+const LINE_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// The time doubles this often between the soft mark and the hard mark: at the hard mark it is about a second.
-const DELAY_DOUBLINGS: u32 = 10;
+/// Number of times that the interval doubles from the soft mark to the hard mark, where it is about a second.
+const DOUBLINGS: u32 = 10;
 
-/// The longest that one session is read later by, however many fill the same outbox.
+/// Maximum pause of one session, for any number of senders.
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
-/// How long a session is read later by when it is one of a crowd that fills an outbox.
+/// The pause after a line to an outbox above its soft mark.
 ///
-/// Together they add a line a millisecond at the soft mark, and half as many at each of ten even steps up to the hard
-/// mark, so that a reader which takes anything at all is not cut, however many write to it.
-pub(crate) fn delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
+/// All its senders together add one line per interval. The interval is a millisecond at the soft mark, and doubles at each
+/// of ten equal steps to the hard mark. So a reader that makes any progress is not closed, for any number of senders.
+pub(crate) fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
     let above = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
     let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
-    let doublings = u32::try_from(above * u128::from(DELAY_DOUBLINGS) / span).unwrap_or(DELAY_DOUBLINGS);
-    let line_interval = DELAY_MIN * 2_u32.pow(doublings.min(DELAY_DOUBLINGS));
+    let doublings = u32::try_from(above * u128::from(DOUBLINGS) / span).unwrap_or(DOUBLINGS);
+    let line_interval = LINE_INTERVAL_MIN * 2_u32.pow(doublings.min(DOUBLINGS));
     line_interval.saturating_mul(u32::try_from(senders).unwrap_or(u32::MAX)).min(DELAY_MAX)
 }
 
-/// Why a session is not read for now.
+/// Why a session is not being read.
 #[derive(Debug)]
 pub(crate) enum Pause {
-    /// It sent its lines of this second.
+    /// The session has used up its rate of lines.
     Rate { until: Instant },
-    /// It filled somebody's outbox, and is read again when that has room, or a little later all the same: later still
-    /// where the crowd has grown since.
+    /// The session added to `outbox`, which is above its soft mark. The pause ends as soon as `outbox` has room, at the
+    /// latest at `until`, which moves when the congestion changes.
     Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
-    /// It filled its own outbox, and nobody else waits while it does not read.
+    /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other session.
     OwnOutbox,
 }
 
 impl Pause {
-    /// When the pause is over at the latest.
+    /// The latest end of the pause, if it has one.
     pub(crate) fn until(&self) -> Option<Instant> {
         match self {
             Self::Rate { until } | Self::Congested { until, .. } => Some(*until),
@@ -51,7 +52,7 @@ impl Pause {
     }
 }
 
-/// A bucket of lines: it fills at so many a second and holds those of one second.
+/// Limits a session's rate of lines. The bucket holds the lines of one second.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     per_second: u32,
@@ -64,23 +65,26 @@ impl TokenBucket {
         Self { per_second, tokens: f64::from(per_second), refilled_at: now }
     }
 
-    /// How many lines may be taken now, or until when none may.
+    /// The number of lines that may be read now, or the time at which there will be one.
     pub(crate) fn available(&mut self, now: Instant) -> Result<usize, Instant> {
         let rate = f64::from(self.per_second);
         self.tokens = (self.tokens + rate * (now - self.refilled_at).as_secs_f64()).min(rate);
         self.refilled_at = now;
         if self.tokens >= 1.0 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a u32")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the value is between 1 and u32::MAX"
+            )]
             return Ok(self.tokens as usize);
         }
         Err(now + Duration::from_secs_f64((1.0 - self.tokens) / rate))
     }
 
-    /// Counts lines that were taken.
     pub(crate) fn take(&mut self, lines: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "at most the lines of one turn")]
-        let spent = lines as f64;
-        self.tokens -= spent;
+        #[expect(clippy::cast_precision_loss, reason = "a turn has few lines")]
+        let tokens = lines as f64;
+        self.tokens -= tokens;
     }
 }
 
@@ -89,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fuller_the_outbox_the_later_its_filler_is_read() {
+    fn pause_grows_with_unsent_bytes_and_senders() {
         let watermarks = Watermarks { soft_bytes: 1000, hard_bytes: 2000 };
         let cases = [
             ((1000, 1), 1),
@@ -104,19 +108,19 @@ mod tests {
             ((2000, 50), 10_000),
         ];
         for ((unsent_bytes, senders), millis) in cases {
-            let delay = delay(Congestion { unsent_bytes, senders }, watermarks);
-            assert_eq!(delay, Duration::from_millis(millis), "with {unsent_bytes} waiting, for each of {senders}");
+            let delay = congestion_delay(Congestion { unsent_bytes, senders }, watermarks);
+            assert_eq!(delay, Duration::from_millis(millis), "{unsent_bytes} unsent bytes, {senders} senders");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rate_lets_one_second_of_lines_through_and_then_one_at_a_time() {
+    async fn bucket_gives_the_lines_of_one_second_then_one_at_a_time() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(10, start);
         assert_eq!(bucket.available(start), Ok(10));
         bucket.take(10);
         assert_eq!(bucket.available(start), Err(start + Duration::from_millis(100)));
         assert_eq!(bucket.available(start + Duration::from_millis(100)), Ok(1));
-        assert_eq!(bucket.available(start + Duration::from_mins(1)), Ok(10), "a quiet minute saves up one second");
+        assert_eq!(bucket.available(start + Duration::from_mins(1)), Ok(10), "the bucket holds one second");
     }
 }
