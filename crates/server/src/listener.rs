@@ -1,4 +1,4 @@
-//! Where people come in.
+//! Binds listening addresses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,61 +6,61 @@ use std::net::SocketAddr;
 use switchboard_protocol::Dialect;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-/// How many connections may wait to be accepted: a burst of a whole school class, several times over.
+/// Maximum connections that wait to be accepted. Large enough for several school classes that connect at once.
 const BACKLOG: u32 = 4096;
 
-/// A bound address, and the dialect that is spoken there.
+/// A listening socket, and the dialect of its sessions.
 #[derive(Debug)]
 pub struct Listener {
     pub(crate) dialect: Dialect,
     pub(crate) socket: TcpListener,
 }
 
-/// Why an address cannot be listened on.
+/// Why a listener cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// It is no address.
+    /// The text is not an address, or the name does not resolve.
     #[error("cannot listen on {address}: {error}. Give HOST:PORT with {flag}, such as {flag} 0.0.0.0:12345")]
     Unresolved {
-        /// What was asked for.
+        /// The address as the user gave it.
         address: String,
-        /// The setting that asked.
+        /// The flag that sets the address.
         flag: &'static str,
-        /// What the resolver said.
+        /// The error of the resolver.
         error: io::Error,
     },
-    /// Somebody else listens there.
+    /// Another socket listens on the address.
     #[error(
         "cannot listen on {address}: the port is in use, perhaps by another server{}. \
          Move this one with {flag} HOST:PORT, or turn it off with {flag} none",
         if .address.starts_with("[::]") { ", or by this one ([::] takes IPv4 too)" } else { "" }
     )]
     InUse {
-        /// What was asked for.
+        /// The address as the user gave it.
         address: String,
-        /// The setting that asked.
+        /// The flag that sets the address.
         flag: &'static str,
     },
-    /// The system refuses.
+    /// The system refuses to bind the address.
     #[error("cannot listen on {address}: {error}. Choose another address with {flag} HOST:PORT")]
     Refused {
-        /// What was asked for.
+        /// The address as the user gave it.
         address: String,
-        /// The setting that asked.
+        /// The flag that sets the address.
         flag: &'static str,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
 }
 
 impl Listener {
-    /// Speaks `dialect` on a socket that is bound already.
+    /// Uses a socket that listens already.
     #[must_use]
     pub fn new(dialect: Dialect, socket: TcpListener) -> Self {
         Self { dialect, socket }
     }
 
-    /// Binds `address`, as `HOST:PORT`; port 0 takes a free one.
+    /// Binds `address`, which has the form `HOST:PORT`. Port 0 chooses a free port.
     pub async fn bind(dialect: Dialect, address: &str) -> Result<Self, BindError> {
         let flag = match dialect {
             Dialect::Commands => "--listen",
@@ -81,12 +81,12 @@ impl Listener {
         })
     }
 
-    /// The address that was chosen.
+    /// The bound address, with the port that the system chose.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The dialect that is spoken here.
+    /// The dialect of this listener's sessions.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
@@ -95,7 +95,7 @@ impl Listener {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A server that is started again need not wait for the connections of the last one to be forgotten.
+    // A restarted server can bind although connections of the previous one are in TIME-WAIT.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

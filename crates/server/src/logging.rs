@@ -1,7 +1,7 @@
-//! How what happens is written: the console lines of the course systems, text, or JSON.
+//! Formats and writes the log: as console lines like those of the course systems, as text, or as JSON.
 //!
-//! Lines go through a bounded queue to a thread of their own, because a terminal that is stopped with Ctrl-S must not
-//! stop the server. When the queue is full, lines are dropped and the server goes on.
+//! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to it is
+//! bounded. When it is full, lines are dropped.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -20,17 +20,17 @@ use crate::options::LogFormat;
 use crate::settings::InvalidSettings;
 use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 
-/// How many lines may wait for standard output, before lines are dropped: two megabytes or so.
+/// Maximum lines queued for standard output: about two megabytes.
 const QUEUE_LINES: usize = 10_000;
 
-/// Writes what happens to standard output, until the guard is dropped, which waits for what is queued.
+/// Starts to log to standard output. Dropping the returned guard waits for the queued lines.
 ///
-/// `level` is one that [`check_level`] lets through; `messages` has each message written down too, as the console always
-/// does where it writes as much as `info`.
+/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always adds them
+/// at level `info` and more verbose ones.
 ///
 /// # Panics
 ///
-/// Where `tracing` has a subscriber already.
+/// If `tracing` has a subscriber already.
 pub fn start(format: LogFormat, level: &str, messages: bool) -> WorkerGuard {
     let format = match format {
         LogFormat::Auto if std::io::stdout().is_terminal() => LogFormat::Console,
@@ -48,9 +48,13 @@ pub fn start(format: LogFormat, level: &str, messages: bool) -> WorkerGuard {
     guard
 }
 
-/// Whether a level is a word that `tracing` knows, or directives as [`EnvFilter`] reads them.
+/// Checks that `level` is a level of `tracing` or a list of directives of [`EnvFilter`].
+///
+/// # Errors
+///
+/// [`InvalidSettings`] with the allowed levels.
 pub fn check_level(level: &str) -> Result<(), InvalidSettings> {
-    // EnvFilter takes a misspelt level for the name of a module, and then writes nothing at all.
+    // EnvFilter reads a misspelt level as the name of a module, and then nothing is logged.
     let is_word = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
     let are_directives = level.contains(['=', ',']) && EnvFilter::try_new(level).is_ok();
     if is_word || are_directives {
@@ -69,7 +73,7 @@ fn filter(level: &str, messages: bool) -> EnvFilter {
     }
 }
 
-/// The lines that the course systems print; for what they have no line for, one of the same shape.
+/// Formats events like the course systems, and events that those do not have in the same shape.
 struct Console;
 
 impl<S, N> FormatEvent<S, N> for Console
@@ -128,8 +132,8 @@ fn listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     }
 }
 
-/// The address that others on the network reach this machine at, as far as its routes tell. Connecting a UDP socket
-/// sends nothing; it only chooses a route, here to an address that is nobody's (RFC 5737).
+/// This machine's address on the network, according to its routes. Connecting a UDP socket sends nothing, but chooses a
+/// route, here to a documentation address (RFC 5737).
 fn own_address() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
@@ -139,7 +143,7 @@ fn own_address() -> Option<Ipv4Addr> {
     }
 }
 
-/// The fields of an event, as text.
+/// The fields of an event: names and values as text.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, String)>);
 
@@ -176,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_a_word_or_directives_and_a_misspelt_one_is_refused() {
+    fn misspelt_level_is_refused() {
         for good in ["info", "debug", "off", "warn,switchboard::sessions=debug"] {
             assert_eq!(check_level(good), Ok(()), "given {good:?}");
         }
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_less_than_info_gets_no_messages() {
+    fn levels_below_info_log_no_messages() {
         let cases = [("info", true), ("debug", true), ("warn", false), ("off", false)];
         for (level, expected) in cases {
             assert_eq!(filter(level, true).to_string().contains(MESSAGES), expected, "given {level:?}");

@@ -1,4 +1,4 @@
-//! `switchboard-server`: reads its configuration, binds its listeners, and serves until it is told to stop.
+//! `switchboard-server`: reads its configuration, binds its listeners, and serves until a signal.
 
 use std::io::{self, Write as _};
 use std::num::NonZero;
@@ -11,18 +11,18 @@ use switchboard_server::{Listener, logging, run};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// It could not run: a port in use, say.
+/// The server could not run, for example because a port is in use.
 const EXIT_RUNTIME: u8 = 1;
-/// The configuration is wrong. (A flag that is wrong is clap's 2.)
+/// The configuration is invalid. (For an invalid flag, clap exits with 2.)
 const EXIT_CONFIG: u8 = 3;
-/// A second signal cut the drain short.
+/// A second signal ended the drain.
 const EXIT_CUT: i32 = 130;
 
-/// Files that a server needs beside its sessions: listeners, standard streams, the runtime's own.
+/// File descriptors that the server needs besides those of sessions: listeners, standard streams, the runtime's own.
 const FILES_BESIDE_SESSIONS: u64 = 32;
 
-/// After how many turns of sessions a thread asks what has come: seldom enough to cost little, and often enough that a
-/// session which has said more is not taken for one that has not.
+/// Number of task polls between two checks for I/O events. Rare enough to cost little, and frequent enough that a
+/// connection which tries to read again finds the bytes that have arrived.
 const EVENT_INTERVAL: u32 = 16;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
     if let Some(print) = config.print {
-        // Whoever reads it may have read enough.
+        // The reader of a pipe may close it early, which is no error.
         let _ = std::io::stdout().write_all(print.as_bytes());
         return ExitCode::SUCCESS;
     }
@@ -48,11 +48,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// A runtime of so many threads, or one for each core.
+/// Builds a runtime with the given number of threads, by default one for each core.
 fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     let threads = threads.or_else(|| available_parallelism().ok().map(NonZero::get));
     let mut builder = match threads {
-        // A thread that is alone need not share its queue: a session is woken for less, and none is overtaken.
+        // A single thread shares no queue, so a wake-up costs less and tasks run in the order of their wake-ups.
         Some(1) => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
@@ -89,7 +89,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Raises the limit of open files as far as it may be, and says so where that is not far enough.
+/// Raises the limit of open files as far as allowed, and warns if that is too low for `max_sessions`.
 fn raise_file_limit(max_sessions: usize) {
     let wanted = max_sessions as u64 + FILES_BESIDE_SESSIONS;
     match rlimit::increase_nofile_limit(wanted) {
@@ -99,7 +99,7 @@ fn raise_file_limit(max_sessions: usize) {
             "this process may open fewer files than max-sessions needs: raise `ulimit -n` or lower --max-sessions"
         ),
         Ok(_) => {}
-        Err(error) => tracing::debug!(%error, "cannot tell how many files may be open"),
+        Err(error) => tracing::debug!(%error, "cannot read or raise the limit of open files"),
     }
 }
 

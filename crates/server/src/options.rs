@@ -1,7 +1,7 @@
-//! Where settings come from: flags, then `SWITCHBOARD_…` variables, then a TOML file, then defaults.
+//! Reads the configuration from flags, `SWITCHBOARD_…` variables, a TOML file and defaults, in this order of precedence.
 //!
-//! One struct is all four: clap fills it from flags and variables, serde from the file, and [`Settings::default`] is the
-//! last. They are laid over each other key by key, and each key remembers where it came from.
+//! [`Options`] holds the keys of one source: clap fills it from flags and variables, serde from the file. The sources are
+//! merged key by key, and the merged configuration records the source of each key.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,32 +18,32 @@ use toml::Table;
 use crate::logging;
 use crate::settings::{InvalidSettings, Settings};
 
-/// The most threads that a setting may ask for: more than any machine has cores.
+/// Maximum threads: more than any machine has cores.
 const THREADS_MAX: usize = 1024;
 
-/// Where a chat server listens unless told otherwise: loopback, on the ports of the two dialects.
+/// Default listening addresses: loopback, with the default port of each dialect.
 const LISTEN: &str = "127.0.0.1:12345";
 const LISTEN_LINE: &str = "127.0.0.1:8080";
 
-/// Connects people who want to talk, two by two: they register a name, connect, and write to each other, one line each.
+/// A chat server: people register a name, connect to each other in pairs, and exchange messages of one line.
 #[derive(Debug, Parser)]
 #[command(
     name = "switchboard-server",
     version,
     after_help = "Examples:\n  \
-        switchboard-server                                   for this machine alone\n  \
-        switchboard-server --listen 0.0.0.0:12345            for everybody on the network\n  \
+        switchboard-server                                   for this machine only\n  \
+        switchboard-server --listen 0.0.0.0:12345            for the whole network\n  \
         switchboard-server --config switchboard.toml --print-config\n\n\
         Join with:  switchboard --name YOU   or   nc 127.0.0.1 12345\n\n\
-        Exit codes: 0 stopped as asked; 1 it could not run; 2 a flag is wrong; 3 the configuration is wrong; \
-        130 a second signal cut the stop short."
+        Exit codes: 0 stopped by a signal; 1 the server could not run; 2 a flag is invalid; \
+        3 the configuration is invalid; 130 a second signal ended the drain."
 )]
 pub struct Cli {
-    /// Read settings from this TOML file; its keys are the names of the flags below, without the dashes before them.
+    /// Read settings from this TOML file; its keys are the names of the flags below, without the leading dashes.
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Print the settings in effect, as a TOML file that says where each came from, and exit.
+    /// Print the settings in effect as a TOML file, with the source of each as a comment, and exit.
     #[arg(long)]
     print_config: bool,
 
@@ -51,58 +51,58 @@ pub struct Cli {
     options: Options,
 }
 
-/// Every setting, each where it was given.
+/// The settings of one source. A setting that the source does not have is `None`.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
-    /// Listen for the commands dialect here, or `none`; may be repeated [default: 127.0.0.1:12345]
+    /// Address to listen on for the commands dialect, or `none`; may be repeated [default: 127.0.0.1:12345]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     listen: Option<Vec<String>>,
 
-    /// Listen for the line dialect here, or `none`; may be repeated [default: 127.0.0.1:8080]
+    /// Address to listen on for the line dialect, or `none`; may be repeated [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_LINE", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Option::is_none")]
     listen_line: Option<Vec<String>>,
 
-    /// How many sessions may be open [default: 10000]
+    /// Maximum open sessions [default: 10000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS")]
     max_sessions: Option<usize>,
 
-    /// How many of them one address may have; loopback has no such limit [default: 100]
+    /// Maximum open sessions from one address; loopback is exempt [default: 100]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS_PER_ADDRESS")]
     max_sessions_per_address: Option<usize>,
 
-    /// How long a session may go without a name [default: 2m]
+    /// Time in which a session must register a name [default: 2m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_REGISTER_TIMEOUT")]
     register_timeout: Option<TimeSpan>,
 
-    /// The longest line, in bytes with its end [default: 4096]
+    /// Maximum length of a line in bytes, including its end [default: 4096]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_LINE_BYTES")]
     line_bytes: Option<usize>,
 
-    /// The longest message text, in bytes [default: 3840]
+    /// Maximum length of a message text in bytes [default: 3840]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_TEXT_BYTES")]
     text_bytes: Option<usize>,
 
-    /// How much may wait for a reader before those who write to it are read later [default: 262144]
+    /// Unsent bytes to a reader above which its senders are read later [default: 262144]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_SOFT_BYTES")]
     outbox_soft_bytes: Option<usize>,
 
-    /// How much may wait for a reader at all; beyond it the reader is closed as a slow consumer [default: 2097152]
+    /// Maximum unsent bytes to a reader; a reader that would exceed it is closed as a slow consumer [default: 2097152]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_BYTES")]
     outbox_bytes: Option<usize>,
 
-    /// How long a reader may take nothing of what waits before it is closed as a slow consumer [default: 30s]
+    /// Time without progress in sending, after which a reader is closed as a slow consumer [default: 30s]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
     outbox_timeout: Option<TimeSpan>,
 
-    /// How many lines a second a session may send before it is read later; 0 is without limit, as loopback is
+    /// Lines per second above which a session is read later; 0 for no limit; loopback is exempt
     /// [default: 100]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND")]
     lines_per_second: Option<u32>,
 
-    /// Apply the limits of other addresses to loopback too [default: false]
+    /// Apply the limits on addresses and lines to loopback, too [default: false]
     #[arg(
         long,
         value_name = "BOOL",
@@ -113,35 +113,35 @@ pub struct Options {
     )]
     limit_loopback: Option<bool>,
 
-    /// How many lines of one session are carried out before others have their turn [default: 256]
+    /// Maximum lines of one session before other sessions have their turn [default: 256]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES")]
     turn_lines: Option<usize>,
 
-    /// After how much silence a peer is probed for whether it is still there [default: 1m]
+    /// Silence on a connection after which TCP probes the peer [default: 1m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_KEEPALIVE")]
     keepalive: Option<TimeSpan>,
 
-    /// How long a peer may acknowledge nothing before it is taken for dead [default: 1m]
+    /// Time without an acknowledgement, after which a peer counts as dead [default: 1m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_USER_TIMEOUT")]
     user_timeout: Option<TimeSpan>,
 
-    /// How long to go on writing what is owed after being asked to stop [default: 10s]
+    /// Maximum time to write unsent bytes after a signal to stop [default: 10s]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_DRAIN_TIMEOUT")]
     drain_timeout: Option<TimeSpan>,
 
-    /// How many threads serve; 0 is one for each core [default: 0]
+    /// Number of threads; 0 for one per core [default: 0]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS")]
     threads: Option<usize>,
 
-    /// How to write what happens; auto is console on a terminal and text elsewhere [default: auto]
+    /// Format of the log; auto is console on a terminal and text elsewhere [default: auto]
     #[arg(long, value_name = "FORMAT", env = "SWITCHBOARD_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
 
-    /// How much to write: error, warn, info, debug, trace, or directives such as `switchboard=debug` [default: info]
+    /// Level of the log: error, warn, info, debug, trace, or directives such as `switchboard=debug` [default: info]
     #[arg(long, value_name = "LEVEL", env = "SWITCHBOARD_LOG_LEVEL")]
     log_level: Option<String>,
 
-    /// Write the text of messages too; without it only their length is written [default: false]
+    /// Log the text of messages, not only their length [default: false]
     #[arg(
         long,
         value_name = "BOOL",
@@ -153,13 +153,13 @@ pub struct Options {
     log_messages: Option<bool>,
 }
 
-/// How what happens is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// [`LogFormat::Console`] on a terminal, [`LogFormat::Text`] elsewhere.
     Auto,
-    /// The lines that the course systems print, and how to connect.
+    /// Lines like those of the course systems, and how to connect.
     Console,
     /// A line of text for each event.
     Text,
@@ -167,7 +167,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A length of time, written as `30s` or `1m 30s`.
+/// A length of time in the form `30s` or `1m 30s`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 struct TimeSpan(Duration);
@@ -194,7 +194,7 @@ impl From<TimeSpan> for String {
     }
 }
 
-/// Reads one address, or a list of them.
+/// Deserializes one address or a list of addresses.
 fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "give one address or a list of them, each as \"HOST:PORT\" or \"none\"")]
@@ -208,7 +208,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>
     }))
 }
 
-/// Where the value of a setting came from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Source {
     Flag,
@@ -228,70 +227,74 @@ impl fmt::Display for Source {
     }
 }
 
-/// Why a configuration cannot be used.
+/// Why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {path}: {error}. Give a TOML file with --config FILE", path = .path.display())]
     Unreadable {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// The file is not TOML, or has a key or a value that no setting takes.
+    /// The file is not TOML, or has an unknown key or an invalid value.
     #[error("{path}: {}", without_rust_types(.error), path = .path.display())]
     Malformed {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Line, key and what is allowed.
+        /// The parser's error, with the line, the key and the allowed values.
         error: Box<toml::de::Error>,
     },
-    /// A variable has a value that its setting cannot have.
+    /// A `SWITCHBOARD_…` variable has an invalid value.
     #[error("{variable} is {value:?}: {reason}")]
     Variable {
-        /// Which variable.
+        /// The name of the variable.
         variable: String,
-        /// Its value.
+        /// The invalid value.
         value: String,
-        /// What is wrong with it.
+        /// Why the value is invalid.
         reason: String,
     },
-    /// There is no address to listen on.
+    /// No listener has an address.
     #[error("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT")]
     NothingToListenOn,
-    /// A setting cannot have its value.
+    /// A setting has an invalid value.
     #[error("{error} (from {origin})")]
     Invalid {
-        /// Which setting, and what it may be.
+        /// The setting, its value and the allowed values.
         error: InvalidSettings,
-        /// Where the value came from.
+        /// The source of the value.
         origin: String,
     },
 }
 
-/// The configuration in effect.
+/// The merged and validated configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen for the commands dialect.
+    /// The listening addresses for the commands dialect, each as `HOST:PORT`.
     pub listen: Vec<String>,
-    /// Where to listen for the line dialect.
+    /// The listening addresses for the line dialect, each as `HOST:PORT`.
     pub listen_line: Vec<String>,
-    /// The settings of the server.
+    /// The settings for [`run`](crate::run()).
     pub settings: Settings,
-    /// How many threads serve; `None` is one for each core.
+    /// The number of threads. `None`: one for each core.
     pub threads: Option<usize>,
-    /// How what happens is written.
+    /// The format of the log.
     pub log_format: LogFormat,
-    /// How much of it.
+    /// The level of the log, valid for [`check_level`](logging::check_level).
     pub log_level: String,
-    /// The configuration as TOML with the origin of each key, if that is all that was asked for.
+    /// The configuration as TOML with the source of each key, if `--print-config` was given.
     pub print: Option<String>,
 }
 
 impl Config {
-    /// Reads flags and variables of this process, and the file that they name. A flag that is wrong, `--help` and
-    /// `--version` end the process, as clap does.
+    /// Reads the flags and variables of this process, and the file that they name. An invalid flag, `--help` and
+    /// `--version` exit the process.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the file or a variable cannot be read, or a setting is invalid.
     pub fn from_process() -> Result<Self, ConfigError> {
         let args: Vec<_> = std::env::args_os().collect();
         let matches = match Cli::command().try_get_matches_from(&args) {
@@ -345,7 +348,7 @@ impl Config {
     }
 }
 
-/// The variable that gave clap the value it cannot use, if it was one and no flag: clap names the flag for both.
+/// The variable with the invalid value that clap reports, or `None` if a flag has it. Clap names the flag in both cases.
 fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
     let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
     let command = Cli::command();
@@ -358,20 +361,20 @@ fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigErro
     })?;
     let reason = match std::error::Error::source(error) {
         Some(reason) => reason.to_string(),
-        None => "it cannot have this value; --help tells which it can".to_owned(),
+        None => "not an allowed value; see --help".to_owned(),
     };
     let variable = argument.get_env()?.to_string_lossy().into_owned();
     Some(ConfigError::Variable { variable, value: value.clone(), reason })
 }
 
-/// What toml says of a value of the wrong kind, for people who do not write Rust.
+/// The error's text with "a whole number" instead of `usize`, for people who do not write Rust.
 fn without_rust_types(error: &toml::de::Error) -> String {
     let words = [
         ("expected usize", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
         ("expected a boolean", "expected true or false"),
     ];
-    words.iter().fold(error.to_string(), |text, (theirs, ours)| text.replace(theirs, ours))
+    words.iter().fold(error.to_string(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 impl Options {
@@ -430,7 +433,7 @@ impl Options {
     }
 }
 
-/// Settings laid over each other: the last that has a key decides it.
+/// Merged sources. For each key, the source that was added last wins.
 #[derive(Debug, Default)]
 struct Layers {
     values: Table,
@@ -439,7 +442,7 @@ struct Layers {
 
 impl Layers {
     fn add(&mut self, options: &Options, source: impl Fn(&str) -> Source) {
-        let layer = Table::try_from(options).expect("options are plain keys and values");
+        let layer = Table::try_from(options).expect("options serialize to a table");
         for (key, value) in layer {
             self.sources.retain(|(known, _)| *known != key);
             self.sources.push((key.clone(), source(&key)));
@@ -448,7 +451,7 @@ impl Layers {
     }
 
     fn merged(&self) -> Options {
-        self.values.clone().try_into().expect("what was options is options again")
+        self.values.clone().try_into().expect("a table of options deserializes")
     }
 
     fn source(&self, key: &str) -> &Source {
@@ -476,19 +479,20 @@ mod tests {
         let mut path = tempfile::NamedTempFile::new().expect("a temporary file");
         let mut args = vec!["switchboard-server".to_owned()];
         if let Some(text) = file {
-            path.write_all(text.as_bytes()).expect("it can be written");
+            path.write_all(text.as_bytes()).expect("the file can be written");
             args.extend(["--config".to_owned(), path.path().display().to_string()]);
         }
         args.extend(flags.iter().map(|&flag| flag.to_owned()));
-        let matches = Cli::command().try_get_matches_from(args).expect("good flags");
-        let cli = Cli::from_arg_matches(&matches).expect("good flags");
+        let matches = Cli::command().try_get_matches_from(args).expect("the flags are valid");
+        let cli = Cli::from_arg_matches(&matches).expect("the flags are valid");
         Config::from_cli(&cli, &matches)
     }
 
     #[test]
-    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+    fn flag_overrides_file_and_file_overrides_default() {
         let file = "max-sessions = 7\noutbox-timeout = \"5s\"\nlisten = \"[::1]:0\"\n";
-        let config = config(Some(file), &["--max-sessions", "9", "--limit-loopback"]).expect("a good configuration");
+        let config =
+            config(Some(file), &["--max-sessions", "9", "--limit-loopback"]).expect("the configuration is valid");
         assert_eq!(config.settings.max_sessions, 9);
         assert_eq!(config.settings.outbox_timeout, Duration::from_secs(5));
         assert_eq!(config.settings.line_bytes, 4096);
@@ -497,11 +501,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_says_where_it_came_from_and_is_a_file_again() {
+    fn printed_configuration_names_sources_and_can_be_read_again() {
         let printed = config(Some("text-bytes = 500"), &["--print-config", "--listen", "[::1]:0", "--listen=none"])
-            .expect("a good configuration")
+            .expect("the configuration is valid")
             .print
-            .expect("it was asked for");
+            .expect("--print-config was given");
         let line = |key: &str| {
             let line = printed.lines().find(|line| line.starts_with(key)).expect(key);
             line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -513,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_fault_is_named_with_line_key_and_what_is_allowed() {
+    fn file_error_names_line_key_and_allowed_values() {
         let cases = [
             ("max-session = 3", &["unknown field `max-session`", "line 1", "`max-sessions`"][..]),
             ("\nmax-sessions = \"many\"", &["line 2", "invalid type: string", "a whole number"]),
@@ -533,12 +537,12 @@ mod tests {
                 assert!(error.contains(part), "given {given:?}: {part:?} is not in {error:?}");
             }
         }
-        let error = config(None, &["--turn-lines", "0"]).expect_err("it is out of bounds").to_string();
+        let error = config(None, &["--turn-lines", "0"]).expect_err("the value is out of bounds").to_string();
         assert_eq!(error, "turn-lines is 0: give 1 to 1000000 (from flag)");
     }
 
     #[test]
-    fn every_setting_has_a_variable_named_after_it() {
+    fn every_flag_has_a_variable_of_the_same_name() {
         for argument in Cli::command().get_arguments().filter(|argument| argument.get_id() != "print_config") {
             let variable = argument.get_env().map(|variable| variable.to_string_lossy().into_owned());
             assert_eq!(variable, Some(format!("SWITCHBOARD_{}", argument.get_id().as_str().to_uppercase())));

@@ -1,48 +1,48 @@
-//! What a server is set to: every bound with its unit, its reason and its default.
+//! The settings of a server: each bound with its unit, reason and default.
 
 use std::time::Duration;
 
 use switchboard_protocol::limits;
 
-/// The settings of a server. Build it from [`Settings::default`] and check it with [`Settings::validated`].
+/// The settings of a server. Start from [`Settings::default`], and check with [`Settings::validated`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// How many sessions may be open. 10,000: half of the files that a process commonly may open.
+    /// Maximum open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
-    /// How many of them one address may have (a /64 for IPv6). 100: a class behind one router, with room.
+    /// Maximum open sessions from one address (for IPv6, from one /64). 100: more than a school class behind one router.
     pub max_sessions_per_address: usize,
-    /// How long a session may go without a name. Two minutes: a person is asked for it, and may be typing.
+    /// Time in which a session must register. Two minutes: a person may have to type the name.
     pub register_timeout: Duration,
-    /// The longest line, in bytes with its LF.
+    /// Maximum line, in bytes including the LF.
     pub line_bytes: usize,
-    /// The longest message text, in bytes.
+    /// Maximum message text, in bytes.
     pub text_bytes: usize,
-    /// How much may wait for a session before those who fill its outbox are read later, in bytes. 256 KiB: some
-    /// thousand messages, which a healthy reader takes within one round trip.
+    /// Soft mark of an outbox, in bytes: above it, the outbox's senders are read later. 256 KiB: thousands of messages,
+    /// which a healthy reader receives within one round trip.
     pub outbox_soft_bytes: usize,
-    /// How much may wait for a session at all, in bytes. 2 MiB: the longest `USERS` line fits above the
-    /// soft mark.
+    /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds it. 2 MiB: the longest `USERS` line
+    /// fits above the soft mark.
     pub outbox_bytes: usize,
-    /// How long a session may take nothing of what waits for it. 30 seconds: a laptop that changes networks comes
-    /// back within that.
+    /// Maximum time for which a socket takes none of its unsent bytes, before the reader is closed. 30 seconds: enough for
+    /// a laptop that changes networks.
     pub outbox_timeout: Duration,
-    /// How many lines a second a session may send before it is read later; 0 is without limit. 100: no person types
-    /// that fast, and few pastes are longer.
+    /// Lines per second above which a session is read later. 0: no limit. 100: faster than a person types, and more than
+    /// most pasted texts have.
     pub lines_per_second: u32,
-    /// Whether loopback has the limits of other addresses. It has not by default, because it is the operator's own:
-    /// a load test there measures the server.
+    /// Whether the limits on addresses and lines apply to loopback. By default they do not: loopback is the operator's
+    /// own, and a load test there should measure the server.
     pub limit_loopback: bool,
-    /// How many lines of one session are carried out before others have their turn. 256: some tens of microseconds,
-    /// so that ten who flood delay nobody else by a millisecond.
+    /// Maximum lines of one turn, after which other sessions have theirs. 256: tens of microseconds of work, so that ten
+    /// flooding sessions delay another by less than a millisecond.
     pub turn_lines: usize,
-    /// After how much silence a peer is probed for whether it is still there.
+    /// Silence on a connection after which TCP probes the peer.
     pub keepalive: Duration,
-    /// How long a peer may acknowledge nothing, probes or data, before it is taken for dead. Longer than `outbox_timeout`, so that a reader that is frozen is closed
-    /// for that and not for a dead network.
+    /// Time without an acknowledgement of data or probes, after which the peer counts as dead. At least `outbox_timeout`, so
+    /// that a frozen reader is closed as a slow consumer.
     pub user_timeout: Duration,
-    /// How long a stopping server writes what it owes.
+    /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,
-    /// Whether the text of messages is written down with the rest of what happens. Off: messages are private.
+    /// Whether the text of messages is logged. Off by default: messages are private.
     pub log_messages: bool,
 }
 
@@ -68,33 +68,37 @@ impl Default for Settings {
     }
 }
 
-/// Settings that contradict each other, or that no server can keep.
+/// A setting that is out of its bounds or contradicts another.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{key} is {value}: {allowed}")]
 pub struct InvalidSettings {
-    /// Which setting.
+    /// The name of the setting, as in a configuration file.
     pub key: &'static str,
-    /// Its value.
+    /// The invalid value.
     pub value: String,
-    /// What it may be.
+    /// The allowed values, as an instruction: "give 1 to 10".
     pub allowed: String,
 }
 
-/// The shortest line that the commands dialect can work with: a name and its verb.
+/// Minimum of the maximum line: `REGISTER` and the longest name must fit.
 const LINE_MIN_BYTES: usize = 256;
 
-/// The longest time that a setting may give: Linux takes no longer one for keepalive (tcp(7)).
+/// Maximum time of a setting: the limit of Linux for keepalive (tcp(7)).
 const TIME_MAX: Duration = Duration::from_hours(9);
 
-// A line of any length that may be set fits in one read, but for whoever floods.
+// A line of any allowed length fits into the read buffer.
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
 
-/// The most that an outbox may be allowed to hold, in bytes: nobody who is that far behind catches up.
+/// Maximum of the hard mark, in bytes: a reader that is further behind does not catch up.
 const OUTBOX_CEILING_BYTES: usize = 1 << 30;
 
 impl Settings {
-    /// The same settings, once they are known to fit together.
+    /// Returns the settings if they are within their bounds and consistent.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`] with the first invalid setting.
     pub fn validated(self) -> Result<Self, InvalidSettings> {
         let overhead = limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES;
         let users_line = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
@@ -106,10 +110,10 @@ impl Settings {
             ..error
         })?;
         between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, OUTBOX_CEILING_BYTES)?;
-        let least = self.outbox_soft_bytes + users_line;
-        between("outbox-bytes", self.outbox_bytes, least, OUTBOX_CEILING_BYTES).map_err(|error| InvalidSettings {
+        let min = self.outbox_soft_bytes + users_line;
+        between("outbox-bytes", self.outbox_bytes, min, OUTBOX_CEILING_BYTES).map_err(|error| InvalidSettings {
             allowed: format!(
-                "{}, of which outbox-soft-bytes ({}) and the USERS line of max-sessions ({}) are the least",
+                "{}; the minimum is outbox-soft-bytes ({}) plus the USERS line of max-sessions ({})",
                 error.allowed, self.outbox_soft_bytes, self.max_sessions
             ),
             ..error
@@ -125,7 +129,7 @@ impl Settings {
             }
         }
         if self.keepalive < Duration::from_secs(1) {
-            return Err(invalid("keepalive", self.keepalive, "give 1s at least: the system counts in seconds"));
+            return Err(invalid("keepalive", self.keepalive, "give at least 1s: the system counts in seconds"));
         }
         if self.user_timeout < self.outbox_timeout || self.user_timeout > TIME_MAX {
             let allowed = format!(
@@ -138,12 +142,11 @@ impl Settings {
     }
 }
 
-fn between(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), InvalidSettings> {
-    if (least..=most).contains(&value) {
+fn between(key: &'static str, value: usize, min: usize, max: usize) -> Result<(), InvalidSettings> {
+    if (min..=max).contains(&value) {
         return Ok(());
     }
-    let allowed =
-        if most >= usize::MAX / 4 { format!("give at least {least}") } else { format!("give {least} to {most}") };
+    let allowed = if max >= usize::MAX / 4 { format!("give at least {min}") } else { format!("give {min} to {max}") };
     Err(InvalidSettings { key, value: value.to_string(), allowed })
 }
 
@@ -156,12 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_fit_together() {
+    fn defaults_are_valid() {
         assert_eq!(Settings::default().validated(), Ok(Settings::default()));
     }
 
     #[test]
-    fn what_does_not_fit_is_named_with_what_would() {
+    fn error_names_the_setting_and_the_allowed_values() {
         let base = Settings::default;
         let cases = [
             (Settings { max_sessions: 0, ..base() }, "max-sessions is 0: give 1 to 65536"),
@@ -172,14 +175,14 @@ mod tests {
             ),
             (
                 Settings { max_sessions: 20_000, ..base() },
-                "outbox-bytes is 2097152: give 2842151 to 1073741824, of which outbox-soft-bytes (262144) and the \
-                 USERS line of max-sessions (20000) are the least",
+                "outbox-bytes is 2097152: give 2842151 to 1073741824; the minimum is outbox-soft-bytes (262144) plus the \
+                 USERS line of max-sessions (20000)",
             ),
             (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give 4096 to 1073741824"),
             (
                 Settings { outbox_bytes: 1 << 31, ..base() },
-                "outbox-bytes is 2147483648: give 1552151 to 1073741824, of which outbox-soft-bytes (262144) and the \
-                 USERS line of max-sessions (10000) are the least",
+                "outbox-bytes is 2147483648: give 1552151 to 1073741824; the minimum is outbox-soft-bytes (262144) plus the \
+                 USERS line of max-sessions (10000)",
             ),
             (
                 Settings { user_timeout: Duration::from_secs(5), ..base() },
