@@ -10,6 +10,7 @@ pub mod analyze;
 pub mod build;
 pub mod capture;
 pub mod compare;
+pub mod diagnostic;
 pub mod dissector;
 pub mod report;
 pub mod rows;

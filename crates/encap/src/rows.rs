@@ -3,7 +3,7 @@
 //! ```text
 //! bytes ─▶ record (RFC 4180) ─▶ columns by the header ─▶ Row ─▶ check against the rows before ─▶ caller
 //!               │                       │                 │                  │
-//!               └───────────────────────┴─── Fault ───────┴──────────────────┘
+//!               └───────────────────────┴── RowFault ──────┴──────────────────┘
 //! ```
 //!
 //! A row with an error is refused, with all its errors, and reading continues with the next row. Warnings and notes do
@@ -29,15 +29,16 @@ use std::io::{self, Read};
 pub use self::app::{APP_MAX_BYTES, App, AppError};
 pub use self::app_protocol::{AppProtocol, Transport};
 pub use self::check::{APPS_MAX, PAIRS_MAX};
-use self::check::{AppIndex, FieldFault, IndexedRow, RowChecker};
+use self::check::{AppIndex, IndexedRow, RowChecker};
 pub use self::column::Column;
 use self::column::Columns;
-pub use self::fault::{Excerpt, Fault, FaultKind, Severity};
+pub use self::fault::{Excerpt, RowFault, RowFaultKind, RowPlace};
 pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
 pub use self::record::RECORD_MAX_BYTES;
 use self::record::{CsvRecord, CsvRecords, NextRecord};
 pub use self::row::{Row, RowRef};
 pub(crate) use self::start_line::{StartLine, first_line};
+use crate::diagnostic::Severity;
 use crate::time::Timestamp;
 
 /// Maximum length of a protocol name, in bytes.
@@ -58,7 +59,7 @@ pub enum RowError {
     Io(#[from] io::Error),
     /// A row, or the header and with it the file, was refused. At least one fault is an error.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Refused(Vec<Fault>),
+    Refused(Vec<RowFault>),
 }
 
 /// A streaming reader of rows.
@@ -79,8 +80,7 @@ pub struct RowReader<R> {
     state: ReaderState,
     n_records: u64,
     check: RowChecker,
-    field_faults: Vec<FieldFault>,
-    remarks: Vec<Fault>,
+    remarks: Vec<RowFault>,
     buffers: RowBuffers,
 }
 
@@ -100,14 +100,13 @@ impl<R: Read> RowReader<R> {
             state: ReaderState::Header,
             n_records: 0,
             check: RowChecker::default(),
-            field_faults: Vec::new(),
             remarks: Vec::new(),
             buffers: RowBuffers::default(),
         }
     }
 
     /// Takes the warnings and notes found since the last call, on the header and on accepted rows.
-    pub fn take_remarks(&mut self) -> Vec<Fault> {
+    pub fn take_remarks(&mut self) -> Vec<RowFault> {
         std::mem::take(&mut self.remarks)
     }
 
@@ -141,7 +140,7 @@ impl<R: Read> RowReader<R> {
                 NextRecord::End => {
                     self.state = ReaderState::Ended;
                     if self.n_records == 0 {
-                        self.remarks.push(Fault::on_line(self.records.line(), FaultKind::NoRows));
+                        self.remarks.push(RowFault::new(RowPlace::line(self.records.line()), RowFaultKind::NoRows));
                     }
                     return Ok(None);
                 }
@@ -156,8 +155,8 @@ impl<R: Read> RowReader<R> {
         self.n_records += 1;
         let record = self.records.record().map_err(|fault| RowError::Refused(vec![fault]))?;
         let parse = RowParser { record, columns, options: self.options, faults: Vec::new() };
-        let Self { n_records, check, field_faults, remarks, buffers, .. } = self;
-        parse.row(*n_records, buffers, check, field_faults, remarks).map(Some)
+        let Self { n_records, check, remarks, buffers, .. } = self;
+        parse.row(*n_records, buffers, check, remarks).map(Some)
     }
 
     fn read_header(&mut self) -> Result<Columns, RowError> {
@@ -165,7 +164,7 @@ impl<R: Read> RowReader<R> {
         self.records.open(column::delimiter)?.map_err(refused)?;
         loop {
             match self.records.advance()? {
-                NextRecord::End => return Err(refused(Fault::on_line(1, FaultKind::EmptyFile))),
+                NextRecord::End => return Err(refused(RowFault::new(RowPlace::line(1), RowFaultKind::EmptyFile))),
                 NextRecord::Broken(fault) => return Err(refused(fault)),
                 NextRecord::Whole => {}
             }
@@ -174,7 +173,7 @@ impl<R: Read> RowReader<R> {
             }
             let header = self.records.record().map_err(refused)?;
             if header.raw.trim_end().contains('\r') {
-                return Err(refused(Fault::on_line(header.line, FaultKind::BareReturns)));
+                return Err(refused(RowFault::new(RowPlace::line(header.line), RowFaultKind::BareReturns)));
             }
             let mut faults = Vec::new();
             let columns = Columns::read(&header, &mut faults);
@@ -215,7 +214,7 @@ struct RowParser<'a, 'c> {
     record: CsvRecord<'a>,
     columns: &'c Columns,
     options: RowOptions,
-    faults: Vec<Fault>,
+    faults: Vec<RowFault>,
 }
 
 impl<'a> RowParser<'a, '_> {
@@ -224,18 +223,24 @@ impl<'a> RowParser<'a, '_> {
         place: u64,
         buffers: &'a mut RowBuffers,
         check: &'a mut RowChecker,
-        field_faults: &mut Vec<FieldFault>,
-        remarks: &mut Vec<Fault>,
+        remarks: &mut Vec<RowFault>,
     ) -> Result<RowRef<'a>, RowError> {
         let (found, expected) = (self.record.len(), self.columns.len);
         if let Some(field) = self.columns.nameless_text(&self.record) {
-            let kind =
-                if field < expected { FaultKind::NamelessText } else { FaultKind::FieldCount { found, expected } };
+            let kind = if field < expected {
+                RowFaultKind::NamelessText
+            } else {
+                RowFaultKind::FieldCount { found, expected }
+            };
             return Err(RowError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
         }
         // Extra empty fields are harmless. With missing fields, their columns are ambiguous.
         if found < expected {
-            return Err(RowError::Refused(vec![self.record.fault(0, None, FaultKind::FieldCount { found, expected })]));
+            return Err(RowError::Refused(vec![self.record.fault(
+                0,
+                None,
+                RowFaultKind::FieldCount { found, expected },
+            )]));
         }
         buffers.number = self.number(place, check);
         self.protocol(&mut buffers.protocol);
@@ -262,20 +267,20 @@ impl<'a> RowParser<'a, '_> {
             time,
         };
         if memchr::memchr(b'"', self.record.raw.as_bytes()).is_some() {
-            let spaced = Column::ALL.into_iter().filter(|column| self.is_spaced_quote(*column));
-            field_faults.extend(spaced.map(|column| (column, FaultKind::SpacedQuote)));
+            for column in Column::ALL {
+                if self.is_spaced_quote(column) {
+                    self.fault(column, RowFaultKind::SpacedQuote);
+                }
+            }
         }
         let text = self.value(Column::Timestamp);
         // Only the first row, since later ones use the same format; and counters of seconds pass 2026 at some time.
         if check.is_first()
             && let Some(looks) = crate::time::lookalike(&text)
         {
-            field_faults.push((Column::Timestamp, FaultKind::LooksLike { found: Excerpt::new(text.trim()), looks }));
+            self.fault(Column::Timestamp, RowFaultKind::LooksLike { found: Excerpt::new(text.trim()), looks });
         }
-        check.row(&row, field_faults);
-        for (column, kind) in field_faults.drain(..) {
-            self.fault(column, kind);
-        }
+        check.row(&row, &mut |column, kind| self.fault(column, kind));
         if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
             return Err(RowError::Refused(self.faults));
         }
@@ -288,7 +293,7 @@ impl<'a> RowParser<'a, '_> {
         self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
     }
 
-    fn fault(&mut self, column: Column, kind: FaultKind) {
+    fn fault(&mut self, column: Column, kind: RowFaultKind) {
         let field = self.columns.index(column).unwrap_or(0);
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
@@ -298,7 +303,7 @@ impl<'a> RowParser<'a, '_> {
         let text = trim(&text);
         let too_long = text.len() > ID_MAX_BYTES;
         if too_long {
-            self.fault(Column::MsgId, FaultKind::TooLong { max_bytes: ID_MAX_BYTES });
+            self.fault(Column::MsgId, RowFaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
         if text.is_empty() || too_long { MessageId::Number(check.free_id(place)) } else { MessageId::from(text) }
     }
@@ -307,8 +312,8 @@ impl<'a> RowParser<'a, '_> {
     fn protocol(&mut self, protocol: &mut AppProtocol) {
         let text = self.value(Column::AppProtocol);
         let fault = match trim(&text) {
-            "" => FaultKind::Empty,
-            text if text.len() > PROTOCOL_MAX_BYTES => FaultKind::TooLong { max_bytes: PROTOCOL_MAX_BYTES },
+            "" => RowFaultKind::Empty,
+            text if text.len() > PROTOCOL_MAX_BYTES => RowFaultKind::TooLong { max_bytes: PROTOCOL_MAX_BYTES },
             text => {
                 if text != protocol.name() {
                     *protocol = AppProtocol::from(text);
@@ -322,7 +327,7 @@ impl<'a> RowParser<'a, '_> {
     fn app(&mut self, column: Column, check: &mut RowChecker) -> Option<AppIndex> {
         let text = self.value(column);
         let app = match trim(&text) {
-            "" => Err(FaultKind::Empty),
+            "" => Err(RowFaultKind::Empty),
             text => check.admit(text),
         };
         app.map_err(|fault| self.fault(column, fault)).ok()
@@ -336,9 +341,9 @@ impl<'a> RowParser<'a, '_> {
         }
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         let fault = match text.parse() {
-            Ok(0) => FaultKind::PortZero,
+            Ok(0) => RowFaultKind::PortZero,
             Ok(port) if is_number => return Some(port),
-            _ => FaultKind::Port { found: Excerpt::new(text) },
+            _ => RowFaultKind::Port { found: Excerpt::new(text) },
         };
         self.fault(column, fault);
         None
@@ -354,7 +359,7 @@ impl<'a> RowParser<'a, '_> {
             Ok(bytes) => bytes,
             Err(at) => {
                 let found = Excerpt::new(&text[at..].chars().take(2).collect::<String>());
-                self.fault(Column::Message, FaultKind::Escape { found });
+                self.fault(Column::Message, RowFaultKind::Escape { found });
                 return None;
             }
         };
@@ -365,8 +370,8 @@ impl<'a> RowParser<'a, '_> {
         let text = self.value(Column::Timestamp);
         let fault = match text.parse() {
             Ok(time) => return Some(time),
-            Err(_) if text.trim().is_empty() => FaultKind::Empty,
-            Err(error) => FaultKind::Time { found: Excerpt::new(text.trim()), error },
+            Err(_) if text.trim().is_empty() => RowFaultKind::Empty,
+            Err(error) => RowFaultKind::Time { found: Excerpt::new(text.trim()), error },
         };
         self.fault(Column::Timestamp, fault);
         None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::rows::Severity;
+use crate::diagnostic::Severity;
 
 /// Something that may not be what was meant, and how often it happened.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_encap::rows::{Fault, RowError, RowOptions, RowReader, RowRef, Severity};
+use switchboard_encap::diagnostic::Severity;
+use switchboard_encap::rows::{RowError, RowFault, RowOptions, RowReader, RowRef};
 use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::sanitize;
@@ -84,7 +85,7 @@ impl Summary {
         }
     }
 
-    fn fault(&mut self, fault: &Fault) {
+    fn fault(&mut self, fault: &RowFault) {
         match fault.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
@@ -162,7 +163,7 @@ struct Printer<W> {
 struct FaultJson<'a> {
     severity: Severity,
     #[serde(flatten)]
-    fault: &'a Fault,
+    fault: &'a RowFault,
     message: String,
 }
 
@@ -174,7 +175,7 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault) -> io::Result<()> {
+    fn fault(&mut self, fault: &RowFault) -> io::Result<()> {
         if self.json {
             if self.n_faults > 0 {
                 self.out.write_all(b",")?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
-use switchboard_encap::rows::Severity;
+use switchboard_encap::diagnostic::Severity;
 
 /// Whether to colour what is written to `to`.
 pub(crate) fn is_wanted(to: &impl IsTerminal) -> bool {

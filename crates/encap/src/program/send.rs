@@ -16,7 +16,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_encap::build::{Content, TransportChoice};
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::capture::live::{LiveCapture, LiveError, LiveOptions, LiveRecording, RecordError};
-use switchboard_encap::rows::{AppProtocol, Fault, Row, RowError, RowOptions, RowReader, Severity};
+use switchboard_encap::diagnostic::Severity;
+use switchboard_encap::rows::{AppProtocol, Row, RowError, RowFault, RowOptions, RowReader};
 use switchboard_encap::send::{
     Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play, weight,
 };
@@ -178,7 +179,7 @@ fn refuse(error: PlanError) -> ExitCode {
 /// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
     let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
-    let say = |fault: &Fault| tell(places.fault(fault));
+    let say = |fault: &RowFault| tell(places.fault(fault));
     let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {

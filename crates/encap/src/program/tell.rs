@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-use switchboard_encap::rows::{Fault, Severity};
+use switchboard_encap::diagnostic::Severity;
+use switchboard_encap::rows::RowFault;
 
 use super::colour;
 
@@ -35,7 +36,7 @@ impl Places {
     }
 
     /// A fault at its place.
-    pub(crate) fn fault(&self, fault: &Fault) -> impl fmt::Display {
-        self.at(fault.line, fault.character, fault.severity(), fault.message())
+    pub(crate) fn fault(&self, fault: &RowFault) -> impl fmt::Display {
+        self.at(fault.place.line, fault.place.character, fault.severity(), fault.message())
     }
 }

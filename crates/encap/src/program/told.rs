@@ -5,7 +5,8 @@ use std::io;
 
 use serde::Serialize;
 use switchboard_encap::build::{Refusal, Remark};
-use switchboard_encap::rows::{Fault, Severity};
+use switchboard_encap::diagnostic::Severity;
+use switchboard_encap::rows::RowFault;
 
 use super::colour;
 use super::tell::{Places, tell};
@@ -49,9 +50,9 @@ impl Told {
         &self.places.file
     }
 
-    pub(crate) fn fault(&mut self, fault: &Fault) {
+    pub(crate) fn fault(&mut self, fault: &RowFault) {
         tell(self.places.fault(fault));
-        self.list(fault.line, fault.character, fault.severity(), &fault.message());
+        self.list(fault.place.line, fault.place.character, fault.severity(), &fault.message());
     }
 
     pub(crate) fn refusal(&mut self, refusal: &Refusal) {

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::app::{App, AppError, may_send};
 use super::column::Column;
-use super::fault::{Excerpt, FaultKind};
+use super::fault::{Excerpt, RowFaultKind};
 use super::ids::{IDS_REMEMBERED, IdStatus, SeenIds};
 use super::{AppProtocol, MessageId, RowRef};
 use crate::time::Timestamp;
@@ -93,8 +93,8 @@ impl<'a> IndexedRow<'a> {
     }
 }
 
-/// A fault with its column.
-pub(super) type FieldFault = (Column, FaultKind);
+/// Takes a fault of a row's column.
+pub(super) type FaultSink<'a> = dyn FnMut(Column, RowFaultKind) + 'a;
 
 impl RowChecker {
     pub(super) fn n_apps(&self) -> usize {
@@ -110,17 +110,17 @@ impl RowChecker {
     }
 
     /// Returns the index of an app, adding the app if it is new.
-    pub(super) fn admit(&mut self, text: &str) -> Result<AppIndex, FaultKind> {
+    pub(super) fn admit(&mut self, text: &str) -> Result<AppIndex, RowFaultKind> {
         if let Some(&index) = self.by_spelling.get(text) {
             return Ok(index);
         }
-        let app = text.parse().map_err(|error: AppError| FaultKind::App { found: Excerpt::new(text), error })?;
+        let app = text.parse().map_err(|error: AppError| RowFaultKind::App { found: Excerpt::new(text), error })?;
         let canonical: Arc<str> = match &app {
             App::Name(name) => Arc::clone(name),
             App::Address(address) => address.to_string().into(),
         };
         if self.by_spelling.len() + 2 > APPS_MAX {
-            return Err(FaultKind::TooManyApps { max: APPS_MAX });
+            return Err(RowFaultKind::TooManyApps { max: APPS_MAX });
         }
         let version = app.address().map(|address| if address.is_ipv4() { 4 } else { 6 });
         let index = *self.by_spelling.entry(canonical).or_insert(self.apps.len());
@@ -142,38 +142,38 @@ impl RowChecker {
     }
 
     /// Checks a row against the rows before it. Appends the faults.
-    pub(super) fn row(&mut self, row: &IndexedRow<'_>, field_faults: &mut Vec<FieldFault>) {
+    pub(super) fn row(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
-            field_faults.push((Column::SrcApp, FaultKind::SenderIsGroup { found: Excerpt::of_app(source) }));
+            fault(Column::SrcApp, RowFaultKind::SenderIsGroup { found: Excerpt::of_app(source) });
         }
         if row.source == row.destination {
-            field_faults.push((Column::DstApp, FaultKind::SelfTalk { app: Excerpt::of_app(source) }));
+            fault(Column::DstApp, RowFaultKind::SelfTalk { app: Excerpt::of_app(source) });
         } else {
-            self.versions(row.source, row.destination, field_faults);
-            self.pair(row, field_faults);
+            self.versions(row.source, row.destination, fault);
+            self.pair(row, fault);
         }
-        self.id(row.number, field_faults);
+        self.id(row.number, fault);
         if let Some((previous, previous_line)) = self.previous.replace((row.time, row.line))
             && row.time < previous
         {
-            field_faults.push((Column::Timestamp, FaultKind::TimeBackwards { previous, previous_line }));
+            fault(Column::Timestamp, RowFaultKind::TimeBackwards { previous, previous_line });
         }
         match row.message.len() {
-            0 => field_faults.push((Column::Message, FaultKind::EmptyMessage)),
+            0 => fault(Column::Message, RowFaultKind::EmptyMessage),
             bytes if bytes > LARGE_MESSAGE_BYTES => {
-                field_faults.push((Column::Message, FaultKind::LargeMessage { bytes }));
+                fault(Column::Message, RowFaultKind::LargeMessage { bytes });
             }
             _ => {}
         }
     }
 
     /// Checks that an app uses one IP version. A name takes the version of its peers' addresses.
-    fn versions(&mut self, source: AppIndex, destination: AppIndex, field_faults: &mut Vec<FieldFault>) {
+    fn versions(&mut self, source: AppIndex, destination: AppIndex, fault: &mut FaultSink<'_>) {
         match (self.apps[source].version, self.apps[destination].version) {
             (Some(version), Some(other)) if version != other => {
                 let [app, peer] = [source, destination].map(|index| Excerpt::of_app(&self.apps[index].app));
-                field_faults.push((Column::DstApp, FaultKind::MixedVersions { app, version, peer }));
+                fault(Column::DstApp, RowFaultKind::MixedVersions { app, version, peer });
             }
             (None, version @ Some(_)) => self.apps[source].version = version,
             (version @ Some(_), None) => self.apps[destination].version = version,
@@ -181,11 +181,11 @@ impl RowChecker {
         }
     }
 
-    fn pair(&mut self, row: &IndexedRow<'_>, field_faults: &mut Vec<FieldFault>) {
+    fn pair(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
         let (source, destination) = (row.source, row.destination);
         let key = (source.min(destination), source.max(destination));
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
-            field_faults.push((Column::DstApp, FaultKind::TooManyPairs { max: PAIRS_MAX }));
+            fault(Column::DstApp, RowFaultKind::TooManyPairs { max: PAIRS_MAX });
             return;
         }
         let pair = self.pairs.entry(key).or_default();
@@ -193,8 +193,7 @@ impl RowChecker {
         let sender = usize::from(source > destination);
         let receiver = 1 - sender;
         if !pair.sent[receiver] && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            field_faults
-                .push((Column::Message, FaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) }));
+            fault(Column::Message, RowFaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) });
         }
         pair.sent[sender] = true;
 
@@ -208,7 +207,7 @@ impl RowChecker {
         let first_line = first.line;
         let (Some(source_port), Some(destination_port)) = (row.source_port, row.destination_port) else {
             if first.several && row.source_port.is_none() && row.destination_port.is_none() {
-                field_faults.push((Column::Message, FaultKind::PortsMissing { first_line }));
+                fault(Column::Message, RowFaultKind::PortsMissing { first_line });
             }
             return;
         };
@@ -217,28 +216,26 @@ impl RowChecker {
             return;
         }
         if first.ports[sender] == destination_port && first.ports[receiver] == source_port {
-            field_faults
-                .push((Column::SrcPort, FaultKind::PortsReversed { source_port, destination_port, first_line }));
+            fault(Column::SrcPort, RowFaultKind::PortsReversed { source_port, destination_port, first_line });
             return;
         }
         first.several = true;
         if same == [false, false] {
-            field_faults
-                .push((Column::SrcPort, FaultKind::PortsContradict { source_port, destination_port, first_line }));
+            fault(Column::SrcPort, RowFaultKind::PortsContradict { source_port, destination_port, first_line });
         }
     }
 
-    fn id(&mut self, id: &MessageId, field_faults: &mut Vec<FieldFault>) {
+    fn id(&mut self, id: &MessageId, fault: &mut FaultSink<'_>) {
         match self.ids.insert(id) {
             IdStatus::New => {}
             IdStatus::Repeated => {
                 let id = Excerpt::new(&id.to_string());
-                field_faults.push((Column::MsgId, FaultKind::DuplicateId { id }));
+                fault(Column::MsgId, RowFaultKind::DuplicateId { id });
             }
             IdStatus::NotRemembered if self.ids_forgotten => {}
             IdStatus::NotRemembered => {
                 self.ids_forgotten = true;
-                field_faults.push((Column::MsgId, FaultKind::IdsForgotten { max: IDS_REMEMBERED }));
+                fault(Column::MsgId, RowFaultKind::IdsForgotten { max: IDS_REMEMBERED });
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::fault::{Excerpt, Fault, FaultKind};
+use super::fault::{Excerpt, RowFault, RowFaultKind, RowPlace};
 use super::record::CsvRecord;
 
 /// A column of the file.
@@ -91,16 +91,16 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Parses a header. Appends its faults to `faults`.
-    pub(super) fn read(header: &CsvRecord<'_>, faults: &mut Vec<Fault>) -> Self {
+    pub(super) fn read(header: &CsvRecord<'_>, faults: &mut Vec<RowFault>) -> Self {
         let mut columns = Self { len: header.len(), ..Self::default() };
         let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
         if known == 0 && header.raw.trim().trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
-            faults.push(header.fault(0, None, FaultKind::DelimiterLine));
+            faults.push(header.fault(0, None, RowFaultKind::DelimiterLine));
             return columns;
         }
         if known == 0 {
             let found = Excerpt::new(header.raw.trim());
-            faults.push(header.fault(0, None, FaultKind::NoHeader { found }));
+            faults.push(header.fault(0, None, RowFaultKind::NoHeader { found }));
             return columns;
         }
         for field in 0..header.len() {
@@ -112,19 +112,20 @@ impl Columns {
                     faults.push(header.fault(
                         field,
                         None,
-                        FaultKind::UnknownColumn { found: Excerpt::new(name.trim()) },
+                        RowFaultKind::UnknownColumn { found: Excerpt::new(name.trim()) },
                     ));
                 }
                 continue;
             };
             match &mut columns.indices[column as usize] {
-                Some(_) => faults.push(header.fault(field, Some(column), FaultKind::ColumnTwice)),
+                Some(_) => faults.push(header.fault(field, Some(column), RowFaultKind::ColumnTwice)),
                 index => *index = Some(field),
             }
         }
         for column in Column::ALL {
             if column.is_required() && columns.index(column).is_none() {
-                faults.push(Fault::on_line(header.line, FaultKind::MissingColumn { missing: column }));
+                faults
+                    .push(RowFault::new(RowPlace::line(header.line), RowFaultKind::MissingColumn { missing: column }));
             }
         }
         let message = columns.index(Column::Message);

@@ -7,73 +7,46 @@ use switchboard_protocol::sanitize;
 
 use super::app::{App, AppError};
 use super::column::Column;
+use crate::diagnostic::{Diagnostic, Kind, Severity};
 use crate::time::{Lookalike, TimeError, Timestamp};
 
-/// What happens next.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The row is carried; it is only worth knowing.
-    Note,
-    /// The row is carried; it may not be what was meant.
-    Warning,
-    /// The row cannot be carried.
-    Error,
-}
+/// A fault of a file of rows.
+pub type RowFault = Diagnostic<RowFaultKind>;
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
-}
-
-/// One thing that is wrong, and its place.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Fault {
-    /// The line in the file, from 1.
-    pub line: u64,
-    /// The character in that line, from 1, where one can be pointed at.
-    pub character: Option<u64>,
-    /// The column, where it is about one.
-    pub column: Option<Column>,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-}
-
-impl Fault {
-    /// What is wrong with a line as a whole.
-    pub(super) fn on_line(line: u64, kind: FaultKind) -> Self {
-        Self { line, character: None, column: None, kind }
-    }
-
-    /// What happens next.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        self.kind.severity()
-    }
-
-    /// What is wrong and how to mend it, without the line.
+impl RowFault {
+    /// The column, the problem and its remedy, without the line.
     #[must_use]
     pub fn message(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| match self.column {
-            Some(column) => write!(f, "{column}: {}", self.kind),
-            None => write!(f, "{}", self.kind),
+        fmt::from_fn(|f| match self.place.column {
+            Some(column) => write!(f, "{column}: {}", self.text()),
+            None => write!(f, "{}", self.text()),
         })
     }
 }
 
-/// `line 4, timestamp: '12:60' is no time: …`
-impl fmt::Display for Fault {
+/// A place in a file of rows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct RowPlace {
+    /// The line in the file, from 1.
+    pub line: u64,
+    /// The character in that line, from 1. `None` if the fault is the line's as a whole.
+    pub character: Option<u64>,
+    /// The column of the fault, if it is one field's.
+    pub column: Option<Column>,
+}
+
+impl RowPlace {
+    /// A line as a whole.
+    pub(super) fn line(line: u64) -> Self {
+        Self { line, character: None, column: None }
+    }
+}
+
+/// `line 4, timestamp`
+impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.column {
-            Some(column) => write!(f, "line {}, {column}: {}", self.line, self.kind),
-            None => write!(f, "line {}: {}", self.line, self.kind),
-        }
+        write!(f, "line {}", self.line)?;
+        self.column.map_or(Ok(()), |column| write!(f, ", {column}"))
     }
 }
 
@@ -113,7 +86,7 @@ impl Serialize for Excerpt {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the values of the sentences above them")]
-pub enum FaultKind {
+pub enum RowFaultKind {
     // The file.
     /// No row, no header.
     #[error("the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows")]
@@ -253,10 +226,10 @@ pub enum FaultKind {
     PortsMissing { first_line: u64 },
 }
 
-impl FaultKind {
-    /// What happens next.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
+impl Kind for RowFaultKind {
+    type Place = RowPlace;
+
+    fn severity(&self) -> Severity {
         match self {
             Self::EmptyFile
             | Self::BareReturns

@@ -14,7 +14,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr2, memchr3_iter};
 
 use super::column::Column;
-use super::fault::{Fault, FaultKind};
+use super::fault::{RowFault, RowFaultKind, RowPlace};
 
 /// Maximum length of a record, in bytes: many times a message of 1 MiB, and far below available memory.
 pub const RECORD_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -63,7 +63,7 @@ impl FieldSpan {
 #[derive(Debug)]
 pub(super) enum NextRecord {
     Whole,
-    Broken(Fault),
+    Broken(RowFault),
     End,
 }
 
@@ -83,19 +83,19 @@ impl<R: Read> CsvRecords<R> {
     }
 
     /// Skips the byte order mark and detects the delimiter from the first non-blank line.
-    pub(super) fn open(&mut self, delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), Fault>> {
+    pub(super) fn open(&mut self, delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), RowFault>> {
         while self.buffer.len() < 3 && !self.ended {
             self.fill()?;
         }
         if self.buffer.starts_with(b"\xff\xfe") || self.buffer.starts_with(b"\xfe\xff") {
-            return Ok(Err(Fault::on_line(1, FaultKind::Utf16)));
+            return Ok(Err(RowFault::new(RowPlace::line(1), RowFaultKind::Utf16)));
         }
         if self.buffer.starts_with("\u{feff}".as_bytes()) {
             self.start = 3;
         }
         // UTF-16 without a byte order mark: every second byte of ASCII text is zero.
         if self.buffer.iter().take(2).any(|byte| *byte == 0) {
-            return Ok(Err(Fault::on_line(1, FaultKind::Utf16)));
+            return Ok(Err(RowFault::new(RowPlace::line(1), RowFaultKind::Utf16)));
         }
         loop {
             let unused = self.buffer.get(self.start..).unwrap_or_default();
@@ -136,7 +136,7 @@ impl<R: Read> CsvRecords<R> {
                     continue;
                 }
                 Scanned::Whole { .. } | Scanned::Incomplete => {
-                    self.fault_at(0, FaultKind::RecordTooLong { max_bytes: RECORD_MAX_BYTES })
+                    self.fault_at(0, RowFaultKind::RecordTooLong { max_bytes: RECORD_MAX_BYTES })
                 }
             };
             self.skip_line()?;
@@ -155,21 +155,21 @@ impl<R: Read> CsvRecords<R> {
     }
 
     /// The current record, or a fault at its first invalid UTF-8 byte.
-    pub(super) fn record(&self) -> Result<CsvRecord<'_>, Fault> {
+    pub(super) fn record(&self) -> Result<CsvRecord<'_>, RowFault> {
         let raw = &self.buffer[self.start..self.start + self.len];
         match std::str::from_utf8(raw) {
             Ok(raw) => Ok(CsvRecord { line: self.line, raw, fields: &self.fields }),
             Err(error) => {
                 let at = error.valid_up_to();
-                Err(self.fault_at(at, FaultKind::NotUtf8 { byte: raw[at] }))
+                Err(self.fault_at(at, RowFaultKind::NotUtf8 { byte: raw[at] }))
             }
         }
     }
 
     /// A fault at byte `at` of the current record.
-    fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
+    fn fault_at(&self, at: usize, kind: RowFaultKind) -> RowFault {
         let (line, character) = position(self.line, &self.buffer[self.start..][..at]);
-        Fault { line, character: Some(character), column: None, kind }
+        RowFault::new(RowPlace { line, character: Some(character), column: None }, kind)
     }
 
     /// Skips the rest of the line, of any length.
@@ -234,10 +234,10 @@ impl<'a> CsvRecord<'a> {
     }
 
     /// A fault in a field.
-    pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: FaultKind) -> Fault {
+    pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: RowFaultKind) -> RowFault {
         let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.quoted));
         let (line, character) = position(self.line, &self.raw.as_bytes()[..at]);
-        Fault { line, character: Some(character), column, kind }
+        RowFault::new(RowPlace { line, character: Some(character), column }, kind)
     }
 }
 
@@ -247,7 +247,7 @@ enum Scanned {
     /// The input so far ends inside the record.
     Incomplete,
     /// A malformed record: fault and byte offset.
-    Malformed { at: usize, kind: FaultKind },
+    Malformed { at: usize, kind: RowFaultKind },
 }
 
 /// Scans the first record of `bytes`.
@@ -286,7 +286,7 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
             at += 1;
             loop {
                 match memchr(b'"', &bytes[at..]) {
-                    None if ended => return Scanned::Malformed { at: start, kind: FaultKind::UnclosedQuote },
+                    None if ended => return Scanned::Malformed { at: start, kind: RowFaultKind::UnclosedQuote },
                     None => return Scanned::Incomplete,
                     Some(quote) => at += quote + 1,
                 }
@@ -317,7 +317,7 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
                 at += 1;
                 continue;
             }
-            _ => return Scanned::Malformed { at: start, kind: FaultKind::StrayQuote },
+            _ => return Scanned::Malformed { at: start, kind: RowFaultKind::StrayQuote },
         };
         return Scanned::Whole { len, lines: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
     }
@@ -356,9 +356,11 @@ mod tests {
         loop {
             match records.advance().unwrap() {
                 NextRecord::End => return out,
-                NextRecord::Broken(fault) => out.push(Err(format!("{}:{}", fault.line, fault.character.unwrap()))),
+                NextRecord::Broken(fault) => {
+                    out.push(Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())))
+                }
                 NextRecord::Whole => out.push(match records.record() {
-                    Err(fault) => Err(format!("{}:{}", fault.line, fault.character.unwrap())),
+                    Err(fault) => Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())),
                     Ok(record) => {
                         Ok((record.line, (0..record.len()).map(|at| record.value(at).into_owned()).collect()))
                     }

@@ -26,8 +26,8 @@ fn read_with(csv: impl AsRef<[u8]>, options: RowOptions) -> (Vec<Row>, Vec<Strin
     }
     faults.append(&mut reader.take_remarks());
     let shown = faults.iter().map(|fault| {
-        let character = fault.character.map_or("-".to_owned(), |at| at.to_string());
-        format!("{}:{character} {}: {}", fault.line, fault.severity(), fault.message())
+        let character = fault.place.character.map_or("-".to_owned(), |at| at.to_string());
+        format!("{}:{character} {}: {}", fault.place.line, fault.severity(), fault.message())
     });
     (rows, shown.collect())
 }
