@@ -82,7 +82,7 @@ fn build(plan: Plan, rows: &[Row]) -> (Vec<u8>, u64) {
         builder.row(row).expect("a Vec takes it");
     }
     let (capture, summary) = builder.finish().expect("a Vec takes it");
-    for remark in &summary.remarks {
+    for remark in summary.remarks.list() {
         assert_safe(&remark.kind.to_string());
     }
     (capture, summary.frames)

@@ -142,7 +142,8 @@ impl<K: Kind, const MAX: usize> Diagnostics<K, MAX> {
 
     /// Lists a diagnostic, or counts it.
     #[inline]
-    pub fn add(&mut self, diagnostic: Diagnostic<K>) {
+    pub fn add(&mut self, place: K::Place, kind: K) {
+        let diagnostic = Diagnostic::new(place, kind);
         match self.list.get_mut(self.latest) {
             Some(latest) if K::merges(latest, &diagnostic) => K::merge(latest, diagnostic),
             _ => self.add_other(diagnostic),
@@ -201,7 +202,7 @@ mod tests {
     fn diagnostics(numbers: &[u32]) -> Diagnostics<Number, 3> {
         let mut diagnostics = Diagnostics::default();
         for (at, &number) in (0..).zip(numbers) {
-            diagnostics.add(Diagnostic::new(At { at }, Number { number }));
+            diagnostics.add(At { at }, Number { number });
         }
         diagnostics
     }

@@ -17,9 +17,8 @@ use super::frames::Frames;
 use super::intake::{Carried, Intake};
 use super::matcher::Place;
 use super::plan::Planned;
-use super::remark::Remarks;
 use super::tcp::{Connection, LEAD, State};
-use super::{Plan, Remark, RemarkKind};
+use super::{BuildRemarkKind, BuildRemarks, Plan, RowLine};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
@@ -45,7 +44,7 @@ pub struct Summary {
     #[serde(rename = "last_nanos")]
     pub last: Option<Timestamp>,
     /// What is worth knowing.
-    pub remarks: Vec<Remark>,
+    pub remarks: BuildRemarks,
 }
 
 /// Carries rows. The same as the plan has seen are to come, in the same order.
@@ -65,7 +64,7 @@ pub struct Builder<W: Write> {
     /// What is added to the times of rows.
     shift: i64,
     latest: i64,
-    remarks: Remarks,
+    remarks: BuildRemarks,
     n_rows: u64,
 }
 
@@ -179,7 +178,7 @@ impl<W: Write> Builder<W> {
 
     #[inline(never)]
     fn remark_later(&mut self, line: u64, nanos: u64) {
-        self.remarks.add(line, RemarkKind::Later { most: Duration::from_nanos(nanos) });
+        self.remarks.add(RowLine { line }, BuildRemarkKind::Later { most: Duration::from_nanos(nanos) });
     }
 
     /// How many frames were sent so far.
@@ -201,7 +200,7 @@ impl<W: Write> Builder<W> {
             bytes: self.frames.n_bytes,
             first,
             last,
-            remarks: self.remarks.into_vec(),
+            remarks: self.remarks,
         };
         Ok((self.frames.finish()?, summary))
     }

@@ -12,9 +12,8 @@ use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
 use super::intake::{Carried, Intake, version};
 use super::matcher::{Pair, Place};
-use super::remark::Remarks;
 use super::roles::{Clues, Roles};
-use super::{Content, IpVersion, Refusal, RemarkKind, Settings, port};
+use super::{BuildRemarkKind, BuildRemarks, Content, IpVersion, Refusal, RowLine, Settings, port};
 use crate::rows::{App, AppProtocol, RowRef, Transport};
 
 /// What the first reading of the rows has found.
@@ -24,7 +23,7 @@ pub struct Plan {
     servers: Vec<App>,
     pub(super) intake: Intake,
     drafts: Vec<Draft>,
-    remarks: Remarks,
+    remarks: BuildRemarks,
     latest: i64,
 }
 
@@ -47,7 +46,7 @@ pub(super) struct Planned {
     /// For the second reading.
     pub(super) intake: Intake,
     pub(super) flows: Vec<Flow>,
-    pub(super) remarks: Remarks,
+    pub(super) remarks: BuildRemarks,
 }
 
 impl Plan {
@@ -58,7 +57,7 @@ impl Plan {
             servers: Vec::new(),
             intake: Intake::new(settings),
             drafts: Vec::new(),
-            remarks: Remarks::default(),
+            remarks: BuildRemarks::default(),
             latest: i64::MIN,
         }
     }
@@ -83,7 +82,7 @@ impl Plan {
     #[inline(never)]
     fn look(&mut self, row: RowRef<'_>) -> Result<(), Refusal> {
         let Carried { payload, transport, place } =
-            self.intake.take(row).map_err(|kind| Refusal { line: row.line, kind })?;
+            self.intake.take(row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
         if place.is_new {
             self.draft(row, transport, place);
         }
@@ -112,17 +111,17 @@ impl Plan {
             self.mix(*row, payload, place.flow);
         }
         if payload.is_empty() && transport == Transport::Udp {
-            self.remarks.add(row.line, RemarkKind::EmptyDatagram);
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::EmptyDatagram);
         }
         let is_endless = shape == Shape::Chat && !is_whole && transport == Transport::Tcp;
-        if is_endless && !self.remarks.again(row.line, |kind| matches!(kind, RemarkKind::Endless)) {
-            self.remarks.add(row.line, RemarkKind::Endless);
+        if is_endless {
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Endless);
         }
         if let Some(reads) = read_by_first_bytes(payload, transport) {
-            self.remarks.add(row.line, RemarkKind::FirstBytes { reads });
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::FirstBytes { reads });
         }
         if shape == Shape::Http && is_misnamed(payload) {
-            self.remarks.add(row.line, RemarkKind::BodyMisnamed);
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::BodyMisnamed);
         }
     }
 
@@ -133,7 +132,7 @@ impl Plan {
         let shape = Shape::of(&draft.clues.protocol);
         draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
         let [protocol, other] = [&draft.clues.protocol, row.protocol].map(|name| sanitize(name.name()).into_owned());
-        self.remarks.add(row.line, RemarkKind::Mixed { protocol, other });
+        self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Mixed { protocol, other });
     }
 
     /// Says of a row that is to be completed whether it was, unless it was whole before.
@@ -141,10 +140,10 @@ impl Plan {
         let protocol = || sanitize(row.protocol.name()).into_owned();
         let shape = Shape::of(row.protocol);
         if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
-            self.remarks.add(row.line, RemarkKind::NotCompleted { protocol: protocol() });
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::NotCompleted { protocol: protocol() });
         }
         if was_completed {
-            self.remarks.add(row.line, RemarkKind::Completed { protocol: protocol() });
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Completed { protocol: protocol() });
         }
     }
 
@@ -156,7 +155,7 @@ impl Plan {
             let asked = settings.start.unwrap_or(row.time).as_nanos().saturating_sub(row.time.as_nanos());
             if shift > asked {
                 let by = Duration::from_nanos(shift.abs_diff(asked));
-                self.remarks.add(row.line, RemarkKind::Moved { by });
+                self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Moved { by });
             }
         }
         self.drafts.push(Draft {
@@ -231,15 +230,21 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
-fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut Remarks) {
+fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut BuildRemarks) {
     let said = &draft.clues.protocol;
     let protocol = || sanitize(said.name()).into_owned();
     let completable = content == Content::Faithful && Shape::of(said).is_completable();
     if let Some((port, reads)) = port::misread(ports, draft.pair.1, said, draft.fits) {
         let reads = reads.to_uppercase();
-        remarks.add(draft.line, RemarkKind::PortMisread { protocol: protocol(), reads, port, completable });
+        remarks.add(
+            RowLine { line: draft.line },
+            BuildRemarkKind::PortMisread { protocol: protocol(), reads, port, completable },
+        );
     } else if let (None, Some(usual), false) = (ports[server], said.port(), draft.fits) {
         let port = port::of_server(said, false);
-        remarks.add(draft.line, RemarkKind::PortAvoided { protocol: protocol(), usual, port, completable });
+        remarks.add(
+            RowLine { line: draft.line },
+            BuildRemarkKind::PortAvoided { protocol: protocol(), usual, port, completable },
+        );
     }
 }

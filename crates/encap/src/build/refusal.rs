@@ -1,15 +1,27 @@
 //! Why a row that can be read cannot be carried.
 
+use std::fmt;
 use std::net::IpAddr;
 
-/// A row that is not carried.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("line {line}: {kind}")]
-pub struct Refusal {
-    /// The line of the file on which the row starts.
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Kind, Severity};
+
+/// The refusal of a row, which no frame carries.
+pub type Refusal = Diagnostic<RefusalKind>;
+
+/// A row of the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct RowLine {
+    /// The line on which the row starts, from 1.
     pub line: u64,
-    /// Why.
-    pub kind: RefusalKind,
+}
+
+/// `line 4`
+impl fmt::Display for RowLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)
+    }
 }
 
 /// Why a row is not carried. Each says how to mend it.
@@ -43,4 +55,12 @@ pub enum RefusalKind {
     /// Beyond 2106, in a file whose times end there.
     #[error("its time is beyond the year 2106, where the times of pcap end: use --format pcapng")]
     BeyondPcap,
+}
+
+impl Kind for RefusalKind {
+    type Place = RowLine;
+
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
 }

@@ -4,25 +4,21 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::diagnostic::Severity;
+use super::RowLine;
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Severity};
 
-/// Something that may not be what was meant, and how often it happened.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Remark {
-    /// The line of the first row that it is about.
-    pub line: u64,
-    /// How many connections, or rows, it is about.
-    pub count: u64,
-    /// What.
-    #[serde(flatten)]
-    pub kind: RemarkKind,
-}
+/// A remark on a build: a result that may not be as intended. The place is the first row, and the count is of rows or of
+/// connections.
+pub type BuildRemark = Diagnostic<BuildRemarkKind>;
+
+/// The remarks on a build. Names of protocols come from the file, so the number of different remarks has a bound.
+pub type BuildRemarks = Diagnostics<BuildRemarkKind, 256>;
 
 /// What is worth knowing.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the values of the sentences above them")]
-pub enum RemarkKind {
+pub enum BuildRemarkKind {
     /// The port of the protocol would have its dissector read text that is none of its own.
     #[error(
         "{protocol} messages that are not as {protocol} writes them are sent to port {port}, which Wireshark does not \
@@ -79,10 +75,11 @@ pub enum RemarkKind {
     Completed { protocol: String },
 }
 
-impl RemarkKind {
-    /// Whether it may not be what was meant, or is only worth knowing.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
+impl Kind for BuildRemarkKind {
+    type Place = RowLine;
+    const SERIALIZES_COUNT: bool = true;
+
+    fn severity(&self) -> Severity {
         match self {
             Self::PortAvoided { .. }
             | Self::PortMisread { .. }
@@ -94,69 +91,22 @@ impl RemarkKind {
             Self::Moved { .. } | Self::Later { .. } | Self::EmptyDatagram | Self::Completed { .. } => Severity::Note,
         }
     }
+
+    #[inline]
+    fn merges(listed: &BuildRemark, other: &BuildRemark) -> bool {
+        matches!((&listed.kind, &other.kind), (Self::Later { .. }, Self::Later { .. })) || listed.kind == other.kind
+    }
+
+    #[inline]
+    fn merge(listed: &mut BuildRemark, other: BuildRemark) {
+        listed.count += other.count;
+        listed.place.line = listed.place.line.min(other.place.line);
+        if let (Self::Later { most: listed }, Self::Later { most }) = (&mut listed.kind, other.kind) {
+            *listed = most.max(*listed);
+        }
+    }
 }
 
 fn nanos<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// Remarks, equal ones counted.
-#[derive(Debug, Default)]
-pub(super) struct Remarks {
-    list: Vec<Remark>,
-    /// The index of the one that was added last: mostly, it is added again.
-    latest: usize,
-}
-
-impl Remarks {
-    /// The most different ones; names of protocols are the file's, so there is no end to them otherwise.
-    const MAX: usize = 256;
-
-    pub(super) fn add(&mut self, line: u64, kind: RemarkKind) {
-        match self.list.iter().position(|remark| remark.kind.is_same(&kind)) {
-            Some(at) => {
-                self.list[at].again(line, kind);
-                self.latest = at;
-            }
-            None if self.list.len() < Self::MAX => {
-                self.latest = self.list.len();
-                self.list.push(Remark { line, count: 1, kind });
-            }
-            None => {}
-        }
-    }
-
-    /// Counts the latest once more if it is of this kind, and says whether it was: for kinds of which one row after the
-    /// other may be.
-    #[inline]
-    pub(super) fn again(&mut self, line: u64, is_kind: impl Fn(&RemarkKind) -> bool) -> bool {
-        let latest = self.list.get_mut(self.latest).filter(|remark| is_kind(&remark.kind));
-        latest.is_some_and(|remark| {
-            remark.count += 1;
-            remark.line = remark.line.min(line);
-            true
-        })
-    }
-
-    pub(super) fn into_vec(self) -> Vec<Remark> {
-        self.list
-    }
-}
-
-impl RemarkKind {
-    /// Whether the two are said as one.
-    fn is_same(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Later { .. }, Self::Later { .. })) || self == other
-    }
-}
-
-impl Remark {
-    /// Counts another of its kind, on `line`.
-    fn again(&mut self, line: u64, kind: RemarkKind) {
-        self.count += 1;
-        self.line = self.line.min(line);
-        if let (RemarkKind::Later { most: known }, RemarkKind::Later { most }) = (&mut self.kind, kind) {
-            *known = (*known).max(most);
-        }
-    }
 }

@@ -238,14 +238,14 @@ fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
                 times.push(packet.time.unwrap().as_nanos());
             }
         }
-        let remarks = summary.remarks.iter().map(|remark| (remark.count, remark.kind.clone()));
-        (times, remarks.filter(|(_, kind)| *kind != RemarkKind::Endless).collect::<Vec<_>>())
+        let remarks = summary.remarks.list().iter().map(|remark| (remark.count, remark.kind.clone()));
+        (times, remarks.filter(|(_, kind)| *kind != BuildRemarkKind::Endless).collect::<Vec<_>>())
     };
-    let later = |count, nanos| (count, RemarkKind::Later { most: std::time::Duration::from_nanos(nanos) });
+    let later = |count, nanos| (count, BuildRemarkKind::Later { most: std::time::Duration::from_nanos(nanos) });
     let one = "1,CHAT,a,b,hi,0.5\n";
     assert_eq!(at(one, None), (vec![500_000_000], vec![]));
     assert_eq!(at(one, Some(3_000_000_000)), (vec![3_000_000_000], vec![]));
-    let moved = RemarkKind::Moved { by: std::time::Duration::from_micros(200) };
+    let moved = BuildRemarkKind::Moved { by: std::time::Duration::from_micros(200) };
     assert_eq!(at("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.5\n", None), (vec![200_000, 500_200_000], vec![(1, moved)]));
     // A frame of 68 bytes, with preamble, check sequence and gap, takes 92 × 8 ns.
     assert_eq!(
@@ -327,25 +327,25 @@ fn a_link_is_what_its_system_makes_it() {
 fn what_is_not_as_its_protocol_has_it_is_said() {
     let kinds = |csv: &str, content| {
         let (_, summary, _) = build(&rows(csv), Settings { content, ..Settings::default() });
-        summary.remarks.into_iter().map(|remark| (remark.count, remark.kind)).collect::<Vec<_>>()
+        summary.remarks.list().iter().map(|remark| (remark.count, remark.kind.clone())).collect::<Vec<_>>()
     };
     let chat = "1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,2\n";
-    assert_eq!(kinds(chat, Content::Faithful), [(2, RemarkKind::Endless)]);
-    assert_eq!(kinds(chat, Content::Complete), [(2, RemarkKind::Completed { protocol: "CHAT".into() })]);
+    assert_eq!(kinds(chat, Content::Faithful), [(2, BuildRemarkKind::Endless)]);
+    assert_eq!(kinds(chat, Content::Complete), [(2, BuildRemarkKind::Completed { protocol: "CHAT".into() })]);
     let found = kinds("1,HTTP,a,b,\"POST /login\nuser=a\",1\n", Content::Complete);
-    assert_eq!(found[0], (1, RemarkKind::NotCompleted { protocol: "HTTP".into() }));
+    assert_eq!(found[0], (1, BuildRemarkKind::NotCompleted { protocol: "HTTP".into() }));
     // What asks for more than ends of lines is for nobody to complete.
     let found = kinds("1,GOPHER,a,b,hi,1\n2,DNS,a,b,hi,2\n", Content::Complete);
-    assert!(!found.iter().any(|(_, kind)| matches!(kind, RemarkKind::NotCompleted { .. })), "{found:?}");
+    assert!(!found.iter().any(|(_, kind)| matches!(kind, BuildRemarkKind::NotCompleted { .. })), "{found:?}");
     // A row of the first moment that there is, is completed as well.
     let mut first = rows("1,HTTP,a,b,\"POST /login\nuser=a\",1\n").remove(0);
     first.time = Timestamp::from_nanos(i64::MIN);
     let settings = Settings { content: Content::Complete, ..Settings::default() };
     let (_, summary, _) = build(&[first.clone(), first], settings);
-    let not_completed = RemarkKind::NotCompleted { protocol: "HTTP".into() };
-    assert!(summary.remarks.iter().any(|remark| (remark.count, &remark.kind) == (2, &not_completed)));
+    let not_completed = BuildRemarkKind::NotCompleted { protocol: "HTTP".into() };
+    assert!(summary.remarks.list().iter().any(|remark| (remark.count, &remark.kind) == (2, &not_completed)));
     let image = "1,HTTP,a,b,\"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nhi\",1\n";
-    assert_eq!(kinds(image, Content::Faithful), [(1, RemarkKind::BodyMisnamed)]);
+    assert_eq!(kinds(image, Content::Faithful), [(1, BuildRemarkKind::BodyMisnamed)]);
 }
 
 #[test]

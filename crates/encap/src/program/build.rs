@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(Failure::Changed { file: args.file.display().to_string() });
     }
     out.finish()?;
-    for remark in &summary.remarks {
+    for remark in summary.remarks.list() {
         told.remark(remark);
     }
     if args.format() == capture::Format::Pcap {

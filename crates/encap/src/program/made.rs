@@ -80,8 +80,8 @@ pub(crate) fn frames<T>(
         let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let done = done?;
         // What is remarked on all of it is known if all of it was made.
-        for remark in made?.into_iter().flat_map(|summary| summary.remarks) {
-            told.remark(&remark);
+        for remark in made?.iter().flat_map(|summary| summary.remarks.list()) {
+            told.remark(remark);
         }
         Ok(Some(done))
     })

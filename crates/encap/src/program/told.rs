@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use serde::Serialize;
-use switchboard_encap::build::{Refusal, Remark};
+use switchboard_encap::build::{BuildRemark, Refusal};
 use switchboard_encap::diagnostic::Severity;
 use switchboard_encap::rows::RowFault;
 
@@ -57,12 +57,11 @@ impl Told {
 
     pub(crate) fn refusal(&mut self, refusal: &Refusal) {
         self.refused += 1;
-        self.say(refusal.line, Severity::Error, &refusal.kind);
+        self.say(refusal.place.line, refusal.severity(), &refusal.text());
     }
 
-    pub(crate) fn remark(&mut self, Remark { line, kind, count }: &Remark) {
-        let times = fmt::from_fn(|f| if *count > 1 { write!(f, " ({count} times)") } else { Ok(()) });
-        self.say(*line, kind.severity(), &format_args!("{kind}{times}"));
+    pub(crate) fn remark(&mut self, remark: &BuildRemark) {
+        self.say(remark.place.line, remark.severity(), &remark.text());
     }
 
     fn say(&mut self, line: u64, severity: Severity, what: &dyn fmt::Display) {
