@@ -1,32 +1,32 @@
-//! What is promised about speed, measured side by side with what it is compared with.
+//! Benchmarks: each speed claim, measured side by side with its baseline.
 
 mod child;
 mod instructions;
 mod server;
 mod wire;
 
-/// What is measured.
+/// The benchmark to run.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Benchmark {
-    /// Our server and its peers under the same load.
+    /// Our server and other servers under the same load.
     ///
-    /// Each server has a core to itself, and the load generator another. Prints what each does for a second of its
-    /// processor time, and writes it to report/bench.json and its pictures. Compares with nats-server, redis-server,
-    /// ngircd and mosquitto, and installs them as `cargo xtask test` does.
+    /// Each server has a core to itself, and the load generator another. Prints the work of each server per second of
+    /// its processor time. Writes the results to report/bench.json and plots of them. Compares with nats-server,
+    /// redis-server, ngircd and mosquitto, and installs them as `cargo xtask test` does.
     Server(server::Args),
-    /// The wire lab: building, taking apart and analysing 1,006,000 frames of 1,000 connections.
+    /// The wire lab: build, decode and analyze 1,006,000 frames of 1,000 connections.
     ///
-    /// Makes the frames in target/bench, runs each program several times in turn on one core, prints the middle of
-    /// the times with the limit that holds for it, the least beside it, and writes them to report/wire.json. Compares with
+    /// Builds the frames in target/bench, and runs each program several times in turn on one core. Prints the median
+    /// of the times with its limit, and the minimum beside it. Writes the results to report/wire.json. Compares with
     /// tcptrace and tshark, and installs them as `cargo xtask test` does.
     Wire,
-    /// Each step of a message, in instructions of the processor: the same on each run, however busy the machine is.
+    /// The processor instructions of each step of a message: the same count on each run, even on a busy machine.
     ///
-    /// Prints what the decoder, the parsers, the switchboard and the encoders take for a message, held against what is
-    /// recorded in crates/switchboard/examples/instructions.txt, and writes it to report/instructions.json. Counts with
-    /// valgrind, and installs it as `cargo xtask test` does.
+    /// Prints the instructions of the decoder, the parsers, the switchboard and the encoders for one message.
+    /// Compares them with the counts recorded in crates/switchboard/examples/instructions.txt, and writes them to
+    /// report/instructions.json. Counts with valgrind, and installs it as `cargo xtask test` does.
     Instructions(instructions::Args),
-    /// A server that only forwards bytes: the limit that others are held against.
+    /// A server that only forwards bytes: the upper bound for all servers.
     #[command(hide = true)]
     Relay {
         #[arg(long)]
@@ -35,7 +35,7 @@ pub(crate) enum Benchmark {
 }
 
 pub(crate) fn run(benchmark: &Benchmark) -> Result<(), String> {
-    // What is run and written is named from there.
+    // Relative paths start at the repository's root.
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     match benchmark {

@@ -1,18 +1,18 @@
-//! A network that nobody else uses, in which whoever runs this may capture.
+//! A private network namespace, in which an unprivileged user may capture.
 
 use std::process::Command;
 
 const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// A command whose arguments, to be added, are a program and its own: it runs in new user and network namespaces, in
-/// which loopback is up.
+/// A command that runs a program in new user and network namespaces with loopback up. Append the program and its
+/// arguments.
 pub(crate) fn command() -> Command {
     let mut command = Command::new("unshare");
     command.args(NAMESPACE).args(["sh", "-ec", "ip link set lo up; exec \"$0\" \"$@\""]);
     command
 }
 
-/// Whether there can be such a network here; if not, what to do.
+/// Checks that network namespaces are available. The error names the setting to change.
 pub(crate) fn ensure() -> Result<(), String> {
     let output = command().arg("true").output();
     let output = output.map_err(|error| format!("unshare cannot be started (Debian: util-linux): {error}"))?;
@@ -20,9 +20,9 @@ pub(crate) fn ensure() -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "a network namespace cannot be made here: {}. Allow it, as root: sysctl kernel.unprivileged_userns_clone=1 (Debian), \
-         sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); in a container, start it with --privileged. To try: \
-         unshare {} true",
+        "a network namespace cannot be created here: {}. Allow it, as root: sysctl \
+         kernel.unprivileged_userns_clone=1 (Debian), sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); \
+         in a container, start it with --privileged. To try: unshare {} true",
         String::from_utf8_lossy(&output.stderr).trim(),
         NAMESPACE.join(" ")
     ))

@@ -1,4 +1,4 @@
-//! `cargo xtask notebook`: runs report/encapsulation.ipynb, and keeps it with its outputs.
+//! `cargo xtask notebook`: executes report/encapsulation.ipynb and stores it with its outputs.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,10 +9,10 @@ use crate::{network, packages};
 
 const NOTEBOOK: &str = "report/encapsulation.ipynb";
 const REQUIREMENTS: &str = "report/requirements.txt";
-/// Where Python's packages are, and what runs for them.
+/// Folder of the Python environment.
 const VENV: &str = "target/notebook/venv";
 
-/// How the notebook is run.
+/// Options of `cargo xtask notebook`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write the notebook with its outputs here
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    // What is run and written is named from there.
+    // Relative paths start at the repository's root.
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     packages::ensure(packages::REPORT)?;
@@ -30,16 +30,16 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let venv = Venv::ensure(VENV, &requirements)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     venv::run_silently(cargo.args(["build", "--release", "--locked", "--bin", "encap"]))?;
-    println!("        runs {NOTEBOOK}");
-    // Jupyter writes into the home of whoever runs it; here it has one that is thrown away.
+    println!("        running {NOTEBOOK}");
+    // Jupyter writes into its user's home, so it gets a temporary one.
     let home = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
-    let made = home.path().join("notebook.ipynb");
+    let executed = home.path().join("notebook.ipynb");
     let mut nbconvert = network::command();
     nbconvert.arg(venv.python()).args(["-m", "nbconvert", "--to", "notebook", "--execute"]);
-    // When each cell ran is nothing to keep.
-    nbconvert.args(["--ExecutePreprocessor.record_timing=False", "--log-level=ERROR", "--output"]).arg(&made);
+    // Cell times would change the notebook on each run.
+    nbconvert.args(["--ExecutePreprocessor.record_timing=False", "--log-level=ERROR", "--output"]).arg(&executed);
     venv::run_silently(nbconvert.arg(NOTEBOOK).env("HOME", home.path()).env("IPYTHONDIR", home.path()))?;
-    fs::copy(&made, &args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
+    fs::copy(&executed, &args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
     println!("{}", args.out.display());
     Ok(())
 }

@@ -1,16 +1,16 @@
-//! The programs that tests talk to and benches compare with, and the Debian packages that bring them.
+//! Programs that tests and benchmarks need, and the Debian packages that provide them.
 
 use std::process::{Command, Stdio};
 
-/// A program that is needed.
+/// A required program.
 pub(crate) struct RequiredProgram {
-    /// How to see that it is there, and is the right one: what to run, and what its output holds.
+    /// A check for the program: a command, its arguments, and a text that its output contains.
     probe: (&'static str, &'static [&'static str], &'static str),
-    /// The Debian package that brings it.
+    /// The Debian package that provides it.
     package: &'static str,
 }
 
-/// What tests talk to.
+/// Programs of the tests.
 pub(crate) const TESTS: &[RequiredProgram] = &[
     NC,
     IP,
@@ -22,11 +22,11 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     VENV,
     FONTS,
     EMOJI,
-    // It brings the Chromium that it steers.
+    // It depends on Chromium.
     RequiredProgram { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
-/// What our server is measured beside.
+/// The servers compared with ours.
 pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
     RequiredProgram { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
@@ -34,21 +34,21 @@ pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
 ];
 
-/// What the wire lab is measured beside.
+/// The programs compared with the wire lab.
 pub(crate) const WIRE: &[RequiredProgram] = &[
     RequiredProgram { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
     RequiredProgram { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
     TSHARK,
 ];
 
-/// What counts instructions.
+/// The instruction counter.
 pub(crate) const INSTRUCTIONS: &[RequiredProgram] =
     &[RequiredProgram { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
 
-/// What the report is made with.
+/// Programs and fonts of the report.
 pub(crate) const REPORT: &[RequiredProgram] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
 
-// The OpenBSD nc has -N, to close its side at the end of input; the traditional one has not.
+// The OpenBSD nc has -N, which closes its sending side at the end of input. The traditional nc has no such option.
 const NC: RequiredProgram = RequiredProgram { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
 const IP: RequiredProgram = RequiredProgram { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
 const UNSHARE: RequiredProgram =
@@ -68,14 +68,14 @@ const EMOJI: RequiredProgram = RequiredProgram {
 const PDF: RequiredProgram = RequiredProgram { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
 const TSHARK: RequiredProgram = RequiredProgram { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
-/// Sees to it that every program is there.
+/// Installs missing programs. Fails with the command to run if that is not possible.
 pub(crate) fn ensure(needed: &[RequiredProgram]) -> Result<(), String> {
     let packages = missing(needed);
     if packages.is_empty() {
         return Ok(());
     }
     let install = format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
-    let by_hand = format!("programs are needed that are not here; on Debian or Ubuntu, run as root: {install}");
+    let by_hand = format!("required programs are missing; on Debian or Ubuntu, run as root: {install}");
     let mut shell = if succeeds("sh", &["-c", "command -v apt-get && test \"$(id -u)\" = 0"]) {
         Command::new("sh")
     } else if succeeds("sh", &["-c", "command -v apt-get && sudo --non-interactive true"]) {

@@ -1,7 +1,7 @@
-//! `cargo xtask report`: from real traffic to a finished document, with no number typed by hand.
+//! `cargo xtask report`: generates the report from real traffic. No number in it is typed by hand.
 //!
 //! ```text
-//! conversation.txt ─▶ stage: real programs in a network of their own ─▶ captures ─┐
+//! conversation.txt ─▶ scenario: real programs in a network namespace ─▶ captures ─┐
 //! tests/data/csv ─▶ encap build, send, compare ───────────────────────────────────┤
 //! the parser's tables, the server's settings, bench.json ─────────────────────────┼─▶ data/*.json, *.svg
 //!                                                                                 │
@@ -34,52 +34,53 @@ use serde_json::Value;
 
 use crate::{network, packages, venv};
 
-/// What is kept of a run that is no part of the report: captures, and what programs printed.
+/// Folder of the captures and the programs' output, which are not part of the report.
 const RUN: &str = "target/report/run";
 
-/// How the report is made.
+/// Options of `cargo xtask report`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write the report and its data into this folder of the repository
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
-    /// Build the programs with this profile of cargo: dev is ready soonest, and release is how they are installed
+    /// Build the programs with this cargo profile: dev builds fastest, release is the installed one
     #[arg(long, value_name = "NAME", default_value = "dev")]
     profile: String,
 }
 
 impl Args {
-    /// Where cargo puts the programs of the profile.
+    /// Cargo's output folder of the profile.
     fn programs(&self) -> PathBuf {
         Path::new("target").join(if self.profile == "dev" { "debug" } else { &self.profile })
     }
 }
 
-/// All that a step needs to know.
+/// The paths and the profile that every step needs.
 struct ReportContext {
-    /// Where our programs are.
+    /// Folder of our programs.
     programs: PathBuf,
-    /// The profile that they were built with.
+    /// Cargo profile of the programs.
     profile: String,
-    /// Where the captures are.
+    /// Folder of the captures.
     run: PathBuf,
-    /// Where the data go.
+    /// Folder of the report's data files.
     data: PathBuf,
 }
 
 impl ReportContext {
-    /// Writes a data file, for the report to read.
+    /// Writes a JSON data file of the report.
     fn write(&self, name: &str, data: &impl Serialize) -> Result<(), String> {
         let text = serde_json::to_string_pretty(data).map_err(|error| format!("{name}: {error}"))? + "\n";
         write(&self.data.join(name), text.as_bytes())
     }
 
-    /// A drawing.
+    /// Writes a drawing of the report.
     fn write_svg(&self, name: &str, svg: &str) -> Result<(), String> {
         write(&self.data.join(name), svg.as_bytes())
     }
 
-    /// What one of our programs prints, in the folder of the captures. Each of `codes` is a good end.
+    /// Runs one of our programs in the folder of the captures and returns its output. Fails unless its exit code is
+    /// one of `codes`.
     fn output(&self, program: &str, args: &[&str], codes: &[i32]) -> Result<String, String> {
         let output = Command::new(self.programs.join(program)).args(args).current_dir(&self.run).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -89,31 +90,33 @@ impl ReportContext {
         Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
     }
 
-    /// The same, as JSON.
+    /// Like [`Self::output`], for a program that prints JSON.
     fn json(&self, program: &str, args: &[&str]) -> Result<Value, String> {
-        let said = self.output(program, args, &[0])?;
-        serde_json::from_str(&said).map_err(|error| format!("{program} {}: {error}", args.join(" ")))
+        let printed = self.output(program, args, &[0])?;
+        serde_json::from_str(&printed).map_err(|error| format!("{program} {}: {error}", args.join(" ")))
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let start = now();
-    // What is run and written is named from there.
+    // Relative paths start at the repository's root.
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
-    let step = |what: &str| println!("{:>4} s  {what}", start.elapsed().as_secs());
+    let step = |name: &str| println!("{:>4} s  {name}", start.elapsed().as_secs());
     let folder = |path: PathBuf| match fs::create_dir_all(&path) {
         Ok(()) => fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display())),
         Err(error) => Err(format!("{} cannot be made: {error}", path.display())),
     };
 
     if args.out.is_absolute() || args.out.components().any(|part| part == Component::ParentDir) {
-        return Err("--out is named from the repository's root, and below it: Typst reads nothing elsewhere".to_owned());
+        return Err(
+            "--out must be a relative path below the repository's root, as Typst reads no other files".to_owned()
+        );
     }
-    step("looks for the programs and fonts that it needs");
+    step("checking programs and fonts");
     packages::ensure(packages::REPORT)?;
     network::ensure()?;
-    step("builds the server, the client and encap, and installs Typst meanwhile");
+    step("building the server, the client and encap, and installing Typst");
     let typst = thread::scope(|scope| {
         let typst = scope.spawn(typeset::Typst::ensure);
         build(&args.profile)?;
@@ -125,19 +128,19 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         run: folder(PathBuf::from(RUN))?,
         data: folder(args.out.join("data"))?,
     };
-    step("starts the server and its clients in a network of their own, and captures what passes");
+    step("running the server and its clients in a network namespace, and capturing their traffic");
     run_scenario(&context)?;
-    step("reads the captures");
+    step("reading the captures");
     let observed = read_observations(&context)?;
     traffic::write(&context, &observed)?;
-    step("builds, sends and compares the rows of tests/data/csv");
+    step("building, sending and comparing the rows of tests/data/csv");
     rows::write(&context)?;
-    step("writes down the protocol, the bounds and the figures of the benchmarks");
+    step("writing the protocol, the bounds and the benchmark figures");
     protocol::write(&context)?;
     speed::write(&context)?;
     architecture::write(&context)?;
     about::write(&context)?;
-    step("typesets the PDF and the HTML");
+    step("typesetting the PDF and the HTML");
     typst.compile(&args.out)?;
     step("done");
     for name in ["report.pdf", "report.html"] {
@@ -146,7 +149,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds the programs. In the profile of xtask itself, what they share with it is there already.
+/// Builds the programs. With the profile of xtask, their common dependencies are already built.
 fn build(profile: &str) -> Result<(), String> {
     let programs = ["switchboard-server", "switchboard", "encap"];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -159,9 +162,9 @@ fn build(profile: &str) -> Result<(), String> {
     }
 }
 
-/// Runs this program again, for the play alone, in a network that nobody else uses and in which it may capture.
+/// Runs this program again in a network namespace, where it plays the scenario and may capture.
 fn run_scenario(context: &ReportContext) -> Result<(), String> {
-    let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let xtask = env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let mut stage = network::command();
     stage.arg(xtask).args(["report-stage", "--programs"]).arg(&context.programs).arg("--out").arg(&context.run);
     venv::run_silently(&mut stage)
@@ -177,7 +180,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(file, bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a maintainer waits is real time")]
+#[expect(clippy::disallowed_methods, reason = "the elapsed time shown to the maintainer is real time")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,4 +1,4 @@
-//! Everything that has to hold before a change lands.
+//! `cargo xtask test`: all checks that a change must pass.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::packages;
 
-/// A step, as a cargo command.
+/// A step: a cargo command with its environment.
 struct TestStep {
     name: &'static str,
     args: &'static [&'static str],
@@ -20,7 +20,8 @@ const STEPS: &[TestStep] = &[
         args: &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
         env: &[],
     },
-    // Without libFuzzer, which would be built from C++: so that the targets compile. What they call, a test calls too.
+    // Compiles the fuzz targets without libFuzzer, which needs a C++ compiler. A test runs the functions that they
+    // call.
     TestStep {
         name: "fuzz targets",
         args: &[
@@ -48,7 +49,7 @@ const STEPS: &[TestStep] = &[
         env: &[],
     },
     TestStep { name: "examples in the docs", args: &["test", "--workspace", "--doc", "--locked"], env: &[] },
-    // As a release build, because it is that one that has to hold a full house.
+    // The load tests need a release build.
     TestStep {
         name: "end-to-end tests",
         args: &["test", "--package", "switchboard-tests", "--release", "--locked", "--", "--nocapture"],
@@ -72,13 +73,13 @@ pub(crate) fn run() -> Result<(), String> {
         });
         all_passed += passed;
     }
-    println!("\n== all of it ==\n{}", report.join("\n"));
-    println!("in all: {} s", start.elapsed().as_secs());
+    println!("\n== summary ==\n{}", report.join("\n"));
+    println!("total: {} s", start.elapsed().as_secs());
     println!("{all_passed} passed, 0 failed");
     Ok(())
 }
 
-/// Runs a step, shows what it says, and counts the tests that it passed.
+/// Runs a step, shows its output, and counts the passed tests.
 fn run_step(step: &TestStep) -> Result<usize, String> {
     let mut child = Command::new(env!("CARGO"))
         .args(step.args)
@@ -87,19 +88,19 @@ fn run_step(step: &TestStep) -> Result<usize, String> {
         .spawn()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     let mut passed = 0;
-    for line in BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok) {
+    for line in BufReader::new(child.stdout.take().expect("a piped stream")).lines().map_while(Result::ok) {
         println!("{line}");
         passed += parse_passed(&line).unwrap_or_default();
     }
-    let status = child.wait().map_err(|error| format!("cargo cannot be waited for: {error}"))?;
+    let status = child.wait().map_err(|error| format!("waiting for cargo failed: {error}"))?;
     if !status.success() {
-        return Err(format!("{} failed; to run it alone: cargo {}", step.name, step.args.join(" ")));
+        return Err(format!("{} failed; to run only this step: cargo {}", step.name, step.args.join(" ")));
     }
     Ok(passed)
 }
 
-/// The count in `test result: ok. 23 passed; …; 0 filtered out`. Nothing is filtered here, so a line that says otherwise
-/// is of a test that runs itself again in a network of its own, and is counted as one already.
+/// Parses the count in `test result: ok. 23 passed; …; 0 filtered out`. A line with filtered tests comes from a test
+/// that ran itself again in a network namespace, and is already counted.
 fn parse_passed(line: &str) -> Option<usize> {
     let (_, counts) = line.split_once("test result: ok. ")?;
     if !counts.contains("; 0 filtered out") {
@@ -108,7 +109,7 @@ fn parse_passed(line: &str) -> Option<usize> {
     counts.split(' ').next()?.parse().ok()
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a maintainer waits is real time")]
+#[expect(clippy::disallowed_methods, reason = "the elapsed time shown to the maintainer is real time")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,24 +1,24 @@
-//! Programs of Python, installed from `PyPI` in a folder of their own, nothing to compile.
+//! Python environments, with packages from `PyPI` that need no compiler.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A folder with a Python and what it was asked to hold.
+/// A Python environment with installed packages.
 pub(crate) struct Venv {
     python: PathBuf,
 }
 
 impl Venv {
-    /// Installs the requirements (one a line, each with its version) in `folder`, where they are not there yet.
+    /// Installs `requirements` (one per line, with pinned versions) in `folder`, unless they are already there.
     pub(crate) fn ensure(folder: &str, requirements: &str) -> Result<Self, String> {
         let folder = Path::new(folder);
-        // What is in the folder, once all of it is.
+        // Written last, so it lists only complete installations.
         let (python, installed) = (folder.join("bin/python"), folder.join("installed.txt"));
         if fs::read_to_string(&installed).is_ok_and(|installed| installed == requirements) {
             return Ok(Self { python });
         }
-        println!("        installs {} packages of Python in {}", requirements.lines().count(), folder.display());
+        println!("        installing {} Python packages in {}", requirements.lines().count(), folder.display());
         run_silently(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
@@ -27,13 +27,13 @@ impl Venv {
         Ok(Self { python })
     }
 
-    /// Its Python.
+    /// Path of the environment's interpreter.
     pub(crate) fn python(&self) -> &Path {
         &self.python
     }
 }
 
-/// Runs it to its end, silently; what it said is the error.
+/// Runs a command to its end without showing its output. The error contains the error output.
 pub(crate) fn run_silently(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{program} cannot be started: {error}"))?;

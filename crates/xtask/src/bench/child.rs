@@ -1,20 +1,20 @@
-//! A program that is run to its end, and what it took.
+//! Runs a program to its end and measures its resource usage.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What a program took.
+/// Resource usage of one program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChildUsage {
-    /// Of the processor, in the program and in the system for it.
+    /// Processor time, in user mode and in the kernel.
     pub(crate) cpu: Duration,
-    /// The most memory that it held, in bytes.
+    /// Largest resident memory, in bytes.
     pub(crate) peak_bytes: u64,
 }
 
-/// Runs a program on one core, without its output. A program that fails is an error.
+/// Runs a program on one core, without its output. Fails if the program fails.
 pub(crate) fn run(command: &[&str]) -> Result<ChildUsage, String> {
-    // `taskset` becomes the program, so it is one process.
+    // `taskset` executes the program in its own process, so there is one child.
     let child = Command::new("taskset")
         .args(["--cpu-list", CORE])
         .args(command)
@@ -25,22 +25,23 @@ pub(crate) fn run(command: &[&str]) -> Result<ChildUsage, String> {
         .map_err(|error| format!("taskset cannot be started: {error}"))?;
     let (status, usage) = wait(child.id()).map_err(|error| format!("{} cannot be waited for: {error}", command[0]))?;
     if status != 0 {
-        return Err(format!("failed; to see why: {}", command.join(" ")));
+        return Err(format!("the program failed; to see why, run: {}", command.join(" ")));
     }
     Ok(usage)
 }
 
-/// Any will do, as long as it is one and the same; this one every machine has.
+/// Every machine has core 0. Always using the same core makes the times comparable.
 const CORE: &str = "0";
 
-/// Waits for a child, and says how it ended and what it took: the standard library asks for the first alone.
-#[expect(unsafe_code, reason = "wait4 is the call that tells what one child took")]
+/// Waits for a child and returns its status and usage. `std::process` has no call for the usage.
+#[expect(unsafe_code, reason = "wait4 is the only call that returns the usage of one child")]
 fn wait(pid: u32) -> Result<(i32, ChildUsage), std::io::Error> {
     let pid = libc::pid_t::try_from(pid).map_err(std::io::Error::other)?;
     let mut status = 0;
-    // SAFETY: all zeros are a value of this struct of integers.
+    // SAFETY: `rusage` is a struct of integers, so all zeros are a valid value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to values that live as long as the call, which writes them.
+    // SAFETY: both pointers come from live, exclusive local variables, and `wait4` writes no further than their
+    // types.
     if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } != pid {
         return Err(std::io::Error::last_os_error());
     }

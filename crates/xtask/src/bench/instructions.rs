@@ -1,9 +1,9 @@
-//! `cargo xtask bench instructions`: what each step of a message costs, in instructions of the processor.
+//! `cargo xtask bench instructions`: processor instructions of each step of a message.
 //!
-//! A time says little on a machine that others use too; a count of instructions is the same on each run. Each operation
-//! of the example `instructions` is run twice under callgrind, the second time with more repetitions: what that takes
-//! more is the operation, and what it takes to start and to prepare is not in it. The counts are held against those of
-//! `instructions.txt`, which change only when somebody accepts new ones.
+//! Times are unreliable on a shared machine; an instruction count is the same on each run. Each operation of the
+//! example `instructions` runs twice under callgrind, the second time with more repetitions. The difference is the
+//! cost of the operation, without start-up and preparation. The counts are compared with those in `instructions.txt`,
+//! which change only with `--accept`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,38 +18,38 @@ use crate::packages;
 const PROGRAM: &str = "target/release/examples/instructions";
 const RECORD: &str = "crates/switchboard/examples/instructions.txt";
 const REPORT: &str = "report/instructions.json";
-/// Where callgrind writes what it counted, line by line of the source.
+/// Folder of callgrind's output files, with counts for each source line.
 const PROFILES: &str = "target/bench/instructions";
 
-/// How often an operation is done in the first run, and how much more often in the second: as many lines as a few reads
-/// hold, so that none is read and not counted.
+/// Repetitions of the first run, and the further repetitions of the second. Both are multiples of the lines in one
+/// read, so that each line read is also counted.
 const FEW: u64 = 1024;
 const MORE: u64 = 2 * 1024;
 
-/// How much more than its record an operation may take, in hundredths: room for another compiler, C library or processor,
-/// whose doing is not ours. Where that is not enough, they are recorded anew.
-const PERCENT_MORE: u64 = 10;
+/// Tolerance above the recorded count, in percent: room for another compiler, C library or processor. If that is not
+/// enough, record the counts again.
+const TOLERANCE_PERCENT: u64 = 10;
 
-/// How instructions are counted.
+/// Options of `cargo xtask bench instructions`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Record what is found as what holds from now on
+    /// Record the new counts as the limits from now on
     #[arg(long)]
     accept: bool,
 }
 
-/// An operation, and what it takes.
+/// An operation and its cost.
 #[derive(Debug, Eq, PartialEq)]
 struct Operation {
     name: String,
     instructions: u64,
-    /// What it took when that was last accepted, if it was there.
+    /// The accepted count; `None` for a new operation.
     recorded: Option<u64>,
 }
 
 impl Operation {
     fn max(&self) -> u64 {
-        self.recorded.map_or(0, |recorded| recorded + recorded * PERCENT_MORE / 100)
+        self.recorded.map_or(0, |recorded| recorded + recorded * TOLERANCE_PERCENT / 100)
     }
 
     fn holds(&self) -> bool {
@@ -60,10 +60,10 @@ impl Operation {
         match self.recorded {
             None => "NOT RECORDED".to_owned(),
             Some(_) if !self.holds() => {
-                format!("DOES NOT HOLD; to see where: callgrind_annotate {}", profile(&self.name))
+                format!("DOES NOT HOLD; to find the lines: callgrind_annotate {}", profile(&self.name))
             }
-            Some(recorded) if self.instructions + recorded * PERCENT_MORE / 100 < recorded => {
-                "holds, with so much less that it should be recorded".to_owned()
+            Some(recorded) if self.instructions + recorded * TOLERANCE_PERCENT / 100 < recorded => {
+                "holds, and is so much lower that it should be recorded".to_owned()
             }
             Some(_) => "holds".to_owned(),
         }
@@ -97,26 +97,27 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     if args.accept {
         write(RECORD, &format_record(&operations))?;
     } else if !operations.iter().all(Operation::holds) {
-        return Err("not all of it holds: mend it, or record it with --accept and say why".to_owned());
+        return Err("some counts exceed their limit: reduce them, or record them with --accept".to_owned());
     }
     Ok(())
 }
 
-/// How many instructions an operation takes, rounded up.
+/// Instructions of one operation, rounded up.
 fn count(name: &str) -> Result<u64, String> {
     let few = total_instructions(name, FEW)?;
     let many = total_instructions(name, FEW + MORE)?;
-    many.checked_sub(few).map(|more| more.div_ceil(MORE)).ok_or_else(|| format!("{name} takes less the more it does"))
+    many.checked_sub(few)
+        .map(|more| more.div_ceil(MORE))
+        .ok_or_else(|| format!("{name} takes fewer instructions with more repetitions"))
 }
 
-/// How many instructions the program took in all.
+/// Instructions of a whole run of the program.
 fn total_instructions(name: &str, times: u64) -> Result<u64, String> {
     let (out, times) = (format!("--callgrind-out-file={}", profile(name)), times.to_string());
     let (_, stdout) = output("valgrind", &["--tool=callgrind", &out, PROGRAM, name, &times])?;
-    parse_total(&stdout).ok_or_else(|| format!("callgrind did not say what it counted, but: {stdout}"))
+    parse_total(&stdout).ok_or_else(|| format!("callgrind printed no count: {stdout}"))
 }
 
-/// The count in `==4711== Collected : 4064539`.
 fn parse_total(stdout: &str) -> Option<u64> {
     stdout.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
 }
@@ -125,14 +126,14 @@ fn profile(name: &str) -> String {
     format!("{PROFILES}/{}.out", name.replace('/', "-"))
 }
 
-/// Reads a record: on each line a count and an operation.
+/// Parses a record: one count and operation name in each line.
 fn parse_record(record: &str) -> Result<BTreeMap<&str, u64>, String> {
     record
         .lines()
         .map(|line| {
             let parts = line.trim_start().split_once(' ');
             let read = parts.and_then(|(count, name)| Some((name, count.parse().ok()?)));
-            read.ok_or_else(|| format!("{RECORD} has {line:?}, which is no count and operation"))
+            read.ok_or_else(|| format!("{RECORD} has {line:?}, which is not a count and an operation"))
         })
         .collect()
 }
@@ -147,8 +148,15 @@ fn format_record(operations: &[Operation]) -> String {
 
 fn table(operations: &[Operation]) -> String {
     let mut table = format!("\n{:28} {:>13} {:>9}\n", "", "instructions", "at most");
-    for one in operations {
-        let _ = writeln!(table, "{:28} {:>13} {:>9}  {}", one.name, one.instructions, one.max(), one.verdict());
+    for operation in operations {
+        let _ = writeln!(
+            table,
+            "{:28} {:>13} {:>9}  {}",
+            operation.name,
+            operation.instructions,
+            operation.max(),
+            operation.verdict()
+        );
     }
     let _ = writeln!(table);
     table
@@ -158,10 +166,10 @@ fn report(operations: &[Operation]) -> Result<String, String> {
     let version = |program| output(program, &["--version"]).map(|(version, _)| version.trim().to_owned());
     let rows: Vec<_> = operations
         .iter()
-        .map(|one| {
+        .map(|operation| {
             json!({
-                "name": one.name, "instructions": one.instructions, "recorded": one.recorded,
-                "instructions_max": one.max(), "holds": one.holds(),
+                "name": operation.name, "instructions": operation.instructions, "recorded": operation.recorded,
+                "instructions_max": operation.max(), "holds": operation.holds(),
             })
         })
         .collect();
@@ -175,15 +183,15 @@ fn write(path: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a program to its end: what it says, and what it says beside that.
+/// Runs a program to its end and returns its standard output and standard error.
 fn output(program: &str, args: &[&str]) -> Result<(String, String), String> {
     let output = Command::new(program).args(args).output();
     let output = output.map_err(|error| format!("{program} cannot be started: {error}"))?;
-    let [stdout, beside] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
     if output.status.success() {
-        Ok((stdout, beside))
+        Ok((stdout, stderr))
     } else {
-        Err(format!("{program} {} failed: {beside}", args.join(" ")))
+        Err(format!("{program} {} failed: {stderr}", args.join(" ")))
     }
 }
 
@@ -202,7 +210,7 @@ mod tests {
             (110, Some(100), true, "holds"),
             (111, Some(100), false, "DOES NOT HOLD"),
             (90, Some(100), true, "holds"),
-            (89, Some(100), true, "holds, with so much less"),
+            (89, Some(100), true, "holds, and is so much lower"),
             (1, None, false, "NOT RECORDED"),
         ];
         for (instructions, recorded, holds, verdict) in cases {

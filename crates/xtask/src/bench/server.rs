@@ -1,9 +1,8 @@
-//! `cargo xtask bench server`: our server and its peers under the same load, in one run, side by side.
+//! `cargo xtask bench server`: our server and other servers under the same load, in one run.
 //!
-//! Each server is alone on one core and the load generator on another. What is compared is what a server does for each
-//! second of its processor time. The servers take turns, round after round, because a machine that is shared is never
-//! the same for long; a server's figure is the median of its rounds, and a ratio is that of two such
-//! figures.
+//! Each server has one core to itself, and the load generator has another. The compared figure is the work per second
+//! of the server's processor time. The servers take turns, round after round, because the speed of a shared machine
+//! changes. A server's figure is the median of its rounds, and a ratio is that of two medians.
 
 mod noise_probe;
 mod peers;
@@ -27,33 +26,33 @@ use self::results::{Measurement, Results};
 use self::workloads::Workload;
 use crate::packages;
 
-/// How many times a measurement that was disturbed is made again.
+/// Times that a disturbed measurement is repeated.
 const RETRIES_MAX: u32 = 3;
 
-/// How many files each process may open: the sessions of the largest load, and some.
+/// Open files for each process: the sessions of the largest workload, and a reserve.
 const FILES: u64 = 17_000;
 
-/// How the servers are compared.
+/// Options of `cargo xtask bench server`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many rounds; the median counts
+    /// Number of rounds; the median of a server's rounds counts
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
-    /// Measure for a fifth of the time, to see that everything runs
+    /// Measure for a fifth of the time, to check that everything runs
     #[arg(long)]
     quick: bool,
-    /// Only workloads whose name holds this
+    /// Run only the workloads whose name contains TEXT
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
 
-/// Installs and builds what is needed, then measures in a process of its own that is built for speed.
+/// Installs and builds the servers, then measures in a release build of this program.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     if cfg!(debug_assertions) {
         packages::ensure(packages::PEERS)?;
         return rerun_in_release();
     }
-    // The first thread stays where it may run anywhere, so that it is known which cores there are.
+    // The main thread stays unpinned: its affinity lists the cores of the machine.
     let args = args.clone();
     let measured = thread::spawn(move || measure(&args)).join();
     measured.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
@@ -79,12 +78,12 @@ fn rerun_in_release() -> Result<(), String> {
 
 fn measure(args: &Args) -> Result<(), String> {
     pin::to_generator_core()?;
-    // A child has the limit of its parent.
+    // Children inherit the limit.
     let files = rlimit::increase_nofile_limit(FILES);
     if !files.is_ok_and(|files| files >= FILES) {
         return Err(format!("{FILES} open files are needed for each process: raise `ulimit -Hn`"));
     }
-    let xtask = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let xtask = env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let programs = ProgramPaths { switchboard: xtask.with_file_name("switchboard-server"), xtask };
     let mut results = Results::new(&programs, args.rounds);
     let mut noise_probe = NoiseProbe::new(&programs)?;
@@ -96,7 +95,7 @@ fn measure(args: &Args) -> Result<(), String> {
             }
             for peer in Peer::ALL.into_iter().filter(|peer| workload.applies_to(*peer)) {
                 eprintln!("round {round} of {}: {}, {}", args.rounds, workload.name, peer.name());
-                // Whatever befalls one, the others are measured.
+                // A failure does not stop the measurements of the other servers.
                 match measure_one(&workload, peer, &programs, &mut noise_probe, round) {
                     Ok(measurement) => results.add(measurement),
                     Err(error) => failed.push(error),
@@ -121,10 +120,10 @@ fn measure(args: &Args) -> Result<(), String> {
     for error in &failed {
         eprintln!("xtask: {error}");
     }
-    if summary.all_hold() && failed.is_empty() { Ok(()) } else { Err("not all of it holds: see above".to_owned()) }
+    if summary.all_hold() && failed.is_empty() { Ok(()) } else { Err("some claims do not hold: see above".to_owned()) }
 }
 
-/// One measurement: made again where the machine was disturbed during it.
+/// Takes one measurement, and repeats it if the machine was disturbed.
 fn measure_one(
     workload: &Workload,
     peer: Peer,
@@ -140,7 +139,7 @@ fn measure_one(
             workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
         drop(server);
         let is_calm = noise_probe.is_quiet()? && !report.generator_was_delayed();
-        // What went wrong counts, whatever becomes of the figures.
+        // Faults count even if the attempt is repeated.
         faults += report.faults;
         attempt += 1;
         if is_calm || attempt > RETRIES_MAX {

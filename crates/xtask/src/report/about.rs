@@ -1,4 +1,4 @@
-//! When, where and with what the report was made, and the tests that stand behind it.
+//! The date, system and tool versions of the report, and the list of end-to-end tests.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ReportContext;
 use super::typeset::TYPST;
 
-/// The end-to-end tests, by file.
+/// Folder of the end-to-end tests.
 const TESTS: &str = "tests/tests";
 
 pub(super) fn write(context: &ReportContext) -> Result<(), String> {
@@ -20,7 +20,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
         "about.json",
         &json!({
             "date": String::from_utf8_lossy(&date.stdout).trim(),
-            // What follows the number is the name that whoever built it gave it.
+            // The version number alone: a suffix names the build.
             "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
             "profile": context.profile,
@@ -30,7 +30,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     )
 }
 
-/// The end-to-end tests: of each file its caption, and the names of its tests as sentences.
+/// The end-to-end tests: each file with its caption and the names of its tests.
 fn tests() -> Result<Vec<Value>, String> {
     let unreadable = |error| format!("{TESTS}: {error}");
     let mut files: Vec<_> =
@@ -41,12 +41,14 @@ fn tests() -> Result<Vec<Value>, String> {
         let text = fs::read_to_string(file).map_err(unreadable)?;
         let caption = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
         let names: Vec<_> = test_names(&text).collect();
-        tests.push(json!({ "file": file.display().to_string(), "caption": caption, "count": if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) }, "names": names }));
+        let count = if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) };
+        let file = file.display().to_string();
+        tests.push(json!({ "file": file, "caption": caption, "count": count, "names": names }));
     }
     Ok(tests)
 }
 
-/// The names of the functions that are tests, with spaces.
+/// Names of the test functions, with spaces for underscores.
 fn test_names(text: &str) -> impl Iterator<Item = String> {
     let mut is_test = false;
     text.lines().filter_map(move |line| {

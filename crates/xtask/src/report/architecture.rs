@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md says, for the report to say the same: its picture, the walk of one message, what holds.
+//! Quotes ARCHITECTURE.md in the report: its diagram, the walk of one message, and the invariants.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,9 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
         .collect();
     let invariants: Vec<_> = paragraphs(section("## Invariants")?).iter().filter_map(|text| invariant(text)).collect();
     if diagram.is_empty() || homes.is_empty() || walk.is_empty() || invariants.is_empty() {
-        return Err(format!("{FILE} is not as the report expects it: a picture, a table of homes, a walk, invariants"));
+        return Err(format!(
+            "{FILE} lacks a part that the report quotes: a diagram, a table of homes, a walk, invariants"
+        ));
     }
     context.write(
         "architecture.json",
@@ -27,12 +29,12 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     )
 }
 
-/// Paragraphs, each in one line.
+/// Paragraphs, each joined into one line.
 fn paragraphs(section: &str) -> Vec<String> {
     section.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// The steps of a numbered list in one line, without their numbers.
+/// The items of a numbered list that is joined into one line, without their numbers.
 fn steps(list: &str) -> Vec<String> {
     if !list.starts_with("1. ") {
         return Vec::new();
@@ -48,7 +50,7 @@ fn steps(list: &str) -> Vec<String> {
     steps
 }
 
-/// `**What holds.** Why. *Kept by* what keeps it.`
+/// Parses `**Claim.** Reason. *Kept by* its proof.`
 fn invariant(text: &str) -> Option<Value> {
     let (claim, rest) = text.strip_prefix("**")?.split_once("**")?;
     let (why, kept) = rest.split_once("*Kept by*").unwrap_or((rest, ""));
@@ -60,9 +62,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_parted_at_its_numbers() {
+    fn lists_and_invariants_are_split_into_their_parts() {
         assert_eq!(steps("1. one 1.5 2. two 3. three"), ["one 1.5", "two", "three"]);
-        let told = invariant("**It holds.** Because. *Kept by* a test.").expect("it is one");
-        assert_eq!(told, json!({ "claim": "It holds", "why": "Because.", "kept": "a test." }));
+        let invariant = invariant("**It holds.** Because. *Kept by* a test.").expect("a claim");
+        assert_eq!(invariant, json!({ "claim": "It holds", "why": "Because.", "kept": "a test." }));
     }
 }

@@ -1,4 +1,4 @@
-//! The drawings of a conversation, as `encap report` makes them, with their captions.
+//! Drawings of one conversation, with captions, from the library of `encap report`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,20 +9,20 @@ use switchboard_encap::report::{Report, Wanted, Which};
 
 use super::ReportContext;
 
-/// A drawing, and what is seen in it.
+/// An SVG file of the report with its caption.
 #[derive(Debug, Serialize)]
 pub(super) struct Drawing {
     file: String,
     caption: String,
-    /// The first segment of the conversation, since the first of the capture.
+    /// Time of the conversation's first segment, from the start of the capture.
     begins: String,
 }
 
-/// Those of a conversation that are wanted, by name.
+/// The drawings of one conversation, by name.
 pub(super) type Drawings = BTreeMap<&'static str, Drawing>;
 
-/// Draws the TCP conversation of this number. What is wanted is of `sequence`, `time_client`, `time_server` (the bytes of
-/// either side over time), and `round_trip`.
+/// Draws TCP conversation `number` of a capture. A name in `wanted` is `sequence`, `time_client` or `time_server`
+/// (that side's bytes over time), or `round_trip`.
 pub(super) fn draw(
     context: &ReportContext,
     capture: &str,
@@ -35,7 +35,7 @@ pub(super) fn draw(
     let mut input = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let which = Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
     let report = Report::read(&mut input, capture, &which).map_err(|error| format!("{capture}: {error}"))?;
-    let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: nothing to draw of {who}"))?;
+    let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: no packets of {who} to draw"))?;
     let over_time = || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: {who} has no times"));
     let side = |at: usize| over_time().map(|over_time| &over_time.time_sequences[at]);
     let mut drawings = Drawings::new();
@@ -45,7 +45,7 @@ pub(super) fn draw(
             "time_client" => (side(0)?.svg(), side(0)?.caption()),
             "time_server" => (side(1)?.svg(), side(1)?.caption()),
             "round_trip" => (over_time()?.round_trip.svg(), over_time()?.round_trip.caption()),
-            other => return Err(format!("there is no drawing {other}")),
+            other => return Err(format!("unknown drawing {other}")),
         };
         let file = format!("{who}-{}.svg", name.replace('_', "-"));
         context.write_svg(&file, &svg.into_string())?;

@@ -1,13 +1,13 @@
-//! Numbers as people read them. The report takes them as they are, so each is in its data file as it is in print.
+//! Formats numbers for print. The data files hold the formatted text, so the report prints it unchanged.
 
 use switchboard_encap::report::axis::Unit;
 
-/// A time, to three digits.
+/// A time with three significant digits and a unit.
 pub(super) fn time(nanos: u64) -> String {
     Unit::Time.say(nanos)
 }
 
-/// A count, its thousands parted.
+/// A count with commas between thousands.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -20,12 +20,11 @@ pub(super) fn count(n: u64) -> String {
     text
 }
 
-/// A count of bytes.
 pub(super) fn bytes(n: u64) -> String {
     format!("{} {}", count(n), if n == 1 { "byte" } else { "bytes" })
 }
 
-/// Seconds and microseconds.
+/// Seconds with six decimals.
 pub(super) fn seconds(nanos: u64) -> String {
     format!("{}.{:06}", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1_000)
 }
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_parted() {
+    fn numbers_are_formatted_for_print() {
         for (given, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(given), expected);
         }

@@ -1,4 +1,4 @@
-//! A drawing of several connections at once: a lane for each, from its SYN to its end.
+//! A timeline of several connections: one lane each, from SYN to end.
 
 use maud::{Markup, html};
 use switchboard_encap::report::axis::{Axis, Unit};
@@ -8,12 +8,12 @@ use switchboard_encap::side::Side;
 
 use super::frames::Segment;
 
-/// Pixels from one lane to the next.
+/// Height of a lane, in pixels.
 const LANE: i64 = 30;
-/// Ticks of the time axis, at most.
+/// Maximum ticks of the time axis.
 const TICKS: u64 = 8;
 
-/// Draws the connections of these numbers, each with who holds it, in order.
+/// Draws the conversations with the given numbers, each labelled with its client's name.
 pub(super) fn svg(segments: &[Segment], connections: &[(u64, &str)]) -> String {
     let last = segments.iter().map(|segment| segment.nanos).max().unwrap_or(1);
     let across = Axis::linear(Unit::Time, last, ACROSS, TICKS);
@@ -49,20 +49,22 @@ fn label(name: &str, y: i64) -> Markup {
 fn lane(of: &[&Segment], y: i64, across: &Axis) -> Markup {
     let at = |segment: &Segment| across.place(segment.nanos).0 / 10;
     let (Some(first), Some(last)) = (of.first(), of.last()) else { return html! {} };
+    let (x1, x2) = (at(first), at(last));
+    let line = html! { line x1=(x1) y1=(y) x2=(x2) y2=(y) stroke="currentColor" stroke-width="2" {} };
     html! {
-        (Ink::Line.group(&html! { line x1=(at(first)) y1=(y) x2=(at(last)) y2=(y) stroke="currentColor" stroke-width="2" {} }))
+        (Ink::Line.group(&line))
         @for segment in of.iter().filter(|segment| segment.bytes > 0) { (data(segment.from, at(segment), y)) }
         @for segment in of { (end(&segment.flags, at(segment), y)) }
     }
 }
 
-/// A tick: above the line for what the client says, below it for what the server does.
+/// A tick: upwards for the client's data, downwards for the server's.
 fn data(from: Side, x: i64, y: i64) -> Markup {
     let to = if from == Side::Client { y - 9 } else { y + 9 };
     ink_of(from).group(&html! { line x1=(x) y1=(y) x2=(x) y2=(to) stroke="currentColor" stroke-width="2" {} })
 }
 
-/// What ends a connection: a ring for a FIN, a cross for an RST.
+/// The mark of a connection's end: a ring for FIN, a cross for RST.
 fn end(flags: &str, x: i64, y: i64) -> Markup {
     if flags.contains("RST") {
         let path = format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4);

@@ -1,13 +1,12 @@
-//! What the repository's own documents say, for the report to quote: sections, and tables in them.
+//! Extracts sections and tables from the repository's Markdown documents.
 
 use std::fs;
 
-/// The text of a document.
 pub(super) fn read(file: &str) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))
 }
 
-/// What is below a heading (`## Invariants`), up to the next of its level or above.
+/// The text below a heading such as `## Invariants`, up to the next heading of the same or a higher level.
 pub(super) fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("\n{heading}\n"))?;
     let level = heading.split(' ').next().unwrap_or_default().len();
@@ -15,13 +14,12 @@ pub(super) fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
     Some(&rest[..end.unwrap_or(rest.len())])
 }
 
-/// The rows of the first table of a section, without its head.
+/// The rows of the first table in a section, without its head.
 pub(super) fn table(section: &str) -> Vec<Vec<String>> {
     let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     lines.skip(2).map(row).collect()
 }
 
-/// The cells of a row.
 fn row(line: &str) -> Vec<String> {
     let inside = line.strip_prefix('|').unwrap_or(line);
     let inside = inside.strip_suffix('|').unwrap_or(inside);

@@ -1,4 +1,4 @@
-//! Somebody at a real program: what they type goes to its input, what they hear is what it prints.
+//! A program driven line by line through its standard input and output.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a line, or an end, may take: far longer than it does.
+/// Longest wait for a line or an exit. Both normally take far less.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A program that runs.
+/// A running program. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct InteractiveProgram {
     command: String,
@@ -22,7 +22,7 @@ pub(super) struct InteractiveProgram {
 }
 
 impl InteractiveProgram {
-    /// Starts a program with its words. Ours are in `programs`, all others where the system has them.
+    /// Starts a program with its arguments: one of ours from `programs`, any other from the search path.
     pub(super) fn start(command: &str, programs: &Path) -> Result<Self, String> {
         let mut words = command.split(' ');
         let program = words.next().unwrap_or_default();
@@ -35,11 +35,13 @@ impl InteractiveProgram {
             .spawn()
             .map_err(|error| format!("{command}: {error}"))?;
         let (sender, lines) = mpsc::channel();
-        let output: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().expect("it is piped")), Box::new(child.stderr.take().expect("it is piped"))];
+        let output: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("a piped stream")),
+            Box::new(child.stderr.take().expect("a piped stream")),
+        ];
         for output in output {
             let sender = sender.clone();
-            // Read to the end, so that it never waits for room.
+            // Reads to the end, so that the program never blocks on a full pipe.
             thread::spawn(move || {
                 BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
             });
@@ -49,31 +51,31 @@ impl InteractiveProgram {
     }
 
     pub(super) fn send(&mut self, line: &str) -> Result<(), String> {
-        let input = self.input.as_mut().ok_or_else(|| format!("{} has left", self.command))?;
+        let input = self.input.as_mut().ok_or_else(|| format!("{} has no open input", self.command))?;
         input.write_all(format!("{line}\n").as_bytes()).map_err(|error| format!("{}: {error}", self.command))
     }
 
-    /// Gives the input away, for a thread to write to it.
+    /// Takes the input, for a thread to write to it.
     pub(super) fn take_input(&mut self) -> Option<ChildStdin> {
         self.input.take()
     }
 
-    /// The next line that it prints.
+    /// Waits for the next line of output or error output.
     pub(super) fn next_line(&self) -> Result<String, String> {
-        self.lines.recv_timeout(TIMEOUT).map_err(|_| format!("{} says nothing more", self.command))
+        self.lines.recv_timeout(TIMEOUT).map_err(|_| format!("{} prints nothing more", self.command))
     }
 
-    /// Hears this line next.
+    /// Fails unless the next line is `line`.
     pub(super) fn expect(&self, line: &str) -> Result<(), String> {
         let found = self.next_line()?;
-        if found == line { Ok(()) } else { Err(format!("{} says {found:?}, not {line:?}", self.command)) }
+        if found == line { Ok(()) } else { Err(format!("{} printed {found:?}, not {line:?}", self.command)) }
     }
 
-    /// Hears lines until one holds `part`; gives how many came before it, and it.
+    /// Skips to the first line that contains `part`. Returns the number of skipped lines, and the line.
     pub(super) fn skip_to_line_with(&self, part: &str) -> Result<(usize, String), String> {
         let mut before = 0;
         loop {
-            let line = self.next_line().map_err(|error| format!("{error}, and no line with {part:?}"))?;
+            let line = self.next_line().map_err(|error| format!("{error}, and printed no line with {part:?}"))?;
             if line.contains(part) {
                 return Ok((before, line));
             }
@@ -86,13 +88,13 @@ impl InteractiveProgram {
         kill_process(pid, signal).map_err(|error| format!("{}: {error}", self.command))
     }
 
-    /// Ends its input, and waits until it has ended too.
+    /// Closes the input and waits for the exit.
     pub(super) fn close_input_and_wait(mut self) -> Result<(), String> {
         self.input.take();
         self.wait()
     }
 
-    /// Waits until it has ended, and gives what it has said since.
+    /// Waits for the exit.
     pub(super) fn wait(&mut self) -> Result<(), String> {
         for _ in 0..TIMEOUT.as_millis() / 5 {
             match self.child.try_wait() {
@@ -101,13 +103,13 @@ impl InteractiveProgram {
                 Err(error) => return Err(format!("{}: {error}", self.command)),
             }
         }
-        Err(format!("{} does not end", self.command))
+        Err(format!("{} does not exit", self.command))
     }
 }
 
 impl Drop for InteractiveProgram {
     fn drop(&mut self) {
-        // One that has ended already is only gathered.
+        // For an exited process, this only collects its status.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

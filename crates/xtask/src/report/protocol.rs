@@ -1,4 +1,4 @@
-//! The protocol and its bounds, from the parser's own tables and the server's own words.
+//! The protocol's commands, codes and bounds, from the parser's tables and the server's configuration.
 
 use serde_json::json;
 use switchboard_protocol::commands::{Argument, VERBS};
@@ -32,21 +32,22 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     context.write(
         "protocol.json",
         &json!({
-            "verbs": verbs, "codes": codes, "limits": limits, "settings": settings(context)?, "memory": memory(context)?,
+            "verbs": verbs, "codes": codes, "limits": limits,
+            "settings": settings(context)?, "memory": memory(context)?,
             "exchange": read_table("README.md", "## The commands")?,
             "line_sentences": read_table("docs/protocol.md", "### 5.3 Lines of the server")?,
         }),
     )
 }
 
-/// The rows of a table of ours.
+/// The first table below a heading of a repository document.
 fn read_table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
     let text = markdown::read(file)?;
     let rows = markdown::section(&text, heading).map(markdown::table).unwrap_or_default();
     if rows.is_empty() { Err(format!("{file} has no table below {heading:?}")) } else { Ok(rows) }
 }
 
-/// The most that sessions may hold, all of them at their bounds at once.
+/// Memory of the sessions if each one holds its bounds in full.
 fn memory(context: &ReportContext) -> Result<serde_json::Value, String> {
     let settings = context.output("switchboard-server", &["--print-config"], &[0])?;
     let of = |name: &str| {
@@ -59,19 +60,19 @@ fn memory(context: &ReportContext) -> Result<serde_json::Value, String> {
     Ok(json!({ "outboxes": gib(sessions * of("outbox-bytes")?), "lines": gib(sessions * of("line-bytes")?) }))
 }
 
-/// What `switchboard-server --print-config` says, setting by setting.
+/// The settings of `switchboard-server --print-config`.
 fn settings(context: &ReportContext) -> Result<serde_json::Value, String> {
-    let said = context.output("switchboard-server", &["--print-config"], &[0])?;
-    let settings = said.lines().filter_map(|line| {
+    let printed = context.output("switchboard-server", &["--print-config"], &[0])?;
+    let settings = printed.lines().filter_map(|line| {
         let (key, value) = line.split_once(" = ")?;
         let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '[', ']']);
-        // Long numbers are easier to read with their thousands parted.
+        // Large numbers get commas between thousands.
         let value = value.parse().map_or_else(|_| value.to_owned(), format::count);
         Some((key.trim().to_owned(), value.into()))
     });
     let settings: serde_json::Map<_, _> = settings.collect();
     if settings.is_empty() {
-        Err("switchboard-server --print-config says nothing".to_owned())
+        Err("switchboard-server --print-config prints nothing".to_owned())
     } else {
         Ok(settings.into())
     }

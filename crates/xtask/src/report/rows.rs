@@ -1,4 +1,4 @@
-//! The CSVs: what `encap build` makes of each, and one of them beside what a kernel made of it.
+//! The CSV files: the result of `encap build` for each, and a comparison of one with its capture from a real kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::scenario::SENT_ROWS;
 use super::{ReportContext, format};
 
-/// Where the CSVs are.
 const CSVS: &str = "tests/data/csv";
 
 pub(super) fn write(context: &ReportContext) -> Result<(), String> {
@@ -31,7 +30,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
             "name": name, "rows": rows.lines().filter(|line| !line.trim().is_empty()).count() - 1,
             "frames": found["packets"], "bytes": format::count(number(&found["bytes"])),
             "conversations": list.len(),
-            "retransmissions": list.iter().map(|one| number(&one["retransmissions"])).sum::<u64>(),
+            "retransmissions": list.iter().map(|conversation| number(&conversation["retransmissions"])).sum::<u64>(),
             "checksums": found["checksums"], "issues": found["issues"].as_array().map_or(0, Vec::len),
         }));
     }
@@ -43,13 +42,14 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     )
 }
 
-/// What differs between the rows as built and as a kernel carried them, kind by kind, and why.
+/// Differences between the rows as built and as sent by a kernel, by kind, with their reasons.
 fn compare(context: &ReportContext, csv: &str) -> Result<Value, String> {
-    let said = context.json("encap", &["compare", csv, "sent.pcapng", "--json"])?;
-    // Of each kind the first, and how many there are. Without a reason, it would be a fault of ours.
+    let comparison = context.json("encap", &["compare", csv, "sent.pcapng", "--json"])?;
+    // The first difference of each kind, and the number of its kind. A difference without a reason would be a bug in
+    // the builder.
     let mut kinds: Vec<(String, Value, u64)> = Vec::new();
     let mut places = BTreeMap::new();
-    for difference in said["differences"].as_array().into_iter().flatten() {
+    for difference in comparison["differences"].as_array().into_iter().flatten() {
         let field = difference["field"].as_str().unwrap_or_default().to_owned();
         let reason = difference["reason"].as_str().unwrap_or("no reason is known").to_owned();
         let place = *places.entry((field.clone(), reason)).or_insert_with(|| {
@@ -68,8 +68,9 @@ fn compare(context: &ReportContext, csv: &str) -> Result<Value, String> {
         })
         .collect();
     Ok(json!({
-        "made_frames": said["synthesised"]["frames"], "captured_frames": said["captured"]["frames"],
-        "conversations": said["conversations"].as_array().map_or(0, Vec::len),
-        "differences": said["differences"].as_array().map_or(0, Vec::len), "unexplained": said["unexplained"], "kinds": kinds,
+        "made_frames": comparison["synthesised"]["frames"], "captured_frames": comparison["captured"]["frames"],
+        "conversations": comparison["conversations"].as_array().map_or(0, Vec::len),
+        "differences": comparison["differences"].as_array().map_or(0, Vec::len),
+        "unexplained": comparison["unexplained"], "kinds": kinds,
     }))
 }

@@ -1,4 +1,4 @@
-//! The play: the server and real clients in a network of their own, and all that passes it captured.
+//! The scenario of the report: the server and real clients in a network namespace, with all traffic captured.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,73 +16,72 @@ use serde_json::Value;
 use super::program::{InteractiveProgram, TIMEOUT};
 use super::script::{self, Action, ScriptStep};
 
-/// Who says what.
+/// The script of the conversation.
 pub(super) const SCRIPT: &str = "report/conversation.txt";
-/// The rows that are sent for real, from the repository's root.
+/// The CSV that is sent over real sockets.
 pub(super) const SENT_ROWS: &str = "tests/data/csv/group07_chat_input.csv";
-/// What the server is given for the slow consumer, so that a run is short: bounds below the usual ones.
+/// Bounds of the server in the slow reader's run. They are lower than the defaults, so that the run is short.
 const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 --outbox-timeout 2s";
-/// How many messages are said to whoever reads nothing, at most: more than the buffers on the way hold, however large
-/// their systems make them.
+/// Most messages sent to the frozen reader: more than all buffers on the path hold.
 const FLOOD_MAX: usize = 100_000;
-/// The length of each, in bytes.
 const FLOOD_BYTES: usize = 3_800;
-/// How often a person beside is answered.
+/// Arguments of the pings that measure another client's round trip.
 const PINGS: &str = "--count 20 --interval 50ms";
-/// How long a person takes to type a line: not as long as a person, but long beside what the network takes.
+/// Delay before each line: shorter than a person types, but long compared with the network's delay.
 const TYPING: Duration = Duration::from_millis(60);
-/// What one program is given for what is already on its way to arrive.
+/// Time for segments in flight to arrive.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// What a play is given.
+/// Options of the hidden subcommand that plays the scenario.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where our programs are
+    /// Folder of our programs
     #[arg(long)]
     programs: PathBuf,
-    /// Where the captures go
+    /// Folder of the captures
     #[arg(long)]
     out: PathBuf,
 }
 
-/// What was seen that no capture tells.
+/// Observations that are not in a capture.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Observations {
     pub(super) refused: RefusedClient,
     pub(super) slow: SlowReader,
-    /// What each capture said at its end.
+    /// The last line of each capture program.
     pub(super) captures: BTreeMap<String, String>,
 }
 
-/// A client that came before the server did.
+/// A client that connects before the server listens.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct RefusedClient {
     pub(super) command: String,
     pub(super) exit_code: i32,
-    pub(super) said: String,
+    #[serde(rename = "said")]
+    pub(super) error_output: String,
 }
 
-/// A reader that froze.
+/// A reader that freezes, and its effect on other clients.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct SlowReader {
     pub(super) server_flags: String,
     pub(super) reader: String,
     pub(super) messages: usize,
     pub(super) message_bytes: usize,
-    /// How many of them were answered with `MSG_SENT`.
+    /// Messages answered with `MSG_SENT`.
     pub(super) acknowledged: usize,
-    /// What the author was told in the end.
-    pub(super) told: String,
-    /// What the server wrote of it.
+    /// The author's notice of the frozen reader's end.
+    pub(super) notice: String,
+    /// The server's log entry for the frozen reader.
     pub(super) log: Value,
     pub(super) ping_command: String,
-    /// What somebody else's pings took before, and meanwhile.
+    /// Round trips of another client, in microseconds, before the freeze and during it.
     pub(super) pings_before: Vec<u64>,
     pub(super) pings_meanwhile: Vec<u64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    // What is run in the folder of the captures is still found.
+    // An absolute path, as programs run in the folder of the captures.
     let programs = fs::canonicalize(&args.programs).map_err(|error| format!("{}: {error}", args.programs.display()))?;
     let scenario = Scenario { programs: &programs, out: &args.out };
     let mut captures = BTreeMap::new();
@@ -113,31 +112,31 @@ impl Scenario<'_> {
         InteractiveProgram::start(command, self.programs)
     }
 
-    /// Captures all that passes, from when this gives it.
+    /// Starts a capture of all traffic, and waits until it listens.
     fn capture(&self, name: &str) -> Result<InteractiveProgram, String> {
         let file = self.out.join(name);
         let _ = fs::remove_file(&file);
         let capture = self.start(&format!("encap capture -i lo -o {}", file.display()))?;
         for _ in 0..TIMEOUT.as_millis() / 10 {
-            // The beginning of the file is written once it listens.
+            // The program writes the start of the file once it listens.
             if file.metadata().is_ok_and(|file| file.len() > 0) {
                 return Ok(capture);
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Err("encap capture does not begin; to see why: unshare --user --map-root-user --net encap capture -i lo -o x"
+        Err("encap capture does not start; to see why: unshare --user --map-root-user --net encap capture -i lo -o x"
             .into())
     }
 
-    /// What there is in a capture that has been asked to end.
+    /// Waits for a stopped capture and returns the text of its last line before the file name.
     fn finish_capture(mut capture: InteractiveProgram) -> Result<String, String> {
-        let (_, said) = capture.skip_to_line_with("frames")?;
+        let (_, line) = capture.skip_to_line_with("frames")?;
         capture.wait()?;
-        // It names the file by its whole path.
-        Ok(said.split(": ").next().unwrap_or_default().to_owned())
+        // The text after it is the absolute path of the file.
+        Ok(line.split(": ").next().unwrap_or_default().to_owned())
     }
 
-    /// Runs one of our programs in the folder of the captures, and gives what it prints.
+    /// Runs one of our programs in the folder of the captures and returns its output.
     fn output(&self, program: &str, args: &[&str]) -> Result<String, String> {
         let output = Command::new(self.programs.join(program)).args(args).current_dir(self.out).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -147,17 +146,17 @@ impl Scenario<'_> {
         Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
     }
 
-    /// Somebody comes while nobody listens.
+    /// Runs a client without a server.
     fn refused_client(&self) -> Result<RefusedClient, String> {
         let words = ["127.0.0.1:12345", "who"];
         let output = Command::new(self.programs.join("switchboard")).args(words).output();
         let output = output.map_err(|error| format!("switchboard: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let error_output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let exit_code = output.status.code().unwrap_or_default();
-        Ok(RefusedClient { command: format!("switchboard {}", words.join(" ")), exit_code, said })
+        Ok(RefusedClient { command: format!("switchboard {}", words.join(" ")), exit_code, error_output })
     }
 
-    /// A server that listens.
+    /// Starts a server and waits until it listens.
     fn server(&self, flags: &str) -> Result<InteractiveProgram, String> {
         let server = self.start(format!("switchboard-server --log-format json {flags}").trim_end())?;
         for _ in 0..2 {
@@ -180,19 +179,19 @@ impl Scenario<'_> {
             running.insert(step.who.clone(), self.start(command)?);
             return Ok(());
         }
-        let absent = || format!("{} is not there", step.who);
-        let person = running.get_mut(&step.who).ok_or_else(absent)?;
+        let absent = || format!("{} has not started", step.who);
+        let program = running.get_mut(&step.who).ok_or_else(absent)?;
         match &step.action {
             Action::Start(_) => {}
             Action::Send(line) => {
                 thread::sleep(TYPING);
-                person.send(line)?;
+                program.send(line)?;
             }
-            Action::Expect(line) => person.expect(line)?,
-            Action::Freeze => person.signal(Signal::STOP)?,
+            Action::Expect(line) => program.expect(line)?,
+            Action::Freeze => program.signal(Signal::STOP)?,
             Action::Kill => {
                 thread::sleep(SETTLE);
-                person.signal(Signal::KILL)?;
+                program.signal(Signal::KILL)?;
                 running.remove(&step.who).ok_or_else(absent)?.wait()?;
                 thread::sleep(SETTLE);
             }
@@ -201,11 +200,11 @@ impl Scenario<'_> {
         Ok(())
     }
 
-    /// Somebody stops reading and is written to, while another goes on.
+    /// Freezes a reader while another client floods it, and measures a third client.
     fn slow_reader(&self) -> Result<SlowReader, String> {
         let server = self.server(SLOW_FLAGS)?;
         let pings_before = self.pings()?;
-        // The system gives its receive buffer no more than is asked for, so that it is full soon.
+        // The option sets the receive buffer, so that it fills soon.
         let reader = "nc -I 4096 127.0.0.1 12345";
         let mut frozen = self.start(reader)?;
         frozen.expect("WELCOME")?;
@@ -219,24 +218,24 @@ impl Scenario<'_> {
         }
         frozen.expect("INCOMING_CONNECTION Author")?;
         frozen.signal(Signal::STOP)?;
-        let mut input = author.take_input().ok_or("the author has left")?;
+        let mut input = author.take_input().ok_or("the author has no open input")?;
         let is_over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&is_over);
         let flood = thread::spawn(move || {
             use std::io::Write as _;
             let line = format!("MSG {}\n", "x".repeat(FLOOD_BYTES));
-            // The client may end when its chat has.
+            // The client may exit when its chat ends.
             let mut say = || !until.load(Ordering::Relaxed) && input.write_all(line.as_bytes()).is_ok();
             (0..FLOOD_MAX).take_while(|_| say()).count()
         });
         thread::sleep(SETTLE);
         let pings_meanwhile = self.pings()?;
-        let (acknowledged, told) = author.skip_to_line_with("PEER_DISCONNECTED")?;
+        let (acknowledged, notice) = author.skip_to_line_with("PEER_DISCONNECTED")?;
         is_over.store(true, Ordering::Relaxed);
         let (_, log) = server.skip_to_line_with("slow consumer")?;
         let log = serde_json::from_str(&log).map_err(|error| format!("the server's log: {error}"))?;
         let messages = flood.join().map_err(|_| "the flood panicked".to_owned())?;
-        // What its system has still to give it, it reads now, and hears the end.
+        // The reader wakes, and reads its receive buffer to the end of the stream.
         frozen.signal(Signal::CONT)?;
         frozen.close_input_and_wait()?;
         author.wait()?;
@@ -247,7 +246,7 @@ impl Scenario<'_> {
             messages,
             message_bytes: FLOOD_BYTES,
             acknowledged,
-            told,
+            notice,
             log,
             ping_command: format!("switchboard ping {PINGS}"),
             pings_before,
@@ -255,31 +254,31 @@ impl Scenario<'_> {
         })
     }
 
-    /// How long the server takes to answer, in microseconds, once for each time that it is asked.
+    /// Round trips of `switchboard ping`, in microseconds.
     fn pings(&self) -> Result<Vec<u64>, String> {
         let mut args = vec!["ping", "127.0.0.1:12345"];
         args.extend(PINGS.split(' '));
-        let said = self.output("switchboard", &args)?;
-        said.lines().map(|line| parse_micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
+        let printed = self.output("switchboard", &args)?;
+        printed.lines().map(|line| parse_micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
     }
 
-    /// The rows of a CSV, over real sockets.
+    /// Sends the rows of a CSV over real sockets.
     fn send_rows(&self) -> Result<(), String> {
         let rows = fs::canonicalize(SENT_ROWS).map_err(|error| format!("{SENT_ROWS}: {error}"))?;
         let rows = rows.to_string_lossy();
-        let said = self.output("encap", &["send", &rows, "--json", "-o", "sent.pcapng"])?;
-        write(&self.out.join("sent.json"), said.as_bytes())
+        let printed = self.output("encap", &["send", &rows, "--json", "-o", "sent.pcapng"])?;
+        write(&self.out.join("sent.json"), printed.as_bytes())
     }
 }
 
-/// The time in `PONG from 127.0.0.1:12345 in 0.123 ms`.
+/// Parses the time in `PONG from 127.0.0.1:12345 in 0.123 ms`.
 fn parse_micros(line: &str) -> Option<u64> {
     let (_, time) = line.strip_suffix(" ms")?.rsplit_once(' ')?;
     let (whole, decimals) = time.split_once('.').filter(|(_, decimals)| decimals.len() == 3)?;
     Some(whole.parse::<u64>().ok()? * 1_000 + decimals.parse::<u64>().ok()?)
 }
 
-/// Asks a server to stop, and waits until it has.
+/// Stops a server and waits for its exit.
 fn stop(mut server: InteractiveProgram) -> Result<(), String> {
     server.signal(Signal::TERM)?;
     server.wait()

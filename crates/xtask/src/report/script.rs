@@ -1,35 +1,34 @@
-//! What people do and hear, as a text that is played on real programs and shown in the report.
-
-use serde::Serialize;
+//! The script of a conversation. The scenario plays it with real programs, and the report prints it.
 
 /// One line of the script.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct ScriptStep {
-    /// Its line in the file.
+    /// Line number in the file, from 1.
     pub(super) line: usize,
     pub(super) who: String,
     pub(super) action: Action,
 }
 
-/// What happens.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The action of a step.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Action {
-    /// This program is started.
+    /// Starts this program.
     Start(String),
     Send(String),
     Expect(String),
-    /// It reads nothing any more.
+    /// Stops the program with SIGSTOP, so that it reads nothing.
     Freeze,
-    /// It ends without closing anything by itself.
+    /// Kills the program, so that it closes nothing by itself.
     Kill,
     Leave,
 }
 
-/// Reads a script. What is wrong is said with its line.
+/// Parses a script. The error names the line.
 pub(super) fn parse(text: &str) -> Result<Vec<ScriptStep>, String> {
     let lines = (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && !text.starts_with('#'));
-    lines.map(|(line, text)| parse_step(line, text).ok_or_else(|| format!("line {line} is no step: {text}"))).collect()
+    lines
+        .map(|(line, text)| parse_step(line, text).ok_or_else(|| format!("line {line} is not a step: {text}")))
+        .collect()
 }
 
 fn parse_step(line: usize, text: &str) -> Option<ScriptStep> {
@@ -57,7 +56,7 @@ mod tests {
     fn each_mark_parses_to_its_action() {
         let text = "# who\n\nNoy   + nc -N ::1 1\nNoy < a: b\nNoy > \nNoy =\nNoy !\nNoy -\n";
         let actions: Vec<_> =
-            parse(text).expect("it is a script").into_iter().map(|step| (step.line, step.action)).collect();
+            parse(text).expect("a valid script").into_iter().map(|step| (step.line, step.action)).collect();
         let expected = [
             (3, Action::Start("nc -N ::1 1".into())),
             (4, Action::Expect("a: b".into())),
@@ -67,6 +66,6 @@ mod tests {
             (8, Action::Leave),
         ];
         assert_eq!(actions, expected);
-        assert_eq!(parse("Noy ? x"), Err("line 1 is no step: Noy ? x".into()));
+        assert_eq!(parse("Noy ? x"), Err("line 1 is not a step: Noy ? x".into()));
     }
 }

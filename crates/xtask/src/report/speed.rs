@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` measured last, as the report tells it.
+//! The latest results of `cargo xtask bench`, for the report.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     context.write("speed.json", &json!({ "server": server, "wire": wire, "method": method()? }))
 }
 
-/// How it is measured, in the words of the document that says it.
+/// The benchmark's method, quoted from its document.
 fn method() -> Result<Value, String> {
     let text = markdown::read(METHOD)?;
     let workloads = markdown::section(&text, "## The workloads").map(markdown::table).unwrap_or_default();
@@ -41,24 +41,24 @@ fn read(file: &str) -> Result<Option<Value>, String> {
     match fs::read_to_string(file) {
         Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| format!("{file}: {error}")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("        {file} is not there: the report says so; cargo xtask bench makes it");
+            println!("        {file} is missing, and so are its figures in the report: run cargo xtask bench");
             Ok(None)
         }
         Err(error) => Err(format!("{file}: {error}")),
     }
 }
 
-/// A figure to three digits, as more are not the same in the next round.
+/// A figure with three significant digits. Further digits differ from run to run.
 fn three_digits(figure: f64) -> String {
     let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
-    // What is measured is far below what a double holds exactly.
+    // The figures are far below 2^53, so the conversion is exact.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and not negative")]
     let whole = figure.round() as u64;
     let unit = 10_u64.pow(whole.checked_ilog10().unwrap_or_default().saturating_sub(2));
     format!("{sign}{}", format::count((whole + unit / 2) / unit * unit))
 }
 
-/// The same in little room: thousands and millions as k and M.
+/// A short form of three significant digits, with k and M.
 fn compact(figure: f64) -> String {
     let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
     let (scaled, unit) = [(1e6, " M"), (1e3, " k")]
@@ -74,7 +74,7 @@ fn compact(figure: f64) -> String {
     format!("{sign}{scaled:.decimals$}{unit}")
 }
 
-/// What is compared of a measurement.
+/// The compared figure of a measurement.
 fn figure(measurement: &Value) -> Option<f64> {
     let report = &measurement["report"];
     let figures = [
@@ -86,18 +86,19 @@ fn figure(measurement: &Value) -> Option<f64> {
     figures.into_iter().find_map(Value::as_f64)
 }
 
-/// The figures of a server at a workload, round by round.
+/// The figures of a server at a workload, one per round.
 fn rounds(bench: &Value, workload: &Value, server: &str) -> Vec<f64> {
     let measurements = bench["measurements"].as_array().into_iter().flatten();
-    let of = measurements.filter(|one| one["workload"] == *workload && one["server"] == *server);
-    of.filter_map(figure).collect()
+    let selected =
+        measurements.filter(|measurement| measurement["workload"] == *workload && measurement["server"] == *server);
+    selected.filter_map(figure).collect()
 }
 
-/// The version in what a program says of itself: `Redis server v=7.0.15 sha=…` is 7.0.15.
-fn version(said: &str) -> &str {
+/// The number in a version text: 7.0.15 for `Redis server v=7.0.15 sha=…`.
+fn version(text: &str) -> &str {
     let is_number = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
-    let mut words = said.split([' ', '=', '-']).map(|word| word.strip_prefix('v').unwrap_or(word));
-    words.find(is_number).unwrap_or(said)
+    let mut words = text.split([' ', '=', '-']).map(|word| word.strip_prefix('v').unwrap_or(word));
+    words.find(is_number).unwrap_or(text)
 }
 
 fn server(bench: &Value) -> Value {
@@ -140,13 +141,14 @@ fn server(bench: &Value) -> Value {
     let moved: Vec<_> = rounds(bench, &json!("isolation"), "switchboard").into_iter().map(three_digits).collect();
     let versions = bench["versions"].as_object().cloned().unwrap_or_default();
     let versions: Map<_, _> =
-        versions.into_iter().map(|(name, said)| (name, version(said.as_str().unwrap_or_default()).into())).collect();
+        versions.into_iter().map(|(name, text)| (name, version(text.as_str().unwrap_or_default()).into())).collect();
     let kernel = bench["machine"]["kernel"].as_str().and_then(|release| release.split('-').next());
     let machine =
         json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
     json!({
         "machine": machine, "versions": versions, "rounds": bench["rounds"], "table": table, "held": held,
-        "n_held": n_held, "n_promised": held.len(), "missed": missed, "moved": moved, "bottlenecked": summary["bottlenecked"],
+        "n_held": n_held, "n_promised": held.len(), "missed": missed, "moved": moved,
+        "bottlenecked": summary["bottlenecked"],
         "measurements": summary["measurements"], "disturbed": summary["disturbed"], "faults": summary["faults"],
     })
 }
@@ -174,7 +176,10 @@ fn wire(bench: &Value) -> Value {
         })
         .collect();
     let n_held = promises.iter().filter(|promise| promise["holds"] == true).count();
-    json!({ "n_held": n_held, "n_promised": promises.len(), "frames": format::count(number(&bench["frames"])), "runs": runs, "promises": promises })
+    json!({
+        "n_held": n_held, "n_promised": promises.len(), "frames": format::count(number(&bench["frames"])),
+        "runs": runs, "promises": promises,
+    })
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! Typst, which sets the report: its wheel from `PyPI` in a folder of its own, nothing to compile.
+//! Typst, which typesets the report. It is installed from `PyPI` as a prebuilt wheel.
 //!
-//! PDF and HTML are of one source: Typst writes both, so that no sentence is there twice. What HTML needs beside it is a
-//! style sheet, `report/report.css`, as pages, columns and colours are not the same on a screen.
+//! Typst writes both PDF and HTML from one source. The HTML also needs a style sheet, `report/report.css`, because
+//! pages, columns and colours differ on a screen.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::venv::{Venv, run_silently};
 
-/// Where it is installed.
+/// Folder of the Python environment.
 const VENV: &str = "target/report/venv";
-/// Which one.
+/// Pinned version.
 pub(super) const TYPST: &str = "typst==0.15.2";
 
-/// What it is asked: a PDF and a page, of one source. Fonts come from Debian's packages and from Typst itself, whatever
-/// else a machine has.
+/// Compiles the PDF and the HTML. Fonts come only from Debian packages and from Typst, so that the result is the same
+/// on every machine.
 const COMPILE: &str = r#"
 import sys
 import typst
@@ -29,18 +29,18 @@ for kind in ["pdf", "html"]:
     typst.compile("report/report.typ", output=f"{out}/report.{kind}", format=kind, **settings)
 "#;
 
-/// A Typst that is installed.
+/// An installed Typst.
 pub(super) struct Typst(Venv);
 
 impl Typst {
-    /// Installs it where it is not there yet.
+    /// Installs Typst if it is missing.
     pub(super) fn ensure() -> Result<Self, String> {
         Venv::ensure(VENV, TYPST).map(Self)
     }
 
-    /// Sets the report in `out`, whose data are in a folder of it.
+    /// Typesets the report into `out`, from the data in its subfolder.
     pub(super) fn compile(&self, out: &Path) -> Result<(), String> {
-        // Typst's root is here, and paths in the source begin there.
+        // Paths in the source start at Typst's root, which is this folder.
         let data = format!("/{}/data", out.display());
         run_silently(Command::new(self.0.python()).args(["-c", COMPILE]).arg(out).arg(data))
     }

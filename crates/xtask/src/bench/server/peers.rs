@@ -1,4 +1,4 @@
-//! The servers that are compared, each as its makers would run it for this, alone on one core.
+//! The compared servers, each configured as its makers recommend, alone on one core.
 
 use std::fs;
 use std::io;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::pin;
 
-/// How often, and how many times, a server is asked whether it listens.
+/// Interval and number of connection attempts to a server that is starting.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECT_ATTEMPTS: u32 = 250;
 
-/// A server that is compared.
+/// A compared server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Peer {
     Switchboard,
@@ -30,7 +30,6 @@ impl Peer {
     pub(super) const ALL: [Self; 7] =
         [Self::Switchboard, Self::Relay, Self::Nats, Self::NatsVerbose, Self::Redis, Self::Ngircd, Self::Mosquitto];
 
-    /// What it is called in the results.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Switchboard => "switchboard",
@@ -43,22 +42,22 @@ impl Peer {
         }
     }
 
-    /// Whether it is somebody else's server of messages; the relay is none, it is the limit.
+    /// Whether it is another project's message server. The relay is not: it is the upper bound.
     pub(super) fn is_rival(self) -> bool {
         !matches!(self, Self::Switchboard | Self::Relay)
     }
 
-    /// Whether it tells the sender that a message was taken.
+    /// Whether it confirms each message to the sender.
     pub(super) fn acknowledges(self) -> bool {
         matches!(self, Self::Switchboard | Self::NatsVerbose | Self::Redis)
     }
 
-    /// The longest message that one line of its protocol takes, in bytes: IRC has lines of 512 (RFC 2812 §2.3).
+    /// Longest message, in bytes. A line of IRC has 512 bytes (RFC 2812 §2.3).
     pub(super) fn size_max(self) -> usize {
         if self == Self::Ngircd { 400 } else { usize::MAX }
     }
 
-    /// What it says of its version.
+    /// The first line of its version text; `None` if it has none.
     pub(super) fn version(self, programs: &ProgramPaths) -> Option<String> {
         let mut command = match self {
             Self::Switchboard => Command::new(&programs.switchboard),
@@ -79,13 +78,14 @@ impl Peer {
         Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
     }
 
-    /// Starts it on a free port of this machine, on the server's core, and waits until it listens.
+    /// Starts the server on a free local port, on the server's core, and waits until it listens.
     pub(super) fn start(self, programs: &ProgramPaths, sessions: usize) -> Result<RunningServer, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let folder = tempfile::tempdir().map_err(|error| format!("no folder for {}: {error}", self.name()))?;
+        let folder =
+            tempfile::tempdir().map_err(|error| format!("no temporary folder for {}: {error}", self.name()))?;
         let mut command = self.command(programs, port, sessions, folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A child runs where its parent did.
+        // A child inherits the core of its parent.
         pin::to_server_core()?;
         let child = command.spawn();
         pin::to_generator_core()?;
@@ -113,7 +113,7 @@ impl Peer {
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
                 command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
                 if sessions > 10_000 {
-                    // It asks for as much where there may be so many: all their names are one line.
+                    // The server requires this for so many sessions: a list of all names is one line.
                     command.args(["--outbox-bytes", "4194304"]);
                 }
                 command
@@ -161,7 +161,7 @@ impl Peer {
     }
 }
 
-/// No limits, no look-ups, and no penalties for who is fast.
+/// No limits, no look-ups, and no flood penalties.
 fn ngircd_config(port: &str) -> String {
     format!(
         "[Global]\nName = bench.invalid\nInfo = bench\nAdminInfo1 = bench\nAdminInfo2 = bench\n\
@@ -171,7 +171,7 @@ fn ngircd_config(port: &str) -> String {
     )
 }
 
-/// Writes a configuration, and tells where; a server that cannot read it says so.
+/// Writes a configuration file and returns its path. If that fails, the server reports the missing file.
 fn write_config(folder: &Path, config: &str) -> PathBuf {
     let path = folder.join("config");
     let _ = fs::write(&path, config);
@@ -182,14 +182,14 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Where our own programs are, built for release.
+/// Paths of our own programs, built for release.
 #[derive(Debug)]
 pub(super) struct ProgramPaths {
     pub(super) switchboard: PathBuf,
     pub(super) xtask: PathBuf,
 }
 
-/// A server that runs, until it is dropped.
+/// A running server. Dropping it stops the server.
 #[derive(Debug)]
 pub(super) struct RunningServer {
     child: Child,

@@ -1,4 +1,4 @@
-//! The results as pictures that need nothing else.
+//! Plots of the results, as self-contained SVG.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ const LEFT: f64 = 210.0;
 const RIGHT: f64 = 90.0;
 const BAR: f64 = 13.0;
 
-/// Colours that are told apart in print, in the dark and by those who do not see red and green (Okabe and Ito).
+/// Colours that differ in print, on a dark background and for colour-blind readers (Okabe and Ito).
 fn colour(peer: Peer) -> &'static str {
     match peer {
         Peer::Switchboard => "#0072b2",
@@ -23,7 +23,7 @@ fn colour(peer: Peer) -> &'static str {
     }
 }
 
-/// Messages for each second of the server's processor time, by workload and server, on a scale of powers of ten.
+/// Messages per second of the server's processor time, by workload and server, on a logarithmic scale.
 pub(super) fn ratios(results: &Results) -> String {
     let workloads: Vec<_> = results.workloads().into_iter().filter(|name| name.contains("window")).collect();
     let (low, high) = (4.0, 8.0);
@@ -69,7 +69,7 @@ pub(super) fn ratios(results: &Results) -> String {
     svg("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
 }
 
-/// The server's processor time for each message, from one pair to thousands.
+/// The server's processor time per message, from one pair to thousands.
 pub(super) fn curve(results: &Results) -> String {
     let pairs = |name: &str| name.strip_prefix("curve, ").and_then(|pairs| pairs.parse::<f64>().ok());
     let of = |peer| -> Vec<(f64, f64)> {
@@ -134,7 +134,8 @@ pub(super) fn curve(results: &Results) -> String {
 fn svg(title: &str, height: f64, body: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\">\
-         <title>{title}</title><style>text{{font:11px system-ui,sans-serif;fill:#333}}.grid{{stroke:#999;stroke-opacity:.35}}\
+         <title>{title}</title><style>text{{font:11px system-ui,sans-serif;fill:#333}}\
+         .grid{{stroke:#999;stroke-opacity:.35}}\
          svg{{background:#fff}}@media(prefers-color-scheme:dark){{svg{{background:#111}}text{{fill:#ddd}}}}</style>\
          <text x=\"8\" y=\"20\" style=\"font-size:15px;font-weight:bold\">{title}</text>{body}</svg>\n"
     )

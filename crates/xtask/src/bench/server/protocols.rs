@@ -1,4 +1,4 @@
-//! How the peers are spoken to: only what a message between two sessions needs.
+//! Protocols of the compared servers, as far as a message between two sessions needs them.
 
 mod irc;
 mod mqtt;
@@ -14,7 +14,7 @@ pub(super) use relay::RelayProtocol;
 
 use memchr::memchr;
 
-/// Takes a line off the front of `unread`, without its CRLF or LF.
+/// Removes a line from the front of `unread`, and returns it without its CRLF or LF.
 fn take_line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = memchr(b'\n', unread)?;
     let line = &unread[..end];
@@ -22,12 +22,11 @@ fn take_line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The number that `digits` are, if they are nothing else.
 fn parse_number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Takes `len` bytes and the CRLF after them off the front of `unread`.
+/// Removes `len` bytes and a CRLF from the front of `unread`, and returns the bytes.
 fn take_block<'a>(unread: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (block, rest) = unread.split_at_checked(len)?;
     *unread = rest.get(2..)?;

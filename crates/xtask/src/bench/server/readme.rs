@@ -1,4 +1,4 @@
-//! The table of README.md, made from report/bench.json, so that no figure in it is typed by hand.
+//! The benchmark table of README.md, generated from report/bench.json.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,22 +9,22 @@ const README: &str = "README.md";
 const BEGIN: &str = "<!-- made by `cargo xtask bench server` -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// Puts the table that `json` gives in the place of the last one.
+/// Replaces the table with that of `json`.
 pub(super) fn update(json: &str) -> Result<(), String> {
     let readme = fs::read_to_string(README).map_err(|error| format!("cannot read {README}: {error}"))?;
     let (before, after) = split_at_table(&readme).ok_or_else(|| format!("{README} has no {BEGIN}"))?;
-    let table = table(json).ok_or("the results are not as they were written")?;
+    let table = table(json).ok_or("the results lack an expected field")?;
     fs::write(README, format!("{before}{BEGIN}{table}{END}{after}"))
         .map_err(|error| format!("cannot write {README}: {error}"))
 }
 
-/// What stands before the table, and after it.
+/// The text before the table, and the text after it.
 fn split_at_table(readme: &str) -> Option<(&str, &str)> {
     let (before, rest) = readme.split_once(BEGIN)?;
     Some((before, rest.split_once(END)?.1))
 }
 
-/// The claims, each with what was found; then where and how.
+/// The claims and their figures, then the number of measurements and the machine.
 fn table(json: &str) -> Option<String> {
     let json: Value = serde_json::from_str(json).ok()?;
     let summary = &json["summary"];
@@ -46,9 +46,13 @@ fn table(json: &str) -> Option<String> {
     let faults = summary["faults"].as_object()?.values().filter_map(Value::as_u64).sum::<u64>();
     writeln!(
         table,
-        "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt or \
-         acknowledged wrongly. The machine was disturbed in {} of them.",
-        summary["measurements"], json["rounds"], machine["cores"], machine["processor"].as_str()?, summary["disturbed"],
+        "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt \
+         or acknowledged wrongly. The machine was disturbed in {} of them.",
+        summary["measurements"],
+        json["rounds"],
+        machine["cores"],
+        machine["processor"].as_str()?,
+        summary["disturbed"],
     )
     .ok()?;
     Some(table)

@@ -1,6 +1,7 @@
-//! The limit: a server that joins two connections and forwards bytes between them without looking at any.
+//! The upper bound for all servers: joins two connections and forwards bytes between them without reading their
+//! content.
 //!
-//! It waits, reads and writes, in one thread, with one buffer.
+//! It uses one thread, one poll and one buffer.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
@@ -9,23 +10,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-/// As much as the switchboard reads at once.
+/// The read size of our server.
 const READ_BYTES: usize = 64 * 1024;
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// One connection.
 struct RelayConnection {
     stream: TcpStream,
-    /// The two names of its first line, as far as that has come.
+    /// The two names of the first line, as far as received.
     greeting: Vec<u8>,
-    /// Where its bytes go.
+    /// Index of the connection that its bytes go to.
     peer: Option<usize>,
-    /// What the peer connection's socket has not taken. While it is not empty, this connection is not read.
+    /// Bytes that the other connection's socket has not accepted. While there are any, this connection is not read.
     unwritten: Vec<u8>,
 }
 
-/// Serves on `port` of this machine until it is killed.
+/// Serves on `port` of the loopback until it is killed.
 pub(crate) fn serve(port: u16) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
@@ -57,7 +57,7 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
             let at = event.token().0;
             let peer = connections.get(at).and_then(Option::as_ref).and_then(|connection| connection.peer);
             let written = match peer {
-                // Only where something waits for room: to look for more would cost a call each time.
+                // Reading here without unwritten bytes would cost a useless system call.
                 Some(peer) if event.is_writable() && has_unwritten(&connections, peer) => {
                     forward(&mut connections, peer, &mut buffer)
                 }
@@ -79,7 +79,7 @@ fn has_unwritten(connections: &[Option<RelayConnection>], at: usize) -> bool {
     connections[at].as_ref().is_some_and(|connection| !connection.unwritten.is_empty())
 }
 
-/// Takes what a connection says: its greeting first, then anything.
+/// Reads from a connection: first its greeting, then bytes to forward.
 fn advance(
     connections: &mut [Option<RelayConnection>],
     waiting: &mut HashMap<Vec<u8>, usize>,
@@ -88,7 +88,7 @@ fn advance(
 ) -> io::Result<()> {
     let Some(connection) = &mut connections[at] else { return Ok(()) };
     while connection.greeting.last() != Some(&b'\n') {
-        // One byte at a time, so that nothing after the line is taken; it happens once.
+        // One byte at a time, so that no byte after the line is consumed. This runs once per connection.
         match connection.stream.read(&mut buffer[..1]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => connection.greeting.push(buffer[0]),
@@ -112,15 +112,19 @@ fn advance(
     forward(connections, at, buffer)
 }
 
-/// `a b` as the peer connection says it: `b a`.
+/// `a b` becomes `b a`, the greeting of the other side.
 fn swap_names(greeting: &[u8]) -> Vec<u8> {
     let line = greeting.strip_suffix(b"\n").unwrap_or(greeting);
     let mut names = line.splitn(2, |&byte| byte == b' ');
-    let (one, peer) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-    [peer, b" ", one, b"\n"].concat()
+    let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    [
+        second, b" ", first, b"
+",
+    ]
+    .concat()
 }
 
-/// Forwards what a connection says for as long as it says anything and the peer takes it.
+/// Forwards bytes until one of the two sockets blocks.
 fn forward(connections: &mut [Option<RelayConnection>], from: usize, buffer: &mut [u8]) -> io::Result<()> {
     let Some(mut connection) = connections[from].take() else { return Ok(()) };
     let done = match connection.peer.and_then(|peer| connections[peer].as_mut()) {
@@ -154,7 +158,7 @@ fn copy_until_blocked(from: &mut RelayConnection, to: &mut TcpStream, buffer: &m
             Err(error) => return Err(error),
         }
         if count < buffer.len() && from.unwritten.is_empty() {
-            // The socket is empty, and the next event tells when it is not.
+            // The socket is empty. The next event reports new bytes.
             return Ok(());
         }
     }

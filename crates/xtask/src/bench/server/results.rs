@@ -1,4 +1,4 @@
-//! What was measured, what it comes to, and whether it is what we say of ourselves.
+//! Measurements, their medians, and the claims that they are checked against.
 
 use std::fmt;
 use std::fs;
@@ -8,22 +8,22 @@ use switchboard_bench::{Faults, Metrics, Report};
 
 use super::peers::{Peer, ProgramPaths};
 
-/// One measurement.
+/// One workload run against one server.
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) round: usize,
     pub(super) workload: &'static str,
     pub(super) peer: Peer,
-    /// Whether the machine was calm before and after it.
+    /// Whether the machine was quiet before and after it.
     pub(super) is_calm: bool,
-    /// What went wrong with messages, in this measurement and those that it was made in place of.
+    /// Faults of this measurement and of the disturbed attempts before it.
     pub(super) faults: Faults,
     pub(super) report: Report,
 }
 
 impl Measurement {
-    /// The figure that is compared: messages or sessions for each second of the server's processor time, bytes for each
-    /// idle session, or microseconds that the 99th percentile moved.
+    /// The compared figure: messages or sessions per second of the server's processor time, bytes per idle session,
+    /// or the change of the 99th percentile in microseconds.
     pub(super) fn figure(&self) -> Option<f64> {
         match &self.report.metrics {
             Metrics::Messages { measured } => measured.delivered_per_server_cpu_second,
@@ -34,21 +34,21 @@ impl Measurement {
     }
 }
 
-/// Something that we say of our server, and that a run holds or refutes.
+/// A claim about our server, which a run confirms or refutes.
 struct Claim {
     workload: &'static str,
     baseline: Baseline,
     bound: Bound,
 }
 
-/// What our figure is divided by.
+/// The divisor of our figure.
 #[derive(Clone, Copy, Debug)]
 enum Baseline {
     BestPeer,
-    /// Of those that tell a sender that its message was taken, as ours does.
+    /// The best of the servers that confirm each message to its sender, as ours does.
     BestAcknowledgingPeer,
     Relay,
-    /// Nothing: the figure itself counts.
+    /// No divisor: the figure itself is compared with the bound.
     None,
 }
 
@@ -77,7 +77,7 @@ const CLAIMS: &[Claim] = &[
     claim("isolation", Baseline::None, Bound::Below(1000.0)),
 ];
 
-/// All that was measured.
+/// All measurements of a run.
 #[derive(Debug)]
 pub(super) struct Results {
     rounds: usize,
@@ -86,7 +86,7 @@ pub(super) struct Results {
     versions: Vec<(&'static str, String)>,
 }
 
-/// Where it was measured.
+/// The machine of the run.
 #[derive(Debug, Serialize)]
 struct Machine {
     processor: String,
@@ -117,14 +117,14 @@ impl Results {
         self.measurements.push(measurement);
     }
 
-    /// What `peer` did at `workload`: the median of the rounds.
+    /// The median of `peer`'s rounds at `workload`.
     pub(super) fn median(&self, workload: &str, peer: Peer) -> Option<f64> {
         let measurements =
             self.measurements.iter().filter(|measurement| measurement.workload == workload && measurement.peer == peer);
         median_of(measurements.filter_map(Measurement::figure).collect())
     }
 
-    /// The names of what was measured, in order, each once.
+    /// Names of the measured workloads, in order.
     pub(super) fn workloads(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for measurement in &self.measurements {
@@ -161,8 +161,8 @@ impl Results {
         Summary { table, held, faults, measurements: self.measurements.len(), disturbed, bottlenecked }
     }
 
-    /// Whether a claim holds, by the medians: the best of several noisy peers in each round would be the luckiest one.
-    /// What could not be measured does not.
+    /// Checks a claim against the medians. The best of several peers in each round would only be the luckiest. A
+    /// claim without a measurement does not hold.
     fn check_claim(&self, claim: &Claim) -> ClaimResult {
         let is_in_baseline = |peer: Peer| match claim.baseline {
             Baseline::BestPeer => peer.is_rival(),
@@ -228,34 +228,34 @@ impl Results {
     }
 }
 
-/// What it comes to.
+/// Medians and checked claims.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     table: Vec<TableRow>,
     held: Vec<ClaimResult>,
-    /// Of all measurements together.
+    /// Sum over all measurements.
     faults: Faults,
     measurements: usize,
-    /// How many of them were taken although the machine was disturbed each time.
+    /// Measurements that were disturbed in every attempt.
     disturbed: usize,
-    /// In how many the load generator could not do more.
+    /// Measurements limited by the load generator.
     bottlenecked: usize,
 }
 
-/// The medians of one workload.
 #[derive(Debug, Serialize)]
 struct TableRow {
     workload: &'static str,
     medians: std::collections::BTreeMap<&'static str, f64>,
 }
 
-/// A claim, and what was found.
+/// A claim with its measured value.
 #[derive(Debug, Serialize)]
 struct ClaimResult {
     workload: &'static str,
-    /// What the figure is divided by, if by anything.
+    /// Name of the divisor; `None` for a claim about the figure itself.
     against: Option<&'static str>,
-    /// Our median, divided by the other's if there is another; none if either was not measured.
+    /// Our median, divided by the baseline's median if the claim has a baseline. `None` if one of them was not
+    /// measured.
     value: Option<f64>,
     rule: &'static str,
     bound: f64,
@@ -290,13 +290,13 @@ impl fmt::Display for Summary {
             f,
             "lost {lost}, reordered {reordered}, duplicated {duplicated}, corrupt {corrupt}, \
              acknowledged wrongly {unacknowledged}, in {} measurements; the machine was disturbed in {}, and the load \
-             generator could not do more in {}",
+             generator was the bottleneck in {}",
             self.measurements, self.disturbed, self.bottlenecked
         )
     }
 }
 
-/// The middle one; of two in the middle their mean.
+/// The middle figure, or the mean of the middle two.
 fn median_of(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let upper = *figures.get(figures.len() / 2)?;

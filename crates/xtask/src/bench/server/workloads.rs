@@ -1,4 +1,4 @@
-//! What each server has to do.
+//! The workloads of the comparison.
 
 use std::time::Duration;
 
@@ -8,30 +8,29 @@ use switchboard_bench::{Churn, Error, Idle, Isolation, MessageLoad, Pairs, Proto
 use super::peers::{Peer, RunningServer};
 use super::protocols::{Irc, Mqtt, Nats, Redis, RelayProtocol};
 
-/// How long nothing may come before a measurement is given up.
+/// Longest wait without progress before a measurement fails.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Idle sessions: as many as one process may open files for, with some to spare.
+/// Idle sessions: as many as the limit of open files allows, with a reserve.
 const IDLE: usize = 9000;
 
-/// A load with a name.
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) load: Load,
 }
 
-/// What is done, and for how long.
+/// The kind of a workload, with its parameters.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Load {
-    /// Pairs talk, each with so many messages under way: for the peers too.
+    /// Closed loop between pairs, against all servers.
     Pairs {
         pairs: usize,
         window: u64,
         size: usize,
         timing: Timing,
     },
-    /// The same, for our server and the relay alone: how the cost of a message grows with the pairs.
+    /// Closed loop against our server and the relay only: the cost per message as the number of pairs grows.
     Curve {
         pairs: usize,
         timing: Timing,
@@ -42,13 +41,12 @@ pub(super) enum Load {
     Churn {
         timing: Timing,
     },
-    /// For our server alone.
+    /// Against our server only.
     Isolation {
         timing: Timing,
     },
 }
 
-/// All of them, in order.
 pub(super) fn all(quick: bool) -> Vec<Workload> {
     let part = if quick { 5 } else { 1 };
     let timing =
@@ -78,7 +76,7 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
 }
 
 impl Workload {
-    /// Whether this is measured of `peer`.
+    /// Whether `peer` takes part in this workload.
     pub(super) fn applies_to(&self, peer: Peer) -> bool {
         match self.load {
             Load::Pairs { size, .. } => size <= peer.size_max(),
@@ -88,7 +86,7 @@ impl Workload {
         }
     }
 
-    /// How many sessions there are at a time.
+    /// Most sessions open at a time, with a reserve.
     pub(super) fn sessions(&self) -> usize {
         match self.load {
             Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } => 2 * pairs + 10,
@@ -97,7 +95,7 @@ impl Workload {
         }
     }
 
-    /// Does it to `server`.
+    /// Runs the workload against `server`.
     pub(super) fn run(&self, peer: Peer, server: &RunningServer) -> Result<Report, Error> {
         let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
         match peer {

@@ -1,4 +1,4 @@
-//! IRC (RFC 2812): a message is a `PRIVMSG` to a nickname. Nothing is acknowledged.
+//! IRC (RFC 2812): a message is a `PRIVMSG` to a nickname. The server acknowledges nothing.
 
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
@@ -40,9 +40,9 @@ impl Protocol for Irc {
                 put(answers, &[b"PONG ", token, b"\r\n"]);
                 ServerFrame::Ignored
             }
-            // The end of the message of the day, or that there is none: the last line of a welcome.
+            // 376 ends the message of the day, 422 says that there is none: either ends the welcome.
             (_, Some(b"376" | b"422" | b"PONG"), ..) => ServerFrame::Answer,
-            // Replies are below 400, errors above (RFC 2812 §5).
+            // Replies are below 400, errors are 400 and above (RFC 2812 §5).
             (Some(b"ERROR"), ..) | (_, Some([b'4' | b'5', _, _]), ..) => ServerFrame::Refusal(line),
             _ => ServerFrame::Ignored,
         })

@@ -1,4 +1,4 @@
-//! MQTT 3.1.1, quality of service 0: nothing is acknowledged (OASIS MQTT Version 3.1.1 §3).
+//! MQTT 3.1.1, quality of service 0: the server acknowledges nothing (OASIS MQTT Version 3.1.1 §3).
 
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
@@ -70,7 +70,7 @@ impl Protocol for Mqtt {
     }
 }
 
-/// A fixed header: what it is, and how many bytes follow, seven bits at a time (§2.2.3).
+/// Appends a fixed header: the packet type, and the length of the rest in groups of seven bits (§2.2.3).
 fn put_header(kind: u8, mut len: usize, out: &mut Vec<u8>) {
     out.push(kind);
     loop {
@@ -83,7 +83,7 @@ fn put_header(kind: u8, mut len: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// A string after its length (§1.5.3).
+/// Appends a string after its length (§1.5.3).
 fn put_string(string: &[u8], out: &mut Vec<u8>) {
     let len = u16::try_from(string.len()).unwrap_or(u16::MAX);
     put(out, &[&len.to_be_bytes(), string]);

@@ -1,4 +1,4 @@
-//! NATS, as its client protocol has it (docs.nats.io, "Client Protocol").
+//! The NATS client protocol (docs.nats.io, "Client Protocol").
 
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
@@ -8,7 +8,7 @@ use super::{parse_number, put, put_number, take_block, take_line};
 /// A session's name is its subject.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nats {
-    /// Whether each message is answered with `+OK`; by default none is.
+    /// Whether the server answers each message with `+OK`. By default it does not.
     pub(crate) verbose: bool,
 }
 
@@ -27,7 +27,7 @@ impl Protocol for Nats {
         if !client.sends {
             put(out, &[b"SUB ", client.name.as_bytes(), b" 1\r\n"]);
         }
-        // The answer to this comes after those to the others, so that no message is sent before they took effect.
+        // The server answers in order, so the `PONG` proves that the subscription is active.
         put(out, &[b"PING\r\n"]);
         1
     }

@@ -5,7 +5,7 @@ use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::{parse_number, put, put_number, take_block, take_line};
 
-/// A session's name is its channel. Whoever listens to one may not speak, so only one of a pair does.
+/// A session's name is its channel. A subscribed session may not publish, so only one session of a pair sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Redis;
 
@@ -45,7 +45,7 @@ impl Protocol for Redis {
         let mut rest = *unread;
         let line = take_line(&mut rest)?;
         let frame = match line {
-            // How many subscribers got it: one has to.
+            // Number of subscribers that received the message: exactly one here.
             b":1" => ServerFrame::Acknowledgement,
             b"*3" => {
                 let kind = take_bulk(&mut rest)?;

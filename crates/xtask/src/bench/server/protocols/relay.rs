@@ -1,4 +1,4 @@
-//! What the relay is spoken to in: two names on a line, then anything.
+//! The relay's protocol: a first line with two names, then any lines.
 
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
