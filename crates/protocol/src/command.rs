@@ -1,4 +1,4 @@
-//! What a client asks for, whichever dialect it speaks.
+//! A client's requests, independent of the dialect.
 
 use std::borrow::Cow;
 
@@ -7,42 +7,42 @@ use serde::{Deserialize, Serialize};
 use crate::text::Text;
 use crate::username::Username;
 
-/// One request to the server. It borrows the line that it was read from; [`Command::into_owned`] cuts it loose.
+/// One request to the server. It borrows from the line it was parsed from; [`Command::into_owned`] copies it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Command<'a> {
-    /// Take a name.
+    /// Registers a name.
     Register {
-        /// The name, as it is to be shown.
+        /// The name as other users see it.
         name: Username,
     },
-    /// Open a chat.
+    /// Opens a chat.
     Connect {
-        /// Whom with, in any spelling of the name. Not checked: a name that nobody can have is one that nobody has.
+        /// The other user's name in any spelling. The parser does not check it: an invalid name is simply not found.
         to: Cow<'a, str>,
     },
-    /// Say something to the chat.
+    /// Sends a message to the chat.
     Msg {
-        /// What.
+        /// The checked message text.
         text: Text<'a>,
     },
-    /// Say something to one user, chat or no chat: what the line dialect does.
+    /// Sends a message to one user without a chat. Only the line dialect has it.
     Tell {
-        /// Whom to, as in [`Command::Connect`].
+        /// The receiver's name in any spelling, unchecked as in [`Command::Connect`].
         to: Cow<'a, str>,
-        /// What.
+        /// The checked message text.
         text: Text<'a>,
     },
-    /// Leave the chat.
+    /// Leaves the chat.
     Disconnect,
-    /// Ask whether the server is there.
+    /// Asks for a `PONG`, to check that the server answers.
     Ping,
-    /// Ask who is registered.
+    /// Asks for the list of registered users.
     Who,
 }
 
 impl Command<'_> {
-    /// The same command, owning its bytes, to cross a channel.
+    /// Copies the borrowed text, so that the command can be sent across a channel.
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {
         match self {

@@ -1,4 +1,4 @@
-//! Which of the two ways of writing a listener speaks.
+//! The two dialects: the syntaxes in which commands and replies are written.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::reply::Reply;
 pub mod commands;
 pub mod line;
 
-/// A way of writing commands and replies. A listener speaks one; the switchboard behind it knows neither.
+/// A syntax for commands and replies. Each listener has one; the core of the server is independent of it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
@@ -22,18 +22,18 @@ pub enum Dialect {
     Line,
 }
 
-/// What becomes of a session once a reply has been said.
+/// Whether a session goes on after a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum AfterReply {
-    /// It goes on.
+    /// The session goes on.
     KeepOpen,
-    /// It is closed: what was said was the last word.
+    /// The reply is the last: the server closes the session after it.
     Close,
 }
 
 impl Dialect {
-    /// Where its servers listen, unless told otherwise.
+    /// The default TCP port.
     #[must_use]
     pub const fn port(self) -> u16 {
         match self {
@@ -42,7 +42,7 @@ impl Dialect {
         }
     }
 
-    /// `addr` with the dialect's port where it has none. An IPv6 address may stand without brackets if it has no port.
+    /// Adds the dialect's port to `addr` if it lacks one. An IPv6 address without a port may omit the brackets.
     ///
     /// ```
     /// use switchboard_protocol::Dialect;
@@ -64,9 +64,9 @@ impl Dialect {
         }
     }
 
-    /// Reads one line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
+    /// Parses one line without its LF. `Ok(None)` stands for a blank line, which is ignored.
     ///
-    /// The line dialect reads its first line as a name, so it has to know whether the session is `registered`.
+    /// In the line dialect the first line is a name, so `registered` selects between name and message.
     pub fn parse<'a>(
         self,
         line: impl Into<RawLine<'a>>,
@@ -80,7 +80,7 @@ impl Dialect {
         }
     }
 
-    /// Appends `reply` to `out`, as one line or as nothing.
+    /// Appends `reply` to `out` as one line with its LF. The line dialect omits some replies.
     #[inline]
     pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
         match self {
@@ -92,7 +92,7 @@ impl Dialect {
         }
     }
 
-    /// Appends the answer to a line that could not be read.
+    /// Appends the reply to a line that does not parse.
     pub fn encode_error(self, error: &ParseError, registered: bool, out: &mut Vec<u8>) -> AfterReply {
         match self {
             Self::Line if !registered => line::encode_name_error(error, out),

@@ -1,12 +1,11 @@
-//! Error codes: what went wrong, as one word that programs match on and one sentence that a person reads.
-//! (`protocol.md` §6)
+//! Error codes: one word for programs and one sentence for people. (`protocol.md` §6)
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Declares the codes once: variant, word on the wire, sentence.
+/// Declares each code in one row: variant, word on the wire, sentence.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $wire:literal, $sentence:literal;)*) => {
         /// The code of an `ERROR` line.
@@ -20,13 +19,13 @@ macro_rules! codes {
             /// Every code, in the order of `protocol.md` §6.
             pub const ALL: &[ErrorCode] = &[$(ErrorCode::$variant,)*];
 
-            /// The code as it stands on the wire.
+            /// The word on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $wire,)* }
             }
 
-            /// What happened and how to mend it, for the person who is told.
+            /// One sentence for a person: the problem and its remedy.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $sentence,)* }
@@ -36,52 +35,52 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The first word is no verb.
+    /// The first word is not a verb.
     UnknownCommand = "UNKNOWN_COMMAND", "No such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO.";
-    /// The verb needs something after it.
+    /// The verb lacks its argument.
     MissingArgument = "MISSING_ARGUMENT", "Something is missing: REGISTER and CONNECT need a name, MSG needs a text.";
-    /// The line passed its limit; its rest is skipped.
+    /// The line exceeds its limit. The server skips the rest of it.
     LineTooLong = "LINE_TOO_LONG", "That line was too long and was dropped: send it in parts.";
-    /// The message passed its limit.
+    /// The message exceeds its limit.
     TextTooLong = "TEXT_TOO_LONG", "That message was too long and was not sent: send it in parts.";
     /// The line is not UTF-8, or holds a control character other than tab.
     InvalidText = "INVALID_TEXT", "That line was dropped: send UTF-8 without control characters other than tab.";
-    /// The name breaks a rule.
+    /// The name violates the rules of [`Username`](crate::Username).
     InvalidName = "INVALID_NAME",
         "That name cannot be had: use 1 to 32 letters, digits, '_', '-' or '.', of any script, without spaces.";
-    /// Somebody else has the name.
+    /// Another user has the name.
     NameTaken = "NAME_TAKEN", "Somebody else has that name: choose another.";
     /// This session has a name already.
     AlreadyRegistered = "ALREADY_REGISTERED", "You have a name already: open another session for another name.";
     /// This session has no name yet.
     NotRegistered = "NOT_REGISTERED", "You have no name yet: REGISTER a name first.";
-    /// Nobody has the name that was asked for.
+    /// No user has the requested name.
     UserNotFound = "USER_NOT_FOUND", "Nobody here has that name: WHO lists who is here.";
-    /// One of the two is in a chat.
+    /// One of the two users is already in a chat.
     UserBusy = "USER_BUSY", "One of you is in a chat already: DISCONNECT first, or try again later.";
-    /// There is no chat to speak in.
+    /// This session is not in a chat.
     NotConnected = "NOT_CONNECTED", "You are in no chat: CONNECT to somebody first.";
-    /// A session asked to chat with itself, or wrote to itself.
+    /// The target is the session itself.
     SelfConnect = "SELF_CONNECT", "That is you: choose somebody else.";
-    /// Line dialect: no colon, so no target.
+    /// Line dialect: the line has no colon.
     InvalidFormat = "INVALID_FORMAT", "No colon: write name: message.";
-    /// Line dialect: nothing before the colon.
+    /// Line dialect: the text before the colon is empty.
     InvalidTarget = "INVALID_TARGET", "No name before the colon: write name: message.";
-    /// The first bytes are those of another protocol. The session is closed.
+    /// The first bytes belong to another protocol. The server closes the session.
     WrongProtocol = "WRONG_PROTOCOL", "This port takes lines of chat.";
-    /// Nobody registered in time. The session is closed.
+    /// The session did not register in time. The server closes it.
     RegisterTimeout = "REGISTER_TIMEOUT", "No name was registered in time: connect again.";
-    /// The server holds as many sessions as it may. The session is closed.
+    /// The server is at its session limit. It closes the session.
     ServerFull = "SERVER_FULL", "The server is full: try again later.";
-    /// This address holds as many sessions as it may. The session is closed.
+    /// The client's address is at its session limit. The server closes the session.
     TooManySessions = "TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first.";
-    /// The server is being stopped. The session is closed.
+    /// The server shuts down. It closes the session.
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
 }
 
 impl ErrorCode {
-    /// Whether a server that says this closes the session after it. Such an `ERROR` may come at any time, so it never
-    /// answers a request. (`protocol.md` §4.4)
+    /// Whether the server closes the session after an `ERROR` with this code. Such an `ERROR` may come at any time and
+    /// never answers a request. (`protocol.md` §4.4)
     #[must_use]
     pub const fn ends_session(self) -> bool {
         matches!(
@@ -101,7 +100,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// A word that is no error code here: the server is newer, or another.
+/// The word is not an error code of this version, so the server is newer or is another program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not an error code of this version of the protocol")]
 pub struct UnknownErrorCode;
@@ -119,12 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_read_back_as_itself() {
+    fn codes_round_trip_through_their_word() {
         for &code in ErrorCode::ALL {
             assert_eq!(code.as_str().parse(), Ok(code));
             assert!(code.sentence().ends_with('.'), "{code}: a sentence ends in a full stop");
         }
     }
+
     #[test]
     fn five_codes_end_a_session() {
         let ending: Vec<_> =

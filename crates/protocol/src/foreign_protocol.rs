@@ -1,5 +1,4 @@
-//! Other protocols on a chat port: a browser or a TLS client is told once, in a line, that it is in the wrong place.
-//! (`protocol.md` §2)
+//! Detects TLS and HTTP on a chat port, so that a browser or a TLS client gets one `ERROR` line. (`protocol.md` §2)
 
 use std::fmt;
 
@@ -7,30 +6,31 @@ use crate::dialect::Dialect;
 use crate::error_code::ErrorCode;
 use crate::reply::Reply;
 
-/// A protocol that is not ours.
+/// A protocol other than Switchboard's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ForeignProtocol {
-    /// A TLS record of type handshake (RFC 8446 §5.1). No line of chat begins with this byte.
+    /// A TLS handshake record (RFC 8446 §5.1). No chat line begins with its first byte.
     Tls,
     /// An HTTP request line (RFC 9112 §3).
     Http,
 }
 
-/// The first byte of a TLS handshake record.
+/// The first byte of a TLS handshake record (RFC 8446 §5.1).
 const CONTENT_TYPE_HANDSHAKE: u8 = 22;
 
 impl ForeignProtocol {
-    /// Looks at the first byte of a line that has not ended yet: TLS need never send an LF.
+    /// Detects TLS by the first byte of an incomplete line, because a TLS client may never send an LF.
     #[must_use]
     pub const fn from_first_byte(byte: u8) -> Option<Self> {
         if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
     }
 
-    /// Looks at a line of a session without a name.
+    /// Detects TLS or HTTP by a line of an unregistered session.
     ///
-    /// A request line gives HTTP away, and so does the `Host` header that every request has (RFC 9112 §3.2): a web page
-    /// can make a browser send a request line that is over the line limit, and lines of chat after it. In the line
-    /// dialect such a first line ends the session, and `Host: hi` is a name with a colon in it.
+    /// An HTTP request shows itself by its request line or by the `Host` header that every request has (RFC 9112 §3.2).
+    /// The header matters because a web page can make a browser send a request line over the line limit, followed by
+    /// chat lines. In the line dialect a request line is an invalid name and ends the session anyway, so only the
+    /// request line counts there; `Host: hi` is reported as a name with a colon.
     #[must_use]
     pub fn from_line(line: &[u8], dialect: Dialect) -> Option<Self> {
         const HOST: &[u8] = b"Host:";
@@ -42,7 +42,7 @@ impl ForeignProtocol {
         (has_host || is_request_line(line.trim_ascii_end())).then_some(Self::Http)
     }
 
-    /// The one line that it gets.
+    /// The `ERROR` reply to send before the session closes.
     #[must_use]
     pub fn refusal(self) -> Reply<'static> {
         let detail = match self {
@@ -53,7 +53,7 @@ impl ForeignProtocol {
     }
 }
 
-/// Whether this is `METHOD target HTTP/version`, and no message that looks like it.
+/// Whether `line` is `METHOD target HTTP/version`. A `MSG` line of that form is not.
 fn is_request_line(line: &[u8]) -> bool {
     let mut words = line.split(|&byte| byte == b' ');
     match (words.next(), words.next(), words.next(), words.next()) {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_protocols_are_told_from_chat() {
+    fn tls_and_http_are_detected_and_chat_is_not() {
         let cases: &[(&[u8], Option<ForeignProtocol>)] = &[
             (b"GET / HTTP/1.1\r", Some(ForeignProtocol::Http)),
             (b"POST /login HTTP/1.0", Some(ForeignProtocol::Http)),

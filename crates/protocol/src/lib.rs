@@ -1,15 +1,15 @@
-//! The Switchboard wire, as values.
+//! The Switchboard protocol: its commands, replies, names and limits.
 //!
-//! A chat line is a [`Command`] on its way to the server and a [`Reply`] on its way back. Two dialects write the same
-//! values in two ways: [`commands`] (`REGISTER`, `CONNECT`, `MSG`, …) and [`mod@line`] (`User2: hello`). `docs/protocol.md`
-//! is the specification; the section named beside each item is the one it implements.
+//! A client sends [`Command`]s and a server sends [`Reply`]s. Two dialects encode them: [`commands`] (`REGISTER`,
+//! `CONNECT`, `MSG`, …) and [`mod@line`] (`User2: hello`). `docs/protocol.md` is the specification; the module docs
+//! name the section that they implement.
 //!
 //! ```text
 //! ReceivedBytes ─▶ LineDecoder ─▶ RawLine ─▶ commands::parse ─▶ Command      Reply ─▶ commands::encode ─▶ bytes
 //!                                            line::parse                              line::encode
 //! ```
 //!
-//! Nothing here does I/O, knows a runtime, or reads a clock.
+//! This crate performs no I/O, needs no async runtime and reads no clock.
 
 mod command;
 mod dialect;

@@ -1,53 +1,53 @@
-//! Bytes in, lines out.
+//! Splits a byte stream into lines.
 //!
-//! TCP cuts where it likes: half a line may arrive, or ten at once. The decoder hands out what is whole and keeps what
-//! is unfinished. A line over the limit is reported once, as soon as the limit is passed, and skipped to its end, so
-//! one bad line costs one error and never more memory than the limit. (`protocol.md` §2)
+//! One TCP read may hold half a line or ten lines. The decoder returns complete lines and keeps an incomplete one until
+//! its end arrives. It reports a line over the limit once, as soon as it exceeds the limit, and skips the rest. One bad
+//! line costs one error and never more memory than the limit. (`protocol.md` §2)
 
 use crate::received_bytes::{RawLine, ReceivedBytes};
 
-/// A line passed its limit before it ended. Its rest is skipped; the next line is read as usual.
+/// A line exceeded its limit. The decoder skips the rest of it and continues with the next line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("line is longer than {max_bytes} bytes with its end: send it in parts")]
 pub struct LineTooLong {
-    /// The limit that was passed, in bytes with the LF.
+    /// The limit in bytes, LF included.
     pub max_bytes: usize,
 }
 
-/// Cuts a stream of bytes into lines that end in LF.
+/// Splits a byte stream into lines that end in LF.
 ///
-/// Lines that arrive whole are borrowed from what was read; only an unfinished one is copied. Between lines the decoder
-/// owns no memory, so a session that waits costs nothing here.
+/// A line that arrives in one read is borrowed from that read; only an incomplete line is copied. Between lines the
+/// decoder owns no memory, so an idle session costs nothing here.
 #[derive(Debug)]
 pub struct LineDecoder {
-    /// The beginning of an unfinished line: never holds an LF, never `max_bytes` or more.
+    /// The start of an incomplete line: no LF, fewer than `max_bytes` bytes.
     kept: Vec<u8>,
-    /// A line may not have more, its LF included. Not a `usize`, because there is a decoder for each session.
+    /// The longest line in bytes, LF included. A `u32` saves memory, because each session has a decoder.
     max_bytes: u32,
     state: State,
 }
 
 #[derive(Debug, Eq, PartialEq)]
 enum State {
-    /// `kept` is the beginning of the next line.
+    /// `kept` holds the start of the next line.
     Collecting,
-    /// `kept` was handed out as a whole line and is to be forgotten.
-    HandedOut,
-    /// The rest of a line that was too long is to be skipped.
+    /// The last call returned `kept` as a line. The next call clears it.
+    Returned,
+    /// The bytes up to the next LF belong to a line that was too long.
     Skipping,
 }
 
 impl LineDecoder {
-    /// A decoder for lines of at most `max_bytes`, their LF included.
+    /// Creates a decoder for lines of at most `max_bytes` bytes, LF included.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         Self { kept: Vec::new(), max_bytes, state: State::Collecting }
     }
 
-    /// Takes the next line off the front of `received`, without its LF, or `None` once all of `received` is taken.
+    /// Takes the next line from the front of `received`, without its LF. Returns `None` once `received` is empty.
     ///
-    /// Call it until it says `None`: a beginning without an end is kept for the next read.
+    /// Call it until it returns `None`: the last call stores an incomplete line for the next read.
     ///
     /// ```
     /// use switchboard_protocol::{LineDecoder, ReceivedBytes};
@@ -67,22 +67,22 @@ impl LineDecoder {
         &'line mut self,
         received: &mut ReceivedBytes<'read>,
     ) -> Option<Result<RawLine<'line>, LineTooLong>> {
-        // Where nothing was begun before, a line is handed out as it is.
+        // Fast path: no line is incomplete, so the next one can be borrowed.
         if self.kept.is_empty()
             && self.state == State::Collecting
             && let Some(line) = received.take_line(self.max_bytes as usize)
         {
             return Some(Ok(line));
         }
-        self.next_cut_line(received)
+        self.next_split_line(received)
     }
 
-    /// The same where a line may have begun in an earlier read, or has no end in this one.
-    fn next_cut_line<'line, 'read: 'line>(
+    /// The slow path: the line began in an earlier read, does not end in this one, or is too long.
+    fn next_split_line<'line, 'read: 'line>(
         &'line mut self,
         received: &mut ReceivedBytes<'read>,
     ) -> Option<Result<RawLine<'line>, LineTooLong>> {
-        if self.state == State::HandedOut {
+        if self.state == State::Returned {
             self.kept.clear();
             self.state = State::Collecting;
         }
@@ -102,24 +102,25 @@ impl LineDecoder {
 
         let room = (self.max_bytes as usize).saturating_sub(self.kept.len());
         let Some(line) = received.take_line(room) else {
-            return self.keep_or_refuse(received, room);
+            return self.keep_or_reject(received, room);
         };
         if self.kept.is_empty() {
             return Some(Ok(line));
         }
         self.kept.extend_from_slice(line.as_bytes());
-        self.state = State::HandedOut;
+        self.state = State::Returned;
         Some(Ok(RawLine::Bytes(&self.kept)))
     }
 
-    /// Whether a line has begun and not ended.
+    /// Whether a line has begun but not ended.
     #[must_use]
     pub fn is_mid_line(&self) -> bool {
         self.state == State::Skipping || (self.state == State::Collecting && !self.kept.is_empty())
     }
 
-    /// No LF among the next `room` bytes of `received`: keeps them if the line may still end in time.
-    fn keep_or_refuse(
+    /// Handles input without an LF in its first `room` bytes: keeps it if the line can still end within the limit, else
+    /// reports the line as too long.
+    fn keep_or_reject(
         &mut self,
         received: &mut ReceivedBytes<'_>,
         room: usize,
@@ -142,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// Feeds `chunks` one after the other and writes down what came out; `None` is a line that was too long.
+    /// Feeds `chunks` one after the other and collects the lines. `None` stands for a line that was too long.
     fn decode<'a>(max_bytes: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Option<Vec<u8>>> {
         let mut decoder = LineDecoder::new(max_bytes);
         let mut lines = Vec::new();
@@ -152,13 +153,13 @@ mod tests {
             while let Some(line) = decoder.next_line(&mut received) {
                 lines.push(line.ok().map(|line| line.as_bytes().to_vec()));
             }
-            assert!(decoder.kept.len() < max_bytes, "an unfinished line outgrew the limit");
+            assert!(decoder.kept.len() < max_bytes, "an incomplete line exceeds the limit");
         }
         lines
     }
 
     #[test]
-    fn lines_end_in_lf_and_only_there() {
+    fn only_lf_ends_a_line() {
         let cases: &[(&[&str], &[Option<&str>])] = &[
             (&["PING\n"], &[Some("PING")]),
             (&["PING\r\n"], &[Some("PING\r")]),
@@ -167,13 +168,13 @@ mod tests {
             (&["\n\n"], &[Some(""), Some("")]),
             (&["PING"], &[]),
             (&[""], &[]),
-            // The limit counts the LF: seven bytes and an LF are eight.
+            // The limit of eight bytes includes the LF.
             (&["1234567\n"], &[Some("1234567")]),
             (&["12345678\nPING\n"], &[None, Some("PING")]),
             (&["12345", "67", "8", "90", "1\nPING\n"], &[None, Some("PING")]),
             (&["1234567", "\n"], &[Some("1234567")]),
             (&["1234567", "8\n", "PING\n"], &[None, Some("PING")]),
-            // Reported once, however much of it follows (tokio's LinesCodec once repeated it).
+            // One error for the line, although three more chunks of it follow (tokio's LinesCodec once repeated it).
             (&["12345678", "12345678", "12345678", "\n", "A\n"], &[None, Some("A")]),
         ];
         for (given, expected) in cases {
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_between_lines() {
+    fn no_memory_is_held_between_lines() {
         let mut decoder = LineDecoder::new(4096);
         for read in [&b"MSG he"[..], &b"llo\n"[..]] {
             let mut received = ReceivedBytes::new(read);
@@ -195,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cutting_the_stream_anywhere_changes_nothing(
+        fn decoder_yields_same_lines_for_any_split(
             stream in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
             cuts in proptest::collection::vec(1_usize..20, 1..50),
         ) {

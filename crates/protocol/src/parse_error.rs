@@ -1,43 +1,44 @@
-//! Why a line is no command.
+//! The reasons for which a line is not a command.
 
 use crate::error_code::ErrorCode;
 use crate::line_decoder::LineTooLong;
 use crate::text::TextError;
 use crate::username::UsernameError;
 
-/// A line that asks for nothing we can do. The session carries on after it.
+/// A line that is not a valid command. The session continues after it, except after an invalid first line in the line
+/// dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ParseError {
-    /// It did not end in time.
+    /// The line exceeds its limit.
     #[error(transparent)]
     LineTooLong(#[from] LineTooLong),
-    /// It holds bytes that do not travel on.
+    /// The line is not UTF-8, has a control character, or has too long a text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// Commands dialect: the first word is no verb.
+    /// Commands dialect: the first word is not a verb.
     #[error("no such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO")]
     UnknownCommand,
-    /// Commands dialect: the verb stands alone.
+    /// Commands dialect: the verb lacks its argument.
     #[error("{verb} needs {needs} after it")]
     MissingArgument {
-        /// Which verb.
+        /// The verb in capitals.
         verb: &'static str,
-        /// What it needs.
+        /// The missing argument with its article, such as `a name`.
         needs: &'static str,
     },
-    /// The name breaks a rule.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] UsernameError),
-    /// Line dialect: no colon.
+    /// Line dialect: the line has no colon.
     #[error("no colon: write name: message")]
     MissingColon,
-    /// Line dialect: nothing before the colon.
+    /// Line dialect: the text before the colon is empty.
     #[error("no name before the colon: write name: message")]
     MissingTarget,
 }
 
 impl ParseError {
-    /// The code that its `ERROR` line carries.
+    /// The code of the `ERROR` line that reports this error.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {

@@ -1,52 +1,52 @@
-//! Bytes that were read, and what is known of all of them.
+//! The bytes of one read, before they are split into lines.
 //!
-//! Most reads are printable ASCII throughout. To look at a whole read is cheaper than to look at each line of it, and
-//! what holds of the whole holds of each: such a line is text already when it is taken off.
+//! Most reads are entirely printable ASCII. One scan of the whole read is cheaper than one scan per line, and its
+//! result applies to every line: the lines of such a read need no further check.
 
 use ascii::AsciiStr;
 use memchr::memchr;
 
-/// What was read and not taken yet.
+/// The bytes of one read that [`LineDecoder`](crate::LineDecoder) has not yet taken.
 #[derive(Clone, Copy, Debug)]
+// The bytes are stored as one `RawLine`. Only here may a `RawLine::Ascii` contain LFs.
 pub struct ReceivedBytes<'a>(RawLine<'a>);
 
-/// A line without its LF, or what becomes lines.
+/// A line as received, without its LF.
 #[derive(Clone, Copy, Debug)]
 pub enum RawLine<'a> {
-    /// Printable ASCII throughout, but for the ends of lines among what was not taken yet. Made here alone, because it is
-    /// not checked again.
+    /// Printable ASCII. Only this crate constructs it, because the parsers rely on it without a further check.
     #[non_exhaustive]
     Ascii(&'a str),
-    /// Any bytes.
+    /// Unchecked bytes.
     Bytes(&'a [u8]),
 }
 
 impl<'a> ReceivedBytes<'a> {
-    /// What was read, whatever it is: for whoever takes little of it at a time.
+    /// Wraps `read` without a scan. This is cheaper when only a few lines of the read will be taken.
     #[must_use]
     pub fn new(read: &'a [u8]) -> Self {
         Self(RawLine::Bytes(read))
     }
 
-    /// What was read, once all of it is looked at.
+    /// Scans `read` once. If it is entirely printable ASCII, its lines need no further check.
     #[must_use]
     pub fn with_ascii_scan(read: &'a [u8]) -> Self {
-        Self(text_of(read, is_printable_or_lf).map_or(RawLine::Bytes(read), RawLine::Ascii))
+        Self(ascii_if_all(read, is_printable_or_lf).map_or(RawLine::Bytes(read), RawLine::Ascii))
     }
 
-    /// The bytes that were not taken yet.
+    /// The bytes not yet taken.
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0.as_bytes()
     }
 
-    /// Whether all is taken.
+    /// Whether all bytes are taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
-    /// Takes what comes before the first LF of the next `len_max` bytes, and that LF.
+    /// Takes the next line and its LF, if the LF is among the next `len_max` bytes. Returns the line without the LF.
     #[inline]
     pub(crate) fn take_line(&mut self, len_max: usize) -> Option<RawLine<'a>> {
         let bytes = self.as_bytes();
@@ -63,7 +63,11 @@ impl<'a> ReceivedBytes<'a> {
         })
     }
 
-    /// Takes the next `len` bytes, which have to be there.
+    /// Takes the next `len` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If fewer than `len` bytes are left.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         match self.0 {
             RawLine::Ascii(text) => {
@@ -103,39 +107,40 @@ impl<'a, const LEN: usize> From<&'a [u8; LEN]> for RawLine<'a> {
     }
 }
 
-/// The same as text, if it is printable ASCII throughout.
-pub(crate) fn printable(line: &[u8]) -> Option<&str> {
-    text_of(line, is_printable)
+/// `line` as text, if all its bytes are printable ASCII.
+pub(crate) fn as_printable_ascii(line: &[u8]) -> Option<&str> {
+    ascii_if_all(line, is_printable)
 }
 
-/// The same as text, if all bytes are such ASCII.
-fn text_of(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> Option<&str> {
-    if !are_all(bytes, is_such) {
+/// `bytes` as text, if all of them are ASCII and satisfy `predicate`.
+fn ascii_if_all(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> Option<&str> {
+    if !all_bytes(bytes, predicate) {
         return None;
     }
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Looks at 32 bytes at a time, in vector registers; the last of them may be looked at twice.
+/// Whether all `bytes` satisfy `predicate`. Tests 32 bytes at a time in vector registers; the last chunk may overlap
+/// the one before it.
 #[inline]
-fn are_all(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
-    // A byte for each lane, brought together once, at the end: what the compiler makes vectors of.
-    let mut others = [0; 32];
+fn all_bytes(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
+    // One flag per vector lane, combined once at the end. The compiler vectorizes a loop of this form.
+    let mut failed = [0; 32];
     let (chunks, rest) = bytes.as_chunks::<32>();
     for chunk in chunks {
-        for (other, &byte) in others.iter_mut().zip(chunk) {
-            *other |= u8::from(!is_such(byte));
+        for (failed, &byte) in failed.iter_mut().zip(chunk) {
+            *failed |= u8::from(!predicate(byte));
         }
     }
-    others == [0; 32]
+    failed == [0; 32]
         && match bytes.last_chunk::<32>() {
             _ if rest.is_empty() => true,
-            Some(last) => last.iter().fold(true, |all, &byte| all & is_such(byte)),
-            None => rest.iter().copied().all(is_such),
+            Some(last) => last.iter().fold(true, |all, &byte| all & predicate(byte)),
+            None => rest.iter().copied().all(predicate),
         }
 }
 
-/// From the space to the tilde. What is above the tilde wraps to what is below the space.
+/// Whether `byte` is a space (0x20) to a tilde (0x7e). Adding 1 wraps all higher bytes to a signed value below 0x21.
 #[inline]
 fn is_printable(byte: u8) -> bool {
     byte.wrapping_add(1).cast_signed() > 0x20
@@ -152,37 +157,38 @@ mod tests {
 
     use super::*;
 
-    fn is_plain_throughout(bytes: &[u8]) -> bool {
+    fn is_all_ascii(bytes: &[u8]) -> bool {
         matches!(ReceivedBytes::with_ascii_scan(bytes).0, RawLine::Ascii(_))
     }
 
     #[test]
-    fn each_byte_is_told_apart_at_each_place() {
+    fn scan_classifies_every_byte_at_every_position() {
         for byte in 0..=u8::MAX {
             let expected = byte == b'\n' || (b' '..=b'~').contains(&byte);
             for len in [1, 2, 31, 32, 33, 64, 65, 100] {
                 for at in [0, len / 2, len - 1] {
                     let mut bytes = vec![b'x'; len];
                     bytes[at] = byte;
-                    assert_eq!(is_plain_throughout(&bytes), expected, "{byte:#04x} at {at} of {len}");
+                    assert_eq!(is_all_ascii(&bytes), expected, "{byte:#04x} at {at} of {len}");
                 }
             }
         }
-        assert!(is_plain_throughout(b""));
+        assert!(is_all_ascii(b""));
     }
 
     proptest! {
         #[test]
-        fn what_is_known_of_it_changes_nothing(read in "[ -~\n]{0,200}", len_max in 1_usize..100) {
-            let (mut plain, mut bytes) = (ReceivedBytes::with_ascii_scan(read.as_bytes()), ReceivedBytes::new(read.as_bytes()));
-            while let Some(line) = plain.take_line(len_max) {
-                let same = bytes.take_line(len_max).map(RawLine::as_bytes);
+        fn lines_are_the_same_with_and_without_a_scan(read in "[ -~\n]{0,200}", len_max in 1_usize..100) {
+            let mut scanned = ReceivedBytes::with_ascii_scan(read.as_bytes());
+            let mut unscanned = ReceivedBytes::new(read.as_bytes());
+            while let Some(line) = scanned.take_line(len_max) {
+                let same = unscanned.take_line(len_max).map(RawLine::as_bytes);
                 prop_assert_eq!(Some(line.as_bytes()), same);
             }
-            prop_assert!(bytes.take_line(len_max).is_none());
-            let len = plain.as_bytes().len();
-            prop_assert_eq!(plain.take(len), bytes.take(len));
-            prop_assert!(plain.is_empty() && bytes.is_empty());
+            prop_assert!(unscanned.take_line(len_max).is_none());
+            let len = scanned.as_bytes().len();
+            prop_assert_eq!(scanned.take(len), unscanned.take(len));
+            prop_assert!(scanned.is_empty() && unscanned.is_empty());
         }
     }
 }

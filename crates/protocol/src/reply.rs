@@ -1,4 +1,4 @@
-//! What a server says, whichever dialect it says it in.
+//! A server's replies, independent of the dialect.
 
 use std::borrow::Cow;
 
@@ -6,53 +6,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 
-/// One thing said to a client. Names and texts are as the server gave them: a client shows them with care, because the
-/// server may be another program than ours.
+/// One reply to a client. Names and texts are unchecked, because the server may be another program: a client passes
+/// them to [`sanitize`](crate::sanitize()) before it displays them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "reply", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reply<'a> {
-    /// The first line of a session.
+    /// The greeting: the first line of a session.
     Welcome,
-    /// The name is yours.
+    /// The client has registered.
     RegisterOk {
-        /// As it is shown.
+        /// The client's own name.
         name: Cow<'a, str>,
     },
-    /// You are in a chat.
+    /// The client has opened a chat.
     ConnectOk {
-        /// With whom, as they spell it.
+        /// The peer's name, in the peer's spelling.
         name: Cow<'a, str>,
     },
-    /// Somebody opened a chat with you.
+    /// Another user has opened a chat with the client.
     IncomingConnection {
-        /// Who.
+        /// The peer's name.
         name: Cow<'a, str>,
     },
-    /// Somebody said something.
+    /// A message has arrived.
     From {
-        /// Who.
+        /// The sender's name.
         name: Cow<'a, str>,
-        /// What.
+        /// The message text.
         text: Cow<'a, str>,
     },
-    /// Your message was taken.
+    /// The server has accepted the client's message.
     MsgSent,
-    /// You left the chat, or were in none.
+    /// The client has left its chat, or was in none.
     DisconnectOk,
-    /// The other side left the chat.
+    /// The peer has left the chat.
     PeerDisconnected,
     /// The answer to `PING`.
     Pong,
     /// The answer to `WHO`.
     Users {
-        /// Who is registered, in order of registration.
+        /// The registered names, in order of registration.
         names: Users<'a>,
     },
-    /// What you asked for was not done.
+    /// The server has refused a command, or is about to close the session.
     Error {
-        /// Why, for a program.
+        /// The reason as a code.
         code: ErrorCode,
-        /// More, for a person; where absent, [`ErrorCode::sentence`] says it.
+        /// The reason as a sentence. If absent, a client shows [`ErrorCode::sentence`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<Cow<'a, str>>,
     },
@@ -65,7 +65,7 @@ impl From<ErrorCode> for Reply<'_> {
 }
 
 impl Reply<'_> {
-    /// The same reply, owning its bytes, to cross a channel.
+    /// Copies the borrowed text, so that the reply can be sent across a channel.
     #[must_use]
     pub fn into_owned(self) -> Reply<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -85,25 +85,25 @@ impl Reply<'_> {
     }
 }
 
-/// A list of names, kept as it stands on the wire: parted by commas, which no name holds.
+/// A list of names in its wire form: separated by commas, which no name contains.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct Users<'a>(Cow<'a, str>);
 
 impl<'a> Users<'a> {
-    /// The names in `joined`, parted by commas; none where it is empty.
+    /// Borrows a comma-separated list. An empty string is an empty list.
     #[must_use]
-    pub fn from_comma_separated(joined: &'a str) -> Self {
-        Self(Cow::Borrowed(joined))
+    pub fn from_comma_separated(names: &'a str) -> Self {
+        Self(Cow::Borrowed(names))
     }
 
-    /// The names as they stand on the wire.
+    /// The names separated by commas, as on the wire.
     #[must_use]
     pub fn as_comma_separated(&self) -> &str {
         &self.0
     }
 
-    /// The names, one by one.
+    /// Iterates over the names, skipping empty ones.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(',').filter(|name| !name.is_empty())
     }

@@ -1,18 +1,18 @@
-//! Text from elsewhere, made safe to show. (`protocol.md` §12)
+//! Makes untrusted text safe for a terminal. (`protocol.md` §12)
 //!
-//! A terminal obeys what it is told to print: an escape sequence moves the cursor or retitles the window, and a
-//! bidirectional override lets one name pass for another. So characters that steer instead of being seen are shown as
-//! `\u{202e}`, by a filter of our own: a stripper of ANSI sequences would leave DEL, C1 and the overrides in place.
-//! Joiners stay, because emoji and Persian need them.
+//! A terminal executes escape sequences, which can move the cursor or change the window title. A bidirectional override
+//! can make one name look like another. This module replaces every such character by an escape such as `\u{202e}`. A
+//! library that strips ANSI sequences is not enough: it leaves DEL, the C1 controls and the overrides in place. Joiners
+//! stay, because emoji and Persian need them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Whether `c` controls the display instead of being displayed.
 ///
-/// These are the controls (C0 but tab, DEL, C1), the marks, embeddings, overrides and isolates of direction
-/// (UAX #9 §2), line and paragraph separators, the deprecated format characters U+206A to U+206F, the byte order mark,
-/// interlinear annotation and tag characters.
+/// These are the control characters (C0 except tab, DEL, C1), the directional marks, embeddings, overrides and isolates
+/// (UAX #9 §2), the line and paragraph separators, the deprecated format characters U+206A to U+206F, the byte order
+/// mark, interlinear annotation characters and tag characters.
 #[must_use]
 pub fn is_display_control(c: char) -> bool {
     match c {
@@ -32,7 +32,7 @@ pub fn is_display_control(c: char) -> bool {
 /// `text` with every character that [`is_display_control`] escaped as `\u{…}`.
 ///
 /// ```
-/// use switchboard_protocol::show;
+/// use switchboard_protocol::sanitize;
 ///
 /// assert_eq!(sanitize("\u{1b}[2J"), r"\u{1b}[2J");
 /// ```
@@ -43,15 +43,15 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// `text` with every character that [`is_display_control`] replaced by the output of `put`.
+/// `text` with every character that [`is_display_control`] replaced by the output of `escape`.
 #[must_use]
-pub fn sanitize_with(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
+pub fn sanitize_with(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.chars().any(is_display_control) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_display_control(c) { put(c, &mut out) } else { out.push(c) }
+        if is_display_control(c) { escape(c, &mut out) } else { out.push(c) }
     }
     Cow::Owned(out)
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_is_shown_and_what_is_text_stays() {
+    fn display_controls_are_escaped_and_text_is_kept() {
         let cases = [
             ("hello", "hello"),
             ("tab\tstays", "tab\tstays"),
@@ -97,12 +97,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_steers_gets_through(text in text()) {
+        fn sanitized_text_has_no_display_control(text in text()) {
             prop_assert!(!sanitize(&text).chars().any(is_display_control));
         }
 
         #[test]
-        fn text_without_it_is_unchanged(text in text()) {
+        fn text_without_display_controls_is_unchanged(text in text()) {
             let text: String = text.chars().filter(|&c| !is_display_control(c)).collect();
             prop_assert_eq!(sanitize(&text), &*text);
         }

@@ -1,46 +1,46 @@
-//! Message text: what may be said, and what never travels on to another person's terminal. (`protocol.md` §4)
+//! Checked message text, without control characters that could reach another user's terminal. (`protocol.md` §4)
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::received_bytes::{RawLine, printable};
+use crate::received_bytes::{RawLine, as_printable_ascii};
 
-/// Why a text was not accepted. The sentence goes to the person who wrote it.
+/// Why a text is invalid. The message is for the user who wrote the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TextError {
-    /// Not UTF-8.
+    /// The line is not UTF-8.
     #[error("byte {at} is not UTF-8: set your terminal to UTF-8")]
     NotUtf8 {
-        /// The place of the first such byte in its line, counted from 1.
+        /// The position of the first invalid byte in its line, counted from 1.
         at: usize,
     },
-    /// A control character (Unicode class Cc) other than tab.
+    /// The text has a control character (Unicode category Cc) other than tab.
     #[error("byte {at} begins the control character {found:?}: only a tab may be sent")]
     Control {
-        /// The character.
+        /// The first such character.
         found: char,
-        /// The place of its first byte, counted from 1.
+        /// The position of its first byte, counted from 1.
         at: usize,
     },
-    /// More bytes than a message may have.
+    /// The text exceeds its limit.
     #[error("message has {bytes} bytes: send {max_bytes} at most, or send it in parts")]
     TooLong {
-        /// How many it has.
+        /// The length in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The limit in bytes.
         max_bytes: usize,
     },
 }
 
-/// A text that was checked: UTF-8 without control characters other than tab.
+/// A checked text: UTF-8 without control characters other than tab.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Cow<'_, str>", into = "String")]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {
-    /// Checks `text` against the rules and a bound in bytes.
+    /// Checks `text` for control characters and a length of at most `max_bytes`.
     pub fn new(text: &'a str, max_bytes: usize) -> Result<Self, TextError> {
         if text.len() > max_bytes {
             return Err(TextError::TooLong { bytes: text.len(), max_bytes });
@@ -49,7 +49,7 @@ impl<'a> Text<'a> {
         Ok(Self(Cow::Borrowed(text)))
     }
 
-    /// The text of a line that [`checked_line`] has let through.
+    /// Wraps a part of a line that [`checked_line`] returned. Checks only the length.
     pub(crate) fn from_checked(text: &'a str, max_bytes: usize) -> Result<Self, TextError> {
         if text.len() > max_bytes {
             return Err(TextError::TooLong { bytes: text.len(), max_bytes });
@@ -58,13 +58,13 @@ impl<'a> Text<'a> {
         Ok(Self(Cow::Borrowed(text)))
     }
 
-    /// The text itself.
+    /// The text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same text, owning its bytes, to cross a channel.
+    /// Copies a borrowed text, so that it can be sent across a channel.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
@@ -92,31 +92,31 @@ impl From<Text<'_>> for String {
     }
 }
 
-/// The line as text, without the white space around it, or why no part of it may be used.
+/// Checks a whole line and trims the white space around it.
 #[inline]
 pub(crate) fn checked_line(line: RawLine<'_>) -> Result<&str, TextError> {
     match line {
-        // What most lines are: all that could be wrong is ruled out, and white space is a space.
+        // Fast path: printable ASCII has no control characters, and its only white space is the space.
         RawLine::Ascii(text) => Ok(text.trim_ascii()),
         RawLine::Bytes(bytes) => checked_bytes(bytes),
     }
 }
 
 fn checked_bytes(line: &[u8]) -> Result<&str, TextError> {
-    if let Some(text) = printable(line.trim_ascii()) {
+    if let Some(text) = as_printable_ascii(line.trim_ascii()) {
         return Ok(text);
     }
     let text = std::str::from_utf8(line).map_err(|error| TextError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let trimmed = text.trim();
     check_controls(trimmed).map_err(|error| match error {
-        TextError::Control { found, at } => TextError::Control { found, at: at + leading_bytes(text) },
+        TextError::Control { found, at } => TextError::Control { found, at: at + leading_white_space_bytes(text) },
         other => other,
     })?;
     Ok(trimmed)
 }
 
-/// How many bytes of white space a line begins with.
-fn leading_bytes(text: &str) -> usize {
+/// The bytes of white space at the start of a line.
+fn leading_white_space_bytes(text: &str) -> usize {
     text.len() - text.trim_start().len()
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_refused_and_scripts_are_not() {
+    fn control_characters_are_rejected_and_all_scripts_are_accepted() {
         let control = |found, at| Err(TextError::Control { found, at });
         let cases = [
             ("hello", Ok(())),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_line_goes_before_it_is_checked() {
+    fn white_space_around_a_line_is_trimmed_before_the_check() {
         let cases: &[(&[u8], Result<&str, TextError>)] = &[
             (b"PING", Ok("PING")),
             (b"  PING \r", Ok("PING")),
@@ -161,7 +161,7 @@ mod tests {
             (b" \x01x", Err(TextError::Control { found: '\u{1}', at: 2 })),
             (b"ab\xff", Err(TextError::NotUtf8 { at: 3 })),
             (b"A\rB", Err(TextError::Control { found: '\r', at: 2 })),
-            // Whoever has a line from elsewhere than the decoder may have this in it.
+            // The decoder never yields this line, but other callers may pass it.
             (b"A\nB", Err(TextError::Control { found: '\n', at: 2 })),
         ];
         for (given, expected) in cases {
@@ -170,8 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn json_is_the_text_and_reading_it_checks_it() {
-        let text = Text::new("a \"quoted\" word", 64).expect("a good text");
+    fn json_round_trips_and_deserializing_checks_the_text() {
+        let text = Text::new("a \"quoted\" word", 64).expect("a valid text");
         let json = serde_json::to_string(&text).expect("it serialises");
         assert_eq!(serde_json::from_str::<Text<'_>>(&json).expect("it parses"), text);
         assert!(serde_json::from_str::<Text<'_>>(r#""\u0007""#).is_err());

@@ -1,7 +1,7 @@
-//! Names: who is who, and how a name is shown.
+//! Usernames: their rules, spelling and comparison.
 //!
-//! A name is shown as its owner typed it and compared by its *folded* form, the `UsernameCaseMapped` profile of
-//! RFC 8265 §3.3: `noy` is `Noy`, and a full-width `Ｎｏｙ` is too. (`protocol.md` §3)
+//! A name is shown in its owner's spelling and compared by its *folded* form, the `UsernameCaseMapped` profile of
+//! RFC 8265 §3.3. So `noy`, `Noy` and a full-width `Ｎｏｙ` are the same name. (`protocol.md` §3)
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,41 +13,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{USERNAME_MAX_BYTES, USERNAME_MAX_CHARS};
 
-/// Why a name was not accepted. The text goes to the person who chose it.
+/// Why a name is invalid. The message is for the user who chose the name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UsernameError {
-    /// Nothing but white space.
+    /// The name has no characters.
     #[error("name is empty: send 1 to {USERNAME_MAX_CHARS} characters")]
     Empty,
-    /// More than [`USERNAME_MAX_CHARS`] characters.
+    /// The name has more than [`USERNAME_MAX_CHARS`] characters.
     #[error("name has {chars} characters: send {USERNAME_MAX_CHARS} at most")]
     TooLong {
-        /// How many it has.
+        /// The number of characters.
         chars: usize,
     },
-    /// A character that no name may hold, or not at this place.
+    /// The name has a character that is forbidden in names, or at this position.
     #[error("name has {found:?} at character {at}: use letters, digits, '_', '-' or '.'")]
     Forbidden {
-        /// The character.
+        /// The first such character.
         found: char,
-        /// Its place, counted from 1.
+        /// Its position in characters, counted from 1.
         at: usize,
     },
-    /// Each character may be in a name, but not in this order (the Bidi rule, RFC 5893 §2).
+    /// The name mixes letters of both directions in a forbidden way (the Bidi Rule, RFC 5893 §2).
     #[error("name mixes right-to-left and left-to-right letters: use letters of one direction")]
     MixedDirections,
 }
 
-/// A name that was checked: 1 to [`USERNAME_MAX_CHARS`] characters that are safe to show, and their folded form.
+/// A checked name of 1 to [`USERNAME_MAX_CHARS`] characters, all safe to display, with its folded form.
 ///
-/// Two names are equal when their folded forms are.
+/// Two names are equal if their folded forms are.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "Cow<'_, str>", into = "String")]
 pub struct Username {
-    /// The spelling, and after it the folded form where that is another one: one allocation a name.
-    both: Box<str>,
-    /// Where the spelling ends, in bytes.
-    shown_len: usize,
+    /// The spelling, followed by the folded form if it differs. One buffer saves an allocation per name.
+    spelling_and_folded: Box<str>,
+    /// The length of the spelling in bytes.
+    spelling_len: usize,
 }
 
 impl Username {
@@ -62,31 +62,31 @@ impl Username {
     /// # Ok::<(), switchboard_protocol::UsernameError>(())
     /// ```
     pub fn new(name: &str) -> Result<Self, UsernameError> {
-        let mut both = String::with_capacity(2 * name.len());
-        both.push_str(name);
-        Self::fold_into(name, &mut both)?;
-        if &both[name.len()..] == name {
-            both.truncate(name.len());
+        let mut buffer = String::with_capacity(2 * name.len());
+        buffer.push_str(name);
+        Self::fold_into(name, &mut buffer)?;
+        if &buffer[name.len()..] == name {
+            buffer.truncate(name.len());
         }
-        Ok(Self { both: both.into_boxed_str(), shown_len: name.len() })
+        Ok(Self { spelling_and_folded: buffer.into_boxed_str(), spelling_len: name.len() })
     }
 
-    /// Appends the folded form of `name` to `folded`: what decides whether two names are one.
+    /// Checks `name` and appends its folded form to `folded`.
     ///
-    /// For an ASCII name it allocates nothing beyond what `folded` lacks in room.
+    /// For an ASCII name, the only possible allocation is the growth of `folded`.
     pub fn fold_into(name: &str, folded: &mut String) -> Result<(), UsernameError> {
         check_shape(name)?;
         if name.is_ascii() {
-            // Each ASCII character that passed the check is in the IdentifierClass (RFC 8264 §4.2.1), so lower case is
-            // all that is left to do.
+            // Fast path: the remaining ASCII characters are all in the IdentifierClass (RFC 8264 §4.2.1), so the
+            // profile only maps them to lower case.
             let start = folded.len();
             folded.push_str(name);
             folded[start..].make_ascii_lowercase();
             return Ok(());
         }
-        let enforced = enforce(name).map_err(|error| explain(name, &error))?;
-        // A full-width comma folds to a plain one, and some letters to letters that are newer than the profile's tables:
-        // what a name folds to has to be a name as well.
+        let enforced = enforce(name).map_err(|error| username_error(name, &error))?;
+        // The folded form must be a valid name, too. A full-width comma, for example, folds to a plain comma, and some
+        // letters fold to letters that are newer than the profile's tables.
         let is_name = |text: &str| check_shape(text).is_ok() && enforce(text).is_ok_and(|again| again == text);
         if !is_name(&enforced) {
             let is_forbidden = |c: &char| !enforce(c.encode_utf8(&mut [0; 4])).is_ok_and(|folded| is_name(&folded));
@@ -99,16 +99,16 @@ impl Username {
         Ok(())
     }
 
-    /// The name as its owner typed it.
+    /// The name in its owner's spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.both[..self.shown_len]
+        &self.spelling_and_folded[..self.spelling_len]
     }
 
-    /// The form that decides equality.
+    /// The folded form, by which names are compared.
     #[must_use]
     pub fn folded(&self) -> &str {
-        match &self.both[self.shown_len..] {
+        match &self.spelling_and_folded[self.spelling_len..] {
             "" => self.as_str(),
             folded => folded,
         }
@@ -149,8 +149,8 @@ impl From<Username> for String {
     }
 }
 
-/// What the dialects need of every name, beyond RFC 8265: `,` parts the names of `USERS`, `:` parts name from text, and
-/// a leading `#` or `@` is kept for what later versions put there.
+/// Checks the rules that the dialects add to RFC 8265: `,` separates the names of `USERS`, `:` separates name and text,
+/// and a leading `#` or `@` is reserved for later versions.
 fn check_shape(name: &str) -> Result<(), UsernameError> {
     let mut chars = 0;
     for found in name.chars() {
@@ -167,15 +167,15 @@ fn check_shape(name: &str) -> Result<(), UsernameError> {
     }
 }
 
-/// Applies the profile. The library maps case one character at a time; RFC 8264 §5.2.3 has the operation of Unicode,
-/// which knows that a sigma at the end of a word is another letter.
+/// Applies the profile. The library maps case one character at a time, but RFC 8264 §5.2.3 requires Unicode's
+/// `toLowerCase`, which maps a sigma at the end of a word to a final sigma. So the case is mapped here first.
 fn enforce(name: &str) -> Result<String, PrecisError> {
     UsernameCaseMapped::prepare(name)?;
     UsernameCaseMapped::enforce(name.to_lowercase()).map(Cow::into_owned)
 }
 
-/// Puts the library's refusal into words for the person who chose `name`.
-fn explain(name: &str, error: &PrecisError) -> UsernameError {
+/// Converts the library's error for `name`.
+fn username_error(name: &str, error: &PrecisError) -> UsernameError {
     match error {
         PrecisError::BadCodepoint(info) => {
             let found = name.chars().nth(info.position).or_else(|| char::from_u32(info.cp));
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_any_script_are_taken() {
+    fn names_of_any_script_are_valid() {
         let cases = [
             ("Noy", "noy"),
             ("a", "a"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_in_a_name_is_named_with_its_place() {
+    fn an_invalid_name_reports_the_character_and_its_position() {
         let forbidden = |found, at| UsernameError::Forbidden { found, at };
         let cases = [
             ("", UsernameError::Empty),
@@ -228,7 +228,7 @@ mod tests {
             ("@noy", forbidden('@', 1)),
             ("a，b", forbidden('，', 2)),
             ("a：b", forbidden('：', 2)),
-            // A Cherokee capital, whose small letter is newer than the profile's tables.
+            // A Cherokee capital letter. Its small letter is newer than the profile's tables.
             ("aᎠ", forbidden('Ꭰ', 2)),
             ("＃room", forbidden('＃', 1)),
             ("bell\u{7}", forbidden('\u{7}', 5)),
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_or_at_sign_inside_a_name_is_a_letter_like_others() {
+    fn hash_and_at_sign_are_valid_after_the_first_character() {
         assert!(Username::new("c#").is_ok());
         assert!(Username::new("noy@home").is_ok());
     }
 
     #[test]
-    fn json_is_the_spelling_and_reading_it_checks_it() {
-        let noy = Username::new("Noy").expect("a good name");
+    fn json_is_the_spelling_and_deserializing_checks_the_name() {
+        let noy = Username::new("Noy").expect("a valid name");
         assert_eq!(serde_json::to_string(&noy).expect("it serialises"), r#""Noy""#);
         assert_eq!(serde_json::from_str::<Username>(r#""Noy""#).expect("it parses"), noy);
         assert!(serde_json::from_str::<Username>(r#""a,b""#).is_err());
@@ -267,14 +267,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_for_ascii_agrees_with_the_library(name in "[!-~]{1,32}") {
+        fn the_ascii_fast_path_agrees_with_the_library(name in "[!-~]{1,32}") {
             if let Ok(folded) = fold(&name) {
-                prop_assert_eq!(folded, UsernameCaseMapped::enforce(&*name).expect("the library takes it too"));
+                prop_assert_eq!(folded, UsernameCaseMapped::enforce(&*name).expect("the library accepts it too"));
             }
         }
 
         #[test]
-        fn folding_twice_changes_nothing(name in "\\PC{1,32}") {
+        fn folding_is_idempotent(name in "\\PC{1,32}") {
             if let Ok(folded) = fold(&name) {
                 prop_assert_eq!(fold(&folded), Ok(folded));
             }

@@ -1,4 +1,4 @@
-//! The commands dialect: a verb and its argument, one line each. (`protocol.md` §4)
+//! The commands dialect: one verb with its argument per line. (`protocol.md` §4)
 
 use std::borrow::Cow;
 
@@ -9,30 +9,30 @@ use crate::reply::{Reply, Users};
 use crate::text::{Text, checked_line};
 use crate::username::Username;
 
-/// What a verb is followed by.
+/// The kind of argument that follows a verb.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Argument {
-    /// Nothing.
+    /// No argument.
     None,
-    /// A name.
+    /// A username.
     Name,
-    /// A text, to the end of the line.
+    /// A message text, up to the end of the line.
     Text,
 }
 
-/// A row of the table of verbs, from which a client makes its help, its completions and its guess at what a person means.
-/// The parser is written out by hand, and a test holds it to this table.
+/// A row of the verb table. Clients derive their help, completion and input parsing from it. The parser is handwritten
+/// for speed; a test compares it with the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
-    /// The word, in capitals; it matches in any case.
+    /// The word in capitals. The parser ignores case.
     pub word: &'static str,
-    /// What follows it.
+    /// The kind of its argument.
     pub argument: Argument,
-    /// What it does, for a list of verbs.
+    /// A short description for help texts.
     pub about: &'static str,
 }
 
-/// The verbs, in the order in which a person meets them.
+/// All verbs, in the order in which a new user needs them.
 pub const VERBS: [Verb; 6] = [
     Verb { word: "REGISTER", argument: Argument::Name, about: "take a name" },
     Verb { word: "WHO", argument: Argument::None, about: "list who is registered" },
@@ -42,7 +42,7 @@ pub const VERBS: [Verb; 6] = [
     Verb { word: "PING", argument: Argument::None, about: "ask whether the server is there" },
 ];
 
-/// Reads one line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
+/// Parses one line without its LF. `Ok(None)` stands for a blank line, which is ignored.
 ///
 /// ```
 /// use switchboard_protocol::{Command, commands};
@@ -51,13 +51,13 @@ pub const VERBS: [Verb; 6] = [
 /// ```
 pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
     let line = checked_line(line.into())?;
-    // What most lines are. A letter and this bit is the small letter, and a space is a space.
+    // Fast path: most lines are messages. `| 0x20` turns a letter into lower case and leaves a space unchanged.
     if let Some(verb) = line.as_bytes().first_chunk::<4>()
         && verb.map(|byte| byte | 0x20) == *b"msg "
     {
         return Ok(Some(Command::Msg { text: Text::from_checked(&line[verb.len()..], text_max_bytes)? }));
     }
-    // A verb is short: to look byte by byte is over before a search has begun.
+    // A verb is short, so a byte loop finds its end faster than memchr starts up.
     let (word, argument) = match line.bytes().position(|byte| byte == b' ') {
         Some(end) => (&line[..end], Some(&line[end + 1..])),
         None => (line, None),
@@ -89,51 +89,51 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
     Ok(Some(command))
 }
 
-/// Appends `command` as a line, or says that this dialect has no words for it ([`Command::Tell`]).
+/// Appends `command` as one line with its LF. Fails for [`Command::Tell`], which this dialect lacks.
 pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), UnsupportedCommand> {
     match command {
-        Command::Register { name } => put(out, ["REGISTER ", name.as_str()]),
-        Command::Connect { to } => put(out, ["CONNECT ", to]),
-        Command::Msg { text } => put(out, ["MSG ", text.as_str()]),
+        Command::Register { name } => append_line(out, ["REGISTER ", name.as_str()]),
+        Command::Connect { to } => append_line(out, ["CONNECT ", to]),
+        Command::Msg { text } => append_line(out, ["MSG ", text.as_str()]),
         Command::Tell { .. } => return Err(UnsupportedCommand),
-        Command::Disconnect => put(out, ["DISCONNECT"]),
-        Command::Ping => put(out, ["PING"]),
-        Command::Who => put(out, ["WHO"]),
+        Command::Disconnect => append_line(out, ["DISCONNECT"]),
+        Command::Ping => append_line(out, ["PING"]),
+        Command::Who => append_line(out, ["WHO"]),
     }
     Ok(())
 }
 
-/// The commands dialect cannot write to somebody outside a chat.
+/// The commands dialect has no verb for this command ([`Command::Tell`]).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the commands dialect has no command for this: CONNECT, then MSG")]
 pub struct UnsupportedCommand;
 
-/// Appends `reply` as one line.
+/// Appends `reply` as one line with its LF.
 #[inline]
 pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) {
     match reply {
-        Reply::From { name, text } => put(out, ["FROM ", name, ": ", text]),
-        Reply::MsgSent => put(out, ["MSG_SENT"]),
-        Reply::Welcome => put(out, ["WELCOME"]),
-        Reply::RegisterOk { name } => put(out, ["REGISTER_OK ", name]),
-        Reply::ConnectOk { name } => put(out, ["CONNECT_OK ", name]),
-        Reply::IncomingConnection { name } => put(out, ["INCOMING_CONNECTION ", name]),
-        Reply::DisconnectOk => put(out, ["DISCONNECT_OK"]),
-        Reply::PeerDisconnected => put(out, ["PEER_DISCONNECTED"]),
-        Reply::Pong => put(out, ["PONG"]),
-        Reply::Users { names } => put(out, ["USERS ", names.as_comma_separated()]),
-        Reply::Error { code, detail: None } => put(out, ["ERROR ", code.as_str()]),
-        Reply::Error { code, detail: Some(detail) } => put(out, ["ERROR ", code.as_str(), " ", detail]),
+        Reply::From { name, text } => append_line(out, ["FROM ", name, ": ", text]),
+        Reply::MsgSent => append_line(out, ["MSG_SENT"]),
+        Reply::Welcome => append_line(out, ["WELCOME"]),
+        Reply::RegisterOk { name } => append_line(out, ["REGISTER_OK ", name]),
+        Reply::ConnectOk { name } => append_line(out, ["CONNECT_OK ", name]),
+        Reply::IncomingConnection { name } => append_line(out, ["INCOMING_CONNECTION ", name]),
+        Reply::DisconnectOk => append_line(out, ["DISCONNECT_OK"]),
+        Reply::PeerDisconnected => append_line(out, ["PEER_DISCONNECTED"]),
+        Reply::Pong => append_line(out, ["PONG"]),
+        Reply::Users { names } => append_line(out, ["USERS ", names.as_comma_separated()]),
+        Reply::Error { code, detail: None } => append_line(out, ["ERROR ", code.as_str()]),
+        Reply::Error { code, detail: Some(detail) } => append_line(out, ["ERROR ", code.as_str(), " ", detail]),
     }
 }
 
-/// A line from a server that is none of its replies.
+/// The server's line is not a reply of this protocol version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a reply of this version of the protocol")]
 pub struct UnknownReply;
 
-/// Reads one line from a server, without its LF. Names and texts are taken as they are: the server may be another
-/// program, and it is the client that decides what it shows.
+/// Parses one line from a server, without its LF. Names and texts stay unchecked, because the server may be another
+/// program; the client sanitizes them before it displays them.
 pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
     let line = line.strip_suffix('\r').unwrap_or(line);
     let (word, rest) = match line.split_once(' ') {
@@ -166,10 +166,10 @@ pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
     Ok(reply)
 }
 
-/// Appends a line of `parts`.
-#[expect(clippy::inline_always, reason = "parts that are known when this is compiled are then a store each")]
+/// Appends the concatenated `parts` as one line with its LF.
+#[expect(clippy::inline_always, reason = "inlined, each constant part becomes one store")]
 #[inline(always)]
-fn put<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
+fn append_line<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
     out.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
     for part in parts {
         out.extend_from_slice(part.as_bytes());
@@ -187,15 +187,15 @@ mod tests {
     use crate::username::UsernameError;
 
     fn msg(text: &str) -> Command<'_> {
-        Command::Msg { text: Text::new(text, 64).expect("a good text") }
+        Command::Msg { text: Text::new(text, 64).expect("a valid text") }
     }
 
     fn register(name: &str) -> Command<'static> {
-        Command::Register { name: Username::new(name).expect("a good name") }
+        Command::Register { name: Username::new(name).expect("a valid name") }
     }
 
     #[test]
-    fn lines_are_commands() {
+    fn valid_lines_parse_as_commands() {
         let cases: &[(&str, Option<Command<'_>>)] = &[
             ("REGISTER Noy", Some(register("Noy"))),
             ("register   Noy", Some(register("Noy"))),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_errors_that_say_which() {
+    fn invalid_lines_report_their_error() {
         let missing = |verb, needs| ParseError::MissingArgument { verb, needs };
         let cases: &[(&[u8], ParseError)] = &[
             (b"HELLO 2", ParseError::UnknownCommand),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_of_the_table_is_parsed() {
+    fn every_verb_of_the_table_parses() {
         for verb in VERBS {
             let line = match verb.argument {
                 Argument::None => verb.word.to_owned(),
@@ -257,7 +257,7 @@ mod tests {
         "[a-zA-Z0-9א-ת一-十_.-]{1,32}".prop_filter("a name", |name| Username::new(name).is_ok())
     }
 
-    /// A text that a line carries whole: what the white space around it would lose is not in it.
+    /// A text that survives a line: it is not blank and has no trailing white space, which the parser would trim.
     fn text() -> impl Strategy<Value = String> {
         "\\PC{1,80}"
             .prop_filter("no white space at its end", |text| !text.trim_end().is_empty() && text.trim_end() == text)
@@ -267,7 +267,7 @@ mod tests {
         prop_oneof![
             name().prop_map(|name| register(&name)),
             name().prop_map(|name| Command::Connect { to: name.into() }),
-            text().prop_map(|text| Command::Msg { text: Text::new(&text, 512).expect("a good text").into_owned() }),
+            text().prop_map(|text| Command::Msg { text: Text::new(&text, 512).expect("a valid text").into_owned() }),
             Just(Command::Disconnect),
             Just(Command::Ping),
             Just(Command::Who),
@@ -294,15 +294,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_command_is_read_back_as_itself(command in command()) {
+        fn commands_round_trip(command in command()) {
             let mut line = Vec::new();
-            encode_command(&command, &mut line).expect("the dialect has words for it");
+            encode_command(&command, &mut line).expect("the dialect supports it");
             prop_assert_eq!(line.pop(), Some(b'\n'));
             prop_assert_eq!(parse(&line[..], 512), Ok(Some(command)));
         }
 
         #[test]
-        fn a_reply_is_read_back_as_itself_from_line_and_from_json(reply in reply()) {
+        fn replies_round_trip_through_line_and_json(reply in reply()) {
             let mut line = Vec::new();
             encode(&reply, &mut line);
             let line = String::from_utf8(line).expect("a line is UTF-8");

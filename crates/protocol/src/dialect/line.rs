@@ -1,4 +1,4 @@
-//! The line dialect: a name on the first line, then `name: message`. (`protocol.md` §5)
+//! The line dialect: a name on the first line, then `name: message` per line. (`protocol.md` §5)
 
 use std::borrow::Cow;
 
@@ -11,17 +11,17 @@ use crate::reply::Reply;
 use crate::text::{Text, checked_line};
 use crate::username::{Username, UsernameError};
 
-/// Reads the first line of a session, without its LF: the name.
+/// Parses the first line of a session, without its LF, as a username.
 pub fn parse_name<'a>(line: impl Into<RawLine<'a>>) -> Result<Command<'static>, ParseError> {
     let name = checked_line(line.into())?;
-    // Whatever else may be wrong with it, somebody who wrote `name: message` at once is told about the colon.
+    // The colon takes precedence over other errors: it shows that the user sent `name: message` before a name.
     if let Some(at) = name.chars().position(|c| c == ':') {
         return Err(UsernameError::Forbidden { found: ':', at: at + 1 }.into());
     }
     Ok(Command::Register { name: Username::new(name)? })
 }
 
-/// Reads a later line, without its LF. `Ok(None)` is a blank line, which asks for nothing.
+/// Parses a later line without its LF. `Ok(None)` stands for a blank line, which is ignored.
 ///
 /// ```
 /// use switchboard_protocol::{Command, Text, line};
@@ -47,11 +47,11 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
     Ok(Some(Command::Tell { to: Cow::Borrowed(to), text }))
 }
 
-/// Appends `reply` as one line, or nothing where this dialect says nothing.
+/// Appends `reply` as one line with its LF. Replies that the dialect lacks add no bytes.
 pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
     match reply {
-        Reply::From { name, text } => put(out, &["[", name, "] ", text]),
-        Reply::RegisterOk { name } => put(out, &["Welcome ", name, "! You can now chat."]),
+        Reply::From { name, text } => append_line(out, &["[", name, "] ", text]),
+        Reply::RegisterOk { name } => append_line(out, &["Welcome ", name, "! You can now chat."]),
         Reply::Error { code, detail } => return encode_code(*code, detail.as_deref(), out),
         Reply::Welcome
         | Reply::ConnectOk { .. }
@@ -65,10 +65,10 @@ pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
     AfterReply::KeepOpen
 }
 
-/// Appends why the first line is no name. It is the last word of the session.
+/// Appends the reply to an invalid first line. The session closes after it.
 pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> AfterReply {
     let has_colon = matches!(error, ParseError::Name(UsernameError::Forbidden { found: ':', .. }));
-    put(
+    append_line(
         out,
         &[if has_colon {
             "Invalid username. Usernames cannot contain colons."
@@ -82,11 +82,11 @@ pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> AfterReply {
 fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> AfterReply {
     let sentence = match code {
         ErrorCode::NameTaken => {
-            put(out, &["Username already taken. Connection closing."]);
+            append_line(out, &["Username already taken. Connection closing."]);
             return AfterReply::Close;
         }
         ErrorCode::InvalidName => {
-            put(out, &["Invalid username. Connection closing."]);
+            append_line(out, &["Invalid username. Connection closing."]);
             return AfterReply::Close;
         }
         ErrorCode::UserNotFound => "User not found.",
@@ -108,11 +108,11 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::TooManySessions
         | ErrorCode::ServerShutdown => code.sentence(),
     };
-    put(out, &[detail.unwrap_or(sentence)]);
+    append_line(out, &[detail.unwrap_or(sentence)]);
     AfterReply::KeepOpen
 }
 
-fn put(out: &mut Vec<u8>, parts: &[&str]) {
+fn append_line(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
@@ -125,9 +125,9 @@ mod tests {
     use crate::text::TextError;
 
     #[test]
-    fn lines_are_messages() {
+    fn later_lines_parse_as_messages() {
         let tell = |to: &'static str, text: &'static str| {
-            Ok(Some(Command::Tell { to: to.into(), text: Text::new(text, 64).expect("a good text") }))
+            Ok(Some(Command::Tell { to: to.into(), text: Text::new(text, 64).expect("a valid text") }))
         };
         let cases: [(&[u8], _); 9] = [
             (b"User2: Hey, how are you?", tell("User2", "Hey, how are you?")),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_line_that_is_no_name_is_answered_and_closes() {
+    fn an_invalid_first_line_gets_a_reply_and_closes_the_session() {
         let cases: &[(&[u8], &str)] = &[
             (b"Us:er", "Invalid username. Usernames cannot contain colons.\n"),
             (b"User 1: hello", "Invalid username. Usernames cannot contain colons.\n"),
@@ -157,7 +157,7 @@ mod tests {
             (b"\xff", "Invalid username. Connection closing.\n"),
         ];
         for (given, expected) in cases {
-            let error = parse_name(*given).expect_err("it is no name");
+            let error = parse_name(*given).expect_err("the name is invalid");
             let mut out = Vec::new();
             assert_eq!(encode_name_error(&error, &mut out), AfterReply::Close);
             assert_eq!(String::from_utf8_lossy(&out), *expected, "given {:?}", given.escape_ascii().to_string());
