@@ -86,7 +86,7 @@ impl Hub {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
-            effects.speaker = Some(from);
+            effects.turn_of = Some(from);
             let closed = effects.stopping.then_some(CloseReason::Shutdown);
             let mut turn = Turn { lines: 0, congested: None, closed };
             let mut work = 0;
@@ -237,7 +237,7 @@ struct TurnEffects<'a> {
     /// The outboxes that were written to last: most turns are of one session that talks with another.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
     /// Whose turn it is: what it hears are answers.
-    speaker: Option<SessionId>,
+    turn_of: Option<SessionId>,
     /// Whose outbox above its soft mark was added to; of two, the fuller one's.
     congested: Option<SessionId>,
     /// How much waits there, in bytes.
@@ -263,11 +263,11 @@ impl<'a> TurnEffects<'a> {
             hub,
             deferred,
             writers: [None, None],
-            speaker: None,
+            turn_of: None,
             congested: None,
             congested_bytes: 0,
             closing: None,
-            logs_messages: telemetry::logs_messages(),
+            logs_messages: tracing::enabled!(target: telemetry::MESSAGES, tracing::Level::DEBUG),
         }
     }
 
@@ -287,7 +287,7 @@ impl<'a> TurnEffects<'a> {
     }
 
     fn open_writer(&mut self, of: SessionId) -> Option<usize> {
-        let writer = self.outboxes.get(of)?.open(self.speaker != Some(of))?;
+        let writer = self.outboxes.get(of)?.open(self.turn_of != Some(of))?;
         let at = usize::from(self.writers[0].is_some());
         if let Some((_, older)) = self.writers[at].replace((of, writer)) {
             self.deferred.unwritten.extend(older.close());

@@ -25,11 +25,6 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
 }
 
-/// Whether messages are logged. Checked once per turn, not for each message.
-pub(crate) fn logs_messages() -> bool {
-    tracing::enabled!(target: MESSAGES, tracing::Level::DEBUG)
-}
-
 pub(crate) fn log(fact: Fact<'_>, with_text: bool) {
     match fact {
         Fact::Delivered { from, to, text } if with_text => {
