@@ -1,4 +1,7 @@
-//! The switchboard and everybody's outbox behind one lock, held for a batch and never across an await.
+//! The switchboard and all outboxes behind one lock.
+//!
+//! A turn takes the lock once for all its lines. No code awaits or writes to a socket under it: writes and wake-ups are
+//! collected in [`Deferred`], and happen after the lock is released.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +17,11 @@ use crate::settings::Settings;
 use crate::speaker::{ParsedLine, Speaker};
 use crate::telemetry;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct Hub {
     state: Mutex<State>,
     pub(crate) settings: Settings,
-    /// The watermarks of every outbox.
     pub(crate) watermarks: Watermarks,
 }
 
@@ -27,33 +29,33 @@ pub(crate) struct Hub {
 struct State {
     board: Switchboard,
     outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
-    /// Set once the server is being stopped: from then on nothing is taken, so nothing is acknowledged.
+    /// The server is stopping. From then on no line is handled, so no message is acknowledged.
     stopping: bool,
     counts: Counts,
 }
 
-/// How many sessions there were since the start.
+/// Numbers of sessions since the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) sessions: u64,
-    /// Those of them that were closed because they did not read.
+    /// Sessions that were closed as slow consumers.
     pub(crate) slow_consumers: u64,
 }
 
-/// What came of one turn of lines.
+/// The result of one turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// How many lines were taken.
+    /// Number of handled lines.
     pub(crate) lines: usize,
-    /// The outbox above its soft mark that the turn added to, and that ended it.
+    /// The outbox above its soft mark that the turn appended to. The turn ended there.
     pub(crate) congested: Option<Arc<Outbox>>,
-    /// Why the session has come to its end, if it has: no later line of it counts.
+    /// Why the session has ended, if it has. Its remaining lines are ignored.
     pub(crate) closed: Option<CloseReason>,
 }
 
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
-        // What is reserved costs no memory until it is used; one slot of each is never used.
+        // Reserved memory costs nothing until it is used. A slot map never uses its first slot.
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
         let state = State { board, outboxes, stopping: false, counts: Counts::default() };
@@ -61,7 +63,7 @@ impl Hub {
         Self { state: Mutex::new(state), settings, watermarks }
     }
 
-    /// Takes in a session, which is spoken to through `socket`.
+    /// Opens a session, whose replies leave through `socket`.
     pub(crate) fn admit(
         &self,
         dialect: Dialect,
@@ -79,9 +81,9 @@ impl Hub {
         (id, outbox)
     }
 
-    /// Takes lines of `speaker` off `unread`, up to `lines_max` of them or a turn's work, and carries them out.
+    /// Handles lines of `unread`, at most `lines_max` and at most one turn's work.
     ///
-    /// The turn ends early where it added to an outbox above its soft mark.
+    /// The turn ends early if it appends to an outbox above its soft mark.
     pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut ReceivedBytes<'_>, lines_max: usize) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
@@ -96,14 +98,14 @@ impl Hub {
                 && effects.congested.is_none()
             {
                 let Some(registered) = board.registered(from).filter(|_| effects.closing != Some(from)) else {
-                    // Whoever took it off the board has said why.
+                    // The session has received the reason from the code that closed it.
                     turn.closed = Some(CloseReason::Refused);
                     break;
                 };
                 let Some(line) = speaker.next(unread, registered, text_max_bytes) else { break };
                 turn.lines += 1;
                 work += line.work();
-                let answered = match line {
+                let replied = match line {
                     ParsedLine::Command(command) => {
                         board.handle(from, Event::Command(command), effects);
                         Ok(())
@@ -115,7 +117,7 @@ impl Hub {
                         effects.send(from, &foreign.refusal())
                     }
                 };
-                if answered.is_err() {
+                if replied.is_err() {
                     board.handle(from, Event::Closed(CloseReason::SlowConsumer), effects);
                     effects.close(from, CloseReason::SlowConsumer);
                 }
@@ -125,57 +127,57 @@ impl Hub {
         })
     }
 
-    /// Tells the board that a session left, if it does not know. From here on nobody speaks to it.
+    /// Removes a session from the switchboard, if it is still there. It receives no more replies.
     pub(crate) fn close(&self, id: SessionId, reason: CloseReason) {
         self.with_effects(|board, effects| board.handle(id, Event::Closed(reason), effects));
     }
 
-    /// Forgets a session whose connection is no more.
+    /// Removes a session whose connection is dropped, and its outbox.
     pub(crate) fn remove(&self, id: SessionId) {
         self.with_effects(|board, effects| {
-            // However its task ended, nobody goes on speaking to it.
+            // A task may end without `close`, for example by a panic.
             board.handle(id, Event::Closed(CloseReason::Reset), effects);
             if let Some(outbox) = effects.outboxes.remove(id) {
-                // Whoever is read later because of it is not any more, and lets go of its socket.
+                // Resumes its paused senders, which then drop their reference to the outbox and its socket.
                 outbox.end(Ending::Now(CloseReason::Reset), &mut effects.deferred.wakers);
             }
         });
     }
 
-    /// Closes the sessions that took no name in time.
+    /// Closes the sessions that did not register in time.
     pub(crate) fn expire(&self, now: Instant) {
         self.with_effects(|board, effects| board.expire(now.into_std(), effects));
     }
 
-    /// Stops: from here on no line is taken, and everybody is told, gets what is owed, and is closed.
+    /// Starts the drain: no more lines are handled, and all sessions receive `SERVER_SHUTDOWN` and their unsent bytes before
+    /// they are closed.
     pub(crate) fn stop(&self) {
         self.with_effects(|board, effects| {
             for session in board.sessions() {
                 effects.close(session, CloseReason::Shutdown);
             }
-            // Under the same lock: what is said above is the last word to everybody.
+            // Set under the same lock, so that no reply follows `SERVER_SHUTDOWN`.
             *effects.stopping = true;
         });
     }
 
-    /// Closes whoever is still there, and tells how many of them did not take what they were owed.
+    /// Closes all sessions at once, and returns the number of those with unsent bytes.
     pub(crate) fn close_now(&self) -> usize {
         self.with_effects(|_, effects| {
             let outboxes = || effects.outboxes.values();
-            let owed = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
+            let unsent = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
             for outbox in outboxes() {
                 outbox.end(Ending::Now(CloseReason::Shutdown), &mut effects.deferred.wakers);
             }
-            owed
+            unsent
         })
     }
 
-    /// How many sessions there were.
     pub(crate) fn counts(&self) -> Counts {
         self.lock().counts
     }
 
-    /// Runs `work` under the lock, then the work that it deferred.
+    /// Runs `work` under the lock, and its deferred work after.
     fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
         let mut deferred = DEFERRED.take();
         let mut guard = self.lock();
@@ -190,7 +192,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The board does not panic on any input; should it ever, the other sessions carry on with it as it is.
+        // The switchboard does not panic on any input. If it ever does, the other sessions continue with its state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -204,12 +206,12 @@ const DIRECT_WRITES_MAX: usize = 8;
 struct Deferred {
     /// Tasks to wake.
     wakers: Vec<Waker>,
-    /// Outboxes with queued bytes whose connections sleep.
+    /// Outboxes to write, because their connections' tasks sleep.
     unwritten: Vec<Arc<Outbox>>,
 }
 
 thread_local! {
-    /// The thread's empty `Deferred`, kept for the room in it.
+    /// An empty `Deferred`, kept for its capacity.
     static DEFERRED: Cell<Deferred> = Cell::default();
 }
 
@@ -226,25 +228,25 @@ impl Deferred {
     }
 }
 
-/// Carries out what the switchboard decides, for as long as the lock is held.
+/// Performs the switchboard's effects while the lock is held.
 struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
-    /// Set once the server stops. Nothing is sent from then on: while all sessions end, that the others leave is no news.
+    /// While the server stops, nothing is sent: `PEER_DISCONNECTED` is no news then.
     stopping: &'a mut bool,
     hub: &'a Hub,
     deferred: &'a mut Deferred,
-    /// The outboxes that were written to last: most turns are of one session that talks with another.
+    /// The outboxes in use: the first one of the turn, and the latest other one. Most turns use only the session's own and
+    /// its peer's.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
-    /// Whose turn it is: what it hears are answers.
+    /// The session whose lines are handled. Only replies to it may be delayed.
     turn_of: Option<SessionId>,
-    /// Whose outbox above its soft mark was added to; of two, the fuller one's.
+    /// The session with the fullest outbox above its soft mark that the turn has appended to.
     congested: Option<SessionId>,
-    /// How much waits there, in bytes.
+    /// Unsent bytes of that outbox.
     congested_bytes: usize,
-    /// The session that heard its dialect's last word.
+    /// A session that its dialect closes after the last reply.
     closing: Option<SessionId>,
-    /// Whether a log hears of each message.
     logs_messages: bool,
 }
 
@@ -271,14 +273,14 @@ impl<'a> TurnEffects<'a> {
         }
     }
 
-    /// The open outbox of a session. The first one stays open; another that is open beside it is closed for this one.
+    /// The writer of a session's outbox, opened if needed. Opening a third writer closes the second.
     #[inline]
     fn writer(&mut self, of: SessionId) -> Option<&mut OutboxWriter> {
-        let is_of =
+        let belongs =
             |writer: &Option<(SessionId, OutboxWriter)>| writer.as_ref().is_some_and(|(session, _)| *session == of);
-        let at = if is_of(&self.writers[0]) {
+        let at = if belongs(&self.writers[0]) {
             0
-        } else if is_of(&self.writers[1]) {
+        } else if belongs(&self.writers[1]) {
             1
         } else {
             self.open_writer(of)?
@@ -301,7 +303,7 @@ impl<'a> TurnEffects<'a> {
         }
     }
 
-    /// Answers a line that could not be read.
+    /// Answers an invalid line.
     fn send_error(&mut self, to: SessionId, error: &ParseError, registered: bool) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode_error(error, registered, queue))
     }
@@ -336,7 +338,7 @@ impl Effects for TurnEffects<'_> {
         if let Reply::Pong = reply
             && let Some(writer) = self.writer(to)
         {
-            // Whoever asks for it may want to know how long it takes.
+            // Clients measure the round-trip time with it.
             writer.set_urgent();
         }
         Ok(())
@@ -345,7 +347,7 @@ impl Effects for TurnEffects<'_> {
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let ending = match reason.code() {
             Some(code) => {
-                // Where even this finds no room, the end of the connection says it.
+                // If the outbox has no room for it, the client sees only the end of the connection.
                 let _ = self.send(session, &code.into());
                 Ending::Drain(reason)
             }
