@@ -1,14 +1,14 @@
-//! One connection: bytes in, lines to the hub, and what waits for it out again.
+//! The task of one connection: reads lines, passes them to the hub, and writes the outbox.
 //!
-//! A single task reads and writes, as a state machine rather than two loops, so that it holds no buffer while it waits
-//! and so that a peer that half-closes still gets what it is owed:
+//! One task reads and writes. It is a state machine rather than two loops, so that it holds no buffer while it waits, and
+//! so that a client that half-closes still receives its unsent bytes:
 //!
 //! ```text
-//! Talking ──EOF, refusal, shutdown──▶ Draining ──all is written──▶ Lingering ──EOF or a second──▶ over
+//! Open ──EOF, refusal, shutdown──▶ Draining ──all bytes sent──▶ Lingering ──EOF or a second──▶ closed
 //! ```
 //!
-//! Lingering reads on and drops what it reads: to close with bytes unread would reset the connection, and a reset may
-//! destroy what the peer has not read yet (RFC 9112 §9.6 has the same for HTTP).
+//! A lingering connection reads and discards. A close with unread bytes would reset the connection, and a reset may destroy
+//! bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,68 +29,70 @@ use crate::reply_delay::{self, ReplyDelay};
 use crate::speaker::Speaker;
 use crate::throttle::{self, Pause, TokenBucket};
 
-/// How long a connection whose last word is written waits for its peer to close too.
+/// Maximum time that a connection lingers.
 pub(crate) const LINGER_MAX: Duration = Duration::from_secs(1);
 
-/// How long a session that is over may take to read what it is owed: as long as a full outbox takes at 56 kbit/s.
+/// Maximum time that a connection drains: the time that a full outbox takes at 56 kbit/s.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
 
-/// How long what a session said before its connection broke may take to be heard.
+/// Maximum time to handle the lines that a client sent before a write to it failed.
 const BROKEN_READ_MAX: Duration = Duration::from_secs(2);
 
-/// How many lines are taken at once of what is left of a read, and how many a read of whoever floods is to hold, by the
-/// length of its last ones: others are served between. No turn takes more than `turn_lines`.
+/// Maximum lines of a turn on a backlog, and the number of lines that a read from a flooding session should hold. Fewer
+/// than a turn may have by default, so that a flood delays other sessions less.
 const FLOOD_LINES: usize = 64;
 
-/// How much is read at once of these at the least, in bytes.
+/// Minimum size of a read from a flooding session, in bytes.
 const FLOOD_READ_MIN_BYTES: usize = 4 * 1024;
 
-/// One connection.
+/// A connection and its task.
 ///
-/// There are as many as there are people, and most of them wait: what only some need is kept apart.
+/// Most connections are idle, so state that only some need is boxed.
 pub(crate) struct Connection {
     hub: Arc<Hub>,
     speaker: Speaker,
     outbox: Arc<Outbox>,
     reply_delay: ReplyDelay,
-    /// How long the lines of whoever floods are, in bytes: there while more had come than the last read could hold.
+    /// The mean length of the last lines in bytes, while the session floods: its last read filled the buffer.
     flood_line_bytes: Option<u16>,
     backlog: Backlog,
     slow: Option<Box<SlowState>>,
     line_bucket: Option<Box<TokenBucket>>,
-    /// Counts this connection for as long as it lives, its socket included: dropped last.
+    /// Dropped last, so that the session counts until its socket is closed.
     _permit: Permit,
 }
 
-// A task is allocated in steps of 128 bytes, of which the runtime takes 104 for itself: this is two steps.
+// The runtime adds 104 bytes and rounds a task up to a multiple of 128 bytes. This limit makes it two multiples.
 const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 
-/// What a connection keeps while it is under load or on its way out, and forgets before it waits for its peer.
+/// The state of a connection that is not simply open and idle: blocked, paused, delayed or closing. Freed when none of
+/// these holds.
 #[derive(Debug, Default)]
 struct SlowState {
     stage: Stage,
-    /// Since when the socket has taken nothing.
+    /// The time since when the socket has taken no bytes.
     stalled_since: Option<Instant>,
-    /// Since when the socket is broken, and takes nothing any more.
+    /// The time of the first failed write.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
     delayed_replies: Option<DelayedReplies>,
-    /// One clock for all that may be waited for; there only while something is, and until it rings.
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// One timer for all deadlines. It exists while there is a deadline, and until it fires.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// Answers that wait for what their session says next.
+/// Replies that wait for the session's next command.
 #[derive(Clone, Copy, Debug)]
 struct DelayedReplies {
     until: Instant,
-    /// How many turns they were for at first.
+    /// The value of [`ReplyDelay::unwritten_turns`] when the delay began. It changes if a command arrives.
     turns: u8,
 }
 
-/// What was read and not taken yet, because a turn ended before it.
+/// Bytes that were read after the last line of a turn.
 #[derive(Debug, Default)]
 struct Backlog {
     bytes: Vec<u8>,
+    /// The length of the part that later turns have handled.
     taken: usize,
 }
 
@@ -108,7 +110,7 @@ enum Stage {
 }
 
 impl SlowState {
-    /// When the connection is over, whatever it still waits for, and why.
+    /// The earliest time at which the connection ends, and the reason.
     fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
         let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
         let broken = self.broken_since.map(|since| (since + BROKEN_READ_MAX, CloseReason::Reset));
@@ -119,12 +121,12 @@ impl SlowState {
         [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 
-    /// Whether there is nothing here to remember.
+    /// Whether all fields have their default values.
     fn is_empty(&self) -> bool {
-        self.is_unimpeded() && self.delayed_replies.is_none() && self.alarm.is_none()
+        self.is_unimpeded() && self.delayed_replies.is_none() && self.timer.is_none()
     }
 
-    /// Whether all goes on as it should: it talks and is read, and takes what is written.
+    /// Whether the connection is open, its socket takes bytes, and reading is not paused.
     fn is_unimpeded(&self) -> bool {
         matches!(self.stage, Stage::Open)
             && self.stalled_since.is_none()
@@ -134,7 +136,6 @@ impl SlowState {
 }
 
 impl Connection {
-    /// A connection that was just opened.
     pub(crate) fn new(hub: Arc<Hub>, speaker: Speaker, outbox: Arc<Outbox>, permit: Permit) -> Self {
         let per_second = if permit.is_limited() { hub.settings.lines_per_second } else { 0 };
         let line_bucket = (per_second > 0).then(|| Box::new(TokenBucket::new(per_second, Instant::now())));
@@ -171,7 +172,7 @@ impl Connection {
         self.slow.get_or_insert_default()
     }
 
-    /// Writes what waits, as far as the socket takes it: whether that was all, and how the session is to end.
+    /// Writes unsent bytes until the socket takes no more. Returns whether none are left, and the hub's ending, if any.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
         let (flushed, ending) = self.outbox.flush(cx, self.watermarks());
         match flushed {
@@ -188,7 +189,7 @@ impl Connection {
                 since.get_or_insert_with(Instant::now);
             }
             FlushOutcome::Broken => {
-                // It hears no more, but what it said before may still be unread: reading finds its end.
+                // The client's last lines may still be unread. Reading continues until it finds the end.
                 let slow = self.slow();
                 slow.stalled_since = None;
                 slow.broken_since.get_or_insert_with(Instant::now);
@@ -197,7 +198,7 @@ impl Connection {
         (!matches!(flushed, FlushOutcome::Blocked { .. }), ending)
     }
 
-    /// Reads once, unless this session is read later, and has the lines carried out. `Err` is why the session is over.
+    /// Reads once, unless reading is paused, and handles the lines. `Err` if the session has ended.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_read_buffer(|read_buffer| {
@@ -252,14 +253,14 @@ impl Connection {
         })
     }
 
-    /// How much is read at once, in bytes: all that may have come, or, of whoever floods, as many lines as it may say.
+    /// The size of the next read, in bytes: about [`FLOOD_LINES`] lines if the session floods, else the whole buffer.
     fn read_bytes(&self) -> usize {
         self.flood_line_bytes.map_or(buffers::READ_BYTES, |line_bytes| {
             (FLOOD_LINES * usize::from(line_bytes)).clamp(FLOOD_READ_MIN_BYTES, buffers::READ_BYTES)
         })
     }
 
-    /// How many lines may be taken now; not ready while this session is read later.
+    /// The maximum lines of the next turn. Pending while reading is paused.
     fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
         let watermarks = self.watermarks();
         if let Some(pause) = self.slow.as_mut().and_then(|slow| slow.pause.as_mut()) {
@@ -292,7 +293,7 @@ impl Connection {
         }
     }
 
-    /// How long this session is not read, after it added to an outbox above its soft mark.
+    /// The pause after a turn that appended to an `outbox` above its soft mark.
     fn pause_after(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
@@ -306,7 +307,7 @@ impl Connection {
         })
     }
 
-    /// Ends the talking: nobody speaks to this session any more, and what it is owed is written.
+    /// Ends the session, and starts to drain its outbox.
     fn end(&mut self, reason: CloseReason) {
         self.hub.close(self.speaker.id, reason);
         self.end_pause();
@@ -315,10 +316,10 @@ impl Connection {
         slow.stage = Stage::Draining { reason, until: Instant::now() + DRAIN_MAX };
     }
 
-    /// Shuts the write side, then reads on until the peer closes too.
+    /// Shuts down the write side, and then reads until the client closes.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // Whoever has closed its side is read to its end, and what closes the socket closes this side too.
+            // The client has closed its side and is read to its end, so dropping the socket is a clean close.
             if matches!(reason, CloseReason::Quit | CloseReason::Reset)
                 || ready!(self.outbox.poll_shutdown(cx)).is_err()
             {
@@ -337,33 +338,33 @@ impl Connection {
         })
     }
 
-    /// Sets the alarm for whatever comes first. Ready once that has come.
+    /// Sets the timer to the earliest deadline. Ready once that has passed.
     ///
-    /// To set it costs more than to let it ring too early, so it is moved forward only when it rings.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Resetting a timer costs more than an early wake-up, so a later deadline is set only when the timer fires.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
         let replies_leave = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
         let Some(until) = [deadline, pause_end, replies_leave].into_iter().flatten().min() else {
-            slow.alarm.take_if(|alarm| alarm.is_elapsed());
+            slow.timer.take_if(|timer| timer.is_elapsed());
             return Poll::Pending;
         };
-        let alarm = slow.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if until < alarm.deadline() {
-            alarm.as_mut().reset(until);
+        let timer = slow.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if until < timer.deadline() {
+            timer.as_mut().reset(until);
         }
-        while alarm.as_mut().poll(cx).is_ready() {
-            if until <= alarm.deadline() {
+        while timer.as_mut().poll(cx).is_ready() {
+            if until <= timer.deadline() {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(until);
+            timer.as_mut().reset(until);
         }
         Poll::Pending
     }
 
-    /// Sleeps while its answers wait for what it says next, if they do.
+    /// Records that the task sleeps while its replies wait for the next command. Returns false if they do not wait.
     fn sleep_on_replies(&mut self, cx: &mut Context<'_>) -> bool {
         let is_unimpeded = self.slow.as_ref().is_none_or(|slow| slow.is_unimpeded());
         if !is_unimpeded || !self.reply_delay.should_delay() || !self.outbox.delay_replies(cx.waker()) {
@@ -372,7 +373,7 @@ impl Connection {
         let turns = self.reply_delay.unwritten_turns();
         let begin = || DelayedReplies { until: Instant::now() + reply_delay::DELAY_MAX, turns };
         let delayed_replies = *self.slow().delayed_replies.get_or_insert_with(begin);
-        if self.poll_alarm(cx).is_pending() {
+        if self.poll_timer(cx).is_pending() {
             return true;
         }
         if delayed_replies.turns == turns {
@@ -381,14 +382,14 @@ impl Connection {
         false
     }
 
-    /// Moves on as far as it can. Ready with the reason once the connection is over.
+    /// Reads and writes until neither is possible. Ready with the reason when the connection ends.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             if self.delays_replies() {
                 self.outbox.set_awake();
             }
-            // Where there were turns before, whatever has come since is answered together with them.
-            // Not of whoever is not read for now: what it waits for may be that its own answers leave.
+            // After a turn, tries another one first, so that its replies leave in the same write. Not while reading is paused:
+            // the pause may only end once the replies are written.
             let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
             let reads_first = !is_paused && self.reply_delay.should_read_first();
             if reads_first && (self.take_turn(cx) || self.sleep_on_replies(cx)) {
@@ -399,7 +400,7 @@ impl Connection {
                 slow.delayed_replies = None;
             }
             let (flushed, ending) = self.flush(cx);
-            // Looked at on every round, because whoever keeps a connection busy never lets its alarm ring.
+            // Checked in each round, because the timer is not polled while the client keeps the connection busy.
             if let Some(slow) = &self.slow
                 && let Some((deadline, reason)) = slow.deadline(self.hub.settings.outbox_timeout)
                 && deadline <= Instant::now()
@@ -428,7 +429,7 @@ impl Connection {
                 (Stage::Draining { .. } | Stage::Lingering { .. }, _) => {}
             }
             self.slow.take_if(|slow| slow.is_empty());
-            if self.poll_alarm(cx).is_ready() {
+            if self.poll_timer(cx).is_ready() {
                 continue;
             }
             let task = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
@@ -442,7 +443,8 @@ impl Connection {
         }
     }
 
-    /// Takes a turn if it can, and comes back when others had theirs. The talking may be over after it.
+    /// Takes a turn if there is input, and schedules the task again behind the others. Returns false if there was no turn or
+    /// it ended the session.
     fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
         match self.turn(cx) {
             Poll::Ready(Ok(())) => {

@@ -42,6 +42,7 @@ impl ReplyDelay {
         Self { unwritten_turns: 1, wrong_guesses: 0, turns_since_wrong_guess: 0 }
     }
 
+    /// Turns since the last write.
     pub(crate) const fn unwritten_turns(self) -> u8 {
         self.unwritten_turns
     }
