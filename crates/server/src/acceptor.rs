@@ -99,8 +99,8 @@ impl Acceptor {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
-        // A close with unread bytes is a reset, and a reset may destroy the error line. So the client's bytes are read, for
-        // a limited number of connections at a time.
+        // A close with unread bytes is a reset, and a reset may destroy the error line. So the client's bytes are read,
+        // for a limited number of connections at a time.
         let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _ = stream.shutdown().await;

@@ -5,12 +5,12 @@
 
 use std::cell::RefCell;
 
-/// Size of the read buffer, in bytes. Large enough that a flood costs few system calls, and small enough that a turn over
-/// a full buffer is short.
+/// Size of the read buffer, in bytes. Large enough that a flood costs few system calls, and small enough that a turn
+/// over a full buffer is short.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
-/// Maximum total capacity of a thread's spare buffers, in bytes: enough for all sessions that are ready in one pass of the
-/// scheduler, except under a flood.
+/// Maximum total capacity of a thread's spare buffers, in bytes: enough for all sessions that are ready in one pass of
+/// the scheduler, except under a flood.
 const SPARE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Maximum capacity of a spare buffer, in bytes. A buffer that a burst has made larger is freed.

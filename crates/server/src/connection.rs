@@ -1,14 +1,14 @@
 //! The task of one connection: reads lines, passes them to the hub, and writes the outbox.
 //!
-//! One task reads and writes. It is a state machine rather than two loops, so that it holds no buffer while it waits, and
-//! so that a client that half-closes still receives its unsent bytes:
+//! One task reads and writes. It is a state machine rather than two loops, so that it holds no buffer while it waits,
+//! and so that a client that half-closes still receives its unsent bytes:
 //!
 //! ```text
 //! Open ──EOF, refusal, shutdown──▶ Draining ──all bytes sent──▶ Lingering ──EOF or a second──▶ closed
 //! ```
 //!
-//! A lingering connection reads and discards. A close with unread bytes would reset the connection, and a reset may destroy
-//! bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP).
+//! A lingering connection reads and discards. A close with unread bytes would reset the connection, and a reset may
+//! destroy bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -388,8 +388,8 @@ impl Connection {
             if self.delays_replies() {
                 self.outbox.set_awake();
             }
-            // After a turn, tries another one first, so that its replies leave in the same write. Not while reading is paused:
-            // the pause may only end once the replies are written.
+            // After a turn, tries another one first, so that its replies leave in the same write. Not while reading is
+            // paused: the pause may only end once the replies are written.
             let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
             let reads_first = !is_paused && self.reply_delay.should_read_first();
             if reads_first && (self.take_turn(cx) || self.sleep_on_replies(cx)) {
@@ -443,8 +443,8 @@ impl Connection {
         }
     }
 
-    /// Takes a turn if there is input, and schedules the task again behind the others. Returns false if there was no turn or
-    /// it ended the session.
+    /// Takes a turn if there is input, and schedules the task again behind the others. Returns false if there was no
+    /// turn or it ended the session.
     fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
         match self.turn(cx) {
             Poll::Ready(Ok(())) => {

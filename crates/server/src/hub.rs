@@ -149,8 +149,8 @@ impl Hub {
         self.with_effects(|board, effects| board.expire(now.into_std(), effects));
     }
 
-    /// Starts the drain: no more lines are handled, and all sessions receive `SERVER_SHUTDOWN` and their unsent bytes before
-    /// they are closed.
+    /// Starts the drain: no more lines are handled, and all sessions receive `SERVER_SHUTDOWN` and their unsent bytes
+    /// before they are closed.
     pub(crate) fn stop(&self) {
         self.with_effects(|board, effects| {
             for session in board.sessions() {
@@ -236,8 +236,8 @@ struct TurnEffects<'a> {
     stopping: &'a mut bool,
     hub: &'a Hub,
     deferred: &'a mut Deferred,
-    /// The outboxes in use: the first one of the turn, and the latest other one. Most turns use only the session's own and
-    /// its peer's.
+    /// The outboxes in use: the first one of the turn, and the latest other one. Most turns use only the session's own
+    /// and its peer's.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
     /// The session whose lines are handled. Only replies to it may be delayed.
     turn_of: Option<SessionId>,

@@ -6,7 +6,8 @@
 //!                 └───────────────── one write per turn and receiver ◀────────────────────┘
 //! ```
 //!
-//! [`run()`] takes its listeners and its shutdown signal as arguments, so that a test or another program can embed a server.
+//! [`run()`] takes its listeners and its shutdown signal as arguments, so that a test or another program can embed a
+//! server.
 
 mod acceptor;
 mod admission;

@@ -1,7 +1,7 @@
 //! Formats and writes the log: as console lines like those of the course systems, as text, or as JSON.
 //!
-//! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to it is
-//! bounded. When it is full, lines are dropped.
+//! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to it
+//! is bounded. When it is full, lines are dropped.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -25,8 +25,8 @@ const QUEUE_LINES: usize = 10_000;
 
 /// Starts to log to standard output. Dropping the returned guard waits for the queued lines.
 ///
-/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always adds them
-/// at level `info` and more verbose ones.
+/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always adds
+/// them at level `info` and more verbose ones.
 ///
 /// # Panics
 ///

@@ -1,7 +1,8 @@
-//! Reads the configuration from flags, `SWITCHBOARD_…` variables, a TOML file and defaults, in this order of precedence.
+//! Reads the configuration from flags, `SWITCHBOARD_…` variables, a TOML file and defaults, in this order of
+//! precedence.
 //!
-//! [`Options`] holds the keys of one source: clap fills it from flags and variables, serde from the file. The sources are
-//! merged key by key, and the merged configuration records the source of each key.
+//! [`Options`] holds the keys of one source: clap fills it from flags and variables, serde from the file. The sources
+//! are merged key by key, and the merged configuration records the source of each key.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -348,7 +349,8 @@ impl Config {
     }
 }
 
-/// The variable with the invalid value that clap reports, or `None` if a flag has it. Clap names the flag in both cases.
+/// The variable with the invalid value that clap reports, or `None` if a flag has it. Clap names the flag in both
+/// cases.
 fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
     let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
     let command = Cli::command();

@@ -1,8 +1,8 @@
 //! The outbox of one session: encoded lines that wait to be sent, and the socket through which they leave.
 //!
-//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each of them to the
-//! socket directly: the peer's task is not woken. That task only runs for bytes that the socket did not take. An outbox is
-//! bounded in bytes: above the soft mark its senders are read later, at the hard mark it accepts no more.
+//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each of them to
+//! the socket directly: the peer's task is not woken. That task only runs for bytes that the socket did not take. An
+//! outbox is bounded in bytes: above the soft mark its senders are read later, at the hard mark it accepts no more.
 //!
 //! Every unsent byte is in one of three places, and counts in `unsent_bytes` until the socket has it:
 //!
@@ -26,8 +26,8 @@
 //!          └──── sleep ────▶ Blocked ─────┘
 //! ```
 //!
-//! `ending` goes from `None` to `Drain` to `Now` and never back. `Output` goes from `Clear` to `Partial` and back, and ends
-//! in `Broken`.
+//! `ending` goes from `None` to `Drain` to `Now` and never back. `Output` goes from `Clear` to `Partial` and back, and
+//! ends in `Broken`.
 
 use std::fmt::Debug;
 use std::io;
@@ -164,8 +164,8 @@ impl State {
         self.paused_senders.retain(|(paused, _)| *paused != sender);
     }
 
-    /// Subtracts sent bytes, and resumes as many senders as there is room for a line of each: more would fill the outbox
-    /// again at once.
+    /// Subtracts sent bytes, and resumes as many senders as there is room for a line of each: more would fill the
+    /// outbox again at once.
     fn subtract_sent(&mut self, sent_bytes: usize, watermarks: Watermarks) -> Vec<Waker> {
         self.unsent_bytes -= sent_bytes;
         let Some(room) = watermarks.soft_bytes.checked_sub(self.unsent_bytes) else { return Vec::new() };
@@ -181,8 +181,8 @@ pub(crate) struct Congestion {
     pub(crate) senders: usize,
 }
 
-/// The queue of an outbox, lent to one turn: the outbox is locked once to lend it and once to give it back, not for each
-/// line. Bytes that were queued before still count in the outbox.
+/// The queue of an outbox, lent to one turn: the outbox is locked once to lend it and once to give it back, not for
+/// each line. Bytes that were queued before still count in the outbox.
 #[derive(Debug)]
 pub(crate) struct OutboxWriter {
     outbox: Arc<Outbox>,
@@ -294,8 +294,8 @@ impl Outbox {
         true
     }
 
-    /// Records that the task sleeps while replies are queued. Returns false if it may not: nothing is queued, or bytes that
-    /// may not be delayed.
+    /// Records that the task sleeps while replies are queued. Returns false if it may not: nothing is queued, or bytes
+    /// that may not be delayed.
     pub(crate) fn delay_replies(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let queued_bytes = state.queue.bytes.len();
@@ -422,8 +422,8 @@ impl Outbox {
         }
     }
 
-    /// Takes the queue in exchange for the buffer of bytes that were sent, or lost, all but the first `subtracted` of which
-    /// still count as unsent.
+    /// Takes the queue in exchange for the buffer of bytes that were sent, or lost, all but the first `subtracted` of
+    /// which still count as unsent.
     fn exchange(&self, sent: Vec<u8>, subtracted: usize, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
         let (queue, ending, resumed) = {
             let mut state = self.lock();

@@ -16,8 +16,8 @@ use std::time::Duration;
 /// Maximum turns whose replies are written together.
 pub(crate) const TURNS_MAX: u8 = 16;
 
-/// Maximum time that replies wait for the session's next command. It is the delay of Linux for TCP acknowledgements, and
-/// too short for a person to notice.
+/// Maximum time that replies wait for the session's next command. It is the delay of Linux for TCP acknowledgements,
+/// and too short for a person to notice.
 pub(crate) const DELAY_MAX: Duration = Duration::from_millis(40);
 
 /// Turns before the first guess.
@@ -37,7 +37,8 @@ pub(crate) struct ReplyDelay {
 }
 
 impl ReplyDelay {
-    /// The state of a new session. Its `WELCOME` counts as a turn, so that a client that sends at once receives one write.
+    /// The state of a new session. Its `WELCOME` counts as a turn, so that a client that sends at once receives one
+    /// write.
     pub(crate) const fn new() -> Self {
         Self { unwritten_turns: 1, wrong_guesses: 0, turns_since_wrong_guess: 0 }
     }

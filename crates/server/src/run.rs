@@ -29,8 +29,8 @@ pub struct Summary {
     pub abandoned: usize,
 }
 
-/// Serves on `listeners` until `shutdown` is ready, then drains: accepts no connection, reads no line, writes all unsent
-/// bytes for at most the `drain_timeout` of the settings, and closes all sessions.
+/// Serves on `listeners` until `shutdown` is ready, then drains: accepts no connection, reads no line, writes all
+/// unsent bytes for at most the `drain_timeout` of the settings, and closes all sessions.
 ///
 /// Dropping the future stops the listeners at once. The connections continue until their runtime is dropped.
 ///

@@ -9,7 +9,8 @@ use switchboard_protocol::limits;
 pub struct Settings {
     /// Maximum open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
-    /// Maximum open sessions from one address (for IPv6, from one /64). 100: more than a school class behind one router.
+    /// Maximum open sessions from one address (for IPv6, from one /64). 100: more than a school class behind one
+    /// router.
     pub max_sessions_per_address: usize,
     /// Time in which a session must register. Two minutes: a person may have to type the name.
     pub register_timeout: Duration,
@@ -20,25 +21,25 @@ pub struct Settings {
     /// Soft mark of an outbox, in bytes: above it, the outbox's senders are read later. 256 KiB: thousands of messages,
     /// which a healthy reader receives within one round trip.
     pub outbox_soft_bytes: usize,
-    /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds it. 2 MiB: the longest `USERS` line
-    /// fits above the soft mark.
+    /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds it. 2 MiB: the longest `USERS`
+    /// line fits above the soft mark.
     pub outbox_bytes: usize,
-    /// Maximum time for which a socket takes none of its unsent bytes, before the reader is closed. 30 seconds: enough for
-    /// a laptop that changes networks.
+    /// Maximum time for which a socket takes none of its unsent bytes, before the reader is closed. 30 seconds: enough
+    /// for a laptop that changes networks.
     pub outbox_timeout: Duration,
-    /// Lines per second above which a session is read later. 0: no limit. 100: faster than a person types, and more than
-    /// most pasted texts have.
+    /// Lines per second above which a session is read later. 0: no limit. 100: faster than a person types, and more
+    /// than most pasted texts have.
     pub lines_per_second: u32,
     /// Whether the limits on addresses and lines apply to loopback. By default they do not: loopback is the operator's
     /// own, and a load test there should measure the server.
     pub limit_loopback: bool,
-    /// Maximum lines of one turn, after which other sessions have theirs. 256: tens of microseconds of work, so that ten
-    /// flooding sessions delay another by less than a millisecond.
+    /// Maximum lines of one turn, after which other sessions have theirs. 256: tens of microseconds of work, so that
+    /// ten flooding sessions delay another by less than a millisecond.
     pub turn_lines: usize,
     /// Silence on a connection after which TCP probes the peer.
     pub keepalive: Duration,
-    /// Time without an acknowledgement of data or probes, after which the peer counts as dead. At least `outbox_timeout`, so
-    /// that a frozen reader is closed as a slow consumer.
+    /// Time without an acknowledgement of data or probes, after which the peer counts as dead. At least
+    /// `outbox_timeout`, so that a frozen reader is closed as a slow consumer.
     pub user_timeout: Duration,
     /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,

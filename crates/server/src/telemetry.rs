@@ -1,7 +1,7 @@
 //! The `tracing` events of the server.
 //!
-//! Events carry fields rather than text, so that structured logs and the console lines of [`logging`](crate::logging) use
-//! the same events.
+//! Events carry fields rather than text, so that structured logs and the console lines of [`logging`](crate::logging)
+//! use the same events.
 
 use std::net::SocketAddr;
 

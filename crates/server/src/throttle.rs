@@ -20,8 +20,9 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 
 /// The pause after a line to an outbox above its soft mark.
 ///
-/// All its senders together add one line per interval. The interval is a millisecond at the soft mark, and doubles at each
-/// of ten equal steps to the hard mark. So a reader that makes any progress is not closed, for any number of senders.
+/// All its senders together add one line per interval. The interval is a millisecond at the soft mark, and doubles at
+/// each of ten equal steps to the hard mark. So a reader that makes any progress is not closed, for any number of
+/// senders.
 pub(crate) fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
     let above = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
     let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
@@ -38,7 +39,8 @@ pub(crate) enum Pause {
     /// The session added to `outbox`, which is above its soft mark. The pause ends as soon as `outbox` has room, at the
     /// latest at `until`, which moves when the congestion changes.
     Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
-    /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other session.
+    /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other
+    /// session.
     OwnOutbox,
 }
 

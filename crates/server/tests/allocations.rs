@@ -1,7 +1,6 @@
-//! A session that is warm allocates nothing for what it says and hears.
+//! A warm session allocates nothing for a message.
 //!
-//! The server runs on the thread of the test, where allocations are counted, and those who talk on another, where they
-//! are not.
+//! The server runs on the thread of the test, where allocations are counted. The clients run on another thread.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -13,20 +12,21 @@ use switchboard_server::{Listener, Settings, run};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// How many messages are said while allocations are counted, and how many before.
+/// Messages that are sent before allocations are counted, and again while they are counted.
 const MESSAGES: usize = 4096;
 
-/// How long an answer may take before there is none.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time to wait for a reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What may be allocated where there are answers, whatever is said: now and then they wait for a time, which a clock tells.
-const CLOCKS_MAX: u64 = 8;
+/// Maximum allocations of timers. The server allocates one when it begins to delay replies, independent of
+/// the number of messages.
+const TIMERS_MAX: u64 = 8;
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog, and once again";
 
 #[test]
-fn a_warm_session_allocates_nothing_for_a_message() {
-    for (dialect, max) in [(Dialect::Commands, CLOCKS_MAX), (Dialect::Line, 0)] {
+fn warm_session_does_not_allocate_for_a_message() {
+    for (dialect, max) in [(Dialect::Commands, TIMERS_MAX), (Dialect::Line, 0)] {
         for batch in [1, 16, 256, 512] {
             for waits in [true, false] {
                 let allocations = allocations(dialect, batch, waits);
@@ -39,9 +39,9 @@ fn a_warm_session_allocates_nothing_for_a_message() {
     }
 }
 
-/// A full read of messages makes more bytes than it has, and so much is worth no buffer that is kept.
+/// The replies to a full read are longer than the read, and need larger buffers than those that the server keeps.
 #[test]
-fn a_flood_allocates_for_a_read_and_not_for_a_message() {
+fn flood_allocates_per_read_not_per_message() {
     for dialect in [Dialect::Commands, Dialect::Line] {
         for batch in [1024, 4096] {
             let allocations = allocations(dialect, batch, true);
@@ -54,87 +54,89 @@ fn a_flood_allocates_for_a_read_and_not_for_a_message() {
     }
 }
 
-/// How often the server allocates for [`MESSAGES`] messages, `batch` of them at once, once it has seen as many. Who says
-/// them `waits` for the answers to each batch, or goes on when they are heard.
+/// Counts the server's allocations for [`MESSAGES`] messages in batches of `batch`, after as many uncounted ones.
+/// `waits`: the sender reads the replies to each batch before it sends the next.
 fn allocations(dialect: Dialect, batch: usize, waits: bool) -> u64 {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
+    let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a port is free");
+    let address = listener.local_addr().expect("the listener is bound");
     let server = runtime.spawn(run(vec![listener], Settings::default(), std::future::pending()));
 
     let (warm, is_warm) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
-    let talk = thread::spawn(move || {
-        let mut talk = Talk::begin(dialect, address, batch);
-        talk.say(MESSAGES, waits);
+    let conversation = thread::spawn(move || {
+        let mut conversation = Conversation::begin(dialect, address, batch);
+        conversation.send(MESSAGES, waits);
         warm.send(()).expect("the server waits");
-        talk.say(MESSAGES, waits);
+        conversation.send(MESSAGES, waits);
         done.send(()).expect("the server waits");
     });
-    runtime.block_on(is_warm).expect("they got that far");
-    let counted = allocation_counter::measure(|| runtime.block_on(is_done).expect("they got that far"));
-    talk.join().expect("they heard what they should");
+    runtime.block_on(is_warm).expect("the clients got this far");
+    let counted = allocation_counter::measure(|| runtime.block_on(is_done).expect("the clients got this far"));
+    conversation.join().expect("the clients received the expected lines");
     server.abort();
     counted.count_total
 }
 
-/// Noy talks to Elias.
-struct Talk {
+/// Noy sends messages to Elias.
+struct Conversation {
     noy: TcpStream,
     elias: TcpStream,
-    /// What Noy says at once, what Elias hears of it, and what Noy hears.
-    said: Vec<u8>,
-    heard: Vec<u8>,
-    answer: Vec<u8>,
+    /// A batch of messages as Noy sends it.
+    sent: Vec<u8>,
+    /// The batch as Elias receives it.
+    received: Vec<u8>,
+    /// The replies to Noy.
+    replies: Vec<u8>,
     batch: usize,
 }
 
-impl Talk {
+impl Conversation {
     fn begin(dialect: Dialect, address: SocketAddr, batch: usize) -> Self {
         let connect = || {
             let stream = TcpStream::connect(address).expect("the server listens");
-            stream.set_read_timeout(Some(PATIENCE)).expect("it is more than nothing");
+            stream.set_read_timeout(Some(REPLY_TIMEOUT)).expect("the timeout is not zero");
             stream
         };
         let (mut noy, mut elias) = (connect(), connect());
-        let (line, heard, answer) = match dialect {
+        let (line, received, reply) = match dialect {
             Dialect::Commands => {
-                ask(&mut elias, "REGISTER Elias\n", "WELCOME\nREGISTER_OK Elias\n");
-                ask(&mut noy, "REGISTER Noy\n", "WELCOME\nREGISTER_OK Noy\n");
-                ask(&mut noy, "CONNECT Elias\n", "CONNECT_OK Elias\n");
-                ask(&mut elias, "", "INCOMING_CONNECTION Noy\n");
+                exchange(&mut elias, "REGISTER Elias\n", "WELCOME\nREGISTER_OK Elias\n");
+                exchange(&mut noy, "REGISTER Noy\n", "WELCOME\nREGISTER_OK Noy\n");
+                exchange(&mut noy, "CONNECT Elias\n", "CONNECT_OK Elias\n");
+                exchange(&mut elias, "", "INCOMING_CONNECTION Noy\n");
                 (format!("MSG {TEXT}\n"), format!("FROM Noy: {TEXT}\n"), "MSG_SENT\n")
             }
             Dialect::Line => {
-                ask(&mut elias, "Elias\n", "Welcome Elias! You can now chat.\n");
-                ask(&mut noy, "Noy\n", "Welcome Noy! You can now chat.\n");
+                exchange(&mut elias, "Elias\n", "Welcome Elias! You can now chat.\n");
+                exchange(&mut noy, "Noy\n", "Welcome Noy! You can now chat.\n");
                 (format!("Elias: {TEXT}\n"), format!("[Noy] {TEXT}\n"), "")
             }
         };
         let batch_of = |line: &str| line.repeat(batch).into_bytes();
-        Self { noy, elias, said: batch_of(&line), heard: batch_of(&heard), answer: batch_of(answer), batch }
+        Self { noy, elias, sent: batch_of(&line), received: batch_of(&received), replies: batch_of(reply), batch }
     }
 
-    fn say(&mut self, messages: usize, waits: bool) {
+    fn send(&mut self, messages: usize, waits: bool) {
         let batches = messages / self.batch;
-        let mut heard = vec![0; self.heard.len()];
-        let answers_at_once = if waits { 1 } else { batches };
-        let mut answers = vec![0; self.answer.len() * answers_at_once];
+        let mut received = vec![0; self.received.len()];
+        let batches_per_read = if waits { 1 } else { batches };
+        let mut replies = vec![0; self.replies.len() * batches_per_read];
         for batch in 1..=batches {
-            self.noy.write_all(&self.said).expect("the server reads");
-            self.elias.read_exact(&mut heard).expect("the server writes");
-            assert!(heard == self.heard, "Elias hears what was said");
-            if batch % answers_at_once == 0 {
-                self.noy.read_exact(&mut answers).expect("the server answers");
-                assert!(answers == self.answer.repeat(answers_at_once), "Noy hears that it was");
+            self.noy.write_all(&self.sent).expect("the server reads");
+            self.elias.read_exact(&mut received).expect("the server writes");
+            assert!(received == self.received, "Elias receives the messages");
+            if batch % batches_per_read == 0 {
+                self.noy.read_exact(&mut replies).expect("the server replies");
+                assert!(replies == self.replies.repeat(batches_per_read), "Noy receives the replies");
             }
         }
     }
 }
 
-fn ask(who: &mut TcpStream, line: &str, expected: &str) {
-    who.write_all(line.as_bytes()).expect("the server reads");
-    let mut answer = vec![0; expected.len()];
-    who.read_exact(&mut answer).expect("the server answers");
-    assert_eq!(String::from_utf8_lossy(&answer), expected);
+fn exchange(client: &mut TcpStream, line: &str, expected: &str) {
+    client.write_all(line.as_bytes()).expect("the server reads");
+    let mut reply = vec![0; expected.len()];
+    client.read_exact(&mut reply).expect("the server replies");
+    assert_eq!(String::from_utf8_lossy(&reply), expected);
 }

@@ -5,8 +5,8 @@
 //! cargo run --release --example instructions -- parse/msg-ascii 1024    # runs one of them 1024 times
 //! ```
 //!
-//! `cargo xtask bench instructions` runs each operation twice under callgrind, with different numbers of repetitions. The
-//! difference between the two counts is the cost of the extra repetitions, without start-up and preparation.
+//! `cargo xtask bench instructions` runs each operation twice under callgrind, with different numbers of repetitions.
+//! The difference between the two counts is the cost of the extra repetitions, without start-up and preparation.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -216,7 +216,8 @@ impl Fixture {
 
     /// Opens a session, registers a name, sends `commands` and closes the session, `times` times.
     fn come_and_go(mut self, times: usize, commands: &[Command<'_>]) {
-        // Hash tables are seeded at random, so the cost of one name differs between processes. The mean over many does not.
+        // Hash tables are seeded at random, so the cost of one name differs between processes. The mean over many does
+        // not.
         let names: Vec<_> =
             (0..VISITORS).map(|at| Username::new(&format!("Visitor{at}")).expect("the name is valid")).collect();
         for name in names.iter().cycle().take(times) {

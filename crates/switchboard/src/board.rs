@@ -30,7 +30,8 @@ impl Switchboard {
         Self::with_capacity(register_timeout, 0)
     }
 
-    /// As [`Switchboard::new`], with tables that do not grow until there are more than `sessions`: growth delays an event.
+    /// As [`Switchboard::new`], with tables that do not grow until there are more than `sessions`: growth delays an
+    /// event.
     #[must_use]
     pub fn with_capacity(register_timeout: Duration, sessions: usize) -> Self {
         Self {
@@ -183,8 +184,8 @@ impl Switchboard {
         self.acknowledge(from, delivered, Refusal::UserNotFound, effects)
     }
 
-    /// Sends `MSG_SENT` if the message was added to an outbox. Otherwise closes its readers, who had no room for it, and
-    /// returns `refusal`: the sender receives `PEER_DISCONNECTED` before the `ERROR`.
+    /// Sends `MSG_SENT` if the message was added to an outbox. Otherwise closes its readers, who had no room for it,
+    /// and returns `refusal`: the sender receives `PEER_DISCONNECTED` before the `ERROR`.
     fn acknowledge(
         &mut self,
         from: SessionId,

@@ -18,11 +18,12 @@ impl Deadlines {
         Self { timeout, queue: VecDeque::new() }
     }
 
-    /// Starts the timeout of a session that arrived `now`. `is_unregistered` tells whether a session still has to register.
+    /// Starts the timeout of a session that arrived `now`. `is_unregistered` tells whether a session still has to
+    /// register.
     pub(crate) fn start(&mut self, id: SessionId, now: Instant, is_unregistered: impl Fn(SessionId) -> bool) {
-        // A full queue is swept before it grows, so that stale entries do not accumulate. It doubles only if more than half
-        // of its entries are still needed. A sweep of n entries is thus followed by at least n / 2 arrivals without one:
-        // amortised constant time.
+        // A full queue is swept before it grows, so that stale entries do not accumulate. It doubles only if more than
+        // half of its entries are still needed. A sweep of n entries is thus followed by at least n / 2 arrivals
+        // without one: amortised constant time.
         if self.queue.len() == self.queue.capacity() {
             self.queue.retain(|&(_, id)| is_unregistered(id));
             let waiting = self.queue.len();

@@ -1,8 +1,8 @@
 //! The registered users, their chats, and the routing of messages between them.
 //!
-//! [`Switchboard`] is a pure value. It takes one [`Event`] of one session at a time, and acts through [`Effects`]. It has
-//! no socket, no runtime and no clock, and it does not know the dialects: the caller moves the bytes. The same events
-//! always have the same effects.
+//! [`Switchboard`] is a pure value. It takes one [`Event`] of one session at a time, and acts through [`Effects`]. It
+//! has no socket, no runtime and no clock, and it does not know the dialects: the caller moves the bytes. The same
+//! events always have the same effects.
 
 mod board;
 mod close_reason;
