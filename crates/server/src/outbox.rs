@@ -1,7 +1,7 @@
 //! The outbox of one session: encoded lines that wait to be sent, and the socket through which they leave.
 //!
-//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each of them to
-//! the socket directly: the peer's task is not woken. That task only runs for bytes that the socket did not take. An
+//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each outbox to its
+//! socket directly, without waking the peer's task. That task runs only for bytes that the socket did not take. An
 //! outbox is bounded in bytes: above the soft mark its senders are read later, at the hard mark it accepts no more.
 //!
 //! Every unsent byte is in one of three places, and counts in `unsent_bytes` until the socket has it:
@@ -13,12 +13,12 @@
 //!
 //! The task of the connection is in one of four states:
 //!
-//! | `TaskState` | entered by | a peer's turn | the task is woken by |
+//! | `TaskState` | set by | a peer's turn | the outbox wakes the task for |
 //! |---|---|---|---|
-//! | `Awake` | `flush`, `set_awake`, any wake-up | appends: the task looks before it sleeps | |
-//! | `Idle` | `sleep`, `delay_replies` | appends and writes directly | an ending; a direct write that blocks or fails |
-//! | `AwaitsRoom` | `sleep`, while its own replies fill the outbox | appends and writes directly | as `Idle`; any direct write |
-//! | `Blocked` | `sleep`, while the socket takes nothing | appends | an ending; the socket |
+//! | `Awake` | `flush`, `set_awake`, each wake-up | appends; the task checks the queue before it sleeps | |
+//! | `Idle` | `sleep`, `delay_replies` | appends and writes directly | an ending, a direct write that blocks or fails |
+//! | `AwaitsRoom` | `sleep`, if its own replies fill the outbox | appends and writes directly | an ending, a direct write |
+//! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
 //! ```text
 //!          ┌──── sleep ────▶ Idle ────────┐

@@ -2,12 +2,12 @@
 //!
 //! A write costs more than all other work for a message. So replies to several turns are written together:
 //!
-//! 1. After a turn, the connection yields, and then tries to read again. If it reads more commands, it takes another turn,
-//!    and the replies keep waiting, for at most [`TURNS_MAX`] turns.
-//! 2. If it reads nothing, the replies are written at once, until the session has taken [`TURNS_BEFORE_DELAY`] turns. From
-//!    then on the server guesses that the client sends more without waiting for replies, as most fast clients do: the
-//!    replies wait up to [`DELAY_MAX`] for the next command. If none arrives, the guess was wrong. Then the replies are
-//!    written, and the next guess needs twice as many turns.
+//! 1. After a turn, the connection yields, and then tries to read again. If it reads more commands, it takes another
+//!    turn, and the replies keep waiting, for at most [`TURNS_MAX`] turns.
+//! 2. If it reads nothing, the replies are written at once, until the session has taken [`TURNS_BEFORE_DELAY`] turns.
+//!    From then on the server guesses that the client sends more without waiting for replies, as most fast clients do:
+//!    the replies wait up to [`DELAY_MAX`] for the next command. If none arrives, the guess was wrong. Then the replies
+//!    are written, and the next guess needs twice as many turns.
 //!
 //! Messages from peers are not delayed. Neither is `PONG`, because clients measure the round-trip time with it.
 

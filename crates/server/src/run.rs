@@ -73,7 +73,11 @@ pub async fn run(
     let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.close_now() };
     if abandoned > 0 {
-        tracing::warn!(target: telemetry::SERVER, sessions = abandoned, "closed sessions with unsent bytes at the end of the drain timeout");
+        tracing::warn!(
+            target: telemetry::SERVER,
+            sessions = abandoned,
+            "closed sessions with unsent bytes at the end of the drain timeout"
+        );
         admission.wait_until_empty().await;
     }
     let Counts { sessions, slow_consumers } = hub.counts();
