@@ -1,4 +1,4 @@
-//! Writes each frame of captures into a file of its own: seeds for the target `frame`.
+//! Writes each frame of the given captures to its own file, as seeds for the target `frame`.
 //!
 //! `frames OUT CAPTURE…`
 

@@ -1,4 +1,4 @@
-//! Files of rows, checked and built.
+//! CSV files: parsed and built.
 
 #![no_main]
 

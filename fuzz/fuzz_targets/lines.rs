@@ -1,4 +1,4 @@
-//! What a peer says, in both dialects.
+//! Lines of a peer, in both dialects.
 
 #![no_main]
 

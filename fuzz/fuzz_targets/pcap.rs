@@ -1,4 +1,4 @@
-//! pcap files, read whole.
+//! Whole pcap files.
 
 #![no_main]
 

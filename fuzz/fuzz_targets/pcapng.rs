@@ -1,4 +1,4 @@
-//! pcapng files, read whole.
+//! Whole pcapng files.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A capture file, read as `show`, `analyze`, `follow` and `chat` read it.
+//! Checks a capture file with the readers of `show`, `analyze`, `follow` and `chat`.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use switchboard_protocol::Dialect;
 
 use super::frame;
 
-/// Reads a file to its end or to where it breaks, and says which kind it is, if any. The frames that `is_shown` picks are
-/// shown in full, each way.
+/// Reads a file to its end or its first error. Returns its format, if it has a known one. Frames picked by `is_shown`
+/// are also rendered in full, in each output format.
 ///
 /// # Panics
 ///
-/// If something does not hold that holds of any file.
+/// If a property of all capture files does not hold.
 pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -> bool) -> Option<Format> {
     let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
@@ -46,22 +46,22 @@ pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) 
             frame::show(&subject);
         }
     }
-    assert!(captured <= file.len(), "no byte is given twice");
+    assert!(captured <= file.len(), "packets hold at most the bytes of the file");
     for note in reader.notes().list() {
         frame::assert_safe(&note.to_string());
     }
     assert!(reader.notes().list().len() <= NOTES_MAX);
-    assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "an end is an end");
+    assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "a finished reader stays finished");
 
     let totals = streams.finish(&mut checker);
     assert_eq!(totals.packets, reader.packets());
     assert_eq!(totals.conversations, checker.conversations);
-    assert!(checker.bytes <= captured, "no byte is said twice");
-    assert!(checker.open.is_empty(), "a conversation ends once, and nothing is said after it");
+    assert!(checker.bytes <= captured, "streams hold at most the captured bytes");
+    assert!(checker.open.is_empty(), "a conversation ends once, after its last item");
     Some(reader.format())
 }
 
-/// Hears what is said, message by message, and judges it by the protocol.
+/// Splits conversations into messages and checks them against the protocol.
 #[derive(Default)]
 struct ChatChecker {
     open: HashMap<u64, ConversationState>,
@@ -106,7 +106,7 @@ impl Listener for ChatChecker {
                 lines.push(frame, time, bytes, &mut |message| messages.push((place.from, message)));
             }
             Item::Gap { bytes } => {
-                assert!(bytes > 0, "a gap is of something");
+                assert!(bytes > 0, "a gap is not empty");
                 lines.end(time, &mut |message| messages.push((place.from, message)));
             }
             Item::Fin | Item::Reset => lines.end(time, &mut |message| messages.push((place.from, message))),

@@ -1,4 +1,4 @@
-//! A file of rows, read as `check` reads it and carried as `build` carries it.
+//! Checks a CSV file with the reader of `check` and the builder of `build`.
 
 use switchboard_encap::build::{
     BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice,
@@ -9,14 +9,14 @@ use switchboard_encap::wire::Frame;
 
 use super::frame::assert_safe;
 
-/// What frames of a row may take beside its message, and what the file may, in bytes.
+/// Bytes of frames and blocks for each row besides its message, and of the capture besides its rows.
 const OVERHEAD_MAX_BYTES: usize = 4096;
 
-/// Checks a file of rows, builds what can be carried two ways, and reads it back.
+/// Parses a CSV file, builds its rows with two different settings, and reads the captures back.
 ///
 /// # Panics
 ///
-/// If something does not hold that holds of any file.
+/// If a property of all CSV files does not hold.
 pub fn check_rows(file: &[u8]) {
     let usual = Settings::default();
     let unusual = Settings {
@@ -41,22 +41,22 @@ pub fn check_rows(file: &[u8]) {
             plan
         };
         let (capture, n_frames) = build(plan(), &rows);
-        let said: usize = rows.iter().map(|row| row.message.len()).sum();
-        // Each segment has a header, and none but the last of a message is short.
-        let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * said;
-        assert!(capture.len() <= most, "{} bytes of {} rows with {said} bytes", capture.len(), rows.len());
+        let message_bytes: usize = rows.iter().map(|row| row.message.len()).sum();
+        // Each segment has a header, and all but the last of a message are full.
+        let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * message_bytes;
+        assert!(capture.len() <= most, "{} bytes of {} rows with {message_bytes} bytes", capture.len(), rows.len());
         read_back(&capture, n_frames);
 
-        let mut twin = BadTwin::new(plan(), Vec::new(), "a twin").expect("a Vec takes it");
+        let mut twin = BadTwin::new(plan(), Vec::new(), "a twin").expect("writing to a Vec succeeds");
         for row in &rows {
-            twin.row(row).expect("a Vec takes it");
+            twin.row(row).expect("writing to a Vec succeeds");
         }
-        let twin = twin.finish().expect("a Vec takes it");
+        let twin = twin.finish().expect("writing to a Vec succeeds");
         assert!(twin.len() <= most, "{} bytes of twins", twin.len());
     }
 }
 
-/// The rows that can be read; what is said of the others can be said.
+/// The valid rows. The warnings and errors of the others must be safe to print.
 fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
     let mut reader = rows::RowReader::new(file, options);
     let mut rows = Vec::new();
@@ -77,21 +77,21 @@ fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
 }
 
 fn build(plan: Plan, rows: &[Row]) -> (Vec<u8>, u64) {
-    let mut builder = Builder::new(plan, Vec::new(), "a mutation").expect("a Vec takes it");
+    let mut builder = Builder::new(plan, Vec::new(), "a mutation").expect("writing to a Vec succeeds");
     for row in rows {
-        builder.row(row).expect("a Vec takes it");
+        builder.row(row).expect("writing to a Vec succeeds");
     }
-    let (capture, summary) = builder.finish().expect("a Vec takes it");
+    let (capture, summary) = builder.finish().expect("writing to a Vec succeeds");
     for remark in summary.remarks.list() {
         assert_safe(&remark.kind.to_string());
     }
     (capture, summary.frames)
 }
 
-/// What was built is whole, whatever it was built from.
+/// A built capture must be free of issues, for any input.
 fn read_back(capture: &[u8], n_frames: u64) {
-    let mut reader = Reader::new(capture).expect("a capture");
-    while let Some(packet) = reader.next_packet().expect("a packet") {
+    let mut reader = Reader::new(capture).expect("a built capture can be read");
+    while let Some(packet) = reader.next_packet().expect("a built packet can be read") {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         assert_eq!(frame.issues(), &[]);
     }

@@ -1,10 +1,10 @@
-//! A frame, taken apart and shown each way.
+//! Checks a frame with the parser and every output format.
 
 use switchboard_encap::show::{FrameRecord, FrameView, html, text};
 use switchboard_encap::wire::{Frame, LinkType};
 use switchboard_protocol::is_display_control;
 
-/// The link types that are known, and one that is not.
+/// The supported link types, and one unsupported.
 pub const LINK_TYPES: [LinkType; 9] = [
     LinkType::NULL,
     LinkType::ETHERNET,
@@ -17,14 +17,14 @@ pub const LINK_TYPES: [LinkType; 9] = [
     LinkType(147),
 ];
 
-/// How frames are printed.
+/// Layout of printed frames.
 pub(crate) const PLAIN: text::TextLayout = text::TextLayout { width: 80, coloured: false };
 
-/// Takes bytes for a frame, whole or cut short, of each link type in turn, and shows the one that makes most of them.
+/// Parses the bytes as a frame of each link type, whole and truncated, and renders the frame with the most layers.
 ///
 /// # Panics
 ///
-/// If something does not hold that holds of any frame.
+/// If a property of all frames does not hold.
 pub fn check_frame(bytes: &[u8]) {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     for link_type in LINK_TYPES {
@@ -38,7 +38,7 @@ pub fn check_frame(bytes: &[u8]) {
     }
 }
 
-/// Shows a frame in full, each way.
+/// Renders a frame in full, in each output format.
 pub(crate) fn show(record: &FrameRecord<'_>) {
     assert_covered(&record.frame);
     let view = FrameView::new(record);
@@ -47,11 +47,11 @@ pub(crate) fn show(record: &FrameRecord<'_>) {
     assert!(serde_json::to_string(&view).is_ok());
 }
 
-/// Layers touch, cover the frame, and hold their fields; what can be asked of a frame is answered.
+/// Layers are adjacent, cover the frame and contain their fields. Every accessor returns.
 fn assert_covered(frame: &Frame<'_>) {
     let mut at = 0;
     for layer in frame.layers() {
-        assert_eq!(layer.range().start, at, "layers touch: {:?}", frame.layers());
+        assert_eq!(layer.range().start, at, "layers are adjacent: {:?}", frame.layers());
         at = layer.range().end;
         let fields = frame.fields(&layer);
         assert!(fields.iter().all(|field| field.bytes.end <= layer.range().len()), "{}: {fields:?}", layer.kind);

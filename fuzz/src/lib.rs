@@ -1,7 +1,7 @@
-//! What is done with bytes that nobody meant: all that the programs do with such bytes, and what has to hold of any.
+//! Checks of untrusted input: each runs the programs' code on arbitrary bytes and asserts properties of the result.
 //!
-//! The fuzz targets call this, and so does `crates/encap/tests/mutations.rs`, which has this file for a module of its own:
-//! so it is compiled and kept true wherever the tests run, and libFuzzer is needed by nobody but a fuzzer.
+//! The fuzz targets call these functions. `crates/encap/tests/mutations.rs` includes this file as a module, so the
+//! checks are compiled and run by the tests, and only a fuzzer needs libFuzzer.
 
 mod capture;
 mod csv;

@@ -1,18 +1,18 @@
-//! Lines of both dialects, as a server reads them, and as a client does.
+//! Checks lines of both dialects with the parsers of server and client.
 
 use switchboard_encap::analyze::Side;
 use switchboard_encap::analyze::chat::{Session, parse_line_reply, recognise};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, ReceivedBytes, commands, line};
 
-/// Takes bytes for what a peer says, in either dialect and from either side.
+/// Parses the bytes as lines of a peer, in either dialect and from either side.
 ///
 /// # Panics
 ///
-/// If something does not hold that holds of any bytes.
+/// If a property of all lines does not hold.
 pub fn check_lines(stream: &[u8]) {
     let lines = decode(stream, stream.len());
-    assert_eq!(lines, decode(stream, 1), "cutting changes nothing");
+    assert_eq!(lines, decode(stream, 1), "the decoder yields the same lines for any split");
     let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| Session::new(dialect, true));
     for line in lines.iter().flatten() {
         read_line(line);
@@ -42,9 +42,13 @@ fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
 fn read_line(bytes: &[u8]) {
     if let Ok(Some(command)) = commands::parse(bytes, TEXT_MAX_BYTES) {
         let mut written = Vec::new();
-        commands::encode_command(&command, &mut written).expect("it was read in this dialect");
+        commands::encode_command(&command, &mut written).expect("a parsed command can be encoded");
         assert_eq!(written.pop(), Some(b'\n'));
-        assert_eq!(commands::parse(&written[..], TEXT_MAX_BYTES), Ok(Some(command)), "what is written is read alike");
+        assert_eq!(
+            commands::parse(&written[..], TEXT_MAX_BYTES),
+            Ok(Some(command)),
+            "an encoded command parses to the same command"
+        );
     }
     if let Ok(Command::Register { name }) = line::parse_name(bytes) {
         assert_eq!(line::parse_name(name.as_str().as_bytes()), Ok(Command::Register { name }));
