@@ -1,4 +1,4 @@
-//! A browser without a window: Chromium, steered over `WebDriver` (W3C) by way of its chromedriver.
+//! Headless Chromium, driven over `WebDriver` (W3C) by its chromedriver.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long a page may take: a machine that is busy with other tests draws slowly.
+/// Longest wait for a page. A busy machine draws slowly.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What its programs are missing is mended with.
-const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, apt-get install chromium chromium-driver, as cargo xtask test does";
+/// Remedy for a missing browser.
+const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, run apt-get install chromium \
+                       chromium-driver, as cargo xtask test does";
 
-/// Flags without which it asks the network for things of its own, or needs what a test machine has not.
+/// Flags that stop Chromium's own network requests, and those that a test machine needs.
 const FLAGS: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -28,7 +29,7 @@ const FLAGS: [&str; 8] = [
     "--disable-dev-shm-usage",
 ];
 
-/// A browser with one page, as wide as a desktop's window or a phone.
+/// A browser with one page, of the width of a desktop window or a phone.
 #[derive(Debug)]
 pub struct Browser {
     driver: Driver,
@@ -36,22 +37,24 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one whose page is so many CSS pixels wide.
+    /// Starts a browser whose page is `width` CSS pixels wide.
     ///
     /// # Panics
     ///
-    /// Where Chromium or its driver is missing.
+    /// If Chromium or its driver is missing.
     #[must_use]
     pub fn start(width: u32, height: u32) -> Self {
         let driver = Driver::start();
-        // A window without a phone's metrics is never narrower than some 500 pixels.
+        // Without a phone's metrics, a window is at least some 500 pixels wide.
         let options = json!({
             "args": FLAGS,
-            "mobileEmulation": { "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "mobile": width < 500 } },
+            "mobileEmulation": {
+                "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "mobile": width < 500 },
+            },
         });
         let logs = json!({ "browser": "ALL", "performance": "ALL" });
-        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
-        let session = driver.request("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
+        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
+        let session = driver.request("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
         let session = session.unwrap_or_else(|why| panic!("Chromium does not start: {why}\n{INSTALL}"));
         let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
         Self { driver, session }
@@ -62,47 +65,47 @@ impl Browser {
         answer.unwrap_or_else(|why| panic!("{path}: {why}"))
     }
 
-    /// Opens a file, once a reader's taste in colours is known.
+    /// Opens a file with a dark or light colour scheme.
     ///
     /// # Panics
     ///
-    /// Where it cannot.
+    /// If the page cannot be opened.
     pub fn open(&self, page: &Path, is_dark: bool) {
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         let _ = self.devtools("Emulation.setEmulatedMedia", &features);
-        // What was logged before is not this page's.
+        // Drops the log of the previous page.
         self.log("browser");
         self.log("performance");
         self.request("/url", &json!({ "url": format!("file://{}", page.display()) }));
     }
 
-    /// What a script gives, with what it is given as `arguments`.
+    /// Runs a script and returns its value. The script sees the given `arguments`.
     ///
     /// # Panics
     ///
-    /// Where it fails.
+    /// If the script fails.
     #[must_use]
     pub fn run(&self, script: &str, arguments: &[Value]) -> Value {
         self.request("/execute/sync", &json!({ "script": script, "args": arguments }))
     }
 
-    /// The same for a script that gives a promise.
+    /// Like [`Self::run`], for a script that awaits promises.
     ///
     /// # Panics
     ///
-    /// Where it fails.
+    /// If the script fails.
     #[must_use]
     pub fn wait_for(&self, script: &str, arguments: &[Value]) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)");
         self.request("/execute/async", &json!({ "script": script, "args": arguments }))
     }
 
-    /// What a command of the `DevTools` protocol gives.
+    /// Runs a command of the `DevTools` protocol and returns its result.
     ///
     /// # Panics
     ///
-    /// Where it fails.
+    /// If the command fails.
     #[must_use]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.request("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
@@ -112,33 +115,33 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// Where it cannot be drawn.
+    /// If the page cannot be drawn.
     #[must_use]
     pub fn screenshot(&self) -> String {
         let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]", &[]);
         let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
         let taken = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "clip": clip }));
-        taken["data"].as_str().expect("a picture").to_owned()
+        taken["data"].as_str().expect("a PNG in base64").to_owned()
     }
 
-    /// The page as it is printed, as a PDF in base64.
+    /// The printed page as a PDF, in base64.
     ///
     /// # Panics
     ///
-    /// Where it cannot be printed.
+    /// If the page cannot be printed.
     #[must_use]
     pub fn print(&self) -> String {
         let printed = self.devtools("Page.printToPDF", &json!({ "printBackground": false }));
-        printed["data"].as_str().expect("a document").to_owned()
+        printed["data"].as_str().expect("a PDF in base64").to_owned()
     }
 
-    /// What the page had to say on the console since it was opened: errors, warnings, and all else.
+    /// All console messages since the page was opened.
     #[must_use]
     pub fn console(&self) -> Vec<String> {
         self.log("browser").iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// What the page asked for since it was opened: itself, and what else.
+    /// The URLs requested since the page was opened, including the page itself.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         let event = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str()?).ok();
@@ -155,12 +158,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // This ends Chromium; the driver is ended after it.
+        // This ends Chromium. Dropping the driver ends the driver.
         let _ = self.driver.request("DELETE", &format!("/session/{}", self.session), &Value::Null);
     }
 }
 
-/// The program that steers Chromium, on a port of its own.
+/// A chromedriver process on its own port.
 #[derive(Debug)]
 struct Driver {
     child: Child,
@@ -170,17 +173,17 @@ struct Driver {
 impl Driver {
     fn start() -> Self {
         let mut command = Command::new("chromedriver");
-        // A group of its own, so that it can be ended with all that it started.
+        // Its own process group, so that all its children can be killed with it.
         command.arg("--port=0").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("chromedriver: {error}\n{INSTALL}"));
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (lines, said) = mpsc::channel();
-        // It is read to its end, so that the driver never waits for room.
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
+        let stdout = BufReader::new(child.stdout.take().expect("a piped stream"));
+        let (sender, lines) = mpsc::channel();
+        // Read to the end, so that the driver never blocks on a full pipe.
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let mut driver = Self { child, port: 0 };
         while driver.port == 0 {
-            let line: String = said.recv_timeout(TIMEOUT).expect("chromedriver says on which port it listens");
+            let line: String = lines.recv_timeout(TIMEOUT).expect("chromedriver prints its port");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 driver.port = port.trim_end_matches('.').parse().expect("a port");
             }
@@ -188,7 +191,7 @@ impl Driver {
         driver
     }
 
-    /// What it answers; or why it does not.
+    /// Sends a request. Returns the value of the answer, or its error.
     fn request(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.exchange(method, path, &body).map_err(|error| error.to_string())?;
@@ -200,7 +203,7 @@ impl Driver {
         }
     }
 
-    /// One request and the body of its answer. The driver leaves the connection open, so its length counts.
+    /// Exchanges one request. The driver keeps the connection open, so the body ends by its length.
     fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(TIMEOUT))?;

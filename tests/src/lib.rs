@@ -1,5 +1,5 @@
-//! What the end-to-end tests are written with: transcripts and the stages they play on, people on sockets and at
-//! terminals, browsers, Wireshark, networks of their own, and the real programs as processes of their own.
+//! Support for the end-to-end tests: transcripts and their stages, clients on sockets and terminals, browsers,
+//! Wireshark, network namespaces, and the real programs as processes.
 
 pub mod browser;
 pub mod process;

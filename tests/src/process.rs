@@ -1,4 +1,4 @@
-//! Servers to test against: in this process, or the real program in one of its own.
+//! Servers under test: embedded in this process, or the real program.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::test_client::TIMEOUT;
 
-/// A server in this process, on ports of its own.
+/// A server in this process, on free ports. Dropping it stops the server.
 #[derive(Debug)]
 pub struct EmbeddedServer {
     commands: SocketAddr,
@@ -24,24 +24,24 @@ pub struct EmbeddedServer {
 }
 
 impl EmbeddedServer {
-    /// Starts one with the default settings.
+    /// Starts a server with the default settings.
     #[must_use]
     pub fn start() -> Self {
         Self::with(Settings::default())
     }
 
-    /// Starts one.
+    /// Starts a server with the given settings.
     ///
     /// # Panics
     ///
-    /// Where it cannot be started.
+    /// If the server cannot be started.
     #[must_use]
     pub fn with(settings: Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
         let bind = |dialect| {
             let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a free port");
-            let address = listener.local_addr().expect("it is bound");
+            let address = listener.local_addr().expect("a bound listener has an address");
             (listener, address)
         };
         let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
@@ -50,12 +50,12 @@ impl EmbeddedServer {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            run(vec![commands_listener, line_listener], settings, shutdown).await.expect("good settings");
+            run(vec![commands_listener, line_listener], settings, shutdown).await.expect("valid settings");
         });
         Self { commands, line, stop: Some(stop), runtime: Some(runtime), served: Some(served) }
     }
 
-    /// Where it listens for a dialect.
+    /// Address of the dialect's listener.
     #[must_use]
     pub fn address(&self, dialect: Dialect) -> SocketAddr {
         match dialect {
@@ -64,21 +64,21 @@ impl EmbeddedServer {
         }
     }
 
-    /// Asks it to stop, without waiting.
+    /// Requests a shutdown without waiting for it.
     pub fn ask_to_stop(&mut self) {
         self.stop.take();
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Shuts down and waits for the end.
     ///
     /// # Panics
     ///
-    /// Where it does not, within bounds.
+    /// If the server does not end within [`TIMEOUT`].
     pub fn stop(mut self) {
         self.ask_to_stop();
         if let (Some(runtime), Some(served)) = (&self.runtime, self.served.take()) {
             let stopped = runtime.block_on(async { tokio::time::timeout(TIMEOUT, served).await });
-            stopped.expect("it stops in time").expect("it does not panic");
+            stopped.expect("the server stops in time").expect("the server does not panic");
         }
     }
 }
@@ -91,19 +91,19 @@ impl Drop for EmbeddedServer {
     }
 }
 
-/// The real server, in a process of its own, on ports of its own.
+/// The real server as a process, on free ports. Dropping it kills the process.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
-    /// Where it listens for the commands dialect.
+    /// Address of the commands listener.
     pub commands: SocketAddr,
-    /// Where it listens for the line dialect.
+    /// Address of the line listener.
     pub line: SocketAddr,
     log: mpsc::Receiver<String>,
 }
 
 impl ServerProcess {
-    /// Starts one with these flags beside those for its ports.
+    /// Starts a server with `flags`, besides those for its ports.
     #[must_use]
     pub fn start(flags: &[&str]) -> Self {
         let mut command = Command::new(program("switchboard-server"));
@@ -111,7 +111,7 @@ impl ServerProcess {
         Self::spawn(command)
     }
 
-    /// Starts one that may open only so many files.
+    /// Starts a server with a limit of open files.
     #[must_use]
     pub fn start_with_files(files: u32, flags: &[&str]) -> Self {
         let mut command = Command::new("sh");
@@ -120,11 +120,11 @@ impl ServerProcess {
         Self::spawn(command)
     }
 
-    /// Starts `command`, which is the server or becomes it.
+    /// Starts `command`, which runs the server.
     ///
     /// # Panics
     ///
-    /// Where it does not say where it listens.
+    /// If the server does not log its addresses.
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
         command
@@ -132,12 +132,12 @@ impl ServerProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server can be started");
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let stdout = BufReader::new(child.stdout.take().expect("a piped stream"));
         let (lines, log) = mpsc::channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
         let address = || {
             loop {
-                let line: String = log.recv_timeout(TIMEOUT).expect("the server says where it listens");
+                let line: String = log.recv_timeout(TIMEOUT).expect("the server logs its addresses");
                 if let Some((_, after)) = line.split_once(r#""address":""#) {
                     let address = after.split('"').next().unwrap_or_default();
                     return address.parse().expect("an address");
@@ -148,17 +148,17 @@ impl ServerProcess {
         Self { child, commands, line, log }
     }
 
-    /// The id of its process.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line of its log that holds `part`.
+    /// The next log line that contains `part`.
     ///
     /// # Panics
     ///
-    /// Where none comes within [`TIMEOUT`].
+    /// If no such line arrives within [`TIMEOUT`].
     pub fn log_line_with(&mut self, part: &str) -> String {
         loop {
             let line = self.log.recv_timeout(TIMEOUT);
@@ -169,24 +169,24 @@ impl ServerProcess {
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal, such as `TERM`.
     ///
     /// # Panics
     ///
-    /// Where that fails.
+    /// If the process is gone.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
     }
 
-    /// Waits until it has ended.
+    /// Waits for the exit.
     ///
     /// # Panics
     ///
-    /// Where it does not within [`TIMEOUT`].
+    /// If the process does not exit within [`TIMEOUT`].
     pub fn wait(&mut self) -> ExitStatus {
         for _ in 0..TIMEOUT.as_millis() / 10 {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
+            if let Some(status) = self.child.try_wait().expect("a child of this process") {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -194,15 +194,15 @@ impl ServerProcess {
         panic!("the server did not end in time");
     }
 
-    /// Its resident memory without what it shares with files, in bytes (`RssAnon` of proc(5)).
+    /// Anonymous resident memory, in bytes (`RssAnon` in `proc_pid_status(5)`).
     ///
     /// # Panics
     ///
-    /// Where the system does not tell.
+    /// If `/proc` does not give it.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("Linux tells");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the server runs");
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("the status has RssAnon");
         let kib: usize = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
         kib * 1024
     }
@@ -215,11 +215,11 @@ impl Drop for ServerProcess {
     }
 }
 
-/// The path of one of our programs, built if it is not.
+/// Path of one of our programs, which is built if needed.
 ///
 /// # Panics
 ///
-/// Where it cannot be built.
+/// If the build fails.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -234,7 +234,7 @@ pub fn program(name: &str) -> PathBuf {
         assert!(cargo.status().is_ok_and(|status| status.success()), "{name} cannot be built");
         built.push(name.to_owned());
     }
-    // This test is in target/<profile>/deps; the programs are one folder up.
+    // A test binary is in target/<profile>/deps; the programs are one folder up.
     let test = std::env::current_exe().expect("a test has a path");
-    test.ancestors().nth(2).expect("it is two folders deep").join(name)
+    test.ancestors().nth(2).expect("a test binary is two folders deep").join(name)
 }

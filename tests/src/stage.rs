@@ -1,4 +1,4 @@
-//! Where a transcript is played: the bare switchboard, and a real server over TCP.
+//! Stages for transcripts: the core alone, and a real server over TCP.
 
 mod bare;
 mod tcp;
@@ -8,28 +8,28 @@ pub use tcp::TcpStage;
 
 use switchboard_protocol::Dialect;
 
-/// What somebody hears next.
+/// The next thing that a client receives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Received {
     /// A line, without its LF.
     Line(String),
-    /// Nothing: the session is closed.
+    /// The end of the session.
     End,
-    /// Nothing yet, although it was waited for.
+    /// Nothing within the timeout.
     Silence,
 }
 
-/// Somewhere that people can hold a dialogue with the server.
+/// A server with sessions, named by their client.
 pub trait Stage {
     /// Opens a session for `who`.
     fn open(&mut self, who: &str, dialect: Dialect);
-    /// Says `bytes`, a line or a part of one.
+    /// Sends `bytes`, a line or a part of one.
     fn send(&mut self, who: &str, bytes: &[u8]);
-    /// What `who` hears next.
+    /// The next line of `who`, the end of the session, or silence.
     fn receive(&mut self, who: &str) -> Received;
-    /// The first thing that `who` was told up to now and did not hear yet, if there is one.
+    /// A line that the server has sent to `who`, but `who` has not received, if there is one.
     fn receive_pending(&mut self, who: &str) -> Option<String>;
-    /// Closes the side of `who` that speaks.
+    /// Closes the sending side of `who`.
     fn half_close(&mut self, who: &str);
     /// Closes the session of `who`.
     fn close(&mut self, who: &str);

@@ -1,4 +1,4 @@
-//! A real terminal, by way of tmux.
+//! A real terminal, provided by tmux.
 
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::test_client::TIMEOUT;
 
-/// How wide a terminal is.
+/// Width of the terminal.
 const COLUMNS: u16 = 80;
 
-/// A terminal of so many columns that runs one program, on a tmux server of its own.
+/// A terminal with one program, on its own tmux server.
 #[derive(Debug)]
 pub struct Terminal {
     folder: tempfile::TempDir,
@@ -20,11 +20,11 @@ impl Terminal {
     ///
     /// # Panics
     ///
-    /// Where tmux cannot.
+    /// If tmux fails.
     #[must_use]
     pub fn start(program: &str, args: &[&str]) -> Self {
         let terminal = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        let home = terminal.folder.path().to_str().expect("it is UTF-8").to_owned();
+        let home = terminal.folder.path().to_str().expect("a UTF-8 path").to_owned();
         let columns = COLUMNS.to_string();
         let mut command = vec!["new-session", "-d", "-x", &columns, "-y", "24", "env"];
         let (home_env, state_env) = (format!("HOME={home}"), format!("XDG_STATE_HOME={home}"));
@@ -46,7 +46,7 @@ impl Terminal {
     ///
     /// # Panics
     ///
-    /// Where tmux cannot.
+    /// If tmux fails.
     pub fn type_in(&self, text: &str) {
         assert!(self.tmux(&["send-keys", "-l", text]).status.success());
     }
@@ -55,7 +55,7 @@ impl Terminal {
     ///
     /// # Panics
     ///
-    /// Where tmux cannot.
+    /// If tmux fails.
     pub fn enter(&self) {
         assert!(self.tmux(&["send-keys", "Enter"]).status.success());
     }
@@ -65,11 +65,11 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Waits until the screen shows these lines and nothing else.
+    /// Waits until the screen shows exactly these lines.
     ///
     /// # Panics
     ///
-    /// Where it does not within [`TIMEOUT`].
+    /// If the screen does not show them within [`TIMEOUT`].
     pub fn wait_for(&self, expected: &[&str]) {
         let expected: Vec<_> = expected.iter().flat_map(|line| rows(line)).collect();
         let mut screen = String::new();
@@ -80,11 +80,11 @@ impl Terminal {
             }
             sleep(Duration::from_millis(20));
         }
-        panic!("the screen should show\n{}\nand shows\n{screen}", expected.join("\n"));
+        panic!("the screen should show\n{}\nbut shows\n{screen}", expected.join("\n"));
     }
 }
 
-/// The rows of the terminal that a line takes.
+/// The terminal rows of a line.
 fn rows(line: &str) -> Vec<String> {
     let chars: Vec<_> = line.chars().collect();
     chars.chunks(usize::from(COLUMNS)).map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! Somebody on a socket.
+//! A client on a socket.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use crate::stage::Received;
 
-/// How long a test waits for what has to come: far longer than it takes, so that a busy machine does not fail it.
+/// Longest wait for an expected event: far longer than normal, so that a test passes on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection to a server, line by line.
+/// A connection to a server, used line by line.
 #[derive(Debug)]
 pub struct TestClient {
     reader: BufReader<TcpStream>,
 }
 
 impl TestClient {
-    /// Connects.
+    /// Connects to a server.
     ///
     /// # Panics
     ///
-    /// Where that fails.
+    /// If the connection fails.
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("it is TCP");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("the time is not zero");
-        stream.set_write_timeout(Some(TIMEOUT)).expect("the time is not zero");
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+        stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout above zero");
         Self { reader: BufReader::new(stream) }
     }
 
-    /// Connects to a listener of the commands dialect and takes a name.
+    /// Connects to a listener of the commands dialect and registers a name.
     ///
     /// # Panics
     ///
-    /// Where the server does not say what it has to.
+    /// If the server's replies are not the expected ones.
     #[must_use]
     pub fn registered(address: SocketAddr, name: &str) -> Self {
         let mut client = Self::connect(address);
@@ -44,17 +44,17 @@ impl TestClient {
         client
     }
 
-    /// Says a line.
+    /// Sends a line.
     pub fn send(&mut self, line: &str) {
         self.write(format!("{line}\n").as_bytes());
     }
 
-    /// Says bytes. That the server has closed shows when the answer is heard.
+    /// Sends bytes. A closed connection is reported by the next receive.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.reader.get_mut().write_all(bytes);
     }
 
-    /// Hears the next line, the end, or [`TIMEOUT`] of silence.
+    /// Receives the next line or the end, or returns [`Received::Silence`] after [`TIMEOUT`].
     pub fn receive(&mut self) -> Received {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {
@@ -65,32 +65,32 @@ impl TestClient {
         }
     }
 
-    /// Hears this line next.
+    /// Receives the next line, which must be `line`.
     ///
     /// # Panics
     ///
-    /// Where it is another.
+    /// If another line, the end or nothing arrives.
     #[track_caller]
     pub fn expect(&mut self, line: &str) {
         assert_eq!(self.receive(), Received::Line(line.to_owned()));
     }
 
-    /// Hears the end next.
+    /// Receives the end of the session.
     ///
     /// # Panics
     ///
-    /// Where a line comes instead.
+    /// If a line or nothing arrives.
     #[track_caller]
     pub fn expect_end(&mut self) {
         assert_eq!(self.receive(), Received::End);
     }
 
-    /// Closes the side that speaks.
+    /// Closes the sending side.
     pub fn half_close(&mut self) {
         let _ = self.reader.get_mut().shutdown(Shutdown::Write);
     }
 
-    /// The socket, for what is not a line.
+    /// The socket, for all operations besides lines.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
         self.reader.get_ref()

@@ -1,20 +1,20 @@
-//! A dialogue between people and the server, as a text that reads like one.
+//! A dialogue between clients and the server, as readable text.
 //!
 //! ```text
 //! noy   + commands        opens a session of a dialect
-//! noy   < WELCOME         hears a line
-//! noy   > REGISTER Noy    says a line
-//! noy   >- REGIS          says a part of a line
-//! noy   .                 hears nothing more
-//! noy   |                 closes its side, and still hears
-//! noy   -                 is gone
+//! noy   < WELCOME         receives a line
+//! noy   > REGISTER Noy    sends a line
+//! noy   >- REGIS          sends a part of a line
+//! noy   .                 receives nothing more
+//! noy   |                 closes the sending side, and still receives
+//! noy   -                 closes the session
 //! noy   x                 finds the session closed by the server
 //! # a comment, with the section or row that the lines below show
 //! ```
 //!
-//! After `>` and `<` comes one space and then the line. `\r`, `\n`, `\t`, `\s` (a space at the end), `\\`, `\xHH` and
-//! `\u{…}` stand for themselves, and `\{4096 x}` for 4,096 times `x`. At the end, everybody who is still there has
-//! heard nothing that the transcript does not tell of.
+//! After `>` and `<` comes one space and then the line. The escapes are `\r`, `\n`, `\t`, `\s` (a trailing space),
+//! `\\`, `\xHH` and `\u{…}`, and `\{4096 x}` for 4,096 times `x`. At the end, no open session may have received a line
+//! that is not in the transcript.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ enum Action {
     ExpectClosed,
 }
 
-/// A transcript, ready to be played.
+/// A parsed transcript.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     file: String,
@@ -49,11 +49,11 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Reads a transcript. `file` is what failures are reported under.
+    /// Parses a transcript. `file` is its name in failures.
     ///
     /// # Panics
     ///
-    /// Where a line is none of a transcript.
+    /// If a line is not valid.
     #[must_use]
     pub fn parse(file: &str, text: &str) -> Self {
         let steps = text
@@ -61,7 +61,7 @@ impl Transcript {
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
             .map(|(index, line)| {
-                parse_step(index + 1, line).unwrap_or_else(|| panic!("{file}:{}: what is {line:?}?", index + 1))
+                parse_step(index + 1, line).unwrap_or_else(|| panic!("{file}:{}: invalid line {line:?}", index + 1))
             })
             .collect();
         Self { file: file.to_owned(), steps }
@@ -71,7 +71,7 @@ impl Transcript {
     ///
     /// # Panics
     ///
-    /// Where the stage does not keep to it, with file and line.
+    /// If the stage deviates. The message names file and line.
     pub fn play(&self, stage: &mut dyn Stage) {
         let mut still_open = HashMap::new();
         for TranscriptStep { line_number, who, action } in &self.steps {
@@ -87,9 +87,11 @@ impl Transcript {
                 }
                 Action::Receive(expected) => {
                     let expected = String::from_utf8_lossy(expected).into_owned();
-                    assert_eq!(stage.receive(who), Received::Line(expected), "{place} should hear this");
+                    assert_eq!(stage.receive(who), Received::Line(expected), "{place} should receive this");
                 }
-                Action::ReceiveNothing => assert_eq!(stage.receive_pending(who), None, "{place} should hear nothing"),
+                Action::ReceiveNothing => {
+                    assert_eq!(stage.receive_pending(who), None, "{place} should receive nothing")
+                }
                 Action::HalfClose => {
                     stage.half_close(who);
                     still_open.remove(who);
@@ -105,10 +107,10 @@ impl Transcript {
             }
         }
         for (who, between_lines) in still_open {
-            // Somebody in the middle of a line cannot ask whether there is more.
+            // A session in the middle of a line cannot send a fence.
             if between_lines {
                 let place = format!("{}: at the end, {who}", self.file);
-                assert_eq!(stage.receive_pending(who), None, "{place} has heard something untold");
+                assert_eq!(stage.receive_pending(who), None, "{place} has received an extra line");
             }
         }
     }
@@ -126,9 +128,9 @@ fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     let action = match (mark, argument) {
         ("+", "commands") => Action::Open(Dialect::Commands),
         ("+", "line") => Action::Open(Dialect::Line),
-        (">", said) => Action::Send(line(said)?),
-        (">-", said) => Action::Send(unescape(said)?),
-        ("<", heard) => Action::Receive(unescape(heard)?),
+        (">", text) => Action::Send(line(text)?),
+        (">-", text) => Action::Send(unescape(text)?),
+        ("<", text) => Action::Receive(unescape(text)?),
         (".", "") => Action::ReceiveNothing,
         ("|", "") => Action::HalfClose,
         ("-", "") => Action::Close,
@@ -138,7 +140,7 @@ fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     Some(TranscriptStep { line_number, who: who.to_owned(), action })
 }
 
-/// Puts bytes for the escapes of a transcript's line.
+/// Replaces the escapes in a line of a transcript.
 fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text;
@@ -164,8 +166,8 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
             }
             '{' => {
                 let (repeat, after) = rest.split_once('}')?;
-                let (count, what) = repeat.split_once(' ')?;
-                bytes.extend_from_slice(what.repeat(count.parse().ok()?).as_bytes());
+                let (count, unit) = repeat.split_once(' ')?;
+                bytes.extend_from_slice(unit.repeat(count.parse().ok()?).as_bytes());
                 rest = after;
             }
             _ => return None,
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_stand_for_bytes() {
+    fn escapes_decode_to_bytes() {
         let cases: &[(&str, Option<&[u8]>)] = &[
             ("plain", Some(b"plain")),
             (r"a\r\n\t\s\\b", Some(b"a\r\n\t \\b")),

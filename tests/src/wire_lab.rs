@@ -1,6 +1,7 @@
-//! The wire lab on live traffic: `encap` as a program, in a network that a test makes for itself.
+//! The `encap` program on live traffic, in a network namespace.
 //!
-//! Whatever captures runs itself again in user and network namespaces, as anybody may, so no other traffic is in the way.
+//! A test that captures runs itself again in new user and network namespaces. That needs no privilege, and keeps
+//! other traffic out.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,19 +14,19 @@ use tempfile::TempDir;
 use crate::process::program;
 use crate::test_client::TIMEOUT;
 
-/// Set for the run in the namespaces.
+/// Environment variable of the run inside the namespaces.
 const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";
 
-/// Runs `test`, of this name, in namespaces of its own, in which loopback is up.
+/// Runs the test function `name` in new namespaces with loopback up. `test` is its body.
 ///
 /// # Panics
 ///
-/// If it fails there, or there are no namespaces.
+/// If the test fails there, or namespaces are unavailable.
 pub fn in_namespace(name: &str, test: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
     }
-    // Built out here, where the tests before this one may be building, too.
+    // Built outside the namespaces, where other tests may be building it too.
     let _ = program("encap");
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net", "sh", "-ec"])
@@ -37,21 +38,21 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
         .expect("unshare and ip are installed (Debian: util-linux, iproute2)");
     let (out, errors) = texts(&output);
     assert!(output.status.success(), "{out}\n{errors}");
-    assert!(out.contains("1 passed"), "the test ran inside: {out}");
+    assert!(out.contains("1 passed"), "the test did not run in the namespaces: {out}");
 }
 
-/// What a program wrote to standard output and error.
+/// Standard output and standard error of a program.
 #[must_use]
 pub fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// What `encap` prints, once it has ended with this status.
+/// Runs `encap` and returns its output and error output.
 ///
 /// # Panics
 ///
-/// If it ends with another.
-#[expect(clippy::must_use_candidate, reason = "what it does may be all that is asked for")]
+/// If the exit code is not `status`.
+#[expect(clippy::must_use_candidate, reason = "some callers need only the exit code")]
 pub fn encap(status: i32, args: &[&str]) -> (String, String) {
     let output = Command::new(program("encap")).args(args).output().expect("encap can be started");
     let (out, errors) = texts(&output);
@@ -59,17 +60,17 @@ pub fn encap(status: i32, args: &[&str]) -> (String, String) {
     (out, errors)
 }
 
-/// The lines that tshark prints: of each frame that passes the filter, the fields.
+/// Fields that tshark prints for each frame that passes the filter.
 ///
 /// # Panics
 ///
-/// Where tshark is missing, or cannot read it.
+/// If tshark is missing, or cannot read the file.
 #[must_use]
 pub fn tshark(file: &Path, args: &[&str], filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(file).args(args).args(["-Y", filter, "-T", "fields"]);
-    // A home of its own: what is installed for whoever runs this is not what is tested.
-    tshark.env("HOME", file.parent().expect("it is in a folder"));
+    // A temporary home, so that a user's plugins are not loaded.
+    tshark.env("HOME", file.parent().expect("a file in a folder"));
     for field in fields {
         tshark.args(["-e", field]);
     }
@@ -79,43 +80,43 @@ pub fn tshark(file: &Path, args: &[&str], filter: &str, fields: &[&str]) -> Vec<
     out.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
-/// One of the files of rows.
+/// Path of a CSV test file.
 #[must_use]
 pub fn csv(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/csv").join(name)
 }
 
-/// `encap capture` on loopback, while it runs.
+/// A running `encap capture` on loopback.
 #[derive(Debug)]
 pub struct Capture {
-    /// The program.
+    /// The process.
     pub child: Child,
-    /// What it writes.
+    /// The file that it writes.
     pub file: PathBuf,
 }
 
 impl Capture {
-    /// Starts it, and waits until it listens.
+    /// Starts a capture, and waits until it listens.
     ///
     /// # Panics
     ///
-    /// If it does not begin to write.
+    /// If no file appears within [`TIMEOUT`].
     #[must_use]
     pub fn start(folder: &TempDir, args: &[&str]) -> Self {
         let file = folder.path().join("captured.pcapng");
         let mut capture = Command::new(program("encap"));
         capture.args(["capture", "-i", "lo", "-o"]).arg(&file).args(args).stderr(Stdio::piped());
         let capture = Self { child: capture.spawn().expect("encap can be started"), file };
-        // The beginning of the file is written once it listens.
+        // The program writes the start of the file once it listens.
         capture.wait_for_bytes(1);
         capture
     }
 
-    /// Waits until the file is so long.
+    /// Waits until the file has at least `least` bytes.
     ///
     /// # Panics
     ///
-    /// If it stays shorter.
+    /// If it does not within [`TIMEOUT`].
     pub fn wait_for_bytes(&self, least: u64) {
         for _ in 0..TIMEOUT.as_millis() / 10 {
             if std::fs::metadata(&self.file).is_ok_and(|file| file.len() >= least) {
@@ -126,26 +127,26 @@ impl Capture {
         panic!("the capture does not grow to {least} bytes");
     }
 
-    /// Sends it a signal.
+    /// Sends a signal, such as `INT`.
     ///
     /// # Panics
     ///
-    /// If it is gone.
+    /// If the process is gone.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(kill.is_ok_and(|status| status.success()));
     }
 
-    /// Waits until it has ended as it should, and gives what it said.
+    /// Waits for a successful exit, and returns the error output.
     ///
     /// # Panics
     ///
-    /// If it ends otherwise.
+    /// If the exit code is not 0.
     #[must_use]
     pub fn end(mut self) -> String {
-        let mut said = String::new();
-        self.child.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
-        assert!(self.child.wait().expect("it is our child").success(), "{said}");
-        said
+        let mut errors = String::new();
+        self.child.stderr.take().expect("a piped stream").read_to_string(&mut errors).expect("UTF-8 text");
+        assert!(self.child.wait().expect("a child of this process").success(), "{errors}");
+        errors
     }
 }

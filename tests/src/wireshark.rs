@@ -1,26 +1,26 @@
-//! Wireshark's word on a capture: what it complains of, and what each frame carries.
+//! Wireshark's verdict on a capture, and the payload of each frame.
 
 use std::fmt::Write as _;
 use std::process::Command;
 
-/// What tshark says of a frame.
+/// One frame, as tshark reads it.
 #[derive(Debug)]
 pub struct TsharkFrame {
-    /// What is wrong: nothing.
+    /// Warnings and errors; empty for a good frame.
     pub complaints: String,
-    /// Which conversation it is of, if any.
+    /// Number of its TCP or UDP stream, if it has one.
     pub stream: Option<String>,
-    /// Who sent it.
+    /// Source address.
     pub source: String,
-    /// What it carries.
+    /// Payload of TCP or UDP.
     pub payload: Vec<u8>,
 }
 
-/// Reads a capture with tshark, every checksum verified.
+/// Reads a capture with tshark, and verifies every checksum.
 ///
 /// # Panics
 ///
-/// Where tshark is missing, or cannot read it.
+/// If tshark is missing, or cannot read the capture.
 #[must_use]
 pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
     const FIELDS: [&str; 14] = [
@@ -39,11 +39,11 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
         "udp.payload",
         "frame.number",
     ];
-    /// `PI_WARN`, among the severities of Wireshark.
+    /// `PI_WARN`, a severity of Wireshark's experts.
     const WARN: u64 = 6_291_456;
 
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), capture).expect("it can be written");
+    std::fs::write(file.path(), capture).expect("a temporary file can be written");
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file.path()).args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);
     for check in ["ip", "tcp", "udp"] {
@@ -55,11 +55,11 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
     let output = command.output().expect("tshark is installed: apt-get install tshark");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
-    let seen = text.lines().map(|line| {
-        // A message of an expert may hold the separator: the fields before it are split from the front.
+    let frames = text.lines().map(|line| {
+        // An expert message that contains the separator would fail the check below.
         let fields: Vec<&str> = line.split('|').collect();
         assert_eq!(fields.len(), FIELDS.len(), "{line}");
-        let of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("it is asked for")];
+        let of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("a requested field")];
         let severe = of("_ws.expert.severity").split(',').any(|severity| {
             let severity = severity.strip_prefix("0x").map_or(severity.parse(), |hex| u64::from_str_radix(hex, 16));
             severity.is_ok_and(|severity| severity >= WARN)
@@ -75,7 +75,7 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
             complaints += " malformed";
         }
         for checksum in ["ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"] {
-            // 1 is good, 0 bad, 2 not verified.
+            // 1 is good, 0 is bad, 2 is not verified.
             if !matches!(of(checksum), "" | "1") {
                 let _ = write!(complaints, " {checksum} {}", of(checksum));
             }
@@ -88,11 +88,11 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
         let payload = unhex(&either("tcp.payload", "udp.payload"));
         TsharkFrame { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
     });
-    seen.collect()
+    frames.collect()
 }
 
 fn unhex(hex: &str) -> Vec<u8> {
     let hex: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let digits = std::str::from_utf8(&hex).expect("digits");
-    (0..hex.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("digits")).collect()
+    let digits = std::str::from_utf8(&hex).expect("hexadecimal digits");
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("hexadecimal digits")).collect()
 }

@@ -1,4 +1,4 @@
-//! The load generator as a program, on the server as a program.
+//! The `switchboard bench` program against the server program.
 
 use std::process::{Command, Output};
 
@@ -17,7 +17,7 @@ fn bench_reports_as_text_and_as_json() {
     let pairs = ["pairs", &commands, "--pid", &pid, "--pairs", "5", "--both-ways", "--size", "30,300", "--json"];
     let output = bench(&[&pairs[..], &times].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
     let measured = &report["measured"];
     assert!(measured["delivered"].as_u64() > Some(100), "{report}");
     assert!(measured["server"]["cpu_seconds"].as_f64() > Some(0.0), "{report}");
@@ -25,7 +25,7 @@ fn bench_reports_as_text_and_as_json() {
     assert!(measured["latency"]["p50_us"].as_f64() > Some(0.0), "{report}");
 
     let output = bench(&[&["churn", &line, "--dialect", "line", "--sessions", "4"], &times[..]].concat());
-    let said = String::from_utf8(output.stdout).expect("it is text");
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.starts_with("churn, line: 4 sessions, ") && said.contains("0 lost"), "{said}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8 text");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("churn, line: 4 sessions, ") && text.contains("0 lost"), "{text}");
 }

@@ -1,6 +1,6 @@
-//! A full house: ten thousand sessions, a reader that freezes, a stop in the middle of traffic.
+//! Load: ten thousand sessions, a frozen reader, and a shutdown during traffic.
 //!
-//! These run one at a time, so that none measures another.
+//! The tests run one at a time, so that none disturbs another's measurement.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Half of what a process may open here goes to this side of the connections, half to the server's.
+/// Open files of this process: one for each client connection. The server process needs as many.
 const FILES: u64 = 12_000;
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -34,7 +34,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 
-/// Somebody in a crowd.
+/// A client for tests with many sessions.
 struct AsyncClient {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
@@ -43,7 +43,7 @@ struct AsyncClient {
 impl AsyncClient {
     async fn registered(address: SocketAddr, name: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("it is TCP");
+        stream.set_nodelay(true).expect("a TCP socket");
         let (reader, writer) = stream.into_split();
         let mut client = Self { reader: BufReader::with_capacity(512, reader), writer };
         client.expect("WELCOME").await;
@@ -56,10 +56,11 @@ impl AsyncClient {
         self.writer.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads");
     }
 
-    /// The next line, or `None` at the end.
+    /// The next line; `None` at the end of the session.
     async fn receive(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = tokio::time::timeout(TIMEOUT, self.reader.read_line(&mut line)).await.expect("it comes in time");
+        let read =
+            tokio::time::timeout(TIMEOUT, self.reader.read_line(&mut line)).await.expect("a line arrives in time");
         match read {
             Ok(count) if count > 0 => Some(line.trim_end().to_owned()),
             _ => None,
@@ -80,26 +81,26 @@ async fn pair(address: SocketAddr, one: &str, other: &str) -> (AsyncClient, Asyn
     (first, second)
 }
 
-/// Says `count` numbered messages and hears as many, each in its order and each of ours acknowledged.
+/// Sends `count` numbered messages, and receives as many in order and an acknowledgement for each.
 async fn converse(mut client: AsyncClient, peer: &str, count: usize) -> AsyncClient {
     for n in 0..count {
         client.send(&format!("MSG {n}")).await;
     }
-    let (mut heard, mut acknowledged) = (0, 0);
-    while heard < count || acknowledged < count {
+    let (mut received, mut acknowledged) = (0, 0);
+    while received < count || acknowledged < count {
         let line = client.receive().await.expect("the session lives");
         if line == "MSG_SENT" {
             acknowledged += 1;
         } else {
-            assert_eq!(line, format!("FROM {peer}: {heard}"));
-            heard += 1;
+            assert_eq!(line, format!("FROM {peer}: {received}"));
+            received += 1;
         }
     }
     client
 }
 
-/// On several threads each session is written to by its partner, by its own connection, or by both in turn, and is read
-/// later whenever its outbox is above the soft mark: none of that may lose a wake-up, a line or an order.
+/// On several threads, the partner's task, the session's own task, or both in turn write to a session, and reading
+/// pauses while its outbox is above the soft watermark. None of that may lose a wake-up, a line or the order.
 #[test]
 fn pairs_flooding_each_other_on_four_threads_lose_nothing() {
     const MESSAGES: usize = 50_000;
@@ -116,17 +117,17 @@ fn pairs_flooding_each_other_on_four_threads_lose_nothing() {
             tasks.spawn(flood(one, other_name, MESSAGES));
             tasks.spawn(flood(other, one_name, MESSAGES));
         }
-        // Each client is kept until all are done: who leaves would be news to its partner.
+        // The clients stay open until all are done: a closed one would send `PEER_DISCONNECTED` to its partner.
         let clients = tasks.join_all().await;
         assert_eq!(clients.len(), 2 * PAIRS);
     });
 }
 
-/// Says `count` numbered messages as fast as they are taken, and a PING, and hears the other side's, each acknowledgement,
-/// and the PONG after the last of these.
+/// Sends `count` numbered messages without waiting, then a PING. Receives the other side's messages, all
+/// acknowledgements, and then the PONG.
 async fn flood(client: AsyncClient, peer: String, count: usize) -> (BufReader<OwnedReadHalf>, OwnedWriteHalf) {
     let AsyncClient { mut reader, mut writer } = client;
-    let says = tokio::spawn(async move {
+    let sender = tokio::spawn(async move {
         for from in (0..count).step_by(500) {
             let lines: Vec<_> = (from..count.min(from + 500)).map(|n| format!("MSG {n}\n")).collect();
             writer.write_all(lines.concat().as_bytes()).await.expect("the server reads");
@@ -134,23 +135,23 @@ async fn flood(client: AsyncClient, peer: String, count: usize) -> (BufReader<Ow
         writer.write_all(b"PING\n").await.expect("the server reads");
         writer
     });
-    let (mut heard, mut acknowledged, mut ponged) = (0, 0, false);
+    let (mut received, mut acknowledged, mut ponged) = (0, 0, false);
     let mut line = String::new();
-    while heard < count || !ponged {
+    while received < count || !ponged {
         line.clear();
         let read = tokio::time::timeout(TIMEOUT, reader.read_line(&mut line)).await;
-        let read = read.unwrap_or_else(|_| panic!("{heard} heard and {acknowledged} acknowledged, then nothing"));
+        let read = read.unwrap_or_else(|_| panic!("{received} received and {acknowledged} acknowledged, then nothing"));
         assert_ne!(read.expect("the session lives"), 0, "the session lives");
         match line.trim_end() {
             "MSG_SENT" => acknowledged += 1,
             "PONG" => ponged = acknowledged == count,
             other => {
-                assert_eq!(other, format!("FROM {peer}: {heard}"));
-                heard += 1;
+                assert_eq!(other, format!("FROM {peer}: {received}"));
+                received += 1;
             }
         }
     }
-    (reader, says.await.expect("all was said"))
+    (reader, sender.await.expect("the sender does not panic"))
 }
 
 #[test]
@@ -159,12 +160,12 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
     const LINE_IDLE: usize = 1_000;
     const PAIRS: usize = 500;
     const MESSAGES: usize = 100;
-    /// What a session that waits may cost the server, in bytes of resident memory.
+    /// Limit of resident memory per idle session, in bytes.
     const IDLE_MAX_BYTES: usize = 1024;
 
     let _alone = alone();
     let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);
-    // What the server needs to serve anybody at all is there before anybody is counted.
+    // Warm-up: the server allocates everything it needs for any session before the first reading.
     let _warm: Vec<_> = (0..50).map(|n| TestClient::registered(server.commands, &format!("warm{n}"))).collect();
     let before = server.resident_bytes();
     let idle: Vec<_> = (0..IDLE).map(|n| TestClient::registered(server.commands, &format!("idle{n:05}"))).collect();
@@ -199,14 +200,14 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
         println!("{} messages in {PAIRS} chats, none lost, each in order", 2 * PAIRS * MESSAGES);
     });
 
-    // Everybody who waited is still there, and hears.
+    // All idle sessions are still open and answer.
     for mut client in idle {
         client.send("PING");
         client.expect("PONG");
     }
 }
 
-/// Two people in a chat.
+/// Two clients in a chat.
 fn connected(address: SocketAddr, one: &str, other: &str) -> [TestClient; 2] {
     let (mut first, mut second) = (TestClient::registered(address, one), TestClient::registered(address, other));
     first.send(&format!("CONNECT {other}"));
@@ -215,7 +216,7 @@ fn connected(address: SocketAddr, one: &str, other: &str) -> [TestClient; 2] {
     [first, second]
 }
 
-/// The 99th percentile of the round trips of First and Second: from one to the other and back.
+/// The 99th percentile of round trips between First and Second.
 fn p99_round_trip([first, second]: &mut [TestClient; 2], rounds: usize) -> Duration {
     let mut trips: Vec<_> = (0..rounds)
         .map(|n| {
@@ -241,7 +242,7 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     const OUTBOX_TIMEOUT: Duration = Duration::from_secs(6);
 
     let _alone = alone();
-    // Two servers side by side: what else this machine does in the meantime, both feel alike.
+    // Other work on this machine affects both servers alike.
     let calm = ServerProcess::start(&["--outbox-timeout", "6s"]);
     let mut server = ServerProcess::start(&["--outbox-timeout", "6s"]);
     let mut calm_pair = connected(calm.commands, "First", "Second");
@@ -252,20 +253,20 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     }
     let before = server.resident_bytes();
 
-    // From here on Frozen reads nothing, and Flood says all that the server takes.
+    // From here on Frozen reads nothing, and Flood sends as much as the server accepts.
     let flooding_since = now();
-    let mut saying = flood.socket().try_clone().expect("it is a socket");
+    let mut sender = flood.socket().try_clone().expect("a socket of this process");
     let flooding = thread::spawn(move || {
         let line = format!("MSG {}\n", "x".repeat(1000));
-        // The server closes Frozen, not Flood: then nobody is there to say anything to, and the flood is answered.
-        saying.set_write_timeout(Some(2 * OUTBOX_TIMEOUT)).expect("it is a socket");
+        // The server closes Frozen, not Flood. After that, Flood's messages get error replies.
+        sender.set_write_timeout(Some(2 * OUTBOX_TIMEOUT)).expect("a socket of this process");
         for _ in 0..20_000 {
-            if saying.write_all(line.as_bytes()).is_err() {
+            if sender.write_all(line.as_bytes()).is_err() {
                 break;
             }
         }
     });
-    let told = thread::spawn(move || {
+    let receiving = thread::spawn(move || {
         let mut flood = flood;
         let mut sent = 0;
         loop {
@@ -279,14 +280,14 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
             }
         }
         let after = flooding_since.elapsed();
-        // Whatever was said after that is answered, and nothing is acknowledged any more.
+        // Later messages get an error, and none is acknowledged.
         while let Received::Line(line) = flood.receive() {
             assert_eq!(line, "ERROR NOT_CONNECTED");
         }
         (sent, after)
     });
 
-    // Once the buffers between them are full, the server holds what it may for Frozen, and no more.
+    // By now the buffers between them are full, and the server queues for Frozen up to its limit.
     thread::sleep(Duration::from_millis(500));
     let blocks: Vec<_> =
         (0..BLOCKS).map(|_| (p99_round_trip(&mut calm_pair, ROUNDS), p99_round_trip(&mut pair, ROUNDS))).collect();
@@ -298,12 +299,12 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     let left = server.log_line_with(r#""name":"Frozen""#);
     let left = if left.contains("registered") { server.log_line_with(r#""name":"Frozen""#) } else { left };
     assert!(left.contains(r#""why":"slow consumer""#), "{left}");
-    flooding.join().expect("it does not panic");
+    flooding.join().expect("the thread does not panic");
     drop(server);
-    let (sent, after) = told.join().expect("Flood hears what it has to");
+    let (sent, after) = receiving.join().expect("Flood receives the expected lines");
 
     println!("round trip p99 of another pair: {without:?} without a freeze, {with:?} with one");
-    println!("least of {BLOCKS} blocks of {ROUNDS}, taken in turn on two servers; all of them: {blocks:?}");
+    println!("minimum of {BLOCKS} blocks of {ROUNDS}, taken in turn on two servers; all of them: {blocks:?}");
     println!("Frozen closed as a slow consumer after {after:?}; {sent} messages acknowledged; {grown} bytes grown");
     assert!(after >= OUTBOX_TIMEOUT && after < OUTBOX_TIMEOUT + Duration::from_secs(4), "closed after {after:?}");
     assert!(with.saturating_sub(without) < Duration::from_millis(1), "{without:?} without, {with:?} with");
@@ -322,14 +323,14 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
         for n in 0..PAIRS {
             let (one, other) = (format!("one{n}"), format!("other{n}"));
             let (AsyncClient { mut reader, mut writer }, mut second) = pair(address, &one, &other).await;
-            // One says numbered messages without end; both write down what they hear, to the end.
+            // The first client sends numbered messages without end. Both clients count their lines until the end.
             tasks.spawn(async move {
-                let saying = async {
+                let sending = async {
                     for n in 0_u64.. {
                         if writer.write_all(format!("MSG {n}\n").as_bytes()).await.is_err() {
                             break;
                         }
-                        // A pause now and then lets every session have its say.
+                        // A pause after 16 messages lets the other tasks run.
                         if n % 16 == 0 {
                             tokio::task::yield_now().await;
                         }
@@ -343,7 +344,7 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
                     }
                     acknowledged
                 };
-                let hearing = async {
+                let receiving = async {
                     let mut arrived = 0_u64;
                     while let Some(line) = second.receive().await {
                         if line != "ERROR SERVER_SHUTDOWN" {
@@ -351,11 +352,11 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
                             arrived += 1;
                         }
                     }
-                    // Closing is what ends the lingering of the server, and with it the saying.
+                    // The close ends the server's wait for this client, and with it the first client's sends.
                     drop(second);
                     arrived
                 };
-                let (acknowledged, arrived, ()) = tokio::join!(counting, hearing, saying);
+                let (acknowledged, arrived, ()) = tokio::join!(counting, receiving, sending);
                 (acknowledged, arrived)
             });
         }

@@ -1,6 +1,6 @@
-//! The pages of `encap` and the report, as a browser shows them: on a desktop and on a phone, in the light and in the dark.
+//! The HTML pages of `encap` and the report in a browser: desktop and phone, light and dark.
 //!
-//! What they look like is kept in `target/pages`, for a person to see.
+//! Screenshots are stored in `target/pages`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,11 @@ use serde_json::Value;
 use switchboard_tests::browser::Browser;
 use switchboard_tests::process::program;
 
-/// A desktop's window and a phone, in CSS pixels.
+/// A desktop window and a phone, in CSS pixels.
 const SCREENS: [(u32, u32); 2] = [(1280, 900), (390, 844)];
 
-/// Counts the colours of one in seventeen pixels of a picture, and how many of those have not the commonest.
+/// Counts the colours of every 17th pixel of a picture, and the sampled pixels that do not have the most common
+/// colour.
 const COUNT_COLOURS: &str = "
     const picture = new Image();
     picture.src = 'data:image/png;base64,' + arguments[0];
@@ -25,28 +26,28 @@ const COUNT_COLOURS: &str = "
     const pixels = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
     const counts = new Map();
     for (let i = 0; i < pixels.length; i += 17) counts.set(pixels[i], (counts.get(pixels[i]) ?? 0) + 1);
-    const seen = [...counts.values()];
-    return [picture.width, counts.size, seen.reduce((sum, n) => sum + n) - Math.max(...seen)];
+    const sizes = [...counts.values()];
+    return [picture.width, counts.size, sizes.reduce((sum, n) => sum + n) - Math.max(...sizes)];
 ";
 
 fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(path)
 }
 
-/// Where the pages and their pictures are kept.
+/// Folder of the pages and screenshots.
 fn folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.ancestors().nth(3).expect("it is in target/<profile>/deps").join("pages");
-    fs::create_dir_all(&folder).expect("it can be made");
+    let folder = test.ancestors().nth(3).expect("a test binary is in target/<profile>/deps").join("pages");
+    fs::create_dir_all(&folder).expect("the folder can be created");
     folder
 }
 
 fn encap(args: &[&str]) {
-    let output = Command::new(program("encap")).args(args).output().expect("it runs");
+    let output = Command::new(program("encap")).args(args).output().expect("encap can be started");
     assert!(output.status.success(), "encap {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The bytes of base64 (RFC 4648 §4).
+/// Decodes base64 (RFC 4648 §4).
 fn decode(base64: &str) -> Vec<u8> {
     let six_bits = |c: u8| match c {
         b'A'..=b'Z' => u32::from(c - b'A'),
@@ -63,30 +64,30 @@ fn decode(base64: &str) -> Vec<u8> {
     digits.chunks(4).flat_map(group).collect()
 }
 
-/// The pages that are looked at, each with its name.
+/// Generates the tested pages.
 fn pages(folder: &Path) -> Vec<PathBuf> {
-    let made = folder.join("made.pcapng");
-    let made = made.to_str().expect("it is UTF-8");
-    encap(&["build", data("csv/group07_chat_input.csv").to_str().expect("it is UTF-8"), "-o", made]);
+    let built = folder.join("made.pcapng");
+    let built = built.to_str().expect("a UTF-8 path");
+    encap(&["build", data("csv/group07_chat_input.csv").to_str().expect("a UTF-8 path"), "-o", built]);
     let mut pages = Vec::new();
     let mut page = |name: &str, args: &[&str], out: &str| {
         let page = folder.join(name).with_extension("html");
-        encap(&[args, &[out, page.to_str().expect("it is UTF-8")]].concat());
+        encap(&[args, &[out, page.to_str().expect("a UTF-8 path")]].concat());
         pages.push(page);
     };
     let chat = data("captures/line_chat_macos_lo0.pcapng");
-    let chat = chat.to_str().expect("it is UTF-8");
+    let chat = chat.to_str().expect("a UTF-8 path");
     page("show-frame", &["show", chat, "--frame", "9"], "--html");
     page("show-list", &["show", chat], "--html");
-    page("report-made", &["report", made], "-o");
-    for capture in fs::read_dir(data("captures")).expect("it is there") {
+    page("report-made", &["report", built], "-o");
+    for capture in fs::read_dir(data("captures")).expect("an existing file or folder") {
         let capture = capture.expect("a file").path();
-        let name = format!("report-{}", capture.file_stem().expect("it has a name").to_string_lossy());
-        page(&name, &["report", capture.to_str().expect("it is UTF-8")], "-o");
+        let name = format!("report-{}", capture.file_stem().expect("a file has a name").to_string_lossy());
+        page(&name, &["report", capture.to_str().expect("a UTF-8 path")], "-o");
     }
-    // The report that is kept with the source.
+    // The committed report.
     let report = folder.join("the-report.html");
-    fs::copy(data("../../report/report.html"), &report).expect("it is there");
+    fs::copy(data("../../report/report.html"), &report).expect("an existing file or folder");
     pages.push(report);
     assert!(pages.len() >= 7);
     pages
@@ -94,18 +95,18 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn pages_fit_every_screen_and_load_nothing_else() {
-    // First of all, so that a browser that is missing is said at once.
+    // The browsers start first, so that a missing one is reported at once.
     let browsers = SCREENS.map(|(width, height)| (width, Browser::start(width, height)));
     let folder = folder();
     let pages = pages(&folder);
     for (width, browser) in &browsers {
         for page in &pages {
             for is_dark in [false, true] {
-                look_at(browser, page, *width, is_dark);
+                check_page(browser, page, *width, is_dark);
             }
         }
     }
-    println!("{} pages, to be seen in {}", pages.len(), folder.display());
+    println!("{} pages with screenshots in {}", pages.len(), folder.display());
 }
 
 #[test]
@@ -113,39 +114,39 @@ fn a_report_can_be_printed() {
     let browser = Browser::start(SCREENS[0].0, SCREENS[0].1);
     let folder = folder();
     let (capture, page) = (data("captures/line_chat_macos_lo0.pcapng"), folder.join("printed.html"));
-    encap(&["report", capture.to_str().expect("it is UTF-8"), "-o", page.to_str().expect("it is UTF-8")]);
+    encap(&["report", capture.to_str().expect("a UTF-8 path"), "-o", page.to_str().expect("a UTF-8 path")]);
     browser.open(&page, false);
     let printed = decode(&browser.print());
     assert!(printed.starts_with(b"%PDF-"));
-    fs::write(folder.join("printed.pdf"), printed).expect("it can be written");
+    fs::write(folder.join("printed.pdf"), printed).expect("the folder is writable");
 }
 
-fn look_at(browser: &Browser, page: &Path, width: u32, is_dark: bool) {
-    let name = page.file_stem().expect("it has a name").to_string_lossy();
-    let what = format!("{name}, {width} pixels wide, {}", if is_dark { "dark" } else { "light" });
+fn check_page(browser: &Browser, page: &Path, width: u32, is_dark: bool) {
+    let name = page.file_stem().expect("a file has a name").to_string_lossy();
+    let case = format!("{name}, {width} pixels wide, {}", if is_dark { "dark" } else { "light" });
     browser.open(page, is_dark);
 
     let size = browser.run("return [document.documentElement.scrollWidth, innerWidth]", &[]);
-    assert_eq!(size[1], width, "{what}: the width of the page");
-    assert!(size[0].as_u64() <= size[1].as_u64(), "{what}: wider than the screen: {size}");
+    assert_eq!(size[1], width, "{case}: the width of the page");
+    assert!(size[0].as_u64() <= size[1].as_u64(), "{case}: wider than the screen: {size}");
 
     let picture = browser.screenshot();
     let kept = page.with_file_name(format!("{name}-{width}-{}.png", if is_dark { "dark" } else { "light" }));
-    fs::write(kept, decode(&picture)).expect("it can be written");
-    let seen = browser.wait_for(COUNT_COLOURS, &[Value::String(picture)]);
-    assert_eq!(seen[0], width, "{what}: the width of the picture");
-    let (colours, drawn) = (seen[1].as_u64().expect("a count"), seen[2].as_u64().expect("a count"));
+    fs::write(kept, decode(&picture)).expect("the folder is writable");
+    let counts = browser.wait_for(COUNT_COLOURS, &[Value::String(picture)]);
+    assert_eq!(counts[0], width, "{case}: the width of the picture");
+    let (colours, drawn) = (counts[1].as_u64().expect("a count"), counts[2].as_u64().expect("a count"));
     assert!(
         colours > 50 && drawn > 1_000,
-        "{what}: blank: {colours} colours, {drawn} of one in 17 pixels not of the ground"
+        "{case}: blank: {colours} colours, {drawn} of every 17th pixel differ from the background"
     );
-    let ground = browser.run("return getComputedStyle(document.body).backgroundColor", &[]);
-    assert_eq!(ground != "rgb(255, 255, 255)", is_dark, "{what}: {ground}");
+    let background = browser.run("return getComputedStyle(document.body).backgroundColor", &[]);
+    assert_eq!(background != "rgb(255, 255, 255)", is_dark, "{case}: {background}");
 
-    assert_eq!(browser.console(), [""; 0], "{what}: the console");
+    assert_eq!(browser.console(), [""; 0], "{case}: the console");
     let requests = browser.requests();
     let itself = format!("file://{}", page.display());
-    // The picture above is the test's own.
+    // The data URL belongs to the screenshot test above.
     let others: Vec<_> = requests.iter().filter(|url| **url != itself && !url.starts_with("data:")).collect();
-    assert!(requests.contains(&itself) && others.is_empty(), "{what}: asks for {others:?}");
+    assert!(requests.contains(&itself) && others.is_empty(), "{case}: asks for {others:?}");
 }

@@ -1,4 +1,4 @@
-//! The server as a program: its flags, its words, its ends.
+//! The server program: flags, configuration, log and exit codes.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -13,7 +13,7 @@ fn server(args: &[&str]) -> Output {
 #[test]
 fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("it is bound").to_string();
+    let address = taken.local_addr().expect("a bound listener has an address").to_string();
     for (flag, other) in [("--listen", "--listen-line"), ("--listen-line", "--listen")] {
         let output = server(&[flag, &address, other, "none"]);
         assert_eq!(output.status.code(), Some(1));
@@ -31,8 +31,8 @@ fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
 fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("switchboard.toml");
-    std::fs::write(&file, "max-session = 3\n").expect("it can be written");
-    let file = file.to_str().expect("it is UTF-8");
+    std::fs::write(&file, "max-session = 3\n").expect("the folder is writable");
+    let file = file.to_str().expect("a UTF-8 path");
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--no-such-flag"], 2, "unexpected argument '--no-such-flag'"),
         (&["--max-sessions", "many"], 2, "invalid value 'many' for '--max-sessions <N>'"),
@@ -47,9 +47,9 @@ fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
     ];
     for (args, code, message) in cases {
         let output = server(args);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(*code), "given {args:?}: {said}");
-        assert!(said.contains(message), "given {args:?}: {said}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "given {args:?}: {errors}");
+        assert!(errors.contains(message), "given {args:?}: {errors}");
     }
 }
 
@@ -59,16 +59,16 @@ fn an_invalid_environment_variable_is_named_in_the_error() {
         .env("SWITCHBOARD_MAX_SESSIONS", "abc")
         .output()
         .expect("the server can be started");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("SWITCHBOARD_MAX_SESSIONS is \"abc\": invalid digit"), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("SWITCHBOARD_MAX_SESSIONS is \"abc\": invalid digit"), "{errors}");
 }
 
 #[test]
 fn flags_override_variables_and_variables_override_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("switchboard.toml");
-    std::fs::write(&file, "max-sessions = 1\nturn-lines = 1\ntext-bytes = 1\n").expect("it can be written");
+    std::fs::write(&file, "max-sessions = 1\nturn-lines = 1\ntext-bytes = 1\n").expect("the folder is writable");
     let output = Command::new(program("switchboard-server"))
         .args(["--print-config", "--max-sessions", "3", "--config"])
         .arg(&file)
@@ -139,7 +139,7 @@ fn shutdown_is_announced_to_every_session() {
     noy.expect_end();
     user.expect("The server is shutting down: connect again later.");
     user.expect_end();
-    // Whoever does not close its own side is waited for, but not for long.
+    // A client that keeps its sending side open delays the exit only for a bounded time.
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -150,9 +150,10 @@ fn a_second_signal_ends_the_server_at_once() {
     let mut noy = TestClient::registered(server.commands, "Noy");
     noy.send("CONNECT Frozen");
     noy.expect("CONNECT_OK Frozen");
-    // More than the system's buffers hold waits for somebody who does not read: this drain would take its hour.
+    // More bytes than the system's buffers hold are queued for a client that does not read, so this drain would take
+    // the full hour.
     let line = format!("MSG {}\n", "x".repeat(3800));
-    noy.socket().set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("it is a socket");
+    noy.socket().set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("a socket of this process");
     while std::io::Write::write_all(&mut noy.socket(), line.as_bytes()).is_ok() {}
     server.signal("INT");
     server.log_line_with("stopping");
@@ -188,7 +189,8 @@ fn console_log_matches_the_course_server() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the server can be started");
-    let mut console = BufReader::new(child.stdout.take().expect("it is piped")).lines().map(|line| line.expect("text"));
+    let mut console =
+        BufReader::new(child.stdout.take().expect("a piped stream")).lines().map(|line| line.expect("text"));
     let mut next = || console.next().expect("a line");
     let started = next();
     let port: u16 = started
@@ -204,7 +206,7 @@ fn console_log_matches_the_course_server() {
     let mut user1 = TestClient::connect(([127, 0, 0, 1], port).into());
     user1.send("User1");
     user1.expect("Welcome User1! You can now chat.");
-    let user1_port = user1.socket().local_addr().expect("it is connected").port();
+    let user1_port = user1.socket().local_addr().expect("a connected socket has an address").port();
     assert_eq!(next(), format!("[NEW CONNECTION] ('127.0.0.1', {user1_port})"));
     let mut user2 = TestClient::connect(([127, 0, 0, 1], port).into());
     user2.send("User2");
@@ -214,6 +216,6 @@ fn console_log_matches_the_course_server() {
     assert_eq!(next(), "[User1 → User2]: Hey, how are you?");
     drop(user2);
     assert_eq!(next(), "[DISCONNECTED] User2");
-    child.kill().expect("it runs");
-    child.wait().expect("it ends");
+    child.kill().expect("the server can be killed");
+    child.wait().expect("the server exits");
 }

@@ -1,4 +1,4 @@
-//! What a server on a real network meets, and carries on after.
+//! Resilience: faults of real networks and hostile clients, each followed by normal service.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ fn commands(server: &EmbeddedServer) -> SocketAddr {
     server.address(Dialect::Commands)
 }
 
-/// Two people in a chat, one after the other registered.
+/// Two clients in a chat.
 fn chat(address: SocketAddr, one: &str, other: &str) -> (TestClient, TestClient) {
     let mut first = TestClient::registered(address, one);
     let mut second = TestClient::registered(address, other);
@@ -34,9 +34,9 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Has its end be a reset: what was not read is thrown away (RFC 9293 §3.10.4, `SO_LINGER` 0 of socket(7)).
+/// Makes the close a reset, which discards unread bytes (RFC 9293 §3.10.4, `SO_LINGER` 0 of socket(7)).
 fn reset(client: &TestClient) {
-    socket2::SockRef::from(client.socket()).set_linger(Some(Duration::ZERO)).expect("it is a socket");
+    socket2::SockRef::from(client.socket()).set_linger(Some(Duration::ZERO)).expect("a socket of this process");
 }
 
 #[test]
@@ -44,26 +44,27 @@ fn server_recovers_from_running_out_of_file_descriptors() {
     let mut server = ServerProcess::start_with_files(32, &[]);
     let (mut noy, mut elias) = chat(server.commands, "Noy", "Elias");
 
-    // More come than there are files for. The system completes their connections; the server cannot take them.
+    // The kernel completes more connections than the server has files for.
     let mut waiting: Vec<_> = (0..40).map(|_| TestClient::connect(server.commands)).collect();
     let trouble = server.log_line_with("cannot accept connections");
     assert!(trouble.contains("raise `ulimit -n`"), "{trouble}");
 
-    // Those who are in carry on.
+    // Open sessions go on.
     noy.send("MSG still here");
     elias.expect("FROM Noy: still here");
     noy.expect("MSG_SENT");
 
-    // Everybody who waited is let in as others leave, and once that has gone well for a second, it says so.
+    // Waiting clients are accepted as others leave. One second without a failure ends the trouble, and the log says
+    // so.
     while !waiting.is_empty() {
         let mut first = waiting.remove(0);
         first.expect("WELCOME");
     }
     thread::sleep(Duration::from_millis(1500));
     TestClient::connect(server.commands).expect("WELCOME");
-    // One word for the trouble and one for its end, however often it came and went in between.
+    // One log line for the trouble and one for its end, no matter how often accepting failed in between.
     let recovered = server.log_line_with("accept");
-    assert!(recovered.contains("accepting connections again"), "said more than once: {recovered}");
+    assert!(recovered.contains("accepting connections again"), "logged more than once: {recovered}");
 }
 
 #[test]
@@ -71,18 +72,18 @@ fn a_reset_at_any_point_ends_only_its_own_session() {
     let server = EmbeddedServer::start();
     let mut elias = TestClient::registered(commands(&server), "Elias");
     let words = ["", "REG", "REGISTER Noy", "REGISTER Noy\nCONNECT Elias\n", "REGISTER Noy\nCONNECT Elias\nMSG half a"];
-    for (n, said) in words.into_iter().enumerate() {
-        // Another name each time: when the server has heard of the reset, and the name is free, is not known here.
+    for (n, lines) in words.into_iter().enumerate() {
+        // A new name each time: this client cannot know when the server has freed the last one.
         let name = format!("Noy{n}");
         let mut noy = TestClient::connect(commands(&server));
         noy.expect("WELCOME");
-        noy.write(said.replace("Noy", &name).as_bytes());
-        if said.contains("CONNECT") {
+        noy.write(lines.replace("Noy", &name).as_bytes());
+        if lines.contains("CONNECT") {
             elias.expect(&format!("INCOMING_CONNECTION {name}"));
         }
         reset(&noy);
         drop(noy);
-        if said.contains("CONNECT") {
+        if lines.contains("CONNECT") {
             elias.expect("PEER_DISCONNECTED");
         }
     }
@@ -92,18 +93,18 @@ fn a_reset_at_any_point_ends_only_its_own_session() {
 
 #[test]
 fn messages_sent_before_a_reset_are_delivered() {
-    // A client that closes with answers unread resets the connection, as one does that says goodbye and goes. What it
-    // said is no more than the system holds, and Noy is read slowly, so most of it is unread when writing fails.
+    // A client that closes with unread replies resets the connection. Noy's messages fit in the kernel's buffers and
+    // are read slowly, so most are unread when the server's writes fail.
     let server = EmbeddedServer::with(Settings { outbox_soft_bytes: 4096, ..Settings::default() });
     let words = "x".repeat(500);
     for _ in 0..5 {
         let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
-        let mut said = String::new();
+        let mut lines = String::new();
         for n in 0..100 {
-            writeln!(said, "MSG {n} {words}").expect("a string takes all");
+            writeln!(lines, "MSG {n} {words}").expect("writing to a String succeeds");
         }
-        said.push_str("DISCONNECT\n");
-        noy.socket().write_all(said.as_bytes()).expect("the server reads");
+        lines.push_str("DISCONNECT\n");
+        noy.socket().write_all(lines.as_bytes()).expect("the server reads");
         drop(noy);
         for n in 0..100 {
             elias.expect(&format!("FROM Noy: {n} {words}"));
@@ -123,14 +124,14 @@ fn nc_gets_its_answers_after_a_half_close() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("nc is installed (Debian: netcat-openbsd)");
-    nc.stdin.take().expect("it is piped").write_all(b"PING\n").expect("nc reads");
-    let output = nc.wait_with_output().expect("it ends");
+    nc.stdin.take().expect("a piped stream").write_all(b"PING\n").expect("nc reads");
+    let output = nc.wait_with_output().expect("nc exits");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "WELCOME\nPONG\n");
 }
 
 #[test]
 fn a_half_open_connection_is_detected() {
-    // A network of its own, whose only link is cut: the peer is gone without a word.
+    // A private network whose only link goes down: the peer disappears without FIN or RST.
     let script = r#"
         ip link set lo up
         "$0" --listen 127.0.0.1:12345 --listen-line none --log-format json \
@@ -172,15 +173,15 @@ fn a_peer_that_never_reads_is_closed() {
     let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
     let server = EmbeddedServer::with(settings);
     let (mut noy, mut elias) = chat(commands(&server), "Noy", "Elias");
-    // Noy asks and asks, and never reads an answer.
+    // Noy sends requests and never reads a reply.
     let asking = thread::spawn(move || {
         let question = "PING\n".repeat(10_000);
         while noy.socket().write_all(question.as_bytes()).is_ok() {}
-        noy.socket().set_nonblocking(true).expect("it is a socket");
+        noy.socket().set_nonblocking(true).expect("a socket of this process");
         noy.receive()
     });
     elias.expect("PEER_DISCONNECTED");
-    asking.join().expect("the server closes the socket that is written to");
+    asking.join().expect("the thread does not panic");
     elias.send("PING");
     elias.expect("PONG");
 }
@@ -190,37 +191,38 @@ fn a_peer_that_never_reads_is_closed_even_if_it_keeps_sending() {
     let settings = Settings { outbox_timeout: Duration::from_secs(1), ..Settings::default() };
     let server = EmbeddedServer::with(settings);
     let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
-    // Noy reads nothing, and keeps the connection busy with blank lines, which ask for nothing.
-    let mut blank = noy.socket().try_clone().expect("it is a socket");
+    // Noy reads nothing, and keeps the connection busy with blank lines, which need no reply.
+    let mut blank = noy.socket().try_clone().expect("a socket of this process");
     let talking = thread::spawn(move || while blank.write_all(b"\n\n\n\n").is_ok() {});
-    // Elias says what the system's buffers hold, and more.
-    let mut saying = elias.socket().try_clone().expect("it is a socket");
+    // Elias sends more than the system's buffers hold.
+    let mut sender = elias.socket().try_clone().expect("a socket of this process");
     let flooding = thread::spawn(move || {
         let line = format!("MSG {}\n", "x".repeat(3800));
-        saying.set_write_timeout(Some(Duration::from_secs(1))).expect("the time is not zero");
+        sender.set_write_timeout(Some(Duration::from_secs(1))).expect("a timeout above zero");
         for _ in 0..4000 {
-            if saying.write_all(line.as_bytes()).is_err() {
+            if sender.write_all(line.as_bytes()).is_err() {
                 break;
             }
         }
     });
     let since = now();
-    let mut heard = elias.receive();
-    while heard == Received::Line("MSG_SENT".into()) {
-        heard = elias.receive();
+    let mut received = elias.receive();
+    while received == Received::Line("MSG_SENT".into()) {
+        received = elias.receive();
     }
-    assert_eq!(heard, Received::Line("PEER_DISCONNECTED".into()));
+    assert_eq!(received, Received::Line("PEER_DISCONNECTED".into()));
     assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
-    talking.join().expect("its socket is closed");
+    talking.join().expect("the thread does not panic");
     drop(elias);
-    flooding.join().expect("it gives up");
+    flooding.join().expect("the thread does not panic");
 }
 
 #[test]
 fn a_healthy_reader_is_kept_however_many_write_to_it() {
     const WRITERS: usize = 100;
     const EACH: usize = 40;
-    // Marks with room for a line of each, which a crowd would pass all the same, were each read as if it were alone.
+    // The hard watermark has room for one line of each writer. It would be exceeded if the server read each writer as
+    // if it were the only one.
     let settings =
         Settings { outbox_soft_bytes: 32 * 1024, max_sessions: 500, outbox_bytes: 512 * 1024, ..Settings::default() };
     let server = EmbeddedServer::with(settings);
@@ -232,23 +234,23 @@ fn a_healthy_reader_is_kept_however_many_write_to_it() {
             let mut writer = TestClient::connect(line);
             writer.send(&format!("User{n}"));
             writer.expect(&format!("Welcome User{n}! You can now chat."));
-            let said = format!("Noy: {text}\n").repeat(EACH);
+            let lines = format!("Noy: {text}\n").repeat(EACH);
             thread::spawn(move || {
-                writer.write(said.as_bytes());
+                writer.write(lines.as_bytes());
                 writer
             })
         })
         .collect();
-    // It reads all the time, but no faster than a megabyte or two a second.
+    // Noy reads all the time, at one to two megabytes per second.
     for n in 0..WRITERS * EACH {
         match noy.receive() {
-            Received::Line(heard) => assert!(heard.starts_with("FROM User") && heard.ends_with(&text), "{heard}"),
+            Received::Line(line) => assert!(line.starts_with("FROM User") && line.ends_with(&text), "{line}"),
             other => panic!("Noy was cut after {n} messages: {other:?}"),
         }
         thread::sleep(Duration::from_millis(2));
     }
     for writer in writers {
-        writer.join().expect("it has said all");
+        writer.join().expect("the thread does not panic");
     }
     noy.send("PING");
     noy.expect("PONG");
@@ -288,12 +290,12 @@ fn a_burst_of_a_hundred_thousand_lines_is_answered() {
     let server = EmbeddedServer::start();
     let mut noy = TestClient::connect(commands(&server));
     noy.expect("WELCOME");
-    let mut writing = noy.socket().try_clone().expect("it is a socket");
+    let mut writing = noy.socket().try_clone().expect("a socket of this process");
     let asking = thread::spawn(move || writing.write_all("PING\n".repeat(100_000).as_bytes()));
     for _ in 0..100_000 {
         noy.expect("PONG");
     }
-    asking.join().expect("it does not panic").expect("the server reads");
+    asking.join().expect("the thread does not panic").expect("the server reads");
     noy.send("WHO");
     noy.expect("USERS ");
 }
@@ -301,7 +303,7 @@ fn a_burst_of_a_hundred_thousand_lines_is_answered() {
 #[test]
 fn http_and_tls_get_one_error_and_are_closed() {
     let server = EmbeddedServer::start();
-    // What a web page can make a browser send: a request line that is too long, and lines of chat as its body.
+    // A web page can make a browser send this: a request line that is too long, and lines of chat as the body.
     let forged = format!("POST /{} HTTP/1.1\r\nHost: localhost\r\n\r\nREGISTER Eve\r\n", "x".repeat(5000));
     let mut browser = TestClient::connect(commands(&server));
     browser.expect("WELCOME");
@@ -318,13 +320,13 @@ fn http_and_tls_get_one_error_and_are_closed() {
         (Dialect::Commands, tls, "ERROR WRONG_PROTOCOL This port takes lines of chat in plain text, not TLS: try nc."),
         (Dialect::Line, tls, "This port takes lines of chat in plain text, not TLS: try nc."),
     ];
-    for (dialect, said, expected) in cases {
+    for (dialect, request, expected) in cases {
         for cut in [1, 10, 1000] {
             let mut browser = TestClient::connect(server.address(dialect));
             if dialect == Dialect::Commands {
                 browser.expect("WELCOME");
             }
-            said.as_bytes().chunks(cut).for_each(|piece| browser.write(piece));
+            request.as_bytes().chunks(cut).for_each(|piece| browser.write(piece));
             browser.expect(expected);
             browser.expect_end();
         }
@@ -346,14 +348,14 @@ fn random_input_gets_printable_replies() {
         let mut client = TestClient::connect(server.address(dialect));
         client.write(&stream);
         client.half_close();
-        // Whatever it was answered is UTF-8 without control characters, and then the session ends.
-        let mut heard = Vec::new();
-        let _ = client.socket().read_to_end(&mut heard);
-        let heard = String::from_utf8(heard).expect("what the server sends is UTF-8");
-        prop_assert!(!heard.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{:?}", heard);
+        // All replies are UTF-8 without control characters, and then the session ends.
+        let mut received = Vec::new();
+        let _ = client.socket().read_to_end(&mut received);
+        let received = String::from_utf8(received).expect("the server sends UTF-8");
+        prop_assert!(!received.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{:?}", received);
         Ok(())
     });
-    sent.expect("rubbish is answered in good order");
+    sent.expect("random input gets printable replies");
     TestClient::connect(commands(&server)).expect("WELCOME");
 }
 
@@ -393,7 +395,7 @@ fn sessions_beyond_a_limit_are_refused() {
         }
         first.send("PING");
         first.expect("PONG");
-        // When one leaves, there is room again.
+        // A closed session makes room.
         second.half_close();
         second.expect_end();
         loop {
@@ -412,14 +414,14 @@ fn the_rate_limit_delays_lines_and_loses_none() {
     let start = now();
     let mut flood = String::new();
     for n in 0..100 {
-        writeln!(flood, "MSG {n}").expect("a string takes all");
+        writeln!(flood, "MSG {n}").expect("writing to a String succeeds");
     }
     noy.write(flood.as_bytes());
     for n in 0..100 {
         elias.expect(&format!("FROM Noy: {n}"));
         noy.expect("MSG_SENT");
     }
-    // Fifty go through at once, less the two lines before; fifty and two more wait a fiftieth of a second each.
+    // 50 lines pass at once, two of which were used before. The other 52 wait 20 ms each.
     let took = start.elapsed();
     assert!(took > Duration::from_millis(950), "a hundred lines took {took:?}");
 }

@@ -12,7 +12,7 @@ fn incoming_messages_never_break_the_line_being_typed() {
     let mut elias = TestClient::registered(address, "Elias");
     let client = program("switchboard");
     let terminal = Terminal::start(
-        client.to_str().expect("it is UTF-8"),
+        client.to_str().expect("a UTF-8 path"),
         &["--name", "Noy", "--chat", "Elias", &address.to_string()],
     );
     elias.expect("INCOMING_CONNECTION Noy");
@@ -24,7 +24,7 @@ fn incoming_messages_never_break_the_line_being_typed() {
     terminal.type_in(half);
     terminal.wait_for(&[&connected, you, chat, &typing]);
 
-    // What arrives stands above, whole; what would steer a terminal is shown instead of obeyed.
+    // An incoming message appears above the line being typed. Terminal controls in it are escaped.
     elias.send("MSG are you there?");
     elias.expect("MSG_SENT");
     terminal.wait_for(&[&connected, you, chat, "Elias: are you there?", &typing]);
@@ -33,7 +33,7 @@ fn incoming_messages_never_break_the_line_being_typed() {
     let (there, safe) = ("Elias: are you there?", r"Elias: \u{202e}and safe?");
     terminal.wait_for(&[&connected, you, chat, there, safe, &typing]);
 
-    // And the line goes on as if nothing had been.
+    // The typed line is unchanged.
     terminal.type_in(" done");
     terminal.enter();
     elias.expect(&format!("FROM Noy: {half} done"));

@@ -1,4 +1,4 @@
-//! Every transcript, on every stage.
+//! Plays every transcript on every stage.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +16,8 @@ fn transcripts() -> Vec<Transcript> {
     files
         .iter()
         .map(|file| {
-            let text = fs::read_to_string(file).expect("a transcript is text");
-            Transcript::parse(&file.file_name().expect("it has a name").to_string_lossy(), &text)
+            let text = fs::read_to_string(file).expect("a transcript is UTF-8");
+            Transcript::parse(&file.file_name().expect("a file has a name").to_string_lossy(), &text)
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The switchboard alone: no socket, no runtime, no clock.
+//! The core alone: no socket, no runtime, no clock.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -8,18 +8,18 @@ use switchboard_protocol::{AfterReply, Dialect, LineDecoder, ParseError, Receive
 
 use super::{Received, Stage};
 
-/// The switchboard alone, with the least shell that makes lines of it.
+/// The core with a minimal shell: it decodes lines and encodes replies.
 #[derive(Debug)]
 pub struct BareStage {
     board: Switchboard,
     session_ids: HashMap<String, SessionId>,
     effects: RecordingEffects,
-    /// After how many bytes the stream of whoever speaks is cut, again and again.
+    /// Lengths of the pieces that input is split into, used in turn.
     cuts: Vec<usize>,
     start: Instant,
 }
 
-/// What everybody was told.
+/// Effects that record the lines sent to each session.
 #[derive(Debug, Default)]
 struct RecordingEffects(HashMap<SessionId, RecordedSession>);
 
@@ -32,16 +32,16 @@ struct RecordedSession {
 }
 
 impl BareStage {
-    /// A stage on which whatever is said arrives whole.
+    /// A stage without splits.
     #[must_use]
     pub fn new() -> Self {
         Self::cutting(Vec::new())
     }
 
-    /// A stage on which the stream of whoever speaks is cut after so many bytes, in turn.
+    /// A stage that splits all input into pieces of these lengths, used in turn.
     #[must_use]
     pub fn cutting(cuts: Vec<usize>) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "any moment will do: time stands still on this stage")]
+        #[expect(clippy::disallowed_methods, reason = "any moment will do: the stage has no clock")]
         let start = Instant::now();
         Self {
             board: Switchboard::new(Duration::from_mins(1)),
@@ -54,7 +54,7 @@ impl BareStage {
 
     fn session(&mut self, who: &str) -> (SessionId, &mut RecordedSession) {
         let id = self.session_ids[who];
-        (id, self.effects.0.get_mut(&id).expect("whoever is here has a session"))
+        (id, self.effects.0.get_mut(&id).expect("an open session is recorded"))
     }
 
     fn feed(&mut self, who: &str, bytes: &[u8]) {
@@ -89,8 +89,8 @@ impl Default for BareStage {
 
 impl RecordingEffects {
     fn deliver(&mut self, to: SessionId, encode: impl FnOnce(&mut Vec<u8>) -> AfterReply) {
-        let session = self.0.get_mut(&to).expect("whoever is spoken to has a session");
-        assert!(!session.closed, "a closed session is spoken to");
+        let session = self.0.get_mut(&to).expect("the core sends to open sessions only");
+        assert!(!session.closed, "the core sends to a closed session");
         let mut line = Vec::new();
         let then = encode(&mut line);
         let lines = String::from_utf8(line).expect("a line is UTF-8");
@@ -107,7 +107,7 @@ impl Effects for RecordingEffects {
     }
 
     fn close(&mut self, session: SessionId, why: CloseReason) {
-        panic!("nothing in a transcript makes the switchboard close {session:?}: {why}");
+        panic!("no transcript makes the core close {session:?}: {why}");
     }
 }
 

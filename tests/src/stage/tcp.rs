@@ -1,4 +1,4 @@
-//! A real server, over real TCP.
+//! A real server over TCP.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use super::{Received, Stage};
 use crate::process::EmbeddedServer;
 use crate::test_client::TestClient;
 
-/// A server of this process, and clients on sockets.
+/// An embedded server, and clients on sockets.
 #[derive(Debug)]
 pub struct TcpStage {
     server: EmbeddedServer,
     clients: HashMap<String, StageClient>,
-    /// Whether each byte travels in a segment of its own.
+    /// Whether each byte is sent in its own segment.
     byte_by_byte: bool,
 }
 
@@ -21,18 +21,18 @@ pub struct TcpStage {
 struct StageClient {
     connection: TestClient,
     dialect: Dialect,
-    /// The name on its first line, which the line dialect's fence needs.
+    /// The client's name in the line dialect, which its fence needs.
     first_line: Option<String>,
 }
 
 impl TcpStage {
-    /// Starts a server of its own.
+    /// Starts an embedded server.
     #[must_use]
     pub fn new() -> Self {
         Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false }
     }
 
-    /// The same, with each byte said in a segment of its own.
+    /// Like [`Self::new`], but each byte is sent in its own segment.
     #[must_use]
     pub fn byte_by_byte() -> Self {
         Self { byte_by_byte: true, ..Self::new() }
@@ -61,7 +61,7 @@ impl Stage for TcpStage {
         if client.first_line.is_none() {
             client.first_line = String::from_utf8_lossy(bytes).lines().next().map(|line| line.trim().to_owned());
         }
-        // Long lines are cut in larger pieces: a thousand segments show no more than a hundred do.
+        // At most a hundred pieces: longer lines are cut into larger ones.
         let size = if byte_by_byte { bytes.len().div_ceil(100) } else { bytes.len() };
         for piece in bytes.chunks(size.max(1)) {
             client.connection.write(piece);
@@ -73,12 +73,12 @@ impl Stage for TcpStage {
     }
 
     fn receive_pending(&mut self, who: &str) -> Option<String> {
-        // A question whose answer can only come after all that was said before.
+        // A fence: its answer can only arrive after everything sent before.
         let StageClient { connection, dialect, first_line } = self.client(who);
         let (question, answer) = match dialect {
             Dialect::Commands => ("PING".to_owned(), "PONG"),
             Dialect::Line => {
-                let name = first_line.as_deref().expect("who hears nothing has registered");
+                let name = first_line.as_deref().expect("a session with a fence has registered");
                 (format!("{name}: fence"), "You cannot send messages to yourself.")
             }
         };
