@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
-//! in [`Notes`].
+//! in [`CaptureNotes`].
 
 mod byte_order;
 mod growing;
@@ -29,7 +29,7 @@ pub use byte_order::ByteOrder;
 pub use growing::Growing;
 pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
-pub use note::{Note, NoteKind, Notes};
+pub use note::{CaptureNote, CaptureNoteKind, CaptureNotes, FileOffset};
 pub use packet::{CapturedPacket, Comments};
 pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Interface, NoteKind, Notes, TEXT_MAX_BYTES};
+use super::{CaptureNoteKind, CaptureNotes, FileOffset, Interface, TEXT_MAX_BYTES};
 use crate::time::Timestamp;
 
 /// Collects notes about the block or record being read. Supplies a replacement for each unreadable value.
 #[derive(Debug)]
 pub(super) struct Log {
-    pub(super) notes: Notes,
+    pub(super) notes: CaptureNotes,
     /// Offset of the block or record in the file.
     offset: u64,
     /// Remaining budget for texts, in bytes of memory.
@@ -27,7 +27,7 @@ pub(super) struct PacketFields {
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self { notes: Notes::default(), offset: 0, text_room: TEXT_MAX_BYTES }
+        Self { notes: CaptureNotes::default(), offset: 0, text_room: TEXT_MAX_BYTES }
     }
 
     /// Sets the offset of the following notes.
@@ -37,8 +37,8 @@ impl Log {
     }
 
     #[cold]
-    pub(super) fn note(&mut self, kind: NoteKind) {
-        self.notes.add(self.offset, kind);
+    pub(super) fn note(&mut self, kind: CaptureNoteKind) {
+        self.notes.add(FileOffset { offset: self.offset }, kind);
     }
 
     /// Decodes a text; `None` if the budget is used up.
@@ -49,7 +49,7 @@ impl Log {
             self.text_room = rest;
             Some(text.into_owned())
         } else {
-            self.note(NoteKind::TooMuchText);
+            self.note(CaptureNoteKind::TooMuchText);
             None
         }
     }
@@ -59,7 +59,7 @@ impl Log {
     pub(super) fn timestamp(&mut self, interface: &Interface, units: u64) -> Option<Timestamp> {
         let time = interface.resolution.timestamp(units, interface.time_offset_secs);
         if time.is_none() {
-            self.note(NoteKind::TimeOutOfRange);
+            self.note(CaptureNoteKind::TimeOutOfRange);
         }
         time
     }
@@ -68,10 +68,10 @@ impl Log {
     #[inline]
     pub(super) fn original_len(&mut self, interface: &Interface, captured_len: u32, original_len: u32) -> u32 {
         if interface.snap_len != 0 && captured_len > interface.snap_len {
-            self.note(NoteKind::LongerThanSnapLen { captured_len, snap_len: interface.snap_len });
+            self.note(CaptureNoteKind::LongerThanSnapLen { captured_len, snap_len: interface.snap_len });
         }
         if original_len < captured_len {
-            self.note(NoteKind::OriginalShorter { captured_len, original_len });
+            self.note(CaptureNoteKind::OriginalShorter { captured_len, original_len });
         }
         original_len.max(captured_len)
     }

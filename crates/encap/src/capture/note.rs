@@ -3,31 +3,31 @@
 use std::{fmt, mem};
 
 use super::{BlockType, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 
-/// One thing that a reader went past or put right.
+/// A note on a capture file: a skipped or repaired block.
+pub type CaptureNote = Diagnostic<CaptureNoteKind>;
+
+/// The notes on one capture file. Notes that differ only in lengths merge.
+pub type CaptureNotes = Diagnostics<CaptureNoteKind, NOTES_MAX>;
+
+/// The start of a block or record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Note {
-    /// Where it was seen first, in bytes from the beginning of the file: the beginning of the block or record.
+pub struct FileOffset {
+    /// Bytes from the beginning of the file.
     pub offset: u64,
-    /// What was seen.
-    pub kind: NoteKind,
-    /// How many times.
-    pub count: u64,
 }
 
-impl fmt::Display for Note {
+/// `at byte 24`
+impl fmt::Display for FileOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at byte {}: {}", self.offset, self.kind)?;
-        if self.count > 1 {
-            write!(f, " ({} times)", self.count)?;
-        }
-        Ok(())
+        write!(f, "at byte {}", self.offset)
     }
 }
 
 /// What a reader may see in a file that does not keep it from reading on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum NoteKind {
+pub enum CaptureNoteKind {
     /// A block of a kind that gives no packets here.
     #[error("skipped: {0}")]
     Skipped(BlockType),
@@ -123,49 +123,23 @@ pub enum NoteKind {
     TooMuchText,
 }
 
-impl NoteKind {
-    /// Whether it is the same remark, whatever its lengths are.
-    fn is_like(&self, other: &Self) -> bool {
-        match self {
+impl Kind for CaptureNoteKind {
+    type Place = FileOffset;
+
+    fn merges(listed: &CaptureNote, other: &CaptureNote) -> bool {
+        match listed.kind {
             Self::Skipped(_)
             | Self::UnknownInterface { .. }
             | Self::OptionLength { .. }
             | Self::BlockTooShort { .. }
-            | Self::OptionOverrunsBlock(_) => self == other,
-            _ => mem::discriminant(self) == mem::discriminant(other),
+            | Self::OptionOverrunsBlock(_) => listed.kind == other.kind,
+            _ => mem::discriminant(&listed.kind) == mem::discriminant(&other.kind),
         }
     }
-}
 
-/// The notes about one file: the first [`NOTES_MAX`] different ones, the same only once.
-#[derive(Clone, Debug, Default)]
-pub struct Notes {
-    list: Vec<Note>,
-    left_out: u64,
-}
-
-impl Notes {
-    /// The notes, in the order in which they were first taken.
-    #[must_use]
-    pub fn list(&self) -> &[Note] {
-        &self.list
-    }
-
-    /// How many times something was seen for which the list had no room.
-    #[must_use]
-    pub const fn left_out(&self) -> u64 {
-        self.left_out
-    }
-
-    pub(super) fn add(&mut self, offset: u64, kind: NoteKind) {
-        if let Some(note) = self.list.iter_mut().find(|note| note.kind.is_like(&kind)) {
-            note.count += 1;
-        } else if self.list.len() < NOTES_MAX || matches!(kind, NoteKind::Truncated { .. }) {
-            // A file is cut short once: there is always room to say so.
-            self.list.push(Note { offset, kind, count: 1 });
-        } else {
-            self.left_out += 1;
-        }
+    /// A file is cut short once, and the list always says so.
+    fn is_always_listed(&self) -> bool {
+        matches!(self, Self::Truncated { .. })
     }
 }
 
@@ -175,13 +149,19 @@ mod tests {
 
     #[test]
     fn one_remark_whatever_the_lengths_are() {
-        let mut notes = Notes::default();
+        let mut notes = CaptureNotes::default();
         for captured_len in 21..60 {
-            notes.add(captured_len.into(), NoteKind::LongerThanSnapLen { captured_len, snap_len: 20 });
-            notes.add(captured_len.into(), NoteKind::OriginalShorter { captured_len, original_len: 0 });
+            notes.add(
+                FileOffset { offset: captured_len.into() },
+                CaptureNoteKind::LongerThanSnapLen { captured_len, snap_len: 20 },
+            );
+            notes.add(
+                FileOffset { offset: captured_len.into() },
+                CaptureNoteKind::OriginalShorter { captured_len, original_len: 0 },
+            );
         }
         for block in [BlockType::SIMPLE_PACKET, BlockType::ENHANCED_PACKET] {
-            notes.add(0, NoteKind::Skipped(block));
+            notes.add(FileOffset { offset: 0 }, CaptureNoteKind::Skipped(block));
         }
         let counts: Vec<u64> = notes.list().iter().map(|note| note.count).collect();
         assert_eq!(counts, [39, 39, 1, 1]);

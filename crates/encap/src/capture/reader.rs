@@ -11,7 +11,9 @@ use super::log::{Log, PacketFields};
 use super::pcap::{self, RecordFormat};
 use super::pcapng::{BlockType, OptionIter, Section, SectionReader, block, section_header};
 use super::source::Source;
-use super::{BLOCK_MAX_BYTES, ByteOrder, CapturedPacket, Format, Interface, NOTES_MAX, NoteKind, Notes, ReadError};
+use super::{
+    BLOCK_MAX_BYTES, ByteOrder, CaptureNoteKind, CaptureNotes, CapturedPacket, Format, Interface, NOTES_MAX, ReadError,
+};
 
 /// A streaming reader of capture files.
 ///
@@ -147,7 +149,7 @@ impl<R> Reader<R> {
 
     /// Notes on skipped and repaired blocks so far.
     #[must_use]
-    pub const fn notes(&self) -> &Notes {
+    pub const fn notes(&self) -> &CaptureNotes {
         &self.log.notes
     }
 
@@ -183,7 +185,7 @@ fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> 
 fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     let found = source.unread().len() as u64;
     if found > 0 {
-        log.note(NoteKind::Truncated { needed: needed as u64, found });
+        log.note(CaptureNoteKind::Truncated { needed: needed as u64, found });
     }
 }
 
@@ -249,7 +251,7 @@ fn next_block<R: Read>(
         let leading = section_reader.order.u32(&block[block::LEN]);
         let trailing = section_reader.order.u32(&block[range.end..]);
         if trailing != leading {
-            log.note(NoteKind::LengthsDiffer { leading, trailing });
+            log.note(CaptureNoteKind::LengthsDiffer { leading, trailing });
         }
 
         let found = match BlockType(section_reader.order.u32(&block[block::TYPE])) {
@@ -274,7 +276,7 @@ fn next_block<R: Read>(
                 }
                 Ok(None)
             }
-            other => Err(NoteKind::Skipped(other)),
+            other => Err(CaptureNoteKind::Skipped(other)),
         };
         match found {
             Ok(Some(found)) => return Ok(Some((PacketSpan { len, body: range }, found))),
@@ -317,7 +319,7 @@ fn block_len<R: Read>(
     }
     // Some programs exclude the padding from the length, but write it.
     if !len.is_multiple_of(4) {
-        log.note(NoteKind::LengthNotPadded { len });
+        log.note(CaptureNoteKind::LengthNotPadded { len });
     }
     Ok(Some(len.next_multiple_of(4) as usize))
 }

@@ -29,7 +29,7 @@ struct OwnedPacket {
 struct FileContents {
     packets: Vec<OwnedPacket>,
     interfaces: Vec<Interface>,
-    notes: Vec<NoteKind>,
+    notes: Vec<CaptureNoteKind>,
     section: Section,
     error: Option<ReadError>,
     buffer_len: usize,

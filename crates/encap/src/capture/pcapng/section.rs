@@ -5,7 +5,7 @@ use super::{
     section_header, simple_packet,
 };
 use crate::capture::log::{Log, PacketFields};
-use crate::capture::{ByteOrder, INTERFACES_MAX, Interface, NoteKind, Resolution};
+use crate::capture::{ByteOrder, CaptureNoteKind, INTERFACES_MAX, Interface, Resolution};
 use crate::wire::LinkType;
 
 /// The header of a pcapng section.
@@ -65,7 +65,7 @@ impl SectionReader {
     pub(in crate::capture) fn describe_interface(&mut self, body: &[u8], file: &mut Vec<Interface>, log: &mut Log) {
         const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
         if self.interfaces.len() == INTERFACES_MAX {
-            log.note(NoteKind::TooManyInterfaces);
+            log.note(CaptureNoteKind::TooManyInterfaces);
             return;
         }
         let index = match fields(body, TYPE, interface_description::OPTIONS) {
@@ -74,7 +74,7 @@ impl SectionReader {
                 None
             }
             Ok(_) if file.len() == INTERFACES_MAX => {
-                log.note(NoteKind::TooManyInterfaces);
+                log.note(CaptureNoteKind::TooManyInterfaces);
                 None
             }
             Ok((fields, options)) => {
@@ -124,7 +124,7 @@ impl SectionReader {
         block: BlockType,
         file: &[Interface],
         log: &mut Log,
-    ) -> Result<PacketFields, NoteKind> {
+    ) -> Result<PacketFields, CaptureNoteKind> {
         let (fields, rest) = fields(body, block, enhanced_packet::DATA)?;
         let number = match block {
             BlockType::OBSOLETE_PACKET => u32::from(self.order.u16(&fields[obsolete_packet::INTERFACE])),
@@ -134,7 +134,7 @@ impl SectionReader {
         let original_len = self.order.u32(&fields[enhanced_packet::ORIGINAL_LEN]);
         let (index, interface) = self.interface(number, block, file)?;
         if captured_len as usize > rest.len() {
-            return Err(NoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
         }
         let units = self.order.high_low(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
         let captured = enhanced_packet::DATA..enhanced_packet::DATA + captured_len as usize;
@@ -152,7 +152,11 @@ impl SectionReader {
     }
 
     /// Decodes a simple packet block. It belongs to the section's first interface, whose snapshot length limits it.
-    pub(in crate::capture) fn simple_packet(&self, body: &[u8], file: &[Interface]) -> Result<PacketFields, NoteKind> {
+    pub(in crate::capture) fn simple_packet(
+        &self,
+        body: &[u8],
+        file: &[Interface],
+    ) -> Result<PacketFields, CaptureNoteKind> {
         const TYPE: BlockType = BlockType::SIMPLE_PACKET;
         let (fields, rest) = fields(body, TYPE, simple_packet::DATA)?;
         let original_len = self.order.u32(&fields[simple_packet::ORIGINAL_LEN]);
@@ -162,7 +166,7 @@ impl SectionReader {
             snap_len => original_len.min(snap_len),
         };
         if captured_len as usize > rest.len() {
-            return Err(NoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
         }
         let captured = simple_packet::DATA..simple_packet::DATA + captured_len as usize;
         Ok(PacketFields { time: None, interface: index, captured, original_len, options: 0..0 })
@@ -174,7 +178,7 @@ impl SectionReader {
         body: &[u8],
         file: &mut [Interface],
         log: &mut Log,
-    ) -> Result<(), NoteKind> {
+    ) -> Result<(), CaptureNoteKind> {
         const TYPE: BlockType = BlockType::INTERFACE_STATISTICS;
         let (fields, options) = fields(body, TYPE, interface_statistics::OPTIONS)?;
         let number = self.order.u32(&fields[interface_statistics::INTERFACE]);
@@ -197,10 +201,10 @@ impl SectionReader {
         interface: u32,
         block: BlockType,
         file: &'i [Interface],
-    ) -> Result<(usize, &'i Interface), NoteKind> {
+    ) -> Result<(usize, &'i Interface), CaptureNoteKind> {
         let index = self.interfaces.get(interface as usize).copied().flatten();
         let found = index.and_then(|index| Some((index, file.get(index)?)));
-        found.ok_or(NoteKind::UnknownInterface { block, interface })
+        found.ok_or(CaptureNoteKind::UnknownInterface { block, interface })
     }
 
     /// The well-formed options.
@@ -217,21 +221,21 @@ impl SectionReader {
     /// Notes a malformed option.
     fn check_options(&self, bytes: &[u8], block: BlockType, log: &mut Log) {
         if OptionIter::new(bytes, self.order).any(|option| option.is_err()) {
-            log.note(NoteKind::OptionOverrunsBlock(block));
+            log.note(CaptureNoteKind::OptionOverrunsBlock(block));
         }
     }
 }
 
 /// Splits a block body after its fixed fields.
-fn fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), NoteKind> {
-    body.split_at_checked(needed).ok_or(NoteKind::BlockTooShort { block, needed, found: body.len() })
+fn fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), CaptureNoteKind> {
+    body.split_at_checked(needed).ok_or(CaptureNoteKind::BlockTooShort { block, needed, found: body.len() })
 }
 
 /// The value of an option with a fixed length.
 fn exactly<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
     let bytes = value.try_into().ok();
     if bytes.is_none() {
-        log.note(NoteKind::OptionLength { block, code, needed: N, found: value.len() });
+        log.note(CaptureNoteKind::OptionLength { block, code, needed: N, found: value.len() });
     }
     bytes
 }

@@ -96,7 +96,7 @@ fn times_use_the_resolution_of_their_interface() {
             nanos,
             [Some(4_294_967_298_000), Some(4_294_967_298), Some(1_500_000_000), Some(11_500_000_000), None]
         );
-        assert_eq!(contents.notes, [NoteKind::TimeOutOfRange]);
+        assert_eq!(contents.notes, [CaptureNoteKind::TimeOutOfRange]);
     }
 }
 
@@ -111,7 +111,7 @@ fn each_section_has_its_byte_order_and_interfaces() {
     let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
     assert_eq!(seen, [(0, Some(1_000)), (1, Some(1))]);
     assert_eq!(contents.interfaces.iter().map(|i| i.link_type.0).collect::<Vec<_>>(), [1, 101]);
-    assert_eq!(contents.notes, [NoteKind::UnknownInterface { block: BlockType::ENHANCED_PACKET, interface: 0 }]);
+    assert_eq!(contents.notes, [CaptureNoteKind::UnknownInterface { block: BlockType::ENHANCED_PACKET, interface: 0 }]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn blocks_without_packets_are_skipped_with_a_note() {
         let contents = read(&builder.packet(0, 0, b"still read", &[]).file[..]);
         assert_eq!(captured(&contents), [b"still read"]);
         assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is handled like any link type");
-        let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| NoteKind::Skipped(BlockType(kind)));
+        let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| CaptureNoteKind::Skipped(BlockType(kind)));
         assert_eq!(contents.notes, kinds);
     }
 }
@@ -165,7 +165,7 @@ fn comments_are_read_among_other_options() {
 
 #[test]
 fn damaged_block_with_a_valid_length_is_skipped() {
-    use NoteKind as N;
+    use CaptureNoteKind as N;
 
     let epb = BlockType::ENHANCED_PACKET;
     for order in ORDERS {
@@ -179,7 +179,7 @@ fn damaged_block_with_a_valid_length_is_skipped() {
             let statistics = [&builder.u32(0)[..], &[0; 8], &options].concat();
             builder.block(5, &statistics)
         };
-        let cases: [(Damage, NoteKind); 8] = [
+        let cases: [(Damage, CaptureNoteKind); 8] = [
             (|builder| builder.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
             (
                 |builder| builder.block(3, &[]),
@@ -217,7 +217,7 @@ fn differing_and_unpadded_block_lengths_are_tolerated() {
     let file = builder.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
     let contents = read(&file[..]);
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
-    assert_eq!(contents.notes, [NoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
+    assert_eq!(contents.notes, [CaptureNoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
 
     // The total length of a block with five data bytes, written as 37, without padding.
     let mut file = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]).file;
@@ -226,7 +226,7 @@ fn differing_and_unpadded_block_lengths_are_tolerated() {
     file[end - 36] = 37;
     let contents = read(&[file, FileBuilder::new(ByteOrder::Little).packet(0, 0, b"after", &[]).file].concat()[..]);
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
-    assert_eq!(contents.notes, [NoteKind::LengthNotPadded { len: 37 }]);
+    assert_eq!(contents.notes, [CaptureNoteKind::LengthNotPadded { len: 37 }]);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn truncated_file_gives_all_whole_packets() {
         assert!(contents.error.is_none());
         let found = (len - whole) as u64;
         let needed = if found < 12 { 12 } else { (file.len() - whole) as u64 };
-        let notes = if found == 0 { vec![] } else { vec![NoteKind::Truncated { needed, found }] };
+        let notes = if found == 0 { vec![] } else { vec![CaptureNoteKind::Truncated { needed, found }] };
         assert_eq!(contents.notes, notes);
     }
 }
@@ -302,5 +302,5 @@ fn empty_texts_are_bounded_too() {
     let contents = read(&builder.block(0x0a0d_0d0a, &body).interface(1, 0, &[]).packet(0, 0, b"read", &[]).file[..]);
     assert_eq!(captured(&contents), [b"read"]);
     assert!(contents.section.comments.len() * size_of::<String>() <= TEXT_MAX_BYTES);
-    assert_eq!(contents.notes, [NoteKind::TooMuchText]);
+    assert_eq!(contents.notes, [CaptureNoteKind::TooMuchText]);
 }

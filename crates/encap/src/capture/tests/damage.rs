@@ -112,7 +112,7 @@ fn large_length_field_allocates_nothing() {
     let mut file = write(Format::Pcapng, &two_interfaces(), &[]);
     file.extend([6, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
     let contents = read(&file[..]);
-    assert_eq!(contents.notes, [NoteKind::Truncated { needed: u64::from(BLOCK_MAX_BYTES), found: 12 }]);
+    assert_eq!(contents.notes, [CaptureNoteKind::Truncated { needed: u64::from(BLOCK_MAX_BYTES), found: 12 }]);
     assert_eq!(contents.buffer_len, limits::READ_BYTES);
 }
 

@@ -77,8 +77,8 @@ fn odd_lengths_are_noted_and_an_excessive_one_ends_the_file() {
     assert_eq!(
         contents.notes,
         [
-            NoteKind::OriginalShorter { captured_len: 3, original_len: 2 },
-            NoteKind::LongerThanSnapLen { captured_len: 101, snap_len: 100 },
+            CaptureNoteKind::OriginalShorter { captured_len: 3, original_len: 2 },
+            CaptureNoteKind::LongerThanSnapLen { captured_len: 101, snap_len: 100 },
         ]
     );
     let message = "at byte 160: 16777217 bytes in one block, more than 16777216: the file is damaged from here";
