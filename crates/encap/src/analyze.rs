@@ -61,7 +61,7 @@ pub use conversation::{Conversation, Direction, End, Handshake};
 pub use endpoint::Transport;
 pub use event::{Answers, Counts, Event, Events, Flag, ResetCause};
 pub use focus::{Focus, FocusError};
-pub use issues::{IssueKind, Issues};
+pub use issues::{CaptureByte, CaptureIssue, CaptureIssueKind, CaptureIssues};
 pub use limits::{
     FLAGS_MAX, FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS, LINGERING_MAX, LIVE_MAX,
     LIVE_MAX_BYTES, OUT_OF_ORDER_ALL_MAX_BYTES, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES,
@@ -122,7 +122,7 @@ pub struct Totals {
     /// All checksums, of what is in focus and of what belongs to no conversation.
     pub checksums: Checksums,
     /// What was wrong with frames.
-    pub issues: Issues,
+    pub issues: CaptureIssues,
 }
 
 /// Takes a capture packet by packet.
@@ -206,7 +206,7 @@ impl Analyzer {
             totals.last = Some(totals.last.map_or(time, |last| last.max(time)));
         }
         for issue in frame.issues() {
-            totals.issues.add(number, &issue);
+            issues::add(&mut totals.issues, number, &issue);
         }
         let at = At { frame: number, time };
         if frame.fragment() == FragmentPosition::Whole {
@@ -223,7 +223,7 @@ impl Analyzer {
         let whole = self.reassembly.add(frame, at.time)?;
         let packet = whole_packet(&whole.bytes);
         for issue in packet.issues() {
-            self.totals.issues.add(at.frame, &issue);
+            issues::add(&mut self.totals.issues, at.frame, &issue);
         }
         let tracked = self.packet_of(at, &packet, Some(&whole), sink);
         self.whole = Some(whole.bytes);

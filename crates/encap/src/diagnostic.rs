@@ -54,6 +54,11 @@ pub trait Kind: fmt::Display + Sized {
         listed.count += other.count;
     }
 
+    /// Writes the count after the text, if it is more than 1.
+    fn fmt_count(count: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " ({count} times)")
+    }
+
     /// Whether a full list takes this one, too.
     fn is_always_listed(&self) -> bool {
         false
@@ -93,9 +98,9 @@ impl<K: Kind> Diagnostic<K> {
 
     /// The text without the place: `an empty message is sent as an empty datagram (3 times)`.
     pub fn text(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| match self.count {
-            1 => write!(f, "{}", self.kind),
-            count => write!(f, "{} ({count} times)", self.kind),
+        fmt::from_fn(|f| {
+            write!(f, "{}", self.kind)?;
+            if self.count > 1 { K::fmt_count(self.count, f) } else { Ok(()) }
         })
     }
 }

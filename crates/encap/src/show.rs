@@ -34,7 +34,7 @@ mod summary;
 pub mod text;
 
 pub use checksum::{ChecksumSteps, ChecksumView, HexWord, OmittedWords, SumPart, SumWords};
-pub use frame::{FrameView, IssueView};
+pub use frame::FrameView;
 pub use layer::{FieldView, LayerView, Stage};
 pub use row::{RowPart, RowView};
 pub use summary::FrameSummary;

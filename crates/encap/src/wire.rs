@@ -47,7 +47,7 @@ pub use checksum::{Checksum, PseudoHeader, Sum};
 pub use ether_type::EtherType;
 pub use ethernet::Mac;
 pub use fields::Field;
-pub use frame::{Frame, Issue, Layer, LayerKind};
+pub use frame::{Frame, FrameByte, FrameIssue, FrameIssueKind, Layer, LayerKind};
 pub use header_error::HeaderError;
 pub use ip_protocol::IpProtocol;
 pub use link_type::LinkType;

@@ -1,66 +1,66 @@
-//! What was wrong with frames, summed up by kind.
+//! The issues of all frames of a capture, merged by kind.
 
 use std::fmt;
+use std::mem;
 
-use crate::wire::Issue;
-use crate::wire::frame::Trouble;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
-/// Kinds that are told apart; the rest is counted together.
-const KINDS_MAX: usize = 32;
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::wire::{FrameIssue, FrameIssueKind};
 
-/// What was wrong with frames.
-#[derive(Clone, Debug, Default)]
-pub struct Issues {
-    kinds: Vec<IssueKind>,
-    others: u64,
-}
+/// The issues of one kind in a capture. Place and text are those of the first frame, the count is of all frames.
+pub type CaptureIssue = Diagnostic<CaptureIssueKind>;
 
-/// One kind of trouble.
-#[derive(Clone, Copy, Debug)]
-pub struct IssueKind {
-    /// The first frame that has it.
+/// The issues in a capture, one for each kind. There are more kinds than a reader looks through.
+pub type CaptureIssues = Diagnostics<CaptureIssueKind, 32>;
+
+/// A kind of issue. Issues of one kind merge, with different values, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct CaptureIssueKind(pub FrameIssueKind);
+
+/// A byte of a frame of a capture.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct CaptureByte {
+    /// The number of the frame, from 1.
     pub first_frame: u64,
-    /// What it is there.
-    pub first: Issue,
-    /// How many frames have it.
-    pub count: u64,
+    /// Offset from the start of the frame.
+    pub byte: u32,
 }
 
-impl fmt::Display for IssueKind {
+/// `frame 3: byte 14`
+impl fmt::Display for CaptureByte {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "frame {}: {}", self.first_frame, self.first)?;
-        if self.count > 1 {
-            write!(f, " (and {} more like it)", self.count - 1)?;
-        }
-        Ok(())
+        write!(f, "frame {}: byte {}", self.first_frame, self.byte)
     }
 }
 
-impl Issues {
-    /// Each kind, in the order in which they were first seen.
-    #[must_use]
-    pub fn kinds(&self) -> &[IssueKind] {
-        &self.kinds
+impl Kind for CaptureIssueKind {
+    type Place = CaptureByte;
+    const SERIALIZES_COUNT: bool = true;
+
+    fn merges(listed: &CaptureIssue, other: &CaptureIssue) -> bool {
+        mem::discriminant(&listed.kind.0) == mem::discriminant(&other.kind.0)
     }
 
-    /// How many were of further kinds.
-    #[must_use]
-    pub const fn others(&self) -> u64 {
-        self.others
+    fn fmt_count(count: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " (and {} more like it)", count - 1)
     }
+}
 
-    pub(super) fn add(&mut self, frame: u64, issue: &Issue) {
-        if matches!(issue.what, Trouble::FirstFragment | Trouble::LaterFragment(_)) {
-            // Fragments are put together; those that make no whole are counted for themselves.
-            return;
-        }
-        let kind = std::mem::discriminant(&issue.what);
-        if let Some(known) = self.kinds.iter_mut().find(|known| std::mem::discriminant(&known.first.what) == kind) {
-            known.count += 1;
-        } else if self.kinds.len() < KINDS_MAX {
-            self.kinds.push(IssueKind { first_frame: frame, first: *issue, count: 1 });
-        } else {
-            self.others += 1;
-        }
+/// `{"message": TEXT}`
+impl Serialize for CaptureIssueKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("CaptureIssueKind", 1)?;
+        fields.serialize_field("message", &self.to_string())?;
+        fields.end()
+    }
+}
+
+/// Adds an issue of frame `first_frame`. Fragments are left out: the totals count those that do not become whole.
+pub(super) fn add(issues: &mut CaptureIssues, first_frame: u64, issue: &FrameIssue) {
+    if !matches!(issue.kind, FrameIssueKind::FirstFragment | FrameIssueKind::LaterFragment(_)) {
+        issues.add(CaptureByte { first_frame, byte: issue.place.byte }, CaptureIssueKind(issue.kind));
     }
 }

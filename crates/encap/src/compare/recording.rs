@@ -11,7 +11,7 @@ use super::{BYTES_MAX, FRAMES_MAX};
 use crate::analyze::{Analyzer, Arrival, Item, Stream, TrackedFrame, TrackedSegment, Transport};
 use crate::capture::{CapturedPacket, ReadError, Reader};
 use crate::side::Side;
-use crate::wire::frame::Trouble;
+use crate::wire::frame::FrameIssueKind;
 use crate::wire::tcp::{self, Flags, Options};
 use crate::wire::{Frame, LayerKind, ethernet, ipv4};
 
@@ -233,7 +233,7 @@ impl Conversation {
         let layers = frame.layers();
         let ethernet = layers.first().filter(|layer| layer.kind == LayerKind::Ethernet);
         let ethernet = ethernet.and_then(|layer| ethernet::Header::new_checked(frame.layer_bytes(layer)).ok());
-        let issues = frame.issues().into_iter().filter(|issue| !matches!(issue.what, Trouble::Snapped { .. }));
+        let issues = frame.issues().into_iter().filter(|issue| !matches!(issue.kind, FrameIssueKind::Snapped { .. }));
         self.segments.push(Segment {
             frame: packet.number,
             time: packet.time,
@@ -263,7 +263,7 @@ impl Conversation {
             flow_label: v6.map(|packet| packet.flow_label()),
             header_checksum: verified.network,
             transport_checksum: verified.transport,
-            issues: issues.map(|issue| format!("byte {}: {}", issue.at, issue.what)).collect(),
+            issues: issues.map(|issue| issue.to_string()).collect(),
             tcp,
         });
     }

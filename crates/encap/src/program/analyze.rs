@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::{Serialize, Serializer};
 use switchboard_encap::analyze::{
-    Amount, Analyzer, Checksums, Conversation, Direction, End, Event, Focus, Handshake, IssueKind, LIVE_MAX,
+    Amount, Analyzer, CaptureIssues, Checksums, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX,
     LIVE_MAX_BYTES, ResetCause, RoundTripTimes, Side, Totals, Transport,
 };
 use switchboard_encap::show::{count, in_seconds};
@@ -108,18 +108,10 @@ struct Json<'a> {
     no_conversation: Amount,
     fragments: Amount,
     checksums: Checksums,
-    issues: Vec<IssueJson>,
+    issues: &'a CaptureIssues,
     issues_of_other_kinds: u64,
     notes: &'a [String],
     damage: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct IssueJson {
-    first_frame: u64,
-    byte: u32,
-    count: u64,
-    message: String,
 }
 
 fn conversations<S: Serializer>(conversations: &[Conversation], serializer: S) -> Result<S::Ok, S::Error> {
@@ -129,12 +121,6 @@ fn conversations<S: Serializer>(conversations: &[Conversation], serializer: S) -
 impl Findings {
     fn json(&self) -> Json<'_> {
         let totals = &self.totals;
-        let issue = |kind: &IssueKind| IssueJson {
-            first_frame: kind.first_frame,
-            byte: kind.first.at,
-            count: kind.count,
-            message: kind.first.what.to_string(),
-        };
         Json {
             file: &self.file,
             origin: &self.origin,
@@ -151,8 +137,8 @@ impl Findings {
             no_conversation: totals.no_conversation,
             fragments: totals.fragments,
             checksums: totals.checksums,
-            issues: totals.issues.kinds().iter().map(issue).collect(),
-            issues_of_other_kinds: totals.issues.others(),
+            issues: &totals.issues,
+            issues_of_other_kinds: totals.issues.left_out(),
             notes: &self.notes,
             damage: self.damage.as_deref(),
         }
@@ -312,11 +298,11 @@ impl Findings {
             "checksums: {} valid, {} partial (left to the network card), {} zeroed, {} wrong, {} not to be verified",
             c.valid, c.partial, c.zeroed, c.wrong, c.uncheckable,
         )?;
-        for kind in totals.issues.kinds() {
-            writeln!(f, "{kind}")?;
+        for issue in totals.issues.list() {
+            writeln!(f, "{issue}")?;
         }
-        if totals.issues.others() > 0 {
-            writeln!(f, "and {} of other kinds", count(totals.issues.others(), "issue"))?;
+        if totals.issues.left_out() > 0 {
+            writeln!(f, "and {} of other kinds", count(totals.issues.left_out(), "issue"))?;
         }
         for note in &self.notes {
             writeln!(f, "{note}")?;

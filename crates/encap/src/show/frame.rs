@@ -5,7 +5,7 @@ use switchboard_protocol::sanitize;
 
 use super::checksum::ChecksumView;
 use super::{FrameRecord, LayerView, RowView, Stage, escape, layer, seconds};
-use crate::wire::Issue;
+use crate::wire::FrameIssue;
 
 /// Bytes of a payload shown as text. The length of the rest is shown as a number; the dump shows the bytes.
 const TEXT_MAX_BYTES: usize = 2048;
@@ -29,7 +29,7 @@ pub struct FrameView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<RowView>,
     /// Unreadable or irregular parts.
-    pub issues: Vec<IssueView>,
+    pub issues: Vec<FrameIssue>,
     /// The layers, outermost first.
     pub layers: Vec<LayerView>,
     /// Start of the payload as text.
@@ -45,15 +45,6 @@ pub struct FrameView<'a> {
     pub bytes: &'a [u8],
 }
 
-/// An issue of a frame.
-#[derive(Clone, Debug, Serialize)]
-pub struct IssueView {
-    /// Offset in the frame.
-    pub at: u32,
-    /// The issue in words.
-    pub what: String,
-}
-
 fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&escape::hex(bytes))
 }
@@ -66,7 +57,6 @@ impl<'a> FrameView<'a> {
         let payload = frame.payload();
         let payload_end = layer::payload_end(frame);
         let (text, text_left_out) = escape::text(payload, TEXT_MAX_BYTES);
-        let issue = |issue: &Issue| IssueView { at: issue.at, what: issue.what.to_string() };
         Self {
             number: record.number,
             time: record.time.map(|time| time.iso().to_string()),
@@ -75,7 +65,7 @@ impl<'a> FrameView<'a> {
             original_len: frame.original_len(),
             comments: record.comments.iter().map(|comment| sanitize(comment).into_owned()).collect(),
             row: record.row.as_ref().map(RowView::new),
-            issues: frame.issues().iter().map(issue).collect(),
+            issues: frame.issues(),
             layers: frame.layers().iter().map(|layer| LayerView::new(frame, layer, payload_end)).collect(),
             text,
             text_left_out,

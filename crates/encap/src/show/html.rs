@@ -113,7 +113,7 @@ pub fn about(view: &FrameView<'_>) -> Markup {
         @if !view.issues.is_empty() {
             div.issues role="note" {
                 @for issue in &view.issues {
-                    p { strong { "Byte " (issue.at) ": " } (issue.what) }
+                    p { strong { "Byte " (issue.place.byte) ": " } (issue.kind.to_string()) }
                 }
             }
         }

@@ -59,7 +59,7 @@ impl FrameSummary {
             text,
             text_is_cut: left_out > 0,
             remarks: comments
-                .chain(frame.issues().iter().map(|issue| issue.what.to_string()))
+                .chain(frame.issues().iter().map(|issue| issue.kind.to_string()))
                 .chain(wrong_checksums(frame))
                 .collect(),
         }

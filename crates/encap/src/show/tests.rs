@@ -201,7 +201,7 @@ fn truncated_frame_is_reported_and_not_summed() {
     let whole = bytes(OFFLOADED);
     let view = cut(LinkType::NULL, &whole[..60], whole.len());
     assert!(view.is_cut());
-    assert!(view.issues[0].what.contains("holds 60 of the frame's 71 bytes"), "{:?}", view.issues);
+    assert!(view.issues[0].kind.to_string().contains("holds 60 of the frame's 71 bytes"), "{:?}", view.issues);
     assert_eq!((view.checksums[1].state, view.checksums[1].work.is_none()), ("uncheckable", true));
     assert_eq!((&*view.text, view.payload_len_on_wire), ("GET ", 15));
 }

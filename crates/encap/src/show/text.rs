@@ -71,7 +71,7 @@ fn about(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
         out.wrapped("  ", &format!("comment: {comment}"))?;
     }
     for issue in &view.issues {
-        out.warning("  ", &format!("byte {}: {}", issue.at, issue.what))?;
+        out.warning("  ", &issue.to_string())?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Splits a captured frame into layers.
 //!
-//! Parsing never fails: an unreadable part becomes an [`Issue`] with its offset and reason. An issue distinguishes
+//! Parsing never fails: an unreadable part becomes an [`FrameIssue`] with its offset and reason. An issue distinguishes
 //! bytes that the capture cut off from bytes that were sent wrong. Parsing reads the headers once and allocates
 //! nothing. It keeps only the offsets of the headers and the payload; the lists of layers and issues come from a second
 //! pass, on request (decision 7).
@@ -12,7 +12,7 @@ mod walk;
 
 use std::net::{IpAddr, Ipv6Addr};
 
-pub use issue::{Issue, Trouble};
+pub use issue::{FrameByte, FrameIssue, FrameIssueKind};
 pub use layer::{Layer, LayerKind};
 
 use super::checksum::{self, Checksum, Uncheckable};
@@ -133,7 +133,7 @@ impl<'a> Frame<'a> {
     /// The first unreadable or irregular parts, at most four.
     #[must_use]
     #[inline]
-    pub fn issues(&self) -> Vec<Issue> {
+    pub fn issues(&self) -> Vec<FrameIssue> {
         let mut issues = Vec::new();
         if self.outline.has_issues {
             walk::walk(self.link_type, self.bytes, self.original_len, &mut issues);

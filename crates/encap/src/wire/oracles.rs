@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
-use super::frame::Trouble;
+use super::frame::FrameIssueKind;
 use super::tcp::{Flags, Options, Timestamps};
 use super::*;
 
@@ -335,7 +335,7 @@ proptest! {
         for cut in 0..bytes.len() {
             let frame = Frame::parse(LinkType::ETHERNET, &bytes[..cut], u32::try_from(bytes.len())?);
             for issue in frame.issues() {
-                let is_truncation = matches!(issue.what, Trouble::Snapped { .. } | Trouble::CutOff { .. });
+                let is_truncation = matches!(issue.kind, FrameIssueKind::Snapped { .. } | FrameIssueKind::CutOff { .. });
                 prop_assert!(is_truncation, "{}: {}", cut, issue);
             }
         }

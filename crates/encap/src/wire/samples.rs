@@ -1,7 +1,7 @@
 //! Sample frames, from real captures and made by hand, through the whole parser.
 
 use super::checksum::{Uncheckable, Zeroed};
-use super::frame::{FragmentPosition, Trouble, VerifiedChecksums};
+use super::frame::{FragmentPosition, FrameIssueKind, VerifiedChecksums};
 use super::tcp::Flags;
 use super::*;
 
@@ -19,8 +19,8 @@ fn kinds(frame: &Frame<'_>) -> Vec<LayerKind> {
     frame.layers().iter().map(|layer| layer.kind).collect()
 }
 
-fn troubles(frame: &Frame<'_>) -> Vec<Trouble> {
-    frame.issues().iter().map(|issue| issue.what).collect()
+fn issue_kinds(frame: &Frame<'_>) -> Vec<FrameIssueKind> {
+    frame.issues().iter().map(|issue| issue.kind).collect()
 }
 
 /// `csv_send_macos_lo0.pcapng`, frame 1: a SYN on macOS loopback.
@@ -41,7 +41,7 @@ fn macos_syn_has_options_and_a_partial_checksum() {
     let bytes = bytes(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
     assert_eq!(kinds(&frame), [LayerKind::Null, LayerKind::Ipv4, LayerKind::Tcp]);
-    assert_eq!(troubles(&frame), []);
+    assert_eq!(issue_kinds(&frame), []);
     let segment = frame.tcp().expect("a segment");
     assert_eq!((segment.source_port(), segment.destination_port()), (56065, 8080));
     assert_eq!((segment.seq(), segment.flags(), segment.header_len()), (SeqNumber(0xa121_b644), Flags::SYN, 44));
@@ -79,7 +79,7 @@ fn data_segments_of_macos_and_windows() {
     for (hex, payload, transport) in table {
         let bytes = bytes(hex);
         let frame = parse(LinkType::NULL, &bytes);
-        assert_eq!((frame.payload(), troubles(&frame)), (payload, vec![]), "{hex}");
+        assert_eq!((frame.payload(), issue_kinds(&frame)), (payload, vec![]), "{hex}");
         assert_eq!(frame.verify().transport, Some(transport), "{hex}");
         // The same packet without a link header, and in the byte order of LOOP.
         assert_eq!(parse(LinkType::RAW, &bytes[4..]).payload(), payload, "{hex}");
@@ -132,14 +132,14 @@ fn padding_payload_and_trailer_are_distinguished() {
     let frame = parse(LinkType::ETHERNET, &bytes);
     assert_eq!(frame.payload(), b"hi", "the IP length ends the payload");
     assert_eq!(frame.layers().last().map(|layer| (layer.kind, layer.range())), Some((LayerKind::Trailer, 44..60)));
-    assert_eq!(troubles(&frame), []);
+    assert_eq!(issue_kinds(&frame), []);
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
 
     bytes[59] = 7;
-    assert_eq!(troubles(&parse(LinkType::ETHERNET, &bytes)), [Trouble::PaddingNotZero]);
+    assert_eq!(issue_kinds(&parse(LinkType::ETHERNET, &bytes)), [FrameIssueKind::PaddingNotZero]);
     bytes.resize(100, 0);
-    let trailing = Trouble::Trailing { layer: LayerKind::Ipv4, bytes: 56 };
-    assert_eq!(troubles(&parse(LinkType::ETHERNET, &bytes)), [trailing]);
+    let trailing = FrameIssueKind::Trailing { layer: LayerKind::Ipv4, bytes: 56 };
+    assert_eq!(issue_kinds(&parse(LinkType::ETHERNET, &bytes)), [trailing]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn padding_after_a_cooked_header_is_no_issue() {
     bytes.extend(udp_packet(b"hi"));
     bytes.resize(20 + 46, 0);
     let frame = parse(LinkType::LINUX_SLL2, &bytes);
-    assert_eq!((frame.payload(), troubles(&frame)), (&b"hi"[..], vec![]));
+    assert_eq!((frame.payload(), issue_kinds(&frame)), (&b"hi"[..], vec![]));
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
 }
 
@@ -171,7 +171,7 @@ fn nested_vlan_tags_are_decoded_up_to_the_limit() {
     assert_eq!(kinds(&frame)[..5], expected);
     assert_eq!(frame.verify(), VerifiedChecksums { network: Some(Checksum::Valid), transport: Some(Checksum::Valid) });
     let deep = ethernet_frame(&[service, vlan, vlan, vlan, EtherType::IPV4], &packet);
-    assert_eq!(troubles(&parse(LinkType::ETHERNET, &deep)), [Trouble::TooManyTags]);
+    assert_eq!(issue_kinds(&parse(LinkType::ETHERNET, &deep)), [FrameIssueKind::TooManyTags]);
 }
 
 #[test]
@@ -180,26 +180,29 @@ fn truncation_by_the_capture_and_wrong_lengths_are_distinguished() {
     let len = u32::try_from(whole.len()).expect("short");
     // Cut by the capture inside the payload: the captured part is read, and the length on the wire is known.
     let frame = Frame::parse(LinkType::NULL, &whole[..60], len);
-    assert_eq!(troubles(&frame), [Trouble::Snapped { captured: 60, original: len }]);
+    assert_eq!(issue_kinds(&frame), [FrameIssueKind::Snapped { captured: 60, original: len }]);
     assert_eq!((frame.payload(), frame.payload_len_on_wire()), (&b"GET "[..], 15));
     assert_eq!(frame.verify().transport, Some(Checksum::Uncheckable(Uncheckable::CutShort)));
     // Cut by the capture inside the TCP header.
     let frame = Frame::parse(LinkType::NULL, &whole[..30], len);
     let error = HeaderError::TooShort { need: 20, have: 6 };
-    assert_eq!(frame.issues()[1].what, Trouble::CutOff { layer: LayerKind::Tcp, error });
-    assert_eq!(frame.issues()[1].at, 24);
+    assert_eq!(frame.issues()[1].kind, FrameIssueKind::CutOff { layer: LayerKind::Tcp, error });
+    assert_eq!(frame.issues()[1].place.byte, 24);
     // Short on the wire, according to the record: the IP length exceeds the frame.
     let frame = parse(LinkType::NULL, &whole[..30]);
-    assert_eq!(troubles(&frame), [ipv4_too_long(67, 26), Trouble::Malformed { layer: LayerKind::Tcp, error }]);
+    assert_eq!(
+        issue_kinds(&frame),
+        [ipv4_too_long(67, 26), FrameIssueKind::Malformed { layer: LayerKind::Tcp, error }]
+    );
     // The record holds more bytes than its original length.
     let frame = Frame::parse(LinkType::NULL, &whole, 4);
-    assert_eq!(troubles(&frame), [Trouble::OriginalTooShort { captured: len, original: 4 }]);
+    assert_eq!(issue_kinds(&frame), [FrameIssueKind::OriginalTooShort { captured: len, original: 4 }]);
     assert_eq!(frame.payload(), b"GET /index.html");
 }
 
 /// The issue of an IPv4 length that exceeds the frame.
-fn ipv4_too_long(said: u32, there: u32) -> Trouble {
-    Trouble::LengthTooLong { layer: LayerKind::Ipv4, said, there }
+fn ipv4_too_long(said: u32, there: u32) -> FrameIssueKind {
+    FrameIssueKind::LengthTooLong { layer: LayerKind::Ipv4, said, there }
 }
 
 #[test]
@@ -207,14 +210,14 @@ fn wrong_ip_lengths_are_reported() {
     let mut packet = udp_packet(b"hello");
     packet[2..4].copy_from_slice(&[0, 0]);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!(troubles(&frame), [Trouble::LengthLeftToCard(33)], "as segmentation offload leaves it");
+    assert_eq!(issue_kinds(&frame), [FrameIssueKind::LengthLeftToCard(33)], "as segmentation offload leaves it");
     assert_eq!((frame.payload(), frame.verify().transport), (&b"hello"[..], Some(Checksum::Valid)));
     packet[2..4].copy_from_slice(&[0, 12]);
-    let too_short = Trouble::LengthTooShort { layer: LayerKind::Ipv4, said: 12 };
-    assert_eq!(troubles(&parse(LinkType::RAW, &packet)), [too_short]);
+    let too_short = FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, said: 12 };
+    assert_eq!(issue_kinds(&parse(LinkType::RAW, &packet)), [too_short]);
     packet[2..4].copy_from_slice(&[0, 200]);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!(troubles(&frame), [ipv4_too_long(200, 33)]);
+    assert_eq!(issue_kinds(&frame), [ipv4_too_long(200, 33)]);
     assert_eq!(frame.verify().transport, Some(Checksum::Uncheckable(Uncheckable::CutShort)));
 }
 
@@ -246,10 +249,10 @@ fn field_meanings_fit_wrong_values_too() {
 #[test]
 fn all_raw_link_types_are_decoded() {
     for link_type in [LinkType(12), LinkType(14), LinkType::RAW] {
-        assert_eq!(troubles(&parse(link_type, &udp_packet(b"hello"))), [], "{link_type:?}");
+        assert_eq!(issue_kinds(&parse(link_type, &udp_packet(b"hello"))), [], "{link_type:?}");
         assert_eq!(link_type.to_string(), "RAW");
     }
-    assert_eq!(Trouble::UnknownLinkType(LinkType(147)).to_string(), "link type 147 is not read here");
+    assert_eq!(FrameIssueKind::UnknownLinkType(LinkType(147)).to_string(), "link type 147 is not read here");
 }
 
 #[test]
@@ -274,16 +277,16 @@ fn final_destination_comes_from_the_routing_header() {
 #[test]
 fn wrong_udp_lengths_are_reported() {
     let table = [
-        (0, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),
-        (7, Trouble::LengthTooShort { layer: LayerKind::Udp, said: 7 }, b"hello"),
-        (11, Trouble::Trailing { layer: LayerKind::Udp, bytes: 2 }, b"hel"),
-        (99, Trouble::LengthTooLong { layer: LayerKind::Udp, said: 99, there: 13 }, b"hello"),
+        (0, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),
+        (7, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: 7 }, b"hello"),
+        (11, FrameIssueKind::Trailing { layer: LayerKind::Udp, bytes: 2 }, b"hel"),
+        (99, FrameIssueKind::LengthTooLong { layer: LayerKind::Udp, said: 99, there: 13 }, b"hello"),
     ];
     for (length, trouble, payload) in table {
         let mut packet = udp_packet(b"hello");
         packet[25] = length;
         let frame = parse(LinkType::RAW, &packet);
-        assert_eq!((troubles(&frame), frame.payload()), (vec![trouble], payload), "{length}");
+        assert_eq!((issue_kinds(&frame), frame.payload()), (vec![trouble], payload), "{length}");
     }
 }
 
@@ -292,13 +295,13 @@ fn checksum_of_a_fragment_is_uncheckable() {
     let mut packet = udp_packet(b"hello, world, in parts");
     packet[6] = 0x20;
     let first = parse(LinkType::RAW, &packet);
-    assert_eq!((first.fragment(), troubles(&first)), (FragmentPosition::First, vec![Trouble::FirstFragment]));
+    assert_eq!((first.fragment(), issue_kinds(&first)), (FragmentPosition::First, vec![FrameIssueKind::FirstFragment]));
     assert_eq!(first.verify().transport, Some(Checksum::Uncheckable(Uncheckable::Fragment)));
     packet[6..8].copy_from_slice(&[0, 3]);
     let later = parse(LinkType::RAW, &packet);
     assert_eq!(
-        (later.fragment(), troubles(&later)),
-        (FragmentPosition::Later { offset: 24 }, vec![Trouble::LaterFragment(24)])
+        (later.fragment(), issue_kinds(&later)),
+        (FragmentPosition::Later { offset: 24 }, vec![FrameIssueKind::LaterFragment(24)])
     );
     assert_eq!((later.udp().is_none(), later.verify().transport, later.payload().len()), (true, None, 30));
 }
@@ -340,7 +343,7 @@ fn extension_headers_are_decoded() {
     let packet = ipv6_packet(0, &chain, b"hi");
     let frame = parse(LinkType::RAW, &packet);
     let expected = [Ipv6, HopByHop, DestinationOptions, LayerKind::Fragment, Authentication, Routing, Udp, Payload];
-    assert_eq!((kinds(&frame), troubles(&frame)), (expected.to_vec(), vec![]));
+    assert_eq!((kinds(&frame), issue_kinds(&frame)), (expected.to_vec(), vec![]));
     assert_eq!(
         frame.verify(),
         VerifiedChecksums { network: None, transport: Some(Checksum::Valid) },
@@ -355,7 +358,7 @@ fn extension_headers_are_decoded() {
 
     let endless = [60, 0, 1, 4, 0, 0, 0, 0].repeat(frame::MAX_EXTENSIONS + 1);
     let packet = ipv6_packet(60, &endless, b"hi");
-    assert_eq!(troubles(&parse(LinkType::IPV6, &packet)), [Trouble::TooManyExtensions]);
+    assert_eq!(issue_kinds(&parse(LinkType::IPV6, &packet)), [FrameIssueKind::TooManyExtensions]);
 
     let mut packet = ipv6_packet(44, &[17, 0, 0, 0x19, 0, 0, 0, 9], b"hi");
     let later = parse(LinkType::RAW, &packet);
@@ -371,32 +374,36 @@ fn ipv6_length_of_zero() {
     let payload = vec![b'x'; 70_000 - 16];
     let packet = ipv6_packet(0, &jumbo, &payload);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::Jumbogram(70_000)], &payload[..]));
+    assert_eq!((issue_kinds(&frame), frame.payload()), (vec![FrameIssueKind::Jumbogram(70_000)], &payload[..]));
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
     // Segmentation offload leaves the length at 0.
     let mut packet = ipv6_packet(17, &[], b"hello");
     packet[4..6].fill(0);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!((troubles(&frame), frame.payload()), (vec![Trouble::LengthLeftToCard(13)], &b"hello"[..]));
+    assert_eq!((issue_kinds(&frame), frame.payload()), (vec![FrameIssueKind::LengthLeftToCard(13)], &b"hello"[..]));
     // An empty packet.
     packet[6] = IpProtocol::NO_NEXT_HEADER.0;
     packet.truncate(40);
-    assert_eq!(troubles(&parse(LinkType::RAW, &packet)), []);
+    assert_eq!(issue_kinds(&parse(LinkType::RAW, &packet)), []);
 }
 
 #[test]
 fn unsupported_protocols_are_reported() {
-    let table: [(LinkType, &str, Trouble); 6] = [
-        (LinkType(147), "00", Trouble::UnknownLinkType(LinkType(147))),
-        (LinkType::NULL, "07000000 00", Trouble::UnknownFamily(7)),
-        (LinkType::RAW, "50", Trouble::UnknownVersion(5)),
-        (LinkType::ETHERNET, "ffffffffffff 020202020202 0003 424203", Trouble::Ieee8023(3)),
-        (LinkType::ETHERNET, "ffffffffffff 020202020202 88cc 0000", Trouble::UnknownEtherType(EtherType(0x88cc))),
-        (LinkType::IPV4, "45000014000000004084000001010101 02020202", Trouble::UnknownProtocol(IpProtocol(132))),
+    let table: [(LinkType, &str, FrameIssueKind); 6] = [
+        (LinkType(147), "00", FrameIssueKind::UnknownLinkType(LinkType(147))),
+        (LinkType::NULL, "07000000 00", FrameIssueKind::UnknownFamily(7)),
+        (LinkType::RAW, "50", FrameIssueKind::UnknownVersion(5)),
+        (LinkType::ETHERNET, "ffffffffffff 020202020202 0003 424203", FrameIssueKind::Ieee8023(3)),
+        (
+            LinkType::ETHERNET,
+            "ffffffffffff 020202020202 88cc 0000",
+            FrameIssueKind::UnknownEtherType(EtherType(0x88cc)),
+        ),
+        (LinkType::IPV4, "45000014000000004084000001010101 02020202", FrameIssueKind::UnknownProtocol(IpProtocol(132))),
     ];
     for (link_type, hex, trouble) in table {
         let bytes = bytes(hex);
-        assert_eq!(troubles(&parse(link_type, &bytes)), [trouble], "{hex}");
+        assert_eq!(issue_kinds(&parse(link_type, &bytes)), [trouble], "{hex}");
     }
 }
 

@@ -89,8 +89,8 @@ pub(super) fn summary(report: &Report) -> Markup {
             @if has_trouble(findings) {
                 div.issues role="note" {
                     @if totals.packets == 0 { p { "The capture holds no packet." } }
-                    @for kind in totals.issues.kinds() { p { (kind.to_string()) } }
-                    @if totals.issues.others() > 0 { p { "and " (count(totals.issues.others(), "issue")) " of other kinds" } }
+                    @for issue in totals.issues.list() { p { (issue.to_string()) } }
+                    @if totals.issues.left_out() > 0 { p { "and " (count(totals.issues.left_out(), "issue")) " of other kinds" } }
                     @for note in &findings.notes { p { (note) } }
                     @if let Some(damage) = &findings.damage { p { (damage) ": what comes after it could not be read" } }
                 }
@@ -101,7 +101,7 @@ pub(super) fn summary(report: &Report) -> Markup {
 
 fn has_trouble(findings: &Findings) -> bool {
     let totals = &findings.totals;
-    totals.packets == 0 || !totals.issues.kinds().is_empty() || !findings.notes.is_empty() || findings.damage.is_some()
+    totals.packets == 0 || !totals.issues.list().is_empty() || !findings.notes.is_empty() || findings.damage.is_some()
 }
 
 fn interfaces(interfaces: &[Interface]) -> Markup {

@@ -1,21 +1,48 @@
 //! What could not be read of a frame, or is not as it should be.
 
+use std::fmt;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
 use super::LayerKind;
+use crate::diagnostic::{Diagnostic, Kind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 
-/// Something about a frame that whoever reads it should know, and where.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("byte {at}: {what}")]
-pub struct Issue {
-    /// The byte of the frame that it is about.
-    pub at: u32,
-    /// What it is.
-    pub what: Trouble,
+/// An issue of a frame: unreadable bytes, or a field that contradicts another.
+pub type FrameIssue = Diagnostic<FrameIssueKind>;
+
+/// A byte of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct FrameByte {
+    /// Offset from the start of the frame.
+    #[serde(rename = "at")]
+    pub byte: u32,
 }
 
-/// What an [`Issue`] is.
+/// `byte 14`
+impl fmt::Display for FrameByte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}", self.byte)
+    }
+}
+
+impl Kind for FrameIssueKind {
+    type Place = FrameByte;
+}
+
+/// `{"what": TEXT}`
+impl Serialize for FrameIssueKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("FrameIssueKind", 1)?;
+        fields.serialize_field("what", &self.to_string())?;
+        fields.end()
+    }
+}
+
+/// The kinds of issues.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Trouble {
+pub enum FrameIssueKind {
     /// The capture kept only the beginning of the frame.
     #[error("the capture holds {captured} of the frame's {original} bytes (snap length): capture with a larger one")]
     Snapped {

@@ -5,7 +5,10 @@
 //! state by reference would force it into memory, and copying it back would cost a third of the walk's time (decision
 //! 10).
 
-use super::{FragmentPosition, Issue, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES, MAX_VLAN_TAGS, Outline, Trouble};
+use super::{
+    FragmentPosition, FrameByte, FrameIssue, FrameIssueKind, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES,
+    MAX_VLAN_TAGS, Outline,
+};
 use crate::wire::ethernet::{self, TypeOrLength};
 use crate::wire::ipv6::{Extension, ExtensionKind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
@@ -24,7 +27,7 @@ pub(super) trait LayerVisitor {
 
     /// Called for each issue, in the order found.
     #[inline]
-    fn issue(&mut self, _: Issue) {}
+    fn issue(&mut self, _: FrameIssue) {}
 }
 
 impl LayerVisitor for () {}
@@ -35,8 +38,8 @@ impl LayerVisitor for Vec<Layer> {
     }
 }
 
-impl LayerVisitor for Vec<Issue> {
-    fn issue(&mut self, issue: Issue) {
+impl LayerVisitor for Vec<FrameIssue> {
+    fn issue(&mut self, issue: FrameIssue) {
         if self.len() < MAX_ISSUES {
             self.push(issue);
         }
@@ -60,9 +63,9 @@ pub(super) fn walk(link_type: LinkType, bytes: &[u8], original_len: u32, visitor
     let mut walk =
         Walk { link_type, bytes, captured_len, at: 0, end: sent, packet_end: sent, packet, outline, visitor };
     if original_len > captured_len {
-        walk.issue(captured_len, Trouble::Snapped { captured: captured_len, original: original_len });
+        walk.issue(captured_len, FrameIssueKind::Snapped { captured: captured_len, original: original_len });
     } else if original_len < captured_len {
-        walk.issue(original_len, Trouble::OriginalTooShort { captured: captured_len, original: original_len });
+        walk.issue(original_len, FrameIssueKind::OriginalTooShort { captured: captured_len, original: original_len });
     }
     if let Some(ether_type) = walk.link()
         && let Some((next, over_ipv6)) = walk.network(ether_type)
@@ -97,27 +100,27 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     }
 
     #[inline]
-    fn issue(&mut self, at: u32, what: Trouble) {
+    fn issue(&mut self, at: u32, kind: FrameIssueKind) {
         self.outline.has_issues = true;
-        self.visitor.issue(Issue { at, what });
+        self.visitor.issue(FrameIssue::new(FrameByte { byte: at }, kind));
     }
 
     /// Reports an issue that ends the walk.
     #[inline]
-    fn stop<T>(&mut self, at: u32, what: Trouble) -> Option<T> {
-        self.issue(at, what);
+    fn stop<T>(&mut self, at: u32, kind: FrameIssueKind) -> Option<T> {
+        self.issue(at, kind);
         None
     }
 
     #[inline]
     fn unreadable<T>(&mut self, layer: LayerKind, error: HeaderError) -> Option<T> {
         let missing = matches!(error, HeaderError::TooShort { .. });
-        let what = if missing && self.end > self.captured_len {
-            Trouble::CutOff { layer, error }
+        let kind = if missing && self.end > self.captured_len {
+            FrameIssueKind::CutOff { layer, error }
         } else {
-            Trouble::Malformed { layer, error }
+            FrameIssueKind::Malformed { layer, error }
         };
-        self.stop(self.at, what)
+        self.stop(self.at, kind)
     }
 
     /// Adds a layer of `len` bytes at the current offset.
@@ -163,11 +166,11 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => match rest.first().map(|first| first >> 4) {
                 Some(6) => Some(EtherType::IPV6),
                 Some(4) | None => Some(EtherType::IPV4),
-                Some(version) => self.stop(self.at, Trouble::UnknownVersion(version)),
+                Some(version) => self.stop(self.at, FrameIssueKind::UnknownVersion(version)),
             },
             LinkType::IPV4 => Some(EtherType::IPV4),
             LinkType::IPV6 => Some(EtherType::IPV6),
-            other => self.stop(self.at, Trouble::UnknownLinkType(other)),
+            other => self.stop(self.at, FrameIssueKind::UnknownLinkType(other)),
         }
     }
 
@@ -178,7 +181,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
                 self.claim(kind, null::HEADER_LEN);
                 let ether_type = header.ether_type();
                 if ether_type.is_none() {
-                    self.issue(self.at - 4, Trouble::UnknownFamily(header.family()));
+                    self.issue(self.at - 4, FrameIssueKind::UnknownFamily(header.family()));
                 }
                 ether_type
             }
@@ -188,7 +191,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
 
     #[inline]
     fn ieee_802_3<T>(&mut self, length: u16) -> Option<T> {
-        self.issue(self.at - 2, Trouble::Ieee8023(length));
+        self.issue(self.at - 2, FrameIssueKind::Ieee8023(length));
         self.limit(LayerKind::Ethernet, self.at, u32::from(length));
         None
     }
@@ -199,7 +202,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         let mut tags = 0;
         while ether_type.is_vlan() {
             if tags == MAX_VLAN_TAGS {
-                return self.stop(self.at, Trouble::TooManyTags);
+                return self.stop(self.at, FrameIssueKind::TooManyTags);
             }
             match vlan::Tag::new_checked(self.rest()) {
                 Ok(tag) => ether_type = tag.ether_type(),
@@ -219,7 +222,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
                 }
                 Err(error) => self.unreadable(LayerKind::Arp, error),
             },
-            other => self.stop(self.at, Trouble::UnknownEtherType(other)),
+            other => self.stop(self.at, FrameIssueKind::UnknownEtherType(other)),
         }
     }
 
@@ -241,7 +244,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         let there = self.end.saturating_sub(start);
         if len_field > there {
             self.outline.length_exceeds_frame = true;
-            self.issue(start, Trouble::LengthTooLong { layer, said: len_field, there });
+            self.issue(start, FrameIssueKind::LengthTooLong { layer, said: len_field, there });
         }
         len_field <= there
     }
@@ -254,9 +257,9 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         };
         let (start, header_len) = (self.at, packet.header_len());
         match u32::from(packet.total_len()) {
-            0 => self.issue(start + 2, Trouble::LengthLeftToCard(self.end - start)),
+            0 => self.issue(start + 2, FrameIssueKind::LengthLeftToCard(self.end - start)),
             len_field if (len_field as usize) < header_len => {
-                self.issue(start + 2, Trouble::LengthTooShort { layer: LayerKind::Ipv4, said: len_field });
+                self.issue(start + 2, FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, said: len_field });
             }
             len_field => self.limit(LayerKind::Ipv4, start, len_field),
         }
@@ -290,12 +293,12 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         let hop_by_hop = (next_header == IpProtocol::HOP_BY_HOP)
             .then(|| Extension::new_checked(ExtensionKind::HopByHop, self.rest()).ok());
         if let Some(length) = hop_by_hop.flatten().and_then(|header| header.jumbo_payload_len()) {
-            self.issue(self.at - 36, Trouble::Jumbogram(length));
+            self.issue(self.at - 36, FrameIssueKind::Jumbogram(length));
             self.limit(LayerKind::Ipv6, self.at, length);
         } else if next_header == IpProtocol::NO_NEXT_HEADER {
             self.limit(LayerKind::Ipv6, self.at, 0);
         } else if there > 0 {
-            self.issue(self.at - 36, Trouble::LengthLeftToCard(there));
+            self.issue(self.at - 36, FrameIssueKind::LengthLeftToCard(there));
         }
     }
 
@@ -304,12 +307,12 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     fn fragment(&mut self, offset: u32, more: bool) -> bool {
         if offset > 0 {
             self.outline.fragment = FragmentPosition::Later { offset };
-            self.issue(self.at, Trouble::LaterFragment(offset));
+            self.issue(self.at, FrameIssueKind::LaterFragment(offset));
             return false;
         }
         if more {
             self.outline.fragment = FragmentPosition::First;
-            self.issue(self.at, Trouble::FirstFragment);
+            self.issue(self.at, FrameIssueKind::FirstFragment);
         }
         true
     }
@@ -325,7 +328,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
                 break;
             }
             if seen == MAX_EXTENSIONS {
-                return self.stop(self.at, Trouble::TooManyExtensions);
+                return self.stop(self.at, FrameIssueKind::TooManyExtensions);
             }
             let header = match Extension::new_checked(kind, self.rest()) {
                 Ok(header) => header,
@@ -358,7 +361,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
                 (LayerKind::Icmpv6, icmp::Message::new_checked(icmp::Version::V6, rest).map(|_| icmp::HEADER_LEN))
             }
             IpProtocol::NO_NEXT_HEADER if over_ipv6 => return,
-            other => return self.issue(self.at, Trouble::UnknownProtocol(other)),
+            other => return self.issue(self.at, FrameIssueKind::UnknownProtocol(other)),
         };
         match header_len {
             Ok(header_len) => {
@@ -379,7 +382,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             // In a jumbogram and with segmentation offload, the IP length counts.
             0 if self.end - self.at > u32::from(u16::MAX) => {}
             len_field if len_field < 8 => {
-                self.issue(self.at + 4, Trouble::LengthTooShort { layer: LayerKind::Udp, said: len_field })
+                self.issue(self.at + 4, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: len_field })
             }
             // A first fragment carries the length of the whole datagram.
             _ if self.outline.fragment != FragmentPosition::Whole => {}
@@ -387,7 +390,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
                 self.end = self.at + len_field;
                 if self.end < self.packet_end {
                     let bytes = self.packet_end - self.end;
-                    self.issue(self.end, Trouble::Trailing { layer: LayerKind::Udp, bytes });
+                    self.issue(self.end, FrameIssueKind::Trailing { layer: LayerKind::Udp, bytes });
                 }
             }
             _ => {}
@@ -428,11 +431,11 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             let padding = self.packet_end as usize..self.captured_len.min(padded_to) as usize;
             let padding = self.bytes.get(padding).unwrap_or_default();
             if padding.iter().any(|byte| *byte != 0) {
-                self.issue(self.packet_end, Trouble::PaddingNotZero);
+                self.issue(self.packet_end, FrameIssueKind::PaddingNotZero);
             }
         } else {
             let bytes = sent - self.packet_end;
-            self.issue(self.packet_end, Trouble::Trailing { layer: self.packet, bytes });
+            self.issue(self.packet_end, FrameIssueKind::Trailing { layer: self.packet, bytes });
         }
     }
 }
