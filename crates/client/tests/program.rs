@@ -379,7 +379,7 @@ async fn a_load_that_cannot_be_made_is_refused_with_a_reason() {
         (&["bench", "pairs", &nobody, "--size", "64,10"], 2, "give at least 22"),
         (&["bench", "pairs", &nobody, "--pairs", "100000"], 2, "raise `ulimit -Hn`"),
         (&["bench", "idle", &nobody, "--pid", "1073741824"], 2, "cannot look at process 1073741824"),
-        (&["bench", "isolation", &nobody, "--pairs", "1"], 2, "leave nobody to measure"),
+        (&["bench", "isolation", &nobody, "--pairs", "1"], 2, "leave no pair to measure"),
         (&["--name", "Noy", "bench", "churn", &nobody], 2, "--name does nothing with bench"),
     ];
     for (args, code, message) in cases {
