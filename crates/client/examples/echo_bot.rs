@@ -1,4 +1,5 @@
-//! A bot that says back what it is told: `cargo run --example echo_bot -- 127.0.0.1:12345`, then `CONNECT echo`.
+//! A bot that echoes every message. Start it with `cargo run --example echo_bot -- 127.0.0.1:12345`, then send
+//! `CONNECT echo` from another client.
 
 use switchboard_client::{Client, Error, Event};
 
@@ -11,14 +12,14 @@ async fn main() {
     }
 }
 
-/// Registers as `echo` and answers until the connection ends.
+/// Registers as `echo` and echoes messages until the connection ends.
 pub async fn echo(addr: &str) -> Result<(), Error> {
     let (client, mut events) = Client::connect(addr).await?;
     client.register("echo").await?;
     while let Some(event) = events.next().await {
         match event {
             Event::Message { text, .. } => match client.send(&text).await {
-                // Whoever spoke may be gone, and what they said may be more than may be said: neither ends a bot.
+                // The sender may have left, and the text may exceed the limit of this server. Go on in both cases.
                 Err(Error::Refused { code, .. }) => eprintln!("echo_bot: {code}"),
                 Err(error @ (Error::Text(_) | Error::Blank)) => eprintln!("echo_bot: {error}"),
                 sent => sent?,

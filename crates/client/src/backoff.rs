@@ -1,37 +1,37 @@
-//! How long to wait before the next try.
+//! Exponential backoff with jitter, for reconnecting.
 //!
-//! Each wait is drawn at random between half the ceiling and the ceiling, and the ceiling doubles from try to try: when
-//! a server comes back, a thousand clients do not come back in the same millisecond.
+//! Each delay is random between half the ceiling and the ceiling, and the ceiling doubles after each attempt. So a
+//! thousand clients do not reconnect in the same millisecond when a server restarts.
 
 use std::time::Duration;
 
-/// The waits between tries, growing from `first` to `most`.
+/// Exponentially growing random delays between attempts.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    first: Duration,
-    most: Duration,
+    initial: Duration,
+    max: Duration,
     ceiling: Duration,
-    random: fastrand::Rng,
+    rng: fastrand::Rng,
 }
 
 impl Backoff {
-    /// Waits of at most `first`, then of at most twice as much each time, up to `most`. The `seed` decides what is
-    /// drawn, so that a test repeats exactly.
+    /// The first delay is at most `initial`. The limit doubles for each further delay, up to `max`. The `seed`
+    /// determines the random numbers, so that a test is repeatable.
     #[must_use]
-    pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
-        Self { first, most, ceiling: first, random: fastrand::Rng::with_seed(seed) }
+    pub fn new(initial: Duration, max: Duration, seed: u64) -> Self {
+        Self { initial, max, ceiling: initial, rng: fastrand::Rng::with_seed(seed) }
     }
 
-    /// The next wait.
-    pub fn next_wait(&mut self) -> Duration {
-        let wait = self.ceiling.mul_f64(0.5 + self.random.f64() / 2.0);
-        self.ceiling = self.ceiling.saturating_mul(2).min(self.most);
-        wait
+    /// The delay before the next attempt.
+    pub fn next_delay(&mut self) -> Duration {
+        let delay = self.ceiling.mul_f64(0.5 + self.rng.f64() / 2.0);
+        self.ceiling = self.ceiling.saturating_mul(2).min(self.max);
+        delay
     }
 
-    /// Begins anew: it worked.
+    /// Starts over at the initial delay. Call it after a success.
     pub fn reset(&mut self) {
-        self.ceiling = self.first;
+        self.ceiling = self.initial;
     }
 }
 
@@ -40,18 +40,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_bound_and_are_never_all_the_same() {
+    fn delays_double_up_to_a_limit_and_depend_on_the_seed() {
         let seconds = Duration::from_secs_f64;
         for seed in 0..100 {
             let mut backoff = Backoff::new(seconds(0.5), seconds(4.0), seed);
             for ceiling in [0.5, 1.0, 2.0, 4.0, 4.0, 4.0] {
-                let wait = backoff.next_wait();
-                assert!((seconds(ceiling / 2.0)..=seconds(ceiling)).contains(&wait), "{wait:?} under {ceiling}");
+                let delay = backoff.next_delay();
+                assert!((seconds(ceiling / 2.0)..=seconds(ceiling)).contains(&delay), "{delay:?} under {ceiling}");
             }
             backoff.reset();
-            assert!(backoff.next_wait() <= seconds(0.5));
+            assert!(backoff.next_delay() <= seconds(0.5));
         }
-        let first = |seed| Backoff::new(seconds(0.5), seconds(4.0), seed).next_wait();
+        let first = |seed| Backoff::new(seconds(0.5), seconds(4.0), seed).next_delay();
         assert_ne!(first(1), first(2));
     }
 }

@@ -1,4 +1,4 @@
-//! The half of a connection that asks.
+//! The half of a connection that sends commands.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,136 +19,137 @@ use crate::events::{self, Event, Events};
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
 
-/// How long [`Client::connect`] waits for the connection, and then again for `WELCOME`.
+/// The time limit of [`Client::connect`] for the TCP connection, and the limit for `WELCOME` after it.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest text or name that is sent, in bytes: what no server can take in one line is not worth its bytes. How much
-/// this server takes, it says itself (`TEXT_TOO_LONG`).
-const SENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
+/// The longest text or name that the client sends, in bytes. No server accepts a longer one in a line. A server with a
+/// lower limit replies `TEXT_TOO_LONG`.
+const ARGUMENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
 
-/// A connection, as the half that asks. Clones share it; when the last is dropped, it closes.
+/// The half of a connection that sends commands. Clones share the connection; dropping the last clone closes it.
 ///
-/// Every command is cancel-safe: dropping its future loses its answer and nothing else, although the server may still
-/// have done what was asked. No command has a time limit of its own: put [`tokio::time::timeout`] around it. Many
-/// commands may wait at once, and those that do share their writes; each gets its own answer.
+/// Every command is cancel-safe: dropping its future loses only the answer, although the server may still execute the
+/// command. Commands have no time limit: wrap them in [`tokio::time::timeout`]. Several commands may be in flight at
+/// once. They share writes, and each gets its own answer.
 ///
-/// A command may be awaited in the loop that takes events: its answer is read however many events wait before it. Once a
-/// command's answer is there, every event that the server sent before that answer is in [`Events`]; later ones may be too.
+/// A command may be awaited in the loop that takes events, because its answer is read even if events are queued before
+/// it. When a command returns, [`Events`] holds every event that the server sent before the answer, and possibly later
+/// ones.
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Request>,
-    closed: Arc<OnceLock<ConnectionError>>,
+    end_reason: Arc<OnceLock<ConnectionError>>,
 }
 
 impl Client {
-    /// Connects to `addr` (`HOST:PORT`) and waits for `WELCOME`, for [`CONNECT_TIMEOUT`] each. Runs its link on the
-    /// tokio runtime that it is called on.
+    /// Connects to `addr` (`HOST:PORT`) and waits for `WELCOME`, with a limit of [`CONNECT_TIMEOUT`] for each. Spawns
+    /// the task that owns the socket on the current tokio runtime.
     pub async fn connect(addr: impl ToSocketAddrs + fmt::Display) -> Result<(Self, Events), Error> {
         Self::connect_within(addr, CONNECT_TIMEOUT).await
     }
 
-    /// [`Client::connect`] with another `limit`.
+    /// [`Client::connect`] with another time `limit`.
     pub async fn connect_within(
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
         let (lines, socket) = open_session(&addr, limit).await?;
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
-        let closed = Arc::new(OnceLock::new());
-        let (sink, events) = events::queue(closed.clone());
+        let end_reason = Arc::new(OnceLock::new());
+        let (sink, events) = events::queue(end_reason.clone());
         tokio::spawn(
-            ConnectionDriver { lines, socket, requests: requests_rx, events: sink, closed: closed.clone() }.run(),
+            ConnectionDriver { lines, socket, requests: requests_rx, events: sink, end_reason: end_reason.clone() }
+                .run(),
         );
-        Ok((Self { requests, closed }, events))
+        Ok((Self { requests, end_reason }, events))
     }
 
-    /// Takes `name`, and gives it back as the server spells it.
+    /// Registers `name`. Returns it in the server's spelling.
     pub async fn register(&self, name: &str) -> Result<String, Error> {
-        match self.ask(&Command::Register { name: Username::new(name)? }).await? {
+        match self.send_command(&Command::Register { name: Username::new(name)? }).await? {
             Reply::RegisterOk { name } => Ok(name.into_owned()),
             other => Err(unexpected("REGISTER", &other)),
         }
     }
 
-    /// Opens a chat with `name`, and gives it back as its owner spells it.
+    /// Opens a chat with `name`. Returns the name in its owner's spelling.
     pub async fn connect_to(&self, name: &str) -> Result<String, Error> {
-        // Which names can be had is for the server to say; that it stays one line is for us.
-        let to = String::from(Text::new(name, SENT_MAX_BYTES)?);
-        match self.ask(&Command::Connect { to: Cow::Owned(to) }).await? {
+        // The server checks the name. The client only ensures that the command stays one line.
+        let to = String::from(Text::new(name, ARGUMENT_MAX_BYTES)?);
+        match self.send_command(&Command::Connect { to: Cow::Owned(to) }).await? {
             Reply::ConnectOk { name } => Ok(name.into_owned()),
             other => Err(unexpected("CONNECT", &other)),
         }
     }
 
-    /// Says `text` to the chat. `Ok` means that the server took it.
+    /// Sends `text` to the chat. `Ok` means that the server accepted it.
     ///
-    /// While this waits, events may be left where they are: they are kept, up to
-    /// [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES), and the answer is read. White space at the end of `text` does not
-    /// arrive: to a server it is not part of a line. Where there is nothing else in it, the text is not sent
-    /// ([`Error::Blank`]).
+    /// The caller need not take events meanwhile: they are queued, up to
+    /// [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES). The server trims white space at the end of `text`. A text of
+    /// only white space is not sent ([`Error::Blank`]).
     pub async fn send(&self, text: &str) -> Result<(), Error> {
         if text.trim().is_empty() {
             return Err(Error::Blank);
         }
-        match self.ask(&Command::Msg { text: Text::new(text, SENT_MAX_BYTES)? }).await? {
+        match self.send_command(&Command::Msg { text: Text::new(text, ARGUMENT_MAX_BYTES)? }).await? {
             Reply::MsgSent => Ok(()),
             other => Err(unexpected("MSG", &other)),
         }
     }
 
-    /// Who is registered, in order of registration.
+    /// The registered users, in order of registration.
     pub async fn who(&self) -> Result<Vec<String>, Error> {
-        match self.ask(&Command::Who).await? {
+        match self.send_command(&Command::Who).await? {
             Reply::Users { names } => Ok(names.into()),
             other => Err(unexpected("WHO", &other)),
         }
     }
 
-    /// The time from asking to the answer, the wait for earlier commands included.
+    /// The time from this call to the answer, including the wait for earlier commands.
     pub async fn ping(&self) -> Result<Duration, Error> {
-        let asked = Instant::now();
-        match self.ask(&Command::Ping).await? {
-            Reply::Pong => Ok(asked.elapsed()),
+        let start = Instant::now();
+        match self.send_command(&Command::Ping).await? {
+            Reply::Pong => Ok(start.elapsed()),
             other => Err(unexpected("PING", &other)),
         }
     }
 
-    /// Leaves the chat, if there is one. The connection stays.
+    /// Leaves the chat, if any. The connection stays open.
     pub async fn disconnect(&self) -> Result<(), Error> {
-        match self.ask(&Command::Disconnect).await? {
+        match self.send_command(&Command::Disconnect).await? {
             Reply::DisconnectOk => Ok(()),
             other => Err(unexpected("DISCONNECT", &other)),
         }
     }
 
-    /// Sends `line` as it is, and gives its answer, whichever it is: for what a person typed, and for verbs that this
-    /// version has no function for. An `ERROR` is an [`Error::Refused`]. The line goes without its end.
+    /// Sends `line` unchanged and returns its answer. Use it for typed input and for verbs without a method here.
+    /// `line` has no LF. An `ERROR` becomes an [`Error::Refused`].
     pub async fn request(&self, line: &str) -> Result<Reply<'static>, Error> {
         if line.trim().is_empty() {
             return Err(Error::Blank);
         }
         let line = Text::new(line, LINE_CEILING_BYTES - "\n".len())?;
-        self.put(format!("{line}\n").into_bytes()).await
+        self.send_line(format!("{line}\n").into_bytes()).await
     }
 
-    async fn ask(&self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
+    async fn send_command(&self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         let mut line = Vec::new();
-        commands::encode_command(command, &mut line).expect("the dialect has words for what a client asks");
-        self.put(line).await
+        commands::encode_command(command, &mut line).expect("the client sends no Command::Tell");
+        self.send_line(line).await
     }
 
-    async fn put(&self, line: Vec<u8>) -> Result<Reply<'static>, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { line, answer }).await.map_err(|_| self.closed())?;
-        answered.await.unwrap_or_else(|_| Err(self.closed()))
+    async fn send_line(&self, line: Vec<u8>) -> Result<Reply<'static>, Error> {
+        let (answer_tx, answer) = oneshot::channel();
+        self.requests.send(Request { line, answer_tx }).await.map_err(|_| self.closed_error())?;
+        answer.await.unwrap_or_else(|_| Err(self.closed_error()))
     }
 
-    fn closed(&self) -> Error {
-        Error::Closed(self.closed.get().cloned().unwrap_or(ConnectionError::ClosedLocally))
+    fn closed_error(&self) -> Error {
+        Error::Closed(self.end_reason.get().cloned().unwrap_or(ConnectionError::ClosedLocally))
     }
 }
 
-/// Connects to `addr` and takes its `WELCOME`, within `limit` each: the connection as lines, and its other half to write to.
+/// Connects to `addr` and reads `WELCOME`, within `limit` each. Returns both halves of the connection.
 pub async fn open_session(
     addr: &(impl ToSocketAddrs + fmt::Display),
     limit: Duration,
@@ -161,7 +162,7 @@ pub async fn open_session(
     Ok((lines, socket))
 }
 
-/// Connects to `addr` within `limit`: the bare socket, with its errors put into words.
+/// Connects to `addr` over TCP within `limit`. Reads no `WELCOME`.
 pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
     let connecting = async {
         let resolved = lookup_host(addr).await;
@@ -171,7 +172,7 @@ pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Dura
     };
     let socket =
         timeout(limit, connecting).await.map_err(|_| Error::ConnectTimeout { addr: addr.to_string(), limit })??;
-    // A chat line is small and is wanted now. A socket that cannot have it chats a little later.
+    // Chat lines are small and should leave at once. Without this option the connection still works, with more delay.
     let _ = socket.set_nodelay(true);
     Ok(socket)
 }
@@ -190,9 +191,9 @@ fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
     }
 }
 
-fn unexpected(asked: &'static str, got: &Reply<'_>) -> Error {
+fn unexpected(verb: &'static str, reply: &Reply<'_>) -> Error {
     let mut line = Vec::new();
-    commands::encode(got, &mut line);
+    commands::encode(reply, &mut line);
     let line = String::from_utf8_lossy(&line);
-    Error::UnexpectedAnswer { asked, got: sanitize(line.trim_end()).into_owned() }
+    Error::UnexpectedAnswer { verb, answer: sanitize(line.trim_end()).into_owned() }
 }

@@ -1,11 +1,12 @@
 //! The task that owns the socket.
 //!
-//! Two loops share it. The writer takes every request that waits, notes who asked, and sends them all in one write. The
-//! reader gives each answer to whoever asked first and each event to the queue of events. Who asked is noted before the
-//! bytes leave, so an answer always finds its place, even if nobody waits for it any more.
+//! It runs two loops. The writer takes all queued requests, records their answer channels in order, and sends the
+//! requests in one write. The reader sends each answer to the oldest recorded channel and each event to the event
+//! queue. The channels are recorded before the write, so every answer finds its channel even if its command was
+//! dropped.
 //!
-//! Whoever asks may be the one who takes events, and does not take any until the answer is there. So the reader may wait
-//! for events to be taken only while nobody waits for an answer.
+//! One task may send commands and take events, and take no event while it waits for an answer. So the reader pauses for
+//! a full event queue only while no command is in flight.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,99 +23,100 @@ use crate::events::{Event, EventSink};
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
 
-/// Requests that wait to be written at most; who asks then, waits.
+/// The most requests in the queue before the writer. Further commands wait.
 pub const REQUESTS_MAX: usize = 256;
 
-/// Requests that are written and not yet answered at most; later ones wait.
+/// The most requests in flight: written and not yet answered. Further requests wait.
 pub const IN_FLIGHT_MAX: usize = 1024;
 
-/// Requests that share one write at most.
+/// The most requests in one write.
 const BATCH_MAX: usize = 128;
 
-// Who asked is noted before the write: were there no room for a whole batch, the writer would wait for answers to lines
-// that it has not sent.
+// The channels of a batch are recorded before the write. A batch that does not fit would make the writer wait for
+// answers to lines that it has not yet sent.
 const _: () = assert!(BATCH_MAX < IN_FLIGHT_MAX);
 
-/// How long a connection that this side has ended may take to close, or one that takes no more bytes to say why.
+/// The time to read on after this side has closed its sending half or after a failed write. The server may still send
+/// the reason for which it closes.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Where the answer to one request goes.
-pub(crate) type Answer = oneshot::Sender<Result<Reply<'static>, Error>>;
+/// The channel for the answer to one request.
+pub(crate) type AnswerSender = oneshot::Sender<Result<Reply<'static>, Error>>;
 
-/// One line for the server, and who wants its answer.
+/// One line for the server, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// With its LF.
+    /// The line, LF included.
     pub(crate) line: Vec<u8>,
-    pub(crate) answer: Answer,
+    pub(crate) answer_tx: AnswerSender,
 }
 
-/// The socket and all that leads to it.
+/// The socket with its channels.
 #[derive(Debug)]
 pub(crate) struct ConnectionDriver {
     pub(crate) lines: LineReader<OwnedReadHalf>,
     pub(crate) socket: OwnedWriteHalf,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: EventSink,
-    pub(crate) closed: Arc<OnceLock<ConnectionError>>,
+    pub(crate) end_reason: Arc<OnceLock<ConnectionError>>,
 }
 
 impl ConnectionDriver {
-    /// Runs until the connection is over, and leaves the reason in `closed` before anybody who waits is let go.
+    /// Runs until the connection ends. Sets `end_reason` before it drops the channels of waiting commands.
     pub(crate) async fn run(mut self) {
-        let (in_flight, mut asked) = mpsc::channel(IN_FLIGHT_MAX);
-        let has_asked = Notify::new();
-        let closed = tokio::select! {
-            closed = read(&mut self.lines, &mut asked, &has_asked, &self.events) => closed,
-            closed = write(&mut self.socket, &mut self.requests, in_flight, &has_asked) => closed,
+        let (in_flight_tx, mut in_flight) = mpsc::channel(IN_FLIGHT_MAX);
+        let request_recorded = Notify::new();
+        let error = tokio::select! {
+            error = read_loop(&mut self.lines, &mut in_flight, &request_recorded, &self.events) => error,
+            error = write_loop(&mut self.socket, &mut self.requests, in_flight_tx, &request_recorded) => error,
         };
-        let _ = self.closed.set(closed);
+        let _ = self.end_reason.set(error);
     }
 }
 
-async fn read(
+async fn read_loop(
     lines: &mut LineReader<OwnedReadHalf>,
-    asked: &mut mpsc::Receiver<Answer>,
-    has_asked: &Notify,
+    in_flight: &mut mpsc::Receiver<AnswerSender>,
+    request_recorded: &Notify,
     events: &EventSink,
 ) -> ConnectionError {
-    let mut said_why = None;
+    let mut announced_reason = None;
     loop {
-        while asked.is_empty() && !events.has_room() {
+        while in_flight.is_empty() && !events.has_room() {
             tokio::select! {
-                () = events.changed() => {}
-                () = has_asked.notified() => {}
+                () = events.room_changed() => {}
+                () = request_recorded.notified() => {}
             }
         }
         let line = match lines.next_line().await {
             Ok(line) => line,
-            Err(closed) => return said_why.unwrap_or(closed),
+            Err(error) => return announced_reason.unwrap_or(error),
         };
         let event = match Incoming::parse(&line) {
             Incoming::Event(event) => event,
-            Incoming::Answer(answer) => match asked.try_recv() {
-                Ok(waiting) => {
-                    // Whoever asked may wait no longer.
-                    let _ = waiting.send(answer);
+            Incoming::Answer(answer) => match in_flight.try_recv() {
+                Ok(answer_tx) => {
+                    // This fails if the command's future was dropped.
+                    let _ = answer_tx.send(answer);
                     continue;
                 }
                 Err(_) => Event::Unknown { line },
             },
         };
         if let Event::Notice { code, detail } = &event {
-            said_why = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
+            announced_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
-        if let Err(closed) = events.put(event) {
-            return closed;
+        if let Err(error) = events.push(event) {
+            return error;
         }
     }
 }
 
-async fn write(
+async fn write_loop(
     socket: &mut OwnedWriteHalf,
     requests: &mut mpsc::Receiver<Request>,
-    in_flight: mpsc::Sender<Answer>,
-    has_asked: &Notify,
+    in_flight_tx: mpsc::Sender<AnswerSender>,
+    request_recorded: &Notify,
 ) -> ConnectionError {
     let mut batch = Vec::new();
     let mut bytes = Vec::new();
@@ -122,12 +124,12 @@ async fn write(
         bytes.clear();
         for request in batch.drain(..) {
             bytes.extend_from_slice(&request.line);
-            // The reader holds the other end for as long as this loop runs.
-            let _ = in_flight.send(request.answer).await;
-            has_asked.notify_one();
+            // This cannot fail: the reader holds the other end while this loop runs.
+            let _ = in_flight_tx.send(request.answer_tx).await;
+            request_recorded.notify_one();
         }
         if let Err(error) = socket.write_all(&bytes).await {
-            // What the server said before it closed is still to be read.
+            // Let the reader receive the lines that the server sent before it closed.
             time::sleep(LINGER).await;
             return ConnectionError::from_io(&error);
         }

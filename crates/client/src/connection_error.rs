@@ -1,49 +1,49 @@
-//! Why a connection is over.
+//! The reasons for which a connection ends.
 
 use serde::{Deserialize, Serialize};
 use switchboard_protocol::ErrorCode;
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The server closed it between two lines, and gave no reason.
+    /// The server closed the connection between two lines without a reason.
     #[error("the server closed the connection")]
     #[serde(rename = "BY_SERVER")]
     ClosedByServer,
-    /// The server closed it and said why.
+    /// The server sent an `ERROR` that ends the session, and closed the connection.
     #[error("the server closed the connection: {code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
     #[serde(rename = "WITH_CODE")]
     ClosedWithCode {
-        /// The code of its last `ERROR`.
+        /// The code of this `ERROR`.
         code: ErrorCode,
-        /// The server's own sentence, where it sent one.
+        /// The server's text after the code, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
-    /// It ended inside a line: the server died, or something between cut it.
+    /// The stream ended inside a line: the server or the network failed.
     #[error("the connection was cut in the middle of a line")]
     MidLine,
-    /// A line passed the bound. What it answered is not known, so nothing after it can be trusted.
+    /// The server sent a line over the limit. Its kind is unknown, so later lines cannot be matched to requests.
     #[error("the server sent a line of more than {max_bytes} bytes")]
     LineTooLong {
-        /// The bound, in bytes with the LF.
+        /// The limit in bytes, LF included.
         max_bytes: usize,
     },
-    /// On this side: more events waited to be taken than are kept, while a command waited for its answer.
+    /// This side gave up: the queue of events reached its limit while a command waited for its answer.
     #[error("more than {max_bytes} bytes of events came before an answer, and nobody took them")]
     EventsNotTaken {
-        /// The bound, in bytes of memory.
+        /// The limit in bytes of memory.
         max_bytes: usize,
     },
-    /// Reading or writing failed.
+    /// A read or write failed.
     #[error("the connection failed: {reason}")]
     Failed {
-        /// What the system said.
+        /// The message of the I/O error.
         reason: String,
     },
-    /// On this side: nobody holds the [`Client`](crate::Client) any more.
+    /// This side closed the connection because the last [`Client`](crate::Client) was dropped.
     #[error("this side closed the connection")]
     #[serde(rename = "DROPPED")]
     ClosedLocally,

@@ -1,4 +1,4 @@
-//! Why something was not done.
+//! The errors of connecting and of commands.
 
 use std::io;
 use std::time::Duration;
@@ -7,90 +7,100 @@ use switchboard_protocol::{ErrorCode, TextError, UsernameError};
 
 use crate::connection_error::ConnectionError;
 
-/// Why a command, or the connection itself, failed. The text is for the person who asked: what happened, where, and
-/// how to mend it. What a server said is made safe to show before it gets in here.
+/// Why a command or the connection failed. The message tells a user the problem, its place and its remedy. Text from
+/// the server is sanitized.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address names no host.
+    /// The address does not resolve to a host.
     #[error("cannot find {addr}: {}. Write the address as HOST:PORT", reason(source))]
     Resolve {
-        /// As it was given.
+        /// The address as given.
         addr: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// Nothing takes connections there.
+    /// The TCP connection was refused or failed.
     #[error("cannot reach {addr}: {}. {}", reason(source), remedy(source))]
     Connect {
-        /// As it was given.
+        /// The address as given.
         addr: String,
-        /// What the system said.
+        /// The socket's error.
         source: io::Error,
     },
-    /// Neither taken nor refused in time.
-    #[error("cannot reach {addr}: no answer within {}. Is the address right, and no firewall between?", shown(*limit))]
+    /// The TCP connection was neither accepted nor refused in time.
+    #[error(
+        "cannot reach {addr}: no answer within {}. Is the address right, and no firewall between?",
+        format_limit(*limit)
+    )]
     ConnectTimeout {
-        /// As it was given.
+        /// The address as given.
         addr: String,
-        /// The time that was given.
+        /// The time limit.
         limit: Duration,
     },
-    /// The connection was taken, and then nothing was said.
-    #[error("{addr} took the connection but sent no WELCOME within {}. Is it a port of the other dialect, or of another program?", shown(*limit))]
+    /// The server accepted the connection and then sent no line in time.
+    #[error(
+        "{addr} took the connection but sent no WELCOME within {}. \
+         Is it a port of the other dialect, or of another program?",
+        format_limit(*limit)
+    )]
     WelcomeTimeout {
-        /// As it was given.
+        /// The address as given.
         addr: String,
-        /// The time that was given.
+        /// The time limit.
         limit: Duration,
     },
-    /// The first line was another one.
+    /// The first line is not `WELCOME`.
     #[error("{addr} is no Switchboard server: it began with \"{line}\" and not with WELCOME")]
     UnexpectedGreeting {
-        /// As it was given.
+        /// The address as given.
         addr: String,
-        /// What it said.
+        /// The start of the first line, sanitized.
         line: String,
     },
     /// The server answered `ERROR`.
     #[error("{code}: {}", detail.as_deref().unwrap_or(code.sentence()))]
     Refused {
-        /// Why, for a program.
+        /// The reason as a code.
         code: ErrorCode,
-        /// The server's own sentence, where it sent one.
+        /// The server's text after the code, if any.
         detail: Option<String>,
     },
-    /// The server answered `ERROR` with a code that this version does not know.
-    #[error("{code}: {}", detail.as_deref().unwrap_or("the server refused, for a reason that this version does not know"))]
+    /// The server answered `ERROR` with a code unknown to this version.
+    #[error(
+        "{code}: {}",
+        detail.as_deref().unwrap_or("the server refused, for a reason that this version does not know")
+    )]
     RefusedWithUnknownCode {
-        /// The code.
+        /// The unknown code.
         code: String,
-        /// The server's own sentence, where it sent one.
+        /// The server's text after the code, if any.
         detail: Option<String>,
     },
-    /// The server answered something else than was asked.
-    #[error("the server answered \"{got}\", which does not answer {asked}")]
+    /// The server's reply belongs to another command.
+    #[error("the server answered \"{answer}\", which does not answer {verb}")]
     UnexpectedAnswer {
-        /// The verb that was sent.
-        asked: &'static str,
-        /// What came.
-        got: String,
+        /// The verb of the command.
+        verb: &'static str,
+        /// The reply, sanitized.
+        answer: String,
     },
-    /// The name was not sent: it breaks a rule.
+    /// The name is invalid and was not sent.
     #[error(transparent)]
     Name(#[from] UsernameError),
-    /// The line was not sent: it holds what no line may hold, or too much of it.
+    /// The text is invalid or too long and was not sent.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The line was not sent: a server does not answer a blank one.
+    /// The line is blank and was not sent, because a server does not answer blank lines.
     #[error("nothing to send: the text is blank")]
     Blank,
-    /// The connection is over, before or after the command was sent.
+    /// The connection ended, before or after the command was sent.
     #[error(transparent)]
     Closed(#[from] ConnectionError),
 }
 
-/// What the system said, without its number.
+/// The error's message, without the system's error number for common kinds.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused
@@ -109,7 +119,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-fn shown(limit: Duration) -> impl std::fmt::Display {
+fn format_limit(limit: Duration) -> impl std::fmt::Display {
     humantime::format_duration(limit)
 }
 
@@ -118,13 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_says_what_where_and_how_to_mend_it() {
+    fn messages_name_the_problem_its_place_and_its_remedy() {
         let addr = || "127.0.0.1:12345".to_owned();
         let limit = Duration::from_secs(10);
         let cases = [
             (
                 Error::Connect { addr: addr(), source: io::Error::from(io::ErrorKind::ConnectionRefused) },
-                "cannot reach 127.0.0.1:12345: connection refused. Is the server running? Start it with: switchboard-server",
+                "cannot reach 127.0.0.1:12345: connection refused. \
+                 Is the server running? Start it with: switchboard-server",
             ),
             (
                 Error::ConnectTimeout { addr: addr(), limit },
@@ -132,7 +143,8 @@ mod tests {
             ),
             (
                 Error::WelcomeTimeout { addr: addr(), limit },
-                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. Is it a port of the other dialect, or of another program?",
+                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. \
+                 Is it a port of the other dialect, or of another program?",
             ),
             (
                 Error::Refused { code: ErrorCode::NameTaken, detail: None },

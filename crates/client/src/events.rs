@@ -1,4 +1,4 @@
-//! What comes without being asked for.
+//! The half of a connection that receives events: lines that answer no command.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,119 +12,119 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::connection_error::ConnectionError;
 
-/// How much may wait for [`Events::next`] before the link stops reading, in bytes of memory: some thousand messages. While
-/// a command waits for its answer the link reads on all the same, because the answer comes after what the server sent
-/// before it.
+/// The soft limit of the event queue in bytes of memory, enough for a few thousand short messages. While no command is
+/// in flight, the client stops reading at this limit. While one is in flight it reads on, because the answer comes
+/// after all events that the server sent before it.
 pub const EVENTS_SOFT_BYTES: usize = 256 * 1024;
 
-/// How much may wait for [`Events::next`] at all, in bytes of memory. Where a command's answer has not come after so much,
-/// the connection ends ([`ConnectionError::EventsNotTaken`]). 64 MiB: what a server holds for one session and what the systems
-/// between hold fit into it several times.
+/// The hard limit of the event queue in bytes of memory. If the queue exceeds it before a command's answer arrives, the
+/// connection ends with [`ConnectionError::EventsNotTaken`]. The limit is several times the data that a server and the
+/// network between can buffer for one session.
 pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 
-/// Something that the server said of its own accord. As JSON it has the wire's own words
-/// (`{"event":"FROM","name":"Elias","text":"hi"}`). Names and texts are as the server sent them: put them through
-/// [`sanitize`](switchboard_protocol::sanitize) before a terminal sees them.
+/// A line from the server that answers no command. Its JSON form uses the words of the protocol
+/// (`{"event":"FROM","name":"Elias","text":"hi"}`). Names and texts are unchecked: pass them to
+/// [`sanitize`](switchboard_protocol::sanitize()) before you print them on a terminal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Event {
-    /// Somebody opened a chat with you: you may answer at once.
+    /// Another user opened a chat with this client, which may send messages at once.
     IncomingConnection {
-        /// Who.
+        /// The peer's name.
         name: String,
     },
-    /// Somebody said something.
+    /// A message arrived.
     #[serde(rename = "FROM")]
     Message {
-        /// Who.
+        /// The sender's name.
         name: String,
-        /// What.
+        /// The message text.
         text: String,
     },
-    /// The other side left the chat.
+    /// The peer left the chat.
     PeerDisconnected,
-    /// An `ERROR` that answers nothing: the server says why it is about to close.
+    /// An `ERROR` that answers no command: the reason for which the server is about to close the connection.
     Notice {
-        /// Why, for a program.
+        /// The reason as a code.
         code: ErrorCode,
-        /// The server's own sentence, where it sent one.
+        /// The server's text after the code, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
-    /// A line that this version does not understand, or an answer to nothing.
+    /// A line unknown to this version, or an answer while no command is in flight.
     Unknown {
-        /// The line, without its end.
+        /// The line without its LF.
         line: String,
     },
-    /// The last event: the connection is over.
+    /// The last event: the connection ended.
     Closed(ConnectionError),
 }
 
-/// The events of one connection, in the order in which they came. [`Event::Closed`] is the last, after all that came
-/// before the end.
+/// The events of one connection, in the order of their arrival. [`Event::Closed`] is the last one.
 ///
-/// Once [`EVENTS_SOFT_BYTES`] wait here and no command waits for an answer, nothing more is read: the server feels it as a
-/// slow reader, and that the connection has ended shows when the next event is taken or the next command asked. Whoever
-/// does not care for events drops this: then they are discarded.
+/// At [`EVENTS_SOFT_BYTES`] of queued events the client stops reading while no command is in flight, which the server
+/// sees as a slow reader. A lost connection is then noticed only when the next event is taken or the next command sent.
+/// A program that needs no events drops this value; later events are then discarded.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::UnboundedReceiver<Event>,
-    load: Arc<Load>,
-    closed: Arc<OnceLock<ConnectionError>>,
+    queued: Arc<QueuedBytes>,
+    end_reason: Arc<OnceLock<ConnectionError>>,
     ended: bool,
 }
 
-/// The way into [`Events`].
+/// The sending end of [`Events`].
 #[derive(Debug)]
 pub(crate) struct EventSink {
     queue: mpsc::UnboundedSender<Event>,
-    load: Arc<Load>,
+    queued: Arc<QueuedBytes>,
 }
 
-/// How much waits. The bounds are in bytes, so the queue itself has none.
+/// The size of the queue. The limits are in bytes, so the channel is unbounded.
 #[derive(Debug, Default)]
-struct Load {
+struct QueuedBytes {
     bytes: AtomicUsize,
-    /// Told when `bytes` falls below the soft bound.
-    fell: Notify,
+    /// Notified when `bytes` falls below the soft limit.
+    below_soft_limit: Notify,
 }
 
-/// An empty queue of events, both ends of it.
-pub(crate) fn queue(closed: Arc<OnceLock<ConnectionError>>) -> (EventSink, Events) {
+/// Creates an empty event queue.
+pub(crate) fn queue(end_reason: Arc<OnceLock<ConnectionError>>) -> (EventSink, Events) {
     let (sink, queue) = mpsc::unbounded_channel();
-    let load = Arc::<Load>::default();
-    (EventSink { queue: sink, load: load.clone() }, Events { queue, load, closed, ended: false })
+    let queued = Arc::<QueuedBytes>::default();
+    (EventSink { queue: sink, queued: queued.clone() }, Events { queue, queued, end_reason, ended: false })
 }
 
 impl EventSink {
-    /// Adds `event`, or says why that is the end. Where nobody wants events, it is discarded.
-    pub(crate) fn put(&self, event: Event) -> Result<(), ConnectionError> {
+    /// Adds `event`, or discards it if [`Events`] was dropped. Fails if the queue exceeds the hard limit.
+    pub(crate) fn push(&self, event: Event) -> Result<(), ConnectionError> {
         let bytes = event.bytes();
-        // Counted before it can be taken, so that the count never falls below nothing.
-        if self.load.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > EVENTS_HARD_BYTES && !self.queue.is_closed() {
+        // Add before the event can be taken, so that the count never underflows.
+        let before = self.queued.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > EVENTS_HARD_BYTES && !self.queue.is_closed() {
             return Err(ConnectionError::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES });
         }
         let _ = self.queue.send(event);
         Ok(())
     }
 
-    /// Whether more should be read although nobody waits for an answer.
+    /// Whether the queue is below the soft limit, or discards events.
     pub(crate) fn has_room(&self) -> bool {
-        self.load.bytes.load(Ordering::Relaxed) < EVENTS_SOFT_BYTES || self.queue.is_closed()
+        self.queued.bytes.load(Ordering::Relaxed) < EVENTS_SOFT_BYTES || self.queue.is_closed()
     }
 
     /// Waits until [`EventSink::has_room`] may have become true.
-    pub(crate) async fn changed(&self) {
+    pub(crate) async fn room_changed(&self) {
         tokio::select! {
-            () = self.load.fell.notified() => {}
+            () = self.queued.below_soft_limit.notified() => {}
             () = self.queue.closed() => {}
         }
     }
 }
 
 impl Event {
-    /// What it takes in memory.
+    /// Its size in memory.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Message { name, text } => name.len() + text.len(),
@@ -152,12 +152,12 @@ impl Events {
         self.queue.poll_recv(context).map(|event| {
             let Some(event) = event else {
                 self.ended = true;
-                return Some(Event::Closed(self.closed.get().cloned().unwrap_or(ConnectionError::ClosedLocally)));
+                return Some(Event::Closed(self.end_reason.get().cloned().unwrap_or(ConnectionError::ClosedLocally)));
             };
             let bytes = event.bytes();
-            let before = self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            let before = self.queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
             if before >= EVENTS_SOFT_BYTES && before - bytes < EVENTS_SOFT_BYTES {
-                self.load.fell.notify_one();
+                self.queued.below_soft_limit.notify_one();
             }
             Some(event)
         })
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_json_with_its_kind_first() {
+    fn events_round_trip_through_json_with_their_kind_first() {
         let cases = [
             (
                 Event::Message { name: "Elias".to_owned(), text: "hi".to_owned() },

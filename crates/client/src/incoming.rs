@@ -1,25 +1,25 @@
-//! What a line from the server is: the answer to a command, or an event.
+//! Classifies a line from the server as an answer or an event.
 //!
-//! The wire has no mark for it. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are events by their verb, an
-//! `ERROR` that ends the session is one by its code; every other reply answers the command that has waited longest.
+//! The protocol does not mark the difference. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are always events,
+//! and so is an `ERROR` whose code ends the session. Every other reply answers the oldest command in flight.
 
 use switchboard_protocol::{Reply, commands, sanitize};
 
 use crate::error::Error;
 use crate::events::Event;
 
-/// A line from the server, sorted by who waits for it.
+/// A parsed and classified line from the server.
 #[derive(Debug)]
 pub enum Incoming {
-    /// It answers the oldest command that has no answer yet. An `ERROR` is an [`Error::Refused`] or, where its code is
-    /// news to this version, an [`Error::RefusedWithUnknownCode`].
+    /// The answer to the oldest command in flight. An `ERROR` becomes an [`Error::Refused`], or an
+    /// [`Error::RefusedWithUnknownCode`] if its code is unknown to this version.
     Answer(Result<Reply<'static>, Error>),
-    /// It answers nothing.
+    /// A line that answers no command.
     Event(Event),
 }
 
 impl Incoming {
-    /// Sorts one line, given without its end.
+    /// Parses one line without its LF. Lines unknown to this version become [`Event::Unknown`].
     ///
     /// ```
     /// use switchboard_client::Event;
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_answers_or_events() {
+    fn lines_are_classified_as_answers_or_events() {
         let answers = ["PONG", "USERS ", "REGISTER_OK Noy", "MSG_SENT", "ERROR NAME_TAKEN", "ERROR NEWS", "PONG\r"];
         let events = [
             "FROM Elias: hi",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_in_an_error_is_safe_to_print() {
+    fn text_of_a_refusal_is_sanitized() {
         for line in ["ERROR NAME_TAKEN \u{1b}[2J", "ERROR \u{1b}[2J"] {
             let Incoming::Answer(Err(error)) = Incoming::parse(line) else { panic!("{line:?} is a refusal") };
             assert!(error.to_string().contains("\\u{1b}[2J"), "{error}");

@@ -1,7 +1,7 @@
-//! A typed, asynchronous client of a Switchboard server's commands dialect.
+//! A typed, asynchronous Switchboard client for the commands dialect.
 //!
-//! [`Client::connect`] gives two halves. The [`Client`] asks (`register`, `connect_to`, `send`, `who`, `ping`,
-//! `disconnect`) and gets each answer where it asked; [`Events`] hands out what comes without being asked for.
+//! [`Client::connect`] returns two halves. [`Client`] sends commands (`register`, `connect_to`, `send`, `who`, `ping`,
+//! `disconnect`) and returns the answer to each. [`Events`] yields lines that answer no command, such as messages.
 //!
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
@@ -21,27 +21,29 @@
 //! # }
 //! ```
 //!
-//! One task owns the socket, so a command whose future is dropped loses its answer and shifts nobody else's:
+//! One task owns the socket. If the future of a command is dropped, its answer is discarded and every other command
+//! still gets its own:
 //!
 //! ```text
-//! Client ─request─▶ bounded queue ─▶ link: one write for all that waits ─▶ socket
-//!    ▲                                 │ remembers who asked, in order
-//!    └────answer──── first who asked ◀─┴─ lines ◀─────────────────────── socket
-//! Events ◀─ bounded queue ◀───────────────┘
+//! Client ──request──▶ bounded queue ──▶ driver task: one write per batch ──▶ socket
+//!    ▲                                   │ records the answer channels in order
+//!    └──answer── oldest answer channel ◀─┤
+//! Events ◀────────── bounded queue ◀─────┴──────────────── lines ◀────────── socket
 //! ```
 //!
-//! # Order, and what waits
+//! # Order and backpressure
 //!
-//! Answers come in the order of their commands, events in the order in which the server sent them. Between the two, this
-//! holds: once a command's answer is there, all events that the server sent before it are in [`Events`]; later ones may be
-//! there too. Whoever has to know the place of an answer among the events reads the lines one by one, with [`low_level`].
+//! Answers arrive in the order of their commands, and events in the order in which the server sent them. When a command
+//! returns, [`Events`] holds all events that the server sent before the answer, and possibly later ones. A program that
+//! needs the exact order of answers and events reads the lines one by one, with [`low_level`].
 //!
-//! A command may be awaited in the loop that takes events, as a bot does. While it waits the link reads on, and keeps the
-//! events that come before the answer, up to [`EVENTS_HARD_BYTES`]; over that, the connection ends with
-//! [`ConnectionError::EventsNotTaken`], which every command that waits returns, and which [`Events`] gives after all that it has
-//! kept. While no command waits, the link stops reading where [`EVENTS_SOFT_BYTES`] wait to be taken.
+//! A command may be awaited in the loop that takes events, as in a bot. While a command is in flight, the driver reads
+//! on and queues up to [`EVENTS_HARD_BYTES`] of events. Above this limit the connection ends: the commands in flight
+//! return [`ConnectionError::EventsNotTaken`], and [`Events`] yields it after the queued events. While no command is in
+//! flight, the driver stops reading at [`EVENTS_SOFT_BYTES`] of queued events.
 //!
-//! What a server sends is not to be trusted with a terminal: [`sanitize`] makes it safe.
+//! Names and texts from a server may contain terminal escape sequences: [`sanitize`](sanitize()) them before you print
+//! them.
 
 mod backoff;
 mod client;
@@ -59,8 +61,7 @@ pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
-/// What a client is made of, for a program that puts it together in another way: one that has to know the place of each
-/// answer among the events, or that sends lines as they are.
+/// The building blocks of [`Client`], for a program that needs the order of answers and events or sends its own lines.
 pub mod low_level {
     pub use crate::backoff::Backoff;
     pub use crate::client::{connect_tcp, open_session};

@@ -1,4 +1,4 @@
-//! A server's bytes, as lines.
+//! Reads a server's lines from a stream.
 
 use std::io;
 use std::ops::Range;
@@ -9,37 +9,37 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::connection_error::ConnectionError;
 
-/// Bytes asked of the socket at once: a few hundred short replies.
+/// The largest read in bytes: a few hundred short replies.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Reads what a server sends, line by line.
+/// Reads a server's lines one by one.
 ///
-/// Only the answer to `WHO` grows with the number of users and may have [`REPLY_MAX_BYTES`]. Any other line is held to
-/// [`LINE_CEILING_BYTES`], so that a queue of them is bounded in bytes too.
+/// The `USERS` line grows with the number of users and may have up to [`REPLY_MAX_BYTES`]. The limit of all other lines
+/// is [`LINE_CEILING_BYTES`].
 #[derive(Debug)]
 pub struct LineReader<R> {
     source: R,
     decoder: LineDecoder,
     chunk: Box<[u8]>,
-    /// The part of `chunk` that was read and not yet decoded.
-    unread: Range<usize>,
+    /// The part of `chunk` that holds received bytes not yet decoded.
+    undecoded: Range<usize>,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
-    /// Reads from `source`.
+    /// Creates a reader of `source`.
     #[must_use]
     pub fn new(source: R) -> Self {
         Self {
             source,
             decoder: LineDecoder::new(REPLY_MAX_BYTES),
             chunk: vec![0; CHUNK_BYTES].into_boxed_slice(),
-            unread: 0..0,
+            undecoded: 0..0,
         }
     }
 
-    /// The next line without its end (LF or CRLF), or why there is none. Bytes that are not UTF-8 become U+FFFD.
+    /// Reads the next line. Returns it without its LF or CRLF; invalid UTF-8 becomes U+FFFD.
     ///
-    /// Cancel-safe: a line that was not handed out is handed out by the next call.
+    /// Cancel-safe: if the future is dropped, the next call returns the line.
     pub async fn next_line(&mut self) -> Result<String, ConnectionError> {
         loop {
             if let Some(line) = self.next_buffered() {
@@ -53,14 +53,14 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                     ConnectionError::ClosedByServer
                 });
             }
-            self.unread = 0..read;
+            self.undecoded = 0..read;
         }
     }
 
-    /// The next line among what was read already, if a whole one is there.
+    /// The next complete line of the last read, if any.
     fn next_buffered(&mut self) -> Option<Result<String, ConnectionError>> {
-        let mut unread = ReceivedBytes::new(&self.chunk[self.unread.clone()]);
-        let line = self.decoder.next_line(&mut unread).map(|line| {
+        let mut received = ReceivedBytes::new(&self.chunk[self.undecoded.clone()]);
+        let line = self.decoder.next_line(&mut received).map(|line| {
             let line = line.map_err(|error| ConnectionError::LineTooLong { max_bytes: error.max_bytes })?.as_bytes();
             if line.len() >= LINE_CEILING_BYTES && !line.starts_with(b"USERS ") {
                 return Err(ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES });
@@ -68,13 +68,13 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             Ok(String::from_utf8_lossy(line).into_owned())
         });
-        self.unread.start = self.unread.end - unread.as_bytes().len();
+        self.undecoded.start = self.undecoded.end - received.as_bytes().len();
         line
     }
 }
 
 impl ConnectionError {
-    /// A read or a write that failed.
+    /// Converts the error of a read or write.
     pub(crate) fn from_io(error: &io::Error) -> Self {
         Self::Failed { reason: error.to_string() }
     }
@@ -85,17 +85,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_end_in_lf_or_crlf_and_the_end_says_how() {
+    async fn lines_end_in_lf_or_crlf_and_the_stream_with_its_error() {
         let long = [&b"FROM Elias: "[..], &vec![b'x'; LINE_CEILING_BYTES], b"\n"].concat();
-        // A server may be set to take longer lines than it does by default.
-        let far = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
+        // A server may be configured with a line limit above the default.
+        let long_allowed = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
         let users = [&b"USERS "[..], &vec![b'x'; LINE_CEILING_BYTES]].concat();
         let cases: &[(&[u8], &[&str], ConnectionError)] = &[
             (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], ConnectionError::ClosedByServer),
             (b"", &[], ConnectionError::ClosedByServer),
             (b"PONG\nPO", &["PONG"], ConnectionError::MidLine),
             (b"FROM Elias: \xff\n", &["FROM Elias: \u{fffd}"], ConnectionError::ClosedByServer),
-            (&far[..], &[str::from_utf8(far.trim_ascii_end()).expect("ASCII")], ConnectionError::ClosedByServer),
+            (
+                &long_allowed[..],
+                &[str::from_utf8(long_allowed.trim_ascii_end()).expect("ASCII")],
+                ConnectionError::ClosedByServer,
+            ),
             (&long, &[], ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
             (&[&users[..], b"\n"].concat(), &[str::from_utf8(&users).expect("ASCII")], ConnectionError::ClosedByServer),
         ];

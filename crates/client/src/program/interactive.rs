@@ -226,7 +226,7 @@ impl ChatSession<'_> {
         let mut why = String::new();
         let mut name_taken_count = 0;
         loop {
-            let wait = self.backoff.next_wait();
+            let wait = self.backoff.next_delay();
             self.show_notice(format!("{why}Connecting again in {:.1} s.", wait.as_secs_f64())).await;
             let mut reconnecting = std::pin::pin!(try_reconnect(self.addr, self.options, self.own_name.clone(), wait));
             let attempt = loop {
