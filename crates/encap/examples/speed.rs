@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::io::{self, BufWriter, Read, Write};
 
 use switchboard_encap::build::{Builder, Plan, Settings, TransportChoice};
-use switchboard_encap::capture::{Format, Growing, Reader};
+use switchboard_encap::capture::{Format, Reader};
 use switchboard_encap::rows::{App, AppProtocol, MessageId, RowRef};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::{Checksum, Frame, Sum};
@@ -114,7 +114,7 @@ fn build(to: File) -> Result<(), Box<dyn Error>> {
     let transport = TransportChoice::Tcp;
     let mut plan = Plan::new(Settings { transport, format: Format::Pcap, ..Settings::default() });
     each_row(|row| plan.admit(row))?;
-    let mut builder = Builder::new(plan, Growing::new(to), "made to measure its speed")?;
+    let mut builder = Builder::new(plan, to, "made to measure its speed")?;
     each_row(|row| builder.row(row))?;
     let (_, summary) = builder.finish()?;
     println!("{} frames, {} bytes", summary.frames, summary.bytes);

@@ -9,7 +9,6 @@
 //! in [`CaptureNotes`].
 
 mod byte_order;
-mod growing;
 mod interface;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -26,7 +25,6 @@ mod source;
 mod writer;
 
 pub use byte_order::ByteOrder;
-pub use growing::Growing;
 pub use interface::Interface;
 pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 pub use note::{CaptureNote, CaptureNoteKind, CaptureNotes, FileOffset};

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use switchboard_encap::capture::Growing;
 use switchboard_protocol::sanitize;
 use tempfile::{NamedTempFile, TempPath};
 
@@ -29,9 +28,9 @@ pub(crate) struct Output {
 enum To {
     Stdout(io::Stdout),
     /// As it grows.
-    File(Growing),
+    File(File),
     /// What is beside its place, where that is, and the place.
-    Whole(Growing, TempPath, PathBuf),
+    Whole(File, TempPath, PathBuf),
 }
 
 /// Whether `path` stands for standard output.
@@ -74,7 +73,7 @@ impl Output {
         match beside(folder, &place) {
             Ok(file) => {
                 let (file, beside) = file.into_parts();
-                Ok(Self { path: path.to_owned(), to: To::Whole(Growing::new(file), beside, place) })
+                Ok(Self { path: path.to_owned(), to: To::Whole(file, beside, place) })
             }
             // The file may be ours to write where its folder is not.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && place.exists() => Self::growing(path),
@@ -87,7 +86,7 @@ impl Output {
         let to = if is_stdout(path) {
             To::Stdout(io::stdout())
         } else {
-            To::File(Growing::new(File::create(path).map_err(|error| unwritable(path, error))?))
+            To::File(File::create(path).map_err(|error| unwritable(path, error))?)
         };
         Ok(Self { path: path.to_owned(), to })
     }
@@ -99,7 +98,7 @@ impl Output {
             To::Whole(file, beside, place) => {
                 // What was there goes once the other is on the disk, and not only on its way.
                 if place.exists() {
-                    file.sync()?;
+                    file.sync_data()?;
                 }
                 drop(file);
                 beside.persist(place).map_err(|error| error.error)
