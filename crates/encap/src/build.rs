@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rows ─▶ Plan (first reading): which connections there are, who serves, addresses, ports, when each begins and ends
-//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ envelope: headers and checksums ─▶ frames ─▶ capture::Writer
+//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ packet: headers and checksums ─▶ frames ─▶ capture::Writer
 //! ```
 //!
 //! Rows are read twice, so that none is kept: a connection is opened before its first row and closed after its last,
@@ -41,12 +41,12 @@
 mod address;
 mod builder;
 mod complete;
-mod envelope;
 mod fit;
 mod flow;
 mod frames;
 mod intake;
 mod matcher;
+mod packet;
 mod plan;
 mod port;
 mod refusal;

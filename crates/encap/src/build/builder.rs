@@ -11,18 +11,18 @@ use std::time::Duration;
 use serde::Serialize;
 use switchboard_protocol::sanitize;
 
-use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
 use super::intake::{Carried, Intake};
 use super::matcher::Place;
+use super::packet::{Checksums, Header, Packet};
 use super::plan::Planned;
 use super::tcp::{Connection, LEAD, State};
 use super::{BuildRemarkKind, BuildRemarks, Plan, RowLine};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
 use crate::time::Timestamp;
-use crate::wire::{tcp::SegmentNumbers, udp};
+use crate::wire::udp;
 
 /// What was built.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -68,23 +68,19 @@ pub struct Builder<W: Write> {
     n_rows: u64,
 }
 
-/// A flow between its first and its last frame: all that a frame asks for, in this order, so that it is in few lines of memory.
+/// A flow between its first and its last frame.
 #[derive(Debug)]
-#[repr(C, align(64))]
 struct Live {
     /// Rows that are still to come.
     rows: u64,
     talk: Talk,
-    /// Around what each end sends.
-    envelopes: [Envelope; 2],
 }
 
 /// What is said over a flow.
 #[derive(Debug)]
 enum Talk {
     Tcp(Tcp),
-    /// The identifications of the next packets.
-    Udp([u16; 2]),
+    Udp(Udp),
 }
 
 #[derive(Debug)]
@@ -92,6 +88,14 @@ struct Tcp {
     connection: Connection,
     /// The time under which it stands in the queue; `i64::MAX` if it does not.
     queued: i64,
+}
+
+/// Of each end.
+#[derive(Debug)]
+struct Udp {
+    /// The identifications of the next packets.
+    identifications: [u16; 2],
+    flow_labels: [u32; 2],
 }
 
 impl Tcp {
@@ -246,28 +250,18 @@ impl<W: Write> Builder<W> {
 
     fn open(&mut self, number: u32, due: i64) {
         let flow = &self.flows[number as usize];
-        let settings = &self.intake.settings;
-        let link = settings.link;
-        let (talk, envelopes) = match flow.transport {
+        let talk = match flow.transport {
             Transport::Tcp => {
-                let connection = Connection::new(flow, settings, &mut self.rng, due);
-                let labels = connection.flow_labels();
-                let around = |sender: usize| {
-                    let common = connection.repr(sender, SegmentNumbers::default());
-                    flow.envelope(sender, link, labels[sender]).around_segments(&common)
-                };
-                let envelopes = [0, 1].map(around);
-                (Talk::Tcp(Tcp { connection, queued: due }), envelopes)
+                let connection = Connection::new(flow, &self.intake.settings, &mut self.rng, due);
+                Talk::Tcp(Tcp { connection, queued: due })
             }
-            Transport::Udp => {
-                let identifications = [self.rng.u16(..), self.rng.u16(..)];
-                let labels = [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)];
-                let envelopes = [0, 1].map(|sender| flow.envelope(sender, link, labels[sender]));
-                (Talk::Udp(identifications), envelopes)
-            }
+            Transport::Udp => Talk::Udp(Udp {
+                identifications: [self.rng.u16(..), self.rng.u16(..)],
+                flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
+            }),
         };
         let is_due = matches!(talk, Talk::Tcp(_));
-        self.live[number as usize] = Some(Box::new(Live { envelopes, rows: flow.rows, talk }));
+        self.live[number as usize] = Some(Box::new(Live { rows: flow.rows, talk }));
         if is_due {
             self.enqueue(due, number);
         }
@@ -283,7 +277,7 @@ impl<W: Write> Builder<W> {
         tcp.queued = i64::MAX;
         if tcp.connection.due <= queued {
             let flow = &self.flows[number as usize];
-            step(&mut self.frames, &mut self.rng, flow, &live.envelopes, &mut tcp.connection, queued)?;
+            step(&mut self.frames, &mut self.rng, flow, &mut tcp.connection, queued)?;
         }
         self.settle(number);
         Ok(())
@@ -319,7 +313,7 @@ impl<W: Write> Builder<W> {
         let payload = row.message;
         let wanted = self.wanted(row.time);
         let at = self.frames.when(wanted);
-        if let Some(Live { envelopes, rows, talk: Talk::Tcp(tcp) }) = self.live[flow].as_deref_mut()
+        if let Some(Live { rows, talk: Talk::Tcp(tcp) }) = self.live[flow].as_deref_mut()
             && at <= self.next_due
             && tcp.connection.takes_at_once(place.sender, payload.len())
         {
@@ -328,7 +322,7 @@ impl<W: Write> Builder<W> {
                 Caption::of(row).write(&mut self.frames.comment, way);
             }
             let segment = tcp.connection.data(place.sender, payload.len(), true, at);
-            self.frames.send_inline(at, &segment.packet(envelopes, payload))?;
+            self.frames.send_inline(at, &segment.packet(&self.flows[flow], payload))?;
             *rows = rows.saturating_sub(1);
             tcp.connection.rest(at, *rows == 0, &mut self.rng);
             if let Some(due) = tcp.queue_up() {
@@ -353,11 +347,11 @@ impl<W: Write> Builder<W> {
     ) -> Result<Option<i64>, WriteError> {
         let flow = number as usize;
         self.catch_up(flow, wanted)?;
-        let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(None) };
+        let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(None) };
         // The wire was too busy for the handshake so far.
         while matches!(tcp.connection.state(), State::Closed | State::SynSent | State::SynReceived) {
             let due = tcp.connection.due;
-            step(&mut self.frames, &mut self.rng, &self.flows[flow], envelopes, &mut tcp.connection, due)?;
+            step(&mut self.frames, &mut self.rng, &self.flows[flow], &mut tcp.connection, due)?;
         }
         if tcp.connection.state() != State::Established {
             // The plan has not seen this row, and so it ends without it.
@@ -377,7 +371,7 @@ impl<W: Write> Builder<W> {
             at = self.frames.when(at);
             self.run_until(at)?;
             at = self.frames.when(at);
-            let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(first) };
+            let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(first) };
             let segment = tcp.connection.data(sender, chunk.len(), left.is_empty(), at);
             if self.frames.comments {
                 caption.write(&mut self.frames.comment, &self.flows[flow].ways[sender]);
@@ -385,7 +379,7 @@ impl<W: Write> Builder<W> {
                     say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
                 }
             }
-            at = self.frames.send(at, &segment.packet(envelopes, chunk))?;
+            at = self.frames.send(at, &segment.packet(&self.flows[flow], chunk))?;
             first.get_or_insert(at);
             if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
                 at = self.acknowledge(flow, ack_at)?;
@@ -407,8 +401,8 @@ impl<W: Write> Builder<W> {
     #[inline(never)]
     fn acknowledge(&mut self, flow: usize, due: i64) -> Result<i64, WriteError> {
         self.run_until(due)?;
-        let Some((envelopes, tcp)) = talking(&mut self.live[flow]) else { return Ok(due) };
-        step(&mut self.frames, &mut self.rng, &self.flows[flow], envelopes, &mut tcp.connection, due)
+        let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(due) };
+        step(&mut self.frames, &mut self.rng, &self.flows[flow], &mut tcp.connection, due)
     }
 
     /// Sends a message in one datagram, and says when it left.
@@ -421,7 +415,7 @@ impl<W: Write> Builder<W> {
     ) -> Result<Option<i64>, WriteError> {
         self.catch_up(flow as usize, wanted)?;
         let live = &mut self.live[flow as usize];
-        let Some(Live { envelopes, rows, talk: Talk::Udp(identifications) }) = live.as_deref_mut() else {
+        let Some(Live { rows, talk: Talk::Udp(udp) }) = live.as_deref_mut() else {
             return Ok(None);
         };
         let flow = &self.flows[flow as usize];
@@ -430,13 +424,15 @@ impl<W: Write> Builder<W> {
         }
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
-            envelope: &envelopes[sender],
-            identification: identifications[sender],
+            flow,
+            sender,
+            identification: udp.identifications[sender],
+            flow_label: udp.flow_labels[sender],
             header: Header::Udp(udp::Repr { source_port, destination_port, payload_len: payload.len() }),
             payload,
             checksums: Checksums::Right,
         };
-        identifications[sender] = identifications[sender].wrapping_add(1);
+        udp.identifications[sender] = udp.identifications[sender].wrapping_add(1);
         let at = self.frames.send(wanted, &packet)?;
         *rows = rows.saturating_sub(1);
         if *rows == 0 {
@@ -448,9 +444,9 @@ impl<W: Write> Builder<W> {
 
 /// What a flow talks with if it is a connection, and has begun and not ended.
 #[inline]
-fn talking(live: &mut Option<Box<Live>>) -> Option<(&[Envelope; 2], &mut Tcp)> {
+fn talking(live: &mut Option<Box<Live>>) -> Option<&mut Tcp> {
     match live.as_deref_mut()? {
-        Live { envelopes, talk: Talk::Tcp(tcp), .. } => Some((envelopes, tcp)),
+        Live { talk: Talk::Tcp(tcp), .. } => Some(tcp),
         Live { talk: Talk::Udp(_), .. } => None,
     }
 }
@@ -460,7 +456,6 @@ fn step<W: Write>(
     frames: &mut Frames<W>,
     rng: &mut fastrand::Rng,
     flow: &Flow,
-    envelopes: &[Envelope; 2],
     connection: &mut Connection,
     wanted: i64,
 ) -> Result<i64, WriteError> {
@@ -473,7 +468,7 @@ fn step<W: Write>(
             frames.comment.push_str(part);
         }
     }
-    frames.send(wanted, &segment.packet(envelopes, &[]))
+    frames.send(wanted, &segment.packet(flow, &[]))
 }
 
 /// What tells of a row in the comment of a frame.

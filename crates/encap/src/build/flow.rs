@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::envelope::Envelope;
-use super::{IpVersion, Link};
+use super::IpVersion;
 use crate::rows::Transport;
 use crate::wire::Mac;
 
@@ -33,12 +32,4 @@ pub(super) struct Flow {
     pub(super) rows: u64,
     /// When it has to be ready.
     pub(super) first: i64,
-}
-
-impl Flow {
-    /// The headers around what one end sends.
-    pub(super) fn envelope(&self, sender: usize, link: Link, flow_label: u32) -> Envelope {
-        let ends = [&self.ends[sender], &self.ends[1 - sender]];
-        Envelope::new(link, ends, sender == self.client, self.transport, flow_label)
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::Settings;
-use super::envelope::Packet;
+use super::packet::Packet;
+use super::{Link, Settings};
 use crate::capture::{About, Format, Interface, Record, WriteError, Writer};
 use crate::time::Timestamp;
 
@@ -17,6 +17,7 @@ const UNSEEN_BYTES: i64 = 8 + 4 + 12;
 #[derive(Debug)]
 pub(super) struct Frames<W: Write> {
     writer: Writer<W>,
+    link: Link,
     /// Comments are kept.
     pub(super) comments: bool,
     /// What is said of the next frame.
@@ -41,6 +42,7 @@ impl<W: Write> Frames<W> {
         let writer = Writer::new(to, format, about, &[interface])?;
         Ok(Self {
             writer,
+            link: settings.link,
             comments: format == Format::Pcapng,
             comment: String::new(),
             frame: Vec::new(),
@@ -70,13 +72,11 @@ impl<W: Write> Frames<W> {
     #[expect(clippy::inline_always, reason = "each row has a frame")]
     pub(super) fn send_inline(&mut self, at: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
         debug_assert!(at >= self.busy_until, "a frame on top of another");
-        let lens = packet.lens();
+        packet.emit(self.link, &mut self.frame);
         // No longer than 32 bits can say: it is a packet.
-        let len = u32::try_from(lens.frame).unwrap_or(u32::MAX);
+        let len = u32::try_from(self.frame.len()).unwrap_or(u32::MAX);
         let time = Timestamp::from_nanos(at);
         let comments: &[&str] = if self.comments { &[&self.comment] } else { &[] };
-        self.frame.resize(lens.frame, 0);
-        packet.emit(lens, &mut self.frame);
         self.writer.write(&Record { time, interface: 0, captured: &self.frame, original_len: len, comments })?;
         self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
         if self.count == 0 {

@@ -8,11 +8,11 @@
 //! at once; else it waits for data of its own to do it with, though not for longer than 40 ms. So a pure acknowledgment
 //! always has a new number, and little is in flight.
 
-use super::envelope::{Checksums, Envelope, Header, Packet};
 use super::flow::Flow;
+use super::packet::{Checksums, Header, Packet};
 use super::{IpVersion, Settings, TcpOptions};
 use crate::wire::SeqNumber;
-use crate::wire::tcp::{self, Flags, Options, Repr, SegmentNumbers, Timestamps};
+use crate::wire::tcp::{self, Flags, Options, Repr, Timestamps};
 
 /// How long before its first row a connection begins to open, in nanoseconds.
 pub(super) const LEAD: i64 = 200 * MICROSECOND;
@@ -98,17 +98,19 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub(super) from: usize,
-    header: Header,
+    header: Repr,
     identification: u16,
+    flow_label: u32,
 }
 
 impl Segment {
-    #[inline]
-    pub(super) fn packet<'a>(&self, envelopes: &'a [Envelope; 2], payload: &'a [u8]) -> Packet<'a> {
+    pub(super) fn packet<'a>(&self, flow: &'a Flow, payload: &'a [u8]) -> Packet<'a> {
         Packet {
-            envelope: &envelopes[self.from],
+            flow,
+            sender: self.from,
             identification: self.identification,
-            header: self.header,
+            flow_label: self.flow_label,
+            header: Header::Tcp(self.header),
             payload,
             checksums: Checksums::Right,
         }
@@ -141,11 +143,6 @@ impl Connection {
             ack_wait: rng.i64(DELAYED_ACK),
             due,
         }
-    }
-
-    /// The IPv6 flow label of what each side sends.
-    pub(super) fn flow_labels(&self) -> [u32; 2] {
-        self.sides.map(|side| side.flow_label)
     }
 
     pub(super) fn state(&self) -> State {
@@ -188,11 +185,6 @@ impl Connection {
     }
 
     /// A segment of data, sent at `at`; the last of its message is pushed.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "each row has one, and what is returned in memory is read from there too soon"
-    )]
     pub(super) fn data(&mut self, from: usize, len: usize, is_last: bool, at: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };
         // No longer than a packet.
@@ -201,14 +193,11 @@ impl Connection {
 
     /// When the receiver of data acknowledges it by itself at once, after a segment sent at `at`: if it is more than one
     /// full segment.
-    #[inline]
     pub(super) fn ack_at_once(&self, from: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
         (self.sides[1 - from].owed as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
     }
 
     /// What follows if no row does, after a frame sent at `at`: an acknowledgment that waits for data, or the end.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row has one")]
     pub(super) fn rest(&mut self, at: i64, was_last_row: bool, rng: &mut fastrand::Rng) {
         self.closing = was_last_row;
         self.due = if was_last_row {
@@ -221,16 +210,11 @@ impl Connection {
     }
 
     /// A segment that `from` sends at `at`, and what it changes at both ends.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "each row has one, and what is returned in memory is read from there too soon"
-    )]
     fn segment(&mut self, from: usize, flags: Flags, len: u32, at: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
         let is_first = is_syn && !flags.contains(Flags::ACK);
         let sender = &mut self.sides[from];
-        let Side { next: seq, recent: echo_reply, .. } = *sender;
+        let Side { port: source_port, next: seq, recent: echo_reply, flow_label, .. } = *sender;
         let value = sender.clock.wrapping_add(milliseconds(at));
         // Linux numbers the packets of a connection, but for the SYN, ACK, which comes before there is one.
         let identification = if is_syn && !is_first { 0 } else { sender.identification };
@@ -245,26 +229,17 @@ impl Connection {
             receiver.recent = value;
         }
         receiver.owed += taken;
-        let numbers = SegmentNumbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } };
-        let header = if is_syn { Header::Tcp(self.repr(from, numbers)) } else { Header::Common(numbers) };
-        // Made where it stays: of what was only just written by halves, no copy is to be made as a whole.
-        Segment { from, header, identification }
-    }
-
-    /// The header of a segment. Without numbers, it is what all but the SYNs have in common.
-    pub(super) fn repr(&self, from: usize, numbers: SegmentNumbers) -> Repr {
-        let SegmentNumbers { seq, ack, flags, timestamps } = numbers;
-        let is_syn = flags.contains(Flags::SYN);
-        Repr {
-            source_port: self.sides[from].port,
-            destination_port: self.sides[1 - from].port,
+        let header = Repr {
+            source_port,
+            destination_port: receiver.port,
             seq,
             ack,
             flags,
             window: self.window(from, is_syn),
             urgent_pointer: 0,
-            options: self.options(is_syn, timestamps),
-        }
+            options: self.options(is_syn, Timestamps { value, echo_reply }),
+        };
+        Segment { from, header, identification, flow_label }
     }
 
     fn window(&self, from: usize, is_syn: bool) -> u16 {

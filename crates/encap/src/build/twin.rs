@@ -6,10 +6,10 @@ use std::io::Write;
 
 use super::Plan;
 use super::builder::Caption;
-use super::envelope::{Checksums, Header, Packet};
 use super::flow::Flow;
 use super::frames::Frames;
 use super::intake::{Carried, Intake};
+use super::packet::{Checksums, Header, Packet};
 use super::plan::Planned;
 use crate::capture::{Format, WriteError};
 use crate::rows::{RowRef, Transport};
@@ -71,8 +71,8 @@ impl<W: Write> BadTwin<W> {
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
         }
-        let envelope = flow.envelope(place.sender, settings.link, 0);
-        let packet = Packet { envelope: &envelope, identification: 1, header, payload: kept, checksums };
+        let packet =
+            Packet { flow, sender: place.sender, identification: 1, flow_label: 0, header, payload: kept, checksums };
         if packet.ip_len() > usize::from(settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }

@@ -21,7 +21,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::bytes::{put, u16_at, u32_at};
-use super::checksum::{self, Checksum, PseudoHeader, Sum};
+use super::checksum::{self, Checksum, PseudoHeader};
 use super::fields::{Fields, hex, or_unknown};
 use super::{Field, HeaderError, IpProtocol};
 
@@ -296,32 +296,6 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, TOTAL_LENGTH, &total_len.to_be_bytes());
     let flags = u16_at(header, FLAGS_OFFSET) & DONT_FRAGMENT;
     put(header, FLAGS_OFFSET, &flags.to_be_bytes());
-}
-
-/// Patches an encoded header without options for another packet of the same flow. `unchanged_sum` comes from the
-/// function of this name.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "called once a frame")]
-pub(crate) fn patch(header: &mut [u8], unchanged_sum: u16, identification: u16, payload_len: usize) {
-    let header = &mut header[..HEADER_LEN];
-    let mut sum = Sum::default();
-    sum.add_u16(unchanged_sum);
-    for (field, new) in [(TOTAL_LENGTH, total_len(payload_len)), (IDENTIFICATION, identification)] {
-        sum.add_u16(new);
-        put(header, field, &new.to_be_bytes());
-    }
-    put(header, CHECKSUM, &sum.checksum().to_be_bytes());
-}
-
-/// Sum of the fields that [`patch`] keeps, for a header without options.
-pub(crate) fn unchanged_sum(header: &[u8]) -> u16 {
-    let mut sum = Sum::default();
-    sum.add_bytes(&header[..HEADER_LEN]);
-    for field in [TOTAL_LENGTH, IDENTIFICATION, CHECKSUM] {
-        // Adding the complement subtracts a word (RFC 1624 §3).
-        sum.add_u16(!u16_at(header, field));
-    }
-    sum.folded()
 }
 
 /// The Total Length field; 0 if the length exceeds 16 bits.

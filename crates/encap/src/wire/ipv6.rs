@@ -318,12 +318,6 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// Patches an encoded header for another packet of the same flow.
-#[inline]
-pub(crate) fn patch(header: &mut [u8], len: usize) {
-    put(header, PAYLOAD_LENGTH, &payload_len(len).to_be_bytes());
-}
-
 /// The Payload Length field; 0 if the length exceeds 16 bits.
 #[inline]
 fn payload_len(len: usize) -> u16 {

@@ -29,8 +29,8 @@ pub use options::{
 };
 pub use seq_number::SeqNumber;
 
-use super::bytes::{put, u16_at, u32_at, word_writer};
-use super::checksum::{self, PseudoHeader, Sum};
+use super::bytes::{u16_at, u32_at, word_writer};
+use super::checksum::{self, PseudoHeader};
 use super::{Field, HeaderError, fields::Fields};
 
 /// Length of a header without options, in bytes.
@@ -273,43 +273,6 @@ impl Repr {
         put(pair(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
         self.options.emit(options);
     }
-}
-
-/// The header fields that change between segments of one side after the handshake. `timestamps` applies if the side
-/// sends the option.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SegmentNumbers {
-    pub(crate) seq: SeqNumber,
-    pub(crate) ack: SeqNumber,
-    pub(crate) flags: Flags,
-    pub(crate) timestamps: Timestamps,
-}
-
-/// Patches an encoded header for another segment of the same side, and adds the new field values to `sum`. Leaves the
-/// checksum field as is. Both segments have the ACK flag. The sum takes the values from `numbers`, since reading bytes
-/// back right after writing them is slow.
-///
-/// # Panics
-///
-/// If `header` is shorter than a TCP header.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "called once a frame")]
-pub(crate) fn patch(header: &mut [u8], numbers: &SegmentNumbers, sum: &mut Sum) {
-    let SegmentNumbers { seq, ack, flags, timestamps: Timestamps { value, echo_reply } } = *numbers;
-    let (fixed, options) = header.split_at_mut(HEADER_LEN);
-    let mut patch_field = |bytes: &mut [u8], field: Range<usize>, number: u32| {
-        sum.add_u32(number);
-        put(bytes, field, &number.to_be_bytes());
-    };
-    patch_field(fixed, SEQUENCE_NUMBER, seq.0);
-    patch_field(fixed, ACKNOWLEDGMENT_NUMBER, ack.0);
-    if let Some(options) = options.first_chunk_mut::<{ Timestamps::BUFFER_LEN }>() {
-        patch_field(options, 4..8, value);
-        patch_field(options, 8..12, echo_reply);
-    }
-    let [_, low] = flags.bits().to_be_bytes();
-    sum.add_u16(flags.bits());
-    fixed[CONTROL_BITS.end - 1] = low;
 }
 
 /// Computes and writes the checksum of a complete segment.
