@@ -7,7 +7,6 @@
 
 mod issue;
 mod layer;
-mod plain;
 mod walk;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -99,8 +98,7 @@ impl<'a> Frame<'a> {
     #[must_use]
     #[inline]
     pub fn parse(link_type: LinkType, captured: &'a [u8], original_len: u32) -> Self {
-        let outline = plain::outline(link_type, captured, original_len)
-            .unwrap_or_else(|| walk::outline(link_type, captured, original_len));
+        let outline = walk::outline(link_type, captured, original_len);
         Self { bytes: captured, original_len, link_type, outline }
     }
 
