@@ -138,16 +138,7 @@ impl<W: Write> Builder<W> {
 
     /// Sends a row.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
-        let row = &row.into();
-        match self.intake.known(row) {
-            Some(place) => self.say(place, row),
-            None => self.carry(*row),
-        }
-    }
-
-    /// Sends a row that takes a closer look.
-    #[inline(never)]
-    fn carry(&mut self, row: RowRef<'_>) -> Result<(), WriteError> {
+        let row = row.into();
         let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
         if place.flow as usize >= self.live.len() {
             // The plan has not seen this row.
@@ -155,7 +146,7 @@ impl<W: Write> Builder<W> {
         }
         let wanted = self.wanted(row.time);
         let sent = match transport {
-            Transport::Tcp => self.say_later(place, wanted, Caption::of(&row), &payload)?,
+            Transport::Tcp => self.say(place, wanted, Caption::of(&row), &payload)?,
             Transport::Udp => self.datagram(place, wanted, Caption::of(&row), &payload)?,
         };
         self.sent(&row, sent);
@@ -170,8 +161,6 @@ impl<W: Write> Builder<W> {
     }
 
     /// Counts a row, and remarks on it if its first frame left later than it says; `None` if it has none.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row asks")]
     fn sent(&mut self, row: &RowRef<'_>, at: Option<i64>) {
         self.n_rows += 1;
         let said = row.time.as_nanos().saturating_add(self.shift);
@@ -300,45 +289,8 @@ impl<W: Write> Builder<W> {
         if self.live[flow].is_none() { self.run_until(wanted.saturating_add(1)) } else { Ok(()) }
     }
 
-    /// Sends a row over its connection. Mostly nothing is due before it, and it goes into one segment that is not
-    /// acknowledged at once.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row asks")]
-    fn say(&mut self, place: Place, row: &RowRef<'_>) -> Result<(), WriteError> {
-        let flow = place.flow as usize;
-        if flow >= self.live.len() {
-            // The plan has not seen this row, nor the one before it from which its flow is known.
-            return Ok(());
-        }
-        let payload = row.message;
-        let wanted = self.wanted(row.time);
-        let at = self.frames.when(wanted);
-        if let Some(Live { rows, talk: Talk::Tcp(tcp) }) = self.live[flow].as_deref_mut()
-            && at <= self.next_due
-            && tcp.connection.takes_at_once(place.sender, payload.len())
-        {
-            if self.frames.comments {
-                let way = &self.flows[flow].ways[place.sender];
-                Caption::of(row).write(&mut self.frames.comment, way);
-            }
-            let segment = tcp.connection.data(place.sender, payload.len(), true, at);
-            self.frames.send_inline(at, &segment.packet(&self.flows[flow], payload))?;
-            *rows = rows.saturating_sub(1);
-            tcp.connection.rest(at, *rows == 0, &mut self.rng);
-            if let Some(due) = tcp.queue_up() {
-                self.enqueue(due, place.flow);
-            }
-            self.sent(row, Some(at));
-        } else {
-            let at = self.say_later(place, wanted, Caption::of(row), payload)?;
-            self.sent(row, at);
-        }
-        Ok(())
-    }
-
     /// Sends a message in segments where other frames may have to go before or between them, and says when the first left.
-    #[inline(never)]
-    fn say_later(
+    fn say(
         &mut self,
         Place { flow: number, sender, .. }: Place,
         wanted: i64,
@@ -398,7 +350,6 @@ impl<W: Write> Builder<W> {
     }
 
     /// Sends an acknowledgment that does not wait, and all that is due before it, and says when it left.
-    #[inline(never)]
     fn acknowledge(&mut self, flow: usize, due: i64) -> Result<i64, WriteError> {
         self.run_until(due)?;
         let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(due) };

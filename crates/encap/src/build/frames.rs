@@ -61,17 +61,8 @@ impl<W: Write> Frames<W> {
     }
 
     /// Sends a packet as soon as the wire is free, and says when that is. Its comment is in `comment`.
-    #[inline(never)]
     pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
-        self.send_inline(self.when(wanted), packet)
-    }
-
-    /// The same at a time when the wire is free, where it is to take the least: what is known of a packet where it is made
-    /// spares looking at it.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row has a frame")]
-    pub(super) fn send_inline(&mut self, at: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
-        debug_assert!(at >= self.busy_until, "a frame on top of another");
+        let at = self.when(wanted);
         packet.emit(self.link, &mut self.frame);
         // No longer than 32 bits can say: it is a packet.
         let len = u32::try_from(self.frame.len()).unwrap_or(u32::MAX);

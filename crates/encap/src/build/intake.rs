@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::address::is_group;
 use super::matcher::{FLOWS_MAX, Matcher, Place};
-use super::{Content, IpVersion, Mtu, RefusalKind, Settings, complete, tcp};
+use super::{IpVersion, Mtu, RefusalKind, Settings, complete, tcp};
 use crate::capture::Format;
 use crate::rows::{App, RowRef, Transport};
 use crate::wire::udp;
@@ -16,11 +16,6 @@ pub(super) struct Intake {
     pub(super) matcher: Matcher,
     /// What is added to the times of rows: known from the first on.
     pub(super) shift: Option<i64>,
-    /// Rows before this time are sent as they are, and leave time for what follows; `i64::MIN` if rows may be completed.
-    plain_before: i64,
-    /// No row goes the short way.
-    #[cfg(test)]
-    pub(super) always_looks: bool,
 }
 
 /// A row that is carried.
@@ -33,35 +28,10 @@ pub(super) struct Carried<'a> {
 
 impl Intake {
     pub(super) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            matcher: Matcher::default(),
-            shift: None,
-            plain_before: i64::MIN,
-            #[cfg(test)]
-            always_looks: false,
-        }
-    }
-
-    /// Where a row is carried that is as most are: over TCP, as it is, and the way of one before it. Of any other,
-    /// [`take`](Self::take) tells.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "each row asks, and what is returned in memory is read from there too soon"
-    )]
-    pub(super) fn known(&mut self, row: &RowRef<'_>) -> Option<Place> {
-        #[cfg(test)]
-        if self.always_looks {
-            return None;
-        }
-        let is_plain =
-            row.time.as_nanos() < self.plain_before && self.settings.transport.of(row.protocol) == Transport::Tcp;
-        if is_plain { self.matcher.known(row, Transport::Tcp) } else { None }
+        Self { settings, matcher: Matcher::default(), shift: None }
     }
 
     /// Whether a row is carried, and where.
-    #[inline(never)]
     pub(super) fn take<'a>(&mut self, row: RowRef<'a>) -> Result<Carried<'a>, RefusalKind> {
         let payload = complete::payload(&row, self.settings.content);
         let transport = self.settings.transport.of(row.protocol);
@@ -84,17 +54,13 @@ impl Intake {
         }
         let shift = self.shift.unwrap_or_else(|| shift(&row, transport, settings));
         let (end, kind) = end_of_time(settings.format);
-        let timely = end.saturating_sub(shift);
-        if row.time.as_nanos() > timely {
+        if row.time.as_nanos() > end.saturating_sub(shift) {
             return Err(kind);
         }
         let Some(place) = self.matcher.place(&row, transport) else {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);
-        if settings.content == Content::Faithful {
-            self.plain_before = timely;
-        }
         Ok(Carried { payload, transport, place })
     }
 }

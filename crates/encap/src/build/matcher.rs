@@ -136,22 +136,6 @@ pub(crate) struct Place {
 }
 
 impl Matcher {
-    /// Where a row belongs whose apps are known by their names, and that says no ports; `None` if that takes a closer look.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "each row asks, and what is returned in memory is read from there too soon"
-    )]
-    pub(crate) fn known(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
-        let (App::Name(source), App::Name(destination)) = (row.source, row.destination) else { return None };
-        if row.source_port.is_some() || row.destination_port.is_some() {
-            return None;
-        }
-        let Way { index, sender } = self.ways.get(WayKey::new(source, destination, transport))?;
-        let flow = self.latest[index as usize]?;
-        Some(Place { flow, sender: sender as usize, is_new: false })
-    }
-
     /// Where `row` belongs; `None` if that would be one connection too many.
     pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
         let Way { index, sender } = self.way(row, transport);

@@ -70,17 +70,7 @@ impl Plan {
 
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
-        let row = &row.into();
-        match self.intake.known(row) {
-            Some(place) => self.see(row, row.message, Transport::Tcp, place),
-            None => self.look(*row)?,
-        }
-        Ok(())
-    }
-
-    /// Takes account of a row that takes a closer look.
-    #[inline(never)]
-    fn look(&mut self, row: RowRef<'_>) -> Result<(), Refusal> {
+        let row = row.into();
         let Carried { payload, transport, place } =
             self.intake.take(row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
         if place.is_new {
@@ -94,8 +84,6 @@ impl Plan {
     }
 
     /// Takes account of a row that is carried, and where.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row asks, and mostly much is known of it")]
     fn see(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: Place) {
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());

@@ -177,13 +177,6 @@ impl Connection {
         (segment, step)
     }
 
-    /// Whether a message is one segment that its receiver does not acknowledge at once.
-    #[inline]
-    pub(super) fn takes_at_once(&self, from: usize, len: usize) -> bool {
-        let owed = self.sides[1 - from].owed as usize;
-        self.state == State::Established && len > 0 && owed + len <= self.segment_max
-    }
-
     /// A segment of data, sent at `at`; the last of its message is pushed.
     pub(super) fn data(&mut self, from: usize, len: usize, is_last: bool, at: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };

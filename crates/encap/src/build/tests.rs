@@ -473,36 +473,4 @@ proptest! {
         prop_assert_eq!(summary.rows, rows.len() as u64);
         prop_assert_eq!(verify(&file, &settings), summary.frames);
     }
-
-    #[test]
-    fn rows_that_go_the_short_way_are_carried_as_those_that_do_not(
-        rows_given in prop::collection::vec((0..5_u8, 0..5_u8, 0..300_usize, 0..100_000_000_i64, 0..4_u8, 0..9_u8), 1..120),
-        seed: u64,
-        mtu in 576..=2_000_u16,
-        format in prop::sample::select(&[capture::Format::Pcap, capture::Format::Pcapng][..]),
-        completes: bool,
-    ) {
-        let mut csv = "msg_id,app_protocol,src_app,dst_app,message,timestamp,dst_port\n".to_owned();
-        let mut nanos = 0;
-        for (i, (from, to, len, wait, pace, kind)) in rows_given.into_iter().enumerate().filter(|(_, row)| row.0 != row.1) {
-            nanos += [0, wait / 10_000, wait, wait * 10][usize::from(pace)];
-            let (protocol, len, port) = match kind {
-                0 => ("DNS", len, ""),
-                1 => ("CHAT", 50 * len, ""),
-                2 => ("CHAT", len, "4711"),
-                3 => ("HTTP", len, ""),
-                _ => ("CHAT", len, ""),
-            };
-            let name = if to == 4 { "192.0.2.4".to_owned() } else { format!("n{to}") };
-            let message = "x".repeat(len);
-            writeln!(csv, "{i},{protocol},n{from},{name},{message},{},{port}", Timestamp::from_nanos(nanos)).unwrap();
-        }
-        let rows: Vec<Row> = RowReader::new(csv.as_bytes(), RowOptions::default()).map(Result::unwrap).collect();
-        let content = if completes { Content::Complete } else { Content::Faithful };
-        let settings = Settings { seed, format, content, mtu: Mtu::new(mtu).unwrap(), ..Settings::default() };
-        let mut long = Plan::new(settings);
-        long.intake.always_looks = true;
-        let (file, summary, refusals) = build_of(long, &rows);
-        prop_assert!(build(&rows, settings) == (file, summary, refusals));
-    }
 }
