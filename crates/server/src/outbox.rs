@@ -16,8 +16,8 @@
 //! | `TaskState` | set by | a peer's turn | the outbox wakes the task for |
 //! |---|---|---|---|
 //! | `Awake` | `flush`, `set_awake`, each wake-up | appends; the task checks the queue before it sleeps | |
-//! | `Idle` | `sleep`, `delay_replies` | appends and writes directly | an ending, a direct write that blocks or fails |
-//! | `AwaitsRoom` | `sleep`, if its own replies fill the outbox | appends and writes directly | an ending, a direct write |
+//! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, a direct write that blocks or fails |
+//! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | appends, writes directly | an ending, a direct write |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
 //! ```text

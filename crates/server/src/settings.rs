@@ -176,14 +176,14 @@ mod tests {
             ),
             (
                 Settings { max_sessions: 20_000, ..base() },
-                "outbox-bytes is 2097152: give 2842151 to 1073741824; the minimum is outbox-soft-bytes (262144) plus \
-                 the USERS line of max-sessions (20000)",
+                "outbox-bytes is 2097152: give 2842151 to 1073741824; the minimum is outbox-soft-bytes (262144) \
+                 plus the USERS line of max-sessions (20000)",
             ),
             (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give 4096 to 1073741824"),
             (
                 Settings { outbox_bytes: 1 << 31, ..base() },
-                "outbox-bytes is 2147483648: give 1552151 to 1073741824; the minimum is outbox-soft-bytes (262144) plus \
-                 the USERS line of max-sessions (10000)",
+                "outbox-bytes is 2147483648: give 1552151 to 1073741824; the minimum is outbox-soft-bytes (262144) \
+                 plus the USERS line of max-sessions (10000)",
             ),
             (
                 Settings { user_timeout: Duration::from_secs(5), ..base() },
