@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use switchboard_encap::analyze::chat::{Lines, Message, Session, dialect_of_port, recognise};
-use switchboard_encap::analyze::{Conversation, FLAGS_MAX, Item, Listener, Place, Said, Side, Streams};
+use switchboard_encap::analyze::chat::{ChatSession, FramedMessage, MessageFramer, dialect_of_port, recognise};
+use switchboard_encap::analyze::{
+    Conversation, ConversationSide, FLAGS_MAX, Side, StreamEvent, StreamItem, StreamListener, Streams,
+};
 use switchboard_encap::capture::{CapturedPacket, Format, NOTES_MAX, Reader};
 use switchboard_encap::show::{FrameRecord, FrameSummary, text};
 use switchboard_protocol::Dialect;
@@ -71,51 +73,53 @@ struct ChatChecker {
 
 #[derive(Default)]
 struct ConversationState {
-    client: Lines,
-    server: Lines,
-    session: Option<Session>,
+    client: MessageFramer,
+    server: MessageFramer,
+    session: Option<ChatSession>,
 }
 
 impl ConversationState {
-    fn check(&mut self, place: &Place, from_start: bool, from: Side, message: &Message) {
+    fn check(&mut self, sender: &ConversationSide, from_start: bool, from: Side, message: &FramedMessage) {
         if self.session.is_none() {
-            let dialect = recognise(from, &message.bytes).or(dialect_of_port(place.server.port()));
-            self.session = Some(Session::new(dialect.unwrap_or(Dialect::Line), from_start));
+            let dialect = recognise(from, &message.bytes).or(dialect_of_port(sender.server.port()));
+            self.session = Some(ChatSession::new(dialect.unwrap_or(Dialect::Line), from_start));
         }
         if let Some(session) = &mut self.session {
             let text = String::from_utf8_lossy(&message.bytes);
-            let (_, violation) = session.hear(from, &text);
+            let (_, violation) = session.read_line(from, &text);
             assert!(violation.is_none_or(|violation| !violation.to_string().is_empty()));
         }
     }
 }
 
-impl Listener for ChatChecker {
-    fn said(&mut self, said: Said<'_>) {
-        let Said { place, frame, time, item, from_start } = said;
-        let state = self.open.entry(place.number).or_default();
+impl StreamListener for ChatChecker {
+    fn said(&mut self, said: StreamEvent<'_>) {
+        let StreamEvent { sender, frame, time, item, from_start } = said;
+        let state = self.open.entry(sender.number).or_default();
         let mut messages = Vec::new();
-        let (lines, other) = match place.from {
+        let (lines, other) = match sender.side {
             Side::Client => (&mut state.client, &mut state.server),
             Side::Server => (&mut state.server, &mut state.client),
         };
         match item {
-            Item::Data { bytes, .. } => {
+            StreamItem::Data { bytes, .. } => {
                 self.bytes += bytes.len();
-                other.answered(&mut |message| messages.push((place.from.other(), message)));
-                lines.push(frame, time, bytes, &mut |message| messages.push((place.from, message)));
+                other.answered(&mut |message| messages.push((sender.side.other(), message)));
+                lines.push(frame, time, bytes, &mut |message| messages.push((sender.side, message)));
             }
-            Item::Gap { bytes } => {
+            StreamItem::Gap { bytes } => {
                 assert!(bytes > 0, "a gap is not empty");
-                lines.end(time, &mut |message| messages.push((place.from, message)));
+                lines.end(time, &mut |message| messages.push((sender.side, message)));
             }
-            Item::Fin | Item::Reset => lines.end(time, &mut |message| messages.push((place.from, message))),
+            StreamItem::Fin | StreamItem::Reset => {
+                lines.end(time, &mut |message| messages.push((sender.side, message)))
+            }
         }
         for (from, message) in messages {
-            state.check(&place, from_start, from, &message);
+            state.check(&sender, from_start, from, &message);
         }
-        if let (Item::Gap { .. }, Some(session)) = (item, &mut state.session) {
-            session.lose();
+        if let (StreamItem::Gap { .. }, Some(session)) = (item, &mut state.session) {
+            session.lose_bytes();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Checks lines of both dialects with the parsers of server and client.
 
 use switchboard_encap::analyze::Side;
-use switchboard_encap::analyze::chat::{Session, parse_line_reply, recognise};
+use switchboard_encap::analyze::chat::{ChatSession, parse_line_reply, recognise};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, ReceivedBytes, commands, line};
 
@@ -13,13 +13,13 @@ use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, ReceivedB
 pub fn check_lines(stream: &[u8]) {
     let lines = decode(stream, stream.len());
     assert_eq!(lines, decode(stream, 1), "the decoder yields the same lines for any split");
-    let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| Session::new(dialect, true));
+    let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| ChatSession::new(dialect, true));
     for line in lines.iter().flatten() {
         read_line(line);
         let text = String::from_utf8_lossy(line);
         for session in &mut sessions {
             for from in [Side::Client, Side::Server] {
-                let (_, violation) = session.hear(from, &text);
+                let (_, violation) = session.read_line(from, &text);
                 assert!(violation.is_none_or(|violation| !violation.to_string().is_empty()));
             }
         }

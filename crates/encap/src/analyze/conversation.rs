@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::checksums::Checksums;
-use super::direction::{DirectionState, Seen, wrapped};
-use super::event::{Answers, Counts, Event, Events, Flag, ResetCause};
+use super::direction::{DirectionState, SegmentFields, wrapped};
+use super::endpoint::{ConversationSide, Transport};
+use super::event::{DuplicateAckTrigger, Event, EventCounts, Events, FlaggedEvent, ResetCause};
 use super::limits::FLAGS_MAX;
-use super::{Place, RoundTripTimes, Side, TrackedSegment, Transport};
+use super::round_trip::RoundTripTimes;
+use super::tracked_segment::TrackedSegment;
+use crate::side::Side;
 use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
@@ -67,15 +70,15 @@ pub struct Conversation {
     /// And its last.
     pub last: Option<Timestamp>,
     /// What the client sent.
-    pub from_client: Direction,
+    pub from_client: DirectionSummary,
     /// What the server sent.
-    pub from_server: Direction,
+    pub from_server: DirectionSummary,
     /// From the SYN to the ACK that completed the handshake, in nanoseconds; from the last SYN, if it was sent again.
     pub handshake_nanos: Option<u64>,
     /// How many of each event.
-    pub counts: Counts,
+    pub counts: EventCounts,
     /// The first few of them.
-    pub flags: Vec<Flag>,
+    pub flags: Vec<FlaggedEvent>,
     /// What its checksums turned out to be.
     pub checksums: Checksums,
     /// Whether it was closed for want of room: if it went on, the rest is another conversation here.
@@ -98,7 +101,7 @@ impl Conversation {
 
 /// What went one way.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Direction {
+pub struct DirectionSummary {
     /// Segments or datagrams.
     pub segments: u64,
     /// Bytes of payload, each once.
@@ -113,7 +116,7 @@ pub struct Direction {
 
 /// A conversation that goes on.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct LiveConversation {
     number: u64,
     transport: Transport,
     client: SocketAddr,
@@ -130,8 +133,8 @@ pub(super) struct Live {
     /// Whether the client acknowledged the server's SYN.
     completed: bool,
     reset: Option<ResetCause>,
-    counts: Counts,
-    flags: Vec<Flag>,
+    counts: EventCounts,
+    flags: Vec<FlaggedEvent>,
     pub(super) checksums: Checksums,
     /// Whether it waits among those that have ended.
     pub(super) lingers: bool,
@@ -139,13 +142,18 @@ pub(super) struct Live {
 
 /// A frame's place in the capture.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At {
+pub(super) struct FrameStamp {
     pub(super) frame: u64,
     pub(super) time: Option<Timestamp>,
 }
 
-impl Live {
-    pub(super) fn new(number: u64, transport: Transport, (client, server): (SocketAddr, SocketAddr), at: At) -> Self {
+impl LiveConversation {
+    pub(super) fn new(
+        number: u64,
+        transport: Transport,
+        (client, server): (SocketAddr, SocketAddr),
+        at: FrameStamp,
+    ) -> Self {
         Self {
             number,
             transport,
@@ -161,7 +169,7 @@ impl Live {
             handshake_nanos: None,
             completed: false,
             reset: None,
-            counts: Counts::default(),
+            counts: EventCounts::default(),
             flags: Vec::new(),
             checksums: Checksums::default(),
             lingers: false,
@@ -186,9 +194,9 @@ impl Live {
     }
 
     /// Where a frame from this address and port belongs.
-    pub(super) fn place(&self, from: SocketAddr) -> Place {
+    pub(super) fn sender(&self, from: SocketAddr) -> ConversationSide {
         let Self { transport, number, client, server, .. } = *self;
-        Place { transport, number, from: self.side(from), client, server }
+        ConversationSide { transport, number, side: self.side(from), client, server }
     }
 
     /// Whether a SYN of this side opens another connection, for Wireshark too: with another number. With the same, it is
@@ -208,17 +216,17 @@ impl Live {
 
     /// What it takes beside its own size, in bytes of memory.
     pub(super) fn weight(&self) -> usize {
-        let flags = self.flags.capacity() * size_of::<Flag>();
+        let flags = self.flags.capacity() * size_of::<FlaggedEvent>();
         flags + self.from_client.weight() + self.from_server.weight()
     }
 
-    fn touch(&mut self, at: At) {
+    fn touch(&mut self, at: FrameStamp) {
         self.last_frame = at.frame;
         self.last = at.time.or(self.last);
     }
 
     /// Takes a datagram.
-    pub(super) fn datagram(&mut self, at: At, side: Side, len: u32) {
+    pub(super) fn datagram(&mut self, at: FrameStamp, side: Side, len: u32) {
         self.touch(at);
         let own = match side {
             Side::Client => &mut self.from_client,
@@ -242,7 +250,7 @@ impl Live {
     /// Takes a segment, and numbers it.
     pub(super) fn segment(
         &mut self,
-        at: At,
+        at: FrameStamp,
         side: Side,
         segment: &Segment<'_>,
         len: u32,
@@ -250,7 +258,7 @@ impl Live {
     ) -> TrackedSegment {
         let now = at.time.or(self.last).unwrap_or_default().as_nanos();
         self.touch(at);
-        let seen = Seen::new(segment, len, now);
+        let seen = SegmentFields::new(segment, len, now);
         // What was refused stays so until it is accepted.
         let tries_again = seen.ack.is_some() == (self.reset == Some(ResetCause::Refused));
         if seen.flags.contains(Flags::SYN) && tries_again && self.has_ended() {
@@ -268,7 +276,7 @@ impl Live {
             tracked.events.add(Event::PortReused);
         }
         if !tracked.events.is_empty() {
-            let flag = Flag {
+            let flag = FlaggedEvent {
                 frame: at.frame,
                 from: side,
                 event: Event::Reset,
@@ -280,7 +288,7 @@ impl Live {
                 window_before,
                 flags: seen.flags,
                 unseen: seen.ack.map_or(0, |ack| other.unseen_before(ack)),
-                answers: seen.ack.map_or(Answers::Nothing, |ack| other.asked_by(ack)),
+                answers: seen.ack.map_or(DuplicateAckTrigger::Unknown, |ack| other.asked_by(ack)),
                 is_acked: expected.zip(other.acked).is_some_and(|(next, acked)| !next.is_after(acked)),
                 cause,
             };
@@ -293,16 +301,16 @@ impl Live {
         tracked
     }
 
-    fn flag(&mut self, events: Events, flag: Flag) {
+    fn flag(&mut self, events: Events, flag: FlaggedEvent) {
         for event in events.iter() {
             self.counts.add(event);
             if self.flags.len() < FLAGS_MAX {
-                self.flags.push(Flag { event, cause: flag.cause.filter(|_| event == Event::Reset), ..flag });
+                self.flags.push(FlaggedEvent { event, cause: flag.cause.filter(|_| event == Event::Reset), ..flag });
             }
         }
     }
 
-    fn shake_hands(&mut self, side: Side, seen: &Seen) {
+    fn shake_hands(&mut self, side: Side, seen: &SegmentFields) {
         if self.completed || side == Side::Server {
             return;
         }
@@ -320,7 +328,7 @@ impl Live {
     }
 
     /// Why `side` resets, from what was seen before.
-    fn reset_cause(&self, side: Side, seen: &Seen) -> ResetCause {
+    fn reset_cause(&self, side: Side, seen: &SegmentFields) -> ResetCause {
         let (own, other) = match side {
             Side::Client => (&self.from_client, &self.from_server),
             Side::Server => (&self.from_server, &self.from_client),
@@ -393,8 +401,8 @@ impl Live {
     }
 }
 
-fn direction(own: &mut DirectionState) -> Direction {
-    Direction {
+fn direction(own: &mut DirectionState) -> DirectionSummary {
+    DirectionSummary {
         segments: own.segments,
         bytes: own.bytes,
         bytes_again: own.bytes_again,

@@ -11,7 +11,7 @@
 //! was sent again starts it anew.
 
 use super::coverage::Coverage;
-use super::event::{Answers, Event, Events};
+use super::event::{DuplicateAckTrigger, Event, Events};
 use super::round_trip::{AckTimer, RoundTrips};
 use super::tracked_segment::{TrackedSegment, Window};
 use crate::wire::SeqNumber;
@@ -29,7 +29,7 @@ const SCALE_MAX: u8 = 14;
 
 /// A segment, as the rules look at it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct SegmentFields {
     pub(super) now: i64,
     pub(super) seq: SeqNumber,
     /// If ACK is set.
@@ -40,7 +40,7 @@ pub(super) struct Seen {
     pub(super) len: u32,
 }
 
-impl Seen {
+impl SegmentFields {
     pub(super) fn new(segment: &Segment<'_>, len: u32, now: i64) -> Self {
         let flags = segment.flags();
         let ack = flags.contains(Flags::ACK).then(|| segment.ack());
@@ -123,7 +123,7 @@ impl DirectionState {
 
     /// Whether `other` takes a reset of this direction: only with the number that it expects next (RFC 5961 §3.2), which
     /// lies between what it acknowledged and what was sent. Nobody can tell before it acknowledged something.
-    pub(super) fn is_reset_taken(&self, seen: &Seen, other: &Self) -> bool {
+    pub(super) fn is_reset_taken(&self, seen: &SegmentFields, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
         let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
         !seen.seq.is_before(acked) && !seen.seq.is_after(sent)
@@ -136,16 +136,16 @@ impl DirectionState {
     }
 
     /// What a duplicate acknowledgment of `ack` by the other side answers.
-    pub(super) fn asked_by(&self, ack: SeqNumber) -> Answers {
+    pub(super) fn asked_by(&self, ack: SeqNumber) -> DuplicateAckTrigger {
         let was_repeated = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
         if was_repeated(&[Event::SpuriousRetransmission]) {
-            Answers::Repeated
+            DuplicateAckTrigger::RepeatedSegment
         } else if self.next.is_some_and(|next| next.is_after(ack)) {
-            Answers::Later
+            DuplicateAckTrigger::LaterSegment
         } else if was_repeated(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
-            Answers::Repeated
+            DuplicateAckTrigger::RepeatedSegment
         } else {
-            Answers::Nothing
+            DuplicateAckTrigger::Unknown
         }
     }
 
@@ -155,7 +155,7 @@ impl DirectionState {
     }
 
     /// Takes note of a SYN.
-    fn begin(&mut self, seen: &Seen, segment: &Segment<'_>) {
+    fn begin(&mut self, seen: &SegmentFields, segment: &Segment<'_>) {
         if self.base != Some(seen.seq) {
             (self.base, self.highest) = (Some(seen.seq), 0);
         }
@@ -171,7 +171,7 @@ impl DirectionState {
     /// `first_trip` the round-trip time of the handshake, if it was seen.
     pub(super) fn track(
         &mut self,
-        seen: &Seen,
+        seen: &SegmentFields,
         segment: &Segment<'_>,
         other: &mut Self,
         first_trip: Option<u64>,
@@ -233,8 +233,8 @@ impl DirectionState {
     }
 
     /// The rules about windows, acknowledgments and holes.
-    fn judge_window_and_ack(&mut self, seen: &Seen, other: &Self) -> Events {
-        let Seen { seq, len, window, .. } = *seen;
+    fn judge_window_and_ack(&mut self, seen: &SegmentFields, other: &Self) -> Events {
+        let SegmentFields { seq, len, window, .. } = *seen;
         let mut events = Events::default();
         let is_next = self.next == Some(seq);
         if len == 1 && is_next && other.window == 0 && other.segments > 0 {
@@ -282,8 +282,14 @@ impl DirectionState {
     }
 
     /// Whether it repeats what was sent, and why: one reason at most.
-    fn judge_repetition(&self, seen: &Seen, events: Events, other: &Self, first_trip: Option<u64>) -> Option<Event> {
-        let Seen { now, seq, len, .. } = *seen;
+    fn judge_repetition(
+        &self,
+        seen: &SegmentFields,
+        events: Events,
+        other: &Self,
+        first_trip: Option<u64>,
+    ) -> Option<Event> {
+        let SegmentFields { now, seq, len, .. } = *seen;
         let takes_numbers = len > 0 || seen.flags.intersects(Flags::SYN | Flags::FIN);
         if !takes_numbers || events.has(Event::KeepAlive) {
             return None;
@@ -307,7 +313,7 @@ impl DirectionState {
     }
 
     /// Takes note of it for the segments to come. Gives the round-trip time that its acknowledgment ends.
-    fn note(&mut self, seen: &Seen, events: Events, other: &mut Self) -> Option<u64> {
+    fn note(&mut self, seen: &SegmentFields, events: Events, other: &mut Self) -> Option<u64> {
         self.segments += 1;
         let is_probe = events.has(Event::ZeroWindowProbe);
         let end = seen.end();

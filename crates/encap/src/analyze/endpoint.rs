@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::side::Side;
+
 /// What carries a conversation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -22,16 +24,31 @@ impl fmt::Display for Transport {
     }
 }
 
+/// One side of a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConversationSide {
+    /// What carries the conversation.
+    pub transport: Transport,
+    /// The conversation's number.
+    pub number: u64,
+    /// The side.
+    pub side: Side,
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The server's.
+    pub server: SocketAddr,
+}
+
 /// Two endpoints whichever way round, to find their conversation by: numbers alone, so that they are hashed fast.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Pair {
+pub(super) struct EndpointPair {
     low: (u128, u16),
     high: (u128, u16),
     transport: Transport,
     is_v6: bool,
 }
 
-impl Pair {
+impl EndpointPair {
     pub(super) fn new(transport: Transport, a: SocketAddr, b: SocketAddr) -> Self {
         let (x, y) = ((number(a.ip()), a.port()), (number(b.ip()), b.port()));
         let (low, high) = if x <= y { (x, y) } else { (y, x) };

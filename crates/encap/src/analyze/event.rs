@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Side;
 use super::tracked_segment::Window;
+use crate::side::Side;
 use crate::wire::tcp::Flags;
 
 /// Something about a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), whose name for each is
@@ -121,9 +121,9 @@ impl Events {
 
 /// How many of each event there were.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Counts([u64; Event::ALL.len()]);
+pub struct EventCounts([u64; Event::ALL.len()]);
 
-impl Counts {
+impl EventCounts {
     /// How many of this event.
     #[must_use]
     pub fn of(&self, event: Event) -> u64 {
@@ -144,7 +144,7 @@ impl Counts {
 
 /// An event at its frame, with the numbers that it is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Flag {
+pub struct FlaggedEvent {
     /// The frame, counted from 1.
     pub frame: u64,
     /// Who sent it.
@@ -168,14 +168,14 @@ pub struct Flag {
     /// Bytes before `ack` that were not captured.
     pub unseen: u32,
     /// Of a duplicate acknowledgment: what it answers.
-    pub answers: Answers,
+    pub answers: DuplicateAckTrigger,
     /// Whether all before `expected` had been acknowledged.
     pub is_acked: bool,
     /// Of a reset: why, most likely.
     pub cause: Option<ResetCause>,
 }
 
-impl Flag {
+impl FlaggedEvent {
     /// Why it is said, in a sentence.
     #[must_use]
     pub fn why(&self) -> impl fmt::Display {
@@ -213,9 +213,9 @@ impl Flag {
             }
             Event::DuplicateAck => {
                 let why = match self.answers {
-                    Answers::Later => "a later segment arrived, it seems, before the one there",
-                    Answers::Repeated => "an answer to a segment that was sent again",
-                    Answers::Nothing => "no segment in the capture asked for it",
+                    DuplicateAckTrigger::LaterSegment => "a later segment arrived, it seems, before the one there",
+                    DuplicateAckTrigger::RepeatedSegment => "an answer to a segment that was sent again",
+                    DuplicateAckTrigger::Unknown => "no segment in the capture asked for it",
                 };
                 write!(f, "all before {ack} acknowledged once more, and nothing else: {why}")
             }
@@ -273,13 +273,13 @@ impl Flag {
 
 /// What a duplicate acknowledgment answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answers {
+pub enum DuplicateAckTrigger {
     /// A segment that comes after one that is missing, as far as can be told.
-    Later,
+    LaterSegment,
     /// A segment that was sent again.
-    Repeated,
+    RepeatedSegment,
     /// Nothing that was captured.
-    Nothing,
+    Unknown,
 }
 
 /// So many bytes, in words.

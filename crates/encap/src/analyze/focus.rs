@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use super::Transport;
+use super::endpoint::Transport;
 
 /// One condition on a conversation: every part that is there has to hold.
 ///

@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::conversation_table::ConversationTable;
 use super::*;
 use crate::capture::Reader;
-use crate::wire::LinkType;
+use crate::wire::tcp::Flags;
+use crate::wire::{Frame, LinkType};
 
 /// What is said of a file, whatever it is.
 #[derive(Default)]
@@ -13,9 +15,9 @@ struct Heard {
     bytes: usize,
 }
 
-impl Listener for Heard {
-    fn said(&mut self, said: Said<'_>) {
-        if let Item::Data { bytes, .. } = said.item {
+impl StreamListener for Heard {
+    fn said(&mut self, said: StreamEvent<'_>) {
+        if let StreamItem::Data { bytes, .. } = said.item {
             self.bytes += bytes.len();
         }
     }
@@ -98,7 +100,8 @@ fn conversations_that_go_on_are_bounded_and_the_quietest_make_room() {
 #[test]
 fn what_conversations_take_is_bounded_too() {
     const BYTES_MAX: usize = 10 * 1024 * 1024;
-    let mut analyzer = Analyzer { table: Table::new(BYTES_MAX), ..Analyzer::new(Vec::new()) };
+    let mut analyzer = Analyzer::default();
+    analyzer.table = ConversationTable::new(BYTES_MAX);
     let (mut number, mut retired) = (0, 0);
     // So many that they would fit if nothing happened to them; but each loses one segment of two.
     let n_clients = u32::try_from(LIVE_MAX / 7).expect("it is not so many");

@@ -2,8 +2,18 @@
 
 use std::ops::Range;
 
+use super::endpoint::ConversationSide;
 use super::event::{Event, Events, ResetCause};
 use crate::wire::tcp::Flags;
+
+/// A frame of a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TrackedFrame {
+    /// The conversation, and the side that sent the frame.
+    pub sender: ConversationSide,
+    /// Its TCP segment; `None` if it holds a datagram.
+    pub segment: Option<TrackedSegment>,
+}
 
 /// A TCP segment in its connection.
 ///

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::segment::{Segment, Tcp, V4};
 use super::{BYTES_MAX, FRAMES_MAX};
-use crate::analyze::{Analyzer, Arrival, Item, Stream, TrackedFrame, TrackedSegment, Transport};
+use crate::analyze::{Analyzer, StreamItem, StreamReassembler, StreamSegment, TrackedFrame, TrackedSegment, Transport};
 use crate::capture::{CapturedPacket, ReadError, Reader};
 use crate::side::Side;
 use crate::wire::frame::FrameIssueKind;
@@ -61,7 +61,7 @@ struct SideReader {
     /// What the last packet had, and how many it may have been cut into.
     last: Option<(u16, u16)>,
     first_clock: Option<u32>,
-    stream: Stream,
+    stream: StreamReassembler,
     datagrams: u64,
 }
 
@@ -78,24 +78,25 @@ impl Recording {
                 return Err(RecordingError::Frames);
             }
             let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-            let Some(TrackedFrame { place, segment }) = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
+            let Some(TrackedFrame { sender, segment }) =
+                analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
             else {
                 recording.beside += 1;
                 continue;
             };
             let conversations = &mut recording.conversations;
-            let (index, sides) = places.entry((place.transport, place.number)).or_insert_with(|| {
+            let (index, sides) = places.entry((sender.transport, sender.number)).or_insert_with(|| {
                 conversations.push(Conversation {
-                    transport: place.transport,
-                    client: place.client,
-                    server: place.server,
+                    transport: sender.transport,
+                    client: sender.client,
+                    server: sender.server,
                     title: None,
                     segments: Vec::new(),
                     said: [Vec::new(), Vec::new()],
                 });
                 (conversations.len() - 1, <[SideReader; 2]>::default())
             });
-            conversations[*index].take(&packet, &frame, place.from, segment, sides, &mut room);
+            conversations[*index].take(&packet, &frame, sender.side, segment, sides, &mut room);
             if room == 0 {
                 return Err(RecordingError::Bytes);
             }
@@ -139,13 +140,13 @@ impl Recording {
 }
 
 /// Takes what comes next of a stream, as long as there is room.
-fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &Item<'_>) {
+fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
     let before = said.len();
     match item {
-        Item::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
+        StreamItem::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
         // A capture may say of more than there is that it is missing.
-        Item::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
-        Item::Fin | Item::Reset => {}
+        StreamItem::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
+        StreamItem::Fin | StreamItem::Reset => {}
     }
     *room -= said.len() - before;
 }
@@ -206,7 +207,7 @@ impl Conversation {
         };
         let said = &mut self.said[from.index()];
         let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
-            let arrival = Arrival {
+            let arrival = StreamSegment {
                 frame: packet.number,
                 seq: segment.seq(),
                 flags: segment.flags(),
@@ -219,9 +220,9 @@ impl Conversation {
             let start = own.datagrams;
             own.datagrams += len;
             let payload = frame.payload();
-            hear(said, room, &Item::Data { frame: packet.number, bytes: payload });
+            hear(said, room, &StreamItem::Data { frame: packet.number, bytes: payload });
             let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            hear(said, room, &Item::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
+            hear(said, room, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
             (start..start + len, None)
         };
         let ends = match from {

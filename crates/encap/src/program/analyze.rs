@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::{Serialize, Serializer};
 use switchboard_encap::analyze::{
-    Amount, Analyzer, CaptureIssues, Checksums, Conversation, Direction, End, Event, Focus, Handshake, LIVE_MAX,
+    Amount, Analyzer, CaptureIssues, Checksums, Conversation, DirectionSummary, End, Event, Focus, Handshake, LIVE_MAX,
     LIVE_MAX_BYTES, ResetCause, RoundTripTimes, Side, Totals, Transport,
 };
 use switchboard_encap::show::{count, in_seconds};
@@ -168,8 +168,8 @@ struct ConversationJson {
     last_nanos: Option<Timestamp>,
     bytes_client: u64,
     bytes_server: u64,
-    from_client: Direction,
-    from_server: Direction,
+    from_client: DirectionSummary,
+    from_server: DirectionSummary,
     handshake_nanos: Option<u64>,
     segments: u64,
     retransmissions: u64,
@@ -363,7 +363,7 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     }
 }
 
-fn show_direction(arrow: &str, d: &Direction, unit: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show_direction(arrow: &str, d: &DirectionSummary, unit: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "  {arrow} {}, {}", count(d.bytes, "byte"), count(d.segments, unit))?;
     if d.bytes_again > 0 {
         write!(f, ", {} sent again", count(d.bytes_again, "byte"))?;

@@ -5,7 +5,7 @@ use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use switchboard_encap::analyze::{Conversation, Item, Listener, Said, Side, Streams, Transport};
+use switchboard_encap::analyze::{Conversation, Side, StreamEvent, StreamItem, StreamListener, Streams, Transport};
 use switchboard_encap::show::count;
 use switchboard_protocol::sanitize;
 
@@ -109,9 +109,9 @@ struct Follower<W> {
     written: io::Result<()>,
 }
 
-impl<W: Write> Listener for Follower<W> {
-    fn said(&mut self, said: Said<'_>) {
-        if said.place.number == self.number && self.written.is_ok() {
+impl<W: Write> StreamListener for Follower<W> {
+    fn said(&mut self, said: StreamEvent<'_>) {
+        if said.sender.number == self.number && self.written.is_ok() {
             self.found = true;
             self.written = self.printer.said(&said);
         }
@@ -140,39 +140,39 @@ struct Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    fn said(&mut self, said: &Said<'_>) -> io::Result<()> {
-        let from = said.place.from;
+    fn said(&mut self, said: &StreamEvent<'_>) -> io::Result<()> {
+        let from = said.sender.side;
         if matches!(self.form, Form::Raw) {
             return match said.item {
-                Item::Data { bytes, .. } => self.out.write_all(bytes),
-                Item::Gap { bytes } => {
+                StreamItem::Data { bytes, .. } => self.out.write_all(bytes),
+                StreamItem::Gap { bytes } => {
                     self.missing += u64::from(bytes);
                     Ok(())
                 }
-                Item::Fin | Item::Reset => Ok(()),
+                StreamItem::Fin | StreamItem::Reset => Ok(()),
             };
         }
         for origin in self.origin.drain(..) {
             writeln!(self.out, "[{origin}]")?;
         }
         if self.from.is_none() {
-            writeln!(self.out, "TCP {}: {} ↔ {}", said.place.number, said.place.client, said.place.server)?;
+            writeln!(self.out, "TCP {}: {} ↔ {}", said.sender.number, said.sender.client, said.sender.server)?;
         }
         if self.from != Some(from) {
             self.end_line()?;
             self.from = Some(from);
         }
         match said.item {
-            Item::Data { bytes, .. } => match self.form {
+            StreamItem::Data { bytes, .. } => match self.form {
                 Form::Hex => self.hex(from, bytes),
                 _ => self.text(bytes),
             },
-            Item::Gap { bytes } => {
+            StreamItem::Gap { bytes } => {
                 self.offsets[from as usize] += u64::from(bytes);
                 self.remark(from, format_args!("{} missing here", count(bytes, "byte")))
             }
-            Item::Fin => self.remark(from, format_args!("the {from} closes")),
-            Item::Reset => self.remark(from, format_args!("reset")),
+            StreamItem::Fin => self.remark(from, format_args!("the {from} closes")),
+            StreamItem::Reset => self.remark(from, format_args!("reset")),
         }
     }
 

@@ -78,8 +78,8 @@ impl<'a> CloseUp<'a> {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let tracked = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
         let tracked = tracked.filter(|tracked| {
-            let place = &tracked.place;
-            self.conversation.is_some_and(|c| (c.transport, c.number) == (place.transport, place.number))
+            let sender = &tracked.sender;
+            self.conversation.is_some_and(|c| (c.transport, c.number) == (sender.transport, sender.number))
         });
         if let (Some(tracked), Some(conversation), Some(diagrams)) = (&tracked, self.conversation, &mut self.diagrams)
             && let Some(whole) = self.analyzer.whole(frame)
@@ -91,7 +91,7 @@ impl<'a> CloseUp<'a> {
             diagrams.segment(&DrawnSegment {
                 frame: packet.number,
                 nanos: self.last_nanos,
-                from: tracked.place.from,
+                from: tracked.sender.side,
                 len: whole.payload_len_on_wire(),
                 payload: whole.payload(),
                 tcp: tracked.segment,

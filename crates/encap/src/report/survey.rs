@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use super::Which;
-use crate::analyze::chat::{Entry, Transcript, Verdict};
-use crate::analyze::{Conversation, Listener, Said, Streams, Totals};
+use crate::analyze::chat::{Transcript, TranscriptEntry, Verdict};
+use crate::analyze::{Conversation, StreamEvent, StreamListener, Streams, Totals};
 use crate::capture::{CapturedPacket, Format, Interface, Reader, Section};
 
 /// Conversations that are listed: the first ones of a capture.
@@ -32,7 +32,7 @@ pub struct Findings {
     /// The one that is drawn.
     pub chosen: Option<Conversation>,
     /// What was said in chats: its beginning.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TranscriptEntry>,
     /// Entries that are not kept.
     pub entries_left_out: u64,
     /// What there is to say of all chats.
@@ -48,7 +48,7 @@ pub struct Findings {
 pub(super) struct Survey {
     streams: Streams,
     heard: Heard,
-    transcript: Vec<Entry>,
+    transcript: Vec<TranscriptEntry>,
     left_out: u64,
     synthesised: Option<(u64, String)>,
 }
@@ -62,8 +62,8 @@ struct Heard {
     chosen: Option<Conversation>,
 }
 
-impl Listener for Heard {
-    fn said(&mut self, said: Said<'_>) {
+impl StreamListener for Heard {
+    fn said(&mut self, said: StreamEvent<'_>) {
         self.transcript.said(said);
     }
 

@@ -61,9 +61,9 @@ impl Trace {
     pub fn see(&mut self, frame: &Frame<'_>) {
         self.frames += 1;
         let Some(tracked) = self.analyzer.frame(self.frames, None, frame, &mut |_| {}) else { return };
-        let place = tracked.place;
-        let direction = direction(place.transport, [place.client, place.server], place.from);
-        let frame = DirectionFrame { frame: self.frames, connection: place.number, segment: tracked.segment };
+        let sender = tracked.sender;
+        let direction = direction(sender.transport, [sender.client, sender.server], sender.side);
+        let frame = DirectionFrame { frame: self.frames, connection: sender.number, segment: tracked.segment };
         self.directions.entry(direction).or_default().push(frame);
     }
 

@@ -1,6 +1,8 @@
 //! Runs the library's analysis on a capture and collects its results.
 
-use switchboard_encap::analyze::{Conversation, Event, Focus, Item, Listener, Said, Side, Streams, Totals};
+use switchboard_encap::analyze::{
+    Conversation, Event, Focus, Side, StreamEvent, StreamItem, StreamListener, Streams, Totals,
+};
 use switchboard_encap::capture::Reader;
 
 /// The conversations of a capture, and their data.
@@ -11,18 +13,18 @@ pub(crate) struct Analysis {
     said: Vec<((u64, Side), String)>,
 }
 
-impl Listener for Analysis {
-    fn said(&mut self, said: Said<'_>) {
-        let key = (said.place.number, said.place.from);
+impl StreamListener for Analysis {
+    fn said(&mut self, said: StreamEvent<'_>) {
+        let key = (said.sender.number, said.sender.side);
         if !self.said.iter().any(|(known, _)| *known == key) {
             self.said.push((key, String::new()));
         }
         let text = &mut self.said.iter_mut().find(|(known, _)| *known == key).unwrap().1;
         match said.item {
-            Item::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
-            Item::Gap { bytes } => text.extend(["[", &bytes.to_string(), "]"]),
-            Item::Fin => text.push('.'),
-            Item::Reset => text.push('!'),
+            StreamItem::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
+            StreamItem::Gap { bytes } => text.extend(["[", &bytes.to_string(), "]"]),
+            StreamItem::Fin => text.push('.'),
+            StreamItem::Reset => text.push('!'),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Memory bounds, for any capture.
 
-use switchboard_encap::analyze::chat::Lines;
-use switchboard_encap::analyze::{Item, Listener, OUT_OF_ORDER_ALL_MAX_BYTES, Said, Streams};
+use switchboard_encap::analyze::chat::MessageFramer;
+use switchboard_encap::analyze::{OUT_OF_ORDER_ALL_MAX_BYTES, StreamEvent, StreamItem, StreamListener, Streams};
 use switchboard_encap::capture::Reader;
 use switchboard_encap::time::Timestamp;
 
@@ -10,12 +10,12 @@ use super::script::capture;
 #[derive(Default)]
 struct GapCounts(usize, usize);
 
-impl Listener for GapCounts {
-    fn said(&mut self, said: Said<'_>) {
+impl StreamListener for GapCounts {
+    fn said(&mut self, said: StreamEvent<'_>) {
         match said.item {
-            Item::Gap { .. } => self.0 += 1,
-            Item::Data { bytes, .. } => self.1 += bytes.len(),
-            Item::Fin | Item::Reset => {}
+            StreamItem::Gap { .. } => self.0 += 1,
+            StreamItem::Data { bytes, .. } => self.1 += bytes.len(),
+            StreamItem::Fin | StreamItem::Reset => {}
         }
     }
 }
@@ -52,9 +52,9 @@ fn out_of_order_data_of_all_streams_is_bounded() {
 #[test]
 fn one_byte_segments_need_little_more_memory_than_their_bytes() {
     for first in ["", "PING\n"] {
-        let mut lines = Lines::default();
+        let mut lines = MessageFramer::default();
         let mut n_bytes = 0;
-        let mut give = |message: switchboard_encap::analyze::chat::Message| n_bytes += message.bytes.len();
+        let mut give = |message: switchboard_encap::analyze::chat::FramedMessage| n_bytes += message.bytes.len();
         lines.push(0, None, first.as_bytes(), &mut give);
         for i in 0..100_000 {
             lines.push(i, Some(Timestamp::from_nanos(0)), b"A", &mut give);

@@ -56,15 +56,15 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
         let start = *first.get_or_insert(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let tracked = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
-        let Some(TrackedFrame { place, segment: Some(segment) }) = tracked else { continue };
+        let Some(TrackedFrame { sender, segment: Some(segment) }) = tracked else { continue };
         let since = packet.time.zip(start).and_then(|(time, start)| time.since(start)).unwrap_or_default();
         let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         segments.push(Segment {
             frame: packet.number,
             time: format::seconds(nanos),
             nanos,
-            connection: place.number,
-            from: place.from,
+            connection: sender.number,
+            from: sender.side,
             flags: segment.flags.to_string(),
             seq: segment.seq,
             ack: segment.ack,

@@ -6,24 +6,24 @@ use std::collections::VecDeque;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::{Command, Dialect, ErrorCode, ParseError, Reply, Username, commands, line};
 
-use super::{Spelling, parse_line_reply, word};
+use super::dialect::{Spelling, parse_line_reply, reply_verb};
 use crate::analyze::Side;
 
 /// Requests that wait for their answers; one that pipelines more is not judged any more.
 const PENDING_MAX: usize = 4_096;
 
-/// What a line is.
+/// A parsed line of a chat.
 #[derive(Debug)]
-pub enum Turn<'a> {
-    /// A client asks for something.
-    Asks(Command<'a>),
-    /// A client says what is no request.
-    Fails(ParseError),
-    /// A server says something.
-    Says(Reply<'a>),
-    /// A server says what is none of its lines.
-    Unknown,
-    /// Nothing: a blank line.
+pub enum ChatLine<'a> {
+    /// A request of the client.
+    Request(Command<'a>),
+    /// A line of the client that is no request.
+    Malformed(ParseError),
+    /// A reply of the server.
+    Reply(Reply<'a>),
+    /// A line of the server that this dialect does not have.
+    UnknownReply,
+    /// A blank line of the client.
     Blank,
 }
 
@@ -101,7 +101,7 @@ pub enum Violation {
 
 /// A request that waits for its answer.
 #[derive(Debug)]
-struct Request {
+struct PendingRequest {
     verb: &'static str,
     /// The name that it asks for.
     name: Option<String>,
@@ -110,7 +110,7 @@ struct Request {
 /// What stands for the verb of a line that has none.
 const NO_REQUEST: &str = "a line that is no request";
 
-impl Request {
+impl PendingRequest {
     /// Whether it may fail so (`protocol.md` §4.3). What is wrong with a line is told of any that is no request; of a
     /// request, only that its line was too long, as blanks count.
     fn may_fail(&self, code: ErrorCode) -> bool {
@@ -136,14 +136,14 @@ impl Request {
 
 /// A session, as far as its lines tell.
 #[derive(Debug)]
-pub struct Session {
+pub struct ChatSession {
     dialect: Dialect,
     /// The name that it has.
     name: Option<String>,
     /// The peer of its chat.
     peer: Option<String>,
     /// What waits for its answer.
-    pending: VecDeque<Request>,
+    pending: VecDeque<PendingRequest>,
     is_welcome: bool,
     /// Lines of the client so far.
     n_client_lines: u64,
@@ -152,7 +152,7 @@ pub struct Session {
     spelling: Spelling,
 }
 
-impl Session {
+impl ChatSession {
     /// A session; `from_start` says whether its beginning was captured.
     #[must_use]
     pub fn new(dialect: Dialect, from_start: bool) -> Self {
@@ -193,18 +193,18 @@ impl Session {
     }
 
     /// Bytes are missing: what comes is not judged any more.
-    pub fn lose(&mut self) {
+    pub fn lose_bytes(&mut self) {
         self.is_judged = false;
     }
 
     /// Reads a line, and says whether it may be said here.
-    pub fn hear<'a>(&mut self, from: Side, text: &'a str) -> (Turn<'a>, Option<Violation>) {
+    pub fn read_line<'a>(&mut self, from: Side, text: &'a str) -> (ChatLine<'a>, Option<Violation>) {
         match from {
-            Side::Client => (self.hear_client(text), None),
+            Side::Client => (self.read_client(text), None),
             Side::Server => {
                 let turn = self.read_server(text);
                 let violation = match &turn {
-                    Turn::Says(reply) => self.judge(reply),
+                    ChatLine::Reply(reply) => self.judge(reply),
                     _ => Some(Violation::UnknownLine),
                 };
                 (turn, violation.filter(|_| self.is_judged))
@@ -212,7 +212,7 @@ impl Session {
         }
     }
 
-    fn hear_client<'a>(&mut self, text: &'a str) -> Turn<'a> {
+    fn read_client<'a>(&mut self, text: &'a str) -> ChatLine<'a> {
         let is_first = self.n_client_lines == 0;
         self.n_client_lines += 1;
         let read = match self.dialect {
@@ -224,7 +224,7 @@ impl Session {
             Dialect::Line => line::parse(text.as_bytes(), TEXT_MAX_BYTES),
         };
         let (turn, verb, name) = match read {
-            Ok(None) => return Turn::Blank,
+            Ok(None) => return ChatLine::Blank,
             Ok(Some(command)) => {
                 let (verb, name) = match &command {
                     Command::Register { name } => ("REGISTER", Some(name.as_str().to_owned())),
@@ -234,29 +234,29 @@ impl Session {
                     Command::Ping => ("PING", None),
                     Command::Who => ("WHO", None),
                 };
-                (Turn::Asks(command), verb, name)
+                (ChatLine::Request(command), verb, name)
             }
-            Err(error) => (Turn::Fails(error), NO_REQUEST, None),
+            Err(error) => (ChatLine::Malformed(error), NO_REQUEST, None),
         };
         if self.pending.len() < PENDING_MAX {
-            self.pending.push_back(Request { verb, name });
+            self.pending.push_back(PendingRequest { verb, name });
         } else {
             self.is_judged = false;
         }
         turn
     }
 
-    fn read_server<'a>(&mut self, text: &'a str) -> Turn<'a> {
+    fn read_server<'a>(&mut self, text: &'a str) -> ChatLine<'a> {
         match self.dialect {
-            Dialect::Commands => commands::parse_reply(text).map_or(Turn::Unknown, Turn::Says),
+            Dialect::Commands => commands::parse_reply(text).map_or(ChatLine::UnknownReply, ChatLine::Reply),
             Dialect::Line => match parse_line_reply(text) {
                 Some((reply, spelling)) => {
                     if spelling == Spelling::Foreign {
                         self.spelling = spelling;
                     }
-                    Turn::Says(reply)
+                    ChatLine::Reply(reply)
                 }
-                None => Turn::Unknown,
+                None => ChatLine::UnknownReply,
             },
         }
     }
@@ -306,7 +306,7 @@ impl Session {
                 return None;
             }
         };
-        let said = || word(reply);
+        let said = || reply_verb(reply);
         let Some(request) = self.pending.pop_front() else {
             let needed = if needed.is_empty() { "request" } else { needed };
             return Some(Violation::Unasked { said: said(), needed });
@@ -339,7 +339,7 @@ impl Session {
 
     /// Whether the session is in a state for it, and which it is in after it.
     fn judge_state(&mut self, reply: &Reply<'_>) -> Option<Violation> {
-        let said = || word(reply);
+        let said = || reply_verb(reply);
         let needs_name = matches!(
             reply,
             Reply::ConnectOk { .. }
@@ -385,7 +385,7 @@ impl Session {
                 self.name = Some(name.clone().into_owned());
                 violation
             }
-            Reply::From { .. } if self.name.is_none() => Some(Violation::NotRegistered { said: word(reply) }),
+            Reply::From { .. } if self.name.is_none() => Some(Violation::NotRegistered { said: reply_verb(reply) }),
             Reply::Error {
                 code:
                     ErrorCode::RegisterTimeout
@@ -395,7 +395,7 @@ impl Session {
                 ..
             } => None,
             Reply::Error { .. } if self.pending.pop_front().is_none() => {
-                Some(Violation::Unasked { said: word(reply), needed: "message" })
+                Some(Violation::Unasked { said: reply_verb(reply), needed: "message" })
             }
             _ => None,
         }
@@ -417,13 +417,13 @@ mod tests {
 
     /// Plays a dialogue, `>` from the client and `<` from the server, and gives the first violation and its line.
     fn first_violation(dialect: Dialect, dialogue: &[&str]) -> Option<(usize, String)> {
-        let mut session = Session::new(dialect, true);
+        let mut session = ChatSession::new(dialect, true);
         dialogue.iter().enumerate().find_map(|(at, line)| {
             let (from, text) = match line.split_at(2) {
                 ("> ", text) => (Side::Client, text),
                 (_, text) => (Side::Server, text),
             };
-            Some((at, session.hear(from, text).1?.to_string()))
+            Some((at, session.read_line(from, text).1?.to_string()))
         })
     }
 
@@ -500,7 +500,7 @@ mod tests {
 
     #[test]
     fn a_session_from_the_middle_is_not_judged() {
-        let mut session = Session::new(Dialect::Commands, false);
-        assert_eq!(session.hear(Side::Server, "MSG_SENT").1, None);
+        let mut session = ChatSession::new(Dialect::Commands, false);
+        assert_eq!(session.read_line(Side::Server, "MSG_SENT").1, None);
     }
 }

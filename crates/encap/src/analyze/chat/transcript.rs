@@ -9,16 +9,20 @@ use std::time::Duration;
 
 use switchboard_protocol::{Command, Dialect, Reply, sanitize};
 
-use super::{Framing, Lines, Message, Session, Spelling, Turn, dialect_of_port, recognise};
+use super::dialect::{Spelling, dialect_of_port, recognise};
+use super::message_framer::{FramedMessage, Framing, MessageFramer};
+use super::session::{ChatLine, ChatSession};
 use crate::analyze::event::Bytes;
-use crate::analyze::{Conversation, Handshake, Item, Listener, Place, ResetCause, Said, Side, Transport};
+use crate::analyze::{
+    Conversation, ConversationSide, Handshake, ResetCause, Side, StreamEvent, StreamItem, StreamListener, Transport,
+};
 use crate::time::Timestamp;
 
 /// Bytes of text that are sorted at once: more, and what came first is given out before all has been heard.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// What of all connections is no whole line yet, in bytes of memory: more, and the longest are taken for unfinished.
+/// ChatEventKind of all connections is no whole line yet, in bytes of memory: more, and the longest are taken for unfinished.
 const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// What an entry takes beside its text, in bytes.
+/// ChatEventKind an entry takes beside its text, in bytes.
 const ENTRY_BYTES: usize = 256;
 
 /// Hears the streams of a capture, and tells what is said in them.
@@ -26,15 +30,15 @@ const ENTRY_BYTES: usize = 256;
 pub struct Transcript {
     /// When the first frame was captured.
     start: Option<Timestamp>,
-    talks: Talks,
+    talks: ChatStreams,
     /// The sessions that go on.
-    sessions: HashMap<u64, Session>,
+    sessions: HashMap<u64, ChatSession>,
     verdict: Verdict,
 }
 
 /// A line of a transcript. Every text in it is safe to show.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entry {
+pub struct TranscriptEntry {
     /// The frame that brought it.
     pub frame: u64,
     /// When that was captured, from the first frame on.
@@ -45,14 +49,14 @@ pub struct Entry {
     pub violation: Option<String>,
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TranscriptEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.map(|since| format!("{}.{:06}", since.as_secs(), since.subsec_micros()));
         write!(f, "{:>6}  {:>14}  {}", self.frame, since.unwrap_or_default(), self.text)
     }
 }
 
-/// What there is to say of all chats of a capture together.
+/// ChatEventKind there is to say of all chats of a capture together.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// Sessions in the commands dialect.
@@ -109,8 +113,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Listener for Transcript {
-    fn said(&mut self, said: Said<'_>) {
+impl StreamListener for Transcript {
+    fn said(&mut self, said: StreamEvent<'_>) {
         self.talks.said(said);
     }
 
@@ -132,33 +136,33 @@ impl Transcript {
     }
 
     /// Gives out what was heard so far, in the order of frames.
-    pub fn tell<E>(&mut self, mut give: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+    pub fn tell<E>(&mut self, mut give: impl FnMut(TranscriptEntry) -> Result<(), E>) -> Result<(), E> {
         let heard = self.talks.take();
         self.recognise(&heard);
         heard.iter().filter_map(|heard| self.entry(heard)).try_for_each(&mut give)
     }
 
-    /// What there is to say of all together, once all was told.
+    /// ChatEventKind there is to say of all together, once all was told.
     #[must_use]
     pub fn verdict(self) -> Verdict {
-        let Talks { by_lines, by_segments, .. } = self.talks;
+        let ChatStreams { by_lines, by_segments, .. } = self.talks;
         Verdict { by_lines, by_segments, ..self.verdict }
     }
 
     /// Finds the dialect of each conversation that has none yet.
-    fn recognise(&mut self, heard: &[Heard]) {
-        // What is said tells more than a port.
-        let found = |heard: &Heard, by_port: bool| match &heard.what {
-            What::Message(_) if by_port => dialect_of_port(heard.place.server.port()),
-            What::Message(message) => recognise(heard.place.from, &message.bytes),
-            What::Gap(..) | What::Over { .. } => None,
+    fn recognise(&mut self, heard: &[ChatEvent]) {
+        // ChatEventKind is said tells more than a port.
+        let found = |heard: &ChatEvent, by_port: bool| match &heard.what {
+            ChatEventKind::Message(_) if by_port => dialect_of_port(heard.sender.server.port()),
+            ChatEventKind::Message(message) => recognise(heard.sender.side, &message.bytes),
+            ChatEventKind::Gap(..) | ChatEventKind::Over { .. } => None,
         };
         for by_port in [false, true] {
             for heard in heard {
                 if let Some(dialect) = found(heard, by_port)
-                    && let hash_map::Entry::Vacant(place) = self.sessions.entry(heard.place.number)
+                    && let hash_map::Entry::Vacant(entry) = self.sessions.entry(heard.sender.number)
                 {
-                    place.insert(Session::new(dialect, heard.from_start));
+                    entry.insert(ChatSession::new(dialect, heard.from_start));
                     self.verdict.n_by_port += u64::from(by_port);
                     match dialect {
                         Dialect::Commands => self.verdict.n_commands += 1,
@@ -169,17 +173,17 @@ impl Transcript {
         }
     }
 
-    fn entry(&mut self, heard: &Heard) -> Option<Entry> {
-        let Place { number, from, client, server, .. } = heard.place;
-        let remark = |frame, text| Entry { frame, since: None, text, violation: None };
+    fn entry(&mut self, heard: &ChatEvent) -> Option<TranscriptEntry> {
+        let ConversationSide { number, side, client, server, .. } = heard.sender;
+        let remark = |frame, text| TranscriptEntry { frame, since: None, text, violation: None };
         let message = match &heard.what {
-            What::Message(message) => message,
-            What::Gap(frame, missing) => {
-                self.sessions.get_mut(&number)?.lose();
-                let text = format!("[{} of {client} ↔ {server}, from the {from}, missing here]", Bytes(*missing));
+            ChatEventKind::Message(message) => message,
+            ChatEventKind::Gap(frame, missing) => {
+                self.sessions.get_mut(&number)?.lose_bytes();
+                let text = format!("[{} of {client} ↔ {server}, from the {side}, missing here]", Bytes(*missing));
                 return Some(remark(*frame, text));
             }
-            What::Over { frame, refused, was_silent } => {
+            ChatEventKind::Over { frame, refused, was_silent } => {
                 if self.sessions.remove(&number).is_none() && !was_silent {
                     self.verdict.n_unrecognised += 1;
                 }
@@ -191,7 +195,7 @@ impl Transcript {
         let text = text.strip_suffix('\r').unwrap_or(&text);
         let session = self.sessions.get_mut(&number)?;
         let before = session.name().map(str::to_owned);
-        let (turn, violation) = session.hear(from, text);
+        let (turn, violation) = session.read_line(side, text);
         if session.spelling() == Spelling::Foreign {
             self.verdict.foreign.get_or_insert(message.frame);
         }
@@ -211,40 +215,42 @@ impl Transcript {
             }
         }
         let since = message.time.zip(self.start).and_then(|(time, start)| time.since(start));
-        Some(Entry { frame: message.frame, since, text: said + unfinished, violation })
+        Some(TranscriptEntry { frame: message.frame, since, text: said + unfinished, violation })
     }
 }
 
 /// A line of the transcript: who says what to whom.
-fn line(who: &str, session: &Session, turn: &Turn<'_>, text: &str) -> String {
+fn line(who: &str, session: &ChatSession, turn: &ChatLine<'_>, text: &str) -> String {
     let text = sanitize(text);
     match turn {
-        Turn::Asks(Command::Register { name }) => format!("{who} asks for the name {}", sanitize(name.as_str())),
-        Turn::Asks(Command::Msg { text }) => {
+        ChatLine::Request(Command::Register { name }) => format!("{who} asks for the name {}", sanitize(name.as_str())),
+        ChatLine::Request(Command::Msg { text }) => {
             let peer = session.peer().map_or(Cow::Borrowed("?"), sanitize);
             format!("{who} → {peer}: {}", sanitize(text.as_str()))
         }
-        Turn::Asks(Command::Tell { to, text }) => format!("{who} → {}: {}", sanitize(to), sanitize(text.as_str())),
-        Turn::Asks(_) => format!("{who} → server: {text}"),
-        Turn::Fails(error) => format!("{who} → server: {text}  [{error}]"),
-        Turn::Says(Reply::From { name, text }) => format!("{who} ← {}: {}", sanitize(name), sanitize(text)),
-        Turn::Says(_) => format!("{who} ← server: {text}"),
-        Turn::Unknown => format!("{who} ← server: {text}  [no line of this dialect]"),
-        Turn::Blank => format!("{who} → server: [a blank line]"),
+        ChatLine::Request(Command::Tell { to, text }) => {
+            format!("{who} → {}: {}", sanitize(to), sanitize(text.as_str()))
+        }
+        ChatLine::Request(_) => format!("{who} → server: {text}"),
+        ChatLine::Malformed(error) => format!("{who} → server: {text}  [{error}]"),
+        ChatLine::Reply(Reply::From { name, text }) => format!("{who} ← {}: {}", sanitize(name), sanitize(text)),
+        ChatLine::Reply(_) => format!("{who} ← server: {text}"),
+        ChatLine::UnknownReply => format!("{who} ← server: {text}  [no line of this dialect]"),
+        ChatLine::Blank => format!("{who} → server: [a blank line]"),
     }
 }
 
 /// One thing that was heard, and where.
 #[derive(Debug)]
-struct Heard {
-    place: Place,
+struct ChatEvent {
+    sender: ConversationSide,
     from_start: bool,
-    what: What,
+    what: ChatEventKind,
 }
 
 #[derive(Debug)]
-enum What {
-    Message(Message),
+enum ChatEventKind {
+    Message(FramedMessage),
     /// So many bytes are not there.
     Gap(u64, u32),
     /// Nothing more comes after this frame.
@@ -255,28 +261,28 @@ enum What {
     },
 }
 
-impl Heard {
+impl ChatEvent {
     const fn frame(&self) -> u64 {
         match &self.what {
-            What::Message(message) => message.frame,
-            What::Gap(frame, _) | What::Over { frame, .. } => *frame,
+            ChatEventKind::Message(message) => message.frame,
+            ChatEventKind::Gap(frame, _) | ChatEventKind::Over { frame, .. } => *frame,
         }
     }
 
-    /// What it takes, in bytes.
+    /// ChatEventKind it takes, in bytes.
     fn weight(&self) -> usize {
-        ENTRY_BYTES + if let What::Message(message) = &self.what { message.bytes.capacity() } else { 0 }
+        ENTRY_BYTES + if let ChatEventKind::Message(message) = &self.what { message.bytes.capacity() } else { 0 }
     }
 }
 
-/// What is said over each connection, parted into messages.
+/// ChatEventKind is said over each connection, parted into messages.
 #[derive(Debug, Default)]
-struct Talks {
-    live: HashMap<u64, Talk>,
-    heard: Vec<Heard>,
-    /// What they take, in bytes.
+struct ChatStreams {
+    live: HashMap<u64, ChatConnection>,
+    heard: Vec<ChatEvent>,
+    /// ChatEventKind they take, in bytes.
     bytes: usize,
-    /// What is unfinished, in bytes of memory.
+    /// ChatEventKind is unfinished, in bytes of memory.
     unfinished_bytes: usize,
     /// Directions whose messages are parted by LF, and by segments.
     by_lines: u64,
@@ -285,71 +291,75 @@ struct Talks {
 
 /// The two directions of a connection.
 #[derive(Debug)]
-struct Talk {
-    place: Place,
+struct ChatConnection {
+    sender: ConversationSide,
     from_start: bool,
-    client: Lines,
-    server: Lines,
+    client: MessageFramer,
+    server: MessageFramer,
 }
 
-impl Talk {
+impl ChatConnection {
     const fn unfinished_bytes(&self) -> usize {
         self.client.unfinished_bytes() + self.server.unfinished_bytes()
     }
 
     /// Gives out what is unfinished.
-    fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(Heard)) {
-        let Self { place, from_start, .. } = *self;
+    fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(ChatEvent)) {
+        let Self { sender, from_start, .. } = *self;
         for (from, lines) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
-            let place = Place { from, ..place };
-            lines.end(now, &mut |message| give(Heard { place, from_start, what: What::Message(message) }));
+            let sender = ConversationSide { side: from, ..sender };
+            lines
+                .end(now, &mut |message| give(ChatEvent { sender, from_start, what: ChatEventKind::Message(message) }));
         }
     }
 }
 
-impl Talks {
-    /// What was heard so far, in the order of frames.
-    fn take(&mut self) -> Vec<Heard> {
+impl ChatStreams {
+    /// ChatEventKind was heard so far, in the order of frames.
+    fn take(&mut self) -> Vec<ChatEvent> {
         self.bytes = 0;
         let mut heard = mem::take(&mut self.heard);
-        heard.sort_by_key(Heard::frame);
+        heard.sort_by_key(ChatEvent::frame);
         heard
     }
 
-    fn said(&mut self, said: Said<'_>) {
-        let Said { place, frame, time, item, from_start } = said;
+    fn said(&mut self, said: StreamEvent<'_>) {
+        let StreamEvent { sender, frame, time, item, from_start } = said;
         let (heard, sum) = (&mut self.heard, &mut self.bytes);
-        let mut keep = |one: Heard| {
+        let mut keep = |one: ChatEvent| {
             *sum += one.weight();
             heard.push(one);
         };
-        let mut give = |from, what| keep(Heard { place: Place { from, ..place }, from_start, what });
-        let talk = self.live.entry(place.number).or_insert_with(|| Talk {
-            place,
+        let mut give =
+            |from, what| keep(ChatEvent { sender: ConversationSide { side: from, ..sender }, from_start, what });
+        let talk = self.live.entry(sender.number).or_insert_with(|| ChatConnection {
+            sender,
             from_start,
-            client: Lines::default(),
-            server: Lines::default(),
+            client: MessageFramer::default(),
+            server: MessageFramer::default(),
         });
         let before = talk.unfinished_bytes();
-        let (lines, other) = match place.from {
+        let (lines, other) = match sender.side {
             Side::Client => (&mut talk.client, &mut talk.server),
             Side::Server => (&mut talk.server, &mut talk.client),
         };
         match item {
-            Item::Data { bytes, .. } => {
-                other.answered(&mut |message| give(place.from.other(), What::Message(message)));
-                lines.push(frame, time, bytes, &mut |message| give(place.from, What::Message(message)));
+            StreamItem::Data { bytes, .. } => {
+                other.answered(&mut |message| give(sender.side.other(), ChatEventKind::Message(message)));
+                lines.push(frame, time, bytes, &mut |message| give(sender.side, ChatEventKind::Message(message)));
             }
-            Item::Gap { bytes: missing } => {
-                lines.end(time, &mut |message| give(place.from, What::Message(message)));
-                give(place.from, What::Gap(frame, missing));
+            StreamItem::Gap { bytes: missing } => {
+                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
+                give(sender.side, ChatEventKind::Gap(frame, missing));
             }
-            Item::Fin | Item::Reset => lines.end(time, &mut |message| give(place.from, What::Message(message))),
+            StreamItem::Fin | StreamItem::Reset => {
+                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)))
+            }
         }
         self.unfinished_bytes = self.unfinished_bytes - before + talk.unfinished_bytes();
         if self.unfinished_bytes > UNFINISHED_MAX_BYTES {
             let mut longest: Vec<_> = self.live.values_mut().filter(|talk| talk.unfinished_bytes() > 0).collect();
-            longest.sort_unstable_by_key(|talk| Reverse((talk.unfinished_bytes(), talk.place.number)));
+            longest.sort_unstable_by_key(|talk| Reverse((talk.unfinished_bytes(), talk.sender.number)));
             for talk in longest {
                 self.unfinished_bytes -= talk.unfinished_bytes();
                 talk.end(time, &mut keep);
@@ -377,9 +387,9 @@ impl Talks {
             from_server,
             ..
         } = *conversation;
-        let place = Place { transport: Transport::Tcp, number, from: Side::Server, client, server };
+        let sender = ConversationSide { transport: Transport::Tcp, number, side: Side::Server, client, server };
         let from_start = handshake != Handshake::None;
-        let mut keep = |heard: Heard| {
+        let mut keep = |heard: ChatEvent| {
             self.bytes += heard.weight();
             self.heard.push(heard);
         };
@@ -396,6 +406,6 @@ impl Talks {
         }
         let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
         let was_silent = from_client.bytes + from_server.bytes == 0;
-        keep(Heard { place, from_start, what: What::Over { frame: last_frame, refused, was_silent } });
+        keep(ChatEvent { sender, from_start, what: ChatEventKind::Over { frame: last_frame, refused, was_silent } });
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::name;
-use crate::analyze::{Conversation, Direction, End, Event, Handshake, Transport};
+use crate::analyze::{Conversation, DirectionSummary, End, Event, Handshake, Transport};
 use crate::report::axis::Unit;
 use crate::report::{Findings, LISTED_MAX};
 use crate::show::count;
@@ -100,7 +100,7 @@ fn end(c: &Conversation) -> &'static str {
     }
 }
 
-fn middle(direction: &Direction) -> String {
+fn middle(direction: &DirectionSummary) -> String {
     direction.round_trips.map_or_else(|| "–".into(), |times| Unit::Time.say(times.median_nanos))
 }
 

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::Sink;
-use super::conversation::{At, Live};
-use super::endpoint::{Pair, Transport};
+use super::analyzer::ConversationSink;
+use super::conversation::{FrameStamp, LiveConversation};
+use super::endpoint::{EndpointPair, Transport};
 use super::limits::{LINGERING_MAX, LIVE_MAX};
 use crate::wire::SeqNumber;
 
@@ -30,9 +30,9 @@ pub(super) enum Opening {
 
 /// The conversations that go on.
 #[derive(Debug)]
-pub(super) struct Table {
-    places: HashMap<Pair, usize>,
-    slots: Vec<Option<(Pair, Live)>>,
+pub(super) struct ConversationTable {
+    places: HashMap<EndpointPair, usize>,
+    slots: Vec<Option<(EndpointPair, LiveConversation)>>,
     free: Vec<usize>,
     /// Those that have ended, the earliest first; each with its transport and number, to tell it from a later one at its place.
     lingering: VecDeque<(usize, Transport, u64)>,
@@ -46,7 +46,7 @@ pub(super) struct Table {
     bytes_max: usize,
 }
 
-impl Table {
+impl ConversationTable {
     /// A table of no conversations, which may take so much memory.
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
@@ -79,10 +79,10 @@ impl Table {
         from: SocketAddr,
         to: SocketAddr,
         opening: Opening,
-        at: At,
-        sink: &mut Sink<'_>,
-    ) -> (&mut Live, bool) {
-        let pair = Pair::new(transport, from, to);
+        at: FrameStamp,
+        sink: &mut ConversationSink<'_>,
+    ) -> (&mut LiveConversation, bool) {
+        let pair = EndpointPair::new(transport, from, to);
         let known = self.places.get(&pair).copied();
         let reused = match (known, opening) {
             (Some(place), Opening::Client(seq)) => {
@@ -103,7 +103,7 @@ impl Table {
     }
 
     /// If the conversation that was found last has ended, lets it linger, and closes the earliest if too many do.
-    pub(super) fn settle(&mut self, sink: &mut Sink<'_>) {
+    pub(super) fn settle(&mut self, sink: &mut ConversationSink<'_>) {
         if self.until_weighed == 0 {
             self.weigh(sink);
         }
@@ -126,17 +126,17 @@ impl Table {
 
     fn open(
         &mut self,
-        pair: Pair,
+        pair: EndpointPair,
         transport: Transport,
         ends: (SocketAddr, SocketAddr),
-        at: At,
-        sink: &mut Sink<'_>,
+        at: FrameStamp,
+        sink: &mut ConversationSink<'_>,
     ) -> usize {
         if self.places.len() >= LIVE_MAX {
             self.make_room(sink);
         }
         let number = &mut self.opened[transport as usize];
-        let live = Live::new(*number, transport, ends, at);
+        let live = LiveConversation::new(*number, transport, ends, at);
         *number += 1;
         let place = self.free.pop().unwrap_or(self.slots.len());
         if place == self.slots.len() {
@@ -149,7 +149,7 @@ impl Table {
 
     /// Weighs all, as often as costs little for each segment, and makes room until they take no more than they may.
     #[cold]
-    fn weigh(&mut self, sink: &mut Sink<'_>) {
+    fn weigh(&mut self, sink: &mut ConversationSink<'_>) {
         self.until_weighed = self.slots.len().max(WEIGH_EVERY_LEAST);
         while self.places.len() > MAKE_ROOM_FOR && self.weight() > self.bytes_max {
             self.make_room(sink);
@@ -158,12 +158,12 @@ impl Table {
 
     /// What all take, in bytes of memory.
     fn weight(&self) -> usize {
-        let slots = self.slots.len() * size_of::<Option<(Pair, Live)>>();
+        let slots = self.slots.len() * size_of::<Option<(EndpointPair, LiveConversation)>>();
         slots + self.slots.iter().flatten().map(|(_, live)| live.weight()).sum::<usize>()
     }
 
     /// Closes those that were quiet longest.
-    fn make_room(&mut self, sink: &mut Sink<'_>) {
+    fn make_room(&mut self, sink: &mut ConversationSink<'_>) {
         let mut by_age: Vec<(u64, usize)> =
             self.places.values().filter_map(|&place| Some((self.slots[place].as_ref()?.1.last_frame, place))).collect();
         by_age.select_nth_unstable(MAKE_ROOM_FOR);
@@ -176,7 +176,7 @@ impl Table {
         }
     }
 
-    fn close(&mut self, place: usize, retired: bool, sink: &mut Sink<'_>) {
+    fn close(&mut self, place: usize, retired: bool, sink: &mut ConversationSink<'_>) {
         if let Some((pair, live)) = self.slots[place].take() {
             self.places.remove(&pair);
             self.free.push(place);
@@ -185,9 +185,9 @@ impl Table {
     }
 
     /// Closes all, in the order of their first frames.
-    pub(super) fn finish(self, sink: &mut Sink<'_>) {
-        let mut left: Vec<Live> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
-        left.sort_unstable_by_key(Live::first_frame);
+    pub(super) fn finish(self, sink: &mut ConversationSink<'_>) {
+        let mut left: Vec<LiveConversation> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
+        left.sort_unstable_by_key(LiveConversation::first_frame);
         for live in left {
             sink(live.summary(false));
         }

@@ -27,7 +27,7 @@ pub enum Framing {
 
 /// One message, without what ends it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Message {
+pub struct FramedMessage {
     /// The frame that brought its first byte.
     pub frame: u64,
     /// When that was captured.
@@ -40,25 +40,25 @@ pub struct Message {
 
 /// Parts one direction into messages.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct MessageFramer {
     framing: Option<Framing>,
     /// What is no whole line yet.
     unfinished: Vec<u8>,
     /// The segments that brought it: all of them until the framing is known, then those before which it was quiet.
-    segments: Vec<Segment>,
+    segments: Vec<SegmentStart>,
     /// When the last of them came.
     last: Option<Timestamp>,
 }
 
 /// Where the bytes of a segment begin in what is unfinished.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct SegmentStart {
     start: usize,
     frame: u64,
     time: Option<Timestamp>,
 }
 
-impl Lines {
+impl MessageFramer {
     /// How messages are parted, if that is known yet.
     #[must_use]
     pub const fn framing(&self) -> Option<Framing> {
@@ -68,12 +68,12 @@ impl Lines {
     /// What is kept because no message is complete by it, in bytes of memory.
     #[must_use]
     pub const fn unfinished_bytes(&self) -> usize {
-        self.unfinished.capacity() + self.segments.capacity() * size_of::<Segment>()
+        self.unfinished.capacity() + self.segments.capacity() * size_of::<SegmentStart>()
     }
 
     /// Takes what a segment brought, and gives out the messages that are complete by it.
-    pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], give: &mut dyn FnMut(Message)) {
-        let whole = |bytes: &[u8]| Message { frame, time, bytes: bytes.to_vec(), is_unfinished: false };
+    pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], give: &mut dyn FnMut(FramedMessage)) {
+        let whole = |bytes: &[u8]| FramedMessage { frame, time, bytes: bytes.to_vec(), is_unfinished: false };
         if self.framing.is_none() && self.was_quiet(time) {
             self.end_with_segments(give);
         }
@@ -91,7 +91,7 @@ impl Lines {
         }
         if !rest.is_empty() {
             if self.framing.is_none() || self.segments.is_empty() || self.was_quiet(time) {
-                self.segments.push(Segment { start: self.unfinished.len(), frame, time });
+                self.segments.push(SegmentStart { start: self.unfinished.len(), frame, time });
             }
             self.unfinished.extend_from_slice(rest);
             self.last = time;
@@ -102,14 +102,14 @@ impl Lines {
     }
 
     /// The other side says something: if no LF was seen here, it answers what stands here without one.
-    pub fn answered(&mut self, give: &mut dyn FnMut(Message)) {
+    pub fn answered(&mut self, give: &mut dyn FnMut(FramedMessage)) {
         if self.framing.is_none() && !self.unfinished.is_empty() {
             self.end_with_segments(give);
         }
     }
 
     /// Nothing more comes, or bytes are missing: gives out what is unfinished.
-    pub fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(Message)) {
+    pub fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(FramedMessage)) {
         if self.unfinished.is_empty() {
             return;
         }
@@ -129,21 +129,21 @@ impl Lines {
     }
 
     /// What is unfinished is messages, and what comes is, too.
-    fn end_with_segments(&mut self, give: &mut dyn FnMut(Message)) {
+    fn end_with_segments(&mut self, give: &mut dyn FnMut(FramedMessage)) {
         self.framing = Some(Framing::Segments);
         let (bytes, segments) = (mem::take(&mut self.unfinished), mem::take(&mut self.segments));
         let ends = segments.iter().skip(1).map(|next| next.start).chain([bytes.len()]);
-        for (&Segment { start, frame, time }, end) in segments.iter().zip(ends) {
-            give(Message { frame, time, bytes: bytes[start..end].to_vec(), is_unfinished: false });
+        for (&SegmentStart { start, frame, time }, end) in segments.iter().zip(ends) {
+            give(FramedMessage { frame, time, bytes: bytes[start..end].to_vec(), is_unfinished: false });
         }
     }
 
     /// The unfinished line.
-    fn take_unfinished(&mut self) -> Option<Message> {
+    fn take_unfinished(&mut self) -> Option<FramedMessage> {
         let bytes = mem::take(&mut self.unfinished);
-        let &Segment { frame, time, .. } = self.segments.first()?;
+        let &SegmentStart { frame, time, .. } = self.segments.first()?;
         self.segments.clear();
-        Some(Message { frame, time, bytes, is_unfinished: false })
+        Some(FramedMessage { frame, time, bytes, is_unfinished: false })
     }
 }
 
@@ -152,10 +152,10 @@ mod tests {
     use super::*;
 
     fn messages(segments: &[&str]) -> (Vec<String>, Option<Framing>) {
-        let mut lines = Lines::default();
+        let mut lines = MessageFramer::default();
         let mut found = Vec::new();
         let mut now = 0;
-        let mut give = |message: Message| found.push(String::from_utf8(message.bytes).expect("it was text"));
+        let mut give = |message: FramedMessage| found.push(String::from_utf8(message.bytes).expect("it was text"));
         for segment in segments {
             match *segment {
                 "answered" => lines.answered(&mut give),

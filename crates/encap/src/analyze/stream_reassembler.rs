@@ -16,7 +16,7 @@ use crate::wire::tcp::Flags;
 
 /// What comes next of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Item<'a> {
+pub enum StreamItem<'a> {
     /// Bytes, and the frame that brought them first.
     Data {
         /// The frame, as the caller numbers them.
@@ -37,13 +37,13 @@ pub enum Item<'a> {
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub struct Stream {
+pub struct StreamReassembler {
     /// The number of the next byte to give out. `None` until something was seen.
     next: Option<SeqNumber>,
     /// Whether a byte before `next` would still be taken: no SYN was seen, and nothing was given out.
     may_begin_earlier: bool,
     /// What waits for bytes before it: in order, not overlapping.
-    waiting: VecDeque<Piece>,
+    waiting: VecDeque<QueuedBytes>,
     waiting_bytes: usize,
     /// The number of the FIN.
     fin: Option<SeqNumber>,
@@ -57,13 +57,13 @@ const ACKED_AHEAD_MAX_BYTES: u32 = 1 << 30;
 
 /// Bytes that wait.
 #[derive(Debug)]
-struct Piece {
+struct QueuedBytes {
     seq: SeqNumber,
     frame: u64,
     bytes: Vec<u8>,
 }
 
-impl Piece {
+impl QueuedBytes {
     fn end(&self) -> SeqNumber {
         self.seq + len_of(&self.bytes)
     }
@@ -71,7 +71,7 @@ impl Piece {
 
 /// A segment, as the stream looks at it.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival<'a> {
+pub struct StreamSegment<'a> {
     /// Its frame.
     pub frame: u64,
     /// Its sequence number.
@@ -84,10 +84,10 @@ pub struct Arrival<'a> {
     pub len: u32,
 }
 
-impl Stream {
+impl StreamReassembler {
     /// Takes a segment, and gives out what comes next by it, in order.
-    pub fn push(&mut self, arrival: &Arrival<'_>, give: &mut dyn FnMut(Item<'_>)) {
-        let Arrival { frame, flags, payload, len, .. } = *arrival;
+    pub fn push(&mut self, arrival: &StreamSegment<'_>, give: &mut dyn FnMut(StreamItem<'_>)) {
+        let StreamSegment { frame, flags, payload, len, .. } = *arrival;
         let syn = flags.contains(Flags::SYN);
         if self.is_over && syn {
             *self = Self::default();
@@ -111,7 +111,7 @@ impl Stream {
         let cut = len.saturating_sub(len_of(payload));
         if cut > 0 && self.next == Some(seq + len_of(payload)) && self.waiting.is_empty() {
             // The capture kept only its beginning: the rest will not come.
-            give(Item::Gap { bytes: cut });
+            give(StreamItem::Gap { bytes: cut });
             self.next = Some(seq + len);
         }
         self.drain(give);
@@ -123,11 +123,11 @@ impl Stream {
 
     /// What waits, in bytes of memory.
     pub(super) fn weight(&self) -> usize {
-        self.waiting_bytes + self.waiting.len() * size_of::<Piece>()
+        self.waiting_bytes + self.waiting.len() * size_of::<QueuedBytes>()
     }
 
     /// There is no room for what waits: takes what is missing for lost.
-    pub(super) fn give_up_gaps(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    pub(super) fn give_up_gaps(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         while !self.waiting.is_empty() {
             self.skip_gap(give);
             self.drain(give);
@@ -148,18 +148,18 @@ impl Stream {
     }
 
     /// The other side reset the connection: this side's stream is over too.
-    pub fn reset(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    pub fn reset(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         if !self.is_over {
             self.flush(give);
         }
         if !self.is_over {
             self.is_over = true;
-            give(Item::Reset);
+            give(StreamItem::Reset);
         }
     }
 
     /// No more segments come: gives out what waits, with the gaps before it.
-    pub fn finish(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    pub fn finish(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         if !self.is_over {
             self.flush(give);
         }
@@ -167,13 +167,13 @@ impl Stream {
     }
 
     /// Gives out all that waits, gaps and all.
-    fn flush(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    fn flush(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         self.drain(give);
         self.give_up_gaps(give);
         if let (Some(next), Some(fin), false) = (self.next, self.fin, self.is_over)
             && fin.is_after(next)
         {
-            give(Item::Gap { bytes: distance(next, fin) });
+            give(StreamItem::Gap { bytes: distance(next, fin) });
             self.next = Some(fin);
             self.drain(give);
         }
@@ -181,14 +181,14 @@ impl Stream {
             // One alone may be a FIN that was not captured.
             let bytes = if acked.is_after(next) { distance(next, acked) } else { 0 };
             if (2..=ACKED_AHEAD_MAX_BYTES).contains(&bytes) {
-                give(Item::Gap { bytes });
+                give(StreamItem::Gap { bytes });
                 self.next = Some(acked);
             }
         }
     }
 
     /// Gives out what is next, keeps what is later, drops what was there before.
-    fn take(&mut self, mut seq: SeqNumber, frame: u64, mut bytes: &[u8], give: &mut dyn FnMut(Item<'_>)) {
+    fn take(&mut self, mut seq: SeqNumber, frame: u64, mut bytes: &[u8], give: &mut dyn FnMut(StreamItem<'_>)) {
         let Some(mut next) = self.next else { return };
         if let Some(fin) = self.fin
             && (seq + len_of(bytes)).is_after(fin)
@@ -219,10 +219,10 @@ impl Stream {
         self.keep(seq, frame, bytes);
     }
 
-    fn give(&mut self, frame: u64, bytes: &[u8], give: &mut dyn FnMut(Item<'_>)) {
+    fn give(&mut self, frame: u64, bytes: &[u8], give: &mut dyn FnMut(StreamItem<'_>)) {
         self.next = self.next.map(|next| next + len_of(bytes));
         self.may_begin_earlier = false;
-        give(Item::Data { frame, bytes });
+        give(StreamItem::Data { frame, bytes });
     }
 
     /// Keeps what of `bytes` is not waiting yet.
@@ -251,29 +251,29 @@ impl Stream {
 
     fn insert(&mut self, at: usize, seq: SeqNumber, frame: u64, bytes: &[u8]) {
         self.waiting_bytes += bytes.len();
-        self.waiting.insert(at, Piece { seq, frame, bytes: bytes.to_vec() });
+        self.waiting.insert(at, QueuedBytes { seq, frame, bytes: bytes.to_vec() });
     }
 
     /// Gives out what waits and is next, and the end if it is next.
-    fn drain(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    fn drain(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         while let Some(piece) = self.waiting.pop_front_if(|piece| Some(piece.seq) == self.next) {
             self.waiting_bytes -= piece.bytes.len();
             self.give(piece.frame, &piece.bytes, give);
         }
         if self.fin.is_some() && self.fin == self.next && !self.is_over {
             self.is_over = true;
-            give(Item::Fin);
+            give(StreamItem::Fin);
         }
     }
 
     /// Takes what is missing before the first that waits for lost.
-    fn skip_gap(&mut self, give: &mut dyn FnMut(Item<'_>)) {
+    fn skip_gap(&mut self, give: &mut dyn FnMut(StreamItem<'_>)) {
         if let (Some(piece), Some(next)) = (self.waiting.front(), self.next) {
             let bytes = distance(next, piece.seq);
             self.next = Some(piece.seq);
             self.may_begin_earlier = false;
             if bytes > 0 {
-                give(Item::Gap { bytes });
+                give(StreamItem::Gap { bytes });
             }
         }
     }
@@ -294,17 +294,17 @@ mod tests {
     #[derive(Debug, Default, Eq, PartialEq)]
     struct Given {
         bytes: Vec<Option<u8>>,
-        ended: Vec<Item<'static>>,
+        ended: Vec<StreamItem<'static>>,
     }
 
     impl Given {
-        fn take(&mut self, item: Item<'_>) {
+        fn take(&mut self, item: StreamItem<'_>) {
             assert!(self.ended.is_empty(), "nothing comes after the end");
             match item {
-                Item::Data { bytes, .. } => self.bytes.extend(bytes.iter().copied().map(Some)),
-                Item::Gap { bytes } => self.bytes.extend(std::iter::repeat_n(None, bytes as usize)),
-                Item::Fin => self.ended.push(Item::Fin),
-                Item::Reset => self.ended.push(Item::Reset),
+                StreamItem::Data { bytes, .. } => self.bytes.extend(bytes.iter().copied().map(Some)),
+                StreamItem::Gap { bytes } => self.bytes.extend(std::iter::repeat_n(None, bytes as usize)),
+                StreamItem::Fin => self.ended.push(StreamItem::Fin),
+                StreamItem::Reset => self.ended.push(StreamItem::Reset),
             }
         }
 
@@ -315,10 +315,10 @@ mod tests {
 
     /// Plays segments of (sequence number, control bits, payload).
     fn play(segments: &[(u32, Flags, &str)]) -> Given {
-        let (mut stream, mut given) = (Stream::default(), Given::default());
+        let (mut stream, mut given) = (StreamReassembler::default(), Given::default());
         for (frame, &(seq, flags, payload)) in (1..).zip(segments) {
             let len = len_of(payload.as_bytes());
-            let arrival = Arrival { frame, seq: SeqNumber(seq), flags, payload: payload.as_bytes(), len };
+            let arrival = StreamSegment { frame, seq: SeqNumber(seq), flags, payload: payload.as_bytes(), len };
             stream.push(&arrival, &mut |item| given.take(item));
         }
         stream.finish(&mut |item| given.take(item));
@@ -328,12 +328,12 @@ mod tests {
     const A: Flags = Flags::ACK;
 
     /// What it is, segments, what comes out of them, and how it ends.
-    type Case<'a> = (&'a str, &'a [(u32, Flags, &'a str)], &'a str, &'a [Item<'a>]);
+    type Case<'a> = (&'a str, &'a [(u32, Flags, &'a str)], &'a str, &'a [StreamItem<'a>]);
 
     #[test]
     fn what_comes_in_whatever_way() {
         let (syn, fin, rst) = (Flags::SYN, Flags::FIN | Flags::ACK, Flags::RST);
-        let (by_fin, by_reset) = (vec![Item::Fin], vec![Item::Reset]);
+        let (by_fin, by_reset) = (vec![StreamItem::Fin], vec![StreamItem::Reset]);
         let table: &[Case<'_>] = &[
             ("in order", &[(9, syn, ""), (10, A, "ab"), (12, A, "cd"), (14, fin, "")], "abcd", &by_fin),
             ("started mid-stream", &[(50, A, "ab"), (52, A, "cd")], "abcd", &[]),
@@ -361,9 +361,9 @@ mod tests {
 
     #[test]
     fn what_the_snap_length_cut_off_is_a_gap_at_once() {
-        let (mut stream, mut given) = (Stream::default(), Given::default());
+        let (mut stream, mut given) = (StreamReassembler::default(), Given::default());
         for (seq, payload, len) in [(10, "ab", 5), (15, "cd", 2)] {
-            let arrival = Arrival { frame: 1, seq: SeqNumber(seq), flags: A, payload: payload.as_bytes(), len };
+            let arrival = StreamSegment { frame: 1, seq: SeqNumber(seq), flags: A, payload: payload.as_bytes(), len };
             stream.push(&arrival, &mut |item| given.take(item));
         }
         assert_eq!(given.text(), "ab???cd");
@@ -371,18 +371,18 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_and_then_the_gap_is_said() {
-        let mut stream = Stream::default();
+        let mut stream = StreamReassembler::default();
         let (mut gaps, mut bytes, chunk) = (0, 0, vec![b'x'; 60_000]);
         let mut seq = SeqNumber(u32::MAX - 1_000_000);
-        let syn = Arrival { frame: 0, seq: seq - 1, flags: Flags::SYN, payload: &[], len: 0 };
+        let syn = StreamSegment { frame: 0, seq: seq - 1, flags: Flags::SYN, payload: &[], len: 0 };
         stream.push(&syn, &mut |_| {});
         for frame in 1..200 {
             // One byte is missing before each.
             seq += 1;
-            let arrival = Arrival { frame, seq, flags: A, payload: &chunk, len: len_of(&chunk) };
+            let arrival = StreamSegment { frame, seq, flags: A, payload: &chunk, len: len_of(&chunk) };
             stream.push(&arrival, &mut |item| match item {
-                Item::Gap { .. } => gaps += 1,
-                Item::Data { bytes: given, .. } => bytes += given.len(),
+                StreamItem::Gap { .. } => gaps += 1,
+                StreamItem::Data { bytes: given, .. } => bytes += given.len(),
                 _ => {}
             });
             seq += len_of(&chunk);
@@ -403,9 +403,9 @@ mod tests {
         ) {
             let fin = u32::try_from(sent.len()).expect("it is short");
             let first = SeqNumber(isn) + 1;
-            let (mut stream, mut given) = (Stream::default(), Given::default());
+            let (mut stream, mut given) = (StreamReassembler::default(), Given::default());
             let mut push = |seq, flags, payload: &[u8]| {
-                let arrival = Arrival { frame: 1, seq, flags, payload, len: len_of(payload) };
+                let arrival = StreamSegment { frame: 1, seq, flags, payload, len: len_of(payload) };
                 stream.push(&arrival, &mut |item| given.take(item));
             };
             let mut seen = vec![false; sent.len()];
@@ -425,7 +425,7 @@ mod tests {
             stream.finish(&mut |item| given.take(item));
             let expected: Vec<_> = sent.iter().zip(seen).map(|(byte, seen)| seen.then_some(*byte)).collect();
             prop_assert_eq!(given.bytes, expected);
-            prop_assert_eq!(given.ended, vec![Item::Fin]);
+            prop_assert_eq!(given.ended, vec![StreamItem::Fin]);
         }
     }
 }

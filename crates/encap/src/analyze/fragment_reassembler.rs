@@ -10,30 +10,31 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::checksums::Checksums;
 use super::limits::{FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS};
-use super::{Amount, Checksums};
+use super::totals::Amount;
 use crate::time::Timestamp;
 use crate::wire::frame::{Frame, LayerKind, VerifiedChecksums};
 use crate::wire::{IpProtocol, ipv4, ipv6};
 
 /// The packets under way.
 #[derive(Debug, Default)]
-pub(super) struct Reassembly {
+pub(super) struct FragmentReassembler {
     /// The oldest first.
-    packets: VecDeque<Packet>,
+    packets: VecDeque<PartialPacket>,
     /// What they take, in bytes of memory.
     bytes: usize,
-    given_up: GivenUp,
+    given_up: DroppedFragments,
 }
 
 /// Fragments that made no whole packet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GivenUp {
+pub(super) struct DroppedFragments {
     pub(super) fragments: Amount,
     pub(super) checksums: Checksums,
 }
 
-impl GivenUp {
+impl DroppedFragments {
     fn add(&mut self, fragments: Amount, checksums: Checksums) {
         self.fragments += fragments;
         self.checksums += checksums;
@@ -44,7 +45,7 @@ impl GivenUp {
 
 /// A packet that is whole.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(super) struct ReassembledPacket {
     /// Its header as if it had not been cut, and all that it carries; the header's checksum is not worked anew.
     pub(super) bytes: Vec<u8>,
     /// The frames that brought it.
@@ -55,7 +56,7 @@ pub(super) struct Whole {
 
 /// What fragments of one packet have in common.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Key {
+struct FragmentKey {
     source: IpAddr,
     destination: IpAddr,
     /// Of IPv4 alone: in IPv6, only the first fragment tells.
@@ -65,8 +66,8 @@ struct Key {
 
 /// A fragment: what it has of which packet.
 #[derive(Clone, Copy, Debug)]
-struct Fragment<'a> {
-    key: Key,
+struct IpFragment<'a> {
+    key: FragmentKey,
     offset: u32,
     is_last: bool,
     /// What comes before the data in the whole packet; the length is that of the fragment.
@@ -76,7 +77,7 @@ struct Fragment<'a> {
     data: &'a [u8],
 }
 
-impl<'a> Fragment<'a> {
+impl<'a> IpFragment<'a> {
     /// The fragment that a frame holds, if all of it was captured.
     fn of(frame: &Frame<'a>) -> Option<Self> {
         let (source, destination) = frame.addresses()?;
@@ -84,7 +85,7 @@ impl<'a> Fragment<'a> {
             let (header, data) = (packet.header(), packet.payload());
             let protocol = packet.protocol();
             (usize::from(packet.total_len()) == header.len() + data.len()).then_some(Self {
-                key: Key {
+                key: FragmentKey {
                     source,
                     destination,
                     protocol: Some(protocol),
@@ -110,7 +111,7 @@ impl<'a> Fragment<'a> {
                 if before.kind == LayerKind::Ipv6 { ipv6::NEXT_HEADER.start } else { (before.start - start) as usize };
             let (offset, more) = extension.fragment()?;
             (usize::from(packet.payload_len()) == packet.payload().len()).then_some(Self {
-                key: Key { source, destination, protocol: None, identification: extension.identification()? },
+                key: FragmentKey { source, destination, protocol: None, identification: extension.identification()? },
                 offset,
                 is_last: !more,
                 header: &all[..(layer.start - start) as usize],
@@ -127,8 +128,8 @@ impl<'a> Fragment<'a> {
 
 /// A packet under way.
 #[derive(Debug)]
-struct Packet {
-    key: Key,
+struct PartialPacket {
+    key: FragmentKey,
     since: Option<Timestamp>,
     /// Of the first fragment, once that came.
     header: Vec<u8>,
@@ -143,8 +144,8 @@ struct Packet {
     checksums: Checksums,
 }
 
-impl Packet {
-    fn new(key: Key, since: Option<Timestamp>) -> Self {
+impl PartialPacket {
+    fn new(key: FragmentKey, since: Option<Timestamp>) -> Self {
         Self {
             key,
             since,
@@ -165,7 +166,7 @@ impl Packet {
     }
 
     /// Takes a fragment's data, and says whether it agrees with what is there.
-    fn take(&mut self, fragment: &Fragment<'_>) -> bool {
+    fn take(&mut self, fragment: &IpFragment<'_>) -> bool {
         let range = fragment.range();
         let ends = if fragment.is_last { Some(range.end) } else { None };
         let agrees = match (self.len, ends) {
@@ -206,7 +207,7 @@ impl Packet {
     }
 
     /// The whole, if it is no longer than a packet may be.
-    fn finish(mut self) -> Option<Whole> {
+    fn finish(mut self) -> Option<ReassembledPacket> {
         let mut bytes = self.header;
         if bytes[0] >> 4 == 4 {
             let total_len = u16::try_from(bytes.len() + self.data.len()).ok()?;
@@ -216,21 +217,21 @@ impl Packet {
             bytes[ipv6::PAYLOAD_LENGTH].copy_from_slice(&payload_len.to_be_bytes());
         }
         bytes.append(&mut self.data);
-        Some(Whole { bytes, fragments: self.fragments, checksums: self.checksums })
+        Some(ReassembledPacket { bytes, fragments: self.fragments, checksums: self.checksums })
     }
 }
 
-impl Reassembly {
+impl FragmentReassembler {
     /// Takes a frame that holds a fragment, and gives the packet that is whole by it.
-    pub(super) fn add(&mut self, frame: &Frame<'_>, now: Option<Timestamp>) -> Option<Whole> {
+    pub(super) fn add(&mut self, frame: &Frame<'_>, now: Option<Timestamp>) -> Option<ReassembledPacket> {
         let amount = Amount { packets: 1, bytes: frame.original_len().into() };
         let mut checksums = Checksums::default();
         checksums.add(VerifiedChecksums { transport: None, ..frame.verify() });
-        let is_usable = |fragment: &Fragment<'_>| {
+        let is_usable = |fragment: &IpFragment<'_>| {
             let can_go_on = fragment.is_last || fragment.data.len().is_multiple_of(8);
             !fragment.data.is_empty() && can_go_on && u16::try_from(fragment.range().end).is_ok()
         };
-        let Some(fragment) = Fragment::of(frame).filter(is_usable) else {
+        let Some(fragment) = IpFragment::of(frame).filter(is_usable) else {
             self.given_up.add(amount, checksums);
             return None;
         };
@@ -240,7 +241,7 @@ impl Reassembly {
             known = None;
         }
         let at = known.unwrap_or_else(|| {
-            self.packets.push_back(Packet::new(fragment.key, now));
+            self.packets.push_back(PartialPacket::new(fragment.key, now));
             self.bytes += self.packets[self.packets.len() - 1].weight();
             self.packets.len() - 1
         });
@@ -280,7 +281,7 @@ impl Reassembly {
     }
 
     /// No more comes: all fragments that made no whole packet.
-    pub(super) fn finish(mut self) -> GivenUp {
+    pub(super) fn finish(mut self) -> DroppedFragments {
         while !self.packets.is_empty() {
             self.give_up(0);
         }
