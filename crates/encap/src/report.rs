@@ -1,9 +1,8 @@
 //! A report about a capture: one page that needs nothing else, and drawings that other documents can take.
 //!
 //! ```text
-//! capture ─▶ Survey: what there is ─▶ Findings ─┐
-//!    │                                          ├─▶ Report ─▶ page (HTML, with its drawings as SVG)
-//!    └─────▶ CloseUp: one conversation ─────────┘
+//! capture ─┬─▶ SummaryPass: all conversations ─▶ CaptureSummary ─┬─▶ Report ─▶ page (HTML, with its drawings as SVG)
+//!          └─▶ DetailPass: one conversation ───▶ Diagrams ───────┘
 //! ```
 //!
 //! A capture is read twice: once to learn what there is in it, and once more for the drawings of one conversation, whose
@@ -14,11 +13,11 @@
 //! [`Sequence`], [`TimeSequence`], [`RoundTrip`], [`Throughput`]. [`Diagrams`] has them all for one conversation.
 //!
 //! ```
-//! use switchboard_encap::report::{Report, Wanted, page};
+//! use switchboard_encap::report::{Report, ReportOptions, page};
 //!
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/captures/csv_send_macos_lo0.pcapng");
 //! let mut file = std::fs::File::open(path)?;
-//! let report = Report::read(&mut file, "csv_send_macos_lo0.pcapng", &Wanted::default())?;
+//! let report = Report::read(&mut file, "csv_send_macos_lo0.pcapng", &ReportOptions::default())?;
 //! let diagrams = report.diagrams.as_ref().expect("there is a conversation");
 //! assert!(diagrams.sequence.svg(diagrams.ends).into_string().starts_with("<svg"));
 //! assert!(page(&report).into_string().starts_with("<!DOCTYPE html>"));
@@ -26,51 +25,51 @@
 //! ```
 
 pub mod axis;
-mod close_up;
-mod columns;
+mod byte_count;
+mod detail_pass;
 mod diagrams;
 mod drawn_segment;
-pub mod ink;
 mod page;
 pub mod plot;
 mod round_trip;
 mod sequence;
-mod survey;
+mod summary_pass;
+pub mod svg_color;
 mod throughput;
 mod time_sequence;
-mod words;
+mod time_span;
 
 use std::io::{self, Read, Seek};
 
 use crate::analyze::Transport;
 use crate::capture::{ReadError, Reader};
 
-pub use close_up::FrameShown;
-pub use columns::Span;
+pub use detail_pass::FrameShown;
 pub use diagrams::Diagrams;
 pub use drawn_segment::DrawnSegment;
 pub use page::page;
 pub use round_trip::RoundTrip;
 pub use sequence::{FIRST_MAX, LAST_MAX, Sequence};
-pub use survey::{ENTRIES_MAX, Findings, LISTED_MAX};
+pub use summary_pass::{CaptureSummary, ENTRIES_MAX, LISTED_MAX};
 pub use throughput::Throughput;
 pub use time_sequence::TimeSequence;
+pub use time_span::TimeSpan;
 
-use close_up::CloseUp;
-use survey::Survey;
+use detail_pass::DetailPass;
+use summary_pass::SummaryPass;
 
 /// What a report is to show in full.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct ReportOptions {
     /// The conversation that is drawn. By default the one with the most segments.
-    pub conversation: Option<Which>,
+    pub conversation: Option<ConversationId>,
     /// The frame that is shown layer by layer. By default that conversation's first one with a payload.
     pub frame: Option<u64>,
 }
 
 /// One conversation, by its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Which {
+pub struct ConversationId {
     /// What carries it.
     pub transport: Transport,
     /// Its number among those.
@@ -88,7 +87,7 @@ pub enum ReportError {
     Rewind(io::Error),
     /// There is no such conversation.
     #[error("there is no {} conversation {}: encap analyze lists them", .0.transport, .0.number)]
-    NoConversation(Which),
+    NoConversation(ConversationId),
     /// There is no such frame.
     #[error("it has {frames} frames: there is no frame {number}")]
     NoFrame {
@@ -105,7 +104,7 @@ pub struct Report {
     /// The name of the file, safe to show.
     pub file: String,
     /// What there is in it.
-    pub findings: Findings,
+    pub findings: CaptureSummary,
     /// The drawings of one conversation, if there is one.
     pub diagrams: Option<Diagrams>,
     /// One frame in full, if there is one.
@@ -114,19 +113,19 @@ pub struct Report {
 
 impl Report {
     /// Reads a capture, twice. `file` is what it is called.
-    pub fn read(input: &mut (impl Read + Seek), file: &str, wanted: &Wanted) -> Result<Self, ReportError> {
+    pub fn read(input: &mut (impl Read + Seek), file: &str, wanted: &ReportOptions) -> Result<Self, ReportError> {
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(&mut *input)?;
-        let mut survey = Survey::new(wanted.conversation);
+        let mut summary_pass = SummaryPass::new(wanted.conversation);
         let damage = loop {
             match reader.next_packet() {
-                Ok(Some(packet)) => survey.packet(&packet),
+                Ok(Some(packet)) => summary_pass.packet(&packet),
                 Ok(None) => break None,
                 Err(error) => break Some(error.to_string()),
             }
-            survey.section(reader.section());
+            summary_pass.section(reader.section());
         };
-        let findings = survey.finish(&reader, damage);
+        let findings = summary_pass.finish(&reader, damage);
         if let (Some(which), None) = (wanted.conversation, &findings.chosen) {
             return Err(ReportError::NoConversation(which));
         }
@@ -136,15 +135,15 @@ impl Report {
         }
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(input)?;
-        let mut close_up = CloseUp::new(findings.chosen.as_ref(), wanted.frame);
+        let mut detail_pass = DetailPass::new(findings.chosen.as_ref(), wanted.frame);
         // What could not be read is known from the first time.
         while let Ok(Some(packet)) = reader.next_packet() {
-            if close_up.is_past(packet.number) {
+            if detail_pass.is_past(packet.number) {
                 break;
             }
-            close_up.packet(&packet);
+            detail_pass.packet(&packet);
         }
-        let (diagrams, frame) = close_up.finish();
+        let (diagrams, frame) = detail_pass.finish();
         Ok(Self { file: switchboard_protocol::sanitize(file).into_owned(), findings, diagrams, frame })
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use switchboard_encap::analyze::Transport;
-use switchboard_encap::report::{Report, ReportError, Wanted, Which, page};
+use switchboard_encap::report::{ConversationId, Report, ReportError, ReportOptions, page};
 
 use super::failure::Failure;
 use super::input::Input;
@@ -25,15 +25,15 @@ pub(crate) struct Args {
     out: PathBuf,
     /// Draw this one: its number as `encap analyze` gives it, of TCP, or with tcp: or udp: before it; by default the one
     /// with the most segments
-    #[arg(long, value_name = "N", value_parser = which)]
-    conversation: Option<Which>,
+    #[arg(long, value_name = "N", value_parser = conversation_id)]
+    conversation: Option<ConversationId>,
     /// Show this frame layer by layer; by default the first of that conversation with a payload
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
 }
 
 /// `3`, `tcp:3` or `udp:3`.
-fn which(text: &str) -> Result<Which, String> {
+fn conversation_id(text: &str) -> Result<ConversationId, String> {
     let (transport, number) = match text.split_once(':') {
         None => (Transport::Tcp, text),
         Some((word, number)) if word.eq_ignore_ascii_case("tcp") => (Transport::Tcp, number),
@@ -41,21 +41,21 @@ fn which(text: &str) -> Result<Which, String> {
         Some(_) => return Err("write a number, tcp:NUMBER or udp:NUMBER".into()),
     };
     let number = u64::from_str(number).map_err(|_| "write a number, as in 3, tcp:3 or udp:3".to_owned())?;
-    Ok(Which { transport, number })
+    Ok(ConversationId { transport, number })
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let shown = args.file.display().to_string();
     let input = Input::open(&args.file)?;
     output::guard(&args.out, &input)?;
-    let wanted = Wanted { conversation: args.conversation, frame: args.frame };
+    let wanted = ReportOptions { conversation: args.conversation, frame: args.frame };
     let mut input = input.rewindable()?;
     let name = input.file_name();
     let report = Report::read(&mut input, &name, &wanted).map_err(|error| match error {
         ReportError::Read(error) => Failure::Capture { file: shown, error },
         ReportError::Rewind(error) => Failure::Read { file: shown, error },
         ReportError::NoFrame { number, frames } => Failure::NoSuchFrame { file: shown, number, frames },
-        ReportError::NoConversation(Which { transport, number }) => {
+        ReportError::NoConversation(ConversationId { transport, number }) => {
             Failure::NoConversation { file: shown, transport, number }
         }
     })?;

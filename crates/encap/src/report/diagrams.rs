@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{DrawnSegment, RoundTrip, Sequence, Span, Throughput, TimeSequence};
+use super::{DrawnSegment, RoundTrip, Sequence, Throughput, TimeSequence, TimeSpan};
 use crate::analyze::{Conversation, Side};
 
 /// The drawings of one conversation.
@@ -31,7 +31,7 @@ impl Diagrams {
     /// Those of `conversation`, whose segments are to come.
     #[must_use]
     pub fn new(conversation: &Conversation) -> Self {
-        let over_time = Span::of(conversation).map(|span| OverTime {
+        let over_time = TimeSpan::of(conversation).map(|span| OverTime {
             time_sequences: [Side::Client, Side::Server].map(|side| TimeSequence::new(side, span)),
             round_trip: RoundTrip::new(span),
             throughput: Throughput::new(span),

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Px};
-use super::ink::Ink;
+use super::svg_color::SvgColor;
 
 /// The pixels of a drawing from left to right.
 pub const WIDTH: i64 = 720;
@@ -53,19 +53,19 @@ impl Plot<'_> {
                 @for (i, (name, axis)) in self.up.iter().enumerate() {
                     // Two axes that begin at one place have that number once.
                     @let ticks = &axis.ticks()[usize::from(i > 0)..];
-                    (Ink::Line.group(&html! {
+                    (SvgColor::Grid.group(&html! {
                         @for tick in ticks {
                             line x1=(ACROSS.0) y1=(tick.at) x2=(ACROSS.1) y2=(tick.at) stroke="currentColor" {}
                         }
                     }))
-                    (Ink::Faint.group(&html! {
+                    (SvgColor::Faint.group(&html! {
                         @for tick in ticks {
                             text x=(ACROSS.0 - 6) y=(Px(tick.at.0 + 40)) text-anchor="end" fill="currentColor" { (tick.label) }
                         }
                         (upright(name, axis))
                     }))
                 }
-                (Ink::Faint.group(&html! {
+                (SvgColor::Faint.group(&html! {
                     line x1=(ACROSS.0) y1=(bottom) x2=(ACROSS.1) y2=(bottom) stroke="currentColor" {}
                     @for tick in across.ticks() {
                         line x1=(tick.at) y1=(bottom) x2=(tick.at) y2=(bottom + 5) stroke="currentColor" {}
@@ -88,7 +88,7 @@ impl Plot<'_> {
         html! {
             @for (at, mark, words) in places {
                 g transform={ "translate(" (at + 8) " 14)" } { (mark) }
-                (Ink::Ink.group(&html! { text x=(at + 20) y="18" fill="currentColor" { (words) } }))
+                (SvgColor::Text.group(&html! { text x=(at + 20) y="18" fill="currentColor" { (words) } }))
             }
         }
     }

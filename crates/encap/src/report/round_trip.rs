@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit};
-use super::columns::Span;
 use super::drawn_segment::DrawnSegment;
-use super::ink::ink_of;
 use super::plot::{COLUMNS, Plot, TOP};
+use super::svg_color::side_color;
+use super::time_span::TimeSpan;
 use crate::analyze::{RoundTripTimes, RoundTrips, Side};
 
 /// Where the plot ends, in pixels from the top.
@@ -20,19 +20,19 @@ const SPARSE_MAX: usize = 120;
 /// What a plot of round-trip times is drawn from: a bounded number of columns.
 #[derive(Debug)]
 pub struct RoundTrip {
-    span: Span,
-    sides: [Times; 2],
+    span: TimeSpan,
+    sides: [SideRoundTrips; 2],
 }
 
 /// The times of one side's segments.
 #[derive(Debug)]
-struct Times {
+struct SideRoundTrips {
     trips: RoundTrips,
     /// The least and the most in each column.
     columns: Vec<Option<(u64, u64)>>,
 }
 
-impl Default for Times {
+impl Default for SideRoundTrips {
     fn default() -> Self {
         Self { trips: RoundTrips::default(), columns: vec![None; COLUMNS] }
     }
@@ -41,7 +41,7 @@ impl Default for Times {
 impl RoundTrip {
     /// Of a conversation over a span of time.
     #[must_use]
-    pub fn new(span: Span) -> Self {
+    pub fn new(span: TimeSpan) -> Self {
         Self { span, sides: Default::default() }
     }
 
@@ -97,7 +97,7 @@ impl RoundTrip {
         );
         let _ = write!(
             text,
-            " Times within {} are drawn from the least to the most.",
+            " SideRoundTrips within {} are drawn from the least to the most.",
             Unit::Time.say(self.span.column_nanos())
         );
         text
@@ -114,9 +114,9 @@ impl RoundTrip {
         let marks = [Side::Client, Side::Server].map(|side| {
             let points = self.sides[side.index()].columns.iter().enumerate();
             let points = points.filter_map(|(i, ends)| ends.map(|(least, most)| (i, least, most)));
-            ink_of(side).group(&html! {
+            side_color(side).group(&html! {
                 @for (i, least, most) in points {
-                    @let (x, low, high) = (Span::place(i), up.place(least), up.place(most));
+                    @let (x, low, high) = (TimeSpan::place(i), up.place(least), up.place(most));
                     @if high != low { line x1=(x) y1=(low) x2=(x) y2=(high) stroke="currentColor" stroke-width="1" {} }
                     (point(side, x, low, radius))
                     @if high != low { (point(side, x, high, radius)) }
@@ -124,12 +124,12 @@ impl RoundTrip {
             })
         });
         let legend = [Side::Client, Side::Server].map(|side| {
-            (ink_of(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segment of the {side}, acknowledged"))
+            (side_color(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segment of the {side}, acknowledged"))
         });
         let plot = Plot {
             title: "Round-trip times",
             description: &caption,
-            across: (Span::NAME, &across),
+            across: (TimeSpan::NAME, &across),
             up: &[("round-trip time", &up)],
             bottom: BOTTOM,
             legend: &legend,

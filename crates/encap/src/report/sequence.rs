@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use maud::{Markup, html};
 
 use super::drawn_segment::DrawnSegment;
-use super::ink::{Ink, ink_of};
 use super::plot::{WIDTH, drawing};
+use super::svg_color::{SvgColor, side_color};
 use crate::analyze::{Events, Side};
 use crate::show::{count, escape};
 
@@ -38,14 +38,14 @@ const LEFT_OUT: i64 = 44;
 /// What a sequence diagram is drawn from: the first segments of a conversation, and the last.
 #[derive(Debug, Default)]
 pub struct Sequence {
-    first: Vec<Row>,
-    last: VecDeque<Row>,
+    first: Vec<SequenceRow>,
+    last: VecDeque<SequenceRow>,
     segments: u64,
 }
 
 /// A segment.
 #[derive(Debug)]
-struct Row {
+struct SequenceRow {
     frame: u64,
     nanos: u64,
     from: Side,
@@ -58,7 +58,7 @@ struct Row {
     remark: String,
 }
 
-impl Row {
+impl SequenceRow {
     fn new(segment: &DrawnSegment<'_>) -> Self {
         let header = match segment.tcp {
             None => format!("datagram · len {}", segment.len),
@@ -102,12 +102,12 @@ impl Sequence {
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         self.segments += 1;
         if self.first.len() < FIRST_MAX {
-            return self.first.push(Row::new(segment));
+            return self.first.push(SequenceRow::new(segment));
         }
         if self.last.len() == LAST_MAX {
             self.last.pop_front();
         }
-        self.last.push_back(Row::new(segment));
+        self.last.push_back(SequenceRow::new(segment));
     }
 
     /// Segments that are not drawn.
@@ -177,7 +177,7 @@ impl Sequence {
             &html! {
                 (lifeline(Side::Client, ends.0, bottom))
                 (lifeline(Side::Server, ends.1, bottom))
-                (Ink::Faint.group(&html! {
+                (SvgColor::Faint.group(&html! {
                 text x=(FRAME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "frame" }
                 text x=(TIME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "time, s" }
             }))
@@ -193,7 +193,7 @@ fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
     let address = end.to_string();
     let (words_x, anchor) =
         if side == Side::Server && address.len() > ADDRESS_MAX_CHARS { (WIDTH - 8, "end") } else { (x, "middle") };
-    ink_of(side).group(&html! {
+    side_color(side).group(&html! {
         text x=(words_x) y="16" text-anchor=(anchor) font-weight="700" fill="currentColor" { (side) }
         text x=(words_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (address) }
         line x1=(x) y1="42" x2=(x) y2=(bottom) stroke="currentColor" stroke-width="2" {}
@@ -201,7 +201,7 @@ fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
 }
 
 /// A row that begins at `y`.
-fn draw(row: &Row, y: i64) -> Markup {
+fn draw(row: &SequenceRow, y: i64) -> Markup {
     let (from, to) = (LIFELINES[row.from.index()], LIFELINES[row.from.other().index()]);
     let (line, forward) = (y + ARROW - 8, (to - from).signum());
     let middle = i64::midpoint(from, to);
@@ -214,27 +214,27 @@ fn draw(row: &Row, y: i64) -> Markup {
         words - 1
     };
     html! {
-        (Ink::Faint.group(&html! {
+        (SvgColor::Faint.group(&html! {
             text x=(FRAME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" { (row.frame) }
             text x=(TIME_RIGHT) y=(line + 4) text-anchor="end" font-size="11" fill="currentColor" {
                 (micros / 1_000_000) "." (format!("{:06}", micros % 1_000_000))
             }
         }))
-        (ink_of(row.from).group(&html! {
+        (side_color(row.from).group(&html! {
             line x1=(start) y1=(line) x2=(head) y2=(line) stroke="currentColor" stroke-width="1.5" {}
             path d={ "M" (tip) " " (line) "L" (head) " " (line - 4) "V" (line + 4) "Z" } fill="currentColor" {}
         }))
-        (Ink::Ink.group(&html! {
+        (SvgColor::Text.group(&html! {
             text x=(middle) y=(line - 5) text-anchor="middle" fill="currentColor" { (row.header) }
         }))
         @if let Some(text) = row.text() {
-            (Ink::Payload.group(&html! {
+            (SvgColor::Payload.group(&html! {
                 text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor"
                     font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" { (text) }
             }))
         }
         @if !row.remark.is_empty() {
-            (Ink::Mark.group(&html! {
+            (SvgColor::Alert.group(&html! {
                 text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor" { "▲ " (row.remark) }
             }))
         }
@@ -243,7 +243,7 @@ fn draw(row: &Row, y: i64) -> Markup {
 
 fn draw_left_out(what: &str, y: i64) -> Markup {
     let middle = i64::midpoint(LIFELINES[0], LIFELINES[1]);
-    Ink::Faint.group(&html! {
+    SvgColor::Faint.group(&html! {
         @for at in [y + 10, y + LEFT_OUT - 6] {
             line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
         }

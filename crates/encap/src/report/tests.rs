@@ -15,7 +15,7 @@ const REAL: [&[u8]; 3] = [
     include_bytes!("../../../../tests/data/captures/line_chat_npcap.pcap"),
 ];
 
-fn report(file: &[u8], wanted: &Wanted) -> Result<Report, ReportError> {
+fn report(file: &[u8], wanted: &ReportOptions) -> Result<Report, ReportError> {
     Report::read(&mut Cursor::new(file), "a capture", wanted)
 }
 
@@ -36,10 +36,10 @@ fn assert_well_formed(svg: &str) {
 #[test]
 fn drawings_agree_with_what_is_said_of_the_conversation() {
     for file in REAL {
-        let n = report(file, &Wanted::default()).expect("it is a capture").findings.totals.conversations;
+        let n = report(file, &ReportOptions::default()).expect("it is a capture").findings.totals.conversations;
         for number in 0..n {
-            let which = Which { transport: Transport::Tcp, number };
-            let wanted = Wanted { conversation: Some(which), frame: None };
+            let which = ConversationId { transport: Transport::Tcp, number };
+            let wanted = ReportOptions { conversation: Some(which), frame: None };
             let Report { findings, diagrams, frame, .. } = report(file, &wanted).expect("it is a capture");
             let (chosen, diagrams) = (findings.chosen.expect("it is there"), diagrams.expect("it is drawn"));
             assert_well_formed(&diagrams.sequence.svg(diagrams.ends).into_string());
@@ -61,18 +61,22 @@ fn drawings_agree_with_what_is_said_of_the_conversation() {
 #[test]
 fn the_one_with_the_most_segments_is_drawn_unless_another_is_wanted() {
     let chosen = |wanted| report(REAL[1], &wanted).map(|report| report.findings.chosen.map(|c| c.number));
-    assert_eq!(chosen(Wanted::default()).expect("there are some"), Some(4));
-    let which = |number| Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
+    assert_eq!(chosen(ReportOptions::default()).expect("there are some"), Some(4));
+    let which = |number| ReportOptions {
+        conversation: Some(ConversationId { transport: Transport::Tcp, number }),
+        frame: None,
+    };
     assert_eq!(chosen(which(1)).expect("it is there"), Some(1));
     let error = chosen(which(8)).expect_err("there are eight");
     assert_eq!(error.to_string(), "there is no TCP conversation 8: encap analyze lists them");
-    let error = chosen(Wanted { frame: Some(85), ..Wanted::default() }).expect_err("there are 84");
+    let error = chosen(ReportOptions { frame: Some(85), ..ReportOptions::default() }).expect_err("there are 84");
     assert_eq!(error.to_string(), "it has 84 frames: there is no frame 85");
 }
 
 /// A conversation from which all drawings are made, over so many nanoseconds.
 fn conversation(nanos: i64) -> Conversation {
-    let any = report(REAL[1], &Wanted::default()).expect("it is a capture").findings.chosen.expect("there is one");
+    let any =
+        report(REAL[1], &ReportOptions::default()).expect("it is a capture").findings.chosen.expect("there is one");
     let first = any.first.expect("it has a time");
     Conversation { last: Some(crate::time::Timestamp::from_nanos(first.as_nanos() + nanos)), ..any }
 }
@@ -146,7 +150,7 @@ proptest! {
         if cut.index(4) == 0 {
             file.truncate(cut.index(file.len()));
         }
-        if let Ok(report) = report(&file, &Wanted::default()) {
+        if let Ok(report) = report(&file, &ReportOptions::default()) {
             let page = page(&report).into_string();
             prop_assert!(page.len() < 8 * 1024 * 1024);
         }

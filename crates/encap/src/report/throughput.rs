@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit, round_up};
-use super::columns::Span;
+use super::byte_count::format_bytes;
 use super::drawn_segment::DrawnSegment;
-use super::ink::ink_of;
 use super::plot::{Plot, TOP};
-use super::words::bytes_in_words;
+use super::svg_color::side_color;
+use super::time_span::TimeSpan;
 use crate::analyze::Side;
 
 /// Bars that there are at most, and one for what is left of the time.
@@ -22,7 +22,7 @@ const NANOS_A_SECOND: u128 = 1_000_000_000;
 /// What a plot of throughput is drawn from: a bounded number of bars.
 #[derive(Debug)]
 pub struct Throughput {
-    span: Span,
+    span: TimeSpan,
     /// How long a bar lasts.
     bar_nanos: u64,
     /// Bytes in each, of the client and of the server.
@@ -33,7 +33,7 @@ pub struct Throughput {
 impl Throughput {
     /// Of a conversation over a span of time.
     #[must_use]
-    pub fn new(span: Span) -> Self {
+    pub fn new(span: TimeSpan) -> Self {
         let bar_nanos = round_up(span.nanos().div_ceil(BARS_MAX));
         let n = usize::try_from(span.nanos() / bar_nanos + 1).unwrap_or(1);
         Self { span, bar_nanos, bars: vec![[0; 2]; n], bytes: [0; 2] }
@@ -71,7 +71,7 @@ impl Throughput {
     /// What is seen, in a sentence or two.
     #[must_use]
     pub fn caption(&self) -> String {
-        let [client, server] = self.bytes.map(bytes_in_words);
+        let [client, server] = self.bytes.map(format_bytes);
         format!(
             "The client sends {client}, at its busiest {}; the server {server}, at its busiest {}. Each bar is {}. \
              Payload alone is counted, each time that it was sent.",
@@ -90,7 +90,7 @@ impl Throughput {
         let down = Axis::to_round(Unit::Rate, most, (MIDDLE, BOTTOM), 3);
         let marks = [(Side::Client, &up), (Side::Server, &down)].map(|(side, axis)| {
             let bars = self.bars.iter().map(|bytes| bytes[side.index()]).zip(0_u64..).filter(|(bytes, _)| *bytes > 0);
-            ink_of(side).group(&html! {
+            side_color(side).group(&html! {
                 @for (bytes, i) in bars {
                     (self.bar(side, i * self.bar_nanos, axis.place(self.rate(bytes)).0, &across))
                 }
@@ -104,12 +104,12 @@ impl Throughput {
                 },
             };
             let way = if side == Side::Client { "up" } else { "down" };
-            (ink_of(side).group(&mark), format!("from the {side} ({way})"))
+            (side_color(side).group(&mark), format!("from the {side} ({way})"))
         });
         let plot = Plot {
             title: "Throughput",
             description: &self.caption(),
-            across: (Span::NAME, &across),
+            across: (TimeSpan::NAME, &across),
             up: &[("client", &up), ("server", &down)],
             bottom: BOTTOM,
             legend: &legend,

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::axis::{Axis, Px, Unit};
-use super::columns::Span;
+use super::byte_count::format_bytes;
 use super::drawn_segment::DrawnSegment;
-use super::ink::{Ink, ink_of};
 use super::plot::{ACROSS, COLUMNS, Plot, TOP};
-use super::words::bytes_in_words;
+use super::svg_color::{SvgColor, side_color};
+use super::time_span::TimeSpan;
 use crate::analyze::Side;
 use crate::show::count;
 
@@ -23,8 +23,8 @@ const BOTTOM: i64 = 300;
 #[derive(Debug)]
 pub struct TimeSequence {
     from: Side,
-    span: Span,
-    columns: Vec<Column>,
+    span: TimeSpan,
+    columns: Vec<SequenceColumn>,
     last: u64,
     segments: u64,
     bytes: u64,
@@ -33,7 +33,7 @@ pub struct TimeSequence {
 
 /// What happens within one column.
 #[derive(Clone, Copy, Debug, Default)]
-struct Column {
+struct SequenceColumn {
     /// From the least number that was sent for the first time to the greatest.
     sent: Option<(u64, u64)>,
     /// The same of what was sent again.
@@ -47,8 +47,8 @@ struct Column {
 impl TimeSequence {
     /// Of what one side sends, over a span of time.
     #[must_use]
-    pub fn new(from: Side, span: Span) -> Self {
-        Self { from, span, columns: vec![Column::default(); COLUMNS], last: 0, segments: 0, bytes: 0, again: 0 }
+    pub fn new(from: Side, span: TimeSpan) -> Self {
+        Self { from, span, columns: vec![SequenceColumn::default(); COLUMNS], last: 0, segments: 0, bytes: 0, again: 0 }
     }
 
     /// Takes the next segment of either side.
@@ -92,7 +92,7 @@ impl TimeSequence {
         let Self { from, segments, bytes, again, .. } = *self;
         let mut text = format!(
             "{} in {} of the {from} (SYN and FIN are counted) were captured over {}",
-            bytes_in_words(bytes),
+            format_bytes(bytes),
             count(segments, "segment"),
             Unit::Time.say(self.span.nanos()),
         );
@@ -134,13 +134,14 @@ impl TimeSequence {
     #[must_use]
     pub fn svg(&self) -> Markup {
         let (across, up) = (self.span.axis(), self.axis());
-        let ink = ink_of(self.from);
+        let ink = side_color(self.from);
         let sent = ink.group(&html! { path d=(self.bars(&up)) stroke="currentColor" stroke-width="1.6" {} });
-        let acked = Ink::Ink.group(&html! {
+        let acked = SvgColor::Text.group(&html! {
             path d=(self.stairs(&up, |column| column.acked)) stroke="currentColor" stroke-width="1" {}
         });
-        let again = Ink::Mark.group(&html! { path d=(self.crosses(&up)) stroke="currentColor" stroke-width="1.6" {} });
-        let window_end = Ink::Faint.group(&html! {
+        let again =
+            SvgColor::Alert.group(&html! { path d=(self.crosses(&up)) stroke="currentColor" stroke-width="1.6" {} });
+        let window_end = SvgColor::Faint.group(&html! {
             path d=(self.stairs(&up, |column| column.window_end.filter(|end| *end <= up.last())))
                 stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3" {}
         });
@@ -150,22 +151,22 @@ impl TimeSequence {
                 "segment".to_owned(),
             ),
             (
-                Ink::Ink.group(&html! { path d="M-8 4H0V-4H8" stroke="currentColor" {} }),
+                SvgColor::Text.group(&html! { path d="M-8 4H0V-4H8" stroke="currentColor" {} }),
                 format!("acknowledged by the {}", self.from.other()),
             ),
         ];
         if self.again > 0 {
             let mark = html! { path d="M-4 -4L4 4M-4 4L4 -4" stroke="currentColor" stroke-width="1.6" {} };
-            legend.push((Ink::Mark.group(&mark), "sent again".to_owned()));
+            legend.push((SvgColor::Alert.group(&mark), "sent again".to_owned()));
         }
         if self.window_is_seen() {
             let mark = html! { path d="M-8 0H8" stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3" {} };
-            legend.push((Ink::Faint.group(&mark), "end of the window".to_owned()));
+            legend.push((SvgColor::Faint.group(&mark), "end of the window".to_owned()));
         }
         let plot = Plot {
             title: &format!("Time-sequence graph of what the {} sends", self.from),
             description: &self.caption(),
-            across: (Span::NAME, &across),
+            across: (TimeSpan::NAME, &across),
             up: &[("sequence number", &up)],
             bottom: BOTTOM,
             legend: &legend,
@@ -178,7 +179,7 @@ impl TimeSequence {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
             if let Some((low, high)) = column.sent {
-                let (x, low, high) = (Span::place(i), up.place(low), up.place(high));
+                let (x, low, high) = (TimeSpan::place(i), up.place(low), up.place(high));
                 let (left, right) = (Px(x.0 - 20), Px(x.0 + 20));
                 let _ = write!(path, "M{x} {low}V{high}M{left} {low}H{right}M{left} {high}H{right}");
             }
@@ -191,7 +192,7 @@ impl TimeSequence {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
             if let Some((low, high)) = column.again {
-                let (x, low, high) = (Span::place(i), up.place(low), up.place(high));
+                let (x, low, high) = (TimeSpan::place(i), up.place(low), up.place(high));
                 let y = i64::midpoint(low.0, high.0);
                 let (left, right, above, below) = (Px(x.0 - 40), Px(x.0 + 40), Px(y - 40), Px(y + 40));
                 let _ = write!(path, "M{x} {low}V{high}M{left} {above}L{right} {below}M{left} {below}L{right} {above}");
@@ -201,11 +202,11 @@ impl TimeSequence {
     }
 
     /// A line that goes on level until the next value.
-    fn stairs(&self, up: &Axis, value: impl Fn(&Column) -> Option<u64>) -> String {
+    fn stairs(&self, up: &Axis, value: impl Fn(&SequenceColumn) -> Option<u64>) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
             if let Some(value) = value(column) {
-                let (x, y) = (Span::place(i), up.place(value));
+                let (x, y) = (TimeSpan::place(i), up.place(value));
                 let _ = if path.is_empty() { write!(path, "M{x} {y}") } else { write!(path, "H{x}V{y}") };
             }
         }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use proptest::prelude::*;
 use switchboard_encap::analyze::{FRAGMENTED_MAX_PACKETS, Side};
-use switchboard_encap::report::{Report, Wanted};
+use switchboard_encap::report::{Report, ReportOptions};
 use switchboard_encap::wire::{IpProtocol, ipv4, ipv6};
 
 use super::analysis::analyze;
@@ -95,7 +95,7 @@ fn ipv6_fragments_are_reassembled() {
 #[test]
 fn report_draws_the_reassembled_packet() {
     let file = file(&at_once(fragments(&segment(), 7, 16)));
-    let report = Report::read(&mut Cursor::new(file), "fragments.pcapng", &Wanted::default()).unwrap();
+    let report = Report::read(&mut Cursor::new(file), "fragments.pcapng", &ReportOptions::default()).unwrap();
     let diagrams = report.diagrams.as_ref().expect("a conversation");
     let drawn = diagrams.sequence.svg(diagrams.ends).into_string();
     assert!(drawn.contains(&format!("len {}", TEXT.len())), "{drawn}");

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use serde::Serialize;
 use switchboard_encap::analyze::Transport;
-use switchboard_encap::report::{Report, Wanted, Which};
+use switchboard_encap::report::{ConversationId, Report, ReportOptions};
 
 use super::ReportContext;
 
@@ -33,7 +33,7 @@ pub(super) fn draw(
 ) -> Result<Drawings, String> {
     let file = context.run.join(capture);
     let mut input = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let which = Wanted { conversation: Some(Which { transport: Transport::Tcp, number }), frame: None };
+    let which = ReportOptions { conversation: Some(ConversationId { transport: Transport::Tcp, number }), frame: None };
     let report = Report::read(&mut input, capture, &which).map_err(|error| format!("{capture}: {error}"))?;
     let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: no packets of {who} to draw"))?;
     let over_time = || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: {who} has no times"));

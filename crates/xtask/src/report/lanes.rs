@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 use switchboard_encap::report::axis::{Axis, Unit};
-use switchboard_encap::report::ink::{Ink, ink_of};
 use switchboard_encap::report::plot::{ACROSS, Plot, TOP};
+use switchboard_encap::report::svg_color::{SvgColor, side_color};
 use switchboard_encap::side::Side;
 
 use super::frames::Segment;
@@ -43,7 +43,7 @@ pub(super) fn svg(segments: &[Segment], connections: &[(u64, &str)]) -> String {
 }
 
 fn label(name: &str, y: i64) -> Markup {
-    Ink::Ink.group(&html! { text x=(ACROSS.0 - 8) y=(y + 4) text-anchor="end" fill="currentColor" { (name) } })
+    SvgColor::Text.group(&html! { text x=(ACROSS.0 - 8) y=(y + 4) text-anchor="end" fill="currentColor" { (name) } })
 }
 
 fn lane(of: &[&Segment], y: i64, across: &Axis) -> Markup {
@@ -52,7 +52,7 @@ fn lane(of: &[&Segment], y: i64, across: &Axis) -> Markup {
     let (x1, x2) = (at(first), at(last));
     let line = html! { line x1=(x1) y1=(y) x2=(x2) y2=(y) stroke="currentColor" stroke-width="2" {} };
     html! {
-        (Ink::Line.group(&line))
+        (SvgColor::Grid.group(&line))
         @for segment in of.iter().filter(|segment| segment.bytes > 0) { (data(segment.from, at(segment), y)) }
         @for segment in of { (end(&segment.flags, at(segment), y)) }
     }
@@ -61,17 +61,18 @@ fn lane(of: &[&Segment], y: i64, across: &Axis) -> Markup {
 /// A tick: upwards for the client's data, downwards for the server's.
 fn data(from: Side, x: i64, y: i64) -> Markup {
     let to = if from == Side::Client { y - 9 } else { y + 9 };
-    ink_of(from).group(&html! { line x1=(x) y1=(y) x2=(x) y2=(to) stroke="currentColor" stroke-width="2" {} })
+    side_color(from).group(&html! { line x1=(x) y1=(y) x2=(x) y2=(to) stroke="currentColor" stroke-width="2" {} })
 }
 
 /// The mark of a connection's end: a ring for FIN, a cross for RST.
 fn end(flags: &str, x: i64, y: i64) -> Markup {
     if flags.contains("RST") {
         let path = format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4);
-        return Ink::Mark.group(&html! { path d=(path) stroke="currentColor" stroke-width="2" {} });
+        return SvgColor::Alert.group(&html! { path d=(path) stroke="currentColor" stroke-width="2" {} });
     }
     if flags.contains("FIN") {
-        return Ink::Faint.group(&html! { circle cx=(x) cy=(y) r="3.5" stroke="currentColor" stroke-width="1.5" {} });
+        return SvgColor::Faint
+            .group(&html! { circle cx=(x) cy=(y) r="3.5" stroke="currentColor" stroke-width="1.5" {} });
     }
     html! {}
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use switchboard_encap::report::{Report, Wanted};
+use switchboard_encap::report::{Report, ReportOptions};
 use switchboard_encap::side::Side;
 
 use super::drawings::{self, Drawings};
@@ -226,7 +226,8 @@ fn open_at_once(segments: &[Segment]) -> usize {
 fn transcript(context: &ReportContext) -> Result<Value, String> {
     let file = context.run.join("chat.pcapng");
     let mut input = std::fs::File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let report = Report::read(&mut input, "chat.pcapng", &Wanted::default()).map_err(|error| error.to_string())?;
+    let report =
+        Report::read(&mut input, "chat.pcapng", &ReportOptions::default()).map_err(|error| error.to_string())?;
     let entries: Vec<_> = report
         .findings
         .entries

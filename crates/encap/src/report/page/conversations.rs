@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::name;
 use crate::analyze::{Conversation, DirectionSummary, End, Event, Handshake, Transport};
 use crate::report::axis::Unit;
-use crate::report::{Findings, LISTED_MAX};
+use crate::report::{CaptureSummary, LISTED_MAX};
 use crate::show::count;
 
 /// Remarks that are unfolded, if there are so few of them.
 const UNFOLDED_MAX: usize = 40;
 
-pub(super) fn conversations(findings: &Findings) -> Markup {
+pub(super) fn conversations(findings: &CaptureSummary) -> Markup {
     let listed = &findings.listed;
     let is_shown = |c: &Conversation| findings.chosen.as_ref().is_some_and(|chosen| name(chosen) == name(c));
     // The one that is drawn is listed, wherever it stands.

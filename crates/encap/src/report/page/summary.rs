@@ -5,15 +5,15 @@ use switchboard_protocol::sanitize;
 
 use crate::analyze::{LIVE_MAX, LIVE_MAX_BYTES};
 use crate::capture::Interface;
-use crate::report::words::bytes_in_words;
-use crate::report::{Findings, Report};
+use crate::report::byte_count::format_bytes;
+use crate::report::{CaptureSummary, Report};
 use crate::show::count;
 
 /// Interfaces that are named.
 const INTERFACES_MAX: usize = 8;
 
 /// Whether the packets were made or captured, if the capture says so.
-pub(super) fn origin(findings: &Findings) -> Markup {
+pub(super) fn origin(findings: &CaptureSummary) -> Markup {
     let all = findings.totals.packets;
     html! {
         @match &findings.synthesised {
@@ -49,7 +49,7 @@ pub(super) fn summary(report: &Report) -> Markup {
             dl.facts {
                 (item("Capture", html! {
                     (file) ", " (findings.format.to_string()) ": " (count(totals.packets, "packet")) ", "
-                    (bytes_in_words(totals.bytes)) " on the wire"
+                    (format_bytes(totals.bytes)) " on the wire"
                 }))
                 @if let (Some(first), Some(last), Some(span)) = (totals.first, totals.last, span) {
                     (item("Time", html! {
@@ -75,7 +75,7 @@ pub(super) fn summary(report: &Report) -> Markup {
                 }))
                 @if totals.no_conversation.packets > 0 {
                     (item("Of no conversation", html! {
-                        (count(totals.no_conversation.packets, "packet")) ", " (bytes_in_words(totals.no_conversation.bytes))
+                        (count(totals.no_conversation.packets, "packet")) ", " (format_bytes(totals.no_conversation.bytes))
                         ": neither TCP nor UDP, or not to be read"
                         @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) " of packets that are not whole" }
                     }))
@@ -99,7 +99,7 @@ pub(super) fn summary(report: &Report) -> Markup {
     }
 }
 
-fn has_trouble(findings: &Findings) -> bool {
+fn has_trouble(findings: &CaptureSummary) -> bool {
     let totals = &findings.totals;
     totals.packets == 0 || !totals.issues.list().is_empty() || !findings.notes.is_empty() || findings.damage.is_some()
 }

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::report::{ENTRIES_MAX, Findings};
+use crate::report::{CaptureSummary, ENTRIES_MAX};
 use crate::show::count;
 
 /// Letters of a line that are shown.
 const LINE_MAX_CHARS: usize = 500;
 
-pub(super) fn transcript(findings: &Findings) -> Markup {
+pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
     let verdict = &findings.verdict;
     let sessions = verdict.sessions();
     html! {

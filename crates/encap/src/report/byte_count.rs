@@ -7,6 +7,6 @@ use crate::show::count;
 const EXACT_MAX_BYTES: u64 = 1_000_000;
 
 /// A number of bytes.
-pub(super) fn bytes_in_words(n: u64) -> String {
+pub(super) fn format_bytes(n: u64) -> String {
     if n < EXACT_MAX_BYTES { count(n, "byte") } else { Unit::Bytes.say(n) }
 }

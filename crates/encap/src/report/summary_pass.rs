@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::Which;
+use super::ConversationId;
 use crate::analyze::chat::{Transcript, TranscriptEntry, Verdict};
 use crate::analyze::{Conversation, StreamEvent, StreamListener, Streams, Totals};
 use crate::capture::{CapturedPacket, Format, Interface, Reader, Section};
@@ -14,7 +14,7 @@ pub const ENTRIES_MAX: usize = 400;
 
 /// What there is in a capture.
 #[derive(Debug)]
-pub struct Findings {
+pub struct CaptureSummary {
     /// Which kind of file it is.
     pub format: Format,
     /// Its interfaces.
@@ -45,9 +45,9 @@ pub struct Findings {
 
 /// Takes a capture packet by packet.
 #[derive(Debug)]
-pub(super) struct Survey {
+pub(super) struct SummaryPass {
     streams: Streams,
-    heard: Heard,
+    heard: SummaryListener,
     transcript: Vec<TranscriptEntry>,
     left_out: u64,
     synthesised: Option<(u64, String)>,
@@ -55,21 +55,23 @@ pub(super) struct Survey {
 
 /// What is kept of what is heard.
 #[derive(Debug)]
-struct Heard {
+struct SummaryListener {
     transcript: Transcript,
     listed: Vec<Conversation>,
-    wanted: Option<Which>,
+    wanted: Option<ConversationId>,
     chosen: Option<Conversation>,
 }
 
-impl StreamListener for Heard {
+impl StreamListener for SummaryListener {
     fn said(&mut self, said: StreamEvent<'_>) {
         self.transcript.said(said);
     }
 
     fn over(&mut self, conversation: Conversation) {
         let is_chosen = match (self.wanted, &self.chosen) {
-            (Some(which), _) => which == Which { transport: conversation.transport, number: conversation.number },
+            (Some(which), _) => {
+                which == ConversationId { transport: conversation.transport, number: conversation.number }
+            }
             (None, None) => true,
             (None, Some(chosen)) => {
                 (conversation.segments(), chosen.first_frame) > (chosen.segments(), conversation.first_frame)
@@ -86,7 +88,7 @@ impl StreamListener for Heard {
     }
 }
 
-impl Heard {
+impl SummaryListener {
     /// Keeps the first conversations, in order.
     fn cut(&mut self) {
         self.listed.sort_by_key(|conversation| conversation.first_frame);
@@ -94,9 +96,9 @@ impl Heard {
     }
 }
 
-impl Survey {
-    pub(super) fn new(wanted: Option<Which>) -> Self {
-        let heard = Heard { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
+impl SummaryPass {
+    pub(super) fn new(wanted: Option<ConversationId>) -> Self {
+        let heard = SummaryListener { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
         Self { streams: Streams::new(Vec::new()), heard, transcript: Vec::new(), left_out: 0, synthesised: None }
     }
 
@@ -126,17 +128,17 @@ impl Survey {
         });
     }
 
-    pub(super) fn finish<R>(mut self, reader: &Reader<R>, damage: Option<String>) -> Findings {
+    pub(super) fn finish<R>(mut self, reader: &Reader<R>, damage: Option<String>) -> CaptureSummary {
         let streams = std::mem::replace(&mut self.streams, Streams::new(Vec::new()));
         let totals = streams.finish(&mut self.heard);
         self.tell();
         self.heard.cut();
-        let Heard { transcript, listed, chosen, .. } = self.heard;
+        let SummaryListener { transcript, listed, chosen, .. } = self.heard;
         let mut notes: Vec<String> = reader.notes().list().iter().map(ToString::to_string).collect();
         if reader.notes().left_out() > 0 {
             notes.push(format!("{} further remarks are left out", reader.notes().left_out()));
         }
-        Findings {
+        CaptureSummary {
             format: reader.format(),
             interfaces: reader.interfaces().to_vec(),
             section: reader.section().clone(),

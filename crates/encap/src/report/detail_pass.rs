@@ -22,7 +22,7 @@ pub struct FrameShown {
 
 /// Takes a capture packet by packet.
 #[derive(Debug)]
-pub(super) struct CloseUp<'a> {
+pub(super) struct DetailPass<'a> {
     analyzer: Analyzer,
     conversation: Option<&'a Conversation>,
     /// When the conversation's last frame was captured, in nanoseconds after its first.
@@ -30,31 +30,31 @@ pub(super) struct CloseUp<'a> {
     diagrams: Option<Diagrams>,
     wanted_frame: Option<u64>,
     /// The best frame to show so far, and how good it is.
-    frame: Option<(Merit, FrameShown)>,
+    frame: Option<(FrameRank, FrameShown)>,
     first: Option<Timestamp>,
 }
 
 /// How well a frame shows what the report is about.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Merit {
+enum FrameRank {
     OfTheCapture,
     OfTheConversation,
     WithPayload,
-    Wanted,
+    Requested,
 }
 
-impl Merit {
+impl FrameRank {
     const fn why(self) -> &'static str {
         match self {
             Self::OfTheCapture => "the first of the capture",
             Self::OfTheConversation => "the first of the conversation, in which no payload was captured",
             Self::WithPayload => "the first of the conversation with a payload",
-            Self::Wanted => "as it was asked for",
+            Self::Requested => "as it was asked for",
         }
     }
 }
 
-impl<'a> CloseUp<'a> {
+impl<'a> DetailPass<'a> {
     pub(super) fn new(conversation: Option<&'a Conversation>, wanted_frame: Option<u64>) -> Self {
         Self {
             analyzer: Analyzer::default(),
@@ -99,10 +99,10 @@ impl<'a> CloseUp<'a> {
         }
         let merit = match (self.wanted_frame, &tracked) {
             (Some(wanted), _) if wanted != packet.number => return,
-            (Some(_), _) => Merit::Wanted,
-            (None, Some(_)) if !frame.payload().is_empty() => Merit::WithPayload,
-            (None, Some(_)) => Merit::OfTheConversation,
-            (None, None) => Merit::OfTheCapture,
+            (Some(_), _) => FrameRank::Requested,
+            (None, Some(_)) if !frame.payload().is_empty() => FrameRank::WithPayload,
+            (None, Some(_)) => FrameRank::OfTheConversation,
+            (None, None) => FrameRank::OfTheCapture,
         };
         if self.frame.as_ref().is_none_or(|(best, _)| merit > *best) {
             let markup = html::frame(&FrameView::new(&FrameRecord::captured(packet, self.first)));

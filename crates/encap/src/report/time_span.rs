@@ -6,11 +6,11 @@ use crate::analyze::Conversation;
 
 /// The time from a conversation's first frame to its last.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct TimeSpan {
     nanos: u64,
 }
 
-impl Span {
+impl TimeSpan {
     /// That of `conversation`; `None` if the capture does not tell times, or only one.
     #[must_use]
     pub fn of(conversation: &Conversation) -> Option<Self> {
