@@ -26,7 +26,8 @@ mod writer;
 
 pub use byte_order::ByteOrder;
 pub use interface::Interface;
-pub use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
+pub use limits::NOTES_MAX;
+pub(crate) use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, TEXT_MAX_BYTES};
 pub use note::{CaptureNote, CaptureNoteKind, CaptureNotes, FileOffset};
 pub use packet::{CapturedPacket, Comments};
 pub use pcapng::{BlockType, SYNTHESISED, Section};

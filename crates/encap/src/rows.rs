@@ -26,15 +26,14 @@ mod start_line;
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-pub use self::app::{APP_MAX_BYTES, App, AppError};
+pub use self::app::{App, AppError};
 pub use self::app_protocol::{AppProtocol, Transport};
-pub use self::check::{APPS_MAX, PAIRS_MAX};
 use self::check::{AppIndex, IndexedRow, RowChecker};
 pub use self::column::Column;
 use self::column::Columns;
 pub use self::fault::{Excerpt, RowFault, RowFaultKind, RowPlace};
-pub use self::ids::{ID_MAX_BYTES, IDS_REMEMBERED, MessageId};
-pub use self::record::RECORD_MAX_BYTES;
+use self::ids::ID_MAX_BYTES;
+pub use self::ids::MessageId;
 use self::record::{CsvRecord, CsvRecords, NextRecord};
 pub use self::row::{Row, RowRef};
 pub(crate) use self::start_line::{StartLine, first_line};
@@ -42,7 +41,7 @@ use crate::diagnostic::Severity;
 use crate::time::Timestamp;
 
 /// Maximum length of a protocol name, in bytes.
-pub const PROTOCOL_MAX_BYTES: usize = 32;
+pub(crate) const PROTOCOL_MAX_BYTES: usize = 32;
 
 /// Settings for reading a file.
 #[derive(Clone, Copy, Debug, Default)]

@@ -33,11 +33,13 @@ mod row;
 mod summary;
 pub mod text;
 
-pub use checksum::{ChecksumSteps, ChecksumView, HexWord, OmittedWords, SumPart, SumWords};
 pub use frame::FrameView;
-pub use layer::{FieldView, LayerView, Stage};
-pub use row::{RowPart, RowView};
+pub use row::RowPart;
 pub use summary::FrameSummary;
+
+use checksum::{ChecksumSteps, ChecksumView, SumWords};
+use layer::{FieldView, LayerView, Stage};
+use row::RowView;
 
 use std::time::Duration;
 

@@ -138,8 +138,7 @@ impl fmt::Display for Lookalike {
 }
 
 /// Checks whether a time in whole seconds looks like a date or year.
-#[must_use]
-pub fn lookalike(text: &str) -> Option<Lookalike> {
+pub(crate) fn lookalike(text: &str) -> Option<Lookalike> {
     let text = text.trim();
     let date = |year: &str, month: &str, day: &str| {
         let (year, month, day) = (number::<u16>(year, 4..=4)?, number::<i8>(month, 2..=2)?, number::<i8>(day, 2..=2)?);

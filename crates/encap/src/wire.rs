@@ -24,19 +24,19 @@ mod header_error;
 mod ip_protocol;
 mod link_type;
 
-pub mod arp;
+pub(crate) mod arp;
 pub mod checksum;
-pub mod ethernet;
+pub(crate) mod ethernet;
 pub mod frame;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
-pub mod null;
-pub mod sll;
-pub mod sll2;
+pub(crate) mod null;
+pub(crate) mod sll;
+pub(crate) mod sll2;
 pub mod tcp;
 pub mod udp;
-pub mod vlan;
+pub(crate) mod vlan;
 
 #[cfg(test)]
 mod oracles;
@@ -45,7 +45,7 @@ mod samples;
 
 pub use checksum::{Checksum, PseudoHeader, Sum};
 pub use ether_type::EtherType;
-pub use ethernet::Mac;
+pub(crate) use ethernet::Mac;
 pub use fields::Field;
 pub use frame::{Frame, FrameByte, FrameIssue, FrameIssueKind, Layer, LayerKind};
 pub use header_error::HeaderError;

@@ -138,7 +138,7 @@ impl Header {
     fn len(&self) -> usize {
         match self {
             Self::Tcp(repr) => repr.buffer_len(),
-            Self::Udp(repr) => repr.buffer_len(),
+            Self::Udp(_) => udp::HEADER_LEN,
         }
     }
 }

@@ -83,8 +83,7 @@ impl LiveCapture {
     }
 
     /// Link type of the frames: Ethernet, or a cooked header for other interfaces.
-    #[must_use]
-    pub const fn link_type(&self) -> LinkType {
+    pub(crate) const fn link_type(&self) -> LinkType {
         self.framing.link_type()
     }
 

@@ -19,13 +19,12 @@ pub enum Resolution {
 
 impl Resolution {
     /// Microseconds, the default of pcapng.
-    pub const MICROS: Self = Self::Decimal(6);
+    pub(crate) const MICROS: Self = Self::Decimal(6);
     /// Nanoseconds. The writer uses this one.
-    pub const NANOS: Self = Self::Decimal(9);
+    pub(crate) const NANOS: Self = Self::Decimal(9);
 
     /// Decodes the option `if_tsresol`. The highest bit selects powers of two.
-    #[must_use]
-    pub const fn from_option(value: u8) -> Self {
+    pub(crate) const fn from_option(value: u8) -> Self {
         match value & 0x80 {
             0 => Self::Decimal(value),
             _ => Self::Binary(value & 0x7f),

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, net::Ipv6Addr, str::FromStr, sync::Arc};
 use serde::{Serialize, Serializer};
 
 /// Maximum length of an app's name, in bytes; the same as for host names (RFC 1035 §2.3.4).
-pub const APP_MAX_BYTES: usize = 255;
+pub(crate) const APP_MAX_BYTES: usize = 255;
 
 /// The sender or receiver of a message.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -18,9 +18,8 @@ pub enum App {
 
 impl App {
     /// The address, if the app is named by one.
-    #[must_use]
     #[inline]
-    pub fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Name(_) => None,
             Self::Address(address) => Some(*address),
@@ -47,7 +46,7 @@ impl Serialize for App {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum AppError {
-    /// Longer than [`APP_MAX_BYTES`].
+    /// Longer than 255 bytes.
     #[error("is too long: a name has at most {APP_MAX_BYTES} bytes")]
     TooLong,
     /// `10.0.0.1:80`, `[::1]:80`, `web:80`.

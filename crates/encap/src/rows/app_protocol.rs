@@ -52,8 +52,7 @@ macro_rules! well_known {
             }
 
             /// The default transport.
-            #[must_use]
-            pub fn transport(&self) -> Transport {
+            pub(crate) fn transport(&self) -> Transport {
                 match self {
                     $(Self::$variant => Transport::$transport,)*
                     Self::Other(_) => Transport::Tcp,

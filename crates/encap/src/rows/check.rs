@@ -15,10 +15,10 @@ use super::{AppProtocol, MessageId, RowRef};
 use crate::time::Timestamp;
 
 /// Maximum number of distinct spellings of apps.
-pub const APPS_MAX: usize = 1 << 16;
+pub(crate) const APPS_MAX: usize = 1 << 16;
 
 /// Maximum number of pairs of apps.
-pub const PAIRS_MAX: usize = 1 << 18;
+pub(crate) const PAIRS_MAX: usize = 1 << 18;
 
 /// Size above which a message gets a note, in bytes.
 const LARGE_MESSAGE_BYTES: usize = 1024 * 1024;

@@ -34,14 +34,12 @@ impl Column {
     ];
 
     /// The primary header name, the first of [`Column::names`].
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.names()[0]
     }
 
     /// The accepted header names. Case is ignored, and spaces or hyphens may replace underscores.
-    #[must_use]
-    pub fn names(self) -> &'static [&'static str] {
+    pub(crate) fn names(self) -> &'static [&'static str] {
         match self {
             Self::MsgId => &["msg_id", "id", "message_id", "msgid", "no"],
             Self::AppProtocol => &["app_protocol", "protocol", "proto"],
@@ -83,7 +81,6 @@ impl Serialize for Column {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
     indices: [Option<usize>; 8],
-    /// Number of fields in the header.
     pub(super) len: usize,
     /// Unnamed fields after the message column. Text in them is probably the rest of a message with an unquoted comma.
     nameless: Vec<usize>,
@@ -140,7 +137,6 @@ impl Columns {
         nameless.find(|field| *field < record.len() && !record.value(*field).trim().is_empty())
     }
 
-    /// Field index of `column`.
     pub(super) fn index(&self, column: Column) -> Option<usize> {
         self.indices[column as usize]
     }

@@ -8,10 +8,10 @@ use std::hash::BuildHasher as _;
 use serde::Serialize;
 
 /// Maximum length of an id, in bytes.
-pub const ID_MAX_BYTES: usize = 255;
+pub(crate) const ID_MAX_BYTES: usize = 255;
 
 /// Maximum number of remembered ids, where a run of consecutive numbers counts once: about 4 MiB.
-pub const IDS_REMEMBERED: usize = 1 << 17;
+pub(crate) const IDS_REMEMBERED: usize = 1 << 17;
 
 /// The `msg_id` of a row.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]

@@ -17,7 +17,7 @@ use super::column::Column;
 use super::fault::{RowFault, RowFaultKind, RowPlace};
 
 /// Maximum length of a record, in bytes: many times a message of 1 MiB, and far below available memory.
-pub const RECORD_MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const RECORD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Minimum size of one read, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -228,12 +228,10 @@ impl<'a> CsvRecord<'a> {
         if *doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
-    /// Whether a field is quoted.
     pub(super) fn is_quoted(&self, field: usize) -> bool {
         self.fields[field].quoted
     }
 
-    /// A fault in a field.
     pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: RowFaultKind) -> RowFault {
         let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.quoted));
         let (line, character) = position(self.line, &self.raw.as_bytes()[..at]);

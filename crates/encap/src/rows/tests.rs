@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::check::APPS_MAX;
 use super::*;
 
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
@@ -194,6 +195,7 @@ fn files_without_rows_report_why() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn refused_rows_report_why_and_reading_continues() {
     let cases: Vec<(&str, &[&str])> = vec![
         (

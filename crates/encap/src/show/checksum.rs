@@ -18,26 +18,25 @@ const HEADER_WORDS: usize = 30;
 /// Offset of the checksum in an IPv4 header.
 const IPV4_CHECKSUM_AT: usize = 10;
 
-/// A checksum of a frame.
 #[derive(Clone, Debug, Serialize)]
-pub struct ChecksumView {
+pub(crate) struct ChecksumView {
     /// Name of its layer: `TCP`.
-    pub layer: String,
+    pub(crate) layer: String,
     /// Offset of the field in the frame.
-    pub at: usize,
+    pub(crate) at: usize,
     /// Value of the field.
-    pub found: HexWord,
+    pub(crate) found: HexWord,
     /// `valid`, `partial`, `zeroed`, `wrong` or `uncheckable`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// The state in words, with its explanation.
-    pub sentence: String,
+    pub(crate) sentence: String,
     /// The calculation; `None` if some of the summed bytes are missing.
-    pub work: Option<ChecksumSteps>,
+    pub(crate) work: Option<ChecksumSteps>,
 }
 
 /// A 16-bit word, displayed as four hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct HexWord(pub u16);
+pub(crate) struct HexWord(pub(crate) u16);
 
 impl fmt::Display for HexWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,50 +52,45 @@ impl Serialize for HexWord {
 
 /// The calculation of a checksum.
 #[derive(Clone, Debug, Serialize)]
-pub struct ChecksumSteps {
+pub(crate) struct ChecksumSteps {
     /// The summed parts, in order.
-    pub parts: Vec<SumPart>,
+    pub(crate) parts: Vec<SumPart>,
     /// Sum of all words, unfolded.
-    pub total: u64,
+    pub(crate) total: u64,
     /// The total after each fold.
-    pub folds: Vec<u64>,
+    pub(crate) folds: Vec<u64>,
     /// Complement of the folded total.
-    pub complement: HexWord,
+    pub(crate) complement: HexWord,
     /// Correct value of the field. In UDP, a complement of 0 is sent as all ones, since 0 means no checksum.
-    pub expected: HexWord,
+    pub(crate) expected: HexWord,
 }
 
 /// A part of the summed bytes.
 #[derive(Clone, Debug, Serialize)]
-pub struct SumPart {
+pub(crate) struct SumPart {
     /// Name of the part: `pseudo header`.
-    pub name: String,
-    /// The words of the part.
-    pub words: Vec<SumWords>,
-    /// Sum of the words.
-    pub sum: u64,
+    pub(crate) name: String,
+    pub(crate) words: Vec<SumWords>,
+    pub(crate) sum: u64,
 }
 
 /// Labelled words.
 #[derive(Clone, Debug, Serialize)]
-pub struct SumWords {
+pub(crate) struct SumWords {
     /// Field name, if the part has several fields; otherwise empty.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// The first words; all, if they are few.
-    pub first: Vec<HexWord>,
+    pub(crate) first: Vec<HexWord>,
     /// The omitted words between `first` and `last`.
-    pub left_out: Option<OmittedWords>,
-    /// The last words.
-    pub last: Vec<HexWord>,
+    pub(crate) left_out: Option<OmittedWords>,
+    pub(crate) last: Vec<HexWord>,
 }
 
 /// Words that are summed but not shown.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct OmittedWords {
-    /// Number of words.
-    pub words: usize,
-    /// Sum of the words.
-    pub sum: u64,
+pub(crate) struct OmittedWords {
+    pub(crate) words: usize,
+    pub(crate) sum: u64,
 }
 
 impl ChecksumView {
@@ -183,7 +177,7 @@ impl ChecksumInput<'_> {
     fn work(&self) -> ChecksumSteps {
         let mut header = self.header.to_vec();
         header[self.at..self.at + 2].fill(0);
-        let pseudo = self.pseudo.as_ref().map(PseudoHeader::to_bytes).unwrap_or_default();
+        let pseudo = self.pseudo.map(PseudoHeader::to_bytes).unwrap_or_default();
         let sum = checksum::sum_steps(&[&pseudo, &header, self.payload]);
         let words = [
             self.pseudo.as_ref().map(pseudo_words).unwrap_or_default(),
@@ -307,8 +301,7 @@ impl SumWords {
 
 impl SumWords {
     /// The lines to display: the first words, a note on the omitted ones, the last words.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let row = |words: &[HexWord]| words.iter().map(HexWord::to_string).collect::<Vec<_>>().join(" ");
         let mut lines = vec![row(&self.first)];
         if let Some(OmittedWords { words, sum }) = self.left_out {
@@ -321,8 +314,7 @@ impl SumWords {
 
 impl ChecksumSteps {
     /// The steps after the parts, each as label and calculation.
-    #[must_use]
-    pub fn steps(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn steps(&self) -> Vec<(&'static str, String)> {
         let mut steps = vec![("sum of all", format!("{:#x}", self.total))];
         let mut sum = self.total;
         for fold in &self.folds {

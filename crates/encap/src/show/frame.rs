@@ -14,35 +14,33 @@ const TEXT_MAX_BYTES: usize = 2048;
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameView<'a> {
     /// Frame number, from 1.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Capture time in ISO 8601.
-    pub time: Option<String>,
+    pub(crate) time: Option<String>,
     /// Seconds since the first frame.
-    pub since_first: Option<String>,
+    pub(crate) since_first: Option<String>,
     /// Link type, the format of the first header.
-    pub link_type: String,
+    pub(crate) link_type: String,
     /// Length on the wire, in bytes.
-    pub original_len: u32,
-    /// Comments on the frame.
-    pub comments: Vec<String>,
+    pub(crate) original_len: u32,
+    pub(crate) comments: Vec<String>,
     /// The row from which the frame was synthesised.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub row: Option<RowView>,
+    pub(crate) row: Option<RowView>,
     /// Unreadable or irregular parts.
-    pub issues: Vec<FrameIssue>,
+    pub(crate) issues: Vec<FrameIssue>,
     /// The layers, outermost first.
-    pub layers: Vec<LayerView>,
+    pub(crate) layers: Vec<LayerView>,
     /// Start of the payload as text.
-    pub text: String,
+    pub(crate) text: String,
     /// Payload bytes not shown in `text`.
-    pub text_left_out: usize,
+    pub(crate) text_left_out: usize,
     /// Payload length on the wire, in bytes. Longer than the captured payload if the capture cut the frame.
-    pub payload_len_on_wire: u32,
+    pub(crate) payload_len_on_wire: u32,
     /// The checksums, each with its calculation.
-    pub checksums: Vec<ChecksumView>,
-    /// The captured bytes.
+    pub(crate) checksums: Vec<ChecksumView>,
     #[serde(rename = "hex", serialize_with = "as_hex")]
-    pub bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,8 +74,7 @@ impl<'a> FrameView<'a> {
     }
 
     /// Whether the capture truncated the frame.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.bytes.len() < self.original_len as usize
     }
 
@@ -100,9 +97,7 @@ impl<'a> FrameView<'a> {
         format!("{captured}{}", steps.join(" → "))
     }
 
-    /// The layer that contains a byte of the frame.
-    #[must_use]
-    pub fn layer_at(&self, at: usize) -> Option<&LayerView> {
+    pub(crate) fn layer_at(&self, at: usize) -> Option<&LayerView> {
         self.layers.iter().find(|layer| layer.range().contains(&at))
     }
 }

@@ -1,10 +1,9 @@
 //! A frame, or a list of frames, as a self-contained HTML page: no scripts, no external files.
 //!
-//! Other pages can embed the parts: put [`STYLE`] in the head, then use [`row`], [`about`], [`layers`], [`dump`],
-//! [`fields`] and [`checksums`], or [`frame`] for all of them. Each `id` starts with the frame's number, so several
-//! frames fit one page.
+//! [`frame`] and [`list`] give the body, and [`page`] the page around it. Each `id` starts with the frame's number, so
+//! several frames fit one page.
 //!
-//! Hovering over a field highlights its bytes, and hovering over a byte its fields. The rules come with [`dump`] and
+//! Hovering over a field highlights its bytes, and hovering over a byte its fields. The rules come with the dump and
 //! use the CSS selector `:has()`; a browser without it shows the page without highlights.
 
 mod bytes;
@@ -16,13 +15,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{FrameSummary, FrameView, LayerView, count};
 
-pub use bytes::dump;
-pub use checks::checksums;
-pub use header::fields;
-pub use nesting::layers;
+pub(crate) use bytes::dump;
+pub(crate) use checks::checksums;
+pub(crate) use header::fields;
+pub(crate) use nesting::layers;
 
 /// Style sheet of all parts.
-pub const STYLE: &str = include_str!("html/style.css");
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// A complete page around `body`.
 #[must_use]
@@ -31,8 +30,7 @@ pub fn page(title: &str, body: &Markup) -> Markup {
 }
 
 /// A complete page around `body`, with an additional style sheet.
-#[must_use]
-pub fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
+pub(crate) fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -80,8 +78,7 @@ pub fn frame(view: &FrameView<'_>) -> Markup {
 }
 
 /// The row that the frame carries, if it was synthesised from one.
-#[must_use]
-pub fn row(view: &FrameView<'_>) -> Markup {
+pub(crate) fn row(view: &FrameView<'_>) -> Markup {
     html! {
         @if let Some(row) = &view.row {
             section {
@@ -96,8 +93,7 @@ pub fn row(view: &FrameView<'_>) -> Markup {
 }
 
 /// Metadata and issues of a frame.
-#[must_use]
-pub fn about(view: &FrameView<'_>) -> Markup {
+pub(crate) fn about(view: &FrameView<'_>) -> Markup {
     let captured = if view.is_cut() { format!(", of which {} were captured", view.bytes.len()) } else { String::new() };
     html! {
         p {

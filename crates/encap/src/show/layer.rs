@@ -10,7 +10,7 @@ use crate::wire::{Field, Frame, Layer, LayerKind};
 /// The role of a layer in the stack. Each role has a colour.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Between neighbouring machines.
     Link,
     /// VLAN tag.
@@ -29,8 +29,7 @@ pub enum Stage {
 
 impl Stage {
     /// The role of a layer kind.
-    #[must_use]
-    pub const fn of(kind: LayerKind) -> Self {
+    pub(crate) const fn of(kind: LayerKind) -> Self {
         match kind {
             LayerKind::Ethernet | LayerKind::Null | LayerKind::Loop | LayerKind::Sll | LayerKind::Sll2 => Self::Link,
             LayerKind::Vlan => Self::Tag,
@@ -47,8 +46,7 @@ impl Stage {
     }
 
     /// Name of the role, also its CSS class.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Link => "link",
             Self::Tag => "tag",
@@ -98,25 +96,25 @@ const fn unit(kind: LayerKind) -> &'static str {
 
 /// A layer to display.
 #[derive(Clone, Debug, Serialize)]
-pub struct LayerView {
+pub(crate) struct LayerView {
     /// The letter of its bytes.
-    pub mark: char,
+    pub(crate) mark: char,
     /// Its role.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// Name of the layer: `IPv4`.
-    pub name: String,
+    pub(crate) name: String,
     /// Name of the layer with its contents: `IPv4 packet`.
-    pub unit: String,
+    pub(crate) unit: String,
     /// Offset of its first byte in the frame.
-    pub start: usize,
+    pub(crate) start: usize,
     /// Offset after its last byte.
-    pub end: usize,
+    pub(crate) end: usize,
     /// Offset after the last byte of its contents; `end` for payload and trailer.
-    pub inside_end: usize,
+    pub(crate) inside_end: usize,
     /// The most important fields, in one line.
-    pub summary: String,
+    pub(crate) summary: String,
     /// The fields, in wire order.
-    pub fields: Vec<FieldView>,
+    pub(crate) fields: Vec<FieldView>,
 }
 
 impl LayerView {
@@ -147,20 +145,17 @@ impl LayerView {
     }
 
     /// Byte range in the frame.
-    #[must_use]
-    pub fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
     /// Length of the layer without its contents, in bytes.
-    #[must_use]
-    pub fn adds(&self) -> usize {
+    pub(crate) fn adds(&self) -> usize {
         self.end - self.start
     }
 
     /// Length of the layer with its contents, in bytes.
-    #[must_use]
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.inside_end - self.start
     }
 }
@@ -208,22 +203,22 @@ fn summary(kind: LayerKind, fields: &[Field]) -> String {
 
 /// A field to display.
 #[derive(Clone, Debug, Serialize)]
-pub struct FieldView {
+pub(crate) struct FieldView {
     /// Name in the field's RFC.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Offset of its first byte in the frame.
-    pub start: usize,
+    pub(crate) start: usize,
     /// Offset after its last byte.
-    pub end: usize,
+    pub(crate) end: usize,
     /// Its bytes in hexadecimal.
-    pub hex: String,
+    pub(crate) hex: String,
     /// For a field that is not whole bytes: its bits, with the bits of neighbouring fields as dots.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bits: Option<String>,
+    pub(crate) bits: Option<String>,
     /// The decoded value.
-    pub value: String,
+    pub(crate) value: String,
     /// Explanation of the value.
-    pub meaning: String,
+    pub(crate) meaning: String,
 }
 
 impl FieldView {

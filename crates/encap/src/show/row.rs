@@ -22,27 +22,24 @@ pub struct RowPart {
 
 /// A row to display. All texts are safe to display.
 #[derive(Clone, Debug, Serialize)]
-pub struct RowView {
+pub(crate) struct RowView {
     /// The row's `msg_id`.
-    pub msg_id: String,
+    pub(crate) msg_id: String,
     /// Line of the file on which the row starts.
-    pub line: u64,
-    /// Application protocol.
-    pub protocol: String,
-    /// Sending app.
-    pub source: String,
-    /// Receiving app.
-    pub destination: String,
+    pub(crate) line: u64,
+    pub(crate) protocol: String,
+    pub(crate) source: String,
+    pub(crate) destination: String,
     /// Time in ISO 8601.
-    pub time: String,
+    pub(crate) time: String,
     /// Start of the message as text.
-    pub text: String,
+    pub(crate) text: String,
     /// Message bytes not shown in `text`.
-    pub text_left_out: usize,
+    pub(crate) text_left_out: usize,
     /// Message length in bytes.
-    pub len: usize,
+    pub(crate) len: usize,
     /// Offsets of the carried bytes in the sent message.
-    pub carried: Range<usize>,
+    pub(crate) carried: Range<usize>,
 }
 
 impl RowView {
@@ -65,15 +62,13 @@ impl RowView {
     }
 
     /// The row in one line.
-    #[must_use]
-    pub fn heading(&self) -> String {
+    pub(crate) fn heading(&self) -> String {
         let Self { msg_id, line, protocol, source, destination, .. } = self;
         format!("Row {msg_id} (line {line}), {protocol}: {source} → {destination}, {}", count(self.len, "byte"))
     }
 
     /// The message text, with the length of the omitted rest.
-    #[must_use]
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self.text_left_out {
             0 => self.text.clone(),
             n => format!("{} … and {} more", self.text, count(n, "byte")),
@@ -81,8 +76,7 @@ impl RowView {
     }
 
     /// A sentence on the carried bytes.
-    #[must_use]
-    pub fn part(&self) -> String {
+    pub(crate) fn part(&self) -> String {
         let Range { start, end } = self.carried;
         match (start, end) {
             (0, end) if end == self.len => "this frame carries all of it".into(),

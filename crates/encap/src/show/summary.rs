@@ -13,28 +13,25 @@ const TEXT_MAX_BYTES: usize = 40;
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameSummary {
     /// Frame number, from 1.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Seconds since the first frame.
-    pub since_first: Option<String>,
-    /// Source address with port.
-    pub source: String,
-    /// Destination address with port.
-    pub destination: String,
+    pub(crate) since_first: Option<String>,
+    pub(crate) source: String,
+    pub(crate) destination: String,
     /// Innermost decoded protocol.
-    pub protocol: String,
+    pub(crate) protocol: String,
     /// Length on the wire, in bytes.
-    pub length: u32,
-    /// TCP flags.
+    pub(crate) length: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub flags: String,
+    pub(crate) flags: String,
     /// Payload length on the wire, in bytes.
-    pub payload: u32,
+    pub(crate) payload: u32,
     /// Start of the payload as text.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether the payload is longer than `text`.
-    pub text_is_cut: bool,
+    pub(crate) text_is_cut: bool,
     /// Comments, issues and wrong checksums.
-    pub remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl FrameSummary {
@@ -66,8 +63,7 @@ impl FrameSummary {
     }
 
     /// Flags, payload length and payload text.
-    #[must_use]
-    pub fn info(&self) -> String {
+    pub(crate) fn info(&self) -> String {
         let more = if self.text_is_cut { "…" } else { "" };
         let payload = match self.payload {
             0 => String::new(),

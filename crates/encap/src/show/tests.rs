@@ -36,7 +36,7 @@ fn vlan_ipv6_udp() -> Vec<u8> {
     let ip = ipv6::Repr {
         traffic_class: 0,
         flow_label: 0x12345,
-        payload_len: options.len() + udp.buffer_len() + payload.len(),
+        payload_len: options.len() + udp::HEADER_LEN + payload.len(),
         next_header: IpProtocol::DESTINATION_OPTIONS,
         hop_limit: 64,
         source: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
@@ -48,10 +48,10 @@ fn vlan_ipv6_udp() -> Vec<u8> {
     ip.emit(&mut frame[18..]);
     frame.extend(options);
     let at = frame.len();
-    frame.resize(at + udp.buffer_len(), 0);
+    frame.resize(at + udp::HEADER_LEN, 0);
     udp.emit(&mut frame[at..]);
     frame.extend(payload);
-    let length = udp.buffer_len() + payload.len();
+    let length = udp::HEADER_LEN + payload.len();
     let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len: length, ..ip }.pseudo_header();
     udp::fill_checksum(&mut frame[at..], &pseudo);
     frame
@@ -65,7 +65,7 @@ fn segment(payload: &[u8]) -> Vec<u8> {
     packet[2..4].copy_from_slice(&total_len.to_be_bytes());
     crate::wire::checksum::fill(None, &mut packet[..20], 10);
     let length = u32::from(total_len) - 20;
-    let pseudo = ipv4::Packet::new_checked(&packet).expect("a packet").pseudo_header(length);
+    let pseudo = ipv4::Packet::new_checked(&packet).expect("a packet").pseudo_header(IpProtocol::TCP, length);
     crate::wire::checksum::fill(Some(&pseudo), &mut packet[20..], tcp::CHECKSUM_AT);
     packet
 }
@@ -96,7 +96,7 @@ fn each_checksum_state_is_explained_and_calculated() {
         packet[36..38].copy_from_slice(&field.to_be_bytes());
         packet
     };
-    let pseudo = |length| ipv4::Packet::new_checked(&good).expect("a packet").pseudo_header(length);
+    let pseudo = |length| ipv4::Packet::new_checked(&good).expect("a packet").pseudo_header(IpProtocol::TCP, length);
     let without_pseudo = {
         let mut segment = with(0)[20..].to_vec();
         crate::wire::checksum::fill(None, &mut segment, tcp::CHECKSUM_AT);

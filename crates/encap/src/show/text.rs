@@ -14,7 +14,7 @@ use super::{FrameView, LayerView, Stage, count};
 pub use list::list;
 
 /// Minimum layout width in columns. On a narrower terminal, lines wrap.
-pub const WIDTH_MIN: usize = 40;
+pub(crate) const WIDTH_MIN: usize = 40;
 
 /// Layout of the text output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,7 +7,7 @@ use super::bytes::{array_at, u16_at};
 use super::{Field, HeaderError, Mac, fields::Fields};
 
 /// Packet length with Ethernet and IPv4 addresses, in bytes.
-pub const PACKET_LEN: usize = 28;
+pub(crate) const PACKET_LEN: usize = 28;
 
 const HARDWARE: Range<usize> = 0..2;
 const PROTOCOL: Range<usize> = 2..4;
@@ -20,39 +20,34 @@ const TARGET_PROTOCOL: Range<usize> = 24..28;
 
 /// A view of an ARP packet. Reads the address fields as Ethernet and IPv4 without checking the type fields.
 #[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
+pub(crate) struct Packet<'a> {
     bytes: &'a [u8; PACKET_LEN],
 }
 
 impl<'a> Packet<'a> {
     /// Checks that `bytes` holds a whole packet.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(PACKET_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
     /// Opcode: 1 is a request, 2 a reply.
-    #[must_use]
-    pub fn operation(&self) -> u16 {
+    pub(crate) fn operation(self) -> u16 {
         u16_at(self.bytes, OPERATION)
     }
 
     /// Hardware and protocol address of the sender.
-    #[must_use]
-    pub fn sender(&self) -> (Mac, Ipv4Addr) {
+    pub(crate) fn sender(self) -> (Mac, Ipv4Addr) {
         (Mac(array_at(self.bytes, SENDER_HARDWARE)), Ipv4Addr::from(array_at::<4>(self.bytes, SENDER_PROTOCOL)))
     }
 
     /// Hardware and protocol address of the target.
-    #[must_use]
-    pub fn target(&self) -> (Mac, Ipv4Addr) {
+    pub(crate) fn target(self) -> (Mac, Ipv4Addr) {
         (Mac(array_at(self.bytes, TARGET_HARDWARE)), Ipv4Addr::from(array_at::<4>(self.bytes, TARGET_PROTOCOL)))
     }
 
-    /// The packet as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("hardware type", HARDWARE, u16_at(self.bytes, HARDWARE), "1 is Ethernet");
         f.whole("protocol type", PROTOCOL, format_args!("{:#06x}", u16_at(self.bytes, PROTOCOL)), "0x0800 is IPv4");

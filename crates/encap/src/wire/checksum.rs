@@ -40,14 +40,14 @@ impl Sum {
 
     /// Adds a 16-bit word. The bytes added before must form whole words.
     #[inline]
-    pub fn add_u16(&mut self, word: u16) {
+    pub(crate) fn add_u16(&mut self, word: u16) {
         debug_assert!(!self.odd, "a word added after an odd byte");
         self.total += u64::from(word.swap_bytes());
     }
 
     /// Adds two 16-bit words. The bytes added before must form whole words.
     #[inline]
-    pub fn add_u32(&mut self, words: u32) {
+    pub(crate) fn add_u32(&mut self, words: u32) {
         debug_assert!(!self.odd, "words added after an odd byte");
         self.total += u64::from(words.swap_bytes());
     }
@@ -149,17 +149,15 @@ pub enum PseudoHeader {
 
 impl PseudoHeader {
     /// Protocol of the summed bytes.
-    #[must_use]
-    pub const fn protocol(&self) -> IpProtocol {
+    pub(crate) const fn protocol(&self) -> IpProtocol {
         match *self {
             Self::V4 { protocol, .. } | Self::V6 { protocol, .. } => protocol,
         }
     }
 
     /// The sum of the pseudo header. Add the segment's bytes to it.
-    #[must_use]
     #[inline]
-    pub fn sum(&self) -> Sum {
+    pub(crate) fn sum(&self) -> Sum {
         let mut sum = Sum::default();
         let (protocol, length) = match *self {
             Self::V4 { source, destination, protocol, length } => {
@@ -179,8 +177,7 @@ impl PseudoHeader {
     }
 
     /// The field values that systems leave for the network card: the folded sum, and the same with a length of 0.
-    #[must_use]
-    pub fn partial_sums(&self) -> [u16; 2] {
+    pub(crate) fn partial_sums(&self) -> [u16; 2] {
         let mut without_length = *self;
         let (Self::V4 { length, .. } | Self::V6 { length, .. }) = &mut without_length;
         *length = 0;
@@ -188,9 +185,8 @@ impl PseudoHeader {
     }
 
     /// The bytes in the layout of the RFC.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        match *self {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        match self {
             Self::V4 { source, destination, protocol, length } => {
                 // The field has 16 bits, so a longer length is truncated.
                 let length = length.to_be_bytes();
@@ -250,9 +246,8 @@ pub enum Uncheckable {
 /// Verifies the checksum field at offset `at` of a complete segment, datagram or message.
 ///
 /// `pseudo` is `None` for ICMP over IPv4 and for the IPv4 header: their checksums have no pseudo header.
-#[must_use]
 #[inline]
-pub fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Checksum {
+pub(crate) fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -> Checksum {
     let Some(&[high, low]) = segment.get(at..at + 2).and_then(|field| field.first_chunk()) else {
         return Checksum::Uncheckable(Uncheckable::CutShort);
     };
@@ -298,7 +293,7 @@ fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
 ///
 /// If the field is outside `segment`.
 #[inline]
-pub fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize) {
+pub(crate) fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize) {
     segment[at..at + 2].fill(0);
     let mut sum = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
     sum.add_bytes(segment);
@@ -318,22 +313,21 @@ pub(crate) fn udp_field(sum: Sum) -> u16 {
 
 /// A checksum computed step by step, as by hand: 16-bit words first, then the folds.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SumSteps {
+pub(crate) struct SumSteps {
     /// Sum of the words of each slice.
-    pub parts: Vec<u64>,
+    pub(crate) parts: Vec<u64>,
     /// Sum of all words, unfolded.
-    pub total: u64,
+    pub(crate) total: u64,
     /// The total after each fold (low 16 bits plus the bits above), until it fits 16 bits. Empty if it fits from the
     /// start.
-    pub folds: Vec<u64>,
+    pub(crate) folds: Vec<u64>,
     /// Complement of the folded total.
-    pub checksum: u16,
+    pub(crate) checksum: u16,
 }
 
 /// Computes a checksum over `slices` step by step. Only the last slice may have an odd length; it is padded with a zero
 /// byte.
-#[must_use]
-pub fn sum_steps(slices: &[&[u8]]) -> SumSteps {
+pub(crate) fn sum_steps(slices: &[&[u8]]) -> SumSteps {
     let parts: Vec<u64> = slices.iter().map(|bytes| words(bytes).map(u64::from).sum()).collect();
     let total: u64 = parts.iter().sum();
     let mut folds = Vec::new();
@@ -348,7 +342,7 @@ pub fn sum_steps(slices: &[&[u8]]) -> SumSteps {
 }
 
 /// Big-endian 16-bit words of `bytes`; an odd last byte is padded with zero.
-pub fn words(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
     bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
 }
 

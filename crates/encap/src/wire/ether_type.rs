@@ -8,28 +8,26 @@ pub struct EtherType(pub u16);
 
 impl EtherType {
     /// IPv4 (RFC 894).
-    pub const IPV4: Self = Self(0x0800);
+    pub(crate) const IPV4: Self = Self(0x0800);
     /// Address resolution (RFC 826).
-    pub const ARP: Self = Self(0x0806);
+    pub(crate) const ARP: Self = Self(0x0806);
     /// A customer VLAN tag follows (IEEE 802.1Q).
-    pub const VLAN: Self = Self(0x8100);
+    pub(crate) const VLAN: Self = Self(0x8100);
     /// IPv6 (RFC 2464).
-    pub const IPV6: Self = Self(0x86dd);
+    pub(crate) const IPV6: Self = Self(0x86dd);
     /// A service VLAN tag follows (IEEE 802.1ad).
-    pub const SERVICE_VLAN: Self = Self(0x88a8);
+    pub(crate) const SERVICE_VLAN: Self = Self(0x88a8);
     /// A VLAN tag follows: the number for stacked tags before 802.1ad.
-    pub const OLD_STACKED_VLAN: Self = Self(0x9100);
+    pub(crate) const OLD_STACKED_VLAN: Self = Self(0x9100);
 
     /// Whether a VLAN tag follows.
-    #[must_use]
     #[inline]
-    pub const fn is_vlan(self) -> bool {
+    pub(crate) const fn is_vlan(self) -> bool {
         matches!(self, Self::VLAN | Self::SERVICE_VLAN | Self::OLD_STACKED_VLAN)
     }
 
     /// The name of a protocol that this crate decodes.
-    #[must_use]
-    pub const fn name(self) -> Option<&'static str> {
+    pub(crate) const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::IPV4 => "IPv4",
             Self::ARP => "ARP",

@@ -17,31 +17,27 @@ use super::bytes::{array_at, put, u16_at};
 use super::fields::{Fields, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 14;
+pub(crate) const HEADER_LEN: usize = 14;
 /// Minimum frame length in bytes, without the check sequence. Shorter frames are padded with zeros.
-pub const MIN_FRAME_LEN: usize = 60;
+pub(crate) const MIN_FRAME_LEN: usize = 60;
 /// Smallest `EtherType`. A smaller value in that field is the payload length of an IEEE 802.3 frame (RFC 9542 §3).
-pub const MIN_ETHER_TYPE: u16 = 1536;
+pub(crate) const MIN_ETHER_TYPE: u16 = 1536;
 
 const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
 const ETHER_TYPE: Range<usize> = 12..14;
 
-/// A MAC address.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Mac(pub [u8; 6]);
+pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl Mac {
     /// Whether it is a multicast or broadcast address.
-    #[must_use]
-    pub const fn is_group(self) -> bool {
+    pub(crate) const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
     }
 
     /// Whether it is locally administered, not assigned by the manufacturer.
-    #[must_use]
-    pub const fn is_local(self) -> bool {
+    pub(crate) const fn is_local(self) -> bool {
         self.0[0] & 2 == 2
     }
 
@@ -66,13 +62,13 @@ impl fmt::Display for Mac {
 
 /// A view of an Ethernet header.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     bytes: &'a [u8; HEADER_LEN],
 }
 
 /// The value of the field after the addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TypeOrLength {
+pub(crate) enum TypeOrLength {
     /// Ethernet II: the protocol of the payload.
     EtherType(EtherType),
     /// IEEE 802.3: payload length in bytes. The payload begins with an LLC header.
@@ -82,36 +78,29 @@ pub enum TypeOrLength {
 impl<'a> Header<'a> {
     /// Checks that `bytes` holds a whole header.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// Destination address.
-    #[must_use]
-    pub fn destination(&self) -> Mac {
+    pub(crate) fn destination(self) -> Mac {
         Mac(array_at(self.bytes, DESTINATION))
     }
 
-    /// Source address.
-    #[must_use]
-    pub fn source(&self) -> Mac {
+    pub(crate) fn source(self) -> Mac {
         Mac(array_at(self.bytes, SOURCE))
     }
 
     /// Protocol or length of the payload.
-    #[must_use]
     #[inline]
-    pub fn type_or_length(&self) -> TypeOrLength {
+    pub(crate) fn type_or_length(self) -> TypeOrLength {
         match u16_at(self.bytes, ETHER_TYPE) {
             length if length < MIN_ETHER_TYPE => TypeOrLength::Length(length),
             number => TypeOrLength::EtherType(EtherType(number)),
         }
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("destination", DESTINATION, self.destination(), self.destination().meaning());
         f.whole("source", SOURCE, self.source(), self.source().meaning());
@@ -127,19 +116,16 @@ impl<'a> Header<'a> {
 
 /// An Ethernet II header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Repr {
-    /// Destination address.
-    pub destination: Mac,
-    /// Source address.
-    pub source: Mac,
-    /// Protocol of the payload.
-    pub ether_type: EtherType,
+pub(crate) struct Repr {
+    pub(crate) destination: Mac,
+    pub(crate) source: Mac,
+    pub(crate) ether_type: EtherType,
 }
 
 impl Repr {
     /// Decodes a header; `None` for an IEEE 802.3 header.
-    #[must_use]
-    pub fn parse(header: &Header<'_>) -> Option<Self> {
+    #[cfg(test)]
+    pub(crate) fn parse(header: Header<'_>) -> Option<Self> {
         match header.type_or_length() {
             TypeOrLength::EtherType(ether_type) => {
                 Some(Self { destination: header.destination(), source: header.source(), ether_type })
@@ -148,19 +134,13 @@ impl Repr {
         }
     }
 
-    /// Encoded length in bytes.
-    #[must_use]
-    pub const fn buffer_len(&self) -> usize {
-        HEADER_LEN
-    }
-
     /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
+    /// If `buf` is shorter than [`HEADER_LEN`].
     #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(&self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
         put(buf, DESTINATION, &self.destination.0);
         put(buf, SOURCE, &self.source.0);

@@ -20,9 +20,9 @@ use super::{Field, IpProtocol, LinkType, PseudoHeader};
 use super::{arp, ethernet, icmp, ipv4, ipv6, null, sll, sll2, tcp, udp, vlan};
 
 /// Maximum number of nested VLAN tags that are decoded.
-pub const MAX_VLAN_TAGS: usize = 3;
+pub(crate) const MAX_VLAN_TAGS: usize = 3;
 /// Maximum number of IPv6 extension headers that are decoded.
-pub const MAX_EXTENSIONS: usize = 7;
+pub(crate) const MAX_EXTENSIONS: usize = 7;
 /// Maximum number of issues that are kept per frame.
 const MAX_ISSUES: usize = 4;
 
@@ -109,14 +109,12 @@ impl<'a> Frame<'a> {
     }
 
     /// Frame length on the wire, in bytes.
-    #[must_use]
-    pub fn original_len(&self) -> u32 {
+    pub(crate) fn original_len(&self) -> u32 {
         self.original_len
     }
 
     /// Link type, the format of the first header.
-    #[must_use]
-    pub fn link_type(&self) -> LinkType {
+    pub(crate) fn link_type(&self) -> LinkType {
         self.link_type
     }
 
@@ -139,10 +137,8 @@ impl<'a> Frame<'a> {
         issues
     }
 
-    /// The bytes of a layer.
-    #[must_use]
     #[inline]
-    pub fn layer_bytes(&self, layer: &Layer) -> &'a [u8] {
+    pub(crate) fn layer_bytes(&self, layer: &Layer) -> &'a [u8] {
         self.bytes.get(layer.range()).unwrap_or_default()
     }
 
@@ -164,17 +160,9 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether the frame holds a whole packet or a fragment.
-    #[must_use]
     #[inline]
-    pub fn fragment(&self) -> FragmentPosition {
+    pub(crate) fn fragment(&self) -> FragmentPosition {
         self.outline.fragment
-    }
-
-    /// Protocol of the IP payload, after extension headers. `None` without an IP packet.
-    #[must_use]
-    #[inline]
-    pub fn protocol(&self) -> Option<IpProtocol> {
-        self.outline.network.map(|_| self.outline.protocol)
     }
 
     /// Source and destination address of the IP packet. With an IPv6 routing header, the final destination.
@@ -200,17 +188,13 @@ impl<'a> Frame<'a> {
         Extension::new_checked(ExtensionKind::Routing, self.layer_bytes(&routing)).ok()?.final_destination()
     }
 
-    /// The IPv4 packet.
-    #[must_use]
     #[inline]
-    pub fn ipv4(&self) -> Option<ipv4::Packet<'a>> {
+    pub(crate) fn ipv4(&self) -> Option<ipv4::Packet<'a>> {
         self.bytes_from(self.outline.network).and_then(|(_, bytes)| ipv4::Packet::new_checked(bytes).ok())
     }
 
-    /// The IPv6 packet.
-    #[must_use]
     #[inline]
-    pub fn ipv6(&self) -> Option<ipv6::Packet<'a>> {
+    pub(crate) fn ipv6(&self) -> Option<ipv6::Packet<'a>> {
         self.bytes_from(self.outline.network).and_then(|(_, bytes)| ipv6::Packet::new_checked(bytes).ok())
     }
 
@@ -248,17 +232,14 @@ impl<'a> Frame<'a> {
     }
 
     /// The pseudo header of TCP, UDP or `ICMPv6`.
-    #[must_use]
     #[inline]
-    pub fn pseudo_header(&self) -> Option<PseudoHeader> {
+    pub(crate) fn pseudo_header(&self) -> Option<PseudoHeader> {
         let transport = self.outline.transport?;
         let length = self.outline.segment_end.saturating_sub(transport.start);
         let protocol = self.outline.protocol;
         let (kind, bytes) = self.bytes_from(self.outline.network)?;
         if kind == LayerKind::Ipv4 {
-            let packet = ipv4::Packet::new_checked(bytes).ok()?;
-            let (source, destination) = (packet.source(), packet.destination());
-            Some(PseudoHeader::V4 { source, destination, protocol, length })
+            Some(ipv4::Packet::new_checked(bytes).ok()?.pseudo_header(protocol, length))
         } else {
             Some(ipv6::Packet::new_checked(bytes).ok()?.pseudo_header(protocol, length))
         }
@@ -274,12 +255,7 @@ impl<'a> Frame<'a> {
         if kind == LayerKind::Ipv4
             && let Ok(packet) = ipv4::Packet::new_checked(bytes)
         {
-            let pseudo = |length| PseudoHeader::V4 {
-                source: packet.source(),
-                destination: packet.destination(),
-                protocol: self.outline.protocol,
-                length,
-            };
+            let pseudo = |length| packet.pseudo_header(self.outline.protocol, length);
             VerifiedChecksums { network: Some(packet.verify()), transport: self.verify_transport(pseudo) }
         } else if let Ok(packet) = ipv6::Packet::new_checked(bytes) {
             let pseudo = |length| packet.pseudo_header(self.outline.protocol, length);
@@ -318,13 +294,13 @@ impl<'a> Frame<'a> {
         let bytes = self.layer_bytes(layer);
         let extension = |kind| Extension::new_checked(kind, bytes).map(|header| header.fields());
         match layer.kind {
-            LayerKind::Ethernet => ethernet::Header::new_checked(bytes).map(|header| header.fields()),
+            LayerKind::Ethernet => ethernet::Header::new_checked(bytes).map(ethernet::Header::fields),
             LayerKind::Null => null::Header::new_checked(bytes).map(|header| header.fields()),
             LayerKind::Loop => null::Header::new_checked_loop(bytes).map(|header| header.fields()),
-            LayerKind::Sll => sll::Header::new_checked(bytes).map(|header| header.fields()),
-            LayerKind::Sll2 => sll2::Header::new_checked(bytes).map(|header| header.fields()),
-            LayerKind::Vlan => vlan::Tag::new_checked(bytes).map(|tag| tag.fields()),
-            LayerKind::Arp => arp::Packet::new_checked(bytes).map(|packet| packet.fields()),
+            LayerKind::Sll => sll::Header::new_checked(bytes).map(sll::Header::fields),
+            LayerKind::Sll2 => sll2::Header::new_checked(bytes).map(sll2::Header::fields),
+            LayerKind::Vlan => vlan::Tag::new_checked(bytes).map(vlan::Tag::fields),
+            LayerKind::Arp => arp::Packet::new_checked(bytes).map(arp::Packet::fields),
             LayerKind::Ipv4 => ipv4::Packet::new_checked(bytes).map(|packet| packet.fields()),
             LayerKind::Ipv6 => ipv6::Packet::new_checked(bytes).map(|packet| packet.fields()),
             LayerKind::HopByHop => extension(ExtensionKind::HopByHop),
@@ -333,7 +309,7 @@ impl<'a> Frame<'a> {
             LayerKind::DestinationOptions => extension(ExtensionKind::DestinationOptions),
             LayerKind::Authentication => extension(ExtensionKind::Authentication),
             LayerKind::Tcp => tcp::Segment::new_checked(bytes).map(|segment| segment.fields()),
-            LayerKind::Udp => udp::Datagram::new_checked(bytes).map(|datagram| datagram.fields()),
+            LayerKind::Udp => udp::Datagram::new_checked(bytes).map(udp::Datagram::fields),
             LayerKind::Icmp => icmp::Message::new_checked(icmp::Version::V4, bytes).map(|message| message.fields()),
             LayerKind::Icmpv6 => icmp::Message::new_checked(icmp::Version::V6, bytes).map(|message| message.fields()),
             LayerKind::Payload | LayerKind::Trailer => Ok(Vec::new()),

@@ -6,10 +6,9 @@ use super::bytes::u16_at;
 use super::fields::{Fields, hex};
 use super::{Field, HeaderError};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 8;
+pub(crate) const HEADER_LEN: usize = 8;
 /// Offset of the checksum, for [`super::checksum::verify`].
-pub const CHECKSUM_AT: usize = CHECKSUM.start;
+pub(crate) const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const TYPE: Range<usize> = 0..1;
 const CODE: Range<usize> = 1..2;
@@ -18,7 +17,7 @@ const REST: Range<usize> = 4..8;
 
 /// The protocol variant; the two number their message types differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Version {
+pub(crate) enum Version {
     /// ICMP, over IPv4.
     V4,
     /// `ICMPv6`, over IPv6.
@@ -30,32 +29,26 @@ pub enum Version {
 pub struct Message<'a> {
     version: Version,
     fixed: &'a [u8; HEADER_LEN],
-    bytes: &'a [u8],
 }
 
 impl<'a> Message<'a> {
     /// Checks that `bytes` holds a whole header.
     #[inline]
-    pub fn new_checked(version: Version, bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(version: Version, bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
-        Ok(Self { version, fixed, bytes })
+        Ok(Self { version, fixed })
     }
 
-    /// Message type.
-    #[must_use]
-    pub fn message_type(&self) -> u8 {
+    pub(crate) fn message_type(&self) -> u8 {
         self.fixed[TYPE.start]
     }
 
     /// Code: a subtype of the message type.
-    #[must_use]
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         self.fixed[CODE.start]
     }
 
-    /// Checksum field.
-    #[must_use]
-    pub fn checksum(&self) -> u16 {
+    pub(crate) fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
@@ -68,15 +61,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The start of the packet that caused the error: usually its IP header and at least 8 bytes.
-    #[must_use]
-    pub fn quoted(&self) -> Option<&'a [u8]> {
-        self.is_error().then(|| &self.bytes[HEADER_LEN..])
-    }
-
     /// Type and code in words.
-    #[must_use]
-    pub fn meaning(&self) -> &'static str {
+    pub(crate) fn meaning(&self) -> &'static str {
         match (self.version, self.message_type(), self.code()) {
             (Version::V4, 0, _) | (Version::V6, 129, _) => "echo reply",
             (Version::V4, 8, _) | (Version::V6, 128, _) => "echo request",
@@ -99,9 +85,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("Type", TYPE, self.message_type(), self.meaning());
         f.whole("Code", CODE, self.code(), "");

@@ -8,29 +8,28 @@ pub struct IpProtocol(pub u8);
 
 impl IpProtocol {
     /// IPv6 hop-by-hop options (RFC 8200 §4.3).
-    pub const HOP_BY_HOP: Self = Self(0);
+    pub(crate) const HOP_BY_HOP: Self = Self(0);
     /// ICMP for IPv4 (RFC 792).
-    pub const ICMP: Self = Self(1);
+    pub(crate) const ICMP: Self = Self(1);
     /// TCP (RFC 9293).
     pub const TCP: Self = Self(6);
     /// UDP (RFC 768).
-    pub const UDP: Self = Self(17);
+    pub(crate) const UDP: Self = Self(17);
     /// IPv6 routing header (RFC 8200 §4.4).
-    pub const ROUTING: Self = Self(43);
+    pub(crate) const ROUTING: Self = Self(43);
     /// IPv6 fragment header (RFC 8200 §4.5).
     pub const FRAGMENT: Self = Self(44);
     /// Authentication header (RFC 4302).
-    pub const AUTHENTICATION: Self = Self(51);
+    pub(crate) const AUTHENTICATION: Self = Self(51);
     /// ICMP for IPv6 (RFC 4443).
-    pub const ICMPV6: Self = Self(58);
+    pub(crate) const ICMPV6: Self = Self(58);
     /// Nothing follows (RFC 8200 §4.7).
-    pub const NO_NEXT_HEADER: Self = Self(59);
+    pub(crate) const NO_NEXT_HEADER: Self = Self(59);
     /// IPv6 destination options (RFC 8200 §4.6).
     pub const DESTINATION_OPTIONS: Self = Self(60);
 
     /// The name of a protocol that this crate decodes.
-    #[must_use]
-    pub const fn name(self) -> Option<&'static str> {
+    pub(crate) const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::HOP_BY_HOP => "hop-by-hop options",
             Self::ICMP => "ICMP",

@@ -26,7 +26,7 @@ use super::fields::{Fields, hex, or_unknown};
 use super::{Field, HeaderError, IpProtocol};
 
 /// Length of a header without options, in bytes.
-pub const HEADER_LEN: usize = 20;
+pub(crate) const HEADER_LEN: usize = 20;
 
 const VERSION_IHL: Range<usize> = 0..1;
 const TYPE_OF_SERVICE: Range<usize> = 1..2;
@@ -81,94 +81,75 @@ impl<'a> Packet<'a> {
     }
 
     /// Header length with options, in bytes: 20 to 60.
-    #[must_use]
     #[inline]
-    pub fn header_len(&self) -> usize {
+    pub(crate) fn header_len(&self) -> usize {
         4 * usize::from(self.ihl())
     }
 
     /// The header with its options.
-    #[must_use]
     #[inline]
-    pub fn header(&self) -> &'a [u8] {
+    pub(crate) fn header(&self) -> &'a [u8] {
         &self.bytes[..self.header_len()]
     }
 
     /// Type of service: the DSCP (RFC 2474) and ECN (RFC 3168) bits.
-    #[must_use]
-    pub fn type_of_service(&self) -> u8 {
+    pub(crate) fn type_of_service(&self) -> u8 {
         self.fixed[1]
     }
 
     /// Total Length field: header and payload, in bytes. 0 before the network card segments the packet (TSO).
-    #[must_use]
     #[inline]
-    pub fn total_len(&self) -> u16 {
+    pub(crate) fn total_len(&self) -> u16 {
         u16_at(self.fixed, TOTAL_LENGTH)
     }
 
     /// Identification, equal in all fragments of one packet.
-    #[must_use]
-    pub fn identification(&self) -> u16 {
+    pub(crate) fn identification(&self) -> u16 {
         u16_at(self.fixed, IDENTIFICATION)
     }
 
     /// DF flag: routers must not fragment the packet.
-    #[must_use]
-    pub fn dont_fragment(&self) -> bool {
+    pub(crate) fn dont_fragment(&self) -> bool {
         u16_at(self.fixed, FLAGS_OFFSET) & DONT_FRAGMENT != 0
     }
 
     /// MF flag: more fragments follow.
-    #[must_use]
     #[inline]
-    pub fn more_fragments(&self) -> bool {
+    pub(crate) fn more_fragments(&self) -> bool {
         u16_at(self.fixed, FLAGS_OFFSET) & MORE_FRAGMENTS != 0
     }
 
     /// Offset of this fragment's payload in the original packet, in bytes.
-    #[must_use]
     #[inline]
-    pub fn fragment_offset(&self) -> u32 {
+    pub(crate) fn fragment_offset(&self) -> u32 {
         8 * u32::from(u16_at(self.fixed, FLAGS_OFFSET) & OFFSET_MASK)
     }
 
     /// Time to Live. Each router decrements it and drops the packet at 0.
-    #[must_use]
-    pub fn time_to_live(&self) -> u8 {
+    pub(crate) fn time_to_live(&self) -> u8 {
         self.fixed[TIME_TO_LIVE.start]
     }
 
-    /// Protocol of the payload.
-    #[must_use]
     #[inline]
-    pub fn protocol(&self) -> IpProtocol {
+    pub(crate) fn protocol(&self) -> IpProtocol {
         IpProtocol(self.fixed[PROTOCOL.start])
     }
 
-    /// Header Checksum field.
-    #[must_use]
-    pub fn checksum(&self) -> u16 {
+    pub(crate) fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// Source address.
-    #[must_use]
     #[inline]
-    pub fn source(&self) -> Ipv4Addr {
+    pub(crate) fn source(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32_at(self.fixed, SOURCE))
     }
 
-    /// Destination address.
-    #[must_use]
     #[inline]
-    pub fn destination(&self) -> Ipv4Addr {
+    pub(crate) fn destination(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32_at(self.fixed, DESTINATION))
     }
 
-    /// Option bytes.
-    #[must_use]
-    pub fn options(&self) -> &'a [u8] {
+    pub(crate) fn options(&self) -> &'a [u8] {
         &self.bytes[HEADER_LEN..self.header_len()]
     }
 
@@ -184,8 +165,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Whether a source route has hops left. [`Packet::destination`] is then only the next hop (RFC 791 §3.1).
-    #[must_use]
-    pub fn is_source_routed(&self) -> bool {
+    pub(crate) fn is_source_routed(&self) -> bool {
         let mut rest = self.options();
         while let [kind, tail @ ..] = rest {
             match kind {
@@ -207,10 +187,8 @@ impl<'a> Packet<'a> {
         false
     }
 
-    /// Verifies the header checksum.
-    #[must_use]
     #[inline]
-    pub fn verify(&self) -> Checksum {
+    pub(crate) fn verify(&self) -> Checksum {
         match self.header_len() {
             // The constant length lets the compiler unroll the sum.
             HEADER_LEN => checksum::verify(None, self.fixed, CHECKSUM.start),
@@ -218,16 +196,13 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The pseudo header for a payload of `length` bytes.
-    #[must_use]
+    /// The pseudo header for `length` bytes of `protocol`, without an authentication header.
     #[inline]
-    pub fn pseudo_header(&self, length: u32) -> PseudoHeader {
-        PseudoHeader::V4 { source: self.source(), destination: self.destination(), protocol: self.protocol(), length }
+    pub(crate) fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
+        PseudoHeader::V4 { source: self.source(), destination: self.destination(), protocol, length }
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         f.bits("Version", VERSION_IHL, 0..4, self.version(), "");
         let (words, bytes) = (self.ihl(), self.header_len());

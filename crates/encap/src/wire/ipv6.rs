@@ -22,8 +22,7 @@ use super::fields::{Fields, hex, or_unknown};
 use super::ipv4::{ecn_meaning, more_fragments_meaning};
 use super::{Field, HeaderError, IpProtocol};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 40;
+pub(crate) const HEADER_LEN: usize = 40;
 
 const VERSION_CLASS_FLOW: Range<usize> = 0..4;
 pub(crate) const PAYLOAD_LENGTH: Range<usize> = 4..6;
@@ -43,7 +42,7 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// Checks that `bytes` begins with a complete IPv6 header.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         let packet = Self { fixed, bytes };
         if packet.version() == 6 {
@@ -59,57 +58,47 @@ impl<'a> Packet<'a> {
     }
 
     /// Traffic class: the DSCP (RFC 2474) and ECN (RFC 3168) bits.
-    #[must_use]
-    pub fn traffic_class(&self) -> u8 {
+    pub(crate) fn traffic_class(&self) -> u8 {
         self.fixed[0] << 4 | self.fixed[1] >> 4
     }
 
     /// Flow label, 20 bits (RFC 6437).
-    #[must_use]
-    pub fn flow_label(&self) -> u32 {
+    pub(crate) fn flow_label(&self) -> u32 {
         u32_at(self.fixed, VERSION_CLASS_FLOW) & 0x000f_ffff
     }
 
     /// Payload Length field: all bytes after this header. 0 in a jumbogram (RFC 2675), and before the network card
     /// segments the packet.
-    #[must_use]
     #[inline]
-    pub fn payload_len(&self) -> u16 {
+    pub(crate) fn payload_len(&self) -> u16 {
         u16_at(self.fixed, PAYLOAD_LENGTH)
     }
 
     /// Protocol of the payload, or type of the first extension header.
-    #[must_use]
     #[inline]
-    pub fn next_header(&self) -> IpProtocol {
+    pub(crate) fn next_header(&self) -> IpProtocol {
         IpProtocol(self.fixed[NEXT_HEADER.start])
     }
 
     /// Hop Limit. Each router decrements it and drops the packet at 0.
-    #[must_use]
-    pub fn hop_limit(&self) -> u8 {
+    pub(crate) fn hop_limit(&self) -> u8 {
         self.fixed[HOP_LIMIT.start]
     }
 
-    /// Source address.
-    #[must_use]
     #[inline]
-    pub fn source(&self) -> Ipv6Addr {
+    pub(crate) fn source(&self) -> Ipv6Addr {
         Ipv6Addr::from(array_at::<16>(self.fixed, SOURCE))
     }
 
-    /// Destination address.
-    #[must_use]
     #[inline]
-    pub fn destination(&self) -> Ipv6Addr {
+    pub(crate) fn destination(&self) -> Ipv6Addr {
         Ipv6Addr::from(array_at::<16>(self.fixed, DESTINATION))
     }
 
     /// The captured part of the payload, extension headers included. With a Payload Length of 0, all bytes after the
     /// header.
-    #[must_use]
     #[inline]
-    pub fn payload(&self) -> &'a [u8] {
+    pub(crate) fn payload(&self) -> &'a [u8] {
         let rest = &self.bytes[HEADER_LEN..];
         match usize::from(self.payload_len()) {
             0 => rest,
@@ -118,15 +107,12 @@ impl<'a> Packet<'a> {
     }
 
     /// The pseudo header for `length` bytes of `protocol`, without the extension headers.
-    #[must_use]
     #[inline]
-    pub fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
+    pub(crate) fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
         PseudoHeader::V6 { source: self.source(), destination: self.destination(), protocol, length }
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         f.bits("Version", 0..1, 0..4, self.version(), "");
         let class = self.traffic_class();
@@ -148,9 +134,8 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Type of an extension header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ExtensionKind {
+pub(crate) enum ExtensionKind {
     /// Options for every router (RFC 8200 §4.3).
     HopByHop,
     /// Routers to visit (§4.4).
@@ -165,9 +150,8 @@ pub enum ExtensionKind {
 
 impl ExtensionKind {
     /// The extension header with this number; `None` for other protocols.
-    #[must_use]
     #[inline]
-    pub const fn of(protocol: IpProtocol) -> Option<Self> {
+    pub(crate) const fn of(protocol: IpProtocol) -> Option<Self> {
         Some(match protocol {
             IpProtocol::HOP_BY_HOP => Self::HopByHop,
             IpProtocol::ROUTING => Self::Routing,
@@ -181,7 +165,7 @@ impl ExtensionKind {
 
 /// A view of a complete extension header.
 #[derive(Clone, Copy, Debug)]
-pub struct Extension<'a> {
+pub(crate) struct Extension<'a> {
     kind: ExtensionKind,
     /// At least 8 bytes.
     bytes: &'a [u8],
@@ -189,7 +173,7 @@ pub struct Extension<'a> {
 
 impl<'a> Extension<'a> {
     /// Checks that `bytes` begins with a complete extension header.
-    pub fn new_checked(kind: ExtensionKind, bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(kind: ExtensionKind, bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let Some(&[_, length, ..]) = bytes.first_chunk::<8>() else {
             return Err(HeaderError::too_short(8, bytes));
         };
@@ -206,48 +190,35 @@ impl<'a> Extension<'a> {
         Ok(Self { kind, bytes })
     }
 
-    /// Type of the header.
-    #[must_use]
-    pub fn kind(&self) -> ExtensionKind {
-        self.kind
-    }
-
-    /// All bytes of the header.
-    #[must_use]
-    pub fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Type of the following header.
-    #[must_use]
-    pub fn next_header(&self) -> IpProtocol {
+    pub(crate) fn next_header(&self) -> IpProtocol {
         IpProtocol(self.bytes[0])
     }
 
     /// For a fragment header: the payload's offset in the original packet, in bytes, and whether more fragments follow.
-    #[must_use]
-    pub fn fragment(&self) -> Option<(u32, bool)> {
+    pub(crate) fn fragment(&self) -> Option<(u32, bool)> {
         let field = u16_at(self.bytes, 2..4);
         (self.kind == ExtensionKind::Fragment).then_some((u32::from(field & !7), field & 1 == 1))
     }
 
     /// For a fragment header: the identification, equal in all fragments of one packet.
-    #[must_use]
-    pub fn identification(&self) -> Option<u32> {
+    pub(crate) fn identification(&self) -> Option<u32> {
         (self.kind == ExtensionKind::Fragment).then(|| u32_at(self.bytes, 4..8))
     }
 
     /// For a routing header: number of routers still to visit.
-    #[must_use]
-    pub fn segments_left(&self) -> Option<u8> {
+    pub(crate) fn segments_left(&self) -> Option<u8> {
         (self.kind == ExtensionKind::Routing).then(|| self.bytes[3])
     }
 
     /// For a routing header with routers left: the final destination. This is the last address of the list (type 0, RFC
     /// 5095; type 2, RFC 6275 §6.4). A segment routing header lists the addresses in reverse, so there it is the first
     /// (RFC 8754 §2).
-    #[must_use]
-    pub fn final_destination(&self) -> Option<Ipv6Addr> {
+    pub(crate) fn final_destination(&self) -> Option<Ipv6Addr> {
         const ADDRESSES: usize = 8;
         self.segments_left().filter(|left| *left > 0)?;
         let at = match self.bytes[2] {
@@ -260,8 +231,7 @@ impl<'a> Extension<'a> {
     }
 
     /// For a hop-by-hop header: the payload length of a jumbogram, in bytes (RFC 2675 §2).
-    #[must_use]
-    pub fn jumbo_payload_len(&self) -> Option<u32> {
+    pub(crate) fn jumbo_payload_len(&self) -> Option<u32> {
         if self.kind != ExtensionKind::HopByHop {
             return None;
         }
@@ -278,9 +248,7 @@ impl<'a> Extension<'a> {
         None
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let (mut f, len) = (Fields::default(), self.bytes.len());
         f.whole("Next Header", 0..1, self.next_header(), or_unknown(self.next_header().name()));
         if let (Some((offset, more)), Some(id)) = (self.fragment(), self.identification()) {
@@ -344,9 +312,8 @@ pub struct Repr {
 }
 
 impl Repr {
-    /// Decodes a header.
-    #[must_use]
-    pub fn parse(packet: &Packet<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(packet: &Packet<'_>) -> Self {
         Self {
             traffic_class: packet.traffic_class(),
             flow_label: packet.flow_label(),
@@ -368,9 +335,8 @@ impl Repr {
     }
 
     /// The pseudo header for the payload, if it begins without extension headers.
-    #[must_use]
     #[inline]
-    pub fn pseudo_header(&self) -> PseudoHeader {
+    pub(crate) fn pseudo_header(&self) -> PseudoHeader {
         PseudoHeader::V6 {
             source: self.source,
             destination: self.destination,

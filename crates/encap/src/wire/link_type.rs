@@ -17,9 +17,9 @@ impl LinkType {
     /// A bare IPv4 or IPv6 packet.
     pub const RAW: Self = Self(101);
     /// A bare IP packet: the value of `DLT_RAW` on most systems. Some programs write it to files instead of 101.
-    pub const RAW_BSD: Self = Self(12);
+    pub(crate) const RAW_BSD: Self = Self(12);
     /// A bare IP packet: the value of `DLT_RAW` on OpenBSD.
-    pub const RAW_OPENBSD: Self = Self(14);
+    pub(crate) const RAW_OPENBSD: Self = Self(14);
     /// OpenBSD loopback: like [`LinkType::NULL`], in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux "cooked" capture, version 1.

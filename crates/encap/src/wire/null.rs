@@ -5,22 +5,20 @@
 
 use super::{EtherType, Field, HeaderError, fields::Fields};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 4;
+pub(crate) const HEADER_LEN: usize = 4;
 
 /// `AF_INET`, the same on all systems.
-pub const AF_INET: u32 = 2;
+pub(crate) const AF_INET: u32 = 2;
 /// `AF_INET6` on Linux, on NetBSD and OpenBSD, on FreeBSD, and on macOS.
-pub const AF_INET6: [u32; 4] = [10, 24, 28, 30];
+pub(crate) const AF_INET6: [u32; 4] = [10, 24, 28, 30];
 /// `AF_INET6` on macOS.
-pub const AF_INET6_APPLE: u32 = 30;
+pub(crate) const AF_INET6_APPLE: u32 = 30;
 
 /// `AF_INET6` on OpenBSD, the system that writes `LOOP`.
-pub const AF_INET6_OPENBSD: u32 = 24;
+pub(crate) const AF_INET6_OPENBSD: u32 = 24;
 
-/// Byte order of the address family.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ByteOrder {
+pub(crate) enum ByteOrder {
     /// Least significant byte first.
     Little,
     /// Most significant byte first: network byte order.
@@ -29,7 +27,7 @@ pub enum ByteOrder {
 
 /// A view of a loopback header.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     bytes: &'a [u8; HEADER_LEN],
     order: ByteOrder,
 }
@@ -37,7 +35,7 @@ pub struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads a `NULL` header, in the byte order that gives a 16-bit family.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = first(bytes)?;
         let order = if u32::from_le_bytes(*bytes) <= 0xffff { ByteOrder::Little } else { ByteOrder::Big };
         Ok(Self { bytes, order })
@@ -45,20 +43,18 @@ impl<'a> Header<'a> {
 
     /// Reads a `LOOP` header.
     #[inline]
-    pub fn new_checked_loop(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked_loop(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         Ok(Self { bytes: first(bytes)?, order: ByteOrder::Big })
     }
 
-    /// Byte order of the header.
-    #[must_use]
-    pub fn order(&self) -> ByteOrder {
+    #[cfg(test)]
+    pub(crate) fn order(&self) -> ByteOrder {
         self.order
     }
 
     /// Address family, in the capturing system's numbering.
-    #[must_use]
     #[inline]
-    pub fn family(&self) -> u32 {
+    pub(crate) fn family(&self) -> u32 {
         match self.order {
             ByteOrder::Little => u32::from_le_bytes(*self.bytes),
             ByteOrder::Big => u32::from_be_bytes(*self.bytes),
@@ -66,9 +62,8 @@ impl<'a> Header<'a> {
     }
 
     /// The family as an `EtherType`, if it is an IP family.
-    #[must_use]
     #[inline]
-    pub fn ether_type(&self) -> Option<EtherType> {
+    pub(crate) fn ether_type(&self) -> Option<EtherType> {
         match self.family() {
             AF_INET => Some(EtherType::IPV4),
             family if AF_INET6.contains(&family) => Some(EtherType::IPV6),
@@ -76,9 +71,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let system = match self.family() {
             AF_INET => "AF_INET: IPv4",
             10 => "AF_INET6 of Linux: IPv6",
@@ -104,33 +97,26 @@ fn first(bytes: &[u8]) -> Result<&[u8; HEADER_LEN], HeaderError> {
 
 /// A `NULL` or `LOOP` header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Repr {
+pub(crate) struct Repr {
     /// Address family: [`AF_INET`], or one of [`AF_INET6`].
-    pub family: u32,
+    pub(crate) family: u32,
     /// Byte order: [`ByteOrder::Big`] for `LOOP`.
-    pub order: ByteOrder,
+    pub(crate) order: ByteOrder,
 }
 
 impl Repr {
-    /// Decodes a header.
-    #[must_use]
-    pub fn parse(header: &Header<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(header: Header<'_>) -> Self {
         Self { family: header.family(), order: header.order() }
-    }
-
-    /// Encoded length in bytes.
-    #[must_use]
-    pub const fn buffer_len(&self) -> usize {
-        HEADER_LEN
     }
 
     /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
+    /// If `buf` is shorter than [`HEADER_LEN`].
     #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(self, buf: &mut [u8]) {
         buf[..HEADER_LEN].copy_from_slice(&match self.order {
             ByteOrder::Little => self.family.to_le_bytes(),
             ByteOrder::Big => self.family.to_be_bytes(),

@@ -216,7 +216,7 @@ proptest! {
         bytes.extend_from_slice(&payload);
         udp::fill_checksum(&mut bytes, &ip.pseudo_header());
         let datagram = udp::Datagram::new_checked(&bytes).expect("what we wrote");
-        prop_assert_eq!(udp::Repr::parse(&datagram), udp);
+        prop_assert_eq!(udp::Repr::parse(datagram), udp);
         let theirs = smoltcp::wire::UdpPacket::new_checked(&bytes[..]).expect("smoltcp reads it");
         prop_assert!(theirs.verify_checksum(&ip.source.into(), &ip.destination.into()));
         prop_assert!(datagram.checksum() != 0);
@@ -233,20 +233,20 @@ proptest! {
         let mut buf = [0xaa; 20];
         let ethernet = ethernet::Repr { destination: Mac(macs.0), source: Mac(macs.1), ether_type };
         ethernet.emit(&mut buf);
-        prop_assert_eq!(ethernet::Repr::parse(&ethernet::Header::new_checked(&buf)?), Some(ethernet));
+        prop_assert_eq!(ethernet::Repr::parse(ethernet::Header::new_checked(&buf)?), Some(ethernet));
         let vlan = vlan::Repr { priority, drop_eligible, vlan_id, ether_type };
         vlan.emit(&mut buf);
-        prop_assert_eq!(vlan::Repr::parse(&vlan::Tag::new_checked(&buf)?), vlan);
+        prop_assert_eq!(vlan::Repr::parse(vlan::Tag::new_checked(&buf)?), vlan);
         let (address, address_length) = address;
         let sll2 = sll2::Repr { ether_type, interface_index, interface_type, packet_type, address_length, address };
         sll2.emit(&mut buf);
-        prop_assert_eq!(sll2::Repr::parse(&sll2::Header::new_checked(&buf)?), sll2);
+        prop_assert_eq!(sll2::Repr::parse(sll2::Header::new_checked(&buf)?), sll2);
         let null = null::Repr { family, order: null::ByteOrder::Little };
         null.emit(&mut buf);
-        prop_assert_eq!(null::Repr::parse(&null::Header::new_checked(&buf)?), null);
+        prop_assert_eq!(null::Repr::parse(null::Header::new_checked(&buf)?), null);
         let looped = null::Repr { family, order: null::ByteOrder::Big };
         looped.emit(&mut buf);
-        prop_assert_eq!(null::Repr::parse(&null::Header::new_checked_loop(&buf)?), looped);
+        prop_assert_eq!(null::Repr::parse(null::Header::new_checked_loop(&buf)?), looped);
     }
 
     #[test]

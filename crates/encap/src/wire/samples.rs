@@ -103,9 +103,9 @@ fn udp_packet(payload: &[u8]) -> Vec<u8> {
         protocol: IpProtocol::UDP,
         source: [192, 0, 2, 1].into(),
         destination: [192, 0, 2, 2].into(),
-        payload_len: udp.buffer_len() + payload.len(),
+        payload_len: udp::HEADER_LEN + payload.len(),
     };
-    let mut bytes = vec![0; ip.buffer_len() + udp.buffer_len()];
+    let mut bytes = vec![0; ip.buffer_len() + udp::HEADER_LEN];
     ip.emit(&mut bytes);
     udp.emit(&mut bytes[20..]);
     bytes.extend_from_slice(payload);
@@ -152,7 +152,7 @@ fn padding_after_a_cooked_header_is_no_issue() {
         address_length: 6,
         address: [2, 2, 2, 2, 2, 2, 0, 0],
     };
-    let mut bytes = vec![0; sll2.buffer_len()];
+    let mut bytes = vec![0; sll2::HEADER_LEN];
     sll2.emit(&mut bytes);
     bytes.extend(udp_packet(b"hi"));
     bytes.resize(20 + 46, 0);
@@ -312,7 +312,7 @@ fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
     let ip = ipv6::Repr {
         traffic_class: 0,
         flow_label: 0,
-        payload_len: extensions.len() + udp.buffer_len() + payload.len(),
+        payload_len: extensions.len() + udp::HEADER_LEN + payload.len(),
         next_header: IpProtocol(first),
         hop_limit: 64,
         source: std::net::Ipv6Addr::LOCALHOST,
@@ -349,7 +349,7 @@ fn extension_headers_are_decoded() {
         VerifiedChecksums { network: None, transport: Some(Checksum::Valid) },
         "an atomic fragment is whole"
     );
-    assert_eq!(frame.protocol(), Some(IpProtocol::UDP));
+    assert_eq!(frame.pseudo_header().map(|pseudo| pseudo.protocol()), Some(IpProtocol::UDP));
 
     // With a router left, the header's destination differs from the one in the sum.
     let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
@@ -420,7 +420,7 @@ fn port_unreachable_quotes_the_original_packet() {
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
     let icmp = frame.icmp().expect("a message");
     assert!(icmp.meaning().starts_with("port unreachable"), "{}", icmp.meaning());
-    let quoted = parse(LinkType::RAW, icmp.quoted().expect("an error quotes"));
+    let quoted = parse(LinkType::RAW, frame.payload());
     assert_eq!(quoted.udp().map(|datagram| datagram.destination_port()), Some(8080));
 }
 

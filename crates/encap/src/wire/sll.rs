@@ -13,8 +13,7 @@ use super::bytes::u16_at;
 use super::fields::{Fields, hex, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 16;
+pub(crate) const HEADER_LEN: usize = 16;
 
 const PACKET_TYPE: Range<usize> = 0..2;
 const ARPHRD: Range<usize> = 2..4;
@@ -24,47 +23,40 @@ const PROTOCOL: Range<usize> = 14..16;
 
 /// A view of a cooked header.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     bytes: &'a [u8; HEADER_LEN],
 }
 
 impl<'a> Header<'a> {
     /// Checks that `bytes` holds a whole header.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
     /// Direction of the packet; see [`packet_type_name`].
-    #[must_use]
-    pub fn packet_type(&self) -> u16 {
+    pub(crate) fn packet_type(self) -> u16 {
         u16_at(self.bytes, PACKET_TYPE)
     }
 
     /// `ARPHRD_` number of the interface type.
-    #[must_use]
-    pub fn interface_type(&self) -> u16 {
+    pub(crate) fn interface_type(self) -> u16 {
         u16_at(self.bytes, ARPHRD)
     }
 
     /// Link-layer address of the sender, at most its first eight bytes.
-    #[must_use]
-    pub fn address(&self) -> &'a [u8] {
+    pub(crate) fn address(self) -> &'a [u8] {
         let length = usize::from(u16_at(self.bytes, ADDRESS_LENGTH)).min(ADDRESS.len());
         &self.bytes[ADDRESS][..length]
     }
 
-    /// Protocol of the payload.
-    #[must_use]
     #[inline]
-    pub fn ether_type(&self) -> EtherType {
+    pub(crate) fn ether_type(self) -> EtherType {
         EtherType(u16_at(self.bytes, PROTOCOL))
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("packet type", PACKET_TYPE, self.packet_type(), packet_type_name(self.packet_type()));
         f.whole("ARPHRD_ type", ARPHRD, self.interface_type(), interface_type_name(self.interface_type()));
@@ -77,8 +69,7 @@ impl<'a> Header<'a> {
 }
 
 /// Direction of a packet, as seen from the capturing machine.
-#[must_use]
-pub const fn packet_type_name(packet_type: u16) -> &'static str {
+pub(crate) const fn packet_type_name(packet_type: u16) -> &'static str {
     match packet_type {
         0 => "to us",
         1 => "broadcast by somebody else",

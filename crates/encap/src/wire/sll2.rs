@@ -9,18 +9,14 @@
 
 use std::ops::Range;
 
-use super::bytes::{array_at, put, u16_at, u32_at};
+use super::bytes::{put, u16_at, u32_at};
 use super::fields::{Fields, hex, or_unknown};
 use super::sll::{interface_type_name, packet_type_name};
 use super::{EtherType, Field, HeaderError};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 20;
+pub(crate) const HEADER_LEN: usize = 20;
 
-/// Interface type of Ethernet.
-pub const ARPHRD_ETHER: u16 = 1;
-/// Interface type of the loopback interface.
-pub const ARPHRD_LOOPBACK: u16 = 772;
+pub(crate) const ARPHRD_ETHER: u16 = 1;
 
 const PROTOCOL: Range<usize> = 0..2;
 const RESERVED: Range<usize> = 2..4;
@@ -32,52 +28,44 @@ const ADDRESS: Range<usize> = 12..20;
 
 /// A view of a cooked header, version 2.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     bytes: &'a [u8; HEADER_LEN],
 }
 
 impl<'a> Header<'a> {
     /// Checks that `bytes` holds a whole header.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
-    /// Protocol of the payload.
-    #[must_use]
     #[inline]
-    pub fn ether_type(&self) -> EtherType {
+    pub(crate) fn ether_type(self) -> EtherType {
         EtherType(u16_at(self.bytes, PROTOCOL))
     }
 
     /// Interface index on the capturing machine.
-    #[must_use]
-    pub fn interface_index(&self) -> u32 {
+    pub(crate) fn interface_index(self) -> u32 {
         u32_at(self.bytes, INTERFACE)
     }
 
     /// `ARPHRD_` number of the interface type.
-    #[must_use]
-    pub fn interface_type(&self) -> u16 {
+    pub(crate) fn interface_type(self) -> u16 {
         u16_at(self.bytes, ARPHRD)
     }
 
     /// Direction of the packet; see [`packet_type_name`].
-    #[must_use]
-    pub fn packet_type(&self) -> u8 {
+    pub(crate) fn packet_type(self) -> u8 {
         self.bytes[PACKET_TYPE]
     }
 
     /// Link-layer address of the sender, at most its first eight bytes.
-    #[must_use]
-    pub fn address(&self) -> &'a [u8] {
+    pub(crate) fn address(self) -> &'a [u8] {
         &self.bytes[ADDRESS][..usize::from(self.bytes[ADDRESS_LENGTH]).min(ADDRESS.len())]
     }
 
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("protocol type", PROTOCOL, self.ether_type(), or_unknown(self.ether_type().name()));
         f.whole("reserved", RESERVED, u16_at(self.bytes, RESERVED), "must be zero");
@@ -94,48 +82,40 @@ impl<'a> Header<'a> {
 
 /// A version 2 cooked header to encode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Repr {
-    /// Protocol of the payload.
-    pub ether_type: EtherType,
+pub(crate) struct Repr {
+    pub(crate) ether_type: EtherType,
     /// Interface index on the capturing machine.
-    pub interface_index: u32,
-    /// Interface type: [`ARPHRD_ETHER`] or [`ARPHRD_LOOPBACK`].
-    pub interface_type: u16,
+    pub(crate) interface_index: u32,
+    /// Interface type: [`ARPHRD_ETHER`].
+    pub(crate) interface_type: u16,
     /// Direction of the packet: 0 is incoming, 4 outgoing.
-    pub packet_type: u8,
+    pub(crate) packet_type: u8,
     /// Length of the link-layer address, in bytes.
-    pub address_length: u8,
+    pub(crate) address_length: u8,
     /// Link-layer address of the sender, padded with zeros.
-    pub address: [u8; 8],
+    pub(crate) address: [u8; 8],
 }
 
 impl Repr {
-    /// Decodes a header.
-    #[must_use]
-    pub fn parse(header: &Header<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(header: Header<'_>) -> Self {
         Self {
             ether_type: header.ether_type(),
             interface_index: header.interface_index(),
             interface_type: header.interface_type(),
             packet_type: header.packet_type(),
             address_length: header.bytes[ADDRESS_LENGTH],
-            address: array_at(header.bytes, ADDRESS),
+            address: super::bytes::array_at(header.bytes, ADDRESS),
         }
-    }
-
-    /// Encoded length in bytes.
-    #[must_use]
-    pub const fn buffer_len(&self) -> usize {
-        HEADER_LEN
     }
 
     /// Encodes the header at the start of `buf`.
     ///
     /// # Panics
     ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
+    /// If `buf` is shorter than [`HEADER_LEN`].
     #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(&self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
         put(buf, PROTOCOL, &self.ether_type.0.to_be_bytes());
         put(buf, RESERVED, &[0, 0]);

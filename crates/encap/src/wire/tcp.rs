@@ -24,9 +24,9 @@ mod seq_number;
 use std::ops::Range;
 
 pub use flags::Flags;
-pub use options::{
-    MalformedOption, OptionError, Options, OptionsIter, PlacedOption, SackBlocks, TcpOption, Timestamps,
-};
+use options::OptionsIter;
+pub(crate) use options::TcpOption;
+pub use options::{Options, Timestamps};
 pub use seq_number::SeqNumber;
 
 use super::bytes::{u16_at, u32_at, word_writer};
@@ -34,11 +34,9 @@ use super::checksum::{self, PseudoHeader};
 use super::{Field, HeaderError, fields::Fields};
 
 /// Length of a header without options, in bytes.
-pub const HEADER_LEN: usize = 20;
-/// Maximum header length in bytes.
-pub const MAX_HEADER_LEN: usize = 60;
+pub(crate) const HEADER_LEN: usize = 20;
 /// Offset of the checksum, for [`checksum::verify`].
-pub const CHECKSUM_AT: usize = CHECKSUM.start;
+pub(crate) const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const SOURCE_PORT: Range<usize> = 0..2;
 const DESTINATION_PORT: Range<usize> = 2..4;
@@ -60,7 +58,7 @@ pub struct Segment<'a> {
 impl<'a> Segment<'a> {
     /// Checks that `bytes` begins with a complete TCP header. All bytes after the header are payload.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         let segment = Self { fixed, bytes };
         let header_len = segment.header_len();
@@ -107,9 +105,8 @@ impl<'a> Segment<'a> {
     }
 
     /// Header length with options, in bytes: 20 to 60.
-    #[must_use]
     #[inline]
-    pub fn header_len(&self) -> usize {
+    pub(crate) fn header_len(&self) -> usize {
         4 * usize::from(self.data_offset())
     }
 
@@ -127,15 +124,12 @@ impl<'a> Segment<'a> {
         u16_at(self.fixed, WINDOW)
     }
 
-    /// Checksum field.
-    #[must_use]
-    pub fn checksum(&self) -> u16 {
+    pub(crate) fn checksum(&self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
     /// Offset of the end of urgent data, valid with the URG flag.
-    #[must_use]
-    pub fn urgent_pointer(&self) -> u16 {
+    pub(crate) fn urgent_pointer(&self) -> u16 {
         u16_at(self.fixed, URGENT_POINTER)
     }
 
@@ -146,21 +140,11 @@ impl<'a> Segment<'a> {
     }
 
     /// The decoded options, with their offsets in the header.
-    #[must_use]
-    pub fn options(&self) -> OptionsIter<'a> {
+    pub(crate) fn options(&self) -> OptionsIter<'a> {
         OptionsIter::new(self.option_bytes())
     }
 
-    /// The captured part of the payload.
-    #[must_use]
-    #[inline]
-    pub fn payload(&self) -> &'a [u8] {
-        &self.bytes[self.header_len()..]
-    }
-
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         let flags = self.flags();
         f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
@@ -231,8 +215,8 @@ pub struct Repr {
 
 impl Repr {
     /// Decodes a header, with the options that [`Options`] supports.
-    #[must_use]
-    pub fn parse(segment: &Segment<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(segment: &Segment<'_>) -> Self {
         let flags = segment.flags();
         Self {
             source_port: segment.source_port(),

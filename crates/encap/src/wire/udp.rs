@@ -15,10 +15,9 @@ use super::bytes::{put, u16_at};
 use super::checksum::{self, PseudoHeader};
 use super::{Field, HeaderError, fields::Fields};
 
-/// Header length in bytes.
-pub const HEADER_LEN: usize = 8;
+pub(crate) const HEADER_LEN: usize = 8;
 /// Offset of the checksum, for [`checksum::verify`].
-pub const CHECKSUM_AT: usize = CHECKSUM.start;
+pub(crate) const CHECKSUM_AT: usize = CHECKSUM.start;
 
 const SOURCE_PORT: Range<usize> = 0..2;
 const DESTINATION_PORT: Range<usize> = 2..4;
@@ -29,21 +28,19 @@ const CHECKSUM: Range<usize> = 6..8;
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     fixed: &'a [u8; HEADER_LEN],
-    bytes: &'a [u8],
 }
 
 impl<'a> Datagram<'a> {
     /// Checks that `bytes` holds a whole header.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let fixed = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
-        Ok(Self { fixed, bytes })
+        Ok(Self { fixed })
     }
 
     /// Source port; 0 if the sender expects no reply.
-    #[must_use]
     #[inline]
-    pub fn source_port(&self) -> u16 {
+    pub(crate) fn source_port(self) -> u16 {
         u16_at(self.fixed, SOURCE_PORT)
     }
 
@@ -55,32 +52,16 @@ impl<'a> Datagram<'a> {
     }
 
     /// Length field: header and payload, in bytes. 0 in a jumbogram (RFC 2675 §4).
-    #[must_use]
     #[inline]
-    pub fn len_field(&self) -> u16 {
+    pub(crate) fn len_field(self) -> u16 {
         u16_at(self.fixed, LENGTH)
     }
 
-    /// Checksum field.
-    #[must_use]
-    pub fn checksum(&self) -> u16 {
+    pub(crate) fn checksum(self) -> u16 {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// The captured part of the payload. With a Length of 0, all bytes after the header.
-    #[must_use]
-    #[inline]
-    pub fn payload(&self) -> &'a [u8] {
-        let rest = &self.bytes[HEADER_LEN..];
-        match usize::from(self.len_field()) {
-            0 => rest,
-            length => &rest[..length.saturating_sub(HEADER_LEN).min(rest.len())],
-        }
-    }
-
-    /// The header as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
         f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
@@ -112,33 +93,23 @@ pub struct Repr {
 }
 
 impl Repr {
-    /// Decodes a header.
-    #[must_use]
-    pub fn parse(datagram: &Datagram<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(datagram: Datagram<'_>) -> Self {
         Self {
             source_port: datagram.source_port(),
             destination_port: datagram.destination_port(),
-            payload_len: match datagram.len_field() {
-                0 => datagram.payload().len(),
-                length => usize::from(length).saturating_sub(HEADER_LEN),
-            },
+            payload_len: usize::from(datagram.len_field()).saturating_sub(HEADER_LEN),
         }
     }
 
-    /// Encoded length in bytes.
-    #[must_use]
-    pub const fn buffer_len(&self) -> usize {
-        HEADER_LEN
-    }
-
-    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing the
-    /// payload.
+    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing
+    /// the payload.
     ///
     /// # Panics
     ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
+    /// If `buf` is shorter than [`HEADER_LEN`].
     #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(&self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
         put(buf, SOURCE_PORT, &self.source_port.to_be_bytes());
         put(buf, DESTINATION_PORT, &self.destination_port.to_be_bytes());
@@ -151,8 +122,8 @@ impl Repr {
 ///
 /// # Panics
 ///
-/// If `datagram` is shorter than a header.
+/// If `datagram` is shorter than [`HEADER_LEN`].
 #[inline]
-pub fn fill_checksum(datagram: &mut [u8], pseudo: &PseudoHeader) {
+pub(crate) fn fill_checksum(datagram: &mut [u8], pseudo: &PseudoHeader) {
     checksum::fill(Some(pseudo), datagram, CHECKSUM_AT);
 }

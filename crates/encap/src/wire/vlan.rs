@@ -15,54 +15,45 @@ use super::bytes::{put, u16_at};
 use super::fields::{Fields, or_unknown};
 use super::{EtherType, Field, HeaderError};
 
-/// Tag length in bytes.
-pub const HEADER_LEN: usize = 4;
+pub(crate) const HEADER_LEN: usize = 4;
 
 const CONTROL: Range<usize> = 0..2;
 const ETHER_TYPE: Range<usize> = 2..4;
 
 /// A view of a VLAN tag.
 #[derive(Clone, Copy, Debug)]
-pub struct Tag<'a> {
+pub(crate) struct Tag<'a> {
     bytes: &'a [u8; HEADER_LEN],
 }
 
 impl<'a> Tag<'a> {
     /// Checks that `bytes` holds a whole tag.
     #[inline]
-    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bytes = bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))?;
         Ok(Self { bytes })
     }
 
     /// Priority code point, 0 to 7.
-    #[must_use]
-    pub fn priority(&self) -> u8 {
+    pub(crate) fn priority(self) -> u8 {
         self.bytes[0] >> 5
     }
 
     /// Drop eligible indicator: a congested switch may drop the frame first.
-    #[must_use]
-    pub fn drop_eligible(&self) -> bool {
+    pub(crate) fn drop_eligible(self) -> bool {
         self.bytes[0] & 0x10 != 0
     }
 
-    /// VLAN identifier, 12 bits.
-    #[must_use]
-    pub fn vlan_id(&self) -> u16 {
+    pub(crate) fn vlan_id(self) -> u16 {
         u16_at(self.bytes, CONTROL) & 0x0fff
     }
 
-    /// Protocol of the payload.
-    #[must_use]
     #[inline]
-    pub fn ether_type(&self) -> EtherType {
+    pub(crate) fn ether_type(self) -> EtherType {
         EtherType(u16_at(self.bytes, ETHER_TYPE))
     }
 
-    /// The tag as a table of fields.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
         f.bits("PCP", 0..1, 0..3, self.priority(), "priority, 0 to 7");
         let drop = if self.drop_eligible() { "may be dropped first" } else { "not marked to be dropped first" };
@@ -80,21 +71,17 @@ impl<'a> Tag<'a> {
 
 /// A tag to encode. The header before it carries [`EtherType::VLAN`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Repr {
+pub(crate) struct Repr {
     /// Priority code point, 0 to 7.
-    pub priority: u8,
-    /// Drop eligible indicator.
-    pub drop_eligible: bool,
-    /// VLAN identifier, 12 bits.
-    pub vlan_id: u16,
-    /// Protocol of the payload.
-    pub ether_type: EtherType,
+    pub(crate) priority: u8,
+    pub(crate) drop_eligible: bool,
+    pub(crate) vlan_id: u16,
+    pub(crate) ether_type: EtherType,
 }
 
 impl Repr {
-    /// Decodes a tag.
-    #[must_use]
-    pub fn parse(tag: &Tag<'_>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn parse(tag: Tag<'_>) -> Self {
         Self {
             priority: tag.priority(),
             drop_eligible: tag.drop_eligible(),
@@ -103,19 +90,13 @@ impl Repr {
         }
     }
 
-    /// Encoded length in bytes.
-    #[must_use]
-    pub const fn buffer_len(&self) -> usize {
-        HEADER_LEN
-    }
-
     /// Encodes the tag at the start of `buf`. Excess bits of a field are discarded.
     ///
     /// # Panics
     ///
-    /// If `buf` is shorter than [`Repr::buffer_len`].
+    /// If `buf` is shorter than [`HEADER_LEN`].
     #[inline]
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
         let control = u16::from(self.priority) << 13 | u16::from(self.drop_eligible) << 12 | self.vlan_id & 0x0fff;
         put(buf, CONTROL, &control.to_be_bytes());

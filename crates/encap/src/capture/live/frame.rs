@@ -2,7 +2,7 @@
 
 use super::ring::RingFrame;
 use crate::time::Timestamp;
-use crate::wire::LinkType;
+use crate::wire::{EtherType, LinkType, sll2};
 
 /// A captured frame. It borrows the ring until the next call of
 /// [`LiveCapture::next_frame`](super::LiveCapture::next_frame).
@@ -93,14 +93,17 @@ impl StrippedTag {
 }
 
 /// Header of a packet with link type `LINUX_SLL2`.
-fn cooked_header(raw: &RingFrame<'_>) -> [u8; 20] {
-    let mut header = [0; 20];
-    header[0..2].copy_from_slice(&raw.protocol.to_be_bytes());
-    header[4..8].copy_from_slice(&raw.interface_index.to_be_bytes());
-    header[8..10].copy_from_slice(&raw.hardware_type.to_be_bytes());
-    header[10] = raw.packet_type;
-    header[11] = raw.address_len;
-    header[12..20].copy_from_slice(&raw.address);
+fn cooked_header(raw: &RingFrame<'_>) -> [u8; sll2::HEADER_LEN] {
+    let mut header = [0; sll2::HEADER_LEN];
+    let repr = sll2::Repr {
+        ether_type: EtherType(raw.protocol),
+        interface_index: raw.interface_index,
+        interface_type: raw.hardware_type,
+        packet_type: raw.packet_type,
+        address_length: raw.address_len,
+        address: raw.address,
+    };
+    repr.emit(&mut header);
     header
 }
 

@@ -8,27 +8,27 @@ pub struct BlockType(pub u32);
 
 impl BlockType {
     /// Start of a section.
-    pub const SECTION_HEADER: Self = Self(0x0a0d_0d0a);
+    pub(crate) const SECTION_HEADER: Self = Self(0x0a0d_0d0a);
     /// Interface description.
-    pub const INTERFACE_DESCRIPTION: Self = Self(1);
+    pub(crate) const INTERFACE_DESCRIPTION: Self = Self(1);
     /// Obsolete packet block.
-    pub const OBSOLETE_PACKET: Self = Self(2);
+    pub(crate) const OBSOLETE_PACKET: Self = Self(2);
     /// Packet without time and interface.
-    pub const SIMPLE_PACKET: Self = Self(3);
+    pub(crate) const SIMPLE_PACKET: Self = Self(3);
     /// Name resolution of addresses.
-    pub const NAME_RESOLUTION: Self = Self(4);
+    pub(crate) const NAME_RESOLUTION: Self = Self(4);
     /// Interface counters.
-    pub const INTERFACE_STATISTICS: Self = Self(5);
+    pub(crate) const INTERFACE_STATISTICS: Self = Self(5);
     /// Packet with time and interface.
-    pub const ENHANCED_PACKET: Self = Self(6);
+    pub(crate) const ENHANCED_PACKET: Self = Self(6);
     /// systemd journal entry.
-    pub const SYSTEMD_JOURNAL: Self = Self(9);
+    pub(crate) const SYSTEMD_JOURNAL: Self = Self(9);
     /// Decryption keys.
-    pub const DECRYPTION_SECRETS: Self = Self(10);
+    pub(crate) const DECRYPTION_SECRETS: Self = Self(10);
     /// Vendor-specific block that may be copied to another file.
-    pub const CUSTOM: Self = Self(0xbad);
+    pub(crate) const CUSTOM: Self = Self(0xbad);
     /// Vendor-specific block that must not be copied.
-    pub const CUSTOM_NO_COPY: Self = Self(0x4000_0bad);
+    pub(crate) const CUSTOM_NO_COPY: Self = Self(0x4000_0bad);
 }
 
 impl fmt::Display for BlockType {

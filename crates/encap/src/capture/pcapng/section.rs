@@ -26,8 +26,7 @@ pub const SYNTHESISED: &str = "Synthesised";
 
 impl Section {
     /// The comment that marks the section's packets as synthesised, if there is one.
-    #[must_use]
-    pub fn synthesised(&self) -> Option<&str> {
+    pub(crate) fn synthesised(&self) -> Option<&str> {
         self.comments.iter().map(String::as_str).find(|comment| comment.starts_with(SYNTHESISED))
     }
 }

@@ -15,8 +15,7 @@ const FIRST_ROWS: usize = 64;
 const LAST_ROWS: usize = 16;
 
 /// The dump as a table, with the highlighting rules and a legend.
-#[must_use]
-pub fn dump(view: &FrameView<'_>) -> Markup {
+pub(crate) fn dump(view: &FrameView<'_>) -> Markup {
     let n_rows = view.bytes.len().div_ceil(ROW_BYTES);
     let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
     let fields = FieldClasses::new(view);

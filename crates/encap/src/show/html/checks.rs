@@ -5,8 +5,7 @@ use maud::{Markup, html};
 use crate::show::{ChecksumSteps, ChecksumView, FrameView};
 
 /// A frame's checksums, each with its state and calculation.
-#[must_use]
-pub fn checksums(view: &FrameView<'_>) -> Markup {
+pub(crate) fn checksums(view: &FrameView<'_>) -> Markup {
     html! {
         @if !view.checksums.is_empty() {
             section {

@@ -10,8 +10,7 @@ use crate::show::{FrameView, LayerView};
 const BYTES_MAX: usize = 64;
 
 /// The fields of the frame's layer `index`: bytes, value and meaning.
-#[must_use]
-pub fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
+pub(crate) fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
     html! {
         h3 class={ "layer-name " (layer.stage.name()) } { (key(layer)) " " (layer.name) }
         table.fields {

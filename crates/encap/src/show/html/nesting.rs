@@ -6,8 +6,7 @@ use super::key;
 use crate::show::{FrameView, LayerView, Stage, count};
 
 /// A frame's layers as nested boxes, each with the bytes that it adds.
-#[must_use]
-pub fn layers(view: &FrameView<'_>) -> Markup {
+pub(crate) fn layers(view: &FrameView<'_>) -> Markup {
     html! {
         section {
             h2 { "Layers, each inside the one before it" }

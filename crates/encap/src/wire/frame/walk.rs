@@ -382,7 +382,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             // In a jumbogram and with segmentation offload, the IP length counts.
             0 if self.end - self.at > u32::from(u16::MAX) => {}
             len_field if len_field < 8 => {
-                self.issue(self.at + 4, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: len_field })
+                self.issue(self.at + 4, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: len_field });
             }
             // A first fragment carries the length of the whole datagram.
             _ if self.outline.fragment != FragmentPosition::Whole => {}

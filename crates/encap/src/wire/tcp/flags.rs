@@ -20,15 +20,12 @@ impl Flags {
     pub const PSH: Self = Self(0x08);
     /// The acknowledgment number is valid.
     pub const ACK: Self = Self(0x10);
-    /// The urgent pointer is valid.
-    pub const URG: Self = Self(0x20);
-    /// ECN echo.
-    pub const ECE: Self = Self(0x40);
-    /// Congestion window reduced.
-    pub const CWR: Self = Self(0x80);
+    pub(crate) const URG: Self = Self(0x20);
+    pub(crate) const ECE: Self = Self(0x40);
+    pub(crate) const CWR: Self = Self(0x80);
 
     /// Each bit with its name and meaning, most significant bit first.
-    pub const NAMED: [(Self, &'static str, &'static str); 8] = [
+    pub(crate) const NAMED: [(Self, &'static str, &'static str); 8] = [
         (Self::CWR, "CWR", "congestion window reduced"),
         (Self::ECE, "ECE", "ECN echo: a router on the way was congested; in a SYN: the sender supports ECN"),
         (Self::URG, "URG", "the urgent pointer is valid"),
@@ -40,37 +37,32 @@ impl Flags {
     ];
 
     /// Takes the flags from the low byte of the 16-bit header field.
-    #[must_use]
     #[inline]
-    pub const fn from_bits(field: u16) -> Self {
+    pub(crate) const fn from_bits(field: u16) -> Self {
         Self((field & 0xff) as u8)
     }
 
     /// The flags as the low byte of the 16-bit header field.
-    #[must_use]
     #[inline]
-    pub const fn bits(self) -> u16 {
+    pub(crate) const fn bits(self) -> u16 {
         self.0 as u16
     }
 
     /// Whether all of `other` are set.
-    #[must_use]
     #[inline]
-    pub const fn contains(self, other: Self) -> bool {
+    pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other` is set.
-    #[must_use]
     #[inline]
-    pub const fn intersects(self, other: Self) -> bool {
+    pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Sequence numbers that SYN and FIN consume: one each.
-    #[must_use]
     #[inline]
-    pub const fn sequence_len(self) -> u32 {
+    pub(crate) const fn sequence_len(self) -> u32 {
         self.contains(Self::SYN) as u32 + self.contains(Self::FIN) as u32
     }
 }

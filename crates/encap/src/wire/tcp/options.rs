@@ -17,7 +17,7 @@ const TIMESTAMPS: u8 = 8;
 
 /// A decoded option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TcpOption<'a> {
+pub(crate) enum TcpOption<'a> {
     /// End of the option list; only padding follows.
     EndOfList,
     /// Padding between options.
@@ -45,9 +45,9 @@ pub enum TcpOption<'a> {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Timestamps {
     /// `TSval`: the sender's clock.
-    pub value: u32,
+    pub(crate) value: u32,
     /// `TSecr`: the `TSval` that this segment echoes; 0 in the first SYN.
-    pub echo_reply: u32,
+    pub(crate) echo_reply: u32,
 }
 
 impl Timestamps {
@@ -57,20 +57,18 @@ impl Timestamps {
 
 /// The blocks of a selective acknowledgment (RFC 2018 §3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SackBlocks<'a>(&'a [u8]);
+pub(crate) struct SackBlocks<'a>(&'a [u8]);
 
 impl SackBlocks<'_> {
     /// Each block as its first sequence number and the number after its last.
-    pub fn iter(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
         let (blocks, _) = self.0.as_chunks::<8>();
         blocks.iter().map(|block| (SeqNumber(u32_at(block, 0..4)), SeqNumber(u32_at(block, 4..8))))
     }
 }
 
 impl TcpOption<'_> {
-    /// The option's name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::EndOfList => "End of Option List",
             Self::NoOperation => "No-Operation",
@@ -84,8 +82,7 @@ impl TcpOption<'_> {
     }
 
     /// The option in words.
-    #[must_use]
-    pub fn meaning(&self) -> String {
+    pub(crate) fn meaning(&self) -> String {
         match self {
             Self::EndOfList => "only padding follows".into(),
             Self::NoOperation => "padding, to align the next option".into(),
@@ -125,28 +122,25 @@ impl fmt::Display for TcpOption<'_> {
 
 /// An option with its position.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PlacedOption<'a> {
+pub(crate) struct PlacedOption<'a> {
     /// Byte offsets within the TCP header.
-    pub bytes: Range<usize>,
-    /// The decoded option.
-    pub option: TcpOption<'a>,
+    pub(crate) bytes: Range<usize>,
+    pub(crate) option: TcpOption<'a>,
 }
 
 /// An option that cannot be decoded. Decoding stops here, since the next option's position is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("option {kind} at byte {at} of the header: {error}")]
-pub struct MalformedOption {
+pub(crate) struct MalformedOption {
     /// Byte offset of the option within the TCP header.
-    pub at: usize,
-    /// Option kind.
-    pub kind: u8,
-    /// The reason.
-    pub error: OptionError,
+    pub(crate) at: usize,
+    pub(crate) kind: u8,
+    pub(crate) error: OptionError,
 }
 
 /// Why an option cannot be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum OptionError {
+pub(crate) enum OptionError {
     /// The header ends after the option kind.
     #[error("the header ends before its length")]
     NoLength,
@@ -168,7 +162,7 @@ pub enum OptionError {
 
 /// Iterator over the options of a header. Ends at the end of the list or after the first malformed option.
 #[derive(Clone, Debug)]
-pub struct OptionsIter<'a> {
+pub(crate) struct OptionsIter<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -261,9 +255,8 @@ impl Options {
     }
 
     /// Encoded length in bytes: a multiple of 4.
-    #[must_use]
     #[inline]
-    pub const fn buffer_len(&self) -> usize {
+    pub(crate) const fn buffer_len(&self) -> usize {
         let timestamps_or_sack = match (self.timestamps.is_some(), self.sack_permitted) {
             (true, _) => Timestamps::BUFFER_LEN,
             (false, true) => 4,
@@ -277,7 +270,7 @@ impl Options {
     /// # Panics
     ///
     /// If `buf` is shorter than [`Options::buffer_len`].
-    pub fn emit(&self, buf: &mut [u8]) {
+    pub(crate) fn emit(&self, buf: &mut [u8]) {
         let mut put = word_writer(&mut buf[..self.buffer_len()]);
         let line = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
         if let Some(size) = self.maximum_segment_size {

@@ -29,9 +29,8 @@ impl SeqNumber {
     }
 
     /// Whether `self` follows `other`.
-    #[must_use]
     #[inline]
-    pub const fn is_after(self, other: Self) -> bool {
+    pub(crate) const fn is_after(self, other: Self) -> bool {
         other.is_before(self)
     }
 
