@@ -16,7 +16,10 @@ fn unexplained(synthesised: &[u8], captured: &[u8]) -> Vec<String> {
     };
     let (synthesised, captured) = (record(synthesised), record(captured));
     let comparison = Comparison::new(&synthesised, &captured);
-    comparison.unexplained().map(|difference| format!("{}: {}", difference.field, difference.captured)).collect()
+    comparison
+        .unexplained()
+        .map(|difference| format!("{}: {}", difference.place.field, difference.kind.captured))
+        .collect()
 }
 
 /// Offset in the file, length, and payload length of each frame of a capture.

@@ -15,6 +15,7 @@
 //! has none, an MSS of 65,495 on loopback has one. What has none is said to have none.
 
 mod align;
+mod difference;
 mod explain;
 mod field;
 mod limits;
@@ -23,37 +24,13 @@ mod reason;
 mod recording;
 mod segment;
 
-use serde::Serialize;
-
 pub use align::Line;
+pub use difference::{Difference, DifferenceKind, FieldPlace};
 pub use field::Field;
 pub use limits::{BYTES_MAX, FRAMES_MAX};
 pub use reason::Reason;
 pub use recording::{Conversation, Recording, RecordingError};
 pub use segment::Segment;
-
-use crate::side::Side;
-
-/// Something that is not the same.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Difference {
-    /// The index of its conversation among those that belong together; `None` if it is about what belongs to none.
-    pub conversation: Option<usize>,
-    /// Of what.
-    pub field: Field,
-    /// Who sent it.
-    pub from: Option<Side>,
-    /// The synthesised frame, if there is one.
-    pub made_frame: Option<u64>,
-    /// What it has.
-    pub made: String,
-    /// The captured frame, if there is one.
-    pub captured_frame: Option<u64>,
-    /// What that has.
-    pub captured: String,
-    /// Why, if that is known.
-    pub reason: Option<Reason>,
-}
 
 /// Two conversations that carry the same, segment by segment.
 #[derive(Clone, Debug)]
@@ -96,35 +73,29 @@ impl<'a> Comparison<'a> {
                 pairs::Only::Made => (about, none(), frame, None),
                 pairs::Only::Captured => (none(), about, None, frame),
             };
-            differences.push(Difference {
-                conversation: None,
-                field: Field::Conversation,
-                from: None,
-                made_frame,
-                made,
-                captured_frame,
-                captured,
-                reason: None,
-            });
+            differences.push(Difference::new(
+                FieldPlace { conversation: None, field: Field::Conversation, from: None },
+                DifferenceKind { made_frame, made, captured_frame, captured, reason: None },
+            ));
         }
         if made.beside() != captured.beside() {
-            differences.push(Difference {
-                conversation: None,
-                field: Field::OtherFrames,
-                from: None,
-                made_frame: None,
-                made: made.beside().to_string(),
-                captured_frame: None,
-                captured: captured.beside().to_string(),
-                reason: None,
-            });
+            differences.push(Difference::new(
+                FieldPlace { conversation: None, field: Field::OtherFrames, from: None },
+                DifferenceKind {
+                    made_frame: None,
+                    made: made.beside().to_string(),
+                    captured_frame: None,
+                    captured: captured.beside().to_string(),
+                    reason: None,
+                },
+            ));
         }
         Self { conversations, differences }
     }
 
     /// Those differences for which no reason is known.
     pub fn unexplained(&self) -> impl Iterator<Item = &Difference> {
-        self.differences.iter().filter(|difference| difference.reason.is_none())
+        self.differences.iter().filter(|difference| difference.kind.reason.is_none())
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::align::{Kind, kinds};
 use super::reason::WOKEN_MAX;
-use super::{Conversation, Difference, Field, Line, Reason, Segment, Together};
+use super::{Conversation, Difference, DifferenceKind, Field, FieldPlace, Line, Reason, Segment, Together};
 use crate::analyze::Transport;
 use crate::side::Side;
 use crate::wire::Checksum;
@@ -58,16 +58,20 @@ impl Both<'_> {
         captured: (Option<&Segment>, String),
         reason: Option<Reason>,
     ) -> Difference {
-        Difference {
-            conversation: Some(self.index),
-            field,
-            from: made.0.or(captured.0).map(|segment| segment.from),
-            made_frame: made.0.map(|segment| segment.frame),
-            made: made.1,
-            captured_frame: captured.0.map(|segment| segment.frame),
-            captured: captured.1,
-            reason,
-        }
+        Difference::new(
+            FieldPlace {
+                conversation: Some(self.index),
+                field,
+                from: made.0.or(captured.0).map(|segment| segment.from),
+            },
+            DifferenceKind {
+                made_frame: made.0.map(|segment| segment.frame),
+                made: made.1,
+                captured_frame: captured.0.map(|segment| segment.frame),
+                captured: captured.1,
+                reason,
+            },
+        )
     }
 
     fn line(&self, line: &Line, found: &mut Vec<Difference>) {
@@ -187,7 +191,7 @@ impl Both<'_> {
         let mut all = Vec::new();
         self.fields(made, captured, false, &mut all);
         let own = [Field::Flags, Field::Acknowledgment];
-        all.retain(|difference| difference.reason.is_none() && !own.contains(&difference.field));
+        all.retain(|difference| difference.kind.reason.is_none() && !own.contains(&difference.place.field));
         found.append(&mut all);
     }
 
@@ -450,15 +454,17 @@ pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Differ
         }
     }
     messages.sort_by_key(|event| event.made.frame);
-    let difference = |event: &Event<'_>, field, made, captured, reason| Difference {
-        conversation: Some(event.conversation),
-        field,
-        from: Some(event.made.from),
-        made_frame: Some(event.made.frame),
-        made,
-        captured_frame: Some(event.captured.frame),
-        captured,
-        reason,
+    let difference = |event: &Event<'_>, field, made, captured, reason| {
+        Difference::new(
+            FieldPlace { conversation: Some(event.conversation), field, from: Some(event.made.from) },
+            DifferenceKind {
+                made_frame: Some(event.made.frame),
+                made,
+                captured_frame: Some(event.captured.frame),
+                captured,
+                reason,
+            },
+        )
     };
     let mut latest = 0;
     for event in &messages {

@@ -34,7 +34,9 @@ fn compared(made: &[u8], captured: &[u8]) -> (Vec<String>, usize) {
     let comparison = Comparison::new(&made, &captured);
     let unexplained: Vec<_> = comparison
         .unexplained()
-        .map(|difference| format!("{}: {} | {}", difference.field, difference.made, difference.captured))
+        .map(|difference| {
+            format!("{}: {} | {}", difference.place.field, difference.kind.made, difference.kind.captured)
+        })
         .collect();
     let explained = comparison.differences.len() - unexplained.len();
     (unexplained, explained)

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use switchboard_encap::compare::{Comparison, Conversation, Difference, Field, Line, Reason, Segment, Together};
+use switchboard_encap::compare::{Comparison, Conversation, Difference, DifferenceKind, Line, Segment, Together};
+use switchboard_encap::diagnostic::{Diagnostics, Kind as _};
 use switchboard_protocol::sanitize;
 
 /// Differences without a known reason that are listed. The rest is counted.
 const LISTED_MAX: usize = 100;
+
+/// Pairs of a field and a reason that are listed: more than there are.
+const KINDS_MAX: usize = 4_096;
 
 /// The comparison to show.
 pub(super) struct Table<'a>(pub(super) &'a Comparison<'a>);
@@ -19,27 +23,34 @@ impl fmt::Display for Table<'_> {
         for together in &self.0.conversations {
             conversation(f, together)?;
         }
-        let explained = self.0.differences.iter().filter_map(|difference| Some((difference, difference.reason?)));
-        let kinds = kinds(explained);
+        let mut explained = Diagnostics::<DifferenceKind, KINDS_MAX>::default();
+        let mut unexplained = Diagnostics::<DifferenceKind, LISTED_MAX>::default();
+        for Difference { place, kind, .. } in &self.0.differences {
+            match kind.reason {
+                Some(_) => explained.add(*place, kind.clone()),
+                None => unexplained.add(*place, kind.clone()),
+            }
+        }
+        let mut kinds: Vec<_> = explained.list().iter().collect();
+        kinds.sort_by_key(|kind| kind.place.field);
         if !kinds.is_empty() {
             writeln!(f, "What differs, and why:\n")?;
         }
         for kind in &kinds {
-            explained_kind(f, kind)?;
+            difference(f, kind)?;
         }
-        let unexplained = self.0.unexplained().count();
-        if unexplained > 0 {
+        if !unexplained.list().is_empty() {
             writeln!(f, "What differs, and no reason is known:\n")?;
-            for difference in self.0.unexplained().take(LISTED_MAX) {
-                writeln!(f, "  {}", Told(difference))?;
+            for unexplained in unexplained.list() {
+                difference(f, unexplained)?;
             }
-            if unexplained > LISTED_MAX {
-                writeln!(f, "  … and {} more: --json has all", unexplained - LISTED_MAX)?;
+            if unexplained.left_out() > 0 {
+                writeln!(f, "  … and {} more: --json has all", unexplained.left_out())?;
             }
             writeln!(f)?;
         }
         let n = self.0.differences.len();
-        match unexplained {
+        match unexplained.list().len() as u64 + unexplained.left_out() {
             0 if n == 0 => writeln!(f, "Nothing differs"),
             0 => writeln!(f, "{n} differences of {} kinds, each with its reason", kinds.len()),
             some => writeln!(f, "{n} differences: for {some} of them no reason is known"),
@@ -47,47 +58,18 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-/// Differences of one field with one reason.
-struct Kind<'a> {
-    field: Field,
-    reason: Reason,
-    count: usize,
-    first: &'a Difference,
-}
-
-fn kinds<'a>(differences: impl Iterator<Item = (&'a Difference, Reason)>) -> Vec<Kind<'a>> {
-    let mut kinds: Vec<Kind<'_>> = Vec::new();
-    for (difference, reason) in differences {
-        match kinds.iter_mut().find(|kind| kind.field == difference.field && kind.reason == reason) {
-            Some(kind) => kind.count += 1,
-            None => kinds.push(Kind { field: difference.field, reason, count: 1, first: difference }),
-        }
+/// A difference in one line, and its reason in the next.
+fn difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Result {
+    let Difference { place, count, kind } = difference;
+    write!(f, "  {}: {kind}", place.field)?;
+    if let Some(from) = place.from {
+        write!(f, " of the {from}")?;
     }
-    kinds.sort_by_key(|kind| kind.field);
-    kinds
-}
-
-fn explained_kind(f: &mut fmt::Formatter<'_>, kind: &Kind<'_>) -> fmt::Result {
-    let times = if kind.count > 1 { format!(" ({} times; this is the first)", kind.count) } else { String::new() };
-    writeln!(f, "  {}{times}", Told(kind.first))?;
-    writeln!(f, "      {}", kind.reason)
-}
-
-/// A difference in one line.
-struct Told<'a>(&'a Difference);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference { field, made, captured, .. } = self.0;
-        write!(f, "{field}: {}, captured {}", sanitize(made), sanitize(captured))?;
-        let who = self.0.from.map_or_else(String::new, |from| format!(" of the {from}"));
-        match (self.0.made_frame, self.0.captured_frame) {
-            (Some(made), Some(captured)) => write!(f, "; frames {made} and {captured}{who}"),
-            (Some(made), None) => write!(f, "; synthesised frame {made}{who}"),
-            (None, Some(captured)) => write!(f, "; captured frame {captured}{who}"),
-            (None, None) => Ok(()),
-        }
+    if *count > 1 {
+        DifferenceKind::fmt_count(*count, f)?;
     }
+    writeln!(f)?;
+    kind.reason.map_or(Ok(()), |reason| writeln!(f, "      {reason}"))
 }
 
 fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Result {
