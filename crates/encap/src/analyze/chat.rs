@@ -9,8 +9,10 @@ mod dialect;
 mod message_framer;
 mod session;
 mod transcript;
+mod violation;
 
 pub use dialect::{Spelling, dialect_of_port, parse_line_reply, recognise};
 pub use message_framer::{FramedMessage, Framing, MessageFramer};
-pub use session::{ChatLine, ChatSession, Violation};
+pub use session::{ChatLine, ChatSession};
 pub use transcript::{Transcript, TranscriptEntry, Verdict};
+pub use violation::{Violation, ViolationKind, ViolationPlace};

@@ -61,5 +61,5 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if verdict.sessions() == 0 {
         return Err(Failure::NoChat { file: name });
     }
-    Ok(if verdict.illegal.is_some() { ExitCode::from(EXIT_ILLEGAL) } else { ExitCode::SUCCESS })
+    Ok(if verdict.violations.list().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ILLEGAL) })
 }

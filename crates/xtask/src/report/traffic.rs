@@ -235,11 +235,13 @@ fn transcript(context: &ReportContext) -> Result<Value, String> {
         .map(|entry| {
             let nanos = entry.since.map(|since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
             let time = nanos.map(format::seconds);
-            json!({ "frame": entry.frame, "time": time, "text": entry.text, "violation": entry.violation })
+            let violation = entry.violation.as_ref().map(ToString::to_string);
+            json!({ "frame": entry.frame, "time": time, "text": entry.text, "violation": violation })
         })
         .collect();
-    let verdict = &report.findings.verdict;
-    Ok(json!({ "entries": entries, "illegal": verdict.n_illegal, "first_illegal": verdict.illegal }))
+    let violations = &report.findings.verdict.violations;
+    let first = violations.list().first().map(ToString::to_string);
+    Ok(json!({ "entries": entries, "illegal": violations.left_out(), "first_illegal": first }))
 }
 
 /// One message, as `encap show` prints it.

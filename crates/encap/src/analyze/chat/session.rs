@@ -1,11 +1,11 @@
 //! One session of a chat, followed line by line: what each line means, and whether the protocol allows it there.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::{Command, Dialect, ErrorCode, ParseError, Reply, Username, commands, line};
 
+use super::ViolationKind;
 use super::dialect::{Spelling, parse_line_reply, reply_verb};
 use crate::analyze::Side;
 
@@ -25,78 +25,6 @@ pub enum ChatLine<'a> {
     UnknownReply,
     /// A blank line of the client.
     Blank,
-}
-
-/// Why a line may not be said where it is.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Violation {
-    /// An answer to nothing.
-    #[error("{said} answers {needed}, but no {needed} waits for its answer")]
-    Unasked {
-        /// What was said.
-        said: Cow<'static, str>,
-        /// What it would answer.
-        needed: &'static str,
-    },
-    /// An answer to something else.
-    #[error("{said} does not answer {asked}, which is the first that waits")]
-    WrongAnswer {
-        /// What was said.
-        said: Cow<'static, str>,
-        /// What waits.
-        asked: &'static str,
-    },
-    /// An answer about another name.
-    #[error("{said} of \"{name}\", but \"{asked}\" was asked for")]
-    OtherName {
-        /// What was said.
-        said: Cow<'static, str>,
-        /// The name in it.
-        name: String,
-        /// The name that was asked for.
-        asked: String,
-    },
-    /// An error that what was asked cannot have.
-    #[error("{said} does not answer {asked}: it cannot fail so")]
-    OtherError {
-        /// What was said.
-        said: Cow<'static, str>,
-        /// What was asked.
-        asked: &'static str,
-    },
-    /// Before the name was taken.
-    #[error("{said} before REGISTER_OK: the session has no name yet")]
-    NotRegistered {
-        /// What was said.
-        said: Cow<'static, str>,
-    },
-    /// A second name.
-    #[error("a name is given to a session that has one")]
-    RegisteredTwice,
-    /// Outside a chat.
-    #[error("{said} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
-    NotInChat {
-        /// What was said.
-        said: Cow<'static, str>,
-    },
-    /// A chat in a chat.
-    #[error("{said} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
-    InChat {
-        /// What was said.
-        said: Cow<'static, str>,
-    },
-    /// A session that does not begin as it has to.
-    #[error("the first line of a server is WELCOME")]
-    NoWelcome,
-    /// A welcome in the middle.
-    #[error("WELCOME again: it begins a session")]
-    WelcomeTwice,
-    /// A line of a server that is none.
-    #[error("no line of a server of this dialect")]
-    UnknownLine,
-    /// An answer to a name that was not sent.
-    #[error("a welcome to \"{0}\", but the client had sent no name: it answers the end of the stream")]
-    WelcomeToNobody(String),
 }
 
 /// A request that waits for its answer.
@@ -198,14 +126,14 @@ impl ChatSession {
     }
 
     /// Reads a line, and says whether it may be said here.
-    pub fn read_line<'a>(&mut self, from: Side, text: &'a str) -> (ChatLine<'a>, Option<Violation>) {
+    pub fn read_line<'a>(&mut self, from: Side, text: &'a str) -> (ChatLine<'a>, Option<ViolationKind>) {
         match from {
             Side::Client => (self.read_client(text), None),
             Side::Server => {
                 let turn = self.read_server(text);
                 let violation = match &turn {
                     ChatLine::Reply(reply) => self.judge(reply),
-                    _ => Some(Violation::UnknownLine),
+                    _ => Some(ViolationKind::UnknownLine),
                 };
                 (turn, violation.filter(|_| self.is_judged))
             }
@@ -262,7 +190,7 @@ impl ChatSession {
     }
 
     /// Whether a reply may be said here, and what is known after it.
-    fn judge(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+    fn judge(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let was_welcome = std::mem::replace(&mut self.is_welcome, true);
         if self.dialect == Dialect::Line {
             return self.judge_line(reply);
@@ -279,9 +207,9 @@ impl ChatSession {
             }
         );
         let opening = match reply {
-            Reply::Welcome if was_welcome => Some(Violation::WelcomeTwice),
+            Reply::Welcome if was_welcome => Some(ViolationKind::WelcomeTwice),
             Reply::Welcome => None,
-            _ if !was_welcome && !is_unasked_error => Some(Violation::NoWelcome),
+            _ if !was_welcome && !is_unasked_error => Some(ViolationKind::NoWelcome),
             _ => None,
         };
         if is_unasked_error {
@@ -293,7 +221,7 @@ impl ChatSession {
     }
 
     /// Whether it answers what was asked, in its turn.
-    fn judge_answer(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+    fn judge_answer(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let needed = match reply {
             Reply::RegisterOk { .. } => "REGISTER",
             Reply::ConnectOk { .. } => "CONNECT",
@@ -309,19 +237,19 @@ impl ChatSession {
         let said = || reply_verb(reply);
         let Some(request) = self.pending.pop_front() else {
             let needed = if needed.is_empty() { "request" } else { needed };
-            return Some(Violation::Unasked { said: said(), needed });
+            return Some(ViolationKind::Unasked { said: said(), needed });
         };
         let asked = request.verb;
         match reply {
             Reply::Error { code, .. } if !request.may_fail(*code) => {
-                Some(Violation::OtherError { said: said(), asked })
+                Some(ViolationKind::OtherError { said: said(), asked })
             }
             _ if !needed.is_empty() && asked != needed => {
                 self.pending.push_front(request);
                 if self.pending.iter().any(|pending| pending.verb == needed) {
-                    Some(Violation::WrongAnswer { said: said(), asked })
+                    Some(ViolationKind::WrongAnswer { said: said(), asked })
                 } else {
-                    Some(Violation::Unasked { said: said(), needed })
+                    Some(ViolationKind::Unasked { said: said(), needed })
                 }
             }
             Reply::RegisterOk { name } | Reply::ConnectOk { name } => {
@@ -331,14 +259,14 @@ impl ChatSession {
                     _ => asked == name,
                 };
                 let asked = request.name.filter(|asked| !is_meant(asked))?;
-                Some(Violation::OtherName { said: said(), name: name.clone().into_owned(), asked })
+                Some(ViolationKind::OtherName { said: said(), name: name.clone().into_owned(), asked })
             }
             _ => None,
         }
     }
 
     /// Whether the session is in a state for it, and which it is in after it.
-    fn judge_state(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+    fn judge_state(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let said = || reply_verb(reply);
         let needs_name = matches!(
             reply,
@@ -351,12 +279,12 @@ impl ChatSession {
         );
         let in_chat = self.peer.is_some();
         let violation = match reply {
-            Reply::RegisterOk { .. } if self.name.is_some() => Some(Violation::RegisteredTwice),
-            _ if needs_name && self.name.is_none() => Some(Violation::NotRegistered { said: said() }),
+            Reply::RegisterOk { .. } if self.name.is_some() => Some(ViolationKind::RegisteredTwice),
+            _ if needs_name && self.name.is_none() => Some(ViolationKind::NotRegistered { said: said() }),
             Reply::ConnectOk { .. } | Reply::IncomingConnection { .. } if in_chat => {
-                Some(Violation::InChat { said: said() })
+                Some(ViolationKind::InChat { said: said() })
             }
-            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(Violation::NotInChat { said: said() }),
+            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(ViolationKind::NotInChat { said: said() }),
             _ => None,
         };
         match reply {
@@ -371,13 +299,13 @@ impl ChatSession {
     }
 
     /// The line dialect: silence is success, so that all an answer needs is something to answer.
-    fn judge_line(&mut self, reply: &Reply<'_>) -> Option<Violation> {
+    fn judge_line(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         match reply {
             Reply::RegisterOk { name } => {
                 let violation = if self.name.is_some() {
-                    Some(Violation::RegisteredTwice)
+                    Some(ViolationKind::RegisteredTwice)
                 } else if self.n_client_lines == 0 {
-                    Some(Violation::WelcomeToNobody(name.clone().into_owned()))
+                    Some(ViolationKind::WelcomeToNobody(name.clone().into_owned()))
                 } else {
                     None
                 };
@@ -385,7 +313,7 @@ impl ChatSession {
                 self.name = Some(name.clone().into_owned());
                 violation
             }
-            Reply::From { .. } if self.name.is_none() => Some(Violation::NotRegistered { said: reply_verb(reply) }),
+            Reply::From { .. } if self.name.is_none() => Some(ViolationKind::NotRegistered { said: reply_verb(reply) }),
             Reply::Error {
                 code:
                     ErrorCode::RegisterTimeout
@@ -395,7 +323,7 @@ impl ChatSession {
                 ..
             } => None,
             Reply::Error { .. } if self.pending.pop_front().is_none() => {
-                Some(Violation::Unasked { said: reply_verb(reply), needed: "message" })
+                Some(ViolationKind::Unasked { said: reply_verb(reply), needed: "message" })
             }
             _ => None,
         }

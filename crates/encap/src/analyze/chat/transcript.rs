@@ -12,10 +12,12 @@ use switchboard_protocol::{Command, Dialect, Reply, sanitize};
 use super::dialect::{Spelling, dialect_of_port, recognise};
 use super::message_framer::{FramedMessage, Framing, MessageFramer};
 use super::session::{ChatLine, ChatSession};
+use super::violation::{ViolationKind, ViolationPlace};
 use crate::analyze::event::Bytes;
 use crate::analyze::{
     Conversation, ConversationSide, Handshake, ResetCause, Side, StreamEvent, StreamItem, StreamListener, Transport,
 };
+use crate::diagnostic::Diagnostics;
 use crate::time::Timestamp;
 
 /// Bytes of text that are sorted at once: more, and what came first is given out before all has been heard.
@@ -45,8 +47,8 @@ pub struct TranscriptEntry {
     pub since: Option<Duration>,
     /// Who says what to whom; in brackets, what is not said by anybody.
     pub text: String,
-    /// Why the protocol does not allow it there.
-    pub violation: Option<String>,
+    /// The rule that the line breaks.
+    pub violation: Option<ViolationKind>,
 }
 
 impl fmt::Display for TranscriptEntry {
@@ -73,10 +75,8 @@ pub struct Verdict {
     pub by_segments: u64,
     /// The first line of a server that another program than ours would say.
     pub foreign: Option<u64>,
-    /// The first line that the protocol does not allow, and why.
-    pub illegal: Option<String>,
-    /// How many more there are.
-    pub n_illegal: u64,
+    /// The first line that the protocol does not allow, and the number of the others.
+    pub violations: Diagnostics<ViolationKind, 1>,
 }
 
 impl Verdict {
@@ -104,11 +104,11 @@ impl fmt::Display for Verdict {
         if let Some(frame) = self.foreign {
             writeln!(f, "the server is another program: from frame {frame} on, it words its lines in its own way")?;
         }
-        match (&self.illegal, self.n_illegal) {
+        match (self.violations.list().first(), self.violations.left_out()) {
             (None, _) if self.sessions() == 0 => Ok(()),
             (None, _) => writeln!(f, "the protocol allows every line of the server"),
-            (Some(why), 0) => writeln!(f, "not allowed by the protocol: {why}"),
-            (Some(why), more) => writeln!(f, "not allowed by the protocol, first: {why} (and {more} more)"),
+            (Some(first), 0) => writeln!(f, "not allowed by the protocol: {first}"),
+            (Some(first), more) => writeln!(f, "not allowed by the protocol, first: {first} (and {more} more)"),
         }
     }
 }
@@ -206,13 +206,8 @@ impl Transcript {
             .map_or_else(|| client.to_string(), |name| sanitize(name).into_owned());
         let said = line(&who, session, &turn, text);
         let unfinished = if message.is_unfinished { "  [unfinished]" } else { "" };
-        let violation = violation.map(|violation| sanitize(&violation.to_string()).into_owned());
         if let Some(violation) = &violation {
-            let why = format!("frame {}, to {who}: {violation}", message.frame);
-            match &self.verdict.illegal {
-                None => self.verdict.illegal = Some(why),
-                Some(_) => self.verdict.n_illegal += 1,
-            }
+            self.verdict.violations.add(ViolationPlace { frame: message.frame, client: who }, violation.clone());
         }
         let since = message.time.zip(self.start).and_then(|(time, start)| time.since(start));
         Some(TranscriptEntry { frame: message.frame, since, text: said + unfinished, violation })

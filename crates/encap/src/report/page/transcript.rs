@@ -45,7 +45,7 @@ pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
                                 td {
                                     span.line { (shortened(&entry.text)) }
                                     @if let Some(violation) = &entry.violation {
-                                        span.violation { "▲ not allowed: " (violation) }
+                                        span.violation { "▲ not allowed: " (violation.to_string()) }
                                     }
                                 }
                             }
