@@ -1,7 +1,7 @@
-//! The example bot does what it says.
+//! Tests the example bot.
 
 #[path = "../examples/echo_bot.rs"]
-#[allow(dead_code, unreachable_pub, reason = "an example has a main of its own")]
+#[allow(dead_code, unreachable_pub, reason = "an example has its own main function")]
 mod echo_bot;
 mod fake_server;
 
@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn it_says_back_what_it_is_told_until_the_server_ends() {
+async fn it_echoes_messages_until_the_server_closes() {
     let bot = async {
         let server = FakeServer::play(["
             < WELCOME
@@ -32,11 +32,11 @@ async fn it_says_back_what_it_is_told_until_the_server_ends() {
         assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedWithCode { .. }))), "{ended:?}");
         server.finish().await;
     };
-    timeout(TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("it ends in time");
+    timeout(TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("the bot ends in time");
 }
 
 #[tokio::test]
-async fn it_says_back_twenty_thousand_messages_that_come_at_once() {
+async fn it_echoes_twenty_thousand_messages_that_arrive_at_once() {
     const MESSAGES: usize = 20_000;
     let bot = async {
         let server = FakeServer::with(async |listener: TcpListener| {
@@ -54,5 +54,5 @@ async fn it_says_back_twenty_thousand_messages_that_come_at_once() {
         assert!(matches!(ended, Err(Error::Closed(ConnectionError::ClosedByServer))), "{ended:?}");
         server.finish().await;
     };
-    timeout(3 * TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("it ends in time");
+    timeout(3 * TEST_TIMEOUT, LocalSet::new().run_until(bot)).await.expect("the bot ends in time");
 }

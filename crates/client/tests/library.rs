@@ -1,4 +1,4 @@
-//! The library against a server that plays a dialogue.
+//! Tests the library against a fake server.
 
 mod fake_server;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-/// Runs `test` on one thread, beside its fake server.
+/// Runs `test` and its fake server on one thread.
 async fn run_local<T>(test: impl Future<Output = T>) -> T {
     timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
 }
@@ -26,7 +26,7 @@ fn message(from: &str, text: &str) -> Event {
 }
 
 #[tokio::test]
-async fn each_command_is_one_line_and_one_answer() {
+async fn each_command_sends_one_line_and_returns_its_answer() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -49,10 +49,10 @@ async fn each_command_is_one_line_and_one_answer() {
             ."])
         .await;
         let (client, events) = connect(&server).await;
-        assert_eq!(client.register("Noy").await.expect("taken"), "Noy");
-        assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
+        assert_eq!(client.register("Noy").await.expect("registered"), "Noy");
+        assert_eq!(client.who().await.expect("answered"), ["Noy", "Elias"]);
         assert_eq!(client.connect_to("elias").await.expect("connected"), "Elias");
-        client.send("  two  spaces").await.expect("taken");
+        client.send("  two  spaces").await.expect("accepted");
         assert!(client.ping().await.expect("answered") < TEST_TIMEOUT);
         client.disconnect().await.expect("left");
         let refused = client.request("HELLO 2").await;
@@ -65,7 +65,7 @@ async fn each_command_is_one_line_and_one_answer() {
 }
 
 #[tokio::test]
-async fn the_servers_code_is_in_the_error() {
+async fn a_refusal_is_an_error_with_the_servers_code() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -85,7 +85,7 @@ async fn the_servers_code_is_in_the_error() {
         .await;
         let (client, events) = connect(&server).await;
         let errors = [
-            client.register("Noy").await.expect_err("taken").to_string(),
+            client.register("Noy").await.expect_err("name taken").to_string(),
             client.connect_to("ghost").await.expect_err("no such user").to_string(),
             client.send("hi").await.expect_err("refused").to_string(),
             client.send("hi").await.expect_err("refused").to_string(),
@@ -109,7 +109,7 @@ async fn the_servers_code_is_in_the_error() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_one_line_is_not_sent() {
+async fn invalid_names_texts_and_lines_are_not_sent() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -136,7 +136,7 @@ async fn what_cannot_be_one_line_is_not_sent() {
 }
 
 #[tokio::test]
-async fn how_long_a_text_may_be_is_for_the_server_to_say() {
+async fn the_server_decides_on_the_text_limit() {
     run_local(async {
         let text = "x".repeat(5_000);
         let server = FakeServer::with({
@@ -153,7 +153,7 @@ async fn how_long_a_text_may_be_is_for_the_server_to_say() {
         })
         .await;
         let (client, events) = connect(&server).await;
-        client.send(&text).await.expect("this server takes it");
+        client.send(&text).await.expect("this server accepts it");
         let refused = client.send(&text).await;
         assert!(matches!(refused, Err(Error::Refused { code: ErrorCode::TextTooLong, .. })), "{refused:?}");
         drop((client, events));
@@ -163,7 +163,7 @@ async fn how_long_a_text_may_be_is_for_the_server_to_say() {
 }
 
 #[tokio::test]
-async fn a_dropped_command_shifts_no_answer() {
+async fn dropping_a_command_does_not_shift_later_answers() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -175,7 +175,7 @@ async fn a_dropped_command_shifts_no_answer() {
         .await;
         let (client, events) = connect(&server).await;
         let mut who = Box::pin(client.who());
-        // Polled once, so that it is on its way, and given up.
+        // Poll the future once, so that the command is sent, then drop it.
         assert!(timeout(Duration::ZERO, &mut who).await.is_err());
         drop(who);
         client.ping().await.expect("the answer to PING is PONG");
@@ -186,7 +186,7 @@ async fn a_dropped_command_shifts_no_answer() {
 }
 
 #[tokio::test]
-async fn commands_that_wait_together_are_answered_in_order() {
+async fn concurrent_commands_get_their_answers_in_order() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
@@ -215,7 +215,7 @@ async fn commands_that_wait_together_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn events_are_told_from_answers() {
+async fn events_are_separated_from_answers() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -229,7 +229,7 @@ async fn events_are_told_from_answers() {
             < ERROR SERVER_SHUTDOWN"])
         .await;
         let (client, mut events) = connect(&server).await;
-        assert_eq!(client.who().await.expect("told"), ["Noy", "Elias"]);
+        assert_eq!(client.who().await.expect("answered"), ["Noy", "Elias"]);
         assert_eq!(events.next().await, Some(Event::IncomingConnection { name: "Elias".to_owned() }));
         assert_eq!(events.next().await, Some(message("Elias", "PONG: not an answer")));
         assert_eq!(events.next().await, Some(Event::Unknown { line: "HELLO_OK 2".to_owned() }));
@@ -246,7 +246,7 @@ async fn events_are_told_from_answers() {
 }
 
 #[tokio::test]
-async fn a_command_that_waits_is_told_why_the_connection_ended() {
+async fn a_command_in_flight_returns_the_reason_for_the_end_of_the_connection() {
     let cases = [
         ("< WELCOME\n> WHO\n<| USERS Noy,El", ConnectionError::MidLine),
         ("< WELCOME\n> WHO", ConnectionError::ClosedByServer),
@@ -268,7 +268,7 @@ async fn a_command_that_waits_is_told_why_the_connection_ended() {
 }
 
 #[tokio::test]
-async fn a_line_over_the_bound_ends_the_connection() {
+async fn a_line_over_the_limit_ends_the_connection() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
@@ -288,7 +288,7 @@ async fn a_line_over_the_bound_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_utf_8_are_taken_lossily() {
+async fn invalid_utf_8_is_replaced() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
@@ -304,17 +304,17 @@ async fn bytes_that_are_not_utf_8_are_taken_lossily() {
     .await;
 }
 
-/// How many events a server sends before it answers, in the tests of how many may wait: as many bytes on the wire as may
-/// wait in memory, and so far more than that.
-const MANY: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
+/// The number of events that [`server_with_many_events`] sends before its answer. Their bytes on the wire equal the
+/// soft limit, so their size in memory is far above it.
+const EVENTS: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
 
-/// A server that sends a great many events, and only then answers.
+/// A server that sends [`EVENTS`] events and then an answer.
 async fn server_with_many_events() -> FakeServer {
     FakeServer::with(async |listener: TcpListener| {
         let mut connection = FakeConnection::accept(&listener).await;
         connection.send(b"WELCOME\n").await;
         connection.expect_line("PING").await;
-        let events: Vec<_> = (0..MANY).map(|event| format!("FROM Elias: {event}\n")).collect();
+        let events: Vec<_> = (0..EVENTS).map(|event| format!("FROM Elias: {event}\n")).collect();
         connection.send(events.concat().as_bytes()).await;
         connection.send(b"PONG\n").await;
         connection.expect_eof().await;
@@ -323,12 +323,12 @@ async fn server_with_many_events() -> FakeServer {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_however_many_events_wait_before_it() {
+async fn an_answer_is_read_behind_many_untaken_events() {
     run_local(async {
         let server = server_with_many_events().await;
         let (client, mut events) = connect(&server).await;
-        client.ping().await.expect("answered, although nobody has taken an event");
-        for event in 0..MANY {
+        client.ping().await.expect("answered before any event is taken");
+        for event in 0..EVENTS {
             assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
         }
         drop((client, events));
@@ -337,7 +337,7 @@ async fn an_answer_is_read_however_many_events_wait_before_it() {
     .await;
 }
 
-/// Lines of 60,000 bytes that together are more than may wait.
+/// The number of lines of 60,000 bytes that together exceed the hard limit.
 const LONG_LINES: usize = 1_200;
 const _: () = assert!(LONG_LINES * 60_000 > EVENTS_HARD_BYTES);
 
@@ -350,18 +350,18 @@ async fn send_long_lines(connection: &mut FakeConnection) -> std::io::Result<()>
 }
 
 #[tokio::test]
-async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_lost_never() {
+async fn without_commands_a_full_event_queue_stops_reading_and_loses_nothing() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
-            send_long_lines(&mut connection).await.expect("the client reads on once events are taken");
+            send_long_lines(&mut connection).await.expect("the client reads on when events are taken");
             connection.expect_eof().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
         for event in 0..LONG_LINES {
-            // So long that all would be in the queue if nothing held them up.
+            // Without backpressure, this time would be enough to fill the queue beyond its hard limit.
             if event == 0 {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -374,35 +374,35 @@ async fn while_nothing_is_asked_events_that_nobody_takes_are_left_unread_and_los
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_cannot_fill_the_memory() {
+async fn the_event_queue_is_bounded_while_an_answer_is_due() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
             connection.expect_line("PING").await;
-            send_long_lines(&mut connection).await.expect_err("the client ends it");
+            send_long_lines(&mut connection).await.expect_err("the client closes the connection");
         })
         .await;
         let (client, mut events) = connect(&server).await;
         let closed = ConnectionError::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES };
         let pinged = client.ping().await;
         assert!(matches!(&pinged, Err(Error::Closed(why)) if *why == closed), "{pinged:?}");
-        let mut kept = 0;
-        let end = loop {
+        let mut queued = 0;
+        let last = loop {
             match events.next().await {
-                Some(Event::Message { .. }) => kept += 1,
-                end => break end,
+                Some(Event::Message { .. }) => queued += 1,
+                last => break last,
             }
         };
-        assert_eq!(end, Some(Event::Closed(closed)));
-        assert_eq!(kept, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
+        assert_eq!(last, Some(Event::Closed(closed)));
+        assert_eq!(queued, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
         server.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn events_that_nobody_wants_are_discarded() {
+async fn events_are_discarded_after_their_receiver_is_dropped() {
     run_local(async {
         let server = server_with_many_events().await;
         let (client, events) = connect(&server).await;
@@ -415,23 +415,23 @@ async fn events_that_nobody_wants_are_discarded() {
 }
 
 #[tokio::test]
-async fn connecting_says_what_is_wrong() {
+async fn a_failed_connect_names_its_reason() {
     run_local(async {
-        let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound");
-        let error = Client::connect(nobody).await.expect_err("nobody listens").to_string();
+        let closed_port = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound");
+        let error = Client::connect(closed_port).await.expect_err("nobody listens").to_string();
         let expected = "connection refused. Is the server running? Start it with: switchboard-server";
-        assert_eq!(error, format!("cannot reach {nobody}: {expected}"));
+        assert_eq!(error, format!("cannot reach {closed_port}: {expected}"));
 
         let server = FakeServer::play(["< ERROR SERVER_FULL", "< HTTP/1.1 400 Bad \u{1b}[31mRequest"]).await;
-        let error = Client::connect(server.addr).await.expect_err("it is full").to_string();
+        let error = Client::connect(server.addr).await.expect_err("the server is full").to_string();
         assert_eq!(error, "the server closed the connection: SERVER_FULL: The server is full: try again later.");
-        let error = Client::connect(server.addr).await.expect_err("no chat").to_string();
+        let error = Client::connect(server.addr).await.expect_err("the server is not a chat server").to_string();
         assert!(error.contains(r#"it began with "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
         server.finish().await;
 
         let silent = FakeServer::play(["."]).await;
         let limit = Duration::from_millis(50);
-        let error = Client::connect_within(silent.addr, limit).await.expect_err("it says nothing");
+        let error = Client::connect_within(silent.addr, limit).await.expect_err("the server sends nothing");
         assert!(matches!(error, Error::WelcomeTimeout { .. }), "{error}");
         silent.finish().await;
     })

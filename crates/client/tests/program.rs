@@ -1,4 +1,4 @@
-//! The program `switchboard` as a script runs it, against a server that plays a dialogue.
+//! Tests the program `switchboard` in scripts, against a fake server.
 
 mod fake_server;
 
@@ -13,13 +13,18 @@ use tokio::process::{Child, Command};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-/// Runs `test` on one thread, beside its fake server.
+/// Runs `test` and its fake server on one thread.
 async fn run_local<T>(test: impl Future<Output = T>) -> T {
     timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
 }
 
 fn start(args: &[&str]) -> Child {
     command(args).spawn().expect("the program starts")
+}
+
+/// An address on which no server listens.
+async fn closed_port() -> String {
+    TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound").to_string()
 }
 
 fn command(args: &[&str]) -> Command {
@@ -34,7 +39,7 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// What the program wrote, and its exit code.
+/// The output and exit code of a finished program.
 #[derive(Debug, Eq, PartialEq)]
 struct Finished {
     code: i32,
@@ -47,25 +52,28 @@ fn finished(code: i32, out: &str, err: &str) -> Finished {
 }
 
 async fn finish(child: Child) -> Finished {
-    let output = timeout(TEST_TIMEOUT, child.wait_with_output()).await.expect("it ends in time").expect("it ran");
+    let output = timeout(TEST_TIMEOUT, child.wait_with_output())
+        .await
+        .expect("the program ends in time")
+        .expect("the program runs");
     Finished {
-        code: output.status.code().expect("it was not killed"),
-        out: String::from_utf8(output.stdout).expect("it writes UTF-8"),
-        err: String::from_utf8(output.stderr).expect("it writes UTF-8"),
+        code: output.status.code().expect("no signal ended the program"),
+        out: String::from_utf8(output.stdout).expect("the output is UTF-8"),
+        err: String::from_utf8(output.stderr).expect("the output is UTF-8"),
     }
 }
 
 /// Runs the program with `input` as its standard input.
 async fn run(args: &[&str], input: &[u8]) -> Finished {
     let mut child = start(args);
-    let mut stdin = child.stdin.take().expect("it is piped");
-    // The program may end before it has read all of its input.
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    // This fails if the program ends before it has read all input.
     let _ = stdin.write_all(input).await;
     drop(stdin);
     finish(child).await
 }
 
-/// Runs the program with `args` after the address of a server that plays `dialogue`.
+/// Runs the program against a server that plays `dialogue`. The server's address precedes `args`.
 async fn run_against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Finished {
     run_local(async {
         let server = FakeServer::play([dialogue]).await;
@@ -78,7 +86,7 @@ async fn run_against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Fin
 }
 
 #[tokio::test]
-async fn a_script_is_sent_as_it_is_and_each_reply_printed() {
+async fn a_script_is_sent_unchanged_and_each_reply_is_printed() {
     let dialogue = "
         < WELCOME
         > register Noy
@@ -98,7 +106,7 @@ async fn a_script_is_sent_as_it_is_and_each_reply_printed() {
 }
 
 #[tokio::test]
-async fn name_and_chat_come_before_the_script() {
+async fn name_and_chat_options_are_sent_before_the_script() {
     let dialogue = "
         < WELCOME
         > REGISTER Noy
@@ -116,7 +124,7 @@ async fn name_and_chat_come_before_the_script() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_printed_and_makes_the_exit_code() {
+async fn a_refusal_is_printed_and_exits_with_1() {
     let dialogue = "
         < WELCOME
         > MSG hi
@@ -129,7 +137,7 @@ async fn a_refusal_is_printed_and_makes_the_exit_code() {
 }
 
 #[tokio::test]
-async fn a_script_prints_json_when_asked() {
+async fn a_script_prints_json_with_the_json_option() {
     let dialogue = "
         < WELCOME
         > WHO
@@ -153,7 +161,7 @@ async fn a_script_prints_json_when_asked() {
 }
 
 #[tokio::test]
-async fn what_steers_a_terminal_is_shown() {
+async fn display_controls_are_escaped() {
     let dialogue = "
         < WELCOME
         > PING
@@ -165,7 +173,7 @@ async fn what_steers_a_terminal_is_shown() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_is_exit_code_3() {
+async fn a_lost_connection_exits_with_3() {
     let cases = [
         ("< WELCOME\n> PING", "the server closed the connection", "WELCOME\n"),
         ("< WELCOME\n> PING\n<| PO", "the connection was cut in the middle of a line", "WELCOME\n"),
@@ -177,7 +185,7 @@ async fn a_connection_that_is_lost_is_exit_code_3() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_why_it_closes_is_quoted() {
+async fn the_servers_reason_for_closing_is_printed() {
     let err = "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.\n";
     for input in ["", "PING\n"] {
         let output = run_against("< ERROR SERVER_FULL", &[], input.as_bytes()).await;
@@ -186,7 +194,7 @@ async fn a_server_that_says_why_it_closes_is_quoted() {
 }
 
 #[tokio::test]
-async fn a_reply_that_never_comes_is_exit_code_4() {
+async fn a_missing_reply_exits_with_4() {
     let expected = finished(
         4,
         "WELCOME\n",
@@ -196,18 +204,21 @@ async fn a_reply_that_never_comes_is_exit_code_4() {
 }
 
 #[tokio::test]
-async fn no_server_is_exit_code_3_and_says_how_to_start_one() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound").to_string();
+async fn no_server_exits_with_3_and_tells_how_to_start_one() {
+    let closed_port = closed_port().await;
     let err = format!(
-        "switchboard: cannot reach {nobody}: connection refused. Is the server running? Start it with: switchboard-server\n"
+        "switchboard: cannot reach {closed_port}: connection refused. \
+         Is the server running? Start it with: switchboard-server\n"
     );
-    for args in [&[&*nobody][..], &["who", &nobody], &["ping", &nobody], &[&nobody, "send", "Elias", "hi"]] {
+    for args in
+        [&[&*closed_port][..], &["who", &closed_port], &["ping", &closed_port], &[&closed_port, "send", "Elias", "hi"]]
+    {
         assert_eq!(run(args, b"").await, finished(3, "", &err), "given {args:?}");
     }
 }
 
 #[tokio::test]
-async fn a_long_script_is_answered_whole() {
+async fn a_long_script_gets_all_replies() {
     run_local(async {
         let server = FakeServer::with(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
@@ -229,7 +240,7 @@ async fn a_long_script_is_answered_whole() {
 }
 
 #[tokio::test]
-async fn ping_prints_the_round_trip() {
+async fn ping_prints_the_round_trip_time() {
     let dialogue = "
         < WELCOME
         > PING
@@ -247,7 +258,7 @@ async fn ping_prints_the_round_trip() {
 }
 
 #[tokio::test]
-async fn who_prints_a_name_a_line() {
+async fn who_prints_one_name_per_line() {
     let dialogue = "
         < WELCOME
         > WHO
@@ -259,8 +270,8 @@ async fn who_prints_a_name_a_line() {
 }
 
 #[tokio::test]
-async fn send_says_by_its_exit_code_whether_the_message_was_taken() {
-    let taken = "
+async fn the_exit_code_of_send_tells_whether_the_message_was_accepted() {
+    let accepted = "
         < WELCOME
         > REGISTER Noy
         < REGISTER_OK Noy
@@ -272,7 +283,7 @@ async fn send_says_by_its_exit_code_whether_the_message_was_taken() {
         < DISCONNECT_OK
         .";
     let args = ["send", "Elias", "dinner", "is ready", "--name", "Noy"];
-    assert_eq!(run_against(taken, &args, b"").await, finished(0, "", ""));
+    assert_eq!(run_against(accepted, &args, b"").await, finished(0, "", ""));
     let busy = "
         < WELCOME
         > REGISTER Noy
@@ -316,7 +327,7 @@ async fn listening_ends_with_the_connection() {
 }
 
 #[tokio::test]
-async fn an_output_that_is_closed_ends_it_quietly() {
+async fn a_closed_output_ends_the_program_without_an_error() {
     run_local(async {
         let server = FakeServer::play(["
             < WELCOME
@@ -333,25 +344,25 @@ async fn an_output_that_is_closed_ends_it_quietly() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_is_exit_code_2() {
+async fn an_invalid_command_line_exits_with_2() {
     for args in [&["--dialect", "morse"][..], &["send", "Elias"], &["--timeout", "soon"], &["--no-such-flag"]] {
         let output = run(args, b"").await;
         assert_eq!((output.code, &*output.out), (2, ""), "given {args:?}");
     }
 }
 
-/// Compares `actual` with a file of `tests/help`. With `UPDATE_EXPECTED=1` it writes the file.
+/// Compares `actual` with a file in `tests/help`. With `UPDATE_EXPECTED=1` it writes the file first.
 fn check(file: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(file);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, actual).expect("the file can be written");
+        fs::write(&path, actual).expect("the file is writable");
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(actual, expected, "{file} is out of date: look at it after UPDATE_EXPECTED=1 cargo test");
+    assert_eq!(actual, expected, "{file} is out of date: run UPDATE_EXPECTED=1 cargo test and check its diff");
 }
 
 #[tokio::test]
-async fn help_reads_well_at_every_width() {
+async fn help_matches_its_files() {
     let cases: [(&[&str], &str, &str); 10] = [
         (&["--help"], "80", "main.txt"),
         (&["--help"], "60", "main-narrow.txt"),
@@ -372,15 +383,15 @@ async fn help_reads_well_at_every_width() {
 }
 
 #[tokio::test]
-async fn a_load_that_cannot_be_made_is_refused_with_a_reason() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound").to_string();
+async fn an_impossible_load_is_an_error_with_its_reason() {
+    let closed_port = closed_port().await;
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["bench", "pairs", &nobody], 3, "Is a server listening there?"),
-        (&["bench", "pairs", &nobody, "--size", "64,10"], 2, "give at least 22"),
-        (&["bench", "pairs", &nobody, "--pairs", "100000"], 2, "raise `ulimit -Hn`"),
-        (&["bench", "idle", &nobody, "--pid", "1073741824"], 2, "cannot look at process 1073741824"),
-        (&["bench", "isolation", &nobody, "--pairs", "1"], 2, "leave no pair to measure"),
-        (&["--name", "Noy", "bench", "churn", &nobody], 2, "--name does nothing with bench"),
+        (&["bench", "pairs", &closed_port], 3, "Is a server listening there?"),
+        (&["bench", "pairs", &closed_port, "--size", "64,10"], 2, "give at least 22"),
+        (&["bench", "pairs", &closed_port, "--pairs", "100000"], 2, "raise `ulimit -Hn`"),
+        (&["bench", "idle", &closed_port, "--pid", "1073741824"], 2, "cannot look at process 1073741824"),
+        (&["bench", "isolation", &closed_port, "--pairs", "1"], 2, "leave no pair to measure"),
+        (&["--name", "Noy", "bench", "churn", &closed_port], 2, "--name does nothing with bench"),
     ];
     for (args, code, message) in cases {
         let output = run(args, b"").await;
@@ -406,7 +417,7 @@ async fn help_completions_and_manual_are_printed() {
 }
 
 #[tokio::test]
-async fn the_line_dialect_asks_for_a_name_and_prints_what_arrives() {
+async fn the_line_dialect_prompts_for_a_name_and_prints_arriving_lines() {
     let dialogue = "
         > User1
         < Welcome User1! You can now chat.
@@ -423,7 +434,7 @@ async fn the_line_dialect_asks_for_a_name_and_prints_what_arrives() {
 }
 
 #[tokio::test]
-async fn what_the_line_dialect_refuses_makes_the_exit_code() {
+async fn a_refusal_in_the_line_dialect_exits_with_1() {
     let cases: [(&str, &str); 2] = [
         ("> User1\n< Username already taken. Connection closing.", "Username already taken. Connection closing.\n"),
         (
@@ -439,14 +450,14 @@ async fn what_the_line_dialect_refuses_makes_the_exit_code() {
 }
 
 #[tokio::test]
-async fn a_name_that_cannot_be_is_not_sent() {
+async fn an_invalid_name_is_not_sent() {
     let cases: [(&[u8], &str); 3] = [
         (b"\n", "A username cannot be empty."),
         (b"", "A username cannot be empty."),
         (b"Us:er\n", "A username cannot contain a colon."),
     ];
     for (input, why) in cases {
-        // Nothing listens at this address: the name is refused before anybody is asked.
+        // No server listens at this address: the name is rejected before the program connects.
         let output = run(&["127.0.0.1:1", "--dialect", "line"], input).await;
         assert_eq!(output, finished(2, "Enter username: ", &format!("switchboard: {why}\n")), "given {input:?}");
     }
@@ -455,7 +466,7 @@ async fn a_name_that_cannot_be_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_port_of_the_other_dialect_is_told() {
+async fn a_port_of_the_other_dialect_is_an_error() {
     let err = "switchboard: ADDR does not speak the line dialect (it began with WELCOME): leave out --dialect line\n";
     let output = run_against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
     assert_eq!(output, finished(3, "", err));
@@ -465,7 +476,7 @@ async fn a_port_of_the_other_dialect_is_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_told_before_anything_is_sent() {
+async fn useless_arguments_are_errors_before_the_program_connects() {
     let cases: [(&[&str], &str); 8] = [
         (&["send", "Elias", ""], "nothing to send: the text is blank"),
         (&["send", "Elias", " ", "\t"], "nothing to send: the text is blank"),
@@ -476,7 +487,8 @@ async fn what_cannot_be_meant_is_told_before_anything_is_sent() {
         (&["--dialect", "line", "ping"], "--dialect line does nothing with ping: leave it out"),
         (
             &["http://chat.example:8080/x", "who"],
-            "http://chat.example:8080/x is no address of a chat server: leave out http:// and write chat.example:8080",
+            "http://chat.example:8080/x is not the address of a chat server: \
+             leave out http:// and write chat.example:8080",
         ),
     ];
     for (args, why) in cases {

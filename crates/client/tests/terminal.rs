@@ -1,4 +1,4 @@
-//! The program `switchboard` at a terminal that is no more than a pair of files.
+//! Tests the program `switchboard` at a pseudoterminal.
 
 #![cfg(target_os = "linux")]
 
@@ -19,24 +19,24 @@ use tokio::process::Command;
 use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-/// A terminal: the side of who sits at it, and the side of the program.
-fn terminal() -> (File, OwnedFd) {
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("there are terminals");
-    grantpt(&person).expect("it is ours");
-    unlockpt(&person).expect("it is ours");
-    let path = ptsname(&person, Vec::new()).expect("it has a name").into_string().expect("it is ASCII");
-    let program = File::options().read(true).write(true).open(path).expect("it is unlocked");
-    (File::from(person), program.into())
+/// Opens a pseudoterminal. Returns the user's end and the program's end.
+fn open_terminal() -> (File, OwnedFd) {
+    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudoterminal");
+    grantpt(&user).expect("granted");
+    unlockpt(&user).expect("unlocked");
+    let path = ptsname(&user, Vec::new()).expect("a name").into_string().expect("an ASCII name");
+    let program = File::options().read(true).write(true).open(path).expect("the program's end opens");
+    (File::from(user), program.into())
 }
 
 fn is_raw(terminal: &File) -> bool {
-    !tcgetattr(terminal).expect("it is a terminal").local_modes.contains(LocalModes::ICANON)
+    !tcgetattr(terminal).expect("a terminal").local_modes.contains(LocalModes::ICANON)
 }
 
 #[tokio::test]
-async fn a_signal_leaves_the_terminal_as_it_was_and_keeps_the_history() {
+async fn a_signal_restores_the_terminal_and_saves_the_history() {
     let cases = [(Signal::TERM, "", 143), (Signal::HUP, "half a line", 129)];
-    for (signal, half, code) in cases {
+    for (signal, partial_line, code) in cases {
         let playing = async {
             let server = FakeServer::play(["
                 < WELCOME
@@ -47,8 +47,8 @@ async fn a_signal_leaves_the_terminal_as_it_was_and_keeps_the_history() {
                 ."])
             .await;
             let home = tempfile::tempdir().expect("a temporary folder");
-            let (mut person, program) = terminal();
-            let stdio = || Stdio::from(program.try_clone().expect("a file can be had twice"));
+            let (mut user, program) = open_terminal();
+            let stdio = || Stdio::from(program.try_clone().expect("a clone"));
             let mut child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
                 .args([&server.addr.to_string(), "--name", "Noy"])
                 .env("XDG_STATE_HOME", home.path())
@@ -60,35 +60,36 @@ async fn a_signal_leaves_the_terminal_as_it_was_and_keeps_the_history() {
                 .spawn()
                 .expect("the program starts");
             drop(program);
-            let mut screen = person.try_clone().expect("a file can be had twice");
+            let mut screen = user.try_clone().expect("a clone");
             let shown = Arc::new(Mutex::new(String::new()));
             let showing = shown.clone();
             let reading = spawn_blocking(move || {
                 let mut bytes = [0; 4096];
-                // It ends with an error when the program has closed its side.
+                // The read fails when the program has closed its end.
                 while let Ok(read @ 1..) = screen.read(&mut bytes) {
                     *showing.lock().expect("no panic") += &String::from_utf8_lossy(&bytes[..read]);
                 }
             });
-            while !is_raw(&person) {
+            while !is_raw(&user) {
                 sleep(Duration::from_millis(5)).await;
             }
-            person.write_all(b"PING\r").expect("it is open");
+            user.write_all(b"PING\r").expect("the terminal is open");
             let history = home.path().join("switchboard/history");
-            // What is typed while a line is being ended is not lost either.
-            person.write_all(half.as_bytes()).expect("it is open");
+            // Input during the end of a line must not be lost.
+            user.write_all(partial_line.as_bytes()).expect("the terminal is open");
             while !shown.lock().expect("no panic").contains("PONG in") {
                 sleep(Duration::from_millis(5)).await;
             }
-            let pid = Pid::from_raw(child.id().expect("it runs").try_into().expect("a process id")).expect("not 0");
-            kill_process(pid, signal).expect("it runs");
-            let status = child.wait().await.expect("it was started");
+            let id = child.id().expect("the program runs");
+            let pid = Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
+            kill_process(pid, signal).expect("the program runs");
+            let status = child.wait().await.expect("the program ends");
             assert_eq!(status.code(), Some(code), "after {signal:?}");
-            assert!(!is_raw(&person), "after {signal:?}");
+            assert!(!is_raw(&user), "after {signal:?}");
             reading.await.expect("no panic");
             let shown = shown.lock().expect("no panic").clone();
-            assert!(shown.trim_end().ends_with("\u{1b}[?2004l"), "pastes are no longer bracketed: {shown:?}");
-            let history = fs::read_to_string(history).expect("it was kept");
+            assert!(shown.trim_end().ends_with("\u{1b}[?2004l"), "bracketed paste is still on: {shown:?}");
+            let history = fs::read_to_string(history).expect("the history is saved");
             assert!(history.lines().any(|line| line == "PING"), "{history:?}");
             server.finish().await;
         };

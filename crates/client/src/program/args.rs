@@ -11,39 +11,43 @@ use switchboard_protocol::{Dialect, Username, sanitize};
 use super::bench::LoadCommand;
 use super::cli_error::CliError;
 
-/// What to type, and what it is for.
+/// Example command lines, each with a description.
 pub(crate) const EXAMPLES: [(&str, &str); 6] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
-    ("switchboard chat.example:12345 --name Noy", "chat on another one"),
-    ("printf 'WHO\\nPING\\n' | switchboard", "a script: one reply a line"),
-    ("switchboard send Elias 'dinner is ready'", "one message"),
-    ("switchboard listen --name Noy --json", "every event as a line of JSON"),
-    ("switchboard bench pairs --pairs 50", "a load, and what the server made of it"),
+    ("switchboard chat.example:12345 --name Noy", "use the server chat.example"),
+    ("printf 'WHO\\nPING\\n' | switchboard", "run a script: one reply per line"),
+    ("switchboard send Elias 'dinner is ready'", "send one message"),
+    ("switchboard listen --name Noy --json", "print every event as JSON"),
+    ("switchboard bench pairs --pairs 50", "measure the server under load"),
 ];
 
-/// How input is read; a paragraph a line.
+/// The rules for input, one paragraph per element.
 pub(crate) const INPUT_HELP: [&str; 2] = [
-    "In a chat, what you type is said to the other side. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are commands, \
-     in any case; /help lists the rest.",
-    "Input that is no terminal is a script: its lines are sent as they are, and each line that the server sends is printed.",
+    "In a chat, each line that you type is sent to your peer. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are \
+     commands, in upper or lower case; /help lists the others.",
+    "If standard input is not a terminal, it is a script: its lines are sent unchanged, and each line from the server \
+     is printed.",
 ];
 
-/// The exit codes, and what each says.
+/// The exit codes, each with its meaning.
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
-    ("0", "all was done"),
-    ("1", "the server refused something, or bench missed messages"),
-    ("2", "the command line or the input cannot be used"),
-    ("3", "no connection, or it was lost"),
+    ("0", "success"),
+    ("1", "the server refused a request, or bench missed messages"),
+    ("2", "the command line or the input is invalid"),
+    ("3", "the connection failed or was lost"),
     ("4", "no answer in time"),
     ("5", "reading input or writing output failed"),
     ("128+N", "ended by signal N"),
 ];
 
-/// The environment variables that the program reads, and what for.
+/// The environment variables that the program reads, each with its use.
 pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
-    ("SWITCHBOARD_ADDR", "The server, where the command line names none."),
-    ("NO_COLOR", "Where it is set and not empty, nothing is coloured unless --color always asks for it."),
-    ("XDG_STATE_HOME", "Where the typed lines are kept, in switchboard/history; by default ~/.local/state."),
+    ("SWITCHBOARD_ADDR", "The server, if the command line names none."),
+    ("NO_COLOR", "If it is set and not empty, colours are off unless --color is always."),
+    (
+        "XDG_STATE_HOME",
+        "The folder for the history of typed lines, switchboard/history; the default is ~/.local/state.",
+    ),
 ];
 
 fn after_help() -> String {
@@ -58,8 +62,8 @@ fn after_help() -> String {
 pub(crate) struct Cli {
     /// The server, as HOST or HOST:PORT.
     ///
-    /// A host without a port gets the dialect's: 12345, or 8080 with --dialect line. Before a subcommand it is the
-    /// subcommand's server.
+    /// The default port is 12345, or 8080 with --dialect line. An address before a subcommand applies to the
+    /// subcommand.
     #[arg(env = "SWITCHBOARD_ADDR", default_value = "127.0.0.1", hide_default_value = true)]
     addr: String,
 
@@ -70,7 +74,7 @@ pub(crate) struct Cli {
     pub(crate) action: Option<Action>,
 }
 
-/// What holds for every way of using the program.
+/// The options for all modes of the program.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Register this name.
@@ -81,28 +85,28 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) chat: Option<String>,
 
-    /// How the server's port writes its lines: `commands` (port 12345) or `line` (port 8080).
+    /// The dialect of the server's port: `commands` (port 12345) or `line` (port 8080).
     #[arg(long, default_value = "commands", value_parser = dialect_parser())]
     pub(crate) dialect: Dialect,
 
-    /// Print replies, events and reports as JSON, one a line.
+    /// Print replies, events and reports as JSON, one per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Do not connect again when the connection is lost.
+    /// Do not reconnect when the connection is lost.
     #[arg(long)]
     pub(crate) no_reconnect: bool,
 
-    /// When to colour: `auto` (the default) is on a terminal, unless `NO_COLOR` is set.
+    /// When to use colours: `auto` (the default) means on a terminal, unless `NO_COLOR` is set.
     #[arg(long, value_enum, value_name = "WHEN")]
     pub(crate) color: Option<ColorChoice>,
 
-    /// How long to wait for the connection, and for an answer.
+    /// The time limit for the connection and for each answer.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
-/// When to colour.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ColorChoice {
     Auto,
@@ -112,18 +116,18 @@ pub(crate) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Say how long the server takes to answer.
+    /// Measure the server's response time.
     Ping {
         #[command(flatten)]
         server: AddrArg,
-        /// How often to ask.
+        /// The number of pings.
         #[arg(long, default_value_t = 1, value_name = "N")]
         count: u32,
-        /// How long to wait between two.
+        /// The time between two pings.
         #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
         interval: Duration,
     },
-    /// List who is registered, one a line.
+    /// List the registered users, one per line.
     Who {
         #[command(flatten)]
         server: AddrArg,
@@ -132,45 +136,45 @@ pub(crate) enum Action {
     Send {
         #[command(flatten)]
         name_arg: NameArg,
-        /// Whom to.
+        /// The user to send to.
         user: String,
-        /// What to say; words are joined by spaces.
+        /// The message; words are joined by spaces.
         #[arg(required = true)]
         text: Vec<String>,
     },
-    /// Print the messages that come for --name, until interrupted.
+    /// Print the messages for --name, until interrupted.
     Listen {
         #[command(flatten)]
         server: AddrArg,
         #[command(flatten)]
         name_arg: NameArg,
-        /// End after so many messages.
+        /// Exit after this number of messages.
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
-    /// Put a server under load, check every message, and say what it took.
+    /// Put a server under load, check every message, and report the results.
     Bench {
         #[command(subcommand)]
         load: LoadCommand,
     },
-    /// Print what completes this command line in a shell.
+    /// Print a completion script for a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, as roff.
+    /// Print the manual page in roff format.
     Man,
 }
 
-/// Who we are, after a subcommand.
+/// `--name` after a subcommand.
 #[derive(Args, Debug)]
 pub(crate) struct NameArg {
-    /// Register this name, and not that of a guest.
+    /// Register this name instead of a guest name.
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
 }
 
-/// The server, after a subcommand.
+/// The server's address after a subcommand.
 #[derive(Args, Debug)]
 pub(crate) struct AddrArg {
     /// The server, as HOST or HOST:PORT.
@@ -192,7 +196,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// Which option, if any, was given and does nothing in this way of using the program, and which way that is.
+    /// An option that is given but has no effect in the current mode of the program, together with that mode.
     pub(crate) fn unused_option(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
         let (mode, supported): (_, &[&str]) = match &self.action {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
@@ -219,7 +223,7 @@ impl Cli {
         Some((option, mode))
     }
 
-    /// The server as it was given, if it looks like a name that was meant for `--name`.
+    /// The address as given, if it looks like a username whose `--name` was omitted.
     pub(crate) fn addr_as_name(&self) -> Option<&str> {
         let addr = self.given_addr();
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
@@ -230,7 +234,7 @@ impl Cli {
         let addr = self.given_addr();
         if let Some((scheme, rest)) = addr.split_once("://") {
             let rest = rest.split('/').next().unwrap_or(rest);
-            let why = format!("{addr} is no address of a chat server: leave out {scheme}:// and write {rest}");
+            let why = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {rest}");
             return Err(CliError::Usage(sanitize(&why).into_owned()));
         }
         Ok(self.options.dialect.with_port(addr))
@@ -262,12 +266,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn the_clap_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn a_host_without_a_port_gets_the_dialects() {
+    fn a_host_without_a_port_gets_the_port_of_its_dialect() {
         let cases = [
             ("127.0.0.1", "127.0.0.1:12345", "127.0.0.1:8080"),
             ("127.0.0.1:7", "127.0.0.1:7", "127.0.0.1:7"),
@@ -302,7 +306,7 @@ mod tests {
 
     fn read(args: &[&str]) -> Cli {
         let args = std::iter::once("switchboard").chain(args.iter().copied()).map(OsString::from);
-        Cli::parse_args(args).expect("a good command line")
+        Cli::parse_args(args).expect("a valid command line")
     }
 
     #[test]
@@ -313,9 +317,9 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_does_nothing_is_found() {
+    fn an_option_without_effect_is_found() {
         let cases: [(&[&str], Option<&str>, Option<&str>); 16] = [
-            // What is given, what does nothing at a terminal, and what in a script.
+            // Each row: the arguments, the option without effect at a terminal, and that in a script.
             (&[], None, None),
             (&["--name", "Noy", "--chat", "Elias"], None, None),
             (&["--no-reconnect"], None, Some("--no-reconnect")),
@@ -340,14 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_scheme_is_none() {
-        let error = read(&["http://chat.example:8080/x"]).addr().expect_err("no address").to_string();
+    fn an_address_with_a_scheme_is_invalid() {
+        let error = read(&["http://chat.example:8080/x"]).addr().expect_err("the address is invalid").to_string();
         let expected = "leave out http:// and write chat.example:8080";
-        assert_eq!(error, format!("http://chat.example:8080/x is no address of a chat server: {expected}"));
+        assert_eq!(error, format!("http://chat.example:8080/x is not the address of a chat server: {expected}"));
     }
 
     #[test]
-    fn what_looks_like_a_name_may_have_been_meant_as_one() {
+    fn an_address_that_is_a_valid_name_is_recognized() {
         for (given, expected) in [("Noy", Some("Noy")), ("chat.example", None), ("::1", None), ("a:1", None)] {
             assert_eq!(read(&[given]).addr_as_name(), expected, "given {given}");
         }

@@ -1,4 +1,4 @@
-//! `switchboard bench`: a load, and what the server made of it.
+//! `switchboard bench`: runs a load generator against a server and prints its report.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -17,64 +17,64 @@ use super::args::{AddrArg, Options, dialect_parser};
 use super::cli_error::CliError;
 use super::stdout;
 
-/// What load to make.
+/// The kind of load.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LoadCommand {
-    /// Pairs talk, each as fast as what was said arrives (a closed loop).
+    /// Pairs of sessions exchange messages as fast as they are delivered (closed loop).
     Pairs {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
         talkers: TalkerArgs,
-        /// How many messages each speaker keeps under way.
+        /// The messages that each sender keeps in flight.
         #[arg(long, default_value_t = 16, value_name = "N")]
         window: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// So many messages a second, and how long each took from when it was due (an open loop).
+    /// Send messages at a fixed rate and measure each one's latency from its due time (open loop).
     Rate {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
         talkers: TalkerArgs,
-        /// How many messages a second, from all speakers together.
+        /// The messages per second from all senders together.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// What readers that freeze cost the other pairs: measured before, during and after.
+    /// Measure the effect of frozen readers on the other pairs: before, during and after the freeze.
     Isolation {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
         talkers: TalkerArgs,
-        /// How many of the readers freeze, in percent.
+        /// The share of readers that freeze, in percent.
         #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..100))]
         frozen: u8,
-        /// How many messages a second, from all other speakers together.
+        /// The messages per second from all other senders together.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// Sessions that register and wait, and what each costs the server's memory.
+    /// Open sessions that stay idle and measure the server's memory for each.
     Idle {
         #[command(flatten)]
         target: TargetArgs,
-        /// How many.
+        /// The number of sessions.
         #[arg(long, default_value_t = 9000, value_name = "N")]
         sessions: usize,
-        /// How long they wait.
+        /// The time for which they stay idle.
         #[arg(long = "for", default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
         time: Duration,
     },
-    /// Sessions that connect, register, ask, hear the answer and leave.
+    /// Open and close sessions: each connects, registers, sends one request, reads the reply and leaves.
     Churn {
         #[command(flatten)]
         target: TargetArgs,
-        /// How many at a time.
+        /// The number of sessions at a time.
         #[arg(long, default_value_t = 32, value_name = "N")]
         sessions: usize,
         #[command(flatten)]
@@ -82,40 +82,40 @@ pub(crate) enum LoadCommand {
     },
 }
 
-/// Which server, and how it is watched.
+/// The server to measure.
 #[derive(Args, Debug)]
 pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) server: AddrArg,
-    /// How the server's port writes its lines: `commands` (the default) or `line`.
+    /// The dialect of the server's port: `commands` (the default) or `line`.
     #[arg(long, value_parser = dialect_parser())]
     pub(crate) dialect: Option<Dialect>,
-    /// The server's process on this machine: what it uses is reported too.
+    /// The server's process on this machine. The report then includes its resource use.
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
 }
 
-/// Who says what.
+/// The senders and their messages.
 #[derive(Args, Debug)]
 pub(crate) struct TalkerArgs {
-    /// How many pairs talk.
+    /// The number of pairs.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pairs: usize,
-    /// How long messages are, in bytes; sizes parted by commas take turns.
+    /// The message length in bytes. Several lengths, separated by commas, are used in turn.
     #[arg(long, default_value = "64", value_delimiter = ',', value_name = "BYTES")]
     size: Vec<usize>,
-    /// Both of a pair speak.
+    /// Both sessions of a pair send.
     #[arg(long)]
     both_ways: bool,
 }
 
-/// For how long.
+/// The times of a run.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct TimingArgs {
-    /// How long to go on before anything is measured.
+    /// The time before the measurement starts.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
     warm_up: Duration,
-    /// How long to measure.
+    /// The time to measure.
     #[arg(long = "for", default_value = "5s", value_parser = humantime::parse_duration, value_name = "TIME")]
     time: Duration,
 }
@@ -143,7 +143,7 @@ impl LoadCommand {
                 Rate { load: talkers.into(), per_second: *rate, timing: (*timing).into() }.run(protocol, target, show)
             }
             Self::Isolation { talkers, frozen, rate, timing, .. } => {
-                // One at least; that somebody is left over is checked where it is run.
+                // At least one. The workload itself checks that at least one pair stays unfrozen.
                 let frozen = (talkers.pairs * usize::from(*frozen) / 100).max(1);
                 Isolation { load: talkers.into(), frozen, per_second: *rate, timing: (*timing).into() }
                     .run(protocol, target, show)
@@ -168,7 +168,7 @@ impl From<TimingArgs> for Timing {
     }
 }
 
-/// Makes the load on the server at `addr`, and prints what came of it.
+/// Runs the load against the server at `addr` and prints the report.
 pub(crate) fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
     let target = Target { addr: resolve(addr)?, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
@@ -190,22 +190,22 @@ fn resolve(addr: &str) -> Result<SocketAddr, CliError> {
     Ok(found.ok_or_else(|| failed(io::Error::other("no address")))?)
 }
 
-/// Whether each speaker was let through as much as a server's `lines-per-second` is by default, and no more.
+/// A note for the report, if each sender's rate equals the default of the server's `lines-per-second`.
 fn rate_limit_note(load: &LoadCommand, report: &Report) -> Option<String> {
     let (LoadCommand::Pairs { talkers, .. }, Metrics::Messages { measured }) = (load, &report.metrics) else {
         return None;
     };
     let speakers = talkers.pairs * if talkers.both_ways { 2 } else { 1 };
-    #[expect(clippy::cast_precision_loss, reason = "to a few percent")]
+    #[expect(clippy::cast_precision_loss, reason = "a precision of a few percent is enough")]
     let each = |measured: &MessageMetrics| measured.delivered_per_second / speakers as f64;
     (95.0..105.0).contains(&each(measured)).then(|| {
-        "each speaker got through 100 lines a second, which is the limit of a server for those who are not on its own \
-         machine: start it with --lines-per-second 0"
+        "each sender reached 100 lines per second, the server's default limit for clients on other machines: start \
+         the server with --lines-per-second 0"
             .to_owned()
     })
 }
 
-/// A line that says how far the run is, where somebody watches.
+/// A progress line on standard error, if that is a terminal.
 struct ProgressLine {
     is_terminal: bool,
 }
@@ -226,7 +226,7 @@ impl ProgressLine {
             Phase::Ending => "closing",
         };
         let percent = 100.0 * progress.done;
-        // It matters to nobody if this cannot be written.
+        // Progress is optional, so a failed write is ignored.
         let _ = write!(io::stderr(), "\r\x1b[K{what} {percent:.0} %, {} so far", progress.count);
     }
 }

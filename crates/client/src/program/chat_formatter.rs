@@ -1,7 +1,7 @@
-//! How things look to a person.
+//! Formats messages, notices and errors for a terminal.
 //!
-//! `Elias: hi` is what somebody said; a line that begins with `*` is news, one that begins with `!` is trouble. All that
-//! came from the server is made safe here, and nowhere later.
+//! A message is `Elias: hi`. A line that begins with `*` is a notice, and one that begins with `!` an error. This is
+//! the last place where text from the server is sanitized.
 
 use std::env;
 use std::fmt;
@@ -14,20 +14,20 @@ use switchboard_protocol::sanitize;
 use super::args::ColorChoice;
 use super::user_line::LOCAL_COMMANDS;
 
-/// The colours of names: each name keeps its own, and none is that of trouble.
+/// The colours of names. A name always has the same colour. Red is reserved for errors.
 const NAME_COLORS: [AnsiColor; 5] =
     [AnsiColor::Green, AnsiColor::Yellow, AnsiColor::Blue, AnsiColor::Magenta, AnsiColor::Cyan];
 
-/// Whether to colour, and how.
+/// Formats lines, with or without colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChatFormatter {
     colored: bool,
 }
 
 impl ChatFormatter {
-    /// What `--color`, `NO_COLOR` (<https://no-color.org>) and the terminal ask for.
+    /// Decides on colour by `--color`, `NO_COLOR` (<https://no-color.org>) and the terminal.
     pub(crate) fn new(color: Option<ColorChoice>) -> Self {
-        let is_wanted = || {
+        let is_supported = || {
             let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
             !no_color && !dumb && stdout().is_terminal()
@@ -36,22 +36,22 @@ impl ChatFormatter {
             colored: match color.unwrap_or(ColorChoice::Auto) {
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
-                ColorChoice::Auto => is_wanted(),
+                ColorChoice::Auto => is_supported(),
             },
         }
     }
 
-    /// What somebody said.
+    /// Formats a chat message.
     pub(crate) fn message(self, from: &str, text: &str) -> String {
         format!("{}: {}", self.name(from), sanitize(text))
     }
 
-    /// News, in words of our own; what a server said goes in by way of [`ChatFormatter::name`] or [`sanitize`].
+    /// Formats a notice. The caller sanitizes text from the server with [`ChatFormatter::name`] or [`sanitize`].
     pub(crate) fn notice(self, notice: impl fmt::Display) -> String {
         format!("{} {notice}", self.paint(Style::new().effects(Effects::DIMMED), "*"))
     }
 
-    /// Trouble. The words before the first `: ` are the code, where there is one.
+    /// Formats an error. If the text begins with an error code and `: `, the code is highlighted.
     pub(crate) fn error(self, error: impl fmt::Display) -> String {
         let error = error.to_string();
         let red = AnsiColor::Red.on_default();
@@ -63,14 +63,14 @@ impl ChatFormatter {
         }
     }
 
-    /// A name.
+    /// Formats a username.
     pub(crate) fn name(self, name: &str) -> String {
         let sum: usize = name.bytes().map(usize::from).sum();
         let color = NAME_COLORS[sum % NAME_COLORS.len()];
         self.paint(color.on_default().bold(), &sanitize(name))
     }
 
-    /// What `/help` shows.
+    /// The text of `/help`.
     pub(crate) fn help(self) -> String {
         let bold = Style::new().bold();
         let verbs = VERBS.iter().map(|verb| {
@@ -81,12 +81,13 @@ impl ChatFormatter {
             };
             (format!("{}{argument}", verb.word), verb.about)
         });
-        let slashes = LOCAL_COMMANDS.iter().map(|&(word, about)| (word.to_owned(), about));
-        let rows =
-            verbs.chain(slashes).map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
-        let rest = "In a chat, anything else is said to the other side; //x says /x, and MSG who says who.\n\
-            Tab completes, the arrows recall, Ctrl-C forgets the line.";
-        rows.collect::<String>() + rest
+        let local_commands = LOCAL_COMMANDS.iter().map(|&(word, about)| (word.to_owned(), about));
+        let rows = verbs
+            .chain(local_commands)
+            .map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
+        let footer = "In a chat, all other lines are sent to your peer; //x sends /x, and MSG who sends who.\n\
+            Tab completes, the arrow keys recall earlier lines, Ctrl-C clears the line.";
+        rows.collect::<String>() + footer
     }
 
     fn paint(self, style: Style, text: &str) -> String {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_colour_there_is_no_escape_and_nothing_that_steers_gets_in() {
+    fn without_colour_there_are_no_escape_sequences() {
         let formatter = ChatFormatter { colored: false };
         let cases = [
             (formatter.message("Elias", "hi"), "Elias: hi"),
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn with_colour_the_only_escapes_are_ours() {
+    fn with_colour_escape_sequences_in_a_name_are_sanitized() {
         let formatter = ChatFormatter { colored: true };
         assert_eq!(
             formatter.error("NAME_TAKEN: no"),

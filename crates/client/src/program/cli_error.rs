@@ -1,4 +1,4 @@
-//! How the program ends when it does not end well.
+//! The errors that end the program, with their exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,42 +9,41 @@ use switchboard_bench::Error as BenchError;
 use switchboard_client::{ConnectionError, Error};
 use tokio::time::timeout;
 
-/// Why the program stops. Each kind has the exit code that `--help` lists.
+/// Why the program fails. `--help` lists the exit codes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// The server refused something, and what it said was printed.
-    #[error("the server refused something")]
+    /// The server refused a request. Its reply was already printed.
+    #[error("the server refused a request")]
     Refused,
-    /// The command line or the input cannot be used.
+    /// The command line or the input is invalid.
     #[error("{0}")]
     Usage(String),
-    /// The line dialect was asked for, and the port speaks the other.
+    /// The user asked for the line dialect, but the port has the commands dialect.
     #[error("{addr} does not speak the line dialect (it began with WELCOME): leave out --dialect line")]
-    WrongDialect {
-        /// The server's address.
-        addr: String,
-    },
-    /// The address names no host, and may have been meant as a name.
+    WrongDialect { addr: String },
+    /// The address does not resolve, but it is a valid username: the user may have omitted `--name`.
     #[error("{error}, or --name {name} if that is who you are")]
     UnknownHost {
-        /// What the library says.
         error: Error,
-        /// What was given as an address.
+        /// The argument that was given as the address.
         name: String,
     },
-    /// No answer came in time.
-    #[error("no answer within {}: the server may be busy; --timeout sets how long to wait", humantime::format_duration(*.0))]
+    /// No answer arrived in time.
+    #[error(
+        "no answer within {}: the server may be busy; --timeout sets how long to wait",
+        humantime::format_duration(*.0)
+    )]
     TimedOut(Duration),
-    /// A signal, which is given by its number.
+    /// A signal ended the program. The value is its number.
     #[error("ended by signal {0}")]
     Signalled(i32),
-    /// The library says why.
+    /// The client library failed.
     #[error(transparent)]
     Client(#[from] Error),
-    /// A load could not be made.
+    /// The load generator failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// Messages went wrong under load, and the report says how.
+    /// The load generator found message faults. The report counts them.
     #[error("messages were lost, reordered, duplicated, changed, or acknowledged wrongly")]
     LoadFaults,
     /// Standard input or output failed.
@@ -53,22 +52,22 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// Says why on standard error, and gives the exit code. A reader that went away (`switchboard who | head -1`) is no
-    /// failure.
+    /// Prints the error to standard error and returns the exit code. A closed standard output, as in
+    /// `switchboard who | head -1`, counts as success.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Refused | Self::Signalled(_) => {}
             _ => {
                 use io::Write as _;
-                // Nowhere is left to say that standard error is closed.
+                // A closed standard error cannot be reported anywhere.
                 let _ = writeln!(io::stderr(), "switchboard: {self}");
             }
         }
         ExitCode::from(self.exit_code())
     }
 
-    /// Where there is no such host, says how to give what was given as a name.
+    /// Adds a hint at `--name` if the host is unknown and the address is a valid username.
     pub(crate) fn with_hint(self, addr_as_name: Option<&str>) -> Self {
         match (self, addr_as_name) {
             (Self::Client(error @ Error::Resolve { .. }), Some(name)) => {
@@ -85,7 +84,7 @@ impl CliError {
             Self::WrongDialect { .. } | Self::UnknownHost { .. } => 3,
             Self::TimedOut(_) => 4,
             Self::Io(_) => 5,
-            // As a shell has it.
+            // The convention of shells.
             Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Bench(error) => match error {
                 BenchError::Refused { .. } => 1,
@@ -116,13 +115,13 @@ impl From<ReadlineError> for CliError {
     }
 }
 
-/// The answer to one command, or that there was none within `limit`.
+/// Waits at most `limit` for the answer to a command.
 pub(crate) async fn with_timeout<T>(
     limit: Duration,
-    asked: impl Future<Output = Result<T, Error>>,
+    command: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, CliError> {
-    let answered = timeout(limit, asked).await.map_err(|_| CliError::TimedOut(limit))?;
-    Ok(answered?)
+    let answer = timeout(limit, command).await.map_err(|_| CliError::TimedOut(limit))?;
+    Ok(answer?)
 }
 
 #[cfg(test)]
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_the_place_of_the_server_is_noticed() {
+    fn an_unknown_host_that_is_a_valid_name_gets_a_hint() {
         let failure = || {
             let source = io::Error::other("no such host");
             CliError::Client(Error::Resolve { addr: "Noy:12345".to_owned(), source })

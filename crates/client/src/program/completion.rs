@@ -1,5 +1,5 @@
-//! What Tab completes: verbs, slash commands, and after `CONNECT` the names that have been seen: those that the last `WHO`
-//! gave, and those that spoke or opened a chat since.
+//! Tab completion of verbs, slash commands and, after `CONNECT`, names. The known names are those of the last `USERS`
+//! reply and those that have sent a message or opened a chat since then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,21 +14,21 @@ use switchboard_protocol::is_display_control;
 use super::terminal::PrintGate;
 use super::user_line::LOCAL_COMMANDS;
 
-/// Names that were seen beside those that `WHO` gave, at most; a server can make up any number.
+/// At this number of known names, names from messages are no longer added: a server can invent any number of them.
 const KNOWN_NAMES_MAX: usize = 1000;
 
-/// The names that were seen, shared between the session, which learns them, and the editor, which completes them.
+/// The known names. The session adds to them and the editor completes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownNames(Arc<Mutex<Vec<String>>>);
 
 impl KnownNames {
-    /// Remembers `names` instead of those before. A name that would steer the terminal is nothing to type.
+    /// Replaces the known names by `names`. Skips names with display controls, because nobody can type them.
     pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let names = names.filter(|name| !name.chars().any(is_display_control)).map(str::to_owned).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// Remembers one more, if it is news and there is room.
+    /// Adds `name` if it is new and there is room.
     pub(crate) fn add(&self, name: &str) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() < KNOWN_NAMES_MAX
@@ -39,16 +39,16 @@ impl KnownNames {
         }
     }
 
-    fn beginning_with(&self, start: &str) -> Vec<String> {
+    fn with_prefix(&self, prefix: &str) -> Vec<String> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().filter(|name| name.to_lowercase().starts_with(&start.to_lowercase())).cloned().collect()
+        names.iter().filter(|name| name.to_lowercase().starts_with(&prefix.to_lowercase())).cloned().collect()
     }
 }
 
-/// What the editor asks while a line is being typed.
+/// The callbacks of the line editor.
 #[derive(Debug)]
 pub(crate) struct EditorHelper {
-    /// None where there are no verbs, as in the line dialect.
+    /// `None` in the line dialect, which has no verbs.
     names: Option<KnownNames>,
     gate: Arc<PrintGate>,
 }
@@ -66,13 +66,13 @@ impl Completer for EditorHelper {
         let typed = &line[..pos];
         Ok(match &self.names {
             Some(names) => complete(typed, names),
-            None => (0, slashes_beginning_with(typed).collect()),
+            None => (0, local_commands_with_prefix(typed).collect()),
         })
     }
 }
 
-/// Hints at nothing. The editor asks for a hint whenever it is about to draw the line, the first time included, and that
-/// is how the [`PrintGate`] learns that a line is being edited.
+/// Opens the [`PrintGate`] and shows no hint. The editor asks for a hint each time before it draws the line, so this
+/// call shows that a line is being edited.
 impl Hinter for EditorHelper {
     type Hint = String;
 
@@ -86,31 +86,34 @@ impl Highlighter for EditorHelper {}
 impl Validator for EditorHelper {}
 impl Helper for EditorHelper {}
 
-/// Where the word that `typed` ends in begins, and what it may become.
+/// Returns the offset of the last word in `typed` and its completions.
 fn complete(typed: &str, names: &KnownNames) -> (usize, Vec<String>) {
-    let Some((word, start)) = typed.split_once(' ') else {
-        return (0, commands_beginning_with(typed));
+    let Some((word, prefix)) = typed.split_once(' ') else {
+        return (0, commands_with_prefix(typed));
     };
     let verb = word.trim_start_matches('/');
-    let takes_somebody = VERBS.iter().any(|known| known.word == "CONNECT" && known.word.eq_ignore_ascii_case(verb));
-    if takes_somebody { (typed.len() - start.len(), names.beginning_with(start)) } else { (typed.len(), Vec::new()) }
+    let takes_user = VERBS.iter().any(|known| known.word == "CONNECT" && known.word.eq_ignore_ascii_case(verb));
+    if takes_user { (typed.len() - prefix.len(), names.with_prefix(prefix)) } else { (typed.len(), Vec::new()) }
 }
 
-/// The verbs and slash commands that begin with `start`, in any case; a verb that takes something ends in a space.
-fn commands_beginning_with(start: &str) -> Vec<String> {
-    let begins = |word: &str| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+/// The verbs and slash commands that begin with `prefix`, ignoring case. A verb with an argument ends in a space.
+fn commands_with_prefix(prefix: &str) -> Vec<String> {
     let end = |argument| if argument == Argument::None { "" } else { " " };
     let verbs = VERBS.iter().map(|verb| format!("{}{}", verb.word, end(verb.argument)));
     let with_slash = VERBS.iter().map(|verb| format!("/{}{}", verb.word.to_lowercase(), end(verb.argument)));
-    let verbs = verbs.filter(|word| begins(word) && !start.is_empty());
-    let with_slash = with_slash.filter(|word| begins(word) && start.starts_with('/'));
-    verbs.chain(slashes_beginning_with(start)).chain(with_slash).collect()
+    let verbs = verbs.filter(|word| has_prefix(word, prefix) && !prefix.is_empty());
+    let with_slash = with_slash.filter(|word| has_prefix(word, prefix) && prefix.starts_with('/'));
+    verbs.chain(local_commands_with_prefix(prefix)).chain(with_slash).collect()
 }
 
-/// The slash commands that begin with `start`, which is not empty, in any case.
-fn slashes_beginning_with(start: &str) -> impl Iterator<Item = String> {
-    let begins = |word: &str| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    LOCAL_COMMANDS.iter().filter(move |(word, _)| !start.is_empty() && begins(word)).map(|(word, _)| (*word).to_owned())
+/// The client's own slash commands that begin with `prefix`, ignoring case. None for an empty prefix.
+fn local_commands_with_prefix(prefix: &str) -> impl Iterator<Item = String> {
+    let words = LOCAL_COMMANDS.iter().map(|(word, _)| *word);
+    words.filter(move |word| !prefix.is_empty() && has_prefix(word, prefix)).map(str::to_owned)
+}
+
+fn has_prefix(word: &str, prefix: &str) -> bool {
+    word.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 #[cfg(test)]
@@ -118,11 +121,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verbs_slash_commands_and_names_are_completed() {
+    fn verbs_slash_commands_and_names_complete() {
         let names = KnownNames::default();
         names.set(["Noy", "Nadia", "E\u{202e}vil"].into_iter());
-        for seen in ["Elias", "Noy", "E\u{202e}vil"] {
-            names.add(seen);
+        for name in ["Elias", "Noy", "E\u{202e}vil"] {
+            names.add(name);
         }
         let cases: &[(&str, usize, &[&str])] = &[
             ("", 0, &[]),
@@ -148,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_no_verbs_none_is_completed() {
+    fn only_local_commands_complete_in_the_line_dialect() {
         for (given, expected) in [("w", &[][..]), ("/h", &["/help"]), ("", &[])] {
-            assert_eq!(slashes_beginning_with(given).collect::<Vec<_>>(), expected, "given {given:?}");
+            assert_eq!(local_commands_with_prefix(given).collect::<Vec<_>>(), expected, "given {given:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is made from the command line's own description: completions and the manual page.
+//! Generates shell completions and the manual page from the clap definition.
 
 use std::io::{self, Write as _};
 
@@ -8,15 +8,15 @@ use clap_mangen::Man;
 
 use super::args::{Cli, ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT_HELP};
 
-/// Prints what completes the command line in `shell`.
+/// Prints the completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
-    // The generator panics where its writer fails, so it writes to memory.
+    // The generator panics if its writer fails, so it writes to memory.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut script);
     io::stdout().lock().write_all(&script)
 }
 
-/// Prints the manual page: one for all subcommands.
+/// Prints the manual page, which covers all subcommands.
 pub(crate) fn man() -> io::Result<()> {
     let mut page = Vec::new();
     write_man(&mut page)?;
@@ -32,27 +32,27 @@ fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
     main.render_synopsis_section(page)?;
     main.render_description_section(page)?;
     for paragraph in INPUT_HELP {
-        writeln!(page, ".PP\n{}", roff(paragraph))?;
+        writeln!(page, ".PP\n{}", escape_roff(paragraph))?;
     }
     main.render_options_section(page)?;
     writeln!(page, ".SH SUBCOMMANDS")?;
     write_subcommands(&mut command, page)?;
     writeln!(page, ".SH ENVIRONMENT")?;
     for (variable, about) in ENVIRONMENT {
-        writeln!(page, ".TP\n{variable}\n{}", roff(about))?;
+        writeln!(page, ".TP\n{variable}\n{}", escape_roff(about))?;
     }
     writeln!(page, ".SH \"EXIT STATUS\"")?;
     for (code, about) in EXIT_CODES {
-        writeln!(page, ".TP\n{code}\n{}", roff(about))?;
+        writeln!(page, ".TP\n{code}\n{}", escape_roff(about))?;
     }
     writeln!(page, ".SH EXAMPLES")?;
-    for (what, about) in EXAMPLES {
-        writeln!(page, ".TP\n.nf\n{}\n.fi\n{}", roff(what), roff(about))?;
+    for (example, about) in EXAMPLES {
+        writeln!(page, ".TP\n.nf\n{}\n.fi\n{}", escape_roff(example), escape_roff(about))?;
     }
     main.render_version_section(page)
 }
 
-/// A section for each subcommand; one that has subcommands of its own is told in theirs.
+/// Writes a section for each subcommand without further subcommands. For the others it writes the sections of theirs.
 fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()> {
     for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
         if subcommand.has_subcommands() {
@@ -61,10 +61,10 @@ fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()
         }
         let usage = subcommand.render_usage().to_string();
         let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(page, ".SS \"{}\"\n{}.", roff(usage.trim_start_matches("Usage: ")), roff(&about))?;
+        writeln!(page, ".SS \"{}\"\n{}.", escape_roff(usage.trim_start_matches("Usage: ")), escape_roff(&about))?;
         let mut options = Vec::new();
         Man::new(subcommand.clone()).render_options_section(&mut options)?;
-        // Its heading goes, and what stands before that.
+        // Keep only the text after the heading.
         let options = String::from_utf8_lossy(&options);
         let (_, options) = options.split_once(".SH OPTIONS\n").unwrap_or_default();
         write!(page, "{options}")?;
@@ -72,8 +72,8 @@ fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()
     Ok(())
 }
 
-/// `text` as roff prints it: nothing in it begins a request or an escape, and a hyphen can be copied as one.
-fn roff(text: &str) -> String {
+/// Escapes `text` for roff, so that it contains no requests or escapes and its hyphens can be copied as such.
+fn escape_roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
 }
@@ -83,19 +83,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manual_has_every_option_of_every_subcommand() {
+    fn manual_lists_every_option_of_every_subcommand() {
         let mut page = Vec::new();
-        write_man(&mut page).expect("memory takes it");
+        write_man(&mut page).expect("writing to memory succeeds");
         let page = String::from_utf8(page).expect("it is UTF-8");
         let mut command = Cli::command();
         command.build();
-        let bench = command.find_subcommand("bench").expect("there is one").get_subcommands();
+        let bench = command.find_subcommand("bench").expect("the subcommand exists").get_subcommands();
         let subcommands = command.get_subcommands().map(|subcommand| (subcommand, ""));
         let subcommands = subcommands.chain(bench.map(|workload| (workload, "bench ")));
         for (subcommand, under) in subcommands.filter(|(subcommand, _)| subcommand.get_name() != "help") {
             let start = format!(".SS \"switchboard {under}{}", subcommand.get_name());
             let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{start} is not in\n{page}"));
-            let section = rest.split("\n.S").next().expect("there is a first part");
+            let section = rest.split("\n.S").next().expect("split yields at least one part");
             for option in subcommand.get_arguments().filter_map(|argument| argument.get_long()) {
                 let option = format!("\\-\\-{}", option.replace('-', "\\-"));
                 assert!(section.contains(&option), "{option} is not in\n{section}");

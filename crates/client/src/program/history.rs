@@ -1,7 +1,7 @@
-//! The lines that were typed in earlier sessions.
+//! The history of typed lines, kept across sessions.
 //!
-//! They hold what people said to each other, so the file is for its owner alone. A history that cannot be read or
-//! written is no reason to bother anybody.
+//! It contains chat messages, so only its owner can read the file. Errors of reading or writing it are ignored, because
+//! the chat works without a history.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -13,14 +13,14 @@ use rustyline::history::FileHistory;
 
 use super::completion::EditorHelper;
 
-/// Fills the editor's history from the file.
+/// Loads the file into the editor's history.
 pub(crate) fn load(editor: &mut Editor<EditorHelper, FileHistory>) {
     if let Some(file) = file() {
         let _ = editor.load_history(&file);
     }
 }
 
-/// Writes the editor's history to the file; the editor makes it readable by its owner alone.
+/// Appends the editor's history to the file. The editor creates the file with permissions for its owner only.
 pub(crate) fn save(editor: &mut Editor<EditorHelper, FileHistory>) {
     if let Some(file) = file()
         && let Some(directory) = file.parent()
@@ -30,7 +30,8 @@ pub(crate) fn save(editor: &mut Editor<EditorHelper, FileHistory>) {
     }
 }
 
-/// `$XDG_STATE_HOME/switchboard/history`, by default in `~/.local/state` (XDG Base Directory Specification).
+/// The path `$XDG_STATE_HOME/switchboard/history`. The default state folder is `~/.local/state` (XDG Base Directory
+/// Specification).
 fn file() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(env::home_dir()?.join(".local/state")))?;

@@ -1,11 +1,11 @@
-//! A person at a terminal.
+//! Interactive mode: a chat at a terminal.
 //!
-//! The session is in one of two phases: it talks, or it is getting the connection back. In both, what the person types
-//! and what the server says are waited for at once, and the person can always leave.
+//! The session is either connected or reconnecting. In both states it handles typed lines and server lines as they
+//! arrive, and the user can leave at any time.
 //!
-//! It reads the server's lines one by one and not through a [`Client`](switchboard_client::Client), because what a line
-//! means for the state depends on its place among all others: `CONNECT_OK Elias`, `FROM Elias: hi` and
-//! `PEER_DISCONNECTED` may come in one segment.
+//! The session reads server lines one by one and does not use a [`Client`](switchboard_client::Client), because its
+//! state depends on the order of answers and events: `CONNECT_OK Elias`, `FROM Elias: hi` and `PEER_DISCONNECTED` may
+//! arrive in one TCP segment.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -27,26 +27,26 @@ use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
 use super::user_line::UserLine;
 
-/// The first wait before connecting again, at most.
-const FIRST_WAIT_MAX: Duration = Duration::from_millis(500);
+/// The maximum of the first delay before reconnecting.
+const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// The longest wait before connecting again. A connection that lasted so long was a good one.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// The maximum of all delays before reconnecting. A connection that lasts longer resets the delay.
+const DELAY_MAX: Duration = Duration::from_secs(30);
 
-/// How often in a row our name may be somebody else's before we come back without it. The first times it may still be
-/// our own lost session that has it.
+/// The attempts to register the same name after a reconnect. At first the server may still hold the lost session, which
+/// has the name. After the last attempt the session continues without a name.
 const NAME_TAKEN_TRIES_MAX: u32 = 4;
 
-/// How long the server may take for each answer that is still due when the person has left.
+/// The time limit for each answer that is still due when the user has left.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Chats until the person leaves.
+/// Chats until the user leaves.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let connection = ServerConnection::open(addr, options).await?;
     let mut signals = TerminationSignals::listen()?;
     let names = KnownNames::default();
     let (mut editor, screen) = EditorHandle::start(Some(names.clone()))?;
-    let backoff = Backoff::new(FIRST_WAIT_MAX, WAIT_MAX, fastrand::u64(..));
+    let backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
     let ended = signals.run_until_signal(chat(addr, options, connection, &mut editor, screen, names, backoff)).await;
     if matches!(ended, Err(CliError::Signalled(_))) {
         editor.interrupt().await;
@@ -55,7 +55,7 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     ended
 }
 
-/// Chats until the person at `terminal` leaves.
+/// Runs the session on an open connection and terminal.
 async fn chat(
     addr: &str,
     options: &Options,
@@ -82,17 +82,17 @@ async fn chat(
         deferred_chat: options.chat.clone().filter(|_| options.name.is_some()),
     };
     match (&options.name, &options.chat) {
-        // The chat is asked for once there is a name.
+        // `deferred_chat` opens the chat after the registration.
         (Some(name), _) => session.queued_lines.push_back(format!("REGISTER {name}")),
         (None, Some(name)) => session.queued_lines.push_back(format!("CONNECT {name}")),
         (None, None) => {}
     }
     session.run(connection, editor).await?;
-    // What was refused was shown.
+    // The session has already shown the refusal.
     if session.wants_name || session.wants_chat { Err(CliError::Refused) } else { Ok(()) }
 }
 
-/// The connection.
+/// A connection with non-blocking writes.
 struct ServerConnection {
     lines: LineReader<OwnedReadHalf>,
     out: SendBuffer,
@@ -111,31 +111,31 @@ struct ChatSession<'a> {
     formatter: ChatFormatter,
     screen: Screen,
     names: KnownNames,
-    /// Who we are, once the server has said so.
+    /// The registered name, or the name to register after a reconnect.
     own_name: Option<String>,
-    /// With whom we are in a chat.
+    /// The peer, while in a chat.
     peer: Option<String>,
     backoff: Backoff,
-    /// Lines to act on before those that are typed from now on.
+    /// Lines to handle before the next typed line.
     queued_lines: VecDeque<String>,
-    /// What was sent and is not answered yet, in order.
+    /// The requests in flight, in the order of sending.
     pending: VecDeque<PendingRequest>,
-    /// Whether `--name` asked for a name and we never had one.
+    /// Whether `--name` was given and no name is registered yet.
     wants_name: bool,
-    /// Whether `--chat` asked for a chat and we never were in one.
+    /// Whether `--chat` was given and no chat has been opened yet.
     wants_chat: bool,
-    /// Whom `--chat` named, until there is a name to ask with.
+    /// The user of `--chat`, until the registration has succeeded.
     deferred_chat: Option<String>,
 }
 
-/// Something that was asked and is not answered yet.
+/// A request in flight.
 struct PendingRequest {
-    /// Whether it was a command, and not just something to say.
+    /// Whether the user typed a command, not a message.
     is_command: bool,
-    /// The line, if it was a `REGISTER`.
+    /// The line, if it is a `REGISTER`.
     register: Option<String>,
-    at: Instant,
-    /// Whether the person was told that the answer is late, and goes on without it.
+    sent_at: Instant,
+    /// Whether the answer has timed out. The session then accepts further lines.
     is_late: bool,
 }
 
@@ -145,20 +145,20 @@ impl ChatSession<'_> {
         self.show_notice(connected).await;
         loop {
             let began = Instant::now();
-            let Some(closed) = self.run_connected(connection, editor).await else { return Ok(()) };
-            if began.elapsed() > WAIT_MAX {
+            let Some(error) = self.run_connected(connection, editor).await else { return Ok(()) };
+            if began.elapsed() > DELAY_MAX {
                 self.backoff.reset();
             }
-            self.show_error(&closed).await;
+            self.show_error(&error).await;
             if self.options.no_reconnect {
                 self.show_notice("Ctrl-D or /quit leaves.").await;
                 while editor.lines.recv().await.is_some() {}
-                return Err(closed.into());
+                return Err(error.into());
             }
-            // A server that closes for want of a name would do so again and again.
-            if matches!(closed, ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, .. })
-                && !self.wait_for_line(editor).await
-            {
+            // Without a name, the server would close each new connection after the same timeout.
+            let is_register_timeout =
+                matches!(error, ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, .. });
+            if is_register_timeout && !self.wait_for_line(editor).await {
                 return Ok(());
             }
             match self.reconnect(editor).await {
@@ -168,7 +168,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Talks until the connection is over, or the person leaves and all that was typed is answered (`None`).
+    /// Runs until the connection ends. Returns `None` if the user leaves and all typed lines are answered or timed out.
     async fn run_connected(
         &mut self,
         mut connection: ServerConnection,
@@ -176,21 +176,23 @@ impl ChatSession<'_> {
     ) -> Option<ConnectionError> {
         self.pending.clear();
         let mut close_reason = None;
-        // When to go without the answers that are due, once the person has left.
+        // Set once the user has left. At this time the session ends without the missing answers.
         let mut leave_deadline: Option<Instant> = None;
         loop {
-            let answer_due =
-                self.pending.back().filter(|asked| !asked.is_late).map(|asked| asked.at + self.options.timeout);
+            let last_request = self.pending.back().filter(|request| !request.is_late);
+            let answer_due = last_request.map(|request| request.sent_at + self.options.timeout);
             let can_send = answer_due.is_none() && connection.out.is_empty();
             if can_send && let Some(line) = self.queued_lines.pop_front() {
                 self.handle_line(&mut connection.out, &line).await;
                 continue;
             }
             tokio::select! {
-                // The person first, who is slow.
+                // Typed lines are rare, so their priority does not starve the other branches.
                 biased;
                 line = editor.lines.recv(), if can_send => self.handle_line(&mut connection.out, &line?).await,
-                _ = editor.exited.changed(), if leave_deadline.is_none() => leave_deadline = Some(Instant::now() + LAST_ANSWERS_TIMEOUT),
+                _ = editor.exited.changed(), if leave_deadline.is_none() => {
+                    leave_deadline = Some(Instant::now() + LAST_ANSWERS_TIMEOUT);
+                }
                 () = sleep_until_some(leave_deadline) => return None,
                 () = connection.out.write_some() => {}
                 line = connection.lines.next_line() => match line {
@@ -201,15 +203,15 @@ impl ChatSession<'_> {
                         }
                     }
                     Err(_) if leave_deadline.is_some() => return None,
-                    Err(closed) => {
+                    Err(error) => {
                         if answer_due.is_some() {
                             self.show_error("the connection was lost before the last line was answered").await;
                         }
                         if self.own_name.is_none() {
-                            // A name that was asked for is asked for again.
-                            self.queued_lines.extend(self.pending.drain(..).find_map(|asked| asked.register));
+                            // Repeat an unanswered REGISTER on the next connection.
+                            self.queued_lines.extend(self.pending.drain(..).find_map(|request| request.register));
                         }
-                        return Some(close_reason.unwrap_or(closed));
+                        return Some(close_reason.unwrap_or(error));
                     }
                 },
                 () = sleep_until_some(answer_due) => {
@@ -220,15 +222,15 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Connects again, however long it takes, unless the person leaves (`None`).
+    /// Reconnects, with any number of attempts. Returns `None` if the user leaves.
     async fn reconnect(&mut self, editor: &mut EditorHandle) -> Option<ServerConnection> {
         let lost_peer = self.peer.take();
-        let mut why = String::new();
+        let mut last_failure = String::new();
         let mut name_taken_count = 0;
         loop {
-            let wait = self.backoff.next_delay();
-            self.show_notice(format!("{why}Connecting again in {:.1} s.", wait.as_secs_f64())).await;
-            let mut reconnecting = std::pin::pin!(try_reconnect(self.addr, self.options, self.own_name.clone(), wait));
+            let delay = self.backoff.next_delay();
+            self.show_notice(format!("{last_failure}Reconnecting in {:.1} s.", delay.as_secs_f64())).await;
+            let mut reconnecting = std::pin::pin!(try_reconnect(self.addr, self.options, self.own_name.clone(), delay));
             let attempt = loop {
                 tokio::select! {
                     biased;
@@ -240,25 +242,25 @@ impl ChatSession<'_> {
             };
             let (connection, registered) = match attempt {
                 None => {
-                    // Another name, and a person who waits for it.
-                    (why, name_taken_count) = (String::new(), 0);
+                    // The user has chosen another name. Try it soon.
+                    (last_failure, name_taken_count) = (String::new(), 0);
                     self.backoff.reset();
                     continue;
                 }
                 Some(Err(CliError::Client(Error::Connect { source, .. }))) => {
-                    why = format!("Not yet: {}. ", source.kind());
+                    last_failure = format!("Not yet: {}. ", source.kind());
                     continue;
                 }
-                Some(Err(failure)) => {
-                    why = format!("Not yet: {} ", with_full_stop(failure.to_string()));
+                Some(Err(error)) => {
+                    last_failure = format!("Not yet: {} ", with_full_stop(error.to_string()));
                     continue;
                 }
                 Some(Ok(reconnected)) => reconnected,
             };
             match registered {
-                None => self.show_notice("Connected again.").await,
+                None => self.show_notice("Reconnected.").await,
                 Some(Ok(name)) => {
-                    self.show_notice(format!("Connected again as {}.", self.formatter.name(&name))).await;
+                    self.show_notice(format!("Reconnected as {}.", self.formatter.name(&name))).await;
                     self.wants_name = false;
                     self.own_name = Some(name);
                     self.queued_lines.extend(self.deferred_chat.take().map(|name| format!("CONNECT {name}")));
@@ -267,11 +269,11 @@ impl ChatSession<'_> {
                     let is_taken = matches!(error, Error::Refused { code: ErrorCode::NameTaken, .. });
                     name_taken_count += 1;
                     if is_taken && name_taken_count < NAME_TAKEN_TRIES_MAX {
-                        why = format!("Not yet: {} ", with_full_stop(error.to_string()));
+                        last_failure = format!("Not yet: {} ", with_full_stop(error.to_string()));
                         continue;
                     }
                     self.show_error(error).await;
-                    self.show_notice("Connected again, but without a name: REGISTER takes another.").await;
+                    self.show_notice("Reconnected, but without a name: REGISTER another.").await;
                     self.own_name = None;
                 }
             }
@@ -283,8 +285,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Does what a line asks for that was typed while there is no connection. Says whether it changed the name to come
-    /// back with.
+    /// Handles a line typed while there is no connection. Returns whether it changed the name to register.
     async fn handle_offline_line(&mut self, line: &str) -> bool {
         match UserLine::parse(line, false) {
             UserLine::Blank | UserLine::Quit => {}
@@ -306,9 +307,9 @@ impl ChatSession<'_> {
         false
     }
 
-    /// Waits for a line to be typed, which is acted on later. Says whether there was one: else the person has left.
+    /// Waits for a typed line and queues it. Returns `false` if the user leaves.
     async fn wait_for_line(&mut self, editor: &mut EditorHandle) -> bool {
-        self.show_notice("Type a command to connect again.").await;
+        self.show_notice("Type a command to reconnect.").await;
         while let Some(line) = editor.lines.recv().await {
             match UserLine::parse(&line, false) {
                 UserLine::Blank => {}
@@ -322,18 +323,18 @@ impl ChatSession<'_> {
         false
     }
 
-    /// Does what a typed line asks for, or begins to.
+    /// Handles a typed line: executes a local command, or sends a request.
     async fn handle_line(&mut self, out: &mut SendBuffer, line: &str) {
         let (is_command, line) = match UserLine::parse(line, self.peer.is_some()) {
             UserLine::Blank | UserLine::Quit => return,
             UserLine::Help => return self.screen.show(self.formatter.help()).await,
             UserLine::UnknownSlash(word) => {
-                return self.show_error(format!("no such command: /{word}. /help lists what there is")).await;
+                return self.show_error(format!("no such command: /{word}. /help lists the commands")).await;
             }
             UserLine::Message(_) if self.peer.is_none() => {
                 let first = if self.own_name.is_none() { "REGISTER NAME, then " } else { "" };
-                let why = format!("you are in no chat: {first}CONNECT NAME opens one, WHO lists who is here");
-                return self.show_error(why).await;
+                let error = format!("you are in no chat: {first}CONNECT NAME opens one, WHO lists who is here");
+                return self.show_error(error).await;
             }
             UserLine::Message(text) => (false, format!("MSG {text}")),
             UserLine::Command(command) => (true, command.to_owned()),
@@ -343,15 +344,15 @@ impl ChatSession<'_> {
         }
         out.push_line(&line);
         let register = is_register(&line).then_some(line);
-        self.pending.push_back(PendingRequest { is_command, register, at: Instant::now(), is_late: false });
+        self.pending.push_back(PendingRequest { is_command, register, sent_at: Instant::now(), is_late: false });
     }
 
-    /// Takes in one line of the server. Says whether it answered something.
+    /// Handles a line from the server. Returns whether it is an answer.
     async fn handle_server_line(&mut self, line: &str, close_reason: &mut Option<ConnectionError>) -> bool {
         match Incoming::parse(line) {
             Incoming::Answer(answer) => match self.pending.pop_front() {
-                Some(asked) => {
-                    self.handle_answer(&asked, answer).await;
+                Some(request) => {
+                    self.handle_answer(&request, answer).await;
                     return true;
                 }
                 None => self.show_unknown_line(line).await,
@@ -366,20 +367,19 @@ impl ChatSession<'_> {
                 self.enter_chat(name);
             }
             Incoming::Event(Event::PeerDisconnected) => {
-                let peer = self.peer.take().map_or("The other side".to_owned(), |peer| self.formatter.name(&peer));
+                let peer = self.peer.take().map_or("Your peer".to_owned(), |peer| self.formatter.name(&peer));
                 self.show_notice(format!("{peer} left the chat.")).await;
             }
-            // What ends the session is told when it has ended.
+            // The reason is shown when the connection has ended.
             Incoming::Event(Event::Notice { code, detail }) => {
-                *close_reason = Some(ConnectionError::ClosedWithCode { code, detail })
+                *close_reason = Some(ConnectionError::ClosedWithCode { code, detail });
             }
             Incoming::Event(_) => self.show_unknown_line(line).await,
         }
         false
     }
 
-    /// Takes in an answer.
-    async fn handle_answer(&mut self, asked: &PendingRequest, answer: Result<Reply<'static>, Error>) {
+    async fn handle_answer(&mut self, request: &PendingRequest, answer: Result<Reply<'static>, Error>) {
         let reply = match answer {
             Ok(reply) => reply,
             Err(error) => {
@@ -388,11 +388,11 @@ impl ChatSession<'_> {
                 }
                 self.show_error(error).await;
                 if let Some(name) = &self.deferred_chat
-                    && asked.register.is_some()
+                    && request.register.is_some()
                     && self.own_name.is_none()
                 {
                     let name = self.formatter.name(name);
-                    self.show_notice(format!("REGISTER another name, and CONNECT {name} follows by itself.")).await;
+                    self.show_notice(format!("REGISTER another name, and CONNECT {name} follows automatically.")).await;
                 }
                 return;
             }
@@ -409,17 +409,17 @@ impl ChatSession<'_> {
                 self.show_notice(format!("You are in a chat with {shown}: type to talk, DISCONNECT to leave.")).await;
                 self.enter_chat(name.into_owned());
             }
-            Reply::MsgSent if !asked.is_command => {}
+            Reply::MsgSent if !request.is_command => {}
             Reply::DisconnectOk => {
-                let left = match self.peer.take() {
+                let notice = match self.peer.take() {
                     Some(peer) => format!("You left the chat with {}.", self.formatter.name(&peer)),
                     None => "You are in no chat.".to_owned(),
                 };
-                self.show_notice(left).await;
+                self.show_notice(notice).await;
             }
             Reply::Pong => {
-                let round_trip = 1e3 * asked.at.elapsed().as_secs_f64();
-                self.show_notice(format!("PONG in {round_trip:.1} ms.")).await;
+                let round_trip_ms = 1e3 * request.sent_at.elapsed().as_secs_f64();
+                self.show_notice(format!("PONG in {round_trip_ms:.1} ms.")).await;
             }
             Reply::Users { names } => {
                 self.names.set(names.iter());
@@ -441,17 +441,17 @@ impl ChatSession<'_> {
         self.peer = Some(name);
     }
 
-    /// Shows a line of the server that means nothing to us.
+    /// Shows a line from the server that this version does not know.
     async fn show_unknown_line(&self, line: &str) {
         self.show_notice(format!("The server says: {}", sanitize(line))).await;
     }
 
-    async fn show_notice(&self, news: impl std::fmt::Display) {
-        self.screen.show(self.formatter.notice(news)).await;
+    async fn show_notice(&self, notice: impl std::fmt::Display) {
+        self.screen.show(self.formatter.notice(notice)).await;
     }
 
-    async fn show_error(&self, trouble: impl std::fmt::Display) {
-        self.screen.show(self.formatter.error(trouble)).await;
+    async fn show_error(&self, error: impl std::fmt::Display) {
+        self.screen.show(self.formatter.error(error)).await;
     }
 }
 
@@ -459,15 +459,15 @@ fn is_register(line: &str) -> bool {
     line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
 }
 
-/// Waits until `when`; without end, where there is no such time.
-async fn sleep_until_some(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
+/// Waits until `deadline`, or forever if it is `None`.
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
         None => pending().await,
     }
 }
 
-/// `text` with an end, so that another sentence can follow.
+/// Adds a full stop if `text` lacks one, so that another sentence can follow.
 fn with_full_stop(mut text: String) -> String {
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
@@ -475,17 +475,17 @@ fn with_full_stop(mut text: String) -> String {
     text
 }
 
-/// A connection that was got back, and what came of asking for the name.
+/// A new connection and, if there is a name to register, the result of its registration.
 type Reconnected = (ServerConnection, Option<Result<String, Error>>);
 
-/// One try to connect, after `wait`, and to be `me` again.
+/// Connects once after `delay` and registers `own_name`.
 async fn try_reconnect(
     addr: &str,
     options: &Options,
     own_name: Option<String>,
-    wait: Duration,
+    delay: Duration,
 ) -> Result<Reconnected, CliError> {
-    sleep(wait).await;
+    sleep(delay).await;
     let mut connection = ServerConnection::open(addr, options).await?;
     let Some(own_name) = own_name else { return Ok((connection, None)) };
     connection.out.push_line(&format!("REGISTER {own_name}"));
@@ -497,8 +497,10 @@ async fn try_reconnect(
                     Incoming::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
                     Incoming::Answer(Ok(_)) => return Ok(Ok(own_name)),
                     Incoming::Answer(Err(refused)) => return Ok(Err(refused)),
-                    Incoming::Event(Event::Notice { code, detail }) => return Err(ConnectionError::ClosedWithCode { code, detail }.into()),
-                    // Nothing else is said to somebody without a name.
+                    Incoming::Event(Event::Notice { code, detail }) => {
+                        return Err(ConnectionError::ClosedWithCode { code, detail }.into());
+                    }
+                    // A server sends no other events before the registration.
                     Incoming::Event(_) => {}
                 },
             }

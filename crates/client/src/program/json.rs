@@ -1,20 +1,20 @@
-//! Values as JSON that a terminal can be shown.
+//! Serializes values to JSON that is safe for a terminal.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use switchboard_protocol::sanitize_with;
 
-/// `value` as one line of JSON in which every character for which [`is_display_control`](switchboard_protocol::is_display_control) holds is a `\uXXXX`: a JSON parser gets the text as
-/// it was, and a terminal that happens to show it is safe.
+/// Serializes `value` as one line of JSON. Every display control becomes a `\uXXXX` escape: a JSON parser restores it,
+/// and a terminal does not interpret it.
 ///
 /// # Panics
 ///
-/// If `value` cannot be JSON (a map whose keys are no strings). The types of this crate and of the protocol can.
+/// If `value` has no JSON form, such as a map with keys other than strings.
 #[must_use]
 pub(crate) fn to_json_line(value: &impl Serialize) -> String {
-    let plain = serde_json::to_string(value).expect("a value that JSON has a form for");
-    // Outside its strings JSON has no such characters, so what is replaced is always inside one.
+    let plain = serde_json::to_string(value).expect("the value has a JSON form");
+    // JSON has display controls only inside strings, where `\uXXXX` is valid.
     sanitize_with(&plain, |c, out| {
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_serde_json_leaves_is_escaped() {
+    fn display_controls_that_serde_json_keeps_are_escaped() {
         assert_eq!(
             to_json_line(&"a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}é"),
             r#""a\u001b\u007f\u009b\u202e\udb40\udc41é""#
@@ -40,7 +40,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_steers_gets_through_and_a_program_reads_it_back(text in any::<String>()) {
+        fn strings_round_trip_without_display_controls(text in any::<String>()) {
             let text = text + "\u{202e}\u{7f}";
             prop_assert!(!to_json_line(&text).chars().any(is_display_control));
             prop_assert_eq!(serde_json::from_str::<String>(&to_json_line(&text)).expect("it is JSON"), text);

@@ -1,7 +1,7 @@
-//! The line dialect: a name, then `name: message`, and what arrives as it arrives.
+//! Chats in the line dialect: a name, then `name: message` per line.
 //!
-//! It says when a message could not be delivered and not when it was, so there is no telling what is still due: at the
-//! end of input the server is told so, and what it has left to say is read until it closes.
+//! In this dialect the server reports failed messages but does not acknowledge delivered ones, so the client cannot
+//! count missing replies. At the end of input it closes its sending half and reads until the server closes.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::Duration;
@@ -21,34 +21,34 @@ use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
 use super::{stdin, stdout};
 
-/// What `/help` shows.
+/// The text of `/help`.
 const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
 
-/// How long a server may take no line when the person has left.
+/// The time to wait for the server to accept more bytes after the user has left.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Chats, at a terminal or from a script.
 pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {
     let name = match &options.name {
-        Some(name) => checked(name).map_err(|why| CliError::Usage(why.to_owned()))?.to_owned(),
+        Some(name) => check_username(name).map_err(|why| CliError::Usage(why.to_owned()))?.to_owned(),
         None => ask_name()?,
     };
     let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
     let (lines, first) = (LineReader::new(read_half), format!("{name}\n").into_bytes());
     if is_interactive {
-        at_terminal(addr, lines, socket, &first, options).await
+        run_terminal(addr, lines, socket, &first, options).await
     } else {
-        from_script(addr, lines, socket, first, options).await
+        run_script(addr, lines, socket, first, options).await
     }
 }
 
-/// Asks for a name, as often as it takes at a terminal, once in a script.
+/// Prompts for a name. Repeats the prompt after an invalid name at a terminal, but not in a script.
 fn ask_name() -> Result<String, CliError> {
     loop {
         stdout::print_prompt("Enter username: ")?;
         let mut name = Vec::new();
         let read = io::stdin().lock().take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut name)?;
-        match str::from_utf8(&name).map_err(|_| "A username is UTF-8.").and_then(checked) {
+        match str::from_utf8(&name).map_err(|_| "A username is UTF-8.").and_then(check_username) {
             Ok(name) => return Ok(name.to_owned()),
             Err(why) if io::stdin().is_terminal() && read > 0 => stdout::print_line(why)?,
             Err(why) => return Err(CliError::Usage(why.to_owned())),
@@ -56,8 +56,8 @@ fn ask_name() -> Result<String, CliError> {
     }
 }
 
-/// What the server would close the connection for.
-fn checked(name: &str) -> Result<&str, &'static str> {
+/// Checks for errors after which the server would close the connection. Returns the trimmed name.
+fn check_username(name: &str) -> Result<&str, &'static str> {
     match name.trim() {
         "" => Err("A username cannot be empty."),
         name if name.contains(':') => Err("A username cannot contain a colon."),
@@ -66,12 +66,12 @@ fn checked(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// Whether the server refused something: it says so in a sentence, where a message has its author in brackets.
+/// Whether `line` is a refusal. A message begins with its author in brackets; a refusal is a plain sentence.
 fn is_refusal(line: &str) -> bool {
     !line.starts_with('[') && !line.starts_with("Welcome ")
 }
 
-async fn from_script(
+async fn run_script(
     addr: &str,
     mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
@@ -84,40 +84,40 @@ async fn from_script(
         sent
     };
     let mut sending = std::pin::pin!(sending);
-    let (mut has_sent, mut has_heard, mut has_refused) = (false, false, false);
-    let closed = loop {
+    let (mut is_sent, mut has_greeting, mut is_refused) = (false, false, false);
+    let reason = loop {
         tokio::select! {
-            sent = &mut sending, if !has_sent => {
+            sent = &mut sending, if !is_sent => {
                 sent?;
-                has_sent = true;
+                is_sent = true;
             }
             line = lines.next_line() => match line {
                 Ok(line) => {
-                    if !has_heard {
-                        check_first(addr, &line)?;
+                    if !has_greeting {
+                        check_greeting(addr, &line)?;
                     }
-                    has_heard = true;
-                    has_refused |= shown(&line)?;
+                    has_greeting = true;
+                    is_refused |= print_and_check(&line)?;
                 }
-                Err(closed) => break closed,
+                Err(error) => break error,
             },
-            () = sleep(options.timeout), if has_sent => return Err(CliError::TimedOut(options.timeout)),
+            () = sleep(options.timeout), if is_sent => return Err(CliError::TimedOut(options.timeout)),
         }
     };
-    match closed {
-        _ if has_refused => Err(CliError::Refused),
-        ConnectionError::ClosedByServer if has_sent => Ok(()),
-        closed => Err(closed.into()),
+    match reason {
+        _ if is_refused => Err(CliError::Refused),
+        ConnectionError::ClosedByServer if is_sent => Ok(()),
+        reason => Err(reason.into()),
     }
 }
 
-/// Prints a line, and says whether it is a refusal.
-fn shown(line: &str) -> io::Result<bool> {
+/// Prints a line and returns whether it is a refusal.
+fn print_and_check(line: &str) -> io::Result<bool> {
     stdout::print_line(line)?;
     Ok(is_refusal(line))
 }
 
-async fn at_terminal(
+async fn run_terminal(
     addr: &str,
     mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
@@ -127,8 +127,8 @@ async fn at_terminal(
     socket.write_all(name).await.map_err(CliError::Io)?;
     let welcome =
         timeout(options.timeout, lines.next_line()).await.map_err(|_| CliError::TimedOut(options.timeout))??;
-    check_first(addr, &welcome)?;
-    if shown(&welcome)? {
+    check_greeting(addr, &welcome)?;
+    if print_and_check(&welcome)? {
         return Err(CliError::Refused);
     }
     let mut signals = TerminationSignals::listen()?;
@@ -141,7 +141,7 @@ async fn at_terminal(
     ended
 }
 
-/// Chats until the person at `terminal` leaves.
+/// Chats until the user leaves.
 async fn chat(
     mut lines: LineReader<OwnedReadHalf>,
     mut out: SendBuffer,
@@ -160,15 +160,15 @@ async fn chat(
                 }
             }
             _ = editor.exited.changed(), if !has_left => has_left = true,
-            // Each wait for a server that takes no line is a new one, so whoever has typed many can have them all sent.
+            // The sleep starts anew after each write, so all lines that were typed can be sent.
             () = sleep(LAST_LINES), if has_left => break,
             () = out.write_some() => {}
             line = lines.next_line() => match line {
                 Ok(line) => screen.show(sanitize(&line).into_owned()).await,
-                Err(closed) => {
-                    screen.show(format!("{closed}: Ctrl-D leaves")).await;
+                Err(error) => {
+                    screen.show(format!("{error}: Ctrl-D leaves")).await;
                     while editor.lines.recv().await.is_some() {}
-                    return Err(closed.into());
+                    return Err(error.into());
                 }
             },
         }
@@ -177,8 +177,8 @@ async fn chat(
     Ok(())
 }
 
-/// Says so where the server's first line is that of the other dialect.
-fn check_first(addr: &str, line: &str) -> Result<(), CliError> {
+/// Fails if the server's first line shows the commands dialect.
+fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
     match line {
         "WELCOME" => Err(CliError::WrongDialect { addr: addr.to_owned() }),
         _ => Ok(()),
@@ -194,7 +194,7 @@ mod tests {
     use crate::fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 
     #[test]
-    fn a_name_that_the_server_would_close_for_is_not_sent() {
+    fn a_name_that_would_end_the_session_is_rejected() {
         let cases = [
             ("User1", Ok("User1")),
             (" User1\r\n", Ok("User1")),
@@ -205,11 +205,11 @@ mod tests {
             ("a\nb", Err("A username cannot contain a control character.")),
         ];
         for (given, expected) in cases {
-            assert_eq!(checked(given), expected, "given {given:?}");
+            assert_eq!(check_username(given), expected, "given {given:?}");
         }
     }
 
-    /// What the server hears and the person sees, who types `typed` and leaves.
+    /// Plays a session whose user types the lines `typed` and leaves. Returns its result and the shown lines.
     async fn play(server: &'static str, typed: &[&str]) -> (Result<(), CliError>, Vec<String>) {
         let playing = async {
             let server = FakeServer::play([server]).await;
@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn help_is_answered_here_and_all_else_is_sent() {
+    async fn help_is_shown_and_all_other_lines_are_sent() {
         let (ended, shown) = play("> User2: hi\n> /who\n.", &["User2: hi", "/help", "/who"]).await;
-        ended.expect("it ends well");
+        ended.expect("the session ends without an error");
         assert_eq!(shown, [HELP]);
     }
 
     #[tokio::test]
-    async fn a_server_that_does_not_read_keeps_nobody_from_leaving() {
+    async fn the_user_can_leave_while_the_server_does_not_read() {
         let playing = async {
             let server = FakeServer::with(async |listener: TcpListener| {
                 let talk = FakeConnection::accept(&listener).await;
@@ -249,6 +249,6 @@ mod tests {
             chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await
         };
         let ended = timeout(TEST_TIMEOUT / 2, LocalSet::new().run_until(playing)).await;
-        ended.expect("a person can leave").expect("it ends well");
+        ended.expect("the session ends in time").expect("the session ends without an error");
     }
 }

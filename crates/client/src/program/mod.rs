@@ -1,4 +1,4 @@
-//! The program: what the command line asks for, done.
+//! The program `switchboard`: parses the command line and runs the selected action.
 
 mod args;
 mod bench;
@@ -28,12 +28,12 @@ use args::{Action, Cli, Options};
 use cli_error::CliError;
 use switchboard_protocol::Dialect;
 
-/// Does what `args` ask for.
+/// Parses `args` and runs the program.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::parse_args(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // `--help` and `--version` come here too; a closed output is no reason to fail.
+            // This includes `--help` and `--version`. A closed output is not an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -47,7 +47,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run_async(cli: &Cli) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(run_cli(cli));
-    // A read of standard input may still be waiting: it is not waited for.
+    // A blocking read of standard input may still be in progress. Do not wait for it.
     runtime.shutdown_background();
     done
 }
@@ -76,7 +76,7 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
     }
 }
 
-/// Whether a person sits at both ends, at a terminal that can move its cursor.
+/// Whether standard input and output are terminals on which the line editor works.
 fn is_at_terminal() -> bool {
     let dumb = env::var("TERM").is_ok_and(|term| matches!(&*term, "dumb" | "cons25" | "emacs"));
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb

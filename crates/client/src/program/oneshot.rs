@@ -1,4 +1,4 @@
-//! One thing, done and over: `ping`, `who`, `send`, `listen`.
+//! The subcommands `ping`, `who`, `send` and `listen`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
 use super::stdout;
 
-/// Asks `count` times, `interval` apart, and prints each round trip.
+/// Sends `count` pings, `interval` apart, and prints each round-trip time.
 pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), CliError> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    for turn in 0..count {
-        if turn > 0 {
+    for sent in 0..count {
+        if sent > 0 {
             sleep(interval).await;
         }
         let round_trip = with_timeout(options.timeout, client.ping()).await?;
@@ -29,7 +29,7 @@ pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Du
     Ok(())
 }
 
-/// Prints who is registered.
+/// Prints the registered users.
 pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), CliError> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
@@ -44,7 +44,7 @@ pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Sends one message. Prints nothing: the exit code says whether it was taken.
+/// Sends one message. The exit code tells whether the server accepted it.
 pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) -> Result<(), CliError> {
     if text.trim().is_empty() {
         return Err(Error::Blank.into());
@@ -60,12 +60,13 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
     }
-    // The message is taken, and that is what the exit code says. Leaving first only spares the other side a wait.
+    // The message is accepted, so a failure here does not change the exit code. The peer learns sooner that the chat
+    // has ended.
     let _ = with_timeout(options.timeout, client.disconnect()).await;
     Ok(())
 }
 
-/// Prints what comes for a name until `count` messages have come, or until interrupted.
+/// Registers and prints events until `count` messages have arrived, or until interrupted.
 pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), CliError> {
     let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
     let name = with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;

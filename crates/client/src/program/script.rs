@@ -1,12 +1,11 @@
-//! A script: lines in, lines out.
+//! Script mode: sends lines from standard input and prints lines from the server.
 //!
-//! What is read from standard input is sent as it is, so that the server's own parser is what answers, and nothing waits
-//! for anything: a script of a thousand lines is sent as fast as the server takes it. Each line that the server sends is
-//! printed, `WELCOME` too, in the order in which it came and made safe to show. With `--json` it is an object instead: a
-//! reply has a `reply` (`{"reply":"USERS","names":["Noy"]}`, as the protocol's [`Reply`] is written), anything that
-//! answers nothing has an `event` (as [`Event`] is written).
+//! The lines are sent unchanged and without waiting for replies, as fast as the server reads them. The server parses
+//! them. Each line from the server is sanitized and printed in the order of arrival, including `WELCOME`. With `--json`
+//! each line is an object: a reply has the key `reply` (`{"reply":"USERS","names":["Noy"]}`, the JSON form of
+//! [`Reply`]), and an event has the key `event` (the JSON form of [`Event`]).
 //!
-//! AddrArg the end of input the replies that are still due are waited for: one for each line that is not blank.
+//! At the end of input the program waits for the missing replies: one for each line that is not blank.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -32,13 +31,13 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
     printer.print(&welcome)?;
 
-    let due = Cell::new(0);
+    let expected = Cell::new(0);
     let mut input = LineDecoder::new(LINE_MAX_BYTES);
-    let count = |bytes: &[u8]| due.set(due.get() + replies_due(&mut input, bytes));
+    let count = |bytes: &[u8]| expected.set(expected.get() + count_requests(&mut input, bytes));
     let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count));
-    // Set once all is sent, and moved by every reply: a long script is not cut off while it is being answered.
+    // Set once all lines are sent. Every reply extends it, so that a long script can finish.
     let mut deadline: Option<Instant> = None;
-    while deadline.is_none() || printer.answered < due.get() {
+    while deadline.is_none() || printer.answered < expected.get() {
         let timed_out = async {
             match deadline {
                 Some(deadline) => time::sleep_until(deadline).await,
@@ -56,13 +55,13 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
                         deadline = Some(Instant::now() + options.timeout);
                     }
                 }
-                Err(closed) => return Err(printer.connection_lost(closed)?),
+                Err(error) => return Err(printer.connection_lost(error)?),
             },
             () = timed_out => return Err(CliError::TimedOut(options.timeout)),
         }
     }
-    if let Some(closed) = printer.close_reason.take() {
-        return Err(printer.connection_lost(closed)?);
+    if let Some(reason) = printer.close_reason.take() {
+        return Err(printer.connection_lost(reason)?);
     }
     match printer.refused {
         0 => Ok(()),
@@ -70,13 +69,14 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     }
 }
 
-/// What `--name` and `--chat` say before the script does.
+/// The lines for `--name` and `--chat`, which precede the script.
 fn first_lines(options: &Options) -> Result<Vec<u8>, CliError> {
     let mut first = String::new();
     for (verb, name) in [("REGISTER", &options.name), ("CONNECT", &options.chat)] {
         if let Some(name) = name {
             if name.contains(char::is_control) {
-                return Err(CliError::Usage(format!("{} is no name: it has a control character", name.escape_debug())));
+                let name = name.escape_debug();
+                return Err(CliError::Usage(format!("{name} is not a name: it has a control character")));
             }
             first.extend([verb, " ", name, "\n"]);
         }
@@ -84,28 +84,28 @@ fn first_lines(options: &Options) -> Result<Vec<u8>, CliError> {
     Ok(first.into_bytes())
 }
 
-/// How many replies the lines that end in `bytes` will have: none for a blank one, one for any other, however wrong.
-fn replies_due(input: &mut LineDecoder, read: &[u8]) -> u64 {
-    let mut unread = ReceivedBytes::new(read);
-    let mut due = 0;
-    while let Some(line) = input.next_line(&mut unread) {
+/// Counts the lines that end in `bytes` and get a reply: all lines except blank ones, even invalid ones.
+fn count_requests(input: &mut LineDecoder, bytes: &[u8]) -> u64 {
+    let mut received = ReceivedBytes::new(bytes);
+    let mut count = 0;
+    while let Some(line) = input.next_line(&mut received) {
         let is_blank = line.is_ok_and(|line| matches!(commands::parse(line, TEXT_MAX_BYTES), Ok(None)));
-        due += u64::from(!is_blank);
+        count += u64::from(!is_blank);
     }
-    due
+    count
 }
 
-/// Prints what the server says, and counts it.
+/// Prints lines from the server and counts the replies.
 struct ReplyPrinter {
     json: bool,
     answered: u64,
     refused: u64,
-    /// Why the server is closing, once it has said so.
+    /// The reason for which the server is about to close, once it has sent one.
     close_reason: Option<ConnectionError>,
 }
 
 impl ReplyPrinter {
-    /// Prints one line; says whether it answered something.
+    /// Prints one line. Returns whether it is an answer.
     fn print(&mut self, line: &str) -> io::Result<bool> {
         let incoming = Incoming::parse(line);
         if let Incoming::Event(Event::Notice { code, detail }) = &incoming {
@@ -126,17 +126,17 @@ impl ReplyPrinter {
         Ok(is_answer)
     }
 
-    /// The connection is over too early.
-    fn connection_lost(&mut self, closed: ConnectionError) -> io::Result<CliError> {
-        let closed = self.close_reason.take().unwrap_or(closed);
+    /// Handles the end of the connection before the end of the script.
+    fn connection_lost(&mut self, error: ConnectionError) -> io::Result<CliError> {
+        let reason = self.close_reason.take().unwrap_or(error);
         if self.json {
-            stdout::print_json(&Event::Closed(closed.clone()))?;
+            stdout::print_json(&Event::Closed(reason.clone()))?;
         }
-        Ok(closed.into())
+        Ok(reason.into())
     }
 }
 
-/// An `ERROR` whose code this version does not know, in the form of those that it knows.
+/// The JSON form of an `ERROR` with an unknown code, like that of [`Reply::Error`].
 #[derive(Serialize)]
 struct UnknownError<'a> {
     reply: &'static str,
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_but_a_blank_one_is_due_a_reply() {
+    fn every_line_except_blank_ones_counts_as_a_request() {
         let long = [&[b'x'; 2 * LINE_MAX_BYTES][..], b"\nPING\n"].concat();
         let cases: &[(&[&[u8]], u64)] = &[
             (&[b"PING\nWHO\n"], 2),
@@ -172,8 +172,8 @@ mod tests {
         ];
         for (given, expected) in cases {
             let mut input = LineDecoder::new(LINE_MAX_BYTES);
-            let due: u64 = given.iter().map(|bytes| replies_due(&mut input, bytes)).sum();
-            assert_eq!(due, *expected, "given {:?}", given.concat().escape_ascii().to_string());
+            let count: u64 = given.iter().map(|bytes| count_requests(&mut input, bytes)).sum();
+            assert_eq!(count, *expected, "given {:?}", given.concat().escape_ascii().to_string());
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Lines on their way to the server, for a session that never waits for them to leave.
+//! A write buffer for a session that never blocks on a write.
 
 use std::future::pending;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// What waits to be written, and where to. It is for its user to put nothing in while something waits, so that a server
-/// that does not read is felt by who types.
+/// Buffered lines and the socket to write them to. The caller takes no input while bytes are queued, so a server that
+/// does not read slows down the user's input and does not fill the memory.
 #[derive(Debug)]
 pub(crate) struct SendBuffer {
     socket: OwnedWriteHalf,
@@ -27,19 +27,19 @@ impl SendBuffer {
         self.queued.is_empty()
     }
 
-    /// Writes some of what waits; without end where nothing does. Cancel-safe.
+    /// Writes some of the queued bytes. Never returns if none are queued. Cancel-safe.
     pub(crate) async fn write_some(&mut self) {
         if self.queued.is_empty() {
             return pending().await;
         }
         match self.socket.write(&self.queued).await {
             Ok(written) => drop(self.queued.drain(..written)),
-            // Why nothing can be sent any more is for the reading side to find out.
+            // The reading side finds and reports the reason.
             Err(_) => self.queued.clear(),
         }
     }
 
-    /// Says that no more comes.
+    /// Closes the sending half of the connection.
     pub(crate) async fn shut_down(&mut self) {
         let _ = self.socket.shutdown().await;
     }

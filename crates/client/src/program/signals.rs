@@ -1,13 +1,13 @@
-//! The signals that ask a program at a terminal to end.
+//! Handles the signals that terminate the program.
 //!
-//! Caught, so that the editor gives the terminal back as it was and the history is kept.
+//! The handlers let the editor restore the terminal and save the history before the program ends.
 
 use std::io;
 
 use super::cli_error::CliError;
 
-/// SIGHUP, SIGINT and SIGTERM, caught from when this is made. While a line is being edited, the editor has SIGINT for
-/// itself and puts back afterwards what it found: so this comes before the editor.
+/// Handlers for SIGHUP, SIGINT and SIGTERM. Install them before the editor starts: the editor replaces the SIGINT
+/// handler while a line is being edited, and restores it afterwards.
 #[derive(Debug)]
 pub(crate) struct TerminationSignals {
     #[cfg(unix)]
@@ -23,7 +23,7 @@ impl TerminationSignals {
         Ok(Self { caught })
     }
 
-    /// The number of the next.
+    /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
         let [(hup, hangup), (int, interrupt), (term, terminate)] = &mut self.caught;
         tokio::select! {
@@ -46,7 +46,7 @@ impl TerminationSignals {
 }
 
 impl TerminationSignals {
-    /// Runs `session`, until a signal ends it.
+    /// Runs `session` until it ends or a signal arrives.
     pub(crate) async fn run_until_signal(
         &mut self,
         session: impl Future<Output = Result<(), CliError>>,
@@ -58,7 +58,7 @@ impl TerminationSignals {
     }
 }
 
-/// Tells the editor to end: SIGINT is what it takes for that.
+/// Sends SIGINT to this process, which ends the editor's current line.
 pub(crate) fn interrupt_editor() {
     #[cfg(unix)]
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);

@@ -1,18 +1,18 @@
-//! Standard input, to the socket as it is.
+//! Forwards standard input to the socket.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// Bytes read from standard input at once.
+/// The largest read in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Sends `first` and then all of standard input, and tells `on_bytes` what is about to be sent. Input that ends without a
-/// line's end gets one.
+/// Sends `first` and then all of standard input. Calls `on_bytes` with the bytes before each write. Adds an LF if the
+/// input does not end in one.
 ///
-/// A socket that takes no more is no error here: why it does not is for whoever reads it to find out. An error is one of
-/// standard input.
+/// Stops without an error if the socket fails, because the reading side reports the reason. All returned errors are
+/// those of standard input.
 pub(crate) async fn forward(
     first: Vec<u8>,
     socket: &mut OwnedWriteHalf,

@@ -1,4 +1,4 @@
-//! Standard output, one whole line at a time.
+//! Prints whole lines to standard output.
 
 use std::io::{self, Write as _};
 
@@ -7,7 +7,7 @@ use switchboard_protocol::sanitize;
 
 use super::json::to_json_line;
 
-/// Prints `line` made safe, and flushes.
+/// Sanitizes and prints `line`, and flushes.
 pub(crate) fn print_line(line: &str) -> io::Result<()> {
     write_line(&sanitize(line))
 }
@@ -17,7 +17,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
     write_line(&to_json_line(value))
 }
 
-/// Prints `text`, which ends no line, and flushes.
+/// Prints `text` without an LF, and flushes.
 pub(crate) fn print_prompt(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

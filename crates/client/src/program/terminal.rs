@@ -1,14 +1,15 @@
-//! A terminal with a line being typed, and lines that arrive meanwhile.
+//! A terminal that prints arriving lines while the user edits a line.
 //!
-//! One thread runs the line editor, one prints. What arrives is printed above the line that is being typed, which the
-//! editor then draws again: only whole lines are printed, so nothing is ever cut.
+//! One thread runs the line editor and another prints. Arriving lines are printed above the edited line, which the
+//! editor then redraws. Only whole lines are printed.
 //!
-//! The editor's printer writes straight to the terminal between two lines, and that would tear the next prompt if it
-//! were drawn at that moment. So printing waits at a [`PrintGate`] that is open while a line is being edited.
+//! While no line is being edited, the editor's printer writes directly to the terminal. If the editor drew its next
+//! prompt at that moment, the two outputs would mix. So the printing thread waits at a [`PrintGate`], which is open
+//! while a line is being edited.
 //!
-//! Only an editor that edits lets anything be printed, and the session that takes typed lines may be waiting to print. So
-//! where the queue of typed lines is full, the gate is opened while the editor waits for room: nothing is being drawn
-//! then, and what is printed goes straight to the terminal.
+//! The gate also prevents a deadlock: if the queue of typed lines is full, the editor waits for the session, and the
+//! session may wait for the printing thread. So the gate is open while the editor waits for room in the queue. The
+//! editor draws nothing then, and lines are printed directly to the terminal.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,100 +33,101 @@ use super::user_line::UserLine;
 
 const PROMPT: &str = "> ";
 
-/// Lines that wait to be printed at most; whoever shows more, waits.
+/// The most lines in the queue to the printing thread. [`Screen::show`] waits for room.
 const SHOWN_LINES_MAX: usize = 256;
 
-/// Typed lines that wait for the session at most: a paste of that many does not hold up the editor.
+/// The most typed lines in the queue to the session. A paste of this many lines does not block the editor.
 const TYPED_LINES_MAX: usize = 256;
 
-/// How much is printed at once at most, in bytes: each print draws the line that is being typed again.
+/// The most bytes in one print. Lines are printed together because each print redraws the edited line.
 const PRINT_MAX_BYTES: usize = 64 * 1024;
 
-/// How long the editor waits for a line that is being printed when it has ended a line of its own. What takes longer
-/// waits for the editor in turn, and will be printed by it.
+/// After a line, the editor waits this long for a print in progress. A print that takes longer is itself waiting for
+/// the editor, which executes it with the next line.
 const PRINT_WAIT_MAX: Duration = Duration::from_millis(10);
 
-/// How long the editor may take to end after a signal, and how often it is told.
+/// The interval and the number of attempts to interrupt the editor.
 const INTERRUPT_RETRY: (Duration, u32) = (Duration::from_millis(50), 20);
 
-/// How long the last lines may take to be printed.
+/// The time limit for printing the last lines.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The terminal, as the lines typed on it. Dropping it does not stop the editor: only the person at it does.
+/// The session's end of the editor thread. Dropping it does not stop the editor.
 #[derive(Debug)]
 pub(crate) struct EditorHandle {
-    /// Lines, in order, without their end. `None` once the person has left (by `/quit`, Ctrl-D, or Ctrl-C on an empty
-    /// line) and all lines were taken.
+    /// The typed lines without their LF. Closed once the user has left (by `/quit`, Ctrl-D, or Ctrl-C on an empty line)
+    /// and all lines are taken.
     pub(crate) lines: mpsc::Receiver<String>,
-    /// Never changes, and fails once the person has exited, whatever lines wait to be taken.
+    /// Its `changed` returns once the user has left, even while lines are queued.
     pub(crate) exited: watch::Receiver<()>,
     printed: oneshot::Receiver<()>,
 }
 
-/// Who types at a terminal that is none, and leaves when dropped.
+/// The typing end of a fake terminal. Dropping it makes the user leave.
 #[cfg(test)]
 pub(crate) type FakeTypist = (mpsc::Sender<String>, watch::Sender<()>);
 
-/// The terminal, as what is shown on it.
+/// The session's end of the printing thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen(mpsc::Sender<String>);
 
 impl EditorHandle {
-    /// Starts to edit lines on standard input and output. `names` is what completes a name; without it, there are no
-    /// verbs to complete either.
+    /// Starts both threads on standard input and output. `names` is for completion; pass `None` in the line dialect,
+    /// which has no verbs.
     pub(crate) fn start(names: Option<KnownNames>) -> rustyline::Result<(Self, Screen)> {
         let gate = Arc::new(PrintGate::default());
         let mut editor = new_editor(names, gate.clone())?;
         let external = editor.create_external_printer()?;
 
+        // Dropping `exited_tx` and `printed_tx` signals the end of their threads.
         let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
-        let (here, exited) = watch::channel(());
+        let (exited_tx, exited) = watch::channel(());
         let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
-        let (last, printed) = oneshot::channel();
-        let editing_gate = gate.clone();
+        let (printed_tx, printed) = oneshot::channel();
+        let editor_gate = gate.clone();
         thread::Builder::new().name("edit".to_owned()).spawn(move || {
-            run_editor(editor, &typed, &editing_gate);
-            drop(here);
+            run_editor(editor, &typed, &editor_gate);
+            drop(exited_tx);
         })?;
         thread::Builder::new().name("print".to_owned()).spawn(move || {
             run_printer(external, shown, &gate);
-            drop(last);
+            drop(printed_tx);
         })?;
         Ok((Self { lines, exited, printed }, Screen(screen)))
     }
 
-    /// A terminal that is none: what is typed on it is sent, and what it shows is received.
+    /// A fake terminal without threads: the test sends typed lines and receives shown lines.
     #[cfg(test)]
     pub(crate) fn fake() -> (Self, Screen, FakeTypist, mpsc::Receiver<String>) {
         let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
-        let (here, exited) = watch::channel(());
+        let (exited_tx, exited) = watch::channel(());
         let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
-        (Self { lines, exited, printed: oneshot::channel().1 }, Screen(screen), (typed, here), shown)
+        (Self { lines, exited, printed: oneshot::channel().1 }, Screen(screen), (typed, exited_tx), shown)
     }
 
-    /// Ends the editor in place of the person at it, so that the terminal is as it was and the history kept.
+    /// Ends the editor, so that it restores the terminal and saves the history.
     pub(crate) async fn interrupt(&mut self) {
         self.lines.close();
-        let (pause, times) = INTERRUPT_RETRY;
-        for _ in 0..times {
-            // Between two lines nobody hears it: so it is said until it is heard.
+        let (interval, attempts) = INTERRUPT_RETRY;
+        for _ in 0..attempts {
+            // A signal between two lines has no effect on the editor, so it is repeated.
             signals::interrupt_editor();
-            if timeout(pause, self.exited.changed()).await.is_ok() {
+            if timeout(interval, self.exited.changed()).await.is_ok() {
                 return;
             }
         }
     }
 
-    /// Waits, for a short time, until all that was shown is printed. Call it once every [`Screen`] is gone.
+    /// Waits, for a limited time, until all shown lines are printed. Drop every [`Screen`] first.
     pub(crate) async fn wait_until_printed(self) {
         let _ = timeout(LAST_LINES_TIMEOUT, self.printed).await;
     }
 }
 
 impl Screen {
-    /// Shows `line`, which has no end and is safe to show, above the line that is being typed.
+    /// Prints `line` above the edited line. `line` must be sanitized and have no LF.
     pub(crate) async fn show(&self, line: String) {
-        // An error means that the terminal is gone, and with it whoever would read the line.
+        // An error means that the terminal is closed.
         let _ = self.0.send(line).await;
     }
 }
@@ -144,7 +146,7 @@ fn new_editor(names: Option<KnownNames>, gate: Arc<PrintGate>) -> rustyline::Res
     Ok(editor)
 }
 
-/// Edits line after line, until the person leaves.
+/// Edits lines until the user leaves.
 fn run_editor(mut editor: Editor<EditorHelper, FileHistory>, typed: &mpsc::Sender<String>, gate: &PrintGate) {
     while !typed.is_closed() {
         let line = editor.readline(PROMPT);
@@ -163,12 +165,12 @@ fn run_editor(mut editor: Editor<EditorHelper, FileHistory>, typed: &mpsc::Sende
         }
     }
     history::save(&mut editor);
-    // Nothing is being edited any more, so nothing can be torn.
+    // No further line will be edited, so printing is always safe.
     gate.open_between_lines();
 }
 
-/// Hands over what was typed, which may be more than one line where it was pasted. Says whether the person stays: a pasted
-/// `/quit` leaves like a typed one.
+/// Sends typed or pasted text to the session, line by line. Returns `false` if the user leaves, which a pasted `/quit`
+/// does as well.
 fn send_lines(text: &str, typed: &mpsc::Sender<String>, gate: &PrintGate) -> bool {
     for line in text.lines() {
         if UserLine::parse(line, false) == UserLine::Quit {
@@ -190,7 +192,7 @@ fn send_lines(text: &str, typed: &mpsc::Sender<String>, gate: &PrintGate) -> boo
     true
 }
 
-/// Prints what is shown, as much at once as there is.
+/// Prints shown lines, several at once if they are available.
 fn run_printer(mut printer: impl ExternalPrinter, mut shown: mpsc::Receiver<String>, gate: &PrintGate) {
     while let Some(line) = shown.blocking_recv() {
         let mut text = line;
@@ -207,7 +209,7 @@ fn run_printer(mut printer: impl ExternalPrinter, mut shown: mpsc::Receiver<Stri
     }
 }
 
-/// Ctrl-C: forgets the line, or leaves if there is none.
+/// Ctrl-C: clears the line, or leaves if the line is empty.
 struct ClearOrExit;
 
 impl ConditionalEventHandler for ClearOrExit {
@@ -216,8 +218,8 @@ impl ConditionalEventHandler for ClearOrExit {
     }
 }
 
-/// Lets lines be printed while a line is being edited, and while the editor waits between two; not while it begins or
-/// ends one.
+/// Allows printing while a line is being edited and while the editor waits between two lines. Blocks it while the
+/// editor begins or ends a line.
 #[derive(Debug, Default)]
 pub(crate) struct PrintGate {
     state: Mutex<PrintGateState>,
@@ -226,49 +228,50 @@ pub(crate) struct PrintGate {
 
 #[derive(Debug, Default)]
 struct PrintGateState {
+    /// `None` while the gate is closed.
     open: Option<PrintMode>,
-    /// How the gate was open for what is being printed.
+    /// The mode of the print in progress.
     printing: Option<PrintMode>,
 }
 
-/// How the gate is open, and so where a line goes that is printed.
+/// How lines are printed while the gate is open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum PrintMode {
-    /// Through the editor, which has a line to draw again. It may be busy with another such line.
+    /// The editor prints the lines and redraws the edited line.
     Editing,
-    /// Straight to the terminal.
+    /// The printing thread writes directly to the terminal.
     BetweenLines,
 }
 
 impl PrintGate {
-    /// A line is being edited.
+    /// Opens the gate when a line is being edited.
     pub(crate) fn open_while_editing(&self) {
         self.open_as(PrintMode::Editing);
     }
 
-    /// No line is being edited, and none will be before the gate is closed.
+    /// Opens the gate when no line is being edited. The editor must close it before the next line.
     fn open_between_lines(&self) {
         self.open_as(PrintMode::BetweenLines);
     }
 
-    fn open_as(&self, open: PrintMode) {
-        self.lock().open = Some(open);
+    fn open_as(&self, mode: PrintMode) {
+        self.lock().open = Some(mode);
         self.changed.notify_all();
     }
 
-    /// Closes it, and waits until what is being printed is printed. What goes through the editor may be waiting for the
-    /// editor to edit again, so it is waited for a moment at most.
+    /// Closes the gate and waits for a print in progress. A print through the editor may itself wait until the editor
+    /// edits the next line, so the wait for it is limited.
     fn close(&self) {
         let mut state = self.lock();
         state.open = None;
-        let through_editor = |state: &mut PrintGateState| state.printing == Some(PrintMode::Editing);
-        let waited = self.changed.wait_timeout_while(state, PRINT_WAIT_MAX, through_editor);
+        let prints_through_editor = |state: &mut PrintGateState| state.printing == Some(PrintMode::Editing);
+        let waited = self.changed.wait_timeout_while(state, PRINT_WAIT_MAX, prints_through_editor);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let straight = |state: &mut PrintGateState| state.printing == Some(PrintMode::BetweenLines);
-        drop(self.changed.wait_while(state, straight).unwrap_or_else(PoisonError::into_inner));
+        let prints_directly = |state: &mut PrintGateState| state.printing == Some(PrintMode::BetweenLines);
+        drop(self.changed.wait_while(state, prints_directly).unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Prints once it is open.
+    /// Waits until the gate is open, then calls `print`.
     fn print_when_open<T>(&self, print: impl FnOnce() -> T) -> T {
         let mut state =
             self.changed.wait_while(self.lock(), |state| state.open.is_none()).unwrap_or_else(PoisonError::into_inner);
@@ -292,63 +295,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_between_lines_is_printed_before_the_next_line() {
+    fn close_waits_for_a_print_between_lines() {
         let gate = PrintGate::default();
-        let (go, gone) = channel();
+        let (started_tx, started) = channel();
         let printed = Mutex::new(false);
         gate.open_between_lines();
         thread::scope(|scope| {
             scope.spawn(|| {
                 gate.print_when_open(|| {
-                    go.send(()).expect("the test waits");
+                    started_tx.send(()).expect("the test waits");
                     thread::sleep(3 * PRINT_WAIT_MAX);
                     *printed.lock().expect("no panic") = true;
                 });
             });
-            gone.recv().expect("it is printing");
+            started.recv().expect("the print starts");
             gate.close();
             assert!(*printed.lock().expect("no panic"));
         });
     }
 
     #[test]
-    fn what_waits_for_the_editor_does_not_hold_it_up() {
+    fn close_does_not_wait_long_for_a_print_through_the_editor() {
         let gate = PrintGate::default();
-        let (go, gone) = channel();
+        let (started_tx, started) = channel();
         let (resume, resumed) = channel();
         gate.open_while_editing();
         thread::scope(|scope| {
             let gate = &gate;
             scope.spawn(move || {
                 gate.print_when_open(|| {
-                    go.send(()).expect("the test waits");
-                    resumed.recv().expect("the editor edits again");
+                    started_tx.send(()).expect("the test waits");
+                    resumed.recv().expect("the editor resumes");
                 });
             });
-            gone.recv().expect("it is printing");
+            started.recv().expect("the print starts");
             gate.close();
-            resume.send(()).expect("it is waited for");
+            resume.send(()).expect("the print waits");
         });
     }
 
     #[test]
-    fn what_was_pasted_is_handed_over_line_by_line_up_to_a_quit() {
+    fn pasted_text_is_sent_line_by_line_up_to_a_quit() {
         let gate = PrintGate::default();
         let (typed, mut lines) = mpsc::channel(TYPED_LINES_MAX);
         assert!(send_lines("one\ntwo", &typed, &gate));
         assert!(!send_lines("three\n/quit\nfour", &typed, &gate));
         drop(typed);
-        let handed: Vec<_> = std::iter::from_fn(|| lines.blocking_recv()).collect();
-        assert_eq!(handed, ["one", "two", "three"]);
+        let sent: Vec<_> = std::iter::from_fn(|| lines.blocking_recv()).collect();
+        assert_eq!(sent, ["one", "two", "three"]);
     }
 
     #[test]
-    fn with_a_full_queue_lines_are_printed_while_the_editor_waits() {
+    fn lines_are_printed_while_the_editor_waits_for_room_in_its_queue() {
         let gate = PrintGate::default();
         let (typed, mut lines) = mpsc::channel(1);
         thread::scope(|scope| {
             scope.spawn(|| assert!(send_lines("one\ntwo\nthree", &typed, &gate)));
-            // The session takes no line before it has printed one.
+            // Like a session that takes no line until it has printed one.
             gate.print_when_open(|| ());
             for line in ["one", "two", "three"] {
                 assert_eq!(lines.blocking_recv().as_deref(), Some(line));

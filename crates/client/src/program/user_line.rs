@@ -1,29 +1,26 @@
-//! What a line that somebody typed means.
+//! Parses a line typed by the user.
 
 use switchboard_protocol::commands::{Argument, VERBS, Verb};
 
-/// A line, as the person who typed it means it.
+/// A parsed line of user input.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum UserLine<'a> {
-    /// Nothing at all.
     Blank,
-    /// A command for the server, as it is.
+    /// A command to send to the server unchanged.
     Command(&'a str),
-    /// Something to say to the chat.
+    /// A message to send to the chat.
     Message(&'a str),
-    /// `/help`.
     Help,
-    /// `/quit`.
     Quit,
-    /// A slash and no command that we know.
+    /// A slash followed by an unknown command.
     UnknownSlash(&'a str),
 }
 
-/// The slash commands that are no verbs, and what they do.
+/// The slash commands that the client executes itself, each with a description.
 pub(crate) const LOCAL_COMMANDS: [(&str, &str); 2] = [("/help", "show this list"), ("/quit", "leave (so does Ctrl-D)")];
 
 impl<'a> UserLine<'a> {
-    /// Reads a line. In a chat a line that only begins like a command (`who are you?`) is something to say.
+    /// Parses a line. In a chat, a verb with an argument of the wrong form (`who are you?`) is a message.
     pub(crate) fn parse(line: &'a str, in_chat: bool) -> Self {
         let trimmed = line.trim();
         if trimmed.is_empty() {
@@ -48,7 +45,7 @@ impl<'a> UserLine<'a> {
     }
 }
 
-/// The verb that `line` begins with, and what follows it.
+/// Splits `line` into its verb and argument. `None` if it does not begin with a verb.
 fn split_verb(line: &str) -> Option<(&'static Verb, Option<&str>)> {
     let (word, argument) = match line.split_once(' ') {
         Some((word, argument)) => (word, Some(argument)),
@@ -58,7 +55,7 @@ fn split_verb(line: &str) -> Option<(&'static Verb, Option<&str>)> {
     Some((verb, argument))
 }
 
-/// Whether what follows `verb` is what should follow it.
+/// Whether `argument` has the form that `verb` requires.
 fn argument_fits(verb: &Verb, argument: Option<&str>) -> bool {
     match verb.argument {
         Argument::None => argument.is_none(),
@@ -72,10 +69,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_command_or_something_to_say() {
+    fn a_line_is_a_command_or_a_message() {
         use UserLine::{Blank, Command, Help, Message, Quit, UnknownSlash};
         let cases = [
-            // What is typed, what it means outside of a chat, and in one.
+            // Each row: the typed line, its meaning outside of a chat, and its meaning in a chat.
             ("", Blank, Blank),
             ("  \t", Blank, Blank),
             ("WHO", Command("WHO"), Command("WHO")),

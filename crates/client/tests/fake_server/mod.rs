@@ -1,11 +1,15 @@
-//! A server that plays a dialogue, one connection after the other.
+//! A fake server that plays one dialogue per connection.
 //!
-//! A dialogue is written from the client's side: `>` it says, `<` it hears, `<|` it hears without a line's end (and with
-//! one at each `\n`, to have several lines in one segment), and a last `.` says that it ends the connection without
-//! another word (so silence is proved, not waited for). Where there is no `.`, the server closes when the dialogue is
-//! over.
+//! Dialogues are written from the client's side:
+//!
+//! - `> text` is a line that the client must send.
+//! - `< text` is a line that the client receives.
+//! - `<| text` are bytes that the client receives, without an added LF. Each `\n` in them is an LF, so that one segment
+//!   can hold several lines.
+//! - A final `.` means that the client must close the connection without sending another line. Without it, the server
+//!   closes.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each test program uses only a part of this module")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// The longest that any one thing in a test may take.
+/// The time limit for each step of a test.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct FakeServer {
@@ -24,7 +28,7 @@ pub(crate) struct FakeServer {
 }
 
 impl FakeServer {
-    /// Plays one dialogue for each connection, in order.
+    /// Plays the dialogues in order, one for each connection.
     pub(crate) async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
         Self::with(async move |listener| {
             for dialogue in dialogues {
@@ -41,24 +45,26 @@ impl FakeServer {
         Self { addr, task: tokio::task::spawn_local(async move { server(listener).await }) }
     }
 
-    /// Waits for the last dialogue to end, and fails if it went another way.
+    /// Waits for the end of the last dialogue. Panics if the client did not follow its dialogue.
     pub(crate) async fn finish(self) {
         timeout(TEST_TIMEOUT, self.task)
             .await
             .expect("the dialogue ends in time")
-            .expect("the dialogue goes as written");
+            .expect("the client follows the dialogue");
     }
 }
 
-/// One connection, as the server sees it.
+/// The server's end of one connection.
 pub(crate) struct FakeConnection {
     stream: BufReader<TcpStream>,
 }
 
 impl FakeConnection {
     pub(crate) async fn accept(listener: &TcpListener) -> Self {
-        let (stream, _) =
-            timeout(TEST_TIMEOUT, listener.accept()).await.expect("a client comes").expect("it is accepted");
+        let (stream, _) = timeout(TEST_TIMEOUT, listener.accept())
+            .await
+            .expect("a client connects in time")
+            .expect("accept succeeds");
         Self { stream: BufReader::new(stream) }
     }
 
@@ -73,16 +79,16 @@ impl FakeConnection {
             } else if let Some(line) = line.strip_prefix("< ") {
                 self.send(format!("{line}\n").as_bytes()).await;
             } else {
-                panic!("no step of a dialogue: {line:?}");
+                panic!("not a step of a dialogue: {line:?}");
             }
         }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        self.try_send(bytes).await.expect("the client listens");
+        self.try_send(bytes).await.expect("the client is connected");
     }
 
-    /// Says it to a client that may be gone.
+    /// Sends `bytes` to a client that may have closed the connection.
     pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes).await
     }
@@ -92,14 +98,14 @@ impl FakeConnection {
     }
 
     pub(crate) async fn expect_eof(&mut self) {
-        assert_eq!(self.read_line().await, None, "the client says no more");
+        assert_eq!(self.read_line().await, None, "the client sends no further line");
     }
 
-    /// A line without its LF, or `None` at the end.
+    /// Reads a line without its LF. Returns `None` at the end of the stream.
     async fn read_line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client speaks in time");
-        read.expect("the client is there");
+        let read = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client sends in time");
+        read.expect("the client is connected");
         line.ends_with('\n').then(|| line.trim_end_matches('\n').to_owned())
     }
 }

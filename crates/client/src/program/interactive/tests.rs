@@ -1,4 +1,4 @@
-//! A session at a terminal as a dialogue: what is typed and seen, and what the server says.
+//! Interactive sessions as dialogues: the typed and shown lines of the user, and those of the server.
 
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -7,39 +7,39 @@ use super::super::args::Cli;
 use super::*;
 use crate::fake_server::{FakeServer, TEST_TIMEOUT};
 
-/// Plays what a person types (`>`) and sees (`<`; a line that ends in `…` goes on as it likes), against a server
-/// that plays its own side of it.
-async fn play<const N: usize>(server: [&'static str; N], args: &[&str], person: &str) -> Result<(), CliError> {
-    play_with(server, args, person, Duration::from_millis(20)).await
+/// Plays the dialogue `user` against a server that plays the dialogues `server`. In `user`, `>` marks a typed line and
+/// `<` a shown one; only the start of a shown line is compared if it ends in `…`.
+async fn play<const N: usize>(server: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
+    play_with_delay(server, args, user, Duration::from_millis(20)).await
 }
 
-/// The same, with waits of at most `wait` before connecting again.
-async fn play_with<const N: usize>(
+/// Like [`play`], with delays of at most `delay_max` before a reconnect.
+async fn play_with_delay<const N: usize>(
     server: [&'static str; N],
     args: &[&str],
-    person: &str,
-    wait: Duration,
+    user: &str,
+    delay_max: Duration,
 ) -> Result<(), CliError> {
     let playing = async {
         let server = FakeServer::play(server).await;
         let addr = server.addr.to_string();
         let args = ["switchboard", "--color", "never"].iter().chain(args).map(Into::into);
-        let options = Cli::parse_args(args).expect("a good command line").options;
+        let options = Cli::parse_args(args).expect("a valid command line").options;
         let connection = ServerConnection::open(&addr, &options).await.expect("the fake server says WELCOME");
         let (mut editor, screen, typed, mut shown) = EditorHandle::fake();
-        let backoff = Backoff::new(wait / 10, wait, 0);
+        let backoff = Backoff::new(delay_max / 10, delay_max, 0);
         let chatting = chat(&addr, &options, connection, &mut editor, screen, KnownNames::default(), backoff);
         let at_terminal = async {
-            for line in person.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            for line in user.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 if let Some(line) = line.strip_prefix("> ") {
                     typed.0.send(line.to_owned()).await.expect("the session takes lines");
                     continue;
                 }
-                let expected = line.strip_prefix("< ").expect("a line is typed or seen");
-                let seen = shown.recv().await.expect("the session shows lines").replace(&addr, "ADDR");
+                let expected = line.strip_prefix("< ").expect("a line begins with > or <");
+                let actual = shown.recv().await.expect("the session shows a line").replace(&addr, "ADDR");
                 match expected.strip_suffix('…') {
-                    Some(beginning) => assert!(seen.starts_with(beginning), "{seen:?} is not {expected:?}"),
-                    None => assert_eq!(seen, expected),
+                    Some(start) => assert!(actual.starts_with(start), "{actual:?} is not {expected:?}"),
+                    None => assert_eq!(actual, expected),
                 }
             }
             drop(typed);
@@ -53,7 +53,7 @@ async fn play_with<const N: usize>(
 }
 
 #[tokio::test]
-async fn a_person_chats() {
+async fn a_user_chats() {
     let server = "
         < WELCOME
         > REGISTER Noy
@@ -78,7 +78,7 @@ async fn a_person_chats() {
         > DISCONNECT
         < DISCONNECT_OK
         .";
-    let person = r"
+    let user = r"
         < * Connected to ADDR. /help shows what you can type.
         < * You are Noy.
         > hello?
@@ -88,7 +88,7 @@ async fn a_person_chats() {
         > PING now
         < ! UNKNOWN_COMMAND: No such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO.
         > /dance
-        < ! no such command: /dance. /help lists what there is
+        < ! no such command: /dance. /help lists the commands
         > connect elias
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
         > who are you?
@@ -101,11 +101,11 @@ async fn a_person_chats() {
         < * Ada opened a chat with you: type to answer, DISCONNECT to leave.
         > DISCONNECT
         < * You left the chat with Ada.";
-    play([server], &["--name", "Noy"], person).await.expect("it ends well");
+    play([server], &["--name", "Noy"], user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_got_back_under_the_same_name() {
+async fn the_session_reconnects_under_the_same_name() {
     let first = "
         < WELCOME
         > REGISTER Noy
@@ -126,54 +126,56 @@ async fn a_lost_connection_is_got_back_under_the_same_name() {
         > CONNECT Elias
         < CONNECT_OK Elias
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < * You are Noy.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
         > PING
         < ! the connection was lost before the last line was answered
         < ! the server closed the connection: SERVER_SHUTDOWN: Back in a moment.
-        < * Connecting again in…
+        < * Reconnecting in…
         > hello?
         < ! not connected: that line was not sent
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
-        < * Connected again as Noy.
+        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
+        < * Reconnected as Noy.
         < * Your chat with Elias is over: CONNECT Elias opens another.
         > CONNECT Elias
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
-    play([first, second, third], &["--name", "Noy", "--chat", "Elias"], person).await.expect("it ends well");
+    play([first, second, third], &["--name", "Noy", "--chat", "Elias"], user)
+        .await
+        .expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn who_takes_no_name_in_time_is_asked_before_connecting_again() {
+async fn after_a_register_timeout_the_session_reconnects_only_on_input() {
     let second = "
         < WELCOME
         > WHO
         < USERS Noy
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! the server closed the connection: REGISTER_TIMEOUT: No name was registered in time: connect again.
-        < * Type a command to connect again.
+        < * Type a command to reconnect.
         > WHO
-        < * Connecting again in…
-        < * Connected again.
+        < * Reconnecting in…
+        < * Reconnected.
         < * Here: Noy.";
-    play(["< WELCOME\n< ERROR REGISTER_TIMEOUT", second], &[], person).await.expect("it ends well");
+    play(["< WELCOME\n< ERROR REGISTER_TIMEOUT", second], &[], user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn without_reconnecting_a_lost_connection_is_the_end() {
-    let person = "
+async fn with_no_reconnect_a_lost_connection_ends_the_session() {
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! the server closed the connection
         < * Ctrl-D or /quit leaves.";
-    let ended = play(["< WELCOME"], &["--no-reconnect"], person).await;
+    let ended = play(["< WELCOME"], &["--no-reconnect"], user).await;
     assert!(matches!(ended, Err(CliError::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
 }
 
 #[tokio::test]
-async fn what_comes_in_one_segment_is_shown_in_its_order() {
+async fn lines_of_one_segment_are_shown_in_order() {
     let server = "
         < WELCOME
         > CONNECT Elias
@@ -187,7 +189,7 @@ async fn what_comes_in_one_segment_is_shown_in_its_order() {
         > PING
         < PONG
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
         < Elias: greetings
@@ -202,11 +204,11 @@ async fn what_comes_in_one_segment_is_shown_in_its_order() {
         > hi
         > PING
         < * PONG in…";
-    play([server], &["--chat", "Elias"], person).await.expect("it ends well");
+    play([server], &["--chat", "Elias"], user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn who_finds_the_name_taken_comes_back_without_it() {
+async fn a_name_that_stays_taken_is_given_up_after_four_attempts() {
     const TAKEN: &str = "
         < WELCOME
         > REGISTER Noy
@@ -219,24 +221,26 @@ async fn who_finds_the_name_taken_comes_back_without_it() {
         > REGISTER Ada
         < REGISTER_OK Ada
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < * You are Noy.
         < ! the server closed the connection
-        < * Connecting again in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Connecting again in…
+        < * Reconnecting in…
+        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
+        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
+        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
         < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * Connected again, but without a name: REGISTER takes another.
+        < * Reconnected, but without a name: REGISTER another.
         > REGISTER Ada
         < * You are Ada.";
     let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
-    play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], person).await.expect("it ends well");
+    play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], user)
+        .await
+        .expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn a_name_that_was_asked_for_when_the_connection_was_lost_is_asked_for_again() {
+async fn an_unanswered_register_is_repeated_after_a_reconnect() {
     let second = "
         < WELCOME
         > REGISTER Noy
@@ -244,20 +248,20 @@ async fn a_name_that_was_asked_for_when_the_connection_was_lost_is_asked_for_aga
         > CONNECT Elias
         < CONNECT_OK Elias
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! the connection was lost before the last line was answered
         < ! the server closed the connection
-        < * Connecting again in…
-        < * Connected again.
+        < * Reconnecting in…
+        < * Reconnected.
         < * You are Noy.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     let args = ["--name", "Noy", "--chat", "Elias"];
-    play(["< WELCOME\n> REGISTER Noy", second], &args, person).await.expect("it ends well");
+    play(["< WELCOME\n> REGISTER Noy", second], &args, user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn another_name_and_help_may_be_asked_for_while_there_is_no_connection() {
+async fn another_name_and_help_work_without_a_connection() {
     let server = "
         < WELCOME
         > REGISTER Ada
@@ -265,29 +269,29 @@ async fn another_name_and_help_may_be_asked_for_while_there_is_no_connection() {
         > CONNECT Elias
         < CONNECT_OK Elias
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! the connection was lost before the last line was answered
         < ! the server closed the connection
-        < * Connecting again in…
-        < * Not yet: the server closed the connection. Connecting again in…
+        < * Reconnecting in…
+        < * Not yet: the server closed the connection. Reconnecting in…
         > /help
         <   REGISTER NAME …
         > REGISTER no name
         < ! name has ' '…
         > REGISTER Ada
         < * You will be Ada.
-        < * Connecting again in…
-        < * Connected again as Ada.
+        < * Reconnecting in…
+        < * Reconnected as Ada.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     let first = "< WELCOME\n> REGISTER Noy";
-    let slow = Duration::from_secs(5);
-    let ended = play_with([first, "", server], &["--name", "Noy", "--chat", "Elias"], person, slow).await;
-    ended.expect("it ends well");
+    let delay_max = Duration::from_secs(5);
+    let ended = play_with_delay([first, "", server], &["--name", "Noy", "--chat", "Elias"], user, delay_max).await;
+    ended.expect("the session ends without an error");
 }
 
 #[tokio::test]
-async fn the_chat_of_the_command_line_waits_for_a_name() {
+async fn the_chat_option_waits_for_the_registration() {
     let refused = "
         < WELCOME
         > REGISTER Noy
@@ -295,14 +299,14 @@ async fn the_chat_of_the_command_line_waits_for_a_name() {
         > WHO
         < USERS Noy
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * REGISTER another name, and CONNECT Elias follows by itself.
+        < * REGISTER another name, and CONNECT Elias follows automatically.
         > WHO
         < * Here: Noy.";
     let args = ["--name", "Noy", "--chat", "Elias"];
-    let ended = play([refused], &args, person).await;
+    let ended = play([refused], &args, user).await;
     assert!(matches!(ended, Err(CliError::Refused)), "the command line asked for more: {ended:?}");
 
     let another = "
@@ -314,28 +318,28 @@ async fn the_chat_of_the_command_line_waits_for_a_name() {
         > CONNECT Elias
         < CONNECT_OK Elias
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * REGISTER another name, and CONNECT Elias follows by itself.
+        < * REGISTER another name, and CONNECT Elias follows automatically.
         > REGISTER Ada
         < * You are Ada.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
-    play([another], &args, person).await.expect("it has both now");
+    play([another], &args, user).await.expect("it has both now");
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_keeps_nobody_from_leaving() {
-    let person = "
+async fn the_user_can_leave_while_an_answer_is_due() {
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         > PING";
     let began = Instant::now();
-    play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], person).await.expect("it ends well");
+    play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], user).await.expect("the session ends without an error");
     assert!(began.elapsed() < TEST_TIMEOUT / 2, "it took {:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn an_answer_that_is_late_is_said_to_be_and_finds_its_question() {
+async fn a_late_answer_is_reported_and_matched_to_its_request() {
     let server = "
         < WELCOME
         > WHO
@@ -343,12 +347,12 @@ async fn an_answer_that_is_late_is_said_to_be_and_finds_its_question() {
         < USERS Noy
         < PONG
         .";
-    let person = "
+    let user = "
         < * Connected to ADDR. /help shows what you can type.
         > WHO
         < ! no answer within 500ms: the server may be busy; --timeout sets how long to wait
         > PING
         < * Here: Noy.
         < * PONG in…";
-    play([server], &["--timeout", "500ms"], person).await.expect("it ends well");
+    play([server], &["--timeout", "500ms"], user).await.expect("the session ends without an error");
 }
