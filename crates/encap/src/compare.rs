@@ -15,39 +15,39 @@
 //! has none, an MSS of 65,495 on loopback has one. What has none is said to have none.
 
 mod align;
+mod compared_field;
 mod difference;
 mod explain;
-mod field;
 mod limits;
 mod pairs;
 mod reason;
+mod recorded_segment;
 mod recording;
-mod segment;
 
-pub use align::Line;
+pub use align::SegmentGroup;
+pub use compared_field::ComparedField;
 pub use difference::{Difference, DifferenceKind, FieldPlace};
-pub use field::Field;
 pub use limits::{BYTES_MAX, FRAMES_MAX};
 pub use reason::Reason;
-pub use recording::{Conversation, Recording, RecordingError};
-pub use segment::Segment;
+pub use recorded_segment::RecordedSegment;
+pub use recording::{RecordedConversation, Recording, RecordingError};
 
 /// Two conversations that carry the same, segment by segment.
 #[derive(Clone, Debug)]
-pub struct Together<'a> {
+pub struct ConversationPair<'a> {
     /// The synthesised one.
-    pub made: &'a Conversation,
+    pub made: &'a RecordedConversation,
     /// The captured one.
-    pub captured: &'a Conversation,
+    pub captured: &'a RecordedConversation,
     /// Their segments, those that belong together on one line.
-    pub lines: Vec<Line>,
+    pub groups: Vec<SegmentGroup>,
 }
 
 /// Two recordings, held against each other.
 #[derive(Clone, Debug)]
 pub struct Comparison<'a> {
     /// The conversations that belong together.
-    pub conversations: Vec<Together<'a>>,
+    pub conversations: Vec<ConversationPair<'a>>,
     /// All that is not the same.
     pub differences: Vec<Difference>,
 }
@@ -57,12 +57,12 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn new(made: &'a Recording, captured: &'a Recording) -> Self {
         let mut differences = Vec::new();
-        let (pairs, left) = pairs::together(made, captured);
+        let (pairs, left) = pairs::pair(made, captured);
         let mut conversations = Vec::with_capacity(pairs.len());
         for (index, (made, captured)) in pairs.into_iter().enumerate() {
-            let lines = align::lines(made, captured);
-            explain::conversation(index, made, captured, &lines, &mut differences);
-            conversations.push(Together { made, captured, lines });
+            let groups = align::group_segments(made, captured);
+            explain::conversation(index, made, captured, &groups, &mut differences);
+            conversations.push(ConversationPair { made, captured, groups });
         }
         explain::order(&conversations, &mut differences);
         for (side, conversation) in left {
@@ -70,17 +70,17 @@ impl<'a> Comparison<'a> {
             let frame = conversation.segments().first().map(|segment| segment.frame);
             let none = || "not there".to_owned();
             let (made, captured, made_frame, captured_frame) = match side {
-                pairs::Only::Made => (about, none(), frame, None),
-                pairs::Only::Captured => (none(), about, None, frame),
+                pairs::Source::Made => (about, none(), frame, None),
+                pairs::Source::Captured => (none(), about, None, frame),
             };
             differences.push(Difference::new(
-                FieldPlace { conversation: None, field: Field::Conversation, from: None },
+                FieldPlace { conversation: None, field: ComparedField::Conversation, from: None },
                 DifferenceKind { made_frame, made, captured_frame, captured, reason: None },
             ));
         }
         if made.beside() != captured.beside() {
             differences.push(Difference::new(
-                FieldPlace { conversation: None, field: Field::OtherFrames, from: None },
+                FieldPlace { conversation: None, field: ComparedField::OtherFrames, from: None },
                 DifferenceKind {
                     made_frame: None,
                     made: made.beside().to_string(),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use switchboard_protocol::sanitize;
 
-use super::{Field, Reason};
+use super::{ComparedField, Reason};
 use crate::diagnostic::{Diagnostic, Kind, Severity};
 use crate::side::Side;
 
@@ -18,7 +18,7 @@ pub struct FieldPlace {
     /// The index of the matched conversations. `None` for frames without a match.
     pub conversation: Option<usize>,
     /// The field.
-    pub field: Field,
+    pub field: ComparedField,
     /// The sender of the frames. `None` if the difference is not about frames of one side.
     pub from: Option<Side>,
 }

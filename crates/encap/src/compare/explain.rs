@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::align::{Kind, kinds};
+use super::align::{SegmentKind, kinds};
 use super::reason::WOKEN_MAX;
-use super::{Conversation, Difference, DifferenceKind, Field, FieldPlace, Line, Reason, Segment, Together};
+use super::{
+    ComparedField, ConversationPair, Difference, DifferenceKind, FieldPlace, Reason, RecordedConversation,
+    RecordedSegment, SegmentGroup,
+};
 use crate::analyze::Transport;
 use crate::side::Side;
 use crate::wire::Checksum;
@@ -28,34 +31,34 @@ const EXCERPT_BYTES: usize = 16;
 /// All that is not the same in two conversations that belong together.
 pub(super) fn conversation(
     index: usize,
-    made: &Conversation,
-    captured: &Conversation,
-    lines: &[Line],
+    made: &RecordedConversation,
+    captured: &RecordedConversation,
+    groups: &[SegmentGroup],
     differences: &mut Vec<Difference>,
 ) {
-    let both = Both { index, made, captured, kinds: kinds(captured) };
+    let both = PairExplainer { index, made, captured, kinds: kinds(captured) };
     let mut found = Vec::new();
-    for line in lines {
-        both.line(line, &mut found);
+    for group in groups {
+        both.group(group, &mut found);
     }
-    both.order_of_lines(lines, &mut found);
+    both.order_of_groups(groups, &mut found);
     differences.append(&mut found);
 }
 
 /// Two conversations that belong together.
-struct Both<'a> {
+struct PairExplainer<'a> {
     index: usize,
-    made: &'a Conversation,
-    captured: &'a Conversation,
-    kinds: Vec<Kind>,
+    made: &'a RecordedConversation,
+    captured: &'a RecordedConversation,
+    kinds: Vec<SegmentKind>,
 }
 
-impl Both<'_> {
+impl PairExplainer<'_> {
     fn difference(
         &self,
-        field: Field,
-        made: (Option<&Segment>, String),
-        captured: (Option<&Segment>, String),
+        field: ComparedField,
+        made: (Option<&RecordedSegment>, String),
+        captured: (Option<&RecordedSegment>, String),
         reason: Option<Reason>,
     ) -> Difference {
         Difference::new(
@@ -74,23 +77,23 @@ impl Both<'_> {
         )
     }
 
-    fn line(&self, line: &Line, found: &mut Vec<Difference>) {
-        let made: Vec<&Segment> = line.made.iter().map(|at| &self.made.segments()[*at]).collect();
-        let captured: Vec<&Segment> = line.captured.iter().map(|at| &self.captured.segments()[*at]).collect();
+    fn group(&self, group: &SegmentGroup, found: &mut Vec<Difference>) {
+        let made: Vec<&RecordedSegment> = group.made.iter().map(|at| &self.made.segments()[*at]).collect();
+        let captured: Vec<&RecordedSegment> = group.captured.iter().map(|at| &self.captured.segments()[*at]).collect();
         match (&made[..], &captured[..]) {
             ([], captured) => {
-                for (segment, at) in captured.iter().zip(&line.captured) {
+                for (segment, at) in captured.iter().zip(&group.captured) {
                     let reason = self.why_captured_alone(segment, *at);
                     self.header_alone(segment, found);
                     let none = (None, "not there".to_owned());
-                    found.push(self.difference(Field::Segment, none, (Some(segment), name(segment)), reason));
+                    found.push(self.difference(ComparedField::Segment, none, (Some(segment), name(segment)), reason));
                 }
             }
             (made, []) => {
                 for segment in made {
                     let reason = self.why_made_alone(segment);
                     let none = (None, "not there".to_owned());
-                    found.push(self.difference(Field::Segment, (Some(segment), name(segment)), none, reason));
+                    found.push(self.difference(ComparedField::Segment, (Some(segment), name(segment)), none, reason));
                 }
             }
             (made, captured) => {
@@ -105,9 +108,9 @@ impl Both<'_> {
     }
 
     /// The same bytes, cut in other places.
-    fn segmentation(&self, made: &[&Segment], captured: &[&Segment], found: &mut Vec<Difference>) {
+    fn segmentation(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
         let (Some(first), Some(other), Some(last)) = (made.first(), captured.first(), made.last()) else { return };
-        let ends = |list: &[&Segment]| list.iter().map(|segment| segment.bytes.end).max();
+        let ends = |list: &[&RecordedSegment]| list.iter().map(|segment| segment.bytes.end).max();
         let is_same = ends(made) == ends(captured) && first.bytes.start == other.bytes.start;
         let len = captured.iter().map(|segment| segment.len()).sum::<u64>();
         let is_long = len > captured.iter().map(|segment| segment.len()).min().unwrap_or_default().max(536);
@@ -120,7 +123,7 @@ impl Both<'_> {
             }
             () => Some(Reason::Cut),
         };
-        let cut = |list: &[&Segment]| {
+        let cut = |list: &[&RecordedSegment]| {
             let lens: Vec<_> = list.iter().map(|segment| segment.len()).collect();
             match lens.iter().max() {
                 Some(most) if lens.len() > 4 => format!("{} segments of at most {most} bytes", lens.len()),
@@ -128,7 +131,7 @@ impl Both<'_> {
             }
         };
         found.push(self.difference(
-            Field::Segmentation,
+            ComparedField::Segmentation,
             (Some(first), cut(made)),
             (Some(other), cut(captured)),
             reason,
@@ -141,14 +144,14 @@ impl Both<'_> {
     }
 
     /// Whether the stream says the same where two segments, or more, lie.
-    fn payload(&self, made: &[&Segment], captured: &[&Segment], found: &mut Vec<Difference>) {
+    fn payload(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
         let (Some(first), Some(other)) = (made.first(), captured.first()) else { return };
-        let place = |segments: &[&Segment]| {
+        let place = |segments: &[&RecordedSegment]| {
             let start = segments.iter().map(|segment| segment.bytes.start).min().unwrap_or_default();
             let end = segments.iter().map(|segment| segment.bytes.end).max().unwrap_or_default();
             usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX)
         };
-        let of = |conversation: &Conversation, segments: &[&Segment]| -> Vec<Option<u8>> {
+        let of = |conversation: &RecordedConversation, segments: &[&RecordedSegment]| -> Vec<Option<u8>> {
             conversation.said(first.from).get(place(segments)).unwrap_or_default().to_vec()
         };
         let (said, heard) = (of(self.made, made), of(self.captured, captured));
@@ -165,15 +168,26 @@ impl Both<'_> {
             let more = if rest.len() > known.len() { " …" } else { "" };
             format!("{} bytes, from byte {at} \"{}\"{more}", bytes.len(), known.escape_ascii())
         };
-        found.push(self.difference(Field::Payload, (Some(first), show(&said)), (Some(other), show(&heard)), reason));
+        found.push(self.difference(
+            ComparedField::Payload,
+            (Some(first), show(&said)),
+            (Some(other), show(&heard)),
+            reason,
+        ));
     }
 
     /// The fields of two segments. If they are cut in other places, what follows from that was said.
-    fn fields(&self, made: &Segment, captured: &Segment, is_one_to_one: bool, found: &mut Vec<Difference>) {
+    fn fields(
+        &self,
+        made: &RecordedSegment,
+        captured: &RecordedSegment,
+        is_one_to_one: bool,
+        found: &mut Vec<Difference>,
+    ) {
         let values = captured.values();
         for (field, value) in made.values() {
             let Some((_, other)) = values.iter().find(|(same, _)| *same == field) else { continue };
-            if value == *other || (!is_one_to_one && field == Field::Sequence) {
+            if value == *other || (!is_one_to_one && field == ComparedField::Sequence) {
                 continue;
             }
             let reason = self.why(field, made, captured, is_one_to_one);
@@ -182,15 +196,15 @@ impl Both<'_> {
     }
 
     /// The header of a segment that stands alone is held against another of its side: what has a reason was said of those.
-    fn header_alone(&self, captured: &Segment, found: &mut Vec<Difference>) {
-        let is_syn = |segment: &Segment| segment.flags().contains(Flags::SYN);
+    fn header_alone(&self, captured: &RecordedSegment, found: &mut Vec<Difference>) {
+        let is_syn = |segment: &RecordedSegment| segment.flags().contains(Flags::SYN);
         let mut made = self.made.segments().iter();
         let Some(made) = made.find(|made| made.from == captured.from && is_syn(made) == is_syn(captured)) else {
             return;
         };
         let mut all = Vec::new();
         self.fields(made, captured, false, &mut all);
-        let own = [Field::Flags, Field::Acknowledgment];
+        let own = [ComparedField::Flags, ComparedField::Acknowledgment];
         all.retain(|difference| difference.kind.reason.is_none() && !own.contains(&difference.place.field));
         found.append(&mut all);
     }
@@ -200,19 +214,27 @@ impl Both<'_> {
     }
 
     /// Whether all that this side sent has one value.
-    fn is_constant<T: PartialEq>(&self, from: Side, value: impl Fn(&Segment) -> T) -> bool {
+    fn is_constant<T: PartialEq>(&self, from: Side, value: impl Fn(&RecordedSegment) -> T) -> bool {
         let mut all = self.captured.segments().iter().filter(|segment| segment.from == from).map(value);
         all.next().is_none_or(|first| all.all(|other| other == first))
     }
 
     /// Why a field of two segments that belong together is not the same.
-    fn why(&self, field: Field, made: &Segment, captured: &Segment, is_one_to_one: bool) -> Option<Reason> {
+    fn why(
+        &self,
+        field: ComparedField,
+        made: &RecordedSegment,
+        captured: &RecordedSegment,
+        is_one_to_one: bool,
+    ) -> Option<Reason> {
         let is_udp = self.captured.transport() == Transport::Udp;
         let from = captured.from;
         match field {
-            Field::InitialSequence | Field::InitialTimestamp | Field::InitialIdentification => Some(Reason::Random),
-            Field::LinkType => (captured.link_type != made.link_type).then_some(Reason::LinkKind),
-            Field::SourceMac | Field::DestinationMac => {
+            ComparedField::InitialSequence | ComparedField::InitialTimestamp | ComparedField::InitialIdentification => {
+                Some(Reason::Random)
+            }
+            ComparedField::LinkType => (captured.link_type != made.link_type).then_some(Reason::LinkKind),
+            ComparedField::SourceMac | ComparedField::DestinationMac => {
                 let is_zero = captured.macs.is_some_and(|macs| macs.iter().all(|mac| mac.0 == [0; 6]));
                 match (self.is_loopback(), is_zero) {
                     (true, true) => Some(Reason::LoopbackHasNoMac),
@@ -220,18 +242,20 @@ impl Both<'_> {
                     _ => None,
                 }
             }
-            Field::Padding => (made.padding > 0 && captured.padding == 0).then_some(Reason::NotPadded),
-            Field::IpVersion => Some(Reason::OtherVersion),
-            Field::Source | Field::Destination => {
+            ComparedField::Padding => (made.padding > 0 && captured.padding == 0).then_some(Reason::NotPadded),
+            ComparedField::IpVersion => Some(Reason::OtherVersion),
+            ComparedField::Source | ComparedField::Destination => {
                 Some(if self.is_loopback() { Reason::Loopback } else { Reason::MadeUpAddress })
             }
-            Field::SourcePort | Field::DestinationPort => {
-                let is_client = (field == Field::SourcePort) == (from == Side::Client);
+            ComparedField::SourcePort | ComparedField::DestinationPort => {
+                let is_client = (field == ComparedField::SourcePort) == (from == Side::Client);
                 Some(if is_client { Reason::EphemeralPort } else { Reason::FreePort })
             }
-            Field::HopLimit => self.is_constant(from, |segment| segment.hop_limit).then_some(Reason::HopLimit),
-            Field::FlowLabel => self.is_constant(from, |segment| segment.flow_label).then_some(Reason::FlowLabel),
-            Field::Identification => {
+            ComparedField::HopLimit => self.is_constant(from, |segment| segment.hop_limit).then_some(Reason::HopLimit),
+            ComparedField::FlowLabel => {
+                self.is_constant(from, |segment| segment.flow_label).then_some(Reason::FlowLabel)
+            }
+            ComparedField::Identification => {
                 let v4 = captured.v4?;
                 if v4.dont_fragment
                     && v4.identification == 0
@@ -241,23 +265,29 @@ impl Both<'_> {
                 }
                 v4.is_next.then_some(Reason::PacketCount).or(is_udp.then_some(Reason::NotCounted))
             }
-            Field::TransportChecksum => (captured.transport_checksum == Some(Checksum::Partial))
+            ComparedField::TransportChecksum => (captured.transport_checksum == Some(Checksum::Partial))
                 .then_some(Reason::Offload)
                 .or(captured.is_cut.then_some(Reason::CutShort)),
-            Field::HeaderChecksum => {
+            ComparedField::HeaderChecksum => {
                 let is_zero = matches!(captured.header_checksum, Some(Checksum::Zeroed(_)));
                 let is_constant = self.is_constant(from, |segment| segment.header_checksum);
                 (is_zero && is_constant).then_some(Reason::HeaderOffload)
             }
-            Field::Time | Field::Issue => None,
+            ComparedField::Time | ComparedField::Issue => None,
             _ => self.why_tcp(field, made, captured, is_one_to_one),
         }
     }
 
-    fn why_tcp(&self, field: Field, made: &Segment, captured: &Segment, is_one_to_one: bool) -> Option<Reason> {
+    fn why_tcp(
+        &self,
+        field: ComparedField,
+        made: &RecordedSegment,
+        captured: &RecordedSegment,
+        is_one_to_one: bool,
+    ) -> Option<Reason> {
         let (one, other) = (made.tcp.as_ref()?, captured.tcp.as_ref()?);
         match field {
-            Field::MaximumSegmentSize => {
+            ComparedField::MaximumSegmentSize => {
                 let mss = other.options.maximum_segment_size?;
                 let headers = if captured.ends[0].is_ipv4() { 40 } else { 60 };
                 let mtu = u32::from(mss) + headers;
@@ -270,24 +300,24 @@ impl Both<'_> {
                 };
                 (!self.is_loopback() || is_one.all(|same| same == mss)).then_some(reason)
             }
-            Field::WindowScale => Some(Reason::ReceiveBuffer),
-            Field::Window if other.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
-            Field::Window => (self.offered(captured) == captured.ack()).then_some(Reason::WindowUsedUp),
-            Field::OptionOrder => one.option_order.is_empty().then_some(Reason::WithoutOptions),
-            Field::TimestampValue => self.is_clock(captured).then_some(Reason::Clock),
-            Field::TimestampEcho => {
+            ComparedField::WindowScale => Some(Reason::ReceiveBuffer),
+            ComparedField::Window if other.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
+            ComparedField::Window => (self.offered(captured) == captured.ack()).then_some(Reason::WindowUsedUp),
+            ComparedField::OptionOrder => one.option_order.is_empty().then_some(Reason::WithoutOptions),
+            ComparedField::TimestampValue => self.is_clock(captured).then_some(Reason::Clock),
+            ComparedField::TimestampEcho => {
                 let echo = other.echo?;
                 let earlier = self.earlier(captured).filter(|segment| segment.from != captured.from);
                 let mut clocks = earlier.filter_map(|segment| segment.tcp.as_ref()?.clock);
                 clocks.any(|clock| clock == echo).then_some(Reason::EchoOfClock)
             }
-            Field::Acknowledgment => {
+            ComparedField::Acknowledgment => {
                 let ack = other.tracked.ack?;
                 let before = self.earlier(captured).filter(|segment| segment.from == captured.from);
-                let is_later = before.filter_map(Segment::ack).all(|earlier| earlier <= ack);
+                let is_later = before.filter_map(RecordedSegment::ack).all(|earlier| earlier <= ack);
                 (is_later && self.is_end_of_peer(captured, ack)).then_some(Reason::Crossed)
             }
-            Field::Flags => {
+            ComparedField::Flags => {
                 let push = |flags: Flags| flags.contains(Flags::PSH);
                 let plain = |flags: Flags| flags.bits() & !Flags::PSH.bits();
                 let (one, other) = (one.tracked.flags, other.tracked.flags);
@@ -304,19 +334,19 @@ impl Both<'_> {
     }
 
     /// The number up to which a side had said, before a segment of its own, that it takes what is sent.
-    fn offered(&self, before: &Segment) -> Option<i64> {
+    fn offered(&self, before: &RecordedSegment) -> Option<i64> {
         let own = self.earlier(before).filter(|segment| segment.from == before.from);
         own.filter_map(|segment| segment.tcp.as_ref()?.tracked.window_end()).max()
     }
 
     /// What was captured before a segment.
-    fn earlier(&self, than: &Segment) -> impl Iterator<Item = &Segment> {
+    fn earlier(&self, than: &RecordedSegment) -> impl Iterator<Item = &RecordedSegment> {
         let frame = than.frame;
         self.captured.segments().iter().take_while(move |segment| segment.frame < frame)
     }
 
     /// Whether `ack` is the end of something that the other side had sent, and all after that was hardly on its way.
-    fn is_end_of_peer(&self, than: &Segment, ack: i64) -> bool {
+    fn is_end_of_peer(&self, than: &RecordedSegment, ack: i64) -> bool {
         let mut is_end = false;
         let mut is_crossing = true;
         for segment in self.earlier(than).filter(|segment| segment.from != than.from) {
@@ -330,7 +360,7 @@ impl Both<'_> {
     }
 
     /// Whether a timestamp goes with the time.
-    fn is_clock(&self, captured: &Segment) -> bool {
+    fn is_clock(&self, captured: &RecordedSegment) -> bool {
         let first = self.captured.segments().iter().find(|segment| segment.from == captured.from);
         let Some((first, time)) = first.and_then(|first| first.time).zip(captured.time) else { return false };
         let Some(clock) = captured.tcp.as_ref().and_then(|tcp| tcp.clock) else { return false };
@@ -339,20 +369,20 @@ impl Both<'_> {
     }
 
     /// Why a kernel sent what was not made up.
-    fn why_captured_alone(&self, segment: &Segment, at: usize) -> Option<Reason> {
+    fn why_captured_alone(&self, segment: &RecordedSegment, at: usize) -> Option<Reason> {
         match self.kinds[at] {
-            Kind::Again => {
-                let plain = |segment: &Segment| segment.flags().bits() & !Flags::PSH.bits();
+            SegmentKind::Again => {
+                let plain = |segment: &RecordedSegment| segment.flags().bits() & !Flags::PSH.bits();
                 let is_data = !segment.is_empty() && plain(segment) == Flags::ACK.bits();
                 let mut before = self.earlier(segment).filter(|before| before.from == segment.from);
                 let is_same = before.any(|before| before.seq() == segment.seq() && plain(before) == plain(segment));
                 (is_data || is_same).then_some(Reason::Again)
             }
-            Kind::Ack => {
+            SegmentKind::Ack => {
                 let ack = segment.ack().filter(|_| segment.flags() == Flags::ACK)?;
                 // It says what comes next of its own side, and of the other's.
                 let own = self.earlier(segment).filter(|before| before.from == segment.from);
-                let is_next = own.map(Segment::end).max() == segment.seq();
+                let is_next = own.map(RecordedSegment::end).max() == segment.seq();
                 if !is_next || !self.is_end_of_peer(segment, ack) {
                     return None;
                 }
@@ -376,7 +406,7 @@ impl Both<'_> {
     }
 
     /// Why a kernel did not send what was made up.
-    fn why_made_alone(&self, segment: &Segment) -> Option<Reason> {
+    fn why_made_alone(&self, segment: &RecordedSegment) -> Option<Reason> {
         let from = segment.from;
         if segment.flags().contains(Flags::FIN) && segment.is_empty() {
             let mut all = self.captured.segments().iter().filter(|other| other.from == from);
@@ -394,17 +424,17 @@ impl Both<'_> {
     }
 
     /// What takes numbers comes in one order.
-    fn order_of_lines(&self, lines: &[Line], found: &mut Vec<Difference>) {
-        let mut latest: Option<&Segment> = None;
-        for line in lines {
-            let (Some(made), Some(captured)) = (line.made.first(), line.captured.first()) else { continue };
-            if self.kinds[*captured] == Kind::Ack {
+    fn order_of_groups(&self, groups: &[SegmentGroup], found: &mut Vec<Difference>) {
+        let mut latest: Option<&RecordedSegment> = None;
+        for group in groups {
+            let (Some(made), Some(captured)) = (group.made.first(), group.captured.first()) else { continue };
+            if self.kinds[*captured] == SegmentKind::Ack {
                 continue;
             }
             let (made, captured) = (&self.made.segments()[*made], &self.captured.segments()[*captured]);
             match latest {
                 Some(latest) if latest.frame > captured.frame => found.push(self.difference(
-                    Field::Order,
+                    ComparedField::Order,
                     (Some(made), "after what it stands below".to_owned()),
                     (Some(captured), format!("before frame {}", latest.frame)),
                     None,
@@ -416,12 +446,12 @@ impl Both<'_> {
 }
 
 /// The first segment of a side that acknowledges as much, or more.
-fn first_with(conversation: &Conversation, from: Side, ack: i64) -> Option<&Segment> {
+fn first_with(conversation: &RecordedConversation, from: Side, ack: i64) -> Option<&RecordedSegment> {
     conversation.segments().iter().find(|segment| segment.from == from && segment.ack() >= Some(ack))
 }
 
 /// What a segment is, in short.
-fn name(segment: &Segment) -> String {
+fn name(segment: &RecordedSegment) -> String {
     let flags = segment.flags();
     match (segment.ack(), segment.len()) {
         (Some(ack), 0) => format!("{flags}, acknowledges {ack}"),
@@ -432,20 +462,20 @@ fn name(segment: &Segment) -> String {
 }
 
 /// A message, or a beginning or end, and where it is in both recordings.
-struct Event<'a> {
+struct PairedEvent<'a> {
     conversation: usize,
-    made: &'a Segment,
-    captured: &'a Segment,
+    made: &'a RecordedSegment,
+    captured: &'a RecordedSegment,
 }
 
 /// What comes before what, across conversations, and when.
-pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Difference>) {
+pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Vec<Difference>) {
     let (mut messages, mut bounds) = (Vec::new(), Vec::new());
-    for (conversation, together) in conversations.iter().enumerate() {
-        for line in &together.lines {
-            let (Some(made), Some(captured)) = (line.made.first(), line.captured.first()) else { continue };
-            let (made, captured) = (&together.made.segments()[*made], &together.captured.segments()[*captured]);
-            let event = Event { conversation, made, captured };
+    for (conversation, pair) in conversations.iter().enumerate() {
+        for group in &pair.groups {
+            let (Some(made), Some(captured)) = (group.made.first(), group.captured.first()) else { continue };
+            let (made, captured) = (&pair.made.segments()[*made], &pair.captured.segments()[*captured]);
+            let event = PairedEvent { conversation, made, captured };
             if made.tcp.is_none() || !made.is_empty() {
                 messages.push(event);
             } else if made.flags().intersects(Flags::SYN | Flags::FIN) && made.from == Side::Client {
@@ -454,7 +484,7 @@ pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Differ
         }
     }
     messages.sort_by_key(|event| event.made.frame);
-    let difference = |event: &Event<'_>, field, made, captured, reason| {
+    let difference = |event: &PairedEvent<'_>, field, made, captured, reason| {
         Difference::new(
             FieldPlace { conversation: Some(event.conversation), field, from: Some(event.made.from) },
             DifferenceKind {
@@ -470,7 +500,7 @@ pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Differ
     for event in &messages {
         if event.captured.frame < latest {
             let made = "after the messages before it".to_owned();
-            differences.push(difference(event, Field::Order, made, format!("before frame {latest}"), None));
+            differences.push(difference(event, ComparedField::Order, made, format!("before frame {latest}"), None));
         }
         latest = latest.max(event.captured.frame);
     }
@@ -488,7 +518,7 @@ pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Differ
             let reason = if is_end { Reason::HeldOpen } else { Reason::OpensEarlier };
             let after = |n: usize| format!("{} after {n} of all messages", event.made.flags());
             let reason = (captured_before > before).then_some(reason);
-            differences.push(difference(event, Field::Order, after(before), after(captured_before), reason));
+            differences.push(difference(event, ComparedField::Order, after(before), after(captured_before), reason));
         }
     }
     times(&messages, difference, differences);
@@ -496,13 +526,13 @@ pub(super) fn order(conversations: &[Together<'_>], differences: &mut Vec<Differ
 
 /// When messages leave, counted from the first.
 fn times(
-    messages: &[Event<'_>],
-    difference: impl Fn(&Event<'_>, Field, String, String, Option<Reason>) -> Difference,
+    messages: &[PairedEvent<'_>],
+    difference: impl Fn(&PairedEvent<'_>, ComparedField, String, String, Option<Reason>) -> Difference,
     differences: &mut Vec<Difference>,
 ) {
     let Some(first) = messages.first() else { return };
     for event in messages {
-        let since = |segment: &Segment, first: &Segment| {
+        let since = |segment: &RecordedSegment, first: &RecordedSegment| {
             segment.time.zip(first.time).map(|(time, first)| time.as_nanos().saturating_sub(first.as_nanos()))
         };
         let made = since(event.made, first.made);
@@ -514,7 +544,7 @@ fn times(
                 let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
                 format!("{sign}{}.{:09} s", nanos / 1_000_000_000, nanos % 1_000_000_000)
             };
-            differences.push(difference(event, Field::Time, seconds(made), seconds(captured), Some(reason)));
+            differences.push(difference(event, ComparedField::Time, seconds(made), seconds(captured), Some(reason)));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::segment::{Segment, Tcp, V4};
+use super::recorded_segment::{Ipv4Fields, RecordedSegment, TcpFields};
 use super::{BYTES_MAX, FRAMES_MAX};
 use crate::analyze::{Analyzer, StreamItem, StreamReassembler, StreamSegment, TrackedFrame, TrackedSegment, Transport};
 use crate::capture::{CapturedPacket, ReadError, Reader};
@@ -35,7 +35,7 @@ pub enum RecordingError {
 /// A capture, held to be compared.
 #[derive(Debug, Default)]
 pub struct Recording {
-    conversations: Vec<Conversation>,
+    conversations: Vec<RecordedConversation>,
     frames: u64,
     beside: u64,
     comments: Vec<String>,
@@ -43,13 +43,13 @@ pub struct Recording {
 
 /// One conversation of it.
 #[derive(Clone, Debug)]
-pub struct Conversation {
+pub struct RecordedConversation {
     transport: Transport,
     client: SocketAddr,
     server: SocketAddr,
     /// What the comment of its first message says, after the row.
     title: Option<String>,
-    segments: Vec<Segment>,
+    segments: Vec<RecordedSegment>,
     /// What was said, by side; `None` where it was not captured.
     said: [Vec<Option<u8>>; 2],
 }
@@ -86,7 +86,7 @@ impl Recording {
             };
             let conversations = &mut recording.conversations;
             let (index, sides) = places.entry((sender.transport, sender.number)).or_insert_with(|| {
-                conversations.push(Conversation {
+                conversations.push(RecordedConversation {
                     transport: sender.transport,
                     client: sender.client,
                     server: sender.server,
@@ -115,7 +115,7 @@ impl Recording {
 
     /// Its conversations, in the order in which they began.
     #[must_use]
-    pub fn conversations(&self) -> &[Conversation] {
+    pub fn conversations(&self) -> &[RecordedConversation] {
         &self.conversations
     }
 
@@ -151,7 +151,7 @@ fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
     *room -= said.len() - before;
 }
 
-impl Conversation {
+impl RecordedConversation {
     /// What carries it.
     #[must_use]
     pub const fn transport(&self) -> Transport {
@@ -172,7 +172,7 @@ impl Conversation {
 
     /// Its segments or datagrams, as they came.
     #[must_use]
-    pub fn segments(&self) -> &[Segment] {
+    pub fn segments(&self) -> &[RecordedSegment] {
         &self.segments
     }
 
@@ -235,7 +235,7 @@ impl Conversation {
         let ethernet = layers.first().filter(|layer| layer.kind == LayerKind::Ethernet);
         let ethernet = ethernet.and_then(|layer| ethernet::Header::new_checked(frame.layer_bytes(layer)).ok());
         let issues = frame.issues().into_iter().filter(|issue| !matches!(issue.kind, FrameIssueKind::Snapped { .. }));
-        self.segments.push(Segment {
+        self.segments.push(RecordedSegment {
             frame: packet.number,
             time: packet.time,
             from,
@@ -272,7 +272,7 @@ impl Conversation {
 
 impl SideReader {
     /// The fields of a segment of this side, with its clock counted from the first.
-    fn tcp(&mut self, segment: &tcp::Segment<'_>, tracked: TrackedSegment, other: &Self) -> Tcp {
+    fn tcp(&mut self, segment: &tcp::Segment<'_>, tracked: TrackedSegment, other: &Self) -> TcpFields {
         let options = Options::parse(segment.option_bytes());
         let names = segment.options().map(|option| match option {
             Ok(option) => option.option.name().to_owned(),
@@ -285,7 +285,7 @@ impl SideReader {
             .timestamps
             .zip(other.first_clock)
             .map(|(timestamps, first)| timestamps.echo_reply.wrapping_sub(first));
-        Tcp {
+        TcpFields {
             number: segment.seq(),
             tracked,
             urgent_pointer: segment.urgent_pointer(),
@@ -296,10 +296,10 @@ impl SideReader {
         }
     }
 
-    fn v4(&mut self, packet: &ipv4::Packet<'_>, tcp: Option<&Tcp>, len: u64) -> V4 {
+    fn v4(&mut self, packet: &ipv4::Packet<'_>, tcp: Option<&TcpFields>, len: u64) -> Ipv4Fields {
         let (identification, dont_fragment) = (packet.identification(), packet.dont_fragment());
         if tcp.is_some_and(|tcp| tcp.tracked.flags.contains(Flags::SYN | Flags::ACK)) {
-            return V4 { dont_fragment, identification, counted: None, is_first: false, is_next: false };
+            return Ipv4Fields { dont_fragment, identification, counted: None, is_first: false, is_next: false };
         }
         let is_first = self.last.is_none();
         let is_next = self.last.is_none_or(|(last, cut)| (1..=cut).contains(&identification.wrapping_sub(last)));
@@ -307,7 +307,7 @@ impl SideReader {
         // A card cuts what is long, and each piece has a number.
         let cut = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
         self.last = Some((identification, cut));
-        V4 { dont_fragment, identification, counted: Some(counted), is_first, is_next }
+        Ipv4Fields { dont_fragment, identification, counted: Some(counted), is_first, is_next }
     }
 }
 
@@ -318,7 +318,7 @@ fn of_row(comment: &str) -> Option<(&str, &str)> {
     Some((msg_id, way))
 }
 
-impl fmt::Display for Conversation {
+impl fmt::Display for RecordedConversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} → {}", self.transport, self.client, self.server)
     }

@@ -155,7 +155,7 @@ impl<'a> Json<'a> {
             synthesised: together.made.ends().map(|end| end.to_string()),
             captured: together.captured.ends().map(|end| end.to_string()),
             lines: together
-                .lines
+                .groups
                 .iter()
                 .map(|line| Line {
                     synthesised: line.made.iter().map(|at| together.made.segments()[*at].frame).collect(),

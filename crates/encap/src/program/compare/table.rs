@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use switchboard_encap::compare::{Comparison, Conversation, Difference, DifferenceKind, Line, Segment, Together};
+use switchboard_encap::compare::{
+    Comparison, ConversationPair, Difference, DifferenceKind, RecordedConversation, RecordedSegment, SegmentGroup,
+};
 use switchboard_encap::diagnostic::{Diagnostics, Kind as _};
 use switchboard_protocol::sanitize;
 
@@ -20,8 +22,8 @@ const HEADINGS: [&str; 10] = ["made", "captured", "from", "flags", "seq", "ack",
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for together in &self.0.conversations {
-            conversation(f, together)?;
+        for pair in &self.0.conversations {
+            conversation(f, pair)?;
         }
         let mut explained = Diagnostics::<DifferenceKind, KINDS_MAX>::default();
         let mut unexplained = Diagnostics::<DifferenceKind, LISTED_MAX>::default();
@@ -72,9 +74,9 @@ fn difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Resul
     kind.reason.map_or(Ok(()), |reason| writeln!(f, "      {reason}"))
 }
 
-fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Result {
-    let Together { made, captured, lines } = together;
-    let way = |conversation: &Conversation| {
+fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt::Result {
+    let ConversationPair { made, captured, groups } = pair;
+    let way = |conversation: &RecordedConversation| {
         let [client, server] = conversation.ends();
         format!("{client} → {server}")
     };
@@ -82,7 +84,7 @@ fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Res
         write!(f, "{}, ", sanitize(title))?;
     }
     writeln!(f, "{} {}, captured as {}", made.transport(), way(made), way(captured))?;
-    let rows: Vec<[String; HEADINGS.len()]> = lines.iter().map(|line| cells(together, line)).collect();
+    let rows: Vec<[String; HEADINGS.len()]> = groups.iter().map(|line| cells(pair, line)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default().max(HEADINGS[column].len())
@@ -105,29 +107,29 @@ fn conversation(f: &mut fmt::Formatter<'_>, together: &Together<'_>) -> fmt::Res
 }
 
 /// The cells of a line: one value where both have the same, else both.
-fn cells(together: &Together<'_>, line: &Line) -> [String; HEADINGS.len()] {
-    let made: Vec<&Segment> = line.made.iter().map(|at| &together.made.segments()[*at]).collect();
-    let captured: Vec<&Segment> = line.captured.iter().map(|at| &together.captured.segments()[*at]).collect();
-    let both = |value: &dyn Fn(&Segment) -> String| {
-        let of = |segments: &[&Segment]| segments.last().map(|segment| value(segment));
+fn cells(pair: &ConversationPair<'_>, line: &SegmentGroup) -> [String; HEADINGS.len()] {
+    let made: Vec<&RecordedSegment> = line.made.iter().map(|at| &pair.made.segments()[*at]).collect();
+    let captured: Vec<&RecordedSegment> = line.captured.iter().map(|at| &pair.captured.segments()[*at]).collect();
+    let both = |value: &dyn Fn(&RecordedSegment) -> String| {
+        let of = |segments: &[&RecordedSegment]| segments.last().map(|segment| value(segment));
         match (of(&made), of(&captured)) {
             (Some(made), Some(captured)) if made == captured => made,
             (Some(made), Some(captured)) => format!("{made}|{captured}"),
             (one, other) => one.or(other).unwrap_or_default(),
         }
     };
-    let frames = |segments: &[&Segment]| match segments {
+    let frames = |segments: &[&RecordedSegment]| match segments {
         [] => "-".to_owned(),
         [one] => one.frame.to_string(),
         [first, .., last] => format!("{}-{}", first.frame, last.frame),
     };
     let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let of_first = |segments: &[&Segment]| segments.first().map(|segment| number(segment.seq()));
+    let of_first = |segments: &[&RecordedSegment]| segments.first().map(|segment| number(segment.seq()));
     let seq = match (of_first(&made), of_first(&captured)) {
         (Some(made), Some(captured)) if made != captured => format!("{made}|{captured}"),
         (one, other) => one.or(other).unwrap_or_default(),
     };
-    let len = |segments: &[&Segment]| segments.iter().map(|segment| segment.len()).sum::<u64>();
+    let len = |segments: &[&RecordedSegment]| segments.iter().map(|segment| segment.len()).sum::<u64>();
     let bytes = match (len(&made), len(&captured)) {
         (one, other) if one == other || captured.is_empty() => one.to_string(),
         (_, other) if made.is_empty() => other.to_string(),

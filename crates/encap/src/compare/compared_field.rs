@@ -9,11 +9,11 @@ macro_rules! fields {
         /// What is compared of a frame, or of a conversation.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Field {
+        pub enum ComparedField {
             $(#[doc = $doc] $variant,)*
         }
 
-        impl fmt::Display for Field {
+        impl fmt::Display for ComparedField {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(match self {
                     $(Self::$variant => $name,)*

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::Field;
+use super::ComparedField;
 use crate::analyze::TrackedSegment;
 use crate::side::Side;
 use crate::time::Timestamp;
@@ -12,7 +12,7 @@ use crate::wire::{Checksum, LinkType, Mac, SeqNumber};
 
 /// A segment of TCP, or a datagram of UDP, with the frame around it.
 #[derive(Clone, Debug)]
-pub struct Segment {
+pub struct RecordedSegment {
     /// Its number in its capture, from 1.
     pub frame: u64,
     /// When it was sent.
@@ -32,17 +32,17 @@ pub struct Segment {
     pub(super) is_cut: bool,
     pub(super) type_of_service: u8,
     pub(super) hop_limit: u8,
-    pub(super) v4: Option<V4>,
+    pub(super) v4: Option<Ipv4Fields>,
     pub(super) flow_label: Option<u32>,
     pub(super) header_checksum: Option<Checksum>,
     pub(super) transport_checksum: Option<Checksum>,
     pub(super) issues: Vec<String>,
-    pub(super) tcp: Option<Tcp>,
+    pub(super) tcp: Option<TcpFields>,
 }
 
 /// What only IPv4 has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct V4 {
+pub(super) struct Ipv4Fields {
     pub(super) dont_fragment: bool,
     pub(super) identification: u16,
     /// Counted from the first of its side; not of a SYN, ACK, which comes before there is a socket to count.
@@ -54,7 +54,7 @@ pub(super) struct V4 {
 
 /// What only TCP has.
 #[derive(Clone, Debug)]
-pub(super) struct Tcp {
+pub(super) struct TcpFields {
     /// The sequence number in the header.
     pub(super) number: SeqNumber,
     pub(super) tracked: TrackedSegment,
@@ -67,7 +67,7 @@ pub(super) struct Tcp {
     pub(super) echo: Option<u32>,
 }
 
-impl Segment {
+impl RecordedSegment {
     /// Bytes of payload.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -126,61 +126,61 @@ impl Segment {
     }
 
     /// Each field that both of two frames may have, as it is shown.
-    pub(super) fn values(&self) -> Vec<(Field, String)> {
+    pub(super) fn values(&self) -> Vec<(ComparedField, String)> {
         let [source, destination] = self.ends;
         let mut values = vec![
-            (Field::LinkType, self.link_type.to_string()),
-            (Field::Padding, self.padding.to_string()),
-            (Field::IpVersion, if source.is_ipv4() { "4" } else { "6" }.to_owned()),
-            (Field::Source, source.ip().to_string()),
-            (Field::Destination, destination.ip().to_string()),
-            (Field::SourcePort, source.port().to_string()),
-            (Field::DestinationPort, destination.port().to_string()),
-            (Field::TypeOfService, format!("{:#04x}", self.type_of_service)),
-            (Field::HopLimit, self.hop_limit.to_string()),
-            (Field::TransportChecksum, self.transport_checksum.map_or("none".to_owned(), checksum)),
-            (Field::Issue, if self.issues.is_empty() { "sound".to_owned() } else { self.issues.join("; ") }),
+            (ComparedField::LinkType, self.link_type.to_string()),
+            (ComparedField::Padding, self.padding.to_string()),
+            (ComparedField::IpVersion, if source.is_ipv4() { "4" } else { "6" }.to_owned()),
+            (ComparedField::Source, source.ip().to_string()),
+            (ComparedField::Destination, destination.ip().to_string()),
+            (ComparedField::SourcePort, source.port().to_string()),
+            (ComparedField::DestinationPort, destination.port().to_string()),
+            (ComparedField::TypeOfService, format!("{:#04x}", self.type_of_service)),
+            (ComparedField::HopLimit, self.hop_limit.to_string()),
+            (ComparedField::TransportChecksum, self.transport_checksum.map_or("none".to_owned(), checksum)),
+            (ComparedField::Issue, if self.issues.is_empty() { "sound".to_owned() } else { self.issues.join("; ") }),
         ];
         if let Some([source, destination]) = self.macs {
-            values.push((Field::SourceMac, source.to_string()));
-            values.push((Field::DestinationMac, destination.to_string()));
+            values.push((ComparedField::SourceMac, source.to_string()));
+            values.push((ComparedField::DestinationMac, destination.to_string()));
         }
         if let Some(v4) = &self.v4 {
             let number = v4.counted.unwrap_or(v4.identification);
-            values.push((Field::Identification, number.to_string()));
-            values.push((Field::DontFragment, if v4.dont_fragment { "set" } else { "not set" }.to_owned()));
-            values.push((Field::HeaderChecksum, self.header_checksum.map_or("none".to_owned(), checksum)));
+            values.push((ComparedField::Identification, number.to_string()));
+            values.push((ComparedField::DontFragment, if v4.dont_fragment { "set" } else { "not set" }.to_owned()));
+            values.push((ComparedField::HeaderChecksum, self.header_checksum.map_or("none".to_owned(), checksum)));
             if v4.is_first {
-                values.push((Field::InitialIdentification, v4.identification.to_string()));
+                values.push((ComparedField::InitialIdentification, v4.identification.to_string()));
             }
         }
         if let Some(label) = self.flow_label {
-            values.push((Field::FlowLabel, format!("{label:#07x}")));
+            values.push((ComparedField::FlowLabel, format!("{label:#07x}")));
         }
         let Some(tcp) = &self.tcp else { return values };
         let TrackedSegment { flags, seq, ack, window, .. } = tcp.tracked;
-        values.push((Field::Sequence, seq.to_string()));
-        values.push((Field::Acknowledgment, ack.map_or("none".to_owned(), |ack| ack.to_string())));
-        values.push((Field::Flags, flags.to_string()));
-        values.push((Field::Window, window.field.to_string()));
-        values.push((Field::UrgentPointer, tcp.urgent_pointer.to_string()));
-        values.push((Field::OptionOrder, tcp.option_order.clone()));
+        values.push((ComparedField::Sequence, seq.to_string()));
+        values.push((ComparedField::Acknowledgment, ack.map_or("none".to_owned(), |ack| ack.to_string())));
+        values.push((ComparedField::Flags, flags.to_string()));
+        values.push((ComparedField::Window, window.field.to_string()));
+        values.push((ComparedField::UrgentPointer, tcp.urgent_pointer.to_string()));
+        values.push((ComparedField::OptionOrder, tcp.option_order.clone()));
         if let Some(mss) = tcp.options.maximum_segment_size {
-            values.push((Field::MaximumSegmentSize, mss.to_string()));
+            values.push((ComparedField::MaximumSegmentSize, mss.to_string()));
         }
         if let Some(shift) = tcp.options.window_scale {
-            values.push((Field::WindowScale, shift.to_string()));
+            values.push((ComparedField::WindowScale, shift.to_string()));
         }
         if let (Some(timestamps), Some(clock)) = (tcp.options.timestamps, tcp.clock) {
-            values.push((Field::TimestampValue, clock.to_string()));
+            values.push((ComparedField::TimestampValue, clock.to_string()));
             let echo = tcp.echo.map_or("none".to_owned(), |echo| echo.to_string());
-            values.push((Field::TimestampEcho, echo));
+            values.push((ComparedField::TimestampEcho, echo));
             if flags.contains(Flags::SYN) {
-                values.push((Field::InitialTimestamp, timestamps.value.to_string()));
+                values.push((ComparedField::InitialTimestamp, timestamps.value.to_string()));
             }
         }
         if flags.contains(Flags::SYN) {
-            values.push((Field::InitialSequence, tcp.number.to_string()));
+            values.push((ComparedField::InitialSequence, tcp.number.to_string()));
         }
         values
     }
