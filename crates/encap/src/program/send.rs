@@ -19,7 +19,8 @@ use switchboard_encap::capture::live::{LiveCapture, LiveError, LiveOptions, Live
 use switchboard_encap::diagnostic::Severity;
 use switchboard_encap::rows::{AppProtocol, Row, RowError, RowFault, RowOptions, RowReader};
 use switchboard_encap::send::{
-    Choices, Item, Options, Outcome, Plan, PlanError, ROWS_MAX_BYTES, Side, Speed, Target, Trace, play, weight,
+    PlanError, PlanOptions, PlannedRow, PlayOptions, ROWS_MAX_BYTES, RowOutcome, SendPlan, Side, Speed, Target, Trace,
+    play, weight,
 };
 use switchboard_encap::wire::Frame;
 use switchboard_protocol::Dialect;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         output::guard(out, &input)?;
     }
     let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
-    let choices = Choices {
+    let choices = PlanOptions {
         transport: match args.transport {
             Over::Auto => TransportChoice::Auto,
             Over::Tcp => TransportChoice::Tcp,
@@ -107,12 +108,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut unnamed = args.servers.apps();
     unnamed.retain(|app| rows.iter().all(|row| row.source != *app && row.destination != *app));
     servers::remark_missing(&unnamed);
-    let plan = match Plan::new(rows, &choices) {
+    let plan = match SendPlan::new(rows, &choices) {
         Ok(plan) => plan,
         Err(error) => return Ok(refuse(error)),
     };
-    let is_unended = |item: &Item| item.from == Side::Client && !item.row.message.ends_with(b"\n");
-    let mut chat = plan.items().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
+    let is_unended = |item: &PlannedRow| item.from == Side::Client && !item.row.message.ends_with(b"\n");
+    let mut chat = plan.rows().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
     if args.to.is_some() && chat.any(is_unended) {
         tell("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
     }
@@ -130,8 +131,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let recording = begin_recording(args, target.addresses())?;
-    let progress = ProgressBar::new(plan.items().len() as u64);
-    let options = Options { speed: args.speed, now, stop: &stop };
+    let progress = ProgressBar::new(plan.rows().len() as u64);
+    let options = PlayOptions { speed: args.speed, now, stop: &stop };
     let (played, captured) = thread::scope(|scope| {
         let player = scope.spawn(|| play(&plan, &target, options, |n_done| progress.set_position(n_done as u64)));
         let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
@@ -157,7 +158,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         stdout.write_all(text.as_bytes())?;
         stdout.flush()?;
     }
-    let failed = played.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let failed = played.outcomes.iter().any(|outcome| matches!(outcome, RowOutcome::Failed(_)));
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 

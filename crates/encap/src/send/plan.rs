@@ -15,7 +15,7 @@ pub const CONNECTIONS_MAX: usize = 480;
 pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// Memory of a row without its message, in bytes: the row, its outcome and its report.
-const ROW_BYTES: usize = size_of::<Item>() + 256;
+const ROW_BYTES: usize = size_of::<PlannedRow>() + 256;
 
 /// Memory of a row, in bytes.
 #[must_use]
@@ -28,7 +28,7 @@ pub const PLAY_MAX: Duration = Duration::from_hours(1);
 
 /// Settings of a plan.
 #[derive(Clone, Debug, Default)]
-pub struct Choices {
+pub struct PlanOptions {
     /// TCP, UDP, or by protocol.
     pub transport: TransportChoice,
     /// Whether messages are completed.
@@ -53,10 +53,10 @@ pub struct Connection {
 
 /// A row, and its connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Item {
+pub struct PlannedRow {
     /// The row, its message completed if asked for.
     pub row: Row,
-    /// Index into [`Plan::connections`].
+    /// Index into [`SendPlan::connections`].
     pub connection: usize,
     /// The sending side.
     pub from: Side,
@@ -85,14 +85,14 @@ pub enum PlanError {
 /// Rows in the order of the file, each on the connection of its two apps. Connections and servers are those that
 /// [`build`] finds.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SendPlan {
     connections: Vec<Connection>,
-    items: Vec<Item>,
+    rows: Vec<PlannedRow>,
 }
 
-impl Plan {
+impl SendPlan {
     /// Finds the connections that rows need.
-    pub fn new(rows: Vec<Row>, choices: &Choices) -> Result<Self, PlanError> {
+    pub fn new(rows: Vec<Row>, choices: &PlanOptions) -> Result<Self, PlanError> {
         let mut matcher = Matcher::default();
         let mut clues: Vec<(Clues, [u32; 2], Transport)> = Vec::new();
         let mut places = Vec::with_capacity(rows.len());
@@ -122,14 +122,14 @@ impl Plan {
             let app = |side: usize| apps[pair[side] as usize].clone();
             Connection { client: app(1 - server), server: app(*server), transport: *transport }
         });
-        let mut plan = Self { connections: connections.collect(), items: Vec::with_capacity(rows.len()) };
+        let mut plan = Self { connections: connections.collect(), rows: Vec::with_capacity(rows.len()) };
         for (mut row, place) in rows.into_iter().zip(places) {
             if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
                 row.message = completed;
             }
             let connection = place.flow as usize;
             let from = if place.sender == servers[connection] { Side::Server } else { Side::Client };
-            plan.items.push(Item { row, connection, from });
+            plan.rows.push(PlannedRow { row, connection, from });
         }
         if choices.to_one_server {
             plan.lead_to_one_server(&choices.servers)?;
@@ -146,7 +146,7 @@ impl Plan {
         let is_server = |app: &App| if named.is_empty() { !clients.contains(app) } else { named.contains(app) };
         let the_server = named.first().or(own.iter().map(|connection| &connection.server).find(|app| is_server(app)));
         let mut known = HashMap::new();
-        for item in &mut self.items {
+        for item in &mut self.rows {
             let transport = own[item.connection].transport;
             let Row { source, destination, source_port, destination_port, line, .. } = &item.row;
             let (client, port, other) = if is_server(source) {
@@ -176,8 +176,8 @@ impl Plan {
 
     /// The rows, in the order of the file.
     #[must_use]
-    pub fn items(&self) -> &[Item] {
-        &self.items
+    pub fn rows(&self) -> &[PlannedRow] {
+        &self.rows
     }
 
     /// Duration of the play at a speed.
@@ -193,8 +193,8 @@ impl Plan {
     /// Time from the first row to the latest one, at the rows' own speed.
     #[must_use]
     pub fn span(&self) -> Duration {
-        let first = self.items.first().map(|item| item.row.time);
-        let latest = self.items.iter().map(|item| item.row.time).max();
+        let first = self.rows.first().map(|item| item.row.time);
+        let latest = self.rows.iter().map(|item| item.row.time).max();
         latest.zip(first).and_then(|(latest, first)| latest.since(first)).unwrap_or_default()
     }
 }
@@ -204,38 +204,38 @@ mod tests {
     use super::*;
     use crate::rows::{RowOptions, RowReader};
 
-    fn plan_with(rows: &str, choices: &Choices) -> Plan {
+    fn plan_with(rows: &str, choices: &PlanOptions) -> SendPlan {
         let csv = format!("protocol,src,dst,src_port,dst_port,message,time\n{rows}");
         let rows = RowReader::new(csv.as_bytes(), RowOptions::default()).collect::<Result<_, _>>();
-        Plan::new(rows.expect("good rows"), choices).expect("few rows")
+        SendPlan::new(rows.expect("good rows"), choices).expect("few rows")
     }
 
-    fn plan(rows: &str) -> Plan {
-        plan_with(rows, &Choices::default())
+    fn plan(rows: &str) -> SendPlan {
+        plan_with(rows, &PlanOptions::default())
     }
 
     /// `client server` of each connection; for each row its connection, and whether the client sends it.
-    fn shape(plan: &Plan) -> (Vec<String>, Vec<(usize, bool)>) {
+    fn shape(plan: &SendPlan) -> (Vec<String>, Vec<(usize, bool)>) {
         let pairs = plan.connections().iter().map(|c| format!("{} {}", c.client, c.server));
-        let items = plan.items().iter().map(|item| (item.connection, item.from == Side::Client));
-        (pairs.collect(), items.collect())
+        let rows = plan.rows().iter().map(|item| (item.connection, item.from == Side::Client));
+        (pairs.collect(), rows.collect())
     }
 
     #[test]
     fn each_pair_of_apps_and_transport_has_one_connection_and_rows_keep_their_order() {
         let plan = plan("CHAT,Noy,Elias,,,b,2\nCHAT,Elias,Noy,,,a,1\nCHAT,Noy,Dana,,,c,2\nDNS,Noy,Elias,,,d,3\n");
-        let (pairs, items) = shape(&plan);
+        let (pairs, rows) = shape(&plan);
         assert_eq!(pairs, ["Noy Elias", "Noy Dana", "Noy Elias"]);
         assert_eq!(plan.connections()[2].transport, Transport::Udp);
-        assert_eq!(items, [(0, true), (0, false), (1, true), (2, true)]);
+        assert_eq!(rows, [(0, true), (0, false), (1, true), (2, true)]);
         assert_eq!(plan.span(), Duration::from_secs(1));
     }
 
     #[test]
     fn row_without_message_has_a_weight() {
         let plan = plan("CHAT,a,b,,,,1\nCHAT,a,b,,,four,1\n");
-        let [empty, four] = [0, 1].map(|at: usize| weight(&plan.items()[at].row));
-        assert!(empty >= size_of::<Item>() && four == empty + 4);
+        let [empty, four] = [0, 1].map(|at: usize| weight(&plan.rows()[at].row));
+        assert!(empty >= size_of::<PlannedRow>() && four == empty + 4);
         assert!(1_500_000 * empty > ROWS_MAX_BYTES, "1,500,000 empty rows exceed the limit");
     }
 
@@ -253,23 +253,23 @@ mod tests {
     fn servers_are_those_that_build_finds() {
         let plan = plan(CHAT);
         assert_eq!(shape(&plan).0, ["Noy Server", "Elias Server", "Noy Elias"]);
-        let response_first = plan_with("HTTP,web,pc,,,200 OK,1\nHTTP,pc,web,,,GET /,2\n", &Choices::default());
+        let response_first = plan_with("HTTP,web,pc,,,200 OK,1\nHTTP,pc,web,,,GET /,2\n", &PlanOptions::default());
         assert_eq!(shape(&response_first), (vec!["pc web".to_owned()], vec![(0, false), (0, true)]));
-        let named = Choices { servers: vec!["Noy".parse().expect("a name")], ..Choices::default() };
+        let named = PlanOptions { servers: vec!["Noy".parse().expect("a name")], ..PlanOptions::default() };
         assert_eq!(shape(&plan_with(CHAT, &named)).0, ["Server Noy", "Server Elias", "Elias Noy"]);
     }
 
     #[test]
     fn to_one_server_each_app_has_one_connection() {
-        let choices = Choices { to_one_server: true, ..Choices::default() };
-        let (pairs, items) = shape(&plan_with(CHAT, &choices));
+        let choices = PlanOptions { to_one_server: true, ..PlanOptions::default() };
+        let (pairs, rows) = shape(&plan_with(CHAT, &choices));
         assert_eq!(pairs, ["Noy Server", "Elias Server"]);
-        assert_eq!(items, [(0, true), (1, false), (1, true), (0, true), (1, true)]);
+        assert_eq!(rows, [(0, true), (1, false), (1, true), (0, true), (1, true)]);
         // Only the named app is a server.
-        let named = Choices { servers: vec!["Elias".parse().expect("a name")], ..choices.clone() };
-        let (pairs, items) = shape(&plan_with(CHAT, &named));
+        let named = PlanOptions { servers: vec!["Elias".parse().expect("a name")], ..choices.clone() };
+        let (pairs, rows) = shape(&plan_with(CHAT, &named));
         assert_eq!(pairs, ["Noy Elias", "Server Elias"]);
-        assert_eq!(items, [(0, true), (1, true), (1, false), (0, true), (0, false)]);
+        assert_eq!(rows, [(0, true), (1, true), (1, false), (0, true), (0, false)]);
         // With ports, a client may have several.
         let rows = "HTTP,a,b,9001,80,x,1\nHTTP,b,a,80,9001,y,2\nHTTP,a,b,9002,80,z,3\n";
         assert_eq!(shape(&plan_with(rows, &choices)).0, ["a b", "a b"]);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn completed_message_is_sent() {
-        let choices = Choices { content: Content::Complete, ..Choices::default() };
-        assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &choices).items()[0].row.message, b"hi\n");
+        let choices = PlanOptions { content: Content::Complete, ..PlanOptions::default() };
+        assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &choices).rows()[0].row.message, b"hi\n");
     }
 }

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::links::{Closed, Links, stopped};
-use super::{Plan, Side, Speed};
+use super::link_set::{ClosedLinks, LinkSet, stopped};
+use super::{SendPlan, Side, Speed};
 use crate::time::Timestamp;
 
 /// Attempts to find a port that is free for both TCP and UDP.
@@ -56,7 +56,7 @@ impl Target {
 
 /// Settings of a play.
 #[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
+pub struct PlayOptions<'a> {
     /// Factor on the rows' own speed.
     pub speed: Speed,
     /// The clock.
@@ -67,7 +67,7 @@ pub struct Options<'a> {
 
 /// Result of one row.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum RowOutcome {
     /// Handed to the kernel.
     Sent {
         /// TCP: offset of its first byte in the stream of its direction. UDP: number of earlier datagrams.
@@ -81,24 +81,24 @@ pub enum Outcome {
 
 /// Result of a play.
 #[derive(Debug)]
-pub struct Played {
+pub struct PlayResult {
     /// Client's and server's address of each connection that was opened.
     pub addresses: Vec<Option<[SocketAddr; 2]>>,
     /// One result for each row of the plan.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<RowOutcome>,
     /// Connections that were not closed in order, each with the reason.
     pub unclosed: Vec<(usize, io::Error)>,
 }
 
 /// Plays all rows of `plan`, then closes the connections. `progress` receives the number of finished rows.
-pub fn play(plan: &Plan, target: &Target, options: Options<'_>, mut progress: impl FnMut(usize)) -> Played {
-    let mut links = Links::new(plan.connections().len(), target, options.now, options.stop);
-    let mut outcomes = Vec::with_capacity(plan.items().len());
+pub fn play(plan: &SendPlan, target: &Target, options: PlayOptions<'_>, mut progress: impl FnMut(usize)) -> PlayResult {
+    let mut links = LinkSet::new(plan.connections().len(), target, options.now, options.stop);
+    let mut outcomes = Vec::with_capacity(plan.rows().len());
     let begin = (options.now)();
-    let first = plan.items().first().map_or(Timestamp::default(), |item| item.row.time);
-    for item in plan.items() {
+    let first = plan.rows().first().map_or(Timestamp::default(), |item| item.row.time);
+    for item in plan.rows() {
         let outcome = if item.from == Side::Server && target.own.is_none() {
-            Outcome::NotOurs
+            RowOutcome::NotOurs
         } else {
             let due = options.speed.scale(item.row.time.since(first).unwrap_or_default());
             // A time beyond the range of the clock is not waited for.
@@ -109,11 +109,11 @@ pub fn play(plan: &Plan, target: &Target, options: Options<'_>, mut progress: im
             } else {
                 links.send(item.connection, over, item.from, &item.row.message)
             };
-            sent.map_or_else(Outcome::Failed, |start| Outcome::Sent { start })
+            sent.map_or_else(RowOutcome::Failed, |start| RowOutcome::Sent { start })
         };
         outcomes.push(outcome);
         progress(outcomes.len());
     }
-    let Closed { addresses, unclosed } = links.close();
-    Played { addresses, outcomes, unclosed }
+    let ClosedLinks { addresses, unclosed } = links.close();
+    PlayResult { addresses, outcomes, unclosed }
 }

@@ -13,7 +13,7 @@ use crate::wire::tcp::Flags;
 
 /// Part of a row, in a frame.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Piece {
+pub struct RowPiece {
     /// The frame's number in the capture, from 1.
     pub frame: u64,
     /// Which bytes of the direction's stream it carries of the row.
@@ -47,7 +47,7 @@ pub struct Trace {
 
 /// The frames that opened a connection, ended it, and said no more than that something arrived.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Bare {
+pub struct BareFrames {
     /// From the first SYN to the first acknowledgement of its answer.
     pub opening: Vec<u64>,
     /// From the first FIN or RST on.
@@ -88,8 +88,8 @@ impl Trace {
 
     /// The frames that carried bytes of one side's stream, and which, in the order of the capture.
     #[must_use]
-    pub fn stream(&self, addresses: [SocketAddr; 2], from: Side) -> Carried {
-        let mut carried = Carried::default();
+    pub fn stream(&self, addresses: [SocketAddr; 2], from: Side) -> StreamFrames {
+        let mut carried = StreamFrames::default();
         // Without the SYN, the beginning of the stream is not known.
         if !self.segments(addresses, from).any(|(_, segment)| segment.flags.contains(Flags::SYN)) {
             return carried;
@@ -116,13 +116,13 @@ impl Trace {
 
     /// The frames of a TCP connection that carried nothing of a row.
     #[must_use]
-    pub fn bare(&self, addresses: [SocketAddr; 2]) -> Bare {
+    pub fn bare(&self, addresses: [SocketAddr; 2]) -> BareFrames {
         let mut both: Vec<_> = [Side::Client, Side::Server]
             .into_iter()
             .flat_map(|side| self.segments(addresses, side).map(move |(frame, segment)| (frame, side, segment)))
             .collect();
         both.sort_by_key(|(frame, ..)| *frame);
-        let mut bare = Bare::default();
+        let mut bare = BareFrames::default();
         let mut is_answered = false;
         for (frame, side, TrackedSegment { flags, len, .. }) in both {
             let is_syn = flags.contains(Flags::SYN);
@@ -144,18 +144,18 @@ impl Trace {
 
 /// Which frames carried which bytes of one direction of a stream.
 #[derive(Clone, Debug, Default)]
-pub struct Carried {
+pub struct StreamFrames {
     /// Those that went on where the stream had come to, so that their ends rise.
     fresh: Vec<(u64, Range<u64>)>,
     /// Those with nothing beyond that.
     again: Vec<(u64, Range<u64>)>,
 }
 
-impl Carried {
+impl StreamFrames {
     /// The pieces of a row that has these bytes of the stream, in the order of the capture.
     #[must_use]
-    pub fn pieces(&self, row: &Range<u64>) -> Vec<Piece> {
-        let piece = |(frame, bytes): &(u64, Range<u64>), again| Piece {
+    pub fn pieces(&self, row: &Range<u64>) -> Vec<RowPiece> {
+        let piece = |(frame, bytes): &(u64, Range<u64>), again| RowPiece {
             frame: *frame,
             stream: bytes.start.max(row.start)..bytes.end.min(row.end),
             shared: bytes.start < row.start || row.end < bytes.end,
@@ -230,7 +230,7 @@ mod tests {
             (Server, 12, 0, Flags::FIN | Flags::ACK),
             (Client, isn.wrapping_add(32), 0, ack),
         ]);
-        let piece = |frame, stream, shared, again| Piece { frame, stream, shared, again };
+        let piece = |frame, stream, shared, again| RowPiece { frame, stream, shared, again };
         let carried = trace.stream([CLIENT, SERVER], Client);
         for (row, expected) in [
             // Two rows in one segment, of which one goes on in the next.
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(carried.pieces(&row), expected, "row {row:?}");
         }
         assert_eq!(trace.stream([CLIENT, SERVER], Server).pieces(&(0..4)), [piece(8, 0..4, false, false)]);
-        let bare = Bare { opening: vec![1, 2, 3], closing: vec![9, 10, 11], acknowledgements: 1 };
+        let bare = BareFrames { opening: vec![1, 2, 3], closing: vec![9, 10, 11], acknowledgements: 1 };
         assert_eq!(trace.bare([CLIENT, SERVER]), bare);
     }
 
@@ -261,9 +261,9 @@ mod tests {
             (Server, 7_000, 0, Flags::SYN | ack),
             (Client, 9_001, 4, ack),
         ]);
-        let piece = Piece { frame: 3, stream: 0..4, shared: false, again: false };
+        let piece = RowPiece { frame: 3, stream: 0..4, shared: false, again: false };
         assert_eq!(trace.stream([CLIENT, SERVER], Client).pieces(&(0..4)), [piece]);
-        let bare = Bare { opening: vec![1, 2], closing: vec![4], acknowledgements: 0 };
+        let bare = BareFrames { opening: vec![1, 2], closing: vec![4], acknowledgements: 0 };
         assert_eq!(trace.bare([CLIENT, SERVER]), bare);
     }
 }

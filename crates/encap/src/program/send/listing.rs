@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::Serialize;
 use switchboard_encap::capture::Statistics;
 use switchboard_encap::rows::{App, MessageId, Transport};
-use switchboard_encap::send::{Bare, Carried, Outcome, Piece, Plan, Played, Side, Trace};
+use switchboard_encap::send::{BareFrames, PlayResult, RowOutcome, RowPiece, SendPlan, Side, StreamFrames, Trace};
 use switchboard_encap::show::count;
 use switchboard_protocol::sanitize;
 
@@ -41,7 +41,7 @@ struct ConnectionListing<'a> {
     server_address: Option<SocketAddr>,
     /// Frames without a byte of a row.
     #[serde(flatten)]
-    bare: Option<Bare>,
+    bare: Option<BareFrames>,
     /// Why it did not end as it should.
     error: Option<String>,
     rows: Vec<RowListing<'a>>,
@@ -56,15 +56,20 @@ struct RowListing<'a> {
     /// Which bytes of its direction's stream it has.
     stream: Option<Range<u64>>,
     /// Which frames carried it; nothing if there is no capture.
-    frames: Option<Vec<Piece>>,
+    frames: Option<Vec<RowPiece>>,
     /// Why it was not sent.
     not_sent: Option<String>,
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn new(plan: &'a Plan, played: &Played, capture: Option<CaptureListing>, trace: Option<&Trace>) -> Self {
+    pub(super) fn new(
+        plan: &'a SendPlan,
+        played: &PlayResult,
+        capture: Option<CaptureListing>,
+        trace: Option<&Trace>,
+    ) -> Self {
         let opened = |index: usize| played.addresses[index];
-        let carried: Vec<Option<[Carried; 2]>> = (0..plan.connections().len())
+        let carried: Vec<Option<[StreamFrames; 2]>> = (0..plan.connections().len())
             .map(|index| {
                 let (trace, addresses) = (trace?, opened(index)?);
                 Some([Side::Client, Side::Server].map(|side| trace.stream(addresses, side)))
@@ -88,7 +93,7 @@ impl<'a> Listing<'a> {
                 rows: Vec::new(),
             })
             .collect();
-        for (item, outcome) in plan.items().iter().zip(&played.outcomes) {
+        for (item, outcome) in plan.rows().iter().zip(&played.outcomes) {
             let len = item.row.message.len();
             let index = item.connection;
             let mut row = RowListing {
@@ -101,18 +106,18 @@ impl<'a> Listing<'a> {
                 not_sent: None,
             };
             match (outcome, connections[index].transport) {
-                (Outcome::Failed(error), _) => row.not_sent = Some(error.to_string()),
-                (Outcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
-                (Outcome::Sent { start }, Transport::Tcp) => {
+                (RowOutcome::Failed(error), _) => row.not_sent = Some(error.to_string()),
+                (RowOutcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
+                (RowOutcome::Sent { start }, Transport::Tcp) => {
                     let stream = *start..*start + len as u64;
                     let carried = carried[index].as_ref().map(|sides| &sides[usize::from(item.from == Side::Server)]);
                     row.frames = carried.map(|carried| carried.pieces(&stream));
                     row.stream = Some(stream);
                 }
-                (Outcome::Sent { start }, Transport::Udp) => {
+                (RowOutcome::Sent { start }, Transport::Udp) => {
                     row.frames = trace.zip(opened(index)).map(|(trace, addresses)| {
                         let frame = trace.datagram(addresses, item.from, *start);
-                        let piece = |frame| Piece { frame, stream: 0..len as u64, shared: false, again: false };
+                        let piece = |frame| RowPiece { frame, stream: 0..len as u64, shared: false, again: false };
                         frame.map(piece).into_iter().collect()
                     });
                 }
@@ -179,7 +184,7 @@ impl fmt::Display for ConnectionListing<'_> {
     }
 }
 
-fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[Piece]) -> fmt::Result {
+fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[RowPiece]) -> fmt::Result {
     for (i, piece) in pieces.iter().enumerate() {
         write!(f, "{} frame {}", if i == 0 { ":" } else { "," }, piece.frame)?;
         if pieces.len() > 1 {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Side;
-use super::link::{Datagrams, STALL_MAX, Stream, is_retryable};
 use super::play::Target;
+use super::socket_link::{DatagramLink, STALL_MAX, StreamLink, is_retryable};
 use crate::rows::Transport;
 
 /// Longest wait before the stop request is checked.
@@ -28,17 +28,17 @@ const DRAIN_EVERY: Duration = Duration::from_millis(10);
 
 /// An open connection, or the reason that it is not open.
 #[derive(Debug)]
-enum Link {
-    Stream(Stream),
-    Datagrams(Datagrams),
+enum LinkState {
+    Stream(StreamLink),
+    Datagrams(DatagramLink),
     Unopened(String),
     Broken(String),
 }
 
 /// The connections of a plan, by their index there.
 #[derive(Debug)]
-pub(super) struct Links<'a> {
-    each: Vec<Option<Link>>,
+pub(super) struct LinkSet<'a> {
+    each: Vec<Option<LinkState>>,
     /// Client's and server's address of each connection that was opened.
     addresses: Vec<Option<[SocketAddr; 2]>>,
     target: &'a Target,
@@ -52,14 +52,14 @@ pub(super) struct Links<'a> {
 
 /// State of the connections after a play.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(super) struct ClosedLinks {
     /// Client's and server's address of each connection that was opened.
     pub(super) addresses: Vec<Option<[SocketAddr; 2]>>,
     /// Connections that were not closed in order, each with the reason.
     pub(super) unclosed: Vec<(usize, io::Error)>,
 }
 
-impl<'a> Links<'a> {
+impl<'a> LinkSet<'a> {
     pub(super) fn new(n: usize, target: &'a Target, now: fn() -> Instant, stop: &'a AtomicBool) -> Self {
         let each = (0..n).map(|_| None).collect();
         Self { each, addresses: vec![None; n], target, reached: None, drained: now(), now, stop }
@@ -86,28 +86,30 @@ impl<'a> Links<'a> {
         if self.each[index].is_none() {
             let link = self.open(over);
             self.addresses[index] = link.as_ref().ok().map(|(_, addresses)| *addresses);
-            self.each[index] = Some(link.map_or_else(|error| Link::Unopened(error.to_string()), |(link, _)| link));
+            self.each[index] = Some(link.map_or_else(|error| LinkState::Unopened(error.to_string()), |(link, _)| link));
         }
         match &mut self.each[index] {
-            Some(Link::Stream(_)) => {}
+            Some(LinkState::Stream(_)) => {}
             // After a refused datagram, the next one may still be accepted.
-            Some(Link::Datagrams(datagrams)) => return datagrams.send(from, bytes),
-            Some(Link::Unopened(why)) => return Err(io::Error::other(format!("not connected: {why}"))),
-            Some(Link::Broken(why)) => return Err(io::Error::other(format!("the connection broke before: {why}"))),
+            Some(LinkState::Datagrams(datagrams)) => return datagrams.send(from, bytes),
+            Some(LinkState::Unopened(why)) => return Err(io::Error::other(format!("not connected: {why}"))),
+            Some(LinkState::Broken(why)) => {
+                return Err(io::Error::other(format!("the connection broke before: {why}")));
+            }
             None => return Err(ErrorKind::NotConnected.into()),
         }
         let sent = self.send_stream(index, from, bytes);
         if let Err(error) = &sent {
             // A stream with a hole is useless.
-            self.each[index] = Some(Link::Broken(error.to_string()));
+            self.each[index] = Some(LinkState::Broken(error.to_string()));
         }
         sent
     }
 
-    fn stream(&mut self, index: usize) -> io::Result<&mut Stream> {
+    fn stream(&mut self, index: usize) -> io::Result<&mut StreamLink> {
         match &mut self.each[index] {
-            Some(Link::Stream(stream)) => Ok(stream),
-            Some(Link::Broken(why)) => Err(io::Error::other(why.clone())),
+            Some(LinkState::Stream(stream)) => Ok(stream),
+            Some(LinkState::Broken(why)) => Err(io::Error::other(why.clone())),
             _ => Err(ErrorKind::NotConnected.into()),
         }
     }
@@ -141,7 +143,7 @@ impl<'a> Links<'a> {
         Ok(start)
     }
 
-    fn open(&mut self, over: Transport) -> io::Result<(Link, [SocketAddr; 2])> {
+    fn open(&mut self, over: Transport) -> io::Result<(LinkState, [SocketAddr; 2])> {
         let own = self.target.own.as_ref();
         let addresses =
             self.target.addresses.iter().filter(|address| self.reached.is_none_or(|known| known == **address));
@@ -150,7 +152,7 @@ impl<'a> Links<'a> {
             let opened = match over {
                 Transport::Tcp => self.connect(address, own.map(|(listener, _)| listener)).and_then(|stream| {
                     let addresses = stream.addresses()?;
-                    Ok((Link::Stream(stream), addresses))
+                    Ok((LinkState::Stream(stream), addresses))
                 }),
                 Transport::Udp => open_datagrams(address, own.map(|(_, socket)| socket)),
             };
@@ -167,7 +169,7 @@ impl<'a> Links<'a> {
 
     /// Connects to `address` and accepts the connection at our own `listener`, if any. Both have a time limit, and the
     /// other connections are read meanwhile.
-    fn connect(&mut self, address: SocketAddr, listener: Option<&TcpListener>) -> io::Result<Stream> {
+    fn connect(&mut self, address: SocketAddr, listener: Option<&TcpListener>) -> io::Result<StreamLink> {
         let (done, connected) = mpsc::channel();
         thread::spawn(move || done.send(TcpStream::connect_timeout(&address, STALL_MAX)));
         let client = loop {
@@ -197,7 +199,7 @@ impl<'a> Links<'a> {
                 }
             },
         };
-        Stream::new(client, server, (self.now)())
+        StreamLink::new(client, server, (self.now)())
     }
 
     /// Waits for input on any connection, for room in the send buffer of `sender`, or for `longest`; then reads from
@@ -206,17 +208,17 @@ impl<'a> Links<'a> {
         let mut set = Vec::new();
         for link in self.each.iter().flatten() {
             match link {
-                Link::Stream(stream) => {
+                LinkState::Stream(stream) => {
                     set.extend(stream.open_ends().map(|end| PollFd::new(end, PollFlags::IN)));
                 }
-                Link::Datagrams(datagrams) => {
+                LinkState::Datagrams(datagrams) => {
                     set.extend(datagrams.sockets().map(|socket| PollFd::new(socket, PollFlags::IN)));
                 }
-                Link::Unopened(_) | Link::Broken(_) => {}
+                LinkState::Unopened(_) | LinkState::Broken(_) => {}
             }
         }
         if let Some((index, side)) = sender
-            && let Some(Link::Stream(stream)) = &self.each[index]
+            && let Some(LinkState::Stream(stream)) = &self.each[index]
         {
             set.extend(stream.end(side).map(|end| PollFd::new(end, PollFlags::OUT)));
         }
@@ -235,27 +237,27 @@ impl<'a> Links<'a> {
         self.drained = now;
         for link in self.each.iter_mut().flatten() {
             match link {
-                Link::Stream(stream) => {
+                LinkState::Stream(stream) => {
                     if let Err(error) = stream.drain(now) {
-                        *link = Link::Broken(error.to_string());
+                        *link = LinkState::Broken(error.to_string());
                     }
                 }
-                Link::Datagrams(datagrams) => datagrams.drain(),
-                Link::Unopened(_) | Link::Broken(_) => {}
+                LinkState::Datagrams(datagrams) => datagrams.drain(),
+                LinkState::Unopened(_) | LinkState::Broken(_) => {}
             }
         }
     }
 
     /// Closes all connections, in parallel.
-    pub(super) fn close(mut self) -> Closed {
+    pub(super) fn close(mut self) -> ClosedLinks {
         let since = (self.now)();
         let mut unclosed = Vec::new();
         loop {
             let now = (self.now)();
             for (index, link) in self.each.iter_mut().enumerate() {
                 let closed = match link {
-                    Some(Link::Stream(stream)) => stream.close(since, now),
-                    Some(Link::Broken(why)) => Err(io::Error::other(std::mem::take(why))),
+                    Some(LinkState::Stream(stream)) => stream.close(since, now),
+                    Some(LinkState::Broken(why)) => Err(io::Error::other(std::mem::take(why))),
                     _ => Ok(true),
                 };
                 match closed {
@@ -266,17 +268,17 @@ impl<'a> Links<'a> {
                 *link = None;
             }
             if self.each.iter().all(Option::is_none) {
-                return Closed { addresses: self.addresses, unclosed };
+                return ClosedLinks { addresses: self.addresses, unclosed };
             }
             self.wait(10 * POLL_EVERY, None);
         }
     }
 }
 
-fn open_datagrams(address: SocketAddr, server: Option<&UdpSocket>) -> io::Result<(Link, [SocketAddr; 2])> {
-    let datagrams = Datagrams::open(address, server)?;
+fn open_datagrams(address: SocketAddr, server: Option<&UdpSocket>) -> io::Result<(LinkState, [SocketAddr; 2])> {
+    let datagrams = DatagramLink::open(address, server)?;
     let addresses = datagrams.addresses();
-    Ok((Link::Datagrams(datagrams), addresses))
+    Ok((LinkState::Datagrams(datagrams), addresses))
 }
 
 /// The error of a row after a stop request.

@@ -1,6 +1,6 @@
 //! One connection: both of its ends, or only the client's end if the server is another program.
 //!
-//! All sockets are non-blocking. [`Links`](super::links) polls them and retries.
+//! All sockets are non-blocking. [`LinkSet`](super::link_set::LinkSet) polls them and retries.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// A TCP connection.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct StreamLink {
     /// By side. `None` for a server that is another program.
     ends: [Option<TcpStream>; 2],
     /// Bytes by side.
@@ -33,7 +33,7 @@ pub(super) struct Stream {
     last_progress: Instant,
 }
 
-impl Stream {
+impl StreamLink {
     /// Takes the client's end, and the server's end unless the server is another program.
     pub(super) fn new(client: TcpStream, server: Option<TcpStream>, now: Instant) -> io::Result<Self> {
         let ends = [Some(client), server];
@@ -158,7 +158,7 @@ impl Stream {
 
 /// A client and a server that exchange datagrams.
 #[derive(Debug)]
-pub(super) struct Datagrams {
+pub(super) struct DatagramLink {
     client: UdpSocket,
     /// Shared by all clients. `None` if the server is another program.
     server: Option<UdpSocket>,
@@ -168,7 +168,7 @@ pub(super) struct Datagrams {
     refused: Option<io::Error>,
 }
 
-impl Datagrams {
+impl DatagramLink {
     pub(super) fn open(address: SocketAddr, server: Option<&UdpSocket>) -> io::Result<Self> {
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
