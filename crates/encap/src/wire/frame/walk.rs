@@ -3,7 +3,7 @@
 //! The walk is generic over its visitor: `()` when a frame is parsed, a list of layers or issues on request. All steps
 //! are inlined, so that the walk with `()` is one function with its state in registers. A single call that took the
 //! state by reference would force it into memory, and copying it back would cost a third of the walk's time (decision
-//! 10).
+//! 7).
 
 use super::{
     FragmentPosition, FrameByte, FrameIssue, FrameIssueKind, Layer, LayerKind, MAX_EXTENSIONS, MAX_ISSUES,
