@@ -10,12 +10,11 @@ use switchboard_encap::build::{BadTwin, Builder, Summary};
 use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
 use switchboard_encap::show::count;
 
+use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::making::Making;
 use super::output::{self, Output, shown};
-use super::tell::tell;
-use super::told::{FaultJson, Told};
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -82,7 +81,7 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.file)?;
     if args.bad_twin && output::is_stdout(&args.out) {
-        tell("encap: --bad-twin writes beside the capture: give that a name with -o");
+        report("encap: --bad-twin writes beside the capture: give that a name with -o");
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     let twin = args.bad_twin.then(|| args.twin());
@@ -90,13 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         output::guard(out, &input)?;
     }
     let mut input = input.rewindable()?;
-    let mut told = Told::new(input.name());
+    let mut diagnostics = RowDiagnostics::new(input.name());
     let settings = args.making.settings(args.format());
-    let plan = args.making.plan(&mut input, settings, &mut told)?;
-    if told.admitted == 0 {
-        tell("encap: nothing was written: there is no row to carry");
+    let plan = args.making.plan(&mut input, settings, &mut diagnostics)?;
+    if diagnostics.admitted == 0 {
+        report("encap: nothing was written: there is no row to carry");
         if args.json {
-            print_json(args, &told, None, None)?;
+            print_json(args, &diagnostics, None, None)?;
         }
         return Ok(ExitCode::from(EXIT_REFUSED));
     }
@@ -108,15 +107,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
     args.making.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
     let (out, summary) = builder.finish().map_err(unwritable)?;
-    if summary.rows != told.admitted {
+    if summary.rows != diagnostics.admitted {
         return Err(Failure::Changed { file: args.file.display().to_string() });
     }
     out.finish()?;
     for remark in summary.remarks.list() {
-        told.remark(remark);
+        diagnostics.remark(remark);
     }
     if args.format() == capture::Format::Pcap {
-        tell(format_args!(
+        report(format_args!(
             "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
             shown(&args.out)
         ));
@@ -124,8 +123,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(twin) = &twin {
         write_twin(args, &mut input, twin, &about("no packet here was on a wire, and none could have been"))?;
     }
-    print(args, &told, &summary, twin.as_deref())?;
-    Ok(if told.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+    print(args, &diagnostics, &summary, twin.as_deref())?;
+    Ok(if diagnostics.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
 }
 
 fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
@@ -153,18 +152,15 @@ struct SummaryJson<'a> {
     out: Option<String>,
     bad_twin: Option<String>,
     seed: u64,
-    refused: u64,
-    warnings: u64,
-    notes: u64,
-    faults: &'a [FaultJson],
-    faults_not_listed: u64,
+    #[serde(flatten)]
+    diagnostics: &'a RowDiagnostics,
     #[serde(flatten)]
     summary: Option<&'a Summary>,
 }
 
-fn print(args: &Args, told: &Told, summary: &Summary, twin: Option<&Path>) -> Result<(), Failure> {
+fn print(args: &Args, diagnostics: &RowDiagnostics, summary: &Summary, twin: Option<&Path>) -> Result<(), Failure> {
     if args.json {
-        return print_json(args, told, Some(summary), twin);
+        return print_json(args, diagnostics, Some(summary), twin);
     }
     let mut text = format!("{}: {}", shown(&args.out), count(summary.rows, "row"));
     let mut put = |part: String| text.push_str(&part);
@@ -175,24 +171,25 @@ fn print(args: &Args, told: &Told, summary: &Summary, twin: Option<&Path>) -> Re
         put(format!(", {} of datagrams", count(summary.exchanges, "exchange")));
     }
     put(format!(", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte")));
-    put(format!("; {}, {} refused\n", count(told.warnings, "warning"), count(told.refused, "row")));
+    put(format!("; {}, {} refused\n", count(diagnostics.warnings, "warning"), count(diagnostics.refused, "row")));
     if let Some(twin) = twin {
         put(format!("{}: the same, with everything wrong\n", shown(twin)));
     }
     say(args, &text)
 }
 
-fn print_json(args: &Args, told: &Told, summary: Option<&Summary>, twin: Option<&Path>) -> Result<(), Failure> {
+fn print_json(
+    args: &Args,
+    diagnostics: &RowDiagnostics,
+    summary: Option<&Summary>,
+    twin: Option<&Path>,
+) -> Result<(), Failure> {
     let json = SummaryJson {
-        file: told.file(),
+        file: diagnostics.file(),
         out: summary.map(|_| shown(&args.out)),
         bad_twin: twin.map(shown),
         seed: args.making.seed,
-        refused: told.refused,
-        warnings: told.warnings,
-        notes: told.notes,
-        faults: &told.faults,
-        faults_not_listed: told.not_listed,
+        diagnostics,
         summary,
     };
     say(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
@@ -201,7 +198,7 @@ fn print_json(args: &Args, told: &Told, summary: Option<&Summary>, twin: Option<
 /// Says what was built: on standard output, unless that is where the capture went.
 fn say(args: &Args, text: &str) -> Result<(), Failure> {
     if output::is_stdout(&args.out) {
-        tell(text.trim_end());
+        report(text.trim_end());
         return Ok(());
     }
     let mut out = BufWriter::new(io::stdout().lock());

@@ -15,9 +15,9 @@ use switchboard_encap::capture::live::{LiveCapture, LiveOptions, LiveRecording, 
 use switchboard_encap::show::count;
 use switchboard_encap::time::Timestamp;
 
+use super::diagnostics::report;
 use super::failure::Failure;
 use super::output::{Output, shown};
-use super::tell::tell;
 
 /// How long what was captured may wait before a reader of the file sees it.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
     let counts = if is_written { counts } else { flushed };
     let summary = Summary { counts, statistics: finished.as_ref().ok().copied() };
-    tell(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, shown(&args.out)));
+    report(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, shown(&args.out)));
     recorded.map_err(failed)?;
     finished.map_err(failed)?;
     Ok(ExitCode::SUCCESS)

@@ -8,8 +8,8 @@ use switchboard_encap::analyze::chat::Transcript;
 use switchboard_encap::analyze::{Focus, Streams};
 
 use super::capture_file::{CaptureFile, safe, unused};
+use super::diagnostics::report;
 use super::failure::Failure;
-use super::tell::tell;
 
 /// A line breaks the protocol.
 const EXIT_ILLEGAL: u8 = 1;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     out.flush()?;
     let name = file.name();
     for remark in unused(&totals).into_iter().chain(file.remarks()) {
-        tell(format_args!("encap: {name}: {remark}"));
+        report(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;
     if verdict.sessions() == 0 {

@@ -15,9 +15,9 @@ use switchboard_encap::time::Timestamp;
 use switchboard_protocol::sanitize;
 
 use super::colour;
+use super::diagnostics::{DiagnosticJson, RowFormat};
 use super::failure::Failure;
 use super::input::Input;
-use super::tell::Places;
 
 /// Some row cannot be carried.
 const EXIT_FAULTS: u8 = 1;
@@ -117,7 +117,7 @@ impl fmt::Display for Summary {
 
 /// Reads all of `input` and writes what is wrong as it is found.
 fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
-    let mut printer = Printer { places: Places { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
+    let mut printer = Printer { format: RowFormat { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
     let mut summary = Summary::default();
     let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     printer.start()?;
@@ -152,25 +152,16 @@ fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Resu
 
 /// Writes faults as they come, so that a file full of them needs no memory.
 struct Printer<W> {
-    places: Places,
+    format: RowFormat,
     json: bool,
     n_faults: u64,
     out: W,
 }
 
-/// A fault, and what is only said of it.
-#[derive(Serialize)]
-struct FaultJson<'a> {
-    severity: Severity,
-    #[serde(flatten)]
-    fault: &'a RowFault,
-    message: String,
-}
-
 impl<W: Write> Printer<W> {
     fn start(&mut self) -> io::Result<()> {
         if self.json {
-            write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.places.file)?)?;
+            write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.format.file)?)?;
         }
         Ok(())
     }
@@ -181,17 +172,17 @@ impl<W: Write> Printer<W> {
                 self.out.write_all(b",")?;
             }
             self.n_faults += 1;
-            let fault = FaultJson { severity: fault.severity(), fault, message: fault.message().to_string() };
-            return Ok(serde_json::to_writer(&mut self.out, &fault)?);
+            let json = DiagnosticJson { severity: fault.severity(), keys: fault, message: fault.message().to_string() };
+            return Ok(serde_json::to_writer(&mut self.out, &json)?);
         }
-        writeln!(self.out, "{}", self.places.fault(fault))
+        writeln!(self.out, "{}", self.format.fault(fault))
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         if self.json {
             writeln!(self.out, "],\"summary\":{}}}", serde_json::to_string(summary)?)?;
         } else {
-            writeln!(self.out, "{}: {summary}", self.places.file)?;
+            writeln!(self.out, "{}: {summary}", self.format.file)?;
         }
         self.out.flush()
     }

@@ -11,12 +11,11 @@ use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingErr
 use switchboard_protocol::sanitize;
 
 use self::table::Table;
+use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::made;
 use super::making::Making;
-use super::tell::tell;
-use super::told::Told;
 
 /// Some row of the CSV was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -51,9 +50,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut refused = 0;
     let mut input = Input::open(&args.synthesised)?;
     let made = if input.has_rows()? {
-        let mut told = Told::new(input.name());
-        let made = made::frames(input, &args.making, &mut told, |from, _| record(from, &args.synthesised))?;
-        refused = told.refused;
+        let mut diagnostics = RowDiagnostics::new(input.name());
+        let made = made::frames(input, &args.making, &mut diagnostics, |from, _| record(from, &args.synthesised))?;
+        refused = diagnostics.refused;
         let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
         made
     } else if args.making.is_default() {
@@ -68,12 +67,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captured = record(input, &args.captured)?;
     let [first, second] = [&args.synthesised, &args.captured].map(|file| sanitize(file));
     if made.is_synthesised() == Some(false) {
-        tell(format_args!(
+        report(format_args!(
             "encap: {first} says that it was captured: the reasons given are for synthesised frames in its place"
         ));
     }
     if captured.is_synthesised() == Some(true) {
-        tell(format_args!(
+        report(format_args!(
             "encap: {second} says that it was synthesised: the reasons given are for captured frames in its place"
         ));
     }
@@ -109,7 +108,7 @@ fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
         error => Failure::Compare { file: file.to_owned(), error },
     })?;
     for note in reader.notes().list() {
-        tell(format_args!("encap: {}: {note}", sanitize(file)));
+        report(format_args!("encap: {}: {note}", sanitize(file)));
     }
     Ok(recording)
 }

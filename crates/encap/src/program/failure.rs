@@ -11,8 +11,8 @@ use switchboard_encap::capture::{ReadError, WriteError};
 use switchboard_encap::compare::RecordingError;
 use switchboard_protocol::sanitize;
 
+use super::diagnostics::report;
 use super::output::{is_stdout, shown};
-use super::tell::tell;
 
 /// A file could not be read or written.
 const EXIT_IO: u8 = 3;
@@ -98,7 +98,7 @@ impl Failure {
         if self.is_closed_pipe() {
             return ExitCode::from(EXIT_PIPE);
         }
-        tell(format_args!("encap: {self}"));
+        report(format_args!("encap: {self}"));
         ExitCode::from(EXIT_IO)
     }
 

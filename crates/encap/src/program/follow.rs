@@ -10,8 +10,8 @@ use switchboard_encap::show::count;
 use switchboard_protocol::sanitize;
 
 use super::capture_file::{CaptureFile, safe};
+use super::diagnostics::report;
 use super::failure::Failure;
-use super::tell::tell;
 
 /// A line that is longer is shown in parts of so many bytes.
 const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -82,17 +82,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // What is written is the stream alone: what is to be said of it goes elsewhere.
     let name = file.name();
     for origin in printer.origin {
-        tell(format_args!("encap: {name}: {origin}"));
+        report(format_args!("encap: {name}: {origin}"));
     }
     if printer.missing > 0 {
-        tell(format_args!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte")));
+        report(format_args!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte")));
     }
     if totals.fragments.packets > 0 {
         let fragments = count(totals.fragments.packets, "fragment");
-        tell(format_args!("encap: {name}: {fragments} of packets that are not whole could not be used"));
+        report(format_args!("encap: {name}: {fragments} of packets that are not whole could not be used"));
     }
     for remark in file.remarks() {
-        tell(format_args!("encap: {name}: {remark}"));
+        report(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;
     if !found {

@@ -12,11 +12,10 @@ use switchboard_encap::capture::{Format, WriteError};
 use switchboard_encap::rows::{Row, Transport};
 use switchboard_encap::show::{FrameRecord, RowPart};
 
+use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::making::Making;
-use super::tell::tell;
-use super::told::Told;
 
 /// A row on its way, and how many frames were made before it.
 type Sent = (u64, Row);
@@ -51,24 +50,27 @@ impl Rows {
     }
 }
 
-/// Lets `read` read what `encap build` makes of a CSV, if there is a row in it that can be carried. What is wrong with rows
-/// is told.
+/// Lets `read` read what `encap build` makes of a CSV, if there is a row in it that can be carried. Faults,
+/// refusals and remarks are reported.
 pub(crate) fn frames<T>(
     input: Input,
     making: &Making,
-    told: &mut Told,
+    diagnostics: &mut RowDiagnostics,
     read: impl FnOnce(io::PipeReader, Rows) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
     let mut input = input.rewindable()?;
     let settings = making.settings(Format::Pcapng);
-    let plan = making.plan(&mut input, settings, told)?;
-    if told.admitted == 0 {
-        tell(format_args!("encap: {} has no row that can be carried, so there is nothing to show", told.file()));
+    let plan = making.plan(&mut input, settings, diagnostics)?;
+    if diagnostics.admitted == 0 {
+        report(format_args!(
+            "encap: {} has no row that can be carried, so there is nothing to show",
+            diagnostics.file()
+        ));
         return Ok(None);
     }
     let origin = format!(
         "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
-        told.file(),
+        diagnostics.file(),
         making.seed
     );
     let (from, to) = io::pipe()?;
@@ -81,7 +83,7 @@ pub(crate) fn frames<T>(
         let done = done?;
         // What is remarked on all of it is known if all of it was made.
         for remark in made?.iter().flat_map(|summary| summary.remarks.list()) {
-            told.remark(remark);
+            diagnostics.remark(remark);
         }
         Ok(Some(done))
     })

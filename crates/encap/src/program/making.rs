@@ -8,10 +8,10 @@ use switchboard_encap::capture;
 use switchboard_encap::rows::{RowError, RowOptions, RowReader, RowRef};
 use switchboard_encap::time::Timestamp;
 
+use super::diagnostics::RowDiagnostics;
 use super::failure::Failure;
 use super::input::Input;
 use super::servers::{self, Servers};
-use super::told::Told;
 
 /// How frames are made of rows.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
@@ -131,7 +131,12 @@ impl Making {
     }
 
     /// The first reading, in which all is said that is wrong with rows.
-    pub(crate) fn plan(&self, input: &mut Input, settings: Settings, told: &mut Told) -> Result<Plan, Failure> {
+    pub(crate) fn plan(
+        &self,
+        input: &mut Input,
+        settings: Settings,
+        diagnostics: &mut RowDiagnostics,
+    ) -> Result<Plan, Failure> {
         let mut plan = self.begin(settings);
         let mut unnamed = self.servers.apps();
         let mut reader = self.read(input)?;
@@ -143,19 +148,19 @@ impl Making {
                 })
             });
             for fault in reader.take_remarks() {
-                told.fault(&fault);
+                diagnostics.fault(&fault);
             }
             match admitted {
                 Ok(None) => {
-                    servers::remark_missing(&unnamed);
+                    servers::report_missing(&unnamed);
                     return Ok(plan);
                 }
-                Ok(Some(Ok(()))) => told.admitted += 1,
-                Ok(Some(Err(refusal))) => told.refusal(&refusal),
+                Ok(Some(Ok(()))) => diagnostics.admitted += 1,
+                Ok(Some(Err(refusal))) => diagnostics.refusal(&refusal),
                 Err(RowError::Refused(faults)) => {
-                    told.refused += 1;
+                    diagnostics.refused += 1;
                     for fault in faults {
-                        told.fault(&fault);
+                        diagnostics.fault(&fault);
                     }
                 }
                 Err(RowError::Io(error)) => return Err(input.failure(error)),

@@ -9,6 +9,7 @@ mod chat;
 mod check;
 mod colour;
 mod compare;
+mod diagnostics;
 mod dissector;
 mod failure;
 mod follow;
@@ -21,8 +22,6 @@ mod report;
 mod send;
 mod servers;
 mod show;
-mod tell;
-mod told;
 
 use std::process::ExitCode;
 

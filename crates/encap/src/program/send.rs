@@ -27,11 +27,11 @@ use switchboard_protocol::Dialect;
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
+use super::diagnostics::{RowFormat, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::output::{self, Output, shown};
 use super::servers::{self, Servers};
-use super::tell::{Places, tell};
 
 /// Some row cannot be carried, or was not.
 const EXIT_ROWS: u8 = 1;
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let mut unnamed = args.servers.apps();
     unnamed.retain(|app| rows.iter().all(|row| row.source != *app && row.destination != *app));
-    servers::remark_missing(&unnamed);
+    servers::report_missing(&unnamed);
     let plan = match SendPlan::new(rows, &choices) {
         Ok(plan) => plan,
         Err(error) => return Ok(refuse(error)),
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_unended = |item: &PlannedRow| item.from == Side::Client && !item.row.message.ends_with(b"\n");
     let mut chat = plan.rows().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
     if args.to.is_some() && chat.any(is_unended) {
-        tell("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
+        report("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
     }
     if let Err(error) = plan.duration(args.speed) {
         return Ok(refuse(error));
@@ -152,7 +152,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let text =
         if args.json { serde_json::to_string(&listing).map_err(io::Error::from)? + "\n" } else { listing.to_string() };
     if args.out.as_deref().is_some_and(output::is_stdout) {
-        tell(text.trim_end());
+        report(text.trim_end());
     } else {
         let mut stdout = BufWriter::new(io::stdout().lock());
         stdout.write_all(text.as_bytes())?;
@@ -173,14 +173,14 @@ fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 fn refuse(error: PlanError) -> ExitCode {
-    tell(format_args!("encap: nothing was sent: {error}"));
+    report(format_args!("encap: nothing was sent: {error}"));
     ExitCode::from(EXIT_ROWS)
 }
 
 /// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
-    let places = Places { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
-    let say = |fault: &RowFault| tell(places.fault(fault));
+    let format = RowFormat { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
+    let say = |fault: &RowFault| report(format.fault(fault));
     let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {
@@ -203,7 +203,7 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
     }
     reader.take_remarks().iter().for_each(say);
     if n_errors > 0 {
-        tell("encap: nothing was sent: some rows cannot be carried");
+        report("encap: nothing was sent: some rows cannot be carried");
         return Ok(None);
     }
     Ok(Some(rows))
@@ -216,7 +216,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
     if !addresses.iter().all(is_ours) {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
-            tell(format_args!("encap: {error}"));
+            report(format_args!("encap: {error}"));
             return Ok(None);
         };
         return Err(Failure::WriteFile { file: file.display().to_string(), error: io::Error::other(error) });
@@ -225,7 +225,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
     let live = LiveCapture::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
     let live = match live {
         Err(error @ LiveError::NoRight) if args.out.is_none() => {
-            tell(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
+            report(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
             return Ok(None);
         }
         live => live?,

@@ -3,7 +3,7 @@
 use switchboard_encap::rows::App;
 use switchboard_protocol::sanitize;
 
-use super::tell::tell;
+use super::diagnostics::report;
 
 /// Apps that serve.
 #[derive(Clone, Debug, Default, Eq, PartialEq, clap::Args)]
@@ -25,8 +25,8 @@ impl Servers {
 }
 
 /// Says which of the apps no row names: that is most likely a slip.
-pub(crate) fn remark_missing(apps: &[App]) {
+pub(crate) fn report_missing(apps: &[App]) {
     for app in apps {
-        tell(format_args!("encap: --server {}: no row has such an app", sanitize(&app.to_string())));
+        report(format_args!("encap: --server {}: no row has such an app", sanitize(&app.to_string())));
     }
 }

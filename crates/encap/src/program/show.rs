@@ -12,13 +12,12 @@ use switchboard_protocol::sanitize;
 
 use super::capture_file::{CaptureFile, safe};
 use super::colour::When;
+use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::made::{self, Rows};
 use super::making::Making;
 use super::output;
-use super::tell::tell;
-use super::told::Told;
 
 /// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
 ///
@@ -67,10 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let name = input.name();
     if input.has_rows()? {
-        let mut told = Told::new(name.clone());
-        let shown =
-            made::frames(input, &args.making, &mut told, |from, rows| show(Box::new(from), name, Some(rows), args))?;
-        let failed = shown.is_none() || told.refused > 0;
+        let mut diagnostics = RowDiagnostics::new(name.clone());
+        let shown = made::frames(input, &args.making, &mut diagnostics, |from, rows| {
+            show(Box::new(from), name, Some(rows), args)
+        })?;
+        let failed = shown.is_none() || diagnostics.refused > 0;
         return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
     }
     if !args.making.is_default() {
@@ -90,7 +90,7 @@ fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> 
     // What is printed is the frames alone: what the reader went past is said elsewhere.
     let name = capture.file.name();
     for remark in capture.file.remarks() {
-        tell(format_args!("encap: {name}: {remark}"));
+        report(format_args!("encap: {name}: {remark}"));
     }
     capture.file.finish()
 }

@@ -1,0 +1,160 @@
+//! Diagnostics on standard error, and their JSON.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use switchboard_encap::build::{BuildRemark, Refusal, RowLine};
+use switchboard_encap::diagnostic::{Diagnostic, Diagnostics, Kind, Severity};
+use switchboard_encap::rows::RowFault;
+
+use super::colour;
+
+/// Diagnostics of rows that JSON lists. The others are counted.
+const LISTED_MAX: usize = 1_000;
+
+/// Prints a message on standard error. A program whose standard error is closed goes on.
+pub(crate) fn report(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// Formats diagnostics of a file of rows as editors read them: `file:line:character: severity: message`.
+#[derive(Debug)]
+pub(crate) struct RowFormat {
+    /// The name of the file, safe to show.
+    pub(crate) file: String,
+    pub(crate) coloured: bool,
+}
+
+impl RowFormat {
+    /// One line about a fault.
+    pub(crate) fn fault(&self, fault: &RowFault) -> impl fmt::Display {
+        self.line(Position::of(fault), fault.severity(), fault.message())
+    }
+
+    fn line(&self, position: Position, severity: Severity, message: impl fmt::Display) -> impl fmt::Display {
+        let Position { line, character } = position;
+        let severity = colour::paint(severity, colour::of(severity), self.coloured);
+        let character = character.unwrap_or(1);
+        fmt::from_fn(move |f| write!(f, "{}:{line}:{character}: {severity}: {message}", self.file))
+    }
+}
+
+/// A place in a file of rows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+struct Position {
+    line: u64,
+    character: Option<u64>,
+}
+
+impl Position {
+    fn of(fault: &RowFault) -> Self {
+        Self { line: fault.place.line, character: fault.place.character }
+    }
+}
+
+/// A printed diagnostic.
+#[derive(Debug, Eq, PartialEq)]
+struct Printed {
+    severity: Severity,
+    message: String,
+}
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Kind for Printed {
+    type Place = Position;
+
+    fn severity(&self) -> Severity {
+        self.severity
+    }
+}
+
+/// A diagnostic in JSON: its severity, its own keys, its message.
+#[derive(Serialize)]
+pub(crate) struct DiagnosticJson<'a, T: Serialize> {
+    pub(crate) severity: Severity,
+    #[serde(flatten)]
+    pub(crate) keys: &'a T,
+    pub(crate) message: String,
+}
+
+/// The diagnostics of the rows of one file. Each is printed on standard error and counted; JSON lists the first ones.
+#[derive(Debug)]
+pub(crate) struct RowDiagnostics {
+    format: RowFormat,
+    /// Rows that are carried.
+    pub(crate) admitted: u64,
+    /// Rows that are not carried.
+    pub(crate) refused: u64,
+    pub(crate) warnings: u64,
+    notes: u64,
+    printed: Diagnostics<Printed, LISTED_MAX>,
+}
+
+impl RowDiagnostics {
+    /// No diagnostics of `file`; the name is safe to show.
+    pub(crate) fn new(file: String) -> Self {
+        let format = RowFormat { file, coloured: colour::is_wanted(&io::stderr()) };
+        Self { format, admitted: 0, refused: 0, warnings: 0, notes: 0, printed: Diagnostics::default() }
+    }
+
+    /// The name of the file, safe to show.
+    pub(crate) fn file(&self) -> &str {
+        &self.format.file
+    }
+
+    /// Reports a fault.
+    pub(crate) fn fault(&mut self, fault: &RowFault) {
+        self.add(Position::of(fault), fault.severity(), fault.message().to_string());
+    }
+
+    /// Reports a refusal, and counts the row.
+    pub(crate) fn refusal(&mut self, refusal: &Refusal) {
+        self.refused += 1;
+        self.row(refusal);
+    }
+
+    /// Reports a remark.
+    pub(crate) fn remark(&mut self, remark: &BuildRemark) {
+        self.row(remark);
+    }
+
+    fn row<K: Kind<Place = RowLine>>(&mut self, diagnostic: &Diagnostic<K>) {
+        let position = Position { line: diagnostic.place.line, character: None };
+        self.add(position, diagnostic.severity(), diagnostic.text().to_string());
+    }
+
+    fn add(&mut self, position: Position, severity: Severity, message: String) {
+        report(self.format.line(position, severity, &message));
+        self.warnings += u64::from(severity == Severity::Warning);
+        self.notes += u64::from(severity == Severity::Note);
+        self.printed.add(position, Printed { severity, message });
+    }
+}
+
+/// Counts, and the first diagnostics as `faults`.
+impl Serialize for RowDiagnostics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let printed = self.printed.list().iter();
+        let faults: Vec<_> = printed
+            .map(|Diagnostic { place, kind, .. }| DiagnosticJson {
+                severity: kind.severity,
+                keys: place,
+                message: kind.message.clone(),
+            })
+            .collect();
+        let mut fields = serializer.serialize_struct("RowDiagnostics", 5)?;
+        fields.serialize_field("refused", &self.refused)?;
+        fields.serialize_field("warnings", &self.warnings)?;
+        fields.serialize_field("notes", &self.notes)?;
+        fields.serialize_field("faults", &faults)?;
+        fields.serialize_field("faults_not_listed", &self.printed.left_out())?;
+        fields.end()
+    }
+}
