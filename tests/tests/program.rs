@@ -41,7 +41,7 @@ fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
         (&["--max-sessions", "0"], 3, "max-sessions is 0: give 1 to 65536 (from flag)"),
         (&["--log-level", "loud"], 3, "log-level is loud: give error, warn"),
         (&["--threads", "1000000"], 3, "threads is 1000000: give 1 to 1024"),
-        (&["--keepalive", "500ms"], 3, "keepalive is 500ms: give 1s at least"),
+        (&["--keepalive", "500ms"], 3, "keepalive is 500ms: give at least 1s"),
         (&["--listen", "none", "--listen-line", "none"], 3, "there is nothing to listen on"),
         (&["--listen", "no such host:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
     ];
