@@ -23,11 +23,11 @@ use crate::events::{Event, EventSink};
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
 
-/// The most requests in the queue before the writer. Further commands wait.
-pub const REQUESTS_MAX: usize = 256;
+/// The capacity of the queue of requests to write. Further commands wait.
+pub(crate) const REQUESTS_MAX: usize = 256;
 
 /// The most requests in flight: written and not yet answered. Further requests wait.
-pub const IN_FLIGHT_MAX: usize = 1024;
+const IN_FLIGHT_MAX: usize = 1024;
 
 /// The most requests in one write.
 const BATCH_MAX: usize = 128;

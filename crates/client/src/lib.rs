@@ -55,7 +55,6 @@ mod incoming;
 mod line_reader;
 
 pub use client::{CONNECT_TIMEOUT, Client};
-pub use connection_driver::{IN_FLIGHT_MAX, REQUESTS_MAX};
 pub use connection_error::ConnectionError;
 pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
