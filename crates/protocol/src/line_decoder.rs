@@ -21,7 +21,7 @@ pub struct LineTooLong {
 #[derive(Debug)]
 pub struct LineDecoder {
     /// The start of an incomplete line: no LF, fewer than `max_bytes` bytes.
-    kept: Vec<u8>,
+    partial: Vec<u8>,
     /// The longest line in bytes, LF included. A `u32` saves memory, because each session has a decoder.
     max_bytes: u32,
     state: State,
@@ -29,9 +29,9 @@ pub struct LineDecoder {
 
 #[derive(Debug, Eq, PartialEq)]
 enum State {
-    /// `kept` holds the start of the next line.
+    /// `partial` holds the start of the next line.
     Collecting,
-    /// The last call returned `kept` as a line. The next call clears it.
+    /// The last call returned `partial` as a line. The next call clears it.
     Returned,
     /// The bytes up to the next LF belong to a line that was too long.
     Skipping,
@@ -42,7 +42,7 @@ impl LineDecoder {
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        Self { kept: Vec::new(), max_bytes, state: State::Collecting }
+        Self { partial: Vec::new(), max_bytes, state: State::Collecting }
     }
 
     /// Takes the next line from the front of `received`, without its LF. Returns `None` once `received` is empty.
@@ -68,7 +68,7 @@ impl LineDecoder {
         received: &mut ReceivedBytes<'read>,
     ) -> Option<Result<RawLine<'line>, LineTooLong>> {
         // Fast path: no line is incomplete, so the next one can be borrowed.
-        if self.kept.is_empty()
+        if self.partial.is_empty()
             && self.state == State::Collecting
             && let Some(line) = received.take_line(self.max_bytes as usize)
         {
@@ -83,7 +83,7 @@ impl LineDecoder {
         received: &mut ReceivedBytes<'read>,
     ) -> Option<Result<RawLine<'line>, LineTooLong>> {
         if self.state == State::Returned {
-            self.kept.clear();
+            self.partial.clear();
             self.state = State::Collecting;
         }
         if self.state == State::Skipping {
@@ -94,28 +94,28 @@ impl LineDecoder {
             }
         }
         if received.is_empty() {
-            if self.kept.is_empty() {
-                self.kept = Vec::new();
+            if self.partial.is_empty() {
+                self.partial = Vec::new();
             }
             return None;
         }
 
-        let room = (self.max_bytes as usize).saturating_sub(self.kept.len());
+        let room = (self.max_bytes as usize).saturating_sub(self.partial.len());
         let Some(line) = received.take_line(room) else {
             return self.keep_or_reject(received, room);
         };
-        if self.kept.is_empty() {
+        if self.partial.is_empty() {
             return Some(Ok(line));
         }
-        self.kept.extend_from_slice(line.as_bytes());
+        self.partial.extend_from_slice(line.as_bytes());
         self.state = State::Returned;
-        Some(Ok(RawLine::Bytes(&self.kept)))
+        Some(Ok(RawLine::Bytes(&self.partial)))
     }
 
     /// Whether a line has begun but not ended.
     #[must_use]
     pub fn is_mid_line(&self) -> bool {
-        self.state == State::Skipping || (self.state == State::Collecting && !self.kept.is_empty())
+        self.state == State::Skipping || (self.state == State::Collecting && !self.partial.is_empty())
     }
 
     /// Handles input without an LF in its first `room` bytes: keeps it if the line can still end within the limit, else
@@ -127,11 +127,11 @@ impl LineDecoder {
     ) -> Option<Result<RawLine<'_>, LineTooLong>> {
         let len = received.as_bytes().len();
         if len < room {
-            self.kept.extend_from_slice(received.take(len));
+            self.partial.extend_from_slice(received.take(len));
             return None;
         }
         received.take(room);
-        self.kept = Vec::new();
+        self.partial = Vec::new();
         self.state = State::Skipping;
         Some(Err(LineTooLong { max_bytes: self.max_bytes as usize }))
     }
@@ -153,7 +153,7 @@ mod tests {
             while let Some(line) = decoder.next_line(&mut received) {
                 lines.push(line.ok().map(|line| line.as_bytes().to_vec()));
             }
-            assert!(decoder.kept.len() < max_bytes, "an incomplete line exceeds the limit");
+            assert!(decoder.partial.len() < max_bytes, "an incomplete line exceeds the limit");
         }
         lines
     }
@@ -190,7 +190,7 @@ mod tests {
             let mut received = ReceivedBytes::new(read);
             while decoder.next_line(&mut received).is_some() {}
         }
-        assert_eq!(decoder.kept.capacity(), 0);
+        assert_eq!(decoder.partial.capacity(), 0);
         assert!(!decoder.is_mid_line());
     }
 

@@ -12,7 +12,7 @@ pub enum ParseError {
     /// The line exceeds its limit.
     #[error(transparent)]
     LineTooLong(#[from] LineTooLong),
-    /// The line is not UTF-8, has a control character, or has too long a text.
+    /// The line is not UTF-8, has a control character, or its text is too long.
     #[error(transparent)]
     Text(#[from] TextError),
     /// Commands dialect: the first word is not a verb.

@@ -1,7 +1,7 @@
 //! Formats messages, notices and errors for a terminal.
 //!
-//! A message is `Elias: hi`. A line that begins with `*` is a notice, and one that begins with `!` an error. This is
-//! the last place where text from the server is sanitized.
+//! A message is `Elias: hi`. A line that begins with `*` is a notice, and one that begins with `!` an error. Text from
+//! the server is sanitized here; later code prints it unchanged.
 
 use std::env;
 use std::fmt;

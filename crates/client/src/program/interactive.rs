@@ -301,7 +301,7 @@ impl ChatSession<'_> {
                 _ => self.show_error("not connected: that line was not sent").await,
             },
             UserLine::Message(_) | UserLine::UnknownSlash(_) => {
-                self.show_error("not connected: that line was not sent").await
+                self.show_error("not connected: that line was not sent").await;
             }
         }
         false
