@@ -54,7 +54,8 @@ fn clean_files_get_a_summary() {
 fn each_fault_is_printed_and_sets_the_exit_code() {
     let expected = "\
 <stdin>:3:23: error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
-<stdin>:4:18: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
+<stdin>:4:18: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; \
+remove the row, or give it a message
 <stdin>:5:1: warning: msg_id: '1' was used before: give each row its own
 <stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
 <stdin>: 3 rows, 2 apps, 1 pair, CHAT 3, over 0.49 s: 1 error, 3 warnings
@@ -67,7 +68,8 @@ fn each_fault_is_printed_and_sets_the_exit_code() {
 fn warnings_fail_only_with_strict() {
     let csv = "protocol,src,dst,message,time\nCHAT,a,b,,0\n";
     let expected = "\
-<stdin>:2:10: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message
+<stdin>:2:10: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; \
+remove the row, or give it a message
 <stdin>: 1 row, 2 apps, 1 pair, CHAT 1, over 0 s: 0 errors, 1 warning
 ";
     assert_eq!(encap(&["check", "-"], csv), (0, expected.into(), String::new()));
@@ -83,7 +85,10 @@ fn escapes_are_decoded_on_request() {
         (code, out.lines().next().unwrap()),
         (
             1,
-            r#"<stdin>:2:10: error: message: '\q' is no escape: write \r \n \t \0 \" \xHH, and a backslash itself as \\"#
+            concat!(
+                r"<stdin>:2:10: error: message: '\q' is no escape: ",
+                r#"write \r \n \t \0 \" \xHH, and a backslash itself as \\"#,
+            )
         )
     );
 }
@@ -99,11 +104,13 @@ fn json_is_one_object() {
             {
                 "severity": "error", "line": 3, "character": 23, "column": "timestamp",
                 "kind": "time", "found": "12:60", "error": "unknown",
-                "message": "timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+                "message": "timestamp: '12:60' is not a time: \
+                    write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
             },
             {
                 "severity": "warning", "line": 4, "character": 18, "column": "message", "kind": "empty_message",
-                "message": "message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message",
+                "message": "message: is empty: TCP sends nothing for it, UDP an empty datagram; \
+                    remove the row, or give it a message",
             },
             {
                 "severity": "warning", "line": 5, "character": 1, "column": "msg_id", "kind": "duplicate_id", "id": "1",
@@ -112,7 +119,8 @@ fn json_is_one_object() {
             {
                 "severity": "warning", "line": 5, "character": 20, "column": "timestamp", "kind": "time_backwards",
                 "previous_nanos": 500_000_000, "previous_line": 4,
-                "message": "timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time",
+                "message": "timestamp: is earlier than the row before it (0.500000000 on line 4): \
+                    sort the rows by time",
             },
         ],
         "summary": {

@@ -98,7 +98,8 @@ fn file_layouts_are_equivalent() {
         ("Id;Protocol;Source;Destination;Payload;Time\n7;chat;Noy;Elias;hi;0.010\n", &one),
         (" MSG_ID \tproto\tsrc\tdst\tmsg\t TimeStamp\n7\tCHAT\t Noy \tElias\thi\t 0.010 \n", &one),
         (
-            "\"msg id\",\"app-protocol\",\"from\",\"to\",\"data\",\"time\"\n\"7\",\"CHAT\",\"Noy\",\"Elias\",\"hi\",\"0.010\"",
+            "\"msg id\",\"app-protocol\",\"from\",\"to\",\"data\",\"time\"\n\
+             \"7\",\"CHAT\",\"Noy\",\"Elias\",\"hi\",\"0.010\"",
             &one,
         ),
         (
@@ -106,7 +107,8 @@ fn file_layouts_are_equivalent() {
             &[r#"4: #1 CHAT Noy > Elias "hi" 0"#, r#"6: #2 CHAT Noy > Elias " hi " 0"#],
         ),
         (
-            "id,protocol,src,dst,message,time\na1,Gopher,10.0.0.1,10.0.0.2,\"two\r\nlines, and \"\"quotes\"\"\",31/01/2026 12:00\n,DNS,::1,0::2,\"\n\",1\n",
+            "id,protocol,src,dst,message,time\na1,Gopher,10.0.0.1,10.0.0.2,\"two\r\n\
+             lines, and \"\"quotes\"\"\",31/01/2026 12:00\n,DNS,::1,0::2,\"\n\",1\n",
             &[
                 r#"2: #a1 Gopher 10.0.0.1 > 10.0.0.2 "two\r\nlines, and \"quotes\"" 1769860800000000000"#,
                 r#"4: #2 DNS ::1 > ::2 "\n" 1000000000"#,
@@ -144,15 +146,13 @@ fn files_without_rows_report_why() {
     let cases: Vec<(&[u8], &[&str])> = vec![
         (
             b"",
-            &[
-                "1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows",
-            ],
+            &["1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) \
+                 and rows"],
         ),
         (
             b"\xef\xbb\xbf\r\n \n",
-            &[
-                "1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows",
-            ],
+            &["1:- error: the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) \
+                 and rows"],
         ),
         (b"\xff\xfem\0s\0g\0", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
         (b"\xfe\xff\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
@@ -170,16 +170,16 @@ fn files_without_rows_report_why() {
         (b"msg_id,caf\xe9\n", &["1:11 error: byte 0xe9 is not UTF-8: save the file as UTF-8"]),
         (
             b"1,CHAT,Noy,Elias,\x1bhi,0.1\n2,CHAT,Noy,Elias,hi,0.1\n",
-            &[
-                r"1:1 error: '1,CHAT,Noy,Elias,\u{1b}hi,0.1' is no header: start with msg_id,app_protocol,src_app,dst_app,message,timestamp",
-            ],
+            &["1:1 error: '1,CHAT,Noy,Elias,\\u{1b}hi,0.1' is no header: start with \
+                 msg_id,app_protocol,src_app,dst_app,message,timestamp"],
         ),
         (
             b"msg_id,app_protocol,src_app,SRC,message,note\n1,2,3,4,5,6\n",
             &[
                 "1:29 error: src_app: this column is there already: remove one of the two",
                 "1:41 warning: column 'note' is not read: remove it, or give it a name that is known",
-                "1:- error: there is no column dst_app: add it (it may be called dst_app, dst, destination, destination_app, dst_ip, receiver, to)",
+                "1:- error: there is no column dst_app: add it (it may be called dst_app, dst, destination, \
+                 destination_app, dst_ip, receiver, to)",
                 "1:- error: there is no column timestamp: add it (it may be called timestamp, time)",
             ],
         ),
@@ -200,15 +200,13 @@ fn refused_rows_report_why_and_reading_continues() {
     let cases: Vec<(&str, &[&str])> = vec![
         (
             "1,CHAT,Noy,Elias,hi,12:60",
-            &[
-                "2:21 error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
-            ],
+            &["2:21 error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or \
+                 31/01/2026 12:00"],
         ),
         (
             "1,CHAT,Noy,Elias,hi,-0.5",
-            &[
-                "2:21 error: timestamp: '-0.5' lies before zero: count from the first message on, or write a time after 1970",
-            ],
+            &["2:21 error: timestamp: '-0.5' lies before zero: count from the first message on, or write a time \
+                 after 1970"],
         ),
         (
             "1,CHAT,Noy,Elias,hi,1e-3",
@@ -225,9 +223,8 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,Noy,Elias,\"a\nb\",x",
-            &[
-                "3:4 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
-            ],
+            &["3:4 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 \
+                 12:00"],
         ),
         (
             "1,CHAT,Noy,Elias,Hi, Elias,0.1",
@@ -240,15 +237,13 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,Noy,Elias,hi,2026-01-31T12:00:00[Europe/Berlin]",
-            &[
-                "2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has a zone name without an offset, and the offset depends on the date: write it, as in +01:00",
-            ],
+            &["2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has a zone name without an offset, and \
+                 the offset depends on the date: write it, as in +01:00"],
         ),
         (
             "1,CHAT,Noy,Elias,hi,1700000000123",
-            &[
-                "2:21 error: timestamp: '1700000000123' looks like milliseconds since 1970: write seconds, as in 1700000000.123",
-            ],
+            &["2:21 error: timestamp: '1700000000123' looks like milliseconds since 1970: write seconds, as in \
+                 1700000000.123"],
         ),
         (
             "1,CHAT,Noy,Noy,hi,0",
@@ -261,8 +256,10 @@ fn refused_rows_report_why_and_reading_continues() {
         (
             "1,CHAT,10.0.0.1:80,10.0.0.300,hi,0",
             &[
-                "2:8 error: src_app: '10.0.0.1:80' holds a port: write it in src_port or dst_port, and the host alone here",
-                "2:20 error: dst_app: '10.0.0.300' is not an address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name",
+                "2:8 error: src_app: '10.0.0.1:80' holds a port: write it in src_port or dst_port, and the host alone \
+                 here",
+                "2:20 error: dst_app: '10.0.0.300' is not an address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or \
+                 a name",
             ],
         ),
         (
@@ -271,22 +268,22 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,10.0.0.1,2001:db8::1,hi,0",
-            &[
-                "2:17 error: dst_app: '10.0.0.1' is on IPv4 and '2001:db8::1' on IPv6: one packet has one version; write both in the same",
-            ],
+            &["2:17 error: dst_app: '10.0.0.1' is on IPv4 and '2001:db8::1' on IPv6: one packet has one version; \
+                 write both in the same"],
         ),
         (
             "1,CHAT,\u{1b}[2J:80,\u{202e}a,hi,x",
             &[
-                r"2:8 error: src_app: '\u{1b}[2J:80' holds a port: write it in src_port or dst_port, and the host alone here",
-                "2:22 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00",
+                "2:8 error: src_app: '\\u{1b}[2J:80' holds a port: write it in src_port or dst_port, and the host \
+                 alone here",
+                "2:22 error: timestamp: 'x' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 \
+                 12:00",
             ],
         ),
         (
             "1,CHAT,Noy,Elias,\"hi\" there,0",
-            &[
-                "2:18 error: text follows the closing quote of this field: quote all of it, and write a quote inside quotes twice (\"\")",
-            ],
+            &["2:18 error: text follows the closing quote of this field: quote all of it, and write a quote inside \
+                 quotes twice (\"\")"],
         ),
         (
             "1,AVERYVERYVERYVERYVERYLONGPROTOCOL,Noy,Elias,hi,0",
@@ -328,16 +325,14 @@ fn faults_across_rows_are_reported() {
         // Time.
         (
             format!("{HEADER}1,CHAT,a,b,x,5\n2,CHAT,a,b,x,1\n3,CHAT,a,b,x,2\n4,CHAT,a,b,x,2\n"),
-            &[
-                "3:14 warning: timestamp: is earlier than the row before it (5.000000000 on line 2): sort the rows by time",
-            ],
+            &["3:14 warning: timestamp: is earlier than the row before it (5.000000000 on line 2): sort the rows by \
+                 time"],
         ),
         // Messages.
         (
             format!("{HEADER}1,CHAT,a,b,,0\n"),
-            &[
-                "2:12 warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message",
-            ],
+            &["2:12 warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or \
+                 give it a message"],
         ),
         (format!("{HEADER}1,CHAT,a,b,{},0\n", "x".repeat(1024 * 1024)), &[]),
         (
@@ -361,9 +356,8 @@ fn faults_across_rows_are_reported() {
             format!(
                 "{HEADER}1,CHAT,Noy,10.0.0.1,x,0\n2,CHAT,Noy,Elias,x,0\n3,CHAT,::1,Elias,x,0\n4,CHAT,::1,::2,x,0\n"
             ),
-            &[
-                "4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: one packet has one version; write both in the same",
-            ],
+            &["4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: one packet has one version; write both in \
+                 the same"],
         ),
         // Several client ports with one server port are consistent.
         (format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"), &[]),
@@ -373,15 +367,13 @@ fn faults_across_rows_are_reported() {
         ),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
-            &[
-                "3:12 warning: src_port: neither 81 nor 8 is a port of this pair on line 2: keep the server's port, or check both",
-            ],
+            &["3:12 warning: src_port: neither 81 nor 8 is a port of this pair on line 2: keep the server's port, or \
+                 check both"],
         ),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),
-            &[
-                "5:14 warning: message: this pair has several connections (line 2 and after) and the row no ports: write them",
-            ],
+            &["5:14 warning: message: this pair has several connections (line 2 and after) and the row no ports: \
+                 write them"],
         ),
         (
             "id,colour,protocol,src,dst,message,time\n1,red,CHAT,a,b,x,0\n".to_owned(),
@@ -401,8 +393,10 @@ fn text_in_unnamed_columns_after_the_message_is_refused() {
         (
             "protocol,src,dst,time,message,,\nCHAT,a,b,0,hi, there,\nCHAT,a,b,0,hi,,x\n",
             &[
-                "2:15 error: text stands in a column without a name: quote a message that holds commas, or name the column",
-                "3:16 error: text stands in a column without a name: quote a message that holds commas, or name the column",
+                "2:15 error: text stands in a column without a name: quote a message that holds commas, or name the \
+                 column",
+                "3:16 error: text stands in a column without a name: quote a message that holds commas, or name the \
+                 column",
             ],
             0,
         ),
@@ -412,9 +406,8 @@ fn text_in_unnamed_columns_after_the_message_is_refused() {
         (",protocol,src,dst,time,message\n0,CHAT,a,b,0,hi\n", &[], 1),
         (
             "protocol,src,dst,message,,time\nCHAT,a,b,hi, there,0\n",
-            &[
-                "2:13 error: text stands in a column without a name: quote a message that holds commas, or name the column",
-            ],
+            &["2:13 error: text stands in a column without a name: quote a message that holds commas, or name the \
+                 column"],
             0,
         ),
     ];
@@ -432,7 +425,8 @@ fn ambiguous_quotes_and_times_are_reported() {
         [
             "2:3 warning: app_protocol: white space before the quote makes it part of the text: remove the white space",
             "2:11 warning: src_app: white space before the quote makes it part of the text: remove the white space",
-            "2:26 warning: timestamp: '20260131' is read as seconds, and looks like a date: write 2026-01-31 if it is one",
+            "2:26 warning: timestamp: '20260131' is read as seconds, and looks like a date: write 2026-01-31 if it is \
+             one",
         ]
     );
 }
@@ -512,9 +506,14 @@ proptest! {
         let port = |port: Option<u16>| port.map_or(String::new(), |port| port.to_string()).into_bytes();
         for row in &rows {
             let time = if iso { row.time.iso().to_string() } else { row.time.to_string() };
-            let [id, protocol, source, destination, time] =
-                [row.number.to_string(), row.protocol.to_string(), row.source.to_string(), row.destination.to_string(), time]
-                    .map(String::into_bytes);
+            let texts = [
+                row.number.to_string(),
+                row.protocol.to_string(),
+                row.source.to_string(),
+                row.destination.to_string(),
+                time,
+            ];
+            let [id, protocol, source, destination, time] = texts.map(String::into_bytes);
             let (from, to) = (port(row.source_port), port(row.destination_port));
             writer.write_record([id, protocol, source, destination, from, to, row.message.clone(), time]).unwrap();
         }

@@ -289,7 +289,8 @@ proptest! {
         for cut in 0..bytes.len() {
             let frame = Frame::parse(LinkType::ETHERNET, &bytes[..cut], u32::try_from(bytes.len())?);
             for issue in frame.issues() {
-                let is_truncation = matches!(issue.kind, FrameIssueKind::Snapped { .. } | FrameIssueKind::CutOff { .. });
+                let is_truncation =
+                    matches!(issue.kind, FrameIssueKind::Snapped { .. } | FrameIssueKind::CutOff { .. });
                 prop_assert!(is_truncation, "{}: {}", cut, issue);
             }
         }

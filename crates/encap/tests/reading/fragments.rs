@@ -147,6 +147,11 @@ fn number_of_incomplete_packets_is_bounded() {
     assert_eq!(totals.fragments.packets, 1 + u64::from(n) - 1 + 3);
 }
 
+/// A byte of a fragment, both by index, and its new value.
+fn any_change() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, u8)> {
+    (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>())
+}
+
 proptest! {
     /// Fragments may be repeated and reordered; after the last missing one, the packet is complete.
     #[test]
@@ -166,7 +171,7 @@ proptest! {
     #[test]
     fn corrupted_fragments_are_counted(
         over_ipv6 in any::<bool>(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        changes in prop::collection::vec(any_change(), 1..12),
     ) {
         let packet = segment();
         let mut all = if over_ipv6 { fragments_v6(&packet[20..], 8) } else { fragments(&packet, 7, 8) };

@@ -8,7 +8,8 @@ pub enum LiveError {
     /// The process lacks the capability for packet sockets.
     #[error(
         "capturing needs the capability CAP_NET_RAW: grant it to the program \
-         (`sudo setcap cap_net_raw+ep \"$(command -v encap)\"`), or run it in a new network namespace (`unshare --user --map-root-user --net`)"
+         (`sudo setcap cap_net_raw+ep \"$(command -v encap)\"`), \
+         or run it in a new network namespace (`unshare --user --map-root-user --net`)"
     )]
     NoRight,
     /// No interface has this name.

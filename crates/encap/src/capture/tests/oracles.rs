@@ -93,7 +93,10 @@ proptest! {
     }
 
     #[test]
-    fn we_read_files_of_other_libraries(packets in prop::collection::vec(any_packet(), 0..20), is_big in any::<bool>()) {
+    fn we_read_files_of_other_libraries(
+        packets in prop::collection::vec(any_packet(), 0..20),
+        is_big in any::<bool>(),
+    ) {
         let endianness = if is_big { Endianness::Big } else { Endianness::Little };
         let header = PcapHeader {
             endianness,
