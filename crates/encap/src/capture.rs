@@ -8,7 +8,6 @@
 //! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
 //! in [`CaptureNotes`].
 
-mod byte_order;
 mod interface;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -24,7 +23,6 @@ mod resolution;
 mod source;
 mod writer;
 
-pub use byte_order::ByteOrder;
 pub use interface::Interface;
 pub use limits::NOTES_MAX;
 pub(crate) use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, TEXT_MAX_BYTES};
@@ -35,6 +33,8 @@ pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;
 pub use writer::{About, Record, Statistics, WriteError, Writer};
+
+use crate::wire::ByteOrder;
 
 /// A capture file format.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

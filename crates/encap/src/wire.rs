@@ -17,6 +17,7 @@
 //! assert_eq!(frame.verify().network, Some(Checksum::Valid));
 //! ```
 
+mod byte_order;
 mod bytes;
 mod ether_type;
 mod fields;
@@ -43,6 +44,7 @@ mod oracles;
 #[cfg(test)]
 mod samples;
 
+pub(crate) use byte_order::ByteOrder;
 pub use checksum::{Checksum, PseudoHeader, Sum};
 pub use ether_type::EtherType;
 pub(crate) use ethernet::Mac;

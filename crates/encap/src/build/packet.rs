@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::flow::{End, Flow};
 use super::{IpVersion, Link};
-use crate::wire::{EtherType, IpProtocol, PseudoHeader, ethernet, ipv4, ipv6, null, sll2, tcp, udp, vlan};
+use crate::wire::{ByteOrder, EtherType, IpProtocol, PseudoHeader, ethernet, ipv4, ipv6, null, sll2, tcp, udp, vlan};
 
 /// The tag of `--link vlan`.
 const VLAN_ID: u16 = 100;
@@ -168,7 +168,7 @@ fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], outgoing: b
         }
         Link::Null | Link::Loop => {
             frame.resize(null::HEADER_LEN, 0);
-            let order = if link == Link::Null { null::ByteOrder::Little } else { null::ByteOrder::Big };
+            let order = if link == Link::Null { ByteOrder::Little } else { ByteOrder::Big };
             null::Repr { family, order }.emit(frame);
         }
         Link::Raw => {}

@@ -3,7 +3,7 @@
 //! `NULL` uses the byte order of the capturing machine, and a capture file does not record that order. No family number
 //! exceeds 16 bits, so the position of the zero bytes shows it. `LOOP` uses network byte order.
 
-use super::{EtherType, Field, HeaderError, fields::Fields};
+use super::{ByteOrder, EtherType, Field, HeaderError, fields::Fields};
 
 pub(crate) const HEADER_LEN: usize = 4;
 
@@ -16,14 +16,6 @@ pub(crate) const AF_INET6_APPLE: u32 = 30;
 
 /// `AF_INET6` on OpenBSD, the system that writes `LOOP`.
 pub(crate) const AF_INET6_OPENBSD: u32 = 24;
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ByteOrder {
-    /// Least significant byte first.
-    Little,
-    /// Most significant byte first: network byte order.
-    Big,
-}
 
 /// A view of a loopback header.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +47,7 @@ impl<'a> Header<'a> {
     /// Address family, in the capturing system's numbering.
     #[inline]
     pub(crate) fn family(&self) -> u32 {
-        match self.order {
-            ByteOrder::Little => u32::from_le_bytes(*self.bytes),
-            ByteOrder::Big => u32::from_be_bytes(*self.bytes),
-        }
+        self.order.u32(self.bytes)
     }
 
     /// The family as an `EtherType`, if it is an IP family.

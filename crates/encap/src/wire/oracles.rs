@@ -241,10 +241,10 @@ proptest! {
         let sll2 = sll2::Repr { ether_type, interface_index, interface_type, packet_type, address_length, address };
         sll2.emit(&mut buf);
         prop_assert_eq!(sll2::Repr::parse(sll2::Header::new_checked(&buf)?), sll2);
-        let null = null::Repr { family, order: null::ByteOrder::Little };
+        let null = null::Repr { family, order: ByteOrder::Little };
         null.emit(&mut buf);
         prop_assert_eq!(null::Repr::parse(null::Header::new_checked(&buf)?), null);
-        let looped = null::Repr { family, order: null::ByteOrder::Big };
+        let looped = null::Repr { family, order: ByteOrder::Big };
         looped.emit(&mut buf);
         prop_assert_eq!(null::Repr::parse(null::Header::new_checked_loop(&buf)?), looped);
     }
