@@ -112,7 +112,7 @@ impl StreamListener for ChatChecker {
                 lines.end(time, &mut |message| messages.push((sender.side, message)));
             }
             StreamItem::Fin | StreamItem::Reset => {
-                lines.end(time, &mut |message| messages.push((sender.side, message)))
+                lines.end(time, &mut |message| messages.push((sender.side, message)));
             }
         }
         for (from, message) in messages {

@@ -15,6 +15,8 @@ pub mod dissector;
 pub mod report;
 pub mod rows;
 pub mod send;
+#[cfg(test)]
+mod short_reads;
 pub mod show;
 pub mod side;
 pub mod time;

@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use proptest::prelude::*;
 
 use super::*;
+use crate::short_reads::ShortReads;
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
@@ -84,16 +85,6 @@ fn write(format: Format, interfaces: &[Interface], packets: &[OwnedPacket]) -> V
         writer.write(&record).unwrap();
     }
     writer.finish(&[]).unwrap()
-}
-
-/// Returns a few bytes per read.
-struct ShortReads<'a>(&'a [u8], usize);
-
-impl Read for ShortReads<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.1.min(buffer.len());
-        self.0.read(&mut buffer[..len])
-    }
 }
 
 prop_compose! {

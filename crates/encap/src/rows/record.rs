@@ -330,19 +330,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Returns a fixed number of bytes per read.
-    struct ShortReads<'a>(&'a [u8], usize);
-
-    impl Read for ShortReads<'_> {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let len = self.1.min(into.len()).min(self.0.len());
-            let (now, later) = self.0.split_at(len);
-            into[..len].copy_from_slice(now);
-            self.0 = later;
-            Ok(len)
-        }
-    }
+    use crate::short_reads::ShortReads;
 
     /// Each record as its line and fields, or as its fault.
     fn records(input: impl Read) -> Vec<Result<(u64, Vec<String>), String>> {
@@ -355,7 +343,7 @@ mod tests {
             match records.advance().unwrap() {
                 NextRecord::End => return out,
                 NextRecord::Broken(fault) => {
-                    out.push(Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())))
+                    out.push(Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())));
                 }
                 NextRecord::Whole => out.push(match records.record() {
                     Err(fault) => Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())),

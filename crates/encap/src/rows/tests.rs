@@ -195,7 +195,6 @@ fn files_without_rows_report_why() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn refused_rows_report_why_and_reading_continues() {
     let cases: Vec<(&str, &[&str])> = vec![
         (

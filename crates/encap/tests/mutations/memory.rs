@@ -15,6 +15,7 @@ struct CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
+// SAFETY: both methods forward to `System`, which upholds the contract, and count without allocating.
 #[expect(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait; the calls are forwarded unchanged")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
