@@ -1,15 +1,15 @@
-//! A report about a capture: one page that needs nothing else, and drawings that other documents can take.
+//! A report on a capture: one self-contained page, and drawings that other documents can embed.
 //!
 //! ```text
 //! capture ─┬─▶ SummaryPass: all conversations ─▶ CaptureSummary ─┬─▶ Report ─▶ page (HTML, with its drawings as SVG)
 //!          └─▶ DetailPass: one conversation ───▶ Diagrams ───────┘
 //! ```
 //!
-//! A capture is read twice: once to learn what there is in it, and once more for the drawings of one conversation, whose
-//! time is known by then. So each drawing has a bounded number of parts, and memory does not follow the file. What is
-//! left out is said.
+//! A capture is read twice. The first pass lists its conversations. The second draws one of them, whose time span is
+//! then known: so each drawing has a bounded number of parts, and memory does not grow with the file. The page says how
+//! much it leaves out.
 //!
-//! Each drawing is a value of its own, which takes [`DrawnSegment`]s and gives an SVG that stands alone:
+//! Each drawing is a value that takes [`DrawnSegment`]s and returns a stand-alone SVG:
 //! [`Sequence`], [`TimeSequence`], [`RoundTrip`], [`Throughput`]. [`Diagrams`] has them all for one conversation.
 //!
 //! ```
@@ -58,61 +58,61 @@ pub use time_span::TimeSpan;
 use detail_pass::DetailPass;
 use summary_pass::SummaryPass;
 
-/// What a report is to show in full.
+/// Selection of the conversation and the frame that a report shows in full.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReportOptions {
     /// The conversation that is drawn. By default the one with the most segments.
     pub conversation: Option<ConversationId>,
-    /// The frame that is shown layer by layer. By default that conversation's first one with a payload.
+    /// The frame that is shown layer by layer. By default the first one of the conversation with a payload.
     pub frame: Option<u64>,
 }
 
-/// One conversation, by its number.
+/// Identifies a conversation of a capture.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ConversationId {
-    /// What carries it.
+    /// TCP or UDP.
     pub transport: Transport,
-    /// Its number among those.
+    /// Its number among the conversations of that transport, from 0.
     pub number: u64,
 }
 
-/// Why there is no report.
+/// The report cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// It is no capture.
+    /// The file is no capture.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It cannot be read again.
+    /// The input cannot be read a second time.
     #[error("it cannot be read twice, as a report needs: put it in a file first ({0})")]
     Rewind(io::Error),
-    /// There is no such conversation.
+    /// The capture lacks the selected conversation.
     #[error("there is no {} conversation {}: encap analyze lists them", .0.transport, .0.number)]
     NoConversation(ConversationId),
-    /// There is no such frame.
+    /// The capture lacks the selected frame.
     #[error("it has {frames} frames: there is no frame {number}")]
     NoFrame {
-        /// The one that was wanted.
+        /// The selected frame.
         number: u64,
-        /// How many there are.
+        /// Frames of the capture.
         frames: u64,
     },
 }
 
-/// All that a page is made of.
+/// The content of a page.
 #[derive(Debug)]
 pub struct Report {
     /// The name of the file, safe to show.
     pub file: String,
-    /// What there is in it.
-    pub findings: CaptureSummary,
-    /// The drawings of one conversation, if there is one.
+    /// The result of the first pass.
+    pub summary: CaptureSummary,
+    /// The drawings of the selected conversation. `None` for a capture without conversations.
     pub diagrams: Option<Diagrams>,
-    /// One frame in full, if there is one.
+    /// The selected frame. `None` for an empty capture.
     pub frame: Option<FrameShown>,
 }
 
 impl Report {
-    /// Reads a capture, twice. `file` is what it is called.
+    /// Reads a capture twice. `file` is its name on the page.
     pub fn read(input: &mut (impl Read + Seek), file: &str, wanted: &ReportOptions) -> Result<Self, ReportError> {
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(&mut *input)?;
@@ -125,18 +125,18 @@ impl Report {
             }
             summary_pass.section(reader.section());
         };
-        let findings = summary_pass.finish(&reader, damage);
-        if let (Some(which), None) = (wanted.conversation, &findings.chosen) {
+        let summary = summary_pass.finish(&reader, damage);
+        if let (Some(which), None) = (wanted.conversation, &summary.chosen) {
             return Err(ReportError::NoConversation(which));
         }
-        let frames = findings.totals.packets;
+        let frames = summary.totals.packets;
         if let Some(number) = wanted.frame.filter(|number| *number > frames) {
             return Err(ReportError::NoFrame { number, frames });
         }
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(input)?;
-        let mut detail_pass = DetailPass::new(findings.chosen.as_ref(), wanted.frame);
-        // What could not be read is known from the first time.
+        let mut detail_pass = DetailPass::new(summary.chosen.as_ref(), wanted.frame);
+        // A read error was reported by the first pass.
         while let Ok(Some(packet)) = reader.next_packet() {
             if detail_pass.is_past(packet.number) {
                 break;
@@ -144,7 +144,7 @@ impl Report {
             detail_pass.packet(&packet);
         }
         let (diagrams, frame) = detail_pass.finish();
-        Ok(Self { file: switchboard_protocol::sanitize(file).into_owned(), findings, diagrams, frame })
+        Ok(Self { file: switchboard_protocol::sanitize(file).into_owned(), summary, diagrams, frame })
     }
 }
 

@@ -1,6 +1,6 @@
-//! An axis: values laid on pixels, with round numbers to read them by.
+//! An axis: a map from values to pixels, with ticks at round numbers.
 //!
-//! Values are whole: nanoseconds and bytes. Places are tenths of a pixel, whole too.
+//! Values are integers (nanoseconds or bytes), and so are places (tenths of a pixel).
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl Render for Px {
     }
 }
 
-/// What values are.
+/// The quantity on an axis.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unit {
     /// Nanoseconds.
@@ -46,11 +46,11 @@ pub enum Unit {
     Rate,
 }
 
-/// How many zeros each prefix stands for.
+/// The power of ten of each prefix.
 const EXPONENTS: [u32; 4] = [0, 3, 6, 9];
 
 impl Unit {
-    /// The names with each prefix.
+    /// The unit with each prefix.
     const fn names(self) -> [&'static str; 4] {
         match self {
             Self::Time => ["ns", "µs", "ms", "s"],
@@ -59,12 +59,12 @@ impl Unit {
         }
     }
 
-    /// The greatest prefix that leaves a whole number of `value`.
+    /// The index of the largest prefix that is at most `value`.
     fn prefix(value: u64) -> usize {
         EXPONENTS.iter().rposition(|exponent| 10_u64.pow(*exponent) <= value).unwrap_or(0)
     }
 
-    /// A value with its unit, to three digits: `1.25 ms`.
+    /// Formats a value with its unit to three digits: `1.25 ms`.
     #[must_use]
     pub fn say(self, value: u64) -> String {
         let prefix = Self::prefix(value);
@@ -78,12 +78,12 @@ impl Unit {
         let step = whole / 10_u64.pow(decimals);
         let text = decimal((value + step / 2) / step * step, EXPONENTS[prefix], decimals);
         let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-        // A number and its unit stay on one line.
+        // A non-breaking space keeps number and unit on one line.
         format!("{text}\u{a0}{}", self.names()[prefix])
     }
 }
 
-/// `value / 10^exponent`, with so many decimals.
+/// Formats `value / 10^exponent` with `decimals` decimal places.
 fn decimal(value: u64, exponent: u32, decimals: u32) -> String {
     let whole = 10_u64.pow(exponent);
     let text = format!("{}", value / whole);
@@ -94,7 +94,7 @@ fn decimal(value: u64, exponent: u32, decimals: u32) -> String {
     format!("{text}.{rest:0width$}", width = decimals as usize)
 }
 
-/// The least of 1, 2, 5, 10, 20, 50, … that is not less than `value`.
+/// The smallest of 1, 2, 5, 10, 20, 50, … that is at least `value`.
 #[must_use]
 pub fn round_up(value: u64) -> u64 {
     let mut power: u64 = 1;
@@ -111,49 +111,49 @@ pub fn round_up(value: u64) -> u64 {
     }
 }
 
-/// The greatest of 1, 2, 5, 10, … that is not more than `value`; 1 for 0.
+/// The largest of 1, 2, 5, 10, … that is at most `value`; 1 for 0.
 fn round_down(value: u64) -> u64 {
     let power = 10_u64.pow(value.max(1).ilog10());
     [5, 2, 1].into_iter().filter_map(|digit| power.checked_mul(digit)).find(|round| *round <= value).unwrap_or(1)
 }
 
-/// Values laid on a stretch of pixels.
+/// Maps a range of values to a range of pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
     unit: Unit,
     /// The first and the last value.
     values: (u64, u64),
-    /// Where they are, in pixels.
+    /// The pixels of the first and the last value.
     pixels: (i64, i64),
     is_log: bool,
     step: u64,
 }
 
-/// A number beside an axis.
+/// A labelled tick of an axis.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tick {
-    /// Where it is.
+    /// Its place along the axis.
     pub at: Px,
-    /// What it says.
+    /// Its number.
     pub label: String,
 }
 
 impl Axis {
-    /// From 0 to `last`, with some `n` numbers beside it.
+    /// A linear axis from 0 to `last`, with about `n` ticks.
     #[must_use]
     pub fn linear(unit: Unit, last: u64, pixels: (i64, i64), n: u64) -> Self {
         let last = last.max(1);
         Self { unit, values: (0, last), pixels, is_log: false, step: round_up(last.div_ceil(n.max(1))) }
     }
 
-    /// From 0 to the first round number at or after `last`.
+    /// A linear axis from 0 to the next round number at or above `last`, with about `n` ticks.
     #[must_use]
     pub fn to_round(unit: Unit, last: u64, pixels: (i64, i64), n: u64) -> Self {
         let axis = Self::linear(unit, last, pixels, n);
         Self { values: (0, axis.values.1.div_ceil(axis.step).saturating_mul(axis.step)), ..axis }
     }
 
-    /// By powers: each tenfold takes as much room as the next. From a round number before `first` to one after `last`.
+    /// A logarithmic axis, from a round number at or below `first` to one at or above `last`.
     #[must_use]
     pub fn powers(unit: Unit, (first, last): (u64, u64), pixels: (i64, i64)) -> Self {
         let first = round_down(first);
@@ -161,13 +161,13 @@ impl Axis {
         Self { unit, values: (first, last), pixels, is_log: true, step: 1 }
     }
 
-    /// The last value.
+    /// The largest value.
     #[must_use]
     pub const fn last(&self) -> u64 {
         self.values.1
     }
 
-    /// Where a value is. What lies beyond the ends is put at them.
+    /// The place of a value. Values outside the range are clamped to it.
     #[must_use]
     pub fn place(&self, value: u64) -> Px {
         let (first, last) = self.values;
@@ -182,7 +182,7 @@ impl Axis {
         Px(i64::try_from(place).unwrap_or_default())
     }
 
-    /// The numbers beside it, without their unit, or each with its own on an axis of powers.
+    /// The ticks. On a linear axis labels have no unit; on a logarithmic axis each label has its own.
     #[must_use]
     pub fn ticks(&self) -> Vec<Tick> {
         let (first, last) = self.values;
@@ -200,15 +200,15 @@ impl Axis {
         values.map(|value| Tick { at: self.place(value), label: decimal(value, exponent, decimals) }).collect()
     }
 
-    /// The unit that the numbers are in; `None` if each has its own.
+    /// The common unit of the tick labels. `None` on a logarithmic axis.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
         (!self.is_log).then(|| self.unit.names()[Unit::prefix(self.values.1)])
     }
 }
 
-/// The logarithm to base 2, in 4096ths, drawn straight between powers of two: it keeps the order, which is what an axis
-/// needs, and numbers stand where their values do.
+/// The logarithm to base 2 in units of 1/4096, interpolated linearly between powers of two. It is monotonic, and ticks
+/// use the same function as values, so the drawing is consistent.
 fn logarithm(value: u64) -> u64 {
     let value = u128::from(value.max(1));
     let exponent = value.ilog2();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_round_and_have_one_unit() {
+    fn linear_ticks_are_round_and_share_a_unit() {
         let table: &[(Unit, u64, &[&str], &str)] = &[
             (Unit::Time, 3_200_000_000, &["0", "1", "2", "3"], "s"),
             (Unit::Time, 1_200_000_000, &["0.0", "0.5", "1.0"], "s"),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn powers_have_each_their_unit() {
+    fn logarithmic_ticks_have_their_own_unit() {
         let axis = Axis::powers(Unit::Time, (13_000, 41_000_000), (300, 0));
         assert_eq!(labels(&axis), ["10\u{a0}µs", "100\u{a0}µs", "1\u{a0}ms", "10\u{a0}ms"]);
         let axis = Axis::powers(Unit::Time, (700, 700), (300, 0));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_said_to_three_digits() {
+    fn values_are_formatted_to_three_digits() {
         for (nanos, expected) in
             [(0, "0 ns"), (999, "999 ns"), (1_250_000, "1.25 ms"), (41_040_000, "41 ms"), (212_439_515_000, "212 s")]
         {
@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn order_is_kept_and_nothing_lies_outside(a: u64, b: u64, first: u64, last: u64) {
+        fn places_are_monotonic_and_within_the_axis(a: u64, b: u64, first: u64, last: u64) {
             for axis in [
                 Axis::linear(Unit::Time, last, (10, 610), 6),
                 Axis::to_round(Unit::Bytes, last, (10, 610), 6),

@@ -1,4 +1,4 @@
-//! The second reading: the drawings of one conversation, and one frame in full.
+//! The second pass: the drawings of one conversation, and one frame in full.
 
 use maud::Markup;
 
@@ -9,32 +9,32 @@ use crate::show::{FrameRecord, FrameView, html};
 use crate::time::Timestamp;
 use crate::wire::Frame;
 
-/// A frame, shown layer by layer.
+/// A frame, layer by layer.
 #[derive(Debug)]
 pub struct FrameShown {
-    /// Its number.
+    /// Its number in the capture, from 1.
     pub number: u64,
-    /// Why it is this one.
+    /// The reason for showing this frame.
     pub why: &'static str,
-    /// The frame in full.
+    /// Its layers and bytes as HTML.
     pub markup: Markup,
 }
 
-/// Takes a capture packet by packet.
+/// Receives a capture packet by packet.
 #[derive(Debug)]
 pub(super) struct DetailPass<'a> {
     analyzer: Analyzer,
     conversation: Option<&'a Conversation>,
-    /// When the conversation's last frame was captured, in nanoseconds after its first.
+    /// Time of the conversation's latest frame, in nanoseconds after its first.
     last_nanos: u64,
     diagrams: Option<Diagrams>,
     wanted_frame: Option<u64>,
-    /// The best frame to show so far, and how good it is.
+    /// The best frame so far, and its rank.
     frame: Option<(FrameRank, FrameShown)>,
     first: Option<Timestamp>,
 }
 
-/// How well a frame shows what the report is about.
+/// Suitability of a frame for the report, from low to high.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum FrameRank {
     OfTheCapture,
@@ -67,7 +67,7 @@ impl<'a> DetailPass<'a> {
         }
     }
 
-    /// Whether all that is shown lies before this frame.
+    /// Whether neither this frame nor a later one is shown.
     pub(super) fn is_past(&self, number: u64) -> bool {
         let last = self.conversation.map_or(1, |conversation| conversation.last_frame);
         number > last.max(self.wanted_frame.unwrap_or(1))
@@ -97,16 +97,16 @@ impl<'a> DetailPass<'a> {
                 tcp: tracked.segment,
             });
         }
-        let merit = match (self.wanted_frame, &tracked) {
+        let rank = match (self.wanted_frame, &tracked) {
             (Some(wanted), _) if wanted != packet.number => return,
             (Some(_), _) => FrameRank::Requested,
             (None, Some(_)) if !frame.payload().is_empty() => FrameRank::WithPayload,
             (None, Some(_)) => FrameRank::OfTheConversation,
             (None, None) => FrameRank::OfTheCapture,
         };
-        if self.frame.as_ref().is_none_or(|(best, _)| merit > *best) {
+        if self.frame.as_ref().is_none_or(|(best, _)| rank > *best) {
             let markup = html::frame(&FrameView::new(&FrameRecord::captured(packet, self.first)));
-            self.frame = Some((merit, FrameShown { number: packet.number, why: merit.why(), markup }));
+            self.frame = Some((rank, FrameShown { number: packet.number, why: rank.why(), markup }));
         }
     }
 

@@ -10,25 +10,25 @@ use crate::analyze::{Conversation, Side};
 pub struct Diagrams {
     /// The client's address and port, and the server's.
     pub ends: (SocketAddr, SocketAddr),
-    /// Who sends what to whom.
+    /// One arrow for each segment.
     pub sequence: Sequence,
-    /// How it went over time; `None` if the capture tells no times, or only one.
+    /// Drawings with a time axis. `None` if all frames have one time, or none.
     pub over_time: Option<OverTime>,
 }
 
 /// The drawings that have a time axis.
 #[derive(Debug)]
 pub struct OverTime {
-    /// Which bytes were on their way when: those of the client, and those of the server.
+    /// The bytes in flight over time: those of the client, then those of the server.
     pub time_sequences: [TimeSequence; 2],
-    /// How long they took to be acknowledged.
+    /// Time from segment to acknowledgment.
     pub round_trip: RoundTrip,
-    /// How many a second.
+    /// Bytes a second.
     pub throughput: Throughput,
 }
 
 impl Diagrams {
-    /// Those of `conversation`, whose segments are to come.
+    /// Empty drawings of `conversation`.
     #[must_use]
     pub fn new(conversation: &Conversation) -> Self {
         let over_time = TimeSpan::of(conversation).map(|span| OverTime {
@@ -39,7 +39,7 @@ impl Diagrams {
         Self { ends: (conversation.client, conversation.server), sequence: Sequence::default(), over_time }
     }
 
-    /// Takes the next segment.
+    /// Adds the next segment.
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         self.sequence.segment(segment);
         if let Some(over_time) = &mut self.over_time {

@@ -1,13 +1,13 @@
-//! A segment or datagram of the conversation that is drawn.
+//! A segment or datagram of the drawn conversation.
 
 use crate::analyze::{Side, TrackedSegment};
 
-/// A segment or datagram, as drawings take it.
+/// The input of all drawings.
 #[derive(Clone, Copy, Debug)]
 pub struct DrawnSegment<'a> {
-    /// Its frame.
+    /// Frame number in the capture.
     pub frame: u64,
-    /// When it was captured, in nanoseconds after the conversation's first frame.
+    /// Capture time, in nanoseconds after the conversation's first frame.
     pub nanos: u64,
     /// The side that sent it.
     pub from: Side,

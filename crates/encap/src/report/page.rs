@@ -1,4 +1,4 @@
-//! The report as one HTML page that needs nothing else: no script, no other file.
+//! The report as one self-contained HTML page: no script, no other file.
 
 mod conversations;
 mod drawings;
@@ -10,19 +10,19 @@ use maud::{Markup, html};
 use super::Report;
 use crate::show::html as show;
 
-/// What the page has beyond what the pieces of a frame look like.
+/// Style rules in addition to those of a frame.
 const STYLE: &str = include_str!("page/style.css");
 
-/// The page.
+/// Renders the page.
 #[must_use]
 pub fn page(report: &Report) -> Markup {
-    let Report { file, findings, diagrams, frame } = report;
-    let chosen = findings.chosen.as_ref();
+    let Report { file, summary, diagrams, frame } = report;
+    let chosen = summary.chosen.as_ref();
     show::page_with(
         &format!("Report on {file}"),
         STYLE,
         &html! {
-            (summary::origin(findings))
+            (summary::origin(summary))
             nav aria-label="Parts of this report" {
                 ul {
                     li { a href="#summary" { "Summary" } }
@@ -33,9 +33,9 @@ pub fn page(report: &Report) -> Markup {
                 }
             }
             (summary::summary(report))
-            (conversations::conversations(findings))
+            (conversations::conversations(summary))
             @if let (Some(chosen), Some(diagrams)) = (chosen, diagrams) { (drawings::drawings(chosen, diagrams)) }
-            (transcript::transcript(findings))
+            (transcript::transcript(summary))
             @if let Some(frame) = frame {
                 section #frame {
                     h2 { "Frame " (frame.number) ", layer by layer" }
@@ -47,7 +47,6 @@ pub fn page(report: &Report) -> Markup {
     )
 }
 
-/// What a conversation is called.
 fn name(conversation: &crate::analyze::Conversation) -> String {
     format!("{} {}", conversation.transport, conversation.number)
 }

@@ -1,44 +1,44 @@
-//! A plot: two axes with their units, a grid, a legend, and what is drawn in between.
+//! A plot: two axes with their units, a grid, a legend, and marks.
 
 use maud::{Markup, html};
 
 use super::axis::{Axis, Px};
 use super::svg_color::SvgColor;
 
-/// The pixels of a drawing from left to right.
+/// Width of a drawing, in pixels.
 pub const WIDTH: i64 = 720;
-/// The first and the last pixel of what is plotted, from left to right.
+/// Left and right edge of the plot area, in pixels.
 pub const ACROSS: (i64, i64) = (LEFT as i64, RIGHT as i64);
-/// Columns that times are gathered in: one for each pixel.
+/// Columns of the plot area, one for each pixel. Marks of one column are merged.
 pub const COLUMNS: usize = (RIGHT - LEFT) as usize;
 const LEFT: u16 = 72;
 const RIGHT: u16 = 702;
-/// The pixel where what is plotted begins, from the top: the legend is above it.
+/// Top edge of the plot area, in pixels. The legend is above it.
 pub const TOP: i64 = 34;
-/// Pixels below what is plotted, for numbers and words.
+/// Pixels below the plot area, for tick labels and the axis title.
 const BELOW: i64 = 46;
-/// What a letter is wide, as a rule, at most, in pixels.
+/// Width of a wide letter, in pixels.
 const LETTER: i64 = 7;
 
-/// What is around a plot.
+/// Axes, title and legend of a plot.
 #[derive(Debug)]
 pub struct Plot<'a> {
-    /// What it is of, in a few words.
+    /// Title, in a few words.
     pub title: &'a str,
-    /// What is seen in it, for whoever does not see it.
+    /// Text alternative for readers who do not see the drawing.
     pub description: &'a str,
-    /// What goes from left to right, and its axis.
+    /// Title and axis of the horizontal direction.
     pub across: (&'a str, &'a Axis),
-    /// What goes upwards, each with its axis.
+    /// Titles and axes of the vertical direction, from top to bottom.
     pub up: &'a [(&'a str, &'a Axis)],
-    /// Where it ends, in pixels from the top.
+    /// Bottom edge of the plot area, in pixels.
     pub bottom: i64,
-    /// What each mark stands for. A mark is drawn around (0, 0), in 16 pixels.
+    /// Legend: each kind of mark, drawn around (0, 0) within 16 pixels, and its meaning.
     pub legend: &'a [(Markup, String)],
 }
 
 impl Plot<'_> {
-    /// The drawing, around `marks`.
+    /// Draws the plot with `marks` in the plot area.
     #[must_use]
     pub fn svg(&self, marks: &Markup) -> Markup {
         let Self { title, description, bottom, .. } = *self;
@@ -51,7 +51,7 @@ impl Plot<'_> {
             &html! {
                 (self.legend())
                 @for (i, (name, axis)) in self.up.iter().enumerate() {
-                    // Two axes that begin at one place have that number once.
+                    // Two axes that share their origin show its label once.
                     @let ticks = &axis.ticks()[usize::from(i > 0)..];
                     (SvgColor::Grid.group(&html! {
                         @for tick in ticks {
@@ -60,7 +60,9 @@ impl Plot<'_> {
                     }))
                     (SvgColor::Faint.group(&html! {
                         @for tick in ticks {
-                            text x=(ACROSS.0 - 6) y=(Px(tick.at.0 + 40)) text-anchor="end" fill="currentColor" { (tick.label) }
+                            text x=(ACROSS.0 - 6) y=(Px(tick.at.0 + 40)) text-anchor="end" fill="currentColor" {
+                                (tick.label)
+                            }
                         }
                         (upright(name, axis))
                     }))
@@ -71,7 +73,9 @@ impl Plot<'_> {
                         line x1=(tick.at) y1=(bottom) x2=(tick.at) y2=(bottom + 5) stroke="currentColor" {}
                         text x=(tick.at) y=(bottom + 18) text-anchor="middle" fill="currentColor" { (tick.label) }
                     }
-                    text x=(middle) y=(bottom + 38) text-anchor="middle" fill="currentColor" { (named(across_name, across)) }
+                    text x=(middle) y=(bottom + 38) text-anchor="middle" fill="currentColor" {
+                        (named(across_name, across))
+                    }
                 }))
                 (marks)
             },
@@ -94,10 +98,11 @@ impl Plot<'_> {
     }
 }
 
-/// A drawing of a height, with what it is and what is seen in it.
+/// An SVG of a height with title and text alternative.
 pub(super) fn drawing(title: &str, description: &str, height: i64, inside: &Markup) -> Markup {
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH)
+        svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img"
+            viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH)
             height=(height) font-family="system-ui, sans-serif" font-size="12" fill="none" {
             title { (title) }
             desc { (description) }
@@ -106,17 +111,19 @@ pub(super) fn drawing(title: &str, description: &str, height: i64, inside: &Mark
     }
 }
 
-/// What an axis is of, with its unit.
+/// The title of an axis with its unit.
 fn named(name: &str, axis: &Axis) -> String {
     axis.unit().map_or_else(|| name.to_owned(), |unit| format!("{name}, {unit}"))
 }
 
-/// What an upright axis is of, beside it.
+/// The title of a vertical axis, rotated.
 fn upright(name: &str, axis: &Axis) -> Markup {
     let ticks = axis.ticks();
     let ends = ticks.first().zip(ticks.last());
     let middle = ends.map_or(Px(0), |(first, last)| Px(i64::midpoint(first.at.0, last.at.0)));
     html! {
-        text transform={ "translate(14 " (middle) ") rotate(-90)" } text-anchor="middle" fill="currentColor" { (named(name, axis)) }
+        text transform={ "translate(14 " (middle) ") rotate(-90)" } text-anchor="middle" fill="currentColor" {
+            (named(name, axis))
+        }
     }
 }

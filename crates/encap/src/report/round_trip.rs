@@ -1,4 +1,4 @@
-//! Round-trip times as they went: from each segment to its acknowledgment.
+//! Round-trip times over time: from each segment to its acknowledgment.
 
 use std::fmt::Write as _;
 
@@ -11,13 +11,13 @@ use super::svg_color::side_color;
 use super::time_span::TimeSpan;
 use crate::analyze::{RoundTripTimes, RoundTrips, Side};
 
-/// Where the plot ends, in pixels from the top.
+/// Bottom edge of the plot area, in pixels.
 const BOTTOM: i64 = 240;
 
-/// Above so many points, they are drawn smaller.
+/// Above this number of points, points are smaller.
 const SPARSE_MAX: usize = 120;
 
-/// What a plot of round-trip times is drawn from: a bounded number of columns.
+/// The data of a plot of round-trip times: a bounded number of columns.
 #[derive(Debug)]
 pub struct RoundTrip {
     span: TimeSpan,
@@ -28,7 +28,7 @@ pub struct RoundTrip {
 #[derive(Debug)]
 struct SideRoundTrips {
     trips: RoundTrips,
-    /// The least and the most in each column.
+    /// Minimum and maximum of each column.
     columns: Vec<Option<(u64, u64)>>,
 }
 
@@ -39,13 +39,13 @@ impl Default for SideRoundTrips {
 }
 
 impl RoundTrip {
-    /// Of a conversation over a span of time.
+    /// An empty plot over a span of time.
     #[must_use]
     pub fn new(span: TimeSpan) -> Self {
         Self { span, sides: Default::default() }
     }
 
-    /// Takes the next segment.
+    /// Adds the next segment.
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         if let Some(took) = segment.tcp.and_then(|tcp| tcp.round_trip_nanos) {
             let other = &mut self.sides[segment.from.other().index()];
@@ -56,25 +56,25 @@ impl RoundTrip {
         }
     }
 
-    /// The least, the middle and the most of the client's segments, and of the server's.
+    /// Minimum, median and maximum of the client's segments, and of the server's.
     #[must_use]
     pub fn times(&self) -> [Option<RoundTripTimes>; 2] {
         self.sides.each_ref().map(|times| times.trips.clone().times())
     }
 
-    /// Whether there is anything to draw.
+    /// Whether no round-trip time was measured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends().is_none()
     }
 
-    /// The least time and the most.
+    /// The minimum and the maximum of both sides.
     fn ends(&self) -> Option<(u64, u64)> {
         let times = self.sides.iter().flat_map(|times| &times.columns).flatten();
         times.copied().reduce(|(least, most), (low, high)| (least.min(low), most.max(high)))
     }
 
-    /// What is seen, in a sentence or two.
+    /// A description in one or two sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let mut text = String::new();
@@ -103,7 +103,7 @@ impl RoundTrip {
         text
     }
 
-    /// The drawing.
+    /// Draws the plot.
     #[must_use]
     pub fn svg(&self) -> Markup {
         let caption = self.caption();
@@ -144,7 +144,8 @@ fn point(side: Side, x: Px, y: Px, radius: Px) -> Markup {
     html! {
         @match side {
             Side::Client => circle cx=(x) cy=(y) r=(radius) fill="currentColor" {},
-            Side::Server => rect x=(left) y=(top) width=(width) height=(width) stroke="currentColor" stroke-width="1.5" {},
+            Side::Server => rect
+                x=(left) y=(top) width=(width) height=(width) stroke="currentColor" stroke-width="1.5" {},
         }
     }
 }

@@ -11,31 +11,31 @@ use super::svg_color::{SvgColor, side_color};
 use crate::analyze::{Events, Side};
 use crate::show::{count, escape};
 
-/// Segments that are drawn from the beginning of a conversation.
+/// Segments drawn from the beginning of a conversation.
 pub const FIRST_MAX: usize = 48;
-/// Segments that are drawn from its end.
+/// Segments drawn from its end.
 pub const LAST_MAX: usize = 16;
-/// Bytes of payload that stand below an arrow.
+/// Bytes of payload below an arrow.
 const TEXT_MAX_BYTES: usize = 48;
-/// Letters that it may take there.
+/// Characters of payload below an arrow, once escaped.
 const TEXT_MAX_CHARS: usize = 72;
 
-/// Where the client's lifeline is, and the server's, in pixels from the left.
+/// The client's lifeline and the server's, in pixels from the left.
 const LIFELINES: [i64; 2] = [168, 660];
-/// Where the numbers of frames end, and their times.
+/// Right edges of the frame numbers and of their times, in pixels.
 const FRAME_RIGHT: i64 = 56;
 const TIME_RIGHT: i64 = 152;
-/// Where rows begin, from the top.
+/// Top edge of the first row, in pixels.
 const TOP: i64 = 64;
-/// The height of an arrow with the words above it, and of each line of words below it.
+/// Height of an arrow with its label above, and of each text line below, in pixels.
 const ARROW: i64 = 26;
 const WORDS: i64 = 15;
-/// Letters of an address that fit around the server's lifeline.
+/// Longest address that fits centred at the server's lifeline, in characters.
 const ADDRESS_MAX_CHARS: usize = 18;
-/// The height of what is left out.
+/// Height of the gap for omitted segments, in pixels.
 const LEFT_OUT: i64 = 44;
 
-/// What a sequence diagram is drawn from: the first segments of a conversation, and the last.
+/// The data of a sequence diagram: the first and the last segments of a conversation.
 #[derive(Debug, Default)]
 pub struct Sequence {
     first: Vec<SequenceRow>,
@@ -43,16 +43,16 @@ pub struct Sequence {
     segments: u64,
 }
 
-/// A segment.
+/// A row of the diagram: one segment.
 #[derive(Debug)]
 struct SequenceRow {
     frame: u64,
     nanos: u64,
     from: Side,
     is_tcp: bool,
-    /// What is said above its arrow.
+    /// The label above the arrow.
     header: String,
-    /// The beginning of what it carries.
+    /// The first bytes of the payload.
     payload: Vec<u8>,
     len: u32,
     remark: String,
@@ -81,7 +81,7 @@ impl SequenceRow {
         }
     }
 
-    /// The beginning of what it carries, as text.
+    /// The first bytes of the payload as text.
     fn text(&self) -> Option<String> {
         if self.payload.is_empty() {
             return None;
@@ -98,7 +98,7 @@ impl SequenceRow {
 }
 
 impl Sequence {
-    /// Takes the next segment.
+    /// Adds the next segment.
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         self.segments += 1;
         if self.first.len() < FIRST_MAX {
@@ -110,13 +110,13 @@ impl Sequence {
         self.last.push_back(SequenceRow::new(segment));
     }
 
-    /// Segments that are not drawn.
+    /// Number of segments that are not drawn.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.segments - (self.first.len() + self.last.len()) as u64
     }
 
-    /// What is seen, in a sentence or two.
+    /// A description in one or two sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let noun = self.noun();
@@ -151,7 +151,7 @@ impl Sequence {
         if self.is_tcp() { "segment" } else { "datagram" }
     }
 
-    /// The drawing. `ends` are the client's address and port, and the server's.
+    /// Draws the diagram. `ends` are the client's address and port, and the server's.
     #[must_use]
     pub fn svg(&self, ends: (SocketAddr, SocketAddr)) -> Markup {
         let mut y = TOP;
@@ -189,7 +189,7 @@ impl Sequence {
 
 fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
     let x = LIFELINES[side.index()];
-    // An address of IPv6 with its port is too long to stand in the middle at the right.
+    // A long IPv6 address with its port would pass the right edge if it were centred.
     let address = end.to_string();
     let (words_x, anchor) =
         if side == Side::Server && address.len() > ADDRESS_MAX_CHARS { (WIDTH - 8, "end") } else { (x, "middle") };
@@ -200,7 +200,7 @@ fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
     })
 }
 
-/// A row that begins at `y`.
+/// Draws a row with its top edge at `y`.
 fn draw(row: &SequenceRow, y: i64) -> Markup {
     let (from, to) = (LIFELINES[row.from.index()], LIFELINES[row.from.other().index()]);
     let (line, forward) = (y + ARROW - 8, (to - from).signum());
@@ -241,12 +241,12 @@ fn draw(row: &SequenceRow, y: i64) -> Markup {
     }
 }
 
-fn draw_left_out(what: &str, y: i64) -> Markup {
+fn draw_left_out(text: &str, y: i64) -> Markup {
     let middle = i64::midpoint(LIFELINES[0], LIFELINES[1]);
     SvgColor::Faint.group(&html! {
         @for at in [y + 10, y + LEFT_OUT - 6] {
             line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
         }
-        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (what) " left out" }
+        text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (text) " left out" }
     })
 }

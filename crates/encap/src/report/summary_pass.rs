@@ -1,4 +1,4 @@
-//! The first reading: what there is in a capture.
+//! The first pass: all conversations of a capture, in short.
 
 use std::convert::Infallible;
 
@@ -7,53 +7,53 @@ use crate::analyze::chat::{Transcript, TranscriptEntry, Verdict};
 use crate::analyze::{Conversation, StreamEvent, StreamListener, Streams, Totals};
 use crate::capture::{CapturedPacket, Format, Interface, Reader, Section};
 
-/// Conversations that are listed: the first ones of a capture.
+/// Most conversations in the list. Later ones are counted only.
 pub const LISTED_MAX: usize = 200;
-/// Entries of the transcript that are kept.
+/// Most entries of the transcript. Later ones are counted only.
 pub const ENTRIES_MAX: usize = 400;
 
-/// What there is in a capture.
+/// The result of the first pass.
 #[derive(Debug)]
 pub struct CaptureSummary {
-    /// Which kind of file it is.
+    /// pcap or pcapng.
     pub format: Format,
-    /// Its interfaces.
+    /// The interfaces, in the order of their descriptions.
     pub interfaces: Vec<Interface>,
-    /// What its last section says of where it was made.
+    /// The last section: the capturing program, system and hardware.
     pub section: Section,
-    /// What its sections remark on themselves, each remark once.
+    /// The comments on all sections, without repetitions.
     pub remarks: Vec<String>,
-    /// Packets of sections that say that they were made, not captured, and what the first of these sections says.
+    /// Number of packets in sections that are marked as synthesised, and the comment of the first such section.
     pub synthesised: Option<(u64, String)>,
-    /// What there was as a whole.
+    /// Counters of the whole capture.
     pub totals: Totals,
-    /// The first conversations.
+    /// The first [`LISTED_MAX`] conversations.
     pub listed: Vec<Conversation>,
-    /// The one that is drawn.
+    /// The conversation to draw.
     pub chosen: Option<Conversation>,
-    /// What was said in chats: its beginning.
+    /// The first [`ENTRIES_MAX`] entries of the chat transcript.
     pub entries: Vec<TranscriptEntry>,
-    /// Entries that are not kept.
+    /// Number of later entries.
     pub entries_left_out: u64,
-    /// What there is to say of all chats.
+    /// The verdict on all chats.
     pub verdict: Verdict,
-    /// What the reader went past.
+    /// Diagnostics of the capture reader.
     pub notes: Vec<String>,
-    /// Why the file could not be read to its end.
+    /// The error that ended the file early.
     pub damage: Option<String>,
 }
 
-/// Takes a capture packet by packet.
+/// Receives a capture packet by packet.
 #[derive(Debug)]
 pub(super) struct SummaryPass {
     streams: Streams,
-    heard: SummaryListener,
+    listener: SummaryListener,
     transcript: Vec<TranscriptEntry>,
     left_out: u64,
     synthesised: Option<(u64, String)>,
 }
 
-/// What is kept of what is heard.
+/// Collects the conversations of the first pass.
 #[derive(Debug)]
 struct SummaryListener {
     transcript: Transcript,
@@ -89,7 +89,7 @@ impl StreamListener for SummaryListener {
 }
 
 impl SummaryListener {
-    /// Keeps the first conversations, in order.
+    /// Keeps the first [`LISTED_MAX`] conversations, in order.
     fn cut(&mut self) {
         self.listed.sort_by_key(|conversation| conversation.first_frame);
         self.listed.truncate(LISTED_MAX);
@@ -98,19 +98,19 @@ impl SummaryListener {
 
 impl SummaryPass {
     pub(super) fn new(wanted: Option<ConversationId>) -> Self {
-        let heard = SummaryListener { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
-        Self { streams: Streams::new(Vec::new()), heard, transcript: Vec::new(), left_out: 0, synthesised: None }
+        let listener = SummaryListener { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
+        Self { streams: Streams::new(Vec::new()), listener, transcript: Vec::new(), left_out: 0, synthesised: None }
     }
 
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
-        self.heard.transcript.packet_at(packet.time);
-        self.streams.packet(packet, &mut self.heard);
-        if self.heard.transcript.is_long() {
+        self.listener.transcript.packet_at(packet.time);
+        self.streams.packet(packet, &mut self.listener);
+        if self.listener.transcript.is_long() {
             self.tell();
         }
     }
 
-    /// The section of the packet that came last.
+    /// Receives the section of the latest packet.
     pub(super) fn section(&mut self, section: &Section) {
         if let Some(comment) = section.synthesised() {
             self.synthesised.get_or_insert_with(|| (0, comment.to_owned())).0 += 1;
@@ -118,7 +118,7 @@ impl SummaryPass {
     }
 
     fn tell(&mut self) {
-        let Ok(()) = self.heard.transcript.tell(|entry| {
+        let Ok(()) = self.listener.transcript.tell(|entry| {
             if self.transcript.len() < ENTRIES_MAX {
                 self.transcript.push(entry);
             } else {
@@ -130,10 +130,10 @@ impl SummaryPass {
 
     pub(super) fn finish<R>(mut self, reader: &Reader<R>, damage: Option<String>) -> CaptureSummary {
         let streams = std::mem::replace(&mut self.streams, Streams::new(Vec::new()));
-        let totals = streams.finish(&mut self.heard);
+        let totals = streams.finish(&mut self.listener);
         self.tell();
-        self.heard.cut();
-        let SummaryListener { transcript, listed, chosen, .. } = self.heard;
+        self.listener.cut();
+        let SummaryListener { transcript, listed, chosen, .. } = self.listener;
         let mut notes: Vec<String> = reader.notes().list().iter().map(ToString::to_string).collect();
         if reader.notes().left_out() > 0 {
             notes.push(format!("{} further remarks are left out", reader.notes().left_out()));

@@ -1,7 +1,8 @@
 //! The colours of drawings.
 //!
-//! A drawing carries the colours of a light page in its own attributes, so that it stands alone in any program. The style
-//! sheet of a page overrules them, for dark mode too. Each mark also has its own shape, for readers who see no colours.
+//! A drawing carries the colours of a light page in its own attributes, so that it stands alone in any program. The
+//! style sheet of a page overrules them, for dark mode too. Each mark also has its own shape, for readers who see no
+//! colours.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! Reports on captures as they are, and as nobody made them.
+//! Reports on real captures, on random bytes and on random numbers.
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ fn report(file: &[u8], wanted: &ReportOptions) -> Result<Report, ReportError> {
     Report::read(&mut Cursor::new(file), "a capture", wanted)
 }
 
-/// A drawing's text is as a browser reads it: each element closed by its own name.
+/// Each element of a drawing has its closing tag.
 fn assert_well_formed(svg: &str) {
     let mut open = Vec::new();
     for tag in svg.split('<').skip(1) {
@@ -34,14 +34,14 @@ fn assert_well_formed(svg: &str) {
 }
 
 #[test]
-fn drawings_agree_with_what_is_said_of_the_conversation() {
+fn drawings_agree_with_the_analysis() {
     for file in REAL {
-        let n = report(file, &ReportOptions::default()).expect("it is a capture").findings.totals.conversations;
+        let n = report(file, &ReportOptions::default()).expect("it is a capture").summary.totals.conversations;
         for number in 0..n {
             let which = ConversationId { transport: Transport::Tcp, number };
             let wanted = ReportOptions { conversation: Some(which), frame: None };
-            let Report { findings, diagrams, frame, .. } = report(file, &wanted).expect("it is a capture");
-            let (chosen, diagrams) = (findings.chosen.expect("it is there"), diagrams.expect("it is drawn"));
+            let Report { summary, diagrams, frame, .. } = report(file, &wanted).expect("it is a capture");
+            let (chosen, diagrams) = (summary.chosen.expect("it is there"), diagrams.expect("it is drawn"));
             assert_well_formed(&diagrams.sequence.svg(diagrams.ends).into_string());
             assert_eq!(diagrams.sequence.left_out(), 0);
             let over_time = diagrams.over_time.expect("it has times");
@@ -59,8 +59,8 @@ fn drawings_agree_with_what_is_said_of_the_conversation() {
 }
 
 #[test]
-fn the_one_with_the_most_segments_is_drawn_unless_another_is_wanted() {
-    let chosen = |wanted| report(REAL[1], &wanted).map(|report| report.findings.chosen.map(|c| c.number));
+fn longest_conversation_is_drawn_by_default() {
+    let chosen = |wanted| report(REAL[1], &wanted).map(|report| report.summary.chosen.map(|c| c.number));
     assert_eq!(chosen(ReportOptions::default()).expect("there are some"), Some(4));
     let which = |number| ReportOptions {
         conversation: Some(ConversationId { transport: Transport::Tcp, number }),
@@ -73,10 +73,10 @@ fn the_one_with_the_most_segments_is_drawn_unless_another_is_wanted() {
     assert_eq!(error.to_string(), "it has 84 frames: there is no frame 85");
 }
 
-/// A conversation from which all drawings are made, over so many nanoseconds.
+/// A conversation that lasts `nanos` nanoseconds.
 fn conversation(nanos: i64) -> Conversation {
     let any =
-        report(REAL[1], &ReportOptions::default()).expect("it is a capture").findings.chosen.expect("there is one");
+        report(REAL[1], &ReportOptions::default()).expect("it is a capture").summary.chosen.expect("there is one");
     let first = any.first.expect("it has a time");
     Conversation { last: Some(crate::time::Timestamp::from_nanos(first.as_nanos() + nanos)), ..any }
 }
@@ -105,7 +105,7 @@ fn segment(n: u64, from: Side) -> DrawnSegment<'static> {
 }
 
 #[test]
-fn what_is_drawn_is_bounded_however_much_there_was() {
+fn size_of_drawings_is_bounded() {
     let mut diagrams = Diagrams::new(&conversation(200_000_000));
     for n in 0..200_000 {
         diagrams.segment(&segment(n, if n % 2 == 0 { Side::Client } else { Side::Server }));
@@ -124,7 +124,7 @@ fn what_is_drawn_is_bounded_however_much_there_was() {
 }
 
 #[test]
-fn a_conversation_of_one_moment_has_no_drawings_over_time() {
+fn conversation_without_duration_has_no_time_axis() {
     assert!(Diagrams::new(&conversation(0)).over_time.is_none());
     assert!(Diagrams::new(&conversation(-5)).over_time.is_none());
     assert!(Diagrams::new(&Conversation { first: None, ..conversation(5) }).over_time.is_none());
@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn whatever_is_in_a_file_nothing_panics(
+    fn damaged_captures_do_not_panic(
         which in 0..REAL.len(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
         cut in any::<prop::sample::Index>(),
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_numbers_are_they_are_drawn(
+    fn any_numbers_can_be_drawn(
         nanos in 0..i64::MAX,
         segments in prop::collection::vec(
             (any::<u64>(), any::<bool>(), any::<i32>(), any::<Option<i32>>(), any::<u32>(), any::<Option<u64>>()),

@@ -1,4 +1,4 @@
-//! Throughput: how many bytes of payload went each way, stretch of time by stretch of time.
+//! Throughput: bytes of payload in each direction, by intervals of time.
 
 use maud::{Markup, html};
 
@@ -10,28 +10,28 @@ use super::svg_color::side_color;
 use super::time_span::TimeSpan;
 use crate::analyze::Side;
 
-/// Bars that there are at most, and one for what is left of the time.
+/// Most whole bars. One more covers the rest of the time.
 const BARS_MAX: u64 = 60;
-/// Where the server's bars begin and the client's end, in pixels from the top.
+/// The zero line between the client's bars above and the server's below, in pixels from the top.
 const MIDDLE: i64 = 150;
-/// Where the plot ends.
+/// Bottom edge of the plot area, in pixels.
 const BOTTOM: i64 = 266;
 
 const NANOS_A_SECOND: u128 = 1_000_000_000;
 
-/// What a plot of throughput is drawn from: a bounded number of bars.
+/// The data of a throughput plot: a bounded number of bars.
 #[derive(Debug)]
 pub struct Throughput {
     span: TimeSpan,
-    /// How long a bar lasts.
+    /// Interval of a bar, in nanoseconds.
     bar_nanos: u64,
-    /// Bytes in each, of the client and of the server.
+    /// Bytes of each bar, of the client and of the server.
     bars: Vec<[u64; 2]>,
     bytes: [u64; 2],
 }
 
 impl Throughput {
-    /// Of a conversation over a span of time.
+    /// An empty plot over a span of time.
     #[must_use]
     pub fn new(span: TimeSpan) -> Self {
         let bar_nanos = round_up(span.nanos().div_ceil(BARS_MAX));
@@ -39,7 +39,7 @@ impl Throughput {
         Self { span, bar_nanos, bars: vec![[0; 2]; n], bytes: [0; 2] }
     }
 
-    /// Takes the next segment or datagram.
+    /// Adds the next segment or datagram.
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         let i = usize::try_from(segment.nanos.min(self.span.nanos()) / self.bar_nanos).unwrap_or_default();
         let (side, len) = (segment.from.index(), u64::from(segment.len));
@@ -53,13 +53,13 @@ impl Throughput {
         self.bytes
     }
 
-    /// Whether there is anything to draw.
+    /// Whether no payload was sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes == [0; 2]
     }
 
-    /// A number of bytes in one bar, as bytes a second.
+    /// Converts the bytes of one bar to bytes a second.
     fn rate(&self, bytes: u64) -> u64 {
         u64::try_from(u128::from(bytes) * NANOS_A_SECOND / u128::from(self.bar_nanos)).unwrap_or(u64::MAX)
     }
@@ -68,7 +68,7 @@ impl Throughput {
         self.rate(self.bars.iter().map(|bytes| bytes[side.index()]).max().unwrap_or_default())
     }
 
-    /// What is seen, in a sentence or two.
+    /// A description in one or two sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let [client, server] = self.bytes.map(format_bytes);
@@ -81,7 +81,7 @@ impl Throughput {
         )
     }
 
-    /// The drawing: the client's bars go up, the server's down.
+    /// Draws the plot: the client's bars go up, the server's down.
     #[must_use]
     pub fn svg(&self) -> Markup {
         let across = self.span.axis();
@@ -100,7 +100,9 @@ impl Throughput {
             let mark = match side {
                 Side::Client => html! { rect x="-5" y="-6" width="10" height="12" fill="currentColor" {} },
                 Side::Server => html! {
-                    rect x="-4.5" y="-5.5" width="9" height="11" fill="currentColor" fill-opacity=".25" stroke="currentColor" {}
+                    rect
+                        x="-4.5" y="-5.5" width="9" height="11"
+                        fill="currentColor" fill-opacity=".25" stroke="currentColor" {}
                 },
             };
             let way = if side == Side::Client { "up" } else { "down" };
@@ -117,16 +119,18 @@ impl Throughput {
         plot.svg(&html! { @for mark in &marks { (mark) } })
     }
 
-    /// A bar that begins at `start` and reaches from the middle to `end`.
+    /// A bar for the interval at `start`, from the zero line to `end`.
     fn bar(&self, side: Side, start: u64, end: i64, across: &Axis) -> Markup {
         let (left, right) = (across.place(start), across.place(start.saturating_add(self.bar_nanos)));
-        // A bar that is there is seen.
+        // Even a short bar is visible.
         let (width, height) = (Px((right.0 - left.0 - 10).max(15)), Px((end - MIDDLE * 10).abs().max(10)));
         let top = Px(if side == Side::Client { MIDDLE * 10 - height.0 } else { MIDDLE * 10 });
         html! {
             @match side {
                 Side::Client => rect x=(left) y=(top) width=(width) height=(height) fill="currentColor" {},
-                Side::Server => rect x=(left) y=(top) width=(width) height=(height) fill="currentColor" fill-opacity=".25" stroke="currentColor" {},
+                Side::Server => rect
+                    x=(left) y=(top) width=(width) height=(height)
+                    fill="currentColor" fill-opacity=".25" stroke="currentColor" {},
             }
         }
     }

@@ -1,7 +1,7 @@
-//! The time-sequence graph of one direction: which bytes were on their way, when, and how far they were acknowledged.
+//! The time-sequence graph of one direction: bytes sent and bytes acknowledged over time.
 //!
-//! As Stevens drew it (TCP/IP Illustrated, volume 1) and `tcptrace` does: a bar for each segment from its first sequence
-//! number to its last, below it the acknowledgments as a staircase, above it the end of the window.
+//! The form is that of Stevens (TCP/IP Illustrated, volume 1) and `tcptrace`: a bar for each segment from its first
+//! sequence number to its last, below it a staircase of acknowledgments, above it the right edge of the window.
 
 use std::fmt::Write as _;
 
@@ -16,10 +16,10 @@ use super::time_span::TimeSpan;
 use crate::analyze::Side;
 use crate::show::count;
 
-/// Where the plot ends, in pixels from the top.
+/// Bottom edge of the plot area, in pixels.
 const BOTTOM: i64 = 300;
 
-/// What a time-sequence graph is drawn from: a bounded number of columns.
+/// The data of a time-sequence graph: a bounded number of columns.
 #[derive(Debug)]
 pub struct TimeSequence {
     from: Side,
@@ -31,27 +31,27 @@ pub struct TimeSequence {
     again: u64,
 }
 
-/// What happens within one column.
+/// The segments within one column. Numbers are relative to the SYN.
 #[derive(Clone, Copy, Debug, Default)]
 struct SequenceColumn {
-    /// From the least number that was sent for the first time to the greatest.
+    /// The range of numbers sent for the first time.
     sent: Option<(u64, u64)>,
-    /// The same of what was sent again.
+    /// The range of numbers retransmitted.
     again: Option<(u64, u64)>,
-    /// All before it is acknowledged.
+    /// The acknowledgment number.
     acked: Option<u64>,
-    /// The end of the window, at the end of the column.
+    /// The right edge of the window at the end of the column.
     window_end: Option<u64>,
 }
 
 impl TimeSequence {
-    /// Of what one side sends, over a span of time.
+    /// An empty graph of one side's stream over a span of time.
     #[must_use]
     pub fn new(from: Side, span: TimeSpan) -> Self {
         Self { from, span, columns: vec![SequenceColumn::default(); COLUMNS], last: 0, segments: 0, bytes: 0, again: 0 }
     }
 
-    /// Takes the next segment of either side.
+    /// Adds the next segment of either side.
     pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
         let column = &mut self.columns[self.span.column(segment.nanos)];
@@ -80,13 +80,13 @@ impl TimeSequence {
         *range = Some((low.min(first), high.max(end)));
     }
 
-    /// Whether there is nothing to draw: no payload.
+    /// Whether the side sent no payload.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// What is seen, in a sentence or two.
+    /// A description in one or two sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let Self { from, segments, bytes, again, .. } = *self;
@@ -130,7 +130,7 @@ impl TimeSequence {
         Axis::to_round(Unit::Bytes, self.last, (BOTTOM, TOP), 6)
     }
 
-    /// The drawing.
+    /// Draws the graph.
     #[must_use]
     pub fn svg(&self) -> Markup {
         let (across, up) = (self.span.axis(), self.axis());
@@ -174,7 +174,7 @@ impl TimeSequence {
         plot.svg(&html! { (window_end) (acked) (sent) (again) })
     }
 
-    /// A bar in each column in which something was sent for the first time.
+    /// A bar in each column with new data.
     fn bars(&self, up: &Axis) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
@@ -187,7 +187,7 @@ impl TimeSequence {
         path
     }
 
-    /// A cross in each column in which something was sent again, with a bar as long as that.
+    /// A cross and a bar in each column with retransmissions.
     fn crosses(&self, up: &Axis) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
@@ -201,7 +201,7 @@ impl TimeSequence {
         path
     }
 
-    /// A line that goes on level until the next value.
+    /// A staircase: horizontal from each value until the next.
     fn stairs(&self, up: &Axis, value: impl Fn(&SequenceColumn) -> Option<u64>) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {

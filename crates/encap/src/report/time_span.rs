@@ -1,4 +1,4 @@
-//! Time, cut into as many columns as a plot has pixels: so that what is drawn is bounded, however much there was.
+//! The time span of a conversation, divided into one column for each pixel, so that the size of a drawing is bounded.
 
 use super::axis::{Axis, Px, Unit};
 use super::plot::{ACROSS, COLUMNS};
@@ -11,35 +11,35 @@ pub struct TimeSpan {
 }
 
 impl TimeSpan {
-    /// That of `conversation`; `None` if the capture does not tell times, or only one.
+    /// The span of `conversation`. `None` if its frames have no times, or one and the same.
     #[must_use]
     pub fn of(conversation: &Conversation) -> Option<Self> {
         let since = conversation.last?.since(conversation.first?)?;
         Self::new(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// One of so many nanoseconds, if it is one.
+    /// A span of `nanos` nanoseconds. `None` for 0.
     #[must_use]
     pub const fn new(nanos: u64) -> Option<Self> {
         if nanos > 0 { Some(Self { nanos }) } else { None }
     }
 
-    /// Its nanoseconds.
+    /// The length, in nanoseconds.
     #[must_use]
     pub const fn nanos(self) -> u64 {
         self.nanos
     }
 
-    /// Its axis.
+    /// The horizontal axis of a plot.
     #[must_use]
     pub fn axis(self) -> Axis {
         Axis::linear(Unit::Time, self.nanos, ACROSS, 8)
     }
 
-    /// What it is called, below its axis.
+    /// Title of the axis.
     pub const NAME: &str = "time since the first frame";
 
-    /// The column of a moment.
+    /// The column of a time after the first frame, in nanoseconds. Later times are in the last column.
     #[must_use]
     pub fn column(self, nanos: u64) -> usize {
         let last = COLUMNS as u128 - 1;
@@ -47,7 +47,7 @@ impl TimeSpan {
         usize::try_from(column).unwrap_or_default()
     }
 
-    /// How long a column lasts.
+    /// Length of a column, in nanoseconds.
     #[must_use]
     pub fn column_nanos(self) -> u64 {
         (self.nanos / COLUMNS as u64).max(1)

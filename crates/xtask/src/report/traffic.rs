@@ -229,7 +229,7 @@ fn transcript(context: &ReportContext) -> Result<Value, String> {
     let report =
         Report::read(&mut input, "chat.pcapng", &ReportOptions::default()).map_err(|error| error.to_string())?;
     let entries: Vec<_> = report
-        .findings
+        .summary
         .entries
         .iter()
         .map(|entry| {
@@ -239,7 +239,7 @@ fn transcript(context: &ReportContext) -> Result<Value, String> {
             json!({ "frame": entry.frame, "time": time, "text": entry.text, "violation": violation })
         })
         .collect();
-    let violations = &report.findings.verdict.violations;
+    let violations = &report.summary.verdict.violations;
     let first = violations.list().first().map(ToString::to_string);
     Ok(json!({ "entries": entries, "illegal": violations.left_out(), "first_illegal": first }))
 }

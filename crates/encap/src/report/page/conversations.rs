@@ -1,4 +1,4 @@
-//! Who talked to whom, how it went, and why each thing is said.
+//! The table of conversations, and the flags of each with their reasons.
 
 use maud::{Markup, html};
 
@@ -8,16 +8,16 @@ use crate::report::axis::Unit;
 use crate::report::{CaptureSummary, LISTED_MAX};
 use crate::show::count;
 
-/// Remarks that are unfolded, if there are so few of them.
+/// Up to this number, remarks are shown unfolded.
 const UNFOLDED_MAX: usize = 40;
 
-pub(super) fn conversations(findings: &CaptureSummary) -> Markup {
-    let listed = &findings.listed;
-    let is_shown = |c: &Conversation| findings.chosen.as_ref().is_some_and(|chosen| name(chosen) == name(c));
-    // The one that is drawn is listed, wherever it stands.
-    let beyond = findings.chosen.iter().filter(|chosen| !listed.iter().any(|c| name(c) == name(chosen)));
+pub(super) fn conversations(summary: &CaptureSummary) -> Markup {
+    let listed = &summary.listed;
+    let is_shown = |c: &Conversation| summary.chosen.as_ref().is_some_and(|chosen| name(chosen) == name(c));
+    // The drawn conversation is always listed.
+    let beyond = summary.chosen.iter().filter(|chosen| !listed.iter().any(|c| name(c) == name(chosen)));
     let all: Vec<&Conversation> = listed.iter().chain(beyond).collect();
-    let not_listed = findings.totals.conversations.saturating_sub(all.len() as u64);
+    let not_listed = summary.totals.conversations.saturating_sub(all.len() as u64);
     let remarkable: Vec<_> = all.iter().filter(|c| !c.flags.is_empty() || c.reset_cause.is_some()).collect();
     let n_remarks: usize = remarkable.iter().map(|c| c.flags.len()).sum();
     html! {
@@ -27,7 +27,8 @@ pub(super) fn conversations(findings: &CaptureSummary) -> Markup {
                 p { "There is none: no packet is TCP or UDP that could be read." }
             } @else {
                 p.faint {
-                    "Bytes are payload, each counted once. Acknowledged is the middle of the round-trip times of what the client "
+                    "Bytes are payload, each counted once. Acknowledged is the middle of the round-trip times of what the "
+                    "client "
                     "sends, and of what the server sends."
                 }
                 div.scroll tabindex="0" role="region" aria-label="Table of conversations" {
@@ -104,12 +105,12 @@ fn middle(direction: &DirectionSummary) -> String {
     direction.round_trips.map_or_else(|| "–".into(), |times| Unit::Time.say(times.median_nanos))
 }
 
-/// Each flag of a conversation, with its sentence.
+/// The flags of a conversation, each with its reason.
 fn remarks(c: &Conversation, is_open: bool) -> Markup {
     html! {
         details open[is_open] {
             summary { (name(c)) ": " (c.client) " ↔ " (c.server) }
-            // Among so many flags that the reset's own is left out, its cause is said all the same.
+            // The cause of a reset is shown even if its flag is beyond the limit of the list.
             @if let Some(cause) = c.reset_cause.filter(|_| !c.flags.iter().any(|flag| flag.event == Event::Reset)) {
                 p { strong { "Reset: " } (cause.to_string()) "." }
             }

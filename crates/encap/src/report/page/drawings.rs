@@ -1,4 +1,4 @@
-//! The drawings of one conversation, each with what is seen in it.
+//! The drawings of one conversation, each with a caption.
 
 use maud::{Markup, html};
 
@@ -22,7 +22,9 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
                             @if drawing.is_empty() {
                                 p { "The " (side) " sends no payload: there is nothing to draw." }
                             } @else {
-                                (figure(&format!("Time-sequence graph of the {side}"), &drawing.svg(), &drawing.caption()))
+                                (figure(
+                                    &format!("Time-sequence graph of the {side}"), &drawing.svg(), &drawing.caption()
+                                ))
                             }
                         }
                         h3 { "Round trips" }
@@ -50,7 +52,7 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
 fn figure(name: &str, drawing: &Markup, caption: &str) -> Markup {
     html! {
         figure {
-            // What scrolls can be reached by keyboard.
+            // A scrollable element must be reachable by keyboard.
             div.scroll tabindex="0" role="region" aria-label=(name) { (drawing) }
             figcaption { (caption) }
         }

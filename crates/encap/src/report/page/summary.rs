@@ -1,4 +1,4 @@
-//! What there is in the capture as a whole.
+//! Summary of the capture as a whole.
 
 use maud::{Markup, html};
 use switchboard_protocol::sanitize;
@@ -9,14 +9,14 @@ use crate::report::byte_count::format_bytes;
 use crate::report::{CaptureSummary, Report};
 use crate::show::count;
 
-/// Interfaces that are named.
+/// Most interfaces that are named.
 const INTERFACES_MAX: usize = 8;
 
-/// Whether the packets were made or captured, if the capture says so.
-pub(super) fn origin(findings: &CaptureSummary) -> Markup {
-    let all = findings.totals.packets;
+/// Whether the packets are synthesised or captured, if the capture says so.
+pub(super) fn origin(summary: &CaptureSummary) -> Markup {
+    let all = summary.totals.packets;
     html! {
-        @match &findings.synthesised {
+        @match &summary.synthesised {
             Some((n, comment)) => {
                 div.origin role="note" {
                     p {
@@ -30,7 +30,7 @@ pub(super) fn origin(findings: &CaptureSummary) -> Markup {
                     p { q { (sanitize(comment)) } }
                 }
             }
-            None => @for comment in &findings.remarks {
+            None => @for comment in &summary.remarks {
                 p { strong { "Comment of the capture: " } (sanitize(comment)) }
             }
         }
@@ -38,8 +38,8 @@ pub(super) fn origin(findings: &CaptureSummary) -> Markup {
 }
 
 pub(super) fn summary(report: &Report) -> Markup {
-    let Report { file, findings, .. } = report;
-    let totals = &findings.totals;
+    let Report { file, summary, .. } = report;
+    let totals = &summary.totals;
     let span = totals.last.zip(totals.first).and_then(|(last, first)| last.since(first));
     let c = totals.checksums;
     let item = |name: &str, what: Markup| html! { div { dt { (name) } dd { (what) } } };
@@ -48,21 +48,22 @@ pub(super) fn summary(report: &Report) -> Markup {
             h2 { "Summary" }
             dl.facts {
                 (item("Capture", html! {
-                    (file) ", " (findings.format.to_string()) ": " (count(totals.packets, "packet")) ", "
+                    (file) ", " (summary.format.to_string()) ": " (count(totals.packets, "packet")) ", "
                     (format_bytes(totals.bytes)) " on the wire"
                 }))
                 @if let (Some(first), Some(last), Some(span)) = (totals.first, totals.last, span) {
                     (item("Time", html! {
-                        "from " time datetime=(first.iso()) { (first.iso()) } " to " time datetime=(last.iso()) { (last.iso()) }
+                        "from " time datetime=(first.iso()) { (first.iso()) }
+                        " to " time datetime=(last.iso()) { (last.iso()) }
                         ": " (crate::report::axis::Unit::Time.say(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
                     }))
                 } @else if totals.packets > 0 {
                     (item("Time", html! { "the capture tells no times" }))
                 }
-                (item("Interfaces", interfaces(&findings.interfaces)))
-                @if let Some(application) = &findings.section.application {
+                (item("Interfaces", interfaces(&summary.interfaces)))
+                @if let Some(application) = &summary.section.application {
                     (item("Written by", html! {
-                        (sanitize(application)) @if let Some(os) = &findings.section.os { ", " (sanitize(os)) }
+                        (sanitize(application)) @if let Some(os) = &summary.section.os { ", " (sanitize(os)) }
                     }))
                 }
                 (item("Conversations", html! {
@@ -75,9 +76,12 @@ pub(super) fn summary(report: &Report) -> Markup {
                 }))
                 @if totals.no_conversation.packets > 0 {
                     (item("Of no conversation", html! {
-                        (count(totals.no_conversation.packets, "packet")) ", " (format_bytes(totals.no_conversation.bytes))
+                        (count(totals.no_conversation.packets, "packet")) ", "
+                        (format_bytes(totals.no_conversation.bytes))
                         ": neither TCP nor UDP, or not to be read"
-                        @if totals.fragments.packets > 0 { "; of these, " (count(totals.fragments.packets, "fragment")) " of packets that are not whole" }
+                        @if totals.fragments.packets > 0 {
+                            "; of these, " (count(totals.fragments.packets, "fragment")) " of packets that are not whole"
+                        }
                     }))
                 }
                 (item("Checksums", html! {
@@ -86,22 +90,24 @@ pub(super) fn summary(report: &Report) -> Markup {
                     ", " (c.uncheckable) " not to be verified"
                 }))
             }
-            @if has_trouble(findings) {
+            @if has_trouble(summary) {
                 div.issues role="note" {
                     @if totals.packets == 0 { p { "The capture holds no packet." } }
                     @for issue in totals.issues.list() { p { (issue.to_string()) } }
-                    @if totals.issues.left_out() > 0 { p { "and " (count(totals.issues.left_out(), "issue")) " of other kinds" } }
-                    @for note in &findings.notes { p { (note) } }
-                    @if let Some(damage) = &findings.damage { p { (damage) ": what comes after it could not be read" } }
+                    @if totals.issues.left_out() > 0 {
+                        p { "and " (count(totals.issues.left_out(), "issue")) " of other kinds" }
+                    }
+                    @for note in &summary.notes { p { (note) } }
+                    @if let Some(damage) = &summary.damage { p { (damage) ": what comes after it could not be read" } }
                 }
             }
         }
     }
 }
 
-fn has_trouble(findings: &CaptureSummary) -> bool {
-    let totals = &findings.totals;
-    totals.packets == 0 || !totals.issues.list().is_empty() || !findings.notes.is_empty() || findings.damage.is_some()
+fn has_trouble(summary: &CaptureSummary) -> bool {
+    let totals = &summary.totals;
+    totals.packets == 0 || !totals.issues.list().is_empty() || !summary.notes.is_empty() || summary.damage.is_some()
 }
 
 fn interfaces(interfaces: &[Interface]) -> Markup {
@@ -111,7 +117,9 @@ fn interfaces(interfaces: &[Interface]) -> Markup {
             @if i > 0 { "; " }
             @if let Some(name) = &interface.name { (sanitize(name)) ", " }
             "link type " (interface.link_type.to_string())
-            @if let Some(dropped) = interface.dropped.filter(|dropped| *dropped > 0) { ", " (dropped) " packets dropped" }
+            @if let Some(dropped) = interface.dropped.filter(|dropped| *dropped > 0) {
+                ", " (dropped) " packets dropped"
+            }
         }
         @if interfaces.len() > INTERFACES_MAX { "; and " (interfaces.len() - INTERFACES_MAX) " more" }
     }

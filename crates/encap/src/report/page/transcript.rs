@@ -1,15 +1,15 @@
-//! What was said in chats, line by line.
+//! The transcript of all chats, line by line.
 
 use maud::{Markup, html};
 
 use crate::report::{CaptureSummary, ENTRIES_MAX};
 use crate::show::count;
 
-/// Letters of a line that are shown.
+/// Most characters shown of a line.
 const LINE_MAX_CHARS: usize = 500;
 
-pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
-    let verdict = &findings.verdict;
+pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
+    let verdict = &summary.verdict;
     let sessions = verdict.sessions();
     html! {
         section #transcript {
@@ -18,13 +18,14 @@ pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
                 p { "No conversation is a chat in either dialect, as far as words and ports tell." }
             } @else if verdict.n_by_port > 0 {
                 p.faint {
-                    "Of " (count(verdict.n_by_port, "session")) ", the server's port alone tells the dialect: it may be something else."
+                    "Of " (count(verdict.n_by_port, "session"))
+                    ", the server's port alone tells the dialect: it may be something else."
                 }
             }
             @if sessions > 0 {
                 ul.verdict { @for line in verdict.to_string().lines() { li { (line) } } }
             }
-            @if !findings.entries.is_empty() {
+            @if !summary.entries.is_empty() {
                 table.talk {
                     thead {
                         tr {
@@ -34,7 +35,7 @@ pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
                         }
                     }
                     tbody {
-                        @for entry in &findings.entries {
+                        @for entry in &summary.entries {
                             tr {
                                 th.number scope="row" { (entry.frame) }
                                 td.number {
@@ -52,8 +53,11 @@ pub(super) fn transcript(findings: &CaptureSummary) -> Markup {
                         }
                     }
                 }
-                @if findings.entries_left_out > 0 {
-                    p { (count(findings.entries_left_out, "line")) " after the first " (ENTRIES_MAX) " are left out: encap chat prints all." }
+                @if summary.entries_left_out > 0 {
+                    p {
+                        (count(summary.entries_left_out, "line")) " after the first " (ENTRIES_MAX)
+                        " are left out: encap chat prints all."
+                    }
                 }
             }
         }
