@@ -97,7 +97,7 @@ impl RoundTrip {
         );
         let _ = write!(
             text,
-            " SideRoundTrips within {} are drawn from the least to the most.",
+            " Times within {} are drawn from the least to the most.",
             Unit::Time.say(self.span.column_nanos())
         );
         text
