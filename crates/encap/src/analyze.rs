@@ -49,6 +49,7 @@ mod fragment_reassembler;
 mod issues;
 mod limits;
 mod round_trip;
+mod serialize;
 mod stream_reassembler;
 mod streams;
 mod totals;

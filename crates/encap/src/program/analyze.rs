@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use switchboard_encap::analyze::{
     Amount, Analyzer, CaptureIssues, Checksums, Conversation, DirectionSummary, End, Event, Focus, Handshake, LIVE_MAX,
-    LIVE_MAX_BYTES, ResetCause, RoundTripTimes, Side, Totals, Transport,
+    LIVE_MAX_BYTES, RoundTripTimes, Totals, Transport,
 };
 use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
@@ -88,17 +88,15 @@ fn analyze(file: &mut CaptureFile, focus: Vec<Focus>) -> io::Result<Findings> {
     Ok(Findings { file: file.name(), listed, not_listed, totals, focus, origin, notes, damage: file.damage() })
 }
 
-/// What is printed as JSON, each conversation as it is written.
+/// The JSON output.
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
-    /// What the capture says of itself.
     origin: &'a [String],
     packets: u64,
     bytes: u64,
     first_nanos: Option<Timestamp>,
     last_nanos: Option<Timestamp>,
-    #[serde(serialize_with = "conversations")]
     conversations: &'a [Conversation],
     conversations_in_all: u64,
     conversations_not_listed: u64,
@@ -112,10 +110,6 @@ struct Json<'a> {
     issues_of_other_kinds: u64,
     notes: &'a [String],
     damage: Option<&'a str>,
-}
-
-fn conversations<S: Serializer>(conversations: &[Conversation], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(conversations.iter().map(ConversationJson::new))
 }
 
 impl Findings {
@@ -141,104 +135,6 @@ impl Findings {
             issues_of_other_kinds: totals.issues.left_out(),
             notes: &self.notes,
             damage: self.damage.as_deref(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct FlagJson {
-    frame: u64,
-    from: Side,
-    event: Event,
-    why: String,
-}
-
-#[derive(Serialize)]
-struct ConversationJson {
-    number: u64,
-    transport: Transport,
-    client: String,
-    server: String,
-    handshake: Handshake,
-    end: End,
-    reset_cause: Option<ResetCause>,
-    first_frame: u64,
-    last_frame: u64,
-    first_nanos: Option<Timestamp>,
-    last_nanos: Option<Timestamp>,
-    bytes_client: u64,
-    bytes_server: u64,
-    from_client: DirectionSummary,
-    from_server: DirectionSummary,
-    handshake_nanos: Option<u64>,
-    segments: u64,
-    retransmissions: u64,
-    fast_retransmissions: u64,
-    spurious_retransmissions: u64,
-    out_of_order: u64,
-    lost_segments: u64,
-    acked_unseen: u64,
-    duplicate_acks: u64,
-    resets: u64,
-    window_updates: u64,
-    window_fulls: u64,
-    zero_windows: u64,
-    zero_window_probes: u64,
-    zero_window_probe_acks: u64,
-    keep_alives: u64,
-    keep_alive_acks: u64,
-    ports_reused: u64,
-    checksums: Checksums,
-    flags: Vec<FlagJson>,
-    flags_not_listed: u64,
-    retired: bool,
-}
-
-impl ConversationJson {
-    fn new(c: &Conversation) -> Self {
-        let flags = c.flags.iter();
-        let flags = flags
-            .map(|f| FlagJson { frame: f.frame, from: f.from, event: f.event, why: f.why().to_string() })
-            .collect();
-        let of = |event| c.counts.of(event);
-        Self {
-            number: c.number,
-            transport: c.transport,
-            client: c.client.to_string(),
-            server: c.server.to_string(),
-            handshake: c.handshake,
-            end: c.end,
-            reset_cause: c.reset_cause,
-            first_frame: c.first_frame,
-            last_frame: c.last_frame,
-            first_nanos: c.first,
-            last_nanos: c.last,
-            bytes_client: c.from_client.bytes,
-            bytes_server: c.from_server.bytes,
-            from_client: c.from_client,
-            from_server: c.from_server,
-            handshake_nanos: c.handshake_nanos,
-            segments: c.segments(),
-            retransmissions: c.counts.retransmissions(),
-            fast_retransmissions: of(Event::FastRetransmission),
-            spurious_retransmissions: of(Event::SpuriousRetransmission),
-            out_of_order: of(Event::OutOfOrder),
-            lost_segments: of(Event::PreviousNotCaptured),
-            acked_unseen: of(Event::AcknowledgesUnseen),
-            duplicate_acks: of(Event::DuplicateAck),
-            resets: of(Event::Reset),
-            window_updates: of(Event::WindowUpdate),
-            window_fulls: of(Event::WindowFull),
-            zero_windows: of(Event::ZeroWindow),
-            zero_window_probes: of(Event::ZeroWindowProbe),
-            zero_window_probe_acks: of(Event::ZeroWindowProbeAck),
-            keep_alives: of(Event::KeepAlive),
-            keep_alive_acks: of(Event::KeepAliveAck),
-            ports_reused: of(Event::PortReused),
-            checksums: c.checksums,
-            flags,
-            flags_not_listed: c.flags_left_out(),
-            retired: c.retired,
         }
     }
 }
