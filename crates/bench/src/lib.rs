@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod schedule;
 mod session_pool;
+mod stall_timer;
 mod target;
 mod traffic;
 mod usage;

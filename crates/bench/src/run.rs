@@ -70,9 +70,9 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             let receiver = pool.client(2 * pair + 1).clone();
             let mut awaited = 0;
             pool.request(2 * pair, |protocol, client, out| {
-                let (sender, for_receiver) = protocol.join(client, &receiver, out);
+                let (for_sender, for_receiver) = protocol.join(client, &receiver, out);
                 awaited = for_receiver;
-                sender
+                for_sender
             });
             pool.await_answers(2 * pair + 1, awaited);
         }
@@ -170,7 +170,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
 
     /// Measures the traffic for `time`. Latencies are those of messages due in that time, and the call waits for
     /// their arrival.
-    #[expect(clippy::cast_precision_loss, reason = "rates for people, to a few digits")]
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub(crate) fn measure(&mut self, time: Duration) -> Result<MessageMetrics, Error> {
         self.traffic.begin_span(time);
         let before = self.traffic.counts();
@@ -209,7 +209,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let protocol = self.pool.protocol().name().to_owned();
         let (left, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
         if left > 0 {
-            notes.push(format!("the server did not close {left} sessions within {CLOSE_TIMEOUT:?} after they ended"));
+            notes.push(format!("the server did not close {left} sessions within {CLOSE_TIMEOUT:?} after the load generator closed its side"));
         }
         Ok(Report { workload, protocol, sessions, metrics, faults, notes })
     }

@@ -15,6 +15,7 @@ use crate::connector::Connector;
 use crate::error::Error;
 use crate::payload::PAYLOAD_MAX_BYTES;
 use crate::protocol::{ClientProfile, Protocol, ServerFrame};
+use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
 /// Size of one read: the receive buffer of a busy socket, small enough for the processor's cache.
@@ -79,7 +80,7 @@ pub(crate) enum SessionEvent<'a> {
     Message(&'a [u8]),
     Acknowledged,
     Refused(&'a [u8]),
-    /// The connection failed.
+    /// The connection failure.
     Unreachable(io::Error),
     /// The session has ended, with the error of an unclean end.
     Closed(Option<io::Error>),
@@ -184,7 +185,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(())
     }
 
-    /// Sends the bytes that `encode` appends from a session.
+    /// Sends the bytes that `encode` appends, from session `number`.
     pub(crate) fn send(&mut self, number: usize, encode: impl FnOnce(&P, &ClientProfile, &mut Vec<u8>)) {
         let Self { protocol, sessions, out_buffer, .. } = self;
         sessions[number].send(out_buffer, |client, out| encode(protocol, client, out));
@@ -207,7 +208,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         session.state == SessionState::Connecting || session.awaited > 0
     }
 
-    /// Whether the socket has not accepted all bytes of a session.
+    /// Whether bytes of a session still wait for its socket.
     pub(crate) fn has_backlog(&self, number: usize) -> bool {
         !self.sessions[number].backlog.is_empty()
     }
@@ -229,8 +230,8 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         &self.sessions[number].client
     }
 
-    /// Opens a session for each of `clients`, and waits until all are open. `total` is the number of sessions for
-    /// errors.
+    /// Opens a session for each of `clients`, and waits until all are open. Errors give `total` as the number of
+    /// sessions.
     pub(crate) fn open_all(
         &mut self,
         clients: impl IntoIterator<Item = ClientProfile>,
@@ -253,15 +254,15 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
             if opening == 0 {
                 return Ok(());
             }
-            let mut failed = None;
+            let mut failure = None;
             let (addr, before) = (self.target.addr, opening);
             let open = self.sessions.len() - opening;
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => opening -= 1,
-                SessionEvent::Unreachable(source) => failed = Some(Error::Connect { addr, open, source }),
-                event => failed = failed.take().or_else(|| event_error(event, number, total)),
+                SessionEvent::Unreachable(source) => failure = Some(Error::Connect { addr, open, source }),
+                event => failure = failure.take().or_else(|| event_error(event, number, total)),
             })?;
-            failed.map_or(Ok(()), Err)?;
+            failure.map_or(Ok(()), Err)?;
             stall_timer.check(self.now, opening < before, opening)?;
         }
     }
@@ -272,12 +273,12 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         let mut stall_timer = StallTimer::new(self.target.timeout, waiting_for);
         let mut waiting = (0..total).filter(|&number| self.is_awaiting_answers(number)).count();
         while waiting > 0 {
-            let (mut failed, before) = (None, waiting);
+            let (mut failure, before) = (None, waiting);
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => waiting -= 1,
-                event => failed = failed.take().or_else(|| event_error(event, number, total)),
+                event => failure = failure.take().or_else(|| event_error(event, number, total)),
             })?;
-            failed.map_or(Ok(()), Err)?;
+            failure.map_or(Ok(()), Err)?;
             stall_timer.check(self.now, waiting < before, waiting)?;
         }
         Ok(())
@@ -473,34 +474,5 @@ pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usi
         SessionEvent::Unreachable(_) | SessionEvent::Ready | SessionEvent::Message(_) | SessionEvent::Acknowledged => {
             None
         }
-    }
-}
-
-/// Ends a wait that makes no progress.
-#[derive(Debug)]
-pub(crate) struct StallTimer {
-    limit: Duration,
-    since: Instant,
-    waiting_for: &'static str,
-}
-
-impl StallTimer {
-    pub(crate) fn new(limit: Duration, waiting_for: &'static str) -> Self {
-        Self { limit, since: clock::now(), waiting_for }
-    }
-
-    /// Longest wait of one poll.
-    pub(crate) fn poll_timeout(&self) -> Duration {
-        self.limit.min(Duration::from_millis(100))
-    }
-
-    /// Restarts the timer after progress. Fails once the limit has passed without any.
-    pub(crate) fn check(&mut self, now: Instant, has_progress: bool, left: usize) -> Result<(), Error> {
-        if has_progress {
-            self.since = now;
-        } else if now.saturating_duration_since(self.since) > self.limit {
-            return Err(Error::Silent { waiting_for: self.waiting_for, sessions: left, waited: self.limit });
-        }
-        Ok(())
     }
 }

@@ -11,7 +11,8 @@ use crate::latency_recorder::LatencyRecorder;
 use crate::payload::{PayloadChecker, PayloadSequence};
 use crate::protocol::Protocol;
 use crate::schedule::Schedule;
-use crate::session_pool::{SessionEvent, SessionPool, StallTimer, event_error};
+use crate::session_pool::{SessionEvent, SessionPool, event_error};
+use crate::stall_timer::StallTimer;
 
 /// Messages of a flood sent in one poll: few enough not to delay measured messages in the load generator.
 const FLOOD_BATCH: u64 = 64;
@@ -87,7 +88,7 @@ pub(crate) struct MessageCounts {
 }
 
 impl Traffic {
-    /// No streams yet, between the sessions 0 to `sessions` - 1.
+    /// Traffic between `sessions` sessions, without streams yet.
     pub(crate) fn new(sessions: usize) -> Self {
         Self {
             streams: Vec::new(),
@@ -195,7 +196,7 @@ impl Traffic {
 
     #[inline]
     fn handle_event(&mut self, session: usize, event: SessionEvent<'_>) {
-        let stream_of = |which: &[Option<usize>]| which.get(session).copied().flatten();
+        let stream_of = |streams: &[Option<usize>]| streams.get(session).copied().flatten();
         match event {
             SessionEvent::Message(payload) => {
                 let Some(number) = stream_of(&self.received_by) else {

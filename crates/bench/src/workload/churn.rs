@@ -1,6 +1,6 @@
 //! `churn`: sessions open and close all the time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Timing, at_least_one};
 use crate::client_names::ClientNames;
@@ -10,7 +10,8 @@ use crate::progress::{Phase, Progress};
 use crate::protocol::{ClientProfile, Protocol};
 use crate::report::{ChurnMetrics, Metrics, Report, per_server_cpu_second};
 use crate::run::Run;
-use crate::session_pool::{SessionEvent, StallTimer, event_error};
+use crate::session_pool::{SessionEvent, event_error};
+use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
 /// A fixed number of slots. In each, a session connects, registers, sends a request, receives the answer and closes;
@@ -26,7 +27,7 @@ pub struct Churn {
     pub timing: Timing,
 }
 
-/// The step of a slot's current session.
+/// State of a slot's session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum SlotState {
     Opening,
@@ -34,11 +35,17 @@ enum SlotState {
     Closing,
 }
 
-/// The slots, each with the step and the start of its session.
+/// A slot, which holds one session at a time.
+struct Slot {
+    state: SlotState,
+    opened_at: Instant,
+}
+
+/// All slots of a run.
 struct ChurnSlots {
-    slots: Vec<(SlotState, Instant)>,
+    slots: Vec<Slot>,
     opened: usize,
-    closed_count: u64,
+    closed: u64,
     latencies: LatencyHistogram,
 }
 
@@ -53,51 +60,51 @@ impl Churn {
     ) -> Result<Report, Error> {
         at_least_one(self.at_once as u64, "sessions at once")?;
         let mut run = Run::new(protocol, target, self.at_once, progress)?;
-        let mut slots =
-            ChurnSlots { slots: Vec::new(), opened: 0, closed_count: 0, latencies: LatencyHistogram::new() };
+        let mut churn = ChurnSlots { slots: Vec::new(), opened: 0, closed: 0, latencies: LatencyHistogram::new() };
         for _ in 0..self.at_once {
-            let client = slots.client(&run.names);
+            let client = churn.next_client(&run.names);
             run.pool.open(client)?;
-            slots.slots.push((SlotState::Opening, run.pool.now()));
+            churn.slots.push(Slot { state: SlotState::Opening, opened_at: run.pool.now() });
         }
-        slots.churn_for(&mut run, Phase::WarmUp, self.timing.warm_up, target)?;
-        slots.latencies.reset();
-        let before = slots.closed_count;
-        let usage = run.measure_usage(|run| slots.churn_for(run, Phase::Measuring, self.timing.time, target))?;
-        let sessions = slots.closed_count - before;
-        let churn = ChurnMetrics {
+        churn.run_for(&mut run, Phase::WarmUp, self.timing.warm_up, target)?;
+        churn.latencies.reset();
+        let before = churn.closed;
+        let usage = run.measure_usage(|run| churn.run_for(run, Phase::Measuring, self.timing.time, target))?;
+        let sessions = churn.closed - before;
+        let metrics = ChurnMetrics {
             sessions,
             seconds: usage.time.as_secs_f64(),
             sessions_per_second: sessions as f64 / usage.time.as_secs_f64(),
             sessions_per_server_cpu_second: per_server_cpu_second(sessions, usage.server.as_ref()),
-            lifetime: Latency::of(&slots.latencies),
+            lifetime: Latency::of(&churn.latencies),
             server: usage.server,
             generator: usage.generator,
         };
         let notes = usage.notes().into_iter().chain(usage.cpu_time_note()).chain(usage.bottleneck_note()).collect();
-        run.finish("churn", Metrics::Churn { churn }, notes)
+        run.finish("churn", Metrics::Churn { churn: metrics }, notes)
     }
 }
 
 impl ChurnSlots {
-    fn client(&mut self, names: &ClientNames) -> ClientProfile {
+    fn next_client(&mut self, names: &ClientNames) -> ClientProfile {
         self.opened += 1;
         let name = names.get(self.opened);
         ClientProfile { name, peer: String::new(), pair: self.opened, sends: false, receives: false }
     }
 
-    fn churn_for<P: Protocol>(
+    /// Opens and closes sessions for `time`.
+    fn run_for<P: Protocol>(
         &mut self,
         run: &mut Run<'_, '_, P>,
         phase: Phase,
-        time: std::time::Duration,
+        time: Duration,
         target: &Target,
     ) -> Result<(), Error> {
         let begin = run.pool.now();
         let end = begin + time;
         let mut stall_timer = StallTimer::new(target.timeout, "to open or close");
         let (mut ready, mut closed) = (Vec::new(), Vec::new());
-        let of = self.slots.len();
+        let total = self.slots.len();
         while run.pool.now() < end {
             let mut failure = None;
             let wait = stall_timer.poll_timeout().min(end.saturating_duration_since(run.pool.now()));
@@ -105,9 +112,9 @@ impl ChurnSlots {
             let (addr, open) = (target.addr, self.opened);
             run.pool.poll(wait, |slot, event| match event {
                 SessionEvent::Ready => ready.push(slot),
-                SessionEvent::Closed(None) if slots[slot].0 == SlotState::Closing => closed.push(slot),
+                SessionEvent::Closed(None) if slots[slot].state == SlotState::Closing => closed.push(slot),
                 SessionEvent::Unreachable(source) => failure = Some(Error::Connect { addr, open, source }),
-                event => failure = failure.take().or_else(|| event_error(event, slot, of)),
+                event => failure = failure.take().or_else(|| event_error(event, slot, total)),
             })?;
             failure.map_or(Ok(()), Err)?;
             let now = run.pool.now();
@@ -116,21 +123,21 @@ impl ChurnSlots {
                 self.on_answer(run, slot);
             }
             for slot in closed.drain(..) {
-                self.closed_count += 1;
-                self.latencies.record(now.saturating_duration_since(self.slots[slot].1), 1);
-                let client = self.client(&run.names);
+                self.closed += 1;
+                self.latencies.record(now.saturating_duration_since(self.slots[slot].opened_at), 1);
+                let client = self.next_client(&run.names);
                 run.pool.reopen(slot, client)?;
-                self.slots[slot] = (SlotState::Opening, now);
+                self.slots[slot] = Slot { state: SlotState::Opening, opened_at: now };
             }
-            stall_timer.check(now, has_progress, of)?;
-            run.report_progress(phase, begin, time, self.closed_count);
+            stall_timer.check(now, has_progress, total)?;
+            run.report_progress(phase, begin, time, self.closed);
         }
         Ok(())
     }
 
     /// Sends the request after registration, or closes the session after its answer.
     fn on_answer<P: Protocol>(&mut self, run: &mut Run<'_, '_, P>, slot: usize) {
-        let (state, _) = &mut self.slots[slot];
+        let state = &mut self.slots[slot].state;
         if *state == SlotState::Opening {
             *state = SlotState::Asking;
             run.pool.request(slot, P::ask);
