@@ -7,6 +7,10 @@ use super::{ReportContext, markdown};
 const FILE: &str = "ARCHITECTURE.md";
 
 pub(super) fn write(context: &ReportContext) -> Result<(), String> {
+    context.write("architecture.json", &quote()?)
+}
+
+fn quote() -> Result<Value, String> {
     let text = markdown::read(FILE)?;
     let section = |heading: &str| markdown::section(&text, heading).ok_or_else(|| format!("{FILE} has no {heading:?}"));
     let view = section("## Bird's-eye view")?;
@@ -23,10 +27,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
             "{FILE} lacks a part that the report quotes: a diagram, a table of homes, a walk, invariants"
         ));
     }
-    context.write(
-        "architecture.json",
-        &json!({ "diagram": diagram.trim_end(), "homes": homes, "walk": walk, "invariants": invariants }),
-    )
+    Ok(json!({ "diagram": diagram.trim_end(), "homes": homes, "walk": walk, "invariants": invariants }))
 }
 
 /// Paragraphs, each joined into one line.
@@ -60,6 +61,11 @@ fn invariant(text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_quoted_parts_exist() {
+        assert_eq!(quote().map(|_| ()), Ok(()));
+    }
 
     #[test]
     fn lists_and_invariants_are_split_into_their_parts() {

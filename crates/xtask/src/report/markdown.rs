@@ -1,9 +1,12 @@
 //! Extracts sections and tables from the repository's Markdown documents.
 
 use std::fs;
+use std::path::Path;
 
+/// Reads a document of the repository.
 pub(super) fn read(file: &str) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))
 }
 
 /// The text below a heading such as `## Invariants`, up to the next heading of the same or a higher level.
@@ -35,7 +38,7 @@ mod tests {
         let text = "# T\n## A\nx\n\n| h | i |\n|---|---|\n| a | b |\n|c||\n\n### B\ny\n## C\nz";
         assert_eq!(section(text, "## C"), Some("z"));
         assert_eq!(section(text, "### B"), Some("y"));
-        assert_eq!(table(section(text, "## A").expect("it is there")), [["a", "b"], ["c", ""]]);
+        assert_eq!(table(section(text, "## A").expect("the section exists")), [["a", "b"], ["c", ""]]);
         assert!(table("no table").is_empty());
     }
 }

@@ -34,10 +34,19 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
         &json!({
             "verbs": verbs, "codes": codes, "limits": limits,
             "settings": settings(context)?, "memory": memory(context)?,
-            "exchange": read_table("README.md", "## The commands")?,
-            "line_sentences": read_table("docs/protocol.md", "### 5.3 Lines of the server")?,
+            "exchange": exchange()?, "line_sentences": line_sentences()?,
         }),
     )
+}
+
+/// The commands and their replies, from README.md.
+fn exchange() -> Result<Vec<Vec<String>>, String> {
+    read_table("README.md", "## The commands")
+}
+
+/// The server's lines in the line dialect, from the protocol's document.
+fn line_sentences() -> Result<Vec<Vec<String>>, String> {
+    read_table("docs/protocol.md", "### 5.3 Lines of the server")
 }
 
 /// The first table below a heading of a repository document.
@@ -75,5 +84,16 @@ fn settings(context: &ReportContext) -> Result<serde_json::Value, String> {
         Err("switchboard-server --print-config prints nothing".to_owned())
     } else {
         Ok(settings.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quoted_tables_exist() {
+        assert!(exchange().is_ok_and(|rows| rows.iter().all(|row| row.len() > 1)));
+        assert!(line_sentences().is_ok_and(|rows| rows.iter().all(|row| row.len() > 1)));
     }
 }

@@ -187,6 +187,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_quoted_method_exists() {
+        assert_eq!(method().map(|_| ()), Ok(()));
+    }
+
+    #[test]
     fn figures_have_three_digits() {
         for (given, expected) in
             [(0.4, "0"), (999.4, "999"), (1_234.0, "1,230"), (1_062_767.0, "1,060,000"), (-27_151.0, "−27,200")]
