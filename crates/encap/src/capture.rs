@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
-//! in [`CaptureNotes`].
+//! in [`CaptureNotes`]. Decision 12 compares this code with the libraries for captures.
 
 mod interface;
 mod limits;
