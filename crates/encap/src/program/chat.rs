@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             writeln!(out, "[{origin}]")?;
         }
         n_origin = origin.len();
-        transcript.tell(|entry| writeln!(out, "{entry}"))
+        transcript.write_entries(|entry| writeln!(out, "{entry}"))
     };
     file.read(|packet| {
         transcript.packet_at(packet.time);

@@ -106,7 +106,7 @@ impl SummaryPass {
         self.listener.transcript.packet_at(packet.time);
         self.streams.packet(packet, &mut self.listener);
         if self.listener.transcript.is_long() {
-            self.tell();
+            self.take_entries();
         }
     }
 
@@ -117,8 +117,8 @@ impl SummaryPass {
         }
     }
 
-    fn tell(&mut self) {
-        let Ok(()) = self.listener.transcript.tell(|entry| {
+    fn take_entries(&mut self) {
+        let Ok(()) = self.listener.transcript.write_entries(|entry| {
             if self.transcript.len() < ENTRIES_MAX {
                 self.transcript.push(entry);
             } else {
@@ -131,7 +131,7 @@ impl SummaryPass {
     pub(super) fn finish<R>(mut self, reader: &Reader<R>, damage: Option<String>) -> CaptureSummary {
         let streams = std::mem::replace(&mut self.streams, Streams::new(Vec::new()));
         let totals = streams.finish(&mut self.listener);
-        self.tell();
+        self.take_entries();
         self.listener.cut();
         let SummaryListener { transcript, listed, chosen, .. } = self.listener;
         let mut notes: Vec<String> = reader.notes().list().iter().map(ToString::to_string).collect();

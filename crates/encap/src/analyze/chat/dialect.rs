@@ -1,4 +1,4 @@
-//! The dialect of a conversation, told by its messages or by the server's port.
+//! The dialect of a conversation, recognised by its messages or by the server's port.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,10 @@ use switchboard_protocol::{Dialect, ErrorCode, Reply, Users, commands, line};
 
 use crate::analyze::Side;
 
-/// The port of the commands dialect.
 const COMMANDS_PORT: u16 = 12_345;
-/// The port of the line dialect.
 const LINE_PORT: u16 = 8_080;
 
-/// The dialect that a message tells of, if it does.
+/// Recognises the dialect by one message. `None` if the message fits both or neither.
 #[must_use]
 pub fn recognise(from: Side, message: &[u8]) -> Option<Dialect> {
     let text = String::from_utf8_lossy(message);
@@ -27,7 +25,7 @@ pub fn recognise(from: Side, message: &[u8]) -> Option<Dialect> {
     }
 }
 
-/// The dialect that a server's port is known for.
+/// The dialect with this default port.
 #[must_use]
 pub const fn dialect_of_port(port: u16) -> Option<Dialect> {
     match port {
@@ -37,8 +35,8 @@ pub const fn dialect_of_port(port: u16) -> Option<Dialect> {
     }
 }
 
-/// A line of a server of the line dialect. `None` if it is none of `protocol.md` §5.3, nor what some course servers say
-/// instead: `Welcome <name>!`, and `<name>: <text>`.
+/// Parses a line of a server of the line dialect: a line of `protocol.md` §5.3, or one of the variants of course
+/// servers, `Welcome <name>!` and `<name>: <text>`.
 #[must_use]
 pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
     if let Some(rest) = text.strip_prefix("Welcome ") {
@@ -67,16 +65,16 @@ pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
     is_name.then(|| (Reply::From { name: name.into(), text: text.into() }, Spelling::Foreign))
 }
 
-/// Whether a reply is spelled as `protocol.md` has it.
+/// The wording of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Spelling {
-    /// It is.
+    /// As in `protocol.md`.
     Ours,
-    /// It is what another program says in its place.
+    /// The variant of another server program.
     Foreign,
 }
 
-/// The reply's verb in the commands dialect.
+/// The verb of a reply in the commands dialect.
 pub(super) fn reply_verb(reply: &Reply<'_>) -> Cow<'static, str> {
     match reply {
         Reply::Welcome => "WELCOME".into(),

@@ -1,56 +1,56 @@
-//! Where a message ends: at LF, or with its segment.
+//! Message framing: by LF, or by segments.
 
 use std::mem;
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// What of a direction is kept until its framing is known, and the longest line, in bytes. A longer one is cut there.
+/// Most bytes of a direction kept until its framing is known, and of a line. A longer line is split there.
 const UNFINISHED_MAX_BYTES: usize = 64 * 1024;
 
-/// Segments of a direction that are kept apart until its framing is known. That many without LF are messages.
+/// Most segments of a direction kept until its framing is known. That many segments without an LF are messages.
 const UNFINISHED_MAX_SEGMENTS: usize = 256;
 
-/// What was said without LF and is followed by nothing for so long may be a message: nobody who sends lines writes half of
-/// one and then waits. But networks and programs pause where they like: where lines were seen, it is half a line if a LF
-/// comes after all.
+/// Bytes without an LF that are followed by this much silence are probably a message: programs that send lines do not
+/// pause within one. Networks may, though. So in a direction with earlier lines, the bytes are half a line if an LF
+/// still follows.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How a direction parts its messages.
+/// The rule by which a direction separates its messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Framing {
-    /// By LF, wherever TCP cuts (`protocol.md` §2).
+    /// Each message ends in LF, independent of segments (`protocol.md` §2).
     Lines,
-    /// By segments: what one read gives is a message (`protocol.md` §8.2).
+    /// Each segment is a message, as for programs that take the bytes of one read as a message (`protocol.md` §8.2).
     Segments,
 }
 
-/// One message, without what ends it.
+/// One message, without its LF.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FramedMessage {
-    /// The frame that brought its first byte.
+    /// The frame with its first byte.
     pub frame: u64,
-    /// When that was captured.
+    /// Capture time of that frame.
     pub time: Option<Timestamp>,
-    /// Its bytes.
+    /// Its content, as captured.
     pub bytes: Vec<u8>,
-    /// Whether the stream ended, or bytes are missing, before it was complete.
+    /// Whether the stream ended, or bytes are missing, before the message was complete.
     pub is_unfinished: bool,
 }
 
-/// Parts one direction into messages.
+/// Splits one direction of a stream into messages.
 #[derive(Debug, Default)]
 pub struct MessageFramer {
     framing: Option<Framing>,
-    /// What is no whole line yet.
+    /// Bytes that are no complete message yet.
     unfinished: Vec<u8>,
-    /// The segments that brought it: all of them until the framing is known, then those before which it was quiet.
+    /// Segments in `unfinished`: all of them until the framing is known, later only those that follow a pause.
     segments: Vec<SegmentStart>,
-    /// When the last of them came.
+    /// Capture time of the latest segment in `unfinished`.
     last: Option<Timestamp>,
 }
 
-/// Where the bytes of a segment begin in what is unfinished.
+/// The start of a segment within `unfinished`.
 #[derive(Clone, Copy, Debug)]
 struct SegmentStart {
     start: usize,
@@ -59,19 +59,19 @@ struct SegmentStart {
 }
 
 impl MessageFramer {
-    /// How messages are parted, if that is known yet.
+    /// The framing, once it is known.
     #[must_use]
     pub const fn framing(&self) -> Option<Framing> {
         self.framing
     }
 
-    /// What is kept because no message is complete by it, in bytes of memory.
+    /// Memory held for incomplete messages, in bytes.
     #[must_use]
     pub const fn unfinished_bytes(&self) -> usize {
         self.unfinished.capacity() + self.segments.capacity() * size_of::<SegmentStart>()
     }
 
-    /// Takes what a segment brought, and gives out the messages that are complete by it.
+    /// Adds the payload of a segment, and passes the messages that it completes to `give`.
     pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], give: &mut dyn FnMut(FramedMessage)) {
         let whole = |bytes: &[u8]| FramedMessage { frame, time, bytes: bytes.to_vec(), is_unfinished: false };
         if self.framing.is_none() && self.was_quiet(time) {
@@ -101,14 +101,15 @@ impl MessageFramer {
         }
     }
 
-    /// The other side says something: if no LF was seen here, it answers what stands here without one.
+    /// Notes that the other side sent data. If this direction had no LF so far, its bytes are a message, which is
+    /// answered.
     pub fn answered(&mut self, give: &mut dyn FnMut(FramedMessage)) {
         if self.framing.is_none() && !self.unfinished.is_empty() {
             self.end_with_segments(give);
         }
     }
 
-    /// Nothing more comes, or bytes are missing: gives out what is unfinished.
+    /// Notes the end of the stream, or a gap, and passes unfinished bytes to `give`.
     pub fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(FramedMessage)) {
         if self.unfinished.is_empty() {
             return;
@@ -122,13 +123,13 @@ impl MessageFramer {
         }
     }
 
-    /// Whether what is unfinished stood for long before `now`.
+    /// Whether unfinished bytes are older than [`QUIET`] at `now`.
     fn was_quiet(&self, now: Option<Timestamp>) -> bool {
         let last = self.last.filter(|_| !self.unfinished.is_empty());
         now.zip(last).and_then(|(now, last)| now.since(last)).is_some_and(|quiet| quiet >= QUIET)
     }
 
-    /// What is unfinished is messages, and what comes is, too.
+    /// Switches to framing by segments: each segment in `unfinished` is a message.
     fn end_with_segments(&mut self, give: &mut dyn FnMut(FramedMessage)) {
         self.framing = Some(Framing::Segments);
         let (bytes, segments) = (mem::take(&mut self.unfinished), mem::take(&mut self.segments));
@@ -138,7 +139,7 @@ impl MessageFramer {
         }
     }
 
-    /// The unfinished line.
+    /// Removes the unfinished line.
     fn take_unfinished(&mut self) -> Option<FramedMessage> {
         let bytes = mem::take(&mut self.unfinished);
         let &SegmentStart { frame, time, .. } = self.segments.first()?;
@@ -152,23 +153,23 @@ mod tests {
     use super::*;
 
     fn messages(segments: &[&str]) -> (Vec<String>, Option<Framing>) {
-        let mut lines = MessageFramer::default();
+        let mut framer = MessageFramer::default();
         let mut found = Vec::new();
         let mut now = 0;
         let mut give = |message: FramedMessage| found.push(String::from_utf8(message.bytes).expect("it was text"));
         for segment in segments {
             match *segment {
-                "answered" => lines.answered(&mut give),
+                "answered" => framer.answered(&mut give),
                 "quiet" => now += 1_000_000_000,
-                said => lines.push(1, Some(Timestamp::from_nanos(now)), said.as_bytes(), &mut give),
+                payload => framer.push(1, Some(Timestamp::from_nanos(now)), payload.as_bytes(), &mut give),
             }
         }
-        lines.end(None, &mut give);
-        (found, lines.framing())
+        framer.end(None, &mut give);
+        (found, framer.framing())
     }
 
     #[test]
-    fn lines_end_at_lf_and_segments_where_they_are_answered_without() {
+    fn framing_is_by_lf_unless_bytes_without_lf_are_answered_or_followed_by_silence() {
         let (lines, segments) = (Some(Framing::Lines), Some(Framing::Segments));
         let table: &[(&[&str], &[&str], Option<Framing>)] = &[
             (&[], &[], None),

@@ -1,4 +1,4 @@
-//! One session of a chat, followed line by line: what each line means, and whether the protocol allows it there.
+//! One session of a chat, line by line: the meaning of each line, and whether the protocol allows it there.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::ViolationKind;
 use super::dialect::{Spelling, parse_line_reply, reply_verb};
 use crate::analyze::Side;
 
-/// Requests that wait for their answers; one that pipelines more is not judged any more.
+/// Most unanswered requests. A session with more is no longer checked.
 const PENDING_MAX: usize = 4_096;
 
 /// A parsed line of a chat.
@@ -21,26 +21,26 @@ pub enum ChatLine<'a> {
     Malformed(ParseError),
     /// A reply of the server.
     Reply(Reply<'a>),
-    /// A line of the server that this dialect does not have.
+    /// A line of the server that is no reply of the dialect.
     UnknownReply,
     /// A blank line of the client.
     Blank,
 }
 
-/// A request that waits for its answer.
+/// A request without an answer so far.
 #[derive(Debug)]
 struct PendingRequest {
     verb: &'static str,
-    /// The name that it asks for.
+    /// The requested name.
     name: Option<String>,
 }
 
-/// What stands for the verb of a line that has none.
+/// The `verb` of a line that is no request.
 const NO_REQUEST: &str = "a line that is no request";
 
 impl PendingRequest {
-    /// Whether it may fail so (`protocol.md` §4.3). What is wrong with a line is told of any that is no request; of a
-    /// request, only that its line was too long, as blanks count.
+    /// Whether the request may fail with `code` (`protocol.md` §4.3). A malformed line may fail with any parse error. A
+    /// well-formed request may still exceed the line length, because of its blanks.
     fn may_fail(&self, code: ErrorCode) -> bool {
         let codes: &[ErrorCode] = match self.verb {
             "REGISTER" => &[ErrorCode::NameTaken, ErrorCode::AlreadyRegistered],
@@ -62,26 +62,26 @@ impl PendingRequest {
     }
 }
 
-/// A session, as far as its lines tell.
+/// The state of a session, derived from its lines.
 #[derive(Debug)]
 pub struct ChatSession {
     dialect: Dialect,
-    /// The name that it has.
+    /// The registered name.
     name: Option<String>,
-    /// The peer of its chat.
+    /// The peer of the current chat.
     peer: Option<String>,
-    /// What waits for its answer.
+    /// Unanswered requests, oldest first.
     pending: VecDeque<PendingRequest>,
     is_welcome: bool,
     /// Lines of the client so far.
     n_client_lines: u64,
-    /// Whether all is known that came before, so that what comes can be judged.
-    is_judged: bool,
+    /// Whether all earlier lines are known, so that later ones can be checked.
+    is_checked: bool,
     spelling: Spelling,
 }
 
 impl ChatSession {
-    /// A session; `from_start` says whether its beginning was captured.
+    /// A new session. `from_start` says whether its beginning was captured.
     #[must_use]
     pub fn new(dialect: Dialect, from_start: bool) -> Self {
         Self {
@@ -91,51 +91,51 @@ impl ChatSession {
             pending: VecDeque::new(),
             is_welcome: false,
             n_client_lines: 0,
-            is_judged: from_start,
+            is_checked: from_start,
             spelling: Spelling::Ours,
         }
     }
 
-    /// Its dialect.
+    /// The dialect of the session.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The name that it has.
+    /// The registered name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Whom it is in a chat with.
+    /// The peer of the current chat.
     #[must_use]
     pub fn peer(&self) -> Option<&str> {
         self.peer.as_deref()
     }
 
-    /// Whether the server speaks as `protocol.md` has it.
+    /// Whether the server's replies have the texts of `protocol.md`.
     #[must_use]
     pub const fn spelling(&self) -> Spelling {
         self.spelling
     }
 
-    /// Bytes are missing: what comes is not judged any more.
+    /// Notes missing bytes: later lines are not checked.
     pub fn lose_bytes(&mut self) {
-        self.is_judged = false;
+        self.is_checked = false;
     }
 
-    /// Reads a line, and says whether it may be said here.
+    /// Parses a line. The second value is the rule that it breaks.
     pub fn read_line<'a>(&mut self, from: Side, text: &'a str) -> (ChatLine<'a>, Option<ViolationKind>) {
         match from {
             Side::Client => (self.read_client(text), None),
             Side::Server => {
-                let turn = self.read_server(text);
-                let violation = match &turn {
-                    ChatLine::Reply(reply) => self.judge(reply),
+                let line = self.read_server(text);
+                let violation = match &line {
+                    ChatLine::Reply(reply) => self.check(reply),
                     _ => Some(ViolationKind::UnknownLine),
                 };
-                (turn, violation.filter(|_| self.is_judged))
+                (line, violation.filter(|_| self.is_checked))
             }
         }
     }
@@ -146,12 +146,12 @@ impl ChatSession {
         let read = match self.dialect {
             Dialect::Commands => commands::parse(text.as_bytes(), TEXT_MAX_BYTES),
             // If the beginning was not captured, a line without a colon may be the first.
-            Dialect::Line if is_first && (self.is_judged || !text.contains(':')) => {
+            Dialect::Line if is_first && (self.is_checked || !text.contains(':')) => {
                 line::parse_name(text.as_bytes()).map(Some)
             }
             Dialect::Line => line::parse(text.as_bytes(), TEXT_MAX_BYTES),
         };
-        let (turn, verb, name) = match read {
+        let (chat_line, verb, name) = match read {
             Ok(None) => return ChatLine::Blank,
             Ok(Some(command)) => {
                 let (verb, name) = match &command {
@@ -169,9 +169,9 @@ impl ChatSession {
         if self.pending.len() < PENDING_MAX {
             self.pending.push_back(PendingRequest { verb, name });
         } else {
-            self.is_judged = false;
+            self.is_checked = false;
         }
-        turn
+        chat_line
     }
 
     fn read_server<'a>(&mut self, text: &'a str) -> ChatLine<'a> {
@@ -189,11 +189,11 @@ impl ChatSession {
         }
     }
 
-    /// Whether a reply may be said here, and what is known after it.
-    fn judge(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
+    /// Checks a reply against the state, and updates the state.
+    fn check(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let was_welcome = std::mem::replace(&mut self.is_welcome, true);
         if self.dialect == Dialect::Line {
-            return self.judge_line(reply);
+            return self.check_line_dialect(reply);
         }
         let is_unasked_error = matches!(
             reply,
@@ -215,13 +215,13 @@ impl ChatSession {
         if is_unasked_error {
             return opening;
         }
-        let answer = self.judge_answer(reply);
-        let state = self.judge_state(reply);
+        let answer = self.check_answer(reply);
+        let state = self.check_state(reply);
         opening.or(answer).or(state)
     }
 
-    /// Whether it answers what was asked, in its turn.
-    fn judge_answer(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
+    /// Checks that a reply answers the oldest pending request.
+    fn check_answer(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let needed = match reply {
             Reply::RegisterOk { .. } => "REGISTER",
             Reply::ConnectOk { .. } => "CONNECT",
@@ -253,20 +253,20 @@ impl ChatSession {
                 }
             }
             Reply::RegisterOk { name } | Reply::ConnectOk { name } => {
-                // A name is shown as its owner typed it, and found in any spelling.
-                let is_meant = |asked: &str| match reply {
+                // A user may be found under any spelling of the name; the reply has the owner's spelling.
+                let is_requested = |asked: &str| match reply {
                     Reply::ConnectOk { .. } => is_same_name(asked, name),
                     _ => asked == name,
                 };
-                let asked = request.name.filter(|asked| !is_meant(asked))?;
+                let asked = request.name.filter(|asked| !is_requested(asked))?;
                 Some(ViolationKind::OtherName { said: said(), name: name.clone().into_owned(), asked })
             }
             _ => None,
         }
     }
 
-    /// Whether the session is in a state for it, and which it is in after it.
-    fn judge_state(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
+    /// Checks that the state of the session allows a reply, and updates the state.
+    fn check_state(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         let said = || reply_verb(reply);
         let needs_name = matches!(
             reply,
@@ -298,8 +298,8 @@ impl ChatSession {
         violation
     }
 
-    /// The line dialect: silence is success, so that all an answer needs is something to answer.
-    fn judge_line(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
+    /// Checks a reply of the line dialect. Success has no reply there, so a reply only needs an earlier request.
+    fn check_line_dialect(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         match reply {
             Reply::RegisterOk { name } => {
                 let violation = if self.name.is_some() {
@@ -330,7 +330,7 @@ impl ChatSession {
     }
 }
 
-/// Whether two spellings are of one name (`protocol.md` §3.1).
+/// Whether two spellings are equal as names (`protocol.md` §3.1).
 fn is_same_name(a: &str, b: &str) -> bool {
     let folded = |name: &str| {
         let mut folded = String::new();
@@ -343,7 +343,7 @@ fn is_same_name(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Plays a dialogue, `>` from the client and `<` from the server, and gives the first violation and its line.
+    /// Plays a dialogue, `>` from the client and `<` from the server. Returns the first violation and its line.
     fn first_violation(dialect: Dialect, dialogue: &[&str]) -> Option<(usize, String)> {
         let mut session = ChatSession::new(dialect, true);
         dialogue.iter().enumerate().find_map(|(at, line)| {
@@ -381,7 +381,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_the_protocol_allows_is_allowed() {
+    fn valid_dialogues_have_no_violation() {
         assert_eq!(first_violation(Dialect::Commands, &GOOD), None);
         let line =
             ["> User1", "< Welcome User1! You can now chat.", "> User9: hi", "< User not found.", "< [User2] hi"];
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_illegal_transition_is_named() {
+    fn first_illegal_transition_is_reported() {
         let registered = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK Noy"];
         let table: &[(&[&str], &str)] = &[
             (&["< MSG_SENT"], "MSG_SENT answers MSG, but no MSG waits for its answer"),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_from_the_middle_is_not_judged() {
+    fn session_without_its_beginning_is_not_checked() {
         let mut session = ChatSession::new(Dialect::Commands, false);
         assert_eq!(session.read_line(Side::Server, "MSG_SENT").1, None);
     }

@@ -1,4 +1,4 @@
-//! The transcript of every chat in a capture: each line with who says it to whom, and whether the protocol allows it.
+//! The transcript of all chats in a capture: each line with its sender and receiver, and the rule that it breaks.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -20,32 +20,33 @@ use crate::analyze::{
 use crate::diagnostic::Diagnostics;
 use crate::time::Timestamp;
 
-/// Bytes of text that are sorted at once: more, and what came first is given out before all has been heard.
+/// Most bytes of events that are sorted together. Above this, the earlier events are written out before later ones are
+/// read.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// ChatEventKind of all connections is no whole line yet, in bytes of memory: more, and the longest are taken for unfinished.
+/// Most memory for incomplete lines of all connections, in bytes. Above this, the longest are cut off as unfinished.
 const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// ChatEventKind an entry takes beside its text, in bytes.
+/// Memory of an event beside its text, in bytes.
 const ENTRY_BYTES: usize = 256;
 
-/// Hears the streams of a capture, and tells what is said in them.
+/// Builds a transcript from the streams of a capture.
 #[derive(Debug, Default)]
 pub struct Transcript {
-    /// When the first frame was captured.
+    /// Capture time of the first frame.
     start: Option<Timestamp>,
-    talks: ChatStreams,
-    /// The sessions that go on.
+    streams: ChatStreams,
+    /// Open sessions, by connection number.
     sessions: HashMap<u64, ChatSession>,
     verdict: Verdict,
 }
 
-/// A line of a transcript. Every text in it is safe to show.
+/// A line of a transcript. Its texts are safe to display.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TranscriptEntry {
-    /// The frame that brought it.
+    /// The frame with its first byte.
     pub frame: u64,
-    /// When that was captured, from the first frame on.
+    /// Capture time, counted from the first frame.
     pub since: Option<Duration>,
-    /// Who says what to whom; in brackets, what is not said by anybody.
+    /// Sender, receiver and text; or a remark in brackets.
     pub text: String,
     /// The rule that the line breaks.
     pub violation: Option<ViolationKind>,
@@ -58,22 +59,22 @@ impl fmt::Display for TranscriptEntry {
     }
 }
 
-/// ChatEventKind there is to say of all chats of a capture together.
+/// Summary of all chats of a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// Sessions in the commands dialect.
     pub n_commands: u64,
     /// Sessions in the line dialect.
     pub n_line: u64,
-    /// Those of them of which the server's port alone tells their dialect.
+    /// Sessions whose dialect is known from the server's port alone.
     pub n_by_port: u64,
-    /// Conversations of which nothing tells that they are chats.
+    /// Conversations that are no chat, by messages or port.
     pub n_unrecognised: u64,
-    /// Directions whose messages are parted by LF.
+    /// Directions framed by LF.
     pub by_lines: u64,
-    /// Directions whose messages are parted by segments.
+    /// Directions framed by segments.
     pub by_segments: u64,
-    /// The first line of a server that another program than ours would say.
+    /// Frame of the first line that shows a server other than ours.
     pub foreign: Option<u64>,
     /// The first line that the protocol does not allow, and the number of the others.
     pub violations: Diagnostics<ViolationKind, 1>,
@@ -115,54 +116,54 @@ impl fmt::Display for Verdict {
 
 impl StreamListener for Transcript {
     fn said(&mut self, said: StreamEvent<'_>) {
-        self.talks.said(said);
+        self.streams.said(said);
     }
 
     fn over(&mut self, conversation: Conversation) {
-        self.talks.over(&conversation);
+        self.streams.over(&conversation);
     }
 }
 
 impl Transcript {
-    /// Tells when a packet was captured: times are counted from the first of them.
+    /// Notes the capture time of a packet. Times are counted from the first one.
     pub fn packet_at(&mut self, time: Option<Timestamp>) {
         self.start = self.start.or(time);
     }
 
-    /// Whether more was heard than is to be held: [`Transcript::tell`] makes room.
+    /// Whether the held events exceed their bound: [`Transcript::write_entries`] frees them.
     #[must_use]
     pub const fn is_long(&self) -> bool {
-        self.talks.bytes > SORTED_MAX_BYTES
+        self.streams.bytes > SORTED_MAX_BYTES
     }
 
-    /// Gives out what was heard so far, in the order of frames.
-    pub fn tell<E>(&mut self, mut give: impl FnMut(TranscriptEntry) -> Result<(), E>) -> Result<(), E> {
-        let heard = self.talks.take();
-        self.recognise(&heard);
-        heard.iter().filter_map(|heard| self.entry(heard)).try_for_each(&mut give)
+    /// Passes the entries so far to `write`, in the order of frames.
+    pub fn write_entries<E>(&mut self, mut write: impl FnMut(TranscriptEntry) -> Result<(), E>) -> Result<(), E> {
+        let events = self.streams.take();
+        self.recognise(&events);
+        events.iter().filter_map(|event| self.entry(event)).try_for_each(&mut write)
     }
 
-    /// ChatEventKind there is to say of all together, once all was told.
+    /// The summary, after the last entry was written.
     #[must_use]
     pub fn verdict(self) -> Verdict {
-        let ChatStreams { by_lines, by_segments, .. } = self.talks;
+        let ChatStreams { by_lines, by_segments, .. } = self.streams;
         Verdict { by_lines, by_segments, ..self.verdict }
     }
 
     /// Finds the dialect of each conversation that has none yet.
-    fn recognise(&mut self, heard: &[ChatEvent]) {
-        // ChatEventKind is said tells more than a port.
-        let found = |heard: &ChatEvent, by_port: bool| match &heard.what {
-            ChatEventKind::Message(_) if by_port => dialect_of_port(heard.sender.server.port()),
-            ChatEventKind::Message(message) => recognise(heard.sender.side, &message.bytes),
+    fn recognise(&mut self, events: &[ChatEvent]) {
+        // Messages are better evidence than a port.
+        let found = |event: &ChatEvent, by_port: bool| match &event.kind {
+            ChatEventKind::Message(_) if by_port => dialect_of_port(event.sender.server.port()),
+            ChatEventKind::Message(message) => recognise(event.sender.side, &message.bytes),
             ChatEventKind::Gap(..) | ChatEventKind::Over { .. } => None,
         };
         for by_port in [false, true] {
-            for heard in heard {
-                if let Some(dialect) = found(heard, by_port)
-                    && let hash_map::Entry::Vacant(entry) = self.sessions.entry(heard.sender.number)
+            for event in events {
+                if let Some(dialect) = found(event, by_port)
+                    && let hash_map::Entry::Vacant(entry) = self.sessions.entry(event.sender.number)
                 {
-                    entry.insert(ChatSession::new(dialect, heard.from_start));
+                    entry.insert(ChatSession::new(dialect, event.from_start));
                     self.verdict.n_by_port += u64::from(by_port);
                     match dialect {
                         Dialect::Commands => self.verdict.n_commands += 1,
@@ -173,10 +174,10 @@ impl Transcript {
         }
     }
 
-    fn entry(&mut self, heard: &ChatEvent) -> Option<TranscriptEntry> {
-        let ConversationSide { number, side, client, server, .. } = heard.sender;
+    fn entry(&mut self, event: &ChatEvent) -> Option<TranscriptEntry> {
+        let ConversationSide { number, side, client, server, .. } = event.sender;
         let remark = |frame, text| TranscriptEntry { frame, since: None, text, violation: None };
-        let message = match &heard.what {
+        let message = match &event.kind {
             ChatEventKind::Message(message) => message,
             ChatEventKind::Gap(frame, missing) => {
                 self.sessions.get_mut(&number)?.lose_bytes();
@@ -195,60 +196,64 @@ impl Transcript {
         let text = text.strip_suffix('\r').unwrap_or(&text);
         let session = self.sessions.get_mut(&number)?;
         let before = session.name().map(str::to_owned);
-        let (turn, violation) = session.read_line(side, text);
+        let (chat_line, violation) = session.read_line(side, text);
         if session.spelling() == Spelling::Foreign {
             self.verdict.foreign.get_or_insert(message.frame);
         }
-        let who = before
+        let name = before
             .as_deref()
             .or(session.name())
             .filter(|name| !name.is_empty())
             .map_or_else(|| client.to_string(), |name| sanitize(name).into_owned());
-        let said = line(&who, session, &turn, text);
+        let shown = line(&name, session, &chat_line, text);
         let unfinished = if message.is_unfinished { "  [unfinished]" } else { "" };
         if let Some(violation) = &violation {
-            self.verdict.violations.add(ViolationPlace { frame: message.frame, client: who }, violation.clone());
+            self.verdict.violations.add(ViolationPlace { frame: message.frame, client: name }, violation.clone());
         }
         let since = message.time.zip(self.start).and_then(|(time, start)| time.since(start));
-        Some(TranscriptEntry { frame: message.frame, since, text: said + unfinished, violation })
+        Some(TranscriptEntry { frame: message.frame, since, text: shown + unfinished, violation })
     }
 }
 
-/// A line of the transcript: who says what to whom.
-fn line(who: &str, session: &ChatSession, turn: &ChatLine<'_>, text: &str) -> String {
-    let text = sanitize(text);
-    match turn {
-        ChatLine::Request(Command::Register { name }) => format!("{who} asks for the name {}", sanitize(name.as_str())),
+/// The text of an entry. `name` is the session's name, or its client's address.
+fn line(name: &str, session: &ChatSession, chat_line: &ChatLine<'_>, text: &str) -> String {
+    let (session_name, text) = (name, sanitize(text));
+    match chat_line {
+        ChatLine::Request(Command::Register { name }) => {
+            format!("{session_name} asks for the name {}", sanitize(name.as_str()))
+        }
         ChatLine::Request(Command::Msg { text }) => {
             let peer = session.peer().map_or(Cow::Borrowed("?"), sanitize);
-            format!("{who} → {peer}: {}", sanitize(text.as_str()))
+            format!("{session_name} → {peer}: {}", sanitize(text.as_str()))
         }
         ChatLine::Request(Command::Tell { to, text }) => {
-            format!("{who} → {}: {}", sanitize(to), sanitize(text.as_str()))
+            format!("{session_name} → {}: {}", sanitize(to), sanitize(text.as_str()))
         }
-        ChatLine::Request(_) => format!("{who} → server: {text}"),
-        ChatLine::Malformed(error) => format!("{who} → server: {text}  [{error}]"),
-        ChatLine::Reply(Reply::From { name, text }) => format!("{who} ← {}: {}", sanitize(name), sanitize(text)),
-        ChatLine::Reply(_) => format!("{who} ← server: {text}"),
-        ChatLine::UnknownReply => format!("{who} ← server: {text}  [no line of this dialect]"),
-        ChatLine::Blank => format!("{who} → server: [a blank line]"),
+        ChatLine::Request(_) => format!("{session_name} → server: {text}"),
+        ChatLine::Malformed(error) => format!("{session_name} → server: {text}  [{error}]"),
+        ChatLine::Reply(Reply::From { name, text }) => {
+            format!("{session_name} ← {}: {}", sanitize(name), sanitize(text))
+        }
+        ChatLine::Reply(_) => format!("{session_name} ← server: {text}"),
+        ChatLine::UnknownReply => format!("{session_name} ← server: {text}  [no line of this dialect]"),
+        ChatLine::Blank => format!("{session_name} → server: [a blank line]"),
     }
 }
 
-/// One thing that was heard, and where.
+/// An event of a chat connection.
 #[derive(Debug)]
 struct ChatEvent {
     sender: ConversationSide,
     from_start: bool,
-    what: ChatEventKind,
+    kind: ChatEventKind,
 }
 
 #[derive(Debug)]
 enum ChatEventKind {
     Message(FramedMessage),
-    /// So many bytes are not there.
+    /// Frame after the gap, and number of missing bytes.
     Gap(u64, u32),
-    /// Nothing more comes after this frame.
+    /// The conversation ended with this frame.
     Over {
         frame: u64,
         refused: Option<ResetCause>,
@@ -258,28 +263,28 @@ enum ChatEventKind {
 
 impl ChatEvent {
     const fn frame(&self) -> u64 {
-        match &self.what {
+        match &self.kind {
             ChatEventKind::Message(message) => message.frame,
             ChatEventKind::Gap(frame, _) | ChatEventKind::Over { frame, .. } => *frame,
         }
     }
 
-    /// ChatEventKind it takes, in bytes.
+    /// Memory of the event, in bytes.
     fn weight(&self) -> usize {
-        ENTRY_BYTES + if let ChatEventKind::Message(message) = &self.what { message.bytes.capacity() } else { 0 }
+        ENTRY_BYTES + if let ChatEventKind::Message(message) = &self.kind { message.bytes.capacity() } else { 0 }
     }
 }
 
-/// ChatEventKind is said over each connection, parted into messages.
+/// The messages of each connection, and their other events.
 #[derive(Debug, Default)]
 struct ChatStreams {
     live: HashMap<u64, ChatConnection>,
-    heard: Vec<ChatEvent>,
-    /// ChatEventKind they take, in bytes.
+    events: Vec<ChatEvent>,
+    /// Memory of `events`, in bytes.
     bytes: usize,
-    /// ChatEventKind is unfinished, in bytes of memory.
+    /// Memory of incomplete lines, in bytes.
     unfinished_bytes: usize,
-    /// Directions whose messages are parted by LF, and by segments.
+    /// Number of directions framed by LF, and by segments.
     by_lines: u64,
     by_segments: u64,
 }
@@ -298,45 +303,44 @@ impl ChatConnection {
         self.client.unfinished_bytes() + self.server.unfinished_bytes()
     }
 
-    /// Gives out what is unfinished.
+    /// Passes incomplete lines to `give`.
     fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(ChatEvent)) {
         let Self { sender, from_start, .. } = *self;
         for (from, lines) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
             let sender = ConversationSide { side: from, ..sender };
             lines
-                .end(now, &mut |message| give(ChatEvent { sender, from_start, what: ChatEventKind::Message(message) }));
+                .end(now, &mut |message| give(ChatEvent { sender, from_start, kind: ChatEventKind::Message(message) }));
         }
     }
 }
 
 impl ChatStreams {
-    /// ChatEventKind was heard so far, in the order of frames.
+    /// Removes all events so far, in the order of frames.
     fn take(&mut self) -> Vec<ChatEvent> {
         self.bytes = 0;
-        let mut heard = mem::take(&mut self.heard);
-        heard.sort_by_key(ChatEvent::frame);
-        heard
+        let mut events = mem::take(&mut self.events);
+        events.sort_by_key(ChatEvent::frame);
+        events
     }
 
     fn said(&mut self, said: StreamEvent<'_>) {
         let StreamEvent { sender, frame, time, item, from_start } = said;
-        let (heard, sum) = (&mut self.heard, &mut self.bytes);
-        let mut keep = |one: ChatEvent| {
-            *sum += one.weight();
-            heard.push(one);
+        let (events, sum) = (&mut self.events, &mut self.bytes);
+        let mut keep = |event: ChatEvent| {
+            *sum += event.weight();
+            events.push(event);
         };
-        let mut give =
-            |from, what| keep(ChatEvent { sender: ConversationSide { side: from, ..sender }, from_start, what });
-        let talk = self.live.entry(sender.number).or_insert_with(|| ChatConnection {
+        let mut give = |side, kind| keep(ChatEvent { sender: ConversationSide { side, ..sender }, from_start, kind });
+        let connection = self.live.entry(sender.number).or_insert_with(|| ChatConnection {
             sender,
             from_start,
             client: MessageFramer::default(),
             server: MessageFramer::default(),
         });
-        let before = talk.unfinished_bytes();
+        let before = connection.unfinished_bytes();
         let (lines, other) = match sender.side {
-            Side::Client => (&mut talk.client, &mut talk.server),
-            Side::Server => (&mut talk.server, &mut talk.client),
+            Side::Client => (&mut connection.client, &mut connection.server),
+            Side::Server => (&mut connection.server, &mut connection.client),
         };
         match item {
             StreamItem::Data { bytes, .. } => {
@@ -351,14 +355,16 @@ impl ChatStreams {
                 lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)))
             }
         }
-        self.unfinished_bytes = self.unfinished_bytes - before + talk.unfinished_bytes();
+        self.unfinished_bytes = self.unfinished_bytes - before + connection.unfinished_bytes();
         if self.unfinished_bytes > UNFINISHED_MAX_BYTES {
-            let mut longest: Vec<_> = self.live.values_mut().filter(|talk| talk.unfinished_bytes() > 0).collect();
-            longest.sort_unstable_by_key(|talk| Reverse((talk.unfinished_bytes(), talk.sender.number)));
-            for talk in longest {
-                self.unfinished_bytes -= talk.unfinished_bytes();
-                talk.end(time, &mut keep);
-                self.unfinished_bytes += talk.unfinished_bytes();
+            let mut longest: Vec<_> =
+                self.live.values_mut().filter(|connection| connection.unfinished_bytes() > 0).collect();
+            longest
+                .sort_unstable_by_key(|connection| Reverse((connection.unfinished_bytes(), connection.sender.number)));
+            for connection in longest {
+                self.unfinished_bytes -= connection.unfinished_bytes();
+                connection.end(time, &mut keep);
+                self.unfinished_bytes += connection.unfinished_bytes();
                 if self.unfinished_bytes <= UNFINISHED_MAX_BYTES / 2 {
                     break;
                 }
@@ -384,14 +390,14 @@ impl ChatStreams {
         } = *conversation;
         let sender = ConversationSide { transport: Transport::Tcp, number, side: Side::Server, client, server };
         let from_start = handshake != Handshake::None;
-        let mut keep = |heard: ChatEvent| {
-            self.bytes += heard.weight();
-            self.heard.push(heard);
+        let mut keep = |event: ChatEvent| {
+            self.bytes += event.weight();
+            self.events.push(event);
         };
-        if let Some(mut talk) = self.live.remove(&number) {
-            self.unfinished_bytes -= talk.unfinished_bytes();
-            talk.end(last, &mut keep);
-            for framing in [talk.client.framing(), talk.server.framing()] {
+        if let Some(mut connection) = self.live.remove(&number) {
+            self.unfinished_bytes -= connection.unfinished_bytes();
+            connection.end(last, &mut keep);
+            for framing in [connection.client.framing(), connection.server.framing()] {
                 match framing {
                     Some(Framing::Lines) => self.by_lines += 1,
                     Some(Framing::Segments) => self.by_segments += 1,
@@ -401,6 +407,6 @@ impl ChatStreams {
         }
         let refused = reset_cause.filter(|_| handshake == Handshake::Refused);
         let was_silent = from_client.bytes + from_server.bytes == 0;
-        keep(ChatEvent { sender, from_start, what: ChatEventKind::Over { frame: last_frame, refused, was_silent } });
+        keep(ChatEvent { sender, from_start, kind: ChatEventKind::Over { frame: last_frame, refused, was_silent } });
     }
 }

@@ -13,7 +13,7 @@ pub type Violation = Diagnostic<ViolationKind>;
 /// A line of a transcript.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ViolationPlace {
-    /// The frame that brought the first byte of the line.
+    /// The frame with the first byte of the line.
     pub frame: u64,
     /// The client's name, or its address before it has one; safe to show.
     pub client: String,
@@ -29,71 +29,71 @@ impl fmt::Display for ViolationPlace {
 /// The rules that a line can break. The texts are safe to show.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ViolationKind {
-    /// An answer to nothing.
+    /// An answer without a pending request.
     #[error("{said} answers {needed}, but no {needed} waits for its answer")]
     Unasked {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
-        /// What it would answer.
+        /// The request that it would answer.
         needed: &'static str,
     },
-    /// An answer to something else.
+    /// An answer to another request than the oldest pending one.
     #[error("{said} does not answer {asked}, which is the first that waits")]
     WrongAnswer {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
-        /// What waits.
+        /// The oldest pending request.
         asked: &'static str,
     },
-    /// An answer about another name.
+    /// An answer with another name than the requested one.
     #[error("{said} of \"{}\", but \"{}\" was asked for", sanitize(name), sanitize(asked))]
     OtherName {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
-        /// The name in it.
+        /// The name in the reply.
         name: String,
-        /// The name that was asked for.
+        /// The requested name.
         asked: String,
     },
-    /// An error that what was asked cannot have.
+    /// An error code that the request cannot have.
     #[error("{said} does not answer {asked}: it cannot fail so")]
     OtherError {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
-        /// What was asked.
+        /// The request.
         asked: &'static str,
     },
-    /// Before the name was taken.
+    /// A reply that requires a registered name, before registration.
     #[error("{said} before REGISTER_OK: the session has no name yet")]
     NotRegistered {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
     },
-    /// A second name.
+    /// A second registration.
     #[error("a name is given to a session that has one")]
     RegisteredTwice,
-    /// Outside a chat.
+    /// A reply that requires a chat, outside a chat.
     #[error("{said} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
     NotInChat {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
     },
-    /// A chat in a chat.
+    /// A new chat before the end of the current one.
     #[error("{said} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
     InChat {
-        /// What was said.
+        /// The verb of the reply.
         said: Cow<'static, str>,
     },
-    /// A session that does not begin as it has to.
+    /// A session that begins without `WELCOME`.
     #[error("the first line of a server is WELCOME")]
     NoWelcome,
-    /// A welcome in the middle.
+    /// A `WELCOME` after the first line.
     #[error("WELCOME again: it begins a session")]
     WelcomeTwice,
-    /// A line of a server that is none.
+    /// A line that is no reply of the dialect.
     #[error("no line of a server of this dialect")]
     UnknownLine,
-    /// An answer to a name that was not sent.
+    /// Line dialect: a welcome before the client sent a name.
     #[error("a welcome to \"{}\", but the client had sent no name: it answers the end of the stream", sanitize(.0))]
     WelcomeToNobody(String),
 }
