@@ -107,12 +107,12 @@ fn main() -> ExitCode {
 /// Decodes `read` repeatedly, until it has yielded `lines` lines.
 fn decode(lines: usize, read: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
-    let mut decoded = 0;
-    while decoded < lines {
+    let mut line_count = 0;
+    while line_count < lines {
         let mut unread = ReceivedBytes::with_ascii_scan(black_box(read));
         while let Some(line) = decoder.next_line(&mut unread) {
             let _ = black_box(line);
-            decoded += 1;
+            line_count += 1;
         }
     }
 }
@@ -149,11 +149,11 @@ fn walk(times: usize, dialect: Dialect, line: &[u8]) {
     let read = line.repeat(LINES);
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut effects = EncodeEffects { dialect, bytes: Vec::with_capacity(2 * LINES * MSG_ASCII.len()) };
-    let mut decoded = 0;
-    while decoded < times {
+    let mut line_count = 0;
+    while line_count < times {
         let mut unread = ReceivedBytes::with_ascii_scan(black_box(&read[..]));
         while let Some(Ok(line)) = decoder.next_line(&mut unread) {
-            decoded += 1;
+            line_count += 1;
             if let Ok(Some(command)) = dialect.parse(line, true, TEXT_MAX_BYTES) {
                 board.handle(noy, Event::Command(command), &mut effects);
             }
