@@ -88,11 +88,11 @@ struct DelayedReplies {
     turns: u8,
 }
 
-/// Bytes that were read after the last line of a turn.
+/// Bytes that were read but not handled, because a turn ended before them.
 #[derive(Debug, Default)]
 struct Backlog {
     bytes: Vec<u8>,
-    /// The length of the part that later turns have handled.
+    /// Number of bytes that later turns have handled.
     taken: usize,
 }
 

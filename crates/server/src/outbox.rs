@@ -80,17 +80,17 @@ struct State {
     unsent_bytes: usize,
     ending: Option<Ending>,
     task: TaskState,
-    /// The waker of the connection's task, once that has slept.
+    /// The waker of the connection's task. `None` until the task first sleeps.
     waker: Option<Waker>,
     /// Sessions that are read later because this outbox is above its soft mark. The longest-paused comes first.
     paused_senders: Vec<(SessionId, Waker)>,
 }
 
-/// Whole lines that nobody has begun to write to the socket.
+/// Whole lines that wait to be passed to the socket.
 #[derive(Debug, Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// The lines may not be delayed: some are not replies to the session's own commands, or one is a `PONG`.
+    /// The lines must be written without delay: some come from peers, or one is a `PONG`.
     is_urgent: bool,
 }
 
@@ -111,10 +111,10 @@ struct Io<S: ?Sized> {
 
 #[derive(Debug, Default)]
 enum Output {
-    /// The socket took all bytes that it was given.
+    /// The socket has taken all bytes of the last write.
     #[default]
     Clear,
-    /// The socket took only the first `sent` of `bytes`. Boxed, because most sessions are never here.
+    /// The socket has taken only the first `sent` of `bytes`. Boxed, because few sessions have a partial write.
     Partial(Box<PartialWrite>),
     /// A write failed. Later bytes are dropped.
     Broken,
@@ -187,7 +187,7 @@ pub(crate) struct Congestion {
 pub(crate) struct OutboxWriter {
     outbox: Arc<Outbox>,
     queue: Queue,
-    /// Bytes that `queue` held at first.
+    /// Length of the queue when it was lent.
     lent_bytes: usize,
     /// Bytes in flight when the queue was lent; by now they may be fewer.
     in_flight_bytes: usize,
@@ -282,8 +282,8 @@ impl Outbox {
         self.lock().task = TaskState::Awake;
     }
 
-    /// Records that the task sleeps. Returns false if it may not: bytes were queued, or the ending is no longer the
-    /// `ending` that it knows. More bytes do not matter to a blocked task.
+    /// Records that the task sleeps. Returns false if it must not: the ending has changed from `ending`, or bytes are
+    /// queued. A blocked task sleeps although bytes are queued.
     pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, task: TaskState) -> bool {
         let mut state = self.lock();
         let has_news = task != TaskState::Blocked && !state.queue.bytes.is_empty();
@@ -294,8 +294,8 @@ impl Outbox {
         true
     }
 
-    /// Records that the task sleeps while replies are queued. Returns false if it may not: nothing is queued, or bytes
-    /// that may not be delayed.
+    /// Records that the task sleeps while replies are queued. Returns false if it must not: the queue is empty or
+    /// urgent, or the session ends.
     pub(crate) fn delay_replies(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let queued_bytes = state.queue.bytes.len();
@@ -313,8 +313,8 @@ impl Outbox {
 
 /// For the hub and the turns of other sessions.
 impl Outbox {
-    /// Lends the queue. `is_urgent` tells whether the bytes to be appended may not be delayed. There is one writer at a
-    /// time, because only a thread that holds the hub's lock opens one. `None` if the session ends at once.
+    /// Lends the queue. `is_urgent`: the appended bytes must be written without delay. Returns `None` if the session
+    /// ends at once. There is one writer at a time, because only a thread that holds the hub's lock opens one.
     pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> Option<OutboxWriter> {
         let mut state = self.lock();
         if matches!(state.ending, Some(Ending::Now(_))) {
