@@ -73,7 +73,7 @@ fn filter(level: &str, messages: bool) -> EnvFilter {
     }
 }
 
-/// Formats events like the course systems, and events that those do not have in the same shape.
+/// Formats events as the course systems do. Events that those systems lack get lines of the same shape.
 struct Console;
 
 impl<S, N> FormatEvent<S, N> for Console

@@ -461,7 +461,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_count_until_they_are_sent_wherever_they_are() {
+    fn bytes_count_as_unsent_while_queued_lent_or_in_flight() {
         let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
         let append = |writer: &mut OutboxWriter| {
