@@ -1,7 +1,7 @@
 //! Diagnostics: a problem of some kind, at a place, seen one or more times.
 //!
-//! Each area of the lab has an enum of [`Kind`]s with the texts, and a small type for its places: a line of a CSV, a byte
-//! of a file, a field of a segment. [`Diagnostic`] and the bounded list [`Diagnostics`] are the same for all of them.
+//! Each area of the lab has an enum of [`Kind`]s with the texts, and a small type for its places: a line of a CSV, a
+//! byte of a file, a field of a segment. All areas share [`Diagnostic`] and the bounded list [`Diagnostics`].
 
 use std::error::Error;
 use std::fmt;

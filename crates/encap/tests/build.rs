@@ -19,8 +19,8 @@ fn real(file: &str) -> String {
 fn a_file_becomes_a_capture_and_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = build(folder.path(), &[&real("group07_chat_input.csv"), "-o", "chat.pcapng"]);
-    let endless = "group07_chat_input.csv:2:1: warning: CHAT messages without a line end cannot be told apart in their \
-                   stream, by chat programs or by encap dissector: use --complete (8 times)\n";
+    let endless = "group07_chat_input.csv:2:1: warning: CHAT messages without a line end run together in their \
+                   stream: chat programs and encap dissector cannot separate them; use --complete (8 times)\n";
     assert!(err.ends_with(endless) && err.lines().count() == 1, "{err}");
     assert_eq!(out, "chat.pcapng: 8 rows, 3 connections, 26 frames, 1873 bytes; 1 warning, 0 rows refused\n");
     assert_eq!(code, 0);
@@ -41,7 +41,7 @@ fn a_file_becomes_a_capture_and_a_summary() {
     assert_eq!(json["remarks"][0]["kind"], "completed");
     assert_eq!((&json["warnings"], &json["notes"]), (&0.into(), &1.into()));
     let fault = serde_json::json!({"severity": "note", "line": 2, "character": null,
-        "message": "HTTP messages were completed with what HTTP asks for (5 times)"});
+        "message": "HTTP messages were completed to valid HTTP (5 times)"});
     assert_eq!(json["faults"], serde_json::json!([fault]));
     assert!(folder.path().join("web-bad.pcapng").exists());
 }
@@ -58,16 +58,16 @@ fn text_that_a_dissector_would_misread_goes_to_another_port_and_that_is_said() {
     assert_eq!(code, 0);
     assert_eq!(
         err,
-        "rows.csv:2:1: warning: DNS messages that are not as DNS writes them are sent to port 50053, which Wireshark \
-         does not dissect, and not to 53: give ports\n"
+        "rows.csv:2:1: warning: DNS messages are not valid DNS, so they are sent to port 50053, which Wireshark does \
+         not dissect, instead of 53: give ports\n"
     );
     let rows = "protocol,src,dst,dst_port,message,time\nTEXT,pc,srv,389,hello,1\n";
     std::fs::write(folder.path().join("rows.csv"), rows).unwrap();
     let (_, _, err) = build(folder.path(), &["rows.csv", "-o", "out.pcapng"]);
     assert_eq!(
         err,
-        "rows.csv:2:1: warning: port 389 is given, and Wireshark reads LDAP there, which these TEXT messages are not: \
-         give another port\n"
+        "rows.csv:2:1: warning: Wireshark reads LDAP on the given port 389, but these TEXT messages are not valid \
+         LDAP: give another port\n"
     );
 }
 
@@ -85,7 +85,7 @@ fn rows_that_cannot_be_carried_are_said_and_the_exit_tells() {
     assert!(out.ends_with("2 rows refused\n"), "{out}");
     let lines: Vec<_> = err.lines().collect();
     assert!(lines[0].starts_with("rows.csv:2:8: error: dst_app: 'a' sends to itself"), "{err}");
-    assert!(lines[1].starts_with("rows.csv:3:1: error: 224.0.0.9 is the address of a group"), "{err}");
+    assert!(lines[1].starts_with("rows.csv:3:1: error: 224.0.0.9 is a multicast or broadcast address"), "{err}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_was_there_stays_until_a_capture_is_whole() {
     }
     let (_, _, err) = build(folder.path(), &["late.csv", "-o", "out.pcapng", "--format", "pcap"]);
     let late =
-        "late.csv:2:1: error: its time is beyond the year 2106, where the times of pcap end: use --format pcapng\n";
+        "late.csv:2:1: error: its time is after the year 2106, the last that pcap can store: use --format pcapng\n";
     assert!(err.starts_with(late), "{err}");
     let (code, out, _) = build(folder.path(), &["refused.csv", "-o", "out.pcapng", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -56,7 +56,7 @@ fn each_fault_is_printed_and_sets_the_exit_code() {
 <stdin>:3:23: error: timestamp: '12:60' is not a time: write seconds (0.125), 2026-01-31T12:00:00Z or 31/01/2026 12:00
 <stdin>:4:18: warning: message: is empty: TCP sends nothing for it, UDP an empty datagram; \
 remove the row, or give it a message
-<stdin>:5:1: warning: msg_id: '1' was used before: give each row its own
+<stdin>:5:1: warning: msg_id: '1' was used before: give each row its own id
 <stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
 <stdin>: 3 rows, 2 apps, 1 pair, CHAT 3, over 0.49 s: 1 error, 3 warnings
 ";
@@ -86,7 +86,7 @@ fn escapes_are_decoded_on_request() {
         (
             1,
             concat!(
-                r"<stdin>:2:10: error: message: '\q' is no escape: ",
+                r"<stdin>:2:10: error: message: '\q' is not an escape: ",
                 r#"write \r \n \t \0 \" \xHH, and a backslash itself as \\"#,
             )
         )
@@ -114,7 +114,7 @@ fn json_is_one_object() {
             },
             {
                 "severity": "warning", "line": 5, "character": 1, "column": "msg_id", "kind": "duplicate_id", "id": "1",
-                "message": "msg_id: '1' was used before: give each row its own",
+                "message": "msg_id: '1' was used before: give each row its own id",
             },
             {
                 "severity": "warning", "line": 5, "character": 20, "column": "timestamp", "kind": "time_backwards",

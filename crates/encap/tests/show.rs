@@ -179,7 +179,7 @@ fn unusable_inputs_are_reported() {
     assert!(err.contains("not a capture"), "{err}");
     let (code, out, err) = show(&["../../Cargo.toml"]);
     assert_eq!((code, &*out), (1, ""));
-    assert!(err.contains("is no header") && err.ends_with("so there is nothing to show\n"), "{err}");
+    assert!(err.contains("is not a header") && err.ends_with("so there is nothing to show\n"), "{err}");
     let (code, _, err) = show(&["csv_send_macos_lo0.pcapng", "--link", "raw"]);
     assert_eq!((code, err.contains("is a capture: how frames are made")), (3, true), "{err}");
     assert_eq!(show(&["no-such.pcap"]).0, 3);

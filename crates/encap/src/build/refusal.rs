@@ -1,4 +1,4 @@
-//! Why a row that can be read cannot be carried.
+//! Refusals: rows that can be read, but not built.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Kind, Severity};
 
-/// The refusal of a row, which no frame carries.
+/// The refusal of a row. No frame carries the row.
 pub type Refusal = Diagnostic<RefusalKind>;
 
-/// A row of the file.
+/// A row of the file, by its first line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct RowLine {
-    /// The line on which the row starts, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
 }
 
@@ -24,36 +24,26 @@ impl fmt::Display for RowLine {
     }
 }
 
-/// Why a row is not carried. Each says how to mend it.
+/// The reasons of a refusal. Each text ends with a remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum RefusalKind {
-    /// A group cannot shake hands.
-    #[error("{0} is the address of a group or of all, which TCP has no connection to: use --transport udp")]
+    #[error("{0} is a multicast or broadcast address, to which TCP cannot connect: use --transport udp")]
     GroupOverTcp(IpAddr),
-    /// A message goes into one datagram, and that into one packet.
     #[error(
-        "a message of {bytes} bytes does not fit in a datagram: at most {max} do; use --transport tcp or a larger --mtu"
+        "a message of {bytes} bytes does not fit in a datagram of at most {max}: use --transport tcp or a larger --mtu"
     )]
-    DatagramTooLong {
-        /// Its length.
-        bytes: usize,
-        /// What there is room for.
-        max: usize,
-    },
-    /// Below what IPv6 asks of every link.
+    DatagramTooLong { bytes: usize, max: usize },
+    /// RFC 8200 §5.
     #[error("IPv6 needs an MTU of at least {} bytes: raise --mtu", super::Mtu::MIN_V6)]
     MtuBelowV6,
-    /// More connections than are told apart.
     #[error("there are more than {max} connections: split the file")]
-    TooManyConnections {
-        /// How many there may be.
-        max: usize,
-    },
-    /// Beyond 2262.
-    #[error("its time with what --start adds is beyond the year 2262: choose an earlier start")]
+    TooManyConnections { max: usize },
+    /// The end of 64-bit nanoseconds since 1970.
+    #[error("its time, counted from --start, is after the year 2262: choose an earlier start")]
     TooLate,
-    /// Beyond 2106, in a file whose times end there.
-    #[error("its time is beyond the year 2106, where the times of pcap end: use --format pcapng")]
+    /// The end of 32-bit seconds since 1970.
+    #[error("its time is after the year 2106, the last that pcap can store: use --format pcapng")]
     BeyondPcap,
 }
 

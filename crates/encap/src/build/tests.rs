@@ -194,7 +194,7 @@ fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
             long.as_str(),
             udp,
             vec![
-                "line 2: a message of 1473 bytes does not fit in a datagram: at most 1472 do; use --transport tcp or a larger --mtu",
+                "line 2: a message of 1473 bytes does not fit in a datagram of at most 1472: use --transport tcp or a larger --mtu",
             ],
             1,
         ),
@@ -202,8 +202,8 @@ fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
             group,
             Settings::default(),
             vec![
-                "line 2: 224.0.0.9 is the address of a group or of all, which TCP has no connection to: use --transport udp",
-                "line 3: 255.255.255.255 is the address of a group or of all, which TCP has no connection to: use --transport udp",
+                "line 2: 224.0.0.9 is a multicast or broadcast address, to which TCP cannot connect: use --transport udp",
+                "line 3: 255.255.255.255 is a multicast or broadcast address, to which TCP cannot connect: use --transport udp",
             ],
             1,
         ),
@@ -211,7 +211,7 @@ fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
         (
             "1,CHAT,a,b,hi,1\n2,CHAT,a,b,hi,9223372036\n",
             Settings::default(),
-            vec!["line 3: its time with what --start adds is beyond the year 2262: choose an earlier start"],
+            vec!["line 3: its time, counted from --start, is after the year 2262: choose an earlier start"],
             1,
         ),
         ("1,CHAT,a,b,hi,0\n", small, vec!["line 2: IPv6 needs an MTU of at least 1280 bytes: raise --mtu"], 0),

@@ -1,4 +1,4 @@
-//! What a reader saw in a file beside its packets.
+//! Notes of a reader: skipped and repaired blocks.
 
 use std::{fmt, mem};
 
@@ -25,100 +25,42 @@ impl fmt::Display for FileOffset {
     }
 }
 
-/// What a reader may see in a file that does not keep it from reading on.
+/// The reasons of a note. Reading goes on after each of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum CaptureNoteKind {
-    /// A block of a kind that gives no packets here.
+    /// A block of a type without packets, or of an unknown type.
     #[error("skipped: {0}")]
     Skipped(BlockType),
-    /// The file ends inside a block or record: what was whole before it was given.
-    #[error("the file is cut short: {needed} bytes were to come, {found} are there")]
-    Truncated {
-        /// The length of the block or record, as far as it is known.
-        needed: u64,
-        /// What the file still has of it.
-        found: u64,
-    },
-    /// A block too short for its own fields; skipped.
+    /// The file ends inside a block or record. `needed` is its length as far as it is known, in bytes.
+    #[error("the file is cut short: {found} of {needed} bytes are there")]
+    Truncated { needed: u64, found: u64 },
     #[error("{block} has {found} bytes where its fields need {needed}: skipped")]
-    BlockTooShort {
-        /// Which kind.
-        block: BlockType,
-        /// What its fields need, in bytes.
-        needed: usize,
-        /// What it has.
-        found: usize,
-    },
-    /// A packet longer than its block; skipped.
+    BlockTooShort { block: BlockType, needed: usize, found: usize },
     #[error("a packet of {captured_len} bytes in a block with room for {room}: skipped")]
-    PacketOverrunsBlock {
-        /// The packet's captured length, in bytes.
-        captured_len: u32,
-        /// What the block has.
-        room: usize,
-    },
-    /// A block of an interface that its section does not describe, or not so that it can be read; skipped.
+    PacketOverrunsBlock { captured_len: u32, room: usize },
+    /// `interface` is the index in the section.
     #[error("{block} of interface {interface}, which no block before it describes: skipped")]
-    UnknownInterface {
-        /// Which kind.
-        block: BlockType,
-        /// The interface's number in its section.
-        interface: u32,
-    },
-    /// The two lengths of a block differ; the first was taken.
-    #[error(
-        "the length at the end of a block, {trailing}, is not the one at its beginning, {leading}, which was taken"
-    )]
-    LengthsDiffer {
-        /// At the beginning, in bytes.
-        leading: u32,
-        /// At the end.
-        trailing: u32,
-    },
-    /// A block length that is no multiple of four; it was taken as one without its padding.
-    #[error("a block length of {len}, no multiple of 4: its padding was added")]
-    LengthNotPadded {
-        /// As the file gives it, in bytes.
-        len: u32,
-    },
-    /// An option longer than its block; it and those after it are left out.
-    #[error("an option is longer than its {0}: it and the ones after it are left out")]
+    UnknownInterface { block: BlockType, interface: u32 },
+    #[error("a block has the lengths {leading} at its start and {trailing} at its end: the first is used")]
+    LengthsDiffer { leading: u32, trailing: u32 },
+    #[error("a block length of {len} is not a multiple of 4: padding was added")]
+    LengthNotPadded { len: u32 },
+    #[error("an option is longer than its {0}: this option and the following ones are left out")]
     OptionOverrunsBlock(BlockType),
-    /// An option of another length than its type has; left out.
     #[error("option {code} of {block} has {found} bytes, not {needed}: left out")]
-    OptionLength {
-        /// Which kind of block.
-        block: BlockType,
-        /// The option's code.
-        code: u16,
-        /// The length of its type, in bytes.
-        needed: usize,
-        /// The length that it has.
-        found: usize,
-    },
-    /// More captured than there was on the wire; the larger number was taken for both.
-    #[error("a packet of which more bytes were captured ({captured_len}) than it had ({original_len})")]
-    OriginalShorter {
-        /// What the file has of it, in bytes.
-        captured_len: u32,
-        /// What it is said to have had.
-        original_len: u32,
-    },
-    /// More captured than the interface is said to keep; all of it was given.
-    #[error("a packet of more bytes ({captured_len}) than its interface keeps ({snap_len})")]
-    LongerThanSnapLen {
-        /// What the file has of it, in bytes.
-        captured_len: u32,
-        /// What the interface is said to keep.
-        snap_len: u32,
-    },
-    /// A moment that nanoseconds since 1970 in 64 bits do not reach; the packet has no time.
+    OptionLength { block: BlockType, code: u16, needed: usize, found: usize },
+    /// The larger number is used for both lengths.
+    #[error("a packet has more captured bytes ({captured_len}) than its original length ({original_len})")]
+    OriginalShorter { captured_len: u32, original_len: u32 },
+    /// All captured bytes are used.
+    #[error("a packet has more captured bytes ({captured_len}) than the snap length of its interface ({snap_len})")]
+    LongerThanSnapLen { captured_len: u32, snap_len: u32 },
+    /// The range of 64-bit nanoseconds since 1970.
     #[error("a time more than 292 years from 1970: left out")]
     TimeOutOfRange,
-    /// More interfaces than are kept; the packets of the others are skipped.
     #[error("more than {INTERFACES_MAX} interfaces: the packets of the others are skipped")]
     TooManyInterfaces,
-    /// More words about sections and interfaces than are kept.
     #[error("the texts of sections and interfaces are longer than {TEXT_MAX_BYTES} bytes together: left out")]
     TooMuchText,
 }
@@ -148,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_remark_whatever_the_lengths_are() {
+    fn notes_that_differ_in_lengths_merge() {
         let mut notes = CaptureNotes::default();
         for captured_len in 21..60 {
             notes.add(

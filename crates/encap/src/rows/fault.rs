@@ -1,4 +1,4 @@
-//! What is wrong with a file of rows, where, and how to mend it.
+//! Faults of a file of rows: the place, the problem and its remedy.
 
 use std::fmt;
 
@@ -50,12 +50,11 @@ impl fmt::Display for RowPlace {
     }
 }
 
-/// A short piece of the file, safe to show.
+/// A text from the file, sanitized and cut to 60 characters. `Display` adds single quotes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Excerpt(String);
 
 impl Excerpt {
-    /// The most characters that are shown.
     const MAX_CHARS: usize = 60;
 
     pub(super) fn new(text: &str) -> Self {
@@ -82,147 +81,116 @@ impl Serialize for Excerpt {
     }
 }
 
-/// What can be wrong. Each says how to mend it.
+/// The problems of a file of rows. Each text ends with a remedy where there is one.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are the values of the sentences above them")]
+#[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum RowFaultKind {
-    // The file.
-    /// No row, no header.
+    // The file
     #[error("the file is empty: write a header (msg_id,app_protocol,src_app,dst_app,message,timestamp) and rows")]
     EmptyFile,
-    /// A header, and nothing after it.
     #[error("there are no rows after the header: add some")]
     NoRows,
-    /// Lines that end in CR alone.
     #[error("lines end in a bare carriage return: save the file with line ends of LF or CRLF")]
     BareReturns,
-    /// UTF-16, by its byte order mark or its zeros.
+    /// A byte order mark of UTF-16, or a zero byte at the start.
     #[error("the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
     Utf16,
-    /// A byte that is not UTF-8.
     #[error("byte 0x{byte:02x} is not UTF-8: save the file as UTF-8")]
     NotUtf8 { byte: u8 },
 
-    // The header.
-    /// Not one column is known.
-    #[error("{found} is no header: start with msg_id,app_protocol,src_app,dst_app,message,timestamp")]
+    // The header
+    /// No field of the first line is a known column name.
+    #[error("{found} is not a header: start with msg_id,app_protocol,src_app,dst_app,message,timestamp")]
     NoHeader { found: Excerpt },
-    /// A column that rows need.
     #[error("there is no column {missing}: add it (it may be called {})", missing.names().join(", "))]
     MissingColumn { missing: Column },
-    /// Two columns of one meaning.
-    #[error("this column is there already: remove one of the two")]
+    #[error("this column appears twice: remove one of the two")]
     ColumnTwice,
-    /// What spreadsheets put before a header, for themselves.
-    #[error("the line 'sep=…' is for a spreadsheet alone: delete it, the delimiter is found without")]
+    #[error("the line 'sep=…' is for spreadsheets only: delete it, the delimiter is detected")]
     DelimiterLine,
-    /// A column that nothing reads.
-    #[error("column {found} is not read: remove it, or give it a name that is known")]
+    #[error("column {found} is ignored: remove it, or give it a known name")]
     UnknownColumn { found: Excerpt },
 
-    // The record.
-    /// A quote without its end.
+    // The record
     #[error("this quote is never closed: close it, and write a quote inside quotes twice (\"\")")]
     UnclosedQuote,
-    /// Text between a closing quote and the next delimiter.
     #[error(
         "text follows the closing quote of this field: quote all of it, and write a quote inside quotes twice (\"\")"
     )]
     StrayQuote,
-    /// More than is read at once.
     #[error("this record is longer than {max_bytes} bytes: split its message, or close its quote")]
     RecordTooLong { max_bytes: usize },
-    /// Not as many fields as the header has.
     #[error("{found} fields where the header has {expected}: {}", if found > expected {
-        "put a message that holds the delimiter in quotes"
+        "quote a message that contains the delimiter"
     } else {
-        "write every field, empty ones too"
+        "write every field, even an empty one"
     })]
     FieldCount { found: usize, expected: usize },
 
-    /// Text in a field that the header has no name for.
-    #[error("text stands in a column without a name: quote a message that holds commas, or name the column")]
+    #[error("this column has text but no name: quote a message that contains commas, or name the column")]
     NamelessText,
 
-    // A field.
-    /// Nothing where something must be.
+    // A field
     #[error("is empty: fill it in")]
     Empty,
-    /// Longer than such a field may be.
     #[error("is longer than {max_bytes} bytes: shorten it")]
     TooLong { max_bytes: usize },
-    /// A time that is none.
     #[error("{found} {error}")]
     Time { found: Excerpt, error: TimeError },
-    /// A port that is none.
-    #[error("{found} is no port: write a number from 1 to 65535, or leave it empty")]
+    #[error("{found} is not a port: write a number from 1 to 65535, or leave it empty")]
     Port { found: Excerpt },
-    /// Port 0.
-    #[error("port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty")]
+    #[error("port 0 is reserved: write a number from 1 to 65535, or leave it empty")]
     PortZero,
-    /// An app that is none.
     #[error("{found} {error}")]
     App { found: Excerpt, error: AppError },
-    /// A sender that only listens.
-    #[error("{found} is the address of a group or of all: a sender needs one of its own")]
+    #[error("{found} is a multicast or broadcast address: a sender needs a unicast address")]
     SenderIsGroup { found: Excerpt },
-    /// A backslash and what no escape is.
-    #[error("{found} is no escape: write \\r \\n \\t \\0 \\\" \\xHH, and a backslash itself as \\\\")]
+    #[error("{found} is not an escape: write \\r \\n \\t \\0 \\\" \\xHH, and a backslash itself as \\\\")]
     Escape { found: Excerpt },
-    /// White space before a quote.
     #[error("white space before the quote makes it part of the text: remove the white space")]
     SpacedQuote,
-    /// A number that is most likely another kind of time.
-    #[error("{found} is read as seconds, and looks like {}", looks)]
+    /// A number that is probably not in seconds.
+    #[error("{found} is read as seconds, but looks like {}", looks)]
     LooksLike { found: Excerpt, looks: Lookalike },
-    /// A message without text.
     #[error("is empty: TCP sends nothing for it, UDP an empty datagram; remove the row, or give it a message")]
     EmptyMessage,
-    /// A message over 1 MiB.
+    /// More than 1 MiB.
     #[error("has {bytes} bytes: it takes thousands of segments")]
     LargeMessage { bytes: usize },
 
-    // Rows together.
-    /// An app and itself.
-    #[error("{app} sends to itself: no packet leaves a host for that; name another app")]
+    // Several rows
+    #[error("{app} sends to itself, which needs no packet: name another app")]
     SelfTalk { app: Excerpt },
-    /// IPv4 at one end, IPv6 at the other.
-    #[error("{app} is on IPv{version} and {peer} on IPv{}: one packet has one version; write both in the same", 10 - version)]
+    #[error(
+        "{app} is on IPv{version} and {peer} on IPv{}: a packet has one version; use the same for both",
+        10 - version
+    )]
     MixedVersions { app: Excerpt, version: u8, peer: Excerpt },
-    /// More apps than are told apart.
     #[error("there are more than {max} apps: split the file")]
     TooManyApps { max: usize },
-    /// More pairs than are told apart.
     #[error("there are more than {max} pairs of apps: split the file")]
     TooManyPairs { max: usize },
-    /// Earlier than the row before.
     #[error("is earlier than the row before it ({previous} on line {previous_line}): sort the rows by time")]
     TimeBackwards {
         #[serde(rename = "previous_nanos")]
         previous: Timestamp,
         previous_line: u64,
     },
-    /// A response without a request.
-    #[error("is a response, and {from} was not asked before: put the request first")]
+    #[error("is a response, but {from} got no request before: put the request first")]
     EarlyResponse { from: Excerpt },
-    /// An id again.
-    #[error("{id} was used before: give each row its own")]
+    #[error("{id} was used before: give each row its own id")]
     DuplicateId { id: Excerpt },
-    /// Ids are no longer remembered.
-    #[error("more than {max} ids are not in a row: from here on, an id used twice is not noticed")]
+    #[error("more than {max} ids are not consecutive: from here on, duplicate ids are not detected")]
     IdsForgotten { max: usize },
-    /// The same ports, the wrong way round.
-    #[error("ports {source_port} and {destination_port} are the wrong way round against line {first_line}: swap them")]
+    #[error("ports {source_port} and {destination_port} are reversed compared with line {first_line}: swap them")]
     PortsReversed { source_port: u16, destination_port: u16, first_line: u64 },
-    /// Other ports at both ends.
     #[error(
         "neither {source_port} nor {destination_port} is a port of this pair on line {first_line}: \
          keep the server's port, or check both"
     )]
     PortsContradict { source_port: u16, destination_port: u16, first_line: u64 },
-    /// No ports, and several connections to choose from.
-    #[error("this pair has several connections (line {first_line} and after) and the row no ports: write them")]
+    #[error("this pair has several connections (line {first_line} and after): give the ports of this row")]
     PortsMissing { first_line: u64 },
 }
 

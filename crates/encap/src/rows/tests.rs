@@ -137,7 +137,7 @@ fn escapes_are_decoded_only_on_request() {
     assert_eq!(rows[0].message, b"GET / HTTP/1.1\r\n\r\n\xff");
     assert_eq!(
         faults,
-        [r#"3:12 error: message: '\d' is no escape: write \r \n \t \0 \" \xHH, and a backslash itself as \\"#]
+        [r#"3:12 error: message: '\d' is not an escape: write \r \n \t \0 \" \xHH, and a backslash itself as \\"#]
     );
 }
 
@@ -160,7 +160,7 @@ fn files_without_rows_report_why() {
         (b"\0m\0s\0g", &["1:- error: the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"]),
         (
             b"sep=;\nmsg_id;message\n",
-            &["1:1 error: the line 'sep=…' is for a spreadsheet alone: delete it, the delimiter is found without"],
+            &["1:1 error: the line 'sep=…' is for spreadsheets only: delete it, the delimiter is detected"],
         ),
         (b"protocol,src,dst,message,time\n\n", &["3:- warning: there are no rows after the header: add some"]),
         (
@@ -170,14 +170,14 @@ fn files_without_rows_report_why() {
         (b"msg_id,caf\xe9\n", &["1:11 error: byte 0xe9 is not UTF-8: save the file as UTF-8"]),
         (
             b"1,CHAT,Noy,Elias,\x1bhi,0.1\n2,CHAT,Noy,Elias,hi,0.1\n",
-            &["1:1 error: '1,CHAT,Noy,Elias,\\u{1b}hi,0.1' is no header: start with \
+            &["1:1 error: '1,CHAT,Noy,Elias,\\u{1b}hi,0.1' is not a header: start with \
                  msg_id,app_protocol,src_app,dst_app,message,timestamp"],
         ),
         (
             b"msg_id,app_protocol,src_app,SRC,message,note\n1,2,3,4,5,6\n",
             &[
-                "1:29 error: src_app: this column is there already: remove one of the two",
-                "1:41 warning: column 'note' is not read: remove it, or give it a name that is known",
+                "1:29 error: src_app: this column appears twice: remove one of the two",
+                "1:41 warning: column 'note' is ignored: remove it, or give it a known name",
                 "1:- error: there is no column dst_app: add it (it may be called dst_app, dst, destination, \
                  destination_app, dst_ip, receiver, to)",
                 "1:- error: there is no column timestamp: add it (it may be called timestamp, time)",
@@ -227,12 +227,12 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,Noy,Elias,Hi, Elias,0.1",
-            &["2:28 error: 7 fields where the header has 6: put a message that holds the delimiter in quotes"],
+            &["2:28 error: 7 fields where the header has 6: quote a message that contains the delimiter"],
         ),
-        ("1,CHAT,Noy", &["2:1 error: 3 fields where the header has 6: write every field, empty ones too"]),
+        ("1,CHAT,Noy", &["2:1 error: 3 fields where the header has 6: write every field, even an empty one"]),
         (
             "1,CHAT,Noy,Elias,hi,0,, there,0",
-            &["2:23 error: 9 fields where the header has 6: put a message that holds the delimiter in quotes"],
+            &["2:23 error: 9 fields where the header has 6: quote a message that contains the delimiter"],
         ),
         (
             "1,CHAT,Noy,Elias,hi,2026-01-31T12:00:00[Europe/Berlin]",
@@ -246,11 +246,11 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,Noy,Noy,hi,0",
-            &["2:12 error: dst_app: 'Noy' sends to itself: no packet leaves a host for that; name another app"],
+            &["2:12 error: dst_app: 'Noy' sends to itself, which needs no packet: name another app"],
         ),
         (
             "1,CHAT,::1,0::1,hi,0",
-            &["2:12 error: dst_app: '::1' sends to itself: no packet leaves a host for that; name another app"],
+            &["2:12 error: dst_app: '::1' sends to itself, which needs no packet: name another app"],
         ),
         (
             "1,CHAT,10.0.0.1:80,10.0.0.300,hi,0",
@@ -263,12 +263,12 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,224.0.0.1,10.0.0.1,hi,0",
-            &["2:8 error: src_app: '224.0.0.1' is the address of a group or of all: a sender needs one of its own"],
+            &["2:8 error: src_app: '224.0.0.1' is a multicast or broadcast address: a sender needs a unicast address"],
         ),
         (
             "1,CHAT,10.0.0.1,2001:db8::1,hi,0",
-            &["2:17 error: dst_app: '10.0.0.1' is on IPv4 and '2001:db8::1' on IPv6: one packet has one version; \
-                 write both in the same"],
+            &["2:17 error: dst_app: '10.0.0.1' is on IPv4 and '2001:db8::1' on IPv6: a packet has one version; \
+                 use the same for both"],
         ),
         (
             "1,CHAT,\u{1b}[2J:80,\u{202e}a,hi,x",
@@ -300,12 +300,12 @@ fn refused_rows_report_why_and_reading_continues() {
 #[test]
 fn ports_are_from_1_to_65535() {
     for (given, expected) in [
-        ("0", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
-        ("00", "port 0 is reserved and carries nothing: write a number from 1 to 65535, or leave it empty"),
-        ("65536", "'65536' is no port: write a number from 1 to 65535, or leave it empty"),
-        ("-1", "'-1' is no port: write a number from 1 to 65535, or leave it empty"),
-        ("+80", "'+80' is no port: write a number from 1 to 65535, or leave it empty"),
-        ("http", "'http' is no port: write a number from 1 to 65535, or leave it empty"),
+        ("0", "port 0 is reserved: write a number from 1 to 65535, or leave it empty"),
+        ("00", "port 0 is reserved: write a number from 1 to 65535, or leave it empty"),
+        ("65536", "'65536' is not a port: write a number from 1 to 65535, or leave it empty"),
+        ("-1", "'-1' is not a port: write a number from 1 to 65535, or leave it empty"),
+        ("+80", "'+80' is not a port: write a number from 1 to 65535, or leave it empty"),
+        ("http", "'http' is not a port: write a number from 1 to 65535, or leave it empty"),
     ] {
         let (rows, faults) = read(format!("{PORTS}1,HTTP,a,b,1234,{given},x,0\n"));
         assert_eq!((rows.len(), faults), (0, vec![format!("2:17 error: dst_port: {expected}")]), "given {given:?}");
@@ -318,7 +318,7 @@ fn faults_across_rows_are_reported() {
         // A response before any request. A greeting is not a response.
         (
             format!("{HEADER}1,HTTP,web,Noy,200 OK,0\n2,HTTP,Noy,web,GET /,1\n3,HTTP,web,Noy,200 OK,2\n"),
-            &["2:16 warning: message: is a response, and 'web' was not asked before: put the request first"],
+            &["2:16 warning: message: is a response, but 'web' got no request before: put the request first"],
         ),
         (format!("{HEADER}1,SMTP,mail,Noy,220 ready,0\n"), &[]),
         // Time.
@@ -346,8 +346,8 @@ fn faults_across_rows_are_reported() {
         (
             format!("{HEADER}1,CHAT,a,b,x,0\nx,CHAT,a,b,x,0\n 1 ,CHAT,a,b,x,0\nx,CHAT,a,b,x,0\n01,CHAT,a,b,x,0\n"),
             &[
-                "4:1 warning: msg_id: '1' was used before: give each row its own",
-                "5:1 warning: msg_id: 'x' was used before: give each row its own",
+                "4:1 warning: msg_id: '1' was used before: give each row its own id",
+                "5:1 warning: msg_id: 'x' was used before: give each row its own id",
             ],
         ),
         // One app with both IP versions, by its own address or by its peers'.
@@ -355,14 +355,14 @@ fn faults_across_rows_are_reported() {
             format!(
                 "{HEADER}1,CHAT,Noy,10.0.0.1,x,0\n2,CHAT,Noy,Elias,x,0\n3,CHAT,::1,Elias,x,0\n4,CHAT,::1,::2,x,0\n"
             ),
-            &["4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: one packet has one version; write both in \
-                 the same"],
+            &["4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: a packet has one version; \
+                 use the same for both"],
         ),
         // Several client ports with one server port are consistent.
         (format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"), &[]),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,9,80,x,0\n"),
-            &["3:12 warning: src_port: ports 9 and 80 are the wrong way round against line 2: swap them"],
+            &["3:12 warning: src_port: ports 9 and 80 are reversed compared with line 2: swap them"],
         ),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
@@ -371,12 +371,12 @@ fn faults_across_rows_are_reported() {
         ),
         (
             format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),
-            &["5:14 warning: message: this pair has several connections (line 2 and after) and the row no ports: \
-                 write them"],
+            &["5:14 warning: message: this pair has several connections (line 2 and after): \
+                 give the ports of this row"],
         ),
         (
             "id,colour,protocol,src,dst,message,time\n1,red,CHAT,a,b,x,0\n".to_owned(),
-            &["1:4 warning: column 'colour' is not read: remove it, or give it a name that is known"],
+            &["1:4 warning: column 'colour' is ignored: remove it, or give it a known name"],
         ),
     ];
     for (given, expected) in cases {
@@ -392,10 +392,10 @@ fn text_in_unnamed_columns_after_the_message_is_refused() {
         (
             "protocol,src,dst,time,message,,\nCHAT,a,b,0,hi, there,\nCHAT,a,b,0,hi,,x\n",
             &[
-                "2:15 error: text stands in a column without a name: quote a message that holds commas, or name the \
-                 column",
-                "3:16 error: text stands in a column without a name: quote a message that holds commas, or name the \
-                 column",
+                "2:15 error: this column has text but no name: quote a message that contains commas, \
+                 or name the column",
+                "3:16 error: this column has text but no name: quote a message that contains commas, \
+                 or name the column",
             ],
             0,
         ),
@@ -405,8 +405,8 @@ fn text_in_unnamed_columns_after_the_message_is_refused() {
         (",protocol,src,dst,time,message\n0,CHAT,a,b,0,hi\n", &[], 1),
         (
             "protocol,src,dst,message,,time\nCHAT,a,b,hi, there,0\n",
-            &["2:13 error: text stands in a column without a name: quote a message that holds commas, or name the \
-                 column"],
+            &["2:13 error: this column has text but no name: quote a message that contains commas, \
+                 or name the column"],
             0,
         ),
     ];
@@ -424,7 +424,7 @@ fn ambiguous_quotes_and_times_are_reported() {
         [
             "2:3 warning: app_protocol: white space before the quote makes it part of the text: remove the white space",
             "2:11 warning: src_app: white space before the quote makes it part of the text: remove the white space",
-            "2:26 warning: timestamp: '20260131' is read as seconds, and looks like a date: write 2026-01-31 if it is \
+            "2:26 warning: timestamp: '20260131' is read as seconds, but looks like a date: write 2026-01-31 if it is \
              one",
         ]
     );

@@ -252,7 +252,7 @@ fn all_raw_link_types_are_decoded() {
         assert_eq!(issue_kinds(&parse(link_type, &udp_packet(b"hello"))), [], "{link_type:?}");
         assert_eq!(link_type.to_string(), "RAW");
     }
-    assert_eq!(FrameIssueKind::UnknownLinkType(LinkType(147)).to_string(), "link type 147 is not read here");
+    assert_eq!(FrameIssueKind::UnknownLinkType(LinkType(147)).to_string(), "link type 147 is not supported");
 }
 
 #[test]

@@ -237,19 +237,19 @@ impl ChatSession {
         let said = || reply_verb(reply);
         let Some(request) = self.pending.pop_front() else {
             let needed = if needed.is_empty() { "request" } else { needed };
-            return Some(ViolationKind::Unasked { said: said(), needed });
+            return Some(ViolationKind::Unasked { reply: said(), request: needed });
         };
         let asked = request.verb;
         match reply {
             Reply::Error { code, .. } if !request.may_fail(*code) => {
-                Some(ViolationKind::OtherError { said: said(), asked })
+                Some(ViolationKind::OtherError { reply: said(), request: asked })
             }
             _ if !needed.is_empty() && asked != needed => {
                 self.pending.push_front(request);
                 if self.pending.iter().any(|pending| pending.verb == needed) {
-                    Some(ViolationKind::WrongAnswer { said: said(), asked })
+                    Some(ViolationKind::WrongAnswer { reply: said(), request: asked })
                 } else {
-                    Some(ViolationKind::Unasked { said: said(), needed })
+                    Some(ViolationKind::Unasked { reply: said(), request: needed })
                 }
             }
             Reply::RegisterOk { name } | Reply::ConnectOk { name } => {
@@ -259,7 +259,7 @@ impl ChatSession {
                     _ => asked == name,
                 };
                 let asked = request.name.filter(|asked| !is_requested(asked))?;
-                Some(ViolationKind::OtherName { said: said(), name: name.clone().into_owned(), asked })
+                Some(ViolationKind::OtherName { reply: said(), name: name.clone().into_owned(), asked })
             }
             _ => None,
         }
@@ -280,11 +280,11 @@ impl ChatSession {
         let in_chat = self.peer.is_some();
         let violation = match reply {
             Reply::RegisterOk { .. } if self.name.is_some() => Some(ViolationKind::RegisteredTwice),
-            _ if needs_name && self.name.is_none() => Some(ViolationKind::NotRegistered { said: said() }),
+            _ if needs_name && self.name.is_none() => Some(ViolationKind::NotRegistered { reply: said() }),
             Reply::ConnectOk { .. } | Reply::IncomingConnection { .. } if in_chat => {
-                Some(ViolationKind::InChat { said: said() })
+                Some(ViolationKind::InChat { reply: said() })
             }
-            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(ViolationKind::NotInChat { said: said() }),
+            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(ViolationKind::NotInChat { reply: said() }),
             _ => None,
         };
         match reply {
@@ -313,7 +313,9 @@ impl ChatSession {
                 self.name = Some(name.clone().into_owned());
                 violation
             }
-            Reply::From { .. } if self.name.is_none() => Some(ViolationKind::NotRegistered { said: reply_verb(reply) }),
+            Reply::From { .. } if self.name.is_none() => {
+                Some(ViolationKind::NotRegistered { reply: reply_verb(reply) })
+            }
             Reply::Error {
                 code:
                     ErrorCode::RegisterTimeout
@@ -323,7 +325,7 @@ impl ChatSession {
                 ..
             } => None,
             Reply::Error { .. } if self.pending.pop_front().is_none() => {
-                Some(ViolationKind::Unasked { said: reply_verb(reply), needed: "message" })
+                Some(ViolationKind::Unasked { reply: reply_verb(reply), request: "message" })
             }
             _ => None,
         }
@@ -392,9 +394,9 @@ mod tests {
     fn first_illegal_transition_is_reported() {
         let registered = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK Noy"];
         let table: &[(&[&str], &str)] = &[
-            (&["< MSG_SENT"], "MSG_SENT answers MSG, but no MSG waits for its answer"),
-            (&["> PING", "< MSG_SENT"], "MSG_SENT answers MSG, but no MSG waits for its answer"),
-            (&["> PING", "> WHO", "< USERS Noy"], "USERS does not answer PING, which is the first that waits"),
+            (&["< MSG_SENT"], "MSG_SENT answers MSG, but no MSG is pending"),
+            (&["> PING", "< MSG_SENT"], "MSG_SENT answers MSG, but no MSG is pending"),
+            (&["> PING", "> WHO", "< USERS Noy"], "USERS does not answer PING, the first pending request"),
             (
                 &["> MSG hi", "< MSG_SENT"],
                 "MSG_SENT outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it",
@@ -402,14 +404,20 @@ mod tests {
             (&["< WELCOME"], "WELCOME again: it begins a session"),
             (&["> REGISTER Noy", "< REGISTER_OK Noy"], "a name is given to a session that has one"),
             (&["> CONNECT Elias", "< CONNECT_OK Eva"], "CONNECT_OK of \"Eva\", but \"Elias\" was asked for"),
-            (&["> CONNECT Elias", "< ERROR NAME_TAKEN"], "ERROR NAME_TAKEN does not answer CONNECT: it cannot fail so"),
-            (&["> PING", "< ERROR NOT_REGISTERED"], "ERROR NOT_REGISTERED does not answer PING: it cannot fail so"),
+            (
+                &["> CONNECT Elias", "< ERROR NAME_TAKEN"],
+                "ERROR NAME_TAKEN does not answer CONNECT: it is not one of its errors",
+            ),
+            (
+                &["> PING", "< ERROR NOT_REGISTERED"],
+                "ERROR NOT_REGISTERED does not answer PING: it is not one of its errors",
+            ),
             (
                 &["> PING me", "< ERROR NAME_TAKEN"],
-                "ERROR NAME_TAKEN does not answer a line that is no request: it cannot fail so",
+                "ERROR NAME_TAKEN does not answer a line that is no request: it is not one of its errors",
             ),
-            (&["< hello"], "no line of a server of this dialect"),
-            (&["< ERROR NOT_CONNECTED"], "ERROR NOT_CONNECTED answers request, but no request waits for its answer"),
+            (&["< hello"], "not a server line of this dialect"),
+            (&["< ERROR NOT_CONNECTED"], "ERROR NOT_CONNECTED answers request, but no request is pending"),
         ];
         for (dialogue, expected) in table {
             let all: Vec<_> = registered.iter().chain(*dialogue).copied().collect();

@@ -13,7 +13,7 @@ pub type Violation = Diagnostic<ViolationKind>;
 /// A line of a transcript.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ViolationPlace {
-    /// The frame with the first byte of the line.
+    /// The frame that brought the first byte of the line.
     pub frame: u64,
     /// The client's name, or its address before it has one; safe to show.
     pub client: String,
@@ -26,74 +26,34 @@ impl fmt::Display for ViolationPlace {
     }
 }
 
-/// The rules that a line can break. The texts are safe to show.
+/// The rules that a line can break. The texts are safe to show. `reply` is the verb of the line, and the code of an
+/// error.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum ViolationKind {
-    /// An answer without a pending request.
-    #[error("{said} answers {needed}, but no {needed} waits for its answer")]
-    Unasked {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-        /// The request that it would answer.
-        needed: &'static str,
-    },
-    /// An answer to another request than the oldest pending one.
-    #[error("{said} does not answer {asked}, which is the first that waits")]
-    WrongAnswer {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-        /// The oldest pending request.
-        asked: &'static str,
-    },
-    /// An answer with another name than the requested one.
-    #[error("{said} of \"{}\", but \"{}\" was asked for", sanitize(name), sanitize(asked))]
-    OtherName {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-        /// The name in the reply.
-        name: String,
-        /// The requested name.
-        asked: String,
-    },
-    /// An error code that the request cannot have.
-    #[error("{said} does not answer {asked}: it cannot fail so")]
-    OtherError {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-        /// The request.
-        asked: &'static str,
-    },
-    /// A reply that requires a registered name, before registration.
-    #[error("{said} before REGISTER_OK: the session has no name yet")]
-    NotRegistered {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-    },
-    /// A second registration.
+    #[error("{reply} answers {request}, but no {request} is pending")]
+    Unasked { reply: Cow<'static, str>, request: &'static str },
+    #[error("{reply} does not answer {request}, the first pending request")]
+    WrongAnswer { reply: Cow<'static, str>, request: &'static str },
+    #[error("{reply} of \"{}\", but \"{}\" was asked for", sanitize(name), sanitize(asked))]
+    OtherName { reply: Cow<'static, str>, name: String, asked: String },
+    #[error("{reply} does not answer {request}: it is not one of its errors")]
+    OtherError { reply: Cow<'static, str>, request: &'static str },
+    #[error("{reply} before REGISTER_OK: the session has no name yet")]
+    NotRegistered { reply: Cow<'static, str> },
     #[error("a name is given to a session that has one")]
     RegisteredTwice,
-    /// A reply that requires a chat, outside a chat.
-    #[error("{said} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
-    NotInChat {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-    },
-    /// A new chat before the end of the current one.
-    #[error("{said} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
-    InChat {
-        /// The verb of the reply.
-        said: Cow<'static, str>,
-    },
-    /// A session that begins without `WELCOME`.
+    #[error("{reply} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
+    NotInChat { reply: Cow<'static, str> },
+    #[error("{reply} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
+    InChat { reply: Cow<'static, str> },
     #[error("the first line of a server is WELCOME")]
     NoWelcome,
-    /// A `WELCOME` after the first line.
     #[error("WELCOME again: it begins a session")]
     WelcomeTwice,
-    /// A line that is no reply of the dialect.
-    #[error("no line of a server of this dialect")]
+    #[error("not a server line of this dialect")]
     UnknownLine,
-    /// Line dialect: a welcome before the client sent a name.
+    /// The value is the name in the welcome.
     #[error("a welcome to \"{}\", but the client had sent no name: it answers the end of the stream", sanitize(.0))]
     WelcomeToNobody(String),
 }

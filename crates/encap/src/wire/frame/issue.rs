@@ -1,4 +1,4 @@
-//! What could not be read of a frame, or is not as it should be.
+//! Issues of a frame: unreadable bytes, and fields that contradict each other.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use super::LayerKind;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 
-/// An issue of a frame: unreadable bytes, or a field that contradicts another.
+/// An issue of a frame.
 pub type FrameIssue = Diagnostic<FrameIssueKind>;
 
 /// A byte of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct FrameByte {
-    /// Offset from the start of the frame.
+    /// The offset from the start of the frame.
     #[serde(rename = "at")]
     pub byte: u32,
 }
@@ -25,6 +25,60 @@ impl fmt::Display for FrameByte {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "byte {}", self.byte)
     }
+}
+
+/// The kinds of issues. Lengths are in bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts document the variants and their fields")]
+pub enum FrameIssueKind {
+    #[error("the capture holds {captured} of the frame's {original} bytes (snap length): capture with a larger one")]
+    Snapped { captured: u32, original: u32 },
+    #[error("the capture holds {captured} bytes of a frame with an original length of {original}: the record is wrong")]
+    OriginalTooShort { captured: u32, original: u32 },
+    /// The header was sent whole, but not captured whole.
+    #[error("{layer} header cut off by the capture's snap length: {error}")]
+    CutOff { layer: LayerKind, error: HeaderError },
+    /// The header was sent malformed.
+    #[error("malformed {layer} header: {error}")]
+    Malformed { layer: LayerKind, error: HeaderError },
+    #[error("link type {0} is not supported")]
+    UnknownLinkType(LinkType),
+    /// The family field of a BSD loopback header.
+    #[error("address family {0} is not IP")]
+    UnknownFamily(u32),
+    #[error("IEEE 802.3 frame of length {0}: its payload begins with LLC, which is not supported")]
+    Ieee8023(u16),
+    #[error("EtherType {0} is not supported")]
+    UnknownEtherType(EtherType),
+    #[error("IP protocol {0} is not supported")]
+    UnknownProtocol(IpProtocol),
+    #[error("IP version {0} is neither 4 nor 6")]
+    UnknownVersion(u8),
+    #[error("more than {} nested VLAN tags", super::MAX_VLAN_TAGS)]
+    TooManyTags,
+    #[error("more than {} extension headers", super::MAX_EXTENSIONS)]
+    TooManyExtensions,
+    /// The IP length is 0 if the network card computes it. The value is the length that the capture shows.
+    #[error("IP length 0: left to the network card (segmentation offload); the capture shows {0} bytes")]
+    LengthLeftToCard(u32),
+    /// RFC 2675. The value is the payload length.
+    #[error("jumbogram: payload length {0} from its hop-by-hop option")]
+    Jumbogram(u32),
+    /// A length field exceeds the length of the frame on the wire.
+    #[error("{layer} says {said} bytes, but only {there} were sent")]
+    LengthTooLong { layer: LayerKind, said: u32, there: u32 },
+    #[error("{layer} says {said} bytes, less than its own header")]
+    LengthTooShort { layer: LayerKind, said: u32 },
+    /// Bytes after the packet that are not the padding of a short Ethernet frame.
+    #[error("{bytes} bytes after the end given by {layer}")]
+    Trailing { layer: LayerKind, bytes: u32 },
+    /// RFC 1042 asks for zeros.
+    #[error("Ethernet padding is not zero: it may leak the sender's memory")]
+    PaddingNotZero,
+    #[error("first fragment of a packet: its payload goes on in others")]
+    FirstFragment,
+    #[error("fragment from byte {0} of a packet: the transport header is in its first fragment")]
+    LaterFragment(u32),
 }
 
 impl Kind for FrameIssueKind {
@@ -38,106 +92,4 @@ impl Serialize for FrameIssueKind {
         fields.serialize_field("what", &self.to_string())?;
         fields.end()
     }
-}
-
-/// The kinds of issues.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum FrameIssueKind {
-    /// The capture kept only the beginning of the frame.
-    #[error("the capture holds {captured} of the frame's {original} bytes (snap length): capture with a larger one")]
-    Snapped {
-        /// Bytes that are there.
-        captured: u32,
-        /// Bytes that there were.
-        original: u32,
-    },
-    /// The record says that the frame was shorter than what the record holds.
-    #[error("the capture holds {captured} bytes of a frame said to have had {original}: the record is at fault")]
-    OriginalTooShort {
-        /// Bytes that are there.
-        captured: u32,
-        /// Bytes that there are said to have been.
-        original: u32,
-    },
-    /// A header passes the end of what was captured, not of what was sent.
-    #[error("{layer} header cut off by the capture's snap length: {error}")]
-    CutOff {
-        /// The header.
-        layer: LayerKind,
-        /// How much of it is missing.
-        error: HeaderError,
-    },
-    /// A header was sent wrong.
-    #[error("malformed {layer} header: {error}")]
-    Malformed {
-        /// The header.
-        layer: LayerKind,
-        /// What is wrong with it.
-        error: HeaderError,
-    },
-    /// The first bytes are of a kind that is not read here.
-    #[error("link type {0} is not read here")]
-    UnknownLinkType(LinkType),
-    /// The family of a loopback header is not one of IP.
-    #[error("address family {0} is not one of IP")]
-    UnknownFamily(u32),
-    /// An IEEE 802.3 frame, which carries no IP as we know it.
-    #[error("IEEE 802.3 frame of length {0}: its payload begins with LLC, which is not read here")]
-    Ieee8023(u16),
-    /// The payload is of a protocol that is not read here.
-    #[error("EtherType {0} is not read here")]
-    UnknownEtherType(EtherType),
-    /// The payload is of a protocol that is not read here.
-    #[error("IP protocol {0} is not read here")]
-    UnknownProtocol(IpProtocol),
-    /// Neither IPv4 nor IPv6.
-    #[error("IP version {0} is neither 4 nor 6")]
-    UnknownVersion(u8),
-    /// More tags than are followed.
-    #[error("more than {} VLAN tags, one inside the other", super::MAX_VLAN_TAGS)]
-    TooManyTags,
-    /// More extension headers than are followed.
-    #[error("more than {} extension headers", super::MAX_EXTENSIONS)]
-    TooManyExtensions,
-    /// The IP length is 0, as in what the network card is still to cut (segmentation offload).
-    #[error("IP length 0: left to the network card (segmentation offload), taken as {0} bytes from the capture")]
-    LengthLeftToCard(u32),
-    /// A jumbogram (RFC 2675).
-    #[error("jumbogram: payload length {0} from its hop-by-hop option")]
-    Jumbogram(u32),
-    /// A length field says more bytes than the frame had.
-    #[error("{layer} says {said} bytes, but only {there} were sent")]
-    LengthTooLong {
-        /// Whose field it is.
-        layer: LayerKind,
-        /// What it says.
-        said: u32,
-        /// What there is room for.
-        there: u32,
-    },
-    /// A length field says less than its own header.
-    #[error("{layer} says {said} bytes, less than its own header")]
-    LengthTooShort {
-        /// Whose field it is.
-        layer: LayerKind,
-        /// What it says.
-        said: u32,
-    },
-    /// Bytes that no header claims, and that are not the padding of a short Ethernet frame.
-    #[error("{bytes} bytes after the end of what {layer} says")]
-    Trailing {
-        /// Whose length ends before them.
-        layer: LayerKind,
-        /// How many there are.
-        bytes: u32,
-    },
-    /// Padding of a short Ethernet frame that is not zero, as it has to be (RFC 1042).
-    #[error("Ethernet padding is not zero: it may leak what its sender had in memory")]
-    PaddingNotZero,
-    /// The beginning of a fragmented packet.
-    #[error("first fragment of a packet: its payload goes on in others")]
-    FirstFragment,
-    /// A later piece of a fragmented packet, without transport header.
-    #[error("fragment from byte {0} of a packet: the transport header is in its first fragment")]
-    LaterFragment(u32),
 }
