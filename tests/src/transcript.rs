@@ -90,7 +90,7 @@ impl Transcript {
                     assert_eq!(stage.receive(who), Received::Line(expected), "{place} should receive this");
                 }
                 Action::ReceiveNothing => {
-                    assert_eq!(stage.receive_pending(who), None, "{place} should receive nothing")
+                    assert_eq!(stage.receive_pending(who), None, "{place} should receive nothing");
                 }
                 Action::HalfClose => {
                     stage.half_close(who);

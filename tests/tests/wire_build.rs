@@ -79,18 +79,7 @@ fn variants() -> Vec<(&'static str, String, bool)> {
             ),
             false,
         ),
-        (
-            "free text for each protocol",
-            rows(&PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
-                let _ = write!(
-                    rows,
-                    "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n\
-                {i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n"
-                );
-                rows
-            })),
-            false,
-        ),
+        ("free text for each protocol", rows(&free_text_for_each_protocol()), false),
         (
             "whole HTTP",
             rows(
@@ -130,6 +119,17 @@ fn variants() -> Vec<(&'static str, String, bool)> {
             false,
         ),
     ]
+}
+
+fn free_text_for_each_protocol() -> String {
+    PROTOCOLS.iter().enumerate().fold(String::new(), |mut rows, (i, protocol)| {
+        let _ = write!(
+            rows,
+            "{i}a,{protocol},pc{i},srv{i},hello {protocol} there,{i}.1\n\
+             {i}b,{protocol},srv{i},pc{i},200 fine thanks,{i}.2\n"
+        );
+        rows
+    })
 }
 
 fn many(n: u32, row: impl Fn(u32) -> String) -> String {

@@ -345,7 +345,9 @@ impl DirectionState {
             if advances { self.timer.sent(end, seen.now) } else { self.timer.sent_again(end) }
         }
         let round_trip_nanos = seen.ack.and_then(|ack| other.timer.acknowledged(ack, seen.now));
-        round_trip_nanos.into_iter().for_each(|nanos| other.trips.add(nanos));
+        if let Some(nanos) = round_trip_nanos {
+            other.trips.add(nanos);
+        }
         self.window = seen.window;
         self.window_of_syn = seen.flags.contains(Flags::SYN);
         self.acked = seen.ack;

@@ -352,7 +352,7 @@ impl ChatStreams {
                 give(sender.side, ChatEventKind::Gap(frame, missing));
             }
             StreamItem::Fin | StreamItem::Reset => {
-                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)))
+                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
             }
         }
         self.unfinished_bytes = self.unfinished_bytes - before + connection.unfinished_bytes();
