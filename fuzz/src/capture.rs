@@ -41,7 +41,7 @@ pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) 
         first = first.or(packet.time);
         captured += packet.captured.len();
         streams.packet(&packet, &mut checker);
-        let subject = FrameRecord::captured(&packet, first);
+        let subject = FrameRecord::from_packet(&packet, first);
         let line = text::list(&[FrameSummary::new(&subject)], frame::PLAIN);
         frame::assert_safe(&line);
         if is_shown(&packet) {

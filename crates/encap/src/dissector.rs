@@ -76,7 +76,7 @@ const NAMES: (char, &str) = ('\u{5}', "names");
 const ERROR: (char, &str) = ('\u{6}', "error");
 
 /// Every reply, with marks in place of values.
-fn marked() -> Vec<Reply<'static>> {
+fn marked_replies() -> Vec<Reply<'static>> {
     let replies = vec![
         Reply::Welcome,
         Reply::RegisterOk { name: "\u{1}".into() },
@@ -91,12 +91,12 @@ fn marked() -> Vec<Reply<'static>> {
         Reply::Error { code: ErrorCode::UnknownCommand, detail: Some("\u{4}".into()) },
         Reply::Error { code: ErrorCode::UnknownCommand, detail: None },
     ];
-    debug_assert!(replies.iter().all(is_listed));
+    debug_assert!(replies.iter().all(is_in_marked_replies));
     replies
 }
 
 /// Always true. A new reply variant fails to compile here until it is added, as a reminder to extend `marked`.
-const fn is_listed(reply: &Reply<'_>) -> bool {
+const fn is_in_marked_replies(reply: &Reply<'_>) -> bool {
     match reply {
         Reply::Welcome
         | Reply::RegisterOk { .. }
@@ -127,30 +127,30 @@ fn text(mut line: Vec<u8>) -> String {
 }
 
 /// The name of a reply in the commands dialect.
-fn word(reply: &Reply<'_>) -> String {
+fn reply_name(reply: &Reply<'_>) -> String {
     encoded(reply).split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn replies() -> String {
     let code = ErrorCode::UnknownCommand.as_str();
-    marked().iter().fold(String::new(), |mut out, reply| {
+    marked_replies().iter().fold(String::new(), |mut out, reply| {
         let line = encoded(reply).replacen(code, &ERROR.0.to_string(), 1);
-        put_reply(&mut out, &word(reply), &line, None);
+        put_reply(&mut out, &reply_name(reply), &line, None);
         out
     })
 }
 
 fn line_replies() -> String {
     let mut out = String::new();
-    for reply in marked().iter().filter(|reply| !matches!(reply, Reply::Error { .. })) {
+    for reply in marked_replies().iter().filter(|reply| !matches!(reply, Reply::Error { .. })) {
         let mut encoded = Vec::new();
         let _ = line::encode(reply, &mut encoded);
         if !encoded.is_empty() {
-            put_reply(&mut out, &word(reply), &text(encoded), None);
+            put_reply(&mut out, &reply_name(reply), &text(encoded), None);
         }
     }
     let mut put_error = |line: Vec<u8>, code: ErrorCode| {
-        put_reply(&mut out, &word(&code.into()), &text(line), Some(code));
+        put_reply(&mut out, &reply_name(&code.into()), &text(line), Some(code));
     };
     for &code in ErrorCode::ALL {
         let mut encoded = Vec::new();

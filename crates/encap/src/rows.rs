@@ -78,7 +78,7 @@ pub struct RowReader<R> {
     options: RowOptions,
     state: ReaderState,
     n_records: u64,
-    check: RowChecker,
+    checker: RowChecker,
     remarks: Vec<RowFault>,
     buffers: RowBuffers,
 }
@@ -98,7 +98,7 @@ impl<R: Read> RowReader<R> {
             options,
             state: ReaderState::Header,
             n_records: 0,
-            check: RowChecker::default(),
+            checker: RowChecker::default(),
             remarks: Vec::new(),
             buffers: RowBuffers::default(),
         }
@@ -111,12 +111,12 @@ impl<R: Read> RowReader<R> {
 
     /// Number of distinct apps so far.
     pub fn n_apps(&self) -> usize {
-        self.check.n_apps()
+        self.checker.n_apps()
     }
 
     /// Number of pairs of apps that exchanged messages so far.
     pub fn n_pairs(&self) -> usize {
-        self.check.n_pairs()
+        self.checker.n_pairs()
     }
 
     /// Reads the next row without copying it. [`Iterator::next`] returns owned rows.
@@ -153,9 +153,9 @@ impl<R: Read> RowReader<R> {
         }
         self.n_records += 1;
         let record = self.records.record().map_err(|fault| RowError::Refused(vec![fault]))?;
-        let parse = RowParser { record, columns, options: self.options, faults: Vec::new() };
-        let Self { n_records, check, remarks, buffers, .. } = self;
-        parse.row(*n_records, buffers, check, remarks).map(Some)
+        let parser = RowParser { record, columns, options: self.options, faults: Vec::new() };
+        let Self { n_records, checker, remarks, buffers, .. } = self;
+        parser.parse(*n_records, buffers, checker, remarks).map(Some)
     }
 
     fn read_header(&mut self) -> Result<Columns, RowError> {
@@ -217,11 +217,11 @@ struct RowParser<'a, 'c> {
 }
 
 impl<'a> RowParser<'a, '_> {
-    fn row(
+    fn parse(
         mut self,
-        place: u64,
+        position: u64,
         buffers: &'a mut RowBuffers,
-        check: &'a mut RowChecker,
+        checker: &'a mut RowChecker,
         remarks: &mut Vec<RowFault>,
     ) -> Result<RowRef<'a>, RowError> {
         let (found, expected) = (self.record.len(), self.columns.len);
@@ -241,14 +241,14 @@ impl<'a> RowParser<'a, '_> {
                 RowFaultKind::FieldCount { found, expected },
             )]));
         }
-        buffers.number = self.number(place, check);
-        self.protocol(&mut buffers.protocol);
-        let source = self.app(Column::SrcApp, check);
-        let destination = self.app(Column::DstApp, check);
-        let source_port = self.port(Column::SrcPort);
-        let destination_port = self.port(Column::DstPort);
-        let message = self.message(&mut buffers.message);
-        let time = self.time();
+        buffers.number = self.parse_id(position, checker);
+        self.parse_protocol(&mut buffers.protocol);
+        let source = self.parse_app(Column::SrcApp, checker);
+        let destination = self.parse_app(Column::DstApp, checker);
+        let source_port = self.parse_port(Column::SrcPort);
+        let destination_port = self.parse_port(Column::DstPort);
+        let message = self.parse_message(&mut buffers.message);
+        let time = self.parse_time();
         let (true, Some(source), Some(destination), Some(message), Some(time)) =
             (self.faults.is_empty(), source, destination, message, time)
         else {
@@ -268,23 +268,23 @@ impl<'a> RowParser<'a, '_> {
         if memchr::memchr(b'"', self.record.raw.as_bytes()).is_some() {
             for column in Column::ALL {
                 if self.is_spaced_quote(column) {
-                    self.fault(column, RowFaultKind::SpacedQuote);
+                    self.push_fault(column, RowFaultKind::SpacedQuote);
                 }
             }
         }
         let text = self.value(Column::Timestamp);
         // Only the first row, since later ones use the same format; and counters of seconds pass 2026 at some time.
-        if check.is_first()
+        if checker.is_first()
             && let Some(looks) = crate::time::lookalike(&text)
         {
-            self.fault(Column::Timestamp, RowFaultKind::LooksLike { found: Excerpt::new(text.trim()), looks });
+            self.push_fault(Column::Timestamp, RowFaultKind::LooksLike { found: Excerpt::new(text.trim()), looks });
         }
-        check.row(&row, &mut |column, kind| self.fault(column, kind));
+        checker.check(&row, &mut |column, kind| self.push_fault(column, kind));
         if self.faults.iter().any(|fault| fault.severity() == Severity::Error) {
             return Err(RowError::Refused(self.faults));
         }
         remarks.append(&mut self.faults);
-        Ok(row.row(check))
+        Ok(row.to_row_ref(checker))
     }
 
     /// The text of a column; empty if the file lacks the column.
@@ -292,23 +292,23 @@ impl<'a> RowParser<'a, '_> {
         self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
     }
 
-    fn fault(&mut self, column: Column, kind: RowFaultKind) {
+    fn push_fault(&mut self, column: Column, kind: RowFaultKind) {
         let field = self.columns.index(column).unwrap_or(0);
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
-    fn number(&mut self, place: u64, check: &RowChecker) -> MessageId {
+    fn parse_id(&mut self, position: u64, checker: &RowChecker) -> MessageId {
         let text = self.value(Column::MsgId);
         let text = trim(&text);
         let too_long = text.len() > ID_MAX_BYTES;
         if too_long {
-            self.fault(Column::MsgId, RowFaultKind::TooLong { max_bytes: ID_MAX_BYTES });
+            self.push_fault(Column::MsgId, RowFaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
-        if text.is_empty() || too_long { MessageId::Number(check.free_id(place)) } else { MessageId::from(text) }
+        if text.is_empty() || too_long { MessageId::Number(checker.unused_id(position)) } else { MessageId::from(text) }
     }
 
     /// Parses the protocol. Keeps the previous value if it is the same, the common case.
-    fn protocol(&mut self, protocol: &mut AppProtocol) {
+    fn parse_protocol(&mut self, protocol: &mut AppProtocol) {
         let text = self.value(Column::AppProtocol);
         let fault = match trim(&text) {
             "" => RowFaultKind::Empty,
@@ -320,19 +320,19 @@ impl<'a> RowParser<'a, '_> {
                 return;
             }
         };
-        self.fault(Column::AppProtocol, fault);
+        self.push_fault(Column::AppProtocol, fault);
     }
 
-    fn app(&mut self, column: Column, check: &mut RowChecker) -> Option<AppIndex> {
+    fn parse_app(&mut self, column: Column, checker: &mut RowChecker) -> Option<AppIndex> {
         let text = self.value(column);
         let app = match trim(&text) {
             "" => Err(RowFaultKind::Empty),
-            text => check.admit(text),
+            text => checker.intern_app(text),
         };
-        app.map_err(|fault| self.fault(column, fault)).ok()
+        app.map_err(|fault| self.push_fault(column, fault)).ok()
     }
 
-    fn port(&mut self, column: Column) -> Option<u16> {
+    fn parse_port(&mut self, column: Column) -> Option<u16> {
         let text = self.record.value(self.columns.index(column)?);
         let text = trim(&text);
         if text.is_empty() {
@@ -344,35 +344,35 @@ impl<'a> RowParser<'a, '_> {
             Ok(port) if is_number => return Some(port),
             _ => RowFaultKind::Port { found: Excerpt::new(text) },
         };
-        self.fault(column, fault);
+        self.push_fault(column, fault);
         None
     }
 
-    fn message(&mut self, buffers: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    fn parse_message(&mut self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let text = match self.value(Column::Message) {
             Cow::Borrowed(text) if !self.options.escapes => return Some(text.as_bytes()),
             text => text,
         };
-        *buffers = match escape::unescape(&text) {
+        *buffer = match escape::unescape(&text) {
             _ if !self.options.escapes => text.into_owned().into_bytes(),
             Ok(bytes) => bytes,
             Err(at) => {
                 let found = Excerpt::new(&text[at..].chars().take(2).collect::<String>());
-                self.fault(Column::Message, RowFaultKind::Escape { found });
+                self.push_fault(Column::Message, RowFaultKind::Escape { found });
                 return None;
             }
         };
-        Some(buffers)
+        Some(buffer)
     }
 
-    fn time(&mut self) -> Option<Timestamp> {
+    fn parse_time(&mut self) -> Option<Timestamp> {
         let text = self.value(Column::Timestamp);
         let fault = match text.parse() {
             Ok(time) => return Some(time),
             Err(_) if text.trim().is_empty() => RowFaultKind::Empty,
             Err(error) => RowFaultKind::Time { found: Excerpt::new(text.trim()), error },
         };
-        self.fault(Column::Timestamp, fault);
+        self.push_fault(Column::Timestamp, fault);
         None
     }
 

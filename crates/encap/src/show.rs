@@ -73,7 +73,7 @@ impl<'a> FrameRecord<'a> {
 
     /// A packet of a capture. `first` is the time of the capture's first packet.
     #[must_use]
-    pub fn captured(packet: &CapturedPacket<'a>, first: Option<Timestamp>) -> Self {
+    pub fn from_packet(packet: &CapturedPacket<'a>, first: Option<Timestamp>) -> Self {
         Self {
             number: packet.number,
             time: packet.time,

@@ -141,7 +141,8 @@ impl fmt::Display for Lookalike {
 pub(crate) fn lookalike(text: &str) -> Option<Lookalike> {
     let text = text.trim();
     let date = |year: &str, month: &str, day: &str| {
-        let (year, month, day) = (number::<u16>(year, 4..=4)?, number::<i8>(month, 2..=2)?, number::<i8>(day, 2..=2)?);
+        let (year, month, day) =
+            (parse_digits::<u16>(year, 4..=4)?, parse_digits::<i8>(month, 2..=2)?, parse_digits::<i8>(day, 2..=2)?);
         let is_likely = (1970..2263).contains(&year) && civil::Date::new(year.cast_signed(), month, day).is_ok();
         let [month, day] = [month, day].map(i8::unsigned_abs);
         is_likely.then_some(Lookalike::Date { year, month, day })
@@ -149,7 +150,7 @@ pub(crate) fn lookalike(text: &str) -> Option<Lookalike> {
     match text.len() {
         _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
         8 => date(&text[..4], &text[4..6], &text[6..]).or_else(|| date(&text[4..], &text[2..4], &text[..2])),
-        4 => (1990..=2100).contains(&number::<u16>(text, 4..=4)?).then_some(Lookalike::Year),
+        4 => (1990..=2100).contains(&parse_digits::<u16>(text, 4..=4)?).then_some(Lookalike::Year),
         _ => None,
     }
 }
@@ -161,7 +162,7 @@ impl FromStr for Timestamp {
         let text = text.trim();
         let of_seconds = |text: &str| {
             let hint = |error| finer_unit(text).map_or(error, |unit| TimeError::Unit { unit });
-            seconds(text).map(|time| time.map_err(hint))
+            parse_seconds(text).map(|time| time.map_err(hint))
         };
         if let Some(time) = of_seconds(text) {
             return time;
@@ -170,7 +171,7 @@ impl FromStr for Timestamp {
         if let Some(time) = of_seconds(&text) {
             return time;
         }
-        if text.strip_prefix('-').is_some_and(|rest| seconds(rest).is_some()) {
+        if text.strip_prefix('-').is_some_and(|rest| parse_seconds(rest).is_some()) {
             return Err(TimeError::Negative);
         }
         if is_exponential(&text) {
@@ -179,7 +180,7 @@ impl FromStr for Timestamp {
         if text.contains('[') && !has_offset(&text) {
             return Err(TimeError::ZoneName);
         }
-        let time = day_first(&text).or_else(|| iso(&text)).ok_or(TimeError::Unknown)?;
+        let time = parse_day_first(&text).or_else(|| parse_iso(&text)).ok_or(TimeError::Unknown)?;
         if is_leap_second(&text) {
             return Err(TimeError::LeapSecond);
         }
@@ -232,20 +233,20 @@ fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
 }
 
 /// Parses `12` or `12.345`, with at most nine decimals; `None` for other forms.
-fn seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
+fn parse_seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
     const POWERS: [i64; DECIMALS + 1] =
         [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
     let bytes = text.as_bytes();
     let point = bytes.iter().position(|byte| *byte == b'.');
     let (whole, fraction) = point.map_or((bytes, &b"0"[..]), |at| (&bytes[..at], &bytes[at + 1..]));
     let unit = POWERS.get(DECIMALS.checked_sub(fraction.len())?)?;
-    let (whole, fraction) = (integer(whole)?, integer(fraction)?);
+    let (whole, fraction) = (parse_integer(whole)?, parse_integer(fraction)?);
     let nanos = whole.checked_mul(POWERS[DECIMALS]).and_then(|nanos| nanos.checked_add(fraction * unit));
     Some(nanos.map(Timestamp).ok_or(TimeError::TooLate))
 }
 
 /// Parses digits, saturating at `i64::MAX`; `None` without digits or with other characters.
-fn integer(digits: &[u8]) -> Option<i64> {
+fn parse_integer(digits: &[u8]) -> Option<i64> {
     let mut number = 0_i64;
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
@@ -262,29 +263,31 @@ fn is_exponential(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     unsigned.split_once(['e', 'E']).is_some_and(|(number, exponent)| {
         let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-        seconds(number).is_some() && seconds(exponent).is_some()
+        parse_seconds(number).is_some() && parse_seconds(exponent).is_some()
     })
 }
 
 /// Parses ISO 8601, in UTC if no offset is given.
-fn iso(text: &str) -> Option<jiff::Timestamp> {
+fn parse_iso(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(|| utc(text.parse().ok()?))
 }
 
 /// Parses `DD/MM/YYYY HH:MM[:SS[.fff]]`. Day, month and hour may have one digit, as spreadsheets write them.
-fn day_first(text: &str) -> Option<jiff::Timestamp> {
+fn parse_day_first(text: &str) -> Option<jiff::Timestamp> {
     let (date, clock) = text.split_once([' ', 'T'])?;
     let mut date = date.split('/');
-    let (day, month, year) = (number(date.next()?, 1..=2)?, number(date.next()?, 1..=2)?, number(date.next()?, 4..=4)?);
+    let (day, month, year) =
+        (parse_digits(date.next()?, 1..=2)?, parse_digits(date.next()?, 1..=2)?, parse_digits(date.next()?, 4..=4)?);
     let mut clock = clock.trim_start().split(':');
-    let (hour, minute) = (number(clock.next()?, 1..=2)?, number(clock.next()?, 2..=2)?);
+    let (hour, minute) = (parse_digits(clock.next()?, 1..=2)?, parse_digits(clock.next()?, 2..=2)?);
     // Read 60 seconds as 59, so that the caller can report a leap second.
     let (second, nanos) = match clock.next() {
         None => (0, 0),
         Some(text) => {
             let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-            let second = number(whole, 2..=2)?;
-            let nanos = number::<i32>(fraction, 1..=DECIMALS)? * 10_i32.pow(9 - u32::try_from(fraction.len()).ok()?);
+            let second = parse_digits(whole, 2..=2)?;
+            let nanos =
+                parse_digits::<i32>(fraction, 1..=DECIMALS)? * 10_i32.pow(9 - u32::try_from(fraction.len()).ok()?);
             (if second == 60 { 59 } else { second }, nanos)
         }
     };
@@ -295,7 +298,7 @@ fn day_first(text: &str) -> Option<jiff::Timestamp> {
 }
 
 /// Parses a number whose digit count is in `digits`.
-fn number<T: FromStr>(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<T> {
+fn parse_digits<T: FromStr>(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<T> {
     (digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 

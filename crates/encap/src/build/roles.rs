@@ -60,7 +60,7 @@ impl Roles {
     pub(crate) fn server(&mut self, clues: &Clues, apps: [&App; 2], ports: [Option<u16>; 2]) -> usize {
         let named = only(apps.map(|app| self.named.contains(app)));
         let is_serving = |app: &App| self.serving.contains(&(app.clone(), clues.protocol.clone()));
-        let earlier = || only(apps.map(is_serving)).filter(|_| clues.protocol.passes_on());
+        let earlier = || only(apps.map(is_serving)).filter(|_| clues.protocol.forwards_messages());
         let server = named
             .or_else(|| port::server(&clues.protocol, ports))
             .or(clues.responder)

@@ -38,7 +38,10 @@ pub enum ReadError {
         found: usize,
     },
     /// An unknown format version.
-    #[error("at byte {offset}: {format} version {major}.{minor} is not supported: only {} is", readable(*format))]
+    #[error(
+        "at byte {offset}: {format} version {major}.{minor} is not supported: only {} is",
+        supported_versions(*format)
+    )]
     Version {
         /// Format of the file.
         format: Format,
@@ -94,7 +97,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-const fn readable(format: Format) -> &'static str {
+const fn supported_versions(format: Format) -> &'static str {
     match format {
         Format::Pcap => "2.x",
         Format::Pcapng => "1.x",

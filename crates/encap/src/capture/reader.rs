@@ -182,7 +182,7 @@ fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> 
 
 /// Notes how much of the last, incomplete block is present.
 #[cold]
-fn cut_short<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
+fn note_truncation<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     let found = source.unread().len() as u64;
     if found > 0 {
         log.note(CaptureNoteKind::Truncated { needed: needed as u64, found });
@@ -199,7 +199,7 @@ fn next_record<R: Read>(
     let offset = source.offset();
     log.at(offset);
     if !fill(source, records.header_len)? {
-        cut_short(source, records.header_len, log);
+        note_truncation(source, records.header_len, log);
         return Ok(None);
     }
     let header = &source.unread()[..pcap::record::HEADER_BYTES];
@@ -211,7 +211,7 @@ fn next_record<R: Read>(
     }
     let len = records.header_len + captured_len as usize;
     if !fill(source, len)? {
-        cut_short(source, len, log);
+        note_truncation(source, len, log);
         return Ok(None);
     }
     let found = PacketFields {
@@ -242,7 +242,7 @@ fn next_block<R: Read>(
         log.at(offset);
         let Some(len) = block_len(section_reader, source, log)? else { return Ok(None) };
         if !fill(source, len)? {
-            cut_short(source, len, log);
+            note_truncation(source, len, log);
             return Ok(None);
         }
         let block = &source.unread()[..len];
@@ -296,7 +296,7 @@ fn block_len<R: Read>(
     let offset = source.offset();
     let needed = block::MIN_LEN as usize;
     if !fill(source, needed)? {
-        cut_short(source, needed, log);
+        note_truncation(source, needed, log);
         return Ok(None);
     }
     let head = source.unread();

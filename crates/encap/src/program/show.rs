@@ -107,7 +107,7 @@ impl Capture {
     fn next(&mut self) -> Option<(FrameRecord<'_>, &[String])> {
         let packet = self.file.next()?;
         self.first = self.first.or(packet.time);
-        let mut record = FrameRecord::captured(&packet, self.first);
+        let mut record = FrameRecord::from_packet(&packet, self.first);
         record.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&record));
         Some((record, packet.remarks))
     }

@@ -105,7 +105,7 @@ impl<'a> DetailPass<'a> {
             (None, None) => FrameRank::OfTheCapture,
         };
         if self.frame.as_ref().is_none_or(|(best, _)| rank > *best) {
-            let markup = html::frame(&FrameView::new(&FrameRecord::captured(packet, self.first)));
+            let markup = html::frame(&FrameView::new(&FrameRecord::from_packet(packet, self.first)));
             self.frame = Some((rank, FrameShown { number: packet.number, why: rank.why(), markup }));
         }
     }

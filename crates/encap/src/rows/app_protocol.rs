@@ -91,7 +91,7 @@ well_known! {
 impl AppProtocol {
     /// Whether its servers forward messages between clients. Such a server may send the first message to a client that
     /// connected before.
-    pub(crate) const fn passes_on(&self) -> bool {
+    pub(crate) const fn forwards_messages(&self) -> bool {
         matches!(self, Self::Chat | Self::Irc | Self::Mqtt)
     }
 
@@ -103,7 +103,7 @@ impl AppProtocol {
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         match self {
             Self::Http | Self::Rtsp | Self::Sip | Self::Https | Self::Dns | Self::Ldap | Self::Coap => {
-                self.is_answer(message, source, destination)
+                self.is_server_message(message, source, destination)
             }
             _ => false,
         }
@@ -111,7 +111,7 @@ impl AppProtocol {
 
     /// [`is_response`](Self::is_response) for protocols whose clients speak first.
     #[inline(never)]
-    fn is_answer(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
+    fn is_server_message(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         let from_server =
             || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));
         match self {

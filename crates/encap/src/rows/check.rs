@@ -78,13 +78,13 @@ pub(super) struct IndexedRow<'a> {
 }
 
 impl<'a> IndexedRow<'a> {
-    pub(super) fn row(self, check: &'a RowChecker) -> RowRef<'a> {
+    pub(super) fn to_row_ref(self, checker: &'a RowChecker) -> RowRef<'a> {
         RowRef {
             number: self.number,
             line: self.line,
             protocol: self.protocol,
-            source: check.app(self.source),
-            destination: check.app(self.destination),
+            source: checker.app(self.source),
+            destination: checker.app(self.destination),
             source_port: self.source_port,
             destination_port: self.destination_port,
             message: self.message,
@@ -110,7 +110,7 @@ impl RowChecker {
     }
 
     /// Returns the index of an app, adding the app if it is new.
-    pub(super) fn admit(&mut self, text: &str) -> Result<AppIndex, RowFaultKind> {
+    pub(super) fn intern_app(&mut self, text: &str) -> Result<AppIndex, RowFaultKind> {
         if let Some(&index) = self.by_spelling.get(text) {
             return Ok(index);
         }
@@ -132,8 +132,8 @@ impl RowChecker {
     }
 
     /// The first unused id at or above `place`.
-    pub(super) fn free_id(&self, place: u64) -> u64 {
-        self.ids.free(place)
+    pub(super) fn unused_id(&self, place: u64) -> u64 {
+        self.ids.first_unused(place)
     }
 
     /// Whether no row has been checked so far.
@@ -142,7 +142,7 @@ impl RowChecker {
     }
 
     /// Checks a row against the rows before it. Appends the faults.
-    pub(super) fn row(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
+    pub(super) fn check(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
             fault(Column::SrcApp, RowFaultKind::SenderIsGroup { found: Excerpt::of_app(source) });
@@ -150,10 +150,10 @@ impl RowChecker {
         if row.source == row.destination {
             fault(Column::DstApp, RowFaultKind::SelfTalk { app: Excerpt::of_app(source) });
         } else {
-            self.versions(row.source, row.destination, fault);
-            self.pair(row, fault);
+            self.check_versions(row.source, row.destination, fault);
+            self.check_pair(row, fault);
         }
-        self.id(row.number, fault);
+        self.check_id(row.number, fault);
         if let Some((previous, previous_line)) = self.previous.replace((row.time, row.line))
             && row.time < previous
         {
@@ -169,7 +169,7 @@ impl RowChecker {
     }
 
     /// Checks that an app uses one IP version. A name takes the version of its peers' addresses.
-    fn versions(&mut self, source: AppIndex, destination: AppIndex, fault: &mut FaultSink<'_>) {
+    fn check_versions(&mut self, source: AppIndex, destination: AppIndex, fault: &mut FaultSink<'_>) {
         match (self.apps[source].version, self.apps[destination].version) {
             (Some(version), Some(other)) if version != other => {
                 let [app, peer] = [source, destination].map(|index| Excerpt::of_app(&self.apps[index].app));
@@ -181,7 +181,7 @@ impl RowChecker {
         }
     }
 
-    fn pair(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
+    fn check_pair(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
         let (source, destination) = (row.source, row.destination);
         let key = (source.min(destination), source.max(destination));
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
@@ -225,7 +225,7 @@ impl RowChecker {
         }
     }
 
-    fn id(&mut self, id: &MessageId, fault: &mut FaultSink<'_>) {
+    fn check_id(&mut self, id: &MessageId, fault: &mut FaultSink<'_>) {
         match self.ids.insert(id) {
             IdStatus::New => {}
             IdStatus::Repeated => {

@@ -83,7 +83,7 @@ impl SeenIds {
     }
 
     /// The first unused number at or above `number`.
-    pub(super) fn free(&self, number: u64) -> u64 {
+    pub(super) fn first_unused(&self, number: u64) -> u64 {
         let run = self.runs.range(..=number).next_back();
         run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
     }

@@ -100,14 +100,14 @@ impl ChecksumView {
         let layer = |is: fn(LayerKind) -> bool| frame.layers().into_iter().find(|layer| is(layer.kind));
         let network = verified.network.zip(layer(|kind| kind == LayerKind::Ipv4));
         let transport = verified.transport.zip(layer(|kind| checksum_at(kind).is_some()));
-        let network = network.map(|(state, layer)| Self::of_network(frame, &layer, state));
+        let network = network.map(|(state, layer)| Self::of_ipv4_header(frame, &layer, state));
         network
             .into_iter()
             .chain(transport.and_then(|(state, layer)| Self::of_transport(frame, &layer, state)))
             .collect()
     }
 
-    fn of_network(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
+    fn of_ipv4_header(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
         let header = frame.layer_bytes(layer);
         let sum = ChecksumInput {
             name: "IPv4".into(),
@@ -156,7 +156,7 @@ struct ChecksumInput<'a> {
 impl ChecksumInput<'_> {
     fn view(self, start: usize, state: Checksum) -> ChecksumView {
         let found = checksum::words(&self.header[self.at..]).next().unwrap_or(0);
-        let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.work()) };
+        let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.steps()) };
         let expected = work.as_ref().map_or(0, |work| work.expected.0);
         let (state, sentence) = match state {
             Checksum::Valid => ("valid", "The field matches the calculated sum.".into()),
@@ -164,17 +164,17 @@ impl ChecksumInput<'_> {
                 "wrong",
                 format!(
                     "The field holds {found:#06x}, but the sum is {expected:#06x}: {}.",
-                    self.reason(found, expected)
+                    self.wrong_reason(found, expected)
                 ),
             ),
-            Checksum::Partial => ("partial", self.partial(found)),
-            Checksum::Zeroed(zeroed) => ("zeroed", why_zero(zeroed, expected)),
-            Checksum::Uncheckable(why) => ("uncheckable", why_not(why).into()),
+            Checksum::Partial => ("partial", self.partial_sentence(found)),
+            Checksum::Zeroed(zeroed) => ("zeroed", zero_reason(zeroed, expected)),
+            Checksum::Uncheckable(why) => ("uncheckable", uncheckable_reason(why).into()),
         };
         ChecksumView { layer: self.name, at: start + self.at, found: HexWord(found), state, sentence, work }
     }
 
-    fn work(&self) -> ChecksumSteps {
+    fn steps(&self) -> ChecksumSteps {
         let mut header = self.header.to_vec();
         header[self.at..self.at + 2].fill(0);
         let pseudo = self.pseudo.map(PseudoHeader::to_bytes).unwrap_or_default();
@@ -201,7 +201,7 @@ impl ChecksumInput<'_> {
     }
 
     /// The common error that explains this wrong value.
-    fn reason(&self, found: u16, expected: u16) -> &'static str {
+    fn wrong_reason(&self, found: u16, expected: u16) -> &'static str {
         let without_pseudo = self.pseudo.is_some().then(|| {
             let mut header = self.header.to_vec();
             header[self.at..self.at + 2].fill(0);
@@ -223,7 +223,7 @@ impl ChecksumInput<'_> {
         }
     }
 
-    fn partial(&self, found: u16) -> String {
+    fn partial_sentence(&self, found: u16) -> String {
         let is_whole = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
         let length = if is_whole { "" } else { " with a length of 0, for a card that splits large segments itself" };
         format!(
@@ -234,7 +234,7 @@ impl ChecksumInput<'_> {
     }
 }
 
-fn why_zero(zeroed: Zeroed, expected: u16) -> String {
+fn zero_reason(zeroed: Zeroed, expected: u16) -> String {
     match zeroed {
         Zeroed::NotUsed => {
             "The field is zero: the sender chose to send no checksum, as UDP over IPv4 may (RFC 768).".into()
@@ -250,7 +250,7 @@ fn why_zero(zeroed: Zeroed, expected: u16) -> String {
     }
 }
 
-const fn why_not(why: Uncheckable) -> &'static str {
+const fn uncheckable_reason(why: Uncheckable) -> &'static str {
     match why {
         Uncheckable::CutShort => "Some of the summed bytes are missing, so the sum cannot be calculated.",
         Uncheckable::Fragment => {

@@ -86,12 +86,12 @@ impl<'a> FrameView<'a> {
         let mut inside = 0;
         for layer in self.layers.iter().rev().filter(|layer| layer.stage != Stage::Trailer) {
             let after = trailer.filter(|trailer| layer.range().end <= trailer.start && trailer.end <= layer.inside_end);
-            let after = after.map_or(String::new(), |trailer| format!(" + {} of trailer", trailer.adds()));
+            let after = after.map_or(String::new(), |trailer| format!(" + {} of trailer", trailer.own_len()));
             steps.push(match inside {
-                0 if after.is_empty() => format!("{} {}", layer.unit, layer.total()),
-                inside => format!("{} {inside} + {}{after} = {}", layer.unit, layer.adds(), layer.total()),
+                0 if after.is_empty() => format!("{} {}", layer.unit, layer.total_len()),
+                inside => format!("{} {inside} + {}{after} = {}", layer.unit, layer.own_len(), layer.total_len()),
             });
-            inside = layer.total();
+            inside = layer.total_len();
         }
         let captured = if self.is_cut() { "captured part: " } else { "" };
         format!("{captured}{}", steps.join(" → "))

@@ -56,9 +56,9 @@ pub(crate) fn page_with(title: &str, style: &str, body: &Markup) -> Markup {
 #[must_use]
 pub fn frame(view: &FrameView<'_>) -> Markup {
     html! {
-        article id=(id(view)) {
+        article id=(frame_id(view)) {
             (row(view))
-            (about(view))
+            (metadata(view))
             (layers(view))
             div.columns {
                 (dump(view))
@@ -93,7 +93,7 @@ pub(crate) fn row(view: &FrameView<'_>) -> Markup {
 }
 
 /// Metadata and issues of a frame.
-pub(crate) fn about(view: &FrameView<'_>) -> Markup {
+pub(crate) fn metadata(view: &FrameView<'_>) -> Markup {
     let captured = if view.is_cut() { format!(", of which {} were captured", view.bytes.len()) } else { String::new() };
     html! {
         p {
@@ -129,10 +129,10 @@ pub fn folded(view: &FrameView<'_>) -> Markup {
 
 /// A table of frames, followed by each frame in full.
 #[must_use]
-pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
+pub fn list(frames: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
     html! {
         table.frames {
-            caption { (count(lines.len(), "frame")) @if more { ", the first of the capture" } }
+            caption { (count(frames.len(), "frame")) @if more { ", the first of the capture" } }
             thead {
                 tr {
                     th.number scope="col" { "frame" }
@@ -144,7 +144,7 @@ pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
                 }
             }
             tbody {
-                @for line in lines {
+                @for line in frames {
                     tr {
                         th.number scope="row" { a href={ "#f" (line.number) } { (line.number) } }
                         td.number { (line.since_first.as_deref().unwrap_or("-")) }
@@ -165,11 +165,11 @@ pub fn list(lines: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
 }
 
 /// The `id` of a frame, the prefix of all its other `id`s.
-fn id(view: &FrameView<'_>) -> String {
+fn frame_id(view: &FrameView<'_>) -> String {
     format!("f{}", view.number)
 }
 
 /// The letter of a layer, in the layer's colour.
-fn key(layer: &LayerView) -> Markup {
+fn layer_letter(layer: &LayerView) -> Markup {
     html! { span class={ "key " (layer.stage.name()) } { (layer.mark) } }
 }

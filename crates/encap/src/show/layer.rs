@@ -150,12 +150,12 @@ impl LayerView {
     }
 
     /// Length of the layer without its contents, in bytes.
-    pub(crate) fn adds(&self) -> usize {
+    pub(crate) fn own_len(&self) -> usize {
         self.end - self.start
     }
 
     /// Length of the layer with its contents, in bytes.
-    pub(crate) fn total(&self) -> usize {
+    pub(crate) fn total_len(&self) -> usize {
         self.inside_end - self.start
     }
 }

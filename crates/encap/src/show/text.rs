@@ -41,10 +41,10 @@ fn write_frame(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
         out.wrapped("  ", &row.part())?;
         writeln!(out)?;
     }
-    about(out, view)?;
+    metadata(out, view)?;
     out.heading("Layers, each inside the one before it")?;
     out.wrapped("", &view.wrapping())?;
-    boxes(out, view)?;
+    draw_boxes(out, view)?;
     out.heading("Bytes")?;
     dump::write(out, view)?;
     for layer in view.layers.iter().filter(|layer| !layer.fields.is_empty()) {
@@ -56,7 +56,7 @@ fn write_frame(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn about(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
+fn metadata(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     let bytes = if view.is_cut() {
         format!("{} of {} captured", view.bytes.len(), count(view.original_len as usize, "byte"))
     } else {
@@ -77,23 +77,23 @@ fn about(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
 }
 
 /// Draws the layers as nested boxes. They have no right border, so no text width matters.
-fn boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
+fn draw_boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     let mut open: Vec<&LayerView> = Vec::new();
     for layer in &view.layers {
         if layer.stage == Stage::Trailer {
             // A trailer is inside the frame; without a link header, it stands beside the packet.
             while open.last().is_some_and(|inner| inner.inside_end <= layer.start) {
-                close(out, &mut open)?;
+                close_box(out, &mut open)?;
             }
         }
-        bars(out, &open)?;
+        draw_bars(out, &open)?;
         out.paint(layer.stage, &format!("┌ {} ", layer.mark))?;
-        writeln!(out, "{}, {}", layer.unit, count(layer.total(), "byte"))?;
+        writeln!(out, "{}, {}", layer.unit, count(layer.total_len(), "byte"))?;
         open.push(layer);
         write_contents(out, view, layer, &open)?;
     }
     while !open.is_empty() {
-        close(out, &mut open)?;
+        close_box(out, &mut open)?;
     }
     Ok(())
 }
@@ -105,23 +105,23 @@ fn write_contents(out: &mut TextWriter, view: &FrameView<'_>, layer: &LayerView,
         }
         Stage::Payload => view.text.clone(),
         Stage::Trailer => "padding or trailer: no header claims it".into(),
-        _ if layer.summary.is_empty() => format!("adds {}", count(layer.adds(), "byte")),
-        _ => format!("adds {}: {}", count(layer.adds(), "byte"), layer.summary),
+        _ if layer.summary.is_empty() => format!("adds {}", count(layer.own_len(), "byte")),
+        _ => format!("adds {}: {}", count(layer.own_len(), "byte"), layer.summary),
     };
     for line in text_writer::wrap(&text, out.room(2 * open.len())) {
-        bars(out, open)?;
+        draw_bars(out, open)?;
         writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
-fn bars(out: &mut TextWriter, open: &[&LayerView]) -> fmt::Result {
+fn draw_bars(out: &mut TextWriter, open: &[&LayerView]) -> fmt::Result {
     open.iter().try_for_each(|layer| out.paint(layer.stage, "│ "))
 }
 
-fn close(out: &mut TextWriter, open: &mut Vec<&LayerView>) -> fmt::Result {
+fn close_box(out: &mut TextWriter, open: &mut Vec<&LayerView>) -> fmt::Result {
     let Some(inner) = open.pop() else { return Ok(()) };
-    bars(out, open)?;
+    draw_bars(out, open)?;
     out.paint(inner.stage, "└")?;
     writeln!(out)
 }

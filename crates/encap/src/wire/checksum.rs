@@ -255,13 +255,13 @@ pub(crate) fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -
     sum.add_bytes(segment);
     match u16::from_be_bytes([high, low]) {
         found if found != 0 && sum.is_whole() => Checksum::Valid,
-        found => explain(pseudo, sum, found),
+        found => classify(pseudo, sum, found),
     }
 }
 
 /// Classifies a field that is 0 or does not match the sum.
 #[cold]
-fn explain(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
+fn classify(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
     let udp = pseudo.filter(|pseudo| pseudo.protocol() == IpProtocol::UDP);
     if found == 0
         && let Some(pseudo) = udp

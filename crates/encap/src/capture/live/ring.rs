@@ -79,7 +79,7 @@ impl Ring {
         if blocks < 2 {
             return Err(LiveError::BufferTooSmall { bytes: options.buffer_bytes, least: 2 * BLOCK_BYTES });
         }
-        let (index, hardware) = identify(interface)?;
+        let (index, hardware) = look_up_interface(interface)?;
         let is_loopback = hardware == libc::ARPHRD_LOOPBACK;
         let framing = match hardware {
             libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Framing::Ethernet,
@@ -135,7 +135,7 @@ impl Ring {
     pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<RingFrame<'_>>, LiveError> {
         let Some(at) = self.next_offset(timeout)? else { return Ok(None) };
         // SAFETY: `next_offset` checked the offset, and the block is returned only after this borrow has ended.
-        Ok(Some(unsafe { self.raw(at) }))
+        Ok(Some(unsafe { self.frame_at(at) }))
     }
 
     /// Offset of the next frame in the held block.
@@ -152,7 +152,7 @@ impl Ring {
             }
             let Some(at) = self.advance() else { continue };
             // SAFETY: `advance` checked the offset, and the borrow ends in this statement.
-            let packet_type = unsafe { self.raw(at) }.packet_type;
+            let packet_type = unsafe { self.frame_at(at) }.packet_type;
             if !(self.skip_outgoing && packet_type == libc::PACKET_OUTGOING) {
                 return Ok(Some(at));
             }
@@ -163,11 +163,11 @@ impl Ring {
     pub(super) fn take_counts(&self) -> Result<(u32, u32), LiveError> {
         let mut counts = tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         get_option(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut counts)
-            .map_err(|source| self.io("read the kernel's counts", source))?;
+            .map_err(|source| self.io_error("read the kernel's counts", source))?;
         Ok((counts.tp_packets, counts.tp_drops))
     }
 
-    fn io(&self, doing: &'static str, source: io::Error) -> LiveError {
+    fn io_error(&self, doing: &'static str, source: io::Error) -> LiveError {
         LiveError::Io { doing, interface: self.interface.clone(), source }
     }
 
@@ -183,14 +183,14 @@ impl Ring {
             return if error.kind() == io::ErrorKind::Interrupted {
                 Ok(false)
             } else {
-                Err(self.io("wait for frames", error))
+                Err(self.io_error("wait for frames", error))
             };
         }
         if poll.revents & libc::POLLERR != 0 {
             self.socket_error().map_err(|source| match source.raw_os_error() {
                 Some(libc::ENETDOWN) if self.is_gone() => LiveError::Gone(self.interface.clone()),
                 Some(libc::ENETDOWN) => LiveError::Down(self.interface.clone()),
-                _ => self.io("wait for frames", source),
+                _ => self.io_error("wait for frames", source),
             })?;
         }
         Ok(ready > 0)
@@ -199,7 +199,7 @@ impl Ring {
     /// Whether the interface, which is down, was deleted. A deleted interface goes down first.
     fn is_gone(&self) -> bool {
         std::thread::sleep(DELETED_WITHIN);
-        matches!(identify(&self.interface), Err(LiveError::NoInterface(_)))
+        matches!(look_up_interface(&self.interface), Err(LiveError::NoInterface(_)))
     }
 
     fn socket_error(&self) -> io::Result<()> {
@@ -269,7 +269,7 @@ impl Ring {
     /// # Safety
     ///
     /// `at` must come from `advance`, and the block must not be returned while the frame is borrowed.
-    unsafe fn raw(&self, at: usize) -> RingFrame<'_> {
+    unsafe fn frame_at(&self, at: usize) -> RingFrame<'_> {
         // SAFETY: the caller guarantees an offset from `advance`, which checked that header, address and frame bytes
         // are inside the block.
         let (head, address, bytes) = unsafe {
@@ -312,7 +312,7 @@ impl Drop for Ring {
 const HEADER_BYTES: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
 
 /// Looks up an interface's index and hardware type.
-fn identify(interface: &str) -> Result<(c_int, u16), LiveError> {
+fn look_up_interface(interface: &str) -> Result<(c_int, u16), LiveError> {
     let none = || LiveError::NoInterface(interface.to_owned());
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -359,14 +359,14 @@ fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
     let len = u16::try_from(instructions.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     // The kernel copies the program during the call.
     let program = libc::sock_fprog { len, filter: instructions.as_mut_ptr() };
-    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    set_socket_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
 fn set_option<T>(socket: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
-    set(socket, libc::SOL_PACKET, name, value)
+    set_socket_option(socket, libc::SOL_PACKET, name, value)
 }
 
-fn set<T>(socket: &OwnedFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+fn set_socket_option<T>(socket: &OwnedFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let value: *const c_void = ptr::from_ref(value).cast();
     // SAFETY: pointer and length describe a whole `T`.
     check_result(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len_of::<T>()) })
@@ -416,7 +416,7 @@ fn check_result(result: c_int) -> io::Result<()> {
 /// Opens a packet socket for tests; writing to it sends a raw frame.
 #[cfg(test)]
 pub(super) fn sender(interface: &str) -> Result<std::fs::File, LiveError> {
-    let (index, _) = identify(interface)?;
+    let (index, _) = look_up_interface(interface)?;
     let socket = new_socket(libc::AF_PACKET, libc::SOCK_RAW);
     let socket = socket.and_then(|socket| bind(&socket, index).map(|()| socket));
     socket.map(Into::into).map_err(|source| LiveError::Io { doing: "send", interface: interface.to_owned(), source })

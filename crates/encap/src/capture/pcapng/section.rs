@@ -67,7 +67,7 @@ impl SectionReader {
             log.note(CaptureNoteKind::TooManyInterfaces);
             return;
         }
-        let index = match fields(body, TYPE, interface_description::OPTIONS) {
+        let index = match split_fields(body, TYPE, interface_description::OPTIONS) {
             Err(kind) => {
                 log.note(kind);
                 None
@@ -102,12 +102,12 @@ impl SectionReader {
                     }
                 }
                 option::INTERFACE_RESOLUTION => {
-                    if let Some([value]) = exactly(value, code, TYPE, log) {
+                    if let Some([value]) = fixed_value(value, code, TYPE, log) {
                         interface.resolution = Resolution::from_option(value);
                     }
                 }
                 option::INTERFACE_TIME_OFFSET => {
-                    if let Some(value) = exactly::<8>(value, code, TYPE, log) {
+                    if let Some(value) = fixed_value::<8>(value, code, TYPE, log) {
                         interface.time_offset_secs = self.order.u64(&value).cast_signed();
                     }
                 }
@@ -124,7 +124,7 @@ impl SectionReader {
         file: &[Interface],
         log: &mut Log,
     ) -> Result<PacketFields, CaptureNoteKind> {
-        let (fields, rest) = fields(body, block, enhanced_packet::DATA)?;
+        let (fields, rest) = split_fields(body, block, enhanced_packet::DATA)?;
         let number = match block {
             BlockType::OBSOLETE_PACKET => u32::from(self.order.u16(&fields[obsolete_packet::INTERFACE])),
             _ => self.order.u32(&fields[enhanced_packet::INTERFACE]),
@@ -157,7 +157,7 @@ impl SectionReader {
         file: &[Interface],
     ) -> Result<PacketFields, CaptureNoteKind> {
         const TYPE: BlockType = BlockType::SIMPLE_PACKET;
-        let (fields, rest) = fields(body, TYPE, simple_packet::DATA)?;
+        let (fields, rest) = split_fields(body, TYPE, simple_packet::DATA)?;
         let original_len = self.order.u32(&fields[simple_packet::ORIGINAL_LEN]);
         let (index, interface) = self.interface(0, TYPE, file)?;
         let captured_len = match interface.snap_len {
@@ -179,7 +179,7 @@ impl SectionReader {
         log: &mut Log,
     ) -> Result<(), CaptureNoteKind> {
         const TYPE: BlockType = BlockType::INTERFACE_STATISTICS;
-        let (fields, options) = fields(body, TYPE, interface_statistics::OPTIONS)?;
+        let (fields, options) = split_fields(body, TYPE, interface_statistics::OPTIONS)?;
         let number = self.order.u32(&fields[interface_statistics::INTERFACE]);
         let (index, _) = self.interface(number, TYPE, file)?;
         for (code, value) in self.options(options, TYPE, log) {
@@ -188,7 +188,7 @@ impl SectionReader {
                 option::STATISTICS_DROPPED => &mut file[index].dropped,
                 _ => continue,
             };
-            if let Some(value) = exactly::<8>(value, code, TYPE, log) {
+            if let Some(value) = fixed_value::<8>(value, code, TYPE, log) {
                 *count = Some(self.order.u64(&value));
             }
         }
@@ -226,12 +226,12 @@ impl SectionReader {
 }
 
 /// Splits a block body after its fixed fields.
-fn fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), CaptureNoteKind> {
+fn split_fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), CaptureNoteKind> {
     body.split_at_checked(needed).ok_or(CaptureNoteKind::BlockTooShort { block, needed, found: body.len() })
 }
 
 /// The value of an option with a fixed length.
-fn exactly<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
+fn fixed_value<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
     let bytes = value.try_into().ok();
     if bytes.is_none() {
         log.note(CaptureNoteKind::OptionLength { block, code, needed: N, found: value.len() });

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{id, key};
+use super::{frame_id, layer_letter};
 use crate::show::{FrameView, count, escape};
 
 /// Bytes per row.
@@ -25,7 +25,7 @@ pub(crate) fn dump(view: &FrameView<'_>) -> Markup {
             h2 { "Bytes" }
             p {
                 @for layer in &view.layers {
-                    span.entry { (key(layer)) " " (layer.name) " " (layer.adds()) } " "
+                    span.entry { (layer_letter(layer)) " " (layer.name) " " (layer.own_len()) } " "
                 }
             }
             // A scrolling region must be reachable by keyboard.
@@ -109,13 +109,13 @@ impl FieldClasses {
 
 /// The CSS class of a field's bytes, also the `id` of its table row.
 pub(super) fn class(view: &FrameView<'_>, layer: usize, field: usize) -> String {
-    format!("{}-{layer}-{field}", id(view))
+    format!("{}-{layer}-{field}", frame_id(view))
 }
 
 /// Two CSS rules per field: one highlights its bytes, the other its row.
 fn rules(view: &FrameView<'_>) -> String {
     let mut rules = String::new();
-    let frame = id(view);
+    let frame = frame_id(view);
     for (i, layer) in view.layers.iter().enumerate() {
         for j in 0..layer.fields.len() {
             let field = class(view, i, j);

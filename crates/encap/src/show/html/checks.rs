@@ -10,24 +10,24 @@ pub(crate) fn checksums(view: &FrameView<'_>) -> Markup {
         @if !view.checksums.is_empty() {
             section {
                 h2 { "Checksums" }
-                @for checksum in &view.checksums { (one(checksum)) }
+                @for checksum in &view.checksums { (checksum_section(checksum)) }
             }
         }
     }
 }
 
-fn one(checksum: &ChecksumView) -> Markup {
+fn checksum_section(checksum: &ChecksumView) -> Markup {
     html! {
         h3 {
             (checksum.layer) " checksum: " code { "0x" (checksum.found) } " "
             span class={ "state " (checksum.state) } { (checksum.state) }
         }
         p { (checksum.sentence) }
-        @if let Some(work) = &checksum.work { (worked(checksum, work)) }
+        @if let Some(work) = &checksum.work { (calculation(checksum, work)) }
     }
 }
 
-fn worked(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
+fn calculation(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
     html! {
         table.work {
             caption { "The sum of all 16-bit words of what the " (checksum.layer) " checksum covers" }

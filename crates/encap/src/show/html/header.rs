@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::bytes::class;
-use super::key;
+use super::layer_letter;
 use crate::show::{FrameView, LayerView};
 
 /// Bytes shown of a long field. Only options are longer.
@@ -12,11 +12,11 @@ const BYTES_MAX: usize = 64;
 /// The fields of the frame's layer `index`: bytes, value and meaning.
 pub(crate) fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> Markup {
     html! {
-        h3 class={ "layer-name " (layer.stage.name()) } { (key(layer)) " " (layer.name) }
+        h3 class={ "layer-name " (layer.stage.name()) } { (layer_letter(layer)) " " (layer.name) }
         table.fields {
             caption {
                 "Bytes " (format!("{:04x} to {:04x}", layer.start, layer.end.saturating_sub(1)))
-                ", " (layer.adds()) " in all"
+                ", " (layer.own_len()) " in all"
             }
             thead {
                 tr {

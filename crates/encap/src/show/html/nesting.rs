@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::key;
+use super::layer_letter;
 use crate::show::{FrameView, LayerView, Stage, count};
 
 /// A frame's layers as nested boxes, each with the bytes that it adds.
@@ -24,7 +24,7 @@ fn boxes(view: &FrameView<'_>, layers: &[LayerView], end: usize) -> Markup {
     let (inside, beside) = rest.split_at(within);
     html! {
         div class={ "box " (outer.stage.name()) } {
-            p { (key(outer)) " " strong { (outer.unit) } ", " (count(outer.total(), "byte")) }
+            p { (layer_letter(outer)) " " strong { (outer.unit) } ", " (count(outer.total_len(), "byte")) }
             p.said { (contents(view, outer)) }
             (boxes(view, inside, outer.inside_end))
         }
@@ -40,7 +40,7 @@ fn contents(view: &FrameView<'_>, layer: &LayerView) -> Markup {
         },
         Stage::Trailer => html! { "padding or trailer: no header claims it" },
         _ => html! {
-            "adds " (count(layer.adds(), "byte"))
+            "adds " (count(layer.own_len(), "byte"))
             @if !layer.summary.is_empty() { ": " (layer.summary) }
         },
     }

@@ -45,7 +45,7 @@ fn legend(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
             layer.name,
             layer.start,
             layer.end.saturating_sub(1),
-            count(layer.adds(), "byte")
+            count(layer.own_len(), "byte")
         )?;
     }
     Ok(())

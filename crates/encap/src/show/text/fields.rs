@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut TextWriter, layer: &LayerView) -> fmt::Result {
         ": bytes {:04x} to {:04x}, {}",
         layer.start,
         layer.end.saturating_sub(1),
-        count(layer.adds(), "byte")
+        count(layer.own_len(), "byte")
     )?;
     layer.fields.iter().try_for_each(|field| write_field(out, field))
 }

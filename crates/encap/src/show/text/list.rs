@@ -10,16 +10,16 @@ const ADDRESS_MAX: usize = 28;
 
 /// A list of frames, one per line, with column headings.
 #[must_use]
-pub fn list(lines: &[FrameSummary], options: TextLayout) -> String {
+pub fn list(frames: &[FrameSummary], options: TextLayout) -> String {
     let mut out = TextWriter::new(options);
     // Writing to a string cannot fail.
-    let _ = write(&mut out, lines);
+    let _ = write(&mut out, frames);
     out.into_text()
 }
 
-fn write(out: &mut TextWriter, lines: &[FrameSummary]) -> fmt::Result {
+fn write(out: &mut TextWriter, frames: &[FrameSummary]) -> fmt::Result {
     let widest =
-        |least: usize, text: &dyn Fn(&FrameSummary) -> usize| lines.iter().map(text).max().unwrap_or(0).max(least);
+        |least: usize, text: &dyn Fn(&FrameSummary) -> usize| frames.iter().map(text).max().unwrap_or(0).max(least);
     let number = widest(5, &|line| line.number.to_string().len());
     let time = widest(4, &|line| line.since_first.as_ref().map_or(0, String::len));
     let source = widest(6, &|line| line.source.len()).min(ADDRESS_MAX);
@@ -30,7 +30,7 @@ fn write(out: &mut TextWriter, lines: &[FrameSummary]) -> fmt::Result {
         "frame", "time", "source", "destination", "protocol", "length"
     ))?;
     writeln!(out)?;
-    for line in lines {
+    for line in frames {
         let since = line.since_first.as_deref().unwrap_or("-");
         write!(out, "{:>number$}  {since:>time$}  ", line.number)?;
         out.paint(Stage::Network, &format!("{:<source$} → {:<destination$}", line.source, line.destination))?;

@@ -113,7 +113,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     }
 
     #[inline]
-    fn unreadable<T>(&mut self, layer: LayerKind, error: HeaderError) -> Option<T> {
+    fn header_error<T>(&mut self, layer: LayerKind, error: HeaderError) -> Option<T> {
         let missing = matches!(error, HeaderError::TooShort { .. });
         let kind = if missing && self.end > self.captured_len {
             FrameIssueKind::CutOff { layer, error }
@@ -125,7 +125,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
 
     /// Adds a layer of `len` bytes at the current offset.
     #[inline]
-    fn claim(&mut self, kind: LayerKind, len: usize) -> Layer {
+    fn add_layer(&mut self, kind: LayerKind, len: usize) -> Layer {
         let layer = Layer { kind, start: self.at, end: self.at + u32::try_from(len).unwrap_or(0) };
         self.visitor.layer(layer);
         self.at = layer.end;
@@ -139,29 +139,29 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         match self.link_type {
             LinkType::ETHERNET => match ethernet::Header::new_checked(rest) {
                 Ok(header) => {
-                    self.claim(LayerKind::Ethernet, ethernet::HEADER_LEN);
+                    self.add_layer(LayerKind::Ethernet, ethernet::HEADER_LEN);
                     match header.type_or_length() {
                         TypeOrLength::EtherType(ether_type) => Some(ether_type),
                         TypeOrLength::Length(length) => self.ieee_802_3(length),
                     }
                 }
-                Err(error) => self.unreadable(LayerKind::Ethernet, error),
+                Err(error) => self.header_error(LayerKind::Ethernet, error),
             },
             LinkType::NULL => self.loopback(LayerKind::Null, null::Header::new_checked(rest)),
             LinkType::LOOP => self.loopback(LayerKind::Loop, null::Header::new_checked_loop(rest)),
             LinkType::LINUX_SLL => match sll::Header::new_checked(rest) {
                 Ok(header) => {
-                    self.claim(LayerKind::Sll, sll::HEADER_LEN);
+                    self.add_layer(LayerKind::Sll, sll::HEADER_LEN);
                     Some(header.ether_type())
                 }
-                Err(error) => self.unreadable(LayerKind::Sll, error),
+                Err(error) => self.header_error(LayerKind::Sll, error),
             },
             LinkType::LINUX_SLL2 => match sll2::Header::new_checked(rest) {
                 Ok(header) => {
-                    self.claim(LayerKind::Sll2, sll2::HEADER_LEN);
+                    self.add_layer(LayerKind::Sll2, sll2::HEADER_LEN);
                     Some(header.ether_type())
                 }
-                Err(error) => self.unreadable(LayerKind::Sll2, error),
+                Err(error) => self.header_error(LayerKind::Sll2, error),
             },
             LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => match rest.first().map(|first| first >> 4) {
                 Some(6) => Some(EtherType::IPV6),
@@ -178,21 +178,21 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     fn loopback(&mut self, kind: LayerKind, header: Result<null::Header<'_>, HeaderError>) -> Option<EtherType> {
         match header {
             Ok(header) => {
-                self.claim(kind, null::HEADER_LEN);
+                self.add_layer(kind, null::HEADER_LEN);
                 let ether_type = header.ether_type();
                 if ether_type.is_none() {
                     self.issue(self.at - 4, FrameIssueKind::UnknownFamily(header.family()));
                 }
                 ether_type
             }
-            Err(error) => self.unreadable(kind, error),
+            Err(error) => self.header_error(kind, error),
         }
     }
 
     #[inline]
     fn ieee_802_3<T>(&mut self, length: u16) -> Option<T> {
         self.issue(self.at - 2, FrameIssueKind::Ieee8023(length));
-        self.limit(LayerKind::Ethernet, self.at, u32::from(length));
+        self.apply_length(LayerKind::Ethernet, self.at, u32::from(length));
         None
     }
 
@@ -206,9 +206,9 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             }
             match vlan::Tag::new_checked(self.rest()) {
                 Ok(tag) => ether_type = tag.ether_type(),
-                Err(error) => return self.unreadable(LayerKind::Vlan, error),
+                Err(error) => return self.header_error(LayerKind::Vlan, error),
             }
-            self.claim(LayerKind::Vlan, vlan::HEADER_LEN);
+            self.add_layer(LayerKind::Vlan, vlan::HEADER_LEN);
             tags += 1;
         }
         match ether_type {
@@ -216,11 +216,11 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             EtherType::IPV6 => self.ipv6().map(|next| (next, true)),
             EtherType::ARP => match arp::Packet::new_checked(self.rest()) {
                 Ok(_) => {
-                    self.claim(LayerKind::Arp, arp::PACKET_LEN);
+                    self.add_layer(LayerKind::Arp, arp::PACKET_LEN);
                     self.end_packet(LayerKind::Arp, self.at);
                     None
                 }
-                Err(error) => self.unreadable(LayerKind::Arp, error),
+                Err(error) => self.header_error(LayerKind::Arp, error),
             },
             other => self.stop(self.at, FrameIssueKind::UnknownEtherType(other)),
         }
@@ -233,14 +233,14 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
 
     /// Applies the length field of a packet header: `len_field` bytes, counted from `start`.
     #[inline]
-    fn limit(&mut self, layer: LayerKind, start: u32, len_field: u32) {
-        if self.fits(layer, start, len_field) {
+    fn apply_length(&mut self, layer: LayerKind, start: u32, len_field: u32) {
+        if self.check_length(layer, start, len_field) {
             self.end_packet(layer, start + len_field);
         }
     }
 
     #[inline]
-    fn fits(&mut self, layer: LayerKind, start: u32, len_field: u32) -> bool {
+    fn check_length(&mut self, layer: LayerKind, start: u32, len_field: u32) -> bool {
         let there = self.end.saturating_sub(start);
         if len_field > there {
             self.outline.length_exceeds_frame = true;
@@ -253,7 +253,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     fn ipv4(&mut self) -> Option<IpProtocol> {
         let packet = match ipv4::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
-            Err(error) => return self.unreadable(LayerKind::Ipv4, error),
+            Err(error) => return self.header_error(LayerKind::Ipv4, error),
         };
         let (start, header_len) = (self.at, packet.header_len());
         match u32::from(packet.total_len()) {
@@ -261,9 +261,9 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             len_field if (len_field as usize) < header_len => {
                 self.issue(start + 2, FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, said: len_field });
             }
-            len_field => self.limit(LayerKind::Ipv4, start, len_field),
+            len_field => self.apply_length(LayerKind::Ipv4, start, len_field),
         }
-        self.outline.network = Some(self.claim(LayerKind::Ipv4, header_len));
+        self.outline.network = Some(self.add_layer(LayerKind::Ipv4, header_len));
         self.outline.routed_onward = header_len > ipv4::HEADER_LEN && packet.is_source_routed();
         if !self.fragment(packet.fragment_offset(), packet.more_fragments()) {
             self.outline.protocol = packet.protocol();
@@ -276,12 +276,12 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     fn ipv6(&mut self) -> Option<IpProtocol> {
         let packet = match ipv6::Packet::new_checked(self.rest()) {
             Ok(packet) => packet,
-            Err(error) => return self.unreadable(LayerKind::Ipv6, error),
+            Err(error) => return self.header_error(LayerKind::Ipv6, error),
         };
-        self.outline.network = Some(self.claim(LayerKind::Ipv6, ipv6::HEADER_LEN));
+        self.outline.network = Some(self.add_layer(LayerKind::Ipv6, ipv6::HEADER_LEN));
         match u32::from(packet.payload_len()) {
             0 => self.ipv6_without_length(packet.next_header()),
-            len_field => self.limit(LayerKind::Ipv6, self.at, len_field),
+            len_field => self.apply_length(LayerKind::Ipv6, self.at, len_field),
         }
         Some(packet.next_header())
     }
@@ -294,9 +294,9 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             .then(|| Extension::new_checked(ExtensionKind::HopByHop, self.rest()).ok());
         if let Some(length) = hop_by_hop.flatten().and_then(|header| header.jumbo_payload_len()) {
             self.issue(self.at - 36, FrameIssueKind::Jumbogram(length));
-            self.limit(LayerKind::Ipv6, self.at, length);
+            self.apply_length(LayerKind::Ipv6, self.at, length);
         } else if next_header == IpProtocol::NO_NEXT_HEADER {
-            self.limit(LayerKind::Ipv6, self.at, 0);
+            self.apply_length(LayerKind::Ipv6, self.at, 0);
         } else if there > 0 {
             self.issue(self.at - 36, FrameIssueKind::LengthLeftToCard(there));
         }
@@ -332,9 +332,9 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             }
             let header = match Extension::new_checked(kind, self.rest()) {
                 Ok(header) => header,
-                Err(error) => return self.unreadable(kind.into(), error),
+                Err(error) => return self.header_error(kind.into(), error),
             };
-            self.claim(kind.into(), header.bytes().len());
+            self.add_layer(kind.into(), header.bytes().len());
             self.outline.routed_onward |= header.segments_left().is_some_and(|left| left > 0);
             next = header.next_header();
             self.outline.protocol = next;
@@ -366,10 +366,10 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         match header_len {
             Ok(header_len) => {
                 self.outline.segment_end = self.end;
-                self.outline.transport = Some(self.claim(kind, header_len));
+                self.outline.transport = Some(self.add_layer(kind, header_len));
             }
             Err(error) => {
-                self.unreadable::<()>(kind, error);
+                self.header_error::<()>(kind, error);
             }
         }
     }
@@ -386,7 +386,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             }
             // A first fragment carries the length of the whole datagram.
             _ if self.outline.fragment != FragmentPosition::Whole => {}
-            len_field if self.fits(LayerKind::Udp, self.at, len_field) => {
+            len_field if self.check_length(LayerKind::Udp, self.at, len_field) => {
                 self.end = self.at + len_field;
                 if self.end < self.packet_end {
                     let bytes = self.packet_end - self.end;
@@ -404,7 +404,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
         let end = self.end.min(self.captured_len).max(self.at);
         self.outline.payload = (self.at, end);
         if self.at < end {
-            self.claim(LayerKind::Payload, (end - self.at) as usize);
+            self.add_layer(LayerKind::Payload, (end - self.at) as usize);
         }
         if self.end < sent {
             self.trailer(sent);
@@ -414,7 +414,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     #[inline]
     fn trailer(&mut self, sent: u32) {
         if self.at < self.captured_len {
-            self.claim(LayerKind::Trailer, (self.captured_len - self.at) as usize);
+            self.add_layer(LayerKind::Trailer, (self.captured_len - self.at) as usize);
         }
         if self.packet_end >= sent {
             return;

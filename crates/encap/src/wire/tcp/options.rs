@@ -173,7 +173,7 @@ impl<'a> OptionsIter<'a> {
     }
 
     /// Decodes the option at the start of `rest`. Returns the option and its length in bytes.
-    fn read(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), OptionError> {
+    fn decode(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), OptionError> {
         let (kind, length) = match *rest {
             [END_OF_LIST, ..] | [] => return Ok((TcpOption::EndOfList, rest.len())),
             [NO_OPERATION, ..] => return Ok((TcpOption::NoOperation, 1)),
@@ -210,7 +210,7 @@ impl<'a> Iterator for OptionsIter<'a> {
         let rest = &self.bytes[self.at..];
         let &kind = rest.first()?;
         let at = HEADER_LEN + self.at;
-        Some(match Self::read(rest) {
+        Some(match Self::decode(rest) {
             Ok((option, length)) => {
                 self.at += length;
                 Ok(PlacedOption { bytes: at..at + length, option })
