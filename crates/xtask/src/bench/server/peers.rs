@@ -113,7 +113,7 @@ impl Peer {
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
                 command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
                 if sessions > 10_000 {
-                    // The server requires this for so many sessions: a list of all names is one line.
+                    // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
                     command.args(["--outbox-bytes", "4194304"]);
                 }
                 command
