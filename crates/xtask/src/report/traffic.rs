@@ -190,7 +190,7 @@ fn stream(segments: &[Segment], from: Side) -> Vec<u8> {
     let mut stream = Vec::new();
     for piece in pieces {
         // Sequence number 0 is the SYN.
-        let at = (piece.seq as usize).saturating_sub(1);
+        let at = usize::try_from(piece.seq - 1).unwrap_or_default();
         if let Some(new) = stream.len().checked_sub(at).and_then(|known| piece.payload.get(known..)) {
             stream.extend_from_slice(new);
         }

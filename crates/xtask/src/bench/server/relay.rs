@@ -47,9 +47,9 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
                     let connection =
                         RelayConnection { stream, greeting: Vec::new(), peer: None, unwritten: Vec::new() };
                     if at == connections.len() {
-                        connections.push(Some(connection))
+                        connections.push(Some(connection));
                     } else {
-                        connections[at] = Some(connection)
+                        connections[at] = Some(connection);
                     }
                 }
                 continue;
