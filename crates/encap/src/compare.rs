@@ -1,18 +1,21 @@
-//! Compare: what was synthesised beside what a kernel made of the same rows, field by field, each difference with its
-//! reason.
+//! Compares synthesised frames with the frames that a kernel sent for the same rows, field by field. Each difference
+//! has a reason, if one is known.
 //!
 //! ```text
 //! capture, or rows built in memory ─▶ Recording ─┐
-//!                                                ├─▶ which conversations belong together ─▶ which segments ─▶ fields
-//! capture of `encap send` ─────────▶ Recording ──┘
+//!                                                ├─▶ paired conversations ─▶ aligned segments ─▶ differences
+//! capture of `encap send` ──────────▶ Recording ─┘
 //! ```
 //!
-//! Packets are not rows, and no two kernels send the same ones: data is matched by where its bytes lie in the stream of
-//! its direction, however it was cut; SYN, FIN and RST by what they are; a bare acknowledgment by its number; datagrams by
-//! their order. What begins at random (sequence numbers, packet ids, clocks) is compared counted from its beginning.
+//! Kernels cut the same rows into different packets. Segments with data are therefore aligned by their range of bytes
+//! in the stream; SYN, FIN and RST by their kind; bare acknowledgments by their number; datagrams by their order.
+//! Counters with a random start (sequence numbers, IPv4 identifications, TCP timestamps) are compared relative to their
+//! first value.
 //!
-//! A difference has a reason only if what a kernel is known to do explains *this* value: an option list in another order
-//! has none, an MSS of 65,495 on loopback has one. What has none is said to have none.
+//! A difference has a reason only if known behaviour of kernels explains *this* value. An MSS of 65,495 on loopback has
+//! a reason; options in another order have none. A difference without a reason is listed as unexplained.
+//!
+//! In names, `made` stands for the synthesised side, and `captured` for the side that a kernel sent.
 
 mod align;
 mod compared_field;
@@ -32,32 +35,32 @@ pub use reason::Reason;
 pub use recorded_segment::RecordedSegment;
 pub use recording::{RecordedConversation, Recording, RecordingError};
 
-/// Two conversations that carry the same, segment by segment.
+/// A synthesised conversation and its captured counterpart.
 #[derive(Clone, Debug)]
 pub struct ConversationPair<'a> {
-    /// The synthesised one.
+    /// The synthesised conversation.
     pub made: &'a RecordedConversation,
-    /// The captured one.
+    /// The captured conversation.
     pub captured: &'a RecordedConversation,
-    /// Their segments, those that belong together on one line.
+    /// Their aligned segments.
     pub groups: Vec<SegmentGroup>,
 }
 
-/// Two recordings, held against each other.
+/// The differences between two recordings.
 #[derive(Clone, Debug)]
 pub struct Comparison<'a> {
-    /// The conversations that belong together.
+    /// The paired conversations.
     pub conversations: Vec<ConversationPair<'a>>,
-    /// All that is not the same.
+    /// All differences, with and without a reason.
     pub differences: Vec<Difference>,
 }
 
 impl<'a> Comparison<'a> {
-    /// Holds what was captured against what was synthesised.
+    /// Compares a captured recording with a synthesised one.
     #[must_use]
     pub fn new(made: &'a Recording, captured: &'a Recording) -> Self {
         let mut differences = Vec::new();
-        let (pairs, left) = pairs::pair(made, captured);
+        let (pairs, unpaired) = pairs::pair(made, captured);
         let mut conversations = Vec::with_capacity(pairs.len());
         for (index, (made, captured)) in pairs.into_iter().enumerate() {
             let groups = align::group_segments(made, captured);
@@ -65,13 +68,13 @@ impl<'a> Comparison<'a> {
             conversations.push(ConversationPair { made, captured, groups });
         }
         explain::order(&conversations, &mut differences);
-        for (side, conversation) in left {
-            let about = format!("{conversation}, {} frames", conversation.segments().len());
+        for (side, conversation) in unpaired {
+            let summary = format!("{conversation}, {} frames", conversation.segments().len());
             let frame = conversation.segments().first().map(|segment| segment.frame);
-            let none = || "not there".to_owned();
+            let missing = || "not there".to_owned();
             let (made, captured, made_frame, captured_frame) = match side {
-                pairs::Source::Made => (about, none(), frame, None),
-                pairs::Source::Captured => (none(), about, None, frame),
+                pairs::Source::Made => (summary, missing(), frame, None),
+                pairs::Source::Captured => (missing(), summary, None, frame),
             };
             differences.push(Difference::new(
                 FieldPlace { conversation: None, field: ComparedField::Conversation, from: None },
@@ -93,7 +96,7 @@ impl<'a> Comparison<'a> {
         Self { conversations, differences }
     }
 
-    /// Those differences for which no reason is known.
+    /// The differences without a known reason.
     pub fn unexplained(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|difference| difference.kind.reason.is_none())
     }

@@ -1,4 +1,4 @@
-//! Which segments belong together.
+//! Aligns the segments of two paired conversations.
 
 use std::ops::Range;
 
@@ -7,17 +7,19 @@ use crate::analyze::Transport;
 use crate::side::Side;
 use crate::wire::tcp::Flags;
 
-/// Segments that belong together: one of each, as a rule; none on one side if the other has nothing like it; several
-/// where one stream was cut in other places than the other.
+/// Aligned segments.
+///
+/// A group usually has one segment of each recording. A segment without a counterpart is alone in its group. A group
+/// has several segments of a recording if the two streams are cut at different places.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SegmentGroup {
-    /// The synthesised ones, by their index in their conversation.
+    /// The synthesised segments, by their index in the conversation.
     pub made: Vec<usize>,
-    /// The captured ones.
+    /// The captured segments, by their index in the conversation.
     pub captured: Vec<usize>,
 }
 
-/// What a segment is for.
+/// The purpose of a segment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SegmentKind {
     Syn,
@@ -25,11 +27,10 @@ pub(super) enum SegmentKind {
     Fin,
     Reset,
     Ack,
-    /// Nothing but what was sent before.
-    Again,
+    Retransmission,
 }
 
-/// What each segment of a conversation is for.
+/// The kind of each segment of a conversation.
 pub(super) fn kinds(conversation: &RecordedConversation) -> Vec<SegmentKind> {
     let mut reached = [0; 2];
     let mut has_syn = [false; 2];
@@ -41,14 +42,14 @@ pub(super) fn kinds(conversation: &RecordedConversation) -> Vec<SegmentKind> {
         } else if flags.contains(Flags::RST) {
             SegmentKind::Reset
         } else if flags.contains(Flags::SYN) {
-            if std::mem::replace(&mut has_syn[side], true) { SegmentKind::Again } else { SegmentKind::Syn }
+            if std::mem::replace(&mut has_syn[side], true) { SegmentKind::Retransmission } else { SegmentKind::Syn }
         } else if !segment.is_empty() {
             let is_new = segment.bytes.end > reached[side];
             reached[side] = segment.bytes.end.max(reached[side]);
             has_fin[side] |= flags.contains(Flags::FIN);
-            if is_new { SegmentKind::Data } else { SegmentKind::Again }
+            if is_new { SegmentKind::Data } else { SegmentKind::Retransmission }
         } else if flags.contains(Flags::FIN) {
-            if std::mem::replace(&mut has_fin[side], true) { SegmentKind::Again } else { SegmentKind::Fin }
+            if std::mem::replace(&mut has_fin[side], true) { SegmentKind::Retransmission } else { SegmentKind::Fin }
         } else {
             SegmentKind::Ack
         }
@@ -56,49 +57,51 @@ pub(super) fn kinds(conversation: &RecordedConversation) -> Vec<SegmentKind> {
     conversation.segments().iter().map(kind).collect()
 }
 
-/// The segments of two conversations, those that belong together on one line; the lines in the order of the
-/// synthesised ones, and the captured ones that have no part between them where they came.
+/// Aligns the segments of two conversations.
+///
+/// The groups are in the order of the synthesised segments. A captured segment without a counterpart follows the
+/// segment that was captured before it.
 pub(super) fn group_segments(made: &RecordedConversation, captured: &RecordedConversation) -> Vec<SegmentGroup> {
     let kinds = [kinds(made), kinds(captured)];
     let mut groups = Vec::new();
     for side in [Side::Client, Side::Server] {
-        let of = |conversation: &RecordedConversation, kinds: &[SegmentKind], kind: SegmentKind| -> Vec<usize> {
+        let indices = |conversation: &RecordedConversation, kinds: &[SegmentKind], wanted: SegmentKind| -> Vec<usize> {
             let segments = conversation.segments().iter().zip(kinds).enumerate();
-            segments.filter(|(_, (segment, is))| segment.from == side && **is == kind).map(|(at, _)| at).collect()
+            segments.filter(|(_, (segment, kind))| segment.from == side && **kind == wanted).map(|(at, _)| at).collect()
         };
-        let both = |kind: SegmentKind| [of(made, &kinds[0], kind), of(captured, &kinds[1], kind)];
-        for kind in [SegmentKind::Syn, SegmentKind::Fin, SegmentKind::Reset, SegmentKind::Again] {
-            one_by_one(both(kind), &mut groups);
+        let both = |kind: SegmentKind| [indices(made, &kinds[0], kind), indices(captured, &kinds[1], kind)];
+        for kind in [SegmentKind::Syn, SegmentKind::Fin, SegmentKind::Reset, SegmentKind::Retransmission] {
+            align_by_order(both(kind), &mut groups);
         }
         match made.transport() {
-            Transport::Udp => one_by_one(both(SegmentKind::Data), &mut groups),
+            Transport::Udp => align_by_order(both(SegmentKind::Data), &mut groups),
             Transport::Tcp => {
                 let range = |conversation: &RecordedConversation, at: usize| conversation.segments()[at].bytes.clone();
-                by_place(both(SegmentKind::Data), |at| range(made, at), |at| range(captured, at), &mut groups);
+                align_by_range(both(SegmentKind::Data), |at| range(made, at), |at| range(captured, at), &mut groups);
             }
         }
         let [made_acks, mut captured_acks] = both(SegmentKind::Ack);
         for at in made_acks {
             let ack = made.segments()[at].ack();
-            let same = captured_acks.iter().position(|&other| captured.segments()[other].ack() == ack);
-            let captured = same.map(|place| captured_acks.remove(place)).into_iter().collect();
+            let counterpart = captured_acks.iter().position(|&other| captured.segments()[other].ack() == ack);
+            let captured = counterpart.map(|at| captured_acks.remove(at)).into_iter().collect();
             groups.push(SegmentGroup { made: vec![at], captured });
         }
         groups.extend(captured_acks.into_iter().map(|at| SegmentGroup { made: Vec::new(), captured: vec![at] }));
     }
-    in_order(groups)
+    sort(groups)
 }
 
-/// The first with the first, the second with the second.
-fn one_by_one([made, captured]: [Vec<usize>; 2], groups: &mut Vec<SegmentGroup>) {
+/// Aligns segments of one kind by their order.
+fn align_by_order([made, captured]: [Vec<usize>; 2], groups: &mut Vec<SegmentGroup>) {
     let get = |list: &[usize], at: usize| list.get(at).copied().into_iter().collect();
     for at in 0..made.len().max(captured.len()) {
         groups.push(SegmentGroup { made: get(&made, at), captured: get(&captured, at) });
     }
 }
 
-/// Those that carry the same bytes: a line ends where both have come to the same place.
-fn by_place(
+/// Aligns segments by their range of the stream: a group ends where segments of both recordings end at the same offset.
+fn align_by_range(
     [made, captured]: [Vec<usize>; 2],
     made_bytes: impl Fn(usize) -> Range<u64>,
     captured_bytes: impl Fn(usize) -> Range<u64>,
@@ -129,14 +132,14 @@ fn by_place(
     }
 }
 
-/// Lines in the order of the synthesised segments; one without, after the line of the captured segment before its own.
-fn in_order(mut groups: Vec<SegmentGroup>) -> Vec<SegmentGroup> {
+/// Sorts groups by their synthesised segments. A group without one follows the group of the previous captured segment.
+fn sort(mut groups: Vec<SegmentGroup>) -> Vec<SegmentGroup> {
     groups.sort_by_key(|group| (group.made.first().copied().unwrap_or(usize::MAX), group.captured.first().copied()));
     let n_made = groups.partition_point(|group| !group.made.is_empty());
     for group in groups.split_off(n_made) {
-        let own = group.captured.first().copied();
-        let before = groups.iter().rposition(|other| other.captured.first().is_some_and(|at| Some(*at) < own));
-        groups.insert(before.map_or(0, |at| at + 1), group);
+        let first = group.captured.first().copied();
+        let previous = groups.iter().rposition(|other| other.captured.first().is_some_and(|at| Some(*at) < first));
+        groups.insert(previous.map_or(0, |at| at + 1), group);
     }
     groups
 }

@@ -1,4 +1,4 @@
-//! What is compared.
+//! The fields that a comparison covers.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 macro_rules! fields {
     ($($variant:ident $name:literal $doc:literal,)*) => {
-        /// What is compared of a frame, or of a conversation.
+        /// A compared field of a frame or of a conversation.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum ComparedField {
@@ -24,41 +24,41 @@ macro_rules! fields {
 }
 
 fields! {
-    Conversation "conversation" "Whether it is there at all.",
-    OtherFrames "frames of no conversation" "How many frames belong to no conversation.",
-    Segment "segment" "Whether it is there at all.",
-    Segmentation "segmentation" "How bytes of the stream are cut into segments.",
-    Order "order" "What comes before what.",
-    Payload "payload" "Bytes of the stream, or of a datagram.",
+    Conversation "conversation" "Whether both recordings have the conversation.",
+    OtherFrames "frames of no conversation" "The number of frames outside of conversations.",
+    Segment "segment" "Whether both conversations have the segment.",
+    Segmentation "segmentation" "The lengths of the segments that carry one range of the stream.",
+    Order "order" "The order of segments, also across conversations.",
+    Payload "payload" "The bytes of a range of the stream, or of a datagram.",
     Flags "flags" "TCP: the control bits.",
-    Sequence "sequence number" "TCP: counted from the SYN.",
-    Acknowledgment "acknowledgment number" "TCP: counted from the other side's SYN.",
-    OptionOrder "options" "TCP: which there are, in their order.",
-    MaximumSegmentSize "MSS" "TCP: what the option says.",
-    WindowScale "window scale" "TCP: what the option says.",
-    TimestampValue "timestamp value" "TCP: counted from the first of its side.",
-    TimestampEcho "timestamp echo" "TCP: counted from the other side's first.",
-    Window "window" "TCP: as it stands in the header.",
-    UrgentPointer "urgent pointer" "TCP.",
-    InitialSequence "initial sequence number" "TCP: that of the SYN.",
-    InitialTimestamp "initial timestamp" "TCP: the first of a side.",
-    TransportChecksum "transport checksum" "What it turns out to be.",
+    Sequence "sequence number" "TCP: relative to the SYN.",
+    Acknowledgment "acknowledgment number" "TCP: relative to the peer's SYN.",
+    OptionOrder "options" "TCP: the names of the options, in order.",
+    MaximumSegmentSize "MSS" "TCP: the value of the option, in bytes.",
+    WindowScale "window scale" "TCP: the shift count of the option.",
+    TimestampValue "timestamp value" "TCP: relative to the first timestamp of the sender.",
+    TimestampEcho "timestamp echo" "TCP: relative to the first timestamp of the peer.",
+    Window "window" "TCP: the unscaled value in the header.",
+    UrgentPointer "urgent pointer" "TCP: the value in the header.",
+    InitialSequence "initial sequence number" "TCP: the sequence number of the SYN.",
+    InitialTimestamp "initial timestamp" "TCP: the timestamp value of the SYN.",
+    TransportChecksum "transport checksum" "TCP and UDP: the result of the check.",
     IpVersion "IP version" "4 or 6.",
-    HopLimit "hop limit" "The time to live of IPv4.",
-    DontFragment "don't fragment" "IPv4: the bit.",
-    Identification "identification" "IPv4: counted from the first of its side.",
-    InitialIdentification "initial identification" "IPv4: the first of a side.",
-    TypeOfService "type of service" "The traffic class of IPv6.",
-    FlowLabel "flow label" "IPv6.",
-    HeaderChecksum "header checksum" "IPv4: what it turns out to be.",
-    Source "source address" "Whom it comes from.",
-    Destination "destination address" "Whom it goes to.",
-    SourcePort "source port" "TCP and UDP.",
-    DestinationPort "destination port" "TCP and UDP.",
-    LinkType "link layer" "What frames begin with.",
-    SourceMac "source MAC" "Ethernet.",
-    DestinationMac "destination MAC" "Ethernet.",
-    Padding "padding" "Bytes after the packet.",
-    Time "time" "Of a message: counted from the first one.",
-    Issue "soundness" "What cannot be read in it, or is not as it should be.",
+    HopLimit "hop limit" "IPv6: the hop limit. IPv4: the time to live.",
+    DontFragment "don't fragment" "IPv4: the DF bit.",
+    Identification "identification" "IPv4: relative to the first identification of the sender.",
+    InitialIdentification "initial identification" "IPv4: the first identification of a sender.",
+    TypeOfService "type of service" "IPv4: the type of service. IPv6: the traffic class.",
+    FlowLabel "flow label" "IPv6: the value in the header.",
+    HeaderChecksum "header checksum" "IPv4: the result of the check.",
+    Source "source address" "The IP address of the sender.",
+    Destination "destination address" "The IP address of the receiver.",
+    SourcePort "source port" "TCP and UDP: the port of the sender.",
+    DestinationPort "destination port" "TCP and UDP: the port of the receiver.",
+    LinkType "link layer" "The link type of the capture.",
+    SourceMac "source MAC" "Ethernet: the address of the sender.",
+    DestinationMac "destination MAC" "Ethernet: the address of the receiver.",
+    Padding "padding" "The number of bytes after the IP packet.",
+    Time "time" "The time of a message, relative to the first message.",
+    Issue "soundness" "The malformed or incorrect parts of the frame.",
 }

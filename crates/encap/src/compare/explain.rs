@@ -1,9 +1,9 @@
-//! What is not the same, and why.
+//! Finds the differences between paired conversations, and their reasons.
 
 use std::time::Duration;
 
 use super::align::{SegmentKind, kinds};
-use super::reason::WOKEN_MAX;
+use super::reason::LATENESS_MAX;
 use super::{
     ComparedField, ConversationPair, Difference, DifferenceKind, FieldPlace, Reason, RecordedConversation,
     RecordedSegment, SegmentGroup,
@@ -13,22 +13,22 @@ use crate::side::Side;
 use crate::wire::Checksum;
 use crate::wire::tcp::Flags;
 
-/// What may be on its way to the other side on one machine, at the least of its age, in nanoseconds.
-const CROSSING_NANOS: i64 = 1_000_000;
+/// Maximum transit time of a segment between two sockets of one machine, in nanoseconds.
+const TRANSIT_NANOS_MAX: i64 = 1_000_000;
 
-/// How far a clock of milliseconds may be from the times of a capture, whose kernel may tick each 10 ms.
+/// Maximum difference between TCP timestamps and capture times, in milliseconds. A kernel may tick every 10 ms only.
 const CLOCK_SLACK_MILLIS: i64 = 12;
 
-/// The most bytes of an IP packet.
-const LONGEST_PACKET: u32 = 65_535;
+/// Maximum length of an IP packet, in bytes.
+const PACKET_BYTES_MAX: u32 = 65_535;
 
-/// The least that an acknowledgment waits for data to go with, in nanoseconds, by a clock that may tick each 10 ms.
-const DELAYED_ACK_NANOS: i64 = 30_000_000;
+/// Minimum wait of a delayed acknowledgment, in nanoseconds: 40 ms, less a tick of 10 ms.
+const DELAYED_ACK_NANOS_MIN: i64 = 30_000_000;
 
-/// Bytes of a payload that are shown where it differs.
+/// Maximum bytes of the excerpt of a payload that differs.
 const EXCERPT_BYTES: usize = 16;
 
-/// All that is not the same in two conversations that belong together.
+/// Adds the differences between two paired conversations.
 pub(super) fn conversation(
     index: usize,
     made: &RecordedConversation,
@@ -36,20 +36,21 @@ pub(super) fn conversation(
     groups: &[SegmentGroup],
     differences: &mut Vec<Difference>,
 ) {
-    let both = PairExplainer { index, made, captured, kinds: kinds(captured) };
+    let explainer = PairExplainer { index, made, captured, kinds: kinds(captured) };
     let mut found = Vec::new();
     for group in groups {
-        both.group(group, &mut found);
+        explainer.group(group, &mut found);
     }
-    both.order_of_groups(groups, &mut found);
+    explainer.order_of_groups(groups, &mut found);
     differences.append(&mut found);
 }
 
-/// Two conversations that belong together.
+/// Explains the differences between two paired conversations.
 struct PairExplainer<'a> {
     index: usize,
     made: &'a RecordedConversation,
     captured: &'a RecordedConversation,
+    /// The kinds of the captured segments.
     kinds: Vec<SegmentKind>,
 }
 
@@ -83,23 +84,25 @@ impl PairExplainer<'_> {
         match (&made[..], &captured[..]) {
             ([], captured) => {
                 for (segment, at) in captured.iter().zip(&group.captured) {
-                    let reason = self.why_captured_alone(segment, *at);
+                    let reason = self.reason_for_captured(segment, *at);
                     self.header_alone(segment, found);
-                    let none = (None, "not there".to_owned());
-                    found.push(self.difference(ComparedField::Segment, none, (Some(segment), name(segment)), reason));
+                    let missing = (None, "not there".to_owned());
+                    let summary = (Some(*segment), summary(segment));
+                    found.push(self.difference(ComparedField::Segment, missing, summary, reason));
                 }
             }
             (made, []) => {
                 for segment in made {
-                    let reason = self.why_made_alone(segment);
-                    let none = (None, "not there".to_owned());
-                    found.push(self.difference(ComparedField::Segment, (Some(segment), name(segment)), none, reason));
+                    let reason = self.reason_for_made(segment);
+                    let missing = (None, "not there".to_owned());
+                    let summary = (Some(*segment), summary(segment));
+                    found.push(self.difference(ComparedField::Segment, summary, missing, reason));
                 }
             }
             (made, captured) => {
                 self.payload(made, captured, found);
-                if let ([one], [other]) = (made, captured) {
-                    self.fields(one, other, true, found);
+                if let ([made], [captured]) = (made, captured) {
+                    self.fields(made, captured, true, found);
                 } else {
                     self.segmentation(made, captured, found);
                 }
@@ -107,23 +110,25 @@ impl PairExplainer<'_> {
         }
     }
 
-    /// The same bytes, cut in other places.
+    /// Compares segments that carry one range of the stream but are cut at different places.
     fn segmentation(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
-        let (Some(first), Some(other), Some(last)) = (made.first(), captured.first(), made.last()) else { return };
-        let ends = |list: &[&RecordedSegment]| list.iter().map(|segment| segment.bytes.end).max();
-        let is_same = ends(made) == ends(captured) && first.bytes.start == other.bytes.start;
+        let (Some(first), Some(first_captured), Some(last)) = (made.first(), captured.first(), made.last()) else {
+            return;
+        };
+        let end = |list: &[&RecordedSegment]| list.iter().map(|segment| segment.bytes.end).max();
+        let is_same_range = end(made) == end(captured) && first.bytes.start == first_captured.bytes.start;
         let len = captured.iter().map(|segment| segment.len()).sum::<u64>();
         let is_long = len > captured.iter().map(|segment| segment.len()).min().unwrap_or_default().max(536);
         let reason = match () {
-            () if !is_same => None,
-            // A kernel has no cause to cut what fits in any segment.
-            () if captured.len() > made.len() => is_long.then_some(Reason::Cut),
+            () if !is_same_range => None,
+            // A kernel does not cut data that fits into one segment.
+            () if captured.len() > made.len() => is_long.then_some(Reason::Segmentation),
             () if made.iter().filter(|segment| segment.flags().contains(Flags::PSH)).count() > 1 => {
-                Some(Reason::Joined)
+                Some(Reason::Coalesced)
             }
-            () => Some(Reason::Cut),
+            () => Some(Reason::Segmentation),
         };
-        let cut = |list: &[&RecordedSegment]| {
+        let lengths = |list: &[&RecordedSegment]| {
             let lens: Vec<_> = list.iter().map(|segment| segment.len()).collect();
             match lens.iter().max() {
                 Some(most) if lens.len() > 4 => format!("{} segments of at most {most} bytes", lens.len()),
@@ -132,37 +137,39 @@ impl PairExplainer<'_> {
         };
         found.push(self.difference(
             ComparedField::Segmentation,
-            (Some(first), cut(made)),
-            (Some(other), cut(captured)),
+            (Some(first), lengths(made)),
+            (Some(first_captured), lengths(captured)),
             reason,
         ));
         for (at, segment) in captured.iter().enumerate() {
-            // The last one's flags are those of the last; the others are held against the first, without a PSH.
+            // The last segments may both have PSH: they are compared with each other. The other captured segments are
+            // compared with the first synthesised one.
             let is_last = at + 1 == captured.len();
             self.fields(if is_last { last } else { first }, segment, false, found);
         }
     }
 
-    /// Whether the stream says the same where two segments, or more, lie.
+    /// Compares the payload of aligned segments.
     fn payload(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
-        let (Some(first), Some(other)) = (made.first(), captured.first()) else { return };
-        let place = |segments: &[&RecordedSegment]| {
+        let (Some(first), Some(first_captured)) = (made.first(), captured.first()) else { return };
+        let range = |segments: &[&RecordedSegment]| {
             let start = segments.iter().map(|segment| segment.bytes.start).min().unwrap_or_default();
             let end = segments.iter().map(|segment| segment.bytes.end).max().unwrap_or_default();
             usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX)
         };
-        let of = |conversation: &RecordedConversation, segments: &[&RecordedSegment]| -> Vec<Option<u8>> {
-            conversation.said(first.from).get(place(segments)).unwrap_or_default().to_vec()
+        let payload = |conversation: &RecordedConversation, segments: &[&RecordedSegment]| -> Vec<Option<u8>> {
+            conversation.said(first.from).get(range(segments)).unwrap_or_default().to_vec()
         };
-        let (said, heard) = (of(self.made, made), of(self.captured, captured));
-        if said == heard {
+        let (made_payload, captured_payload) = (payload(self.made, made), payload(self.captured, captured));
+        if made_payload == captured_payload {
             return;
         }
-        let at = said.iter().zip(&heard).take_while(|(one, other)| one == other).count();
-        let is_missing = heard.get(at).is_some_and(Option::is_none);
+        let at = made_payload.iter().zip(&captured_payload).take_while(|(made, captured)| made == captured).count();
+        let is_missing = captured_payload.get(at).is_some_and(Option::is_none);
         let is_cut = captured.iter().any(|segment| segment.is_cut);
-        let reason = (is_missing && is_cut && said.len() == heard.len()).then_some(Reason::CutShort);
-        let show = |bytes: &[Option<u8>]| {
+        let is_truncated = is_missing && is_cut && made_payload.len() == captured_payload.len();
+        let reason = is_truncated.then_some(Reason::Truncated);
+        let excerpt = |bytes: &[Option<u8>]| {
             let rest = bytes.get(at..).unwrap_or_default();
             let known: Vec<u8> = rest.iter().map_while(|byte| *byte).take(EXCERPT_BYTES).collect();
             let more = if rest.len() > known.len() { " …" } else { "" };
@@ -170,13 +177,14 @@ impl PairExplainer<'_> {
         };
         found.push(self.difference(
             ComparedField::Payload,
-            (Some(first), show(&said)),
-            (Some(other), show(&heard)),
+            (Some(first), excerpt(&made_payload)),
+            (Some(first_captured), excerpt(&captured_payload)),
             reason,
         ));
     }
 
-    /// The fields of two segments. If they are cut in other places, what follows from that was said.
+    /// Compares the fields of two segments. Sequence numbers are skipped unless the segments are one to one, because
+    /// cuts at different places change them.
     fn fields(
         &self,
         made: &RecordedSegment,
@@ -186,16 +194,17 @@ impl PairExplainer<'_> {
     ) {
         let values = captured.values();
         for (field, value) in made.values() {
-            let Some((_, other)) = values.iter().find(|(same, _)| *same == field) else { continue };
+            let Some((_, other)) = values.iter().find(|(other, _)| *other == field) else { continue };
             if value == *other || (!is_one_to_one && field == ComparedField::Sequence) {
                 continue;
             }
-            let reason = self.why(field, made, captured, is_one_to_one);
+            let reason = self.reason(field, made, captured, is_one_to_one);
             found.push(self.difference(field, (Some(made), value), (Some(captured), other.clone()), reason));
         }
     }
 
-    /// The header of a segment that stands alone is held against another of its side: what has a reason was said of those.
+    /// Compares the header of a captured segment without a counterpart with a synthesised segment of the same sender.
+    /// Only differences without a reason are added: aligned segments already show the others.
     fn header_alone(&self, captured: &RecordedSegment, found: &mut Vec<Difference>) {
         let is_syn = |segment: &RecordedSegment| segment.flags().contains(Flags::SYN);
         let mut made = self.made.segments().iter();
@@ -204,8 +213,9 @@ impl PairExplainer<'_> {
         };
         let mut all = Vec::new();
         self.fields(made, captured, false, &mut all);
-        let own = [ComparedField::Flags, ComparedField::Acknowledgment];
-        all.retain(|difference| difference.kind.reason.is_none() && !own.contains(&difference.place.field));
+        // Flags and acknowledgment numbers differ between any two segments.
+        let individual = [ComparedField::Flags, ComparedField::Acknowledgment];
+        all.retain(|difference| difference.kind.reason.is_none() && !individual.contains(&difference.place.field));
         found.append(&mut all);
     }
 
@@ -213,14 +223,14 @@ impl PairExplainer<'_> {
         self.captured.ends().iter().all(|end| end.ip().is_loopback())
     }
 
-    /// Whether all that this side sent has one value.
+    /// Whether a value is the same in all captured segments of a sender.
     fn is_constant<T: PartialEq>(&self, from: Side, value: impl Fn(&RecordedSegment) -> T) -> bool {
         let mut all = self.captured.segments().iter().filter(|segment| segment.from == from).map(value);
         all.next().is_none_or(|first| all.all(|other| other == first))
     }
 
-    /// Why a field of two segments that belong together is not the same.
-    fn why(
+    /// The reason for the difference between a field of two segments.
+    fn reason(
         &self,
         field: ComparedField,
         made: &RecordedSegment,
@@ -231,9 +241,9 @@ impl PairExplainer<'_> {
         let from = captured.from;
         match field {
             ComparedField::InitialSequence | ComparedField::InitialTimestamp | ComparedField::InitialIdentification => {
-                Some(Reason::Random)
+                Some(Reason::RandomStart)
             }
-            ComparedField::LinkType => (captured.link_type != made.link_type).then_some(Reason::LinkKind),
+            ComparedField::LinkType => (captured.link_type != made.link_type).then_some(Reason::LinkType),
             ComparedField::SourceMac | ComparedField::DestinationMac => {
                 let is_zero = captured.macs.is_some_and(|macs| macs.iter().all(|mac| mac.0 == [0; 6]));
                 match (self.is_loopback(), is_zero) {
@@ -243,9 +253,9 @@ impl PairExplainer<'_> {
                 }
             }
             ComparedField::Padding => (made.padding > 0 && captured.padding == 0).then_some(Reason::NotPadded),
-            ComparedField::IpVersion => Some(Reason::OtherVersion),
+            ComparedField::IpVersion => Some(Reason::IpVersion),
             ComparedField::Source | ComparedField::Destination => {
-                Some(if self.is_loopback() { Reason::Loopback } else { Reason::MadeUpAddress })
+                Some(if self.is_loopback() { Reason::Loopback } else { Reason::InventedAddress })
             }
             ComparedField::SourcePort | ComparedField::DestinationPort => {
                 let is_client = (field == ComparedField::SourcePort) == (from == Side::Client);
@@ -261,58 +271,58 @@ impl PairExplainer<'_> {
                     && v4.identification == 0
                     && self.is_constant(from, |segment| segment.v4.map(|v4| v4.identification))
                 {
-                    return Some(Reason::NotNumbered);
+                    return Some(Reason::NoIdentification);
                 }
-                v4.is_next.then_some(Reason::PacketCount).or(is_udp.then_some(Reason::NotCounted))
+                v4.is_next.then_some(Reason::PacketCount).or(is_udp.then_some(Reason::SharedCounter))
             }
             ComparedField::TransportChecksum => (captured.transport_checksum == Some(Checksum::Partial))
                 .then_some(Reason::Offload)
-                .or(captured.is_cut.then_some(Reason::CutShort)),
+                .or(captured.is_cut.then_some(Reason::Truncated)),
             ComparedField::HeaderChecksum => {
                 let is_zero = matches!(captured.header_checksum, Some(Checksum::Zeroed(_)));
                 let is_constant = self.is_constant(from, |segment| segment.header_checksum);
                 (is_zero && is_constant).then_some(Reason::HeaderOffload)
             }
             ComparedField::Time | ComparedField::Issue => None,
-            _ => self.why_tcp(field, made, captured, is_one_to_one),
+            _ => self.tcp_reason(field, made, captured, is_one_to_one),
         }
     }
 
-    fn why_tcp(
+    fn tcp_reason(
         &self,
         field: ComparedField,
         made: &RecordedSegment,
         captured: &RecordedSegment,
         is_one_to_one: bool,
     ) -> Option<Reason> {
-        let (one, other) = (made.tcp.as_ref()?, captured.tcp.as_ref()?);
+        let (made_tcp, captured_tcp) = (made.tcp.as_ref()?, captured.tcp.as_ref()?);
         match field {
             ComparedField::MaximumSegmentSize => {
-                let mss = other.options.maximum_segment_size?;
+                let mss = captured_tcp.options.maximum_segment_size?;
                 let headers = if captured.ends[0].is_ipv4() { 40 } else { 60 };
                 let mtu = u32::from(mss) + headers;
-                // Both sides are on one interface there.
-                let is_one = self.captured.segments().iter().filter_map(|segment| segment.tcp.as_ref());
-                let mut is_one = is_one.filter_map(|tcp| tcp.options.maximum_segment_size);
+                // On loopback, both sides use one interface.
+                let segments = self.captured.segments().iter().filter_map(|segment| segment.tcp.as_ref());
+                let mut all_mss = segments.filter_map(|tcp| tcp.options.maximum_segment_size);
                 let reason = match (self.is_loopback(), mtu) {
-                    (true, LONGEST_PACKET) => Reason::LoopbackMtu,
+                    (true, PACKET_BYTES_MAX) => Reason::LoopbackMtu,
                     _ => Reason::Mtu { mtu },
                 };
-                (!self.is_loopback() || is_one.all(|same| same == mss)).then_some(reason)
+                (!self.is_loopback() || all_mss.all(|other| other == mss)).then_some(reason)
             }
             ComparedField::WindowScale => Some(Reason::ReceiveBuffer),
-            ComparedField::Window if other.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
-            ComparedField::Window => (self.offered(captured) == captured.ack()).then_some(Reason::WindowUsedUp),
-            ComparedField::OptionOrder => one.option_order.is_empty().then_some(Reason::WithoutOptions),
-            ComparedField::TimestampValue => self.is_clock(captured).then_some(Reason::Clock),
+            ComparedField::Window if captured_tcp.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
+            ComparedField::Window => (self.window_end(captured) == captured.ack()).then_some(Reason::ZeroWindow),
+            ComparedField::OptionOrder => made_tcp.option_order.is_empty().then_some(Reason::WithoutOptions),
+            ComparedField::TimestampValue => self.follows_clock(captured).then_some(Reason::Clock),
             ComparedField::TimestampEcho => {
-                let echo = other.echo?;
+                let echo = captured_tcp.echo?;
                 let earlier = self.earlier(captured).filter(|segment| segment.from != captured.from);
                 let mut clocks = earlier.filter_map(|segment| segment.tcp.as_ref()?.clock);
                 clocks.any(|clock| clock == echo).then_some(Reason::EchoOfClock)
             }
             ComparedField::Acknowledgment => {
-                let ack = other.tracked.ack?;
+                let ack = captured_tcp.tracked.ack?;
                 let before = self.earlier(captured).filter(|segment| segment.from == captured.from);
                 let is_later = before.filter_map(RecordedSegment::ack).all(|earlier| earlier <= ack);
                 (is_later && self.is_end_of_peer(captured, ack)).then_some(Reason::Crossed)
@@ -320,47 +330,48 @@ impl PairExplainer<'_> {
             ComparedField::Flags => {
                 let push = |flags: Flags| flags.contains(Flags::PSH);
                 let plain = |flags: Flags| flags.bits() & !Flags::PSH.bits();
-                let (one, other) = (one.tracked.flags, other.tracked.flags);
-                let with_fin = plain(one | Flags::FIN) == plain(other) && !captured.is_empty();
-                if with_fin {
+                let (made_flags, captured_flags) = (made_tcp.tracked.flags, captured_tcp.tracked.flags);
+                let has_fin = plain(made_flags | Flags::FIN) == plain(captured_flags) && !captured.is_empty();
+                if has_fin {
                     return Some(Reason::FinWithData);
                 }
-                // The last of a message is pushed by both; before that, only a kernel does.
-                let is_earlier = plain(one) == plain(other) && push(other) && !push(one);
-                (is_earlier && (!is_one_to_one || !captured.is_empty())).then_some(Reason::PushedEarlier)
+                // Both sides set PSH at the end of a message. Only a kernel sets it earlier, too.
+                let is_pushed_earlier =
+                    plain(made_flags) == plain(captured_flags) && push(captured_flags) && !push(made_flags);
+                (is_pushed_earlier && (!is_one_to_one || !captured.is_empty())).then_some(Reason::PushedEarlier)
             }
             _ => None,
         }
     }
 
-    /// The number up to which a side had said, before a segment of its own, that it takes what is sent.
-    fn offered(&self, before: &RecordedSegment) -> Option<i64> {
-        let own = self.earlier(before).filter(|segment| segment.from == before.from);
-        own.filter_map(|segment| segment.tcp.as_ref()?.tracked.window_end()).max()
+    /// The end of the window that the sender of `before` had offered earlier.
+    fn window_end(&self, before: &RecordedSegment) -> Option<i64> {
+        let earlier = self.earlier(before).filter(|segment| segment.from == before.from);
+        earlier.filter_map(|segment| segment.tcp.as_ref()?.tracked.window_end()).max()
     }
 
-    /// What was captured before a segment.
+    /// The segments captured before `than`.
     fn earlier(&self, than: &RecordedSegment) -> impl Iterator<Item = &RecordedSegment> {
         let frame = than.frame;
         self.captured.segments().iter().take_while(move |segment| segment.frame < frame)
     }
 
-    /// Whether `ack` is the end of something that the other side had sent, and all after that was hardly on its way.
+    /// Whether `ack` ends an earlier segment of the peer, and all later data of the peer can still be in transit.
     fn is_end_of_peer(&self, than: &RecordedSegment, ack: i64) -> bool {
         let mut is_end = false;
-        let mut is_crossing = true;
+        let mut is_rest_in_transit = true;
         for segment in self.earlier(than).filter(|segment| segment.from != than.from) {
             is_end |= segment.end() == ack;
             if segment.end() > ack {
                 let age = than.time.zip(segment.time).map(|(than, time)| than.as_nanos() - time.as_nanos());
-                is_crossing &= age.is_some_and(|age| age < CROSSING_NANOS);
+                is_rest_in_transit &= age.is_some_and(|age| age < TRANSIT_NANOS_MAX);
             }
         }
-        is_end && is_crossing
+        is_end && is_rest_in_transit
     }
 
-    /// Whether a timestamp goes with the time.
-    fn is_clock(&self, captured: &RecordedSegment) -> bool {
+    /// Whether the TCP timestamp advanced as the capture time did.
+    fn follows_clock(&self, captured: &RecordedSegment) -> bool {
         let first = self.captured.segments().iter().find(|segment| segment.from == captured.from);
         let Some((first, time)) = first.and_then(|first| first.time).zip(captured.time) else { return false };
         let Some(clock) = captured.tcp.as_ref().and_then(|tcp| tcp.clock) else { return false };
@@ -368,45 +379,46 @@ impl PairExplainer<'_> {
         (i64::from(clock) - elapsed).abs() <= CLOCK_SLACK_MILLIS + elapsed / 100
     }
 
-    /// Why a kernel sent what was not made up.
-    fn why_captured_alone(&self, segment: &RecordedSegment, at: usize) -> Option<Reason> {
+    /// The reason for a captured segment without a counterpart.
+    fn reason_for_captured(&self, segment: &RecordedSegment, at: usize) -> Option<Reason> {
         match self.kinds[at] {
-            SegmentKind::Again => {
+            SegmentKind::Retransmission => {
                 let plain = |segment: &RecordedSegment| segment.flags().bits() & !Flags::PSH.bits();
                 let is_data = !segment.is_empty() && plain(segment) == Flags::ACK.bits();
-                let mut before = self.earlier(segment).filter(|before| before.from == segment.from);
-                let is_same = before.any(|before| before.seq() == segment.seq() && plain(before) == plain(segment));
-                (is_data || is_same).then_some(Reason::Again)
+                let mut earlier = self.earlier(segment).filter(|earlier| earlier.from == segment.from);
+                let is_repeated =
+                    earlier.any(|earlier| earlier.seq() == segment.seq() && plain(earlier) == plain(segment));
+                (is_data || is_repeated).then_some(Reason::Retransmission)
             }
             SegmentKind::Ack => {
                 let ack = segment.ack().filter(|_| segment.flags() == Flags::ACK)?;
-                // It says what comes next of its own side, and of the other's.
-                let own = self.earlier(segment).filter(|before| before.from == segment.from);
-                let is_next = own.map(RecordedSegment::end).max() == segment.seq();
+                // The sequence number must be the next one of the sender, and `ack` the end of a segment of the peer.
+                let earlier = self.earlier(segment).filter(|earlier| earlier.from == segment.from);
+                let is_next = earlier.map(RecordedSegment::end).max() == segment.seq();
                 if !is_next || !self.is_end_of_peer(segment, ack) {
                     return None;
                 }
-                let mut before = self.earlier(segment).filter(|before| before.from == segment.from);
-                if let Some(same) = before.find(|before| before.ack() == Some(ack)) {
-                    return (same.window() != segment.window()).then_some(Reason::WindowUpdate);
+                let mut earlier = self.earlier(segment).filter(|earlier| earlier.from == segment.from);
+                if let Some(earlier) = earlier.find(|earlier| earlier.ack() == Some(ack)) {
+                    return (earlier.window() != segment.window()).then_some(Reason::WindowUpdate);
                 }
-                let carrier = first_with(self.made, segment.from, ack)?;
+                let carrier = first_ack_of(self.made, segment.from, ack)?;
                 let mut peer = self.earlier(segment).filter(|other| other.from != segment.from);
                 let acknowledged = peer.find(|other| other.end() == ack)?;
                 let waited = segment.time.zip(acknowledged.time).map(|(ack, sent)| ack.as_nanos() - sent.as_nanos());
                 Some(match carrier {
                     _ if acknowledged.flags().contains(Flags::FIN) => Reason::AckOfFin,
-                    _ if waited.is_some_and(|waited| waited >= DELAYED_ACK_NANOS) => Reason::AckDelayed,
+                    _ if waited.is_some_and(|waited| waited >= DELAYED_ACK_NANOS_MIN) => Reason::DelayedAck,
                     _ if carrier.is_empty() && carrier.flags() == Flags::ACK => Reason::AckMerged,
-                    _ => Reason::AckAtOnce,
+                    _ => Reason::QuickAck,
                 })
             }
             _ => None,
         }
     }
 
-    /// Why a kernel did not send what was made up.
-    fn why_made_alone(&self, segment: &RecordedSegment) -> Option<Reason> {
+    /// The reason for a synthesised segment without a counterpart.
+    fn reason_for_made(&self, segment: &RecordedSegment) -> Option<Reason> {
         let from = segment.from;
         if segment.flags().contains(Flags::FIN) && segment.is_empty() {
             let mut all = self.captured.segments().iter().filter(|other| other.from == from);
@@ -415,15 +427,15 @@ impl PairExplainer<'_> {
         if segment.flags() != Flags::ACK || !segment.is_empty() {
             return None;
         }
-        let carrier = first_with(self.captured, from, segment.ack()?)?;
+        let carrier = first_ack_of(self.captured, from, segment.ack()?)?;
         Some(if carrier.is_empty() && !carrier.flags().contains(Flags::FIN) {
             Reason::AckMerged
         } else {
-            Reason::AckRode
+            Reason::AckWithData
         })
     }
 
-    /// What takes numbers comes in one order.
+    /// Compares the order of aligned segments, except bare acknowledgments.
     fn order_of_groups(&self, groups: &[SegmentGroup], found: &mut Vec<Difference>) {
         let mut latest: Option<&RecordedSegment> = None;
         for group in groups {
@@ -445,13 +457,13 @@ impl PairExplainer<'_> {
     }
 }
 
-/// The first segment of a side that acknowledges as much, or more.
-fn first_with(conversation: &RecordedConversation, from: Side, ack: i64) -> Option<&RecordedSegment> {
+/// The first segment of a side that acknowledges at least `ack`.
+fn first_ack_of(conversation: &RecordedConversation, from: Side, ack: i64) -> Option<&RecordedSegment> {
     conversation.segments().iter().find(|segment| segment.from == from && segment.ack() >= Some(ack))
 }
 
-/// What a segment is, in short.
-fn name(segment: &RecordedSegment) -> String {
+/// The flags, length and acknowledgment number of a segment.
+fn summary(segment: &RecordedSegment) -> String {
     let flags = segment.flags();
     match (segment.ack(), segment.len()) {
         (Some(ack), 0) => format!("{flags}, acknowledges {ack}"),
@@ -461,14 +473,14 @@ fn name(segment: &RecordedSegment) -> String {
     }
 }
 
-/// A message, or a beginning or end, and where it is in both recordings.
+/// A message, or the start or end of a conversation, in both recordings.
 struct PairedEvent<'a> {
     conversation: usize,
     made: &'a RecordedSegment,
     captured: &'a RecordedSegment,
 }
 
-/// What comes before what, across conversations, and when.
+/// Compares order and times across conversations.
 pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Vec<Difference>) {
     let (mut messages, mut bounds) = (Vec::new(), Vec::new());
     for (conversation, pair) in conversations.iter().enumerate() {
@@ -504,15 +516,15 @@ pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Ve
         }
         latest = latest.max(event.captured.frame);
     }
-    // Of one conversation, all is in order already: what others say meanwhile is another matter.
-    let captured: Vec<u64> = {
+    // The start and end of a conversation are compared by the number of messages captured before them.
+    let captured_frames: Vec<u64> = {
         let mut frames: Vec<_> = messages.iter().map(|event| event.captured.frame).collect();
         frames.sort_unstable();
         frames
     };
     for event in &bounds {
         let before = messages.partition_point(|message| message.made.frame < event.made.frame);
-        let captured_before = captured.partition_point(|frame| *frame < event.captured.frame);
+        let captured_before = captured_frames.partition_point(|frame| *frame < event.captured.frame);
         if before != captured_before {
             let is_end = event.made.flags().contains(Flags::FIN);
             let reason = if is_end { Reason::HeldOpen } else { Reason::OpensEarlier };
@@ -524,7 +536,7 @@ pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Ve
     times(&messages, difference, differences);
 }
 
-/// When messages leave, counted from the first.
+/// Compares the times of messages, relative to the first message.
 fn times(
     messages: &[PairedEvent<'_>],
     difference: impl Fn(&PairedEvent<'_>, ComparedField, String, String, Option<Reason>) -> Difference,
@@ -538,8 +550,8 @@ fn times(
         let made = since(event.made, first.made);
         let Some((made, captured)) = made.zip(since(event.captured, first.captured)) else { continue };
         if made != captured {
-            let is_late = Duration::from_nanos(made.abs_diff(captured)) <= WOKEN_MAX;
-            let reason = if is_late { Reason::Woken } else { Reason::OtherSpeed };
+            let is_same_speed = Duration::from_nanos(made.abs_diff(captured)) <= LATENESS_MAX;
+            let reason = if is_same_speed { Reason::LateWakeup } else { Reason::OtherSpeed };
             let seconds = |nanos: i64| {
                 let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
                 format!("{sign}{}.{:09} s", nanos / 1_000_000_000, nanos % 1_000_000_000)

@@ -1,7 +1,8 @@
-//! What bounds a comparison: each limit with its unit and its reason.
+//! The limits of a comparison, with their units and reasons.
 
-/// The most frames of one recording: a table that somebody reads has far fewer, and each is held with what differs.
+/// Maximum frames of a recording. Memory holds each frame and its differences, and a readable table has far fewer
+/// lines.
 pub const FRAMES_MAX: usize = 20_000;
 
-/// The most payload of one recording, in bytes: it is held to be compared.
+/// Maximum payload of a recording, in bytes. Memory holds the whole payload.
 pub const BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! What is kept of a frame to compare it.
+//! The compared parts of a frame.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -10,23 +10,23 @@ use crate::time::Timestamp;
 use crate::wire::tcp::{Flags, Options};
 use crate::wire::{Checksum, LinkType, Mac, SeqNumber};
 
-/// A segment of TCP, or a datagram of UDP, with the frame around it.
+/// A TCP segment or a UDP datagram, with the fields of its frame.
 #[derive(Clone, Debug)]
 pub struct RecordedSegment {
-    /// Its number in its capture, from 1.
+    /// The number of the frame in its recording, from 1.
     pub frame: u64,
-    /// When it was sent.
+    /// The time of the frame.
     pub time: Option<Timestamp>,
-    /// Who sent it.
+    /// The sender.
     pub from: Side,
-    /// Which bytes of its direction's stream it carries.
+    /// The range of its payload in the stream of its direction.
     pub bytes: Range<u64>,
-    /// What the row that it was made for is called.
+    /// The identifier of the row whose message it carries.
     pub msg_id: Option<Box<str>>,
-    /// Whom it comes from, and whom it goes to.
+    /// Source and destination.
     pub(super) ends: [SocketAddr; 2],
     pub(super) link_type: LinkType,
-    /// Source and destination.
+    /// Source and destination, on Ethernet.
     pub(super) macs: Option<[Mac; 2]>,
     pub(super) padding: usize,
     pub(super) is_cut: bool,
@@ -40,19 +40,21 @@ pub struct RecordedSegment {
     pub(super) tcp: Option<TcpFields>,
 }
 
-/// What only IPv4 has.
+/// The fields of IPv4 alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ipv4Fields {
     pub(super) dont_fragment: bool,
     pub(super) identification: u16,
-    /// Counted from the first of its side; not of a SYN, ACK, which comes before there is a socket to count.
+    /// The identification relative to the first of the sender. `None` for a SYN, ACK: the kernel sends it before the
+    /// connection has a socket with a counter.
     pub(super) counted: Option<u16>,
-    /// Whether it is the first of its side, and whether it follows on the one before it.
+    /// Whether the packet is the first of its sender.
     pub(super) is_first: bool,
+    /// Whether the identification continues the count of the previous packet.
     pub(super) is_next: bool,
 }
 
-/// What only TCP has.
+/// The fields of TCP alone.
 #[derive(Clone, Debug)]
 pub(super) struct TcpFields {
     /// The sequence number in the header.
@@ -60,33 +62,34 @@ pub(super) struct TcpFields {
     pub(super) tracked: TrackedSegment,
     pub(super) urgent_pointer: u16,
     pub(super) options: Options,
-    /// The names of the options, in their order.
+    /// The names of the options, in order.
     pub(super) option_order: String,
-    /// Its clock, and the one that it gives back, counted from the first of each.
+    /// The timestamp value, relative to the first of the sender.
     pub(super) clock: Option<u32>,
+    /// The timestamp echo, relative to the first timestamp of the peer.
     pub(super) echo: Option<u32>,
 }
 
 impl RecordedSegment {
-    /// Bytes of payload.
+    /// The length of the payload on the wire, in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.bytes.end - self.bytes.start
     }
 
-    /// Whether it carries nothing.
+    /// Whether the payload is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// TCP: counted from the SYN.
+    /// TCP: the sequence number, relative to the SYN.
     #[must_use]
     pub fn seq(&self) -> Option<i64> {
         self.tcp.as_ref().map(|tcp| tcp.tracked.seq)
     }
 
-    /// TCP: counted from the other side's SYN; `None` without ACK.
+    /// TCP: the acknowledgment number, relative to the peer's SYN. `None` without ACK.
     #[must_use]
     pub fn ack(&self) -> Option<i64> {
         self.tcp.as_ref().and_then(|tcp| tcp.tracked.ack)
@@ -98,13 +101,13 @@ impl RecordedSegment {
         self.tcp.as_ref().map_or(Flags::NONE, |tcp| tcp.tracked.flags)
     }
 
-    /// TCP: the window, as it stands in the header.
+    /// TCP: the unscaled window in the header.
     #[must_use]
     pub fn window(&self) -> Option<u16> {
         self.tcp.as_ref().map(|tcp| tcp.tracked.window.field)
     }
 
-    /// TCP: the options, by their usual abbreviations.
+    /// TCP: the options, abbreviated: `MSS 1460, SACK, TS 0 -, WS 7`.
     #[must_use]
     pub fn options(&self) -> String {
         let Some(tcp) = &self.tcp else { return String::new() };
@@ -120,12 +123,12 @@ impl RecordedSegment {
         list.join(", ")
     }
 
-    /// The number after its last, counted from the SYN.
+    /// The next sequence number, relative to the SYN.
     pub(super) fn end(&self) -> i64 {
         self.tcp.as_ref().map_or(0, |tcp| tcp.tracked.end())
     }
 
-    /// Each field that both of two frames may have, as it is shown.
+    /// The fields of the frame and their text.
     pub(super) fn values(&self) -> Vec<(ComparedField, String)> {
         let [source, destination] = self.ends;
         let mut values = vec![

@@ -1,4 +1,4 @@
-//! What is the same has no difference, and what was changed has one without a reason.
+//! Equal captures have no differences, and each corrupted field has a difference without a reason.
 
 use super::*;
 use crate::build::{Builder, IpVersion, Link, Plan, Settings, TcpOptions, TransportChoice};
@@ -28,7 +28,7 @@ fn recorded(file: &[u8]) -> Recording {
     Recording::read(&mut Reader::new(file).unwrap()).unwrap()
 }
 
-/// What has no reason, and how much has one.
+/// The differences without a reason, and the number of those with one.
 fn compared(made: &[u8], captured: &[u8]) -> (Vec<String>, usize) {
     let (made, captured) = (recorded(made), recorded(captured));
     let comparison = Comparison::new(&made, &captured);
@@ -42,8 +42,8 @@ fn compared(made: &[u8], captured: &[u8]) -> (Vec<String>, usize) {
     (unexplained, explained)
 }
 
-/// The file with one byte of one frame changed.
-fn changed(file: &[u8], frame: u64, at: usize, bits: u8) -> Vec<u8> {
+/// Flips bits in one byte of one frame.
+fn corrupted(file: &[u8], frame: u64, at: usize, bits: u8) -> Vec<u8> {
     let mut reader = Reader::new(file).unwrap();
     while let Some(packet) = reader.next_packet().unwrap() {
         if packet.number == frame {
@@ -57,13 +57,13 @@ fn changed(file: &[u8], frame: u64, at: usize, bits: u8) -> Vec<u8> {
 }
 
 #[test]
-fn the_same_has_no_difference() {
+fn equal_captures_have_no_differences() {
     for transport in [TransportChoice::Tcp, TransportChoice::Udp] {
         for ip in [IpVersion::V4, IpVersion::V6] {
             let settings = Settings { transport, ip, ..Settings::default() };
             let file = built(ROWS, settings);
             assert_eq!(compared(&file, &file), (Vec::new(), 0), "{transport:?} {ip:?}");
-            // Another seed is another beginning of all that is random, and nothing else.
+            // Another seed changes only the random start of counters.
             let other = built(ROWS, Settings { seed: 7, ..settings });
             let (unexplained, explained) = compared(&file, &other);
             assert_eq!((unexplained, explained > 0), (Vec::new(), true), "{transport:?} {ip:?}");
@@ -72,13 +72,13 @@ fn the_same_has_no_difference() {
 }
 
 #[test]
-fn what_settings_change_is_explained() {
+fn differences_of_settings_have_reasons() {
     let file = built(ROWS, Settings::default());
     let link = built(ROWS, Settings { link: Link::Raw, ..Settings::default() });
     assert_eq!(compared(&file, &link).0, Vec::<String>::new());
     let none = built(ROWS, Settings { options: TcpOptions::None, ..Settings::default() });
     assert_eq!(compared(&none, &file).0, Vec::<String>::new());
-    // The other way round, somebody took the options away.
+    // A kernel does not remove options, so the reverse has no reason.
     assert!(compared(&file, &none).0.iter().any(|difference| difference.starts_with("options: ")));
     let long = format!("CHAT,Noy,Elias,{},0.1\n", "x".repeat(10_000));
     let short_mtu = Settings { mtu: "576".parse().unwrap(), ..Settings::default() };
@@ -89,14 +89,14 @@ fn what_settings_change_is_explained() {
 }
 
 #[test]
-fn what_was_changed_is_told_and_has_no_reason() {
+fn corrupted_fields_are_unexplained() {
     let file = built(ROWS, Settings::default());
     let mut reader = Reader::new(&file[..]).unwrap();
-    let mut n_changed = 0;
+    let mut n_corrupted = 0;
     while let Some(packet) = reader.next_packet().unwrap() {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let tcp = 14 + 20;
-        // Each flag; a sequence and an acknowledgment number; the urgent pointer; the type of service.
+        // Each flag, the sequence number, the urgent pointer and the type of service.
         let mut places: Vec<(usize, u8)> = (0..8).map(|bit| (tcp + 13, 1 << bit)).collect();
         places.extend([(tcp + 7, 3), (tcp + 18, 1), (15, 4)]);
         if frame.tcp().is_some_and(|segment| segment.ack().0 != 0) {
@@ -106,16 +106,16 @@ fn what_was_changed_is_told_and_has_no_reason() {
             places.push((packet.captured.len() - 1, 1));
         }
         for (at, bits) in places {
-            let (unexplained, _) = compared(&file, &changed(&file, packet.number, at, bits));
+            let (unexplained, _) = compared(&file, &corrupted(&file, packet.number, at, bits));
             assert!(!unexplained.is_empty(), "frame {} byte {at} ^ {bits:#04x}", packet.number);
-            n_changed += 1;
+            n_corrupted += 1;
         }
     }
-    assert!(n_changed > 200, "{n_changed}");
+    assert!(n_corrupted > 200, "{n_corrupted}");
 }
 
 #[test]
-fn what_is_only_in_one_is_told() {
+fn missing_changed_and_reordered_messages_are_unexplained() {
     let file = built(ROWS, Settings::default());
     let less =
         built("CHAT,Noy,Elias,hello there,0.1\nCHAT,Elias,Noy,hi,0.2\nCHAT,Noy,Elias,bye,0.3\n", Settings::default());
@@ -123,11 +123,11 @@ fn what_is_only_in_one_is_told() {
     assert!(unexplained.iter().any(|difference| difference.starts_with("conversation: TCP")), "{unexplained:?}");
     let (unexplained, _) = compared(&less, &file);
     assert!(unexplained.iter().any(|difference| difference.ends_with("7 frames")), "{unexplained:?}");
-    // Another text, of another length: the conversations still belong together, and what follows moves.
+    // A text of another length: the conversations are still paired, and the later bytes have other stream offsets.
     let other = built(&ROWS.replace("hello there", "hello"), Settings::default());
     let (unexplained, _) = compared(&file, &other);
     assert!(unexplained.iter().any(|difference| difference.starts_with("payload: ")), "{unexplained:?}");
-    // The same rows in another order.
+    // The same rows, with two of them swapped.
     let mut rows: Vec<_> = ROWS.lines().collect();
     rows.swap(1, 2);
     let (unexplained, _) = compared(&file, &built(&(rows.join("\n") + "\n"), Settings::default()));
@@ -135,7 +135,7 @@ fn what_is_only_in_one_is_told() {
 }
 
 #[test]
-fn a_recording_is_bounded() {
+fn recording_refuses_too_many_frames() {
     let many = (0..FRAMES_MAX).fold(String::new(), |many, i| many + &format!("CHAT,a,b,{i},{i}\n"));
     let file = built(&many, Settings { transport: TransportChoice::Udp, ..Settings::default() });
     assert_eq!(recorded(&file).frames(), FRAMES_MAX as u64);
