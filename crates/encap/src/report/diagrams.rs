@@ -12,7 +12,7 @@ pub struct Diagrams {
     pub ends: (SocketAddr, SocketAddr),
     /// One arrow for each segment.
     pub sequence: Sequence,
-    /// Drawings with a time axis. `None` if all frames have one time, or none.
+    /// Drawings with a time axis. `None` if the frames have no times, or all have the same time.
     pub over_time: Option<OverTime>,
 }
 

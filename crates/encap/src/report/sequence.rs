@@ -138,8 +138,8 @@ impl Sequence {
         let is_remarked = self.first.iter().chain(&self.last).any(|row| !row.remark.is_empty());
         let remarks = if is_remarked { " After ▲ is what is remarkable about a segment." } else { "" };
         format!(
-            "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what it \
-             carries.{numbers}{remarks}"
+            "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what \
+             it carries.{numbers}{remarks}"
         )
     }
 

@@ -13,7 +13,7 @@ use crate::analyze::Side;
 pub enum SvgColor {
     /// Text, and lines that it refers to.
     Text,
-    /// Axes, frame numbers and other helps.
+    /// Axes, frame numbers and other guides.
     Faint,
     /// Grids.
     Grid,

@@ -11,7 +11,7 @@ pub struct TimeSpan {
 }
 
 impl TimeSpan {
-    /// The span of `conversation`. `None` if its frames have no times, or one and the same.
+    /// The span of `conversation`. `None` if its frames have no times, or all have the same time.
     #[must_use]
     pub fn of(conversation: &Conversation) -> Option<Self> {
         let since = conversation.last?.since(conversation.first?)?;

@@ -27,9 +27,8 @@ pub(super) fn conversations(summary: &CaptureSummary) -> Markup {
                 p { "There is none: no packet is TCP or UDP that could be read." }
             } @else {
                 p.faint {
-                    "Bytes are payload, each counted once. Acknowledged is the middle of the round-trip times of what the "
-                    "client "
-                    "sends, and of what the server sends."
+                    "Bytes are payload, each counted once. Acknowledged is the median round-trip time of the client's "
+                    "segments, and of the server's."
                 }
                 div.scroll tabindex="0" role="region" aria-label="Table of conversations" {
                     table.conversations {

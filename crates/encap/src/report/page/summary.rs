@@ -80,7 +80,8 @@ pub(super) fn summary(report: &Report) -> Markup {
                         (format_bytes(totals.no_conversation.bytes))
                         ": neither TCP nor UDP, or not to be read"
                         @if totals.fragments.packets > 0 {
-                            "; of these, " (count(totals.fragments.packets, "fragment")) " of packets that are not whole"
+                            "; of these, " (count(totals.fragments.packets, "fragment"))
+                            " of packets that are not whole"
                         }
                     }))
                 }
