@@ -209,7 +209,9 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let protocol = self.pool.protocol().name().to_owned();
         let (left, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
         if left > 0 {
-            notes.push(format!("the server did not close {left} sessions within {CLOSE_TIMEOUT:?} after the load generator closed its side"));
+            notes.push(format!(
+                "{left} sessions were still open on the server {CLOSE_TIMEOUT:?} after the last message"
+            ));
         }
         Ok(Report { workload, protocol, sessions, metrics, faults, notes })
     }
