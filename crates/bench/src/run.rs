@@ -209,9 +209,8 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let protocol = self.pool.protocol().name().to_owned();
         let (left, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
         if left > 0 {
-            notes.push(format!(
-                "{left} sessions were still open on the server {CLOSE_TIMEOUT:?} after the last message"
-            ));
+            notes
+                .push(format!("the server kept {left} sessions open for {CLOSE_TIMEOUT:?} after their clients closed"));
         }
         Ok(Report { workload, protocol, sessions, metrics, faults, notes })
     }
