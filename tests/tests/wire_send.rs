@@ -187,7 +187,7 @@ fn rows_are_sent_to_an_existing_server() {
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,86400\n")
             .expect("it can be written");
         let (_, errors) = encap(3, &["send", path, "-o", path]);
-        assert!(errors.contains("is the file that is read: write to another"), "{errors}");
+        assert!(errors.contains("is the input file: write to another file"), "{errors}");
         let (_, errors) = encap(1, &["send", path]);
         assert!(std::fs::read(&rows).expect("it is there").starts_with(b"protocol"), "nothing was written");
         assert!(errors.contains("the rows take 86400 s, more than 3600 s: give a --speed"), "{errors}");
@@ -305,6 +305,6 @@ fn local_addresses_and_names_are_captured() {
         let to = server.local_addr().expect("it is bound").to_string();
         drop(server);
         let (_, errors) = encap(1, &["send", paths[0], "--speed", "max", "--to", &to]);
-        assert!(errors.contains("some CHAT messages end no line, for which a chat server waits"), "{errors}");
+        assert!(errors.contains("some CHAT messages have no line end, for which a chat server waits"), "{errors}");
     });
 }

@@ -98,7 +98,7 @@ fn what_cannot_be_read_or_written_is_named() {
             ["rows.csv", "-o", "no/out.pcapng"],
             "encap: cannot write no/out.pcapng: No such file or directory (os error 2)\n",
         ),
-        (["rows.csv", "-o", "./rows.csv"], "encap: ./rows.csv is the file that is read: write to another\n"),
+        (["rows.csv", "-o", "./rows.csv"], "encap: ./rows.csv is the input file: write to another file\n"),
     ] {
         assert_eq!(build(folder.path(), &args), (3, String::new(), expected.to_owned()), "{args:?}");
     }
@@ -136,7 +136,7 @@ fn what_is_read_is_never_written_to_by_whatever_name() {
     ] {
         let (code, out, err) = build(folder.path(), args);
         assert_eq!((code, &*out), (3, ""), "{args:?}: {err}");
-        assert!(err.contains(" is the file that is read: write to another"), "{args:?}: {err}");
+        assert!(err.contains(" is the input file: write to another file"), "{args:?}: {err}");
         assert_eq!(contents(folder.path()), before, "{args:?}");
     }
 }

@@ -240,7 +240,7 @@ fn unusable_inputs_and_outputs_are_refused() {
     let capture = "line_chat_npcap.pcap";
     std::fs::copy(real("captures/line_chat_npcap.pcap"), folder.path().join(capture)).unwrap();
     let (code, err) = encap(folder.path(), &["report", capture, "-o", capture]);
-    assert_eq!((code, &*err), (3, "encap: line_chat_npcap.pcap is the file that is read: write to another\n"));
+    assert_eq!((code, &*err), (3, "encap: line_chat_npcap.pcap is the input file: write to another file\n"));
     std::os::unix::fs::symlink(capture, folder.path().join("link.html")).unwrap();
     assert_eq!(encap(folder.path(), &["report", capture, "-o", "link.html"]).0, 3);
     let untouched = |path| std::fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! `encap analyze`: who talked to whom in a capture, how it went, and why each thing is said.
+//! `encap analyze`: the conversations of a capture and their events.
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -16,15 +16,16 @@ use switchboard_encap::time::Timestamp;
 use super::capture_file::{CaptureFile, unused};
 use super::failure::Failure;
 
-/// Conversations that are listed. The rest is counted. Each takes 1 to 3 KB, by its flags.
+/// Maximum conversations listed; the others are counted. Each takes 1 to 3 KB.
 const LISTED_MAX: usize = 50_000;
 
-/// Says who talked to whom in a capture, how it went, and why each thing is said
+/// Lists the conversations of a capture and their events, each with its reason
 ///
-/// Reads pcap and pcapng of any byte order, with Ethernet, VLAN, NULL, LOOP, RAW and Linux cooked frames. Each conversation
-/// has a line with how it opened and ended, bytes each way (each counted once), and below it what is remarkable, with the
-/// reason. The rules are those of Wireshark's TCP analysis. Exit status: 0 if all was read, 3 if the file cannot be read to
-/// its end.
+/// Reads pcap and pcapng of any byte order, with Ethernet, VLAN, NULL, LOOP, RAW and Linux cooked frames. For each
+/// conversation it shows how it opened and ended, the bytes of each direction without repetitions, and the events, such
+/// as retransmissions. The rules are those of Wireshark's TCP analysis.
+///
+/// Exit status: 0 if the whole file was read, 3 if it cannot be read to its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
@@ -35,23 +36,23 @@ pub(crate) struct Args {
     /// Only conversations with this port on either side
     #[arg(long)]
     port: Option<u16>,
-    /// Only conversations of: tcp, udp, a port, an address, or address:port; each that is given has to hold
+    /// Only conversations of: tcp, udp, a port, an address, or address:port. If given several times, all must match
     #[arg(long)]
     focus: Vec<Focus>,
 }
 
-/// The conversations of a capture, and what there was in it.
+/// The conversations of a capture, and the totals.
 struct Findings {
     file: String,
     listed: Vec<Conversation>,
     not_listed: u64,
     totals: Totals,
     focus: Vec<Focus>,
-    /// What the capture says of itself: that it was made up, say.
+    /// Comments of the capture on itself, such as that it is synthesised.
     origin: Vec<String>,
-    /// What interfaces lost, and what the reader went past.
+    /// Drops of interfaces, and notes of the reader.
     notes: Vec<String>,
-    /// Why the file could not be read to its end.
+    /// The reason why the file could not be read to its end.
     damage: Option<String>,
 }
 
@@ -167,7 +168,7 @@ impl fmt::Display for Findings {
 }
 
 impl Findings {
-    /// What is no part of a conversation that is listed.
+    /// Everything after the listed conversations.
     fn show_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let totals = &self.totals;
         writeln!(f)?;
@@ -183,7 +184,8 @@ impl Findings {
         if totals.retired > 0 {
             writeln!(
                 f,
-                "{} closed here before their end, as more than {LIVE_MAX} went on at once, or took more than {} MiB: what came later of them is listed again",
+                "{} split, because more than {LIVE_MAX} were open at once, or took more than {} MiB: \
+                 their later frames are listed as new conversations",
                 count(totals.retired, "conversation"),
                 LIVE_MAX_BYTES >> 20,
             )?;
@@ -233,7 +235,7 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             write!(f, " in {}", time(nanos))?;
         }
         writeln!(f, "; {end}")?;
-        // The flag of the reset says it, too.
+        // A flag of the reset shows the cause, too.
         let is_flagged = c.flags.iter().any(|flag| flag.event == Event::Reset && flag.cause == c.reset_cause);
         if let Some(cause) = c.reset_cause.filter(|_| !is_flagged) {
             writeln!(f, "  reset {cause}")?;
@@ -273,7 +275,7 @@ fn show_direction(arrow: &str, d: &DirectionSummary, unit: &str, f: &mut fmt::Fo
     writeln!(f)
 }
 
-/// A short time, exactly, in the unit that suits it.
+/// An exact time in the largest unit that fits: `1.5 ms`.
 fn time(nanos: u64) -> String {
     let (unit, name) = match nanos {
         0..1_000 => return format!("{nanos} ns"),

@@ -1,4 +1,4 @@
-//! `encap capture`: what passes an interface, into a file.
+//! `encap capture`: writes the frames of an interface to a file.
 
 use std::fmt;
 use std::io::Write;
@@ -19,17 +19,20 @@ use super::diagnostics::report;
 use super::failure::Failure;
 use super::output::{Output, shown};
 
-/// How long what was captured may wait before a reader of the file sees it.
+/// Maximum delay until a captured frame is in the file.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// How often the progress on a terminal is drawn anew.
+/// Interval of the progress display.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 
-/// Captures what passes an interface
+/// Captures the frames of an interface
 ///
-/// Writes pcapng with times in nanoseconds, readable while it grows, until the time or the count is reached or Ctrl-C is
-/// pressed. Frames that found no room are counted and said. Needs the right `CAP_NET_RAW`, or a network namespace of your
-/// own (`unshare --user --map-root-user --net`). A second Ctrl-C ends it at once, even if nobody reads what it writes. Exit status: 0 when it ended as asked, 3 if it could not capture or write.
+/// Writes pcapng with times in nanoseconds until the time or the count is reached or Ctrl-C is pressed. The file can be
+/// read while it grows. Dropped frames are counted and reported. Capturing needs the right `CAP_NET_RAW`, or a network
+/// namespace of your own (`unshare --user --map-root-user --net`). A second Ctrl-C ends the program at once, even if it
+/// waits for the reader of a pipe.
+///
+/// Exit status: 0 if the capture ended as requested, 3 if it could not capture or write.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The interface, as `ip link` names it: lo, eth0
@@ -45,9 +48,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Keep at most this many bytes of a frame
-    #[arg(long, value_name = "N", default_value_t = LiveOptions::default().snap_len, value_parser = clap::value_parser!(u32).range(1..=0x40_0000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = LiveOptions::default().snap_len,
+        value_parser = clap::value_parser!(u32).range(1..=0x40_0000)
+    )]
     snap_len: u32,
-    /// The memory for frames that come faster than they are written, in bytes
+    /// Memory for frames that arrive faster than they are written, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = LiveOptions::default().buffer_bytes)]
     buffer: u32,
     /// The file to write, or - for standard output
@@ -56,20 +64,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    // Before the file is made: what was there stays if there is nothing to capture.
+    // Open the interface first: if that fails, an existing file is kept.
     let options = LiveOptions { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
     let live = LiveCapture::open(&args.interface, &options)?;
     let out = Output::growing(&args.out)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The second ends the program, should it wait for whoever reads what it writes: in this order, the first does not.
+        // The second signal ends the program, which may wait for the reader of a pipe. In this order, the first does
+        // not.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let failed = |error| Failure::of_recording(error, &args.out);
     let mut recording = LiveRecording::begin(live, &args.interface, out).map_err(failed)?;
     let recorded = record(&mut recording, args, &stop);
-    // Whatever ended it, the file gets its end.
+    // The file is finished in any case.
     let (counts, flushed) = (recording.counts(), recording.flushed());
     let finished = recording.finish();
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
@@ -81,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes frames until it is time to stop; what was on its way then is written, too.
+/// Writes frames until the end, and then the frames that were captured before it.
 fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicBool) -> Result<(), RecordError> {
     let progress = ProgressBar::new_spinner();
     progress.set_style(
@@ -89,7 +98,7 @@ fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicB
     );
     let start = now();
     let (mut flushed, mut drawn) = (start, start);
-    // The moment to stop at, once it has come.
+    // The time of the end, once it is reached.
     let mut end: Option<Timestamp> = None;
     let mut n_frames = 0;
     while args.count.is_none_or(|count| n_frames < count) {
@@ -125,7 +134,7 @@ fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicB
     Ok(())
 }
 
-/// What was captured, in words.
+/// The result, in words.
 struct Summary {
     counts: RecordingCounts,
     statistics: Option<Statistics>,
@@ -138,20 +147,20 @@ impl fmt::Display for Summary {
         match self.statistics {
             Some(Statistics { dropped: 0, .. }) => write!(f, ", none dropped"),
             Some(Statistics { dropped, .. }) => {
-                write!(f, ", {dropped} dropped for want of room: a larger --buffer or a --port loses fewer")
+                write!(f, ", {dropped} dropped for lack of buffer space: use a larger --buffer, or --port")
             }
             None => Ok(()),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+#[expect(clippy::disallowed_methods, reason = "the program reads the clock; the library takes times as arguments")]
 fn now() -> Instant {
     Instant::now()
 }
 
 /// The time by the clock that stamps frames.
-#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+#[expect(clippy::disallowed_methods, reason = "the program reads the clock; the library takes times as arguments")]
 fn wall_clock() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::default().checked_add(since_1970).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! A capture as the commands read it: opened by its name, with what is to be said of it beside its packets.
+//! A capture file, as the subcommands read it: packets, and remarks on the file.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,7 +11,7 @@ use switchboard_protocol::sanitize;
 use super::failure::Failure;
 use super::input::Input;
 
-/// A capture that is read.
+/// A capture file that is being read.
 pub(crate) struct CaptureFile {
     reader: Reader<Box<dyn Read>>,
     name: String,
@@ -19,14 +19,14 @@ pub(crate) struct CaptureFile {
 }
 
 impl CaptureFile {
-    /// Opens a file; `-` is standard input.
+    /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let input = Input::open(path)?;
         let name = input.name();
         Self::new(Box::new(input), name)
     }
 
-    /// What is read already is a capture; `name` is what it is called, safe to show.
+    /// Reads a capture from `input`. `name` is safe to show.
     pub(crate) fn new(input: Box<dyn Read>, name: String) -> Result<Self, Failure> {
         match Reader::new(input) {
             Ok(reader) => Ok(Self { reader, name, damage: None }),
@@ -34,12 +34,12 @@ impl CaptureFile {
         }
     }
 
-    /// Its name, as a person is told it.
+    /// The name, safe to show.
     pub(crate) fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// Hands out each packet, as far as the file can be read.
+    /// Calls `take` for each packet, as far as the file can be read.
     pub(crate) fn read(&mut self, mut take: impl FnMut(&CapturedPacket<'_>) -> io::Result<()>) -> io::Result<()> {
         while let Some(packet) = self.next() {
             take(&packet)?;
@@ -58,12 +58,12 @@ impl CaptureFile {
         }
     }
 
-    /// What the capture says of itself: that it was made up, say. Whoever shows packets says it first.
+    /// Comments of the capture on itself, such as that it is synthesised. Output about packets begins with them.
     pub(crate) fn origin(&self) -> Vec<String> {
-        safe(self.reader.remarks())
+        sanitized(self.reader.remarks())
     }
 
-    /// What interfaces lost, and what the reader went past.
+    /// Drops of interfaces, and notes of the reader.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let counted = |(number, interface): (usize, &Interface)| {
             let name = interface.name.as_deref().map_or_else(|| number.to_string(), |name| sanitize(name).into_owned());
@@ -72,7 +72,8 @@ impl CaptureFile {
                 (received, Some(dropped)) if dropped > 0 => {
                     let of = received.map_or_else(String::new, |received| format!(" of {received}"));
                     Some(format!(
-                        "interface {name} dropped {dropped}{of} packets for want of room: they are not in the capture"
+                        "interface {name} dropped {dropped}{of} packets for lack of buffer space: \
+                         they are not in the capture"
                     ))
                 }
                 (_, Some(_)) => Some(format!("interface {name} dropped no packet")),
@@ -83,17 +84,17 @@ impl CaptureFile {
         let notes = self.reader.notes();
         remarks.extend(notes.list().iter().map(ToString::to_string));
         if notes.left_out() > 0 {
-            remarks.push(format!("{} further remarks are left out", notes.left_out()));
+            remarks.push(format!("{} further notes are left out", notes.left_out()));
         }
         remarks
     }
 
-    /// Why it could not be read to its end.
+    /// The reason why the file could not be read to its end.
     pub(crate) fn damage(&self) -> Option<String> {
         self.damage.as_ref().map(ToString::to_string)
     }
 
-    /// After all that could be read was shown: fails if that was not all.
+    /// Fails if the file could not be read to its end. Called after the output.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         match self.damage.take() {
             Some(error) => Err(Failure::Capture { file: self.name.clone(), error }),
@@ -102,20 +103,20 @@ impl CaptureFile {
     }
 }
 
-/// Texts of a capture, as a person may see them.
-pub(crate) fn safe(texts: &[String]) -> Vec<String> {
+/// Sanitizes texts of a capture.
+pub(crate) fn sanitized(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| sanitize(text).into_owned()).collect()
 }
 
-/// What is said of packets that belong to no conversation, if there are any.
+/// A remark on packets that belong to no conversation, if there are any.
 pub(crate) fn unused(totals: &Totals) -> Option<String> {
     let of_none = totals.no_conversation;
     let fragments = match totals.fragments.packets {
         0 => String::new(),
-        n => format!("; of these, {} of packets that are not whole", count(n, "fragment")),
+        n => format!("; of these, {} of incomplete packets", count(n, "fragment")),
     };
     (of_none.packets > 0).then(|| {
         let (packets, bytes) = (count(of_none.packets, "packet"), count(of_none.bytes, "byte"));
-        format!("of no conversation (neither TCP nor UDP, or not to be read): {packets}, {bytes}{fragments}")
+        format!("of no conversation (neither TCP nor UDP, or unreadable): {packets}, {bytes}{fragments}")
     })
 }

@@ -1,4 +1,4 @@
-//! `encap chat`: the transcript of a chat, and whether the protocol allows each line.
+//! `encap chat`: the transcript of the chats in a capture, checked against the protocol.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -7,19 +7,20 @@ use std::process::ExitCode;
 use switchboard_encap::analyze::chat::Transcript;
 use switchboard_encap::analyze::{Focus, Streams};
 
-use super::capture_file::{CaptureFile, safe, unused};
+use super::capture_file::{CaptureFile, sanitized, unused};
 use super::diagnostics::report;
 use super::failure::Failure;
 
-/// A line breaks the protocol.
+/// The protocol does not allow a line.
 const EXIT_ILLEGAL: u8 = 1;
 
 /// Prints the transcript of a chat, and names the first line that the protocol does not allow
 ///
-/// Both dialects are read, known by what is said, or else by the server's port (12345 commands, 8080 line). Where a side
-/// sends its messages without LF and is answered all the same, each segment is taken for one. Times are seconds from the
-/// first frame. Exit status: 0 if all is as the protocol has it, 1 if not, 3 if there is no chat or the file cannot be read
-/// to its end.
+/// The messages tell the dialect, or else the server's port (12345 commands, 8080 line). If a side sends messages
+/// without LF and gets answers, each of its segments is a message. Times are in seconds since the first frame.
+///
+/// Exit status: 0 if the protocol allows every line, 1 if not, 3 if there is no chat or the file cannot be read to its
+/// end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     file.read(|packet| {
         transcript.packet_at(packet.time);
         streams.packet(packet, &mut transcript);
-        if transcript.is_long() { print(&mut transcript, &safe(packet.remarks)) } else { Ok(()) }
+        if transcript.is_long() { print(&mut transcript, &sanitized(packet.remarks)) } else { Ok(()) }
     })?;
     let totals = streams.finish(&mut transcript);
     print(&mut transcript, &file.origin())?;

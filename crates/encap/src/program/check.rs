@@ -1,4 +1,4 @@
-//! `encap check`: what is wrong with a file of rows, where, and how to mend it.
+//! `encap check`: the faults of a file of rows.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,25 +19,26 @@ use super::diagnostics::{DiagnosticJson, RowFormat};
 use super::failure::Failure;
 use super::input::Input;
 
-/// Some row cannot be carried.
+/// Some row cannot be built.
 const EXIT_FAULTS: u8 = 1;
 
-/// How many protocols are counted by name; the rest is counted together.
+/// Protocols that are counted by name; the others are counted together.
 const PROTOCOLS_MAX: usize = 256;
 
-/// Says what is wrong with a CSV of messages, where, and how to mend it
+/// Reports the faults of a CSV of messages
 ///
-/// Each fault is one line, `file:line:character: error: what, and how to mend it`, as editors read it; a summary
-/// follows. Exit status: 0 if all rows can be carried, 1 if some cannot (with --strict: if there is a warning), 3 if
-/// the file cannot be read.
+/// Each fault has a line that editors can read, `file:line:character: error: problem and remedy`. A summary follows.
+///
+/// Exit status: 0 if all rows can be built, 1 if some cannot (with --strict, also if there is a warning), 3 if the file
+/// cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
     file: PathBuf,
-    /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
+    /// Decode the escapes \r \n \t \0 \\ \" \xHH in messages
     #[arg(long)]
     escapes: bool,
-    /// Fail on warnings, too
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
     /// Print one JSON object
@@ -54,10 +55,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if failed { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
 }
 
-/// What there is in a file.
+/// The contents of a file, in numbers.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
-    /// Rows that can be carried.
+    /// Rows that can be built.
     rows: u64,
     apps: usize,
     pairs: usize,
@@ -115,12 +116,13 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Reads all of `input` and writes what is wrong as it is found.
+/// Reads `input` to its end, and writes each fault as it is found.
 fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
-    let mut printer = Printer { format: RowFormat { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
+    let mut writer =
+        FaultWriter { format: RowFormat { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
     let mut summary = Summary::default();
     let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
-    printer.start()?;
+    writer.start()?;
     loop {
         let faults = match reader.next_row() {
             Ok(None) => break,
@@ -130,35 +132,35 @@ fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Resu
             }
             Err(RowError::Refused(faults)) => faults,
             Err(RowError::Io(error)) => {
-                printer.out.flush()?;
+                writer.out.flush()?;
                 return Err(input.failure(error));
             }
         };
-        // Remarks on the header come with the first row, before what is wrong with that.
+        // The first row brings the remarks on the header: they come before its faults.
         for fault in reader.take_remarks().iter().chain(&faults) {
             summary.fault(fault);
-            printer.fault(fault)?;
+            writer.fault(fault)?;
         }
     }
     for fault in &reader.take_remarks() {
         summary.fault(fault);
-        printer.fault(fault)?;
+        writer.fault(fault)?;
     }
     summary.apps = reader.n_apps();
     summary.pairs = reader.n_pairs();
-    printer.end(&summary)?;
+    writer.end(&summary)?;
     Ok(summary)
 }
 
-/// Writes faults as they come, so that a file full of them needs no memory.
-struct Printer<W> {
+/// Writes each fault at once, so that memory does not grow with their number.
+struct FaultWriter<W> {
     format: RowFormat,
     json: bool,
     n_faults: u64,
     out: W,
 }
 
-impl<W: Write> Printer<W> {
+impl<W: Write> FaultWriter<W> {
     fn start(&mut self) -> io::Result<()> {
         if self.json {
             write!(self.out, "{{\"file\":{},\"faults\":[", serde_json::to_string(&self.format.file)?)?;

@@ -1,4 +1,4 @@
-//! Colour, where it is wanted: on a terminal, unless `NO_COLOR` is set. (no-color.org)
+//! Colours for terminals, unless `NO_COLOR` is set (<https://no-color.org>).
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -6,24 +6,24 @@ use std::io::IsTerminal;
 use anstyle::{AnsiColor, Style};
 use switchboard_encap::diagnostic::Severity;
 
-/// Whether to colour what is written to `to`.
+/// Whether output to `to` is coloured by default.
 pub(crate) fn is_wanted(to: &impl IsTerminal) -> bool {
     to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// When to colour, as asked for.
+/// The values of `--color`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub(crate) enum When {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
-    /// Wherever it goes
+    /// Always
     Always,
-    /// Not at all
+    /// Never
     Never,
 }
 
 impl When {
-    /// Whether to colour what is written to `to`.
+    /// Whether output to `to` is coloured.
     pub(crate) fn is_wanted(self, to: &impl IsTerminal) -> bool {
         match self {
             Self::Auto => is_wanted(to),
@@ -33,7 +33,7 @@ impl When {
     }
 }
 
-/// The colour that compilers give a severity.
+/// The colour of a severity, as in compilers.
 pub(crate) fn of(severity: Severity) -> Style {
     match severity {
         Severity::Error => AnsiColor::Red.on_default().bold(),
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paint_is_there_only_where_wanted() {
+    fn text_is_styled_only_if_coloured() {
         assert_eq!(paint("error", of(Severity::Error), true).to_string(), "\u{1b}[1m\u{1b}[31merror\u{1b}[0m");
         assert_eq!(paint("error", of(Severity::Error), false).to_string(), "error");
     }

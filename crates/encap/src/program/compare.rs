@@ -1,4 +1,4 @@
-//! `encap compare`: what was synthesised beside what a kernel made of the same rows.
+//! `encap compare`: synthesised frames beside the frames that a kernel made of the same rows.
 
 mod table;
 
@@ -17,32 +17,32 @@ use super::input::Input;
 use super::made;
 use super::making::Making;
 
-/// Some row of the CSV was not carried.
+/// Some row of the CSV was refused.
 const EXIT_REFUSED: u8 = 1;
 
 /// Some difference has no known reason.
 const EXIT_UNEXPLAINED: u8 = 2;
 
-/// Compares synthesised frames with those that a kernel made of the same rows, and says why each difference is there
+/// Compares synthesised frames with those that a kernel made of the same rows, and explains each difference
 ///
-/// The capture is what `encap send FILE.csv -o CAPTURE` writes. Conversations are matched by what is said in them, and
-/// segments by where their bytes lie in the stream, as rows are not packets; sequence numbers are counted from the SYN.
-/// The table has a line for each segment, with one value where both have the same, and "synthesised|captured" where not.
-/// Below it is each kind of difference with its reason.
+/// `encap send FILE.csv -o CAPTURE` writes the capture. Conversations are matched by their data, and segments by their
+/// stream offsets, because a kernel may split or join rows. Sequence numbers are relative to the SYN. The table has a
+/// line for each segment, with one value if both are equal, and "synthesised|captured" otherwise. The kinds of
+/// differences follow, each with its reason.
 ///
-/// Exit status: 0 if each difference has a reason, 2 if one has none, 1 if some row of the CSV cannot be carried, 3 if a
-/// file cannot be read.
+/// Exit status: 0 if each difference has a reason, 1 if some row of the CSV cannot be built, 2 if a difference has no
+/// known reason, 3 if a file cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A CSV of messages, which is built in memory, or a capture that `encap build` made of it; - for standard input
+    /// A CSV of messages, built in memory, or a capture by `encap build`; - for standard input
     synthesised: String,
-    /// The capture of the same rows, sent for real; - for standard input
+    /// A capture of the same rows by `encap send`; - for standard input
     #[arg(value_name = "CAPTURE")]
     captured: String,
-    /// Print one JSON object, with every difference
+    /// Print one JSON object with all differences
     #[arg(long)]
     json: bool,
-    #[command(flatten, next_help_heading = "How frames of the CSV are made")]
+    #[command(flatten, next_help_heading = "Building frames of the CSV")]
     making: Making,
 }
 
@@ -58,23 +58,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else if args.making.is_default() {
         record(input, &args.synthesised)?
     } else {
-        return Err(Failure::NotMade { file: args.synthesised.clone() });
+        return Err(Failure::BuildFlagsForCapture { file: args.synthesised.clone() });
     };
     let mut input = Input::open(&args.captured)?;
     if input.has_rows()? {
-        return Err(Failure::NotCaptured { file: args.captured.clone() });
+        return Err(Failure::NotACapture { file: args.captured.clone() });
     }
     let captured = record(input, &args.captured)?;
     let [first, second] = [&args.synthesised, &args.captured].map(|file| sanitize(file));
     if made.is_synthesised() == Some(false) {
-        report(format_args!(
-            "encap: {first} says that it was captured: the reasons given are for synthesised frames in its place"
-        ));
+        report(format_args!("encap: {first} says that it was captured, but the reasons assume synthesised frames"));
     }
     if captured.is_synthesised() == Some(true) {
-        report(format_args!(
-            "encap: {second} says that it was synthesised: the reasons given are for captured frames in its place"
-        ));
+        report(format_args!("encap: {second} says that it was synthesised, but the reasons assume captured frames"));
     }
     let comparison = Comparison::new(&made, &captured);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -113,7 +109,7 @@ fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
     Ok(recording)
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Json<'a> {
     synthesised: Side<'a>,
@@ -139,7 +135,7 @@ struct Conversation<'a> {
     lines: Vec<Line>,
 }
 
-/// Frames that belong together.
+/// The numbers of matched frames.
 #[derive(Serialize)]
 struct Line {
     synthesised: Vec<u64>,

@@ -11,7 +11,7 @@ use switchboard_encap::rows::RowFault;
 
 use super::colour;
 
-/// Diagnostics of rows that JSON lists. The others are counted.
+/// Maximum diagnostics of rows that JSON lists; the others are counted.
 const LISTED_MAX: usize = 1_000;
 
 /// Prints a message on standard error. A program whose standard error is closed goes on.

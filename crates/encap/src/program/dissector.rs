@@ -11,23 +11,23 @@ use switchboard_encap::dissector;
 use super::failure::Failure;
 use super::output;
 
-/// Where Wireshark looks for plugins written in Lua, in the home folder.
+/// The folder for Lua plugins of Wireshark, in the home folder.
 const PLUGINS: &str = ".local/lib/wireshark/plugins";
 
-/// How `tshark -G folders` names that folder.
+/// The label of that folder in the output of `tshark -G folders`.
 const FOLDER: &str = "Personal Lua Plugins:";
 
 /// Prints a Wireshark dissector for both dialects of the chat
 ///
-/// With it, Wireshark and tshark show command, reply, error code, sender, target and text of each line, and filter on them:
-/// switchboard.sender == "Noy". For ports other than 12345 and 8080, set its preferences or decode as: tshark -d
+/// It lets Wireshark and tshark show the command, reply, error code, sender, target and text of each line, and filter
+/// by them: switchboard.sender == "Noy". For ports other than 12345 and 8080, set its preferences, or use tshark -d
 /// tcp.port==PORT,switchboard
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Place it in Wireshark's folder of personal plugins
+    /// Write it to Wireshark's folder for personal plugins
     #[arg(long)]
     install: bool,
-    /// Place it in this folder
+    /// Write it to this folder
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder that tshark names; where there is no tshark, the usual one.
+/// The folder that tshark names, or the usual one without tshark.
 fn personal_plugins() -> Result<PathBuf, Failure> {
     let folders = Command::new("tshark").args(["-G", "folders"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let named = folders.ok().and_then(|output| {
@@ -60,7 +60,7 @@ fn personal_plugins() -> Result<PathBuf, Failure> {
     });
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(PLUGINS));
     named.or_else(home).ok_or_else(|| {
-        let error = io::Error::new(io::ErrorKind::NotFound, "no home folder is known: name the folder with --dir");
+        let error = io::Error::new(io::ErrorKind::NotFound, "the home folder is unknown: name the folder with --dir");
         Failure::WriteFile { file: dissector::FILE_NAME.to_owned(), error }
     })
 }

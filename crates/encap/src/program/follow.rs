@@ -1,4 +1,4 @@
-//! `encap follow`: what was said over one connection, both ways, in order.
+//! `encap follow`: the byte streams of one connection, in order.
 
 use std::io::{self, BufWriter, Write};
 use std::mem;
@@ -9,53 +9,54 @@ use switchboard_encap::analyze::{Conversation, Side, StreamEvent, StreamItem, St
 use switchboard_encap::show::count;
 use switchboard_protocol::sanitize;
 
-use super::capture_file::{CaptureFile, safe};
+use super::capture_file::{CaptureFile, sanitized};
 use super::diagnostics::report;
 use super::failure::Failure;
 
-/// A line that is longer is shown in parts of so many bytes.
+/// Longer lines are shown in parts of this size.
 const LINE_MAX_BYTES: usize = 64 * 1024;
-/// Bytes of a row of the hex dump.
+/// Bytes in a row of the hex dump.
 const ROW_BYTES: usize = 16;
 
-/// Prints what was said over one TCP connection, both ways, in order
+/// Prints the bytes of one TCP connection, both directions in order
 ///
-/// Streams are put together by sequence number: what was sent twice is shown once, as it came first, and what is missing is
-/// said. Lines of the client are marked →, those of the server ←. Exit status: 0 if it was shown, 3 if there is no such
-/// conversation or the file cannot be read to its end.
+/// Streams are reassembled by sequence number: retransmitted bytes are shown once, as they came first, and missing
+/// bytes are reported. → marks lines of the client, ← those of the server.
+///
+/// Exit status: 0 if the connection was shown, 3 if it does not exist or the file cannot be read to its end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture, or - for standard input
     file: PathBuf,
-    /// Which: its number as `encap analyze` gives it
+    /// The number of the conversation, as `encap analyze` shows it
     #[arg(long, default_value_t = 0)]
     conversation: u64,
-    /// Show the bytes in hex, with their offset in the stream
+    /// Show the bytes in hexadecimal, with their offset in the stream
     #[arg(long, conflicts_with = "raw")]
     hex: bool,
-    /// Write the bytes as they are, of both directions
+    /// Write the bytes of both directions unchanged
     #[arg(long)]
     raw: bool,
 }
 
-/// How bytes are shown.
+/// The output format.
 #[derive(Clone, Copy)]
-enum Form {
+enum StreamFormat {
     Text,
     Hex,
     Raw,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let form = match (args.hex, args.raw) {
-        (true, _) => Form::Hex,
-        (_, true) => Form::Raw,
-        _ => Form::Text,
+    let format = match (args.hex, args.raw) {
+        (true, _) => StreamFormat::Hex,
+        (_, true) => StreamFormat::Raw,
+        _ => StreamFormat::Text,
     };
     let mut file = CaptureFile::open(&args.file)?;
     let out = BufWriter::new(io::stdout().lock());
     let printer = Printer {
-        form,
+        format,
         out,
         from: None,
         line: Vec::new(),
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     file.read(|packet| {
         let printer = &mut follower.printer;
         if packet.remarks.len() > printer.n_origin {
-            printer.origin.extend(safe(&packet.remarks[printer.n_origin..]));
+            printer.origin.extend(sanitized(&packet.remarks[printer.n_origin..]));
             printer.n_origin = packet.remarks.len();
         }
         streams.packet(packet, &mut follower);
@@ -79,17 +80,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let Follower { mut printer, found, written, .. } = follower;
     written?;
     printer.end()?;
-    // What is written is the stream alone: what is to be said of it goes elsewhere.
+    // Standard output has the streams only. Remarks go to standard error.
     let name = file.name();
     for origin in printer.origin {
         report(format_args!("encap: {name}: {origin}"));
     }
     if printer.missing > 0 {
-        report(format_args!("encap: {name}: {} are missing in what was written", count(printer.missing, "byte")));
+        report(format_args!("encap: {name}: {} are missing in the output", count(printer.missing, "byte")));
     }
     if totals.fragments.packets > 0 {
         let fragments = count(totals.fragments.packets, "fragment");
-        report(format_args!("encap: {name}: {fragments} of packets that are not whole could not be used"));
+        report(format_args!("encap: {name}: {fragments} of incomplete packets could not be used"));
     }
     for remark in file.remarks() {
         report(format_args!("encap: {name}: {remark}"));
@@ -101,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Hears one conversation.
+/// Passes the events of one conversation to the printer.
 struct Follower<W> {
     number: u64,
     printer: Printer<W>,
@@ -118,31 +119,31 @@ impl<W: Write> StreamListener for Follower<W> {
     }
 
     fn over(&mut self, conversation: Conversation) {
-        // One over which nothing was said is there all the same.
+        // A conversation without data exists, too.
         self.found |= conversation.number == self.number && conversation.transport == Transport::Tcp;
     }
 }
 
 struct Printer<W> {
-    form: Form,
+    format: StreamFormat,
     out: W,
-    /// Whose turn it is.
+    /// The side of the current lines.
     from: Option<Side>,
-    /// What of the line is not shown yet.
+    /// The bytes of the line that are not shown yet.
     line: Vec<u8>,
-    /// Bytes of each side so far.
+    /// The stream offset of each side.
     offsets: [u64; 2],
-    /// What the capture says of itself, until that is said, and how much of it there was.
+    /// Comments of the capture on itself that are not shown yet, and the number of all so far.
     origin: Vec<String>,
     n_origin: usize,
-    /// Bytes that were left out of raw bytes.
+    /// Missing bytes, in the raw format.
     missing: u64,
 }
 
 impl<W: Write> Printer<W> {
     fn said(&mut self, said: &StreamEvent<'_>) -> io::Result<()> {
         let from = said.sender.side;
-        if matches!(self.form, Form::Raw) {
+        if matches!(self.format, StreamFormat::Raw) {
             return match said.item {
                 StreamItem::Data { bytes, .. } => self.out.write_all(bytes),
                 StreamItem::Gap { bytes } => {
@@ -163,8 +164,8 @@ impl<W: Write> Printer<W> {
             self.from = Some(from);
         }
         match said.item {
-            StreamItem::Data { bytes, .. } => match self.form {
-                Form::Hex => self.hex(from, bytes),
+            StreamItem::Data { bytes, .. } => match self.format {
+                StreamFormat::Hex => self.hex(from, bytes),
                 _ => self.text(bytes),
             },
             StreamItem::Gap { bytes } => {
@@ -191,7 +192,7 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    /// Shows what there is of the line.
+    /// Shows the rest of the line.
     fn end_line(&mut self) -> io::Result<()> {
         if let (Some(from), false) = (self.from, self.line.is_empty()) {
             let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);

@@ -1,7 +1,7 @@
-//! What a command is given to read: a file, or standard input.
+//! The input of a subcommand: a file, or standard input.
 //!
-//! Where a command takes both a capture and a CSV of messages, the content tells which it is, not the name. What is read
-//! more than once and comes from a pipe is put into a file without a name first.
+//! A subcommand that takes a capture or a CSV of messages detects the type by content, not by name. A pipe that is read
+//! more than once is copied to a temporary file first.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -12,20 +12,20 @@ use switchboard_protocol::sanitize;
 
 use super::failure::Failure;
 
-/// What stands for standard input.
+/// The path that means standard input.
 const STDIN: &str = "-";
 
-/// The most that is copied of what comes from a pipe, in bytes: temporary files are memory on some systems.
+/// Maximum bytes copied from a pipe: on some systems, temporary files are in memory.
 const COPIED_MAX_BYTES: u64 = 1 << 30;
 
-/// A file that is open, or standard input.
+/// An open file, or standard input.
 #[derive(Debug)]
 pub(crate) struct Input {
     path: PathBuf,
     file: File,
-    /// What was opened: what is read may be a copy of it.
+    /// Of the opened file, even if `file` is a copy.
     metadata: Metadata,
-    /// The first bytes of what cannot be sought in, where they were looked at: they are read again.
+    /// Peeked bytes of a pipe, which are read again.
     start: Cursor<Vec<u8>>,
 }
 
@@ -39,19 +39,19 @@ impl Input {
         Ok(Self { path, file, metadata, start: Cursor::default() })
     }
 
-    /// Whether it is a CSV of messages. Whatever is no text is taken for a capture: what is wrong with it is for the reader
-    /// to say.
+    /// Whether the content is a CSV of messages. Any binary content counts as a capture, whose reader reports its
+    /// faults.
     pub(crate) fn has_rows(&mut self) -> Result<bool, Failure> {
         let start = self.peek().map_err(|error| self.failure(error))?;
         Ok(is_text(&start))
     }
 
-    /// The first bytes: enough to tell a capture by.
+    /// The first four bytes, which identify a capture.
     fn peek(&mut self) -> io::Result<Vec<u8>> {
         let mut start = Vec::new();
         self.by_ref().take(4).read_to_end(&mut start)?;
         if self.metadata.is_file() {
-            // Standard input may be a file that somebody has read some of.
+            // Standard input may be a file that was read in part, so seek relatively.
             self.file.seek_relative(-i64::try_from(start.len()).unwrap_or_default())?;
         } else {
             self.start = Cursor::new(start.clone());
@@ -59,7 +59,7 @@ impl Input {
         Ok(start)
     }
 
-    /// The same, so that it can be read more than once.
+    /// The same input, readable more than once.
     pub(crate) fn rewindable(mut self) -> Result<Self, Failure> {
         if self.metadata.is_file() {
             return Ok(self);
@@ -68,24 +68,24 @@ impl Input {
         Ok(self)
     }
 
-    /// What it is called, safe to show.
+    /// The path for messages, safe to show.
     pub(crate) fn name(&self) -> String {
         let name = if self.path == Path::new(STDIN) { "<stdin>".into() } else { self.path.to_string_lossy() };
         sanitize(&name).into_owned()
     }
 
-    /// The same without folders.
+    /// The name without folders, safe to show.
     pub(crate) fn file_name(&self) -> String {
         let name = self.name();
         Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Why it could not be read.
+    /// A read failure.
     pub(crate) fn failure(&self, error: io::Error) -> Failure {
         unreadable(&self.path, error)
     }
 
-    /// Whether `path` names the file that is read, by this name or another: it would be gone before it is read again.
+    /// Whether `path` is the input file, under any name. Writing to it would destroy the input.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         let is_same = |other: &Metadata| is_same(&self.metadata, other, &self.path, path);
         self.metadata.is_file() && path.metadata().is_ok_and(|other| is_same(&other))
@@ -96,18 +96,19 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::Read { file: path.display().to_string(), error }
 }
 
-/// A file without a name that has what `input` has, from its beginning.
+/// A temporary file with the bytes of `input`.
 fn copy(input: &mut impl Read, max_bytes: u64) -> io::Result<File> {
     let mut copy = tempfile::tempfile()?;
     if io::copy(&mut input.take(max_bytes + 1), &mut copy)? > max_bytes {
-        let error = format!("it is read twice, and no more than {max_bytes} bytes are kept of a pipe: write a file");
+        let error = format!("a pipe is read twice, and at most {max_bytes} bytes of it are stored: use a file");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
     }
     copy.rewind()?;
     Ok(copy)
 }
 
-/// Whether a CSV may begin so: a capture's magic number, and most of what is no text, has a control character.
+/// Whether a CSV can begin with these bytes. The magic numbers of captures and most binary formats have control
+/// characters.
 fn is_text(start: &[u8]) -> bool {
     let is_capture = start.first_chunk().is_some_and(|first| Format::recognise(*first).is_some());
     !is_capture && start.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace())
@@ -122,7 +123,7 @@ impl Read for Input {
     }
 }
 
-/// For what is [`rewindable`](Input::rewindable).
+/// Only for [`rewindable`](Input::rewindable) input.
 impl Seek for Input {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
@@ -141,7 +142,7 @@ fn stdin() -> io::Result<File> {
     Ok(io::stdin().as_handle().try_clone_to_owned()?.into())
 }
 
-/// One file has one number on its device, whatever its names are.
+/// A file has one device and inode number, under any name.
 #[cfg(unix)]
 fn is_same(a: &Metadata, b: &Metadata, _: &Path, _: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_content_tells_a_capture_from_rows() {
+    fn content_distinguishes_captures_from_rows() {
         let captures: [&[u8]; 7] = [
             &[0x0a, 0x0d, 0x0d, 0x0a],
             &[0xd4, 0xc3, 0xb2, 0xa1],
@@ -182,7 +183,7 @@ mod tests {
         copy(&mut &b"four"[..], 4).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "four");
         assert_eq!(copy(&mut &b"five!"[..], 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        // What never ends is not waited for.
+        // Endless input is refused, too.
         assert!(copy(&mut io::repeat(0), 100_000).is_err());
     }
 }

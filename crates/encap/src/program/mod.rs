@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, each with its `Args` and its `run`.
+//! The command line. Each subcommand has a file with its `Args` and its `run`.
 
 mod analyze;
 mod build;
@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
 
-/// From a chat line to an Ethernet frame, and back.
+/// From a chat line to an Ethernet frame, and back
 #[derive(Debug, Parser)]
 #[command(name = "encap", version, max_term_width = 100)]
 struct Cli {
@@ -54,7 +54,7 @@ enum Command {
     Dissector(dissector::Args),
 }
 
-/// Reads the command line, does what it says, and gives what the shell is told. (A flag that is wrong is clap's 2.)
+/// Runs the subcommand of the command line and returns its exit code. An invalid command line exits with 2.
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check(args) => check::run(&args),

@@ -1,8 +1,7 @@
-//! What a command writes: a file, or standard output.
+//! The output of a subcommand: a file, or standard output.
 //!
-//! What is made at once takes its place when it is whole, and on the disk if there was something before it: until then, and
-//! if it never is, what was there stays. A device or a pipe has no place to take, and what is captured has to be readable as
-//! it grows.
+//! A synthesised file replaces an existing one only when it is complete and on disk, by a rename. Devices and pipes are
+//! written directly, and so are live captures, which can be read while they grow.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,10 +13,10 @@ use tempfile::{NamedTempFile, TempPath};
 use super::failure::Failure;
 use super::input::Input;
 
-/// What stands for standard output.
+/// The path that means standard output.
 const STDOUT: &str = "-";
 
-/// Where something is written to.
+/// A destination.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
@@ -27,18 +26,18 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum To {
     Stdout(io::Stdout),
-    /// As it grows.
+    /// Written in place.
     File(File),
-    /// What is beside its place, where that is, and the place.
+    /// A temporary file, its path, and the path that it replaces.
     Whole(File, TempPath, PathBuf),
 }
 
-/// Whether `path` stands for standard output.
+/// Whether `path` means standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new(STDOUT)
 }
 
-/// Refuses to write to what is read.
+/// Fails if `path` is the file of `input`.
 pub(crate) fn guard(path: &Path, input: &Input) -> Result<(), Failure> {
     if !is_stdout(path) && input.is_at(path) {
         return Err(Failure::Overwrite { file: path.display().to_string() });
@@ -46,7 +45,7 @@ pub(crate) fn guard(path: &Path, input: &Input) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes all of a file, so that it takes its place when it is whole.
+/// Writes a whole file, which replaces an existing one when it is complete.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = Output::whole(path)?;
     file.write_all(text.as_bytes()).map_err(|error| unwritable(path, error))?;
@@ -58,7 +57,7 @@ fn unwritable(path: &Path, error: io::Error) -> Failure {
 }
 
 impl Output {
-    /// What takes its place at `path` once it is [`finish`](Self::finish)ed.
+    /// A file that appears at `path` on [`finish`](Self::finish).
     pub(crate) fn whole(path: &Path) -> Result<Self, Failure> {
         let has_place = match path.metadata() {
             Ok(there) => there.is_file(),
@@ -67,7 +66,7 @@ impl Output {
         if is_stdout(path) || !has_place {
             return Self::growing(path);
         }
-        // Where a link leads, and not the link.
+        // Replace the target of a symbolic link, not the link.
         let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match beside(folder, &place) {
@@ -75,13 +74,13 @@ impl Output {
                 let (file, beside) = file.into_parts();
                 Ok(Self { path: path.to_owned(), to: To::Whole(file, beside, place) })
             }
-            // The file may be ours to write where its folder is not.
+            // The file may be writable in a folder that is not.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && place.exists() => Self::growing(path),
             Err(error) => Err(unwritable(path, error)),
         }
     }
 
-    /// What is at `path` from the first byte on.
+    /// A file that is at `path` from its first byte on.
     pub(crate) fn growing(path: &Path) -> Result<Self, Failure> {
         let to = if is_stdout(path) {
             To::Stdout(io::stdout())
@@ -91,12 +90,12 @@ impl Output {
         Ok(Self { path: path.to_owned(), to })
     }
 
-    /// Lets it take its place.
+    /// Completes the file, and renames it to its path.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let done = self.flush().and_then(|()| match self.to {
             To::Stdout(_) | To::File(_) => Ok(()),
             To::Whole(file, beside, place) => {
-                // What was there goes once the other is on the disk, and not only on its way.
+                // The new file must be on disk before the old one goes.
                 if place.exists() {
                     file.sync_data()?;
                 }
@@ -108,7 +107,7 @@ impl Output {
     }
 }
 
-/// A file beside `place`, with the rights that one there has or would get.
+/// A temporary file beside `place`, with the permissions of an existing or a new file there.
 fn beside(folder: &Path, place: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".encap-").suffix(".part");
@@ -120,7 +119,7 @@ fn beside(folder: &Path, place: &Path) -> io::Result<NamedTempFile> {
     folder.metadata()?;
     let file = builder.tempfile_in(folder)?;
     if let Ok(there) = place.metadata() {
-        // Whoever may write here may not, all the same, be the owner.
+        // Only the owner may change permissions, and others may have the right to write.
         let _ = file.as_file().set_permissions(there.permissions());
     }
     Ok(file)
@@ -142,7 +141,7 @@ impl Write for Output {
     }
 }
 
-/// What a path is called, safe to show.
+/// The path for messages, safe to show.
 pub(crate) fn shown(path: &Path) -> String {
     if is_stdout(path) { "standard output".to_owned() } else { sanitize(&path.to_string_lossy()).into_owned() }
 }

@@ -1,4 +1,4 @@
-//! `encap report`: one page about a capture.
+//! `encap report`: an HTML page about a capture.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,11 +11,11 @@ use super::failure::Failure;
 use super::input::Input;
 use super::output;
 
-/// Writes one HTML page about a capture: who talked to whom, how it went, what was said, and what carried it
+/// Writes an HTML page about a capture: its conversations, their events, the chats, and one frame in detail
 ///
-/// The page needs nothing else: no script, no other file. Of one conversation it has drawings: the sequence diagram, the
-/// time-sequence graph, round-trip times and throughput. It is readable printed, in the dark, and on a phone. What is left
-/// out for its length is said.
+/// The page is self-contained, without scripts. For one conversation it has diagrams: the sequence diagram, the
+/// time-sequence graph, round-trip times and throughput. It suits paper, dark mode and phones. The page says which
+/// parts were left out for length.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture (pcap or pcapng), or - for standard input
@@ -23,11 +23,11 @@ pub(crate) struct Args {
     /// The page to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
-    /// Draw this one: its number as `encap analyze` gives it, of TCP, or with tcp: or udp: before it; by default the one
-    /// with the most segments
+    /// The conversation to draw, as `encap analyze` numbers it: NUMBER or tcp:NUMBER for TCP, udp:NUMBER for UDP; by
+    /// default the one with the most segments
     #[arg(long, value_name = "N", value_parser = conversation_id)]
     conversation: Option<ConversationId>,
-    /// Show this frame layer by layer; by default the first of that conversation with a payload
+    /// The frame to show layer by layer; by default the first one of that conversation with a payload
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! `encap send`: rows over real sockets, and the frames that carried them.
+//! `encap send`: sends rows over real sockets, and finds them in the frames of the kernel.
 
 mod listing;
 
@@ -33,48 +33,50 @@ use super::input::Input;
 use super::output::{self, Output, shown};
 use super::servers::{self, Servers};
 
-/// Some row cannot be carried, or was not.
+/// Some row cannot be sent, or was not.
 const EXIT_ROWS: u8 = 1;
 
-/// The interface over which a machine talks to itself.
+/// The loopback interface.
 const LOOPBACK: &str = "lo";
 
-/// How long what was captured may wait before a reader of the file sees it.
+/// Maximum delay until a captured frame is in the file.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// How long frames are awaited after the last connection ended, on a port where others may go on.
+/// Maximum wait for frames after the last connection ended: other connections may use the port.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
-/// Sends the messages of a CSV over real sockets, and shows which frames carried which row
+/// Sends the messages of a CSV over real sockets, and shows the frames of each row
 ///
-/// A connection is opened for each pair of apps, by the one that `encap build` takes for the client; both sides are played
-/// on loopback, each row at its time, in the order of the file. With the right `CAP_NET_RAW` the kernel's frames are
-/// captured meanwhile, and each row is found in them by where its bytes lie in the stream. Ctrl-C ends the connections, and
-/// what was sent until then is shown. Exit status: 0 if all rows were sent, 1 if some cannot be or were not, 3 if the file
-/// cannot be read or written or the capture asked for with -o is not possible.
+/// Each pair of apps gets a connection on loopback, opened by the client that `encap build` would choose. Both sides
+/// are played, each row at its time, in the order of the file. With the right `CAP_NET_RAW`, the kernel's frames are
+/// captured, and the stream offsets of a row tell its frames. Ctrl-C ends the connections and shows the rows sent so
+/// far.
+///
+/// Exit status: 0 if all rows were sent, 1 if some cannot be sent or were not, 3 if a file cannot be read or written,
+/// or the capture for -o is not possible.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file, or - for standard input
     file: PathBuf,
-    /// Send to the server there instead: each app but the server has one connection to it, over which all its rows go, to
-    /// whomever; the server's own rows are left to it. The port is 12345 if none is given
+    /// Send to this server instead. Each other app opens one connection for all its rows; rows of the server itself are
+    /// not sent. The default port is 12345
     #[arg(long, value_name = "HOST[:PORT]")]
     to: Option<String>,
-    /// How many times as fast as the rows say, or max: without waiting
+    /// The speed relative to the times of the rows, or max: without waiting
     #[arg(long, default_value = "1", value_name = "X")]
     speed: Speed,
-    /// What carries the rows; auto is what their protocol runs on
+    /// Transport of the rows; auto: the usual one of their protocol
     #[arg(long, value_enum, default_value = "auto")]
-    transport: Over,
+    transport: TransportArg,
     #[command(flatten)]
     servers: Servers,
-    /// Add what the protocol asks for: line ends, an HTTP version, header ends and lengths
+    /// Complete messages as their protocol requires: line ends, an HTTP version, header ends and lengths
     #[arg(long)]
     complete: bool,
-    /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
+    /// Decode the escapes \r \n \t \0 \\ \" \xHH in messages
     #[arg(long)]
     escapes: bool,
-    /// Write the frames to this file, as pcapng; - for standard output, and what is said then goes to standard error
+    /// Write the frames to this file, as pcapng; - for standard output, which moves the listing to standard error
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON object
@@ -83,7 +85,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Over {
+enum TransportArg {
     Auto,
     Tcp,
     Udp,
@@ -97,9 +99,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
     let choices = PlanOptions {
         transport: match args.transport {
-            Over::Auto => TransportChoice::Auto,
-            Over::Tcp => TransportChoice::Tcp,
-            Over::Udp => TransportChoice::Udp,
+            TransportArg::Auto => TransportChoice::Auto,
+            TransportArg::Tcp => TransportChoice::Tcp,
+            TransportArg::Udp => TransportChoice::Udp,
         },
         content: if args.complete { Content::Complete } else { Content::Faithful },
         servers: args.servers.apps(),
@@ -115,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_unended = |item: &PlannedRow| item.from == Side::Client && !item.row.message.ends_with(b"\n");
     let mut chat = plan.rows().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
     if args.to.is_some() && chat.any(is_unended) {
-        report("encap: some CHAT messages end no line, for which a chat server waits: --complete ends them");
+        report("encap: some CHAT messages have no line end, for which a chat server waits: --complete adds it");
     }
     if let Err(error) = plan.duration(args.speed) {
         return Ok(refuse(error));
@@ -126,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The first asks for an end in order, the second for one at once.
+        // The first signal ends the connections in order, the second ends the program.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
@@ -162,7 +164,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
-/// The addresses of a server, given as the chat's client takes it.
+/// The addresses of a server, given as in the chat client.
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
     let addresses = Dialect::Commands.with_port(server).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
     match addresses {
@@ -177,14 +179,14 @@ fn refuse(error: PlanError) -> ExitCode {
     ExitCode::from(EXIT_ROWS)
 }
 
-/// All rows, or `None` if one cannot be carried; what is wrong is said on standard error.
+/// All rows, or `None` if one cannot be sent. Faults are reported.
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
     let format = RowFormat { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
-    let say = |fault: &RowFault| report(format.fault(fault));
+    let report_fault = |fault: &RowFault| report(format.fault(fault));
     let mut reader = RowReader::new(&mut input, RowOptions { escapes: args.escapes });
     let (mut rows, mut bytes, mut n_errors) = (Vec::new(), 0, 0);
     while let Some(row) = reader.next() {
-        reader.take_remarks().iter().for_each(say);
+        reader.take_remarks().iter().for_each(report_fault);
         match row {
             Ok(row) => {
                 bytes += weight(&row);
@@ -196,23 +198,23 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
             }
             Err(RowError::Io(error)) => return Err(input.failure(error)),
             Err(RowError::Refused(faults)) => {
-                faults.iter().for_each(say);
+                faults.iter().for_each(report_fault);
                 n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
             }
         }
     }
-    reader.take_remarks().iter().for_each(say);
+    reader.take_remarks().iter().for_each(report_fault);
     if n_errors > 0 {
-        report("encap: nothing was sent: some rows cannot be carried");
+        report("encap: nothing was sent: some rows cannot be sent");
         return Ok(None);
     }
     Ok(Some(rows))
 }
 
-type To = Box<dyn Write>;
+type CaptureOutput = Box<dyn Write>;
 
-/// Begins to capture what goes to and from `addresses`; says why not where nobody asked for a file.
-fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveRecording<To>>, Failure> {
+/// Starts a capture of the traffic of `addresses`. If that is not possible, this is an error only with -o.
+fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveRecording<CaptureOutput>>, Failure> {
     if !addresses.iter().all(is_ours) {
         let error = "frames to another machine are not captured here: run `encap capture` beside this";
         let Some(file) = &args.out else {
@@ -230,14 +232,14 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
         }
         live => live?,
     };
-    let to: To = match &args.out {
+    let to: CaptureOutput = match &args.out {
         Some(file) => Box::new(Output::growing(file)?),
         None => Box::new(io::sink()),
     };
     Ok(Some(LiveRecording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
 }
 
-/// Whether it is an address of this machine: what goes there goes over loopback, whatever interface has the address.
+/// Whether it is an address of this machine. Traffic to any of its interfaces goes over loopback.
 fn is_ours(address: &SocketAddr) -> bool {
     address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).is_ok()
 }
@@ -246,8 +248,11 @@ fn recording_failed(args: &Args, error: RecordError) -> Failure {
     Failure::of_recording(error, args.out.as_deref().unwrap_or(Path::new("the frames")))
 }
 
-/// Takes frames until all is played and nothing more comes.
-fn record(mut recording: LiveRecording<To>, is_played: impl Fn() -> bool) -> Result<(Trace, Statistics), RecordError> {
+/// Takes frames until all rows are played and no more frames arrive.
+fn record(
+    mut recording: LiveRecording<CaptureOutput>,
+    is_played: impl Fn() -> bool,
+) -> Result<(Trace, Statistics), RecordError> {
     let link_type = recording.link_type();
     let mut trace = Trace::default();
     let mut flushed = now();
@@ -273,7 +278,7 @@ fn record(mut recording: LiveRecording<To>, is_played: impl Fn() -> bool) -> Res
     Ok((trace, recording.finish()?))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the shell of a program is where time comes from")]
+#[expect(clippy::disallowed_methods, reason = "the program reads the clock; the library takes times as arguments")]
 fn now() -> Instant {
     Instant::now()
 }

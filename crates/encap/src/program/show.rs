@@ -1,4 +1,4 @@
-//! `encap show`: the frames of a capture, or one of them layer by layer.
+//! `encap show`: a list of the frames of a capture, or one frame layer by layer.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, html, text};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::sanitize;
 
-use super::capture_file::{CaptureFile, safe};
+use super::capture_file::{CaptureFile, sanitized};
 use super::colour::When;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
@@ -19,44 +19,44 @@ use super::made::{self, Rows};
 use super::making::Making;
 use super::output;
 
-/// Shows a frame layer by layer, byte by byte, with the reason of each field and each checksum worked
+/// Shows a frame layer by layer, byte by byte, with an explanation of each field and the calculation of each checksum
 ///
-/// Without --frame, the frames are listed, one a line. Of a CSV of messages, the frames are shown that `encap build` makes
-/// for it, and each that carries a message begins with its row: row, segment, packet, frame. Such frames are synthesised,
-/// which is said.
+/// Without --frame, the frames are listed, one per line. For a CSV of messages, `encap build` synthesises the frames in
+/// memory; a frame with a message then begins with its row: row, segment, packet, frame. The output says that such
+/// frames are synthesised.
 ///
-/// Exit status: 0 if it was shown, 1 if some row of a CSV cannot be carried (each is said on standard error), 3 if there is
-/// no such frame, or a file cannot be read as far as that needs or not be written.
+/// Exit status: 0 if the frames were shown, 1 if some row of a CSV cannot be built (each is reported on standard
+/// error), 3 if the frame does not exist, or a file cannot be read or written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A capture (pcap or pcapng), or a CSV of messages: its content tells which; - for standard input
+    /// A capture (pcap or pcapng) or a CSV of messages, detected by content; - for standard input
     file: PathBuf,
-    /// Show this frame, by its number in the capture, from 1
+    /// Show the frame with this number in the capture, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
-    /// Without --frame, list so many frames
+    /// Maximum frames to list without --frame
     #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "frame")]
     limit: u32,
-    /// Write one HTML page that needs nothing else; without --frame, it has each listed frame
+    /// Write a self-contained HTML page; without --frame, it has each listed frame
     #[arg(long, value_name = "OUT")]
     html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "html")]
     json: bool,
-    /// Colour what is printed
+    /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
     color: When,
-    /// Print for so many columns; by default what the terminal has, or 100
+    /// Width of the output in columns; by default that of the terminal, or 100
     #[arg(long, value_name = "N")]
     width: Option<u16>,
-    #[command(flatten, next_help_heading = "How frames of a CSV are made")]
+    #[command(flatten, next_help_heading = "Building frames of a CSV")]
     making: Making,
 }
 
-/// Some row of a CSV was not carried.
+/// Some row of a CSV was refused.
 const EXIT_REFUSED: u8 = 1;
 
-/// Columns where the output is no terminal.
+/// The width if the output is not a terminal, in columns.
 const WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -74,20 +74,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
     }
     if !args.making.is_default() {
-        return Err(Failure::NotMade { file: name });
+        return Err(Failure::BuildFlagsForCapture { file: name });
     }
     show(Box::new(input), name, None, args)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the frames of a capture; `rows` are those that it is being made of.
+/// Shows the frames of a capture. `rows` are the rows from which it is synthesised.
 fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> Result<(), Failure> {
     let mut capture = Capture { file: CaptureFile::new(input, name)?, first: None, rows };
     match args.frame {
-        Some(number) => one(&mut capture, number, args),
-        None => all(&mut capture, args),
+        Some(number) => show_one(&mut capture, number, args),
+        None => list(&mut capture, args),
     }?;
-    // What is printed is the frames alone: what the reader went past is said elsewhere.
+    // Standard output has the frames only. Remarks go to standard error.
     let name = capture.file.name();
     for remark in capture.file.remarks() {
         report(format_args!("encap: {name}: {remark}"));
@@ -95,7 +95,7 @@ fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> 
     capture.file.finish()
 }
 
-/// A capture's frames, one by one, each with what is known about it.
+/// The frames of a capture, each with its row if it is known.
 struct Capture {
     file: CaptureFile,
     first: Option<Timestamp>,
@@ -103,7 +103,7 @@ struct Capture {
 }
 
 impl Capture {
-    /// The next frame, as far as the file can be read, and what the capture says of itself up to it.
+    /// The next frame, as far as the file can be read, and the comments of the capture on itself so far.
     fn next(&mut self) -> Option<(FrameRecord<'_>, &[String])> {
         let packet = self.file.next()?;
         self.first = self.first.or(packet.time);
@@ -113,19 +113,19 @@ impl Capture {
     }
 }
 
-/// One frame, in full.
-fn one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
+/// Shows one frame in full.
+fn show_one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
     let (file, mut frames) = (capture.file.name(), 0);
     while let Some((record, remarks)) = capture.next() {
         frames = record.number;
         if frames == number {
-            let (origin, view) = (safe(remarks), FrameView::new(&record));
+            let (origin, view) = (sanitized(remarks), FrameView::new(&record));
             return if let Some(out) = &args.html {
                 write_page(out, &format!("Frame {number} of {file}"), &origin, &html::frame(&view))
             } else if args.json {
                 print(&json(&file, &origin, Contents::Frame(&view))?)
             } else {
-                print(&(said(&origin) + &text::frame(&view, options(args))))
+                print(&(paragraph(&origin) + &text::frame(&view, options(args))))
             };
         }
     }
@@ -133,8 +133,8 @@ fn one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
     Err(Failure::NoSuchFrame { file, number, frames })
 }
 
-/// The first frames, one a line; on a page, each in full below.
-fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
+/// Lists the first frames, one per line. An HTML page shows each in full below the list.
+fn list(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
     let limit = args.limit as usize;
     let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
     while let Some((record, _)) = capture.next() {
@@ -164,10 +164,10 @@ fn all(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
         String::new()
     };
     let hint = format!("{more}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
-    print(&(said(&origin) + &text::list(&lines, options(args)) + &hint))
+    print(&(paragraph(&origin) + &text::list(&lines, options(args)) + &hint))
 }
 
-/// What is printed as JSON.
+/// The frames in the JSON output.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case", untagged)]
 enum Contents<'a> {
@@ -178,7 +178,7 @@ enum Contents<'a> {
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
-    /// What the capture says of itself: that its frames were made, say, and how.
+    /// Comments of the capture on itself, such as that it is synthesised.
     origin: &'a [String],
     #[serde(flatten)]
     contents: Contents<'a>,
@@ -201,8 +201,8 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// What the capture says of itself, as the first paragraph.
-fn said(origin: &[String]) -> String {
+/// The comments of the capture on itself, as the first paragraph.
+fn paragraph(origin: &[String]) -> String {
     if origin.is_empty() { String::new() } else { origin.join("\n") + "\n\n" }
 }
 

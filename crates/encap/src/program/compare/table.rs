@@ -1,4 +1,4 @@
-//! A comparison as text: a line for each segment, and below each kind of difference with its reason.
+//! A comparison as text: a table of segments, and the kinds of differences with their reasons.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use switchboard_encap::compare::{
 use switchboard_encap::diagnostic::{Diagnostics, Kind as _};
 use switchboard_protocol::sanitize;
 
-/// Differences without a known reason that are listed. The rest is counted.
+/// Maximum differences without a known reason that are listed; the others are counted.
 const LISTED_MAX: usize = 100;
 
-/// Pairs of a field and a reason that are listed: more than there are.
+/// Maximum pairs of a field and a reason that are listed, more than exist.
 const KINDS_MAX: usize = 4_096;
 
-/// The comparison to show.
+/// Displays a comparison.
 pub(super) struct Table<'a>(pub(super) &'a Comparison<'a>);
 
-/// What the columns are called; the last is as wide as its line.
+/// The headings of the columns.
 const HEADINGS: [&str; 10] = ["made", "captured", "from", "flags", "seq", "ack", "bytes", "window", "row", "options"];
 
 impl fmt::Display for Table<'_> {
@@ -94,7 +94,7 @@ fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt:
     for row in std::iter::once(&headings).chain(&rows) {
         let mut text = String::from(" ");
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            // Numbers stand to the right.
+            // Numbers are aligned right.
             let is_number = matches!(column, 0 | 1 | 4..=6);
             let padding = " ".repeat(width - cell.chars().count());
             let parts = if is_number { [" ", &padding, cell] } else { [" ", cell, &padding] };
@@ -106,7 +106,7 @@ fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt:
     writeln!(f)
 }
 
-/// The cells of a line: one value where both have the same, else both.
+/// The cells of a line: one value if both are equal, else both.
 fn cells(pair: &ConversationPair<'_>, line: &SegmentGroup) -> [String; HEADINGS.len()] {
     let made: Vec<&RecordedSegment> = line.made.iter().map(|at| &pair.made.segments()[*at]).collect();
     let captured: Vec<&RecordedSegment> = line.captured.iter().map(|at| &pair.captured.segments()[*at]).collect();

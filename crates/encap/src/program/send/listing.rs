@@ -1,4 +1,4 @@
-//! Row by row, which frames carried it: as text, or as JSON.
+//! The frames of each row, as text or JSON.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use switchboard_encap::send::{BareFrames, PlayResult, RowOutcome, RowPiece, Send
 use switchboard_encap::show::count;
 use switchboard_protocol::sanitize;
 
-/// All that `encap send` has to say.
+/// The output of `encap send`.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing<'a> {
     capture: Option<CaptureListing>,
     connections: Vec<ConnectionListing<'a>>,
 }
 
-/// What was captured.
+/// The numbers of the capture.
 #[derive(Debug, Serialize)]
 pub(super) struct CaptureListing {
     file: Option<String>,
@@ -39,10 +39,10 @@ struct ConnectionListing<'a> {
     server: &'a App,
     client_address: Option<SocketAddr>,
     server_address: Option<SocketAddr>,
-    /// Frames without a byte of a row.
+    /// Frames without data.
     #[serde(flatten)]
     bare: Option<BareFrames>,
-    /// Why it did not end as it should.
+    /// The error that ended the connection, if there was one.
     error: Option<String>,
     rows: Vec<RowListing<'a>>,
 }
@@ -53,11 +53,11 @@ struct RowListing<'a> {
     line: u64,
     from: Side,
     bytes: usize,
-    /// Which bytes of its direction's stream it has.
+    /// The bytes of the row in the stream of its direction.
     stream: Option<Range<u64>>,
-    /// Which frames carried it; nothing if there is no capture.
+    /// The frames of the row. `None` without a capture.
     frames: Option<Vec<RowPiece>>,
-    /// Why it was not sent.
+    /// The reason why the row was not sent, if so.
     not_sent: Option<String>,
 }
 
@@ -172,13 +172,13 @@ impl fmt::Display for ConnectionListing<'_> {
                 (Some(why), _) => write!(f, ": not sent: {why}")?,
                 (None, None) => write!(f, ": sent")?,
                 (None, Some(pieces)) if pieces.is_empty() && row.bytes == 0 => write!(f, ": no bytes, so no frame")?,
-                (None, Some(pieces)) if pieces.is_empty() => write!(f, ": in no frame that was captured")?,
+                (None, Some(pieces)) if pieces.is_empty() => write!(f, ": in no captured frame")?,
                 (None, Some(pieces)) => write_pieces(f, pieces)?,
             }
             writeln!(f)?;
         }
         match &self.error {
-            Some(error) => writeln!(f, "  did not end as it should: {error}"),
+            Some(error) => writeln!(f, "  did not end properly: {error}"),
             None => Ok(()),
         }
     }
