@@ -97,8 +97,10 @@ fn messages_sent_before_a_reset_are_delivered() {
     // are read slowly, so most are unread when the server's writes fail.
     let server = EmbeddedServer::with(Settings { outbox_soft_bytes: 4096, ..Settings::default() });
     let words = "x".repeat(500);
-    for _ in 0..5 {
-        let (noy, mut elias) = chat(commands(&server), "Noy", "Elias");
+    for round in 0..5 {
+        // New names in each round: the server may hold the old ones until it notices the reset.
+        let (sender, reader) = (format!("Noy{round}"), format!("Elias{round}"));
+        let (noy, mut elias) = chat(commands(&server), &sender, &reader);
         let mut lines = String::new();
         for n in 0..100 {
             writeln!(lines, "MSG {n} {words}").expect("writing to a String succeeds");
@@ -107,7 +109,7 @@ fn messages_sent_before_a_reset_are_delivered() {
         noy.socket().write_all(lines.as_bytes()).expect("the server reads");
         drop(noy);
         for n in 0..100 {
-            elias.expect(&format!("FROM Noy: {n} {words}"));
+            elias.expect(&format!("FROM {sender}: {n} {words}"));
         }
         elias.expect("PEER_DISCONNECTED");
         elias.half_close();
