@@ -16,7 +16,8 @@ pub enum Argument {
     None,
     /// A username.
     Name,
-    /// A message text, up to the end of the line.
+    /// A message text, up to the end of the line. In a chat, the client program takes a typed line that begins with such
+    /// a verb as the command, not as words for the peer.
     Text,
 }
 
@@ -253,6 +254,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn texts_that_list_the_verbs_list_every_verb() {
+        for text in [ErrorCode::UnknownCommand.sentence(), &ParseError::UnknownCommand.to_string()] {
+            for verb in VERBS {
+                assert!(text.contains(verb.word), "{text:?} lacks {}", verb.word);
+            }
+        }
+    }
+
     fn name() -> impl Strategy<Value = String> {
         "[a-zA-Z0-9א-ת一-十_.-]{1,32}".prop_filter("a name", |name| Username::new(name).is_ok())
     }
@@ -263,6 +273,7 @@ mod tests {
             .prop_filter("no white space at its end", |text| !text.trim_end().is_empty() && text.trim_end() == text)
     }
 
+    /// A command of any verb: each variant of [`Command`] that this dialect can say needs a line here.
     fn command() -> impl Strategy<Value = Command<'static>> {
         prop_oneof![
             name().prop_map(|name| register(&name)),
@@ -274,6 +285,7 @@ mod tests {
         ]
     }
 
+    /// Any reply: each variant of [`Reply`] needs a line here.
     fn reply() -> impl Strategy<Value = Reply<'static>> {
         let code = proptest::sample::select(ErrorCode::ALL);
         prop_oneof![
