@@ -197,7 +197,7 @@ fn append_turn(stream: &mut Vec<(bool, Vec<u8>)>, is_first: bool, bytes: &[u8]) 
     }
 }
 
-/// The streams that the rows describe: one for each pair of apps, or for each pair and ports where both ports are given.
+/// The streams that the rows describe: one for each pair of apps, or for each pair and ports if both ports are given.
 /// A row without ports belongs to the pair's latest stream.
 fn expected_streams(rows: &[Row]) -> Streams {
     struct Expected<'a> {

@@ -83,7 +83,7 @@ fn every_difference_between_sent_and_built_frames_has_a_known_reason() {
                     let mut changes = Vec::new();
                     if transport == "tcp" {
                         // Each flag, the last byte of the sequence number, the urgent pointer. A FIN added to a segment
-                        // without payload has a reason: it looks like an early copy of a FIN that is retransmitted later.
+                        // without payload has a reason: it looks like an early copy of a FIN that is sent again later.
                         let flags = (0..8).map(|bit| 1_u8 << bit).filter(|bit| payload > 0 || *bit != 1);
                         changes.extend(flags.map(|bit| (at + 14 + 20 + 13, bit)));
                         changes.extend([(at + 14 + 20 + 7, 3), (at + 14 + 20 + 19, 1)]);

@@ -28,8 +28,8 @@ enum Task {
     Bench(bench::Benchmark),
     /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
     ///
-    /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends the
-    /// CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
+    /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends
+    /// the CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
     /// `cargo xtask bench` measured last from report/bench.json.
     Report(report::Args),
     /// The notebook report/encapsulation.ipynb, run anew and kept with its outputs.

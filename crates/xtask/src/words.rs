@@ -1,7 +1,7 @@
 //! `cargo xtask words`: whether comments and documents are written in plain words.
 //!
-//! Clauses in place of nouns ("what waits", "whoever said it") make readers who do not speak English at home stop and read
-//! again. So the words that begin such clauses are counted.
+//! Clauses in place of nouns ("what waits", "whoever said it") make many readers stop and read again, above all those
+//! with another first language. So this counts the words that begin such clauses.
 
 use std::process::Command;
 use std::{env, fs};
@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<(), String> {
         println!("{place}");
     }
     Err(format!(
-        "rewrite these lines, noun first: at most {WHAT_PER_THOUSAND_MAX} of \"what\" in 1,000 words, and none of the others"
+        "rewrite these lines, noun first: at most {WHAT_PER_THOUSAND_MAX} of \"what\" in 1,000 words, none of the others"
     ))
 }
 

@@ -98,7 +98,8 @@ impl fmt::Display for Verdict {
         if self.by_segments > 0 {
             writeln!(
                 f,
-                "messages are parted by LF in {} directions, and taken by segments in {}, which do not end theirs in LF",
+                "messages are parted by LF in {} directions, and taken by segments in {}, which do not end theirs \
+                 in LF",
                 self.by_lines, self.by_segments,
             )?;
         }
