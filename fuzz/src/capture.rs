@@ -93,8 +93,8 @@ impl ConversationState {
 }
 
 impl StreamListener for ChatChecker {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        let StreamEvent { sender, frame, time, item, from_start } = said;
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        let StreamEvent { sender, frame, time, item, from_start } = event;
         let state = self.open.entry(sender.number).or_default();
         let mut messages = Vec::new();
         let (lines, other) = match sender.side {
@@ -123,7 +123,7 @@ impl StreamListener for ChatChecker {
         }
     }
 
-    fn over(&mut self, conversation: Conversation) {
+    fn on_end(&mut self, conversation: Conversation) {
         self.conversations += 1;
         self.open.remove(&conversation.number);
         assert!(conversation.flags.len() <= FLAGS_MAX);

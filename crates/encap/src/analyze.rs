@@ -48,6 +48,7 @@ mod focus;
 mod fragment_reassembler;
 mod issues;
 mod limits;
+mod live_conversation;
 mod round_trip;
 mod serialize;
 mod stream_reassembler;

@@ -22,6 +22,14 @@ impl Side {
         }
     }
 
+    /// Orders the values of client and server: the value of this side, and the value of the other.
+    pub(crate) fn own_and_other<T>(self, client: T, server: T) -> (T, T) {
+        match self {
+            Self::Client => (client, server),
+            Self::Server => (server, client),
+        }
+    }
+
     /// Index into an array by side: 0 for the client, 1 for the server.
     pub(crate) const fn index(self) -> usize {
         match self {

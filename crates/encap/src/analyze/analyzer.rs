@@ -3,34 +3,34 @@
 use std::net::SocketAddr;
 
 use super::checksums::Checksums;
-use super::conversation::{Conversation, FrameStamp};
+use super::conversation::Conversation;
 use super::conversation_table::{ConversationTable, Opening};
 use super::endpoint::Transport;
 use super::focus::Focus;
 use super::fragment_reassembler::{FragmentReassembler, ReassembledPacket};
 use super::issues;
 use super::limits::LIVE_MAX_BYTES;
+use super::live_conversation::FrameStamp;
 use super::totals::{Amount, Totals};
 use super::tracked_segment::TrackedFrame;
 use crate::capture::CapturedPacket;
 use crate::time::Timestamp;
 use crate::wire::frame::{FragmentPosition, VerifiedChecksums};
-use crate::wire::tcp::Flags;
 use crate::wire::{Frame, LinkType};
 
-/// Takes a capture packet by packet.
+/// Analyses a capture packet by packet.
 #[derive(Debug)]
 pub struct Analyzer {
-    /// All of them have to hold.
+    /// A conversation is in focus if all of these match.
     focus: Vec<Focus>,
     pub(super) table: ConversationTable,
-    reassembly: FragmentReassembler,
-    /// The packet that the last fragment made whole.
-    whole: Option<Vec<u8>>,
+    fragments: FragmentReassembler,
+    /// The packet that the last fragment completed.
+    reassembled: Option<Vec<u8>>,
     totals: Totals,
 }
 
-/// What takes a conversation that is over.
+/// Receives each conversation when it is over.
 pub type ConversationSink<'a> = dyn FnMut(Conversation) + 'a;
 
 impl Default for Analyzer {
@@ -40,26 +40,27 @@ impl Default for Analyzer {
 }
 
 impl Analyzer {
-    /// An analysis of the conversations for which each of `focus` holds.
+    /// Creates an analyzer for the conversations that match each of `focus`.
     #[must_use]
     pub fn new(focus: Vec<Focus>) -> Self {
         Self {
             focus,
             table: ConversationTable::new(LIVE_MAX_BYTES),
-            reassembly: FragmentReassembler::default(),
-            whole: None,
+            fragments: FragmentReassembler::default(),
+            reassembled: None,
             totals: Totals::default(),
         }
     }
 
-    /// Takes the next packet, and hands out the conversations that are over by it.
+    /// Parses and analyses the next packet. See [`Analyzer::frame`].
     pub fn packet(&mut self, packet: &CapturedPacket<'_>, sink: &mut ConversationSink<'_>) -> Option<TrackedFrame> {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         self.frame(packet.number, packet.time, &frame, sink)
     }
 
-    /// Takes the next frame, taken apart already. Says which conversation it belongs to, if any that is in focus; of a
-    /// fragment, only if a packet is whole by it.
+    /// Analyses the next frame. Conversations that it closes go to `sink`.
+    ///
+    /// Returns `None` if the frame belongs to no conversation in focus, or is a fragment that does not complete a packet.
     pub fn frame(
         &mut self,
         number: u64,
@@ -77,115 +78,105 @@ impl Analyzer {
         for issue in frame.issues() {
             issues::add(&mut totals.issues, number, &issue);
         }
-        let at = FrameStamp { frame: number, time };
+        let stamp = FrameStamp { frame: number, time };
         if frame.fragment() == FragmentPosition::Whole {
-            self.packet_of(at, frame, None, sink)
+            self.packet_of(stamp, frame, None, sink)
         } else {
-            self.fragment(at, frame, sink)
+            self.fragment(stamp, frame, sink)
         }
     }
 
-    /// Takes a fragment.
     #[cold]
-    fn fragment(&mut self, at: FrameStamp, frame: &Frame<'_>, sink: &mut ConversationSink<'_>) -> Option<TrackedFrame> {
-        self.whole = None;
-        let whole = self.reassembly.add(frame, at.time)?;
-        let packet = whole_packet(&whole.bytes);
+    fn fragment(
+        &mut self,
+        stamp: FrameStamp,
+        frame: &Frame<'_>,
+        sink: &mut ConversationSink<'_>,
+    ) -> Option<TrackedFrame> {
+        self.reassembled = None;
+        let reassembled = self.fragments.add(frame, stamp.time)?;
+        let packet = parse_reassembled(&reassembled.bytes);
         for issue in packet.issues() {
-            issues::add(&mut self.totals.issues, at.frame, &issue);
+            issues::add(&mut self.totals.issues, stamp.frame, &issue);
         }
-        let tracked = self.packet_of(at, &packet, Some(&whole), sink);
-        self.whole = Some(whole.bytes);
+        let tracked = self.packet_of(stamp, &packet, Some(&reassembled), sink);
+        self.reassembled = Some(reassembled.bytes);
         tracked
     }
 
-    /// The packet that `frame` brought, which was taken last: itself, or that of the fragments that are whole by it.
+    /// The packet of `frame`, which has to be the last one analysed: the frame itself, or the packet that this fragment
+    /// completed.
     pub(crate) fn whole<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
         match frame.fragment() {
             FragmentPosition::Whole => Some(frame),
-            _ => self.whole.as_deref().map(whole_packet),
+            _ => self.reassembled.as_deref().map(parse_reassembled),
         }
     }
 
-    /// Takes a whole packet: a frame's, or that of the fragments that the last one made `whole`.
+    /// Analyses a whole packet, which is one frame or was `reassembled` from several.
     fn packet_of(
         &mut self,
-        at: FrameStamp,
+        stamp: FrameStamp,
         frame: &Frame<'_>,
-        whole: Option<&ReassembledPacket>,
+        reassembled: Option<&ReassembledPacket>,
         sink: &mut ConversationSink<'_>,
     ) -> Option<TrackedFrame> {
-        let amount = whole.map_or(Amount { packets: 1, bytes: frame.original_len().into() }, |whole| whole.fragments);
-        let checksums = || match whole {
+        let amount = reassembled
+            .map_or(Amount { packets: 1, bytes: frame.original_len().into() }, |reassembled| reassembled.fragments);
+        let checksums = || match reassembled {
             None => Checksums::of(frame.verify()),
-            Some(whole) => {
+            Some(reassembled) => {
                 let mut checksums = Checksums::of(VerifiedChecksums { network: None, ..frame.verify() });
-                checksums += whole.checksums;
+                checksums += reassembled.checksums;
                 checksums
             }
         };
-        let len = frame.payload_len_on_wire();
-        let addresses = frame.addresses();
-        if let (Some((from, to)), Some(segment)) = (addresses, frame.tcp()) {
-            let (from, to) =
-                (SocketAddr::new(from, segment.source_port()), SocketAddr::new(to, segment.destination_port()));
-            if !self.is_in_focus(Transport::Tcp, from, to) {
-                self.totals.out_of_focus += amount;
-                return None;
-            }
-            let flags = segment.flags();
-            let opening = match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
-                (true, false) => Opening::Client(segment.seq()),
-                (true, true) => Opening::Server,
-                (false, _) => Opening::No,
-            };
-            let (live, reused) = self.table.find(Transport::Tcp, from, to, opening, at, sink);
-            let checksums = checksums();
-            live.checksums += checksums;
-            self.totals.checksums += checksums;
-            let sender = live.sender(from);
-            let segment = live.segment(at, sender.side, &segment, len, reused);
-            self.table.settle(sink);
-            Some(TrackedFrame { sender, segment: Some(segment) })
-        } else if let (Some((from, to)), Some(datagram)) = (addresses, frame.udp()) {
-            let (from, to) =
-                (SocketAddr::new(from, datagram.source_port()), SocketAddr::new(to, datagram.destination_port()));
-            if !self.is_in_focus(Transport::Udp, from, to) {
-                self.totals.out_of_focus += amount;
-                return None;
-            }
-            let (live, _) = self.table.find(Transport::Udp, from, to, Opening::No, at, sink);
-            let checksums = checksums();
-            live.checksums += checksums;
-            self.totals.checksums += checksums;
-            let sender = live.sender(from);
-            live.datagram(at, sender.side, len);
-            Some(TrackedFrame { sender, segment: None })
-        } else {
+        let segment = frame.tcp();
+        let ports = match &segment {
+            Some(segment) => Some((Transport::Tcp, segment.source_port(), segment.destination_port())),
+            None => frame.udp().map(|datagram| (Transport::Udp, datagram.source_port(), datagram.destination_port())),
+        };
+        let Some(((source, destination), (transport, source_port, destination_port))) = frame.addresses().zip(ports)
+        else {
             self.totals.no_conversation += amount;
             self.totals.checksums += checksums();
-            None
+            return None;
+        };
+        let (from, to) = (SocketAddr::new(source, source_port), SocketAddr::new(destination, destination_port));
+        if !self.focus.iter().all(|focus| focus.matches(transport, from, to)) {
+            self.totals.out_of_focus += amount;
+            return None;
         }
+        let opening = segment.as_ref().map_or(Opening::No, Opening::of);
+        let (live, reuses_ports) = self.table.find(transport, from, to, opening, stamp, sink);
+        let checksums = checksums();
+        live.checksums += checksums;
+        self.totals.checksums += checksums;
+        let (sender, len) = (live.sender(from), frame.payload_len_on_wire());
+        let segment = if let Some(segment) = &segment {
+            let tracked = live.segment(stamp, sender.side, segment, len, reuses_ports);
+            self.table.settle(sink);
+            Some(tracked)
+        } else {
+            live.datagram(stamp, sender.side, len);
+            None
+        };
+        Some(TrackedFrame { sender, segment })
     }
 
-    /// Hands out the conversations that are left, in the order of their first frames, and what there was as a whole.
+    /// Closes all conversations that are left, in the order of their first frames, and returns the sums.
     pub fn finish(mut self, sink: &mut ConversationSink<'_>) -> Totals {
-        let given_up = self.reassembly.finish();
-        self.totals.no_conversation += given_up.fragments;
-        self.totals.fragments = given_up.fragments;
-        self.totals.checksums += given_up.checksums;
+        let dropped = self.fragments.finish();
+        self.totals.no_conversation += dropped.fragments;
+        self.totals.fragments = dropped.fragments;
+        self.totals.checksums += dropped.checksums;
         self.totals.conversations = self.table.opened();
         self.totals.retired = self.table.retired();
         self.table.finish(sink);
         self.totals
     }
-
-    fn is_in_focus(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
-        self.focus.iter().all(|focus| focus.holds(transport, a, b))
-    }
 }
 
-/// A packet that was put together from fragments, taken apart.
-fn whole_packet(bytes: &[u8]) -> Frame<'_> {
+fn parse_reassembled(bytes: &[u8]) -> Frame<'_> {
     Frame::parse(LinkType::RAW, bytes, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
 }

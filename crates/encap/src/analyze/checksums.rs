@@ -1,4 +1,4 @@
-//! What checksums turned out to be, counted.
+//! Counts of checksums by the result of their verification.
 
 use std::ops::AddAssign;
 
@@ -7,18 +7,18 @@ use serde::Serialize;
 use crate::wire::Checksum;
 use crate::wire::frame::VerifiedChecksums;
 
-/// How many checksums were in which state.
+/// Number of checksums by the result of their verification.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Checksums {
-    /// Right.
+    /// Correct.
     pub valid: u64,
-    /// Left to the network card, which was to finish the sum (checksum offload).
+    /// Only the sum of the pseudo header: the network card completes it (checksum offload).
     pub partial: u64,
-    /// Zero: not used, or left to the network card.
+    /// Zero: unused, or left to the network card.
     pub zeroed: u64,
-    /// Not right, for no common reason.
+    /// Neither correct, partial nor zero.
     pub wrong: u64,
-    /// Not to be verified: the capture does not hold all that was summed.
+    /// Not verifiable: the capture lacks some of the bytes that it covers.
     pub uncheckable: u64,
 }
 

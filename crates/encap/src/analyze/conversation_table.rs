@@ -1,4 +1,4 @@
-//! The conversations that go on, found by their two ends.
+//! The table of open conversations.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -6,108 +6,122 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 
 use super::analyzer::ConversationSink;
-use super::conversation::{FrameStamp, LiveConversation};
 use super::endpoint::{EndpointPair, Transport};
 use super::limits::{LINGERING_MAX, LIVE_MAX};
+use super::live_conversation::{FrameStamp, LiveConversation};
 use crate::wire::SeqNumber;
+use crate::wire::tcp::{Flags, Segment};
 
-/// What one makes room for at once, of [`LIVE_MAX`]: so that looking for the quietest costs little for each.
-const MAKE_ROOM_FOR: usize = LIVE_MAX / 8;
+/// Conversations that are closed at once when memory runs out: many, so that each search for the longest idle ones is shared
+/// by as many new conversations.
+const CLOSED_AT_ONCE: usize = LIVE_MAX / 8;
 
-/// Segments that pass at least until all conversations are weighed again.
-const WEIGH_EVERY_LEAST: usize = 16_384;
+/// Minimum number of segments between two checks of the memory.
+const CHECK_MEMORY_EVERY: usize = 16_384;
 
-/// Whether a segment opens a connection.
+/// How a segment opens a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Opening {
-    /// It is a client's SYN, with this number.
+    /// SYN of a client, with its sequence number.
     Client(SeqNumber),
-    /// It is a server's SYN, with ACK.
+    /// SYN and ACK of a server.
     Server,
-    /// It does not.
+    /// No SYN.
     No,
 }
 
-/// The conversations that go on.
+impl Opening {
+    pub(super) fn of(segment: &Segment<'_>) -> Self {
+        let flags = segment.flags();
+        match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
+            (true, false) => Self::Client(segment.seq()),
+            (true, true) => Self::Server,
+            (false, _) => Self::No,
+        }
+    }
+}
+
+/// The open conversations, by their endpoints.
 #[derive(Debug)]
 pub(super) struct ConversationTable {
-    places: HashMap<EndpointPair, usize>,
+    index: HashMap<EndpointPair, usize>,
     slots: Vec<Option<(EndpointPair, LiveConversation)>>,
     free: Vec<usize>,
-    /// Those that have ended, the earliest first; each with its transport and number, to tell it from a later one at its place.
+    /// Ended conversations, the earliest first: slot, transport and number. A later conversation in the same slot has
+    /// another transport or number.
     lingering: VecDeque<(usize, Transport, u64)>,
-    /// The place of the conversation that was found last.
+    /// The slot found last.
     current: usize,
+    /// Conversations opened so far, by transport.
     opened: [u64; 2],
     retired: u64,
-    /// Segments until all are weighed again.
-    until_weighed: usize,
-    /// What all may take, in bytes of memory.
-    bytes_max: usize,
+    /// Segments until the next check of the memory.
+    until_check: usize,
+    memory_max_bytes: usize,
 }
 
 impl ConversationTable {
-    /// A table of no conversations, which may take so much memory.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    /// Creates an empty table that takes at most `memory_max_bytes`.
+    pub(super) fn new(memory_max_bytes: usize) -> Self {
         Self {
-            places: HashMap::new(),
+            index: HashMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
             lingering: VecDeque::new(),
             current: 0,
             opened: [0; 2],
             retired: 0,
-            until_weighed: 0,
-            bytes_max,
+            until_check: 0,
+            memory_max_bytes,
         }
     }
 
-    /// Conversations that there were.
+    /// Number of conversations opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.opened.iter().sum()
     }
 
-    /// Conversations that were closed for want of room.
+    /// Number of conversations closed before their end, to bound memory.
     pub(super) const fn retired(&self) -> u64 {
         self.retired
     }
 
-    /// The conversation of a segment or datagram, and whether it takes the place of an earlier one.
+    /// The conversation of a segment or datagram, and whether it reuses the ports of one that this segment closed.
     pub(super) fn find(
         &mut self,
         transport: Transport,
         from: SocketAddr,
         to: SocketAddr,
         opening: Opening,
-        at: FrameStamp,
+        stamp: FrameStamp,
         sink: &mut ConversationSink<'_>,
     ) -> (&mut LiveConversation, bool) {
         let pair = EndpointPair::new(transport, from, to);
-        let known = self.places.get(&pair).copied();
-        let reused = match (known, opening) {
-            (Some(place), Opening::Client(seq)) => {
-                self.slots[place].as_ref().is_some_and(|(_, live)| live.is_reopened_by(live.side(from), seq))
+        let known = self.index.get(&pair).copied();
+        let reuses_ports = match (known, opening) {
+            (Some(slot), Opening::Client(seq)) => {
+                self.slots[slot].as_ref().is_some_and(|(_, live)| live.is_reopened_by(live.side(from), seq))
             }
             _ => false,
         };
-        if let (Some(place), true) = (known, reused) {
-            self.close(place, false, sink);
+        if let (Some(slot), true) = (known, reuses_ports) {
+            self.close(slot, false, sink);
         }
-        let place = match known.filter(|_| !reused) {
-            Some(place) => place,
-            None => self.open(pair, transport, ends(transport, from, to, opening), at, sink),
+        let slot = match known.filter(|_| !reuses_ports) {
+            Some(slot) => slot,
+            None => self.open(pair, transport, client_and_server(transport, from, to, opening), stamp, sink),
         };
-        self.current = place;
-        let Some((_, live)) = &mut self.slots[place] else { unreachable!("a place in the map is taken") };
-        (live, reused)
+        self.current = slot;
+        let Some((_, live)) = &mut self.slots[slot] else { unreachable!("an indexed slot is in use") };
+        (live, reuses_ports)
     }
 
-    /// If the conversation that was found last has ended, lets it linger, and closes the earliest if too many do.
+    /// Lets the conversation found last linger if it has ended, and closes the earliest one if too many linger.
     pub(super) fn settle(&mut self, sink: &mut ConversationSink<'_>) {
-        if self.until_weighed == 0 {
-            self.weigh(sink);
+        if self.until_check == 0 {
+            self.check_memory(sink);
         }
-        self.until_weighed -= 1;
+        self.until_check -= 1;
         let Some((_, live)) = &mut self.slots[self.current] else { return };
         if live.lingers || !live.has_ended() {
             return;
@@ -115,12 +129,12 @@ impl ConversationTable {
         live.lingers = true;
         self.lingering.push_back((self.current, live.transport(), live.number()));
         if self.lingering.len() > LINGERING_MAX
-            && let Some((place, transport, number)) = self.lingering.pop_front()
-            && self.slots[place]
+            && let Some((slot, transport, number)) = self.lingering.pop_front()
+            && self.slots[slot]
                 .as_ref()
                 .is_some_and(|(_, live)| (live.transport(), live.number()) == (transport, number) && live.lingers)
         {
-            self.close(place, false, sink);
+            self.close(slot, false, sink);
         }
     }
 
@@ -128,63 +142,63 @@ impl ConversationTable {
         &mut self,
         pair: EndpointPair,
         transport: Transport,
-        ends: (SocketAddr, SocketAddr),
-        at: FrameStamp,
+        client_and_server: (SocketAddr, SocketAddr),
+        stamp: FrameStamp,
         sink: &mut ConversationSink<'_>,
     ) -> usize {
-        if self.places.len() >= LIVE_MAX {
-            self.make_room(sink);
+        if self.index.len() >= LIVE_MAX {
+            self.close_idle(sink);
         }
         let number = &mut self.opened[transport as usize];
-        let live = LiveConversation::new(*number, transport, ends, at);
+        let live = LiveConversation::new(*number, transport, client_and_server, stamp);
         *number += 1;
-        let place = self.free.pop().unwrap_or(self.slots.len());
-        if place == self.slots.len() {
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        if slot == self.slots.len() {
             self.slots.push(None);
         }
-        self.slots[place] = Some((pair, live));
-        self.places.insert(pair, place);
-        place
+        self.slots[slot] = Some((pair, live));
+        self.index.insert(pair, slot);
+        slot
     }
 
-    /// Weighs all, as often as costs little for each segment, and makes room until they take no more than they may.
+    /// Closes idle conversations until the memory is within its bound. The interval grows with the table, so that the cost
+    /// for each segment stays small.
     #[cold]
-    fn weigh(&mut self, sink: &mut ConversationSink<'_>) {
-        self.until_weighed = self.slots.len().max(WEIGH_EVERY_LEAST);
-        while self.places.len() > MAKE_ROOM_FOR && self.weight() > self.bytes_max {
-            self.make_room(sink);
+    fn check_memory(&mut self, sink: &mut ConversationSink<'_>) {
+        self.until_check = self.slots.len().max(CHECK_MEMORY_EVERY);
+        while self.index.len() > CLOSED_AT_ONCE && self.memory_bytes() > self.memory_max_bytes {
+            self.close_idle(sink);
         }
     }
 
-    /// What all take, in bytes of memory.
-    fn weight(&self) -> usize {
+    fn memory_bytes(&self) -> usize {
         let slots = self.slots.len() * size_of::<Option<(EndpointPair, LiveConversation)>>();
-        slots + self.slots.iter().flatten().map(|(_, live)| live.weight()).sum::<usize>()
+        slots + self.slots.iter().flatten().map(|(_, live)| live.heap_bytes()).sum::<usize>()
     }
 
-    /// Closes those that were quiet longest.
-    fn make_room(&mut self, sink: &mut ConversationSink<'_>) {
+    /// Closes the longest idle conversations.
+    fn close_idle(&mut self, sink: &mut ConversationSink<'_>) {
         let mut by_age: Vec<(u64, usize)> =
-            self.places.values().filter_map(|&place| Some((self.slots[place].as_ref()?.1.last_frame, place))).collect();
-        by_age.select_nth_unstable(MAKE_ROOM_FOR);
-        by_age.truncate(MAKE_ROOM_FOR);
+            self.index.values().filter_map(|&slot| Some((self.slots[slot].as_ref()?.1.last_frame, slot))).collect();
+        by_age.select_nth_unstable(CLOSED_AT_ONCE);
+        by_age.truncate(CLOSED_AT_ONCE);
         by_age.sort_unstable();
-        for (_, place) in by_age {
-            let ended = self.slots[place].as_ref().is_some_and(|(_, live)| live.has_ended());
-            self.retired += u64::from(!ended);
-            self.close(place, !ended, sink);
+        for (_, slot) in by_age {
+            let has_ended = self.slots[slot].as_ref().is_some_and(|(_, live)| live.has_ended());
+            self.retired += u64::from(!has_ended);
+            self.close(slot, !has_ended, sink);
         }
     }
 
-    fn close(&mut self, place: usize, retired: bool, sink: &mut ConversationSink<'_>) {
-        if let Some((pair, live)) = self.slots[place].take() {
-            self.places.remove(&pair);
-            self.free.push(place);
+    fn close(&mut self, slot: usize, retired: bool, sink: &mut ConversationSink<'_>) {
+        if let Some((pair, live)) = self.slots[slot].take() {
+            self.index.remove(&pair);
+            self.free.push(slot);
             sink(live.summary(retired));
         }
     }
 
-    /// Closes all, in the order of their first frames.
+    /// Closes all conversations, in the order of their first frames.
     pub(super) fn finish(self, sink: &mut ConversationSink<'_>) {
         let mut left: Vec<LiveConversation> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
         left.sort_unstable_by_key(LiveConversation::first_frame);
@@ -194,15 +208,20 @@ impl ConversationTable {
     }
 }
 
-/// Client and server, as far as can be known from the first segment.
-fn ends(transport: Transport, from: SocketAddr, to: SocketAddr, opening: Opening) -> (SocketAddr, SocketAddr) {
-    let from_client = match opening {
+/// Client and server, as far as the first segment shows them.
+fn client_and_server(
+    transport: Transport,
+    from: SocketAddr,
+    to: SocketAddr,
+    opening: Opening,
+) -> (SocketAddr, SocketAddr) {
+    let is_from_client = match opening {
         Opening::Client(_) => true,
         Opening::Server => false,
-        // Servers listen on low ports, as a rule.
+        // Servers usually listen on the lower port.
         Opening::No => transport == Transport::Udp || from.port() >= to.port(),
     };
-    if from_client { (from, to) } else { (to, from) }
+    if is_from_client { (from, to) } else { (to, from) }
 }
 
 #[cfg(test)]
@@ -211,8 +230,8 @@ mod tests {
     use super::*;
     use crate::wire::{Frame, LinkType};
 
-    /// A reset of one of many clients, which ends its conversation at once.
-    fn reset_of(client: u16) -> [u8; 40] {
+    /// A packet with an RST of one of many clients. It ends its conversation at once.
+    fn reset_from(client: u16) -> [u8; 40] {
         let mut packet = [0; 40];
         packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
         packet[14..16].copy_from_slice(&client.to_be_bytes());
@@ -221,24 +240,24 @@ mod tests {
     }
 
     #[test]
-    fn who_lingers_is_told_from_who_came_to_its_place_with_its_number() {
+    fn lingering_conversation_differs_from_a_later_one_in_its_slot() {
         let mut udp = [0; 28];
-        udp.copy_from_slice(&reset_of(0)[..28]);
+        udp.copy_from_slice(&reset_from(0)[..28]);
         (udp[3], udp[9], udp[25]) = (28, 17, 8);
         let mut analyzer = Analyzer::default();
-        let mut over = Vec::new();
-        let mut sink = |conversation: crate::analyze::Conversation| over.push(conversation.transport);
+        let mut closed = Vec::new();
+        let mut sink = |conversation: crate::analyze::Conversation| closed.push(conversation.transport);
         let mut take = |analyzer: &mut Analyzer, packet: &[u8]| {
             let frame = Frame::parse(LinkType::RAW, packet, u32::try_from(packet.len()).expect("it is short"));
             analyzer.frame(1, None, &frame, &mut sink);
         };
-        // TCP 0 ends and is closed to make room; UDP 0 takes its place, and goes on.
-        take(&mut analyzer, &reset_of(0));
+        // TCP 0 ends and is closed; UDP 0 takes its slot and stays open.
+        take(&mut analyzer, &reset_from(0));
         analyzer.table.close(0, false, &mut |_| {});
         take(&mut analyzer, &udp);
         for client in 1..u16::try_from(LINGERING_MAX + 10).expect("it is small") {
-            take(&mut analyzer, &reset_of(client));
+            take(&mut analyzer, &reset_from(client));
         }
-        assert!(!over.is_empty() && !over.contains(&Transport::Udp), "{}", over.len());
+        assert!(!closed.is_empty() && !closed.contains(&Transport::Udp), "{}", closed.len());
     }
 }

@@ -1,22 +1,22 @@
-//! Which bytes of a direction were seen, so that each is counted once.
+//! The bytes of a direction that were captured, so that each is counted once.
 
 use super::direction::distance;
 use super::limits::HOLES_MAX;
 use crate::wire::SeqNumber;
 
-/// What was seen of a direction's bytes: all from `first` to `next`, but for the holes.
+/// The captured bytes of a direction: a range with holes.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
-    /// The first byte seen, or the first there is if the SYN was seen; and the one after the last.
+    /// The first captured byte, or the first byte of the stream if the SYN was captured; and the number after the last.
     seen: Option<(SeqNumber, SeqNumber)>,
-    /// Whether there is nothing before the first byte.
+    /// Whether the range begins with the first byte of the stream.
     from_start: bool,
-    /// In between, in order.
+    /// Missing ranges, in order.
     holes: Vec<(SeqNumber, SeqNumber)>,
 }
 
 impl Coverage {
-    /// The SYN was seen: the first byte has this number.
+    /// Begins the stream at `first`, the number after the SYN.
     pub(super) fn start(&mut self, first: SeqNumber) {
         if self.seen.is_none() {
             self.seen = Some((first, first));
@@ -24,7 +24,7 @@ impl Coverage {
         }
     }
 
-    /// Takes note of the `len` bytes from `seq` on, and says how many of them were not seen before.
+    /// Adds `len` bytes from `seq` on. Returns how many of them are new.
     pub(super) fn add(&mut self, seq: SeqNumber, len: u32) -> u32 {
         let end = seq + len;
         let Some((first, next)) = self.seen else {
@@ -53,21 +53,21 @@ impl Coverage {
             fresh += distance(from, end);
             self.seen = self.seen.map(|(first, _)| (first, end));
         }
-        // Numbers that jump half way round and on are before the first and after the last at once.
+        // After a jump of 2³¹ and more, a number is both before the first and after the last.
         fresh.min(len)
     }
 
-    /// Bytes in the holes: sent, as later ones were seen, but not captured.
+    /// Number of bytes in the holes. They were sent, because later ones were captured.
     pub(super) fn missing(&self) -> u64 {
         self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
     }
 
-    /// What it takes beside its own size, in bytes of memory.
-    pub(super) fn weight(&self) -> usize {
+    /// Heap memory, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
         self.holes.capacity() * size_of::<(SeqNumber, SeqNumber)>()
     }
 
-    /// Bytes before `end` that were not seen, in the holes and after the last that was.
+    /// Number of missing bytes before `end`: those in holes, and those after the last captured byte.
     pub(super) fn missing_before(&self, end: SeqNumber) -> u32 {
         let Some((_, next)) = self.seen else { return 0 };
         let after = if end.is_after(next) { distance(next, end) } else { 0 };
@@ -77,7 +77,7 @@ impl Coverage {
         })
     }
 
-    /// Fills what of the holes lies between `seq` and `end`, and says how much that was.
+    /// Fills the holes between `seq` and `end`. Returns the number of filled bytes.
     fn fill(&mut self, seq: SeqNumber, end: SeqNumber) -> u32 {
         let mut filled = 0;
         let mut at = 0;
@@ -105,7 +105,7 @@ impl Coverage {
         filled
     }
 
-    /// Remembers a hole. If there are too many, the oldest is taken for one that nothing fills any more.
+    /// Adds a hole. If there are too many, the first one is forgotten, because it is the least likely to be filled.
     fn add_hole(&mut self, at: usize, hole: (SeqNumber, SeqNumber)) {
         self.holes.insert(at, hole);
         if self.holes.len() > HOLES_MAX {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_jump_round_are_counted_once() {
+    fn numbers_that_jump_around_are_counted_once() {
         let mut coverage = Coverage::default();
         for seq in [0, 0x7fff_0000, 0xfffe_0000, 0xffff_0000] {
             assert_eq!(coverage.add(SeqNumber(seq), 10), 10, "given {seq:#x}");
@@ -129,9 +129,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever order pieces come in, each byte counts once.
         #[test]
-        fn a_byte_counts_once(
+        fn each_byte_counts_once_in_any_order(
             first in any::<u32>(),
             from_start in any::<bool>(),
             pieces in prop::collection::vec((0_u32..300, 1_u32..40), 1..40),

@@ -1,15 +1,16 @@
-//! One direction of a TCP connection, judged segment by segment.
+//! The state of one direction of a TCP connection. It numbers and judges each segment.
 //!
 //! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
-//! retransmission, a spurious retransmission no fast one, a fast one is not out of order. What the guide leaves open was
-//! settled by what `tshark` 4.0 counts.
+//! retransmission, a spurious retransmission is no fast one, a fast one is not out of order. Where the guide leaves a case
+//! open, the counts of `tshark` 4.0 decide.
 //!
-//! Where counts are known to differ now and then, on connections with many losses at once: acknowledgments of what was not
-//! captured, of which one may be told here that Wireshark keeps to itself, some one in four thousand segments.
+//! A known difference: on connections with many losses at once, about one segment in 4,000 is flagged here as acknowledging
+//! an unseen segment, and not by Wireshark.
 //!
-//! Out of order is what comes within the handshake's round trip of later bytes, and that is taken from the last SYN: one that
-//! was sent again starts it anew.
+//! A segment is out of order if it comes within one round trip after later bytes. The round trip is that of the handshake,
+//! measured from the last SYN.
 
+use super::conversation::DirectionSummary;
 use super::coverage::Coverage;
 use super::event::{DuplicateAckTrigger, Event, Events};
 use super::round_trip::{AckTimer, RoundTrips};
@@ -17,22 +18,23 @@ use super::tracked_segment::{TrackedSegment, Window};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment, TcpOption};
 
-/// A retransmission so soon after duplicate acknowledgments is an answer to them, in nanoseconds.
+/// Maximum time from a duplicate acknowledgment to the fast retransmission that answers it, in nanoseconds.
 const FAST_NANOS: u64 = 20_000_000;
-/// Overtaken segments come so soon after later ones where the handshake's round trip is not known, in nanoseconds.
+/// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the handshake's round trip is not known.
 const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
-/// In place of a count of duplicate acknowledgments once a hole was told of: one before none, as Wireshark has it, and so
-/// taken for many: what fills a hole soon after is a fast retransmission.
-const HOLE_TOLD: u32 = u32::MAX;
-/// The greatest shift of the window scale (RFC 7323 §2.3).
+/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. As in Wireshark, it is
+/// one less than 0 and compares as many: a segment that fills the hole soon after is a fast retransmission.
+const HOLE_FLAGGED: u32 = u32::MAX;
+/// Maximum shift of the window scale (RFC 7323 §2.3).
 const SCALE_MAX: u8 = 14;
 
-/// A segment, as the rules look at it.
+/// The time and the header fields that the rules need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentFields {
+    /// Time, in nanoseconds.
     pub(super) now: i64,
     pub(super) seq: SeqNumber,
-    /// If ACK is set.
+    /// The acknowledgment number, if ACK is set.
     pub(super) ack: Option<SeqNumber>,
     pub(super) flags: Flags,
     pub(super) window: u16,
@@ -47,53 +49,56 @@ impl SegmentFields {
         Self { now, seq: segment.seq(), ack, flags, window: segment.window(), len }
     }
 
-    /// The number after all that it takes: SYN and FIN count one each.
-    pub(super) fn end(&self) -> SeqNumber {
+    /// The number after its last: SYN and FIN count one each.
+    fn end(&self) -> SeqNumber {
         self.seq + self.len + self.flags.sequence_len()
     }
 
-    /// Whether it is one of an open connection, neither its beginning nor its end.
+    /// Whether it neither opens nor ends the connection.
     fn is_plain(&self) -> bool {
         !self.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST)
     }
 }
 
-/// What was seen of one direction.
+/// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The origin of relative numbers, as in Wireshark: the SYN's number, or the one before the first seen.
+    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number fields.
     pub(super) base: Option<SeqNumber>,
-    /// The highest relative number sent so far: wrapped numbers are taken for the nearest to it.
+    /// The highest relative number sent so far. Relative numbers are unwrapped to the value nearest to it.
     highest: i64,
+    /// The number of the first SYN.
     pub(super) syn: Option<SeqNumber>,
-    /// The number after that of the FIN.
-    pub(super) fin_end: Option<SeqNumber>,
-    /// The number that comes next, and when the one before it was seen.
+    /// The number after the FIN.
+    fin_end: Option<SeqNumber>,
+    /// The next expected number, and the time of the segment before it.
     pub(super) next: Option<SeqNumber>,
     next_at: i64,
-    /// The end of what was seen without a hole.
+    /// The end of the bytes seen without a hole.
     contiguous: Option<SeqNumber>,
-    /// The window in the last segment.
+    /// The window field of the last segment.
     window: u16,
-    /// Whether `window` was named in a SYN, where it is not scaled.
+    /// Whether that segment was a SYN, whose window is not scaled.
     window_of_syn: bool,
-    /// The shift that the SYN offered.
+    /// The shift that the SYN offers.
     scale: Option<u8>,
+    /// The acknowledgment number of the last segment, and its time.
     pub(super) acked: Option<SeqNumber>,
     acked_at: i64,
-    /// Acknowledgments that repeated the one before them; or [`HOLE_TOLD`].
+    /// Number of consecutive duplicate acknowledgments, or [`HOLE_FLAGGED`].
     duplicate_acks: u32,
+    /// Events of the last segment.
     last: Events,
-    pub(super) coverage: Coverage,
+    coverage: Coverage,
     timer: AckTimer,
-    pub(super) trips: RoundTrips,
+    round_trips: RoundTrips,
     pub(super) segments: u64,
-    /// Bytes of payload, each once.
+    /// Bytes of payload without repetitions.
     pub(super) bytes: u64,
-    /// Bytes of payload that had been seen before.
-    pub(super) bytes_again: u64,
-    /// Whether the other side sent more after this one's FIN.
-    pub(super) heard_after_fin: bool,
+    /// Repeated bytes of payload.
+    bytes_again: u64,
+    /// Whether the other side sent new data after this side's FIN.
+    pub(super) received_after_fin: bool,
 }
 
 impl DirectionState {
@@ -103,12 +108,12 @@ impl DirectionState {
         self.highest + i64::from(seq - (base + wrapped(self.highest)))
     }
 
-    /// The window in the last segment of this direction.
+    /// The window of the last segment.
     pub(super) fn window(&self, other: &Self) -> Window {
         Window { field: self.window, shift: self.shift(other) }
     }
 
-    /// By how many bits a window of this direction is shifted, if that is known: only if both SYNs offer it is it done.
+    /// The shift of the last segment's window, if it is known. Windows are scaled only if both SYNs offer it.
     fn shift(&self, other: &Self) -> Option<u8> {
         self.syn?;
         if self.window_of_syn {
@@ -121,133 +126,153 @@ impl DirectionState {
         }
     }
 
-    /// Whether `other` takes a reset of this direction: only with the number that it expects next (RFC 5961 §3.2), which
-    /// lies between what it acknowledged and what was sent. Nobody can tell before it acknowledged something.
-    pub(super) fn is_reset_taken(&self, seen: &SegmentFields, other: &Self) -> bool {
+    /// Whether `other` accepts an RST of this direction. The RST needs the number that `other` expects next (RFC 5961 §3.2),
+    /// which lies between its last acknowledgment and the end of the sent bytes. Before the first acknowledgment, any number
+    /// counts as accepted.
+    pub(super) fn accepts_reset(&self, fields: &SegmentFields, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
         let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
-        !seen.seq.is_before(acked) && !seen.seq.is_after(sent)
+        !fields.seq.is_before(acked) && !fields.seq.is_after(sent)
     }
 
-    /// Bytes before `ack` of this direction that were not captured.
+    pub(super) fn has_fin(&self) -> bool {
+        self.fin_end.is_some()
+    }
+
+    /// Forgets the end, for a retried SYN.
+    pub(super) fn reopen(&mut self) {
+        self.fin_end = None;
+        self.received_after_fin = false;
+    }
+
+    /// Number of bytes before `ack` that were not captured.
     pub(super) fn unseen_before(&self, ack: SeqNumber) -> u32 {
         let fin = self.fin_end.is_some_and(|fin_end| !fin_end.is_after(ack));
         self.coverage.missing_before(ack).saturating_sub(u32::from(fin))
     }
 
-    /// What a duplicate acknowledgment of `ack` by the other side answers.
-    pub(super) fn asked_by(&self, ack: SeqNumber) -> DuplicateAckTrigger {
-        let was_repeated = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
-        if was_repeated(&[Event::SpuriousRetransmission]) {
+    /// The most likely trigger of a duplicate acknowledgment of `ack` by the other side.
+    pub(super) fn duplicate_ack_trigger(&self, ack: SeqNumber) -> DuplicateAckTrigger {
+        let was = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
+        if was(&[Event::SpuriousRetransmission]) {
             DuplicateAckTrigger::RepeatedSegment
         } else if self.next.is_some_and(|next| next.is_after(ack)) {
             DuplicateAckTrigger::LaterSegment
-        } else if was_repeated(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
+        } else if was(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
             DuplicateAckTrigger::RepeatedSegment
         } else {
             DuplicateAckTrigger::Unknown
         }
     }
 
-    /// What it takes beside its own size, in bytes of memory.
-    pub(super) fn weight(&self) -> usize {
-        self.coverage.weight() + self.timer.weight() + self.trips.weight()
+    /// Heap memory, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.coverage.heap_bytes() + self.timer.heap_bytes() + self.round_trips.heap_bytes()
     }
 
-    /// Takes note of a SYN.
-    fn begin(&mut self, seen: &SegmentFields, segment: &Segment<'_>) {
-        if self.base != Some(seen.seq) {
-            (self.base, self.highest) = (Some(seen.seq), 0);
+    pub(super) fn summary(&mut self) -> DirectionSummary {
+        DirectionSummary {
+            segments: self.segments,
+            bytes: self.bytes,
+            bytes_again: self.bytes_again,
+            bytes_missing: self.coverage.missing(),
+            round_trips: self.round_trips.times(),
         }
-        self.syn = Some(seen.seq);
-        self.coverage.start(seen.seq + 1);
-        self.scale = segment.options().find_map(|option| match option.ok()?.option {
-            TcpOption::WindowScale(shift) => Some(shift),
-            _ => None,
-        });
     }
 
-    /// Numbers and judges a segment of this direction and takes note of it. `other` is the opposite direction, and
-    /// `first_trip` the round-trip time of the handshake, if it was seen.
+    /// Numbers and judges a segment of this direction. `other` is the opposite direction, `handshake_nanos` the round trip of
+    /// the handshake, if it is known.
     pub(super) fn track(
         &mut self,
-        seen: &SegmentFields,
+        fields: &SegmentFields,
         segment: &Segment<'_>,
         other: &mut Self,
-        first_trip: Option<u64>,
+        handshake_nanos: Option<u64>,
     ) -> TrackedSegment {
-        // Of a client's SYN, the table of conversations says so.
-        let is_reused = seen.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != seen.seq);
-        if seen.flags.contains(Flags::SYN) {
+        // The table of conversations detects the reuse by a client's SYN.
+        let reuses_ports =
+            fields.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != fields.seq);
+        if fields.flags.contains(Flags::SYN) {
             if self.syn.is_none() {
-                self.begin(seen, segment);
+                self.begin(fields, segment);
             }
         } else if self.base.is_none() {
-            self.base = Some(seen.seq - 1);
+            self.base = Some(fields.seq - 1);
         }
-        if let (Some(ack), None) = (seen.ack, other.base) {
+        if let (Some(ack), None) = (fields.ack, other.base) {
             other.base = Some(ack - 1);
         }
 
-        let mut events = self.judge_window_and_ack(seen, other);
-        if is_reused {
+        let mut events = self.judge_window_and_ack(fields, other);
+        if reuses_ports {
             events.add(Event::PortReused);
         }
-        if seen.ack != self.acked {
+        if fields.ack != self.acked {
             self.duplicate_acks = 0;
         }
-        if let (Some(ack), Some(contiguous)) = (seen.ack, other.contiguous)
+        if let (Some(ack), Some(contiguous)) = (fields.ack, other.contiguous)
             && ack.is_after(contiguous)
-            && other.tells_of_hole(contiguous)
+            && other.flags_hole_at(contiguous)
         {
             events.add(Event::AcknowledgesUnseen);
         }
-        if let Some(event) = self.judge_repetition(seen, events, other, first_trip) {
+        if let Some(event) = self.judge_repetition(fields, events, other, handshake_nanos) {
             events.add(event);
         }
-        if seen.flags.contains(Flags::RST) {
+        if fields.flags.contains(Flags::RST) {
             events.add(Event::Reset);
         }
-        let round_trip_nanos = self.note(seen, events, other);
+        let round_trip_nanos = self.update(fields, events, other);
         TrackedSegment {
-            flags: seen.flags,
-            seq: self.relative(seen.seq),
-            ack: seen.ack.map(|ack| other.relative(ack)),
+            flags: fields.flags,
+            seq: self.relative(fields.seq),
+            ack: fields.ack.map(|ack| other.relative(ack)),
             window: self.window(other),
-            len: seen.len,
+            len: fields.len,
             events,
             reset: None,
             round_trip_nanos,
         }
     }
 
-    /// Whether it is said that the other side acknowledges what was not captured of this one, after `contiguous`. If more was
-    /// seen behind the hole, the hole is forgotten with that; else it is told of once, until this side acknowledges
-    /// something else.
-    fn tells_of_hole(&mut self, contiguous: SeqNumber) -> bool {
+    fn begin(&mut self, fields: &SegmentFields, segment: &Segment<'_>) {
+        if self.base != Some(fields.seq) {
+            (self.base, self.highest) = (Some(fields.seq), 0);
+        }
+        self.syn = Some(fields.seq);
+        self.coverage.start(fields.seq + 1);
+        self.scale = segment.options().find_map(|option| match option.ok()?.option {
+            TcpOption::WindowScale(shift) => Some(shift),
+            _ => None,
+        });
+    }
+
+    /// Whether to flag an acknowledgment of bytes after `contiguous`, where this direction has a hole. If later bytes were
+    /// seen, the hole is flagged once and forgotten. Otherwise it is flagged once until this side acknowledges another number.
+    fn flags_hole_at(&mut self, contiguous: SeqNumber) -> bool {
         if let Some(next) = self.next.filter(|next| next.is_after(contiguous)) {
             self.contiguous = Some(next);
             return true;
         }
-        std::mem::replace(&mut self.duplicate_acks, HOLE_TOLD) == 0
+        std::mem::replace(&mut self.duplicate_acks, HOLE_FLAGGED) == 0
     }
 
-    /// The rules about windows, acknowledgments and holes.
-    fn judge_window_and_ack(&mut self, seen: &SegmentFields, other: &Self) -> Events {
-        let SegmentFields { seq, len, window, .. } = *seen;
+    /// Applies the rules for windows, acknowledgments and holes.
+    fn judge_window_and_ack(&mut self, fields: &SegmentFields, other: &Self) -> Events {
+        let SegmentFields { seq, len, window, .. } = *fields;
         let mut events = Events::default();
         let is_next = self.next == Some(seq);
         if len == 1 && is_next && other.window == 0 && other.segments > 0 {
             events.add(Event::ZeroWindowProbe);
             return events;
         }
-        if window == 0 && seen.is_plain() {
+        if window == 0 && fields.is_plain() {
             events.add(Event::ZeroWindow);
         }
-        if self.next.is_some_and(|next| seq.is_after(next)) && !seen.flags.contains(Flags::RST) {
+        if self.next.is_some_and(|next| seq.is_after(next)) && !fields.flags.contains(Flags::RST) {
             events.add(Event::PreviousNotCaptured);
         }
-        if !seen.is_plain() {
+        if !fields.is_plain() {
             return events;
         }
         if len <= 1 && self.next == Some(seq + 1) {
@@ -262,7 +287,7 @@ impl DirectionState {
         if len > 0 || !is_next {
             return events;
         }
-        let same_ack = seen.ack == self.acked;
+        let same_ack = fields.ack == self.acked;
         let same_window = window == self.window;
         if window > 0 && same_ack && !same_window {
             events.add(Event::WindowUpdate);
@@ -281,16 +306,16 @@ impl DirectionState {
         events
     }
 
-    /// Whether it repeats what was sent, and why: one reason at most.
+    /// The event of a segment that repeats numbers; at most one applies.
     fn judge_repetition(
         &self,
-        seen: &SegmentFields,
+        fields: &SegmentFields,
         events: Events,
         other: &Self,
-        first_trip: Option<u64>,
+        handshake_nanos: Option<u64>,
     ) -> Option<Event> {
-        let SegmentFields { now, seq, len, .. } = *seen;
-        let takes_numbers = len > 0 || seen.flags.intersects(Flags::SYN | Flags::FIN);
+        let SegmentFields { now, seq, len, .. } = *fields;
+        let takes_numbers = len > 0 || fields.flags.intersects(Flags::SYN | Flags::FIN);
         if !takes_numbers || events.has(Event::KeepAlive) {
             return None;
         }
@@ -298,60 +323,60 @@ impl DirectionState {
             return Some(Event::SpuriousRetransmission);
         }
         let next = self.next?;
-        // A segment that begins with the byte of a zero-window probe repeats that one byte and no more.
+        // A segment whose first byte was a zero-window probe repeats only that byte.
         if !seq.is_before(next) || (len > 1 && seq + 1 == next) {
             return None;
         }
         if other.duplicate_acks >= 2 && other.acked == Some(seq) && now.abs_diff(other.acked_at) < FAST_NANOS {
             return Some(Event::FastRetransmission);
         }
-        let soon = now.abs_diff(self.next_at) < first_trip.unwrap_or(OUT_OF_ORDER_NANOS);
-        if soon && seen.end() != next {
+        let soon = now.abs_diff(self.next_at) < handshake_nanos.unwrap_or(OUT_OF_ORDER_NANOS);
+        if soon && fields.end() != next {
             return Some(Event::OutOfOrder);
         }
         Some(Event::Retransmission)
     }
 
-    /// Takes note of it for the segments to come. Gives the round-trip time that its acknowledgment ends.
-    fn note(&mut self, seen: &SegmentFields, events: Events, other: &mut Self) -> Option<u64> {
+    /// Updates both directions with the segment. Returns the round-trip time that its acknowledgment ends.
+    fn update(&mut self, fields: &SegmentFields, events: Events, other: &mut Self) -> Option<u64> {
         self.segments += 1;
         let is_probe = events.has(Event::ZeroWindowProbe);
-        let end = seen.end();
-        if !seen.flags.contains(Flags::RST) {
+        let end = fields.end();
+        if !fields.flags.contains(Flags::RST) {
             self.highest = self.highest.max(self.relative(end));
         }
         let advances = self.next.is_none_or(|next| end.is_after(next));
-        // The reset that refuses a SYN has the number 0 for want of one (RFC 9293 §3.5.2): the next has nothing to do with it.
-        let is_refusal = self.next.is_none() && seen.flags.contains(Flags::RST) && seen.seq == SeqNumber(0);
+        // An RST that refuses a SYN has the number 0 (RFC 9293 §3.5.2), which is unrelated to the next number.
+        let is_refusal = self.next.is_none() && fields.flags.contains(Flags::RST) && fields.seq == SeqNumber(0);
         if advances && !is_probe && !is_refusal {
             self.next = Some(end);
-            self.next_at = seen.now;
+            self.next_at = fields.now;
         }
-        if !is_probe && self.contiguous.is_none_or(|contiguous| contiguous == seen.seq) {
-            // If it fills a hole, all that was seen after it counts again.
+        if !is_probe && self.contiguous.is_none_or(|contiguous| contiguous == fields.seq) {
+            // A segment that fills a hole joins the bytes seen after it.
             self.contiguous = self.next;
         }
-        if seen.flags.contains(Flags::FIN) {
+        if fields.flags.contains(Flags::FIN) {
             self.fin_end = Some(end);
         }
-        other.heard_after_fin |= seen.len > 0 && advances && other.fin_end.is_some();
-        if seen.len > 0 && !events.has(Event::KeepAlive) {
-            let first = seen.seq + u32::from(seen.flags.contains(Flags::SYN));
-            let fresh = self.coverage.add(first, seen.len);
+        other.received_after_fin |= fields.len > 0 && advances && other.fin_end.is_some();
+        if fields.len > 0 && !events.has(Event::KeepAlive) {
+            let first = fields.seq + u32::from(fields.flags.contains(Flags::SYN));
+            let fresh = self.coverage.add(first, fields.len);
             self.bytes += u64::from(fresh);
-            self.bytes_again += u64::from(seen.len - fresh);
+            self.bytes_again += u64::from(fields.len - fresh);
         }
-        if end != seen.seq {
-            if advances { self.timer.sent(end, seen.now) } else { self.timer.sent_again(end) }
+        if end != fields.seq {
+            if advances { self.timer.sent(end, fields.now) } else { self.timer.sent_again(end) }
         }
-        let round_trip_nanos = seen.ack.and_then(|ack| other.timer.acknowledged(ack, seen.now));
+        let round_trip_nanos = fields.ack.and_then(|ack| other.timer.acknowledged(ack, fields.now));
         if let Some(nanos) = round_trip_nanos {
-            other.trips.add(nanos);
+            other.round_trips.add(nanos);
         }
-        self.window = seen.window;
-        self.window_of_syn = seen.flags.contains(Flags::SYN);
-        self.acked = seen.ack;
-        self.acked_at = seen.now;
+        self.window = fields.window;
+        self.window_of_syn = fields.flags.contains(Flags::SYN);
+        self.acked = fields.ack;
+        self.acked_at = fields.now;
         self.last = events;
         round_trip_nanos
     }
@@ -363,7 +388,7 @@ pub(super) const fn wrapped(number: i64) -> u32 {
     number as u32
 }
 
-/// How far it is from `a` to `b`, which does not come before it.
+/// Number of bytes from `a` to `b`, which is not before `a`.
 pub(super) fn distance(a: SeqNumber, b: SeqNumber) -> u32 {
     (b - a).cast_unsigned()
 }

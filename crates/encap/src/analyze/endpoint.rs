@@ -1,17 +1,17 @@
-//! Who talks to whom.
+//! The endpoints of a conversation.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::side::Side;
 
-/// What carries a conversation.
+/// Transport protocol of a conversation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// TCP: one conversation a connection.
+    /// TCP: each connection is a conversation.
     Tcp,
-    /// UDP: one conversation a pair of addresses and ports.
+    /// UDP: all datagrams between two pairs of address and port are one conversation.
     Udp,
 }
 
@@ -27,19 +27,20 @@ impl fmt::Display for Transport {
 /// One side of a conversation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ConversationSide {
-    /// What carries the conversation.
+    /// Transport protocol of the conversation.
     pub transport: Transport,
-    /// The conversation's number.
+    /// Number of the conversation among those of its transport, from 0.
     pub number: u64,
-    /// The side.
+    /// Client or server.
     pub side: Side,
-    /// The client's address and port.
+    /// Address and port of the client.
     pub client: SocketAddr,
-    /// The server's.
+    /// Address and port of the server.
     pub server: SocketAddr,
 }
 
-/// Two endpoints whichever way round, to find their conversation by: numbers alone, so that they are hashed fast.
+/// Key of a conversation: two endpoints in ascending order, so that both directions have one key. It consists of integers,
+/// which hash faster than addresses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct EndpointPair {
     low: (u128, u16),
@@ -50,13 +51,13 @@ pub(super) struct EndpointPair {
 
 impl EndpointPair {
     pub(super) fn new(transport: Transport, a: SocketAddr, b: SocketAddr) -> Self {
-        let (x, y) = ((number(a.ip()), a.port()), (number(b.ip()), b.port()));
+        let (x, y) = ((address_bits(a.ip()), a.port()), (address_bits(b.ip()), b.port()));
         let (low, high) = if x <= y { (x, y) } else { (y, x) };
         Self { low, high, transport, is_v6: a.is_ipv6() }
     }
 }
 
-fn number(address: IpAddr) -> u128 {
+fn address_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u32::from(address).into(),
         IpAddr::V6(address) => Ipv6Addr::to_bits(address),

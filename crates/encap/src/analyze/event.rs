@@ -1,4 +1,4 @@
-//! What a segment does that a reader should know, and why it is said to.
+//! Events of TCP segments, each with its reason.
 
 use std::fmt;
 
@@ -6,49 +6,49 @@ use super::tracked_segment::Window;
 use crate::side::Side;
 use crate::wire::tcp::Flags;
 
-/// Something about a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), whose name for each is
-/// in brackets, so that counts agree.
+/// An event of a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), so that counts agree. Brackets
+/// hold Wireshark's name.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Event {
-    /// Sent again: it does not advance the sequence numbers. (`tcp.analysis.retransmission`)
+    /// Repeats sequence numbers. (`tcp.analysis.retransmission`)
     Retransmission,
-    /// Sent again within 20 ms of the second duplicate acknowledgment or a later one, which ask for it.
+    /// Retransmission within 20 ms after the second or a later duplicate acknowledgment of its number.
     /// (`tcp.analysis.fast_retransmission`)
     FastRetransmission,
-    /// Sent again though it had been acknowledged. (`tcp.analysis.spurious_retransmission`)
+    /// Retransmission of acknowledged bytes. (`tcp.analysis.spurious_retransmission`)
     SpuriousRetransmission,
-    /// Overtaken: bytes that were not seen yet, shortly after later ones. (`tcp.analysis.out_of_order`)
+    /// Bytes not seen before, shortly after later ones. (`tcp.analysis.out_of_order`)
     OutOfOrder,
     /// Bytes before it were not captured. (`tcp.analysis.lost_segment`)
     PreviousNotCaptured,
-    /// It acknowledges what was not captured. (`tcp.analysis.ack_lost_segment`)
+    /// It acknowledges bytes that were not captured. (`tcp.analysis.ack_lost_segment`)
     AcknowledgesUnseen,
     /// It repeats the acknowledgment before it. (`tcp.analysis.duplicate_ack`)
     DuplicateAck,
-    /// A probe of a quiet connection: the byte before the next. (`tcp.analysis.keep_alive`)
+    /// Probe of an idle connection, with the number before the next. (`tcp.analysis.keep_alive`)
     KeepAlive,
-    /// The answer to one. (`tcp.analysis.keep_alive_ack`)
+    /// Answer to a keep-alive. (`tcp.analysis.keep_alive_ack`)
     KeepAliveAck,
-    /// Nothing new but the window. (`tcp.analysis.window_update`)
+    /// Only the window is new. (`tcp.analysis.window_update`)
     WindowUpdate,
     /// It fills the window of the other side to its end. (`tcp.analysis.window_full`)
     WindowFull,
-    /// Its sender takes no more bytes for now. (`tcp.analysis.zero_window`)
+    /// Its sender cannot receive more bytes for now. (`tcp.analysis.zero_window`)
     ZeroWindow,
-    /// One byte, to see whether the other side takes more again. (`tcp.analysis.zero_window_probe`)
+    /// One byte that tests a window of zero. (`tcp.analysis.zero_window_probe`)
     ZeroWindowProbe,
-    /// The answer: not yet. (`tcp.analysis.zero_window_probe_ack`)
+    /// Answer to a zero-window probe: the window is still zero. (`tcp.analysis.zero_window_probe_ack`)
     ZeroWindowProbeAck,
-    /// A SYN from where there was a connection before. (`tcp.analysis.reused_ports`)
+    /// A SYN on the ports of an earlier connection. (`tcp.analysis.reused_ports`)
     PortReused,
-    /// RST: the connection ends here. (`tcp.flags.reset`)
+    /// RST. (`tcp.flags.reset`)
     Reset,
 }
 
 impl Event {
-    /// All of them, in order.
+    /// All events, in order.
     pub const ALL: [Self; 16] = [
         Self::Retransmission,
         Self::FastRetransmission,
@@ -92,7 +92,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// A set of events: what one segment does.
+/// The set of events of one segment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Events(u16);
 
@@ -101,37 +101,36 @@ impl Events {
         self.0 |= 1 << event as u16;
     }
 
-    /// Whether it does this.
+    /// Whether the set contains `event`.
     #[must_use]
     pub fn has(self, event: Event) -> bool {
         self.0 & 1 << event as u16 != 0
     }
 
-    /// Whether there is nothing about it that a reader should know.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Each of them, in order.
+    /// The events of the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Event> {
         Event::ALL.into_iter().filter(move |event| self.has(*event))
     }
 }
 
-/// How many of each event there were.
+/// The number of each event.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct EventCounts([u64; Event::ALL.len()]);
 
 impl EventCounts {
-    /// How many of this event.
+    /// The number of this event.
     #[must_use]
     pub fn of(&self, event: Event) -> u64 {
         self.0[event as usize]
     }
 
-    /// What was sent again, for whatever reason: Wireshark's `tcp.analysis.retransmission` counts the fast and the spurious
-    /// ones too.
+    /// The number of all retransmissions, with the fast and the spurious ones: Wireshark's `tcp.analysis.retransmission`.
     #[must_use]
     pub fn retransmissions(&self) -> u64 {
         self.of(Event::Retransmission) + self.of(Event::FastRetransmission) + self.of(Event::SpuriousRetransmission)
@@ -142,62 +141,62 @@ impl EventCounts {
     }
 }
 
-/// An event at its frame, with the numbers that it is for.
+/// An event of a frame, and the values that explain it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FlaggedEvent {
-    /// The frame, counted from 1.
+    /// The frame number, from 1.
     pub frame: u64,
-    /// Who sent it.
+    /// The sender.
     pub from: Side,
-    /// What it is.
+    /// The event.
     pub event: Event,
-    /// Its first sequence number, from the sender's SYN on, as Wireshark shows it.
+    /// Relative sequence number, modulo 2³² as in Wireshark.
     pub seq: u32,
-    /// Its acknowledgment number, from the other side's SYN on.
+    /// Relative acknowledgment number, modulo 2³²; 0 without ACK.
     pub ack: u32,
     /// Bytes of payload.
     pub len: u32,
-    /// The number that was to come next from its sender, in the same way.
+    /// The relative number that was expected next from its sender, modulo 2³².
     pub expected: u32,
-    /// The window that it offers.
+    /// The window that the segment offers.
     pub window: Window,
-    /// The window in its sender's segment before it.
+    /// The window that its sender offered before.
     pub window_before: Window,
-    /// Its control bits.
-    pub flags: Flags,
-    /// Bytes before `ack` that were not captured.
+    /// Control bits.
+    pub control_bits: Flags,
+    /// Number of bytes before `ack` that were not captured.
     pub unseen: u32,
-    /// Of a duplicate acknowledgment: what it answers.
-    pub answers: DuplicateAckTrigger,
-    /// Whether all before `expected` had been acknowledged.
+    /// The trigger of a duplicate acknowledgment.
+    pub trigger: DuplicateAckTrigger,
+    /// Whether all bytes before `expected` were acknowledged.
     pub is_acked: bool,
-    /// Of a reset: why, most likely.
+    /// The most likely cause of a reset.
     pub cause: Option<ResetCause>,
 }
 
 impl FlaggedEvent {
-    /// Why it is said, in a sentence.
+    /// The reason for the event, as a sentence.
     #[must_use]
     pub fn why(&self) -> impl fmt::Display {
         let Self { from, seq, ack, len, expected, .. } = *self;
-        let (other, what) = (from.other(), self.what());
+        let (other, subject) = (from.other(), self.subject());
         fmt::from_fn(move |f| match self.event {
-            Event::Retransmission if self.flags.contains(Flags::SYN) => {
-                write!(f, "{what} again: the one before was lost, refused, or its answer late")
+            Event::Retransmission if self.control_bits.contains(Flags::SYN) => {
+                write!(f, "{subject} again: the one before was lost, refused, or its answer late")
             }
             Event::Retransmission => write!(
                 f,
-                "{what} again, though {expected} was to come next: the first were lost, or their acknowledgment late"
+                "{subject} again, though {expected} was to come next: the first were lost, or their acknowledgment late"
             ),
             Event::FastRetransmission => {
-                write!(f, "{what} again, at once, because duplicate acknowledgments asked for them")
+                write!(f, "{subject} again, at once, because duplicate acknowledgments asked for them")
             }
             Event::SpuriousRetransmission => {
-                write!(f, "{what} again, though the {other} has acknowledged them: the acknowledgment came too late")
+                write!(f, "{subject} again, though the {other} has acknowledged them: the acknowledgment came too late")
             }
             Event::OutOfOrder => {
                 let last = expected.wrapping_sub(1);
-                write!(f, "{what}, after later ones (up to {last}): overtaken on the way")
+                write!(f, "{subject}, after later ones (up to {last}): overtaken on the way")
             }
             Event::PreviousNotCaptured => {
                 let missing = Bytes(seq.wrapping_sub(expected));
@@ -212,7 +211,7 @@ impl FlaggedEvent {
                 write!(f, "it acknowledges all before {ack}, of which the capture missed {}", Bytes(self.unseen))
             }
             Event::DuplicateAck => {
-                let why = match self.answers {
+                let why = match self.trigger {
                     DuplicateAckTrigger::LaterSegment => "a later segment arrived, it seems, before the one there",
                     DuplicateAckTrigger::RepeatedSegment => "an answer to a segment that was sent again",
                     DuplicateAckTrigger::Unknown => "no segment in the capture asked for it",
@@ -221,8 +220,8 @@ impl FlaggedEvent {
             }
             Event::KeepAlive => {
                 let which = if self.is_acked { "acknowledged already" } else { "not acknowledged yet" };
-                let what = if len == 0 { "a segment without a byte, at that of" } else { "byte" };
-                write!(f, "{what} {seq} once more, {which}: to see whether the {other} is still there")
+                let subject = if len == 0 { "a segment without a byte, at that of" } else { "byte" };
+                write!(f, "{subject} {seq} once more, {which}: to see whether the {other} is still there")
             }
             Event::KeepAliveAck => write!(
                 f,
@@ -260,29 +259,29 @@ impl FlaggedEvent {
         })
     }
 
-    /// What it takes sequence numbers for.
-    fn what(&self) -> impl fmt::Display {
-        let Self { seq, len, flags, .. } = *self;
+    /// The SYN, the FIN or the bytes that take its sequence numbers.
+    fn subject(&self) -> impl fmt::Display {
+        let Self { seq, len, control_bits, .. } = *self;
         fmt::from_fn(move |f| match len {
-            0 if flags.contains(Flags::SYN) => write!(f, "the SYN"),
-            0 if flags.contains(Flags::FIN) => write!(f, "the FIN, at {seq},"),
+            0 if control_bits.contains(Flags::SYN) => write!(f, "the SYN"),
+            0 if control_bits.contains(Flags::FIN) => write!(f, "the FIN, at {seq},"),
             _ => write!(f, "{} from {seq} on", Bytes(len)),
         })
     }
 }
 
-/// What a duplicate acknowledgment answers.
+/// The most likely trigger of a duplicate acknowledgment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DuplicateAckTrigger {
-    /// A segment that comes after one that is missing, as far as can be told.
+    /// A segment behind a missing one.
     LaterSegment,
-    /// A segment that was sent again.
+    /// A repeated segment.
     RepeatedSegment,
-    /// Nothing that was captured.
+    /// No captured segment.
     Unknown,
 }
 
-/// So many bytes, in words.
+/// A number of bytes with its unit: `1 byte`, `2 bytes`.
 pub(super) struct Bytes(pub(super) u32);
 
 impl fmt::Display for Bytes {
@@ -291,27 +290,27 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Why a connection was reset, most likely.
+/// The most likely cause of an RST.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetCause {
-    /// A SYN was answered with RST.
+    /// It answers a SYN.
     Refused,
-    /// The SYN was answered, and whoever sent it did not want the connection any more.
+    /// The handshake was not completed.
     HandshakeAborted,
-    /// Its sender had closed, and then data came.
+    /// Data came after its sender had closed.
     DataAfterClose,
-    /// Its sender had closed, and did not wait until the other side did.
+    /// Its sender had closed, and did not wait for the FIN of the other side.
     NotAwaited,
-    /// Its sender closed at once: with data unread, or because it was told to (`SO_LINGER` of 0).
+    /// Its sender closed with unread data, or with an `SO_LINGER` of 0.
     Aborted,
     /// Its sender does not know the connection.
     HalfOpen,
     /// Both sides had closed already.
     AfterClose,
-    /// One more, after one.
+    /// It follows another RST.
     Repeated,
-    /// Its number is not one that the other side expects, who ignores it: the connection goes on.
+    /// The other side ignores it, because it does not expect its number (RFC 5961 §3.2).
     OutOfWindow,
 }
 

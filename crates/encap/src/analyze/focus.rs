@@ -1,4 +1,4 @@
-//! What of a capture is looked at.
+//! The focus: a condition on the conversations to analyse.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::endpoint::Transport;
 
-/// One condition on a conversation: every part that is there has to hold.
+/// A condition on a conversation. Each field that is set has to match.
 ///
 /// ```
 /// use switchboard_encap::analyze::Focus;
@@ -18,21 +18,21 @@ use super::endpoint::Transport;
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Focus {
-    /// What carries it.
+    /// Transport protocol.
     pub transport: Option<Transport>,
-    /// The address of one side; with a port, of the side that has it.
+    /// Address of either side; if `port` is set too, of the side with that port.
     pub address: Option<IpAddr>,
-    /// The port of one side.
+    /// Port of either side.
     pub port: Option<u16>,
 }
 
-/// A text that is no focus.
+/// The text is not a focus.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("write tcp, udp, a port (8080), an address (127.0.0.1, ::1) or both (127.0.0.1:8080, [::1]:8080)")]
 pub struct FocusError;
 
 impl Focus {
-    pub(super) fn holds(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
+    pub(super) fn matches(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
         let is = |side: SocketAddr| {
             self.address.is_none_or(|address| address == side.ip()) && self.port.is_none_or(|port| port == side.port())
         };
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_what_they_hold_for() {
+    fn parsed_focus_matches_its_endpoints() {
         let (a, b) = ("10.0.0.1:4000".parse().expect("an address"), "10.0.0.2:80".parse().expect("an address"));
         let table = [
             ("tcp", true),
@@ -95,7 +95,7 @@ mod tests {
         ];
         for (text, expected) in table {
             let focus: Focus = text.parse().expect(text);
-            assert_eq!(focus.holds(Transport::Tcp, a, b), expected, "given {text}");
+            assert_eq!(focus.matches(Transport::Tcp, a, b), expected, "given {text}");
         }
         for text in ["", "chat", "65536", "1.2.3.4:", ":80"] {
             assert_eq!(text.parse::<Focus>(), Err(FocusError), "given {text}");

@@ -1,9 +1,9 @@
-//! IP packets put together from their fragments (RFC 791 §3.2, RFC 8200 §4.5).
+//! Reassembly of IP packets from their fragments (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! Fragments of one packet have its addresses and its identification in common. Where two of them overlap with different
-//! bytes, somebody cheats or two packets are mixed up: such a packet is given up, with what is still to come of it (RFC 5722,
-//! RFC 8200 §4.5). A copy of what is there changes nothing. The oldest packet is given up when there are too many, and one of
-//! which something is missing for [`FRAGMENTS_MAX_SECS`]. What was given up is counted.
+//! Fragments of one packet have the same addresses and identification. A copy of known bytes is ignored. If two fragments
+//! overlap with different bytes, one is forged or two packets are mixed up. Such a packet is dropped, with all its later
+//! fragments (RFC 5722, RFC 8200 §4.5). A packet is also dropped if it is incomplete after [`FRAGMENTS_MAX_SECS`], or if it is
+//! the oldest of too many. Dropped fragments are counted.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -17,17 +17,17 @@ use crate::time::Timestamp;
 use crate::wire::frame::{Frame, LayerKind, VerifiedChecksums};
 use crate::wire::{IpProtocol, ipv4, ipv6};
 
-/// The packets under way.
+/// Packets in reassembly.
 #[derive(Debug, Default)]
 pub(super) struct FragmentReassembler {
-    /// The oldest first.
+    /// Incomplete packets, the oldest first.
     packets: VecDeque<PartialPacket>,
-    /// What they take, in bytes of memory.
-    bytes: usize,
-    given_up: DroppedFragments,
+    /// Memory of all packets, in bytes.
+    memory_bytes: usize,
+    dropped: DroppedFragments,
 }
 
-/// Fragments that made no whole packet.
+/// Fragments of packets that were not completed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DroppedFragments {
     pub(super) fragments: Amount,
@@ -38,47 +38,47 @@ impl DroppedFragments {
     fn add(&mut self, fragments: Amount, checksums: Checksums) {
         self.fragments += fragments;
         self.checksums += checksums;
-        // The one of the transport, which spans the packet.
+        // The checksum of the transport covers the whole packet.
         self.checksums.uncheckable += 1;
     }
 }
 
-/// A packet that is whole.
+/// A complete packet.
 #[derive(Debug)]
 pub(super) struct ReassembledPacket {
-    /// Its header as if it had not been cut, and all that it carries; the header's checksum is not worked anew.
+    /// The packet as before fragmentation, except for the header's checksum, which is not recalculated.
     pub(super) bytes: Vec<u8>,
-    /// The frames that brought it.
+    /// Number and length of the frames.
     pub(super) fragments: Amount,
-    /// The checksums of their headers.
+    /// Checksums of their headers.
     pub(super) checksums: Checksums,
 }
 
-/// What fragments of one packet have in common.
+/// The fields that are equal in all fragments of a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct FragmentKey {
     source: IpAddr,
     destination: IpAddr,
-    /// Of IPv4 alone: in IPv6, only the first fragment tells.
+    /// `None` in IPv6, where only the first fragment has it.
     protocol: Option<IpProtocol>,
     identification: u32,
 }
 
-/// A fragment: what it has of which packet.
+/// A fragment.
 #[derive(Clone, Copy, Debug)]
 struct IpFragment<'a> {
     key: FragmentKey,
     offset: u32,
     is_last: bool,
-    /// What comes before the data in the whole packet; the length is that of the fragment.
+    /// The headers before the data. They contain the fragment's length.
     header: &'a [u8],
-    /// Where `header` says what comes after it, and what that is.
+    /// Offset of the next-header field in `header`, and its value in the complete packet.
     next_header: (usize, IpProtocol),
     data: &'a [u8],
 }
 
 impl<'a> IpFragment<'a> {
-    /// The fragment that a frame holds, if all of it was captured.
+    /// The fragment in a frame, if all of it was captured.
     fn of(frame: &Frame<'a>) -> Option<Self> {
         let (source, destination) = frame.addresses()?;
         if let Some(packet) = frame.ipv4() {
@@ -126,19 +126,19 @@ impl<'a> IpFragment<'a> {
     }
 }
 
-/// A packet under way.
+/// A packet in reassembly.
 #[derive(Debug)]
 struct PartialPacket {
     key: FragmentKey,
     since: Option<Timestamp>,
-    /// Of the first fragment, once that came.
+    /// The headers of the first fragment; empty before it comes.
     header: Vec<u8>,
     data: Vec<u8>,
-    /// What of `data` is there, in order, none touching the next.
-    there: Vec<Range<usize>>,
-    /// How long the data is, once the last fragment came.
+    /// The received ranges of `data`, in order, with gaps between them.
+    received: Vec<Range<usize>>,
+    /// Length of all data, once the last fragment has come.
     len: Option<usize>,
-    /// Two fragments contradict each other: whatever comes is not used.
+    /// Whether two fragments contradict each other.
     is_contradictory: bool,
     fragments: Amount,
     checksums: Checksums,
@@ -151,7 +151,7 @@ impl PartialPacket {
             since,
             header: Vec::new(),
             data: Vec::new(),
-            there: Vec::new(),
+            received: Vec::new(),
             len: None,
             is_contradictory: false,
             fragments: Amount::default(),
@@ -159,14 +159,13 @@ impl PartialPacket {
         }
     }
 
-    /// What it takes, in bytes of memory.
-    fn weight(&self) -> usize {
-        let there = self.there.capacity() * size_of::<Range<usize>>();
-        size_of::<Self>() + self.header.capacity() + self.data.capacity() + there
+    fn memory_bytes(&self) -> usize {
+        let received = self.received.capacity() * size_of::<Range<usize>>();
+        size_of::<Self>() + self.header.capacity() + self.data.capacity() + received
     }
 
-    /// Takes a fragment's data, and says whether it agrees with what is there.
-    fn take(&mut self, fragment: &IpFragment<'_>) -> bool {
+    /// Adds a fragment. Returns whether it agrees with the ones before.
+    fn add(&mut self, fragment: &IpFragment<'_>) -> bool {
         let range = fragment.range();
         let ends = if fragment.is_last { Some(range.end) } else { None };
         let agrees = match (self.len, ends) {
@@ -178,21 +177,21 @@ impl PartialPacket {
         if !agrees {
             return false;
         }
-        let at = self.there.partition_point(|there| there.end <= range.start);
-        if let Some(there) = self.there.get(at).filter(|there| there.start < range.end) {
-            return there.start <= range.start && range.end <= there.end && self.data[range] == *fragment.data;
+        let at = self.received.partition_point(|known| known.end <= range.start);
+        if let Some(known) = self.received.get(at).filter(|known| known.start < range.end) {
+            return known.start <= range.start && range.end <= known.end && self.data[range] == *fragment.data;
         }
         self.len = self.len.or(ends);
         if self.data.len() < range.end {
             self.data.resize(range.end, 0);
         }
         self.data[range.clone()].copy_from_slice(fragment.data);
-        let touches_next = self.there.get(at).is_some_and(|next| next.start == range.end);
-        match at.checked_sub(1).filter(|before| self.there[*before].end == range.start) {
-            Some(before) if touches_next => self.there[before].end = self.there.remove(at).end,
-            Some(before) => self.there[before].end = range.end,
-            None if touches_next => self.there[at].start = range.start,
-            None => self.there.insert(at, range),
+        let touches_next = self.received.get(at).is_some_and(|next| next.start == range.end);
+        match at.checked_sub(1).filter(|before| self.received[*before].end == range.start) {
+            Some(before) if touches_next => self.received[before].end = self.received.remove(at).end,
+            Some(before) => self.received[before].end = range.end,
+            None if touches_next => self.received[at].start = range.start,
+            None => self.received.insert(at, range),
         }
         if fragment.offset == 0 {
             let (next_header_at, next_header) = fragment.next_header;
@@ -202,11 +201,11 @@ impl PartialPacket {
         true
     }
 
-    fn is_whole(&self) -> bool {
-        !self.header.is_empty() && self.len.is_some_and(|len| self.there.first() == Some(&(0..len)))
+    fn is_complete(&self) -> bool {
+        !self.header.is_empty() && self.len.is_some_and(|len| self.received.first() == Some(&(0..len)))
     }
 
-    /// The whole, if it is no longer than a packet may be.
+    /// The complete packet, unless it is longer than a packet may be.
     fn finish(mut self) -> Option<ReassembledPacket> {
         let mut bytes = self.header;
         if bytes[0] >> 4 == 4 {
@@ -222,7 +221,7 @@ impl PartialPacket {
 }
 
 impl FragmentReassembler {
-    /// Takes a frame that holds a fragment, and gives the packet that is whole by it.
+    /// Adds the fragment in a frame. Returns the packet that it completes.
     pub(super) fn add(&mut self, frame: &Frame<'_>, now: Option<Timestamp>) -> Option<ReassembledPacket> {
         let amount = Amount { packets: 1, bytes: frame.original_len().into() };
         let mut checksums = Checksums::default();
@@ -232,17 +231,17 @@ impl FragmentReassembler {
             !fragment.data.is_empty() && can_go_on && u16::try_from(fragment.range().end).is_ok()
         };
         let Some(fragment) = IpFragment::of(frame).filter(is_usable) else {
-            self.given_up.add(amount, checksums);
+            self.dropped.add(amount, checksums);
             return None;
         };
         let mut known = self.packets.iter().position(|packet| packet.key == fragment.key);
-        if let Some(at) = known.filter(|&at| is_over(self.packets[at].since, now)) {
-            self.give_up(at);
+        if let Some(at) = known.filter(|&at| is_expired(self.packets[at].since, now)) {
+            self.drop_packet(at);
             known = None;
         }
         let at = known.unwrap_or_else(|| {
             self.packets.push_back(PartialPacket::new(fragment.key, now));
-            self.bytes += self.packets[self.packets.len() - 1].weight();
+            self.memory_bytes += self.packets[self.packets.len() - 1].memory_bytes();
             self.packets.len() - 1
         });
         let packet = &mut self.packets[at];
@@ -251,46 +250,46 @@ impl FragmentReassembler {
         if packet.is_contradictory {
             return None;
         }
-        let weight = packet.weight();
-        if !packet.take(&fragment) {
+        let before = packet.memory_bytes();
+        if !packet.add(&fragment) {
             packet.is_contradictory = true;
-            (packet.header, packet.data, packet.there) = (Vec::new(), Vec::new(), Vec::new());
+            (packet.header, packet.data, packet.received) = (Vec::new(), Vec::new(), Vec::new());
         }
-        self.bytes = self.bytes - weight + packet.weight();
-        if packet.is_whole() {
+        self.memory_bytes = self.memory_bytes - before + packet.memory_bytes();
+        if packet.is_complete() {
             let packet = self.packets.remove(at)?;
-            self.bytes -= packet.weight();
+            self.memory_bytes -= packet.memory_bytes();
             let (fragments, checksums) = (packet.fragments, packet.checksums);
-            let whole = packet.finish();
-            if whole.is_none() {
-                self.given_up.add(fragments, checksums);
+            let reassembled = packet.finish();
+            if reassembled.is_none() {
+                self.dropped.add(fragments, checksums);
             }
-            return whole;
+            return reassembled;
         }
-        while self.bytes > FRAGMENTED_MAX_BYTES || self.packets.len() > FRAGMENTED_MAX_PACKETS {
-            self.give_up(0);
+        while self.memory_bytes > FRAGMENTED_MAX_BYTES || self.packets.len() > FRAGMENTED_MAX_PACKETS {
+            self.drop_packet(0);
         }
         None
     }
 
-    fn give_up(&mut self, at: usize) {
+    fn drop_packet(&mut self, at: usize) {
         if let Some(packet) = self.packets.remove(at) {
-            self.bytes -= packet.weight();
-            self.given_up.add(packet.fragments, packet.checksums);
+            self.memory_bytes -= packet.memory_bytes();
+            self.dropped.add(packet.fragments, packet.checksums);
         }
     }
 
-    /// No more comes: all fragments that made no whole packet.
+    /// Drops the incomplete packets, and returns all dropped fragments.
     pub(super) fn finish(mut self) -> DroppedFragments {
         while !self.packets.is_empty() {
-            self.give_up(0);
+            self.drop_packet(0);
         }
-        self.given_up
+        self.dropped
     }
 }
 
-/// Whether what began then has waited for too long by now.
-fn is_over(since: Option<Timestamp>, now: Option<Timestamp>) -> bool {
+/// Whether a packet with its first fragment at `since` has been incomplete for too long.
+fn is_expired(since: Option<Timestamp>, now: Option<Timestamp>) -> bool {
     let waited = now.zip(since).and_then(|(now, since)| now.since(since));
     waited.is_some_and(|waited| waited > Duration::from_secs(FRAGMENTS_MAX_SECS))
 }

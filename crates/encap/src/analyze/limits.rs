@@ -1,44 +1,44 @@
-//! What bounds the analysis of a capture, whoever made it: each limit with its unit and its reason.
+//! Bounds on the analysis of a capture from any source: each with its unit and its reason.
 
-/// Conversations that are followed at once. The ones that were quiet longest are closed to make room.
+/// Maximum number of open conversations. Beyond it, the longest idle ones are closed.
 pub const LIVE_MAX: usize = 65_536;
 
-/// What they may take together, in bytes: half as much again as that many take if nothing happens to them. If losses, flags
-/// and times make it more, those that were quiet longest are closed, too.
+/// Maximum memory of all open conversations, in bytes: 1.5 times the need of [`LIVE_MAX`] conversations without losses or
+/// flagged events. Beyond it, the longest idle ones are closed.
 pub const LIVE_MAX_BYTES: usize = 96 * 1024 * 1024;
 
-/// Conversations that have ended and are still listened to, for acknowledgments and resets that come late.
+/// Maximum number of ended conversations that stay open for late acknowledgments and resets.
 pub const LINGERING_MAX: usize = 1_024;
 
-/// Flags that are kept with their reason, for each conversation. The rest is counted.
+/// Maximum number of flagged events kept for each conversation. Further ones are only counted.
 pub const FLAGS_MAX: usize = 16;
 
-/// Holes in what was seen of a direction that are remembered. Networks reorder and lose far fewer at once.
+/// Maximum number of remembered holes in a direction. Networks reorder and lose far fewer segments at once.
 pub(super) const HOLES_MAX: usize = 64;
 
-/// Segments of a direction whose acknowledgment is awaited at once, to take the round-trip time.
+/// Maximum number of a direction's segments that are timed until their acknowledgment.
 pub(super) const TIMED_MAX: usize = 64;
 
-/// Round-trip times of a direction that the median is taken from.
+/// Maximum number of a direction's round-trip times that the median is taken from.
 pub(super) const SAMPLES_MAX: usize = 128;
 
-/// Bytes of a stream that wait for what comes before them. More than that, and the gap is taken for a loss.
+/// Maximum bytes of a stream that wait behind a gap. Beyond it, the gap counts as lost.
 pub const OUT_OF_ORDER_MAX_BYTES: usize = 1024 * 1024;
 
-/// What waits in all streams together, in bytes of memory. More than that, and the gaps of those in which most waits are
-/// taken for losses.
+/// Maximum memory of the waiting bytes of all streams, in bytes. Beyond it, gaps of the streams with the most waiting
+/// bytes count as lost.
 pub const OUT_OF_ORDER_ALL_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Pieces that they may be in, so that a thousand tiny ones cost no more than their bytes.
+/// Maximum number of pieces that the waiting bytes of a stream are in, which bounds the overhead of tiny pieces.
 pub const OUT_OF_ORDER_MAX_PIECES: usize = 1_024;
 
-/// Packets that are put together from fragments at once. The oldest is given up to make room.
+/// Maximum number of packets in reassembly. Beyond it, the oldest is dropped.
 pub const FRAGMENTED_MAX_PACKETS: usize = 256;
 
-/// What they may take together, in bytes: room for dozens of the longest.
+/// Maximum memory of all packets in reassembly, in bytes: room for dozens of the longest. Beyond it, the oldest is dropped.
 pub const FRAGMENTED_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long the fragments of a packet may take to come, in seconds (RFC 8200 §4.5).
+/// Maximum time from the first fragment of a packet to the last, in seconds (RFC 8200 §4.5).
 pub const FRAGMENTS_MAX_SECS: u64 = 60;
 
 const _: () = assert!(LINGERING_MAX < LIVE_MAX);

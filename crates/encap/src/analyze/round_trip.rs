@@ -1,7 +1,7 @@
-//! Round-trip times: from a segment to its acknowledgment, by the capture's stamps.
+//! Round-trip times: from a segment to its acknowledgment, by the times of the capture.
 //!
-//! A segment is timed by the acknowledgment of exactly its last byte, as in Wireshark's `tcp.analysis.ack_rtt`. What was sent
-//! twice is not timed, because nobody can tell which of the two was acknowledged (Karn's algorithm, RFC 6298 §3).
+//! A segment is timed by the acknowledgment of exactly its last byte, as in Wireshark's `tcp.analysis.ack_rtt`. A repeated
+//! segment is not timed, because its acknowledgment may answer either copy (Karn's algorithm, RFC 6298 §3).
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::wire::SeqNumber;
 /// Times the segments of one direction until they are acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct AckTimer {
-    /// The number after the last byte of each segment that is not acknowledged yet, and when it was captured.
+    /// Unacknowledged segments: the number after the last byte, and the time of capture in nanoseconds.
     awaited: VecDeque<(SeqNumber, i64)>,
 }
 
@@ -21,63 +21,63 @@ pub(crate) struct RoundTrips {
     min: u64,
     max: u64,
     count: u64,
-    /// Each of the times, or every second, every fourth and so on, so that they stay few.
+    /// Every time, or every second, every fourth and so on, so that the number stays bounded.
     samples: Vec<u64>,
-    /// `1 << stride` times are passed for each that is kept.
+    /// One of each `1 << stride` times is kept.
     stride: u32,
 }
 
-/// The least, the middle and the most of some round-trip times, in nanoseconds.
+/// Minimum, median and maximum of round-trip times.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
 pub struct RoundTripTimes {
-    /// The least.
+    /// Minimum, in nanoseconds.
     pub min_nanos: u64,
-    /// The middle one; of an even number, the earlier of the two. Beyond 128 times, of an even sample of them.
+    /// Median, in nanoseconds: of an even number, the lower of the middle two; of more than 128 times, that of an even sample.
     pub median_nanos: u64,
-    /// The most.
+    /// Maximum, in nanoseconds.
     pub max_nanos: u64,
-    /// How many there were.
+    /// Number of times.
     pub count: u64,
 }
 
 impl AckTimer {
     /// Heap memory, in bytes.
-    pub(super) fn weight(&self) -> usize {
+    pub(super) fn heap_bytes(&self) -> usize {
         self.awaited.capacity() * size_of::<(SeqNumber, i64)>()
     }
 
-    /// A segment with new data that ends before `end`.
+    /// Adds a segment with new data that ends before `end`.
     pub(super) fn sent(&mut self, end: SeqNumber, now: i64) {
         if self.awaited.len() < TIMED_MAX {
             self.awaited.push_back((end, now));
         }
     }
 
-    /// What ends at or before `end` was sent again: whose acknowledgment comes is not to be known.
+    /// Removes the segments that end at or before `end`, because they were sent again.
     pub(super) fn sent_again(&mut self, end: SeqNumber) {
         self.awaited.retain(|(awaited, _)| awaited.is_after(end));
     }
 
-    /// An acknowledgment of all before `ack`. Gives the round-trip time in nanoseconds, if it can be told.
+    /// Removes the segments that `ack` acknowledges. Returns the round-trip time in nanoseconds if one ends at `ack`.
     pub(super) fn acknowledged(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
-        let mut took = None;
+        let mut round_trip = None;
         while let Some(&(end, then)) = self.awaited.front() {
             if end.is_after(ack) {
                 break;
             }
             self.awaited.pop_front();
-            // A clock that was set back gives no time.
+            // A clock that was set back gives no valid time.
             if end == ack && now >= then {
-                took = Some(now.abs_diff(then));
+                round_trip = Some(now.abs_diff(then));
             }
         }
-        took
+        round_trip
     }
 }
 
 impl RoundTrips {
     /// Heap memory, in bytes.
-    pub(super) fn weight(&self) -> usize {
+    pub(super) fn heap_bytes(&self) -> usize {
         self.samples.capacity() * size_of::<u64>()
     }
 
@@ -86,7 +86,7 @@ impl RoundTrips {
         self.max = self.max.max(nanos);
         if self.count.is_multiple_of(1 << self.stride) {
             if self.samples.len() == SAMPLES_MAX {
-                // Every second one goes, and from now on half as many come.
+                // Drops every second time, and keeps half as many from now on.
                 let mut keep = false;
                 self.samples.retain(|_| {
                     keep = !keep;
@@ -116,19 +116,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn least_middle_and_most() {
+    fn minimum_median_and_maximum() {
         let (mut timer, mut trips) = (AckTimer::default(), RoundTrips::default());
         assert_eq!(trips.times(), None);
         for (end, sent, acked) in [(10, 0, 30), (20, 100, 110), (30, 200, 220), (40, 300, 700)] {
             timer.sent(SeqNumber(end), sent);
-            timer.acknowledged(SeqNumber(end), acked).into_iter().for_each(|nanos| trips.add(nanos));
+            trips.add(timer.acknowledged(SeqNumber(end), acked).expect("it was sent once"));
         }
         let expected = RoundTripTimes { min_nanos: 10, median_nanos: 20, max_nanos: 400, count: 4 };
         assert_eq!(trips.times(), Some(expected));
     }
 
     #[test]
-    fn what_was_sent_twice_or_acknowledged_with_more_is_not_timed() {
+    fn repeated_or_jointly_acknowledged_segments_are_not_timed() {
         let mut timer = AckTimer::default();
         timer.sent(SeqNumber(10), 0);
         timer.sent_again(SeqNumber(10));
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn a_million_times_take_no_more_room() {
+    fn memory_is_bounded_for_a_million_times() {
         let mut trips = RoundTrips::default();
         for nanos in 0..1_000_000 {
             trips.add(nanos);
         }
         assert!(trips.samples.len() <= SAMPLES_MAX);
-        let times = trips.times().expect("there are some");
+        let times = trips.times().expect("times were added");
         assert_eq!((times.min_nanos, times.max_nanos, times.count), (0, 999_999, 1_000_000));
         assert!(times.median_nanos.abs_diff(500_000) < 20_000, "{times:?}");
     }

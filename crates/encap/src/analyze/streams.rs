@@ -1,4 +1,4 @@
-//! The streams of every TCP conversation of a capture, as they go.
+//! The streams of the TCP conversations of a capture, in the order of the capture.
 
 use std::cmp::Reverse;
 
@@ -19,187 +19,180 @@ use crate::time::Timestamp;
 use crate::wire::Frame;
 use crate::wire::tcp::Flags;
 
-/// Puts the streams of a capture together.
+/// Reassembles the streams of a capture packet by packet.
 #[derive(Debug)]
 pub struct Streams {
     analyzer: Analyzer,
-    /// The only conversation that is put together, if not all are.
+    /// The number of the only conversation to reassemble; `None` for all.
     only: Option<u64>,
-    live: OpenStreams,
+    open: OpenStreams,
 }
 
-/// The streams that go on.
+/// The streams of open conversations.
 #[derive(Debug, Default)]
 struct OpenStreams {
     pairs: HashMap<u64, StreamPair>,
-    /// What waits in all of them, in bytes of memory.
-    weight: usize,
+    /// Memory of the waiting bytes of all streams, in bytes.
+    memory_bytes: usize,
 }
 
-/// Both directions of a conversation.
+/// Both streams of a conversation.
 #[derive(Debug)]
 struct StreamPair {
+    /// The sender of the first segment.
     sender: ConversationSide,
     client: StreamReassembler,
     server: StreamReassembler,
-    /// When something was captured last.
+    /// Time of the last segment.
     last: Option<Timestamp>,
     last_frame: u64,
-    from_start: bool,
+    has_syn: bool,
 }
 
-/// What comes next of a stream, and where.
+/// An item of a stream, with its place in the capture.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamEvent<'a> {
-    /// Whose it is.
+    /// The sender of the stream.
     pub sender: ConversationSide,
-    /// The frame by which it could be given out: that of a gap or an end, too.
+    /// Number of the frame after which the item is complete.
     pub frame: u64,
-    /// When that was captured, if the capture says so.
+    /// Time of that frame, if the capture has one.
     pub time: Option<Timestamp>,
-    /// What it is.
+    /// The item.
     pub item: StreamItem<'a>,
-    /// Whether the connection's beginning was captured.
+    /// Whether the capture has the beginning of the connection.
     pub from_start: bool,
 }
 
-/// Hears what is said in a capture.
+/// Receives the streams of a capture.
 pub trait StreamListener {
-    /// Something comes next of a stream.
-    fn said(&mut self, said: StreamEvent<'_>);
+    /// Receives the next item of a stream.
+    fn on_event(&mut self, event: StreamEvent<'_>);
 
-    /// A conversation is over: nothing more comes of its streams.
-    fn over(&mut self, conversation: Conversation) {
+    /// Receives a conversation when it is over. No item of its streams follows.
+    fn on_end(&mut self, conversation: Conversation) {
         let _ = conversation;
     }
 }
 
 impl Streams {
-    /// The streams of the conversations for which each of `focus` holds.
+    /// Reassembles the conversations that match each of `focus`.
     #[must_use]
     pub fn new(focus: Vec<Focus>) -> Self {
-        Self { analyzer: Analyzer::new(focus), only: None, live: OpenStreams::default() }
+        Self { analyzer: Analyzer::new(focus), only: None, open: OpenStreams::default() }
     }
 
-    /// The streams of the TCP conversation of this number alone.
+    /// Reassembles only the TCP conversation of this number.
     #[must_use]
     pub fn of_conversation(number: u64) -> Self {
         Self { only: Some(number), ..Self::new(Vec::new()) }
     }
 
-    /// Takes the next packet, gives out what comes next by it, and then the conversations that are over.
+    /// Adds the next packet. The listener receives the items that it completes, and the conversations that it closes.
     pub fn packet(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl StreamListener) {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-        let live = &mut self.live;
+        let open = &mut self.open;
         let tracked = self.analyzer.frame(packet.number, packet.time, &frame, &mut |conversation| {
-            live.end(conversation, listener);
+            open.end(conversation, listener);
         });
         let Some(TrackedFrame { sender, segment: Some(tracked) }) = tracked else { return };
-        // The receiver ignores a reset out of the window.
+        // The receiver ignores an RST out of its window.
         if tracked.reset == Some(ResetCause::OutOfWindow) || self.only.is_some_and(|only| only != sender.number) {
             return;
         }
         let Some(frame) = self.analyzer.whole(frame) else { return };
         let Some(segment) = frame.tcp() else { return };
-        let pair = live.pairs.entry(sender.number).or_insert_with(|| StreamPair {
+        let flags = segment.flags();
+        let pair = open.pairs.entry(sender.number).or_insert_with(|| StreamPair {
             sender,
             client: StreamReassembler::default(),
             server: StreamReassembler::default(),
             last: None,
             last_frame: 0,
-            from_start: segment.flags().contains(Flags::SYN),
+            has_syn: flags.contains(Flags::SYN),
         });
-        let (from_start, weight) = (pair.from_start, pair.weight());
+        let (from_start, before) = (pair.has_syn, pair.memory_bytes());
         pair.last = packet.time.or(pair.last);
         pair.last_frame = packet.number;
-        let mut said = |sender, item: StreamItem<'_>| {
-            listener.said(StreamEvent { sender, frame: packet.number, time: packet.time, item, from_start });
+        let mut emit = |sender, item: StreamItem<'_>| {
+            listener.on_event(StreamEvent { sender, frame: packet.number, time: packet.time, item, from_start });
         };
-        let flags = segment.flags();
-        let arrival = StreamSegment {
+        let stream_segment = StreamSegment {
             frame: packet.number,
             seq: segment.seq(),
             flags,
             payload: frame.payload(),
             len: frame.payload_len_on_wire(),
         };
-        let (stream, other) = match sender.side {
-            Side::Client => (&mut pair.client, &mut pair.server),
-            Side::Server => (&mut pair.server, &mut pair.client),
-        };
+        let (stream, other) = sender.side.own_and_other(&mut pair.client, &mut pair.server);
         let mut was_reset = false;
-        stream.push(&arrival, &mut |item| {
+        stream.push(&stream_segment, &mut |item| {
             was_reset |= item == StreamItem::Reset;
-            said(sender, item);
+            emit(sender, item);
         });
         if flags.contains(Flags::ACK) && !flags.contains(Flags::RST) {
             other.acknowledged(segment.ack());
         }
         if was_reset {
-            // What came from the other side and waits is given out, and then that is over, too.
             let sender = ConversationSide { side: sender.side.other(), ..sender };
-            other.reset(&mut |item| said(sender, item));
+            other.reset(&mut |item| emit(sender, item));
         }
-        live.weight = live.weight - weight + pair.weight();
-        if live.weight > OUT_OF_ORDER_ALL_MAX_BYTES {
-            live.relieve(packet, listener);
+        open.memory_bytes = open.memory_bytes - before + pair.memory_bytes();
+        if open.memory_bytes > OUT_OF_ORDER_ALL_MAX_BYTES {
+            open.skip_gaps(packet, listener);
         }
     }
 
-    /// Gives out what waits, gaps and all, then the conversations that are left.
+    /// Emits all waiting bytes and gaps, and closes the conversations that are left.
     pub fn finish(mut self, listener: &mut impl StreamListener) -> Totals {
-        let live = &mut self.live;
-        self.analyzer.finish(&mut |conversation| live.end(conversation, listener))
+        let open = &mut self.open;
+        self.analyzer.finish(&mut |conversation| open.end(conversation, listener))
     }
 }
 
 impl OpenStreams {
-    /// Too much waits: takes the gaps of the streams in which most waits for losses, until half as much is left, so that
-    /// looking for them costs little for each byte.
+    /// Treats gaps as lost, in the streams with the most waiting bytes first, until half of the memory is free. So each
+    /// search for these streams is shared by many bytes.
     #[cold]
-    fn relieve(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl StreamListener) {
-        let mut heaviest: Vec<&mut StreamPair> = self.pairs.values_mut().filter(|pair| pair.weight() > 0).collect();
-        heaviest.sort_unstable_by_key(|pair| Reverse((pair.weight(), pair.sender.number)));
-        for pair in heaviest {
-            if self.weight <= OUT_OF_ORDER_ALL_MAX_BYTES / 2 {
+    fn skip_gaps(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl StreamListener) {
+        let mut largest: Vec<&mut StreamPair> =
+            self.pairs.values_mut().filter(|pair| pair.memory_bytes() > 0).collect();
+        largest.sort_unstable_by_key(|pair| Reverse((pair.memory_bytes(), pair.sender.number)));
+        for pair in largest {
+            if self.memory_bytes <= OUT_OF_ORDER_ALL_MAX_BYTES / 2 {
                 return;
             }
-            self.weight -= pair.weight();
-            let StreamPair { sender, ref mut client, ref mut server, from_start, .. } = *pair;
-            let mut said = |from, item: StreamItem<'_>| {
-                let sender = ConversationSide { side: from, ..sender };
-                listener.said(StreamEvent { sender, frame: packet.number, time: packet.time, item, from_start });
+            self.memory_bytes -= pair.memory_bytes();
+            let StreamPair { sender, ref mut client, ref mut server, has_syn, .. } = *pair;
+            let mut emit = |side, item: StreamItem<'_>| {
+                let sender = ConversationSide { side, ..sender };
+                let (frame, time) = (packet.number, packet.time);
+                listener.on_event(StreamEvent { sender, frame, time, item, from_start: has_syn });
             };
-            client.give_up_gaps(&mut |item| said(Side::Client, item));
-            server.give_up_gaps(&mut |item| said(Side::Server, item));
+            client.skip_all_gaps(&mut |item| emit(Side::Client, item));
+            server.skip_all_gaps(&mut |item| emit(Side::Server, item));
         }
     }
 
-    /// A conversation is over: what waits of it is given out.
+    /// Emits the waiting bytes of a conversation that is over.
     fn end(&mut self, conversation: Conversation, listener: &mut impl StreamListener) {
         let is_tcp = conversation.transport == Transport::Tcp;
         if let Some(pair) = is_tcp.then(|| self.pairs.remove(&conversation.number)).flatten() {
-            self.weight -= pair.weight();
-            let StreamPair { sender, mut client, mut server, last, last_frame, from_start } = pair;
-            let mut said = |from, item: StreamItem<'_>| {
-                listener.said(StreamEvent {
-                    sender: ConversationSide { side: from, ..sender },
-                    frame: last_frame,
-                    time: last,
-                    item,
-                    from_start,
-                });
+            self.memory_bytes -= pair.memory_bytes();
+            let StreamPair { sender, mut client, mut server, last, last_frame, has_syn } = pair;
+            let mut emit = |side, item: StreamItem<'_>| {
+                let sender = ConversationSide { side, ..sender };
+                listener.on_event(StreamEvent { sender, frame: last_frame, time: last, item, from_start: has_syn });
             };
-            client.finish(&mut |item| said(Side::Client, item));
-            server.finish(&mut |item| said(Side::Server, item));
+            client.finish(&mut |item| emit(Side::Client, item));
+            server.finish(&mut |item| emit(Side::Server, item));
         }
-        listener.over(conversation);
+        listener.on_end(conversation);
     }
 }
 
 impl StreamPair {
-    /// What waits, in bytes of memory.
-    fn weight(&self) -> usize {
-        self.client.weight() + self.server.weight()
+    fn memory_bytes(&self) -> usize {
+        self.client.memory_bytes() + self.server.memory_bytes()
     }
 }

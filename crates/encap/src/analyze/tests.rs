@@ -1,4 +1,4 @@
-//! Analysis of captures that nobody made so.
+//! Tests of the analysis with real and mutated captures.
 
 use proptest::prelude::*;
 
@@ -8,33 +8,33 @@ use crate::capture::Reader;
 use crate::wire::tcp::Flags;
 use crate::wire::{Frame, LinkType};
 
-/// What is said of a file, whatever it is.
+/// The analysis of a file.
 #[derive(Default)]
-struct Heard {
+struct Analysis {
     conversations: Vec<Conversation>,
     bytes: usize,
 }
 
-impl StreamListener for Heard {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        if let StreamItem::Data { bytes, .. } = said.item {
+impl StreamListener for Analysis {
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        if let StreamItem::Data { bytes, .. } = event.item {
             self.bytes += bytes.len();
         }
     }
 
-    fn over(&mut self, conversation: Conversation) {
+    fn on_end(&mut self, conversation: Conversation) {
         self.conversations.push(conversation);
     }
 }
 
-fn hear(file: &[u8]) -> Option<(Heard, Totals)> {
+fn analyze(file: &[u8]) -> Option<(Analysis, Totals)> {
     let mut reader = Reader::new(file).ok()?;
-    let (mut streams, mut heard) = (Streams::new(Vec::new()), Heard::default());
+    let (mut streams, mut analysis) = (Streams::new(Vec::new()), Analysis::default());
     while let Ok(Some(packet)) = reader.next_packet() {
-        streams.packet(&packet, &mut heard);
+        streams.packet(&packet, &mut analysis);
     }
-    let totals = streams.finish(&mut heard);
-    Some((heard, totals))
+    let totals = streams.finish(&mut analysis);
+    Some((analysis, totals))
 }
 
 const REAL: [&[u8]; 3] = [
@@ -44,19 +44,19 @@ const REAL: [&[u8]; 3] = [
 ];
 
 #[test]
-fn streams_of_real_captures_are_as_long_as_what_was_counted() {
+fn streams_of_real_captures_have_the_counted_length() {
     for file in REAL {
-        let (heard, _) = hear(file).expect("it is a capture");
-        let counted: u64 = heard.conversations.iter().map(|c| c.from_client.bytes + c.from_server.bytes).sum();
-        assert_eq!(heard.bytes as u64, counted);
+        let (analysis, _) = analyze(file).expect("the file is a capture");
+        let counted: u64 = analysis.conversations.iter().map(|c| c.from_client.bytes + c.from_server.bytes).sum();
+        assert_eq!(analysis.bytes as u64, counted);
         assert!(counted > 0);
     }
 }
 
 #[test]
-fn a_focus_leaves_out_and_says_how_much() {
+fn packets_out_of_focus_are_counted() {
     let focus = Focus { port: Some(51_941), ..Focus::default() };
-    let mut reader = Reader::new(REAL[1]).expect("it is a capture");
+    let mut reader = Reader::new(REAL[1]).expect("the file is a capture");
     let mut analyzer = Analyzer::new(vec![focus]);
     let mut conversations = Vec::new();
     while let Ok(Some(packet)) = reader.next_packet() {
@@ -67,8 +67,8 @@ fn a_focus_leaves_out_and_says_how_much() {
     assert_eq!((totals.packets, totals.out_of_focus), (84, Amount { packets: 66, bytes: 5264 - 1151 }));
 }
 
-/// A SYN of one of many clients.
-fn syn_of(client: u32) -> [u8; 40] {
+/// A packet with the SYN of one of many clients.
+fn syn_from(client: u32) -> [u8; 40] {
     let mut packet = [0; 40];
     packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
     packet[13..16].copy_from_slice(&client.to_be_bytes()[1..]);
@@ -77,37 +77,37 @@ fn syn_of(client: u32) -> [u8; 40] {
 }
 
 #[test]
-fn conversations_that_go_on_are_bounded_and_the_quietest_make_room() {
+fn open_conversations_are_bounded_and_the_longest_idle_are_closed() {
     let mut analyzer = Analyzer::new(Vec::new());
     let mut retired = Vec::new();
-    let more = u32::try_from(LIVE_MAX).expect("it is not so many") + 1;
-    for client in 0..more {
-        let packet = syn_of(client);
+    let n_clients = u32::try_from(LIVE_MAX).expect("it fits") + 1;
+    for client in 0..n_clients {
+        let packet = syn_from(client);
         let frame = Frame::parse(LinkType::RAW, &packet, 40);
         analyzer.frame(u64::from(client) + 1, None, &frame, &mut |conversation| retired.push(conversation));
     }
-    // An eighth made room for the last: the earliest, in order.
+    // The last conversation closed an eighth of them, the longest idle first.
     assert_eq!(retired.len(), LIVE_MAX / 8);
     assert!(
         retired.iter().zip(0..).all(|(conversation, number)| conversation.retired && conversation.number == number)
     );
     let mut left = 0;
     let totals = analyzer.finish(&mut |conversation| left += u64::from(!conversation.retired));
-    assert_eq!((totals.conversations, totals.retired), (u64::from(more), retired.len() as u64));
+    assert_eq!((totals.conversations, totals.retired), (u64::from(n_clients), retired.len() as u64));
     assert_eq!(left + totals.retired, totals.conversations);
 }
 
 #[test]
-fn what_conversations_take_is_bounded_too() {
+fn memory_of_open_conversations_is_bounded() {
     const BYTES_MAX: usize = 10 * 1024 * 1024;
     let mut analyzer = Analyzer::default();
     analyzer.table = ConversationTable::new(BYTES_MAX);
     let (mut number, mut retired) = (0, 0);
-    // So many that they would fit if nothing happened to them; but each loses one segment of two.
-    let n_clients = u32::try_from(LIVE_MAX / 7).expect("it is not so many");
+    // Without losses they would fit, but every second segment of each is missing.
+    let n_clients = u32::try_from(LIVE_MAX / 7).expect("it fits");
     for round in 1..8 {
         for client in 0..n_clients {
-            let mut packet = syn_of(client);
+            let mut packet = syn_from(client);
             packet[27] += 2 * round;
             packet[33] = Flags::ACK.bits().to_be_bytes()[1];
             number += 1;
@@ -119,16 +119,36 @@ fn what_conversations_take_is_bounded_too() {
     assert_eq!(analyzer.table.retired(), retired);
 }
 
+#[test]
+fn relative_numbers_continue_beyond_32_bits() {
+    let relative = |analyzer: &mut Analyzer, seq: u32, flags: Flags| {
+        let mut packet = syn_from(1);
+        packet[24..28].copy_from_slice(&seq.to_be_bytes());
+        packet[33] = flags.bits().to_be_bytes()[1];
+        let tracked = analyzer.frame(1, None, &Frame::parse(LinkType::RAW, &packet, 40), &mut |_| {});
+        tracked.and_then(|tracked| tracked.segment).expect("the packet has a TCP segment").seq
+    };
+    let mut analyzer = Analyzer::default();
+    let mut seq = u32::MAX;
+    assert_eq!(relative(&mut analyzer, seq, Flags::SYN), 0);
+    for step in 1..6 {
+        seq = seq.wrapping_add(1 << 30);
+        assert_eq!(relative(&mut analyzer, seq, Flags::ACK), step << 30);
+    }
+    assert_eq!(relative(&mut analyzer, seq.wrapping_sub(1 << 30), Flags::ACK), 4 << 30, "and back");
+    assert_eq!(relative(&mut Analyzer::default(), 77, Flags::ACK), 1, "without a SYN");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn nothing_panics_and_no_byte_is_given_twice(
-        which in 0..REAL.len(),
+    fn mutated_captures_never_panic_and_no_byte_is_emitted_twice(
+        capture in 0..REAL.len(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut file = REAL[which].to_vec();
+        let mut file = REAL[capture].to_vec();
         for (at, byte) in changes {
             let at = at.index(file.len());
             file[at] = byte;
@@ -136,13 +156,13 @@ proptest! {
         if cut.index(4) == 0 {
             file.truncate(cut.index(file.len()));
         }
-        if let Some((heard, totals)) = hear(&file) {
-            prop_assert!(heard.bytes <= file.len());
-            prop_assert_eq!(heard.conversations.len() as u64, totals.conversations);
-            for conversation in &heard.conversations {
+        if let Some((analysis, totals)) = analyze(&file) {
+            prop_assert!(analysis.bytes <= file.len());
+            prop_assert_eq!(analysis.conversations.len() as u64, totals.conversations);
+            for conversation in &analysis.conversations {
                 prop_assert!(conversation.flags.len() <= FLAGS_MAX);
-                let words: String = conversation.flags.iter().map(|flag| flag.why().to_string()).collect();
-                prop_assert_eq!(words.is_empty(), conversation.flags.is_empty());
+                let reasons: String = conversation.flags.iter().map(|flag| flag.why().to_string()).collect();
+                prop_assert_eq!(reasons.is_empty(), conversation.flags.is_empty());
             }
         }
     }

@@ -8,45 +8,45 @@ use super::checksums::Checksums;
 use super::issues::CaptureIssues;
 use crate::time::Timestamp;
 
-/// A number of packets, and their bytes on the wire.
+/// A number of packets, and the sum of their lengths.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Amount {
-    /// How many.
+    /// Number of packets.
     pub packets: u64,
-    /// Their bytes, headers and all.
+    /// Bytes on the wire, with all headers.
     pub bytes: u64,
 }
 
 impl AddAssign for Amount {
-    fn add_assign(&mut self, more: Self) {
-        self.packets += more.packets;
-        self.bytes += more.bytes;
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
     }
 }
 
-/// What there was in a capture as a whole.
+/// Sums over a whole capture.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// All packets.
+    /// Number of packets.
     pub packets: u64,
-    /// Their bytes on the wire.
+    /// Bytes on the wire, with all headers.
     pub bytes: u64,
-    /// The earliest time.
+    /// Earliest time of a packet.
     pub first: Option<Timestamp>,
-    /// The latest.
+    /// Latest time of a packet.
     pub last: Option<Timestamp>,
-    /// Conversations, listed or not.
+    /// Number of conversations in focus.
     pub conversations: u64,
-    /// Conversations that were closed for want of room.
+    /// Conversations that were closed before their end, to bound memory.
     pub retired: u64,
-    /// What belongs to conversations that the focus leaves out.
+    /// Packets of conversations out of focus.
     pub out_of_focus: Amount,
-    /// What belongs to no conversation: neither TCP nor UDP, or not to be read.
+    /// Packets of no conversation: neither TCP nor UDP, or unreadable.
     pub no_conversation: Amount,
-    /// Fragments of packets that did not become whole: part of what belongs to no conversation.
+    /// Fragments of incomplete packets. They are included in `no_conversation`.
     pub fragments: Amount,
-    /// All checksums, of what is in focus and of what belongs to no conversation.
+    /// Checksums of all packets that are not out of focus.
     pub checksums: Checksums,
-    /// What was wrong with frames.
+    /// Issues of frames.
     pub issues: CaptureIssues,
 }

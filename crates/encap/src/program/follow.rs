@@ -111,14 +111,14 @@ struct Follower<W> {
 }
 
 impl<W: Write> StreamListener for Follower<W> {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        if said.sender.number == self.number && self.written.is_ok() {
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        if event.sender.number == self.number && self.written.is_ok() {
             self.found = true;
-            self.written = self.printer.said(&said);
+            self.written = self.printer.print(&event);
         }
     }
 
-    fn over(&mut self, conversation: Conversation) {
+    fn on_end(&mut self, conversation: Conversation) {
         // A conversation without data exists, too.
         self.found |= conversation.number == self.number && conversation.transport == Transport::Tcp;
     }
@@ -141,10 +141,10 @@ struct Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    fn said(&mut self, said: &StreamEvent<'_>) -> io::Result<()> {
-        let from = said.sender.side;
+    fn print(&mut self, event: &StreamEvent<'_>) -> io::Result<()> {
+        let from = event.sender.side;
         if matches!(self.format, StreamFormat::Raw) {
-            return match said.item {
+            return match event.item {
                 StreamItem::Data { bytes, .. } => self.out.write_all(bytes),
                 StreamItem::Gap { bytes } => {
                     self.missing += u64::from(bytes);
@@ -157,13 +157,13 @@ impl<W: Write> Printer<W> {
             writeln!(self.out, "[{origin}]")?;
         }
         if self.from.is_none() {
-            writeln!(self.out, "TCP {}: {} ↔ {}", said.sender.number, said.sender.client, said.sender.server)?;
+            writeln!(self.out, "TCP {}: {} ↔ {}", event.sender.number, event.sender.client, event.sender.server)?;
         }
         if self.from != Some(from) {
             self.end_line()?;
             self.from = Some(from);
         }
-        match said.item {
+        match event.item {
             StreamItem::Data { bytes, .. } => match self.format {
                 StreamFormat::Hex => self.hex(from, bytes),
                 _ => self.text(bytes),

@@ -63,11 +63,11 @@ struct SummaryListener {
 }
 
 impl StreamListener for SummaryListener {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        self.transcript.said(said);
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        self.transcript.on_event(event);
     }
 
-    fn over(&mut self, conversation: Conversation) {
+    fn on_end(&mut self, conversation: Conversation) {
         let is_chosen = match (self.wanted, &self.chosen) {
             (Some(which), _) => {
                 which == ConversationId { transport: conversation.transport, number: conversation.number }
@@ -80,7 +80,7 @@ impl StreamListener for SummaryListener {
         if is_chosen {
             self.chosen = Some(conversation.clone());
         }
-        self.transcript.over(conversation.clone());
+        self.transcript.on_end(conversation.clone());
         self.listed.push(conversation);
         if self.listed.len() == 2 * LISTED_MAX {
             self.cut();

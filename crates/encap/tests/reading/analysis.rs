@@ -14,13 +14,13 @@ pub(crate) struct Analysis {
 }
 
 impl StreamListener for Analysis {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        let key = (said.sender.number, said.sender.side);
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        let key = (event.sender.number, event.sender.side);
         if !self.said.iter().any(|(known, _)| *known == key) {
             self.said.push((key, String::new()));
         }
         let text = &mut self.said.iter_mut().find(|(known, _)| *known == key).unwrap().1;
-        match said.item {
+        match event.item {
             StreamItem::Data { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
             StreamItem::Gap { bytes } => text.extend(["[", &bytes.to_string(), "]"]),
             StreamItem::Fin => text.push('.'),
@@ -28,7 +28,7 @@ impl StreamListener for Analysis {
         }
     }
 
-    fn over(&mut self, conversation: Conversation) {
+    fn on_end(&mut self, conversation: Conversation) {
         self.conversations.push(conversation);
     }
 }

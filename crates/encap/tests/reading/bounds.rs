@@ -11,8 +11,8 @@ use super::script::capture;
 struct GapCounts(usize, usize);
 
 impl StreamListener for GapCounts {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        match said.item {
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        match event.item {
             StreamItem::Gap { .. } => self.0 += 1,
             StreamItem::Data { bytes, .. } => self.1 += bytes.len(),
             StreamItem::Fin | StreamItem::Reset => {}

@@ -116,12 +116,12 @@ impl fmt::Display for Verdict {
 }
 
 impl StreamListener for Transcript {
-    fn said(&mut self, said: StreamEvent<'_>) {
-        self.streams.said(said);
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        self.streams.on_event(event);
     }
 
-    fn over(&mut self, conversation: Conversation) {
-        self.streams.over(&conversation);
+    fn on_end(&mut self, conversation: Conversation) {
+        self.streams.on_end(&conversation);
     }
 }
 
@@ -324,8 +324,8 @@ impl ChatStreams {
         events
     }
 
-    fn said(&mut self, said: StreamEvent<'_>) {
-        let StreamEvent { sender, frame, time, item, from_start } = said;
+    fn on_event(&mut self, event: StreamEvent<'_>) {
+        let StreamEvent { sender, frame, time, item, from_start } = event;
         let (events, sum) = (&mut self.events, &mut self.bytes);
         let mut keep = |event: ChatEvent| {
             *sum += event.weight();
@@ -373,7 +373,7 @@ impl ChatStreams {
         }
     }
 
-    fn over(&mut self, conversation: &Conversation) {
+    fn on_end(&mut self, conversation: &Conversation) {
         if conversation.transport != Transport::Tcp {
             return;
         }
