@@ -63,7 +63,7 @@ pub use conversation::{Conversation, DirectionSummary, End, Handshake};
 pub use endpoint::{ConversationSide, Transport};
 pub use event::{DuplicateAckTrigger, Event, EventCounts, Events, FlaggedEvent, ResetCause};
 pub use focus::{Focus, FocusError};
-pub use issues::{CaptureByte, CaptureIssue, CaptureIssueKind, CaptureIssues};
+pub use issues::{CaptureByte, CaptureIssueKind, CaptureIssues};
 pub use limits::{
     FLAGS_MAX, FRAGMENTED_MAX_BYTES, FRAGMENTED_MAX_PACKETS, FRAGMENTS_MAX_SECS, LINGERING_MAX, LIVE_MAX,
     LIVE_MAX_BYTES, OUT_OF_ORDER_ALL_MAX_BYTES, OUT_OF_ORDER_MAX_BYTES, OUT_OF_ORDER_MAX_PIECES,

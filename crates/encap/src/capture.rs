@@ -26,7 +26,7 @@ mod writer;
 pub use interface::Interface;
 pub use limits::NOTES_MAX;
 pub(crate) use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, TEXT_MAX_BYTES};
-pub use note::{CaptureNote, CaptureNoteKind, CaptureNotes, FileOffset};
+pub use note::{CaptureNoteKind, CaptureNotes, FileOffset};
 pub use packet::{CapturedPacket, Comments};
 pub use pcapng::{BlockType, SYNTHESISED, Section};
 pub use read_error::ReadError;

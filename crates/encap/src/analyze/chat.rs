@@ -15,4 +15,4 @@ pub use dialect::{Spelling, dialect_of_port, parse_line_reply, recognise};
 pub use message_framer::{FramedMessage, Framing, MessageFramer};
 pub use session::{ChatLine, ChatSession};
 pub use transcript::{Transcript, TranscriptEntry, Verdict};
-pub use violation::{Violation, ViolationKind, ViolationPlace};
+pub use violation::{ViolationKind, ViolationPlace};

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::wire::{FrameIssue, FrameIssueKind};
 
 /// The issues of one kind in a capture. Place and text are those of the first frame, the count is of all frames.
-pub type CaptureIssue = Diagnostic<CaptureIssueKind>;
+type CaptureIssue = Diagnostic<CaptureIssueKind>;
 
 /// The issues in a capture, one for each kind. There are more kinds than a reader looks through.
 pub type CaptureIssues = Diagnostics<CaptureIssueKind, 32>;

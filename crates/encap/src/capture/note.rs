@@ -6,7 +6,7 @@ use super::{BlockType, INTERFACES_MAX, NOTES_MAX, TEXT_MAX_BYTES};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 
 /// A note on a capture file: a skipped or repaired block.
-pub type CaptureNote = Diagnostic<CaptureNoteKind>;
+type CaptureNote = Diagnostic<CaptureNoteKind>;
 
 /// The notes on one capture file. Notes that differ only in lengths merge.
 pub type CaptureNotes = Diagnostics<CaptureNoteKind, NOTES_MAX>;

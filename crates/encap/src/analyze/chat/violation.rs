@@ -5,10 +5,7 @@ use std::fmt;
 
 use switchboard_protocol::sanitize;
 
-use crate::diagnostic::{Diagnostic, Kind, Severity};
-
-/// A line of a server that the protocol does not allow.
-pub type Violation = Diagnostic<ViolationKind>;
+use crate::diagnostic::{Kind, Severity};
 
 /// A line of a transcript.
 #[derive(Clone, Debug, Eq, PartialEq)]
