@@ -11,6 +11,14 @@ type CaptureNote = Diagnostic<CaptureNoteKind>;
 /// The notes on one capture file. Notes that differ only in lengths merge.
 pub type CaptureNotes = Diagnostics<CaptureNoteKind, NOTES_MAX>;
 
+impl CaptureNotes {
+    /// The notes in words, one per line, and the number of those left out.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let left_out = (self.left_out() > 0).then(|| format!("{} further notes are left out", self.left_out()));
+        self.list().iter().map(ToString::to_string).chain(left_out)
+    }
+}
+
 /// The start of a block or record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FileOffset {

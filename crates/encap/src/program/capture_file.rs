@@ -81,11 +81,7 @@ impl CaptureFile {
             }
         };
         let mut remarks: Vec<String> = self.reader.interfaces().iter().enumerate().filter_map(counted).collect();
-        let notes = self.reader.notes();
-        remarks.extend(notes.list().iter().map(ToString::to_string));
-        if notes.left_out() > 0 {
-            remarks.push(format!("{} further notes are left out", notes.left_out()));
-        }
+        remarks.extend(self.reader.notes().lines());
         remarks
     }
 

@@ -55,16 +55,11 @@ impl Position {
 }
 
 /// A printed diagnostic.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
 struct Printed {
     severity: Severity,
     message: String,
-}
-
-impl fmt::Display for Printed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
 }
 
 impl Kind for Printed {

@@ -134,10 +134,6 @@ impl SummaryPass {
         self.take_entries();
         self.listener.cut();
         let SummaryListener { transcript, listed, chosen, .. } = self.listener;
-        let mut notes: Vec<String> = reader.notes().list().iter().map(ToString::to_string).collect();
-        if reader.notes().left_out() > 0 {
-            notes.push(format!("{} further remarks are left out", reader.notes().left_out()));
-        }
         CaptureSummary {
             format: reader.format(),
             interfaces: reader.interfaces().to_vec(),
@@ -150,7 +146,7 @@ impl SummaryPass {
             entries: self.transcript,
             entries_left_out: self.left_out,
             verdict: transcript.verdict(),
-            notes,
+            notes: reader.notes().lines().collect(),
             damage,
         }
     }
