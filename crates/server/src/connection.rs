@@ -437,7 +437,7 @@ impl Connection {
                 Some(Pause::OwnOutbox) => TaskState::AwaitsRoom,
                 _ => TaskState::Idle,
             };
-            if self.outbox.sleep(cx.waker(), ending, task) {
+            if self.outbox.sleep(cx.waker(), ending, task, self.watermarks()) {
                 return Poll::Pending;
             }
         }

@@ -282,12 +282,14 @@ impl Outbox {
         self.lock().task = TaskState::Awake;
     }
 
-    /// Records that the task sleeps. Returns false if it must not: the ending has changed from `ending`, or bytes are
-    /// queued. A blocked task sleeps although bytes are queued.
-    pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, task: TaskState) -> bool {
+    /// Records that the task sleeps. Returns false if it must not: the ending has changed from `ending`, bytes are
+    /// queued, or the room that the task awaits is there. A blocked task sleeps although bytes are queued.
+    pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, task: TaskState, watermarks: Watermarks) -> bool {
         let mut state = self.lock();
         let has_news = task != TaskState::Blocked && !state.queue.bytes.is_empty();
-        if state.ending != ending || has_news {
+        // A direct write that ended before this lock was taken found the task awake, and did not wake it.
+        let has_room = task == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
+        if state.ending != ending || has_news || has_room {
             return false;
         }
         state.sleep(waker, task);
@@ -491,5 +493,27 @@ mod tests {
         assert_eq!((all.len(), counted()), (40, Some(40)), "the queue is in flight");
         outbox.exchange(all, 0, watermarks);
         assert_eq!((counted(), outbox.lock().paused_senders.len()), (None, 0), "the queue is sent");
+    }
+
+    /// The direct write of another session ends after the task has found no room, and before the task sleeps.
+    #[test]
+    fn task_does_not_await_room_that_is_already_there() {
+        let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
+        let sleeps = || outbox.sleep(Waker::noop(), None, TaskState::AwaitsRoom, watermarks);
+        let mut writer = outbox.open(true).expect("the session goes on");
+        let appended = writer.append(watermarks, |_, queue| {
+            queue.extend_from_slice(b"twenty bytes of text");
+            AfterReply::KeepOpen
+        });
+        assert_eq!(appended.expect("there is room").unsent_bytes, 20);
+        assert!(writer.close().is_none(), "the task is awake");
+
+        let (in_flight, _) = outbox.exchange(Vec::new(), 0, watermarks);
+        assert!(!outbox.is_below_soft_mark(watermarks), "the bytes are in flight");
+        assert!(sleeps(), "the bytes are in flight");
+        outbox.set_awake();
+        outbox.exchange(in_flight, 0, watermarks);
+        assert!(!sleeps(), "the bytes are sent");
     }
 }
