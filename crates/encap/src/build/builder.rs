@@ -12,12 +12,12 @@ use serde::Serialize;
 use switchboard_protocol::sanitize;
 
 use super::flow::Flow;
-use super::frames::Frames;
-use super::intake::{Carried, Intake};
-use super::matcher::Place;
+use super::matcher::FlowMatch;
 use super::packet::{Checksums, Header, Packet};
-use super::plan::Planned;
+use super::plan::FinishedPlan;
+use super::row_classifier::{ClassifiedRow, RowClassifier};
 use super::tcp::{Connection, LEAD, State};
+use super::transmitter::Transmitter;
 use super::{BuildRemarkKind, BuildRemarks, Plan, RowLine};
 use crate::capture::WriteError;
 use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
@@ -50,17 +50,17 @@ pub struct Summary {
 /// Carries rows. The same as the plan has seen are to come, in the same order.
 #[derive(Debug)]
 pub struct Builder<W: Write> {
-    intake: Intake,
+    classifier: RowClassifier,
     rng: fastrand::Rng,
     flows: Vec<Flow>,
-    live: Vec<Option<Box<Live>>>,
+    live: Vec<Option<Box<OpenFlow>>>,
     /// Flows by the time at which they are ready, the last first.
     to_open: Vec<u32>,
     /// Connections by the time at which something is due without a row, the earliest first.
     queue: BinaryHeap<Reverse<(i64, u32)>>,
     /// Nothing is due before, by the two above.
     next_due: i64,
-    frames: Frames<W>,
+    frames: Transmitter<W>,
     /// What is added to the times of rows.
     shift: i64,
     latest: i64,
@@ -70,15 +70,15 @@ pub struct Builder<W: Write> {
 
 /// A flow between its first and its last frame.
 #[derive(Debug)]
-struct Live {
+struct OpenFlow {
     /// Rows that are still to come.
     rows: u64,
-    talk: Talk,
+    talk: OpenKind,
 }
 
 /// What is said over a flow.
 #[derive(Debug)]
-enum Talk {
+enum OpenKind {
     Tcp(Tcp),
     Udp(Udp),
 }
@@ -114,9 +114,9 @@ impl Tcp {
 impl<W: Write> Builder<W> {
     /// Begins a capture. `about` says of the file as a whole what it was made from.
     pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
-        let Planned { intake, flows, remarks } = plan.finish();
-        let settings = intake.settings;
-        let frames = Frames::new(to, &settings, settings.format, about)?;
+        let FinishedPlan { classifier, flows, remarks } = plan.finish();
+        let settings = classifier.settings;
+        let frames = Transmitter::new(to, &settings, settings.format, about)?;
         let live = flows.iter().map(|_| None).collect();
         // They are numbered in the order in which they begin.
         let to_open = (0..u32::try_from(flows.len()).unwrap_or(u32::MAX)).rev().collect();
@@ -128,8 +128,8 @@ impl<W: Write> Builder<W> {
             queue: BinaryHeap::new(),
             next_due: i64::MIN,
             frames,
-            shift: intake.shift.unwrap_or_default(),
-            intake,
+            shift: classifier.shift.unwrap_or_default(),
+            classifier,
             latest: i64::MIN,
             remarks,
             n_rows: 0,
@@ -139,7 +139,7 @@ impl<W: Write> Builder<W> {
     /// Sends a row.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
         let row = row.into();
-        let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
+        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.take(row) else { return Ok(()) };
         if place.flow as usize >= self.live.len() {
             // The plan has not seen this row.
             return Ok(());
@@ -241,16 +241,16 @@ impl<W: Write> Builder<W> {
         let flow = &self.flows[number as usize];
         let talk = match flow.transport {
             Transport::Tcp => {
-                let connection = Connection::new(flow, &self.intake.settings, &mut self.rng, due);
-                Talk::Tcp(Tcp { connection, queued: due })
+                let connection = Connection::new(flow, &self.classifier.settings, &mut self.rng, due);
+                OpenKind::Tcp(Tcp { connection, queued: due })
             }
-            Transport::Udp => Talk::Udp(Udp {
+            Transport::Udp => OpenKind::Udp(Udp {
                 identifications: [self.rng.u16(..), self.rng.u16(..)],
                 flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
             }),
         };
-        let is_due = matches!(talk, Talk::Tcp(_));
-        self.live[number as usize] = Some(Box::new(Live { rows: flow.rows, talk }));
+        let is_due = matches!(talk, OpenKind::Tcp(_));
+        self.live[number as usize] = Some(Box::new(OpenFlow { rows: flow.rows, talk }));
         if is_due {
             self.enqueue(due, number);
         }
@@ -259,7 +259,7 @@ impl<W: Write> Builder<W> {
     /// The queue has come to a flow: sends what is due, unless the entry is stale.
     fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
         let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
-        let Talk::Tcp(tcp) = &mut live.talk else { return Ok(()) };
+        let OpenKind::Tcp(tcp) = &mut live.talk else { return Ok(()) };
         if tcp.queued != queued {
             return Ok(());
         }
@@ -275,7 +275,7 @@ impl<W: Write> Builder<W> {
     /// Puts a flow into the queue again, or lets go of it.
     fn settle(&mut self, number: u32) {
         let live = &mut self.live[number as usize];
-        let Some(Live { talk: Talk::Tcp(tcp), .. }) = live.as_deref_mut() else { return };
+        let Some(OpenFlow { talk: OpenKind::Tcp(tcp), .. }) = live.as_deref_mut() else { return };
         if tcp.connection.state() == State::Done {
             *live = None;
         } else if let Some(due) = tcp.queue_up() {
@@ -292,7 +292,7 @@ impl<W: Write> Builder<W> {
     /// Sends a message in segments where other frames may have to go before or between them, and says when the first left.
     fn say(
         &mut self,
-        Place { flow: number, sender, .. }: Place,
+        FlowMatch { flow: number, sender, .. }: FlowMatch,
         wanted: i64,
         caption: Caption<'_>,
         payload: &[u8],
@@ -341,7 +341,7 @@ impl<W: Write> Builder<W> {
         let Some(live) = self.live[flow].as_deref_mut() else { return Ok(first) };
         live.rows = live.rows.saturating_sub(1);
         let is_last = live.rows == 0;
-        let Talk::Tcp(tcp) = &mut live.talk else { return Ok(first) };
+        let OpenKind::Tcp(tcp) = &mut live.talk else { return Ok(first) };
         tcp.connection.rest(at, is_last, &mut self.rng);
         if let Some(due) = tcp.queue_up() {
             self.enqueue(due, number);
@@ -359,14 +359,14 @@ impl<W: Write> Builder<W> {
     /// Sends a message in one datagram, and says when it left.
     fn datagram(
         &mut self,
-        Place { flow, sender, .. }: Place,
+        FlowMatch { flow, sender, .. }: FlowMatch,
         wanted: i64,
         caption: Caption<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, WriteError> {
         self.catch_up(flow as usize, wanted)?;
         let live = &mut self.live[flow as usize];
-        let Some(Live { rows, talk: Talk::Udp(udp) }) = live.as_deref_mut() else {
+        let Some(OpenFlow { rows, talk: OpenKind::Udp(udp) }) = live.as_deref_mut() else {
             return Ok(None);
         };
         let flow = &self.flows[flow as usize];
@@ -395,16 +395,16 @@ impl<W: Write> Builder<W> {
 
 /// What a flow talks with if it is a connection, and has begun and not ended.
 #[inline]
-fn talking(live: &mut Option<Box<Live>>) -> Option<&mut Tcp> {
+fn talking(live: &mut Option<Box<OpenFlow>>) -> Option<&mut Tcp> {
     match live.as_deref_mut()? {
-        Live { talk: Talk::Tcp(tcp), .. } => Some(tcp),
-        Live { talk: Talk::Udp(_), .. } => None,
+        OpenFlow { talk: OpenKind::Tcp(tcp), .. } => Some(tcp),
+        OpenFlow { talk: OpenKind::Udp(_), .. } => None,
     }
 }
 
 /// Sends what a connection has to send without a row.
 fn step<W: Write>(
-    frames: &mut Frames<W>,
+    frames: &mut Transmitter<W>,
     rng: &mut fastrand::Rng,
     flow: &Flow,
     connection: &mut Connection,

@@ -29,7 +29,7 @@ pub(crate) type Pair = ([u32; 2], Transport);
 
 /// From one app of a pair to the other.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+struct Route {
     /// The index of the pair.
     index: u32,
     /// Which of the two apps sends.
@@ -46,7 +46,7 @@ struct OfPair {
 
 /// The place of a row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FlowMatch {
     pub(crate) flow: u32,
     /// Which of the two apps sends.
     pub(crate) sender: usize,
@@ -56,8 +56,8 @@ pub(crate) struct Place {
 
 impl Matcher {
     /// Where `row` belongs; `None` if that would be one connection too many.
-    pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<Place> {
-        let Way { index, sender } = self.way(row, transport);
+    pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<FlowMatch> {
+        let Route { index, sender } = self.way(row, transport);
         let sender = sender as usize;
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
@@ -65,7 +65,7 @@ impl Matcher {
         }
         if let Some(flow) = self.find(index, ports) {
             self.learn(index, flow, ports);
-            return Some(Place { flow, sender, is_new: false });
+            return Some(FlowMatch { flow, sender, is_new: false });
         }
         if self.flows.len() >= FLOWS_MAX {
             return None;
@@ -76,7 +76,7 @@ impl Matcher {
         of_pair.flows.push(flow);
         of_pair.partial.push(flow);
         self.learn(index, flow, ports);
-        Some(Place { flow, sender, is_new: true })
+        Some(FlowMatch { flow, sender, is_new: true })
     }
 
     /// The pair that a flow is between.
@@ -89,7 +89,7 @@ impl Matcher {
         (self.apps, self.flows.into_iter().map(|(_, ports)| ports).collect())
     }
 
-    fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Way {
+    fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Route {
         let (from, to) = (self.number(row.source), self.number(row.destination));
         let pair = ([from.min(to), from.max(to)], transport);
         let index = *self.indices.entry(pair).or_insert_with(|| {
@@ -98,7 +98,7 @@ impl Matcher {
             // Rows tell fewer than 2³² pairs apart.
             u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
         });
-        Way { index, sender: u32::from(from > to) }
+        Route { index, sender: u32::from(from > to) }
     }
 
     fn number(&mut self, app: &App) -> u32 {

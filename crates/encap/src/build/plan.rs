@@ -10,9 +10,9 @@ use switchboard_protocol::sanitize;
 use super::address::{Addresses, mac};
 use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
-use super::intake::{Carried, Intake, version};
-use super::matcher::{Pair, Place};
+use super::matcher::{FlowMatch, Pair};
 use super::roles::{Clues, Roles};
+use super::row_classifier::{ClassifiedRow, RowClassifier, version};
 use super::{BuildRemarkKind, BuildRemarks, Content, IpVersion, Refusal, RowLine, Settings, port};
 use crate::rows::{App, AppProtocol, RowRef, Transport};
 
@@ -21,15 +21,15 @@ use crate::rows::{App, AppProtocol, RowRef, Transport};
 pub struct Plan {
     /// Apps that are named as servers.
     servers: Vec<App>,
-    pub(super) intake: Intake,
-    drafts: Vec<Draft>,
+    pub(super) classifier: RowClassifier,
+    drafts: Vec<FlowDraft>,
     remarks: BuildRemarks,
     latest: i64,
 }
 
 /// What is known of a flow so far.
 #[derive(Debug)]
-struct Draft {
+struct FlowDraft {
     pair: Pair,
     version: IpVersion,
     clues: Clues,
@@ -42,9 +42,9 @@ struct Draft {
 }
 
 /// What is left when all rows were seen once.
-pub(super) struct Planned {
+pub(super) struct FinishedPlan {
     /// For the second reading.
-    pub(super) intake: Intake,
+    pub(super) classifier: RowClassifier,
     pub(super) flows: Vec<Flow>,
     pub(super) remarks: BuildRemarks,
 }
@@ -55,7 +55,7 @@ impl Plan {
     pub fn new(settings: Settings) -> Self {
         Self {
             servers: Vec::new(),
-            intake: Intake::new(settings),
+            classifier: RowClassifier::new(settings),
             drafts: Vec::new(),
             remarks: BuildRemarks::default(),
             latest: i64::MIN,
@@ -71,20 +71,20 @@ impl Plan {
     /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
         let row = row.into();
-        let Carried { payload, transport, place } =
-            self.intake.take(row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
+        let ClassifiedRow { payload, transport, place } =
+            self.classifier.take(row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
         if place.is_new {
             self.draft(row, transport, place);
         }
         self.see(&row, &payload, transport, place);
-        if self.intake.settings.content == Content::Complete {
+        if self.classifier.settings.content == Content::Complete {
             self.remark_completion(row, &payload, matches!(payload, Cow::Owned(_)));
         }
         Ok(())
     }
 
     /// Takes account of a row that is carried, and where.
-    fn see(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: Place) {
+    fn see(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: FlowMatch) {
         // Rows are sent in the order of the file.
         self.latest = self.latest.max(row.time.as_nanos());
         let draft = &mut self.drafts[place.flow as usize];
@@ -137,8 +137,8 @@ impl Plan {
 
     /// Takes account of the first row of a flow.
     #[cold]
-    fn draft(&mut self, row: RowRef<'_>, transport: Transport, place: Place) {
-        let Intake { settings, matcher, shift, .. } = &self.intake;
+    fn draft(&mut self, row: RowRef<'_>, transport: Transport, place: FlowMatch) {
+        let RowClassifier { settings, matcher, shift, .. } = &self.classifier;
         if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
             let asked = settings.start.unwrap_or(row.time).as_nanos().saturating_sub(row.time.as_nanos());
             if shift > asked {
@@ -146,7 +146,7 @@ impl Plan {
                 self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Moved { by });
             }
         }
-        self.drafts.push(Draft {
+        self.drafts.push(FlowDraft {
             pair: matcher.pair(place.flow),
             version: version(&row, settings),
             clues: Clues::new(&row, &place),
@@ -158,9 +158,9 @@ impl Plan {
     }
 
     /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
-    pub(super) fn finish(mut self) -> Planned {
-        let settings = self.intake.settings;
-        let (apps, ports) = std::mem::take(&mut self.intake.matcher).into_parts();
+    pub(super) fn finish(mut self) -> FinishedPlan {
+        let settings = self.classifier.settings;
+        let (apps, ports) = std::mem::take(&mut self.classifier.matcher).into_parts();
         let addresses = Addresses::assign(&apps);
         let mut rng = fastrand::Rng::with_seed(settings.seed);
         let mut taken = HashSet::new();
@@ -207,7 +207,7 @@ impl Plan {
                 first: draft.first,
             });
         }
-        Planned { intake: self.intake, flows, remarks: self.remarks }
+        FinishedPlan { classifier: self.classifier, flows, remarks: self.remarks }
     }
 }
 
@@ -218,7 +218,13 @@ fn way(from: &str, to: &str) -> Box<str> {
 }
 
 /// Says so where a dissector would read what is not for it, or does not because the port is another.
-fn remark_port(draft: &Draft, server: usize, ports: [Option<u16>; 2], content: Content, remarks: &mut BuildRemarks) {
+fn remark_port(
+    draft: &FlowDraft,
+    server: usize,
+    ports: [Option<u16>; 2],
+    content: Content,
+    remarks: &mut BuildRemarks,
+) {
     let said = &draft.clues.protocol;
     let protocol = || sanitize(said.name()).into_owned();
     let completable = content == Content::Faithful && Shape::of(said).is_completable();

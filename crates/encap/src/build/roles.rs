@@ -13,7 +13,7 @@
 
 use std::collections::HashSet;
 
-use super::matcher::Place;
+use super::matcher::FlowMatch;
 use super::port;
 use crate::rows::{App, AppProtocol, RowRef};
 
@@ -29,13 +29,13 @@ pub(crate) struct Clues {
 
 impl Clues {
     /// Of a flow whose first row this is. That row is yet to be seen.
-    pub(crate) fn new(row: &RowRef<'_>, place: &Place) -> Self {
+    pub(crate) fn new(row: &RowRef<'_>, place: &FlowMatch) -> Self {
         Self { protocol: row.protocol.clone(), first_receiver: 1 - place.sender, responder: None }
     }
 
     /// Takes account of a row.
     #[inline]
-    pub(crate) fn see(&mut self, row: &RowRef<'_>, place: &Place) {
+    pub(crate) fn see(&mut self, row: &RowRef<'_>, place: &FlowMatch) {
         if self.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
             self.responder = Some(place.sender);
         }

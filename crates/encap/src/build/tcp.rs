@@ -154,19 +154,19 @@ impl Connection {
     }
 
     /// What is due without a row, sent at `at`, and what to say of it.
-    pub(super) fn step(&mut self, at: i64, rng: &mut fastrand::Rng) -> (Segment, Step) {
+    pub(super) fn step(&mut self, at: i64, rng: &mut fastrand::Rng) -> (Segment, ControlKind) {
         let (client, server) = (self.client, 1 - self.client);
         let (from, flags, state, step) = match self.state {
-            State::Closed => (client, Flags::SYN, State::SynSent, Step::Syn),
-            State::SynSent => (server, Flags::SYN | Flags::ACK, State::SynReceived, Step::SynAck),
-            State::SynReceived => (client, Flags::ACK, State::Established, Step::HandshakeAck),
+            State::Closed => (client, Flags::SYN, State::SynSent, ControlKind::Syn),
+            State::SynSent => (server, Flags::SYN | Flags::ACK, State::SynReceived, ControlKind::SynAck),
+            State::SynReceived => (client, Flags::ACK, State::Established, ControlKind::HandshakeAck),
             State::Established if !self.closing => {
                 self.ack_wait = rng.i64(DELAYED_ACK);
-                (usize::from(self.sides[1].owed > 0), Flags::ACK, State::Established, Step::Ack)
+                (usize::from(self.sides[1].owed > 0), Flags::ACK, State::Established, ControlKind::Ack)
             }
-            State::Established => (client, Flags::FIN | Flags::ACK, State::FinSent, Step::Fin),
-            State::FinSent => (server, Flags::FIN | Flags::ACK, State::LastAck, Step::FinAck),
-            State::LastAck | State::Done => (client, Flags::ACK, State::Done, Step::LastAck),
+            State::Established => (client, Flags::FIN | Flags::ACK, State::FinSent, ControlKind::Fin),
+            State::FinSent => (server, Flags::FIN | Flags::ACK, State::LastAck, ControlKind::FinAck),
+            State::LastAck | State::Done => (client, Flags::ACK, State::Done, ControlKind::LastAck),
         };
         let segment = self.segment(from, flags, 0, at);
         self.state = state;
@@ -259,7 +259,7 @@ impl Connection {
 
 /// What a side sends without a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum ControlKind {
     Syn,
     SynAck,
     HandshakeAck,
@@ -269,7 +269,7 @@ pub(super) enum Step {
     LastAck,
 }
 
-impl Step {
+impl ControlKind {
     /// What it is, and what `who` does with it: what stands before the name, and after.
     pub(super) const fn says(self) -> [&'static str; 2] {
         match self {

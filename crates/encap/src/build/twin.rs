@@ -7,10 +7,10 @@ use std::io::Write;
 use super::Plan;
 use super::builder::Caption;
 use super::flow::Flow;
-use super::frames::Frames;
-use super::intake::{Carried, Intake};
 use super::packet::{Checksums, Header, Packet};
-use super::plan::Planned;
+use super::plan::FinishedPlan;
+use super::row_classifier::{ClassifiedRow, RowClassifier};
+use super::transmitter::Transmitter;
 use crate::capture::{Format, WriteError};
 use crate::rows::{RowRef, Transport};
 use crate::wire::tcp::{Flags, Options, Repr};
@@ -22,27 +22,27 @@ const PAYLOAD_MAX: usize = 65_000;
 /// Carries rows badly, to show what Wireshark says of it.
 #[derive(Debug)]
 pub struct BadTwin<W: Write> {
-    intake: Intake,
+    classifier: RowClassifier,
     rng: fastrand::Rng,
     flows: Vec<Flow>,
-    frames: Frames<W>,
+    frames: Transmitter<W>,
     n_rows: u64,
 }
 
 impl<W: Write> BadTwin<W> {
     /// Begins a pcapng capture, whatever the settings say: the other kind of file has no comments.
     pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
-        let Planned { intake, flows, .. } = plan.finish();
-        let frames = Frames::new(to, &intake.settings, Format::Pcapng, about)?;
-        let rng = fastrand::Rng::with_seed(intake.settings.seed);
-        Ok(Self { intake, rng, flows, frames, n_rows: 0 })
+        let FinishedPlan { classifier, flows, .. } = plan.finish();
+        let frames = Transmitter::new(to, &classifier.settings, Format::Pcapng, about)?;
+        let rng = fastrand::Rng::with_seed(classifier.settings.seed);
+        Ok(Self { classifier, rng, flows, frames, n_rows: 0 })
     }
 
     /// Sends a row, badly.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
         let row = row.into();
-        let Ok(Carried { payload, transport, place }) = self.intake.take(row) else { return Ok(()) };
-        let (settings, shift) = (self.intake.settings, self.intake.shift.unwrap_or_default());
+        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.take(row) else { return Ok(()) };
+        let (settings, shift) = (self.classifier.settings, self.classifier.shift.unwrap_or_default());
         // The plan has seen it, unless these are other rows.
         let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];

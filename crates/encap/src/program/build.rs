@@ -10,10 +10,10 @@ use switchboard_encap::build::{BadTwin, Builder, Summary};
 use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
 use switchboard_encap::show::count;
 
+use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::making::Making;
 use super::output::{self, Output, shown};
 
 /// Some row was not carried.
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    making: Making,
+    build_args: BuildArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -90,8 +90,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let mut input = input.rewindable()?;
     let mut diagnostics = RowDiagnostics::new(input.name());
-    let settings = args.making.settings(args.format());
-    let plan = args.making.plan(&mut input, settings, &mut diagnostics)?;
+    let settings = args.build_args.settings(args.format());
+    let plan = args.build_args.plan(&mut input, settings, &mut diagnostics)?;
     if diagnostics.admitted == 0 {
         report("encap: nothing was written: there is no row to carry");
         if args.json {
@@ -100,12 +100,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(EXIT_REFUSED));
     }
     let name = input.file_name();
-    let about = |what: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {what}", args.making.seed);
+    let about =
+        |what: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {what}", args.build_args.seed);
 
     let unwritable = |error| unwritable(&args.out, error);
     let out = Output::whole(&args.out)?;
     let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
-    args.making.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
+    args.build_args.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
     let (out, summary) = builder.finish().map_err(unwritable)?;
     if summary.rows != diagnostics.admitted {
         return Err(Failure::Changed { file: args.file.display().to_string() });
@@ -129,14 +130,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
     let unwritable = |error| unwritable(path, error);
-    let mut plan = args.making.begin(args.making.settings(args.format()));
-    args.making.each_row(input, |row| {
+    let mut plan = args.build_args.begin(args.build_args.settings(args.format()));
+    args.build_args.each_row(input, |row| {
         // What is refused was said before.
         let _ = plan.admit(row);
         Ok(())
     })?;
     let mut twin = BadTwin::new(plan, Output::whole(path)?, about).map_err(unwritable)?;
-    args.making.each_row(input, |row| twin.row(row).map_err(unwritable))?;
+    args.build_args.each_row(input, |row| twin.row(row).map_err(unwritable))?;
     twin.finish().map_err(unwritable)?.finish()
 }
 
@@ -188,7 +189,7 @@ fn print_json(
         file: diagnostics.file(),
         out: summary.map(|_| shown(&args.out)),
         bad_twin: twin.map(shown),
-        seed: args.making.seed,
+        seed: args.build_args.seed,
         diagnostics,
         summary,
     };

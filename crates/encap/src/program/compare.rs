@@ -11,11 +11,11 @@ use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingErr
 use switchboard_protocol::sanitize;
 
 use self::table::Table;
+use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::made;
-use super::making::Making;
+use super::synthesize;
 
 /// Some row of the CSV was refused.
 const EXIT_REFUSED: u8 = 1;
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten, next_help_heading = "Building frames of the CSV")]
-    making: Making,
+    build_args: BuildArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -51,11 +51,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut input = Input::open(&args.synthesised)?;
     let made = if input.has_rows()? {
         let mut diagnostics = RowDiagnostics::new(input.name());
-        let made = made::frames(input, &args.making, &mut diagnostics, |from, _| record(from, &args.synthesised))?;
+        let made =
+            synthesize::frames(input, &args.build_args, &mut diagnostics, |from, _| record(from, &args.synthesised))?;
         refused = diagnostics.refused;
         let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
         made
-    } else if args.making.is_default() {
+    } else if args.build_args.is_default() {
         record(input, &args.synthesised)?
     } else {
         return Err(Failure::BuildFlagsForCapture { file: args.synthesised.clone() });

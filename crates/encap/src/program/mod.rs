@@ -2,6 +2,7 @@
 
 mod analyze;
 mod build;
+mod build_args;
 #[cfg(target_os = "linux")]
 mod capture;
 mod capture_file;
@@ -14,14 +15,13 @@ mod dissector;
 mod failure;
 mod follow;
 mod input;
-mod made;
-mod making;
 mod output;
 mod report;
 #[cfg(target_os = "linux")]
 mod send;
 mod servers;
 mod show;
+mod synthesize;
 
 use std::process::ExitCode;
 

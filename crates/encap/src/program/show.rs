@@ -10,14 +10,14 @@ use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, html, text};
 use switchboard_encap::time::Timestamp;
 use switchboard_protocol::sanitize;
 
+use super::build_args::BuildArgs;
 use super::capture_file::{CaptureFile, sanitized};
 use super::colour::When;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::made::{self, Rows};
-use super::making::Making;
 use super::output;
+use super::synthesize::{self, Rows};
 
 /// Shows a frame layer by layer, byte by byte, with an explanation of each field and the calculation of each checksum
 ///
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     width: Option<u16>,
     #[command(flatten, next_help_heading = "Building frames of a CSV")]
-    making: Making,
+    build_args: BuildArgs,
 }
 
 /// Some row of a CSV was refused.
@@ -67,13 +67,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let name = input.name();
     if input.has_rows()? {
         let mut diagnostics = RowDiagnostics::new(name.clone());
-        let shown = made::frames(input, &args.making, &mut diagnostics, |from, rows| {
+        let shown = synthesize::frames(input, &args.build_args, &mut diagnostics, |from, rows| {
             show(Box::new(from), name, Some(rows), args)
         })?;
         let failed = shown.is_none() || diagnostics.refused > 0;
         return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
     }
-    if !args.making.is_default() {
+    if !args.build_args.is_default() {
         return Err(Failure::BuildFlagsForCapture { file: name });
     }
     show(Box::new(input), name, None, args)?;

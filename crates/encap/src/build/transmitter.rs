@@ -15,7 +15,7 @@ const UNSEEN_BYTES: i64 = 8 + 4 + 12;
 
 /// Where frames go.
 #[derive(Debug)]
-pub(super) struct Frames<W: Write> {
+pub(super) struct Transmitter<W: Write> {
     writer: Writer<W>,
     link: Link,
     /// Comments are kept.
@@ -33,7 +33,7 @@ pub(super) struct Frames<W: Write> {
     last: i64,
 }
 
-impl<W: Write> Frames<W> {
+impl<W: Write> Transmitter<W> {
     pub(super) fn new(to: W, settings: &Settings, format: Format, about: &str) -> Result<Self, WriteError> {
         let mut interface = Interface::new(settings.link.link_type());
         interface.name = Some(settings.link.interface_name().to_owned());

@@ -12,10 +12,10 @@ use switchboard_encap::capture::{Format, WriteError};
 use switchboard_encap::rows::{Row, Transport};
 use switchboard_encap::show::{FrameRecord, RowPart};
 
+use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::making::Making;
 
 /// A row on its way, and how many frames were made before it.
 type Sent = (u64, Row);
@@ -54,13 +54,13 @@ impl Rows {
 /// refusals and remarks are reported.
 pub(crate) fn frames<T>(
     input: Input,
-    making: &Making,
+    args: &BuildArgs,
     diagnostics: &mut RowDiagnostics,
     read: impl FnOnce(io::PipeReader, Rows) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
     let mut input = input.rewindable()?;
-    let settings = making.settings(Format::Pcapng);
-    let plan = making.plan(&mut input, settings, diagnostics)?;
+    let settings = args.settings(Format::Pcapng);
+    let plan = args.plan(&mut input, settings, diagnostics)?;
     if diagnostics.admitted == 0 {
         report(format_args!(
             "encap: {} has no row that can be carried, so there is nothing to show",
@@ -71,13 +71,13 @@ pub(crate) fn frames<T>(
     let origin = format!(
         "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
         diagnostics.file(),
-        making.seed
+        args.seed
     );
     let (from, to) = io::pipe()?;
     let (rows, sent) = mpsc::channel();
     let rows_read = Rows { sent, next: None, current: None, carried: 0 };
     thread::scope(|scope| {
-        let maker = scope.spawn(|| make(input, making, settings, plan, to, &origin, &rows));
+        let maker = scope.spawn(|| make(input, args, settings, plan, to, &origin, &rows));
         let done = read(from, rows_read);
         let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let done = done?;
@@ -92,7 +92,7 @@ pub(crate) fn frames<T>(
 /// Makes frames until all are made, or nobody wants more.
 fn make(
     mut input: Input,
-    making: &Making,
+    args: &BuildArgs,
     settings: Settings,
     plan: Plan,
     to: io::PipeWriter,
@@ -101,7 +101,7 @@ fn make(
 ) -> Result<Option<Summary>, Failure> {
     let unwritable = |error| Failure::WriteCapture { file: "a pipe".to_owned(), error };
     let made = Builder::new(plan, to, about).map_err(unwritable).and_then(|mut builder| {
-        making.each_row(&mut input, |row| {
+        args.each_row(&mut input, |row| {
             // Over TCP, an empty message is in no frame.
             let is_nothing = row.message.is_empty()
                 && settings.content == Content::Faithful

@@ -15,7 +15,7 @@ use super::servers::{self, Servers};
 
 /// How frames are made of rows.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
-pub(crate) struct Making {
+pub(crate) struct BuildArgs {
     /// What messages are carried on; auto: what their protocol runs on
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
@@ -81,7 +81,7 @@ fn ip_version(text: &str) -> Result<IpVersion, String> {
     }
 }
 
-impl Making {
+impl BuildArgs {
     /// The same as the library has them, for this kind of file.
     pub(crate) fn settings(&self, format: capture::Format) -> Settings {
         Settings {

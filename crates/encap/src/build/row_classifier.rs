@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::address::is_group;
-use super::matcher::{FLOWS_MAX, Matcher, Place};
+use super::matcher::{FLOWS_MAX, FlowMatch, Matcher};
 use super::{IpVersion, Mtu, RefusalKind, Settings, complete, tcp};
 use crate::capture::Format;
 use crate::rows::{App, RowRef, Transport};
@@ -11,7 +11,7 @@ use crate::wire::udp;
 
 /// What is known of rows, one after the other.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(super) struct RowClassifier {
     pub(super) settings: Settings,
     pub(super) matcher: Matcher,
     /// What is added to the times of rows: known from the first on.
@@ -19,20 +19,20 @@ pub(super) struct Intake {
 }
 
 /// A row that is carried.
-pub(super) struct Carried<'a> {
+pub(super) struct ClassifiedRow<'a> {
     /// What is sent for it.
     pub(super) payload: Cow<'a, [u8]>,
     pub(super) transport: Transport,
-    pub(super) place: Place,
+    pub(super) place: FlowMatch,
 }
 
-impl Intake {
+impl RowClassifier {
     pub(super) fn new(settings: Settings) -> Self {
         Self { settings, matcher: Matcher::default(), shift: None }
     }
 
     /// Whether a row is carried, and where.
-    pub(super) fn take<'a>(&mut self, row: RowRef<'a>) -> Result<Carried<'a>, RefusalKind> {
+    pub(super) fn take<'a>(&mut self, row: RowRef<'a>) -> Result<ClassifiedRow<'a>, RefusalKind> {
         let payload = complete::payload(&row, self.settings.content);
         let transport = self.settings.transport.of(row.protocol);
         let settings = &self.settings;
@@ -61,7 +61,7 @@ impl Intake {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);
-        Ok(Carried { payload, transport, place })
+        Ok(ClassifiedRow { payload, transport, place })
     }
 }
 
