@@ -14,11 +14,11 @@ pub(crate) enum Benchmark {
     /// its processor time. Writes the results to report/bench.json and plots of them. Compares with nats-server,
     /// redis-server, ngircd and mosquitto, and installs them as `cargo xtask test` does.
     Server(server::Args),
-    /// The wire lab: build, decode and analyze 1,006,000 frames of 1,000 connections.
+    /// The wire lab: build the frames of a million rows, decode them and analyze them.
     ///
-    /// Builds the frames in target/bench, and runs each program several times in turn on one core. Prints the median
-    /// of the times with its limit, and the minimum beside it. Writes the results to report/wire.json. Compares with
-    /// tcptrace and tshark, and installs them as `cargo xtask test` does.
+    /// Writes the rows and the frames to target/bench, and runs each program several times in turn on one core. Prints
+    /// the median of the times with its limit, and the minimum beside it. Writes the results to report/wire.json.
+    /// Compares with text2pcap, tcptrace and tshark, and installs them as `cargo xtask test` does.
     Wire,
     /// The processor instructions of each step of a message: the same count on each run, even on a busy machine.
     ///

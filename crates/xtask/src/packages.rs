@@ -38,6 +38,7 @@ pub(crate) const PEERS: &[RequiredProgram] = &[
 pub(crate) const WIRE: &[RequiredProgram] = &[
     RequiredProgram { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
     RequiredProgram { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
+    RequiredProgram { probe: ("text2pcap", &["--version"], "Text2pcap"), package: "wireshark-common" },
     TSHARK,
 ];
 
