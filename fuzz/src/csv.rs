@@ -1,7 +1,7 @@
 //! Checks a CSV file with the reader of `check` and the builder of `build`.
 
 use switchboard_encap::build::{
-    BadTwin, Builder, Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice,
+    BadTwin, Builder, CaptureSink, Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice,
 };
 use switchboard_encap::capture::{Format, Reader};
 use switchboard_encap::rows::{self, Row, RowOptions};
@@ -40,18 +40,18 @@ pub fn check_rows(file: &[u8]) {
             }
             plan
         };
-        let (capture, n_frames) = build(plan(), &rows);
+        let (capture, n_frames) = build(plan(), &rows, &settings);
         let message_bytes: usize = rows.iter().map(|row| row.message.len()).sum();
         // Each segment has a header, and all but the last of a message are full.
         let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * message_bytes;
         assert!(capture.len() <= most, "{} bytes of {} rows with {message_bytes} bytes", capture.len(), rows.len());
         read_back(&capture, n_frames);
 
-        let mut twin = BadTwin::new(plan(), Vec::new(), "a twin").expect("writing to a Vec succeeds");
+        let mut twin = BadTwin::new(&plan(), sink(&Settings { format: Format::Pcapng, ..settings }));
         for row in &rows {
             twin.row(row).expect("writing to a Vec succeeds");
         }
-        let twin = twin.finish().expect("writing to a Vec succeeds");
+        let twin = twin.finish().finish().expect("writing to a Vec succeeds");
         assert!(twin.len() <= most, "{} bytes of twins", twin.len());
     }
 }
@@ -76,12 +76,17 @@ fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
     rows
 }
 
-fn build(plan: Plan, rows: &[Row]) -> (Vec<u8>, u64) {
-    let mut builder = Builder::new(plan, Vec::new(), "a mutation").expect("writing to a Vec succeeds");
+fn sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
+    CaptureSink::new(Vec::new(), settings, "a mutation").expect("writing to a Vec succeeds")
+}
+
+fn build(plan: Plan, rows: &[Row], settings: &Settings) -> (Vec<u8>, u64) {
+    let mut builder = Builder::new(&plan, sink(settings));
     for row in rows {
         builder.row(row).expect("writing to a Vec succeeds");
     }
-    let (capture, summary) = builder.finish().expect("writing to a Vec succeeds");
+    let (sink, summary) = builder.finish().expect("writing to a Vec succeeds");
+    let capture = sink.finish().expect("writing to a Vec succeeds");
     for remark in summary.remarks.list() {
         assert_safe(&remark.kind.to_string());
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use switchboard_encap::build::{
-    BadTwin, Builder, CLIENT_PORTS, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions,
+    BadTwin, Builder, CLIENT_PORTS, CaptureSink, Content, IpVersion, Link, Mtu, Plan, Settings, Summary, TcpOptions,
     TransportChoice, UNREAD_PORT,
 };
 use switchboard_encap::capture;
@@ -160,11 +160,16 @@ fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary) {
     for row in rows {
         plan.admit(row).expect("it can be carried");
     }
-    let mut builder = Builder::new(plan, Vec::new(), "a test").expect("memory takes it");
+    let mut builder = Builder::new(&plan, capture_sink(&settings));
     for row in rows {
         builder.row(row).expect("memory takes it");
     }
-    builder.finish().expect("memory takes it")
+    let (sink, summary) = builder.finish().expect("memory takes it");
+    (sink.finish().expect("memory takes it"), summary)
+}
+
+fn capture_sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
+    CaptureSink::new(Vec::new(), settings, "a test").expect("memory takes it")
 }
 
 /// The turns of each stream, streams in order of their first frame. A turn is the bytes that one side sends until the
@@ -401,11 +406,11 @@ fn tshark_complains_of_at_least_half_of_the_bad_twin() {
         for row in &rows {
             plan.admit(row).expect("it can be carried");
         }
-        let mut twin = BadTwin::new(plan, Vec::new(), "a test").expect("memory takes it");
+        let mut twin = BadTwin::new(&plan, capture_sink(&settings));
         for row in &rows {
             twin.row(row).expect("memory takes it");
         }
-        let frames = read(&twin.finish().expect("memory takes it"));
+        let frames = read(&twin.finish().finish().expect("memory takes it"));
         assert_eq!(frames.len(), rows.len(), "{name}: a packet for each row");
         let complaints = frames.iter().filter(|frame| !frame.complaints.is_empty()).count();
         assert!(2 * complaints >= frames.len(), "{name}: {complaints} of {}", frames.len());

@@ -21,25 +21,28 @@
 //! | acknowledgement | with the answer, at once after more than one full segment, else after 40 ms |
 //!
 //! ```
-//! use switchboard_encap::build::{Builder, Plan, Settings};
+//! use switchboard_encap::build::{Builder, CaptureSink, Plan, Settings};
 //! use switchboard_encap::rows::{RowOptions, RowReader};
 //!
 //! let csv = "protocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0.010\n";
 //! let rows = || RowReader::new(csv.as_bytes(), RowOptions::default()).map_while(Result::ok);
-//! let mut plan = Plan::new(Settings::default());
+//! let settings = Settings::default();
+//! let mut plan = Plan::new(settings);
 //! rows().try_for_each(|row| plan.admit(&row))?;
-//! let mut builder = Builder::new(plan, Vec::new(), "an example")?;
+//! let mut builder = Builder::new(&plan, CaptureSink::new(Vec::new(), &settings, "an example")?);
 //! for row in rows() {
 //!     builder.row(&row)?;
 //! }
-//! let (file, summary) = builder.finish()?;
+//! let (sink, summary) = builder.finish()?;
 //! assert_eq!((summary.connections, summary.frames), (1, 3 + 1 + 3));
+//! let file: Vec<u8> = sink.finish()?;
 //! # assert!(!file.is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod address;
 mod builder;
+mod capture_sink;
 mod complete;
 mod fit;
 mod flow;
@@ -52,11 +55,13 @@ mod remark;
 mod roles;
 mod row_classifier;
 mod settings;
+mod sink;
 mod tcp;
 mod transmitter;
 mod twin;
 
 pub use builder::{Builder, Summary};
+pub use capture_sink::CaptureSink;
 pub(crate) use complete::payload;
 pub(crate) use matcher::Matcher;
 pub use plan::Plan;
@@ -65,6 +70,8 @@ pub use refusal::{Refusal, RefusalKind, RowLine};
 pub use remark::{BuildRemark, BuildRemarkKind, BuildRemarks};
 pub(crate) use roles::{Clues, Roles};
 pub use settings::{Content, IpVersion, Link, Mtu, MtuError, Settings, TcpOptions, TransportChoice};
+pub use sink::{BuiltFrame, FramePurpose, FrameSink, MessagePart};
+pub use tcp::ControlKind;
 pub use twin::BadTwin;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use difference::{Difference, DifferenceKind, FieldPlace};
 pub use limits::{BYTES_MAX, FRAMES_MAX};
 pub use reason::Reason;
 pub use recorded_segment::RecordedSegment;
-pub use recording::{RecordedConversation, Recording, RecordingError};
+pub use recording::{RecordedConversation, Recording, RecordingError, RecordingSink};
 
 /// A synthesised conversation and its captured counterpart.
 #[derive(Clone, Debug)]

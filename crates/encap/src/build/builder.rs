@@ -1,15 +1,13 @@
-//! The second reading: rows in, frames out, in the order of time.
+//! The second reading: sends the frames of each row, and the frames of TCP that no row asks for.
 //!
-//! Connections that have something to send without a row (a handshake, an acknowledgment, an end) wait in a queue by the
-//! time at which it is due; whatever is due before a row is sent before it.
+//! A connection with something to send without a row (a handshake, an acknowledgment, an end) has a timer. Before each
+//! row, the builder opens the flows and runs the timers that are due by then.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::Write;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_protocol::sanitize;
 
 use super::flow::Flow;
 use super::matcher::FlowMatch;
@@ -17,362 +15,312 @@ use super::packet::{Checksums, Header, Packet};
 use super::plan::FinishedPlan;
 use super::row_classifier::{ClassifiedRow, RowClassifier};
 use super::tcp::{Connection, LEAD, State};
-use super::transmitter::Transmitter;
-use super::{BuildRemarkKind, BuildRemarks, Plan, RowLine};
-use crate::capture::WriteError;
-use crate::rows::{AppProtocol, MessageId, RowRef, Transport};
+use super::transmitter::{Sent, Transmitter};
+use super::{BuildRemarkKind, BuildRemarks, FramePurpose, FrameSink, MessagePart, Plan, RowLine};
+use crate::rows::{RowRef, Transport};
 use crate::time::Timestamp;
 use crate::wire::udp;
 
-/// What was built.
+/// The totals of a build.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Summary {
     /// Rows that were carried.
     pub rows: u64,
     /// TCP connections.
     pub connections: u64,
-    /// Exchanges of datagrams between two ports.
+    /// Pairs of UDP ports.
     pub exchanges: u64,
-    /// Frames written.
+    /// Frames sent.
     pub frames: u64,
-    /// Their bytes.
+    /// Bytes of all frames.
     pub bytes: u64,
-    /// When the first was sent.
+    /// Time of the first frame.
     #[serde(rename = "first_nanos")]
     pub first: Option<Timestamp>,
-    /// When the last was sent.
+    /// Time of the last frame.
     #[serde(rename = "last_nanos")]
     pub last: Option<Timestamp>,
-    /// What is worth knowing.
+    /// Warnings and notes.
     pub remarks: BuildRemarks,
 }
 
-/// Carries rows. The same as the plan has seen are to come, in the same order.
+/// Builds the frames of rows. It must get the rows that the plan admitted, in the same order.
 #[derive(Debug)]
-pub struct Builder<W: Write> {
+pub struct Builder<S> {
     classifier: RowClassifier,
     rng: fastrand::Rng,
+    /// All flows, in the order of their first rows.
     flows: Vec<Flow>,
-    live: Vec<Option<Box<OpenFlow>>>,
-    /// Flows by the time at which they are ready, the last first.
-    to_open: Vec<u32>,
-    /// Connections by the time at which something is due without a row, the earliest first.
-    queue: BinaryHeap<Reverse<(i64, u32)>>,
-    /// Nothing is due before, by the two above.
-    next_due: i64,
-    frames: Transmitter<W>,
-    /// What is added to the times of rows.
+    /// The state of each flow; `None` before it opens and after it ends.
+    open: Vec<Option<Box<OpenFlow>>>,
+    /// The number of flows that were opened so far.
+    n_opened: usize,
+    /// The timers of connections: times and flow numbers.
+    timers: BinaryHeap<Reverse<(i64, u32)>>,
+    transmitter: Transmitter<S>,
+    /// The nanoseconds that are added to the time of each row.
     shift: i64,
+    /// The latest time of a row so far: no row is sent before an earlier row of the file.
     latest: i64,
     remarks: BuildRemarks,
     n_rows: u64,
 }
 
-/// A flow between its first and its last frame.
 #[derive(Debug)]
 struct OpenFlow {
-    /// Rows that are still to come.
-    rows: u64,
-    talk: OpenKind,
+    /// The number of rows still to come.
+    rows_left: u64,
+    kind: OpenKind,
 }
 
-/// What is said over a flow.
 #[derive(Debug)]
 enum OpenKind {
-    Tcp(Tcp),
-    Udp(Udp),
+    Tcp(OpenTcp),
+    Udp(OpenUdp),
 }
 
 #[derive(Debug)]
-struct Tcp {
+struct OpenTcp {
     connection: Connection,
-    /// The time under which it stands in the queue; `i64::MAX` if it does not.
-    queued: i64,
+    /// The earliest timer; `i64::MAX` if there is none. A timer with another time is stale.
+    timer: i64,
 }
 
-/// Of each end.
 #[derive(Debug)]
-struct Udp {
-    /// The identifications of the next packets.
+struct OpenUdp {
+    /// The identification of the next packet from each end.
     identifications: [u16; 2],
     flow_labels: [u32; 2],
 }
 
-impl Tcp {
-    /// Notes that it joins the queue, and says under which time, unless it stands there under one as early. The caller puts
-    /// it there.
-    #[inline]
-    fn queue_up(&mut self) -> Option<i64> {
-        let due = self.connection.due;
-        (due < self.queued).then(|| {
-            self.queued = due;
-            due
-        })
+impl OpenFlow {
+    fn tcp(&mut self) -> Option<&mut OpenTcp> {
+        match &mut self.kind {
+            OpenKind::Tcp(tcp) => Some(tcp),
+            OpenKind::Udp(_) => None,
+        }
     }
 }
 
-impl<W: Write> Builder<W> {
-    /// Begins a capture. `about` says of the file as a whole what it was made from.
-    pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
+impl<S: FrameSink> Builder<S> {
+    /// Begins a build whose frames go to `sink`.
+    pub fn new(plan: &Plan, sink: S) -> Self {
         let FinishedPlan { classifier, flows, remarks } = plan.finish();
         let settings = classifier.settings;
-        let frames = Transmitter::new(to, &settings, settings.format, about)?;
-        let live = flows.iter().map(|_| None).collect();
-        // They are numbered in the order in which they begin.
-        let to_open = (0..u32::try_from(flows.len()).unwrap_or(u32::MAX)).rev().collect();
-        Ok(Self {
+        Self {
             rng: fastrand::Rng::with_seed(settings.seed),
+            open: flows.iter().map(|_| None).collect(),
             flows,
-            live,
-            to_open,
-            queue: BinaryHeap::new(),
-            next_due: i64::MIN,
-            frames,
+            n_opened: 0,
+            timers: BinaryHeap::new(),
+            transmitter: Transmitter::new(settings.link, sink),
             shift: classifier.shift.unwrap_or_default(),
             classifier,
             latest: i64::MIN,
             remarks,
             n_rows: 0,
-        })
+        }
     }
 
-    /// Sends a row.
-    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+    /// Sends a row, after all frames that are due before it. A row that the plan refused or did not see is left out.
+    ///
+    /// # Errors
+    ///
+    /// If the sink does not take a frame.
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), S::Error> {
         let row = row.into();
-        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.take(row) else { return Ok(()) };
-        if place.flow as usize >= self.live.len() {
+        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.classify(&row) else { return Ok(()) };
+        if place.flow as usize >= self.flows.len() {
             // The plan has not seen this row.
             return Ok(());
         }
-        let wanted = self.wanted(row.time);
-        let sent = match transport {
-            Transport::Tcp => self.say(place, wanted, Caption::of(&row), &payload)?,
-            Transport::Udp => self.datagram(place, wanted, Caption::of(&row), &payload)?,
+        self.latest = self.latest.max(row.time.as_nanos());
+        let wanted = self.latest.saturating_add(self.shift);
+        self.run_until(wanted)?;
+        if self.open[place.flow as usize].is_none() {
+            self.run_until(wanted.saturating_add(1))?;
+        }
+        let sent_at = match transport {
+            Transport::Tcp => self.send_segments(place, wanted, &row, &payload)?,
+            Transport::Udp => self.send_datagram(place, wanted, &row, &payload)?,
         };
-        self.sent(&row, sent);
+        self.n_rows += 1;
+        let given = row.time.as_nanos().saturating_add(self.shift);
+        if let Some(sent_at) = sent_at.filter(|sent_at| *sent_at > given) {
+            let most = Duration::from_nanos(sent_at.abs_diff(given));
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Later { most });
+        }
         Ok(())
     }
 
-    /// When a row is wanted on the wire: none goes before one that stood before it.
-    #[inline]
-    fn wanted(&mut self, time: Timestamp) -> i64 {
-        self.latest = self.latest.max(time.as_nanos());
-        self.latest.saturating_add(self.shift)
-    }
-
-    /// Counts a row, and remarks on it if its first frame left later than it says; `None` if it has none.
-    fn sent(&mut self, row: &RowRef<'_>, at: Option<i64>) {
-        self.n_rows += 1;
-        let said = row.time.as_nanos().saturating_add(self.shift);
-        if let Some(at) = at.filter(|at| *at > said) {
-            self.remark_later(row.line, at.abs_diff(said));
-        }
-    }
-
-    #[inline(never)]
-    fn remark_later(&mut self, line: u64, nanos: u64) {
-        self.remarks.add(RowLine { line }, BuildRemarkKind::Later { most: Duration::from_nanos(nanos) });
-    }
-
-    /// How many frames were sent so far.
-    #[must_use]
-    pub const fn frames(&self) -> u64 {
-        self.frames.count
-    }
-
-    /// Sends what is still due, and ends the file.
-    pub fn finish(mut self) -> Result<(W, Summary), WriteError> {
+    /// Sends the remaining frames, and returns the sink and the totals.
+    ///
+    /// # Errors
+    ///
+    /// If the sink does not take a frame.
+    pub fn finish(mut self) -> Result<(S, Summary), S::Error> {
         self.run_until(i64::MAX)?;
-        let [first, last] = self.frames.ends();
-        let n = |transport| self.flows.iter().filter(|flow| flow.transport == transport).count() as u64;
+        let count = |transport| self.flows.iter().filter(|flow| flow.transport == transport).count() as u64;
+        let Sent { sink, n_frames, n_bytes, first, last } = self.transmitter.finish();
         let summary = Summary {
             rows: self.n_rows,
-            connections: n(Transport::Tcp),
-            exchanges: n(Transport::Udp),
-            frames: self.frames.count,
-            bytes: self.frames.n_bytes,
+            connections: count(Transport::Tcp),
+            exchanges: count(Transport::Udp),
+            frames: n_frames,
+            bytes: n_bytes,
             first,
             last,
             remarks: self.remarks,
         };
-        Ok((self.frames.finish()?, summary))
+        Ok((sink, summary))
     }
 
-    /// Sends all that is due before `time`.
-    #[inline]
-    fn run_until(&mut self, time: i64) -> Result<(), WriteError> {
-        if self.next_due < time { self.run_what_is_due(time) } else { Ok(()) }
-    }
-
-    #[inline(never)]
-    fn run_what_is_due(&mut self, time: i64) -> Result<(), WriteError> {
+    /// Opens the flows and runs the timers that are due before `time`.
+    fn run_until(&mut self, time: i64) -> Result<(), S::Error> {
         loop {
-            let opening = self.to_open.last().map(|flow| (self.opens_at(*flow), *flow));
-            let queued = self.queue.peek().map(|Reverse(entry)| *entry).filter(|(due, _)| *due < time);
-            match (opening, queued) {
-                (Some(open), queued) if open.0 < time && queued.is_none_or(|queued| open <= queued) => {
-                    self.to_open.pop();
-                    self.open(open.1, open.0);
+            let opening = self.next_opening().filter(|(due, _)| *due < time);
+            let timer = self.timers.peek().map(|Reverse(timer)| *timer).filter(|(due, _)| *due < time);
+            match (opening, timer) {
+                (Some(opening), timer) if timer.is_none_or(|timer| opening <= timer) => self.open_next(opening),
+                (_, Some(timer)) => {
+                    self.timers.pop();
+                    self.run_timer(timer)?;
                 }
-                (_, Some((due, flow))) => {
-                    self.queue.pop();
-                    self.on_due(flow, due)?;
-                }
-                _ => {
-                    let opens_at = opening.map_or(i64::MAX, |(due, _)| due);
-                    self.next_due = self.queue.peek().map_or(i64::MAX, |Reverse((due, _))| *due).min(opens_at);
-                    return Ok(());
-                }
+                (_, None) => return Ok(()),
             }
         }
     }
 
-    /// Puts a flow into the queue.
-    fn enqueue(&mut self, due: i64, number: u32) {
-        self.next_due = self.next_due.min(due);
-        self.queue.push(Reverse((due, number)));
+    /// The time and the number of the next flow to open.
+    fn next_opening(&self) -> Option<(i64, u32)> {
+        let due = self.flows.get(self.n_opened)?.first.saturating_add(self.shift).saturating_sub(LEAD).max(0);
+        // There are at most 2¹⁶ flows.
+        Some((due, u32::try_from(self.n_opened).unwrap_or(u32::MAX)))
     }
 
-    fn opens_at(&self, flow: u32) -> i64 {
-        self.flows[flow as usize].first.saturating_add(self.shift).saturating_sub(LEAD).max(0)
-    }
-
-    fn open(&mut self, number: u32, due: i64) {
+    fn open_next(&mut self, (due, number): (i64, u32)) {
+        self.n_opened += 1;
         let flow = &self.flows[number as usize];
-        let talk = match flow.transport {
+        let kind = match flow.transport {
             Transport::Tcp => {
                 let connection = Connection::new(flow, &self.classifier.settings, &mut self.rng, due);
-                OpenKind::Tcp(Tcp { connection, queued: due })
+                OpenKind::Tcp(OpenTcp { connection, timer: i64::MAX })
             }
-            Transport::Udp => OpenKind::Udp(Udp {
+            Transport::Udp => OpenKind::Udp(OpenUdp {
                 identifications: [self.rng.u16(..), self.rng.u16(..)],
                 flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
             }),
         };
-        let is_due = matches!(talk, OpenKind::Tcp(_));
-        self.live[number as usize] = Some(Box::new(OpenFlow { rows: flow.rows, talk }));
-        if is_due {
-            self.enqueue(due, number);
-        }
+        self.open[number as usize] = Some(Box::new(OpenFlow { rows_left: flow.n_rows, kind }));
+        self.set_timer(number);
     }
 
-    /// The queue has come to a flow: sends what is due, unless the entry is stale.
-    fn on_due(&mut self, number: u32, queued: i64) -> Result<(), WriteError> {
-        let Some(live) = self.live[number as usize].as_deref_mut() else { return Ok(()) };
-        let OpenKind::Tcp(tcp) = &mut live.talk else { return Ok(()) };
-        if tcp.queued != queued {
-            return Ok(());
+    fn run_timer(&mut self, (timer, number): (i64, u32)) -> Result<(), S::Error> {
+        let Some(tcp) = self.tcp(number).filter(|tcp| tcp.timer == timer) else { return Ok(()) };
+        tcp.timer = i64::MAX;
+        // A row may have moved the due time to a later one.
+        if tcp.connection.due <= timer {
+            self.send_control(number, timer)?;
         }
-        tcp.queued = i64::MAX;
-        if tcp.connection.due <= queued {
-            let flow = &self.flows[number as usize];
-            step(&mut self.frames, &mut self.rng, flow, &mut tcp.connection, queued)?;
-        }
-        self.settle(number);
+        self.set_timer(number);
         Ok(())
     }
 
-    /// Puts a flow into the queue again, or lets go of it.
-    fn settle(&mut self, number: u32) {
-        let live = &mut self.live[number as usize];
-        let Some(OpenFlow { talk: OpenKind::Tcp(tcp), .. }) = live.as_deref_mut() else { return };
+    /// Sets the timer of a connection, unless an earlier one is set already. A connection that is done is dropped.
+    fn set_timer(&mut self, number: u32) {
+        let Some(tcp) = self.tcp(number) else { return };
+        let due = tcp.connection.due;
         if tcp.connection.state() == State::Done {
-            *live = None;
-        } else if let Some(due) = tcp.queue_up() {
-            self.enqueue(due, number);
+            self.open[number as usize] = None;
+        } else if due < tcp.timer {
+            tcp.timer = due;
+            self.timers.push(Reverse((due, number)));
         }
     }
 
-    /// Sends what is due before a row that is wanted at a time, and opens its flow if that has not begun.
-    fn catch_up(&mut self, flow: usize, wanted: i64) -> Result<(), WriteError> {
-        self.run_until(wanted)?;
-        if self.live[flow].is_none() { self.run_until(wanted.saturating_add(1)) } else { Ok(()) }
+    /// The state of a flow, if it is an open connection.
+    fn tcp(&mut self, number: u32) -> Option<&mut OpenTcp> {
+        self.open[number as usize].as_deref_mut()?.tcp()
     }
 
-    /// Sends a message in segments where other frames may have to go before or between them, and says when the first left.
-    fn say(
+    /// Sends the next segment of a connection without data, and returns its time.
+    fn send_control(&mut self, number: u32, wanted: i64) -> Result<i64, S::Error> {
+        let Some(tcp) = self.open[number as usize].as_deref_mut().and_then(OpenFlow::tcp) else { return Ok(wanted) };
+        let flow = &self.flows[number as usize];
+        let (segment, kind) = tcp.connection.next_control(self.transmitter.free_at(wanted), &mut self.rng);
+        let purpose = FramePurpose::Control { kind, sender: &flow.names[segment.sender] };
+        self.transmitter.send(wanted, &segment.packet(flow, &[]), purpose)
+    }
+
+    /// Sends a message over its connection, and returns the time of its first segment.
+    fn send_segments(
         &mut self,
         FlowMatch { flow: number, sender, .. }: FlowMatch,
         wanted: i64,
-        caption: Caption<'_>,
+        row: &RowRef<'_>,
         payload: &[u8],
-    ) -> Result<Option<i64>, WriteError> {
-        let flow = number as usize;
-        self.catch_up(flow, wanted)?;
-        let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(None) };
-        // The wire was too busy for the handshake so far.
-        while matches!(tcp.connection.state(), State::Closed | State::SynSent | State::SynReceived) {
+    ) -> Result<Option<i64>, S::Error> {
+        // A busy link may have delayed the handshake.
+        while let Some(tcp) = self.tcp(number)
+            && matches!(tcp.connection.state(), State::Closed | State::SynSent | State::SynReceived)
+        {
             let due = tcp.connection.due;
-            step(&mut self.frames, &mut self.rng, &self.flows[flow], &mut tcp.connection, due)?;
+            self.send_control(number, due)?;
         }
-        if tcp.connection.state() != State::Established {
-            // The plan has not seen this row, and so it ends without it.
+        let Some(tcp) = self.tcp(number).filter(|tcp| tcp.connection.state() == State::Established) else {
+            // The plan has not seen this row, and the connection ends without it.
             return Ok(None);
-        }
-        // While it talks, nothing else is due for it.
+        };
+        // The delayed acknowledgment waits until the message is sent.
         tcp.connection.due = i64::MAX;
         let segment_max = tcp.connection.segment_max();
 
+        let n_segments = payload.len().div_ceil(segment_max);
         let (mut first, mut at) = (None, wanted);
-        let mut left = payload;
-        let mut parts = 0;
-        while !left.is_empty() {
-            let (chunk, rest) = left.split_at(left.len().min(segment_max));
-            left = rest;
-            parts += 1;
-            at = self.frames.when(at);
+        for (index, chunk) in payload.chunks(segment_max).enumerate() {
+            at = self.transmitter.free_at(at);
             self.run_until(at)?;
-            at = self.frames.when(at);
-            let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(first) };
-            let segment = tcp.connection.data(sender, chunk.len(), left.is_empty(), at);
-            if self.frames.comments {
-                caption.write(&mut self.frames.comment, &self.flows[flow].ways[sender]);
-                if payload.len() > segment_max {
-                    say_part(&mut self.frames.comment, parts, payload.len().div_ceil(segment_max));
-                }
-            }
-            at = self.frames.send(at, &segment.packet(&self.flows[flow], chunk))?;
+            at = self.transmitter.free_at(at);
+            let flow = &self.flows[number as usize];
+            let Some(tcp) = self.open[number as usize].as_deref_mut().and_then(OpenFlow::tcp) else { break };
+            let segment = tcp.connection.data(sender, chunk.len(), index + 1 == n_segments, at);
+            let part = MessagePart {
+                row,
+                bytes: index * segment_max..index * segment_max + chunk.len(),
+                segment: (index + 1, n_segments),
+                route: &flow.routes[sender],
+                faults: &[],
+            };
+            at = self.transmitter.send(at, &segment.packet(flow, chunk), FramePurpose::Message(part))?;
             first.get_or_insert(at);
             if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
-                at = self.acknowledge(flow, ack_at)?;
+                self.run_until(ack_at)?;
+                at = self.send_control(number, ack_at)?;
             }
         }
 
-        let Some(live) = self.live[flow].as_deref_mut() else { return Ok(first) };
-        live.rows = live.rows.saturating_sub(1);
-        let is_last = live.rows == 0;
-        let OpenKind::Tcp(tcp) = &mut live.talk else { return Ok(first) };
-        tcp.connection.rest(at, is_last, &mut self.rng);
-        if let Some(due) = tcp.queue_up() {
-            self.enqueue(due, number);
+        if let Some(open) = self.open[number as usize].as_deref_mut() {
+            open.rows_left = open.rows_left.saturating_sub(1);
+            let is_last = open.rows_left == 0;
+            if let Some(tcp) = open.tcp() {
+                tcp.connection.end_of_message(at, is_last, &mut self.rng);
+            }
         }
+        self.set_timer(number);
         Ok(first)
     }
 
-    /// Sends an acknowledgment that does not wait, and all that is due before it, and says when it left.
-    fn acknowledge(&mut self, flow: usize, due: i64) -> Result<i64, WriteError> {
-        self.run_until(due)?;
-        let Some(tcp) = talking(&mut self.live[flow]) else { return Ok(due) };
-        step(&mut self.frames, &mut self.rng, &self.flows[flow], &mut tcp.connection, due)
-    }
-
-    /// Sends a message in one datagram, and says when it left.
-    fn datagram(
+    /// Sends a message in one datagram, and returns its time.
+    fn send_datagram(
         &mut self,
-        FlowMatch { flow, sender, .. }: FlowMatch,
+        FlowMatch { flow: number, sender, .. }: FlowMatch,
         wanted: i64,
-        caption: Caption<'_>,
+        row: &RowRef<'_>,
         payload: &[u8],
-    ) -> Result<Option<i64>, WriteError> {
-        self.catch_up(flow as usize, wanted)?;
-        let live = &mut self.live[flow as usize];
-        let Some(OpenFlow { rows, talk: OpenKind::Udp(udp) }) = live.as_deref_mut() else {
-            return Ok(None);
-        };
-        let flow = &self.flows[flow as usize];
-        if self.frames.comments {
-            caption.write(&mut self.frames.comment, &flow.ways[sender]);
-        }
+    ) -> Result<Option<i64>, S::Error> {
+        let open = &mut self.open[number as usize];
+        let Some(OpenFlow { rows_left, kind: OpenKind::Udp(udp) }) = open.as_deref_mut() else { return Ok(None) };
+        let flow = &self.flows[number as usize];
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
             flow,
@@ -384,93 +332,13 @@ impl<W: Write> Builder<W> {
             checksums: Checksums::Right,
         };
         udp.identifications[sender] = udp.identifications[sender].wrapping_add(1);
-        let at = self.frames.send(wanted, &packet)?;
-        *rows = rows.saturating_sub(1);
-        if *rows == 0 {
-            *live = None;
+        let (bytes, route) = (0..payload.len(), &flow.routes[sender]);
+        let part = MessagePart { row, bytes, segment: (1, 1), route, faults: &[] };
+        let at = self.transmitter.send(wanted, &packet, FramePurpose::Message(part))?;
+        *rows_left = rows_left.saturating_sub(1);
+        if *rows_left == 0 {
+            *open = None;
         }
         Ok(Some(at))
     }
-}
-
-/// What a flow talks with if it is a connection, and has begun and not ended.
-#[inline]
-fn talking(live: &mut Option<Box<OpenFlow>>) -> Option<&mut Tcp> {
-    match live.as_deref_mut()? {
-        OpenFlow { talk: OpenKind::Tcp(tcp), .. } => Some(tcp),
-        OpenFlow { talk: OpenKind::Udp(_), .. } => None,
-    }
-}
-
-/// Sends what a connection has to send without a row.
-fn step<W: Write>(
-    frames: &mut Transmitter<W>,
-    rng: &mut fastrand::Rng,
-    flow: &Flow,
-    connection: &mut Connection,
-    wanted: i64,
-) -> Result<i64, WriteError> {
-    let (segment, step) = connection.step(frames.when(wanted), rng);
-    if frames.comments {
-        let [before, after] = step.says();
-        let who = if segment.from == flow.client { &flow.client_name } else { &flow.server_name };
-        frames.comment.clear();
-        for part in ["layer=transport ", before, who, after] {
-            frames.comment.push_str(part);
-        }
-    }
-    frames.send(wanted, &segment.packet(flow, &[]))
-}
-
-/// What tells of a row in the comment of a frame.
-#[derive(Clone, Copy)]
-pub(super) struct Caption<'a> {
-    number: &'a MessageId,
-    protocol: &'a AppProtocol,
-}
-
-impl<'a> Caption<'a> {
-    pub(super) fn of(row: &RowRef<'a>) -> Self {
-        Self { number: row.number, protocol: row.protocol }
-    }
-
-    /// Writes of a frame which row it carries.
-    #[inline(never)]
-    pub(super) fn write(self, comment: &mut String, way: &str) {
-        comment.clear();
-        comment.push_str("msg_id=");
-        match self.number {
-            MessageId::Number(number) => say_number(comment, *number),
-            MessageId::Text(text) => comment.push_str(&sanitize(text)),
-        }
-        comment.push_str(" layer=application ");
-        match self.protocol {
-            AppProtocol::Other(name) => comment.push_str(&sanitize(name)),
-            known => comment.push_str(known.name()),
-        }
-        comment.push(' ');
-        comment.push_str(way);
-    }
-}
-
-fn say_part(comment: &mut String, part: usize, parts: usize) {
-    comment.push_str(", segment ");
-    say_number(comment, part as u64);
-    comment.push_str(" of ");
-    say_number(comment, parts as u64);
-}
-
-/// Appends a number, as `write!` would in several times the time.
-fn say_number(to: &mut String, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] += u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    to.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
 }

@@ -8,8 +8,7 @@ use super::Content;
 use super::fit::Shape;
 use crate::rows::{RowRef, StartLine, first_line};
 
-/// What is sent for a row.
-#[inline]
+/// The message as it is sent.
 pub(crate) fn payload<'a>(row: &RowRef<'a>, content: Content) -> Cow<'a, [u8]> {
     match content {
         Content::Complete if !row.message.is_empty() => complete(row),

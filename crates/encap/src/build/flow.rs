@@ -1,4 +1,4 @@
-//! A connection, or an exchange of datagrams, before it begins: who, from where to where, and when.
+//! A flow: a TCP connection, or the datagrams between two ports.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::IpVersion;
 use crate::rows::Transport;
 use crate::wire::Mac;
 
-/// One end.
+/// One of the two ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) ip: IpAddr,
@@ -14,22 +14,20 @@ pub(super) struct End {
     pub(super) port: u16,
 }
 
-/// What is known of a flow once all rows were seen.
+/// A flow as the plan describes it. Arrays have the app first that appeared first in the file.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) transport: Transport,
     pub(super) version: IpVersion,
-    /// The two ends, that of the app which appeared first before the other.
     pub(super) ends: [End; 2],
-    /// Which of them opens it.
+    /// The index of the client, which opens the flow.
     pub(super) client: usize,
-    /// `from Noy to Elias`, for what the first and for what the second sends.
-    pub(super) ways: [Box<str>; 2],
-    /// What the client and the server are called.
-    pub(super) client_name: Box<str>,
-    pub(super) server_name: Box<str>,
-    /// Rows that are still to come.
-    pub(super) rows: u64,
-    /// When it has to be ready.
+    /// The names, safe to show.
+    pub(super) names: [Box<str>; 2],
+    /// `from Noy to Elias` for each sender, safe to show.
+    pub(super) routes: [Box<str>; 2],
+    /// The number of rows.
+    pub(super) n_rows: u64,
+    /// The time of the first row, in nanoseconds.
     pub(super) first: i64,
 }

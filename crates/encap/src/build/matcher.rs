@@ -1,64 +1,67 @@
-//! Which connection a row belongs to.
+//! The flow of each row.
 //!
-//! One for each pair of apps and transport, as long as ports do not say otherwise: a row whose ports differ from those
-//! that a connection is known to have is on another one. Rows asked in the same order get the same answers.
+//! Each pair of apps has one flow for each transport, and more only if ports differ: a row whose ports contradict those
+//! of a flow is on another flow. The same rows in the same order get the same flows.
 
-// Its hash takes a fraction of the standard one's time, and each row asks.
+// Faster to hash than the standard map; each row needs three look-ups.
 use hashbrown::HashMap;
 
 use crate::rows::{App, RowRef, Transport};
 
-/// Connections that are told apart.
+/// The most flows of a build.
 pub(crate) const FLOWS_MAX: usize = 1 << 16;
 
+/// Two apps by their numbers, the lower one first, and the transport between them.
+pub(crate) type Pair = ([u32; 2], Transport);
+
+/// Finds the flow of each row.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
+    /// The number of each app, in the order of appearance.
     numbers: HashMap<App, u32>,
     apps: Vec<App>,
-    indices: HashMap<Pair, u32>,
-    pairs: Vec<OfPair>,
-    /// For each pair the flow that a row was on last: apart, since each row asks for this alone.
-    latest: Vec<Option<u32>>,
-    exact: HashMap<(u32, [u16; 2]), u32>,
-    /// The pair of each flow, and its ports as far as they are known: the lower app's first.
+    indices: HashMap<Pair, usize>,
+    pairs: Vec<PairFlows>,
+    /// The flow of a pair by both ports.
+    by_ports: HashMap<(usize, [u16; 2]), u32>,
+    /// The pair of each flow, and the known ports, in the order of the pair.
     flows: Vec<(Pair, [Option<u16>; 2])>,
 }
 
-/// Two apps, the one that appeared first before the other, and what is between them.
-pub(crate) type Pair = ([u32; 2], Transport);
-
-/// From one app of a pair to the other.
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    /// The index of the pair.
-    index: u32,
-    /// Which of the two apps sends.
-    sender: u32,
-}
-
+/// The flows of one pair.
 #[derive(Debug)]
-struct OfPair {
+struct PairFlows {
     pair: Pair,
     flows: Vec<u32>,
-    /// Those of which a port is not known.
+    /// The flows with an unknown port.
     partial: Vec<u32>,
+    /// The flow of the latest row.
+    latest: Option<u32>,
 }
 
-/// The place of a row.
+/// The sender of a row within its pair.
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    pair: usize,
+    /// The index of the sender in the pair.
+    sender: usize,
+}
+
+/// The flow of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlowMatch {
+    /// The number of the flow, from 0.
     pub(crate) flow: u32,
-    /// Which of the two apps sends.
+    /// The index of the sender among the two ends of the flow.
     pub(crate) sender: usize,
-    /// No row before it is on this flow.
+    /// Whether the row is the first of its flow.
     pub(crate) is_new: bool,
 }
 
 impl Matcher {
-    /// Where `row` belongs; `None` if that would be one connection too many.
+    /// Finds the flow of `row`, or adds one; `None` if there are [`FLOWS_MAX`] already.
     pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<FlowMatch> {
-        let Route { index, sender } = self.way(row, transport);
-        let sender = sender as usize;
+        let Route { pair: index, sender } = self.route(row, transport);
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
             ports.reverse();
@@ -71,7 +74,7 @@ impl Matcher {
             return None;
         }
         let flow = u32::try_from(self.flows.len()).ok()?;
-        let of_pair = &mut self.pairs[index as usize];
+        let of_pair = &mut self.pairs[index];
         self.flows.push((of_pair.pair, [None; 2]));
         of_pair.flows.push(flow);
         of_pair.partial.push(flow);
@@ -79,66 +82,66 @@ impl Matcher {
         Some(FlowMatch { flow, sender, is_new: true })
     }
 
-    /// The pair that a flow is between.
+    /// The pair of a flow.
     pub(crate) fn pair(&self, flow: u32) -> Pair {
         self.flows[flow as usize].0
     }
 
-    /// The apps, in the order in which they appeared, and the ports of each flow.
-    pub(crate) fn into_parts(self) -> (Vec<App>, Vec<[Option<u16>; 2]>) {
-        (self.apps, self.flows.into_iter().map(|(_, ports)| ports).collect())
+    /// The apps by their numbers.
+    pub(crate) fn apps(&self) -> &[App] {
+        &self.apps
     }
 
-    fn way(&mut self, row: &RowRef<'_>, transport: Transport) -> Route {
+    /// The known ports of each flow, in the order of its pair.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = [Option<u16>; 2]> {
+        self.flows.iter().map(|(_, ports)| *ports)
+    }
+
+    fn route(&mut self, row: &RowRef<'_>, transport: Transport) -> Route {
         let (from, to) = (self.number(row.source), self.number(row.destination));
         let pair = ([from.min(to), from.max(to)], transport);
         let index = *self.indices.entry(pair).or_insert_with(|| {
-            self.pairs.push(OfPair { pair, flows: Vec::new(), partial: Vec::new() });
-            self.latest.push(None);
-            // Rows tell fewer than 2³² pairs apart.
-            u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
+            self.pairs.push(PairFlows { pair, flows: Vec::new(), partial: Vec::new(), latest: None });
+            self.pairs.len() - 1
         });
-        Route { index, sender: u32::from(from > to) }
+        Route { pair: index, sender: usize::from(from > to) }
     }
 
     fn number(&mut self, app: &App) -> u32 {
         if let Some(number) = self.numbers.get(app) {
             return *number;
         }
-        // Rows tell fewer than 2¹⁶ apps apart.
+        // The reader of rows accepts fewer than 2¹⁶ apps.
         let number = u32::try_from(self.apps.len()).unwrap_or(u32::MAX);
         self.numbers.insert(app.clone(), number);
         self.apps.push(app.clone());
         number
     }
 
-    fn find(&self, index: u32, ports: [Option<u16>; 2]) -> Option<u32> {
-        let of_pair = &self.pairs[index as usize];
+    fn find(&self, index: usize, ports: [Option<u16>; 2]) -> Option<u32> {
+        let PairFlows { flows, partial, latest, .. } = &self.pairs[index];
         let agrees = |flow: &u32| {
             let (_, known) = self.flows[*flow as usize];
             known.iter().zip(ports).all(|(known, given)| known.is_none() || given.is_none() || *known == given)
         };
-        match ports {
-            [Some(a), Some(b)] => {
-                let exact = self.exact.get(&(index, [a, b])).copied();
-                exact.or_else(|| of_pair.partial.iter().rev().copied().find(agrees))
-            }
-            _ => {
-                self.latest[index as usize].filter(agrees).or_else(|| of_pair.flows.iter().rev().copied().find(agrees))
-            }
+        if let [Some(a), Some(b)] = ports {
+            let exact = self.by_ports.get(&(index, [a, b])).copied();
+            exact.or_else(|| partial.iter().rev().copied().find(agrees))
+        } else {
+            latest.filter(agrees).or_else(|| flows.iter().rev().copied().find(agrees))
         }
     }
 
-    fn learn(&mut self, index: u32, flow: u32, ports: [Option<u16>; 2]) {
+    fn learn(&mut self, index: usize, flow: u32, ports: [Option<u16>; 2]) {
         let (_, known) = &mut self.flows[flow as usize];
         let was_partial = known.contains(&None);
         for (known, given) in known.iter_mut().zip(ports) {
             *known = known.or(given);
         }
-        self.latest[index as usize] = Some(flow);
-        let of_pair = &mut self.pairs[index as usize];
+        let of_pair = &mut self.pairs[index];
+        of_pair.latest = Some(flow);
         if let (true, [Some(a), Some(b)]) = (was_partial, *known) {
-            self.exact.insert((index, [a, b]), flow);
+            self.by_ports.insert((index, [a, b]), flow);
             of_pair.partial.retain(|partial| *partial != flow);
         }
     }

@@ -16,7 +16,7 @@ const HOPS: u8 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
     pub(super) flow: &'a Flow,
-    /// Which end of the flow sends it.
+    /// The index of the sending end.
     pub(super) sender: usize,
     /// IPv4: the number that the fragments of one packet share.
     pub(super) identification: u16,
@@ -34,13 +34,13 @@ pub(super) enum Header {
     Udp(udp::Repr),
 }
 
-/// What the checksum fields hold.
+/// The contents of the checksum fields.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Checksums {
     Right,
     /// Zero, in both headers.
     Zero,
-    /// Another number than it should be, in the transport header.
+    /// Wrong in the transport header.
     Wrong,
 }
 
@@ -82,7 +82,7 @@ impl Packet<'_> {
                 }
                 segment[checksum_at..][..2].fill(0);
             }
-            // 0xffff and 0x0000 are one number to a checksum: the lowest bit makes another.
+            // 0xffff and 0x0000 are equal in ones' complement; a change of the lowest bit always differs.
             Checksums::Wrong => segment[checksum_at + 1] ^= 1,
         }
         if matches!(link, Link::Ethernet | Link::Vlan) && frame.len() < ethernet::MIN_FRAME_LEN {
@@ -189,7 +189,7 @@ fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], outgoing: b
     }
 }
 
-/// How many routers a packet may pass: none for a group, but 255 for the group of mDNS (RFC 6762 §11).
+/// The TTL or hop limit to a destination: 1 to a multicast group, but 255 to that of mDNS (RFC 6762 §11).
 fn hops(to: &End) -> u8 {
     match to.ip {
         IpAddr::V4(address) if address.octets() == [224, 0, 0, 251] => 255,

@@ -1,8 +1,7 @@
-//! The first reading: what there will be to build.
+//! The first reading: finds the flows of the rows, and decides addresses, ports and servers.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use switchboard_protocol::sanitize;
@@ -12,45 +11,47 @@ use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
 use super::matcher::{FlowMatch, Pair};
 use super::roles::{Clues, Roles};
-use super::row_classifier::{ClassifiedRow, RowClassifier, version};
+use super::row_classifier::{ClassifiedRow, RowClassifier, ip_version};
 use super::{BuildRemarkKind, BuildRemarks, Content, IpVersion, Refusal, RowLine, Settings, port};
 use crate::rows::{App, AppProtocol, RowRef, Transport};
 
-/// What the first reading of the rows has found.
+/// The flows of a file, found in the first reading of its rows.
 #[derive(Debug)]
 pub struct Plan {
-    /// Apps that are named as servers.
+    /// Apps named as servers.
     servers: Vec<App>,
-    pub(super) classifier: RowClassifier,
+    classifier: RowClassifier,
     drafts: Vec<FlowDraft>,
     remarks: BuildRemarks,
+    /// The latest time of a row so far.
     latest: i64,
 }
 
-/// What is known of a flow so far.
+/// A flow while rows are read.
 #[derive(Debug)]
 struct FlowDraft {
     pair: Pair,
     version: IpVersion,
     clues: Clues,
-    /// The line of its first row.
+    /// The line of the first row.
     line: u64,
-    rows: u64,
+    n_rows: u64,
+    /// The time of the first row.
     first: i64,
-    /// Each message is what the protocol's dissector expects.
+    /// Whether the dissector of the protocol can read all messages.
     fits: bool,
 }
 
-/// What is left when all rows were seen once.
+/// The decisions of a plan, for the second reading.
 pub(super) struct FinishedPlan {
-    /// For the second reading.
+    /// It has not seen a row of the second reading yet.
     pub(super) classifier: RowClassifier,
     pub(super) flows: Vec<Flow>,
     pub(super) remarks: BuildRemarks,
 }
 
 impl Plan {
-    /// Begins.
+    /// A plan without rows.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -62,83 +63,34 @@ impl Plan {
         }
     }
 
-    /// Names apps that serve, whatever else may tell who does.
+    /// Makes these apps servers, regardless of other clues.
     #[must_use]
     pub fn served_by(self, servers: Vec<App>) -> Self {
         Self { servers, ..self }
     }
 
-    /// Takes account of a row. One that is refused is passed over by [`Builder::row`](super::Builder::row), too.
+    /// Adds the next row.
+    ///
+    /// # Errors
+    ///
+    /// If the row cannot be carried. [`Builder::row`](super::Builder::row) leaves out the same rows.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
         let row = row.into();
         let ClassifiedRow { payload, transport, place } =
-            self.classifier.take(row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
+            self.classifier.classify(&row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
         if place.is_new {
-            self.draft(row, transport, place);
+            self.add_flow(&row, transport, place);
         }
-        self.see(&row, &payload, transport, place);
+        self.add_row(&row, &payload, transport, place);
         if self.classifier.settings.content == Content::Complete {
-            self.remark_completion(row, &payload, matches!(payload, Cow::Owned(_)));
+            self.remark_completion(&row, &payload);
         }
         Ok(())
     }
 
-    /// Takes account of a row that is carried, and where.
-    fn see(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: FlowMatch) {
-        // Rows are sent in the order of the file.
-        self.latest = self.latest.max(row.time.as_nanos());
-        let draft = &mut self.drafts[place.flow as usize];
-        draft.rows += 1;
-        draft.clues.see(row, &place);
-        let shape = Shape::of(row.protocol);
-        let is_whole = payload.is_empty() || shape.fits(payload);
-        if *row.protocol == draft.clues.protocol {
-            // Chat without line ends stays where it is: nothing else is read there.
-            draft.fits &= is_whole || shape == Shape::Chat;
-        } else {
-            self.mix(*row, payload, place.flow);
-        }
-        if payload.is_empty() && transport == Transport::Udp {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::EmptyDatagram);
-        }
-        let is_endless = shape == Shape::Chat && !is_whole && transport == Transport::Tcp;
-        if is_endless {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Endless);
-        }
-        if let Some(reads) = read_by_first_bytes(payload, transport) {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::FirstBytes { reads });
-        }
-        if shape == Shape::Http && is_misnamed(payload) {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::BodyMisnamed);
-        }
-    }
-
-    /// Takes account of a row whose protocol is another than that of its flow.
-    #[cold]
-    fn mix(&mut self, row: RowRef<'_>, payload: &[u8], flow: u32) {
-        let draft = &mut self.drafts[flow as usize];
-        let shape = Shape::of(&draft.clues.protocol);
-        draft.fits &= payload.is_empty() || shape == Shape::Chat || shape.fits(payload);
-        let [protocol, other] = [&draft.clues.protocol, row.protocol].map(|name| sanitize(name.name()).into_owned());
-        self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Mixed { protocol, other });
-    }
-
-    /// Says of a row that is to be completed whether it was, unless it was whole before.
-    fn remark_completion(&mut self, row: RowRef<'_>, payload: &[u8], was_completed: bool) {
-        let protocol = || sanitize(row.protocol.name()).into_owned();
-        let shape = Shape::of(row.protocol);
-        if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::NotCompleted { protocol: protocol() });
-        }
-        if was_completed {
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Completed { protocol: protocol() });
-        }
-    }
-
-    /// Takes account of the first row of a flow.
-    #[cold]
-    fn draft(&mut self, row: RowRef<'_>, transport: Transport, place: FlowMatch) {
-        let RowClassifier { settings, matcher, shift, .. } = &self.classifier;
+    /// Adds the flow of its first row.
+    fn add_flow(&mut self, row: &RowRef<'_>, transport: Transport, place: FlowMatch) {
+        let RowClassifier { settings, matcher, shift } = &self.classifier;
         if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
             let asked = settings.start.unwrap_or(row.time).as_nanos().saturating_sub(row.time.as_nanos());
             if shift > asked {
@@ -148,33 +100,79 @@ impl Plan {
         }
         self.drafts.push(FlowDraft {
             pair: matcher.pair(place.flow),
-            version: version(&row, settings),
-            clues: Clues::new(&row, &place),
+            version: ip_version(row, settings),
+            clues: Clues::new(row, &place),
             line: row.line,
-            rows: 0,
+            n_rows: 0,
             first: self.latest.max(row.time.as_nanos()),
             fits: transport == row.protocol.transport() || matches!(row.protocol, AppProtocol::Chat),
         });
     }
 
-    /// Decides what the rows left open: who serves, addresses, ports, and when the first row is sent.
-    pub(super) fn finish(mut self) -> FinishedPlan {
-        let settings = self.classifier.settings;
-        let (apps, ports) = std::mem::take(&mut self.classifier.matcher).into_parts();
-        let addresses = Addresses::assign(&apps);
+    /// Adds a row to its flow.
+    fn add_row(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: FlowMatch) {
+        let at = RowLine { line: row.line };
+        self.latest = self.latest.max(row.time.as_nanos());
+        let draft = &mut self.drafts[place.flow as usize];
+        draft.n_rows += 1;
+        draft.clues.see(row, &place);
+        let fits = |shape: Shape| payload.is_empty() || shape.fits(payload);
+        let shape = Shape::of(row.protocol);
+        let is_whole = fits(shape);
+        if *row.protocol == draft.clues.protocol {
+            // No dissector reads the port of CHAT, so CHAT without line ends may stay there.
+            draft.fits &= is_whole || shape == Shape::Chat;
+        } else {
+            let shape = Shape::of(&draft.clues.protocol);
+            draft.fits &= shape == Shape::Chat || fits(shape);
+            let [protocol, other] = [&draft.clues.protocol, row.protocol].map(safe_name);
+            self.remarks.add(at, BuildRemarkKind::Mixed { protocol, other });
+        }
+        if payload.is_empty() && transport == Transport::Udp {
+            self.remarks.add(at, BuildRemarkKind::EmptyDatagram);
+        }
+        if shape == Shape::Chat && !is_whole && transport == Transport::Tcp {
+            self.remarks.add(at, BuildRemarkKind::Endless);
+        }
+        if let Some(reads) = read_by_first_bytes(payload, transport) {
+            self.remarks.add(at, BuildRemarkKind::FirstBytes { reads });
+        }
+        if shape == Shape::Http && is_misnamed(payload) {
+            self.remarks.add(at, BuildRemarkKind::BodyMisnamed);
+        }
+    }
+
+    /// Remarks on a row that was completed, or could not be.
+    fn remark_completion(&mut self, row: &RowRef<'_>, payload: &Cow<'_, [u8]>) {
+        let at = RowLine { line: row.line };
+        let shape = Shape::of(row.protocol);
+        if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
+            self.remarks.add(at, BuildRemarkKind::NotCompleted { protocol: safe_name(row.protocol) });
+        }
+        if matches!(payload, Cow::Owned(_)) {
+            self.remarks.add(at, BuildRemarkKind::Completed { protocol: safe_name(row.protocol) });
+        }
+    }
+
+    /// Decides the server, the addresses and the ports of each flow.
+    pub(super) fn finish(&self) -> FinishedPlan {
+        let RowClassifier { settings, matcher, shift } = &self.classifier;
+        let apps = matcher.apps();
+        let addresses = Addresses::assign(apps);
+        let mut remarks = self.remarks.clone();
         let mut rng = fastrand::Rng::with_seed(settings.seed);
         let mut taken = HashSet::new();
-        for (draft, ports) in self.drafts.iter().zip(&ports) {
-            if let [Some(a), Some(b)] = *ports {
+        for (draft, ports) in self.drafts.iter().zip(matcher.ports()) {
+            if let [Some(a), Some(b)] = ports {
                 taken.insert((draft.pair, [a, b]));
             }
         }
-        let mut roles = Roles::new(self.servers);
+        let mut roles = Roles::new(self.servers.clone());
         let mut flows = Vec::with_capacity(self.drafts.len());
-        for (draft, ports) in self.drafts.iter().zip(ports) {
+        for (draft, ports) in self.drafts.iter().zip(matcher.ports()) {
             let server = roles.server(&draft.clues, draft.pair.0.map(|app| &apps[app as usize]), ports);
             let client = 1 - server;
-            remark_port(draft, server, ports, settings.content, &mut self.remarks);
+            remark_port(draft, server, ports, settings.content, &mut remarks);
             let mut chosen = ports.map(Option::unwrap_or_default);
             chosen[server] = ports[server].unwrap_or_else(|| port::of_server(&draft.clues.protocol, draft.fits));
             if ports.contains(&None) {
@@ -189,7 +187,7 @@ impl Plan {
                     }
                 }
             }
-            let names = draft.pair.0.map(|app| sanitize(&apps[app as usize].to_string()).into_owned());
+            let [a, b] = draft.pair.0.map(|app| sanitize(&apps[app as usize].to_string()).into_owned());
             let end = |side: usize| {
                 let app = draft.pair.0[side];
                 let ip = addresses.ip(app, draft.version);
@@ -200,24 +198,22 @@ impl Plan {
                 version: draft.version,
                 ends: [end(0), end(1)],
                 client,
-                ways: [way(&names[0], &names[1]), way(&names[1], &names[0])],
-                client_name: names[client].as_str().into(),
-                server_name: names[server].as_str().into(),
-                rows: draft.rows,
+                routes: [format!("from {a} to {b}").into(), format!("from {b} to {a}").into()],
+                names: [a.into(), b.into()],
+                n_rows: draft.n_rows,
                 first: draft.first,
             });
         }
-        FinishedPlan { classifier: self.classifier, flows, remarks: self.remarks }
+        let classifier = RowClassifier { shift: *shift, ..RowClassifier::new(*settings) };
+        FinishedPlan { classifier, flows, remarks }
     }
 }
 
-fn way(from: &str, to: &str) -> Box<str> {
-    let mut way = String::with_capacity(from.len() + to.len() + 9);
-    let _ = write!(way, "from {from} to {to}");
-    way.into()
+fn safe_name(protocol: &AppProtocol) -> String {
+    sanitize(protocol.name()).into_owned()
 }
 
-/// Says so where a dissector would read what is not for it, or does not because the port is another.
+/// Remarks on a given port that has the dissector of another protocol, and on a server that avoids its usual port.
 fn remark_port(
     draft: &FlowDraft,
     server: usize,
@@ -225,20 +221,14 @@ fn remark_port(
     content: Content,
     remarks: &mut BuildRemarks,
 ) {
-    let said = &draft.clues.protocol;
-    let protocol = || sanitize(said.name()).into_owned();
-    let completable = content == Content::Faithful && Shape::of(said).is_completable();
-    if let Some((port, reads)) = port::misread(ports, draft.pair.1, said, draft.fits) {
-        let reads = reads.to_uppercase();
-        remarks.add(
-            RowLine { line: draft.line },
-            BuildRemarkKind::PortMisread { protocol: protocol(), reads, port, completable },
-        );
-    } else if let (None, Some(usual), false) = (ports[server], said.port(), draft.fits) {
-        let port = port::of_server(said, false);
-        remarks.add(
-            RowLine { line: draft.line },
-            BuildRemarkKind::PortAvoided { protocol: protocol(), usual, port, completable },
-        );
+    let at = RowLine { line: draft.line };
+    let protocol = &draft.clues.protocol;
+    let completable = content == Content::Faithful && Shape::of(protocol).is_completable();
+    if let Some((port, reads)) = port::misread(ports, draft.pair.1, protocol, draft.fits) {
+        let (protocol, reads) = (safe_name(protocol), reads.to_uppercase());
+        remarks.add(at, BuildRemarkKind::PortMisread { protocol, reads, port, completable });
+    } else if let (None, Some(usual), false) = (ports[server], protocol.port(), draft.fits) {
+        let port = port::of_server(protocol, false);
+        remarks.add(at, BuildRemarkKind::PortAvoided { protocol: safe_name(protocol), usual, port, completable });
     }
 }

@@ -1,4 +1,4 @@
-//! Which rows are carried, and where: what both readings ask of each row, and are answered alike.
+//! The checks that decide, in both readings alike, whether and on which flow a row is carried.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use crate::capture::Format;
 use crate::rows::{App, RowRef, Transport};
 use crate::wire::udp;
 
-/// What is known of rows, one after the other.
+/// Classifies the rows of a file in their order.
 #[derive(Debug)]
 pub(super) struct RowClassifier {
     pub(super) settings: Settings,
     pub(super) matcher: Matcher,
-    /// What is added to the times of rows: known from the first on.
+    /// The nanoseconds that are added to the time of each row; `None` before the first row.
     pub(super) shift: Option<i64>,
 }
 
-/// A row that is carried.
+/// A row that can be carried.
 pub(super) struct ClassifiedRow<'a> {
-    /// What is sent for it.
+    /// The message as it is sent: that of the row, or a completed one.
     pub(super) payload: Cow<'a, [u8]>,
     pub(super) transport: Transport,
     pub(super) place: FlowMatch,
@@ -31,12 +31,12 @@ impl RowClassifier {
         Self { settings, matcher: Matcher::default(), shift: None }
     }
 
-    /// Whether a row is carried, and where.
-    pub(super) fn take<'a>(&mut self, row: RowRef<'a>) -> Result<ClassifiedRow<'a>, RefusalKind> {
-        let payload = complete::payload(&row, self.settings.content);
-        let transport = self.settings.transport.of(row.protocol);
+    /// Classifies the next row, or says why it cannot be carried.
+    pub(super) fn classify<'a>(&mut self, row: &RowRef<'a>) -> Result<ClassifiedRow<'a>, RefusalKind> {
         let settings = &self.settings;
-        let version = version(&row, settings);
+        let payload = complete::payload(row, settings.content);
+        let transport = settings.transport.of(row.protocol);
+        let version = ip_version(row, settings);
         if version == IpVersion::V6 && settings.mtu.bytes() < Mtu::MIN_V6 {
             return Err(RefusalKind::MtuBelowV6);
         }
@@ -52,12 +52,12 @@ impl RowClassifier {
                 }
             }
         }
-        let shift = self.shift.unwrap_or_else(|| shift(&row, transport, settings));
+        let shift = self.shift.unwrap_or_else(|| shift(row, transport, settings));
         let (end, kind) = end_of_time(settings.format);
         if row.time.as_nanos() > end.saturating_sub(shift) {
             return Err(kind);
         }
-        let Some(place) = self.matcher.place(&row, transport) else {
+        let Some(place) = self.matcher.place(row, transport) else {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);
@@ -65,25 +65,25 @@ impl RowClassifier {
     }
 }
 
-/// The version of IP that a row is carried over.
-pub(super) fn version(row: &RowRef<'_>, settings: &Settings) -> IpVersion {
+/// The IP version of a row: that of its addresses, else that of the settings.
+pub(super) fn ip_version(row: &RowRef<'_>, settings: &Settings) -> IpVersion {
     match (row.source, row.destination) {
         (App::Name(_), App::Name(_)) => settings.ip,
         (App::Address(address), _) | (_, App::Address(address)) => IpVersion::of(*address),
     }
 }
 
-/// What is added to the times of all rows if this is the first: it is sent at the start that is asked for, or at its own
-/// time, but not before a handshake fits in after 1970.
+/// The shift of all times by the first row. It is sent at the requested start, or at its own time, but never so early
+/// that the handshake would be before 1970.
 fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
     let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
     settings.start.unwrap_or(first.time).as_nanos().max(earliest).saturating_sub(first.time.as_nanos())
 }
 
-/// The last time of which what follows a row on the wire can be written, too, and what is said of one that is later.
+/// The last time of a row for which the format can hold the times of all later frames, and the refusal of later rows.
 fn end_of_time(format: Format) -> (i64, RefusalKind) {
     const ONE_DAY: i64 = 86_400_000_000_000;
-    /// Seconds are 32 bits there.
+    /// Seconds have 32 bits in pcap.
     const PCAP_END: i64 = (1 << 32) * 1_000_000_000;
     match format {
         Format::Pcap => (PCAP_END - ONE_DAY, RefusalKind::BeyondPcap),

@@ -4,9 +4,9 @@
 //! Closed ─SYN─▶ SynSent ─SYN, ACK─▶ SynReceived ─ACK─▶ Established ─FIN─▶ FinSent ─FIN─▶ LastAck ─ACK─▶ Done
 //! ```
 //!
-//! What a side sends acknowledges all that it was sent. A side that has more than one full segment to acknowledge does so
-//! at once; else it waits for data of its own to do it with, though not for longer than 40 ms. So a pure acknowledgment
-//! always has a new number, and little is in flight.
+//! Each segment acknowledges everything received before it. A side that has received more than one full segment
+//! acknowledges at once. Otherwise it waits for data of its own to carry the acknowledgment, for 40 to 44 ms. So a pure
+//! acknowledgment always has a new number, and few bytes are in flight.
 
 use super::flow::Flow;
 use super::packet::{Checksums, Header, Packet};
@@ -14,40 +14,40 @@ use super::{IpVersion, Settings, TcpOptions};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{self, Flags, Options, Repr, Timestamps};
 
-/// How long before its first row a connection begins to open, in nanoseconds.
+/// Time from the SYN to the first row, in nanoseconds.
 pub(super) const LEAD: i64 = 200 * MICROSECOND;
 
 const MICROSECOND: i64 = 1_000;
 
-/// From a packet to its answer, when a kernel gives it by itself.
+/// Time from a packet to the answer of a kernel.
 const ANSWER: std::ops::Range<i64> = 20 * MICROSECOND..40 * MICROSECOND;
 
-/// How long an acknowledgment waits for data to go with (Linux: `TCP_DELACK_MIN`, and up to a tick of its clock more).
+/// Delay of an acknowledgment that waits for data (Linux: `TCP_DELACK_MIN`, and up to a clock tick more).
 const DELAYED_ACK: std::ops::Range<i64> = 40_000 * MICROSECOND..44_000 * MICROSECOND;
 
-/// From the last message to the end of the connection.
+/// Time from the last message to the FIN.
 const LINGER: std::ops::Range<i64> = 800 * MICROSECOND..1_200 * MICROSECOND;
 
-/// The window that a side announces.
+/// The window of a side.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// In a SYN, or where there is no window scale.
+    /// The field in a SYN, and in all segments without window scaling.
     plain: u16,
-    /// Shifted, in what follows.
+    /// The field in later segments with window scaling.
     scaled: u16,
 }
 
-/// What Linux announces on Ethernet.
+/// The windows of Linux on Ethernet.
 const CLIENT_WINDOW: Window = Window { plain: 64_240, scaled: 502 };
 const SERVER_WINDOW: Window = Window { plain: 65_160, scaled: 509 };
 
-/// By how many bits Linux shifts windows, with its usual memory.
+/// The window scale of Linux with the usual size of socket buffers.
 const WINDOW_SCALE: u8 = 7;
 
-/// A tick of the clock of the timestamps option, in nanoseconds: Linux counts milliseconds.
+/// A tick of the timestamp clock, in nanoseconds: Linux counts milliseconds.
 const CLOCK_NANOS: i64 = 1_000 * MICROSECOND;
 
-/// How far a connection has come.
+/// The state of a connection, as in the diagram above.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum State {
     Closed,
@@ -59,19 +59,19 @@ pub(super) enum State {
     Done,
 }
 
-/// What one side keeps.
+/// The state of one side.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     port: u16,
-    /// The number of the next byte that it sends.
+    /// SND.NXT.
     next: SeqNumber,
-    /// What it has received and not acknowledged, in bytes.
-    owed: u32,
+    /// Sequence numbers received and not yet acknowledged.
+    unacknowledged: u32,
     identification: u16,
     flow_label: u32,
-    /// What its clock shows at time zero.
+    /// Its timestamp clock at time zero.
     clock: u32,
-    /// The clock of the peer that it gives back (RFC 7323 §4.3).
+    /// TS.Recent, the timestamp to echo (RFC 7323 §4.3).
     recent: u32,
 }
 
@@ -81,23 +81,23 @@ pub(super) struct Connection {
     state: State,
     sides: [Side; 2],
     client: usize,
-    /// The most payload of a segment.
+    /// Maximum payload of a segment.
     segment_max: usize,
-    /// The MSS that is announced, and whether any options are sent.
+    /// The MSS option.
     mss: u16,
     options: TcpOptions,
-    /// The last row was sent.
-    closing: bool,
-    /// How long the next acknowledgment waits for data to go with: each that goes without has its own.
-    ack_wait: i64,
-    /// When something is to be sent without a row; `i64::MAX` if nothing is.
+    /// Whether the last row was sent.
+    is_closing: bool,
+    /// Delay of the next acknowledgment without data; drawn anew for each.
+    ack_delay: i64,
+    /// Time of the next segment without data; `i64::MAX` if none is due.
     pub(super) due: i64,
 }
 
 /// A segment to send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    pub(super) from: usize,
+    pub(super) sender: usize,
     header: Repr,
     identification: u16,
     flow_label: u32,
@@ -107,7 +107,7 @@ impl Segment {
     pub(super) fn packet<'a>(&self, flow: &'a Flow, payload: &'a [u8]) -> Packet<'a> {
         Packet {
             flow,
-            sender: self.from,
+            sender: self.sender,
             identification: self.identification,
             flow_label: self.flow_label,
             header: Header::Tcp(self.header),
@@ -118,12 +118,12 @@ impl Segment {
 }
 
 impl Connection {
-    /// A connection that is to open at `due`.
+    /// A connection whose SYN is due at `due`.
     pub(super) fn new(flow: &Flow, settings: &Settings, rng: &mut fastrand::Rng, due: i64) -> Self {
         let mut side = |port| Side {
             port,
             next: SeqNumber(rng.u32(..)),
-            owed: 0,
+            unacknowledged: 0,
             identification: rng.u16(..),
             flow_label: rng.u32(1..1 << 20),
             clock: rng.u32(..),
@@ -139,8 +139,8 @@ impl Connection {
             segment_max,
             mss,
             options,
-            closing: false,
-            ack_wait: rng.i64(DELAYED_ACK),
+            is_closing: false,
+            ack_delay: rng.i64(DELAYED_ACK),
             due,
         }
     }
@@ -153,90 +153,92 @@ impl Connection {
         self.segment_max
     }
 
-    /// What is due without a row, sent at `at`, and what to say of it.
-    pub(super) fn step(&mut self, at: i64, rng: &mut fastrand::Rng) -> (Segment, ControlKind) {
+    /// The next segment without data, sent at `at`.
+    pub(super) fn next_control(&mut self, at: i64, rng: &mut fastrand::Rng) -> (Segment, ControlKind) {
         let (client, server) = (self.client, 1 - self.client);
-        let (from, flags, state, step) = match self.state {
+        let (sender, flags, state, kind) = match self.state {
             State::Closed => (client, Flags::SYN, State::SynSent, ControlKind::Syn),
             State::SynSent => (server, Flags::SYN | Flags::ACK, State::SynReceived, ControlKind::SynAck),
             State::SynReceived => (client, Flags::ACK, State::Established, ControlKind::HandshakeAck),
-            State::Established if !self.closing => {
-                self.ack_wait = rng.i64(DELAYED_ACK);
-                (usize::from(self.sides[1].owed > 0), Flags::ACK, State::Established, ControlKind::Ack)
+            State::Established if !self.is_closing => {
+                self.ack_delay = rng.i64(DELAYED_ACK);
+                (usize::from(self.sides[1].unacknowledged > 0), Flags::ACK, State::Established, ControlKind::Ack)
             }
             State::Established => (client, Flags::FIN | Flags::ACK, State::FinSent, ControlKind::Fin),
             State::FinSent => (server, Flags::FIN | Flags::ACK, State::LastAck, ControlKind::FinAck),
             State::LastAck | State::Done => (client, Flags::ACK, State::Done, ControlKind::LastAck),
         };
-        let segment = self.segment(from, flags, 0, at);
+        let segment = self.segment(sender, flags, 0, at);
         self.state = state;
         self.due = match state {
             State::Established | State::Done => i64::MAX,
             _ => at + rng.i64(ANSWER),
         };
-        (segment, step)
+        (segment, kind)
     }
 
-    /// A segment of data, sent at `at`; the last of its message is pushed.
-    pub(super) fn data(&mut self, from: usize, len: usize, is_last: bool, at: i64) -> Segment {
+    /// A segment of data, sent at `at`. The last one of a message has PSH.
+    pub(super) fn data(&mut self, sender: usize, len: usize, is_last: bool, at: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };
-        // No longer than a packet.
-        self.segment(from, flags, u32::try_from(len).unwrap_or(u32::MAX), at)
+        // The length of a packet has 16 bits.
+        self.segment(sender, flags, u32::try_from(len).unwrap_or(u32::MAX), at)
     }
 
-    /// When the receiver of data acknowledges it by itself at once, after a segment sent at `at`: if it is more than one
-    /// full segment.
-    pub(super) fn ack_at_once(&self, from: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
-        (self.sides[1 - from].owed as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
+    /// The time of an immediate acknowledgment after a segment sent at `at`, if the receiver has more than one full segment
+    /// to acknowledge.
+    pub(super) fn ack_at_once(&self, sender: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
+        (self.sides[1 - sender].unacknowledged as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
     }
 
-    /// What follows if no row does, after a frame sent at `at`: an acknowledgment that waits for data, or the end.
-    pub(super) fn rest(&mut self, at: i64, was_last_row: bool, rng: &mut fastrand::Rng) {
-        self.closing = was_last_row;
-        self.due = if was_last_row {
+    /// Schedules the segment that follows a message sent at `at` if no other message does: a delayed acknowledgment, or
+    /// the FIN after the last row.
+    pub(super) fn end_of_message(&mut self, at: i64, is_last_row: bool, rng: &mut fastrand::Rng) {
+        self.is_closing = is_last_row;
+        self.due = if is_last_row {
             at + rng.i64(LINGER)
-        } else if self.sides.iter().any(|side| side.owed > 0) {
-            at + self.ack_wait
+        } else if self.sides.iter().any(|side| side.unacknowledged > 0) {
+            at + self.ack_delay
         } else {
             i64::MAX
         };
     }
 
-    /// A segment that `from` sends at `at`, and what it changes at both ends.
-    fn segment(&mut self, from: usize, flags: Flags, len: u32, at: i64) -> Segment {
+    /// Sends a segment with `len` bytes of data at `at`: updates both sides, and returns it.
+    fn segment(&mut self, sender: usize, flags: Flags, len: u32, at: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
         let is_first = is_syn && !flags.contains(Flags::ACK);
-        let sender = &mut self.sides[from];
-        let Side { port: source_port, next: seq, recent: echo_reply, flow_label, .. } = *sender;
-        let value = sender.clock.wrapping_add(milliseconds(at));
-        // Linux numbers the packets of a connection, but for the SYN, ACK, which comes before there is one.
-        let identification = if is_syn && !is_first { 0 } else { sender.identification };
-        sender.identification = sender.identification.wrapping_add(u16::from(!is_syn || is_first));
-        let taken = len + flags.sequence_len();
-        sender.next += taken;
-        sender.owed = 0;
-        let receiver = &mut self.sides[1 - from];
-        let ack = if is_first { SeqNumber(0) } else { receiver.next };
-        // What is acknowledged later gives back the clock of the first segment that it is for.
-        if receiver.owed == 0 {
-            receiver.recent = value;
+        let own = &mut self.sides[sender];
+        let Side { port: source_port, next: seq, recent: echo_reply, flow_label, .. } = *own;
+        let value = own.clock.wrapping_add(milliseconds(at));
+        // Linux numbers the packets of a connection. The SYN, ACK is sent before the connection exists, and has 0.
+        let is_syn_ack = is_syn && !is_first;
+        let identification = if is_syn_ack { 0 } else { own.identification };
+        own.identification = own.identification.wrapping_add(u16::from(!is_syn_ack));
+        let sequence_len = len + flags.sequence_len();
+        own.next += sequence_len;
+        own.unacknowledged = 0;
+        let peer = &mut self.sides[1 - sender];
+        let ack = if is_first { SeqNumber(0) } else { peer.next };
+        // A delayed acknowledgment echoes the timestamp of the first segment that it acknowledges.
+        if peer.unacknowledged == 0 {
+            peer.recent = value;
         }
-        receiver.owed += taken;
+        peer.unacknowledged += sequence_len;
         let header = Repr {
             source_port,
-            destination_port: receiver.port,
+            destination_port: peer.port,
             seq,
             ack,
             flags,
-            window: self.window(from, is_syn),
+            window: self.window(sender, is_syn),
             urgent_pointer: 0,
             options: self.options(is_syn, Timestamps { value, echo_reply }),
         };
-        Segment { from, header, identification, flow_label }
+        Segment { sender, header, identification, flow_label }
     }
 
-    fn window(&self, from: usize, is_syn: bool) -> u16 {
-        let window = if from == self.client { CLIENT_WINDOW } else { SERVER_WINDOW };
+    fn window(&self, sender: usize, is_syn: bool) -> u16 {
+        let window = if sender == self.client { CLIENT_WINDOW } else { SERVER_WINDOW };
         match self.options {
             TcpOptions::Linux if !is_syn => window.scaled,
             _ => window.plain,
@@ -257,37 +259,44 @@ impl Connection {
     }
 }
 
-/// What a side sends without a row.
+/// The role of a segment without data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum ControlKind {
+pub enum ControlKind {
+    /// The client's SYN.
     Syn,
+    /// The server's SYN, ACK.
     SynAck,
+    /// The third segment of the handshake.
     HandshakeAck,
+    /// An acknowledgment without data.
     Ack,
+    /// The client's FIN.
     Fin,
+    /// The server's FIN.
     FinAck,
+    /// The acknowledgment of the server's FIN.
     LastAck,
 }
 
 impl ControlKind {
-    /// What it is, and what `who` does with it: what stands before the name, and after.
-    pub(super) const fn says(self) -> [&'static str; 2] {
+    /// Its flags, and the action of its sender.
+    pub(super) const fn describe(self) -> [&'static str; 2] {
         match self {
-            Self::Syn => ["SYN: ", " asks for a connection"],
-            Self::SynAck => ["SYN, ACK: ", " grants it"],
-            Self::HandshakeAck => ["ACK: ", " completes the handshake"],
-            Self::Ack => ["ACK: ", " acknowledges what it was sent"],
-            Self::Fin => ["FIN, ACK: ", " has no more to say"],
-            Self::FinAck => ["FIN, ACK: ", " has no more to say either"],
-            Self::LastAck => ["ACK: ", " acknowledges the end"],
+            Self::Syn => ["SYN", "asks for a connection"],
+            Self::SynAck => ["SYN, ACK", "grants it"],
+            Self::HandshakeAck => ["ACK", "completes the handshake"],
+            Self::Ack => ["ACK", "acknowledges what it was sent"],
+            Self::Fin => ["FIN, ACK", "has no more to say"],
+            Self::FinAck => ["FIN, ACK", "has no more to say either"],
+            Self::LastAck => ["ACK", "acknowledges the end"],
         }
     }
 }
 
-/// The MSS to announce, and the most payload of a segment.
+/// The MSS option, and the maximum payload of a segment.
 ///
-/// The MSS does not count options (RFC 6691), the segment must fit with them; and Linux sends at most half a window at
-/// once (`tcp_bound_to_half_wnd`), here so that two segments leave a byte of it.
+/// The MSS does not count options (RFC 6691), but a segment must fit the MTU with them. Linux also limits a segment to half
+/// a window (`tcp_bound_to_half_wnd`). Here two segments leave one byte of the window free.
 fn segment_sizes(version: IpVersion, settings: &Settings) -> (u16, usize) {
     let headers = version.header_len() + tcp::HEADER_LEN;
     let mss = usize::from(settings.mtu.bytes()) - headers;
@@ -295,7 +304,7 @@ fn segment_sizes(version: IpVersion, settings: &Settings) -> (u16, usize) {
         TcpOptions::Linux => mss - Timestamps::BUFFER_LEN,
         TcpOptions::None => mss.min(version.default_mss()),
     };
-    // The least of all windows above.
+    // The smallest of the windows above.
     let half_window = (usize::from(CLIENT_WINDOW.plain) - 1) / 2;
     (u16::try_from(mss).unwrap_or(u16::MAX), room.min(half_window))
 }

@@ -1,4 +1,4 @@
-//! What must hold for every frame, whoever reads it.
+//! The properties of every built frame.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,21 +18,27 @@ fn rows(csv: &str) -> Vec<Row> {
     RowReader::new(format!("{HEADER}{csv}").as_bytes(), RowOptions::default()).collect::<Result<_, _>>().unwrap()
 }
 
-fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
-    build_of(Plan::new(settings), rows)
+fn plan(rows: &[Row], settings: Settings) -> (Plan, Vec<Refusal>) {
+    let mut plan = Plan::new(settings);
+    let refusals = rows.iter().filter_map(|row| plan.admit(row).err()).collect();
+    (plan, refusals)
 }
 
-fn build_of(mut plan: Plan, rows: &[Row]) -> (Vec<u8>, Summary, Vec<Refusal>) {
-    let refusals = rows.iter().filter_map(|row| plan.admit(row).err()).collect();
-    let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+fn capture_sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
+    CaptureSink::new(Vec::new(), settings, "a test").unwrap()
+}
+
+fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
+    let (plan, refusals) = plan(rows, settings);
+    let mut builder = Builder::new(&plan, capture_sink(&settings));
     for row in rows {
         builder.row(row).unwrap();
     }
-    let (file, summary) = builder.finish().unwrap();
-    (file, summary, refusals)
+    let (sink, summary) = builder.finish().unwrap();
+    (sink.finish().unwrap(), summary, refusals)
 }
 
-/// What one side of a connection has sent and heard.
+/// The state of one side of a connection, by its frames.
 #[derive(Default)]
 struct Side {
     next: Option<SeqNumber>,
@@ -46,7 +52,7 @@ struct Side {
     ended: bool,
 }
 
-/// Holds each frame against what RFC 9293 asks of it, and gives how many there are.
+/// Checks each frame against RFC 9293, and returns the number of frames.
 fn verify(file: &[u8], settings: &Settings) -> u64 {
     let mut reader = capture::Reader::new(file).unwrap();
     let mut sides: HashMap<_, Side> = HashMap::new();
@@ -132,12 +138,12 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
 }
 
 #[test]
-fn rows_that_the_plan_has_not_seen_are_not_carried() {
-    let mut plan = Plan::new(Settings::default());
-    plan.admit(&rows("1,CHAT,a,b,hi,0.1\n")[0]).unwrap();
-    let mut twin = BadTwin::new(Plan::new(Settings::default()), Vec::new(), "a test").unwrap();
-    let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
-    // Of what is new, a second row is known from the first.
+fn rows_unknown_to_the_plan_are_left_out() {
+    let settings = Settings::default();
+    let (plan, _) = plan(&rows("1,CHAT,a,b,hi,0.1\n"), settings);
+    let mut twin = BadTwin::new(&Plan::new(settings), capture_sink(&settings));
+    let mut builder = Builder::new(&plan, capture_sink(&settings));
+    // A second row on an unknown flow, too.
     for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n4,CHAT,a,c,new,0.3\n5,DNS,b,a,new,0.3\n")
     {
         builder.row(&row).unwrap();
@@ -147,12 +153,12 @@ fn rows_that_the_plan_has_not_seen_are_not_carried() {
 }
 
 #[test]
-fn a_row_that_the_plan_has_not_seen_does_not_keep_its_flow_from_ending() {
+fn flow_ends_despite_a_row_unknown_to_the_plan() {
     for micros in 0..3_000 {
         let rows = rows(&format!("1,CHAT,a,b,hi,0.1\n2,CHAT,b,a,late,0.{}\n", 100_000 + micros));
-        let mut plan = Plan::new(Settings::default());
-        plan.admit(&rows[0]).unwrap();
-        let mut builder = Builder::new(plan, Vec::new(), "a test").unwrap();
+        let settings = Settings::default();
+        let (plan, _) = plan(&rows[..1], settings);
+        let mut builder = Builder::new(&plan, capture_sink(&settings));
         builder.row(&rows[0]).unwrap();
         builder.row(&rows[1]).unwrap();
         assert!(builder.finish().unwrap().1.frames < 12, "after {micros} µs");
@@ -160,7 +166,7 @@ fn a_row_that_the_plan_has_not_seen_does_not_keep_its_flow_from_ending() {
 }
 
 #[test]
-fn a_connection_opens_right_before_its_first_row() {
+fn connection_opens_200_microseconds_before_its_first_row() {
     let (file, ..) = build(&rows("1,CHAT,a,b,hi,1\n2,CHAT,a,c,hi,5\n3,CHAT,a,d,hi,2\n"), Settings::default());
     let mut reader = capture::Reader::new(&file[..]).unwrap();
     let mut opened = Vec::new();
@@ -169,14 +175,14 @@ fn a_connection_opens_right_before_its_first_row() {
             opened.push(packet.time.unwrap().as_nanos());
         }
     }
-    // The third row stands behind the second, and so goes no sooner.
+    // The third row follows the second in the file, and is sent after it.
     let [first, second, third] = opened[..] else { panic!("{opened:?}") };
     assert_eq!([first, second], [999_800_000, 4_999_800_000]);
     assert!((4_999_800_000..5_000_000_000).contains(&third), "{third}");
 }
 
 #[test]
-fn same_seed_same_bytes() {
+fn same_seed_builds_the_same_bytes() {
     let rows = rows("1,CHAT,a,b,hi,0.1\n2,DNS,a,c,where,0.2\n3,CHAT,b,a,ho,0.3\n");
     let of = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;
     assert_eq!(of(7), of(7));
@@ -184,7 +190,7 @@ fn same_seed_same_bytes() {
 }
 
 #[test]
-fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
+fn refusals_name_their_line_and_other_rows_are_carried() {
     let udp = Settings { transport: TransportChoice::Udp, ..Settings::default() };
     let long = format!("1,CHAT,a,b,{},0.1\n2,CHAT,a,b,hi,0.2\n", "x".repeat(1473));
     let group = "1,CHAT,10.0.0.1,224.0.0.9,hi,0.1\n2,CHAT,10.0.0.1,255.255.255.255,hi,0.2\n3,CHAT,a,b,hi,0.3\n";
@@ -225,7 +231,7 @@ fn what_cannot_be_carried_is_refused_with_its_line_and_the_rest_is_carried() {
 }
 
 #[test]
-fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
+fn rows_keep_their_times_and_later_ones_are_remarked() {
     let at = |csv: &str, start: Option<i64>| {
         let settings = Settings { start: start.map(Timestamp::from_nanos), ..Settings::default() };
         let (file, summary, _) = build(&rows(csv), settings);
@@ -258,7 +264,7 @@ fn times_are_kept_where_a_wire_can_keep_them_and_told_where_it_cannot() {
 }
 
 #[test]
-fn what_nobody_answers_is_acknowledged_after_a_wait_that_is_another_each_time() {
+fn delayed_acknowledgments_have_different_delays() {
     let csv = (1..=20).map(|second| format!("{second},CHAT,a,b,hi,{second}\n")).collect::<Vec<_>>().concat();
     let settings = Settings::default();
     let (file, ..) = build(&rows(&csv), settings);
@@ -274,7 +280,7 @@ fn what_nobody_answers_is_acknowledged_after_a_wait_that_is_another_each_time() 
             waits.push(nanos - said);
         }
     }
-    // The last message goes with the end.
+    // The FIN acknowledges the last message.
     assert_eq!(waits.len(), 20);
     waits.pop();
     assert!(waits.iter().all(|wait| (40_000_000..44_000_000).contains(wait)), "{waits:?}");
@@ -284,21 +290,19 @@ fn what_nobody_answers_is_acknowledged_after_a_wait_that_is_another_each_time() 
 }
 
 #[test]
-fn each_packet_of_the_bad_twin_names_a_fault_and_one_that_is_too_long_names_that() {
+fn bad_twin_names_the_faults_of_each_packet() {
     let at_mtu = "x".repeat(1500 - 20 - 20);
     let csv = format!(
         "1,CHAT,a,b,{at_mtu},1\n2,CHAT,b,a,{at_mtu}x,2\n3,CHAT,a,b,c,3\n4,DNS,a,b,d,4\n5,DNS,a,b,e,5\n6,DNS,a,b,f,6\n"
     );
     let rows = rows(&csv);
-    let mut plan = Plan::new(Settings::default());
-    for row in &rows {
-        plan.admit(row).unwrap();
-    }
-    let mut twin = BadTwin::new(plan, Vec::new(), "a test").unwrap();
+    let settings = Settings::default();
+    let (plan, _) = plan(&rows, settings);
+    let mut twin = BadTwin::new(&plan, capture_sink(&settings));
     for row in &rows {
         twin.row(row).unwrap();
     }
-    let file = twin.finish().unwrap();
+    let file = twin.finish().finish().unwrap();
     let mut reader = capture::Reader::new(&file[..]).unwrap();
     let mut too_long = Vec::new();
     while let Some(packet) = reader.next_packet().unwrap() {
@@ -310,7 +314,7 @@ fn each_packet_of_the_bad_twin_names_a_fault_and_one_that_is_too_long_names_that
 }
 
 #[test]
-fn a_link_is_what_its_system_makes_it() {
+fn links_have_the_names_and_families_of_their_systems() {
     for (link, name, family) in
         [(Link::Null, "lo0", Some([30, 0, 0, 0])), (Link::Loop, "lo0", Some([0, 0, 0, 24])), (Link::Vlan, "eth0", None)]
     {
@@ -324,7 +328,7 @@ fn a_link_is_what_its_system_makes_it() {
 }
 
 #[test]
-fn what_is_not_as_its_protocol_has_it_is_said() {
+fn messages_that_do_not_fit_their_protocol_are_remarked() {
     let kinds = |csv: &str, content| {
         let (_, summary, _) = build(&rows(csv), Settings { content, ..Settings::default() });
         summary.remarks.list().iter().map(|remark| (remark.count, remark.kind.clone())).collect::<Vec<_>>()
@@ -349,7 +353,7 @@ fn what_is_not_as_its_protocol_has_it_is_said() {
 }
 
 #[test]
-fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
+fn ports_answers_and_first_receivers_decide_the_server() {
     let ports = |csv: &str| {
         let header = "app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
         let rows: Vec<Row> =
@@ -376,7 +380,7 @@ fn who_serves_is_told_by_ports_or_answers_or_who_is_spoken_to() {
 }
 
 #[test]
-fn a_chat_server_that_passes_on_is_still_the_server() {
+fn chat_server_that_forwards_stays_the_server() {
     /// `client server` of each connection, as their SYNs say.
     fn opened(csv: &str, servers: &[&str]) -> Vec<String> {
         let rows = rows(csv);
@@ -386,7 +390,7 @@ fn a_chat_server_that_passes_on_is_still_the_server() {
             plan.admit(row).unwrap();
         }
         let flows = plan.finish().flows;
-        flows.iter().map(|flow| format!("{} {}", flow.client_name, flow.server_name)).collect()
+        flows.iter().map(|flow| format!("{} {}", flow.names[flow.client], flow.names[1 - flow.client])).collect()
     }
 
     let chat = "1,CHAT,Noy,Server,hello,1\n2,CHAT,Server,Elias,Noy is here,2\n3,CHAT,Noy,Elias,hi,3\n";
@@ -406,7 +410,7 @@ fn a_chat_server_that_passes_on_is_still_the_server() {
 }
 
 #[test]
-fn a_name_gets_no_address_that_the_file_gives_to_another() {
+fn names_get_no_address_that_the_file_uses() {
     let apps = ["a", "10.0.0.1", "b", "10.0.0.3", "c"].map(|text| text.parse().unwrap());
     let addresses = address::Addresses::assign(&apps);
     let of = (0..5).map(|app| addresses.ip(app, IpVersion::V4).to_string()).collect::<Vec<_>>();
@@ -419,7 +423,7 @@ fn a_name_gets_no_address_that_the_file_gives_to_another() {
 }
 
 #[test]
-fn the_comment_of_a_frame_says_which_row_it_carries_or_what_else_it_is_for() {
+fn comments_name_the_row_or_the_purpose_of_a_frame() {
     let (file, ..) = build(&rows("x,CHAT,a,b,hi,0.1\n"), Settings::default());
     let mut reader = capture::Reader::new(&file[..]).unwrap();
     let mut comments = Vec::new();
@@ -444,7 +448,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_rows_make_what_a_kernel_could_have_sent(
+    fn any_rows_build_frames_that_a_kernel_could_send(
         rows_given in prop::collection::vec((0..6_u8, 0..6_u8, 0..9_000_usize, 0..100_000_000_i64, 0..4_u8), 1..60),
         seed: u64,
         mtu in 576..=u16::MAX,

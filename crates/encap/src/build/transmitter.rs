@@ -1,90 +1,69 @@
-//! Frames on the wire: which carries one at a time, and so says when each is sent.
-
-use std::io::Write;
+//! The link of a build. It carries one frame at a time, which decides when each frame is sent.
 
 use super::packet::Packet;
-use super::{Link, Settings};
-use crate::capture::{About, Format, Interface, Record, WriteError, Writer};
+use super::{BuiltFrame, FramePurpose, FrameSink, Link};
 use crate::time::Timestamp;
 
-/// What a byte takes on the wire, in nanoseconds: 1 Gbit/s.
+/// The time that a byte takes, in nanoseconds: 1 Gbit/s.
 const NANOS_PER_BYTE: i64 = 8;
 
-/// Bytes of a frame that no capture shows: preamble, frame check sequence, gap (IEEE 802.3 §4.2).
+/// Bytes around a frame that captures do not show: preamble, frame check sequence, gap (IEEE 802.3 §4.2).
 const UNSEEN_BYTES: i64 = 8 + 4 + 12;
 
-/// Where frames go.
+/// Encodes packets as frames, and hands each to the sink with its time.
 #[derive(Debug)]
-pub(super) struct Transmitter<W: Write> {
-    writer: Writer<W>,
+pub(super) struct Transmitter<S> {
+    sink: S,
     link: Link,
-    /// Comments are kept.
-    pub(super) comments: bool,
-    /// What is said of the next frame.
-    pub(super) comment: String,
-    /// The frame that is written.
     frame: Vec<u8>,
-    /// Until when the wire is busy.
     busy_until: i64,
-    pub(super) count: u64,
-    pub(super) n_bytes: u64,
-    /// When the first and the last were sent, if any was.
-    first: i64,
-    last: i64,
+    n_frames: u64,
+    n_bytes: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
 }
 
-impl<W: Write> Transmitter<W> {
-    pub(super) fn new(to: W, settings: &Settings, format: Format, about: &str) -> Result<Self, WriteError> {
-        let mut interface = Interface::new(settings.link.link_type());
-        interface.name = Some(settings.link.interface_name().to_owned());
-        interface.description = Some("made up by encap build".to_owned());
-        let about = About { os: None, comments: &[about] };
-        let writer = Writer::new(to, format, about, &[interface])?;
-        Ok(Self {
-            writer,
-            link: settings.link,
-            comments: format == Format::Pcapng,
-            comment: String::new(),
-            frame: Vec::new(),
-            busy_until: 0,
-            count: 0,
-            n_bytes: 0,
-            first: 0,
-            last: 0,
-        })
+/// The frames that were sent.
+pub(super) struct Sent<S> {
+    pub(super) sink: S,
+    pub(super) n_frames: u64,
+    pub(super) n_bytes: u64,
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+}
+
+impl<S: FrameSink> Transmitter<S> {
+    pub(super) fn new(link: Link, sink: S) -> Self {
+        Self { sink, link, frame: Vec::new(), busy_until: 0, n_frames: 0, n_bytes: 0, first: None, last: None }
     }
 
-    /// When a frame that is wanted at a time can be sent.
-    #[inline]
-    pub(super) fn when(&self, wanted: i64) -> i64 {
+    /// The first time from `wanted` on at which the link is free.
+    pub(super) fn free_at(&self, wanted: i64) -> i64 {
         wanted.max(self.busy_until)
     }
 
-    /// Sends a packet as soon as the wire is free, and says when that is. Its comment is in `comment`.
-    pub(super) fn send(&mut self, wanted: i64, packet: &Packet<'_>) -> Result<i64, WriteError> {
-        let at = self.when(wanted);
-        packet.emit(self.link, &mut self.frame);
-        // No longer than 32 bits can say: it is a packet.
-        let len = u32::try_from(self.frame.len()).unwrap_or(u32::MAX);
+    /// Sends a packet as soon as the link is free, and returns the time.
+    pub(super) fn send(
+        &mut self,
+        wanted: i64,
+        packet: &Packet<'_>,
+        purpose: FramePurpose<'_>,
+    ) -> Result<i64, S::Error> {
+        let at = self.free_at(wanted);
         let time = Timestamp::from_nanos(at);
-        let comments: &[&str] = if self.comments { &[&self.comment] } else { &[] };
-        self.writer.write(&Record { time, interface: 0, captured: &self.frame, original_len: len, comments })?;
-        self.busy_until = at.saturating_add(NANOS_PER_BYTE * (i64::from(len) + UNSEEN_BYTES));
-        if self.count == 0 {
-            self.first = at;
-        }
-        self.last = at;
-        self.count += 1;
-        self.n_bytes += u64::from(len);
+        packet.emit(self.link, &mut self.frame);
+        self.sink.frame(&BuiltFrame { time, bytes: &self.frame, purpose })?;
+        let len = self.frame.len() as u64;
+        self.busy_until = at.saturating_add(NANOS_PER_BYTE * (len.cast_signed() + UNSEEN_BYTES));
+        self.first.get_or_insert(time);
+        self.last = Some(time);
+        self.n_frames += 1;
+        self.n_bytes += len;
         Ok(at)
     }
 
-    /// When the first and the last frame were sent.
-    pub(super) fn ends(&self) -> [Option<Timestamp>; 2] {
-        [self.first, self.last].map(|at| (self.count > 0).then_some(Timestamp::from_nanos(at)))
-    }
-
-    pub(super) fn finish(self) -> Result<W, WriteError> {
-        self.writer.finish(&[])
+    pub(super) fn finish(self) -> Sent<S> {
+        let Self { sink, n_frames, n_bytes, first, last, .. } = self;
+        Sent { sink, n_frames, n_bytes, first, last }
     }
 }

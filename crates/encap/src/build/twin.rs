@@ -1,55 +1,55 @@
-//! The capture that one makes who has only heard of TCP: each row one packet, and each packet with faults that its
-//! comment names.
+//! The bad twin of a capture: one packet for each row, as somebody would make it who does not know TCP.
+//!
+//! Each packet has deliberate faults, which its comment names.
 
-use std::fmt::Write as _;
-use std::io::Write;
-
-use super::Plan;
-use super::builder::Caption;
 use super::flow::Flow;
 use super::packet::{Checksums, Header, Packet};
 use super::plan::FinishedPlan;
 use super::row_classifier::{ClassifiedRow, RowClassifier};
 use super::transmitter::Transmitter;
-use crate::capture::{Format, WriteError};
+use super::{FramePurpose, FrameSink, MessagePart, Plan};
 use crate::rows::{RowRef, Transport};
 use crate::wire::tcp::{Flags, Options, Repr};
 use crate::wire::{SeqNumber, udp};
 
-/// The most payload of one packet, so that it can be written at all.
+/// Maximum payload of a packet, so that the packet fits its length field.
 const PAYLOAD_MAX: usize = 65_000;
 
-/// Carries rows badly, to show what Wireshark says of it.
+/// Builds packets with faults, to show how Wireshark reports them.
 #[derive(Debug)]
-pub struct BadTwin<W: Write> {
+pub struct BadTwin<S> {
     classifier: RowClassifier,
     rng: fastrand::Rng,
     flows: Vec<Flow>,
-    frames: Transmitter<W>,
+    transmitter: Transmitter<S>,
     n_rows: u64,
 }
 
-impl<W: Write> BadTwin<W> {
-    /// Begins a pcapng capture, whatever the settings say: the other kind of file has no comments.
-    pub fn new(plan: Plan, to: W, about: &str) -> Result<Self, WriteError> {
+impl<S: FrameSink> BadTwin<S> {
+    /// Begins a build whose frames go to `sink`.
+    pub fn new(plan: &Plan, sink: S) -> Self {
         let FinishedPlan { classifier, flows, .. } = plan.finish();
-        let frames = Transmitter::new(to, &classifier.settings, Format::Pcapng, about)?;
         let rng = fastrand::Rng::with_seed(classifier.settings.seed);
-        Ok(Self { classifier, rng, flows, frames, n_rows: 0 })
+        let transmitter = Transmitter::new(classifier.settings.link, sink);
+        Self { classifier, rng, flows, transmitter, n_rows: 0 }
     }
 
-    /// Sends a row, badly.
-    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), WriteError> {
+    /// Sends a row in one packet with faults.
+    ///
+    /// # Errors
+    ///
+    /// If the sink does not take the frame.
+    pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), S::Error> {
         let row = row.into();
-        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.take(row) else { return Ok(()) };
+        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.classify(&row) else { return Ok(()) };
         let (settings, shift) = (self.classifier.settings, self.classifier.shift.unwrap_or_default());
-        // The plan has seen it, unless these are other rows.
+        // The plan has not seen this row.
         let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
         let mut faults = Vec::new();
-        // A segment has other faults, and may be right in this one.
-        let kinds = if transport == Transport::Udp { 2 } else { 3 };
-        let checksums = match self.n_rows % kinds {
+        // Every third TCP segment has right checksums: a segment has other faults. A datagram has none.
+        let n_kinds = if transport == Transport::Udp { 2 } else { 3 };
+        let checksums = match self.n_rows % n_kinds {
             0 => {
                 faults.push("its checksums are zero");
                 Checksums::Zero
@@ -71,25 +71,26 @@ impl<W: Write> BadTwin<W> {
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
         }
-        let packet =
-            Packet { flow, sender: place.sender, identification: 1, flow_label: 0, header, payload: kept, checksums };
+        let sender = place.sender;
+        let packet = Packet { flow, sender, identification: 1, flow_label: 0, header, payload: kept, checksums };
         if packet.ip_len() > usize::from(settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");
         }
-        Caption::of(&row).write(&mut self.frames.comment, &flow.ways[place.sender]);
-        let _ = write!(self.frames.comment, ". Faults: {}", faults.join("; "));
-        self.frames.send(row.time.as_nanos().saturating_add(shift).max(0), &packet)?;
+        let (bytes, route) = (0..kept.len(), &flow.routes[sender]);
+        let part = MessagePart { row: &row, bytes, segment: (1, 1), route, faults: &faults };
+        let wanted = row.time.as_nanos().saturating_add(shift).max(0);
+        self.transmitter.send(wanted, &packet, FramePurpose::Message(part))?;
         self.n_rows += 1;
         Ok(())
     }
 
-    /// Ends the file.
-    pub fn finish(self) -> Result<W, WriteError> {
-        self.frames.finish()
+    /// Ends the build, and returns the sink.
+    pub fn finish(self) -> S {
+        self.transmitter.finish().sink
     }
 }
 
-/// A header of chance, with what is wrong about it.
+/// A TCP header with faults and random numbers.
 fn segment(rng: &mut fastrand::Rng, n_rows: u64, is_first: bool, faults: &mut Vec<&'static str>) -> Repr {
     if is_first {
         faults.push("there was no handshake before it");

@@ -1,5 +1,6 @@
-//! A capture, held in memory to be compared: its conversations, segment by segment, and what was said.
+//! The frames of a capture or of a build, held in memory to be compared: conversations, segments and data.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -9,11 +10,13 @@ use hashbrown::HashMap;
 use super::recorded_segment::{Ipv4Fields, RecordedSegment, TcpFields};
 use super::{BYTES_MAX, FRAMES_MAX};
 use crate::analyze::{Analyzer, StreamItem, StreamReassembler, StreamSegment, TrackedFrame, TrackedSegment, Transport};
-use crate::capture::{CapturedPacket, ReadError, Reader};
+use crate::build::{BuiltFrame, FramePurpose, FrameSink};
+use crate::capture::{ReadError, Reader};
 use crate::side::Side;
+use crate::time::Timestamp;
 use crate::wire::frame::FrameIssueKind;
 use crate::wire::tcp::{self, Flags, Options};
-use crate::wire::{Frame, LayerKind, ethernet, ipv4};
+use crate::wire::{Frame, LayerKind, LinkType, ethernet, ipv4};
 
 /// The MSS for a peer that names none (RFC 9293 §3.7.1): nothing is cut into smaller pieces.
 const LEAST_MSS: u64 = 536;
@@ -32,13 +35,47 @@ pub enum RecordingError {
     Bytes,
 }
 
-/// A capture, held to be compared.
+/// The conversations of a capture or of a build.
 #[derive(Debug, Default)]
 pub struct Recording {
     conversations: Vec<RecordedConversation>,
     frames: u64,
     beside: u64,
-    comments: Vec<String>,
+    is_synthesised: Option<bool>,
+}
+
+/// Records frames one by one.
+#[derive(Debug)]
+struct Recorder {
+    recording: Recording,
+    analyzer: Analyzer,
+    /// The conversation of each stream, and its sides.
+    places: HashMap<(Transport, u64), (usize, [SideReader; 2])>,
+    /// Bytes of data that may still be recorded.
+    room: usize,
+}
+
+/// Records the frames of a build.
+#[derive(Debug)]
+pub struct RecordingSink {
+    recorder: Recorder,
+    link_type: LinkType,
+}
+
+/// A frame to record.
+struct RecordedFrame<'a> {
+    number: u64,
+    time: Option<Timestamp>,
+    frame: Frame<'a>,
+    message: Option<Message<'a>>,
+}
+
+/// The row whose message a frame carries.
+struct Message<'a> {
+    /// The row's number or text, safe to show.
+    msg_id: Cow<'a, str>,
+    /// `CHAT from Noy to Server`, safe to show.
+    title: Cow<'a, str>,
 }
 
 /// One conversation of it.
@@ -67,50 +104,25 @@ struct SideReader {
 
 impl Recording {
     /// Reads a capture to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the capture cannot be read, or is too large.
     pub fn read<R: Read>(reader: &mut Reader<R>) -> Result<Self, RecordingError> {
-        let mut recording = Self::default();
-        let mut analyzer = Analyzer::default();
-        let mut places: HashMap<(Transport, u64), (usize, [SideReader; 2])> = HashMap::new();
-        let mut room = BYTES_MAX;
+        let mut recorder = Recorder::new();
         while let Some(packet) = reader.next_packet()? {
-            recording.frames += 1;
-            if recording.frames > FRAMES_MAX as u64 {
-                return Err(RecordingError::Frames);
-            }
-            let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
-            let Some(TrackedFrame { sender, segment }) =
-                analyzer.frame(packet.number, packet.time, &frame, &mut |_| {})
-            else {
-                recording.beside += 1;
-                continue;
-            };
-            let conversations = &mut recording.conversations;
-            let (index, sides) = places.entry((sender.transport, sender.number)).or_insert_with(|| {
-                conversations.push(RecordedConversation {
-                    transport: sender.transport,
-                    client: sender.client,
-                    server: sender.server,
-                    title: None,
-                    segments: Vec::new(),
-                    said: [Vec::new(), Vec::new()],
-                });
-                (conversations.len() - 1, <[SideReader; 2]>::default())
-            });
-            conversations[*index].take(&packet, &frame, sender.side, segment, sides, &mut room);
-            if room == 0 {
-                return Err(RecordingError::Bytes);
-            }
+            let comment = packet.comments().next();
+            recorder.record(&RecordedFrame {
+                number: packet.number,
+                time: packet.time,
+                frame: Frame::parse(packet.link_type, packet.captured, packet.original_len),
+                message: comment.as_deref().and_then(Message::from_comment),
+            })?;
         }
-        for (index, sides) in places.values_mut() {
-            for (side, said) in sides.iter_mut().zip(&mut recording.conversations[*index].said) {
-                side.stream.finish(&mut |item| hear(said, &mut room, &item));
-            }
-        }
-        if room == 0 {
-            return Err(RecordingError::Bytes);
-        }
-        recording.comments.clone_from(&reader.section().comments);
-        Ok(recording)
+        let says = |start: &str| reader.section().comments.iter().any(|comment| comment.starts_with(start));
+        let is_synthesised =
+            if says("Synthesised") { Some(true) } else { says("captured from a live interface").then_some(false) };
+        recorder.finish(is_synthesised)
     }
 
     /// Its conversations, in the order in which they began.
@@ -131,11 +143,99 @@ impl Recording {
         self.beside
     }
 
-    /// Whether it says of itself that it was synthesised; `None` if it says nothing.
+    /// Whether the frames were synthesised; `None` for a capture that does not say it.
     #[must_use]
-    pub fn is_synthesised(&self) -> Option<bool> {
-        let says = |what: &str| self.comments.iter().any(|comment| comment.starts_with(what));
-        if says("Synthesised") { Some(true) } else { says("captured from a live interface").then_some(false) }
+    pub const fn is_synthesised(&self) -> Option<bool> {
+        self.is_synthesised
+    }
+}
+
+impl Recorder {
+    fn new() -> Self {
+        Self { recording: Recording::default(), analyzer: Analyzer::default(), places: HashMap::new(), room: BYTES_MAX }
+    }
+
+    fn record(&mut self, recorded: &RecordedFrame<'_>) -> Result<(), RecordingError> {
+        let RecordedFrame { number, time, frame, .. } = recorded;
+        self.recording.frames += 1;
+        if self.recording.frames > FRAMES_MAX as u64 {
+            return Err(RecordingError::Frames);
+        }
+        let Some(TrackedFrame { sender, segment }) = self.analyzer.frame(*number, *time, frame, &mut |_| {}) else {
+            self.recording.beside += 1;
+            return Ok(());
+        };
+        let conversations = &mut self.recording.conversations;
+        let (index, sides) = self.places.entry((sender.transport, sender.number)).or_insert_with(|| {
+            conversations.push(RecordedConversation {
+                transport: sender.transport,
+                client: sender.client,
+                server: sender.server,
+                title: None,
+                segments: Vec::new(),
+                said: [Vec::new(), Vec::new()],
+            });
+            (conversations.len() - 1, <[SideReader; 2]>::default())
+        });
+        conversations[*index].add(recorded, sender.side, segment, sides, &mut self.room);
+        if self.room == 0 { Err(RecordingError::Bytes) } else { Ok(()) }
+    }
+
+    fn finish(mut self, is_synthesised: Option<bool>) -> Result<Recording, RecordingError> {
+        for (index, sides) in self.places.values_mut() {
+            for (side, said) in sides.iter_mut().zip(&mut self.recording.conversations[*index].said) {
+                side.stream.finish(&mut |item| hear(said, &mut self.room, &item));
+            }
+        }
+        if self.room == 0 {
+            return Err(RecordingError::Bytes);
+        }
+        Ok(Recording { is_synthesised, ..self.recording })
+    }
+}
+
+impl RecordingSink {
+    /// A recording without frames, of a build with this link type.
+    #[must_use]
+    pub fn new(link_type: LinkType) -> Self {
+        Self { recorder: Recorder::new(), link_type }
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    ///
+    /// If it has too many bytes of messages.
+    pub fn finish(self) -> Result<Recording, RecordingError> {
+        self.recorder.finish(Some(true))
+    }
+}
+
+impl FrameSink for RecordingSink {
+    type Error = RecordingError;
+
+    fn frame(&mut self, built: &BuiltFrame<'_>) -> Result<(), RecordingError> {
+        let message = match &built.purpose {
+            FramePurpose::Message(part) => Some(Message { msg_id: part.msg_id(), title: part.title().into() }),
+            FramePurpose::Control { .. } => None,
+        };
+        // The length of an IP packet has 16 bits.
+        let len = u32::try_from(built.bytes.len()).unwrap_or(u32::MAX);
+        self.recorder.record(&RecordedFrame {
+            number: self.recorder.recording.frames + 1,
+            time: Some(built.time),
+            frame: Frame::parse(self.link_type, built.bytes, len),
+            message,
+        })
+    }
+}
+
+impl<'a> Message<'a> {
+    /// The row in a comment by [`FramePurpose::write_comment`].
+    fn from_comment(comment: &'a str) -> Option<Self> {
+        let (msg_id, rest) = comment.strip_prefix("msg_id=")?.rsplit_once(" layer=application ")?;
+        let title = rest.split_once(", segment ").map_or(rest, |(title, _)| title);
+        Some(Self { msg_id: msg_id.into(), title: title.into() })
     }
 }
 
@@ -186,19 +286,17 @@ impl RecordedConversation {
         self.said == other.said
     }
 
-    fn take(
+    fn add(
         &mut self,
-        packet: &CapturedPacket<'_>,
-        frame: &Frame<'_>,
+        recorded: &RecordedFrame<'_>,
         from: Side,
         tracked: Option<TrackedSegment>,
         sides: &mut [SideReader; 2],
         room: &mut usize,
     ) {
-        let comment = packet.comments().next();
-        let (msg_id, title) = comment.as_deref().and_then(of_row).unzip();
-        if self.title.is_none() {
-            self.title = title.map(str::to_owned);
+        let RecordedFrame { number, time, frame, message } = recorded;
+        if let (None, Some(message)) = (&self.title, message) {
+            self.title = Some(message.title.clone().into_owned());
         }
         let len = u64::from(frame.payload_len_on_wire());
         let [own, other] = {
@@ -208,7 +306,7 @@ impl RecordedConversation {
         let said = &mut self.said[from.index()];
         let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
             let arrival = StreamSegment {
-                frame: packet.number,
+                frame: *number,
                 seq: segment.seq(),
                 flags: segment.flags(),
                 payload: frame.payload(),
@@ -220,7 +318,7 @@ impl RecordedConversation {
             let start = own.datagrams;
             own.datagrams += len;
             let payload = frame.payload();
-            hear(said, room, &StreamItem::Data { frame: packet.number, bytes: payload });
+            hear(said, room, &StreamItem::Data { frame: *number, bytes: payload });
             let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
             hear(said, room, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
             (start..start + len, None)
@@ -236,20 +334,20 @@ impl RecordedConversation {
         let ethernet = ethernet.and_then(|layer| ethernet::Header::new_checked(frame.layer_bytes(layer)).ok());
         let issues = frame.issues().into_iter().filter(|issue| !matches!(issue.kind, FrameIssueKind::Snapped { .. }));
         self.segments.push(RecordedSegment {
-            frame: packet.number,
-            time: packet.time,
+            frame: *number,
+            time: *time,
             from,
             bytes,
-            msg_id: msg_id.map(Into::into),
+            msg_id: message.as_ref().map(|message| message.msg_id.as_ref().into()),
             ends,
-            link_type: packet.link_type,
+            link_type: frame.link_type(),
             macs: ethernet.map(|header| [header.source(), header.destination()]),
             padding: layers
                 .iter()
                 .filter(|layer| layer.kind == LayerKind::Trailer)
                 .map(|layer| layer.range().len())
                 .sum(),
-            is_cut: packet.captured.len() < packet.original_len as usize,
+            is_cut: frame.bytes().len() < frame.original_len() as usize,
             type_of_service: frame
                 .ipv4()
                 .map(|packet| packet.type_of_service())
@@ -309,13 +407,6 @@ impl SideReader {
         self.last = Some((identification, cut));
         Ipv4Fields { dont_fragment, identification, counted: Some(counted), is_first, is_next }
     }
-}
-
-/// The row of a comment that [`build`](crate::build) makes, and what it says beside: `CHAT from Noy to Server`.
-fn of_row(comment: &str) -> Option<(&str, &str)> {
-    let (msg_id, rest) = comment.strip_prefix("msg_id=")?.rsplit_once(" layer=application ")?;
-    let way = rest.split_once(", segment ").map_or(rest, |(way, _)| way);
-    Some((msg_id, way))
 }
 
 impl fmt::Display for RecordedConversation {

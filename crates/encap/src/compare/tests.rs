@@ -1,7 +1,7 @@
 //! Equal captures have no differences, and each corrupted field has a difference without a reason.
 
 use super::*;
-use crate::build::{Builder, IpVersion, Link, Plan, Settings, TcpOptions, TransportChoice};
+use crate::build::{Builder, CaptureSink, IpVersion, Link, Plan, Settings, TcpOptions, TransportChoice};
 use crate::capture::Reader;
 use crate::rows::{self, Row};
 use crate::wire::Frame;
@@ -17,11 +17,12 @@ fn built(csv: &str, settings: Settings) -> Vec<u8> {
     for row in &rows {
         plan.admit(row).unwrap();
     }
-    let mut builder = Builder::new(plan, Vec::new(), "Synthesised by a test").unwrap();
+    let sink = CaptureSink::new(Vec::new(), &settings, "Synthesised by a test").unwrap();
+    let mut builder = Builder::new(&plan, sink);
     for row in &rows {
         builder.row(row).unwrap();
     }
-    builder.finish().unwrap().0
+    builder.finish().unwrap().0.finish().unwrap()
 }
 
 fn recorded(file: &[u8]) -> Recording {

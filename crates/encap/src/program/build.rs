@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use switchboard_encap::build::{BadTwin, Builder, Summary};
-use switchboard_encap::capture::{self, SYNTHESISED, WriteError};
+use switchboard_encap::build::{CaptureSink, Settings, Summary};
+use switchboard_encap::capture::{Format, SYNTHESISED, WriteError};
 use switchboard_encap::show::count;
 
 use super::build_args::BuildArgs;
@@ -15,6 +15,7 @@ use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::output::{self, Output, shown};
+use super::synthesize::Synthesis;
 
 /// Some row was not carried.
 const EXIT_REFUSED: u8 = 1;
@@ -63,10 +64,10 @@ enum FormatArg {
 }
 
 impl Args {
-    fn format(&self) -> capture::Format {
+    fn format(&self) -> Format {
         match self.format {
-            FormatArg::Pcapng => capture::Format::Pcapng,
-            FormatArg::Pcap => capture::Format::Pcap,
+            FormatArg::Pcapng => Format::Pcapng,
+            FormatArg::Pcap => Format::Pcap,
         }
     }
 
@@ -88,61 +89,45 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     for out in twin.iter().chain([&args.out]) {
         output::guard(out, &input)?;
     }
-    let mut input = input.rewindable()?;
     let mut diagnostics = RowDiagnostics::new(input.name());
-    let settings = args.build_args.settings(args.format());
-    let plan = args.build_args.plan(&mut input, settings, &mut diagnostics)?;
-    if diagnostics.admitted == 0 {
+    let name = input.file_name();
+    let about =
+        |note: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {note}", args.build_args.seed);
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, args.format(), &mut diagnostics)? else {
         report("encap: nothing was written: there is no row to carry");
         if args.json {
             print_json(args, &diagnostics, None, None)?;
         }
         return Ok(ExitCode::from(EXIT_REFUSED));
-    }
-    let name = input.file_name();
-    let about =
-        |what: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {what}", args.build_args.seed);
-
-    let unwritable = |error| unwritable(&args.out, error);
-    let out = Output::whole(&args.out)?;
-    let mut builder = Builder::new(plan, out, &about("no packet here was on a wire")).map_err(unwritable)?;
-    args.build_args.each_row(&mut input, |row| builder.row(row).map_err(unwritable))?;
-    let (out, summary) = builder.finish().map_err(unwritable)?;
-    if summary.rows != diagnostics.admitted {
-        return Err(Failure::Changed { file: args.file.display().to_string() });
-    }
-    out.finish()?;
+    };
+    let settings = synthesis.settings;
+    let failure = write_failure(&args.out);
+    let sink = CaptureSink::new(Output::whole(&args.out)?, &settings, &about("no packet here was on a wire"));
+    let (sink, summary) = synthesis.build(sink.map_err(failure)?, failure)?;
+    sink.finish().map_err(failure)?.finish()?;
     for remark in summary.remarks.list() {
         diagnostics.remark(remark);
     }
-    if args.format() == capture::Format::Pcap {
+    if settings.format == Format::Pcap {
         report(format_args!(
             "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
             shown(&args.out)
         ));
     }
     if let Some(twin) = &twin {
-        write_twin(args, &mut input, twin, &about("no packet here was on a wire, and none could have been"))?;
+        // The comments name the faults, so the format must have comments.
+        let settings = Settings { format: Format::Pcapng, ..settings };
+        let about = about("no packet here was on a wire, and none could have been");
+        let failure = write_failure(twin);
+        let sink = CaptureSink::new(Output::whole(twin)?, &settings, &about).map_err(failure)?;
+        synthesis.build_bad_twin(sink, failure)?.finish().map_err(failure)?.finish()?;
     }
     print(args, &diagnostics, &summary, twin.as_deref())?;
     Ok(if diagnostics.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
 }
 
-fn write_twin(args: &Args, input: &mut Input, path: &Path, about: &str) -> Result<(), Failure> {
-    let unwritable = |error| unwritable(path, error);
-    let mut plan = args.build_args.begin(args.build_args.settings(args.format()));
-    args.build_args.each_row(input, |row| {
-        // What is refused was said before.
-        let _ = plan.admit(row);
-        Ok(())
-    })?;
-    let mut twin = BadTwin::new(plan, Output::whole(path)?, about).map_err(unwritable)?;
-    args.build_args.each_row(input, |row| twin.row(row).map_err(unwritable))?;
-    twin.finish().map_err(unwritable)?.finish()
-}
-
-fn unwritable(path: &Path, error: WriteError) -> Failure {
-    Failure::WriteCapture { file: path.display().to_string(), error }
+fn write_failure(path: &Path) -> impl Fn(WriteError) -> Failure + Copy {
+    move |error| Failure::WriteCapture { file: path.display().to_string(), error }
 }
 
 /// What was built, for a program to read.

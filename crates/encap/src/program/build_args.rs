@@ -1,26 +1,21 @@
-//! Frames of a CSV: the flags that say how they are made, and the two readings of the rows.
-
-use std::io::Seek as _;
+//! The flags of a build, which `build`, `show` and `compare` have in common.
 
 use clap::ValueEnum;
-use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Plan, Settings, TcpOptions, TransportChoice};
+use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Settings, TcpOptions, TransportChoice};
 use switchboard_encap::capture;
-use switchboard_encap::rows::{RowError, RowOptions, RowReader, RowRef};
+use switchboard_encap::rows::RowOptions;
 use switchboard_encap::time::Timestamp;
 
-use super::diagnostics::RowDiagnostics;
-use super::failure::Failure;
-use super::input::Input;
-use super::servers::{self, Servers};
+use super::servers::Servers;
 
-/// How frames are made of rows.
+/// The flags of a build.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
 pub(crate) struct BuildArgs {
     /// What messages are carried on; auto: what their protocol runs on
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
     #[command(flatten)]
-    servers: Servers,
+    pub(crate) servers: Servers,
     /// IP version between names; addresses in the file keep theirs
     #[arg(long, value_name = "VERSION", value_parser = ip_version, default_value = "4")]
     ip: IpVersion,
@@ -82,7 +77,7 @@ fn ip_version(text: &str) -> Result<IpVersion, String> {
 }
 
 impl BuildArgs {
-    /// The same as the library has them, for this kind of file.
+    /// The settings of a build into a file of this format.
     pub(crate) fn settings(&self, format: capture::Format) -> Settings {
         Settings {
             transport: match self.transport {
@@ -111,7 +106,7 @@ impl BuildArgs {
         }
     }
 
-    /// Whether nothing was asked for.
+    /// Whether no flag was given.
     pub(crate) fn is_default(&self) -> bool {
         use clap::{Args as _, FromArgMatches as _};
 
@@ -119,71 +114,7 @@ impl BuildArgs {
         Self::from_arg_matches(&none).is_ok_and(|default| default == *self)
     }
 
-    /// A plan without rows.
-    pub(crate) fn begin(&self, settings: Settings) -> Plan {
-        Plan::new(settings).served_by(self.servers.apps())
-    }
-
-    /// Reads the rows, from the first.
-    fn read<'a>(&self, input: &'a mut Input) -> Result<RowReader<&'a mut Input>, Failure> {
-        input.rewind().map_err(|error| input.failure(error))?;
-        Ok(RowReader::new(input, RowOptions { escapes: self.escapes }))
-    }
-
-    /// The first reading, in which all is said that is wrong with rows.
-    pub(crate) fn plan(
-        &self,
-        input: &mut Input,
-        settings: Settings,
-        diagnostics: &mut RowDiagnostics,
-    ) -> Result<Plan, Failure> {
-        let mut plan = self.begin(settings);
-        let mut unnamed = self.servers.apps();
-        let mut reader = self.read(input)?;
-        loop {
-            let admitted = reader.next_row().map(|row| {
-                row.map(|row| {
-                    unnamed.retain(|app| row.source != app && row.destination != app);
-                    plan.admit(row)
-                })
-            });
-            for fault in reader.take_remarks() {
-                diagnostics.fault(&fault);
-            }
-            match admitted {
-                Ok(None) => {
-                    servers::report_missing(&unnamed);
-                    return Ok(plan);
-                }
-                Ok(Some(Ok(()))) => diagnostics.admitted += 1,
-                Ok(Some(Err(refusal))) => diagnostics.refusal(&refusal),
-                Err(RowError::Refused(faults)) => {
-                    diagnostics.refused += 1;
-                    for fault in faults {
-                        diagnostics.fault(&fault);
-                    }
-                }
-                Err(RowError::Io(error)) => return Err(input.failure(error)),
-            }
-        }
-    }
-
-    /// Reads the rows once more.
-    pub(crate) fn each_row(
-        &self,
-        input: &mut Input,
-        mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut reader = self.read(input)?;
-        loop {
-            match reader.next_row() {
-                Ok(Some(row)) => take(row)?,
-                Ok(None) => return Ok(()),
-                // That was said in the first reading.
-                Err(RowError::Refused(_)) => {}
-                Err(RowError::Io(error)) => return Err(input.failure(error)),
-            }
-            reader.take_remarks();
-        }
+    pub(crate) fn row_options(&self) -> RowOptions {
+        RowOptions { escapes: self.escapes }
     }
 }

@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use switchboard_encap::capture::Reader;
-use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingError};
+use switchboard_encap::capture::{Format, Reader};
+use switchboard_encap::compare::{Comparison, Difference, Recording, RecordingError, RecordingSink};
 use switchboard_protocol::sanitize;
 
 use self::table::Table;
@@ -15,7 +15,7 @@ use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::synthesize;
+use super::synthesize::{Synthesis, report_no_rows};
 
 /// Some row of the CSV was refused.
 const EXIT_REFUSED: u8 = 1;
@@ -51,10 +51,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut input = Input::open(&args.synthesised)?;
     let made = if input.has_rows()? {
         let mut diagnostics = RowDiagnostics::new(input.name());
-        let made =
-            synthesize::frames(input, &args.build_args, &mut diagnostics, |from, _| record(from, &args.synthesised))?;
+        let Some(made) = synthesize(input, args, &mut diagnostics)? else { return Ok(ExitCode::from(EXIT_REFUSED)) };
         refused = diagnostics.refused;
-        let Some(made) = made else { return Ok(ExitCode::from(EXIT_REFUSED)) };
         made
     } else if args.build_args.is_default() {
         record(input, &args.synthesised)?
@@ -97,6 +95,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
+/// Records the frames that `encap build` makes of a CSV; `None` if no row can be carried.
+fn synthesize(input: Input, args: &Args, diagnostics: &mut RowDiagnostics) -> Result<Option<Recording>, Failure> {
+    let name = input.name();
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, Format::Pcapng, diagnostics)? else {
+        report_no_rows(&name);
+        return Ok(None);
+    };
+    let failure = |error| Failure::Compare { file: args.synthesised.clone(), error };
+    let (sink, summary) = synthesis.build(RecordingSink::new(synthesis.settings.link.link_type()), failure)?;
+    let recording = sink.finish().map_err(failure)?;
+    for remark in summary.remarks.list() {
+        diagnostics.remark(remark);
+    }
+    Ok(Some(recording))
+}
+
+/// Records the frames of a capture.
 fn record(input: impl Read, file: &str) -> Result<Recording, Failure> {
     let unreadable = |error| Failure::Capture { file: file.to_owned(), error };
     let mut reader = Reader::new(input).map_err(unreadable)?;

@@ -1,13 +1,17 @@
 //! `encap show`: a list of the frames of a capture, or one frame layer by layer.
 
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use maud::Markup;
 use serde::Serialize;
-use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, html, text};
+use switchboard_encap::build::{BuiltFrame, FramePurpose, FrameSink};
+use switchboard_encap::capture::Format;
+use switchboard_encap::show::{FrameRecord, FrameSummary, FrameView, RowPart, html, text};
 use switchboard_encap::time::Timestamp;
+use switchboard_encap::wire::{Frame, LinkType};
 use switchboard_protocol::sanitize;
 
 use super::build_args::BuildArgs;
@@ -17,7 +21,7 @@ use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
 use super::output;
-use super::synthesize::{self, Rows};
+use super::synthesize::{Synthesis, report_no_rows};
 
 /// Shows a frame layer by layer, byte by byte, with an explanation of each field and the calculation of each checksum
 ///
@@ -64,110 +68,203 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(page) = &args.html {
         output::guard(page, &input)?;
     }
-    let name = input.name();
     if input.has_rows()? {
-        let mut diagnostics = RowDiagnostics::new(name.clone());
-        let shown = synthesize::frames(input, &args.build_args, &mut diagnostics, |from, rows| {
-            show(Box::new(from), name, Some(rows), args)
-        })?;
-        let failed = shown.is_none() || diagnostics.refused > 0;
-        return Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
+        return show_rows(input, args);
     }
     if !args.build_args.is_default() {
-        return Err(Failure::BuildFlagsForCapture { file: name });
+        return Err(Failure::BuildFlagsForCapture { file: input.name() });
     }
-    show(Box::new(input), name, None, args)?;
+    show_capture(input, args)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the frames of a capture. `rows` are the rows from which it is synthesised.
-fn show(input: Box<dyn Read>, name: String, rows: Option<Rows>, args: &Args) -> Result<(), Failure> {
-    let mut capture = Capture { file: CaptureFile::new(input, name)?, first: None, rows };
-    match args.frame {
-        Some(number) => show_one(&mut capture, number, args),
-        None => list(&mut capture, args),
-    }?;
-    // Standard output has the frames only. Remarks go to standard error.
-    let name = capture.file.name();
-    for remark in capture.file.remarks() {
-        report(format_args!("encap: {name}: {remark}"));
-    }
-    capture.file.finish()
-}
-
-/// The frames of a capture, each with its row if it is known.
-struct Capture {
-    file: CaptureFile,
-    first: Option<Timestamp>,
-    rows: Option<Rows>,
-}
-
-impl Capture {
-    /// The next frame, as far as the file can be read, and the comments of the capture on itself so far.
-    fn next(&mut self) -> Option<(FrameRecord<'_>, &[String])> {
-        let packet = self.file.next()?;
-        self.first = self.first.or(packet.time);
-        let mut record = FrameRecord::from_packet(&packet, self.first);
-        record.row = self.rows.as_mut().and_then(|rows| rows.carried_by(&record));
-        Some((record, packet.remarks))
-    }
-}
-
-/// Shows one frame in full.
-fn show_one(capture: &mut Capture, number: u64, args: &Args) -> Result<(), Failure> {
-    let (file, mut frames) = (capture.file.name(), 0);
-    while let Some((record, remarks)) = capture.next() {
-        frames = record.number;
-        if frames == number {
-            let (origin, view) = (sanitized(remarks), FrameView::new(&record));
-            return if let Some(out) = &args.html {
-                write_page(out, &format!("Frame {number} of {file}"), &origin, &html::frame(&view))
-            } else if args.json {
-                print(&json(&file, &origin, Contents::Frame(&view))?)
-            } else {
-                print(&(paragraph(&origin) + &text::frame(&view, options(args))))
-            };
-        }
-    }
-    capture.file.finish()?;
-    Err(Failure::NoSuchFrame { file, number, frames })
-}
-
-/// Lists the first frames, one per line. An HTML page shows each in full below the list.
-fn list(capture: &mut Capture, args: &Args) -> Result<(), Failure> {
-    let limit = args.limit as usize;
-    let (mut lines, mut articles, mut more) = (Vec::new(), Vec::new(), false);
-    while let Some((record, _)) = capture.next() {
-        if lines.len() == limit {
-            more = true;
+/// Shows the frames of a capture.
+fn show_capture(input: Input, args: &Args) -> Result<(), Failure> {
+    let name = input.name();
+    let mut file = CaptureFile::new(Box::new(input), name.clone())?;
+    let mut frames = ShownFrames::new(args, &name);
+    let mut first = None;
+    while let Some(packet) = file.next() {
+        first = first.or(packet.time);
+        if frames.add(&FrameRecord::from_packet(&packet, first), packet.remarks)?.is_break() {
             break;
         }
-        lines.push(FrameSummary::new(&record));
-        if args.html.is_some() {
-            articles.push(html::folded(&FrameView::new(&record)));
-        }
     }
-    let (file, origin) = (capture.file.name(), capture.file.origin());
-    if let Some(out) = &args.html {
-        return write_page(out, &format!("Frames of {file}"), &origin, &html::list(&lines, &articles, more));
+    if frames.is_missing() {
+        file.finish()?;
     }
-    if args.json {
-        return print(&json(&file, &origin, Contents::Frames { frames: &lines, more })?);
+    frames.print(&file.origin())?;
+    // Standard output has the frames alone; the remarks of the reader go to standard error.
+    for remark in file.remarks() {
+        report(format_args!("encap: {name}: {remark}"));
     }
-    let more = if more {
-        format!(
-            "more follow: --limit {} {}; ",
-            (2 * limit).max(1),
-            if limit == 0 { "lists one" } else { "lists twice as many" }
-        )
-    } else {
-        String::new()
-    };
-    let hint = format!("{more}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
-    print(&(paragraph(&origin) + &text::list(&lines, options(args)) + &hint))
+    file.finish()
 }
 
-/// The frames in the JSON output.
+/// Shows the frames that `encap build` makes of a CSV.
+fn show_rows(input: Input, args: &Args) -> Result<ExitCode, Failure> {
+    let name = input.name();
+    let mut diagnostics = RowDiagnostics::new(name.clone());
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, Format::Pcapng, &mut diagnostics)? else {
+        report_no_rows(&name);
+        return Ok(ExitCode::from(EXIT_REFUSED));
+    };
+    let origin = format!(
+        "Synthesised from {name} as encap build makes it, with seed {}: no frame here was on a wire",
+        args.build_args.seed
+    );
+    let sink = ShowSink {
+        frames: ShownFrames::new(args, &name),
+        link_type: synthesis.settings.link.link_type(),
+        origin: [origin],
+        first: None,
+        n_frames: 0,
+        is_done: false,
+    };
+    let (sink, summary) = synthesis.build(sink, |failure| failure)?;
+    sink.frames.print(&sanitized(&sink.origin))?;
+    for remark in summary.remarks.list() {
+        diagnostics.remark(remark);
+    }
+    Ok(if diagnostics.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// Shows the frames of a build.
+struct ShowSink<'a> {
+    frames: ShownFrames<'a>,
+    link_type: LinkType,
+    origin: [String; 1],
+    /// The time of the first frame.
+    first: Option<Timestamp>,
+    n_frames: u64,
+    /// Whether the remaining frames are not shown. They are built all the same, for the remarks on the build.
+    is_done: bool,
+}
+
+impl FrameSink for ShowSink<'_> {
+    type Error = Failure;
+
+    fn frame(&mut self, built: &BuiltFrame<'_>) -> Result<(), Failure> {
+        if self.is_done {
+            return Ok(());
+        }
+        self.n_frames += 1;
+        let first = *self.first.get_or_insert(built.time);
+        let mut comment = String::new();
+        built.purpose.write_comment(&mut comment);
+        let row = match &built.purpose {
+            FramePurpose::Message(part) => Some(RowPart { row: part.row.to_row(), bytes: part.bytes.clone() }),
+            FramePurpose::Control { .. } => None,
+        };
+        // The length of an IP packet has 16 bits.
+        let len = u32::try_from(built.bytes.len()).unwrap_or(u32::MAX);
+        let record = FrameRecord {
+            time: Some(built.time),
+            first: Some(first),
+            comments: vec![comment],
+            row,
+            ..FrameRecord::new(self.n_frames, Frame::parse(self.link_type, built.bytes, len))
+        };
+        self.is_done = self.frames.add(&record, &self.origin)?.is_break();
+        Ok(())
+    }
+}
+
+/// The frame to show in full, or the list of the first frames.
+struct ShownFrames<'a> {
+    args: &'a Args,
+    /// The name of the file, safe to show.
+    file: String,
+    /// The number of frames so far.
+    n_frames: u64,
+    /// The output for the frame of `--frame`.
+    found: Option<String>,
+    lines: Vec<FrameSummary>,
+    /// On a page, each listed frame in full.
+    articles: Vec<Markup>,
+    /// Whether there are frames after the listed ones.
+    more: bool,
+}
+
+impl<'a> ShownFrames<'a> {
+    fn new(args: &'a Args, file: &str) -> Self {
+        let file = file.to_owned();
+        Self { args, file, n_frames: 0, found: None, lines: Vec::new(), articles: Vec::new(), more: false }
+    }
+
+    /// Adds the next frame; `origin` is the description of the file so far. Breaks if no further frame is shown.
+    fn add(&mut self, record: &FrameRecord<'_>, origin: &[String]) -> Result<ControlFlow<()>, Failure> {
+        self.n_frames = record.number;
+        if let Some(number) = self.args.frame {
+            if number == record.number {
+                self.found = Some(self.render_frame(&FrameView::new(record), &sanitized(origin))?);
+            }
+            return Ok(if self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        }
+        self.more = self.lines.len() == self.args.limit as usize;
+        if self.more {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.lines.push(FrameSummary::new(record));
+        if self.args.html.is_some() {
+            self.articles.push(html::folded(&FrameView::new(record)));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether the frame of `--frame` was not found.
+    fn is_missing(&self) -> bool {
+        self.args.frame.is_some() && self.found.is_none()
+    }
+
+    /// Prints the frames, or writes their page.
+    fn print(&self, origin: &[String]) -> Result<(), Failure> {
+        let list;
+        let text = match (&self.found, self.args.frame) {
+            (Some(found), _) => found,
+            (None, Some(number)) => {
+                return Err(Failure::NoSuchFrame { file: self.file.clone(), number, frames: self.n_frames });
+            }
+            (None, None) => {
+                list = self.render_list(origin)?;
+                &list
+            }
+        };
+        match &self.args.html {
+            Some(page) => output::write(page, text),
+            None => print(text),
+        }
+    }
+
+    fn render_frame(&self, view: &FrameView<'_>, origin: &[String]) -> Result<String, Failure> {
+        Ok(if self.args.html.is_some() {
+            page(&format!("Frame {} of {}", self.n_frames, self.file), origin, &html::frame(view))
+        } else if self.args.json {
+            json(&self.file, origin, Contents::Frame(view))?
+        } else {
+            paragraph(origin) + &text::frame(view, layout(self.args))
+        })
+    }
+
+    fn render_list(&self, origin: &[String]) -> Result<String, Failure> {
+        let Self { args, file, lines, articles, more, .. } = self;
+        if args.html.is_some() {
+            return Ok(page(&format!("Frames of {file}"), origin, &html::list(lines, articles, *more)));
+        }
+        if args.json {
+            return json(file, origin, Contents::Frames { frames: lines, more: *more });
+        }
+        let more = match (more, args.limit) {
+            (false, _) => String::new(),
+            (true, 0) => "more follow: --limit 1 lists one; ".to_owned(),
+            (true, limit) => format!("more follow: --limit {} lists twice as many; ", 2 * u64::from(limit)),
+        };
+        let hint = format!("{more}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
+        Ok(paragraph(origin) + &text::list(lines, layout(args)) + &hint)
+    }
+}
+
+/// The JSON output.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case", untagged)]
 enum Contents<'a> {
@@ -178,7 +275,7 @@ enum Contents<'a> {
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
-    /// Comments of the capture on itself, such as that it is synthesised.
+    /// The comments of the file, such as a note that the frames are synthesised.
     origin: &'a [String],
     #[serde(flatten)]
     contents: Contents<'a>,
@@ -188,7 +285,7 @@ fn json(file: &str, origin: &[String], contents: Contents<'_>) -> Result<String,
     Ok(serde_json::to_string(&Json { file, origin, contents }).map_err(io::Error::from)? + "\n")
 }
 
-fn options(args: &Args) -> text::TextLayout {
+fn layout(args: &Args) -> text::TextLayout {
     let stdout = io::stdout();
     let terminal = || terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
     let width = args.width.or_else(terminal).unwrap_or(WIDTH).into();
@@ -201,15 +298,15 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The comments of the capture on itself, as the first paragraph.
+/// The origin of the frames as a paragraph of its own.
 fn paragraph(origin: &[String]) -> String {
     if origin.is_empty() { String::new() } else { origin.join("\n") + "\n\n" }
 }
 
-fn write_page(out: &Path, title: &str, origin: &[String], body: &Markup) -> Result<(), Failure> {
+fn page(title: &str, origin: &[String], body: &Markup) -> String {
     let body = maud::html! {
         @for origin in origin { p { strong { (origin) } } }
         (body)
     };
-    output::write(out, &html::page(title, &body).into_string())
+    html::page(title, &body).into_string()
 }

@@ -1,126 +1,116 @@
-//! The frames of a CSV: made while they are read, and no more of them than are.
-//!
-//! One thread makes a capture and writes it into a pipe, from which the other reads as from a file. Once enough was read
-//! the pipe is closed, which ends the making. So memory is bounded by what the pipe holds, whatever the CSV has.
+//! Synthesis: reads the rows of a CSV twice, and sends the frames of `encap build` to a sink.
 
-use std::io;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::io::Seek as _;
 
-use switchboard_encap::build::{Builder, Content, Plan, Settings, Summary};
-use switchboard_encap::capture::{Format, WriteError};
-use switchboard_encap::rows::{Row, Transport};
-use switchboard_encap::show::{FrameRecord, RowPart};
+use switchboard_encap::build::{BadTwin, Builder, FrameSink, Plan, Settings, Summary};
+use switchboard_encap::capture::Format;
+use switchboard_encap::rows::{RowError, RowOptions, RowReader, RowRef};
 
 use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
+use super::servers;
 
-/// A row on its way, and how many frames were made before it.
-type Sent = (u64, Row);
-
-/// The rows that frames are made of, in their order.
-pub(crate) struct Rows {
-    sent: Receiver<Sent>,
-    next: Option<Sent>,
-    current: Option<Row>,
-    /// Bytes of what is sent for the current row that earlier frames carried.
-    carried: usize,
-}
-
-impl Rows {
-    /// What the next frame carries of which row.
-    pub(crate) fn carried_by(&mut self, record: &FrameRecord<'_>) -> Option<RowPart> {
-        // A row is there before its first frame is.
-        while let Some((before, row)) = self.next.take().or_else(|| self.sent.try_recv().ok()) {
-            if before >= record.number {
-                self.next = Some((before, row));
-                break;
-            }
-            (self.current, self.carried) = (Some(row), 0);
-        }
-        // All other frames say what else they are for.
-        if !record.comments.first().is_some_and(|comment| comment.starts_with("msg_id=")) {
-            return None;
-        }
-        let start = self.carried;
-        self.carried += record.frame.payload().len();
-        Some(RowPart { row: self.current.clone()?, bytes: start..self.carried })
-    }
-}
-
-/// Lets `read` read what `encap build` makes of a CSV, if there is a row in it that can be carried. Faults,
-/// refusals and remarks are reported.
-pub(crate) fn frames<T>(
+/// A CSV after the first reading of its rows.
+pub(crate) struct Synthesis {
     input: Input,
-    args: &BuildArgs,
-    diagnostics: &mut RowDiagnostics,
-    read: impl FnOnce(io::PipeReader, Rows) -> Result<T, Failure>,
-) -> Result<Option<T>, Failure> {
-    let mut input = input.rewindable()?;
-    let settings = args.settings(Format::Pcapng);
-    let plan = args.plan(&mut input, settings, diagnostics)?;
-    if diagnostics.admitted == 0 {
-        report(format_args!(
-            "encap: {} has no row that can be carried, so there is nothing to show",
-            diagnostics.file()
-        ));
-        return Ok(None);
-    }
-    let origin = format!(
-        "Synthesised from {} as encap build makes it, with seed {}: no frame here was on a wire",
-        diagnostics.file(),
-        args.seed
-    );
-    let (from, to) = io::pipe()?;
-    let (rows, sent) = mpsc::channel();
-    let rows_read = Rows { sent, next: None, current: None, carried: 0 };
-    thread::scope(|scope| {
-        let maker = scope.spawn(|| make(input, args, settings, plan, to, &origin, &rows));
-        let done = read(from, rows_read);
-        let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let done = done?;
-        // What is remarked on all of it is known if all of it was made.
-        for remark in made?.iter().flat_map(|summary| summary.remarks.list()) {
-            diagnostics.remark(remark);
-        }
-        Ok(Some(done))
-    })
+    options: RowOptions,
+    plan: Plan,
+    /// The number of rows that can be carried.
+    n_rows: u64,
+    pub(crate) settings: Settings,
 }
 
-/// Makes frames until all are made, or nobody wants more.
-fn make(
-    mut input: Input,
-    args: &BuildArgs,
-    settings: Settings,
-    plan: Plan,
-    to: io::PipeWriter,
-    about: &str,
-    rows: &Sender<Sent>,
-) -> Result<Option<Summary>, Failure> {
-    let unwritable = |error| Failure::WriteCapture { file: "a pipe".to_owned(), error };
-    let made = Builder::new(plan, to, about).map_err(unwritable).and_then(|mut builder| {
-        args.each_row(&mut input, |row| {
-            // Over TCP, an empty message is in no frame.
-            let is_nothing = row.message.is_empty()
-                && settings.content == Content::Faithful
-                && settings.transport.of(row.protocol) == Transport::Tcp;
-            if !is_nothing {
-                // Whoever reads may have seen enough.
-                let _ = rows.send((builder.frames(), row.to_row()));
+impl Synthesis {
+    /// Reads the rows for the first time, and reports their problems. `None` if no row can be carried.
+    pub(crate) fn plan(
+        input: Input,
+        args: &BuildArgs,
+        format: Format,
+        diagnostics: &mut RowDiagnostics,
+    ) -> Result<Option<Self>, Failure> {
+        let mut input = input.rewindable()?;
+        let (settings, options) = (args.settings(format), args.row_options());
+        let mut unnamed_servers = args.servers.apps();
+        let mut plan = Plan::new(settings).served_by(unnamed_servers.clone());
+        let mut reader = read(&mut input, options)?;
+        loop {
+            let admitted = reader.next_row().map(|row| {
+                row.map(|row| {
+                    unnamed_servers.retain(|app| row.source != app && row.destination != app);
+                    plan.admit(row)
+                })
+            });
+            for fault in reader.take_remarks() {
+                diagnostics.fault(&fault);
             }
-            builder.row(row).map_err(unwritable)
-        })?;
-        builder.finish().map_err(unwritable)
-    });
-    match made {
-        Ok((_, summary)) => Ok(Some(summary)),
-        Err(Failure::WriteCapture { error: WriteError::Io(error), .. })
-            if error.kind() == io::ErrorKind::BrokenPipe =>
-        {
-            Ok(None)
+            match admitted {
+                Ok(None) => break,
+                Ok(Some(Ok(()))) => diagnostics.admitted += 1,
+                Ok(Some(Err(refusal))) => diagnostics.refusal(&refusal),
+                Err(RowError::Refused(faults)) => {
+                    diagnostics.refused += 1;
+                    for fault in faults {
+                        diagnostics.fault(&fault);
+                    }
+                }
+                Err(RowError::Io(error)) => return Err(input.failure(error)),
+            }
         }
-        Err(failure) => Err(failure),
+        servers::report_missing(&unnamed_servers);
+        let n_rows = diagnostics.admitted;
+        Ok((n_rows > 0).then_some(Self { input, options, plan, n_rows, settings }))
     }
+
+    /// Reads the rows again, and sends their frames to `sink`. `failure` converts the errors of the sink.
+    pub(crate) fn build<S: FrameSink>(
+        &mut self,
+        sink: S,
+        failure: impl Fn(S::Error) -> Failure,
+    ) -> Result<(S, Summary), Failure> {
+        let mut builder = Builder::new(&self.plan, sink);
+        self.each_row(|row| builder.row(row).map_err(&failure))?;
+        let (sink, summary) = builder.finish().map_err(&failure)?;
+        if summary.rows != self.n_rows {
+            return Err(Failure::Changed { file: self.input.name() });
+        }
+        Ok((sink, summary))
+    }
+
+    /// Reads the rows again, and sends the frames of their bad twin to `sink`.
+    pub(crate) fn build_bad_twin<S: FrameSink>(
+        &mut self,
+        sink: S,
+        failure: impl Fn(S::Error) -> Failure,
+    ) -> Result<S, Failure> {
+        let mut twin = BadTwin::new(&self.plan, sink);
+        self.each_row(|row| twin.row(row).map_err(&failure))?;
+        Ok(twin.finish())
+    }
+
+    fn each_row(&mut self, mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut reader = read(&mut self.input, self.options)?;
+        loop {
+            match reader.next_row() {
+                Ok(Some(row)) => take(row)?,
+                Ok(None) => return Ok(()),
+                // The first reading has reported it.
+                Err(RowError::Refused(_)) => {}
+                Err(RowError::Io(error)) => return Err(self.input.failure(error)),
+            }
+            reader.take_remarks();
+        }
+    }
+}
+
+/// Reads rows from the first one.
+fn read(input: &mut Input, options: RowOptions) -> Result<RowReader<&mut Input>, Failure> {
+    input.rewind().map_err(|error| input.failure(error))?;
+    Ok(RowReader::new(input, options))
+}
+
+/// Reports that there are no frames to show or to compare.
+pub(crate) fn report_no_rows(file: &str) {
+    report(format_args!("encap: {file} has no row that can be carried, so there is nothing to show"));
 }

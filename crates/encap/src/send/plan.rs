@@ -111,9 +111,9 @@ impl SendPlan {
             clues[place.flow as usize].0.see(row, &place);
             places.push(place);
         }
-        let (apps, ports) = matcher.into_parts();
+        let apps = matcher.apps();
         let mut roles = Roles::new(choices.servers.clone());
-        let servers = clues.iter().zip(ports).map(|((clues, pair, _), ports)| {
+        let servers = clues.iter().zip(matcher.ports()).map(|((clues, pair, _), ports)| {
             let pair = pair.map(|app| &apps[app as usize]);
             roles.server(clues, pair, ports)
         });
