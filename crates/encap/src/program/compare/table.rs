@@ -76,15 +76,15 @@ fn difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Resul
 
 fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt::Result {
     let ConversationPair { made, captured, groups } = pair;
-    let way = |conversation: &RecordedConversation| {
+    let ends = |conversation: &RecordedConversation| {
         let [client, server] = conversation.ends();
         format!("{client} → {server}")
     };
     if let Some(title) = made.title() {
         write!(f, "{}, ", sanitize(title))?;
     }
-    writeln!(f, "{} {}, captured as {}", made.transport(), way(made), way(captured))?;
-    let rows: Vec<[String; HEADINGS.len()]> = groups.iter().map(|line| cells(pair, line)).collect();
+    writeln!(f, "{} {}, captured as {}", made.transport(), ends(made), ends(captured))?;
+    let rows: Vec<[String; HEADINGS.len()]> = groups.iter().map(|group| cells(pair, group)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default().max(HEADINGS[column].len())
@@ -106,17 +106,17 @@ fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt:
     writeln!(f)
 }
 
-/// The cells of a line: one value if both are equal, else both.
-fn cells(pair: &ConversationPair<'_>, line: &SegmentGroup) -> [String; HEADINGS.len()] {
-    let made: Vec<&RecordedSegment> = line.made.iter().map(|at| &pair.made.segments()[*at]).collect();
-    let captured: Vec<&RecordedSegment> = line.captured.iter().map(|at| &pair.captured.segments()[*at]).collect();
-    let both = |value: &dyn Fn(&RecordedSegment) -> String| {
-        let of = |segments: &[&RecordedSegment]| segments.last().map(|segment| value(segment));
-        match (of(&made), of(&captured)) {
-            (Some(made), Some(captured)) if made == captured => made,
-            (Some(made), Some(captured)) => format!("{made}|{captured}"),
-            (one, other) => one.or(other).unwrap_or_default(),
-        }
+/// The cells of a row: one value if the synthesised and the captured one are equal, else both.
+fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS.len()] {
+    let made: Vec<&RecordedSegment> = group.made.iter().map(|at| &pair.made.segments()[*at]).collect();
+    let captured: Vec<&RecordedSegment> = group.captured.iter().map(|at| &pair.captured.segments()[*at]).collect();
+    let joined = |made: Option<String>, captured: Option<String>| match (made, captured) {
+        (Some(made), Some(captured)) if made != captured => format!("{made}|{captured}"),
+        (one, other) => one.or(other).unwrap_or_default(),
+    };
+    let of_last = |value: &dyn Fn(&RecordedSegment) -> String| {
+        let last = |segments: &[&RecordedSegment]| segments.last().map(|segment| value(segment));
+        joined(last(&made), last(&captured))
     };
     let frames = |segments: &[&RecordedSegment]| match segments {
         [] => "-".to_owned(),
@@ -124,16 +124,10 @@ fn cells(pair: &ConversationPair<'_>, line: &SegmentGroup) -> [String; HEADINGS.
         [first, .., last] => format!("{}-{}", first.frame, last.frame),
     };
     let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let of_first = |segments: &[&RecordedSegment]| segments.first().map(|segment| number(segment.seq()));
-    let seq = match (of_first(&made), of_first(&captured)) {
-        (Some(made), Some(captured)) if made != captured => format!("{made}|{captured}"),
-        (one, other) => one.or(other).unwrap_or_default(),
-    };
-    let len = |segments: &[&RecordedSegment]| segments.iter().map(|segment| segment.len()).sum::<u64>();
-    let bytes = match (len(&made), len(&captured)) {
-        (one, other) if one == other || captured.is_empty() => one.to_string(),
-        (_, other) if made.is_empty() => other.to_string(),
-        (one, other) => format!("{one}|{other}"),
+    let first_seq = |segments: &[&RecordedSegment]| segments.first().map(|segment| number(segment.seq()));
+    let bytes = |segments: &[&RecordedSegment]| {
+        let bytes: u64 = segments.iter().map(|segment| segment.len()).sum();
+        (!segments.is_empty()).then(|| bytes.to_string())
     };
     let rows: Vec<_> = made.iter().filter_map(|segment| segment.msg_id.as_deref()).collect();
     let row = match &rows[..] {
@@ -142,17 +136,17 @@ fn cells(pair: &ConversationPair<'_>, line: &SegmentGroup) -> [String; HEADINGS.
         [first, ..] => (*first).to_owned(),
     };
     let is_tcp = made.iter().chain(&captured).any(|segment| segment.seq().is_some());
-    let of_tcp = |text: String| if is_tcp { text } else { String::new() };
+    let if_tcp = |text: String| if is_tcp { text } else { String::new() };
     [
         frames(&made),
         frames(&captured),
         made.first().or(captured.first()).map_or_else(String::new, |segment| segment.from.to_string()),
-        of_tcp(both(&|segment| segment.flags().to_string())),
-        of_tcp(seq),
-        of_tcp(both(&|segment| number(segment.ack()))),
-        bytes,
-        of_tcp(both(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
+        if_tcp(of_last(&|segment| segment.flags().to_string())),
+        if_tcp(joined(first_seq(&made), first_seq(&captured))),
+        if_tcp(of_last(&|segment| number(segment.ack()))),
+        joined(bytes(&made), bytes(&captured)),
+        if_tcp(of_last(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
         sanitize(&row).into_owned(),
-        both(&|segment| segment.options()),
+        of_last(&|segment| segment.options()),
     ]
 }

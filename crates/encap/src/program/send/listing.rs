@@ -68,10 +68,10 @@ impl<'a> Listing<'a> {
         capture: Option<CaptureListing>,
         trace: Option<&Trace>,
     ) -> Self {
-        let opened = |index: usize| played.addresses[index];
+        let addresses = |index: usize| played.addresses[index];
         let carried: Vec<Option<[StreamFrames; 2]>> = (0..plan.connections().len())
             .map(|index| {
-                let (trace, addresses) = (trace?, opened(index)?);
+                let (trace, addresses) = (trace?, addresses(index)?);
                 Some([Side::Client, Side::Server].map(|side| trace.stream(addresses, side)))
             })
             .collect();
@@ -83,23 +83,23 @@ impl<'a> Listing<'a> {
                 transport: connection.transport,
                 client: &connection.client,
                 server: &connection.server,
-                client_address: opened(index).map(|[client, _]| client),
-                server_address: opened(index).map(|[_, server]| server),
+                client_address: addresses(index).map(|[client, _]| client),
+                server_address: addresses(index).map(|[_, server]| server),
                 bare: trace
-                    .zip(opened(index))
+                    .zip(addresses(index))
                     .filter(|_| connection.transport == Transport::Tcp)
                     .map(|(trace, addresses)| trace.bare(addresses)),
                 error: played.unclosed.iter().find(|(at, _)| *at == index).map(|(_, error)| error.to_string()),
                 rows: Vec::new(),
             })
             .collect();
-        for (item, outcome) in plan.rows().iter().zip(&played.outcomes) {
-            let len = item.row.message.len();
-            let index = item.connection;
+        for (planned, outcome) in plan.rows().iter().zip(&played.outcomes) {
+            let len = planned.row.message.len();
+            let index = planned.connection;
             let mut row = RowListing {
-                msg_id: &item.row.number,
-                line: item.row.line,
-                from: item.from,
+                msg_id: &planned.row.number,
+                line: planned.row.line,
+                from: planned.from,
                 bytes: len,
                 stream: None,
                 frames: None,
@@ -110,13 +110,14 @@ impl<'a> Listing<'a> {
                 (RowOutcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
                 (RowOutcome::Sent { start }, Transport::Tcp) => {
                     let stream = *start..*start + len as u64;
-                    let carried = carried[index].as_ref().map(|sides| &sides[usize::from(item.from == Side::Server)]);
+                    let carried =
+                        carried[index].as_ref().map(|sides| &sides[usize::from(planned.from == Side::Server)]);
                     row.frames = carried.map(|carried| carried.pieces(&stream));
                     row.stream = Some(stream);
                 }
                 (RowOutcome::Sent { start }, Transport::Udp) => {
-                    row.frames = trace.zip(opened(index)).map(|(trace, addresses)| {
-                        let frame = trace.datagram(addresses, item.from, *start);
+                    row.frames = trace.zip(addresses(index)).map(|(trace, addresses)| {
+                        let frame = trace.datagram(addresses, planned.from, *start);
                         let piece = |frame| RowPiece { frame, stream: 0..len as u64, shared: false, again: false };
                         frame.map(piece).into_iter().collect()
                     });
