@@ -13,7 +13,7 @@ use switchboard_encap::analyze::{
 use switchboard_encap::show::{count, in_seconds};
 use switchboard_encap::time::Timestamp;
 
-use super::capture_file::{CaptureFile, unused};
+use super::capture_file::{CaptureFile, no_conversation};
 use super::failure::Failure;
 
 /// Maximum conversations listed; the others are counted. Each takes 1 to 3 KB.
@@ -178,8 +178,8 @@ impl Findings {
             let (packets, bytes) = (count(left_out.packets, "packet"), count(left_out.bytes, "byte"));
             writeln!(f, "left out by the focus on {}: {packets}, {bytes}", focus.join(" and "))?;
         }
-        if let Some(unused) = unused(totals) {
-            writeln!(f, "{unused}")?;
+        if let Some(remark) = no_conversation(totals) {
+            writeln!(f, "{remark}")?;
         }
         if totals.retired > 0 {
             writeln!(

@@ -14,7 +14,7 @@ use super::build_args::BuildArgs;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::output::{self, Output, shown};
+use super::output::{self, Output, display_name};
 use super::synthesize::Synthesis;
 
 /// Some row was not carried.
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let twin = args.bad_twin.then(|| args.twin());
     for out in twin.iter().chain([&args.out]) {
-        output::guard(out, &input)?;
+        output::guard_input(out, &input)?;
     }
     let mut diagnostics = RowDiagnostics::new(input.name());
     let name = input.file_name();
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let settings = synthesis.settings;
     let failure = write_failure(&args.out);
-    let sink = CaptureSink::new(Output::whole(&args.out)?, &settings, &about("no packet here was on a wire"));
+    let sink = CaptureSink::new(Output::atomic(&args.out)?, &settings, &about("no packet here was on a wire"));
     let (sink, summary) = synthesis.build(sink.map_err(failure)?, failure)?;
     sink.finish().map_err(failure)?.finish()?;
     for remark in summary.remarks.list() {
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if settings.format == Format::Pcap {
         report(format_args!(
             "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
-            shown(&args.out)
+            display_name(&args.out)
         ));
     }
     if let Some(twin) = &twin {
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         let settings = Settings { format: Format::Pcapng, ..settings };
         let about = about("no packet here was on a wire, and none could have been");
         let failure = write_failure(twin);
-        let sink = CaptureSink::new(Output::whole(twin)?, &settings, &about).map_err(failure)?;
+        let sink = CaptureSink::new(Output::atomic(twin)?, &settings, &about).map_err(failure)?;
         synthesis.build_bad_twin(sink, failure)?.finish().map_err(failure)?.finish()?;
     }
     print(args, &diagnostics, &summary, twin.as_deref())?;
@@ -148,7 +148,7 @@ fn print(args: &Args, diagnostics: &RowDiagnostics, summary: &Summary, twin: Opt
     if args.json {
         return print_json(args, diagnostics, Some(summary), twin);
     }
-    let mut text = format!("{}: {}", shown(&args.out), count(summary.rows, "row"));
+    let mut text = format!("{}: {}", display_name(&args.out), count(summary.rows, "row"));
     let mut put = |part: String| text.push_str(&part);
     if summary.connections > 0 {
         put(format!(", {}", count(summary.connections, "connection")));
@@ -159,7 +159,7 @@ fn print(args: &Args, diagnostics: &RowDiagnostics, summary: &Summary, twin: Opt
     put(format!(", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte")));
     put(format!("; {}, {} refused\n", count(diagnostics.warnings, "warning"), count(diagnostics.refused, "row")));
     if let Some(twin) = twin {
-        put(format!("{}: the same, with everything wrong\n", shown(twin)));
+        put(format!("{}: the same, with everything wrong\n", display_name(twin)));
     }
     say(args, &text)
 }
@@ -172,8 +172,8 @@ fn print_json(
 ) -> Result<(), Failure> {
     let json = SummaryJson {
         file: diagnostics.file(),
-        out: summary.map(|_| shown(&args.out)),
-        bad_twin: twin.map(shown),
+        out: summary.map(|_| display_name(&args.out)),
+        bad_twin: twin.map(display_name),
         seed: args.build_args.seed,
         diagnostics,
         summary,

@@ -17,7 +17,7 @@ use switchboard_encap::time::Timestamp;
 
 use super::diagnostics::report;
 use super::failure::Failure;
-use super::output::{Output, shown};
+use super::output::{Output, display_name};
 
 /// Maximum delay until a captured frame is in the file.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // Open the interface first: if that fails, an existing file is kept.
     let options = LiveOptions { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
     let live = LiveCapture::open(&args.interface, &options)?;
-    let out = Output::growing(&args.out)?;
+    let out = Output::in_place(&args.out)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The second signal ends the program, which may wait for the reader of a pipe. In this order, the first does
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
     let counts = if is_written { counts } else { flushed };
     let summary = Summary { counts, statistics: finished.as_ref().ok().copied() };
-    report(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, shown(&args.out)));
+    report(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, display_name(&args.out)));
     recorded.map_err(failed)?;
     finished.map_err(failed)?;
     Ok(ExitCode::SUCCESS)

@@ -105,7 +105,7 @@ pub(crate) fn sanitized(texts: &[String]) -> Vec<String> {
 }
 
 /// A remark on packets that belong to no conversation, if there are any.
-pub(crate) fn unused(totals: &Totals) -> Option<String> {
+pub(crate) fn no_conversation(totals: &Totals) -> Option<String> {
     let of_none = totals.no_conversation;
     let fragments = match totals.fragments.packets {
         0 => String::new(),

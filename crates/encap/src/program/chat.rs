@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use switchboard_encap::analyze::chat::Transcript;
 use switchboard_encap::analyze::{Focus, Streams};
 
-use super::capture_file::{CaptureFile, sanitized, unused};
+use super::capture_file::{CaptureFile, no_conversation, sanitized};
 use super::diagnostics::report;
 use super::failure::Failure;
 
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     write!(out, "\n{verdict}")?;
     out.flush()?;
     let name = file.name();
-    for remark in unused(&totals).into_iter().chain(file.remarks()) {
+    for remark in no_conversation(&totals).into_iter().chain(file.remarks()) {
         report(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;

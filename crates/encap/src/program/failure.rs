@@ -12,7 +12,7 @@ use switchboard_encap::compare::RecordingError;
 use switchboard_protocol::sanitize;
 
 use super::diagnostics::report;
-use super::output::{is_stdout, shown};
+use super::output::{display_name, is_stdout};
 
 /// A file could not be read or written.
 const EXIT_IO: u8 = 3;
@@ -38,7 +38,7 @@ pub(crate) enum Failure {
     BuildFlagsForCapture { file: String },
     #[error("{} has {frames} frames: there is no frame {number}", sanitize(file))]
     NoSuchFrame { file: String, number: u64, frames: u64 },
-    #[error("cannot write {}: {error}", shown(Path::new(file)))]
+    #[error("cannot write {}: {error}", display_name(Path::new(file)))]
     WriteFile { file: String, error: io::Error },
     #[cfg(target_os = "linux")]
     #[error(transparent)]
@@ -57,7 +57,7 @@ pub(crate) enum Failure {
     /// The file differed between two reads.
     #[error("{} changed while it was read, so nothing was written: build it again", sanitize(file))]
     Changed { file: String },
-    #[error("{}: {error}", shown(Path::new(file)))]
+    #[error("{}: {error}", display_name(Path::new(file)))]
     WriteCapture { file: String, error: WriteError },
     /// Standard output could not be written.
     #[error("cannot write: {0}")]

@@ -214,8 +214,8 @@ impl<W: Write> Printer<W> {
                     None => write!(self.out, "{space}   ")?,
                 }
             }
-            let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
-            writeln!(self.out, "  {}", row.iter().map(shown).collect::<String>())?;
+            let ascii = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+            writeln!(self.out, "  {}", row.iter().map(ascii).collect::<String>())?;
         }
         Ok(())
     }

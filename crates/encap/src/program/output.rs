@@ -1,7 +1,7 @@
 //! The output of a subcommand: a file, or standard output.
 //!
-//! A synthesised file replaces an existing one only when it is complete and on disk, by a rename. Devices and pipes are
-//! written directly, and so are live captures, which can be read while they grow.
+//! A synthesised file appears when it is complete, by a rename, and replaces an existing file only once it is on disk.
+//! Devices and pipes are written in place, and so are live captures, which can be read while they grow.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,20 +16,23 @@ use super::input::Input;
 /// The path that means standard output.
 const STDOUT: &str = "-";
 
-/// A destination.
+/// An open output.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
-    to: To,
+    destination: Destination,
 }
 
 #[derive(Debug)]
-enum To {
+enum Destination {
     Stdout(io::Stdout),
-    /// Written in place.
-    File(File),
-    /// A temporary file, its path, and the path that it replaces.
-    Whole(File, TempPath, PathBuf),
+    InPlace(File),
+    /// `temporary` replaces `target` at the end.
+    Atomic {
+        file: File,
+        temporary: TempPath,
+        target: PathBuf,
+    },
 }
 
 /// Whether `path` means standard output.
@@ -38,7 +41,7 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
 }
 
 /// Fails if `path` is the file of `input`.
-pub(crate) fn guard(path: &Path, input: &Input) -> Result<(), Failure> {
+pub(crate) fn guard_input(path: &Path, input: &Input) -> Result<(), Failure> {
     if !is_stdout(path) && input.is_at(path) {
         return Err(Failure::Overwrite { file: path.display().to_string() });
     }
@@ -47,7 +50,7 @@ pub(crate) fn guard(path: &Path, input: &Input) -> Result<(), Failure> {
 
 /// Writes a whole file, which replaces an existing one when it is complete.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut file = Output::whole(path)?;
+    let mut file = Output::atomic(path)?;
     file.write_all(text.as_bytes()).map_err(|error| unwritable(path, error))?;
     file.finish()
 }
@@ -58,57 +61,57 @@ fn unwritable(path: &Path, error: io::Error) -> Failure {
 
 impl Output {
     /// A file that appears at `path` on [`finish`](Self::finish).
-    pub(crate) fn whole(path: &Path) -> Result<Self, Failure> {
-        let has_place = match path.metadata() {
-            Ok(there) => there.is_file(),
+    pub(crate) fn atomic(path: &Path) -> Result<Self, Failure> {
+        let is_replaceable = match path.metadata() {
+            Ok(existing) => existing.is_file(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
-        if is_stdout(path) || !has_place {
-            return Self::growing(path);
+        if is_stdout(path) || !is_replaceable {
+            return Self::in_place(path);
         }
         // Replace the target of a symbolic link, not the link.
-        let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        match beside(folder, &place) {
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match temporary_file(folder, &target) {
             Ok(file) => {
-                let (file, beside) = file.into_parts();
-                Ok(Self { path: path.to_owned(), to: To::Whole(file, beside, place) })
+                let (file, temporary) = file.into_parts();
+                Ok(Self { path: path.to_owned(), destination: Destination::Atomic { file, temporary, target } })
             }
             // The file may be writable in a folder that is not.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && place.exists() => Self::growing(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && target.exists() => Self::in_place(path),
             Err(error) => Err(unwritable(path, error)),
         }
     }
 
     /// A file that is at `path` from its first byte on.
-    pub(crate) fn growing(path: &Path) -> Result<Self, Failure> {
-        let to = if is_stdout(path) {
-            To::Stdout(io::stdout())
+    pub(crate) fn in_place(path: &Path) -> Result<Self, Failure> {
+        let destination = if is_stdout(path) {
+            Destination::Stdout(io::stdout())
         } else {
-            To::File(File::create(path).map_err(|error| unwritable(path, error))?)
+            Destination::InPlace(File::create(path).map_err(|error| unwritable(path, error))?)
         };
-        Ok(Self { path: path.to_owned(), to })
+        Ok(Self { path: path.to_owned(), destination })
     }
 
     /// Completes the file, and renames it to its path.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
-        let done = self.flush().and_then(|()| match self.to {
-            To::Stdout(_) | To::File(_) => Ok(()),
-            To::Whole(file, beside, place) => {
+        let done = self.flush().and_then(|()| match self.destination {
+            Destination::Stdout(_) | Destination::InPlace(_) => Ok(()),
+            Destination::Atomic { file, temporary, target } => {
                 // The new file must be on disk before the old one goes.
-                if place.exists() {
+                if target.exists() {
                     file.sync_data()?;
                 }
                 drop(file);
-                beside.persist(place).map_err(|error| error.error)
+                temporary.persist(target).map_err(|error| error.error)
             }
         });
         done.map_err(|error| unwritable(&self.path, error))
     }
 }
 
-/// A temporary file beside `place`, with the permissions of an existing or a new file there.
-fn beside(folder: &Path, place: &Path) -> io::Result<NamedTempFile> {
+/// A temporary file in `folder`, with the permissions of `target`, or else those of a new file.
+fn temporary_file(folder: &Path, target: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".encap-").suffix(".part");
     #[cfg(unix)]
@@ -118,30 +121,30 @@ fn beside(folder: &Path, place: &Path) -> io::Result<NamedTempFile> {
     }
     folder.metadata()?;
     let file = builder.tempfile_in(folder)?;
-    if let Ok(there) = place.metadata() {
+    if let Ok(existing) = target.metadata() {
         // Only the owner may change permissions, and others may have the right to write.
-        let _ = file.as_file().set_permissions(there.permissions());
+        let _ = file.as_file().set_permissions(existing.permissions());
     }
     Ok(file)
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.to {
-            To::Stdout(stdout) => stdout.write(bytes),
-            To::File(file) | To::Whole(file, ..) => file.write(bytes),
+        match &mut self.destination {
+            Destination::Stdout(stdout) => stdout.write(bytes),
+            Destination::InPlace(file) | Destination::Atomic { file, .. } => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.to {
-            To::Stdout(stdout) => stdout.flush(),
-            To::File(file) | To::Whole(file, ..) => file.flush(),
+        match &mut self.destination {
+            Destination::Stdout(stdout) => stdout.flush(),
+            Destination::InPlace(file) | Destination::Atomic { file, .. } => file.flush(),
         }
     }
 }
 
 /// The path for messages, safe to show.
-pub(crate) fn shown(path: &Path) -> String {
+pub(crate) fn display_name(path: &Path) -> String {
     if is_stdout(path) { "standard output".to_owned() } else { sanitize(&path.to_string_lossy()).into_owned() }
 }

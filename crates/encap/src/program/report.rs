@@ -47,7 +47,7 @@ fn conversation_id(text: &str) -> Result<ConversationId, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let shown = args.file.display().to_string();
     let input = Input::open(&args.file)?;
-    output::guard(&args.out, &input)?;
+    output::guard_input(&args.out, &input)?;
     let wanted = ReportOptions { conversation: args.conversation, frame: args.frame };
     let mut input = input.rewindable()?;
     let name = input.file_name();

@@ -30,7 +30,7 @@ use super::colour;
 use super::diagnostics::{RowFormat, report};
 use super::failure::Failure;
 use super::input::Input;
-use super::output::{self, Output, shown};
+use super::output::{self, Output, display_name};
 use super::servers::{self, Servers};
 
 /// Some row cannot be sent, or was not.
@@ -94,7 +94,7 @@ enum TransportArg {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.file)?;
     if let Some(out) = &args.out {
-        output::guard(out, &input)?;
+        output::guard_input(out, &input)?;
     }
     let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
     let choices = PlanOptions {
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         &played,
         captured
             .as_ref()
-            .map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref().map(shown))),
+            .map(|(trace, statistics)| CaptureListing::new(trace, *statistics, args.out.as_deref().map(display_name))),
         captured.as_ref().map(|(trace, _)| trace),
     );
     let text =
@@ -233,7 +233,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
         live => live?,
     };
     let to: CaptureOutput = match &args.out {
-        Some(file) => Box::new(Output::growing(file)?),
+        Some(file) => Box::new(Output::in_place(file)?),
         None => Box::new(io::sink()),
     };
     Ok(Some(LiveRecording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))

@@ -66,7 +66,7 @@ const WIDTH: u16 = 100;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut input = Input::open(&args.file)?;
     if let Some(page) = &args.html {
-        output::guard(page, &input)?;
+        output::guard_input(page, &input)?;
     }
     if input.has_rows()? {
         return show_rows(input, args);
