@@ -23,6 +23,8 @@ struct SocketState {
     reader: Option<Waker>,
     /// A write is pending.
     is_blocked: bool,
+    /// A write fails.
+    is_broken: bool,
     writer: Option<Waker>,
     calls: Vec<Call>,
 }
@@ -32,10 +34,11 @@ enum Call {
     /// A read that returned bytes.
     Read,
     Write(Vec<u8>),
+    FailedWrite,
     Shutdown,
 }
 
-/// A socket that accepts any write, unless it is blocked.
+/// A socket that accepts any write, unless it is blocked or broken.
 #[derive(Clone, Debug, Default)]
 struct MockSocket(Arc<Mutex<SocketState>>);
 
@@ -67,6 +70,10 @@ impl AsyncWrite for MockSocket {
         if state.is_blocked {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
+        }
+        if state.is_broken {
+            state.calls.push(Call::FailedWrite);
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         state.calls.push(Call::Write(buf.to_vec()));
         Poll::Ready(Ok(buf.len()))
@@ -111,6 +118,10 @@ impl MockSocket {
         if let Some(writer) = state.writer.take() {
             writer.wake();
         }
+    }
+
+    fn break_writes(&self) {
+        self.state().is_broken = true;
     }
 
     fn take_calls(&self) -> Vec<Call> {
@@ -436,6 +447,31 @@ async fn half_closed_and_blocked_session_receives_all_replies() {
     server.run();
     assert_eq!(noy.take_calls(), [Call::Write(reply.into_bytes())]);
     assert!(server.connections[0].is_none(), "the connection has ended, and its socket is dropped");
+}
+
+/// The client's last lines are still handled, for at most `BROKEN_READ_MAX`.
+#[tokio::test(start_paused = true)]
+async fn broken_socket_is_never_written_again_and_ends_with_reset() {
+    let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+    let (sent, _, reply) = dialogue(Dialect::Commands, 3);
+    elias.break_writes();
+    noy.send([sent.clone()]);
+    server.run();
+    assert_eq!(elias.take_calls(), [Call::FailedWrite], "the first write after the break");
+    assert_eq!(writes(&noy.take_calls()), [reply.as_str()]);
+    for _ in 0..3 {
+        noy.send([sent.clone()]);
+        elias.send(["MSG hi\n".repeat(3)]);
+        server.run();
+        assert_eq!(elias.take_calls(), [Call::Read], "later bytes are dropped");
+        let received = writes(&noy.take_calls()).concat();
+        assert!(received.contains(&"FROM Elias: hi\n".repeat(3)), "the client's lines are handled: {received}");
+    }
+    tokio::time::advance(BROKEN_READ_MAX).await;
+    let connection = server.connections[1].as_mut().expect("the connection is open");
+    let outcome = connection.advance(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(outcome, Poll::Ready(CloseReason::Reset));
+    assert_eq!(elias.take_calls(), []);
 }
 
 #[test]
