@@ -37,20 +37,22 @@ pub(crate) fn with_read_buffer<R>(turn: impl FnOnce(&mut [u8]) -> R) -> R {
 
 /// Takes an empty buffer: a spare one of this thread, or a new one.
 pub(crate) fn take() -> Vec<u8> {
-    SPARE.with_borrow_mut(|spare| match spare.buffers.pop() {
-        Some(buffer) => {
-            spare.bytes -= buffer.capacity();
-            buffer
-        }
-        None => Vec::with_capacity(BUFFER_MIN_BYTES),
-    })
+    // A thread that ends may have destroyed its spare buffers.
+    let spare = SPARE.try_with(|spare| {
+        let spare = &mut *spare.borrow_mut();
+        let buffer = spare.buffers.pop()?;
+        spare.bytes -= buffer.capacity();
+        Some(buffer)
+    });
+    spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(BUFFER_MIN_BYTES))
 }
 
 /// Makes a buffer spare, or frees it where a limit is reached.
 pub(crate) fn give_back(mut buffer: Vec<u8>) {
     if (1..=BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
         buffer.clear();
-        SPARE.with_borrow_mut(|spare| {
+        let _ = SPARE.try_with(|spare| {
+            let spare = &mut *spare.borrow_mut();
             if spare.bytes + buffer.capacity() <= SPARE_MAX_BYTES {
                 spare.bytes += buffer.capacity();
                 spare.buffers.push(buffer);
