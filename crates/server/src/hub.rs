@@ -179,16 +179,12 @@ impl Hub {
 
     /// Runs `work` under the lock, and its deferred work after.
     fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
-        let mut deferred = DEFERRED.take();
+        // Dropped in the reverse order: `effects` adds deferred work, then the lock is released, then the work is done.
+        let mut deferred = DeferredGuard::new(self.watermarks);
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, stopping, self, &mut deferred);
-        let result = work(board, &mut effects);
-        drop(effects);
-        drop(guard);
-        deferred.run(self.watermarks);
-        DEFERRED.set(deferred);
-        result
+        let mut effects = TurnEffects::new(outboxes, counts, stopping, self, &mut deferred.deferred);
+        work(board, &mut effects)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -225,6 +221,27 @@ impl Deferred {
             }
         }
         self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
+/// The thread's [`Deferred`], run when this is dropped, even by a panic: other sessions wait for its wake-ups.
+struct DeferredGuard {
+    deferred: Deferred,
+    watermarks: Watermarks,
+}
+
+impl DeferredGuard {
+    /// Takes the thread's `Deferred`, or a new one where the thread has destroyed its own while it ends.
+    fn new(watermarks: Watermarks) -> Self {
+        Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks }
+    }
+}
+
+impl Drop for DeferredGuard {
+    fn drop(&mut self) {
+        self.deferred.run(self.watermarks);
+        let deferred = std::mem::take(&mut self.deferred);
+        let _ = DEFERRED.try_with(|cell| cell.set(deferred));
     }
 }
 
@@ -368,5 +385,79 @@ impl Effects for TurnEffects<'_> {
             self.counts.slow_consumers += 1;
         }
         telemetry::log(fact, self.hub.settings.log_messages);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake};
+    use std::thread;
+
+    use super::*;
+    use crate::outbox::TaskState;
+
+    #[derive(Default)]
+    struct WokenFlag(AtomicBool);
+
+    impl Wake for WokenFlag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn sessions_are_woken_although_the_turn_panics() {
+        let hub = Hub::new(Settings::default());
+        let (id, outbox) = hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+        let woken = Arc::<WokenFlag>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let (_, ending) = outbox.flush(&mut Context::from_waker(&waker), hub.watermarks);
+        assert!(outbox.sleep(&waker, ending, TaskState::Idle, hub.watermarks));
+        let turn = || {
+            hub.with_effects(|_, effects| {
+                effects.close(id, CloseReason::Reset);
+                assert!(!woken.0.load(Ordering::Relaxed), "the lock is held");
+                panic!("a turn that panics");
+            })
+        };
+        catch_unwind(AssertUnwindSafe(turn)).expect_err("the turn panics");
+        assert!(woken.0.load(Ordering::Relaxed));
+    }
+
+    /// A runtime's thread may drop connections while it destroys its thread-local values.
+    #[test]
+    fn session_can_be_removed_while_its_thread_ends() {
+        struct RemoveOnDrop(Arc<Hub>, Vec<SessionId>);
+
+        impl Drop for RemoveOnDrop {
+            fn drop(&mut self) {
+                self.1.iter().for_each(|&id| self.0.remove(id));
+            }
+        }
+
+        thread_local! {
+            static DESTROYED_LAST: Cell<Option<RemoveOnDrop>> = const { Cell::new(None) };
+        }
+
+        let hub = Arc::new(Hub::new(Settings::default()));
+        let in_thread = Arc::clone(&hub);
+        let thread = thread::spawn(move || {
+            // The first thread-local value in use is destroyed last, on most platforms.
+            DESTROYED_LAST.set(None);
+            let admit = |lines: &str| {
+                let (id, outbox) = in_thread.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+                let mut speaker = Speaker::new(id, Dialect::Commands, in_thread.settings.line_bytes);
+                in_thread.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), 2);
+                outbox.flush(&mut Context::from_waker(Waker::noop()), in_thread.watermarks);
+                id
+            };
+            let ids = vec![admit("REGISTER Noy\n"), admit("REGISTER Elias\nCONNECT Noy\n")];
+            // `PEER_DISCONNECTED` to Elias needs a buffer.
+            DESTROYED_LAST.set(Some(RemoveOnDrop(in_thread, ids)));
+        });
+        thread.join().expect("the thread does not panic");
+        assert!(hub.lock().outboxes.is_empty());
     }
 }
