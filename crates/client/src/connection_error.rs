@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_protocol::ErrorCode;
 
 /// Why a connection ended.
+// The JSON words are older than the variant names; programs match on them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]

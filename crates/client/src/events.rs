@@ -197,6 +197,8 @@ mod tests {
                 r#"{"event":"CLOSED","why":"EVENTS_NOT_TAKEN","max_bytes":7}"#,
             ),
             (Event::Closed(ConnectionError::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
+            (Event::Closed(ConnectionError::ClosedByServer), r#"{"event":"CLOSED","why":"BY_SERVER"}"#),
+            (Event::Closed(ConnectionError::ClosedLocally), r#"{"event":"CLOSED","why":"DROPPED"}"#),
             (
                 Event::Closed(ConnectionError::ClosedWithCode { code: ErrorCode::ServerFull, detail: None }),
                 r#"{"event":"CLOSED","why":"WITH_CODE","code":"SERVER_FULL"}"#,
