@@ -17,9 +17,9 @@ use crate::connection_error::ConnectionError;
 /// after all events that the server sent before it.
 pub const EVENTS_SOFT_BYTES: usize = 256 * 1024;
 
-/// The hard limit of the event queue in bytes of memory. If the queue exceeds it before a command's answer arrives, the
-/// connection ends with [`ConnectionError::EventsNotTaken`]. The limit is several times the data that a server and the
-/// network between can buffer for one session.
+/// The hard limit of the event queue in bytes of memory: 64 MiB. If the queue exceeds it before a command's answer
+/// arrives, the connection ends with [`ConnectionError::EventsNotTaken`]. The limit is several times the data that a
+/// server and the network between can buffer for one session.
 pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 
 /// A line from the server that answers no command. Its JSON form uses the words of the protocol

@@ -15,7 +15,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Reads a server's lines one by one.
 ///
 /// The `USERS` line grows with the number of users and may have up to [`REPLY_MAX_BYTES`]. The limit of all other lines
-/// is [`LINE_CEILING_BYTES`].
+/// is [`LINE_CEILING_BYTES`], so that a queue of lines is bounded in bytes.
 #[derive(Debug)]
 pub struct LineReader<R> {
     source: R,
