@@ -39,7 +39,7 @@ const DRAIN_MAX: Duration = Duration::from_mins(5);
 const BROKEN_READ_MAX: Duration = Duration::from_secs(2);
 
 /// Maximum lines of a turn on a backlog, and the number of lines that a read from a flooding session should hold. Fewer
-/// than a turn may have by default, so that a flood delays other sessions less.
+/// than a turn may have by default, so that a flood delays other sessions less. A smaller `turn_lines` still applies.
 const FLOOD_LINES: usize = 64;
 
 /// Minimum size of a read from a flooding session, in bytes.
@@ -319,7 +319,8 @@ impl Connection {
     /// Shuts down the write side, and then reads until the client closes.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // The client has closed its side and is read to its end, so dropping the socket is a clean close.
+            // After `Quit` the client has closed and is read to its end; after `Reset` the connection is broken. Neither
+            // needs to linger.
             if matches!(reason, CloseReason::Quit | CloseReason::Reset)
                 || ready!(self.outbox.poll_shutdown(cx)).is_err()
             {
