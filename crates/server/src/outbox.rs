@@ -16,15 +16,15 @@
 //! | `TaskState` | set by | a peer's turn | the outbox wakes the task for |
 //! |---|---|---|---|
 //! | `Awake` | `flush`, `set_awake`, a wake-up | appends; the task checks the queue unless it blocks | |
-//! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, an incomplete direct write, a large turn |
-//! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any direct write, a large turn |
+//! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, an incomplete write, a large turn |
+//! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
-//! A direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more than
+//! A peer's direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more than
 //! `DIRECT_WRITES_MAX` peers: it wakes the tasks of the further ones.
 //!
-//! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So it stays `Idle`, and
-//! peers still write directly, until the task flushes.
+//! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So it stays `Idle`,
+//! and peers still write directly, until the task flushes.
 //!
 //! ```text
 //!          ┌──── sleep ────▶ Idle ────────┐
@@ -142,6 +142,9 @@ pub(crate) enum FlushOutcome {
     /// The socket is broken, and unsent bytes are lost.
     Broken,
 }
+
+// Every session has one, and most are idle.
+const _: () = assert!(size_of::<State>() <= 88);
 
 impl State {
     fn is_below_soft_mark(&self, watermarks: Watermarks) -> bool {
