@@ -267,7 +267,7 @@ impl Connection {
             let is_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Congested { outbox, since, until } => {
-                    let congestion = outbox.pause(self.speaker.id, cx.waker(), watermarks);
+                    let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), watermarks);
                     *until = congestion
                         .map_or(*since, |congestion| *since + throttle::congestion_delay(congestion, watermarks));
                     *until <= Instant::now()
@@ -298,7 +298,7 @@ impl Connection {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
         }
-        let congestion = outbox.pause(self.speaker.id, cx.waker(), self.watermarks())?;
+        let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), self.watermarks())?;
         let since = Instant::now();
         Some(Pause::Congested {
             outbox,
@@ -464,7 +464,7 @@ impl Connection {
     fn end_pause(&mut self) {
         let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
         if let Some(Pause::Congested { outbox, .. }) = pause {
-            outbox.resume(self.speaker.id);
+            outbox.resume_sender(self.speaker.id);
         }
     }
 }

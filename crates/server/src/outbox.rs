@@ -169,7 +169,7 @@ impl State {
         self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::AwaitsRoom))
     }
 
-    fn resume(&mut self, sender: SessionId) {
+    fn resume_sender(&mut self, sender: SessionId) {
         self.paused_senders.retain(|(paused, _)| *paused != sender);
     }
 
@@ -368,10 +368,10 @@ impl Outbox {
     }
 
     /// Pauses `sender` until there is room, and then wakes `waker`. `None` if there is room already.
-    pub(crate) fn pause(&self, sender: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
+    pub(crate) fn pause_sender(&self, sender: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
         let mut state = self.lock();
         if state.is_below_soft_mark(watermarks) {
-            state.resume(sender);
+            state.resume_sender(sender);
             return None;
         }
         match state.paused_senders.iter_mut().find(|(paused, _)| *paused == sender) {
@@ -381,9 +381,9 @@ impl Outbox {
         Some(Congestion { unsent_bytes: state.unsent_bytes, senders: state.paused_senders.len() })
     }
 
-    /// Undoes [`Outbox::pause`].
-    pub(crate) fn resume(&self, sender: SessionId) {
-        self.lock().resume(sender);
+    /// Undoes [`Outbox::pause_sender`].
+    pub(crate) fn resume_sender(&self, sender: SessionId) {
+        self.lock().resume_sender(sender);
     }
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {
@@ -489,7 +489,7 @@ mod tests {
 
         let mut writer = open();
         let counted = || {
-            let congestion = outbox.pause(SessionId::default(), Waker::noop(), watermarks);
+            let congestion = outbox.pause_sender(SessionId::default(), Waker::noop(), watermarks);
             congestion.map(|congestion| congestion.unsent_bytes)
         };
         assert_eq!(counted(), Some(20), "the queue is lent");
