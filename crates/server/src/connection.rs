@@ -433,12 +433,12 @@ impl Connection {
             if self.poll_timer(cx).is_ready() {
                 continue;
             }
-            let task = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
+            let task_state = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
                 _ if !flushed => TaskState::Blocked,
                 Some(Pause::OwnOutbox) => TaskState::AwaitsRoom,
                 _ => TaskState::Idle,
             };
-            if self.outbox.sleep(cx.waker(), ending, task, self.watermarks()) {
+            if self.outbox.sleep(cx.waker(), ending, task_state, self.watermarks()) {
                 return Poll::Pending;
             }
         }

@@ -157,11 +157,11 @@ impl State {
         }
     }
 
-    fn sleep(&mut self, waker: &Waker, task: TaskState) {
+    fn sleep(&mut self, waker: &Waker, task_state: TaskState) {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             self.waker = Some(waker.clone());
         }
-        self.task = task;
+        self.task = task_state;
     }
 
     /// The waker of a task that leaves writing to its peers' turns.
@@ -293,15 +293,21 @@ impl Outbox {
 
     /// Records that the task sleeps. Returns false if it must not: the ending has changed from `ending`, bytes are
     /// queued, or the room that the task awaits is there. A blocked task sleeps although bytes are queued.
-    pub(crate) fn sleep(&self, waker: &Waker, ending: Option<Ending>, task: TaskState, watermarks: Watermarks) -> bool {
+    pub(crate) fn sleep(
+        &self,
+        waker: &Waker,
+        ending: Option<Ending>,
+        task_state: TaskState,
+        watermarks: Watermarks,
+    ) -> bool {
         let mut state = self.lock();
-        let has_news = task != TaskState::Blocked && !state.queue.bytes.is_empty();
+        let has_news = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
         // A direct write that ended before this lock was taken found the task awake, and did not wake it.
-        let has_room = task == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
+        let has_room = task_state == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
         if state.ending != ending || has_news || has_room {
             return false;
         }
-        state.sleep(waker, task);
+        state.sleep(waker, task_state);
         true
     }
 
