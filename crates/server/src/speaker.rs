@@ -47,20 +47,20 @@ impl Speaker {
         Self { id, dialect, decoder: LineDecoder::new(line_max_bytes) }
     }
 
-    /// Takes and parses the next line of `unread`. `None` if no complete line is left.
+    /// Takes and parses the next line of `received`. `None` if no complete line is left.
     pub(crate) fn next<'a, 'read: 'a>(
         &'a mut self,
-        unread: &mut ReceivedBytes<'read>,
+        received: &mut ReceivedBytes<'read>,
         registered: bool,
         text_max_bytes: usize,
     ) -> Option<ParsedLine<'a>> {
         if !registered
             && !self.decoder.is_mid_line()
-            && let Some(foreign) = unread.as_bytes().first().and_then(|&byte| ForeignProtocol::from_first_byte(byte))
+            && let Some(foreign) = received.as_bytes().first().and_then(|&byte| ForeignProtocol::from_first_byte(byte))
         {
             return Some(ParsedLine::Foreign(foreign));
         }
-        let line = match self.decoder.next_line(unread)? {
+        let line = match self.decoder.next_line(received)? {
             Ok(line) => line,
             Err(error) => return Some(ParsedLine::Error(error.into())),
         };
