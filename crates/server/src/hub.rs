@@ -98,7 +98,7 @@ impl Hub {
                 && effects.congested.is_none()
             {
                 let Some(registered) = board.registered(from).filter(|_| effects.closing != Some(from)) else {
-                    // The session has received the reason from the code that closed it.
+                    // The session was closed earlier, and its client has received the reason.
                     turn.closed = Some(CloseReason::Refused);
                     break;
                 };
@@ -202,7 +202,7 @@ const DIRECT_WRITES_MAX: usize = 8;
 struct Deferred {
     /// Tasks to wake.
     wakers: Vec<Waker>,
-    /// Outboxes to write, because their connections' tasks sleep.
+    /// Outboxes to write, because their connections' tasks are `Idle` or `AwaitsRoom`.
     unwritten: Vec<Arc<Outbox>>,
 }
 

@@ -229,7 +229,7 @@ impl OutboxWriter {
         self.queue.is_urgent = true;
     }
 
-    /// Gives the queue back. Returns the outbox if its task sleeps: then the caller has to write it.
+    /// Gives the queue back. Returns the outbox if its task is `Idle` or `AwaitsRoom`: then the caller has to write it.
     #[must_use]
     pub(crate) fn close(self) -> Option<Arc<Outbox>> {
         if self.queue.bytes.is_empty() {
@@ -237,13 +237,13 @@ impl OutboxWriter {
             buffers::give_back(self.queue.bytes);
             return None;
         }
-        let is_idle = {
+        let leaves_writing_to_peers = {
             let mut state = self.outbox.lock();
             state.unsent_bytes += self.queue.bytes.len() - self.lent_bytes;
             state.queue = self.queue;
             state.waker_of_idle().is_some()
         };
-        is_idle.then_some(self.outbox)
+        leaves_writing_to_peers.then_some(self.outbox)
     }
 }
 
@@ -344,7 +344,7 @@ impl Outbox {
         Some(OutboxWriter { outbox: Arc::clone(self), queue, lent_bytes, in_flight_bytes })
     }
 
-    /// Writes unsent bytes if the connection's task is idle, and wakes it if more has to be done.
+    /// Writes unsent bytes if the connection's task is `Idle` or `AwaitsRoom`, and wakes it if more has to be done.
     pub(crate) fn write_directly(&self, watermarks: Watermarks) {
         let Some(waker) = self.lock().waker_of_idle().cloned() else { return };
         let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
@@ -439,16 +439,16 @@ impl Outbox {
         }
     }
 
-    /// Takes the queue in exchange for the buffer of bytes that were sent, or lost, all but the first `subtracted` of
-    /// which still count as unsent.
-    fn exchange(&self, sent: Vec<u8>, subtracted: usize, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
+    /// Gives back the buffer `done`, whose bytes were sent or lost, and takes the queue. The first `subtracted` bytes of
+    /// `done` were subtracted from `unsent_bytes` before.
+    fn exchange(&self, done: Vec<u8>, subtracted: usize, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
         let (queue, ending, resumed) = {
             let mut state = self.lock();
             let queue = std::mem::take(&mut state.queue);
-            let resumed = state.subtract_sent(sent.len() - subtracted, watermarks);
+            let resumed = state.subtract_sent(done.len() - subtracted, watermarks);
             (queue, state.ending, resumed)
         };
-        buffers::give_back(sent);
+        buffers::give_back(done);
         resumed.into_iter().for_each(Waker::wake);
         (queue.bytes, ending)
     }

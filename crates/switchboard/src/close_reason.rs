@@ -15,7 +15,7 @@ pub enum CloseReason {
     SlowConsumer,
     /// The session did not register in time.
     RegisterTimeout,
-    /// The dialect ends a session after the refusal that was sent.
+    /// The client received a refusal after which its dialect closes the session.
     Refused,
     /// The client speaks another protocol, such as HTTP.
     WrongProtocol,
