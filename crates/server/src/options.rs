@@ -90,7 +90,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_SOFT_BYTES")]
     outbox_soft_bytes: Option<usize>,
 
-    /// Maximum unsent bytes to a reader; a reader that would exceed it is closed as a slow consumer [default: 2097152]
+    /// Maximum unsent bytes to a reader; a reader with more is closed as a slow consumer [default: 2097152]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_BYTES")]
     outbox_bytes: Option<usize>,
 
@@ -103,7 +103,7 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND")]
     lines_per_second: Option<u32>,
 
-    /// Apply the limits on addresses and lines to loopback, too [default: false]
+    /// Apply the limits per address and per second to loopback, too [default: false]
     #[arg(
         long,
         value_name = "BOOL",

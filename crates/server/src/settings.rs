@@ -30,8 +30,8 @@ pub struct Settings {
     /// Lines per second above which a session is read later. 0: no limit. 100: faster than a person types, and more
     /// than most pasted texts have.
     pub lines_per_second: u32,
-    /// Whether the limits on addresses and lines apply to loopback. By default they do not: loopback is the operator's
-    /// own, and a load test there should measure the server.
+    /// Whether the limits per address and per second apply to loopback. By default they do not: loopback is the
+    /// operator's own, and a load test there should measure the server.
     pub limit_loopback: bool,
     /// Maximum lines of one turn, after which other sessions have theirs. 256: tens of microseconds of work, so that
     /// ten flooding sessions delay another by less than a millisecond.
