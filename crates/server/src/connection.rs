@@ -319,8 +319,8 @@ impl Connection {
     /// Shuts down the write side, and then reads until the client closes.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // After `Quit` the client has closed and is read to its end; after `Reset` the connection is broken. Neither
-            // needs to linger.
+            // After `Quit` the client has closed and is read to its end; after `Reset` the connection is broken.
+            // Neither needs to linger.
             if matches!(reason, CloseReason::Quit | CloseReason::Reset)
                 || ready!(self.outbox.poll_shutdown(cx)).is_err()
             {

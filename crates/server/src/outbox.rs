@@ -20,8 +20,8 @@
 //! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
-//! A peer's direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more than
-//! `DIRECT_WRITES_MAX` peers: it wakes the tasks of the further ones.
+//! A peer's direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more
+//! than `DIRECT_WRITES_MAX` peers: it wakes the tasks of the further ones.
 //!
 //! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So it stays `Idle`,
 //! and peers still write directly, until the task flushes.
@@ -439,8 +439,8 @@ impl Outbox {
         }
     }
 
-    /// Gives back the buffer `done`, whose bytes were sent or lost, and takes the queue. The first `subtracted` bytes of
-    /// `done` were subtracted from `unsent_bytes` before.
+    /// Gives back the buffer `done`, whose bytes were sent or lost, and takes the queue. The first `subtracted` bytes
+    /// of `done` were subtracted from `unsent_bytes` before.
     fn exchange(&self, done: Vec<u8>, subtracted: usize, watermarks: Watermarks) -> (Vec<u8>, Option<Ending>) {
         let (queue, ending, resumed) = {
             let mut state = self.lock();

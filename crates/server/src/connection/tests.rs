@@ -526,7 +526,8 @@ async fn task_that_awaits_room_is_woken_by_a_direct_write() {
     while outbox.is_below_soft_mark(server.hub.watermarks) {
         assert!(server.step(), "the replies fill the outbox");
     }
-    // Another session's turn has borrowed the outbox's queue when the connection checks it, so the flush finds no bytes.
+    // Another session's turn has borrowed the outbox's queue when the connection checks it, so the flush finds no
+    // bytes.
     let writer = outbox.open(true).expect("the session goes on");
     while server.step() {}
     writer.close().expect("the task sleeps").write_directly(server.hub.watermarks);
