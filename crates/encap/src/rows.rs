@@ -273,7 +273,7 @@ impl<'a> RowParser<'a, '_> {
             }
         }
         let text = self.value(Column::Timestamp);
-        // Only the first row, since later ones use the same format; and counters of seconds pass 2026 at some time.
+        // Only in the first row: the others use the same format, and a count of seconds may reach 2026 later.
         if checker.is_first()
             && let Some(looks) = crate::time::lookalike(&text)
         {

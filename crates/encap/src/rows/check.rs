@@ -60,7 +60,7 @@ struct FirstPorts {
     ports: [u16; 2],
     line: u64,
     /// Other ports were used since.
-    several: bool,
+    varied: bool,
 }
 
 /// A row with its apps as indices.
@@ -93,7 +93,7 @@ impl<'a> IndexedRow<'a> {
     }
 }
 
-/// Takes a fault of a row's column.
+/// Receives a fault with its column.
 pub(super) type FaultSink<'a> = dyn FnMut(Column, RowFaultKind) + 'a;
 
 impl RowChecker {
@@ -131,9 +131,9 @@ impl RowChecker {
         Ok(index)
     }
 
-    /// The first unused id at or above `place`.
-    pub(super) fn unused_id(&self, place: u64) -> u64 {
-        self.ids.first_unused(place)
+    /// The first unused number at or above `number`.
+    pub(super) fn unused_id(&self, number: u64) -> u64 {
+        self.ids.first_unused(number)
     }
 
     /// Whether no row has been checked so far.
@@ -141,7 +141,7 @@ impl RowChecker {
         self.previous.is_none()
     }
 
-    /// Checks a row against the rows before it. Appends the faults.
+    /// Checks a row against the rows before it. Passes each fault to `fault`.
     pub(super) fn check(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
@@ -200,13 +200,13 @@ impl RowChecker {
         let Some(first) = &mut pair.ports else {
             if let (Some(from), Some(to)) = (row.source_port, row.destination_port) {
                 let ports = if sender == 0 { [from, to] } else { [to, from] };
-                pair.ports = Some(FirstPorts { ports, line: row.line, several: false });
+                pair.ports = Some(FirstPorts { ports, line: row.line, varied: false });
             }
             return;
         };
         let first_line = first.line;
         let (Some(source_port), Some(destination_port)) = (row.source_port, row.destination_port) else {
-            if first.several && row.source_port.is_none() && row.destination_port.is_none() {
+            if first.varied && row.source_port.is_none() && row.destination_port.is_none() {
                 fault(Column::Message, RowFaultKind::PortsMissing { first_line });
             }
             return;
@@ -219,7 +219,7 @@ impl RowChecker {
             fault(Column::SrcPort, RowFaultKind::PortsReversed { source_port, destination_port, first_line });
             return;
         }
-        first.several = true;
+        first.varied = true;
         if same == [false, false] {
             fault(Column::SrcPort, RowFaultKind::PortsContradict { source_port, destination_port, first_line });
         }
