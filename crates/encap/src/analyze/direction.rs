@@ -65,7 +65,7 @@ impl SegmentFields {
 pub(super) struct DirectionState {
     /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number fields.
     pub(super) base: Option<SeqNumber>,
-    /// The highest relative number sent so far. Relative numbers are unwrapped to the value nearest to it.
+    /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value nearest to it.
     highest: i64,
     /// The number of the first SYN.
     pub(super) syn: Option<SeqNumber>,
@@ -223,10 +223,15 @@ impl DirectionState {
             events.add(Event::Reset);
         }
         let round_trip_nanos = self.update(fields, events, other);
+        let ack = fields.ack.map(|ack| other.relative(ack));
+        if let Some(ack) = ack.filter(|_| !fields.flags.contains(Flags::RST)) {
+            // In a capture of one direction, only acknowledgments advance the other one.
+            other.highest = other.highest.max(ack);
+        }
         TrackedSegment {
             flags: fields.flags,
             seq: self.relative(fields.seq),
-            ack: fields.ack.map(|ack| other.relative(ack)),
+            ack,
             window: self.window(other),
             len: fields.len,
             events,

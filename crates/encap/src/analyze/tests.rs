@@ -139,6 +139,28 @@ fn relative_numbers_continue_beyond_32_bits() {
     assert_eq!(relative(&mut Analyzer::default(), 77, Flags::ACK), 1, "without a SYN");
 }
 
+#[test]
+fn relative_acknowledgments_continue_beyond_32_bits_in_a_capture_of_one_direction() {
+    let mut analyzer = Analyzer::default();
+    let mut tracked = |ack: u32, flags: Flags| {
+        let mut packet = syn_from(1);
+        packet[28..32].copy_from_slice(&ack.to_be_bytes());
+        packet[33] = flags.bits().to_be_bytes()[1];
+        let tracked = analyzer.frame(1, None, &Frame::parse(LinkType::RAW, &packet, 40), &mut |_| {});
+        tracked.and_then(|tracked| tracked.segment).expect("the packet has a TCP segment").ack
+    };
+    let first = u32::MAX - 5;
+    assert_eq!(tracked(first, Flags::ACK), Some(1));
+    for step in 1..6_u32 {
+        let ack = first.wrapping_add(step << 30);
+        assert_eq!(tracked(ack, Flags::ACK), Some((i64::from(step) << 30) + 1));
+    }
+    // The acknowledgment of an RST is not trusted.
+    let last = first.wrapping_add(5 << 30);
+    assert_eq!(tracked(last.wrapping_add(1 << 30), Flags::ACK | Flags::RST), Some((6 << 30) + 1));
+    assert_eq!(tracked(last.wrapping_sub(3 << 29), Flags::ACK), Some((7 << 29) + 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
