@@ -267,7 +267,7 @@ fn record(
             flushed = moment;
         }
         match recording.next_frame(4 * LiveCapture::BLOCK_TIMEOUT)? {
-            Some(frame) => trace.see(&Frame::parse(link_type, frame.captured, frame.original_len)),
+            Some(frame) => trace.add_frame(&Frame::parse(link_type, frame.captured, frame.original_len)),
             None if played_at.is_some() => break,
             None => {}
         }

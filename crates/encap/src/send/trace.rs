@@ -1,138 +1,171 @@
-//! Which frames carried which bytes.
+//! The frames that carry the rows of a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use serde::Serialize;
 
 use super::Side;
-use crate::analyze::{Analyzer, TrackedSegment, Transport};
+use crate::analyze::Analyzer;
 use crate::wire::Frame;
 use crate::wire::tcp::Flags;
 
-/// Part of a row, in a frame.
+/// The part of a row in one frame.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RowPiece {
     /// The frame's number in the capture, from 1.
     pub frame: u64,
-    /// Which bytes of the direction's stream it carries of the row.
+    /// The part's place in the stream of its direction.
     pub stream: Range<u64>,
-    /// Whether it carries bytes of other rows, too.
+    /// Whether the frame also carries bytes of other rows.
     pub shared: bool,
-    /// Whether all of it lies before what earlier frames had come to: it was sent again.
+    /// Whether earlier frames carried all of these bytes (a retransmission).
     pub again: bool,
 }
 
-/// One frame of one direction.
-#[derive(Clone, Copy, Debug)]
-struct DirectionFrame {
+/// A frame with a TCP segment.
+#[derive(Clone, Debug)]
+struct SegmentFrame {
     frame: u64,
-    /// The connection's number: two may have the same addresses, one after the other.
+    /// The connection's number. Later connections can have the same addresses.
     connection: u64,
-    /// `None` for a datagram.
-    segment: Option<TrackedSegment>,
+    /// The place of the payload in the stream; empty if the payload precedes the stream.
+    stream: Range<u64>,
+    flags: Flags,
+    /// Bytes of payload on the wire.
+    len: u32,
 }
 
-/// One direction: from where to where, over what.
-type Direction = (Transport, SocketAddr, SocketAddr);
+impl SegmentFrame {
+    const fn is_syn(&self) -> bool {
+        self.flags.contains(Flags::SYN)
+    }
+}
 
-/// The frames of a capture, by the direction that they belong to.
+/// Sender and receiver.
+type Direction = (SocketAddr, SocketAddr);
+
+/// The frames of a capture, by direction.
 #[derive(Debug, Default)]
 pub struct Trace {
     frames: u64,
     analyzer: Analyzer,
-    directions: HashMap<Direction, Vec<DirectionFrame>>,
+    segments: HashMap<Direction, Vec<SegmentFrame>>,
+    /// The frame of each datagram; of a fragmented one, the frame of its first fragment.
+    datagrams: HashMap<Direction, Vec<u64>>,
 }
 
-/// The frames that opened a connection, ended it, and said no more than that something arrived.
+/// The frames of a connection without bytes of a row.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct BareFrames {
-    /// From the first SYN to the first acknowledgement of its answer.
+    /// From the first SYN to the client's first acknowledgment of the server's SYN.
     pub opening: Vec<u64>,
-    /// From the first FIN or RST on.
+    /// From the first FIN or RST to the end.
     pub closing: Vec<u64>,
-    /// How many others there are without a byte of a row.
+    /// Number of the other frames without bytes of a row.
     pub acknowledgements: usize,
 }
 
 impl Trace {
-    /// Takes in the next frame of a capture.
-    pub fn see(&mut self, frame: &Frame<'_>) {
+    /// Adds the next frame of a capture.
+    pub fn add_frame(&mut self, frame: &Frame<'_>) {
         self.frames += 1;
+        if let (Some((source, destination)), Some(datagram)) = (frame.addresses(), frame.udp()) {
+            let from = SocketAddr::new(source, datagram.source_port());
+            let to = SocketAddr::new(destination, datagram.destination_port());
+            // A datagram whose other fragments are missing still counts, so that the later ones keep their index.
+            self.datagrams.entry((from, to)).or_default().push(self.frames);
+        }
         let Some(tracked) = self.analyzer.frame(self.frames, None, frame, &mut |_| {}) else { return };
-        let sender = tracked.sender;
-        let direction = direction(sender.transport, [sender.client, sender.server], sender.side);
-        let frame = DirectionFrame { frame: self.frames, connection: sender.number, segment: tracked.segment };
-        self.directions.entry(direction).or_default().push(frame);
+        let (sender, Some(segment)) = (tracked.sender, tracked.segment) else { return };
+        self.segments.entry(direction([sender.client, sender.server], sender.side)).or_default().push(SegmentFrame {
+            frame: self.frames,
+            connection: sender.number,
+            stream: if segment.precedes_stream() { 0..0 } else { segment.stream_range() },
+            flags: segment.flags,
+            len: segment.len,
+        });
     }
 
-    /// How many frames were taken in.
+    /// Number of frames.
     #[must_use]
     pub const fn frames(&self) -> u64 {
         self.frames
     }
 
-    fn direction(&self, transport: Transport, addresses: [SocketAddr; 2], from: Side) -> &[DirectionFrame] {
-        self.directions.get(&direction(transport, addresses, from)).map_or(&[], Vec::as_slice)
+    /// The segments that one side sent to the other, in all connections.
+    fn all_segments(&self, addresses: [SocketAddr; 2], from: Side) -> &[SegmentFrame] {
+        self.segments.get(&direction(addresses, from)).map_or(&[], Vec::as_slice)
     }
 
-    /// The segments of one side, each with its frame: those of the first connection whose SYN was captured.
-    fn segments(&self, addresses: [SocketAddr; 2], from: Side) -> impl Iterator<Item = (u64, TrackedSegment)> {
-        let frames = self.direction(Transport::Tcp, addresses, from);
-        let is_syn = |frame: &&DirectionFrame| frame.segment.is_some_and(|segment| segment.flags.contains(Flags::SYN));
-        let connection = frames.iter().find(is_syn).or(frames.first()).map(|frame| frame.connection);
-        let frames = frames.iter().filter(move |frame| Some(frame.connection) == connection);
-        frames.filter_map(|frame| Some((frame.frame, frame.segment?)))
+    /// The connection between these addresses that carries the rows: the first one with a SYN from both sides, else the
+    /// first one with a SYN, else the first one.
+    fn connection(&self, addresses: [SocketAddr; 2]) -> Option<u64> {
+        let [client, server] = [Side::Client, Side::Server].map(|side| self.all_segments(addresses, side));
+        let server_syns: HashSet<u64> =
+            server.iter().filter(|segment| segment.is_syn()).map(|segment| segment.connection).collect();
+        let answered = client.iter().find(|segment| segment.is_syn() && server_syns.contains(&segment.connection));
+        let both = || client.iter().chain(server);
+        answered
+            .or_else(|| both().filter(|segment| segment.is_syn()).min_by_key(|segment| segment.frame))
+            .or_else(|| both().min_by_key(|segment| segment.frame))
+            .map(|segment| segment.connection)
     }
 
-    /// The frames that carried bytes of one side's stream, and which, in the order of the capture.
+    /// The segments that one side sent in the connection that carries the rows.
+    fn segments(&self, addresses: [SocketAddr; 2], from: Side) -> impl Iterator<Item = &SegmentFrame> {
+        let connection = self.connection(addresses);
+        let segments = self.all_segments(addresses, from).iter();
+        segments.filter(move |segment| Some(segment.connection) == connection)
+    }
+
+    /// The frames that carry the stream of one side.
     #[must_use]
     pub fn stream(&self, addresses: [SocketAddr; 2], from: Side) -> StreamFrames {
-        let mut carried = StreamFrames::default();
+        let mut frames = StreamFrames::default();
         // Without the SYN, the beginning of the stream is not known.
-        if !self.segments(addresses, from).any(|(_, segment)| segment.flags.contains(Flags::SYN)) {
-            return carried;
+        if !self.segments(addresses, from).any(SegmentFrame::is_syn) {
+            return frames;
         }
         let mut highest = 0;
-        for (frame, segment) in self.segments(addresses, from) {
-            if segment.len == 0 || segment.precedes_stream() {
+        for segment in self.segments(addresses, from) {
+            let bytes = segment.stream.clone();
+            if bytes.is_empty() {
                 continue;
             }
-            let bytes = segment.stream_range();
-            let list = if bytes.end > highest { &mut carried.fresh } else { &mut carried.again };
+            let list = if bytes.end > highest { &mut frames.fresh } else { &mut frames.again };
             highest = highest.max(bytes.end);
-            list.push((frame, bytes));
+            list.push((segment.frame, bytes));
         }
-        carried
+        frames
     }
 
-    /// The frame of a side's datagram that so many went before.
+    /// The frame of the datagram with this index, from 0, among those that one side sent.
     #[must_use]
-    pub fn datagram(&self, addresses: [SocketAddr; 2], from: Side, before: u64) -> Option<u64> {
-        let seen = self.direction(Transport::Udp, addresses, from);
-        usize::try_from(before).ok().and_then(|before| seen.get(before)).map(|seen| seen.frame)
+    pub fn datagram(&self, addresses: [SocketAddr; 2], from: Side, index: u64) -> Option<u64> {
+        let frames = self.datagrams.get(&direction(addresses, from))?;
+        usize::try_from(index).ok().and_then(|index| frames.get(index)).copied()
     }
 
-    /// The frames of a TCP connection that carried nothing of a row.
+    /// The frames of a TCP connection without bytes of a row.
     #[must_use]
     pub fn bare(&self, addresses: [SocketAddr; 2]) -> BareFrames {
-        let mut both: Vec<_> = [Side::Client, Side::Server]
+        let mut segments: Vec<_> = [Side::Client, Side::Server]
             .into_iter()
-            .flat_map(|side| self.segments(addresses, side).map(move |(frame, segment)| (frame, side, segment)))
+            .flat_map(|side| self.segments(addresses, side).map(move |segment| (side, segment)))
             .collect();
-        both.sort_by_key(|(frame, ..)| *frame);
+        segments.sort_by_key(|(_, segment)| segment.frame);
         let mut bare = BareFrames::default();
         let mut is_answered = false;
-        for (frame, side, TrackedSegment { flags, len, .. }) in both {
-            let is_syn = flags.contains(Flags::SYN);
-            if flags.intersects(Flags::FIN | Flags::RST) || !bare.closing.is_empty() {
-                bare.closing.push(frame);
-            } else if is_syn || (is_answered && side == Side::Client && len == 0) {
-                // The first acknowledgement of the client after the answer to its SYN.
-                is_answered = is_syn && side == Side::Server;
-                bare.opening.push(frame);
-            } else if len == 0 {
+        for (side, segment) in segments {
+            if segment.flags.intersects(Flags::FIN | Flags::RST) || !bare.closing.is_empty() {
+                bare.closing.push(segment.frame);
+            } else if segment.is_syn() || (is_answered && side == Side::Client && segment.len == 0) {
+                // The second case is the client's first acknowledgment of the server's SYN.
+                is_answered = segment.is_syn() && side == Side::Server;
+                bare.opening.push(segment.frame);
+            } else if segment.len == 0 {
                 bare.acknowledgements += 1;
             } else {
                 is_answered = false;
@@ -142,17 +175,17 @@ impl Trace {
     }
 }
 
-/// Which frames carried which bytes of one direction of a stream.
+/// The frames that carry the stream of one side, with the place of their bytes.
 #[derive(Clone, Debug, Default)]
 pub struct StreamFrames {
-    /// Those that went on where the stream had come to, so that their ends rise.
+    /// Frames with new bytes; their ends increase.
     fresh: Vec<(u64, Range<u64>)>,
-    /// Those with nothing beyond that.
+    /// Retransmissions.
     again: Vec<(u64, Range<u64>)>,
 }
 
 impl StreamFrames {
-    /// The pieces of a row that has these bytes of the stream, in the order of the capture.
+    /// The pieces of the row at this place of the stream, in the order of the capture.
     #[must_use]
     pub fn pieces(&self, row: &Range<u64>) -> Vec<RowPiece> {
         let piece = |(frame, bytes): &(u64, Range<u64>), again| RowPiece {
@@ -165,7 +198,7 @@ impl StreamFrames {
         let fresh = self.fresh[first..].iter().take_while(|(_, bytes)| bytes.start < row.end);
         let again = self.again.iter().filter(|(_, bytes)| bytes.start < row.end && row.start < bytes.end);
         let mut pieces: Vec<_> =
-            fresh.map(|seen| piece(seen, false)).chain(again.map(|seen| piece(seen, true))).collect();
+            fresh.map(|frame| piece(frame, false)).chain(again.map(|frame| piece(frame, true))).collect();
         pieces.retain(|piece| !piece.stream.is_empty());
         pieces.sort_by_key(|piece| piece.frame);
         pieces
@@ -173,10 +206,10 @@ impl StreamFrames {
 }
 
 /// The direction of one side's frames.
-fn direction(transport: Transport, [client, server]: [SocketAddr; 2], from: Side) -> Direction {
+const fn direction([client, server]: [SocketAddr; 2], from: Side) -> Direction {
     match from {
-        Side::Client => (transport, client, server),
-        Side::Server => (transport, server, client),
+        Side::Client => (client, server),
+        Side::Server => (server, client),
     }
 }
 
@@ -206,13 +239,13 @@ mod tests {
         let mut trace = Trace::default();
         for (side, seq, len, flags) in segments {
             let packet = packet(*side, *seq, *len, *flags);
-            trace.see(&Frame::parse(LinkType::RAW, &packet, 40 + u32::from(*len)));
+            trace.add_frame(&Frame::parse(LinkType::RAW, &packet, 40 + u32::from(*len)));
         }
         trace
     }
 
     #[test]
-    fn rows_are_found_by_stream_offset_and_not_by_counting_packets() {
+    fn rows_are_found_by_stream_offset() {
         use Side::{Client, Server};
         // The sequence numbers cross 2³² within the first segment.
         let isn = u32::MAX - 5;
@@ -231,9 +264,9 @@ mod tests {
             (Client, isn.wrapping_add(32), 0, ack),
         ]);
         let piece = |frame, stream, shared, again| RowPiece { frame, stream, shared, again };
-        let carried = trace.stream([CLIENT, SERVER], Client);
+        let frames = trace.stream([CLIENT, SERVER], Client);
         for (row, expected) in [
-            // Two rows in one segment, of which one goes on in the next.
+            // Two rows in one segment; the second one continues in the next segment.
             (0..4, vec![piece(4, 0..4, true, false), piece(7, 0..4, true, true)]),
             (4..15, vec![piece(4, 4..10, true, false), piece(6, 10..15, true, false), piece(7, 4..10, true, true)]),
             (15..30, vec![piece(6, 15..30, true, false)]),
@@ -241,7 +274,7 @@ mod tests {
             (30..40, vec![]),
             (5..5, vec![]),
         ] {
-            assert_eq!(carried.pieces(&row), expected, "row {row:?}");
+            assert_eq!(frames.pieces(&row), expected, "row {row:?}");
         }
         assert_eq!(trace.stream([CLIENT, SERVER], Server).pieces(&(0..4)), [piece(8, 0..4, false, false)]);
         let bare = BareFrames { opening: vec![1, 2, 3], closing: vec![9, 10, 11], acknowledgements: 1 };
@@ -249,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_connection_of_the_same_addresses_is_another() {
+    fn later_connection_with_the_same_addresses_is_ignored() {
         use Side::{Client, Server};
         let ack = Flags::ACK;
         let trace = trace(&[
@@ -265,5 +298,64 @@ mod tests {
         assert_eq!(trace.stream([CLIENT, SERVER], Client).pieces(&(0..4)), [piece]);
         let bare = BareFrames { opening: vec![1, 2], closing: vec![4], acknowledgements: 0 };
         assert_eq!(trace.bare([CLIENT, SERVER]), bare);
+    }
+
+    #[test]
+    fn both_sides_are_read_from_the_retry_of_a_refused_connection() {
+        use Side::{Client, Server};
+        let ack = Flags::ACK;
+        let trace = trace(&[
+            (Client, 1_000, 0, Flags::SYN),
+            (Server, 0, 0, Flags::RST | ack),
+            (Client, 7_000, 0, Flags::SYN),
+            (Server, 9_000, 0, Flags::SYN | ack),
+            (Client, 7_001, 0, ack),
+            (Client, 7_001, 4, ack),
+            (Server, 9_001, 6, ack),
+        ]);
+        let piece = |frame, stream| RowPiece { frame, stream, shared: false, again: false };
+        let addresses = [CLIENT, SERVER];
+        assert_eq!(trace.stream(addresses, Client).pieces(&(0..4)), [piece(6, 0..4)]);
+        assert_eq!(trace.stream(addresses, Server).pieces(&(0..6)), [piece(7, 0..6)]);
+        let bare = BareFrames { opening: vec![3, 4, 5], closing: vec![], acknowledgements: 0 };
+        assert_eq!(trace.bare(addresses), bare);
+    }
+
+    /// An IPv4 packet with these bytes of a UDP datagram.
+    fn udp_packet(identification: u8, fragment: [u8; 2], bytes: &[u8]) -> Vec<u8> {
+        let total_len = 20 + u8::try_from(bytes.len()).expect("the fragment is short");
+        let [high, low] = fragment;
+        let mut packet =
+            vec![0x45, 0, 0, total_len, 0, identification, high, low, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1];
+        packet.extend(bytes);
+        packet
+    }
+
+    #[test]
+    fn fragmented_datagram_is_numbered_by_its_first_fragment() {
+        let datagram = |len: u8| {
+            let mut datagram = Vec::new();
+            datagram.extend(CLIENT.port().to_be_bytes());
+            datagram.extend(SERVER.port().to_be_bytes());
+            datagram.extend([0, len, 0, 0]);
+            datagram.resize(len.into(), b'x');
+            datagram
+        };
+        let (long, short) = (datagram(24), datagram(12));
+        let (more, rest) = ([0x20, 0], [0, 2]);
+        let mut trace = Trace::default();
+        for packet in [
+            udp_packet(1, more, &long[..16]),
+            udp_packet(1, rest, &long[16..]),
+            udp_packet(2, [0, 0], &short),
+            // The other fragment is missing.
+            udp_packet(3, more, &long[..16]),
+            udp_packet(4, [0, 0], &short),
+        ] {
+            let len = u32::try_from(packet.len()).expect("the packet is short");
+            trace.add_frame(&Frame::parse(LinkType::RAW, &packet, len));
+        }
+        let frames: Vec<_> = (0..5).map_while(|index| trace.datagram([CLIENT, SERVER], Side::Client, index)).collect();
+        assert_eq!(frames, [1, 3, 4, 5]);
     }
 }
