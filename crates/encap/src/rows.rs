@@ -284,7 +284,7 @@ impl<'a> RowParser<'a, '_> {
             return Err(RowError::Refused(self.faults));
         }
         remarks.append(&mut self.faults);
-        Ok(row.to_row_ref(checker))
+        Ok(row.into_row_ref(checker))
     }
 
     /// The text of a column; empty if the file lacks the column.

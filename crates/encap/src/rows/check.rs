@@ -78,7 +78,7 @@ pub(super) struct IndexedRow<'a> {
 }
 
 impl<'a> IndexedRow<'a> {
-    pub(super) fn to_row_ref(self, checker: &'a RowChecker) -> RowRef<'a> {
+    pub(super) fn into_row_ref(self, checker: &'a RowChecker) -> RowRef<'a> {
         RowRef {
             number: self.number,
             line: self.line,
