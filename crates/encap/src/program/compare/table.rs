@@ -136,16 +136,16 @@ fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS
         [first, ..] => (*first).to_owned(),
     };
     let is_tcp = made.iter().chain(&captured).any(|segment| segment.seq().is_some());
-    let if_tcp = |text: String| if is_tcp { text } else { String::new() };
+    let tcp_only = |text: String| if is_tcp { text } else { String::new() };
     [
         frames(&made),
         frames(&captured),
         made.first().or(captured.first()).map_or_else(String::new, |segment| segment.from.to_string()),
-        if_tcp(of_last(&|segment| segment.flags().to_string())),
-        if_tcp(joined(first_seq(&made), first_seq(&captured))),
-        if_tcp(of_last(&|segment| number(segment.ack()))),
+        tcp_only(of_last(&|segment| segment.flags().to_string())),
+        tcp_only(joined(first_seq(&made), first_seq(&captured))),
+        tcp_only(of_last(&|segment| number(segment.ack()))),
         joined(bytes(&made), bytes(&captured)),
-        if_tcp(of_last(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
+        tcp_only(of_last(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
         sanitize(&row).into_owned(),
         of_last(&|segment| segment.options()),
     ]
