@@ -10,8 +10,8 @@
 //! 1. [`Analyzer::frame`] puts IP fragments together, applies the focus, and finds the conversation by addresses and
 //!    ports. A SYN with a new number closes the conversation that had the same ports and opens another.
 //! 2. The conversation decides the cause of an RST, the state of the handshake, and keeps the first few events.
-//! 3. The `DirectionState` of the sender is the one tracker of a TCP flow: it knows the initial sequence number, unwraps
-//!    sequence and acknowledgment numbers, scales windows, and applies the rules of Wireshark's TCP analysis.
+//! 3. The `DirectionState` of the sender is the one tracker of a TCP flow: it knows the initial sequence number,
+//!    unwraps sequence and acknowledgment numbers, scales windows, and applies the rules of Wireshark's TCP analysis.
 //! 4. The result is a [`TrackedSegment`]. [`Streams`], [`report`](crate::report), [`compare`](crate::compare) and
 //!    [`send`](crate::send) take it from there and track nothing themselves.
 //!

@@ -60,7 +60,8 @@ impl Analyzer {
 
     /// Analyses the next frame. Conversations that it closes go to `sink`.
     ///
-    /// Returns `None` if the frame belongs to no conversation in focus, or is a fragment that does not complete a packet.
+    /// Returns `None` if the frame belongs to no conversation in focus, or is a fragment that does not complete a
+    /// packet.
     pub fn frame(
         &mut self,
         number: u64,

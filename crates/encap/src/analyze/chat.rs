@@ -1,5 +1,5 @@
-//! A chat in either dialect, read from the streams of a capture: its transcript, and the lines that the protocol does not
-//! allow.
+//! A chat in either dialect, read from the streams of a capture: its transcript, and the lines that the protocol does
+//! not allow.
 //!
 //! Messages tell the dialect of a conversation, or else the server's port. Lines end in LF (`protocol.md` §2), but the
 //! clients and servers of some courses send a message without LF and take the bytes of one read for a message

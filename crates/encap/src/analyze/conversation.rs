@@ -40,13 +40,13 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub struct Conversation {
     /// Number among the conversations of its transport, from 0, by first frame. It is Wireshark's `tcp.stream` or
-    /// `udp.stream`, with two exceptions: frames that come for a conversation after it is [retired](Self::retired), or after
-    /// it and [`LINGERING_MAX`](super::LINGERING_MAX) others have ended, begin a new conversation here.
+    /// `udp.stream`, with two exceptions: frames that come for a conversation after it is [retired](Self::retired), or
+    /// after it and [`LINGERING_MAX`](super::LINGERING_MAX) others have ended, begin a new conversation here.
     pub number: u64,
     /// Transport protocol.
     pub transport: Transport,
-    /// The sender of the SYN or the receiver of its answer. If neither was captured: the endpoint with the higher port, or
-    /// over UDP the sender of the first datagram.
+    /// The sender of the SYN or the receiver of its answer. If neither was captured: the endpoint with the higher port,
+    /// or over UDP the sender of the first datagram.
     pub client: SocketAddr,
     /// The other endpoint.
     pub server: SocketAddr,

@@ -12,8 +12,8 @@ use super::live_conversation::{FrameStamp, LiveConversation};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
 
-/// Conversations that are closed at once when memory runs out: many, so that each search for the longest idle ones is shared
-/// by as many new conversations.
+/// Conversations that are closed at once when memory runs out: many, so that each search for the longest idle ones is
+/// shared by as many new conversations.
 const CLOSED_AT_ONCE: usize = LIVE_MAX / 8;
 
 /// Minimum number of segments between two checks of the memory.
@@ -161,8 +161,8 @@ impl ConversationTable {
         slot
     }
 
-    /// Closes idle conversations until the memory is within its bound. The interval grows with the table, so that the cost
-    /// for each segment stays small.
+    /// Closes idle conversations until the memory is within its bound. The interval grows with the table, so that the
+    /// cost for each segment stays small.
     #[cold]
     fn check_memory(&mut self, sink: &mut ConversationSink<'_>) {
         self.until_check = self.slots.len().max(CHECK_MEMORY_EVERY);

@@ -1,14 +1,14 @@
 //! The state of one direction of a TCP connection. It numbers and judges each segment.
 //!
 //! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
-//! retransmission, a spurious retransmission is no fast one, a fast one is not out of order. Where the guide leaves a case
-//! open, the counts of `tshark` 4.0 decide.
+//! retransmission, a spurious retransmission is no fast one, a fast one is not out of order. Where the guide leaves a
+//! case open, the counts of `tshark` 4.0 decide.
 //!
-//! A known difference: on connections with many losses at once, about one segment in 4,000 is flagged here as acknowledging
-//! an unseen segment, and not by Wireshark.
+//! A known difference: on connections with many losses at once, about one segment in 4,000 is flagged here as
+//! acknowledging an unseen segment, and not by Wireshark.
 //!
-//! A segment is out of order if it comes within one round trip after later bytes. The round trip is that of the handshake,
-//! measured from the last SYN.
+//! A segment is out of order if it comes within one round trip after later bytes. The round trip is that of the
+//! handshake, measured from the last SYN.
 
 use super::conversation::DirectionSummary;
 use super::coverage::Coverage;
@@ -20,10 +20,11 @@ use crate::wire::tcp::{Flags, Segment, TcpOption};
 
 /// Maximum time from a duplicate acknowledgment to the fast retransmission that answers it, in nanoseconds.
 const FAST_NANOS: u64 = 20_000_000;
-/// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the handshake's round trip is not known.
+/// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the handshake's round trip is not
+/// known.
 const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
-/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. As in Wireshark, it is
-/// one less than 0 and compares as many: a segment that fills the hole soon after is a fast retransmission.
+/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. As in Wireshark,
+/// it is one less than 0 and compares as many: a segment that fills the hole soon after is a fast retransmission.
 const HOLE_FLAGGED: u32 = u32::MAX;
 /// Maximum shift of the window scale (RFC 7323 §2.3).
 const SCALE_MAX: u8 = 14;
@@ -63,7 +64,8 @@ impl SegmentFields {
 /// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number fields.
+    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number
+    /// fields.
     pub(super) base: Option<SeqNumber>,
     /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value nearest to it.
     highest: i64,
@@ -126,9 +128,9 @@ impl DirectionState {
         }
     }
 
-    /// Whether `other` accepts an RST of this direction. The RST needs the number that `other` expects next (RFC 5961 §3.2),
-    /// which lies between its last acknowledgment and the end of the sent bytes. Before the first acknowledgment, any number
-    /// counts as accepted.
+    /// Whether `other` accepts an RST of this direction. The RST needs the number that `other` expects next (RFC 5961
+    /// §3.2), which lies between its last acknowledgment and the end of the sent bytes. Before the first
+    /// acknowledgment, any number counts as accepted.
     pub(super) fn accepts_reset(&self, fields: &SegmentFields, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
         let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
@@ -180,8 +182,8 @@ impl DirectionState {
         }
     }
 
-    /// Numbers and judges a segment of this direction. `other` is the opposite direction, `handshake_nanos` the round trip of
-    /// the handshake, if it is known.
+    /// Numbers and judges a segment of this direction. `other` is the opposite direction, `handshake_nanos` the round
+    /// trip of the handshake, if it is known.
     pub(super) fn track(
         &mut self,
         fields: &SegmentFields,
@@ -252,8 +254,9 @@ impl DirectionState {
         });
     }
 
-    /// Whether to flag an acknowledgment of bytes after `contiguous`, where this direction has a hole. If later bytes were
-    /// seen, the hole is flagged once and forgotten. Otherwise it is flagged once until this side acknowledges another number.
+    /// Whether to flag an acknowledgment of bytes after `contiguous`, where this direction has a hole. If later bytes
+    /// were seen, the hole is flagged once and forgotten. Otherwise it is flagged once until this side acknowledges
+    /// another number.
     fn flags_hole_at(&mut self, contiguous: SeqNumber) -> bool {
         if let Some(next) = self.next.filter(|next| next.is_after(contiguous)) {
             self.contiguous = Some(next);

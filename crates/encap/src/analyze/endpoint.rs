@@ -39,8 +39,8 @@ pub struct ConversationSide {
     pub server: SocketAddr,
 }
 
-/// Key of a conversation: two endpoints in ascending order, so that both directions have one key. It consists of integers,
-/// which hash faster than addresses.
+/// Key of a conversation: two endpoints in ascending order, so that both directions have one key. It consists of
+/// integers, which hash faster than addresses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct EndpointPair {
     low: (u128, u16),

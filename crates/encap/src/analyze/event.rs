@@ -6,8 +6,8 @@ use super::tracked_segment::Window;
 use crate::side::Side;
 use crate::wire::tcp::Flags;
 
-/// An event of a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), so that counts agree. Brackets
-/// hold Wireshark's name.
+/// An event of a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), so that counts agree.
+/// Brackets hold Wireshark's name.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -130,7 +130,8 @@ impl EventCounts {
         self.0[event as usize]
     }
 
-    /// The number of all retransmissions, with the fast and the spurious ones: Wireshark's `tcp.analysis.retransmission`.
+    /// The number of all retransmissions, with the fast and the spurious ones: Wireshark's
+    /// `tcp.analysis.retransmission`.
     #[must_use]
     pub fn retransmissions(&self) -> u64 {
         self.of(Event::Retransmission) + self.of(Event::FastRetransmission) + self.of(Event::SpuriousRetransmission)
@@ -204,8 +205,8 @@ impl FlaggedEvent {
             }
             Event::AcknowledgesUnseen if self.unseen == 0 => write!(
                 f,
-                "it acknowledges all before {ack}: every byte of it was captured, but not in order, or as a window probe, \
-                 which is not counted as sent"
+                "it acknowledges all before {ack}: every byte of it was captured, but not in order, or as a window \
+                 probe, which is not counted as sent"
             ),
             Event::AcknowledgesUnseen => {
                 write!(f, "it acknowledges all before {ack}, of which the capture missed {}", Bytes(self.unseen))
@@ -317,21 +318,33 @@ pub enum ResetCause {
 impl fmt::Display for ResetCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Refused => "refused: RST in answer to a SYN, so no program listens on that port (or a firewall turns connections away)",
+            Self::Refused => {
+                "refused: RST in answer to a SYN, so no program listens on that port (or a firewall turns connections \
+                 away)"
+            }
             Self::HandshakeAborted => {
-                "aborted before it began: the handshake was not completed, as a port scan does, or a program that gave up waiting"
+                "aborted before it began: the handshake was not completed, as a port scan does, or a program that gave \
+                 up waiting"
             }
             Self::DataAfterClose => {
-                "data after close: it came when the program had closed its socket already, so nobody was left to read it"
+                "data after close: it came when the program had closed its socket already, so nobody was left to read \
+                 it"
             }
-            Self::NotAwaited => "after its own close: its sender had closed, and did not wait for the other side to close, too",
+            Self::NotAwaited => {
+                "after its own close: its sender had closed, and did not wait for the other side to close, too"
+            }
             Self::Aborted => {
-                "aborted: a program closed its socket with data unread, or so that nothing is waited for (SO_LINGER of 0); both look the same"
+                "aborted: a program closed its socket with data unread, or so that nothing is waited for (SO_LINGER of \
+                 0); both look the same"
             }
-            Self::HalfOpen => "half-open: its sender knows no such connection, as after a restart, so it refuses what comes for it",
+            Self::HalfOpen => {
+                "half-open: its sender knows no such connection, as after a restart, so it refuses what comes for it"
+            }
             Self::AfterClose => "after close: both sides had closed already, and something came late",
             Self::Repeated => "one more after a reset: segments that were still on their way are refused, one by one",
-            Self::OutOfWindow => "out of window, ignored: its number is not the one that is expected next, so the connection goes on",
+            Self::OutOfWindow => {
+                "out of window, ignored: its number is not the one that is expected next, so the connection goes on"
+            }
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Reassembly of IP packets from their fragments (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! Fragments of one packet have the same addresses and identification. A copy of known bytes is ignored. If two fragments
-//! overlap with different bytes, one is forged or two packets are mixed up. Such a packet is dropped, with all its later
-//! fragments (RFC 5722, RFC 8200 §4.5). A packet is also dropped if it is incomplete after [`FRAGMENTS_MAX_SECS`], or if it is
-//! the oldest of too many. Dropped fragments are counted.
+//! Fragments of one packet have the same addresses and identification. A copy of known bytes is ignored. If two
+//! fragments overlap with different bytes, one is forged or two packets are mixed up. Such a packet is dropped, with
+//! all its later fragments (RFC 5722, RFC 8200 §4.5). A packet is also dropped if it is incomplete after
+//! [`FRAGMENTS_MAX_SECS`], or if it is the oldest of too many. Dropped fragments are counted.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -3,8 +3,8 @@
 /// Maximum number of open conversations. Beyond it, the longest idle ones are closed.
 pub const LIVE_MAX: usize = 65_536;
 
-/// Maximum memory of all open conversations, in bytes: 1.5 times the need of [`LIVE_MAX`] conversations without losses or
-/// flagged events. Beyond it, the longest idle ones are closed.
+/// Maximum memory of all open conversations, in bytes: 1.5 times the need of [`LIVE_MAX`] conversations without losses
+/// or flagged events. Beyond it, the longest idle ones are closed.
 pub const LIVE_MAX_BYTES: usize = 96 * 1024 * 1024;
 
 /// Maximum number of ended conversations that stay open for late acknowledgments and resets.
@@ -35,7 +35,8 @@ pub const OUT_OF_ORDER_MAX_PIECES: usize = 1_024;
 /// Maximum number of packets in reassembly. Beyond it, the oldest is dropped.
 pub const FRAGMENTED_MAX_PACKETS: usize = 256;
 
-/// Maximum memory of all packets in reassembly, in bytes: room for dozens of the longest. Beyond it, the oldest is dropped.
+/// Maximum memory of all packets in reassembly, in bytes: room for dozens of the longest. Beyond it, the oldest is
+/// dropped.
 pub const FRAGMENTED_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Maximum time from the first fragment of a packet to the last, in seconds (RFC 8200 §4.5).

@@ -100,7 +100,8 @@ impl LiveConversation {
         ConversationSide { transport, number, side: self.side(endpoint), client, server }
     }
 
-    /// Whether a SYN of this side opens another connection, as in Wireshark. A SYN with the same number retries this one.
+    /// Whether a SYN of this side opens another connection, as in Wireshark. A SYN with the same number retries this
+    /// one.
     pub(super) fn is_reopened_by(&self, side: Side, seq: SeqNumber) -> bool {
         let (own, _) = side.own_and_other(&self.from_client, &self.from_server);
         own.base.is_some_and(|base| own.syn.is_none() || base != seq)

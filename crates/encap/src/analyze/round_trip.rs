@@ -1,7 +1,7 @@
 //! Round-trip times: from a segment to its acknowledgment, by the times of the capture.
 //!
-//! A segment is timed by the acknowledgment of exactly its last byte, as in Wireshark's `tcp.analysis.ack_rtt`. A repeated
-//! segment is not timed, because its acknowledgment may answer either copy (Karn's algorithm, RFC 6298 §3).
+//! A segment is timed by the acknowledgment of exactly its last byte, as in Wireshark's `tcp.analysis.ack_rtt`. A
+//! repeated segment is not timed, because its acknowledgment may answer either copy (Karn's algorithm, RFC 6298 §3).
 
 use std::collections::VecDeque;
 
@@ -32,7 +32,8 @@ pub(crate) struct RoundTrips {
 pub struct RoundTripTimes {
     /// Minimum, in nanoseconds.
     pub min_nanos: u64,
-    /// Median, in nanoseconds: of an even number, the lower of the middle two; of more than 128 times, that of an even sample.
+    /// Median, in nanoseconds: of an even number, the lower of the middle two; of more than 128 times, that of an even
+    /// sample.
     pub median_nanos: u64,
     /// Maximum, in nanoseconds.
     pub max_nanos: u64,

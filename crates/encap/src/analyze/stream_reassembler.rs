@@ -1,12 +1,14 @@
 //! Reassembly of one direction's stream: bytes come out in the order of their sequence numbers.
 //!
-//! - Where segments overlap, the first one counts, as in Linux for in-order data. A retransmission with other bytes changes
-//!   nothing.
-//! - Without a SYN, the stream begins with the first captured segment, or with an earlier one that comes before any output.
-//! - A FIN has a sequence number like a byte, so data with lower numbers comes out before it, even if it was captured later.
+//! - Where segments overlap, the first one counts, as in Linux for in-order data. A retransmission with other bytes
+//!   changes nothing.
+//! - Without a SYN, the stream begins with the first captured segment, or with an earlier one that comes before any
+//!   output.
+//! - A FIN has a sequence number like a byte, so data with lower numbers comes out before it, even if it was captured
+//!   later.
 //! - An RST ends the stream. A SYN after the end begins a new stream.
-//! - Missing bytes come out as a gap with their length, once too many bytes wait behind them or the stream ends. Bytes that
-//!   the other side acknowledged count as sent, even if no later segment was captured.
+//! - Missing bytes come out as a gap with their length, once too many bytes wait behind them or the stream ends. Bytes
+//!   that the other side acknowledged count as sent, even if no later segment was captured.
 
 use std::collections::VecDeque;
 
@@ -53,7 +55,8 @@ pub struct StreamReassembler {
     has_ended: bool,
 }
 
-/// Maximum gap before an acknowledgment, in bytes: the largest window (RFC 7323 §2.3). A higher acknowledgment is invalid.
+/// Maximum gap before an acknowledgment, in bytes: the largest window (RFC 7323 §2.3). A higher acknowledgment is
+/// invalid.
 const ACKED_AHEAD_MAX_BYTES: u32 = 1 << 30;
 
 #[derive(Debug)]

@@ -17,8 +17,8 @@ pub struct TrackedFrame {
 
 /// A TCP segment in its connection.
 ///
-/// Relative numbers count from the SYN, which has number 0, and do not wrap. If the SYN was not captured, the first number
-/// seen of a direction is 1, as in Wireshark.
+/// Relative numbers count from the SYN, which has number 0, and do not wrap. If the SYN was not captured, the first
+/// number seen of a direction is 1, as in Wireshark.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TrackedSegment {
     /// Control bits.
@@ -46,8 +46,8 @@ impl TrackedSegment {
         self.seq + i64::from(self.len) + i64::from(self.flags.sequence_len())
     }
 
-    /// The first relative number of the other side that the window does not admit; `None` without ACK, or if the window's
-    /// scale is not known.
+    /// The first relative number of the other side that the window does not admit; `None` without ACK, or if the
+    /// window's scale is not known.
     #[must_use]
     pub fn window_end(&self) -> Option<i64> {
         Some(self.ack? + i64::from(self.window.bytes()?))

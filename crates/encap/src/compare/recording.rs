@@ -299,10 +299,8 @@ impl RecordedConversation {
             self.title = Some(message.title.clone().into_owned());
         }
         let len = u64::from(frame.payload_len_on_wire());
-        let [own, other] = {
-            let [client, server] = sides;
-            if from == Side::Client { [client, server] } else { [server, client] }
-        };
+        let [client, server] = sides;
+        let (own, other) = from.own_and_other(client, server);
         let said = &mut self.said[from.index()];
         let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
             let arrival = StreamSegment {

@@ -38,7 +38,7 @@ pub(super) struct Segment {
     pub(super) bytes: usize,
     /// The length of the whole frame.
     pub(super) frame_len: usize,
-    /// The beginning of what is carried, safe to show.
+    /// The beginning of the payload, safe to show.
     pub(super) text: String,
     #[serde(skip)]
     pub(super) payload: Vec<u8>,

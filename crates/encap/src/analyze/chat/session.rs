@@ -40,8 +40,8 @@ const NO_REQUEST: &str = "a line that is no request";
 
 impl PendingRequest {
     /// Whether the request may fail with `code` (`protocol.md` §4.3). A malformed line may fail with any parse error. A
-    /// well-formed request may still exceed the line length, because of its blanks. A new verb that can be refused needs
-    /// an arm here.
+    /// well-formed request may still exceed the line length, because of its blanks. A new verb that can be refused
+    /// needs an arm here.
     fn may_fail(&self, code: ErrorCode) -> bool {
         let codes: &[ErrorCode] = match self.verb {
             "REGISTER" => &[ErrorCode::NameTaken, ErrorCode::AlreadyRegistered],

@@ -339,10 +339,7 @@ impl ChatStreams {
             server: MessageFramer::default(),
         });
         let before = connection.unfinished_bytes();
-        let (lines, other) = match sender.side {
-            Side::Client => (&mut connection.client, &mut connection.server),
-            Side::Server => (&mut connection.server, &mut connection.client),
-        };
+        let (lines, other) = sender.side.own_and_other(&mut connection.client, &mut connection.server);
         match item {
             StreamItem::Data { bytes, .. } => {
                 other.answered(&mut |message| give(sender.side.other(), ChatEventKind::Message(message)));
