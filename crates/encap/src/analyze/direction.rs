@@ -64,8 +64,7 @@ impl SegmentFields {
 /// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number
-    /// fields.
+    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number seen.
     pub(super) base: Option<SeqNumber>,
     /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value nearest to it.
     highest: i64,

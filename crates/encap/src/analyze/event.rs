@@ -213,7 +213,7 @@ impl FlaggedEvent {
             }
             Event::DuplicateAck => {
                 let why = match self.trigger {
-                    DuplicateAckTrigger::LaterSegment => "a later segment arrived, it seems, before the one there",
+                    DuplicateAckTrigger::LaterSegment => "a later segment arrived before the expected one, it seems",
                     DuplicateAckTrigger::RepeatedSegment => "an answer to a segment that was sent again",
                     DuplicateAckTrigger::Unknown => "no segment in the capture asked for it",
                 };
@@ -235,19 +235,19 @@ impl FlaggedEvent {
                     (Some(now), Some(before)) => write!(f, "{} after {}", Bytes(now), Bytes(before))?,
                     _ => write!(f, "{} after {} (by a scale that was not captured)", now.field, before.field)?,
                 }
-                write!(f, ": the {from} says anew how much it takes")
+                write!(f, ": the {from} announces how much it can receive now")
             }
             Event::WindowFull => write!(
                 f,
-                "its {} reach the end of the {other}'s window: no more may be sent until that moves on",
+                "its {} reach the end of the {other}'s window: no more may be sent until the window moves",
                 Bytes(len)
             ),
             Event::ZeroWindow => write!(
                 f,
-                "the window is 0: the {from} does not read as fast as it is sent to, and takes no more for now"
+                "the window is 0: the {from} reads more slowly than data arrives, and cannot receive more for now"
             ),
             Event::ZeroWindowProbe => {
-                write!(f, "one byte into a window of 0: to learn whether the {other} takes more again")
+                write!(f, "one byte into a window of 0: to learn whether the {other} can receive data again")
             }
             Event::ZeroWindowProbeAck => write!(f, "the window is still 0: an answer to a zero-window probe"),
             Event::PortReused => {
@@ -327,20 +327,18 @@ impl fmt::Display for ResetCause {
                  up waiting"
             }
             Self::DataAfterClose => {
-                "data after close: it came when the program had closed its socket already, so nobody was left to read \
-                 it"
+                "data after close: data came after the program had closed its socket, so no reader was left"
             }
             Self::NotAwaited => {
                 "after its own close: its sender had closed, and did not wait for the other side to close, too"
             }
             Self::Aborted => {
-                "aborted: a program closed its socket with data unread, or so that nothing is waited for (SO_LINGER of \
-                 0); both look the same"
+                "aborted: a program closed its socket with unread data, or with SO_LINGER of 0; both look the same"
             }
             Self::HalfOpen => {
-                "half-open: its sender knows no such connection, as after a restart, so it refuses what comes for it"
+                "half-open: its sender does not know the connection, as after a restart, and refuses its segments"
             }
-            Self::AfterClose => "after close: both sides had closed already, and something came late",
+            Self::AfterClose => "after close: both sides had closed already, and a late segment came",
             Self::Repeated => "one more after a reset: segments that were still on their way are refused, one by one",
             Self::OutOfWindow => {
                 "out of window, ignored: its number is not the one that is expected next, so the connection goes on"
