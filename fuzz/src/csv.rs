@@ -40,7 +40,7 @@ pub fn check_rows(file: &[u8]) {
             }
             plan
         };
-        let (capture, n_frames) = build(plan(), &rows, &settings);
+        let (capture, n_frames) = build(&plan(), &rows, &settings);
         let message_bytes: usize = rows.iter().map(|row| row.message.len()).sum();
         // Each segment has a header, and all but the last of a message are full.
         let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * message_bytes;
@@ -80,8 +80,8 @@ fn sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
     CaptureSink::new(Vec::new(), settings, "a mutation").expect("writing to a Vec succeeds")
 }
 
-fn build(plan: Plan, rows: &[Row], settings: &Settings) -> (Vec<u8>, u64) {
-    let mut builder = Builder::new(&plan, sink(settings));
+fn build(plan: &Plan, rows: &[Row], settings: &Settings) -> (Vec<u8>, u64) {
+    let mut builder = Builder::new(plan, sink(settings));
     for row in rows {
         builder.row(row).expect("writing to a Vec succeeds");
     }

@@ -1,24 +1,24 @@
-//! Build: rows in, the segments, packets and frames that carry them out, as a kernel would have made them.
+//! Build: synthesises the segments, packets and frames that a kernel would send for rows.
 //!
 //! ```text
-//! rows ─▶ Plan (first reading): which connections there are, who serves, addresses, ports, when each begins and ends
-//! rows ─▶ Builder (second reading) ─▶ tcp, udp: segments in time ─▶ packet: headers and checksums ─▶ frames ─▶ capture::Writer
+//! rows ─▶ Plan (first reading): flows, servers, addresses, ports, times
+//! rows ─▶ Builder (second reading) ─▶ Connection: segments ─▶ Packet: headers, checksums ─▶ Transmitter: times ─▶ FrameSink
 //! ```
 //!
-//! Rows are read twice, so that none is kept: a connection is opened before its first row and closed after its last,
-//! and only what is between is in memory. The same rows, settings and seed make the same bytes.
+//! Rows are read twice, so that none is kept: a connection opens before its first row and closes after its last, and only
+//! open flows have a state in memory. The same rows, settings and seed build the same bytes.
 //!
-//! What is made up, and how:
+//! Synthetic values:
 //!
-//! | what | value |
+//! | value | source |
 //! |---|---|
-//! | address of a name | `10.0.0.1`, `10.0.0.2` … or `2001:db8::1` …, in the order in which the names appear |
-//! | MAC address | locally administered: `02:00:00:00:00:01` …, in the order in which the apps appear |
-//! | server | who is named so, the port of the protocol, a server's port, a message that answers, who serves an earlier pair of a chat, else whom the first row is for |
-//! | port of a client | 41200 to 44300, which Linux gives to clients and Wireshark gives to no protocol |
+//! | address of a name | `10.0.0.1`, `10.0.0.2` … or `2001:db8::1` …, in order of appearance |
+//! | MAC address | locally administered: `02:00:00:00:00:01` …, in order of appearance |
+//! | server | by name, by port, by a response, by an earlier pair of a chat, else the receiver of the first row |
+//! | port of a client | 41200 to 44300: ephemeral in Linux, without a dissector in Wireshark |
 //! | initial sequence numbers, clocks, packet ids, flow labels | random, from the seed |
-//! | the wire | 1 Gbit/s: no frame begins before the one before it has ended |
-//! | acknowledgement | with the answer, at once after more than one full segment, else after 40 ms |
+//! | the link | 1 Gbit/s: a frame begins after the end of the previous one |
+//! | acknowledgment | with the next data, at once after more than one full segment, else after 40 ms |
 //!
 //! ```
 //! use switchboard_encap::build::{Builder, CaptureSink, Plan, Settings};

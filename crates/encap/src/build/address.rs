@@ -1,7 +1,7 @@
 //! Addresses for names.
 //!
-//! Private addresses for IPv4 (RFC 1918 §3), those for documentation for IPv6 (RFC 3849): neither is anyone's on the
-//! Internet. An address that the file gives to an app is no name's.
+//! Private addresses for IPv4 (RFC 1918 §3), documentation addresses for IPv6 (RFC 3849): nobody has them on the Internet.
+//! No name gets an address that the file uses.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ use crate::wire::Mac;
 /// The addresses of the apps of a file.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    /// For each app, in the order in which they appear: in IPv4, and in IPv6.
+    /// The IPv4 and the IPv6 address of each app, in order of appearance.
     of: Vec<(Ipv4Addr, Ipv6Addr)>,
 }
 
@@ -24,7 +24,7 @@ impl Addresses {
         let mut next = || {
             loop {
                 v4 += 1;
-                // Not the network's own and not its broadcast address, if it should be a /24.
+                // Neither the network address nor the broadcast address of a /24.
                 let address = Ipv4Addr::from_bits((10 << 24) + v4);
                 if !matches!(address.octets()[3], 0 | 255) && !given.contains(&address.into()) {
                     break;
@@ -59,8 +59,7 @@ fn v6_host(number: u128) -> Ipv6Addr {
     Ipv6Addr::from_bits((0x2001_0db8 << 96) + number)
 }
 
-/// The MAC address of an app: that of the group if its address is one (RFC 1112 §6.4, RFC 2464 §7), else one that is
-/// locally administered.
+/// The MAC address of an app: that of a multicast group (RFC 1112 §6.4, RFC 2464 §7), or a locally administered one.
 pub(super) fn mac(app: u32, ip: IpAddr) -> Mac {
     match ip {
         IpAddr::V4(address) if address.is_broadcast() => Mac([0xff; 6]),
@@ -79,7 +78,7 @@ pub(super) fn mac(app: u32, ip: IpAddr) -> Mac {
     }
 }
 
-/// Whether packets to it go to more than one host.
+/// Whether the address is a multicast or broadcast address.
 pub(super) fn is_group(ip: IpAddr) -> bool {
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -1,4 +1,4 @@
-//! Messages as their protocols write them: what a person left out of a row is put in.
+//! Completes messages with the parts that their protocols require and a row may leave out.
 
 use std::borrow::Cow;
 
@@ -34,14 +34,14 @@ fn end<'a>(message: &'a [u8], line_end: &[u8]) -> Cow<'a, [u8]> {
     Cow::Owned([line, line_end].concat())
 }
 
-/// A request or response with version, header end, length of its body, and the host that it is for (RFC 9112).
+/// Adds the version, the Host and Content-Length fields, and the end of the header (RFC 9112).
 fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
     let line = first_line(message);
     let Some(start) = start_line(line) else { return Cow::Borrowed(message) };
     let rest = &message[(line.len() + 1).min(message.len())..];
     let rest = if message.get(line.len()) == Some(&b'\r') { rest.strip_prefix(b"\n").unwrap_or(rest) } else { rest };
     let (fields, body) = parts(rest);
-    // What is no field may be a body without an empty line before it: that is not for us to say.
+    // A line that is no field may belong to a body without an empty line before it. Such a message stays as it is.
     let is_field =
         |line: &[u8]| memchr::memchr(b':', line).is_some_and(|colon| colon > 0 && !line[..colon].contains(&b' '));
     if !lines(fields).all(is_field) {
@@ -65,7 +65,7 @@ fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
         complete
             .extend_from_slice(format!("Host: {}\r\n", host.replace(|c: char| !c.is_ascii_graphic(), "-")).as_bytes());
     }
-    // A response without a length lasts until the connection ends; one to a request that takes no body has none.
+    // A response without a length ends with the connection. Some statuses never have a body.
     let bodiless = is_response && matches!(complete.get(9..12), Some(b"204" | b"304" | [b'1', ..]));
     let takes_body = is_response || !body.is_empty() || complete.starts_with(b"POST ") || complete.starts_with(b"PUT ");
     if takes_body && !bodiless && !has("Content-Length") && !has("Transfer-Encoding") {
@@ -76,7 +76,7 @@ fn http<'a>(message: &'a [u8], host: &str) -> Cow<'a, [u8]> {
     if complete == message { Cow::Borrowed(message) } else { Cow::Owned(complete) }
 }
 
-/// The start line with its version, if it is one of HTTP.
+/// The start line with a version; `None` if it is no start line of HTTP.
 fn start_line(line: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(match StartLine::parse(line, b"HTTP/")? {
         StartLine::Request { whole: true } | StartLine::Status { whole: true } => Cow::Borrowed(line),
@@ -85,13 +85,13 @@ fn start_line(line: &[u8]) -> Option<Cow<'_, [u8]>> {
     })
 }
 
-/// The lines that say something.
+/// The lines that are not empty.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|line| !line.is_empty())
 }
 
-/// Header fields and body; without an empty line, all is fields.
+/// Header fields and body. Without an empty line, there are only fields.
 fn parts(rest: &[u8]) -> (&[u8], &[u8]) {
     for (blank, at_front) in [(&b"\r\n"[..], true), (b"\n", true), (b"\r\n\r\n", false), (b"\n\n", false)] {
         if at_front {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_is_completed_to_what_its_dissector_reads() {
+    fn completed_http_has_all_parts_and_stays_as_it_is() {
         let cases: &[(&[u8], &[u8])] = &[
             (b"GET /", b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"),
             (b"GET / HTTP/1.0", b"GET / HTTP/1.0\r\nHost: web\r\n\r\n"),

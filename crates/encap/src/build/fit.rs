@@ -1,28 +1,27 @@
-//! Whether a message is what its protocol's dissector expects.
+//! Tells whether the dissector of a protocol can read a message.
 
 use memchr::memmem;
 
 use crate::rows::{AppProtocol, StartLine, Transport, first_line};
 
-/// How messages of a protocol are written.
+/// The form of the messages of a protocol.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
-    /// A start line, header fields, an empty line (RFC 9112).
+    /// HTTP: a start line, header fields, an empty line (RFC 9112).
     Http,
     /// Lines that end in CR LF.
     Lines,
-    /// Such lines, each a command (RFC 2812 §2.3).
+    /// Lines that end in CR LF and are commands (RFC 2812 §2.3).
     Irc,
-    /// Lines that end in LF, by which `encap dissector` parts them. Wireshark itself has no dissector on the port.
+    /// Lines that end in LF. Wireshark has no dissector for the port; `encap dissector` splits the stream at LF.
     Chat,
-    /// Fields of bits and bytes, or more than a start line: who writes that into a file of rows gives ports, too.
+    /// Binary fields, or a longer header. No message of a CSV is taken for one; a file with such messages gives ports.
     Strict,
-    /// Not known; no dissector is asked.
+    /// Unknown: there is no dissector.
     Any,
 }
 
 impl Shape {
-    #[inline]
     pub(super) fn of(protocol: &AppProtocol) -> Self {
         match protocol {
             AppProtocol::Http => Self::Http,
@@ -36,14 +35,12 @@ impl Shape {
         }
     }
 
-    /// Whether messages of a protocol of this shape can be completed to it.
+    /// Whether an incomplete message can be completed to this form.
     pub(super) const fn is_completable(self) -> bool {
         matches!(self, Self::Http | Self::Lines | Self::Irc | Self::Chat)
     }
 
-    /// Whether a dissector finds in `message` what it looks for.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "each row asks, and of most the answer is short")]
+    /// Whether a message has this form.
     pub(super) fn fits(self, message: &[u8]) -> bool {
         match self {
             Self::Http => is_http(message),
@@ -56,17 +53,17 @@ impl Shape {
     }
 }
 
-/// Whether all of it is lines. UTF-8 has no byte that begins a command of Telnet.
+/// Whether the message consists of lines in UTF-8, which has no byte that begins a command of Telnet.
 fn is_lines(message: &[u8]) -> bool {
     message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok()
 }
 
-/// Whether all of it is lines of IRC.
+/// Whether the message consists of lines of IRC.
 fn is_irc(message: &[u8]) -> bool {
     is_lines(message) && message.split_inclusive(|byte| *byte == b'\n').all(is_irc_line)
 }
 
-/// Whether a line is one of IRC: perhaps `:` and who, then a command of letters or a number (RFC 2812 §2.3.1).
+/// Whether a line has an optional prefix of `:` and a source, then a command of letters or digits (RFC 2812 §2.3.1).
 fn is_irc_line(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let rest = match line.strip_prefix(b":") {
@@ -81,19 +78,19 @@ fn is_irc_line(line: &[u8]) -> bool {
     !command.is_empty() && (is_number || command.iter().all(u8::is_ascii_alphabetic))
 }
 
-/// Whether it is a start line, fields, and an empty line.
+/// Whether the message has a start line, fields, and an empty line.
 fn is_http(message: &[u8]) -> bool {
     http_head(message).is_some()
 }
 
-/// How long a head of HTTP is, with the empty line after it.
+/// The length of the header of HTTP with its empty line.
 fn http_head(message: &[u8]) -> Option<usize> {
     let line = StartLine::parse(first_line(message), b"HTTP/")?;
     let is_whole = matches!(line, StartLine::Request { whole: true } | StartLine::Status { whole: true });
     memmem::find(message, b"\r\n\r\n").filter(|_| is_whole).map(|end| end + 4)
 }
 
-/// Whether the head of an HTTP message says of its body what the body is not.
+/// Whether the body of an HTTP message contradicts its Content-Type or Content-Encoding.
 pub(super) fn is_misnamed(message: &[u8]) -> bool {
     let Some((head, body)) = http_head(message).map(|end| message.split_at(end)) else { return false };
     let field = |name: &str| {
@@ -111,7 +108,7 @@ pub(super) fn is_misnamed(message: &[u8]) -> bool {
         || field("Content-Type").is_some_and(|kind| !is_of_type(&kind, body))
 }
 
-/// Whether `body` may be in this encoding, which is undone before anything else looks at it.
+/// Whether `body` may have this encoding, which a dissector undoes first.
 fn is_encoded(encoding: &[u8], body: &[u8]) -> bool {
     match encoding {
         b"identity" => true,
@@ -120,7 +117,7 @@ fn is_encoded(encoding: &[u8], body: &[u8]) -> bool {
     }
 }
 
-/// Whether `body` may be of this type, for which there may be a dissector of its own.
+/// Whether `body` may have this type, which may have its own dissector.
 fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     match kind {
@@ -134,9 +131,8 @@ fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
     }
 }
 
-/// The protocol as which Wireshark reads a message by its first bytes, whatever the port is: those that it is most often
-/// mistaken in.
-#[inline]
+/// The protocol that Wireshark recognizes by the first bytes of a message, on any port. Only the most common false
+/// positives are listed.
 pub(super) fn read_by_first_bytes(message: &[u8], transport: Transport) -> Option<&'static str> {
     match (transport, message) {
         (Transport::Tcp, [0x14..=0x17, 3, 0..=4, _, _, ..]) => Some("TLS"),
@@ -154,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_text_is_told_from_what_a_dissector_expects() {
+    fn shapes_accept_only_messages_that_dissectors_read() {
         let cases: &[(AppProtocol, &[u8], bool)] = &[
             (AppProtocol::Http, b"GET /", false),
             (AppProtocol::Http, b"GET / HTTP/1.1", false),
@@ -179,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_held_against_what_its_head_says() {
+    fn body_that_contradicts_its_header_is_misnamed() {
         let cases: &[(&str, &[u8], bool)] = &[
             ("Content-Type: image/png", b"hello", true),
             ("Content-Type: image/png", b"", false),
@@ -199,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_begin_as_another_protocol_does_are_told_from_text() {
+    fn first_bytes_of_other_protocols_are_recognized() {
         use Transport::{Tcp, Udp};
         let cases: [(&[u8], Transport, Option<&str>); 9] = [
             (b"\x16\x03\x01\x00\x05hello", Tcp, Some("TLS")),

@@ -83,7 +83,7 @@ impl Plan {
         }
         self.add_row(&row, &payload, transport, place);
         if self.classifier.settings.content == Content::Complete {
-            self.remark_completion(&row, &payload);
+            self.remark_completion(&row, &payload, matches!(payload, Cow::Owned(_)));
         }
         Ok(())
     }
@@ -143,13 +143,13 @@ impl Plan {
     }
 
     /// Remarks on a row that was completed, or could not be.
-    fn remark_completion(&mut self, row: &RowRef<'_>, payload: &Cow<'_, [u8]>) {
+    fn remark_completion(&mut self, row: &RowRef<'_>, payload: &[u8], was_completed: bool) {
         let at = RowLine { line: row.line };
         let shape = Shape::of(row.protocol);
         if shape.is_completable() && !payload.is_empty() && !shape.fits(payload) {
             self.remarks.add(at, BuildRemarkKind::NotCompleted { protocol: safe_name(row.protocol) });
         }
-        if matches!(payload, Cow::Owned(_)) {
+        if was_completed {
             self.remarks.add(at, BuildRemarkKind::Completed { protocol: safe_name(row.protocol) });
         }
     }

@@ -1,4 +1,4 @@
-//! Ports: given ones, those of protocols, and those that nobody has a dissector for.
+//! The choice of ports, and the dissectors that Wireshark has for them.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -8,20 +8,20 @@ use switchboard_protocol::Dialect;
 
 use crate::rows::{AppProtocol, Transport};
 
-/// Ports for clients: among those that Linux gives (32768 to 60999), a stretch in which Wireshark has no dissector, on
-/// TCP or UDP. A dissector is looked for on the lower port, and then on the higher one.
+/// Ports of clients: a part of the ephemeral ports of Linux (32768 to 60999) in which Wireshark has no dissector for TCP
+/// or UDP. Wireshark looks for a dissector on the lower port of a packet first, and then on the higher one.
 pub const CLIENT_PORTS: RangeInclusive<u16> = 41_200..=44_300;
 
-/// Where servers of protocols without a port of their own listen, and what is added to a port to avoid its dissector.
+/// The port of servers whose protocol has none, and the offset that moves a port away from its dissector.
 pub const UNREAD_PORT: u16 = 50_000;
 
-/// The port from which on Linux gives ports to clients.
+/// The first ephemeral port of Linux.
 const EPHEMERAL: u16 = 32_768;
 
-/// Ports below this are for servers alone.
+/// Ports below are for servers only.
 const PRIVILEGED: u16 = 1024;
 
-/// The port of a protocol's server: its own, or one that no dissector reads.
+/// The port of a server: that of the protocol if its dissector `fits`, or one without a dissector.
 pub(super) fn of_server(protocol: &AppProtocol, fits: bool) -> u16 {
     match protocol.port() {
         None => UNREAD_PORT,
@@ -30,7 +30,7 @@ pub(super) fn of_server(protocol: &AppProtocol, fits: bool) -> u16 {
     }
 }
 
-/// Which of the two sides serves, as far as ports tell.
+/// The index of the server, if the ports tell it.
 pub(super) fn server(protocol: &AppProtocol, ports: [Option<u16>; 2]) -> Option<usize> {
     let own = ports.map(|port| port.is_some() && port == protocol.port());
     match (own, ports) {
@@ -44,7 +44,7 @@ pub(super) fn server(protocol: &AppProtocol, ports: [Option<u16>; 2]) -> Option<
     }
 }
 
-/// Which dissector Wireshark has for which port (`tshark -G decodes`).
+/// The dissectors of Wireshark by port (`tshark -G decodes`).
 static DECODES: LazyLock<HashMap<(Transport, u16), &'static str>> = LazyLock::new(|| {
     let lines = include_str!("decodes.txt").lines().filter(|line| !line.starts_with('#'));
     let decode = |line: &'static str| {
@@ -55,12 +55,12 @@ static DECODES: LazyLock<HashMap<(Transport, u16), &'static str>> = LazyLock::ne
     lines.filter_map(decode).collect()
 });
 
-/// The dissector to which Wireshark gives what is on a port.
+/// The dissector of Wireshark for a port.
 pub(super) fn dissector(port: u16, transport: Transport) -> Option<&'static str> {
     DECODES.get(&(transport, port)).copied()
 }
 
-/// The first of these ports that is read as something else than `protocol`, and as what. The lower port is asked first.
+/// The first of the ports, from the lower one, with a dissector that does not fit, and that dissector.
 pub(super) fn misread(
     ports: [Option<u16>; 2],
     transport: Transport,
@@ -71,7 +71,7 @@ pub(super) fn misread(
     ports.sort_unstable();
     let (port, reads) = ports.into_iter().find_map(|port| Some((port, dissector(port, transport)?)))?;
     let own = protocol.port().and_then(|port| dissector(port, transport));
-    // The chat's other dialect has a port that is read as HTTP, which takes any text.
+    // The port of the other chat dialect has the dissector of HTTP, which accepts any text.
     let is_own = (fits && own == Some(reads)) || (*protocol == AppProtocol::Chat && port == Dialect::Line.port());
     (!is_own).then_some((port, reads))
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ports_are_held_against_what_wireshark_reads_there() {
+    fn misread_ports_have_a_dissector_of_another_protocol() {
         let of = |name: &str| AppProtocol::from(name);
         for (ports, transport, protocol, fits, expected) in [
             ([Some(43_000), Some(123)], Transport::Udp, of("TEXT"), true, Some((123, "ntp"))),

@@ -1,15 +1,16 @@
-//! Who serves: which of two apps opens a connection, and which is there already.
+//! Decides which of two apps is the server. The other one opens the connection.
 //!
-//! The first of these that tells:
+//! The first clue decides:
 //!
-//! 1. whoever is named as a server;
-//! 2. ports: that of the protocol, else the lower one, where only that is one that servers have;
-//! 3. a message that answers, where clients speak first: who sends it serves, even if it comes before any question;
-//! 4. in protocols whose servers pass on what others said (CHAT, IRC, MQTT), who serves an earlier pair: a chat server
-//!    that tells somebody of a message does not connect to them;
-//! 5. whom the first row of the pair is for.
+//! 1. an app that is named as a server;
+//! 2. the port of the protocol, else the lower port if only that one is a port of servers;
+//! 3. a response, in protocols whose clients speak first: its sender is the server, even without a request before it;
+//! 4. in protocols whose servers forward messages (CHAT, IRC, MQTT), an app that is the server of an earlier pair: a chat
+//!    server does not connect to the receivers of its messages;
+//! 5. the receiver of the first row.
 //!
-//! Where servers ask other servers (a proxy, a mail relay), the fourth would be wrong, and is not asked. Names tell nothing.
+//! The fourth clue does not apply to other protocols, whose servers may be clients of other servers (a proxy, a mail relay).
+//! The names of apps are no clue.
 
 use std::collections::HashSet;
 
@@ -17,24 +18,23 @@ use super::matcher::FlowMatch;
 use super::port;
 use crate::rows::{App, AppProtocol, RowRef};
 
-/// What rows tell of who serves one flow.
+/// The clues in the rows of one flow.
 #[derive(Debug)]
 pub(crate) struct Clues {
     pub(crate) protocol: AppProtocol,
-    /// Whom the first row was for.
+    /// The index of the first row's receiver.
     first_receiver: usize,
-    /// Who was the first to send what answers.
+    /// The index of the app that sent the first response.
     responder: Option<usize>,
 }
 
 impl Clues {
-    /// Of a flow whose first row this is. That row is yet to be seen.
+    /// No clues of a flow but its first receiver. The first row is then passed to [`see`](Self::see), too.
     pub(crate) fn new(row: &RowRef<'_>, place: &FlowMatch) -> Self {
         Self { protocol: row.protocol.clone(), first_receiver: 1 - place.sender, responder: None }
     }
 
-    /// Takes account of a row.
-    #[inline]
+    /// Adds the clues of a row.
     pub(crate) fn see(&mut self, row: &RowRef<'_>, place: &FlowMatch) {
         if self.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
             self.responder = Some(place.sender);
@@ -42,12 +42,12 @@ impl Clues {
     }
 }
 
-/// Who serves, flow by flow, in the order in which they begin.
+/// Decides the servers of flows in the order of their first rows.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
-    /// Those that are named as servers.
+    /// Apps named as servers.
     named: HashSet<App>,
-    /// Those that serve an earlier pair, and what.
+    /// The servers of earlier pairs with their protocols.
     serving: HashSet<(App, AppProtocol)>,
 }
 
@@ -56,7 +56,7 @@ impl Roles {
         Self { named: named.into_iter().collect(), serving: HashSet::new() }
     }
 
-    /// Which of the two apps of the next flow serves.
+    /// The index of the server of the next flow.
     pub(crate) fn server(&mut self, clues: &Clues, apps: [&App; 2], ports: [Option<u16>; 2]) -> usize {
         let named = only(apps.map(|app| self.named.contains(app)));
         let is_serving = |app: &App| self.serving.contains(&(app.clone(), clues.protocol.clone()));
@@ -71,7 +71,7 @@ impl Roles {
     }
 }
 
-/// The index of that which is true alone.
+/// The index of the only true value.
 const fn only(which: [bool; 2]) -> Option<usize> {
     match which {
         [true, false] => Some(0),

@@ -1,4 +1,4 @@
-//! What a person decides about a build.
+//! The settings of a build.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,26 +8,26 @@ use crate::rows::{AppProtocol, Transport};
 use crate::time::Timestamp;
 use crate::wire::LinkType;
 
-/// How rows are carried.
+/// The settings of a build.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// On what.
+    /// TCP or UDP.
     pub transport: TransportChoice,
-    /// The IP version between names; addresses are of their own.
+    /// IP version between names; addresses keep theirs.
     pub ip: IpVersion,
-    /// What frames begin with.
+    /// Link type of the frames.
     pub link: Link,
-    /// The kind of file.
+    /// Format of the capture.
     pub format: Format,
-    /// The most bytes of an IP packet.
+    /// Maximum bytes of an IP packet.
     pub mtu: Mtu,
-    /// The options of TCP headers.
+    /// Options of TCP headers.
     pub options: TcpOptions,
-    /// What is sent for a message.
+    /// Whether messages are completed.
     pub content: Content,
-    /// What all that is random comes from.
+    /// Seed of all random values.
     pub seed: u64,
-    /// When the first row is sent; when it says, if not given.
+    /// Time of the first row; by default its own.
     pub start: Option<Timestamp>,
 }
 
@@ -47,22 +47,21 @@ impl Default for Settings {
     }
 }
 
-/// What rows are carried on.
+/// The choice of the transport.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum TransportChoice {
-    /// TCP, whatever the protocol.
+    /// TCP for each protocol.
     Tcp,
-    /// UDP, whatever the protocol.
+    /// UDP for each protocol.
     Udp,
-    /// What the protocol runs on in the first place.
+    /// The usual transport of each protocol.
     #[default]
     Auto,
 }
 
 impl TransportChoice {
-    /// What messages of `protocol` are carried on.
+    /// The transport of `protocol`.
     #[must_use]
-    #[inline]
     pub fn of(self, protocol: &AppProtocol) -> Transport {
         match self {
             Self::Tcp => Transport::Tcp,
@@ -82,7 +81,7 @@ pub enum IpVersion {
 }
 
 impl IpVersion {
-    /// That of an address.
+    /// The version of an address.
     pub(super) const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -90,7 +89,7 @@ impl IpVersion {
         }
     }
 
-    /// Bytes of an IP header, without options or extensions.
+    /// Length of an IP header without options or extensions, in bytes.
     pub(super) const fn header_len(self) -> usize {
         match self {
             Self::V4 => crate::wire::ipv4::HEADER_LEN,
@@ -98,7 +97,7 @@ impl IpVersion {
         }
     }
 
-    /// The most payload of a segment for a peer that names no MSS (RFC 9293 §3.7.1).
+    /// MSS for a peer that sends no MSS option (RFC 9293 §3.7.1).
     pub(super) const fn default_mss(self) -> usize {
         match self {
             Self::V4 => 536,
@@ -107,28 +106,28 @@ impl IpVersion {
     }
 }
 
-/// What frames begin with.
+/// The link type of the frames.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Link {
     /// Ethernet.
     Ethernet,
-    /// Ethernet with a tag of VLAN 100.
+    /// Ethernet with the tag of VLAN 100.
     Vlan,
-    /// BSD loopback, lowest byte first, with the families of macOS.
+    /// BSD loopback, little-endian, with the address families of macOS.
     Null,
-    /// OpenBSD loopback, highest byte first, with the families of OpenBSD.
+    /// OpenBSD loopback, big-endian, with the address families of OpenBSD.
     Loop,
-    /// Nothing: the packet is the frame.
+    /// Raw IP: a frame is an IP packet.
     Raw,
     /// Linux "cooked" capture, version 2, on the client's machine.
     Sll2,
 }
 
 impl Link {
-    /// All of them.
+    /// All link types.
     pub const ALL: [Self; 6] = [Self::Ethernet, Self::Vlan, Self::Null, Self::Loop, Self::Raw, Self::Sll2];
 
-    /// The number that capture files give it.
+    /// The link type in capture files.
     #[must_use]
     pub const fn link_type(self) -> LinkType {
         match self {
@@ -140,10 +139,10 @@ impl Link {
         }
     }
 
-    /// What an interface of this kind is called.
+    /// The usual name of an interface with this link type.
     pub(super) const fn interface_name(self) -> &'static str {
         match self {
-            // On an interface of the VLAN alone, frames have no tag.
+            // On the interface of one VLAN, frames would have no tag.
             Self::Ethernet | Self::Vlan => "eth0",
             Self::Null | Self::Loop => "lo0",
             Self::Raw => "tun0",
@@ -152,48 +151,52 @@ impl Link {
     }
 }
 
-/// The options of TCP headers.
+/// The choice of TCP options.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TcpOptions {
-    /// As Linux sends them: MSS, SACK permitted, timestamps, window scale.
+    /// The options of Linux: MSS, SACK permitted, timestamps, window scale.
     Linux,
-    /// None: windows are unscaled, and segments no longer than what every host takes (RFC 9293 §3.7.1).
+    /// None: windows are not scaled, and segments have the default MSS (RFC 9293 §3.7.1).
     None,
 }
 
-/// What is sent for a message.
+/// Whether messages are completed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Content {
-    /// Its bytes, and nothing else.
+    /// Exactly the bytes of the row.
     #[default]
     Faithful,
-    /// What the protocol asks for: line ends, an HTTP version, header ends and lengths.
+    /// With the parts that the protocol requires: line ends, an HTTP version, header ends and lengths.
     Complete,
 }
 
-/// The most bytes of an IP packet.
+/// The MTU: maximum bytes of an IP packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mtu(u16);
 
 impl Mtu {
-    /// What every IPv4 host takes (RFC 791 §3.2).
+    /// Minimum for IPv4: each host accepts packets of this length (RFC 791 §3.2).
     pub const MIN: u16 = 576;
-    /// What every IPv6 link takes (RFC 8200 §5).
+    /// Minimum for IPv6 (RFC 8200 §5).
     pub const MIN_V6: u16 = 1280;
 
-    /// The MTU of so many bytes.
+    /// An MTU in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it is less than [`MIN`](Self::MIN).
     pub fn new(bytes: u16) -> Result<Self, MtuError> {
         if bytes < Self::MIN { Err(MtuError) } else { Ok(Self(bytes)) }
     }
 
-    /// In bytes.
+    /// The MTU in bytes.
     #[must_use]
     pub const fn bytes(self) -> u16 {
         self.0
     }
 }
 
-/// That of Ethernet.
+/// The MTU of Ethernet.
 impl Default for Mtu {
     fn default() -> Self {
         Self(1500)
@@ -208,7 +211,7 @@ impl FromStr for Mtu {
     }
 }
 
-/// A number that is no MTU.
+/// A number outside the range of MTUs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an MTU has {} to 65535 bytes: 1500 is that of Ethernet", Mtu::MIN)]
 pub struct MtuError;

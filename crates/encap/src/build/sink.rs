@@ -125,16 +125,9 @@ impl MessagePart<'_> {
 }
 
 /// Appends a number. `write!` takes several times as long, which is 2 % of the time of a build.
-fn push_number(text: &mut String, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] += u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+fn push_number(text: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(text, number / 10);
     }
-    text.push_str(str::from_utf8(&digits[start..]).unwrap_or_default());
+    text.extend(char::from_digit((number % 10) as u32, 10));
 }

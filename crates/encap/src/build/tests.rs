@@ -128,7 +128,7 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
             side.identification = Some(packet.identification()).filter(|_| !is_answer);
         }
         side.window = u32::from(segment.window());
-        // What a SYN says of the window is not shifted yet, which is little against what it is later.
+        // The window of a SYN is not scaled. Used as if it were, it is still smaller than the later windows.
         side.acked = Some(segment.ack()).filter(|_| flags.contains(Flags::ACK));
         side.next = Some(end);
         side.ended |= flags.contains(Flags::FIN);
@@ -338,10 +338,10 @@ fn messages_that_do_not_fit_their_protocol_are_remarked() {
     assert_eq!(kinds(chat, Content::Complete), [(2, BuildRemarkKind::Completed { protocol: "CHAT".into() })]);
     let found = kinds("1,HTTP,a,b,\"POST /login\nuser=a\",1\n", Content::Complete);
     assert_eq!(found[0], (1, BuildRemarkKind::NotCompleted { protocol: "HTTP".into() }));
-    // What asks for more than ends of lines is for nobody to complete.
+    // Only protocols that can be completed get this remark.
     let found = kinds("1,GOPHER,a,b,hi,1\n2,DNS,a,b,hi,2\n", Content::Complete);
     assert!(!found.iter().any(|(_, kind)| matches!(kind, BuildRemarkKind::NotCompleted { .. })), "{found:?}");
-    // A row of the first moment that there is, is completed as well.
+    // A row at the minimum time is completed, too.
     let mut first = rows("1,HTTP,a,b,\"POST /login\nuser=a\",1\n").remove(0);
     first.time = Timestamp::from_nanos(i64::MIN);
     let settings = Settings { content: Content::Complete, ..Settings::default() };
@@ -381,7 +381,7 @@ fn ports_answers_and_first_receivers_decide_the_server() {
 
 #[test]
 fn chat_server_that_forwards_stays_the_server() {
-    /// `client server` of each connection, as their SYNs say.
+    /// `client server` of each connection.
     fn opened(csv: &str, servers: &[&str]) -> Vec<String> {
         let rows = rows(csv);
         let servers = servers.iter().map(|app| app.parse().unwrap()).collect();
@@ -397,15 +397,15 @@ fn chat_server_that_forwards_stays_the_server() {
     assert_eq!(opened(chat, &[]), ["Noy Server", "Elias Server", "Noy Elias"]);
     assert_eq!(opened(chat, &["Noy"]), ["Server Noy", "Server Elias", "Elias Noy"]);
     assert_eq!(opened(chat, &["Noy", "Server"]), ["Noy Server", "Elias Server", "Elias Noy"]);
-    // A proxy asks others what it is asked; a mail relay, too.
+    // A proxy or a mail relay is a server and a client.
     let proxy =
         "1,HTTP,pc,proxy,GET /,1\n2,HTTP,proxy,web,GET /,2\n3,SMTP,pc,mx1,EHLO pc,3\n4,SMTP,mx1,mx2,EHLO mx1,4\n";
     assert_eq!(opened(proxy, &[]), ["pc proxy", "proxy web", "pc mx1", "mx1 mx2"]);
-    // What answers was asked, even if that is not in the file.
+    // A response has a request, even if the file lacks it.
     let answers = "1,HTTP,web,pc,200 OK,1\n2,HTTP,pc,web,GET /,2\n3,HTTP,web,tv,HTTP/1.1 404,3\n";
     assert_eq!(opened(answers, &[]), ["pc web", "tv web"]);
     assert_eq!(opened(answers, &["tv"]), ["pc web", "web tv"]);
-    // Another chat of the same app tells nothing of what else it does.
+    // Its role in a chat does not make an app the server of another protocol.
     assert_eq!(opened("1,CHAT,a,b,hi,1\n2,GOPHER,b,c,hi,2\n", &[]), ["a b", "b c"]);
 }
 
