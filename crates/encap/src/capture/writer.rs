@@ -1,7 +1,7 @@
-//! Writes capture files of either kind, as the packets come.
+//! Writes pcap and pcapng files, packet by packet.
 //!
-//! Times are nanoseconds and numbers little-endian, whatever machine writes, so that the same packets make the same bytes.
-//! Nothing is allocated for a packet.
+//! Times are in nanoseconds and numbers little-endian on each machine, so that the same packets make the same bytes. No
+//! packet causes an allocation.
 
 use std::io::{self, BufWriter, IntoInnerError, Write};
 
@@ -13,84 +13,84 @@ use crate::time::Timestamp;
 /// The value of the option `if_tsresol` for nanoseconds.
 const NANOS: u8 = 9;
 
-/// Bytes that are handed to the system at once.
+/// The buffer in front of the file, in bytes.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// What gives a file's writer away to who reads it.
+/// The name of the application in a section header.
 const APPLICATION: &str = "encap";
 
-/// What a pcapng file says of itself as a whole.
+/// The metadata of a pcapng file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
-    /// The operating system that the packets come from.
+    /// Operating system on which the packets were captured.
     pub os: Option<&'a str>,
-    /// Remarks, such as that the packets are made up.
+    /// Comments, such as a note that the packets are synthesised.
     pub comments: &'a [&'a str],
 }
 
 /// One packet to write.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// When it was captured.
+    /// Time of capture.
     pub time: Timestamp,
-    /// Its interface's index among those that the writer was given.
+    /// Index of its interface among those of the writer.
     pub interface: usize,
-    /// The bytes to keep.
+    /// Captured bytes.
     pub captured: &'a [u8],
-    /// How many it had on the wire.
+    /// Length on the wire, in bytes.
     pub original_len: u32,
-    /// Remarks; a pcap file has no place for them.
+    /// Comments; a pcap file has none.
     pub comments: &'a [&'a str],
 }
 
-/// How many packets an interface saw, at the end.
+/// Packet counts of an interface, for the end of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Statistics {
-    /// How many it received, those it dropped among them.
+    /// Packets received, including dropped ones.
     pub received: u64,
-    /// How many it dropped for want of room.
+    /// Packets dropped because a buffer was full.
     pub dropped: u64,
 }
 
-/// Why a packet or a file was not written. What was written before stands.
+/// Why a packet or a file was not written. Earlier packets stay in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The system did not take the bytes.
+    /// A failed write to the file.
     #[error("cannot write the capture: {0}")]
     Io(#[from] io::Error),
-    /// A pcap file with none or several interfaces.
+    /// A pcap file without an interface, or with several.
     #[error("a pcap file has exactly one interface, not {0}: write pcapng")]
     Interfaces(usize),
-    /// A packet of an interface that the file does not describe.
+    /// A packet of an unknown interface.
     #[error("a packet of interface {interface}: the file describes {described}")]
     UnknownInterface {
-        /// The index.
+        /// Index of the interface.
         interface: usize,
-        /// How many there are.
+        /// Number of interfaces of the file.
         described: usize,
     },
-    /// A time that the format has no number for.
+    /// A time outside the range of the format.
     #[error("{} ns from 1970 cannot be written in {format}, which reaches {}", time.as_nanos(), reach(*format))]
     Time {
-        /// The packet's time.
+        /// Time of the packet.
         time: Timestamp,
-        /// Which kind of file.
+        /// Format of the file.
         format: Format,
     },
-    /// More bytes than the interface is said to keep, or than there were on the wire, or than fit in a block.
+    /// More bytes than the snapshot length, the length on the wire, or the maximum block.
     #[error("{captured_len} bytes of a packet of {original_len}: at most {max} can be written")]
     TooLong {
-        /// How many bytes there are to write.
+        /// Captured bytes.
         captured_len: u32,
-        /// How many there were on the wire.
+        /// Length on the wire, in bytes.
         original_len: u32,
-        /// The most that can be written.
+        /// Maximum bytes that can be written.
         max: u32,
     },
-    /// An option longer than its length can say.
+    /// A text longer than the length field of an option allows.
     #[error("a name or comment of {len} bytes: at most {} fit", u16::MAX)]
     TextTooLong {
-        /// Its length, in bytes.
+        /// Length of the text in bytes.
         len: usize,
     },
 }
@@ -104,21 +104,21 @@ const fn reach(format: Format) -> &'static str {
 
 /// Writes a capture file.
 ///
-/// It writes through a buffer: [`flush`](Self::flush) when what was written so far should be readable, and
-/// [`finish`](Self::finish) at the end. A file without its end is readable too.
+/// The writer has a buffer: [`flush`](Self::flush) makes the packets so far readable, and [`finish`](Self::finish) ends the
+/// file. A file without its end is readable, too.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     to: BufWriter<W>,
     format: Format,
-    /// The most bytes of a packet, for each interface.
+    /// Maximum bytes of a packet, for each interface.
     snap_lens: Vec<u32>,
-    /// The time of the last packet of a pcapng file, in nanoseconds: the counts at the end bear it.
+    /// Time of the last packet of a pcapng file in nanoseconds, which is also the time of the packet counts.
     last_nanos: u64,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file of packets from these interfaces. A pcap file has one, and says only its link type and snapshot length.
-    /// Times are written in nanoseconds, whatever the interfaces say.
+    /// Begins a file of packets from these interfaces. A pcap file has one, and stores only its link type and snapshot
+    /// length. Times are written in nanoseconds; the resolution of the interfaces is ignored.
     pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
         let mut to = BufWriter::with_capacity(BUFFER_BYTES, to);
         match (format, interfaces) {
@@ -139,7 +139,7 @@ impl<W: Write> Writer<W> {
         let described = self.snap_lens.len();
         let snap_len = *self.snap_lens.get(interface).ok_or(WriteError::UnknownInterface { interface, described })?;
         let max = snap_len.min(original_len);
-        // More than 32 bits can say is more than may be written, too.
+        // A longer packet exceeds the maximum, too.
         let captured_len = u32::try_from(captured.len()).unwrap_or(u32::MAX);
         if captured_len > max {
             return Err(WriteError::TooLong { captured_len, original_len, max });
@@ -179,13 +179,12 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Hands all that was written to what is written to.
+    /// Writes the buffer to the file.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         Ok(self.to.flush()?)
     }
 
-    /// Ends the file with the counts of its interfaces, in their order, as far as they are known, and gives back what was
-    /// written to. A pcap file has no place for counts.
+    /// Ends the file with the packet counts of the first interfaces, and returns the inner writer. A pcap file has no counts.
     pub fn finish(mut self, statistics: &[Statistics]) -> Result<W, WriteError> {
         if self.format == Format::Pcapng {
             let nanos = self.last_nanos;
@@ -202,16 +201,16 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Writes numbers one after the other, little-endian.
+/// Writes little-endian numbers one after the other.
 fn put_words(to: &mut [u8], words: &[u32]) {
     for (field, word) in to.chunks_exact_mut(4).zip(words) {
         field.copy_from_slice(&word.to_le_bytes());
     }
 }
 
-/// The most bytes of a packet: what its interface keeps, and what a block that can be read has room for.
+/// Maximum bytes of a packet: the snapshot length, or the bytes that fit in a block.
 fn snap_len(interface: &Interface) -> u32 {
-    // Room for the fields of a block and for some comments.
+    // The other half is for the fields of a block and for comments.
     const MAX: u32 = BLOCK_MAX_BYTES / 2;
     match interface.snap_len {
         0 => MAX,
@@ -224,7 +223,7 @@ fn pcap_header(interface: &Interface) -> [u8; pcap::header::BYTES] {
     header[pcap::header::MAGIC].copy_from_slice(&MAGIC_NANOS.to_le_bytes());
     header[pcap::header::MAJOR].copy_from_slice(&pcap::VERSION.0.to_le_bytes());
     header[pcap::header::MINOR].copy_from_slice(&pcap::VERSION.1.to_le_bytes());
-    // 0 means no limit in pcapng only: the most that there may be stands for it.
+    // 0 means no limit in pcapng only. In pcap, the maximum stands for it.
     header[pcap::header::SNAP_LEN].copy_from_slice(&snap_len(interface).to_le_bytes());
     header[pcap::header::LINK_TYPE].copy_from_slice(&u32::from(interface.link_type.0).to_le_bytes());
     header
@@ -235,7 +234,7 @@ fn write_section(to: &mut impl Write, about: About<'_>) -> Result<(), WriteError
     fields[section_header::BYTE_ORDER].copy_from_slice(&section_header::MAGIC.to_le_bytes());
     fields[section_header::MAJOR].copy_from_slice(&1_u16.to_le_bytes());
     fields[section_header::MINOR].copy_from_slice(&0_u16.to_le_bytes());
-    // Of unknown length: the file is written as its packets come.
+    // The length of the section is unknown.
     fields[section_header::MINOR.end..].fill(0xff);
     let comments = about.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
     let os = about.os.map(|os| (option::SECTION_OS, os.as_bytes()));
@@ -276,7 +275,7 @@ fn write_block<'a>(
     Ok(())
 }
 
-/// The type and length of a block with a body of `body_len` bytes, and the length again for its end.
+/// The type and length of a block with a body of `body_len` bytes, and the length again for the end of the block.
 fn block_head(kind: BlockType, body_len: usize) -> Result<([u8; block::BODY], [u8; 4]), WriteError> {
     let len = body_len + block::BODY + block::TRAILER_LEN;
     let fits = u32::try_from(len).ok().filter(|len| *len <= BLOCK_MAX_BYTES);
@@ -287,7 +286,7 @@ fn block_head(kind: BlockType, body_len: usize) -> Result<([u8; block::BODY], [u
     Ok((head, len))
 }
 
-/// What options take, in bytes, with the one that ends them: nothing if there are none.
+/// The length of options with their end in bytes; 0 without options.
 fn options_len<'a>(mut options: impl Iterator<Item = (u16, &'a [u8])>) -> Result<usize, WriteError> {
     let len = options.try_fold(0, |sum, (_, value)| match u16::try_from(value.len()) {
         Ok(_) => Ok(sum + 4 + value.len().next_multiple_of(4)),
@@ -296,7 +295,7 @@ fn options_len<'a>(mut options: impl Iterator<Item = (u16, &'a [u8])>) -> Result
     Ok(if len == 0 { 0 } else { len + 4 })
 }
 
-/// Writes options that [`options_len`] found to fit.
+/// Writes options whose lengths [`options_len`] has checked.
 fn write_options<'a>(to: &mut impl Write, options: impl Iterator<Item = (u16, &'a [u8])>) -> io::Result<()> {
     let mut any = false;
     for (code, value) in options {
@@ -309,7 +308,7 @@ fn write_options<'a>(to: &mut impl Write, options: impl Iterator<Item = (u16, &'
     if any { to.write_all(&[0; 4]) } else { Ok(()) }
 }
 
-/// The zeros that make a length a multiple of four.
+/// The padding of a length to a multiple of four.
 const fn padding(len: usize) -> &'static [u8] {
     match len % 4 {
         0 => &[],
@@ -320,7 +319,7 @@ const fn padding(len: usize) -> &'static [u8] {
 }
 
 /// The lower four bytes.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is what is to be left out")]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is left out")]
 const fn low_half(number: u64) -> u32 {
     number as u32
 }

@@ -18,19 +18,19 @@ use crate::wire::frame::FrameIssueKind;
 use crate::wire::tcp::{self, Flags, Options};
 use crate::wire::{Frame, LayerKind, LinkType, ethernet, ipv4};
 
-/// The MSS for a peer that names none (RFC 9293 §3.7.1): nothing is cut into smaller pieces.
+/// The default MSS (RFC 9293 §3.7.1), the minimum length of all segments but the last.
 const LEAST_MSS: u64 = 536;
 
-/// Why a capture cannot be compared.
+/// Why frames cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// It cannot be read.
+    /// The capture cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It has too many frames.
+    /// There are too many frames.
     #[error("more than {FRAMES_MAX} frames are not compared: take fewer rows")]
     Frames,
-    /// It has too many bytes.
+    /// There are too many bytes of messages.
     #[error("more than {BYTES_MAX} bytes of messages are not compared: take fewer rows")]
     Bytes,
 }
@@ -72,30 +72,30 @@ struct RecordedFrame<'a> {
 
 /// The row whose message a frame carries.
 struct Message<'a> {
-    /// The row's number or text, safe to show.
+    /// The number or text of the row, safe to show.
     msg_id: Cow<'a, str>,
     /// `CHAT from Noy to Server`, safe to show.
     title: Cow<'a, str>,
 }
 
-/// One conversation of it.
+/// A conversation with its segments and data.
 #[derive(Clone, Debug)]
 pub struct RecordedConversation {
     transport: Transport,
     client: SocketAddr,
     server: SocketAddr,
-    /// What the comment of its first message says, after the row.
+    /// `CHAT from Noy to Server`, from the first message.
     title: Option<String>,
     segments: Vec<RecordedSegment>,
-    /// What was said, by side; `None` where it was not captured.
+    /// The data of each side; `None` for a byte that was not captured.
     said: [Vec<Option<u8>>; 2],
 }
 
-/// One side of a conversation while it is read: its stream, and the first of each counter that begins at random.
+/// The state of one side: its stream, and the first value of each counter with a random start.
 #[derive(Debug, Default)]
 struct SideReader {
     first_identification: Option<u16>,
-    /// What the last packet had, and how many it may have been cut into.
+    /// The last identification, and the maximum number of packets into which the segment may have been split.
     last: Option<(u16, u16)>,
     first_clock: Option<u32>,
     stream: StreamReassembler,
@@ -125,25 +125,25 @@ impl Recording {
         recorder.finish(is_synthesised)
     }
 
-    /// Its conversations, in the order in which they began.
+    /// The conversations in the order of their first frames.
     #[must_use]
     pub fn conversations(&self) -> &[RecordedConversation] {
         &self.conversations
     }
 
-    /// How many frames it has.
+    /// The number of frames.
     #[must_use]
     pub const fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// How many of them belong to no conversation.
+    /// The number of frames without a conversation.
     #[must_use]
     pub const fn beside(&self) -> u64 {
         self.beside
     }
 
-    /// Whether the frames were synthesised; `None` for a capture that does not say it.
+    /// Whether the frames were synthesised; `None` for a capture that does not tell.
     #[must_use]
     pub const fn is_synthesised(&self) -> Option<bool> {
         self.is_synthesised
@@ -184,7 +184,7 @@ impl Recorder {
     fn finish(mut self, is_synthesised: Option<bool>) -> Result<Recording, RecordingError> {
         for (index, sides) in self.places.values_mut() {
             for (side, said) in sides.iter_mut().zip(&mut self.recording.conversations[*index].said) {
-                side.stream.finish(&mut |item| hear(said, &mut self.room, &item));
+                side.stream.finish(&mut |item| append(said, &mut self.room, &item));
             }
         }
         if self.room == 0 {
@@ -239,12 +239,12 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Takes what comes next of a stream, as long as there is room.
-fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
+/// Appends the next item of a stream, up to the limit of bytes.
+fn append(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
     let before = said.len();
     match item {
         StreamItem::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
-        // A capture may say of more than there is that it is missing.
+        // A gap in a damaged capture may be huge.
         StreamItem::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
         StreamItem::Fin | StreamItem::Reset => {}
     }
@@ -252,36 +252,36 @@ fn hear(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
 }
 
 impl RecordedConversation {
-    /// What carries it.
+    /// The transport.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// Client and server.
+    /// The client and the server.
     #[must_use]
     pub const fn ends(&self) -> [SocketAddr; 2] {
         [self.client, self.server]
     }
 
-    /// Who speaks with whom, if its frames say so: `CHAT from Noy to Server`.
+    /// `CHAT from Noy to Server`, if the row of the first message is known.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref()
     }
 
-    /// Its segments or datagrams, as they came.
+    /// The segments or datagrams in their order.
     #[must_use]
     pub fn segments(&self) -> &[RecordedSegment] {
         &self.segments
     }
 
-    /// What a side said; `None` where it was not captured.
+    /// The data of a side; `None` for a byte that was not captured.
     pub(super) fn said(&self, from: Side) -> &[Option<u8>] {
         &self.said[from.index()]
     }
 
-    /// Whether both sides say what they say in `other`.
+    /// Whether both sides have the same data in `other`.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         self.said == other.said
     }
@@ -310,15 +310,15 @@ impl RecordedConversation {
                 payload: frame.payload(),
                 len: frame.payload_len_on_wire(),
             };
-            own.stream.push(&arrival, &mut |item| hear(said, room, &item));
+            own.stream.push(&arrival, &mut |item| append(said, room, &item));
             (tracked.stream_range(), Some(own.tcp(&segment, tracked, other)))
         } else {
             let start = own.datagrams;
             own.datagrams += len;
             let payload = frame.payload();
-            hear(said, room, &StreamItem::Data { frame: *number, bytes: payload });
+            append(said, room, &StreamItem::Data { frame: *number, bytes: payload });
             let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            hear(said, room, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
+            append(said, room, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
             (start..start + len, None)
         };
         let ends = match from {
@@ -367,7 +367,7 @@ impl RecordedConversation {
 }
 
 impl SideReader {
-    /// The fields of a segment of this side, with its clock counted from the first.
+    /// The fields of a segment of this side, with a clock relative to the first segment.
     fn tcp(&mut self, segment: &tcp::Segment<'_>, tracked: TrackedSegment, other: &Self) -> TcpFields {
         let options = Options::parse(segment.option_bytes());
         let names = segment.options().map(|option| match option {
@@ -400,7 +400,7 @@ impl SideReader {
         let is_first = self.last.is_none();
         let is_next = self.last.is_none_or(|(last, cut)| (1..=cut).contains(&identification.wrapping_sub(last)));
         let counted = identification.wrapping_sub(*self.first_identification.get_or_insert(identification));
-        // A card cuts what is long, and each piece has a number.
+        // A network card splits a long segment into packets, each with its own identification.
         let cut = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
         self.last = Some((identification, cut));
         Ipv4Fields { dont_fragment, identification, counted: Some(counted), is_first, is_next }
