@@ -1,4 +1,4 @@
-//! `encap build`, as a shell sees it: what it prints, what it writes and how it ends.
+//! `encap build` as a process: output, files and exit status.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -16,7 +16,7 @@ fn real(file: &str) -> String {
 }
 
 #[test]
-fn a_file_becomes_a_capture_and_a_summary() {
+fn build_writes_a_capture_and_prints_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = build(folder.path(), &[&real("group07_chat_input.csv"), "-o", "chat.pcapng"]);
     let endless = "group07_chat_input.csv:2:1: warning: CHAT messages without a line end run together in their \
@@ -47,7 +47,7 @@ fn a_file_becomes_a_capture_and_a_summary() {
 }
 
 #[test]
-fn text_that_a_dissector_would_misread_goes_to_another_port_and_that_is_said() {
+fn messages_that_a_dissector_would_misread_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("rows.csv"),
@@ -72,7 +72,7 @@ fn text_that_a_dissector_would_misread_goes_to_another_port_and_that_is_said() {
 }
 
 #[test]
-fn rows_that_cannot_be_carried_are_said_and_the_exit_tells() {
+fn refused_rows_are_reported_and_exit_with_1() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("rows.csv"),
@@ -89,7 +89,7 @@ fn rows_that_cannot_be_carried_are_said_and_the_exit_tells() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_named() {
+fn errors_name_the_file_that_cannot_be_read_or_written() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rows.csv"), "protocol,src,dst,message,time\nCHAT,a,b,hi,1\n").unwrap();
     for (args, expected) in [
@@ -109,7 +109,7 @@ fn what_cannot_be_read_or_written_is_named() {
 
 const GOOD: &str = "protocol,src,dst,message,time\nCHAT,a,b,hi,1\n";
 
-/// What there is in a folder, and what it holds.
+/// The names and contents of the files in a folder.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -121,7 +121,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn what_is_read_is_never_written_to_by_whatever_name() {
+fn input_is_never_overwritten_under_any_of_its_names() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("rows-bad.pcapng"), GOOD).unwrap();
@@ -142,7 +142,7 @@ fn what_is_read_is_never_written_to_by_whatever_name() {
 }
 
 #[test]
-fn what_was_there_stays_until_a_capture_is_whole() {
+fn existing_file_stays_until_a_capture_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("out.pcapng", "what was there");
@@ -166,7 +166,7 @@ fn what_was_there_stays_until_a_capture_is_whole() {
     assert_eq!((code, &json["out"], &json["refused"]), (1, &serde_json::Value::Null, &1.into()));
     assert_eq!(json["faults"][0]["severity"], "error");
 
-    // The rights of what is replaced stay, too, and so does a link to it.
+    // The replaced file keeps its permissions, and a link to it stays a link.
     write("rows.csv", GOOD);
     let out = folder.path().join("out.pcapng");
     std::fs::set_permissions(&out, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
@@ -178,7 +178,7 @@ fn what_was_there_stays_until_a_capture_is_whole() {
 }
 
 #[test]
-fn a_minus_is_standard_input_and_standard_output() {
+fn minus_is_standard_input_and_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rows.csv"), GOOD).unwrap();
     assert_eq!(build(folder.path(), &["rows.csv", "-o", "expected.pcapng"]).0, 0);
@@ -204,7 +204,7 @@ fn a_minus_is_standard_input_and_standard_output() {
 }
 
 #[test]
-fn where_nobody_listens_the_work_is_done_all_the_same() {
+fn closed_standard_error_does_not_stop_a_build() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rows.csv"), format!("{GOOD}CHAT,a,a,hi,1\n")).unwrap();
     let encap = env!("CARGO_BIN_EXE_encap");
@@ -220,7 +220,7 @@ fn where_nobody_listens_the_work_is_done_all_the_same() {
         assert_eq!(shell(script), (Some(expected), String::new()), "{script}");
     }
     assert!(folder.path().join("a.pcapng").exists() && folder.path().join("b.pcapng").exists());
-    // Who reads standard output has enough: that is no fault.
+    // A closed pipe ends the program without a message.
     let closed =
         "{ $0 check rows.csv; echo $? >code; } | true; { $0 build rows.csv -o - 2>/dev/null; echo $? >>code; } | true";
     let closed = closed.replace("{ $0", "{ sleep 0.2; $0");
@@ -233,7 +233,7 @@ fn where_nobody_listens_the_work_is_done_all_the_same() {
 }
 
 #[test]
-fn a_name_need_not_be_text() {
+fn file_names_need_not_be_utf8() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().unwrap();
     let name = std::ffi::OsStr::from_bytes(b"r\xe9sum\xe9.csv");

@@ -1,4 +1,4 @@
-//! `encap build`: a file of rows becomes a capture of what a kernel would have sent for them.
+//! `encap build`: synthesises the capture that a kernel would send for a CSV of messages.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,44 +17,44 @@ use super::input::Input;
 use super::output::{self, Output, display_name};
 use super::synthesize::Synthesis;
 
-/// Some row was not carried.
+/// Some row was refused.
 const EXIT_REFUSED: u8 = 1;
 
-/// The flags do not go together.
+/// Flags contradict each other.
 const EXIT_USAGE: u8 = 2;
 
-/// Makes a capture of what a kernel would have sent for a CSV of messages
+/// Synthesises the capture that a kernel would send for a CSV of messages
 ///
-/// One TCP connection for each pair of apps (with ports: for each pair of apps and ports), or datagrams; headers,
-/// handshakes, acknowledgements and ends are those that Linux makes, and each packet's comment says which row it
-/// carries or what else it is for. The same file, flags and seed make the same bytes.
+/// Each pair of apps has one TCP connection (with ports, one for each pair of ports), or datagrams. Headers, handshakes,
+/// acknowledgments and ends are those of Linux. The comment of each packet names its row or its purpose. The same file,
+/// flags and seed build the same bytes.
 ///
-/// Messages go to ports that Wireshark has no dissector for where they are not what the port's dissector expects, and
-/// given ports that it reads as something else are warned of. Some of its dissectors look at first bytes whatever the
-/// port is: those of TLS, STUN, DTLS, QUIC and RTCP are warned of, rarer ones are not.
+/// Messages that the dissector of their port cannot read are sent to a port for which Wireshark has no dissector. Given
+/// ports are kept, with a warning if Wireshark reads another protocol there. Some dissectors recognize messages by their
+/// first bytes on any port: there are warnings for TLS, STUN, DTLS, QUIC and RTCP, but not for rarer protocols.
 ///
-/// The capture takes its place when it is whole: until then, and where no row can be carried, what was there stays.
+/// An existing capture is replaced when the new one is complete. It stays as it is if no row can be carried.
 ///
-/// Exit status: 0 if all rows were carried, 1 if some could not be (each is said on standard error), 3 if a file cannot
-/// be read or written.
+/// Exit status: 0 if all rows were carried, 1 if some row was refused (each is reported on standard error), 3 if a file
+/// cannot be read or written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file of rows, or - for standard input
+    /// The CSV of messages, or - for standard input
     file: PathBuf,
     /// The capture to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
-    /// Kind of capture file; pcap has no place for comments
+    /// Format of the capture; pcap has no comments
     #[arg(long, value_enum, default_value = "pcapng")]
     format: FormatArg,
-    /// Write a second capture beside OUT (NAME-bad.pcapng) that does everything wrong, and says what
+    /// Write a second capture beside OUT (NAME-bad.pcapng) with deliberate faults, named in its comments
     #[arg(long)]
     bad_twin: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    build_args: BuildArgs,
+    build: BuildArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -71,7 +71,7 @@ impl Args {
         }
     }
 
-    /// Where the bad twin goes.
+    /// The path of the bad twin.
     fn twin(&self) -> PathBuf {
         let mut name = self.out.file_stem().unwrap_or_default().to_owned();
         name.push("-bad.pcapng");
@@ -91,9 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let mut diagnostics = RowDiagnostics::new(input.name());
     let name = input.file_name();
-    let about =
-        |note: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {note}", args.build_args.seed);
-    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, args.format(), &mut diagnostics)? else {
+    let about = |note: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {note}", args.build.seed);
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build, args.format(), &mut diagnostics)? else {
         report("encap: nothing was written: there is no row to carry");
         if args.json {
             print_json(args, &diagnostics, None, None)?;
@@ -130,11 +129,11 @@ fn write_failure(path: &Path) -> impl Fn(WriteError) -> Failure + Copy {
     move |error| Failure::WriteCapture { file: path.display().to_string(), error }
 }
 
-/// What was built, for a program to read.
+/// The JSON output.
 #[derive(Serialize)]
 struct SummaryJson<'a> {
     file: &'a str,
-    /// Nothing if nothing was written.
+    /// `None` if no capture was written.
     out: Option<String>,
     bad_twin: Option<String>,
     seed: u64,
@@ -174,14 +173,14 @@ fn print_json(
         file: diagnostics.file(),
         out: summary.map(|_| display_name(&args.out)),
         bad_twin: twin.map(display_name),
-        seed: args.build_args.seed,
+        seed: args.build.seed,
         diagnostics,
         summary,
     };
     say(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
 }
 
-/// Says what was built: on standard output, unless that is where the capture went.
+/// Prints the summary on standard output, or on standard error if standard output has the capture.
 fn say(args: &Args, text: &str) -> Result<(), Failure> {
     if output::is_stdout(&args.out) {
         report(text.trim_end());

@@ -11,7 +11,7 @@ use super::servers::Servers;
 /// The flags of a build.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
 pub(crate) struct BuildArgs {
-    /// What messages are carried on; auto: what their protocol runs on
+    /// Transport of the messages; auto: the usual one of each protocol
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
     #[command(flatten)]
@@ -19,28 +19,28 @@ pub(crate) struct BuildArgs {
     /// IP version between names; addresses in the file keep theirs
     #[arg(long, value_name = "VERSION", value_parser = ip_version, default_value = "4")]
     ip: IpVersion,
-    /// What frames begin with
+    /// Link type of the frames
     #[arg(long, value_enum, default_value = "ethernet")]
     link: LinkArg,
-    /// Most bytes of an IP packet: 576 (IPv6: 1280) to 65535
+    /// Maximum bytes of an IP packet: 576 (IPv6: 1280) to 65535
     #[arg(long, value_name = "BYTES", default_value = "1500")]
     mtu: Mtu,
     /// Options of TCP headers
     #[arg(long, value_enum, default_value = "linux")]
     options: OptionsArg,
-    /// Where all that is random comes from
+    /// Seed of all random values
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// When the first row is sent: seconds since 1970, ISO 8601 or DD/MM/YYYY HH:MM; the others keep their distance
+    /// Time of the first row: seconds since 1970, ISO 8601 or DD/MM/YYYY HH:MM; the other rows keep their distance
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
     /// Send exactly the bytes of the file (the default)
     #[arg(long, conflicts_with = "complete")]
     faithful: bool,
-    /// Add what the protocol asks for: line ends, an HTTP version, header ends and lengths
+    /// Complete messages as their protocol requires: line ends, an HTTP version, header ends and lengths
     #[arg(long)]
     complete: bool,
-    /// Read \r \n \t \0 \\ \" \xHH in messages as the bytes that they stand for
+    /// Decode the escapes \r \n \t \0 \\ \" \xHH in messages
     #[arg(long)]
     escapes: bool,
 }

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten, next_help_heading = "Building frames of the CSV")]
-    build_args: BuildArgs,
+    build: BuildArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         let Some(made) = synthesize(input, args, &mut diagnostics)? else { return Ok(ExitCode::from(EXIT_REFUSED)) };
         refused = diagnostics.refused;
         made
-    } else if args.build_args.is_default() {
+    } else if args.build.is_default() {
         record(input, &args.synthesised)?
     } else {
         return Err(Failure::BuildFlagsForCapture { file: args.synthesised.clone() });
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// Records the frames that `encap build` makes of a CSV; `None` if no row can be carried.
 fn synthesize(input: Input, args: &Args, diagnostics: &mut RowDiagnostics) -> Result<Option<Recording>, Failure> {
     let name = input.name();
-    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, Format::Pcapng, diagnostics)? else {
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build, Format::Pcapng, diagnostics)? else {
         report_no_rows(&name);
         return Ok(None);
     };

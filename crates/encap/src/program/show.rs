@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     width: Option<u16>,
     #[command(flatten, next_help_heading = "Building frames of a CSV")]
-    build_args: BuildArgs,
+    build: BuildArgs,
 }
 
 /// Some row of a CSV was refused.
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if input.has_rows()? {
         return show_rows(input, args);
     }
-    if !args.build_args.is_default() {
+    if !args.build.is_default() {
         return Err(Failure::BuildFlagsForCapture { file: input.name() });
     }
     show_capture(input, args)?;
@@ -105,13 +105,13 @@ fn show_capture(input: Input, args: &Args) -> Result<(), Failure> {
 fn show_rows(input: Input, args: &Args) -> Result<ExitCode, Failure> {
     let name = input.name();
     let mut diagnostics = RowDiagnostics::new(name.clone());
-    let Some(mut synthesis) = Synthesis::plan(input, &args.build_args, Format::Pcapng, &mut diagnostics)? else {
+    let Some(mut synthesis) = Synthesis::plan(input, &args.build, Format::Pcapng, &mut diagnostics)? else {
         report_no_rows(&name);
         return Ok(ExitCode::from(EXIT_REFUSED));
     };
     let origin = format!(
         "Synthesised from {name} as encap build makes it, with seed {}: no frame here was on a wire",
-        args.build_args.seed
+        args.build.seed
     );
     let sink = ShowSink {
         frames: ShownFrames::new(args, &name),
