@@ -11,7 +11,7 @@ use switchboard_protocol::sanitize;
 /// Maximum differences without a known reason that are listed; the others are counted.
 const LISTED_MAX: usize = 100;
 
-/// Maximum pairs of a field and a reason that are listed, more than exist.
+/// Maximum pairs of a field and a reason that are listed; the differences of other pairs are counted.
 const KINDS_MAX: usize = 4_096;
 
 /// Displays a comparison.
@@ -41,14 +41,13 @@ impl fmt::Display for Table<'_> {
         for kind in &kinds {
             difference(f, kind)?;
         }
+        left_out(f, explained.left_out())?;
         if !unexplained.list().is_empty() {
             writeln!(f, "What differs, and no reason is known:\n")?;
             for unexplained in unexplained.list() {
                 difference(f, unexplained)?;
             }
-            if unexplained.left_out() > 0 {
-                writeln!(f, "  … and {} more: --json has all", unexplained.left_out())?;
-            }
+            left_out(f, unexplained.left_out())?;
             writeln!(f)?;
         }
         let n = self.0.differences.len();
@@ -58,6 +57,11 @@ impl fmt::Display for Table<'_> {
             some => writeln!(f, "{n} differences: for {some} of them no reason is known"),
         }
     }
+}
+
+/// The number of differences that are not listed, if there are any.
+fn left_out(f: &mut fmt::Formatter<'_>, left_out: u64) -> fmt::Result {
+    if left_out == 0 { Ok(()) } else { writeln!(f, "  … and {left_out} more: --json has all") }
 }
 
 /// A difference in one line, and its reason in the next.
@@ -149,4 +153,28 @@ fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS
         sanitize(&row).into_owned(),
         of_last(&|segment| segment.options()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_encap::compare::{ComparedField, FieldPlace, Reason};
+
+    use super::*;
+
+    #[test]
+    fn explained_differences_that_are_not_listed_are_counted() {
+        let place = FieldPlace { conversation: None, field: ComparedField::OtherFrames, from: None };
+        let difference = |mtu| {
+            let reason = Some(Reason::Mtu { mtu });
+            let (made, captured) = ("1".to_owned(), "2".to_owned());
+            Difference::new(place, DifferenceKind { made_frame: None, made, captured_frame: None, captured, reason })
+        };
+        let text = |n| {
+            let differences = (0..n).map(difference).collect();
+            Table(&Comparison { conversations: Vec::new(), differences }).to_string()
+        };
+        let max = u32::try_from(KINDS_MAX).expect("the bound fits");
+        assert!(text(max + 2).contains("\n  … and 2 more: --json has all\n"));
+        assert!(!text(max).contains("more: --json"));
+    }
 }
