@@ -38,6 +38,9 @@ pub trait Kind: fmt::Display + Sized {
     /// Whether JSON has the count.
     const SERIALIZES_COUNT: bool = false;
 
+    /// Whether [`Kind::merges`] can be true. If not, a list is not searched.
+    const MERGES: bool = true;
+
     /// The effect of the problem.
     fn severity(&self) -> Severity {
         Severity::Warning
@@ -145,6 +148,11 @@ impl<K: Kind, const MAX: usize> Diagnostics<K, MAX> {
         self.left_out
     }
 
+    /// Counts an occurrence without listing it.
+    pub const fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
     /// Lists a diagnostic, or counts it.
     #[inline]
     pub fn add(&mut self, place: K::Place, kind: K) {
@@ -157,7 +165,8 @@ impl<K: Kind, const MAX: usize> Diagnostics<K, MAX> {
 
     /// Adds a diagnostic that does not merge with the latest one.
     fn add_other(&mut self, diagnostic: Diagnostic<K>) {
-        if let Some(at) = self.list.iter().position(|listed| K::merges(listed, &diagnostic)) {
+        let mergeable = if K::MERGES { &self.list[..] } else { &[] };
+        if let Some(at) = mergeable.iter().position(|listed| K::merges(listed, &diagnostic)) {
             self.latest = at;
             K::merge(&mut self.list[at], diagnostic);
         } else if self.list.len() < MAX || diagnostic.kind.is_always_listed() {

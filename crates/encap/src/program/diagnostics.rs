@@ -64,6 +64,7 @@ struct Printed {
 
 impl Kind for Printed {
     type Place = Position;
+    const MERGES: bool = false;
 
     fn severity(&self) -> Severity {
         self.severity
@@ -106,7 +107,7 @@ impl RowDiagnostics {
 
     /// Reports a fault.
     pub(crate) fn fault(&mut self, fault: &RowFault) {
-        self.add(Position::of(fault), fault.severity(), fault.message().to_string());
+        self.add(Position::of(fault), fault.severity(), fault.message());
     }
 
     /// Reports a refusal, and counts the row.
@@ -122,14 +123,18 @@ impl RowDiagnostics {
 
     fn row<K: Kind<Place = RowLine>>(&mut self, diagnostic: &Diagnostic<K>) {
         let position = Position { line: diagnostic.place.line, character: None };
-        self.add(position, diagnostic.severity(), diagnostic.text().to_string());
+        self.add(position, diagnostic.severity(), diagnostic.text());
     }
 
-    fn add(&mut self, position: Position, severity: Severity, message: String) {
+    fn add(&mut self, position: Position, severity: Severity, message: impl fmt::Display) {
         report(self.format.line(position, severity, &message));
         self.warnings += u64::from(severity == Severity::Warning);
         self.notes += u64::from(severity == Severity::Note);
-        self.printed.add(position, Printed { severity, message });
+        if self.printed.list().len() < LISTED_MAX {
+            self.printed.add(position, Printed { severity, message: message.to_string() });
+        } else {
+            self.printed.leave_out();
+        }
     }
 }
 
