@@ -69,9 +69,9 @@ pub(super) fn summary(report: &Report) -> Markup {
                 (item("Conversations", html! {
                     (totals.conversations)
                     @if totals.retired > 0 {
-                        "; " (totals.retired) " of them were closed here before their end, as more than " (LIVE_MAX)
-                        " went on at once, or took more than " (LIVE_MAX_BYTES >> 20)
-                        " MiB: what came later of them is another conversation"
+                        "; " (totals.retired) " split, because more than " (LIVE_MAX)
+                        " were open at once, or took more than " (LIVE_MAX_BYTES >> 20)
+                        " MiB: their later frames are listed as new conversations"
                     }
                 }))
                 @if totals.no_conversation.packets > 0 {
