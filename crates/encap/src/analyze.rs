@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─┬─▶ TrackedFrame for each frame of a conversation
-//!                                             └─▶ Conversation when one is over
+//!                                                     └─▶ Conversation when one is over
 //! ```
 //!
 //! The walk of one TCP segment:

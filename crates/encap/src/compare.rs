@@ -81,14 +81,14 @@ impl<'a> Comparison<'a> {
                 DifferenceKind { made_frame, made, captured_frame, captured, reason: None },
             ));
         }
-        if made.beside() != captured.beside() {
+        if made.other_frames() != captured.other_frames() {
             differences.push(Difference::new(
                 FieldPlace { conversation: None, field: ComparedField::OtherFrames, from: None },
                 DifferenceKind {
                     made_frame: None,
-                    made: made.beside().to_string(),
+                    made: made.other_frames().to_string(),
                     captured_frame: None,
-                    captured: captured.beside().to_string(),
+                    captured: captured.other_frames().to_string(),
                     reason: None,
                 },
             ));

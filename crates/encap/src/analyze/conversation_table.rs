@@ -12,8 +12,8 @@ use super::live_conversation::{FrameStamp, LiveConversation};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
 
-/// Conversations that are closed at once when memory runs out: many, so that each search for the longest idle ones is
-/// shared by as many new conversations.
+/// Conversations that are closed together when memory runs out or the table is full. One search for the longest
+/// idle ones then makes room for many new conversations.
 const CLOSED_AT_ONCE: usize = LIVE_MAX / 8;
 
 /// Minimum number of segments between two checks of the memory.

@@ -7,8 +7,8 @@
 //! A known difference: on connections with many losses at once, about one segment in 4,000 is flagged here as
 //! acknowledging an unseen segment, and not by Wireshark.
 //!
-//! A segment is out of order if it comes within one round trip after later bytes. The round trip is that of the
-//! handshake, measured from the last SYN.
+//! A segment is out of order if it comes within one round trip after later bytes. The round trip is the handshake's. A
+//! repeated SYN restarts the measurement.
 
 use super::conversation::DirectionSummary;
 use super::coverage::Coverage;
@@ -23,8 +23,8 @@ const FAST_NANOS: u64 = 20_000_000;
 /// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the handshake's round trip is not
 /// known.
 const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
-/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. As in Wireshark,
-/// it is one less than 0 and compares as many: a segment that fills the hole soon after is a fast retransmission.
+/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. `u32::MAX` (0 − 1,
+/// as in Wireshark) counts as many duplicates: a segment that fills the hole soon after is a fast retransmission.
 const HOLE_FLAGGED: u32 = u32::MAX;
 /// Maximum shift of the window scale (RFC 7323 §2.3).
 const SCALE_MAX: u8 = 14;
@@ -64,9 +64,11 @@ impl SegmentFields {
 /// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the one before the first number seen.
+    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the number before
+    /// the first one seen, or acknowledged by the other side.
     pub(super) base: Option<SeqNumber>,
-    /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value nearest to it.
+    /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value
+    /// nearest to it.
     highest: i64,
     /// The number of the first SYN.
     pub(super) syn: Option<SeqNumber>,
@@ -83,13 +85,14 @@ pub(super) struct DirectionState {
     window_of_syn: bool,
     /// The shift that the SYN offers.
     scale: Option<u8>,
-    /// The acknowledgment number of the last segment, and its time.
+    /// The acknowledgment number of the last segment.
     pub(super) acked: Option<SeqNumber>,
-    acked_at: i64,
+    /// The time of the last segment.
+    last_at: i64,
     /// Number of consecutive duplicate acknowledgments, or [`HOLE_FLAGGED`].
     duplicate_acks: u32,
     /// Events of the last segment.
-    last: Events,
+    last_events: Events,
     coverage: Coverage,
     timer: AckTimer,
     round_trips: RoundTrips,
@@ -129,7 +132,7 @@ impl DirectionState {
 
     /// Whether `other` accepts an RST of this direction. The RST needs the number that `other` expects next (RFC 5961
     /// §3.2), which lies between its last acknowledgment and the end of the sent bytes. Before the first
-    /// acknowledgment, any number counts as accepted.
+    /// acknowledgment, the RST counts as accepted.
     pub(super) fn accepts_reset(&self, fields: &SegmentFields, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
         let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
@@ -154,7 +157,7 @@ impl DirectionState {
 
     /// The most likely trigger of a duplicate acknowledgment of `ack` by the other side.
     pub(super) fn duplicate_ack_trigger(&self, ack: SeqNumber) -> DuplicateAckTrigger {
-        let was = |events: &[Event]| events.iter().any(|event| self.last.has(*event));
+        let was = |events: &[Event]| events.iter().any(|event| self.last_events.has(*event));
         if was(&[Event::SpuriousRetransmission]) {
             DuplicateAckTrigger::RepeatedSegment
         } else if self.next.is_some_and(|next| next.is_after(ack)) {
@@ -300,14 +303,14 @@ impl DirectionState {
             events.add(Event::WindowUpdate);
         }
         if window > 0 && same_ack && same_window {
-            if other.last.has(Event::KeepAlive) {
+            if other.last_events.has(Event::KeepAlive) {
                 events.add(Event::KeepAliveAck);
             } else {
                 events.add(Event::DuplicateAck);
                 self.duplicate_acks = self.duplicate_acks.wrapping_add(1);
             }
         }
-        if window == 0 && same_window && same_ack && other.last.has(Event::ZeroWindowProbe) {
+        if window == 0 && same_window && same_ack && other.last_events.has(Event::ZeroWindowProbe) {
             events.add(Event::ZeroWindowProbeAck);
         }
         events
@@ -334,7 +337,7 @@ impl DirectionState {
         if !seq.is_before(next) || (len > 1 && seq + 1 == next) {
             return None;
         }
-        if other.duplicate_acks >= 2 && other.acked == Some(seq) && now.abs_diff(other.acked_at) < FAST_NANOS {
+        if other.duplicate_acks >= 2 && other.acked == Some(seq) && now.abs_diff(other.last_at) < FAST_NANOS {
             return Some(Event::FastRetransmission);
         }
         let soon = now.abs_diff(self.next_at) < handshake_nanos.unwrap_or(OUT_OF_ORDER_NANOS);
@@ -383,8 +386,8 @@ impl DirectionState {
         self.window = fields.window;
         self.window_of_syn = fields.flags.contains(Flags::SYN);
         self.acked = fields.ack;
-        self.acked_at = fields.now;
-        self.last = events;
+        self.last_at = fields.now;
+        self.last_events = events;
         round_trip_nanos
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::{FrameIssue, FrameIssueKind};
 /// The issues of one kind in a capture. Place and text are those of the first frame, the count is of all frames.
 type CaptureIssue = Diagnostic<CaptureIssueKind>;
 
-/// The issues in a capture, one for each kind. There are more kinds than a reader looks through.
+/// The issues in a capture: at most 32 kinds; issues of further kinds are only counted.
 pub type CaptureIssues = Diagnostics<CaptureIssueKind, 32>;
 
 /// A kind of issue. Issues of one kind merge, with different values, too.

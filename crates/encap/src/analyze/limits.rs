@@ -29,7 +29,7 @@ pub const OUT_OF_ORDER_MAX_BYTES: usize = 1024 * 1024;
 /// bytes count as lost.
 pub const OUT_OF_ORDER_ALL_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum number of pieces that the waiting bytes of a stream are in, which bounds the overhead of tiny pieces.
+/// Maximum number of waiting pieces of a stream. It bounds the overhead of tiny pieces.
 pub const OUT_OF_ORDER_MAX_PIECES: usize = 1_024;
 
 /// Maximum number of packets in reassembly. Beyond it, the oldest is dropped.

@@ -21,7 +21,7 @@ pub(crate) struct RoundTrips {
     min: u64,
     max: u64,
     count: u64,
-    /// Every time, or every second, every fourth and so on, so that the number stays bounded.
+    /// All times, or each 2nd, 4th, … one, so that the number stays bounded.
     samples: Vec<u64>,
     /// One of each `1 << stride` times is kept.
     stride: u32,

@@ -133,6 +133,7 @@ impl Streams {
         if flags.contains(Flags::ACK) && !flags.contains(Flags::RST) {
             other.acknowledged(segment.ack());
         }
+        // An RST ends both streams: emit the other side's waiting bytes, then its end.
         if was_reset {
             let sender = ConversationSide { side: sender.side.other(), ..sender };
             other.reset(&mut |item| emit(sender, item));

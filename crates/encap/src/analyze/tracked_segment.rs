@@ -71,7 +71,7 @@ impl TrackedSegment {
         self.seq - 1 + i64::from(self.flags.contains(Flags::SYN))
     }
 
-    /// Whether its bytes were sent before.
+    /// Whether its bytes were sent before: a retransmission or a keep-alive.
     #[must_use]
     pub fn is_retransmission(&self) -> bool {
         [Event::Retransmission, Event::FastRetransmission, Event::SpuriousRetransmission, Event::KeepAlive]

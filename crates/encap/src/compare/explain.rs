@@ -158,7 +158,7 @@ impl PairExplainer<'_> {
             usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX)
         };
         let payload = |conversation: &RecordedConversation, segments: &[&RecordedSegment]| -> Vec<Option<u8>> {
-            conversation.said(first.from).get(range(segments)).unwrap_or_default().to_vec()
+            conversation.data(first.from).get(range(segments)).unwrap_or_default().to_vec()
         };
         let (made_payload, captured_payload) = (payload(self.made, made), payload(self.captured, captured));
         if made_payload == captured_payload {

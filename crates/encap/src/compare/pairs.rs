@@ -18,7 +18,7 @@ pub(super) fn pair<'a>(made: &'a Recording, captured: &'a Recording) -> Pairs<'a
     let mut free: Vec<Option<&RecordedConversation>> = captured.conversations().iter().map(Some).collect();
     let mut found: Vec<Option<&RecordedConversation>> = vec![None; made.conversations().len()];
     let has_same_payload =
-        |a: &RecordedConversation, b: &RecordedConversation| a.transport() == b.transport() && a.says_the_same(b);
+        |a: &RecordedConversation, b: &RecordedConversation| a.transport() == b.transport() && a.has_same_data(b);
     let has_same_transport = |a: &RecordedConversation, b: &RecordedConversation| a.transport() == b.transport();
     for matches in
         [&has_same_payload as &dyn Fn(&RecordedConversation, &RecordedConversation) -> bool, &has_same_transport]

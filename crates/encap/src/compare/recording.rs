@@ -40,7 +40,7 @@ pub enum RecordingError {
 pub struct Recording {
     conversations: Vec<RecordedConversation>,
     frames: u64,
-    beside: u64,
+    other_frames: u64,
     is_synthesised: Option<bool>,
 }
 
@@ -50,9 +50,9 @@ struct Recorder {
     recording: Recording,
     analyzer: Analyzer,
     /// The conversation of each stream, and its sides.
-    places: HashMap<(Transport, u64), (usize, [SideReader; 2])>,
+    sides: HashMap<(Transport, u64), (usize, [SideReader; 2])>,
     /// Bytes of data that may still be recorded.
-    room: usize,
+    bytes_left: usize,
 }
 
 /// Records the frames of a build.
@@ -88,7 +88,7 @@ pub struct RecordedConversation {
     title: Option<String>,
     segments: Vec<RecordedSegment>,
     /// The data of each side; `None` for a byte that was not captured.
-    said: [Vec<Option<u8>>; 2],
+    data: [Vec<Option<u8>>; 2],
 }
 
 /// The state of one side: its stream, and the first value of each counter with a random start.
@@ -119,9 +119,12 @@ impl Recording {
                 message: comment.as_deref().and_then(Message::from_comment),
             })?;
         }
-        let says = |start: &str| reader.section().comments.iter().any(|comment| comment.starts_with(start));
-        let is_synthesised =
-            if says("Synthesised") { Some(true) } else { says("captured from a live interface").then_some(false) };
+        let has_comment = |start: &str| reader.section().comments.iter().any(|comment| comment.starts_with(start));
+        let is_synthesised = if has_comment("Synthesised") {
+            Some(true)
+        } else {
+            has_comment("captured from a live interface").then_some(false)
+        };
         recorder.finish(is_synthesised)
     }
 
@@ -139,8 +142,8 @@ impl Recording {
 
     /// The number of frames without a conversation.
     #[must_use]
-    pub const fn beside(&self) -> u64 {
-        self.beside
+    pub const fn other_frames(&self) -> u64 {
+        self.other_frames
     }
 
     /// Whether the frames were synthesised; `None` for a capture that does not tell.
@@ -152,7 +155,12 @@ impl Recording {
 
 impl Recorder {
     fn new() -> Self {
-        Self { recording: Recording::default(), analyzer: Analyzer::default(), places: HashMap::new(), room: BYTES_MAX }
+        Self {
+            recording: Recording::default(),
+            analyzer: Analyzer::default(),
+            sides: HashMap::new(),
+            bytes_left: BYTES_MAX,
+        }
     }
 
     fn record(&mut self, recorded: &RecordedFrame<'_>) -> Result<(), RecordingError> {
@@ -162,32 +170,32 @@ impl Recorder {
             return Err(RecordingError::Frames);
         }
         let Some(TrackedFrame { sender, segment }) = self.analyzer.frame(*number, *time, frame, &mut |_| {}) else {
-            self.recording.beside += 1;
+            self.recording.other_frames += 1;
             return Ok(());
         };
         let conversations = &mut self.recording.conversations;
-        let (index, sides) = self.places.entry((sender.transport, sender.number)).or_insert_with(|| {
+        let (index, sides) = self.sides.entry((sender.transport, sender.number)).or_insert_with(|| {
             conversations.push(RecordedConversation {
                 transport: sender.transport,
                 client: sender.client,
                 server: sender.server,
                 title: None,
                 segments: Vec::new(),
-                said: [Vec::new(), Vec::new()],
+                data: [Vec::new(), Vec::new()],
             });
             (conversations.len() - 1, <[SideReader; 2]>::default())
         });
-        conversations[*index].add(recorded, sender.side, segment, sides, &mut self.room);
-        if self.room == 0 { Err(RecordingError::Bytes) } else { Ok(()) }
+        conversations[*index].add(recorded, sender.side, segment, sides, &mut self.bytes_left);
+        if self.bytes_left == 0 { Err(RecordingError::Bytes) } else { Ok(()) }
     }
 
     fn finish(mut self, is_synthesised: Option<bool>) -> Result<Recording, RecordingError> {
-        for (index, sides) in self.places.values_mut() {
-            for (side, said) in sides.iter_mut().zip(&mut self.recording.conversations[*index].said) {
-                side.stream.finish(&mut |item| append(said, &mut self.room, &item));
+        for (index, sides) in self.sides.values_mut() {
+            for (side, data) in sides.iter_mut().zip(&mut self.recording.conversations[*index].data) {
+                side.stream.finish(&mut |item| append(data, &mut self.bytes_left, &item));
             }
         }
-        if self.room == 0 {
+        if self.bytes_left == 0 {
             return Err(RecordingError::Bytes);
         }
         Ok(Recording { is_synthesised, ..self.recording })
@@ -240,15 +248,15 @@ impl<'a> Message<'a> {
 }
 
 /// Appends the next item of a stream, up to the limit of bytes.
-fn append(said: &mut Vec<Option<u8>>, room: &mut usize, item: &StreamItem<'_>) {
-    let before = said.len();
+fn append(data: &mut Vec<Option<u8>>, bytes_left: &mut usize, item: &StreamItem<'_>) {
+    let before = data.len();
     match item {
-        StreamItem::Data { bytes, .. } => said.extend(bytes.iter().copied().map(Some).take(*room)),
+        StreamItem::Data { bytes, .. } => data.extend(bytes.iter().copied().map(Some).take(*bytes_left)),
         // A gap in a damaged capture may be huge.
-        StreamItem::Gap { bytes } => said.extend(std::iter::repeat_n(None, (*bytes as usize).min(*room))),
+        StreamItem::Gap { bytes } => data.extend(std::iter::repeat_n(None, (*bytes as usize).min(*bytes_left))),
         StreamItem::Fin | StreamItem::Reset => {}
     }
-    *room -= said.len() - before;
+    *bytes_left -= data.len() - before;
 }
 
 impl RecordedConversation {
@@ -277,13 +285,13 @@ impl RecordedConversation {
     }
 
     /// The data of a side; `None` for a byte that was not captured.
-    pub(super) fn said(&self, from: Side) -> &[Option<u8>] {
-        &self.said[from.index()]
+    pub(super) fn data(&self, from: Side) -> &[Option<u8>] {
+        &self.data[from.index()]
     }
 
     /// Whether both sides have the same data in `other`.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        self.said == other.said
+    pub(super) fn has_same_data(&self, other: &Self) -> bool {
+        self.data == other.data
     }
 
     fn add(
@@ -292,7 +300,7 @@ impl RecordedConversation {
         from: Side,
         tracked: Option<TrackedSegment>,
         sides: &mut [SideReader; 2],
-        room: &mut usize,
+        bytes_left: &mut usize,
     ) {
         let RecordedFrame { number, time, frame, message } = recorded;
         if let (None, Some(message)) = (&self.title, message) {
@@ -301,7 +309,7 @@ impl RecordedConversation {
         let len = u64::from(frame.payload_len_on_wire());
         let [client, server] = sides;
         let (own, other) = from.own_and_other(client, server);
-        let said = &mut self.said[from.index()];
+        let data = &mut self.data[from.index()];
         let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
             let arrival = StreamSegment {
                 frame: *number,
@@ -310,15 +318,15 @@ impl RecordedConversation {
                 payload: frame.payload(),
                 len: frame.payload_len_on_wire(),
             };
-            own.stream.push(&arrival, &mut |item| append(said, room, &item));
+            own.stream.push(&arrival, &mut |item| append(data, bytes_left, &item));
             (tracked.stream_range(), Some(own.tcp(&segment, tracked, other)))
         } else {
             let start = own.datagrams;
             own.datagrams += len;
             let payload = frame.payload();
-            append(said, room, &StreamItem::Data { frame: *number, bytes: payload });
+            append(data, bytes_left, &StreamItem::Data { frame: *number, bytes: payload });
             let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            append(said, room, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
+            append(data, bytes_left, &StreamItem::Gap { bytes: frame.payload_len_on_wire().saturating_sub(captured) });
             (start..start + len, None)
         };
         let ends = match from {
@@ -398,11 +406,11 @@ impl SideReader {
             return Ipv4Fields { dont_fragment, identification, counted: None, is_first: false, is_next: false };
         }
         let is_first = self.last.is_none();
-        let is_next = self.last.is_none_or(|(last, cut)| (1..=cut).contains(&identification.wrapping_sub(last)));
+        let is_next = self.last.is_none_or(|(last, pieces)| (1..=pieces).contains(&identification.wrapping_sub(last)));
         let counted = identification.wrapping_sub(*self.first_identification.get_or_insert(identification));
         // A network card splits a long segment into packets, each with its own identification.
-        let cut = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
-        self.last = Some((identification, cut));
+        let pieces = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
+        self.last = Some((identification, pieces));
         Ipv4Fields { dont_fragment, identification, counted: Some(counted), is_first, is_next }
     }
 }

@@ -46,13 +46,13 @@ pub(super) struct Segment {
 
 /// All segments of a capture that fits in memory: the report's own.
 pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
-    let say = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let mut reader =
-        Reader::new(BufReader::new(File::open(file).map_err(|error| say(&error))?)).map_err(|error| say(&error))?;
+    let error_text = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let mut reader = Reader::new(BufReader::new(File::open(file).map_err(|error| error_text(&error))?))
+        .map_err(|error| error_text(&error))?;
     let mut first = None;
     let mut analyzer = Analyzer::default();
     let mut segments = Vec::new();
-    while let Some(packet) = reader.next_packet().map_err(|error| say(&error))? {
+    while let Some(packet) = reader.next_packet().map_err(|error| error_text(&error))? {
         let start = *first.get_or_insert(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let tracked = analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
@@ -71,7 +71,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
             window: segment.window.bytes().unwrap_or(segment.window.field.into()),
             bytes: frame.payload().len(),
             frame_len: packet.captured.len(),
-            text: shown(frame.payload()),
+            text: excerpt(frame.payload()),
             payload: frame.payload().to_vec(),
         });
     }
@@ -79,7 +79,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
 }
 
 /// The beginning of a payload in one line, its line ends as `\n`.
-fn shown(payload: &[u8]) -> String {
+fn excerpt(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload).replace('\r', "\\r").replace('\n', "\\n");
     let text = sanitize(&text).into_owned();
     match text.char_indices().nth(TEXT_MAX) {

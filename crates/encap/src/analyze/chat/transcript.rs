@@ -206,7 +206,7 @@ impl Transcript {
             .or(session.name())
             .filter(|name| !name.is_empty())
             .map_or_else(|| client.to_string(), |name| sanitize(name).into_owned());
-        let shown = line(&name, session, &chat_line, text);
+        let shown = entry_text(&name, session, &chat_line, text);
         let unfinished = if message.is_unfinished { "  [unfinished]" } else { "" };
         if let Some(violation) = &violation {
             self.verdict.violations.add(ViolationPlace { frame: message.frame, client: name }, violation.clone());
@@ -217,7 +217,7 @@ impl Transcript {
 }
 
 /// The text of an entry. `name` is the session's name, or its client's address.
-fn line(name: &str, session: &ChatSession, chat_line: &ChatLine<'_>, text: &str) -> String {
+fn entry_text(name: &str, session: &ChatSession, chat_line: &ChatLine<'_>, text: &str) -> String {
     let (session_name, text) = (name, sanitize(text));
     match chat_line {
         ChatLine::Request(Command::Register { name }) => {
@@ -307,9 +307,9 @@ impl ChatConnection {
     /// Passes incomplete lines to `give`.
     fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(ChatEvent)) {
         let Self { sender, from_start, .. } = *self;
-        for (from, lines) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
+        for (from, framer) in [(Side::Client, &mut self.client), (Side::Server, &mut self.server)] {
             let sender = ConversationSide { side: from, ..sender };
-            lines
+            framer
                 .end(now, &mut |message| give(ChatEvent { sender, from_start, kind: ChatEventKind::Message(message) }));
         }
     }
@@ -339,18 +339,18 @@ impl ChatStreams {
             server: MessageFramer::default(),
         });
         let before = connection.unfinished_bytes();
-        let (lines, other) = sender.side.own_and_other(&mut connection.client, &mut connection.server);
+        let (framer, other) = sender.side.own_and_other(&mut connection.client, &mut connection.server);
         match item {
             StreamItem::Data { bytes, .. } => {
                 other.answered(&mut |message| give(sender.side.other(), ChatEventKind::Message(message)));
-                lines.push(frame, time, bytes, &mut |message| give(sender.side, ChatEventKind::Message(message)));
+                framer.push(frame, time, bytes, &mut |message| give(sender.side, ChatEventKind::Message(message)));
             }
             StreamItem::Gap { bytes: missing } => {
-                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
+                framer.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
                 give(sender.side, ChatEventKind::Gap(frame, missing));
             }
             StreamItem::Fin | StreamItem::Reset => {
-                lines.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
+                framer.end(time, &mut |message| give(sender.side, ChatEventKind::Message(message)));
             }
         }
         self.unfinished_bytes = self.unfinished_bytes - before + connection.unfinished_bytes();
