@@ -61,7 +61,7 @@ impl Timestamp {
 
     /// ISO 8601 in UTC, with as many decimals as needed.
     #[must_use]
-    pub(crate) fn iso(self) -> impl fmt::Display {
+    pub fn iso(self) -> impl fmt::Display {
         // The range of i64 nanoseconds, 1677 to 2262, is inside jiff's range of years, -9999 to 9999.
         jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX)
     }
