@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! rows ─▶ SendPlan: a connection for each pair of apps ─▶ play: sockets ─▶ kernel ─▶ capture
-//!                                                       │                         │
-//!                                                       └──── stream offsets ──▶ Trace: row ↔ frames
+//!                                                           │                           │
+//!                                                           └──── stream offsets ─▶ Trace: row ↔ frames
 //! ```
 //!
 //! Rows are not packets: the kernel splits a long row into several segments and may join short ones. So a row is found
