@@ -12,7 +12,7 @@ pub(super) struct Log {
     /// Offset of the block or record in the file.
     offset: u64,
     /// Remaining budget for texts, in bytes of memory.
-    text_room: usize,
+    text_budget: usize,
 }
 
 /// The decoded fields of a packet. Ranges are offsets in the block body or record.
@@ -27,12 +27,12 @@ pub(super) struct PacketFields {
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self { notes: CaptureNotes::default(), offset: 0, text_room: TEXT_MAX_BYTES }
+        Self { notes: CaptureNotes::default(), offset: 0, text_budget: TEXT_MAX_BYTES }
     }
 
     /// Sets the offset of the following notes.
     #[inline]
-    pub(super) const fn at(&mut self, offset: u64) {
+    pub(super) const fn set_offset(&mut self, offset: u64) {
         self.offset = offset;
     }
 
@@ -45,8 +45,8 @@ impl Log {
     pub(super) fn text(&mut self, value: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(value);
         // Empty texts use memory too, and a block can hold millions of them.
-        if let Some(rest) = self.text_room.checked_sub(size_of::<String>() + text.len()) {
-            self.text_room = rest;
+        if let Some(rest) = self.text_budget.checked_sub(size_of::<String>() + text.len()) {
+            self.text_budget = rest;
             Some(text.into_owned())
         } else {
             self.note(CaptureNoteKind::TooMuchText);

@@ -197,7 +197,7 @@ fn next_record<R: Read>(
     log: &mut Log,
 ) -> NextPacket {
     let offset = source.offset();
-    log.at(offset);
+    log.set_offset(offset);
     if !fill(source, records.header_len)? {
         note_truncation(source, records.header_len, log);
         return Ok(None);
@@ -239,7 +239,7 @@ fn next_block<R: Read>(
 ) -> NextPacket {
     loop {
         let offset = source.offset();
-        log.at(offset);
+        log.set_offset(offset);
         let Some(len) = block_len(section_reader, source, log)? else { return Ok(None) };
         if !fill(source, len)? {
             note_truncation(source, len, log);

@@ -241,12 +241,12 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
 
     #[inline]
     fn check_length(&mut self, layer: LayerKind, start: u32, len_field: u32) -> bool {
-        let there = self.end.saturating_sub(start);
-        if len_field > there {
+        let available = self.end.saturating_sub(start);
+        if len_field > available {
             self.outline.length_exceeds_frame = true;
-            self.issue(start, FrameIssueKind::LengthTooLong { layer, said: len_field, there });
+            self.issue(start, FrameIssueKind::LengthTooLong { layer, said: len_field, there: available });
         }
-        len_field <= there
+        len_field <= available
     }
 
     #[inline]
@@ -289,7 +289,7 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
     /// Handles a Payload Length of 0: a jumbogram, an empty packet, or segmentation offload.
     #[inline]
     fn ipv6_without_length(&mut self, next_header: IpProtocol) {
-        let there = self.end - self.at;
+        let available = self.end - self.at;
         let hop_by_hop = (next_header == IpProtocol::HOP_BY_HOP)
             .then(|| Extension::new_checked(ExtensionKind::HopByHop, self.rest()).ok());
         if let Some(length) = hop_by_hop.flatten().and_then(|header| header.jumbo_payload_len()) {
@@ -297,8 +297,8 @@ impl<'a, H: LayerVisitor> Walk<'a, '_, H> {
             self.apply_length(LayerKind::Ipv6, self.at, length);
         } else if next_header == IpProtocol::NO_NEXT_HEADER {
             self.apply_length(LayerKind::Ipv6, self.at, 0);
-        } else if there > 0 {
-            self.issue(self.at - 36, FrameIssueKind::LengthLeftToCard(there));
+        } else if available > 0 {
+            self.issue(self.at - 36, FrameIssueKind::LengthLeftToCard(available));
         }
     }
 
