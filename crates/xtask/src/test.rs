@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::packages;
+use crate::{packages, words};
 
 /// A step: a cargo command with its environment.
 struct TestStep {
@@ -61,6 +61,8 @@ pub(crate) fn run() -> Result<(), String> {
     let start = now();
     packages::ensure(packages::TESTS)?;
     let mut report = vec![format!("system packages: {} s", start.elapsed().as_secs())];
+    println!("\n== words ==");
+    words::run()?;
     let mut all_passed = 0;
     for step in STEPS {
         println!("\n== {} ==", step.name);
