@@ -1,12 +1,12 @@
 //! Build: synthesises the segments, packets and frames that a kernel would send for rows.
 //!
 //! ```text
-//! rows ─▶ Plan (first reading): flows, servers, addresses, ports, times
-//! rows ─▶ Builder (second reading) ─▶ Connection: segments ─▶ Packet: headers, checksums ─▶ Transmitter: times ─▶ FrameSink
+//! rows ─▶ Plan (first reading): flows, servers, addresses, ports, times rows ─▶ Builder (second reading) ─▶
+//! Connection: segments ─▶ Packet: headers, checksums ─▶ Transmitter: times ─▶ FrameSink
 //! ```
 //!
-//! Rows are read twice, so that none is kept: a connection opens before its first row and closes after its last, and only
-//! open flows have a state in memory. The same rows, settings and seed build the same bytes.
+//! Rows are read twice, so that none is kept: a connection opens before its first row and closes after its last, and
+//! only open flows have a state in memory. The same rows, settings and seed build the same bytes.
 //!
 //! Synthetic values:
 //!

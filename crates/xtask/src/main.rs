@@ -14,25 +14,25 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What a maintainer of Switchboard runs.
+/// Commands for the maintainers of Switchboard.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// Everything that has to hold before a change lands: format, lints, docs, and all tests.
+    /// All checks that a change must pass: wording, format, lints, docs, and all tests.
     ///
     /// Installs the system packages that the tests need, where they are missing and this is Debian or Ubuntu, as root
     /// or by sudo; elsewhere it says which they are.
     Test,
-    /// Measures, and says whether what we say of ourselves holds.
+    /// Measures the promises on speed and memory, and fails if one does not hold.
     #[command(subcommand)]
     Bench(bench::Benchmark),
     /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
     ///
-    /// Starts the server and clients of both dialects in a network of their own, captures what passes, builds and sends
-    /// the CSVs of tests/data, and sets what was found with Typst, which it installs in target/report. Takes what
-    /// `cargo xtask bench` measured last from report/bench.json.
+    /// Starts the server and clients of both dialects in a network namespace, captures their traffic, builds and sends
+    /// the CSVs of tests/data, and typesets the results with Typst, which it installs in target/report. The figures of
+    /// the last `cargo xtask bench` come from report/bench.json.
     Report(report::Args),
-    /// The notebook report/encapsulation.ipynb, run anew and kept with its outputs.
+    /// Runs the notebook report/encapsulation.ipynb and keeps its outputs.
     ///
     /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
     Notebook(notebook::Args),
@@ -40,9 +40,9 @@ enum Task {
     ///
     /// Installs cargo-deny in target/tools, which takes some minutes the first time.
     Deny,
-    /// Whether comments and documents are written in plain words: counts words that stand in place of a noun.
+    /// The wording of comments and documents: counts words that begin a clause in place of a noun.
     Words,
-    /// What `report` plays in its network.
+    /// The scenario of `report`, inside its network namespace.
     #[command(hide = true)]
     ReportStage(report::scenario::Args),
 }

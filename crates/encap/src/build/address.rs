@@ -1,7 +1,7 @@
 //! Addresses for names.
 //!
-//! Private addresses for IPv4 (RFC 1918 §3), documentation addresses for IPv6 (RFC 3849): nobody has them on the Internet.
-//! No name gets an address that the file uses.
+//! Private addresses for IPv4 (RFC 1918 §3), documentation addresses for IPv6 (RFC 3849): nobody has them on the
+//! Internet. No name gets an address that the file uses.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

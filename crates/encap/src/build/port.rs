@@ -8,8 +8,8 @@ use switchboard_protocol::Dialect;
 
 use crate::rows::{AppProtocol, Transport};
 
-/// Ports of clients: a part of the ephemeral ports of Linux (32768 to 60999) in which Wireshark has no dissector for TCP
-/// or UDP. Wireshark looks for a dissector on the lower port of a packet first, and then on the higher one.
+/// Ports of clients: a part of the ephemeral ports of Linux (32768 to 60999) in which Wireshark has no dissector for
+/// TCP or UDP. Wireshark looks for a dissector on the lower port of a packet first, and then on the higher one.
 pub const CLIENT_PORTS: RangeInclusive<u16> = 41_200..=44_300;
 
 /// The port of servers whose protocol has none, and the offset that moves a port away from its dissector.

@@ -184,8 +184,8 @@ impl Connection {
         self.segment(sender, flags, u32::try_from(len).unwrap_or(u32::MAX), at)
     }
 
-    /// The time of an immediate acknowledgment after a segment sent at `at`, if the receiver has more than one full segment
-    /// to acknowledge.
+    /// The time of an immediate acknowledgment after a segment sent at `at`, if the receiver has more than one full
+    /// segment to acknowledge.
     pub(super) fn ack_at_once(&self, sender: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
         (self.sides[1 - sender].unacknowledged as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
     }
@@ -295,8 +295,8 @@ impl ControlKind {
 
 /// The MSS option, and the maximum payload of a segment.
 ///
-/// The MSS does not count options (RFC 6691), but a segment must fit the MTU with them. Linux also limits a segment to half
-/// a window (`tcp_bound_to_half_wnd`). Here two segments leave one byte of the window free.
+/// The MSS does not count options (RFC 6691), but a segment must fit the MTU with them. Linux also limits a segment to
+/// half a window (`tcp_bound_to_half_wnd`). Here two segments leave one byte of the window free.
 fn segment_sizes(version: IpVersion, settings: &Settings) -> (u16, usize) {
     let headers = version.header_len() + tcp::HEADER_LEN;
     let mss = usize::from(settings.mtu.bytes()) - headers;

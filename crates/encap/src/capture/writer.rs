@@ -104,8 +104,8 @@ const fn reach(format: Format) -> &'static str {
 
 /// Writes a capture file.
 ///
-/// The writer has a buffer: [`flush`](Self::flush) makes the packets so far readable, and [`finish`](Self::finish) ends the
-/// file. A file without its end is readable, too.
+/// The writer has a buffer: [`flush`](Self::flush) makes the packets so far readable, and [`finish`](Self::finish) ends
+/// the file. A file without its end is readable, too.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     to: BufWriter<W>,
@@ -184,7 +184,8 @@ impl<W: Write> Writer<W> {
         Ok(self.to.flush()?)
     }
 
-    /// Ends the file with the packet counts of the first interfaces, and returns the inner writer. A pcap file has no counts.
+    /// Ends the file with the packet counts of the first interfaces, and returns the inner writer. A pcap file has no
+    /// counts.
     pub fn finish(mut self, statistics: &[Statistics]) -> Result<W, WriteError> {
         if self.format == Format::Pcapng {
             let nanos = self.last_nanos;

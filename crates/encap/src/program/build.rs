@@ -25,13 +25,13 @@ const EXIT_USAGE: u8 = 2;
 
 /// Synthesises the capture that a kernel would send for a CSV of messages
 ///
-/// Each pair of apps has one TCP connection (with ports, one for each pair of ports), or datagrams. Headers, handshakes,
-/// acknowledgments and ends are those of Linux. The comment of each packet names its row or its purpose. The same file,
-/// flags and seed build the same bytes.
+/// Each pair of apps has one TCP connection (with ports, one for each pair of ports), or datagrams. Headers,
+/// handshakes, acknowledgments and ends are those of Linux. The comment of each packet names its row or its purpose.
+/// The same file, flags and seed build the same bytes.
 ///
 /// Messages that the dissector of their port cannot read are sent to a port for which Wireshark has no dissector. Given
-/// ports are kept, with a warning if Wireshark reads another protocol there. Some dissectors recognize messages by their
-/// first bytes on any port: there are warnings for TLS, STUN, DTLS, QUIC and RTCP, but not for rarer protocols.
+/// ports are kept, with a warning if Wireshark reads another protocol there. Some dissectors recognize messages by
+/// their first bytes on any port: there are warnings for TLS, STUN, DTLS, QUIC and RTCP, but not for rarer protocols.
 ///
 /// An existing capture is replaced when the new one is complete. It stays as it is if no row can be carried.
 ///

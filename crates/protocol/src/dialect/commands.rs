@@ -16,8 +16,8 @@ pub enum Argument {
     None,
     /// A username.
     Name,
-    /// A message text, up to the end of the line. In a chat, the client program takes a typed line that begins with such
-    /// a verb as the command, not as words for the peer.
+    /// A message text, up to the end of the line. In a chat, the client program takes a typed line that begins with
+    /// such a verb as the command, not as words for the peer.
     Text,
 }
 
