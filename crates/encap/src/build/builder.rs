@@ -129,20 +129,21 @@ impl<S: FrameSink> Builder<S> {
     /// If the sink does not take a frame.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), S::Error> {
         let row = row.into();
-        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.classify(&row) else { return Ok(()) };
-        if place.flow as usize >= self.flows.len() {
+        let Ok(ClassifiedRow { payload, transport, matched }) = self.classifier.classify(&row) else { return Ok(()) };
+        if matched.flow as usize >= self.flows.len() {
             // The plan has not seen this row.
             return Ok(());
         }
         self.latest = self.latest.max(row.time.as_nanos());
         let wanted = self.latest.saturating_add(self.shift);
         self.run_until(wanted)?;
-        if self.open[place.flow as usize].is_none() {
+        if self.open[matched.flow as usize].is_none() {
+            // The flow opens at the time of the row, because no earlier time is possible.
             self.run_until(wanted.saturating_add(1))?;
         }
         let sent_at = match transport {
-            Transport::Tcp => self.send_segments(place, wanted, &row, &payload)?,
-            Transport::Udp => self.send_datagram(place, wanted, &row, &payload)?,
+            Transport::Tcp => self.send_segments(matched, wanted, &row, &payload)?,
+            Transport::Udp => self.send_datagram(matched, wanted, &row, &payload)?,
         };
         self.n_rows += 1;
         let given = row.time.as_nanos().saturating_add(self.shift);

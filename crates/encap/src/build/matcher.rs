@@ -60,7 +60,7 @@ pub(crate) struct FlowMatch {
 
 impl Matcher {
     /// Finds the flow of `row`, or adds one; `None` if there are [`FLOWS_MAX`] already.
-    pub(crate) fn place(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<FlowMatch> {
+    pub(crate) fn match_row(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<FlowMatch> {
         let Route { pair: index, sender } = self.route(row, transport);
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {

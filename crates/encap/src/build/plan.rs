@@ -76,12 +76,12 @@ impl Plan {
     /// If the row cannot be carried. [`Builder::row`](super::Builder::row) leaves out the same rows.
     pub fn admit<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), Refusal> {
         let row = row.into();
-        let ClassifiedRow { payload, transport, place } =
+        let ClassifiedRow { payload, transport, matched } =
             self.classifier.classify(&row).map_err(|kind| Refusal::new(RowLine { line: row.line }, kind))?;
-        if place.is_new {
-            self.add_flow(&row, transport, place);
+        if matched.is_new {
+            self.add_flow(&row, transport, matched);
         }
-        self.add_row(&row, &payload, transport, place);
+        self.add_row(&row, &payload, transport, matched);
         if self.classifier.settings.content == Content::Complete {
             self.remark_completion(&row, &payload, matches!(payload, Cow::Owned(_)));
         }
@@ -89,7 +89,7 @@ impl Plan {
     }
 
     /// Adds the flow of its first row.
-    fn add_flow(&mut self, row: &RowRef<'_>, transport: Transport, place: FlowMatch) {
+    fn add_flow(&mut self, row: &RowRef<'_>, transport: Transport, matched: FlowMatch) {
         let RowClassifier { settings, matcher, shift } = &self.classifier;
         if let (true, Some(shift)) = (self.drafts.is_empty(), *shift) {
             let asked = settings.start.unwrap_or(row.time).as_nanos().saturating_sub(row.time.as_nanos());
@@ -99,9 +99,9 @@ impl Plan {
             }
         }
         self.drafts.push(FlowDraft {
-            pair: matcher.pair(place.flow),
+            pair: matcher.pair(matched.flow),
             version: ip_version(row, settings),
-            clues: Clues::new(row, &place),
+            clues: Clues::new(row, matched),
             line: row.line,
             n_rows: 0,
             first: self.latest.max(row.time.as_nanos()),
@@ -110,12 +110,12 @@ impl Plan {
     }
 
     /// Adds a row to its flow.
-    fn add_row(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, place: FlowMatch) {
+    fn add_row(&mut self, row: &RowRef<'_>, payload: &[u8], transport: Transport, matched: FlowMatch) {
         let at = RowLine { line: row.line };
         self.latest = self.latest.max(row.time.as_nanos());
-        let draft = &mut self.drafts[place.flow as usize];
+        let draft = &mut self.drafts[matched.flow as usize];
         draft.n_rows += 1;
-        draft.clues.see(row, &place);
+        draft.clues.see(row, matched);
         let fits = |shape: Shape| payload.is_empty() || shape.fits(payload);
         let shape = Shape::of(row.protocol);
         let is_whole = fits(shape);

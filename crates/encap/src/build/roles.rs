@@ -31,14 +31,14 @@ pub(crate) struct Clues {
 
 impl Clues {
     /// No clues of a flow but its first receiver. The first row is then passed to [`see`](Self::see), too.
-    pub(crate) fn new(row: &RowRef<'_>, place: &FlowMatch) -> Self {
-        Self { protocol: row.protocol.clone(), first_receiver: 1 - place.sender, responder: None }
+    pub(crate) fn new(row: &RowRef<'_>, matched: FlowMatch) -> Self {
+        Self { protocol: row.protocol.clone(), first_receiver: 1 - matched.sender, responder: None }
     }
 
     /// Adds the clues of a row.
-    pub(crate) fn see(&mut self, row: &RowRef<'_>, place: &FlowMatch) {
+    pub(crate) fn see(&mut self, row: &RowRef<'_>, matched: FlowMatch) {
         if self.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            self.responder = Some(place.sender);
+            self.responder = Some(matched.sender);
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct ClassifiedRow<'a> {
     /// The message as it is sent: that of the row, or a completed one.
     pub(super) payload: Cow<'a, [u8]>,
     pub(super) transport: Transport,
-    pub(super) place: FlowMatch,
+    pub(super) matched: FlowMatch,
 }
 
 impl RowClassifier {
@@ -57,11 +57,11 @@ impl RowClassifier {
         if row.time.as_nanos() > end.saturating_sub(shift) {
             return Err(kind);
         }
-        let Some(place) = self.matcher.place(row, transport) else {
+        let Some(matched) = self.matcher.match_row(row, transport) else {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);
-        Ok(ClassifiedRow { payload, transport, place })
+        Ok(ClassifiedRow { payload, transport, matched })
     }
 }
 

@@ -41,10 +41,10 @@ impl<S: FrameSink> BadTwin<S> {
     /// If the sink does not take the frame.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), S::Error> {
         let row = row.into();
-        let Ok(ClassifiedRow { payload, transport, place }) = self.classifier.classify(&row) else { return Ok(()) };
+        let Ok(ClassifiedRow { payload, transport, matched }) = self.classifier.classify(&row) else { return Ok(()) };
         let (settings, shift) = (self.classifier.settings, self.classifier.shift.unwrap_or_default());
         // The plan has not seen this row.
-        let Some(flow) = self.flows.get(place.flow as usize) else { return Ok(()) };
+        let Some(flow) = self.flows.get(matched.flow as usize) else { return Ok(()) };
         let kept = &payload[..payload.len().min(PAYLOAD_MAX)];
         let mut faults = Vec::new();
         // Every third TCP segment has right checksums: a segment has other faults. A datagram has none.
@@ -60,18 +60,18 @@ impl<S: FrameSink> BadTwin<S> {
             }
             _ => Checksums::Right,
         };
-        let [source_port, destination_port] = [place.sender, 1 - place.sender].map(|end| flow.ends[end].port);
+        let [source_port, destination_port] = [matched.sender, 1 - matched.sender].map(|end| flow.ends[end].port);
         let header = match transport {
             Transport::Udp => Header::Udp(udp::Repr { source_port, destination_port, payload_len: kept.len() }),
             Transport::Tcp => {
-                let repr = segment(&mut self.rng, self.n_rows, place.is_new, &mut faults);
+                let repr = segment(&mut self.rng, self.n_rows, matched.is_new, &mut faults);
                 Header::Tcp(Repr { source_port, destination_port, ..repr })
             }
         };
         if kept.len() < payload.len() {
             faults.push("its message is cut off, where it should go on in other segments");
         }
-        let sender = place.sender;
+        let sender = matched.sender;
         let packet = Packet { flow, sender, identification: 1, flow_label: 0, header, payload: kept, checksums };
         if packet.ip_len() > usize::from(settings.mtu.bytes()) {
             faults.push("it is longer than the MTU, where it should be cut into segments");

@@ -95,21 +95,21 @@ impl SendPlan {
     pub fn new(rows: Vec<Row>, choices: &PlanOptions) -> Result<Self, PlanError> {
         let mut matcher = Matcher::default();
         let mut clues: Vec<(Clues, [u32; 2], Transport)> = Vec::new();
-        let mut places = Vec::with_capacity(rows.len());
+        let mut matches = Vec::with_capacity(rows.len());
         for row in &rows {
             let line = row.line;
             let too_many = || PlanError::Connections { line };
             let transport = choices.transport.of(&row.protocol);
             let row = &row.into();
-            let place = matcher.place(row, transport).ok_or_else(too_many)?;
-            if place.is_new {
+            let matched = matcher.match_row(row, transport).ok_or_else(too_many)?;
+            if matched.is_new {
                 if clues.len() == CONNECTIONS_MAX {
                     return Err(too_many());
                 }
-                clues.push((Clues::new(row, &place), matcher.pair(place.flow).0, transport));
+                clues.push((Clues::new(row, matched), matcher.pair(matched.flow).0, transport));
             }
-            clues[place.flow as usize].0.see(row, &place);
-            places.push(place);
+            clues[matched.flow as usize].0.see(row, matched);
+            matches.push(matched);
         }
         let apps = matcher.apps();
         let mut roles = Roles::new(choices.servers.clone());
@@ -123,12 +123,12 @@ impl SendPlan {
             Connection { client: app(1 - server), server: app(*server), transport: *transport }
         });
         let mut plan = Self { connections: connections.collect(), rows: Vec::with_capacity(rows.len()) };
-        for (mut row, place) in rows.into_iter().zip(places) {
+        for (mut row, matched) in rows.into_iter().zip(matches) {
             if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
                 row.message = completed;
             }
-            let connection = place.flow as usize;
-            let from = if place.sender == servers[connection] { Side::Server } else { Side::Client };
+            let connection = matched.flow as usize;
+            let from = if matched.sender == servers[connection] { Side::Server } else { Side::Client };
             plan.rows.push(PlannedRow { row, connection, from });
         }
         if choices.to_one_server {
