@@ -335,7 +335,7 @@ impl<'a> TurnEffects<'a> {
         if appended.unsent_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
             (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
         }
-        if appended.then == AfterReply::Close {
+        if appended.after_reply == AfterReply::Close {
             self.closing = Some(to);
         }
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each outbox to its
 //! socket directly, without waking the peer's task. That task runs only for bytes that the socket did not take. An
-//! outbox is bounded in bytes: above the soft mark its senders are read later, at the hard mark it accepts no more.
+//! outbox is bounded in bytes: above the soft mark the server delays reading from the outbox's senders, and at the hard
+//! mark the outbox accepts no more.
 //!
 //! Every unsent byte is in one of three places, and counts in `unsent_bytes` until the socket has it:
 //!
@@ -15,7 +16,7 @@
 //!
 //! | `TaskState` | set by | a peer's turn | the outbox wakes the task for |
 //! |---|---|---|---|
-//! | `Awake` | `flush`, `set_awake`, a wake-up | appends; the task checks the queue unless it blocks | |
+//! | `Awake` | `flush`, `set_awake`, a wake-up | appends; `sleep` checks the queue, except into `Blocked` | |
 //! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, an incomplete write, a large turn |
 //! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
@@ -51,7 +52,7 @@ use crate::buffers;
 /// The bounds of every outbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watermarks {
-    /// Above this, the outbox's senders are read later.
+    /// Above this, the server delays reading from the outbox's senders.
     pub(crate) soft_bytes: usize,
     /// An append that would exceed this is refused.
     pub(crate) hard_bytes: usize,
@@ -88,7 +89,7 @@ struct State {
     task: TaskState,
     /// The waker of the connection's task. `None` until the task first sleeps.
     waker: Option<Waker>,
-    /// Sessions that are read later because this outbox is above its soft mark. The longest-paused comes first.
+    /// Sessions whose reading is paused because this outbox is above its soft mark. The longest-paused comes first.
     paused_senders: Vec<(SessionId, Waker)>,
 }
 
@@ -164,7 +165,7 @@ impl State {
         self.task = task_state;
     }
 
-    /// The waker of a task that leaves writing to its peers' turns.
+    /// The task's waker, if the turns of its peers write to the socket: the task is `Idle` or `AwaitsRoom`.
     fn waker_of_idle(&self) -> Option<&Waker> {
         self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::AwaitsRoom))
     }
@@ -173,8 +174,8 @@ impl State {
         self.paused_senders.retain(|(paused, _)| *paused != sender);
     }
 
-    /// Subtracts sent bytes, and resumes as many senders as there is room for a line of each: more would fill the
-    /// outbox again at once.
+    /// Subtracts sent bytes. At or below the soft mark, resumes one sender, and another one for each line of maximum
+    /// length that there is room for. More senders would fill the outbox again immediately.
     fn subtract_sent(&mut self, sent_bytes: usize, watermarks: Watermarks) -> Vec<Waker> {
         self.unsent_bytes -= sent_bytes;
         let Some(room) = watermarks.soft_bytes.checked_sub(self.unsent_bytes) else { return Vec::new() };
@@ -215,16 +216,16 @@ impl OutboxWriter {
             *bytes = buffers::take();
         }
         let before = bytes.len();
-        let then = encode(self.outbox.dialect, bytes);
+        let after_reply = encode(self.outbox.dialect, bytes);
         let unsent_bytes = bytes.len() + self.in_flight_bytes;
         if unsent_bytes > watermarks.hard_bytes {
             bytes.truncate(before);
             return Err(Full);
         }
-        Ok(Appended { unsent_bytes, then })
+        Ok(Appended { unsent_bytes, after_reply })
     }
 
-    /// Has the queue sent without delay.
+    /// Marks the queue to be sent without delay.
     pub(crate) fn set_urgent(&mut self) {
         self.queue.is_urgent = true;
     }
@@ -237,13 +238,13 @@ impl OutboxWriter {
             buffers::give_back(self.queue.bytes);
             return None;
         }
-        let leaves_writing_to_peers = {
+        let caller_must_write = {
             let mut state = self.outbox.lock();
             state.unsent_bytes += self.queue.bytes.len() - self.lent_bytes;
             state.queue = self.queue;
             state.waker_of_idle().is_some()
         };
-        leaves_writing_to_peers.then_some(self.outbox)
+        caller_must_write.then_some(self.outbox)
     }
 }
 
@@ -252,7 +253,7 @@ impl OutboxWriter {
 pub(crate) struct Appended {
     pub(crate) unsent_bytes: usize,
     /// Whether the dialect closes the session after this reply.
-    pub(crate) then: AfterReply,
+    pub(crate) after_reply: AfterReply,
 }
 
 impl<S> Outbox<S> {
@@ -302,7 +303,7 @@ impl Outbox {
     ) -> bool {
         let mut state = self.lock();
         let has_news = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
-        // A direct write that ended before this lock was taken found the task awake, and did not wake it.
+        // If a direct write ended before this lock was taken, it saw the state `Awake`, so it did not wake the task.
         let has_room = task_state == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
         if state.ending != ending || has_news || has_room {
             return false;
