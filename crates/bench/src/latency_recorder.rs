@@ -32,12 +32,12 @@ impl LatencyRecorder {
         self.lateness.reset();
     }
 
-    /// Time from due to arrival.
+    /// The time by which each message arrived after its due time.
     pub(crate) fn latencies(&self) -> &LatencyHistogram {
         &self.latencies
     }
 
-    /// Time from due to sent, in an open loop.
+    /// The time by which each message of an open loop was sent after its due time.
     pub(crate) fn lateness(&self) -> &LatencyHistogram {
         &self.lateness
     }
@@ -50,7 +50,7 @@ impl LatencyRecorder {
         self.in_flight
     }
 
-    /// Counts messages that were due at `at` and are sent now.
+    /// Counts messages that are sent now and had the due time `at`.
     pub(crate) fn sent(&mut self, at: Instant, count: u64) {
         if self.span.contains(&at) {
             self.in_flight += count;

@@ -74,7 +74,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
                 awaited = for_receiver;
                 for_sender
             });
-            pool.await_answers(2 * pair + 1, awaited);
+            pool.add_awaited(2 * pair + 1, awaited);
         }
         pool.wait_for_answers("to be joined")
     }

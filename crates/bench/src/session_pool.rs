@@ -18,7 +18,8 @@ use crate::protocol::{ClientProfile, Protocol, ServerFrame};
 use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
-/// Size of one read: the receive buffer of a busy socket, small enough for the processor's cache.
+/// Size of the read buffer: as large as the kernel's receive buffer of a busy socket, and small enough for the
+/// processor's cache.
 const READ_BYTES: usize = 128 * 1024;
 
 // The longest message with its protocol overhead fits.
@@ -42,7 +43,7 @@ pub(crate) struct SessionPool<'p, P> {
     sessions: Vec<Session>,
     /// Sessions that were unfrozen or closed: they may hold unread bytes that no further event reports.
     unread: Vec<usize>,
-    /// Sessions that opened at once and wait for no answer.
+    /// Sessions that were connected when `connect` returned and wait for no answer.
     ready: Vec<usize>,
     read_buffer: Box<[u8]>,
     out_buffer: Vec<u8>,
@@ -126,8 +127,9 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         Ok(number)
     }
 
-    /// Opens a session under the number of a closed one. On one machine the connection may be established when
-    /// `connect` returns. The session then sends its first bytes at once, as most client programs do.
+    /// Opens a session under the number of a closed one. If the server runs on this machine, the connection may already
+    /// be established when `connect` returns. The session then sends its first bytes immediately, as most client
+    /// programs do.
     ///
     /// Call it between polls: the remaining events of a poll would go to the new session.
     pub(crate) fn reopen(&mut self, number: usize, client: ClientProfile) -> Result<(), Error> {
@@ -198,8 +200,8 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         self.sessions[number].awaited += awaited;
     }
 
-    /// Makes a session wait for `answers` to another session's request.
-    pub(crate) fn await_answers(&mut self, number: usize, answers: u32) {
+    /// Adds `answers` to the number that a session waits for, because of another session's request.
+    pub(crate) fn add_awaited(&mut self, number: usize, answers: u32) {
         self.sessions[number].awaited += answers;
     }
 
@@ -338,7 +340,8 @@ impl Session {
         self.backlog.extend_from_slice(&out_buffer[taken..]);
     }
 
-    /// Number of bytes that the socket accepts now. A broken socket accepts all: the next read reports its error.
+    /// Writes until the socket accepts no more, and returns the number of accepted bytes. A broken socket counts as
+    /// accepting all bytes: the next read reports its error.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let Some(socket) = &mut self.socket else { return bytes.len() };
         let mut taken = 0;

@@ -35,7 +35,7 @@ const FILES: u64 = 17_000;
 /// Options of `cargo xtask bench server`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Number of rounds; the median of a server's rounds counts
+    /// Number of rounds; the result of a server is the median of its rounds
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
     /// Measure for a fifth of the time, to check that everything runs
@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         packages::ensure(packages::PEERS)?;
         return rerun_in_release();
     }
-    // The main thread stays unpinned: its affinity lists the cores of the machine.
+    // `measure` pins its thread to one core. It runs on a second thread, because `pin` reads the list of available
+    // cores from the affinity of the main thread.
     let args = args.clone();
     let measured = thread::spawn(move || measure(&args)).join();
     measured.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))

@@ -1,4 +1,4 @@
-//! Quotes ARCHITECTURE.md in the report: its diagram, the walk of one message, and the invariants.
+//! Quotes ARCHITECTURE.md in the report: its diagram, its table of state, the walk of one message, and the invariants.
 
 use serde_json::{Value, json};
 
@@ -16,18 +16,18 @@ fn quote() -> Result<Value, String> {
     let view = section("## Bird's-eye view")?;
     let mut blocks = view.split("```");
     let diagram = blocks.nth(1).and_then(|block| block.strip_prefix("text\n")).unwrap_or_default();
-    let homes = markdown::table(view);
+    let state_table = markdown::table(view);
     let walk: Vec<_> = paragraphs(section("## The walk of one message")?)
         .into_iter()
         .flat_map(|paragraph| steps(&paragraph))
         .collect();
     let invariants: Vec<_> = paragraphs(section("## Invariants")?).iter().filter_map(|text| invariant(text)).collect();
-    if diagram.is_empty() || homes.is_empty() || walk.is_empty() || invariants.is_empty() {
+    if diagram.is_empty() || state_table.is_empty() || walk.is_empty() || invariants.is_empty() {
         return Err(format!(
-            "{FILE} lacks a part that the report quotes: a diagram, a table of homes, a walk, invariants"
+            "{FILE} lacks a part that the report quotes: a diagram, the table of state, a walk, invariants"
         ));
     }
-    Ok(json!({ "diagram": diagram.trim_end(), "homes": homes, "walk": walk, "invariants": invariants }))
+    Ok(json!({ "diagram": diagram.trim_end(), "homes": state_table, "walk": walk, "invariants": invariants }))
 }
 
 /// Paragraphs, each joined into one line.
