@@ -225,7 +225,7 @@ fn server_output_between_rows_is_read() {
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test measures the time between two ends")]
+#[expect(clippy::disallowed_methods, reason = "the test measures the time from the first close to the last")]
 #[test]
 fn all_connections_end_together_although_the_server_keeps_them_open() {
     in_namespace("all_connections_end_together_although_the_server_keeps_them_open", || {
@@ -240,16 +240,16 @@ fn all_connections_end_together_although_the_server_keeps_them_open() {
         let address = server.local_addr().expect("it is bound").to_string();
         let spread = std::thread::spawn(move || {
             let all: Vec<_> = (0..20).map(|_| server.accept().expect("it connects").0).collect();
-            let ends = all.into_iter().map(|mut client| {
+            let closes = all.into_iter().map(|mut client| {
                 client.read_to_end(&mut Vec::new()).expect("it ends");
                 std::time::Instant::now()
             });
-            let ends: Vec<_> = ends.collect();
-            *ends.last().expect("twenty") - ends[0]
+            let closed_at: Vec<_> = closes.collect();
+            *closed_at.last().expect("twenty") - closed_at[0]
         });
         encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address, "--speed", "max"]);
         let spread = spread.join().expect("no panic");
-        assert!(spread < Duration::from_secs(2), "{spread:?} between the first end and the last");
+        assert!(spread < Duration::from_secs(2), "{spread:?} from the first close to the last");
     });
 }
 
@@ -263,14 +263,14 @@ fn signal_closes_connections_and_completes_the_capture() {
             let mut send = Command::new(program("encap"));
             send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
             let capture = Capture { child: send.spawn().expect("encap can be started"), file: file.clone() };
-            // By then the first row is in the file.
+            // A file of 700 bytes holds the first row.
             capture.wait_for_bytes(700);
             capture.signal(signal);
             let output = capture.child.wait_with_output().expect("it is our child");
             let (out, errors) = texts(&output);
             assert_eq!(output.status.code(), Some(1), "{out}\n{errors}");
             assert!(out.contains("1 (line 2) a → b, 1 byte at 0: frame "), "{out}");
-            assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: it was stopped before"), "{out}");
+            assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: sending was stopped before this row"), "{out}");
             let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
             while reader.next_packet().expect("it is whole").is_some() {}
             assert!(reader.packets() >= 7, "a handshake, a row and an end");

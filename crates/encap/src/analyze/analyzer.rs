@@ -81,7 +81,7 @@ impl Analyzer {
         }
         let stamp = FrameStamp { frame: number, time };
         if frame.fragment() == FragmentPosition::Whole {
-            self.packet_of(stamp, frame, None, sink)
+            self.analyze_packet(stamp, frame, None, sink)
         } else {
             self.fragment(stamp, frame, sink)
         }
@@ -100,13 +100,13 @@ impl Analyzer {
         for issue in packet.issues() {
             issues::add(&mut self.totals.issues, stamp.frame, &issue);
         }
-        let tracked = self.packet_of(stamp, &packet, Some(&reassembled), sink);
+        let tracked = self.analyze_packet(stamp, &packet, Some(&reassembled), sink);
         self.reassembled = Some(reassembled.bytes);
         tracked
     }
 
-    /// The packet of `frame`, which has to be the last one analysed: the frame itself, or the packet that this fragment
-    /// completed.
+    /// The whole packet of the latest analysed frame: `frame` itself, or the packet that `frame` completed as its last
+    /// fragment. Call it with the frame of the latest call of [`Analyzer::frame`].
     pub(crate) fn whole<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
         match frame.fragment() {
             FragmentPosition::Whole => Some(frame),
@@ -114,8 +114,8 @@ impl Analyzer {
         }
     }
 
-    /// Analyses a whole packet, which is one frame or was `reassembled` from several.
-    fn packet_of(
+    /// Analyses a whole packet: one frame, or a packet `reassembled` from several fragments.
+    fn analyze_packet(
         &mut self,
         stamp: FrameStamp,
         frame: &Frame<'_>,

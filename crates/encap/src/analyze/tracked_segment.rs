@@ -35,12 +35,12 @@ pub struct TrackedSegment {
     pub events: Events,
     /// The most likely cause of an RST.
     pub reset: Option<ResetCause>,
-    /// The time since the segment of the other side that it acknowledges, if that one was sent once.
+    /// The time since the other side sent the acknowledged segment; `None` if that segment was sent more than once.
     pub round_trip_nanos: Option<u64>,
 }
 
 impl TrackedSegment {
-    /// The relative number after its last: SYN and FIN count one each.
+    /// The relative sequence number that follows the segment. SYN and FIN count one each.
     #[must_use]
     pub fn end(&self) -> i64 {
         self.seq + i64::from(self.len) + i64::from(self.flags.sequence_len())
@@ -53,15 +53,15 @@ impl TrackedSegment {
         Some(self.ack? + i64::from(self.window.bytes()?))
     }
 
-    /// The payload's place in its direction's stream, whose first byte is 0. A range that would begin before the stream
-    /// is moved to 0.
+    /// The payload's place in its direction's stream, whose first byte is 0. A range of a payload
+    /// that precedes the stream starts at 0.
     #[must_use]
     pub fn stream_range(&self) -> Range<u64> {
         let start = u64::try_from(self.stream_start()).unwrap_or_default();
         start..start + u64::from(self.len)
     }
 
-    /// Whether its payload begins before the stream, as a keep-alive with a byte does that follows the handshake.
+    /// Whether the payload begins before the stream. An example is a keep-alive with one byte right after the handshake.
     #[must_use]
     pub fn precedes_stream(&self) -> bool {
         self.stream_start() < 0

@@ -67,7 +67,10 @@ pub(super) fn group_segments(made: &RecordedConversation, captured: &RecordedCon
     for side in [Side::Client, Side::Server] {
         let indices = |conversation: &RecordedConversation, kinds: &[SegmentKind], wanted: SegmentKind| -> Vec<usize> {
             let segments = conversation.segments().iter().zip(kinds).enumerate();
-            segments.filter(|(_, (segment, kind))| segment.from == side && **kind == wanted).map(|(at, _)| at).collect()
+            segments
+                .filter(|(_, (segment, kind))| segment.from == side && **kind == wanted)
+                .map(|(index, _)| index)
+                .collect()
         };
         let both = |kind: SegmentKind| [indices(made, &kinds[0], kind), indices(captured, &kinds[1], kind)];
         for kind in [SegmentKind::Syn, SegmentKind::Fin, SegmentKind::Reset, SegmentKind::Retransmission] {
@@ -76,27 +79,33 @@ pub(super) fn group_segments(made: &RecordedConversation, captured: &RecordedCon
         match made.transport() {
             Transport::Udp => align_by_order(both(SegmentKind::Data), &mut groups),
             Transport::Tcp => {
-                let range = |conversation: &RecordedConversation, at: usize| conversation.segments()[at].bytes.clone();
-                align_by_range(both(SegmentKind::Data), |at| range(made, at), |at| range(captured, at), &mut groups);
+                let range =
+                    |conversation: &RecordedConversation, index: usize| conversation.segments()[index].bytes.clone();
+                align_by_range(
+                    both(SegmentKind::Data),
+                    |index| range(made, index),
+                    |index| range(captured, index),
+                    &mut groups,
+                );
             }
         }
         let [made_acks, mut captured_acks] = both(SegmentKind::Ack);
-        for at in made_acks {
-            let ack = made.segments()[at].ack();
-            let counterpart = captured_acks.iter().position(|&other| captured.segments()[other].ack() == ack);
-            let captured = counterpart.map(|at| captured_acks.remove(at)).into_iter().collect();
-            groups.push(SegmentGroup { made: vec![at], captured });
+        for made_index in made_acks {
+            let ack = made.segments()[made_index].ack();
+            let counterpart = captured_acks.iter().position(|&index| captured.segments()[index].ack() == ack);
+            let captured = counterpart.map(|position| captured_acks.remove(position)).into_iter().collect();
+            groups.push(SegmentGroup { made: vec![made_index], captured });
         }
-        groups.extend(captured_acks.into_iter().map(|at| SegmentGroup { made: Vec::new(), captured: vec![at] }));
+        groups.extend(captured_acks.into_iter().map(|index| SegmentGroup { made: Vec::new(), captured: vec![index] }));
     }
     sort(groups)
 }
 
 /// Aligns segments of one kind by their order.
 fn align_by_order([made, captured]: [Vec<usize>; 2], groups: &mut Vec<SegmentGroup>) {
-    let get = |list: &[usize], at: usize| list.get(at).copied().into_iter().collect();
-    for at in 0..made.len().max(captured.len()) {
-        groups.push(SegmentGroup { made: get(&made, at), captured: get(&captured, at) });
+    let get = |list: &[usize], position: usize| list.get(position).copied().into_iter().collect();
+    for position in 0..made.len().max(captured.len()) {
+        groups.push(SegmentGroup { made: get(&made, position), captured: get(&captured, position) });
     }
 }
 
@@ -116,13 +125,13 @@ fn align_by_range(
             let (mut made_end, mut captured_end) = (made_bytes(*one).end, captured_bytes(*other).end);
             while made_end != captured_end {
                 if made_end < captured_end {
-                    let Some(at) = made.next() else { break };
-                    group.made.push(at);
-                    made_end = made_end.max(made_bytes(at).end);
+                    let Some(index) = made.next() else { break };
+                    group.made.push(index);
+                    made_end = made_end.max(made_bytes(index).end);
                 } else {
-                    let Some(at) = captured.next() else { break };
-                    group.captured.push(at);
-                    captured_end = captured_end.max(captured_bytes(at).end);
+                    let Some(index) = captured.next() else { break };
+                    group.captured.push(index);
+                    captured_end = captured_end.max(captured_bytes(index).end);
                 }
             }
         } else if group == SegmentGroup::default() {
@@ -132,14 +141,16 @@ fn align_by_range(
     }
 }
 
-/// Sorts groups by their synthesised segments. A group without one follows the group of the previous captured segment.
+/// Sorts groups by their synthesised segments. A group without a synthesised segment follows the group of
+/// the previous captured segment.
 fn sort(mut groups: Vec<SegmentGroup>) -> Vec<SegmentGroup> {
     groups.sort_by_key(|group| (group.made.first().copied().unwrap_or(usize::MAX), group.captured.first().copied()));
     let n_made = groups.partition_point(|group| !group.made.is_empty());
     for group in groups.split_off(n_made) {
         let first = group.captured.first().copied();
-        let previous = groups.iter().rposition(|other| other.captured.first().is_some_and(|at| Some(*at) < first));
-        groups.insert(previous.map_or(0, |at| at + 1), group);
+        let previous =
+            groups.iter().rposition(|other| other.captured.first().is_some_and(|index| Some(*index) < first));
+        groups.insert(previous.map_or(0, |position| position + 1), group);
     }
     groups
 }

@@ -12,10 +12,10 @@ pub(super) enum Source {
 /// The paired conversations, and the unpaired ones.
 type Pairs<'a> = (Vec<(&'a RecordedConversation, &'a RecordedConversation)>, Vec<(Source, &'a RecordedConversation)>);
 
-/// Pairs conversations of one transport: first those with the same payload in both directions, then the others by their
-/// order.
+/// Pairs conversations of one transport: first conversations with the same payload in both directions, then the
+/// others by their order.
 pub(super) fn pair<'a>(made: &'a Recording, captured: &'a Recording) -> Pairs<'a> {
-    let mut free: Vec<Option<&RecordedConversation>> = captured.conversations().iter().map(Some).collect();
+    let mut unpaired_captured: Vec<Option<&RecordedConversation>> = captured.conversations().iter().map(Some).collect();
     let mut found: Vec<Option<&RecordedConversation>> = vec![None; made.conversations().len()];
     let has_same_payload =
         |a: &RecordedConversation, b: &RecordedConversation| a.transport() == b.transport() && a.has_same_data(b);
@@ -24,7 +24,8 @@ pub(super) fn pair<'a>(made: &'a Recording, captured: &'a Recording) -> Pairs<'a
         [&has_same_payload as &dyn Fn(&RecordedConversation, &RecordedConversation) -> bool, &has_same_transport]
     {
         for (made, found) in made.conversations().iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-            let counterpart = free.iter_mut().find(|free| free.is_some_and(|free| matches(made, free)));
+            let is_counterpart = |captured: &&RecordedConversation| matches(made, captured);
+            let counterpart = unpaired_captured.iter_mut().find(|slot| slot.as_ref().is_some_and(is_counterpart));
             *found = counterpart.and_then(Option::take);
         }
     }
@@ -35,6 +36,6 @@ pub(super) fn pair<'a>(made: &'a Recording, captured: &'a Recording) -> Pairs<'a
             None => unpaired.push((Source::Made, made)),
         }
     }
-    unpaired.extend(free.into_iter().flatten().map(|captured| (Source::Captured, captured)));
+    unpaired.extend(unpaired_captured.into_iter().flatten().map(|captured| (Source::Captured, captured)));
     (pairs, unpaired)
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         transcript.write_entries(|entry| writeln!(out, "{entry}"))
     };
     file.read(|packet| {
-        transcript.packet_at(packet.time);
+        transcript.note_packet_time(packet.time);
         streams.packet(packet, &mut transcript);
         if transcript.is_long() { print(&mut transcript, &sanitized(packet.remarks)) } else { Ok(()) }
     })?;

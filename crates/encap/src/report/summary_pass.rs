@@ -7,9 +7,9 @@ use crate::analyze::chat::{Transcript, TranscriptEntry, Verdict};
 use crate::analyze::{Conversation, StreamEvent, StreamListener, Streams, Totals};
 use crate::capture::{CapturedPacket, Format, Interface, Reader, Section};
 
-/// Most conversations in the list. Later ones are counted only.
+/// Maximum number of listed conversations. Later ones are only counted.
 pub const LISTED_MAX: usize = 200;
-/// Most entries of the transcript. Later ones are counted only.
+/// Maximum number of transcript entries. Later ones are only counted.
 pub const ENTRIES_MAX: usize = 400;
 
 /// The result of the first pass.
@@ -48,8 +48,8 @@ pub struct CaptureSummary {
 pub(super) struct SummaryPass {
     streams: Streams,
     listener: SummaryListener,
-    transcript: Vec<TranscriptEntry>,
-    left_out: u64,
+    entries: Vec<TranscriptEntry>,
+    entries_left_out: u64,
     synthesised: Option<(u64, String)>,
 }
 
@@ -99,11 +99,17 @@ impl SummaryListener {
 impl SummaryPass {
     pub(super) fn new(wanted: Option<ConversationId>) -> Self {
         let listener = SummaryListener { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
-        Self { streams: Streams::new(Vec::new()), listener, transcript: Vec::new(), left_out: 0, synthesised: None }
+        Self {
+            streams: Streams::new(Vec::new()),
+            listener,
+            entries: Vec::new(),
+            entries_left_out: 0,
+            synthesised: None,
+        }
     }
 
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
-        self.listener.transcript.packet_at(packet.time);
+        self.listener.transcript.note_packet_time(packet.time);
         self.streams.packet(packet, &mut self.listener);
         if self.listener.transcript.is_long() {
             self.take_entries();
@@ -119,10 +125,10 @@ impl SummaryPass {
 
     fn take_entries(&mut self) {
         let Ok(()) = self.listener.transcript.write_entries(|entry| {
-            if self.transcript.len() < ENTRIES_MAX {
-                self.transcript.push(entry);
+            if self.entries.len() < ENTRIES_MAX {
+                self.entries.push(entry);
             } else {
-                self.left_out += 1;
+                self.entries_left_out += 1;
             }
             Ok::<(), Infallible>(())
         });
@@ -143,8 +149,8 @@ impl SummaryPass {
             totals,
             listed,
             chosen,
-            entries: self.transcript,
-            entries_left_out: self.left_out,
+            entries: self.entries,
+            entries_left_out: self.entries_left_out,
             verdict: transcript.verdict(),
             notes: reader.notes().lines().collect(),
             damage,

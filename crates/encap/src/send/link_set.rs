@@ -283,5 +283,5 @@ fn open_datagrams(address: SocketAddr, server: Option<&UdpSocket>) -> io::Result
 
 /// The error of a row after a stop request.
 pub(super) fn stopped() -> io::Error {
-    io::Error::new(ErrorKind::Interrupted, "it was stopped before")
+    io::Error::new(ErrorKind::Interrupted, "sending was stopped before this row")
 }

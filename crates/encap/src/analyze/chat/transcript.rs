@@ -20,8 +20,8 @@ use crate::analyze::{
 use crate::diagnostic::Diagnostics;
 use crate::time::Timestamp;
 
-/// Most bytes of events that are sorted together. Above this, the earlier events are written out before later ones are
-/// read.
+/// Maximum size of events that are sorted together, in bytes. Above this, the earlier events are written out before
+/// later ones are read.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most memory for incomplete lines of all connections, in bytes. Above this, the longest are cut off as unfinished.
 const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -126,8 +126,8 @@ impl StreamListener for Transcript {
 }
 
 impl Transcript {
-    /// Notes the capture time of a packet. Times are counted from the first one.
-    pub fn packet_at(&mut self, time: Option<Timestamp>) {
+    /// Notes the capture time of a packet. The first time is the zero of all times in the transcript.
+    pub fn note_packet_time(&mut self, time: Option<Timestamp>) {
         self.start = self.start.or(time);
     }
 

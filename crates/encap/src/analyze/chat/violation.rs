@@ -23,8 +23,8 @@ impl fmt::Display for ViolationPlace {
     }
 }
 
-/// The rules that a line can break. The texts are safe to show. `reply` is the verb of the line, and the code of an
-/// error.
+/// The rules that a line can break. The texts are safe to show. `reply` is the verb of the line; for an error,
+/// the verb and the code.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum ViolationKind {
@@ -51,7 +51,10 @@ pub enum ViolationKind {
     #[error("not a server line of this dialect")]
     UnknownLine,
     /// The value is the name in the welcome.
-    #[error("a welcome to \"{}\", but the client had sent no name: it answers the end of the stream", sanitize(.0))]
+    #[error(
+        "a welcome to \"{}\", but the client had sent no name: the welcome answers the end of the stream",
+        sanitize(.0)
+    )]
     WelcomeToNobody(String),
 }
 
