@@ -99,8 +99,9 @@ async fn converse(mut client: AsyncClient, peer: &str, count: usize) -> AsyncCli
     client
 }
 
-/// On several threads, the partner's task, the session's own task, or both in turn write to a session, and reading
-/// pauses while its outbox is above the soft watermark. None of that may lose a wake-up, a line or the order.
+/// A session's own task and its partner's task write to the session's socket, in turn and on different threads. While
+/// the outbox of a session is above the soft mark, the server pauses reading from the sessions that fill it. None of
+/// this may lose a wake-up, a line or the order.
 #[test]
 fn pairs_flooding_each_other_on_four_threads_lose_nothing() {
     const MESSAGES: usize = 50_000;
@@ -180,8 +181,8 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
         .collect();
     let line_each = server.resident_bytes().saturating_sub(after) / LINE_IDLE;
     let each = after.saturating_sub(before) / IDLE;
-    println!("resident memory for each idle session: {each} bytes (RssAnon before and after {IDLE} of them)");
-    println!("of the line dialect: {line_each} bytes ({LINE_IDLE} of them)");
+    println!("resident memory for each idle session: {each} bytes (RssAnon before and after {IDLE} sessions)");
+    println!("resident memory for each idle session of the line dialect: {line_each} bytes ({LINE_IDLE} sessions)");
     assert!(each <= IDLE_MAX_BYTES && line_each <= IDLE_MAX_BYTES, "an idle session costs {each} or {line_each} bytes");
     drop(line);
 
@@ -287,7 +288,7 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
         (sent, after)
     });
 
-    // By now the buffers between them are full, and the server queues for Frozen up to its limit.
+    // Meanwhile Flood fills the buffers of the sockets, and then Frozen's outbox up to its soft mark.
     thread::sleep(Duration::from_millis(500));
     let blocks: Vec<_> =
         (0..BLOCKS).map(|_| (p99_round_trip(&mut calm_pair, ROUNDS), p99_round_trip(&mut pair, ROUNDS))).collect();
@@ -296,9 +297,9 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     let without = blocks.iter().map(|(without, _)| *without).min().expect("there are blocks");
     let with = blocks.iter().map(|(_, with)| *with).min().expect("there are blocks");
 
-    let left = server.log_line_with(r#""name":"Frozen""#);
-    let left = if left.contains("registered") { server.log_line_with(r#""name":"Frozen""#) } else { left };
-    assert!(left.contains(r#""why":"slow consumer""#), "{left}");
+    let log_line = server.log_line_with(r#""name":"Frozen""#);
+    let log_line = if log_line.contains("registered") { server.log_line_with(r#""name":"Frozen""#) } else { log_line };
+    assert!(log_line.contains(r#""why":"slow consumer""#), "{log_line}");
     flooding.join().expect("the thread does not panic");
     drop(server);
     let (sent, after) = receiving.join().expect("Flood receives the expected lines");
@@ -352,7 +353,8 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
                             arrived += 1;
                         }
                     }
-                    // The close ends the server's wait for this client, and with it the first client's sends.
+                    // The server lingers until this client closes. The first client's sends end when the server closes
+                    // its connection.
                     drop(second);
                     arrived
                 };
