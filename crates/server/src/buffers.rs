@@ -47,7 +47,7 @@ pub(crate) fn take() -> Vec<u8> {
     spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(BUFFER_MIN_BYTES))
 }
 
-/// Makes a buffer spare, or frees it where a limit is reached.
+/// Keeps a buffer as a spare one of this thread, or frees it if it is too large or the thread has enough.
 pub(crate) fn give_back(mut buffer: Vec<u8>) {
     if (1..=BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
         buffer.clear();

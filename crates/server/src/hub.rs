@@ -47,7 +47,7 @@ pub(crate) struct Counts {
 pub(crate) struct Turn {
     /// Number of handled lines.
     pub(crate) lines: usize,
-    /// The outbox above its soft mark that the turn appended to. The turn ended there.
+    /// The outbox that ended the turn: it was above its soft mark after the turn had appended to it.
     pub(crate) congested: Option<Arc<Outbox>>,
     /// Why the session has ended, if it has. Its remaining lines are ignored.
     pub(crate) closed: Option<CloseReason>,
@@ -193,8 +193,8 @@ impl Hub {
     }
 }
 
-/// Maximum peers that a turn writes to directly. The tasks of further peers are woken instead, so that a turn with many
-/// peers is no longer than others.
+/// Maximum peers that a turn writes to directly. The tasks of further peers are woken instead, which limits the
+/// duration of a turn with many peers.
 const DIRECT_WRITES_MAX: usize = 8;
 
 /// Work of a turn that is done once the hub's lock is released.
@@ -224,14 +224,14 @@ impl Deferred {
     }
 }
 
-/// The thread's [`Deferred`], run when this is dropped, even by a panic: other sessions wait for its wake-ups.
+/// Runs a [`Deferred`] on drop, even after a panic, because other sessions wait for its wake-ups.
 struct DeferredGuard {
     deferred: Deferred,
     watermarks: Watermarks,
 }
 
 impl DeferredGuard {
-    /// Takes the thread's `Deferred`, or a new one where the thread has destroyed its own while it ends.
+    /// Takes the thread's `Deferred`. A thread that ends may have destroyed it; then this creates a new one.
     fn new(watermarks: Watermarks) -> Self {
         Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks }
     }
@@ -249,20 +249,21 @@ impl Drop for DeferredGuard {
 struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
-    /// While the server stops, nothing is sent: `PEER_DISCONNECTED` is no news then.
+    /// The server is stopping. Then nothing is sent, not even `PEER_DISCONNECTED`: all sessions end.
     stopping: &'a mut bool,
     hub: &'a Hub,
     deferred: &'a mut Deferred,
-    /// The outboxes in use: the first one of the turn, and the latest other one. Most turns use only the session's own
-    /// and its peer's.
+    /// The open writers. The first one of the turn stays open; each later one replaces the second entry. Most turns use
+    /// only the outboxes of the session and its peer.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
     /// The session whose lines are handled. Only replies to it may be delayed.
     turn_of: Option<SessionId>,
-    /// The session with the fullest outbox above its soft mark that the turn has appended to.
+    /// The session whose outbox has the most unsent bytes, among the outboxes that were above their soft mark after the
+    /// turn appended to them.
     congested: Option<SessionId>,
-    /// Unsent bytes of that outbox.
+    /// Unsent bytes of the outbox of `congested`.
     congested_bytes: usize,
-    /// A session that its dialect closes after the last reply.
+    /// A session to close, because a reply to it returned [`AfterReply::Close`].
     closing: Option<SessionId>,
     logs_messages: bool,
 }

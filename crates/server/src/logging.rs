@@ -1,4 +1,5 @@
-//! Formats and writes the log: as console lines like those of the course systems, as text, or as JSON.
+//! Formats and writes the log: as text, as JSON, or as console lines in the format of the
+//! course servers (`protocol.md` §8).
 //!
 //! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to it
 //! is bounded. When it is full, lines are dropped.
@@ -25,8 +26,8 @@ const QUEUE_LINES: usize = 10_000;
 
 /// Starts to log to standard output. Dropping the returned guard waits for the queued lines.
 ///
-/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always adds
-/// them at level `info` and more verbose ones.
+/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always
+/// adds messages, unless the level is less verbose than `info`.
 ///
 /// # Panics
 ///
@@ -73,7 +74,7 @@ fn filter(level: &str, messages: bool) -> EnvFilter {
     }
 }
 
-/// Formats events as the course systems do. Events that those systems lack get lines of the same shape.
+/// Formats events as the course servers do. Events that those servers do not log get lines of the same shape.
 struct Console;
 
 impl<S, N> FormatEvent<S, N> for Console
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_below_info_log_no_messages() {
+    fn messages_are_logged_only_at_info_and_more_verbose_levels() {
         let cases = [("info", true), ("debug", true), ("warn", false), ("off", false)];
         for (level, expected) in cases {
             assert_eq!(filter(level, true).to_string().contains(MESSAGES), expected, "given {level:?}");

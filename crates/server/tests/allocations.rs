@@ -12,7 +12,7 @@ use switchboard_server::{Listener, Settings, run};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// Messages that are sent before allocations are counted, and again while they are counted.
+/// Number of messages sent to warm up the session, and then again while the allocations are counted.
 const MESSAGES: usize = 4096;
 
 /// Maximum time to wait for a reply.
@@ -39,7 +39,8 @@ fn warm_session_does_not_allocate_for_a_message() {
     }
 }
 
-/// The replies to a full read are longer than the read, and need larger buffers than those that the server keeps.
+/// A flood fills the read buffer, and the replies to one such read can need larger buffers than the server has spare.
+/// So the allocations grow with the reads, not with the messages.
 #[test]
 fn flood_allocates_per_read_not_per_message() {
     for dialect in [Dialect::Commands, Dialect::Line] {
@@ -54,7 +55,8 @@ fn flood_allocates_per_read_not_per_message() {
     }
 }
 
-/// Counts the server's allocations for [`MESSAGES`] messages in batches of `batch`, after as many uncounted ones.
+/// Counts the server's allocations for [`MESSAGES`] messages in batches of `batch`, after [`MESSAGES`]
+/// messages that warm up the session.
 /// `waits`: the sender reads the replies to each batch before it sends the next.
 fn allocations(dialect: Dialect, batch: usize, waits: bool) -> u64 {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
@@ -62,17 +64,17 @@ fn allocations(dialect: Dialect, batch: usize, waits: bool) -> u64 {
     let address = listener.local_addr().expect("the listener is bound");
     let server = runtime.spawn(run(vec![listener], Settings::default(), std::future::pending()));
 
-    let (warm, is_warm) = oneshot::channel();
-    let (done, is_done) = oneshot::channel();
+    let (warm_sender, warm_receiver) = oneshot::channel();
+    let (done_sender, done_receiver) = oneshot::channel();
     let conversation = thread::spawn(move || {
         let mut conversation = Conversation::begin(dialect, address, batch);
         conversation.send(MESSAGES, waits);
-        warm.send(()).expect("the server waits");
+        warm_sender.send(()).expect("the server waits");
         conversation.send(MESSAGES, waits);
-        done.send(()).expect("the server waits");
+        done_sender.send(()).expect("the server waits");
     });
-    runtime.block_on(is_warm).expect("the clients got this far");
-    let counted = allocation_counter::measure(|| runtime.block_on(is_done).expect("the clients got this far"));
+    runtime.block_on(warm_receiver).expect("the clients got this far");
+    let counted = allocation_counter::measure(|| runtime.block_on(done_receiver).expect("the clients got this far"));
     conversation.join().expect("the clients received the expected lines");
     server.abort();
     counted.count_total
