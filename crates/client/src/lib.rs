@@ -37,10 +37,10 @@
 //! returns, [`Events`] holds all events that the server sent before the answer, and possibly later ones. A program that
 //! needs the exact order of answers and events reads the lines one by one, with [`low_level`].
 //!
-//! A command may be awaited in the loop that takes events, as in a bot. While a command is in flight, the driver reads
-//! on and queues up to [`EVENTS_HARD_BYTES`] of events. Above this limit the connection ends: the commands in flight
-//! return [`ConnectionError::EventsNotTaken`], and [`Events`] yields it after the queued events. While no command is in
-//! flight, the driver stops reading at [`EVENTS_SOFT_BYTES`] of queued events.
+//! A command may be awaited in the loop that takes events, as in a bot. While a command is in flight, the driver
+//! continues to read, and its queue holds at most [`EVENTS_HARD_BYTES`] of events. Above this limit the connection
+//! ends: the commands in flight return [`ConnectionError::EventsNotTaken`], and [`Events`] yields it after the queued
+//! events. While no command is in flight, the driver stops reading at [`EVENTS_SOFT_BYTES`] of queued events.
 //!
 //! Names and texts from a server may contain terminal escape sequences: [`sanitize`](sanitize()) them before you print
 //! them.
