@@ -10,7 +10,7 @@ use switchboard_encap::capture::Reader;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let out = args.next().ok_or("name a folder, then captures")?;
+    let out = args.next().ok_or("usage: frames OUT CAPTURE…")?;
     fs::create_dir_all(&out)?;
     for capture in args {
         let mut reader = Reader::new(File::open(&capture)?)?;

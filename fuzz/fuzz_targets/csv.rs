@@ -1,4 +1,4 @@
-//! CSV files: parsed and built.
+//! Parses CSV files, and builds frames from their rows.
 
 #![no_main]
 
