@@ -65,7 +65,7 @@ impl<'a> Packet<'a> {
             "target hardware address",
             TARGET_HARDWARE,
             self.target().0,
-            "zeros in a request: this is the address asked for",
+            "zeros in a request, because the sender does not know the address",
         );
         f.whole("target protocol address", TARGET_PROTOCOL, self.target().1, "");
         f.done()

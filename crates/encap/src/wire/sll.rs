@@ -61,7 +61,7 @@ impl<'a> Header<'a> {
         f.whole("packet type", PACKET_TYPE, self.packet_type(), packet_type_name(self.packet_type()));
         f.whole("ARPHRD_ type", ARPHRD, self.interface_type(), interface_type_name(self.interface_type()));
         let length = u16_at(self.bytes, ADDRESS_LENGTH);
-        f.whole("link-layer address length", ADDRESS_LENGTH, length, "bytes of the address below that count");
+        f.whole("link-layer address length", ADDRESS_LENGTH, length, "number of valid bytes in the address field");
         f.whole("link-layer address", ADDRESS, hex(self.address()), "of the sender");
         f.whole("protocol type", PROTOCOL, self.ether_type(), or_unknown(self.ether_type().name()));
         f.done()
@@ -84,7 +84,7 @@ pub(super) const fn interface_type_name(arphrd: u16) -> &'static str {
     match arphrd {
         1 => "ARPHRD_ETHER: Ethernet",
         772 => "ARPHRD_LOOPBACK: loopback",
-        65534 => "ARPHRD_NONE: no link header, as a tunnel",
+        65534 => "ARPHRD_NONE: no link header, for example on a tunnel interface",
         _ => "unknown",
     }
 }

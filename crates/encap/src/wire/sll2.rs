@@ -74,7 +74,7 @@ impl<'a> Header<'a> {
         let packet_type = packet_type_name(u16::from(self.packet_type()));
         f.whole("packet type", PACKET_TYPE..PACKET_TYPE + 1, self.packet_type(), packet_type);
         let length = self.bytes[ADDRESS_LENGTH];
-        f.whole("link-layer address length", 11..12, length, "bytes of the address below that count");
+        f.whole("link-layer address length", 11..12, length, "number of valid bytes in the address field");
         f.whole("link-layer address", ADDRESS, hex(self.address()), "of the sender");
         f.done()
     }
