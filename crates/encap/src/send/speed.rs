@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Factor on the rows' own speed.
+/// Factor between the times of the rows and the times at which they are sent: 2 sends them twice as fast.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,13 +22,13 @@ pub enum Speed {
     Max,
 }
 
-/// The text is no speed.
+/// The text is not a valid speed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("write how many times as fast, such as 2 or 0.5 (from 0.001 to 1000000), or max")]
+#[error("the speed must be a factor, such as 2 (twice as fast) or 0.5 (half as fast), from 0.001 to 1000000, or max")]
 pub struct SpeedError;
 
 impl Speed {
-    /// The playing time of a span of `time`.
+    /// Converts a time between two rows to the wait between them at this speed.
     #[must_use]
     pub fn scale(self, time: Duration) -> Duration {
         match self {
