@@ -2,7 +2,7 @@
 
 use crate::analyze::{Side, TrackedSegment};
 
-/// The input of all drawings.
+/// Each drawing takes the conversation as a series of these.
 #[derive(Clone, Copy, Debug)]
 pub struct DrawnSegment<'a> {
     /// Frame number in the capture.
