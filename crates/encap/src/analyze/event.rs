@@ -302,7 +302,8 @@ pub enum ResetCause {
     /// Data came after its sender had closed.
     DataAfterClose,
     /// Its sender had closed, and did not wait for the FIN of the other side.
-    NotAwaited,
+    #[serde(rename = "not_awaited")]
+    AfterOwnClose,
     /// Its sender closed with unread data, or with an `SO_LINGER` of 0.
     Aborted,
     /// Its sender does not know the connection.
@@ -329,7 +330,7 @@ impl fmt::Display for ResetCause {
             Self::DataAfterClose => {
                 "data after close: data came after the program had closed its socket, so no reader was left"
             }
-            Self::NotAwaited => {
+            Self::AfterOwnClose => {
                 "after its own close: its sender had closed, and did not wait for the other side to close, too"
             }
             Self::Aborted => {

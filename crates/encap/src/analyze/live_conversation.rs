@@ -232,7 +232,7 @@ impl LiveConversation {
         } else if own.has_fin() && other.has_fin() {
             ResetCause::AfterClose
         } else if own.has_fin() {
-            ResetCause::NotAwaited
+            ResetCause::AfterOwnClose
         } else if own.syn.is_some() && other.syn.is_some() && !self.is_established {
             ResetCause::HandshakeAborted
         } else if own.segments == 0 || (fields.ack.is_none() && other.acked == Some(fields.seq)) {

@@ -26,7 +26,7 @@ fn handshake_time_starts_at_the_last_syn() {
 fn new_sequence_number_starts_a_new_connection() {
     let again = format!("{OPEN}; {CLOSE}; {OPEN}");
     let other = format!("{OPEN}; {CLOSE}; > S 2000");
-    let (refused, at_last) = (
+    let (refused, refused_then_accepted) = (
         "> S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001",
         "> S 1000; < RA 0 1001; +500 > S 1000; < SA 9000 1001; > A 1001 9001; > PA 1001 9001 =hi",
     );
@@ -34,7 +34,7 @@ fn new_sequence_number_starts_a_new_connection() {
     // Columns: script, number of conversations, reused ports, handshake and end of the first conversation.
     let table = [
         (refused, 1, 0, Handshake::Refused, End::Reset),
-        (at_last, 1, 1, Handshake::Complete, End::Open),
+        (refused_then_accepted, 1, 1, Handshake::Complete, End::Open),
         (&again, 1, 0, Handshake::Complete, End::Open),
         (&other, 2, 1, Handshake::Complete, End::Fin),
         (middle, 2, 1, Handshake::None, End::Open),
@@ -50,7 +50,7 @@ fn new_sequence_number_starts_a_new_connection() {
             "given {script}"
         );
     }
-    let (analysis, _) = analyze(&capture(at_last));
+    let (analysis, _) = analyze(&capture(refused_then_accepted));
     assert_eq!(analysis.first().counts.of(Event::PreviousNotCaptured), 0);
     assert_eq!((analysis.said(0, Side::Client), analysis.first().counts.of(Event::Reset)), ("!hi", 1));
 }
@@ -58,7 +58,7 @@ fn new_sequence_number_starts_a_new_connection() {
 #[test]
 fn cause_of_a_reset() {
     use ResetCause::{
-        Aborted, AfterClose, DataAfterClose, HalfOpen, HandshakeAborted, NotAwaited, OutOfWindow, Refused, Repeated,
+        Aborted, AfterClose, AfterOwnClose, DataAfterClose, HalfOpen, HandshakeAborted, OutOfWindow, Refused, Repeated,
     };
     let table: &[(&str, &str, &[ResetCause])] = &[
         ("no handshake", "> S 1000; < RA 0 1001", &[Refused]),
@@ -69,7 +69,7 @@ fn cause_of_a_reset() {
         ("no such socket", "{OPEN}; > PA 1001 9001 =bytes; < R 9001", &[HalfOpen]),
         ("from the middle", "> PA 1001 9001 =bytes; < R 9001", &[HalfOpen]),
         ("data after a close", "{OPEN}; > FA 1001 9001; < PA 9001 1002 =bytes; > R 1002", &[DataAfterClose]),
-        ("a close, then a reset", "{OPEN}; > FA 1001 9001; < A 9001 1002; > RA 1002 9001", &[NotAwaited]),
+        ("a close, then a reset", "{OPEN}; > FA 1001 9001; < A 9001 1002; > RA 1002 9001", &[AfterOwnClose]),
         ("answered by a reset", "{OPEN}; > PA 1001 9001 =hi; > FA 1003 9001; < RA 9001 1004", &[Aborted]),
         ("after both closed", "{OPEN}; {CLOSE}; > R 1002", &[AfterClose]),
         ("two", "{OPEN}; > RA 1001 9001; > R 1001", &[Aborted, Repeated]),
