@@ -5,7 +5,8 @@ use crate::wire::LinkType;
 
 /// An interface of a capture file.
 ///
-/// A pcap file describes one interface, without texts. A pcapng section describes any number.
+/// A pcap file describes one interface, by link type and snapshot length only. A pcapng section describes any number of
+/// interfaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
     /// Link type of its frames.
