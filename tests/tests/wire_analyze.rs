@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::tcp::{self, Flags, Options};
 use switchboard_encap::wire::{LinkType, SeqNumber};
@@ -223,7 +223,7 @@ fn write_troubled_connection(to: &Path, client_isn: u32) {
     ];
     let interfaces = [Interface::new(LinkType::RAW)];
     let file = std::fs::File::create(to).expect("it can be created");
-    let mut writer = Writer::new(file, Format::Pcap, About::default(), &interfaces).expect("a header");
+    let mut writer = Writer::new(file, Format::Pcap, FileMetadata::default(), &interfaces).expect("a header");
     let mut now = 1_700_000_000_000_i64;
     for TestSegment(wait, from_client, flags, seq, ack, window, len) in segments {
         now += wait;

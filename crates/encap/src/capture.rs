@@ -28,11 +28,11 @@ pub use limits::NOTES_MAX;
 pub(crate) use limits::{BLOCK_MAX_BYTES, INTERFACES_MAX, TEXT_MAX_BYTES};
 pub use note::{CaptureNoteKind, CaptureNotes, FileOffset};
 pub use packet::{CapturedPacket, Comments};
-pub use pcapng::{BlockType, SYNTHESISED, Section};
+pub use pcapng::{BlockType, SYNTHESISED_PREFIX, Section};
 pub use read_error::ReadError;
 pub use reader::Reader;
 pub use resolution::Resolution;
-pub use writer::{About, Record, Statistics, WriteError, Writer};
+pub use writer::{FileMetadata, Record, Statistics, WriteError, Writer};
 
 use crate::wire::ByteOrder;
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::LinkType;
 
@@ -56,7 +56,7 @@ fn folder_with(name: &str) -> tempfile::TempDir {
 /// Writes a capture of frames, one second apart.
 fn capture(path: &Path, format: Format, link_type: LinkType, frames: &[&[u8]]) {
     let interfaces = [Interface::new(link_type)];
-    let mut writer = Writer::new(File::create(path).unwrap(), format, About::default(), &interfaces).unwrap();
+    let mut writer = Writer::new(File::create(path).unwrap(), format, FileMetadata::default(), &interfaces).unwrap();
     for (frame, second) in frames.iter().zip(1..) {
         let original_len = u32::try_from(frame.len()).unwrap();
         let time = Timestamp::from_nanos(second * 1_000_000_000);

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::LinkType;
 
@@ -86,7 +86,7 @@ fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: us
     let path = directory.join("made.pcapng");
     let file = std::fs::File::create(&path).unwrap();
     let interfaces = [Interface::new(link_type)];
-    let mut writer = Writer::new(file, Format::Pcapng, About::default(), &interfaces).unwrap();
+    let mut writer = Writer::new(file, Format::Pcapng, FileMetadata::default(), &interfaces).unwrap();
     let record = Record {
         time: Timestamp::from_nanos(1_700_000_000_123_456_789),
         interface: 0,

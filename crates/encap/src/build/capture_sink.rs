@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{BuiltFrame, FrameSink, Settings};
-use crate::capture::{About, Format, Interface, Record, WriteError, Writer};
+use crate::capture::{FileMetadata, Format, Interface, Record, WriteError, Writer};
 
 /// Writes the frames of a build to a capture file; in pcapng, each with a comment on its purpose.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl<W: Write> CaptureSink<W> {
         let mut interface = Interface::new(settings.link.link_type());
         interface.name = Some(settings.link.interface_name().to_owned());
         interface.description = Some("made up by encap build".to_owned());
-        let writer = Writer::new(to, settings.format, About { os: None, comments: &[about] }, &[interface])?;
+        let writer = Writer::new(to, settings.format, FileMetadata { os: None, comments: &[about] }, &[interface])?;
         Ok(Self { writer, has_comments: settings.format == Format::Pcapng, comment: String::new() })
     }
 

@@ -20,7 +20,7 @@ mod section;
 pub use block_type::BlockType;
 pub(super) use option::OptionIter;
 pub(super) use section::SectionReader;
-pub use section::{SYNTHESISED, Section};
+pub use section::{SYNTHESISED_PREFIX, Section};
 
 /// Fields of every block (§3.1).
 pub(super) mod block {

@@ -72,7 +72,7 @@ fn read(file: impl Read) -> FileContents {
 
 /// Writes packets to a file.
 fn write(format: Format, interfaces: &[Interface], packets: &[OwnedPacket]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), format, About::default(), interfaces).unwrap();
+    let mut writer = Writer::new(Vec::new(), format, FileMetadata::default(), interfaces).unwrap();
     for packet in packets {
         let comments: Vec<&str> = packet.comments.iter().map(String::as_str).collect();
         let record = Record {
@@ -135,7 +135,7 @@ proptest! {
 
 #[test]
 fn section_texts_and_statistics_round_trip() {
-    let about = About { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
+    let about = FileMetadata { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
     let mut writer = Writer::new(Vec::new(), Format::Pcapng, about, &two_interfaces()).unwrap();
     writer.flush().unwrap();
     let counts = Statistics { received: 1_u64 << 40, dropped: 3 };
@@ -179,12 +179,12 @@ fn unrepresentable_packets_are_refused_and_leave_the_file_intact() {
         (Format::Pcapng, Record { comments: &long, ..good }, "a name or comment of 65536 bytes: at most 65535 fit"),
     ] {
         let interface = Interface { snap_len: 96, ..Interface::new(LinkType::ETHERNET) };
-        let mut writer = Writer::new(Vec::new(), format, About::default(), &[interface]).unwrap();
+        let mut writer = Writer::new(Vec::new(), format, FileMetadata::default(), &[interface]).unwrap();
         assert_eq!(writer.write(&bad).unwrap_err().to_string(), message);
         writer.write(&good).unwrap();
         let contents = read(&writer.finish(&[]).unwrap()[..]);
         assert_eq!(contents.packets.len(), 1, "{message}");
     }
-    let error = Writer::new(Vec::new(), Format::Pcap, About::default(), &two_interfaces()).unwrap_err();
+    let error = Writer::new(Vec::new(), Format::Pcap, FileMetadata::default(), &two_interfaces()).unwrap_err();
     assert_eq!(error.to_string(), "a pcap file has exactly one interface, not 2: write pcapng");
 }

@@ -21,7 +21,7 @@ const APPLICATION: &str = "encap";
 
 /// The metadata of a pcapng file.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
+pub struct FileMetadata<'a> {
     /// Operating system on which the packets were captured.
     pub os: Option<&'a str>,
     /// Comments, such as a note that the packets are synthesised.
@@ -119,13 +119,18 @@ pub struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Begins a file of packets from these interfaces. A pcap file has one, and stores only its link type and snapshot
     /// length. Times are written in nanoseconds; the resolution of the interfaces is ignored.
-    pub fn new(to: W, format: Format, about: About<'_>, interfaces: &[Interface]) -> Result<Self, WriteError> {
+    pub fn new(
+        to: W,
+        format: Format,
+        metadata: FileMetadata<'_>,
+        interfaces: &[Interface],
+    ) -> Result<Self, WriteError> {
         let mut to = BufWriter::with_capacity(BUFFER_BYTES, to);
         match (format, interfaces) {
             (Format::Pcap, [interface]) => to.write_all(&pcap_header(interface))?,
             (Format::Pcap, _) => return Err(WriteError::Interfaces(interfaces.len())),
             (Format::Pcapng, _) => {
-                write_section(&mut to, about)?;
+                write_section(&mut to, metadata)?;
                 interfaces.iter().try_for_each(|interface| write_interface(&mut to, interface))?;
             }
         }
@@ -230,15 +235,15 @@ fn pcap_header(interface: &Interface) -> [u8; pcap::header::BYTES] {
     header
 }
 
-fn write_section(to: &mut impl Write, about: About<'_>) -> Result<(), WriteError> {
+fn write_section(to: &mut impl Write, metadata: FileMetadata<'_>) -> Result<(), WriteError> {
     let mut fields = [0; section_header::OPTIONS];
     fields[section_header::BYTE_ORDER].copy_from_slice(&section_header::MAGIC.to_le_bytes());
     fields[section_header::MAJOR].copy_from_slice(&1_u16.to_le_bytes());
     fields[section_header::MINOR].copy_from_slice(&0_u16.to_le_bytes());
     // The length of the section is unknown.
     fields[section_header::MINOR.end..].fill(0xff);
-    let comments = about.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
-    let os = about.os.map(|os| (option::SECTION_OS, os.as_bytes()));
+    let comments = metadata.comments.iter().map(|comment| (option::COMMENT, comment.as_bytes()));
+    let os = metadata.os.map(|os| (option::SECTION_OS, os.as_bytes()));
     let application = [(option::SECTION_APPLICATION, APPLICATION.as_bytes())];
     write_block(to, BlockType::SECTION_HEADER, &fields, comments.chain(os).chain(application))
 }

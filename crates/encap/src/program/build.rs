@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde::Serialize;
 use switchboard_encap::build::{CaptureSink, Settings, Summary};
-use switchboard_encap::capture::{Format, SYNTHESISED, WriteError};
+use switchboard_encap::capture::{Format, SYNTHESISED_PREFIX, WriteError};
 use switchboard_encap::show::count;
 
 use super::build_args::BuildArgs;
@@ -91,7 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let mut diagnostics = RowDiagnostics::new(input.name());
     let name = input.file_name();
-    let about = |note: &str| format!("{SYNTHESISED} by encap build from {name} with seed {}: {note}", args.build.seed);
+    let about =
+        |note: &str| format!("{SYNTHESISED_PREFIX} by encap build from {name} with seed {}: {note}", args.build.seed);
     let Some(mut synthesis) = Synthesis::plan(input, &args.build, args.format(), &mut diagnostics)? else {
         report("encap: nothing was written: there is no row to carry");
         if args.json {

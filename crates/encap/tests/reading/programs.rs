@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use switchboard_encap::capture::{About, Format, Interface, Statistics, Writer};
+use switchboard_encap::capture::{FileMetadata, Format, Interface, Statistics, Writer};
 use switchboard_encap::wire::LinkType;
 
 use super::script::{capture, file_of, packets};
@@ -53,7 +53,7 @@ fn damaged_file_is_read_up_to_the_damage() {
 
 #[test]
 fn synthesised_capture_is_marked_first() {
-    let about = About { os: None, comments: &["Synthesised by hand"] };
+    let about = FileMetadata { os: None, comments: &["Synthesised by hand"] };
     let file = file_of(LinkType::RAW, &about, &packets(CHAT));
     for args in [&["analyze"][..], &["follow"], &["chat"], &["show"], &["show", "--frame", "2"]] {
         let (code, out, _) = run(args, &file);
@@ -80,7 +80,7 @@ fn synthesised_capture_is_marked_first() {
 
 #[test]
 fn dropped_packets_of_an_interface_are_reported() {
-    let writer = Writer::new(Vec::new(), Format::Pcapng, About::default(), &[Interface::new(LinkType::RAW)]);
+    let writer = Writer::new(Vec::new(), Format::Pcapng, FileMetadata::default(), &[Interface::new(LinkType::RAW)]);
     let file = writer.unwrap().finish(&[Statistics { received: 100, dropped: 7 }]).unwrap();
     let (_, out, _) = run(&["analyze"], &file);
     assert!(out.contains("interface 0 dropped 7 of 100 packets"), "{out}");
@@ -129,7 +129,7 @@ fn datagrams_are_not_called_segments() {
     let udp = [
         0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0, 53, 0, 10, 0, 0, b'h', b'i',
     ];
-    let (_, out, _) = run(&["analyze"], &file_of(LinkType::RAW, &About::default(), &[(0, udp.to_vec())]));
+    let (_, out, _) = run(&["analyze"], &file_of(LinkType::RAW, &FileMetadata::default(), &[(0, udp.to_vec())]));
     assert!(out.contains("→ 2 bytes, 1 datagram\n") && !out.contains("segment"), "{out}");
 }
 

@@ -10,7 +10,7 @@
 //! instead of 10. The numbers are sequence and acknowledgment number, `w=` the window, `ws=` the window scale, and ` =`
 //! starts the payload.
 
-use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer};
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::tcp::{self, Flags, Options};
 use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
@@ -31,11 +31,11 @@ pub(crate) fn packets(script: &str) -> Vec<(i64, Vec<u8>)> {
 
 /// A capture of IP packets.
 pub(crate) fn file(packets: &[(i64, Vec<u8>)]) -> Vec<u8> {
-    file_of(LinkType::RAW, &About::default(), packets)
+    file_of(LinkType::RAW, &FileMetadata::default(), packets)
 }
 
 /// A capture of frames.
-pub(crate) fn file_of(link_type: LinkType, about: &About<'_>, frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn file_of(link_type: LinkType, about: &FileMetadata<'_>, frames: &[(i64, Vec<u8>)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), Format::Pcapng, *about, &[Interface::new(link_type)]).unwrap();
     for (nanos, captured) in frames {
         let original_len = u32::try_from(captured.len()).unwrap();

@@ -92,7 +92,7 @@ fn excerpt(payload: &[u8]) -> String {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use switchboard_encap::capture::{About, Format, Interface, Record, Writer};
+    use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer};
     use switchboard_encap::time::Timestamp;
     use switchboard_encap::wire::tcp::{self, Flags, Options};
     use switchboard_encap::wire::{IpProtocol, LinkType, SeqNumber, ipv4};
@@ -143,7 +143,8 @@ mod tests {
         ];
         let file = tempfile::NamedTempFile::new().expect("a file");
         let interfaces = [Interface::new(LinkType::RAW)];
-        let mut writer = Writer::new(&file, Format::Pcapng, About::default(), &interfaces).expect("it is written");
+        let mut writer =
+            Writer::new(&file, Format::Pcapng, FileMetadata::default(), &interfaces).expect("it is written");
         for captured in sent.map(packet) {
             let original_len = u32::try_from(captured.len()).expect("it is short");
             let record = Record {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::{LiveCapture, LiveError, LiveFrame};
-use crate::capture::{About, Format, Interface, Record, Statistics, WriteError, Writer};
+use crate::capture::{FileMetadata, Format, Interface, Record, Statistics, WriteError, Writer};
 use crate::wire::LinkType;
 
 /// Packet comment for a checksum that the kernel left to the network card.
@@ -52,7 +52,7 @@ impl<W: Write> LiveRecording<W> {
             filter: port,
             ..Interface::new(live.link_type())
         };
-        let about = About { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
+        let about = FileMetadata { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
         let mut writer = Writer::new(to, Format::Pcapng, about, &[interface])?;
         writer.flush()?;
         Ok(Self { live, writer, counts: RecordingCounts::default(), flushed: RecordingCounts::default() })

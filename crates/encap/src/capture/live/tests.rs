@@ -8,7 +8,7 @@ use std::thread;
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
-use crate::capture::{About, Format, Interface, Reader, Record, Writer};
+use crate::capture::{FileMetadata, Format, Interface, Reader, Record, Writer};
 use crate::time::Timestamp;
 
 /// Set in the run inside the namespace.
@@ -69,7 +69,7 @@ fn each_loopback_datagram_is_captured_once_in_order() {
             }
         };
         let interface = Interface { name: Some("lo".to_owned()), ..Interface::new(live.link_type()) };
-        let mut writer = Writer::new(Vec::new(), Format::Pcapng, About::default(), &[interface]).unwrap();
+        let mut writer = Writer::new(Vec::new(), Format::Pcapng, FileMetadata::default(), &[interface]).unwrap();
         let (mut seen, mut last) = (0, Timestamp::default());
         capture(&mut live, traffic, |frame| {
             let packet = SlicedPacket::from_ethernet(frame.captured).unwrap();

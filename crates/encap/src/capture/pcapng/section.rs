@@ -22,12 +22,12 @@ pub struct Section {
 }
 
 /// Prefix of the section comment that marks synthesised packets.
-pub const SYNTHESISED: &str = "Synthesised";
+pub const SYNTHESISED_PREFIX: &str = "Synthesised";
 
 impl Section {
     /// The comment that marks the section's packets as synthesised, if there is one.
     pub(crate) fn synthesised(&self) -> Option<&str> {
-        self.comments.iter().map(String::as_str).find(|comment| comment.starts_with(SYNTHESISED))
+        self.comments.iter().map(String::as_str).find(|comment| comment.starts_with(SYNTHESISED_PREFIX))
     }
 }
 
