@@ -61,7 +61,8 @@ impl TrackedSegment {
         start..start + u64::from(self.len)
     }
 
-    /// Whether the payload begins before the stream. An example is a keep-alive with one byte right after the handshake.
+    /// Whether the payload begins before the stream. An example: a keep-alive with one byte, right after the
+    /// handshake.
     #[must_use]
     pub fn precedes_stream(&self) -> bool {
         self.stream_start() < 0

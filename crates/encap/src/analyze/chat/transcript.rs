@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 /// Maximum size of events that are sorted together, in bytes. Above this, the earlier events are written out before
 /// later ones are read.
 const SORTED_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Most memory for incomplete lines of all connections, in bytes. Above this, the longest are cut off as unfinished.
+/// Maximum memory for incomplete lines of all connections, in bytes. Above this, the longest are cut off as unfinished.
 const UNFINISHED_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Memory of an event beside its text, in bytes.
 const ENTRY_BYTES: usize = 256;
