@@ -6,8 +6,7 @@
 //! 2. the port of the protocol, else the lower port if only that one is a port of servers;
 //! 3. a response, in protocols whose clients speak first: its sender is the server, even without a request before it;
 //! 4. in protocols whose servers forward messages (CHAT, IRC, MQTT), an app that is the server of an earlier pair: a
-//! chat
-//!    server does not connect to the receivers of its messages;
+//!    chat server does not connect to the receivers of its messages;
 //! 5. the receiver of the first row.
 //!
 //! The fourth clue does not apply to other protocols, whose servers may be clients of other servers (a proxy, a mail

@@ -95,21 +95,21 @@ impl SendPlan {
     pub fn new(rows: Vec<Row>, choices: &PlanOptions) -> Result<Self, PlanError> {
         let mut matcher = Matcher::default();
         let mut clues: Vec<(Clues, [u32; 2], Transport)> = Vec::new();
-        let mut matches = Vec::with_capacity(rows.len());
+        let mut placed = Vec::with_capacity(rows.len());
         for row in &rows {
             let line = row.line;
             let too_many = || PlanError::Connections { line };
             let transport = choices.transport.of(&row.protocol);
             let row = &row.into();
-            let matched = matcher.match_row(row, transport).ok_or_else(too_many)?;
-            if matched.is_new {
+            let flow_match = matcher.match_row(row, transport).ok_or_else(too_many)?;
+            if flow_match.is_new {
                 if clues.len() == CONNECTIONS_MAX {
                     return Err(too_many());
                 }
-                clues.push((Clues::new(row, matched), matcher.pair(matched.flow).0, transport));
+                clues.push((Clues::new(row, flow_match), matcher.pair(flow_match.flow).0, transport));
             }
-            clues[matched.flow as usize].0.see(row, matched);
-            matches.push(matched);
+            clues[flow_match.flow as usize].0.see(row, flow_match);
+            placed.push(flow_match);
         }
         let apps = matcher.apps();
         let mut roles = Roles::new(choices.servers.clone());
@@ -123,12 +123,12 @@ impl SendPlan {
             Connection { client: app(1 - server), server: app(*server), transport: *transport }
         });
         let mut plan = Self { connections: connections.collect(), rows: Vec::with_capacity(rows.len()) };
-        for (mut row, matched) in rows.into_iter().zip(matches) {
+        for (mut row, flow_match) in rows.into_iter().zip(placed) {
             if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
                 row.message = completed;
             }
-            let connection = matched.flow as usize;
-            let from = if matched.sender == servers[connection] { Side::Server } else { Side::Client };
+            let connection = flow_match.flow as usize;
+            let from = if flow_match.sender == servers[connection] { Side::Server } else { Side::Client };
             plan.rows.push(PlannedRow { row, connection, from });
         }
         if choices.to_one_server {
