@@ -422,6 +422,39 @@ fn names_get_no_address_that_the_file_uses() {
     assert_eq!(addresses.ip(254, IpVersion::V6).to_string(), "2001:db8::ff");
 }
 
+/// The line of each row, and the bytes of its message that one frame carries.
+#[derive(Default)]
+struct PartSink(Vec<(u64, std::ops::Range<usize>)>);
+
+impl FrameSink for PartSink {
+    type Error = std::convert::Infallible;
+
+    fn frame(&mut self, built: &BuiltFrame<'_>) -> Result<(), Self::Error> {
+        let len = u32::try_from(built.bytes.len()).unwrap();
+        let payload_len = Frame::parse(Link::Ethernet.link_type(), built.bytes, len).payload().len();
+        match &built.purpose {
+            FramePurpose::Message(part) => {
+                assert_eq!(part.bytes.len(), payload_len);
+                self.0.push((part.row.line, part.bytes.clone()));
+            }
+            FramePurpose::Control { .. } => assert_eq!(payload_len, 0),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn sink_receives_the_row_and_the_bytes_that_each_frame_carries() {
+    let rows = rows(&format!("1,CHAT,a,b,{},1\n2,DNS,a,b,{},2\n3,CHAT,b,a,,3\n", "x".repeat(3_000), "y".repeat(9)));
+    let (plan, _) = plan(&rows, Settings::default());
+    let mut builder = Builder::new(&plan, PartSink::default());
+    for row in &rows {
+        builder.row(row).unwrap();
+    }
+    let (PartSink(parts), _) = builder.finish().unwrap();
+    assert_eq!(parts, [(2, 0..1_448), (2, 1_448..2_896), (2, 2_896..3_000), (3, 0..9)]);
+}
+
 #[test]
 fn comments_name_the_row_or_the_purpose_of_a_frame() {
     let (file, ..) = build(&rows("x,CHAT,a,b,hi,0.1\n"), Settings::default());
