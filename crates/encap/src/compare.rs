@@ -1,5 +1,5 @@
 //! Compares synthesised frames with the frames that a kernel sent for the same rows, field by field. Each difference
-//! has a reason, if one is known.
+//! has its reason, if the reason is known.
 //!
 //! ```text
 //! capture, or rows built in memory ─▶ Recording ─┐
@@ -9,8 +9,8 @@
 //!
 //! Kernels cut the same rows into different packets. Segments with data are therefore aligned by their range of bytes
 //! in the stream; SYN, FIN and RST by their kind; bare acknowledgments by their number; datagrams by their order.
-//! Counters with a random start (sequence numbers, IPv4 identifications, TCP timestamps) are compared relative to their
-//! first value.
+//! Counters that start at a random value (sequence numbers, IPv4 identifications, TCP timestamps) are compared relative
+//! to their first value.
 //!
 //! A difference has a reason only if known behaviour of kernels explains *this* value. An MSS of 65,495 on loopback has
 //! a reason; options in another order have none. A difference without a reason is listed as unexplained.
@@ -51,7 +51,7 @@ pub struct ConversationPair<'a> {
 pub struct Comparison<'a> {
     /// The paired conversations.
     pub conversations: Vec<ConversationPair<'a>>,
-    /// All differences, with and without a reason.
+    /// All differences, with and without a known reason.
     pub differences: Vec<Difference>,
 }
 
@@ -62,24 +62,34 @@ impl<'a> Comparison<'a> {
         let mut differences = Vec::new();
         let (pairs, unpaired) = pairs::pair(made, captured);
         let mut conversations = Vec::with_capacity(pairs.len());
-        for (index, (made, captured)) in pairs.into_iter().enumerate() {
-            let groups = align::group_segments(made, captured);
-            explain::conversation(index, made, captured, &groups, &mut differences);
-            conversations.push(ConversationPair { made, captured, groups });
+        for (index, (made_conversation, captured_conversation)) in pairs.into_iter().enumerate() {
+            let groups = align::group_segments(made_conversation, captured_conversation);
+            explain::compare_pair(index, made_conversation, captured_conversation, &groups, &mut differences);
+            conversations.push(ConversationPair { made: made_conversation, captured: captured_conversation, groups });
         }
-        explain::order(&conversations, &mut differences);
-        for (side, conversation) in unpaired {
+        explain::compare_order(&conversations, &mut differences);
+        for (source, conversation) in unpaired {
             let summary = format!("{conversation}, {} frames", conversation.segments().len());
             let frame = conversation.segments().first().map(|segment| segment.frame);
-            let missing = || "not there".to_owned();
-            let (made, captured, made_frame, captured_frame) = match side {
-                pairs::Source::Made => (summary, missing(), frame, None),
-                pairs::Source::Captured => (missing(), summary, None, frame),
+            let missing = "missing".to_owned();
+            let place = FieldPlace { conversation: None, field: ComparedField::Conversation, from: None };
+            let kind = match source {
+                pairs::Source::Made => DifferenceKind {
+                    made_frame: frame,
+                    made: summary,
+                    captured_frame: None,
+                    captured: missing,
+                    reason: None,
+                },
+                pairs::Source::Captured => DifferenceKind {
+                    made_frame: None,
+                    made: missing,
+                    captured_frame: frame,
+                    captured: summary,
+                    reason: None,
+                },
             };
-            differences.push(Difference::new(
-                FieldPlace { conversation: None, field: ComparedField::Conversation, from: None },
-                DifferenceKind { made_frame, made, captured_frame, captured, reason: None },
-            ));
+            differences.push(Difference::new(place, kind));
         }
         if made.other_frames() != captured.other_frames() {
             differences.push(Difference::new(

@@ -7,10 +7,10 @@ use crate::analyze::Transport;
 use crate::side::Side;
 use crate::wire::tcp::Flags;
 
-/// Aligned segments.
+/// Segments that correspond to each other.
 ///
-/// A group usually has one segment of each recording. A segment without a counterpart is alone in its group. A group
-/// has several segments of a recording if the two streams are cut at different places.
+/// A group usually has one segment of each recording. A segment without a counterpart is alone in its group. If the
+/// recordings cut a stream at different places, a group has several segments of one recording or of both.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SegmentGroup {
     /// The synthesised segments, by their index in the conversation.
@@ -19,20 +19,22 @@ pub struct SegmentGroup {
     pub captured: Vec<usize>,
 }
 
-/// The purpose of a segment.
+/// The kind of a segment. Segments of one kind are aligned with each other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SegmentKind {
     Syn,
     Data,
     Fin,
     Reset,
+    /// A bare acknowledgment.
     Ack,
     Retransmission,
 }
 
 /// The kind of each segment of a conversation.
 pub(super) fn kinds(conversation: &RecordedConversation) -> Vec<SegmentKind> {
-    let mut reached = [0; 2];
+    // For each side: the end of its data so far, and whether it has sent a SYN or a FIN.
+    let mut data_end = [0; 2];
     let mut has_syn = [false; 2];
     let mut has_fin = [false; 2];
     let kind = |segment: &RecordedSegment| {
@@ -44,8 +46,8 @@ pub(super) fn kinds(conversation: &RecordedConversation) -> Vec<SegmentKind> {
         } else if flags.contains(Flags::SYN) {
             if std::mem::replace(&mut has_syn[side], true) { SegmentKind::Retransmission } else { SegmentKind::Syn }
         } else if !segment.is_empty() {
-            let is_new = segment.bytes.end > reached[side];
-            reached[side] = segment.bytes.end.max(reached[side]);
+            let is_new = segment.bytes.end > data_end[side];
+            data_end[side] = segment.bytes.end.max(data_end[side]);
             has_fin[side] |= flags.contains(Flags::FIN);
             if is_new { SegmentKind::Data } else { SegmentKind::Retransmission }
         } else if flags.contains(Flags::FIN) {
@@ -72,24 +74,24 @@ pub(super) fn group_segments(made: &RecordedConversation, captured: &RecordedCon
                 .map(|(index, _)| index)
                 .collect()
         };
-        let both = |kind: SegmentKind| [indices(made, &kinds[0], kind), indices(captured, &kinds[1], kind)];
+        let indices_of_both = |kind: SegmentKind| [indices(made, &kinds[0], kind), indices(captured, &kinds[1], kind)];
         for kind in [SegmentKind::Syn, SegmentKind::Fin, SegmentKind::Reset, SegmentKind::Retransmission] {
-            align_by_order(both(kind), &mut groups);
+            align_by_order(indices_of_both(kind), &mut groups);
         }
         match made.transport() {
-            Transport::Udp => align_by_order(both(SegmentKind::Data), &mut groups),
+            Transport::Udp => align_by_order(indices_of_both(SegmentKind::Data), &mut groups),
             Transport::Tcp => {
                 let range =
                     |conversation: &RecordedConversation, index: usize| conversation.segments()[index].bytes.clone();
                 align_by_range(
-                    both(SegmentKind::Data),
+                    indices_of_both(SegmentKind::Data),
                     |index| range(made, index),
                     |index| range(captured, index),
                     &mut groups,
                 );
             }
         }
-        let [made_acks, mut captured_acks] = both(SegmentKind::Ack);
+        let [made_acks, mut captured_acks] = indices_of_both(SegmentKind::Ack);
         for made_index in made_acks {
             let ack = made.segments()[made_index].ack();
             let counterpart = captured_acks.iter().position(|&index| captured.segments()[index].ack() == ack);
@@ -103,13 +105,13 @@ pub(super) fn group_segments(made: &RecordedConversation, captured: &RecordedCon
 
 /// Aligns segments of one kind by their order.
 fn align_by_order([made, captured]: [Vec<usize>; 2], groups: &mut Vec<SegmentGroup>) {
-    let get = |list: &[usize], position: usize| list.get(position).copied().into_iter().collect();
+    let index_at = |list: &[usize], position: usize| list.get(position).copied().into_iter().collect();
     for position in 0..made.len().max(captured.len()) {
-        groups.push(SegmentGroup { made: get(&made, position), captured: get(&captured, position) });
+        groups.push(SegmentGroup { made: index_at(&made, position), captured: index_at(&captured, position) });
     }
 }
 
-/// Aligns segments by their range of the stream: a group ends where segments of both recordings end at the same offset.
+/// Aligns segments by their range of the stream. A group ends where segments of both recordings end at the same offset.
 fn align_by_range(
     [made, captured]: [Vec<usize>; 2],
     made_bytes: impl Fn(usize) -> Range<u64>,
@@ -121,8 +123,8 @@ fn align_by_range(
         let mut group = SegmentGroup::default();
         group.made.extend(made.next());
         group.captured.extend(captured.next());
-        if let ([one], [other]) = (&group.made[..], &group.captured[..]) {
-            let (mut made_end, mut captured_end) = (made_bytes(*one).end, captured_bytes(*other).end);
+        if let ([made_first], [captured_first]) = (&group.made[..], &group.captured[..]) {
+            let (mut made_end, mut captured_end) = (made_bytes(*made_first).end, captured_bytes(*captured_first).end);
             while made_end != captured_end {
                 if made_end < captured_end {
                     let Some(index) = made.next() else { break };
@@ -141,8 +143,8 @@ fn align_by_range(
     }
 }
 
-/// Sorts groups by their synthesised segments. A group without a synthesised segment follows the group of
-/// the previous captured segment.
+/// Sorts groups by their synthesised segments. A group without a synthesised segment follows the group of the previous
+/// captured segment.
 fn sort(mut groups: Vec<SegmentGroup>) -> Vec<SegmentGroup> {
     groups.sort_by_key(|group| (group.made.first().copied().unwrap_or(usize::MAX), group.captured.first().copied()));
     let n_made = groups.partition_point(|group| !group.made.is_empty());

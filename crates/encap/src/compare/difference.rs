@@ -12,10 +12,10 @@ use crate::side::Side;
 /// A field that has different values in the synthesised and in the captured recording.
 pub type Difference = Diagnostic<DifferenceKind>;
 
-/// A field of a conversation.
+/// The place of a difference: a field of a conversation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct FieldPlace {
-    /// The index of the matched conversations. `None` for frames without a match.
+    /// The index of the pair of conversations. `None` if the frames are in no pair.
     pub conversation: Option<usize>,
     /// The field.
     pub field: ComparedField,
@@ -54,12 +54,12 @@ impl fmt::Display for DifferenceKind {
 impl Kind for DifferenceKind {
     type Place = FieldPlace;
 
-    /// A known reason makes a difference harmless.
+    /// A difference with a known reason is only a note.
     fn severity(&self) -> Severity {
         if self.reason.is_some() { Severity::Note } else { Severity::Warning }
     }
 
-    /// Differences of one field with one known reason merge.
+    /// Differences of the same field merge if they have the same known reason.
     fn merges(listed: &Difference, other: &Difference) -> bool {
         listed.place.field == other.place.field
             && listed.kind.reason.is_some()

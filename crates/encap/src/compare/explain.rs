@@ -1,9 +1,10 @@
-//! Finds the differences between paired conversations, and their reasons.
+//! Finds the differences between paired conversations, and the reason for each difference.
 
 use std::time::Duration;
 
 use super::align::{SegmentKind, kinds};
 use super::reason::LATENESS_MAX;
+use super::recording::DEFAULT_MSS;
 use super::{
     ComparedField, ConversationPair, Difference, DifferenceKind, FieldPlace, Reason, RecordedConversation,
     RecordedSegment, SegmentGroup,
@@ -16,37 +17,41 @@ use crate::wire::tcp::Flags;
 /// Maximum transit time of a segment between two sockets of one machine, in nanoseconds.
 const TRANSIT_NANOS_MAX: i64 = 1_000_000;
 
-/// Maximum difference between TCP timestamps and capture times, in milliseconds. A kernel may tick every 10 ms only.
+/// Maximum difference between TCP timestamps and capture times, in milliseconds. Some kernels tick only every 10 ms.
 const CLOCK_SLACK_MILLIS: i64 = 12;
 
 /// Maximum length of an IP packet, in bytes.
 const PACKET_BYTES_MAX: u32 = 65_535;
 
-/// Minimum wait of a delayed acknowledgment, in nanoseconds: 40 ms, less a tick of 10 ms.
+/// Minimum wait of a delayed acknowledgment, in nanoseconds: 40 ms, minus a tick of 10 ms.
 const DELAYED_ACK_NANOS_MIN: i64 = 30_000_000;
 
-/// Maximum bytes of the excerpt of a payload that differs.
+/// Maximum length of the excerpt from a payload that differs, in bytes.
 const EXCERPT_BYTES: usize = 16;
 
+/// Maximum number of segment lengths that a difference lists one by one.
+const LISTED_LENGTHS_MAX: usize = 4;
+
 /// Adds the differences between two paired conversations.
-pub(super) fn conversation(
+pub(super) fn compare_pair(
     index: usize,
     made: &RecordedConversation,
     captured: &RecordedConversation,
     groups: &[SegmentGroup],
     differences: &mut Vec<Difference>,
 ) {
-    let explainer = PairExplainer { index, made, captured, kinds: kinds(captured) };
+    let comparer = PairComparer { index, made, captured, kinds: kinds(captured) };
     let mut found = Vec::new();
     for group in groups {
-        explainer.group(group, &mut found);
+        comparer.compare_group(group, &mut found);
     }
-    explainer.order_of_groups(groups, &mut found);
+    comparer.compare_group_order(groups, &mut found);
     differences.append(&mut found);
 }
 
-/// Explains the differences between two paired conversations.
-struct PairExplainer<'a> {
+/// Compares two paired conversations.
+struct PairComparer<'a> {
+    /// The index of the pair.
     index: usize,
     made: &'a RecordedConversation,
     captured: &'a RecordedConversation,
@@ -54,7 +59,8 @@ struct PairExplainer<'a> {
     kinds: Vec<SegmentKind>,
 }
 
-impl PairExplainer<'_> {
+impl PairComparer<'_> {
+    /// A difference in a field. Each value comes with its segment, if there is one.
     fn difference(
         &self,
         field: ComparedField,
@@ -78,15 +84,17 @@ impl PairExplainer<'_> {
         )
     }
 
-    fn group(&self, group: &SegmentGroup, found: &mut Vec<Difference>) {
-        let made: Vec<&RecordedSegment> = group.made.iter().map(|at| &self.made.segments()[*at]).collect();
-        let captured: Vec<&RecordedSegment> = group.captured.iter().map(|at| &self.captured.segments()[*at]).collect();
+    /// Compares the segments of a group.
+    fn compare_group(&self, group: &SegmentGroup, found: &mut Vec<Difference>) {
+        let made: Vec<&RecordedSegment> = group.made.iter().map(|index| &self.made.segments()[*index]).collect();
+        let captured: Vec<&RecordedSegment> =
+            group.captured.iter().map(|index| &self.captured.segments()[*index]).collect();
         match (&made[..], &captured[..]) {
             ([], captured) => {
-                for (segment, at) in captured.iter().zip(&group.captured) {
-                    let reason = self.reason_for_captured(segment, *at);
-                    self.header_alone(segment, found);
-                    let missing = (None, "not there".to_owned());
+                for (segment, index) in captured.iter().zip(&group.captured) {
+                    let reason = self.reason_for_captured(segment, *index);
+                    self.compare_unpaired_header(segment, found);
+                    let missing = (None, "missing".to_owned());
                     let summary = (Some(*segment), summary(segment));
                     found.push(self.difference(ComparedField::Segment, missing, summary, reason));
                 }
@@ -94,44 +102,53 @@ impl PairExplainer<'_> {
             (made, []) => {
                 for segment in made {
                     let reason = self.reason_for_made(segment);
-                    let missing = (None, "not there".to_owned());
+                    let missing = (None, "missing".to_owned());
                     let summary = (Some(*segment), summary(segment));
                     found.push(self.difference(ComparedField::Segment, summary, missing, reason));
                 }
             }
             (made, captured) => {
-                self.payload(made, captured, found);
+                self.compare_payload(made, captured, found);
                 if let ([made], [captured]) = (made, captured) {
-                    self.fields(made, captured, true, found);
+                    self.compare_fields(made, captured, true, found);
                 } else {
-                    self.segmentation(made, captured, found);
+                    self.compare_segmentation(made, captured, found);
                 }
             }
         }
     }
 
     /// Compares segments that carry one range of the stream but are cut at different places.
-    fn segmentation(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
+    fn compare_segmentation(
+        &self,
+        made: &[&RecordedSegment],
+        captured: &[&RecordedSegment],
+        found: &mut Vec<Difference>,
+    ) {
         let (Some(first), Some(first_captured), Some(last)) = (made.first(), captured.first(), made.last()) else {
             return;
         };
         let end = |list: &[&RecordedSegment]| list.iter().map(|segment| segment.bytes.end).max();
         let is_same_range = end(made) == end(captured) && first.bytes.start == first_captured.bytes.start;
         let len = captured.iter().map(|segment| segment.len()).sum::<u64>();
-        let is_long = len > captured.iter().map(|segment| segment.len()).min().unwrap_or_default().max(536);
-        let reason = match () {
-            () if !is_same_range => None,
+        let shortest = captured.iter().map(|segment| segment.len()).min().unwrap_or_default();
+        let n_pushed = made.iter().filter(|segment| segment.flags().contains(Flags::PSH)).count();
+        let reason = if !is_same_range {
+            None
+        } else if captured.len() > made.len() {
             // A kernel does not cut data that fits into one segment.
-            () if captured.len() > made.len() => is_long.then_some(Reason::Segmentation),
-            () if made.iter().filter(|segment| segment.flags().contains(Flags::PSH)).count() > 1 => {
-                Some(Reason::Coalesced)
-            }
-            () => Some(Reason::Segmentation),
+            (len > shortest.max(DEFAULT_MSS)).then_some(Reason::Segmentation)
+        } else if n_pushed > 1 {
+            Some(Reason::Coalesced)
+        } else {
+            Some(Reason::Segmentation)
         };
         let lengths = |list: &[&RecordedSegment]| {
             let lens: Vec<_> = list.iter().map(|segment| segment.len()).collect();
             match lens.iter().max() {
-                Some(most) if lens.len() > 4 => format!("{} segments of at most {most} bytes", lens.len()),
+                Some(longest) if lens.len() > LISTED_LENGTHS_MAX => {
+                    format!("{} segments of at most {longest} bytes", lens.len())
+                }
                 _ => lens.iter().map(u64::to_string).collect::<Vec<_>>().join(" + ") + " bytes",
             }
         };
@@ -141,16 +158,16 @@ impl PairExplainer<'_> {
             (Some(first_captured), lengths(captured)),
             reason,
         ));
-        for (at, segment) in captured.iter().enumerate() {
-            // The last segments may both have PSH: they are compared with each other. The other captured segments are
-            // compared with the first synthesised one.
-            let is_last = at + 1 == captured.len();
-            self.fields(if is_last { last } else { first }, segment, false, found);
+        for (position, segment) in captured.iter().enumerate() {
+            // The last segments are compared with each other, because both may have PSH. The other captured segments
+            // are compared with the first synthesised one.
+            let is_last = position + 1 == captured.len();
+            self.compare_fields(if is_last { last } else { first }, segment, false, found);
         }
     }
 
     /// Compares the payload of aligned segments.
-    fn payload(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
+    fn compare_payload(&self, made: &[&RecordedSegment], captured: &[&RecordedSegment], found: &mut Vec<Difference>) {
         let (Some(first), Some(first_captured)) = (made.first(), captured.first()) else { return };
         let range = |segments: &[&RecordedSegment]| {
             let start = segments.iter().map(|segment| segment.bytes.start).min().unwrap_or_default();
@@ -164,16 +181,17 @@ impl PairExplainer<'_> {
         if made_payload == captured_payload {
             return;
         }
-        let at = made_payload.iter().zip(&captured_payload).take_while(|(made, captured)| made == captured).count();
-        let is_missing = captured_payload.get(at).is_some_and(Option::is_none);
+        let first_difference =
+            made_payload.iter().zip(&captured_payload).take_while(|(made, captured)| made == captured).count();
+        let is_missing = captured_payload.get(first_difference).is_some_and(Option::is_none);
         let is_cut = captured.iter().any(|segment| segment.is_cut);
         let is_truncated = is_missing && is_cut && made_payload.len() == captured_payload.len();
         let reason = is_truncated.then_some(Reason::Truncated);
         let excerpt = |bytes: &[Option<u8>]| {
-            let rest = bytes.get(at..).unwrap_or_default();
+            let rest = bytes.get(first_difference..).unwrap_or_default();
             let known: Vec<u8> = rest.iter().map_while(|byte| *byte).take(EXCERPT_BYTES).collect();
             let more = if rest.len() > known.len() { " …" } else { "" };
-            format!("{} bytes, from byte {at} \"{}\"{more}", bytes.len(), known.escape_ascii())
+            format!("{} bytes, from byte {first_difference} \"{}\"{more}", bytes.len(), known.escape_ascii())
         };
         found.push(self.difference(
             ComparedField::Payload,
@@ -183,9 +201,9 @@ impl PairExplainer<'_> {
         ));
     }
 
-    /// Compares the fields of two segments. Sequence numbers are skipped unless the segments are one to one, because
-    /// cuts at different places change them.
-    fn fields(
+    /// Compares the fields of two segments. If the group has more segments, sequence numbers are skipped, because cuts
+    /// at different places change them.
+    fn compare_fields(
         &self,
         made: &RecordedSegment,
         captured: &RecordedSegment,
@@ -194,29 +212,31 @@ impl PairExplainer<'_> {
     ) {
         let values = captured.values();
         for (field, value) in made.values() {
-            let Some((_, other)) = values.iter().find(|(other, _)| *other == field) else { continue };
-            if value == *other || (!is_one_to_one && field == ComparedField::Sequence) {
+            let captured_value = values.iter().find(|(captured_field, _)| *captured_field == field);
+            let Some((_, captured_value)) = captured_value else { continue };
+            if value == *captured_value || (!is_one_to_one && field == ComparedField::Sequence) {
                 continue;
             }
             let reason = self.reason(field, made, captured, is_one_to_one);
-            found.push(self.difference(field, (Some(made), value), (Some(captured), other.clone()), reason));
+            found.push(self.difference(field, (Some(made), value), (Some(captured), captured_value.clone()), reason));
         }
     }
 
     /// Compares the header of a captured segment without a counterpart with a synthesised segment of the same sender.
     /// Only differences without a reason are added: aligned segments already show the others.
-    fn header_alone(&self, captured: &RecordedSegment, found: &mut Vec<Difference>) {
+    fn compare_unpaired_header(&self, captured: &RecordedSegment, found: &mut Vec<Difference>) {
         let is_syn = |segment: &RecordedSegment| segment.flags().contains(Flags::SYN);
         let mut made = self.made.segments().iter();
         let Some(made) = made.find(|made| made.from == captured.from && is_syn(made) == is_syn(captured)) else {
             return;
         };
-        let mut all = Vec::new();
-        self.fields(made, captured, false, &mut all);
-        // Flags and acknowledgment numbers differ between any two segments.
+        let mut differences = Vec::new();
+        self.compare_fields(made, captured, false, &mut differences);
+        // Any two segments may differ in flags and acknowledgment numbers.
         let individual = [ComparedField::Flags, ComparedField::Acknowledgment];
-        all.retain(|difference| difference.kind.reason.is_none() && !individual.contains(&difference.place.field));
-        found.append(&mut all);
+        differences
+            .retain(|difference| difference.kind.reason.is_none() && !individual.contains(&difference.place.field));
+        found.append(&mut differences);
     }
 
     fn is_loopback(&self) -> bool {
@@ -288,6 +308,7 @@ impl PairExplainer<'_> {
         }
     }
 
+    /// The reason for the difference between a TCP field of two segments.
     fn tcp_reason(
         &self,
         field: ComparedField,
@@ -312,6 +333,7 @@ impl PairExplainer<'_> {
             }
             ComparedField::WindowScale => Some(Reason::ReceiveBuffer),
             ComparedField::Window if captured_tcp.tracked.window.field > 0 => Some(Reason::ReceiveBuffer),
+            // The window may be 0 when the peer has filled it.
             ComparedField::Window => (self.window_end(captured) == captured.ack()).then_some(Reason::ZeroWindow),
             ComparedField::OptionOrder => made_tcp.option_order.is_empty().then_some(Reason::WithoutOptions),
             ComparedField::TimestampValue => self.follows_clock(captured).then_some(Reason::Clock),
@@ -344,44 +366,46 @@ impl PairExplainer<'_> {
         }
     }
 
-    /// The end of the window that the sender of `before` had offered earlier.
-    fn window_end(&self, before: &RecordedSegment) -> Option<i64> {
-        let earlier = self.earlier(before).filter(|segment| segment.from == before.from);
-        earlier.filter_map(|segment| segment.tcp.as_ref()?.tracked.window_end()).max()
+    /// The end of the window that the sender of `segment` has offered before it.
+    fn window_end(&self, segment: &RecordedSegment) -> Option<i64> {
+        let earlier = self.earlier(segment).filter(|earlier| earlier.from == segment.from);
+        earlier.filter_map(|earlier| earlier.tcp.as_ref()?.tracked.window_end()).max()
     }
 
-    /// The segments captured before `than`.
-    fn earlier(&self, than: &RecordedSegment) -> impl Iterator<Item = &RecordedSegment> {
-        let frame = than.frame;
-        self.captured.segments().iter().take_while(move |segment| segment.frame < frame)
+    /// The segments that were captured before `segment`.
+    fn earlier(&self, segment: &RecordedSegment) -> impl Iterator<Item = &RecordedSegment> {
+        let frame = segment.frame;
+        self.captured.segments().iter().take_while(move |earlier| earlier.frame < frame)
     }
 
-    /// Whether `ack` ends an earlier segment of the peer, and all later data of the peer can still be in transit.
-    fn is_end_of_peer(&self, than: &RecordedSegment, ack: i64) -> bool {
+    /// Whether an earlier segment of the peer ends at `ack`, and all later data of the peer can still be in transit to
+    /// the sender of `segment`.
+    fn is_end_of_peer(&self, segment: &RecordedSegment, ack: i64) -> bool {
         let mut is_end = false;
-        let mut is_rest_in_transit = true;
-        for segment in self.earlier(than).filter(|segment| segment.from != than.from) {
-            is_end |= segment.end() == ack;
-            if segment.end() > ack {
-                let age = than.time.zip(segment.time).map(|(than, time)| than.as_nanos() - time.as_nanos());
-                is_rest_in_transit &= age.is_some_and(|age| age < TRANSIT_NANOS_MAX);
+        let mut is_later_data_in_transit = true;
+        for of_peer in self.earlier(segment).filter(|earlier| earlier.from != segment.from) {
+            is_end |= of_peer.end() == ack;
+            if of_peer.end() > ack {
+                let age = segment.time.zip(of_peer.time).map(|(now, sent)| now.as_nanos() - sent.as_nanos());
+                is_later_data_in_transit &= age.is_some_and(|age| age < TRANSIT_NANOS_MAX);
             }
         }
-        is_end && is_rest_in_transit
+        is_end && is_later_data_in_transit
     }
 
-    /// Whether the TCP timestamp advanced as the capture time did.
+    /// Whether the TCP timestamp advanced as fast as the capture time.
     fn follows_clock(&self, captured: &RecordedSegment) -> bool {
         let first = self.captured.segments().iter().find(|segment| segment.from == captured.from);
         let Some((first, time)) = first.and_then(|first| first.time).zip(captured.time) else { return false };
         let Some(clock) = captured.tcp.as_ref().and_then(|tcp| tcp.clock) else { return false };
-        let elapsed = (time.as_nanos() - first.as_nanos()) / 1_000_000;
-        (i64::from(clock) - elapsed).abs() <= CLOCK_SLACK_MILLIS + elapsed / 100
+        let elapsed_millis = (time.as_nanos() - first.as_nanos()) / 1_000_000;
+        // The two clocks may drift apart by 1 %.
+        (i64::from(clock) - elapsed_millis).abs() <= CLOCK_SLACK_MILLIS + elapsed_millis / 100
     }
 
     /// The reason for a captured segment without a counterpart.
-    fn reason_for_captured(&self, segment: &RecordedSegment, at: usize) -> Option<Reason> {
-        match self.kinds[at] {
+    fn reason_for_captured(&self, segment: &RecordedSegment, index: usize) -> Option<Reason> {
+        match self.kinds[index] {
             SegmentKind::Retransmission => {
                 let plain = |segment: &RecordedSegment| segment.flags().bits() & !Flags::PSH.bits();
                 let is_data = !segment.is_empty() && plain(segment) == Flags::ACK.bits();
@@ -402,15 +426,19 @@ impl PairExplainer<'_> {
                 if let Some(earlier) = earlier.find(|earlier| earlier.ack() == Some(ack)) {
                     return (earlier.window() != segment.window()).then_some(Reason::WindowUpdate);
                 }
+                // The synthesised segment that carries this acknowledgment.
                 let carrier = first_ack_of(self.made, segment.from, ack)?;
-                let mut peer = self.earlier(segment).filter(|other| other.from != segment.from);
-                let acknowledged = peer.find(|other| other.end() == ack)?;
+                let mut of_peer = self.earlier(segment).filter(|earlier| earlier.from != segment.from);
+                let acknowledged = of_peer.find(|earlier| earlier.end() == ack)?;
                 let waited = segment.time.zip(acknowledged.time).map(|(ack, sent)| ack.as_nanos() - sent.as_nanos());
-                Some(match carrier {
-                    _ if acknowledged.flags().contains(Flags::FIN) => Reason::AckOfFin,
-                    _ if waited.is_some_and(|waited| waited >= DELAYED_ACK_NANOS_MIN) => Reason::DelayedAck,
-                    _ if carrier.is_empty() && carrier.flags() == Flags::ACK => Reason::AckMerged,
-                    _ => Reason::QuickAck,
+                Some(if acknowledged.flags().contains(Flags::FIN) {
+                    Reason::AckOfFin
+                } else if waited.is_some_and(|waited| waited >= DELAYED_ACK_NANOS_MIN) {
+                    Reason::DelayedAck
+                } else if carrier.is_empty() && carrier.flags() == Flags::ACK {
+                    Reason::AckMerged
+                } else {
+                    Reason::QuickAck
                 })
             }
             _ => None,
@@ -421,8 +449,8 @@ impl PairExplainer<'_> {
     fn reason_for_made(&self, segment: &RecordedSegment) -> Option<Reason> {
         let from = segment.from;
         if segment.flags().contains(Flags::FIN) && segment.is_empty() {
-            let mut all = self.captured.segments().iter().filter(|other| other.from == from);
-            return all.any(|other| other.flags().contains(Flags::FIN)).then_some(Reason::FinWithData);
+            let mut of_sender = self.captured.segments().iter().filter(|other| other.from == from);
+            return of_sender.any(|other| other.flags().contains(Flags::FIN)).then_some(Reason::FinWithData);
         }
         if segment.flags() != Flags::ACK || !segment.is_empty() {
             return None;
@@ -435,8 +463,8 @@ impl PairExplainer<'_> {
         })
     }
 
-    /// Compares the order of aligned segments, except bare acknowledgments.
-    fn order_of_groups(&self, groups: &[SegmentGroup], found: &mut Vec<Difference>) {
+    /// Compares the order of aligned segments. Bare acknowledgments are left out.
+    fn compare_group_order(&self, groups: &[SegmentGroup], found: &mut Vec<Difference>) {
         let mut latest: Option<&RecordedSegment> = None;
         for group in groups {
             let (Some(made), Some(captured)) = (group.made.first(), group.captured.first()) else { continue };
@@ -447,7 +475,7 @@ impl PairExplainer<'_> {
             match latest {
                 Some(latest) if latest.frame > captured.frame => found.push(self.difference(
                     ComparedField::Order,
-                    (Some(made), "after what it stands below".to_owned()),
+                    (Some(made), "after the previous segment".to_owned()),
                     (Some(captured), format!("before frame {}", latest.frame)),
                     None,
                 )),
@@ -473,7 +501,7 @@ fn summary(segment: &RecordedSegment) -> String {
     }
 }
 
-/// A message, or the start or end of a conversation, in both recordings.
+/// A message, or the start or the end of a conversation, in both recordings.
 struct PairedEvent<'a> {
     conversation: usize,
     made: &'a RecordedSegment,
@@ -481,8 +509,8 @@ struct PairedEvent<'a> {
 }
 
 /// Compares order and times across conversations.
-pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Vec<Difference>) {
-    let (mut messages, mut bounds) = (Vec::new(), Vec::new());
+pub(super) fn compare_order(conversations: &[ConversationPair<'_>], differences: &mut Vec<Difference>) {
+    let (mut messages, mut starts_and_ends) = (Vec::new(), Vec::new());
     for (conversation, pair) in conversations.iter().enumerate() {
         for group in &pair.groups {
             let (Some(made), Some(captured)) = (group.made.first(), group.captured.first()) else { continue };
@@ -491,7 +519,7 @@ pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Ve
             if made.tcp.is_none() || !made.is_empty() {
                 messages.push(event);
             } else if made.flags().intersects(Flags::SYN | Flags::FIN) && made.from == Side::Client {
-                bounds.push(event);
+                starts_and_ends.push(event);
             }
         }
     }
@@ -508,13 +536,19 @@ pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Ve
             },
         )
     };
-    let mut latest = 0;
+    let mut latest_frame = 0;
     for event in &messages {
-        if event.captured.frame < latest {
-            let made = "after the messages before it".to_owned();
-            differences.push(difference(event, ComparedField::Order, made, format!("before frame {latest}"), None));
+        if event.captured.frame < latest_frame {
+            let made = "after the previous messages".to_owned();
+            differences.push(difference(
+                event,
+                ComparedField::Order,
+                made,
+                format!("before frame {latest_frame}"),
+                None,
+            ));
         }
-        latest = latest.max(event.captured.frame);
+        latest_frame = latest_frame.max(event.captured.frame);
     }
     // The start and end of a conversation are compared by the number of messages captured before them.
     let captured_frames: Vec<u64> = {
@@ -522,33 +556,39 @@ pub(super) fn order(conversations: &[ConversationPair<'_>], differences: &mut Ve
         frames.sort_unstable();
         frames
     };
-    for event in &bounds {
-        let before = messages.partition_point(|message| message.made.frame < event.made.frame);
+    for event in &starts_and_ends {
+        let made_before = messages.partition_point(|message| message.made.frame < event.made.frame);
         let captured_before = captured_frames.partition_point(|frame| *frame < event.captured.frame);
-        if before != captured_before {
+        if made_before != captured_before {
             let is_end = event.made.flags().contains(Flags::FIN);
             let reason = if is_end { Reason::HeldOpen } else { Reason::OpensEarlier };
             let after = |n: usize| format!("{} after {n} of all messages", event.made.flags());
-            let reason = (captured_before > before).then_some(reason);
-            differences.push(difference(event, ComparedField::Order, after(before), after(captured_before), reason));
+            let reason = (captured_before > made_before).then_some(reason);
+            differences.push(difference(
+                event,
+                ComparedField::Order,
+                after(made_before),
+                after(captured_before),
+                reason,
+            ));
         }
     }
-    times(&messages, difference, differences);
+    compare_times(&messages, difference, differences);
 }
 
 /// Compares the times of messages, relative to the first message.
-fn times(
+fn compare_times(
     messages: &[PairedEvent<'_>],
     difference: impl Fn(&PairedEvent<'_>, ComparedField, String, String, Option<Reason>) -> Difference,
     differences: &mut Vec<Difference>,
 ) {
     let Some(first) = messages.first() else { return };
     for event in messages {
-        let since = |segment: &RecordedSegment, first: &RecordedSegment| {
+        let nanos_since = |segment: &RecordedSegment, first: &RecordedSegment| {
             segment.time.zip(first.time).map(|(time, first)| time.as_nanos().saturating_sub(first.as_nanos()))
         };
-        let made = since(event.made, first.made);
-        let Some((made, captured)) = made.zip(since(event.captured, first.captured)) else { continue };
+        let made = nanos_since(event.made, first.made);
+        let Some((made, captured)) = made.zip(nanos_since(event.captured, first.captured)) else { continue };
         if made != captured {
             let is_same_speed = Duration::from_nanos(made.abs_diff(captured)) <= LATENESS_MAX;
             let reason = if is_same_speed { Reason::LateWakeup } else { Reason::OtherSpeed };

@@ -1,8 +1,8 @@
-//! Pairs conversations by their payload, because the two recordings have different addresses and ports.
+//! Pairs conversations by their payload, because addresses and ports differ between the two recordings.
 
 use super::{RecordedConversation, Recording};
 
-/// The recording that has a conversation without a counterpart.
+/// The recording of a conversation without a counterpart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Source {
     Made,
@@ -12,7 +12,7 @@ pub(super) enum Source {
 /// The paired conversations, and the unpaired ones.
 type Pairs<'a> = (Vec<(&'a RecordedConversation, &'a RecordedConversation)>, Vec<(Source, &'a RecordedConversation)>);
 
-/// Pairs conversations of one transport: first conversations with the same payload in both directions, then the
+/// Pairs conversations of the same transport. First it pairs those with the same payload in both directions, then the
 /// others by their order.
 pub(super) fn pair<'a>(made: &'a Recording, captured: &'a Recording) -> Pairs<'a> {
     let mut unpaired_captured: Vec<Option<&RecordedConversation>> = captured.conversations().iter().map(Some).collect();

@@ -8,151 +8,153 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum Reason {
     /// Initial sequence numbers, timestamps and identifications are random.
-    #[error("its beginning is random, so that nobody can guess it: what follows is compared relative to it")]
+    #[error(
+        "it starts at a random value, so that nobody can guess it; later values are compared relative to the start"
+    )]
     RandomStart,
     /// The MAC addresses of loopback are zero.
-    #[error("loopback has no hardware, so no address of it: both are zero")]
+    #[error("loopback has no hardware, so both MAC addresses are zero")]
     LoopbackHasNoMac,
     /// The MAC address of a real interface.
-    #[error("the captured one is that of a real interface; the synthesised one is made up")]
+    #[error("the captured address is that of a real interface; the synthesised address is invented")]
     Interface,
     /// The link types differ.
-    #[error("the capture is from an interface of another kind; `encap build --link` makes several")]
+    #[error("the capture is from an interface of another kind; `encap build --link` selects a kind")]
     LinkType,
     /// The captured frame is not padded.
-    #[error("only Ethernet has a least length, up to which it pads: nothing is padded on loopback")]
+    #[error("only Ethernet pads short frames to a minimum length; loopback pads nothing")]
     NotPadded,
     /// The captured conversation used loopback addresses.
-    #[error(
-        "both ends were on one machine, at its loopback address; an app without an address is given one of its own"
-    )]
+    #[error("both ends were on one machine, at its loopback address; the build gives each app its own address")]
     Loopback,
     /// The synthesised address is invented.
-    #[error("an app without an address is given one that is made up")]
+    #[error("the build gives an app without an address an invented one")]
     InventedAddress,
     /// IPv4 and IPv6 differ.
-    #[error("the rows were sent over another version of IP than was asked for here")]
+    #[error("the rows were sent over another version of IP than the build used")]
     IpVersion,
     /// The client has an ephemeral port.
-    #[error("the kernel gives a client whichever port is free")]
+    #[error("the kernel gives each client a free port")]
     EphemeralPort,
     /// `encap send` listens on a free port.
-    #[error(
-        "`encap send` listens on a port that is free, as it may not be a server's own, and disturbs no other program"
-    )]
+    #[error("`encap send` listens on a free port, so that it disturbs no other program")]
     FreePort,
     /// Initial hop limits differ between systems.
-    #[error(
-        "each system begins with a number of its own (Linux and macOS 64, Windows 128), and each router takes one off"
-    )]
+    #[error("each system starts with its own value (Linux and macOS 64, Windows 128), and each router subtracts one")]
     HopLimit,
-    /// A socket with several peers has no identification counter.
+    /// A socket with several peers has no identification counter of its own.
     #[error(
-        "a socket that serves several peers counts none of them: its packets have numbers of a common counter that \
-         goes on by chance"
+        "a socket that serves several peers has no counter of its own: its packets take numbers from a shared counter, \
+         which grows by random steps"
     )]
     SharedCounter,
     /// Packets with DF set have no identification (RFC 6864 §4.1).
-    #[error("a packet that is not to be fragmented needs no number (RFC 6864 §4.1), and this system gives it none")]
+    #[error(
+        "a packet that must not be fragmented needs no identification (RFC 6864 §4.1), and this system sets it to 0"
+    )]
     NoIdentification,
     /// The sender counts the packets of its connection.
-    #[error("it counts the packets of its connection, and there were more before it, or fewer")]
+    #[error("it counts the packets of its connection, and the number of earlier packets differs")]
     PacketCount,
     /// IPv6 flow labels are random (RFC 6437).
-    #[error("it is a random number for each flow (RFC 6437)")]
+    #[error("each flow has a random label (RFC 6437)")]
     FlowLabel,
     /// The MSS follows the MTU of the interface.
-    #[error("it is the MTU of the interface, here {mtu} bytes, without the headers of IP and TCP (RFC 9293 §3.7.1)")]
+    #[error("it is the MTU of the interface, here {mtu} bytes, minus the headers of IP and TCP (RFC 9293 §3.7.1)")]
     Mtu {
         /// The MTU, in bytes.
         mtu: u32,
     },
     /// The MSS follows the MTU of loopback.
     #[error(
-        "loopback has an MTU of 65,536, more than an IP packet may have: 65,535, without the headers of IP and TCP"
+        "the MTU of loopback exceeds the longest IP packet; the MSS is 65,535 bytes minus the headers of IP and TCP"
     )]
     LoopbackMtu,
     /// The window follows the receive buffer.
     #[error(
-        "it follows the receive buffer, which the kernel sizes by its settings (net.ipv4.tcp_rmem), the interface's \
-         MSS and what it learns"
+        "it follows the receive buffer, whose size depends on the kernel's settings (net.ipv4.tcp_rmem), on the MSS of \
+         the interface, and on the traffic so far"
     )]
     ReceiveBuffer,
     /// The receive buffer was full: a zero window.
-    #[error("the receive buffer was full: all that had been offered was sent, and no program had read it yet")]
+    #[error(
+        "the receive buffer was full: the peer had filled the offered window, and the program had not read the data yet"
+    )]
     ZeroWindow,
     /// The build had `--options none`.
-    #[error("the synthesised ones were asked to have no options")]
+    #[error("the build was asked to set no options (`--options none`)")]
     WithoutOptions,
     /// The timestamp follows the clock of the kernel, in milliseconds.
-    #[error("it is a clock, in milliseconds: it tells that this was sent at another time, as its time does")]
+    #[error("it is a clock, in milliseconds, and the segment was sent at another time")]
     Clock,
     /// The timestamp echo repeats a timestamp of the peer.
-    #[error("it echoes the clock of the last segment that the other side had sent")]
+    #[error("it echoes the clock of an earlier segment from the other side")]
     EchoOfClock,
     /// TCP or UDP checksum offload.
     #[error(
-        "the sum was left to the network card, which loopback has none of: the field has the pseudo-header's part of it"
+        "the kernel left the checksum to the network card (loopback has none): the field holds only the sum of the \
+         pseudo-header"
     )]
     Offload,
     /// IPv4 header checksum offload.
-    #[error("the sum of the header, too, was left to the network card by this system, and is zero")]
+    #[error("this system left the checksum of the IPv4 header to the network card, too, so the field is zero")]
     HeaderOffload,
     /// The segments are cut at other places.
-    #[error("segments are cut by the MSS, and a kernel cuts also where its buffer or the other's window ends")]
+    #[error("the MSS limits each segment, and a kernel also cuts where its buffer or the window of the peer ends")]
     Segmentation,
     /// The kernel coalesced the data of several rows.
-    #[error("rows are not packets: what waits in a kernel's buffer leaves together")]
+    #[error("rows are not packets: a kernel sends all data in its buffer together")]
     Coalesced,
     /// The kernel set PSH before the end of a message.
-    #[error("a kernel pushes also where the buffer that it was given ended, or half a window is reached")]
+    #[error("a kernel also sets PSH at the end of each write of the program, and after half a window")]
     PushedEarlier,
     /// A data segment carried the delayed acknowledgment.
-    #[error("its number went along with what that side sent next, before the clock for a bare one (40 ms) ran out")]
+    #[error("the next data of this side carried the acknowledgment, before the timer for a bare one (40 ms) expired")]
     AckWithData,
     /// One acknowledgment covers several segments.
-    #[error("one acknowledgment is for all that has arrived, and here more had, or less")]
+    #[error("one acknowledgment covers all bytes that have arrived, and here their number differs")]
     AckMerged,
-    /// A quick acknowledgment.
+    /// The kernel sent a quick acknowledgment.
     #[error(
-        "a kernel acknowledges at once at the beginning of a connection and after a pause (quick acknowledgments), \
-         and does not wait for data to go with"
+        "at the start of a connection and after a pause, a kernel acknowledges at once (quick acknowledgments), \
+         without waiting for data that can carry the acknowledgment"
     )]
     QuickAck,
     /// The timer of a delayed acknowledgment expired.
-    #[error("that side sent nothing for longer than an acknowledgment waits for data to go with (40 ms)")]
+    #[error("this side sent no data within the time that an acknowledgment waits for data to carry it (40 ms)")]
     DelayedAck,
-    /// The kernel acknowledged the FIN before its program closed the connection.
-    #[error("the kernel acknowledged the FIN by itself, before its program closed its own side")]
+    /// The kernel acknowledged the FIN before its program closed the other direction.
+    #[error("the kernel acknowledged the FIN before its program closed the other direction")]
     AckOfFin,
     /// The FIN carries data.
-    #[error("the program closed before the kernel had sent its last data: they went together")]
+    #[error("the program closed before the kernel had sent the last data, so the FIN and the data left together")]
     FinWithData,
     /// A window update.
-    #[error("it says that the window is another one now, as a program has read, or the buffer has grown")]
+    #[error("it announces a new window: the program has read data, or the buffer has grown")]
     WindowUpdate,
     /// A retransmission.
-    #[error("it was sent again: no acknowledgment had come in time")]
+    #[error("it was sent again, because no acknowledgment came in time")]
     Retransmission,
-    /// The acknowledgment and newer data of the peer crossed on the way.
-    #[error("what the other side had just sent was not taken in yet")]
+    /// The acknowledgment and newer data of the peer crossed each other on the way.
+    #[error("the latest data of the other side was still on its way")]
     Crossed,
     /// `encap send` keeps connections open until the last row.
     #[error(
-        "`encap send` ends all connections after the last row of all; the synthesised one ends after its own last row"
+        "`encap send` closes every connection after the last row of the file; the build closes each one after its own \
+         last row"
     )]
     HeldOpen,
     /// A synthesised connection opens before its first row is due.
-    #[error("a synthesised connection is open when its first row is due; `encap send` opens it then")]
+    #[error("the build opens a connection before its first row is due; `encap send` opens it when the row is due")]
     OpensEarlier,
     /// The sender woke up late.
     #[error(
-        "both times count from their first row: a program that sleeps until a row is due wakes a little later, the \
-         first time too, and a handshake takes its time"
+        "times count from the first row: a program that sleeps until a row is due wakes a little late, also for the \
+         first row, and a handshake takes time"
     )]
     LateWakeup,
     /// The rows were sent at another speed.
-    #[error("the rows were played at another speed, or the machine was busy")]
+    #[error("the rows were sent at another speed, or the machine was busy")]
     OtherSpeed,
     /// The snapshot length truncated the captured frame.
     #[error("the capture kept only the beginning of the frame")]
@@ -165,5 +167,5 @@ impl Serialize for Reason {
     }
 }
 
-/// Maximum difference between message times at the same speed.
+/// Maximum difference between the times of a message that counts as late wakeup, not as another speed.
 pub(super) const LATENESS_MAX: Duration = Duration::from_millis(20);

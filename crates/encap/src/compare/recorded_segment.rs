@@ -19,18 +19,22 @@ pub struct RecordedSegment {
     pub time: Option<Timestamp>,
     /// The sender.
     pub from: Side,
-    /// The range of its payload in the stream of its direction.
+    /// The range of the payload in the stream of its direction. For UDP, the stream is the data of all datagrams.
     pub bytes: Range<u64>,
-    /// The identifier of the row whose message it carries.
+    /// The identifier of the row whose message the segment carries.
     pub msg_id: Option<Box<str>>,
-    /// Source and destination.
+    /// Source and destination address, with their ports.
     pub(super) ends: [SocketAddr; 2],
     pub(super) link_type: LinkType,
-    /// Source and destination, on Ethernet.
+    /// Source and destination MAC address, on Ethernet.
     pub(super) macs: Option<[Mac; 2]>,
+    /// Number of bytes after the IP packet.
     pub(super) padding: usize,
+    /// Whether the capture lacks the end of the frame.
     pub(super) is_cut: bool,
+    /// The type of service of IPv4, or the traffic class of IPv6.
     pub(super) type_of_service: u8,
+    /// The time to live of IPv4, or the hop limit of IPv6.
     pub(super) hop_limit: u8,
     pub(super) v4: Option<Ipv4Fields>,
     pub(super) flow_label: Option<u32>,
@@ -45,10 +49,10 @@ pub struct RecordedSegment {
 pub(super) struct Ipv4Fields {
     pub(super) dont_fragment: bool,
     pub(super) identification: u16,
-    /// The identification relative to the first of the sender. `None` for a SYN, ACK: the kernel sends it before the
-    /// connection has a socket with a counter.
-    pub(super) counted: Option<u16>,
-    /// Whether the packet is the first of its sender.
+    /// The identification, relative to the first one of the sender. `None` for a SYN-ACK: the kernel sends it before
+    /// the connection has a socket with a counter.
+    pub(super) relative_identification: Option<u16>,
+    /// Whether the packet is the first one of its sender. A SYN-ACK does not count.
     pub(super) is_first: bool,
     /// Whether the identification continues the count of the previous packet.
     pub(super) is_next: bool,
@@ -64,9 +68,9 @@ pub(super) struct TcpFields {
     pub(super) options: Options,
     /// The names of the options, in order.
     pub(super) option_order: String,
-    /// The timestamp value, relative to the first of the sender.
+    /// The timestamp value, relative to the first one of the sender.
     pub(super) clock: Option<u32>,
-    /// The timestamp echo, relative to the first timestamp of the peer.
+    /// The timestamp echo, relative to the first timestamp of the peer. `None` if the peer has sent none yet.
     pub(super) echo: Option<u32>,
 }
 
@@ -95,7 +99,7 @@ impl RecordedSegment {
         self.tcp.as_ref().and_then(|tcp| tcp.tracked.ack)
     }
 
-    /// TCP: the control bits.
+    /// TCP: the control bits. None for a datagram.
     #[must_use]
     pub fn flags(&self) -> Flags {
         self.tcp.as_ref().map_or(Flags::NONE, |tcp| tcp.tracked.flags)
@@ -107,7 +111,7 @@ impl RecordedSegment {
         self.tcp.as_ref().map(|tcp| tcp.tracked.window.field)
     }
 
-    /// TCP: the options, abbreviated: `MSS 1460, SACK, TS 0 -, WS 7`.
+    /// TCP: the options in short form, with relative timestamps: `MSS 1460, SACK, TS 0 -, WS 7`.
     #[must_use]
     pub fn options(&self) -> String {
         let Some(tcp) = &self.tcp else { return String::new() };
@@ -123,12 +127,12 @@ impl RecordedSegment {
         list.join(", ")
     }
 
-    /// The next sequence number, relative to the SYN.
+    /// TCP: the sequence number after the segment, relative to the SYN.
     pub(super) fn end(&self) -> i64 {
         self.tcp.as_ref().map_or(0, |tcp| tcp.tracked.end())
     }
 
-    /// The fields of the frame and their text.
+    /// The fields of the frame, each with its value as text.
     pub(super) fn values(&self) -> Vec<(ComparedField, String)> {
         let [source, destination] = self.ends;
         let mut values = vec![
@@ -149,7 +153,7 @@ impl RecordedSegment {
             values.push((ComparedField::DestinationMac, destination.to_string()));
         }
         if let Some(v4) = &self.v4 {
-            let number = v4.counted.unwrap_or(v4.identification);
+            let number = v4.relative_identification.unwrap_or(v4.identification);
             values.push((ComparedField::Identification, number.to_string()));
             values.push((ComparedField::DontFragment, if v4.dont_fragment { "set" } else { "not set" }.to_owned()));
             values.push((ComparedField::HeaderChecksum, self.header_checksum.map_or("none".to_owned(), checksum)));
@@ -189,12 +193,13 @@ impl RecordedSegment {
     }
 }
 
+/// The result of a verification as text.
 fn checksum(checksum: Checksum) -> String {
     match checksum {
-        Checksum::Valid => "right".to_owned(),
+        Checksum::Valid => "correct".to_owned(),
         Checksum::Partial => "left to the network card".to_owned(),
-        Checksum::Wrong { found, expected } => format!("{found:#06x}, which should be {expected:#06x}"),
+        Checksum::Wrong { found, expected } => format!("{found:#06x} instead of {expected:#06x}"),
         Checksum::Zeroed(_) => "zero".to_owned(),
-        Checksum::Uncheckable(_) => "not to be checked".to_owned(),
+        Checksum::Uncheckable(_) => "not verifiable".to_owned(),
     }
 }

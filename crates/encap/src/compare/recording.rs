@@ -1,4 +1,4 @@
-//! The frames of a capture or of a build, held in memory to be compared: conversations, segments and data.
+//! The frames of a capture or of a build, held in memory for a comparison: conversations, segments and data.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,8 +18,9 @@ use crate::wire::frame::FrameIssueKind;
 use crate::wire::tcp::{self, Flags, Options};
 use crate::wire::{Frame, LayerKind, LinkType, ethernet, ipv4};
 
-/// The default MSS (RFC 9293 §3.7.1), the minimum length of all segments but the last.
-const LEAST_MSS: u64 = 536;
+/// The default MSS (RFC 9293 §3.7.1), in bytes. A network card splits data into segments of at least this length,
+/// except for the last one.
+pub(super) const DEFAULT_MSS: u64 = 536;
 
 /// Why frames cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +50,9 @@ pub struct Recording {
 struct Recorder {
     recording: Recording,
     analyzer: Analyzer,
-    /// The conversation of each stream, and its sides.
+    /// For each conversation of the analyzer: its index in the recording, and the state of its sides.
     sides: HashMap<(Transport, u64), (usize, [SideReader; 2])>,
-    /// Bytes of data that may still be recorded.
+    /// Number of bytes of data that may still be recorded.
     bytes_left: usize,
 }
 
@@ -72,7 +73,7 @@ struct RecordedFrame<'a> {
 
 /// The row whose message a frame carries.
 struct Message<'a> {
-    /// The number or text of the row, safe to show.
+    /// The identifier of the row, safe to show.
     msg_id: Cow<'a, str>,
     /// `CHAT from Noy to Server`, safe to show.
     title: Cow<'a, str>,
@@ -84,22 +85,24 @@ pub struct RecordedConversation {
     transport: Transport,
     client: SocketAddr,
     server: SocketAddr,
-    /// `CHAT from Noy to Server`, from the first message.
+    /// The title of the first message, such as `CHAT from Noy to Server`.
     title: Option<String>,
     segments: Vec<RecordedSegment>,
     /// The data of each side; `None` for a byte that was not captured.
     data: [Vec<Option<u8>>; 2],
 }
 
-/// The state of one side: its stream, and the first value of each counter with a random start.
+/// The state of one side: its stream, and the first value of each counter that starts at a random value.
 #[derive(Debug, Default)]
 struct SideReader {
     first_identification: Option<u16>,
-    /// The last identification, and the maximum number of packets into which the segment may have been split.
-    last: Option<(u16, u16)>,
+    /// The identification of the last packet, and the maximum number of packets into which a network card may split it.
+    last_identification: Option<(u16, u16)>,
+    /// The first timestamp value.
     first_clock: Option<u32>,
     stream: StreamReassembler,
-    datagrams: u64,
+    /// Number of bytes in all datagrams so far.
+    datagram_bytes: u64,
 }
 
 impl Recording {
@@ -146,7 +149,7 @@ impl Recording {
         self.other_frames
     }
 
-    /// Whether the frames were synthesised; `None` for a capture that does not tell.
+    /// Whether the frames were synthesised; `None` if the comments of the capture do not tell.
     #[must_use]
     pub const fn is_synthesised(&self) -> Option<bool> {
         self.is_synthesised
@@ -203,7 +206,7 @@ impl Recorder {
 }
 
 impl RecordingSink {
-    /// A recording without frames, of a build with this link type.
+    /// Creates an empty recording of a build with this link type.
     #[must_use]
     pub fn new(link_type: LinkType) -> Self {
         Self { recorder: Recorder::new(), link_type }
@@ -239,7 +242,7 @@ impl FrameSink for RecordingSink {
 }
 
 impl<'a> Message<'a> {
-    /// The row in a comment by [`FramePurpose::write_comment`].
+    /// Parses the comment that [`FramePurpose::write_comment`] writes for a message.
     fn from_comment(comment: &'a str) -> Option<Self> {
         let (msg_id, rest) = comment.strip_prefix("msg_id=")?.rsplit_once(" layer=application ")?;
         let title = rest.split_once(", segment ").map_or(rest, |(title, _)| title);
@@ -247,7 +250,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Appends the next item of a stream, up to the limit of bytes.
+/// Appends the next item of a stream, at most `bytes_left` bytes of it.
 fn append(data: &mut Vec<Option<u8>>, bytes_left: &mut usize, item: &StreamItem<'_>) {
     let before = data.len();
     match item {
@@ -272,7 +275,7 @@ impl RecordedConversation {
         [self.client, self.server]
     }
 
-    /// `CHAT from Noy to Server`, if the row of the first message is known.
+    /// The title of the first message, such as `CHAT from Noy to Server`; `None` if no row is known.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref()
@@ -289,11 +292,12 @@ impl RecordedConversation {
         &self.data[from.index()]
     }
 
-    /// Whether both sides have the same data in `other`.
+    /// Whether both sides sent the same data as in `other`.
     pub(super) fn has_same_data(&self, other: &Self) -> bool {
         self.data == other.data
     }
 
+    /// Adds a frame of this conversation. `tracked` is its TCP segment; `None` for a datagram.
     fn add(
         &mut self,
         recorded: &RecordedFrame<'_>,
@@ -311,18 +315,19 @@ impl RecordedConversation {
         let (own, other) = from.own_and_other(client, server);
         let data = &mut self.data[from.index()];
         let (bytes, tcp) = if let Some((segment, tracked)) = frame.tcp().zip(tracked) {
-            let arrival = StreamSegment {
+            let stream_segment = StreamSegment {
                 frame: *number,
                 seq: segment.seq(),
                 flags: segment.flags(),
                 payload: frame.payload(),
                 len: frame.payload_len_on_wire(),
             };
-            own.stream.push(&arrival, &mut |item| append(data, bytes_left, &item));
+            own.stream.push(&stream_segment, &mut |item| append(data, bytes_left, &item));
             (tracked.stream_range(), Some(own.tcp(&segment, tracked, other)))
         } else {
-            let start = own.datagrams;
-            own.datagrams += len;
+            // Datagrams have no sequence numbers: their data is put together in the order of capture.
+            let start = own.datagram_bytes;
+            own.datagram_bytes += len;
             let payload = frame.payload();
             append(data, bytes_left, &StreamItem::Data { frame: *number, bytes: payload });
             let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
@@ -375,7 +380,7 @@ impl RecordedConversation {
 }
 
 impl SideReader {
-    /// The fields of a segment of this side, with a clock relative to the first segment.
+    /// The TCP fields of a segment of this side. Timestamps are relative to the first one of their sender.
     fn tcp(&mut self, segment: &tcp::Segment<'_>, tracked: TrackedSegment, other: &Self) -> TcpFields {
         let options = Options::parse(segment.option_bytes());
         let names = segment.options().map(|option| match option {
@@ -400,18 +405,28 @@ impl SideReader {
         }
     }
 
+    /// The IPv4 fields of a packet of this side. `len` is the length of its payload, in bytes.
     fn v4(&mut self, packet: &ipv4::Packet<'_>, tcp: Option<&TcpFields>, len: u64) -> Ipv4Fields {
         let (identification, dont_fragment) = (packet.identification(), packet.dont_fragment());
         if tcp.is_some_and(|tcp| tcp.tracked.flags.contains(Flags::SYN | Flags::ACK)) {
-            return Ipv4Fields { dont_fragment, identification, counted: None, is_first: false, is_next: false };
+            return Ipv4Fields {
+                dont_fragment,
+                identification,
+                relative_identification: None,
+                is_first: false,
+                is_next: false,
+            };
         }
-        let is_first = self.last.is_none();
-        let is_next = self.last.is_none_or(|(last, pieces)| (1..=pieces).contains(&identification.wrapping_sub(last)));
-        let counted = identification.wrapping_sub(*self.first_identification.get_or_insert(identification));
+        let is_first = self.last_identification.is_none();
+        let is_next = self
+            .last_identification
+            .is_none_or(|(last, n_packets)| (1..=n_packets).contains(&identification.wrapping_sub(last)));
+        let relative_identification =
+            Some(identification.wrapping_sub(*self.first_identification.get_or_insert(identification)));
         // A network card splits a long segment into packets, each with its own identification.
-        let pieces = u16::try_from(len.div_ceil(LEAST_MSS).max(1)).unwrap_or(u16::MAX);
-        self.last = Some((identification, pieces));
-        Ipv4Fields { dont_fragment, identification, counted: Some(counted), is_first, is_next }
+        let n_packets = u16::try_from(len.div_ceil(DEFAULT_MSS).max(1)).unwrap_or(u16::MAX);
+        self.last_identification = Some((identification, n_packets));
+        Ipv4Fields { dont_fragment, identification, relative_identification, is_first, is_next }
     }
 }
 
