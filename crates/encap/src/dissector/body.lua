@@ -19,21 +19,21 @@ switchboard.prefs.commands_ports =
 switchboard.prefs.line_ports =
   Pref.range("Ports of the line dialect", LINE_PORT, "TCP ports where 'name: message' is spoken", 65535)
 switchboard.prefs.segments_are_lines =
-  Pref.bool("A segment ends its line", false, "Whether lines have no end of their own, as with some older programs")
+  Pref.bool("Each segment is a line", false, "Whether lines have no line end, as in some older programs")
 
 local tcp_stream = Field.new("tcp.stream")
 
--- Who has these ports beside us: a browser that is pointed at one, or another server on 8080.
+-- HTTP may use the same ports: a browser that opens one of them, or another server on 8080.
 local http = Dissector.get("http")
 
--- What is known of a session, by the number of its TCP stream: which dialect it speaks, who it is, and since which frame.
+-- The state of each session, by the number of its TCP stream: its dialect, its name, and the frame that gave the name.
 local sessions = {}
 
 function switchboard.init()
   sessions = {}
 end
 
--- Whether a port is in a range as preferences write it: "12345,8000-8080".
+-- Whether a port is in the range of a preference, such as "12345,8000-8080".
 local function has_port(range, port)
   for first, last in tostring(range):gmatch("(%d+)%-?(%d*)") do
     if tonumber(first) <= port and port <= (tonumber(last) or tonumber(first)) then
@@ -43,7 +43,8 @@ local function has_port(range, port)
   return false
 end
 
--- Which dialect a line is in, where the port does not say: a verb or a reply of the commands dialect, or not.
+-- The dialect of a line, if the port does not decide it: the commands dialect if the line has one of its verbs or is
+-- one of its replies, otherwise the line dialect.
 local function dialect_of(line)
   local word = line:match("^%s*(%S*)")
   if VERBS[word:upper()] then
@@ -57,12 +58,14 @@ local function dialect_of(line)
   return "line"
 end
 
--- One line as it is shown: adds fields, which know their bytes.
---   tvb: the bytes, from which the line begins at `start`; line: the same as a string, without its end
+-- Adds a line to the tree. Returns a view with functions that add the fields of the line.
+--   tvb: the bytes of the packet
+--   start: the offset of the line in `tvb`
+--   line: the text of the line, without its line end
 local function new_view(tvb, start, line, tree)
   local view = { line = line, tree = tree:add(switchboard, tvb(start, #line), "Switchboard: " .. line) }
 
-  -- A field that says `value`, or the bytes themselves, from the position `first` to before `past`.
+  -- Adds a field for the bytes from position `first` to before `past`. It shows `value`, or else the bytes themselves.
   function view.add(name, first, past, value)
     local range = tvb(start + first - 1, past - first)
     if value then
@@ -71,7 +74,7 @@ local function new_view(tvb, start, line, tree)
     return view.tree:add_packet_field(fields[name], range, ENC_UTF_8)
   end
 
-  -- A field whose value is known from elsewhere.
+  -- Adds a field whose value comes from an earlier line.
   function view.infer(name, value)
     view.tree:add(fields[name], tvb(start, 0), value):set_generated()
   end
@@ -79,14 +82,14 @@ local function new_view(tvb, start, line, tree)
   return view
 end
 
--- Adds who wrote, where an earlier line said so.
-local function add_author(view, session, pinfo)
+-- Adds the sender of a message, if an earlier reply gave the session its name.
+local function add_session_name(view, session, pinfo)
   if session.name and session.named_in <= pinfo.number then
     view.infer("sender", session.name)
   end
 end
 
--- Positions of a line's first and past its last byte that is no white space.
+-- The position of the first byte from `first` on that is not white space, and the position after the last such byte.
 local function trimmed(line, first)
   first = line:find("%S", first) or #line + 1
   return first, (line:find("%s*$", first))
@@ -112,21 +115,22 @@ local function add_command(view, session, pinfo)
   if verb.argument ~= "text" then
     after = trimmed(view.line, after)
   elseif after < past then
-    -- One space parts the verb from the text; further ones are the text's.
+    -- One space separates the verb from the text. Further spaces belong to the text.
     after = after + 1
-    add_author(view, session, pinfo)
+    add_session_name(view, session, pinfo)
   end
   if after < past then
     view.add(verb.argument, after, past)
   end
 end
 
--- A line to a server of the line dialect: the first is a name, the others are `name: message`.
-local function add_tell(view, session, pinfo, offset)
+-- Adds a client's line of the line dialect. The first line is a name, and the later ones are `name: message`.
+local function add_client_line(view, session, pinfo, offset)
   local first, past = trimmed(view.line, 1)
   if first == past then
     return
   end
+  -- Wireshark dissects a packet several times, so the first line is recognised by its place.
   local place = pinfo.number .. ":" .. offset
   local colon = view.line:find(":", first, true)
   session.first_line = session.first_line or place
@@ -141,7 +145,7 @@ local function add_tell(view, session, pinfo, offset)
       view.add("target", first, target_past)
     end
     view.add("text", text_first, past)
-    add_author(view, session, pinfo)
+    add_session_name(view, session, pinfo)
   else
     view.add("text", first, past)
   end
@@ -150,7 +154,7 @@ end
 local function add_reply(view, session, pinfo, dialect)
   local line = view.line
   for _, reply in ipairs(REPLIES[dialect]) do
-    -- Two positions for each field: where it begins, and past its end.
+    -- Two positions for each field: its first byte, and the byte after its end.
     local places = { line:match(reply.pattern) }
     if places[1] then
       view.add("reply", 1, math.max(1, line:find(" ", 1, true) or #line + 1), reply.word)
@@ -191,7 +195,7 @@ function switchboard.dissector(tvb, pinfo, tree)
     session.is_http = bytes:find("^%u+ %S+ HTTP/%d") ~= nil
   end
   if session.is_http then
-    -- Each dissector takes one off: http may ask for more segments as if it were called in our place.
+    -- Wireshark lowers `can_desegment` for each nested dissector. Raise it, so that http may ask for more segments.
     pinfo.can_desegment = pinfo.can_desegment + 1
     return http:call(tvb, pinfo, tree)
   end
@@ -204,7 +208,7 @@ function switchboard.dissector(tvb, pinfo, tree)
   local line_max = to_server and COMMAND_MAX_BYTES or REPLY_MAX_BYTES
 
   pinfo.cols.protocol = "Switchboard"
-  local said = {}
+  local lines = {}
   local at = 1
   while at <= #bytes do
     local lf = bytes:find("\n", at, true)
@@ -227,34 +231,35 @@ function switchboard.dissector(tvb, pinfo, tree)
       elseif dialect == "commands" then
         add_command(view, session, pinfo)
       else
-        add_tell(view, session, pinfo, at)
+        add_client_line(view, session, pinfo, at)
       end
-      said[#said + 1] = line
+      lines[#lines + 1] = line
     end
     at = lf and lf + 1 or #bytes + 1
   end
-  if #said > 0 then
-    pinfo.cols.info = (to_server and "> " or "< ") .. table.concat(said, " | ")
+  if #lines > 0 then
+    pinfo.cols.info = (to_server and "> " or "< ") .. table.concat(lines, " | ")
   end
   return tvb:len()
 end
 
 local ports = DissectorTable.get("tcp.port")
-local taken = {}
+-- The port ranges for which the dissector is registered.
+local registered = {}
 
-local function take_ports()
-  for _, range in ipairs(taken) do
+local function register_ports()
+  for _, range in ipairs(registered) do
     ports:remove(range, switchboard)
   end
-  taken = {}
+  registered = {}
   for _, range in ipairs({ switchboard.prefs.commands_ports, switchboard.prefs.line_ports }) do
     if tostring(range) ~= "" then
       ports:add(range, switchboard)
-      taken[#taken + 1] = range
+      registered[#registered + 1] = range
     end
   end
 end
 
-switchboard.prefs_changed = take_ports
-take_ports()
+switchboard.prefs_changed = register_ports
+register_ports()
 ports:add_for_decode_as(switchboard)
