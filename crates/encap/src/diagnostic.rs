@@ -1,14 +1,15 @@
-//! Diagnostics: a problem of some kind, at a place, seen one or more times.
+//! A diagnostic is a reported problem: its kind, its place, and the number of its occurrences.
 //!
-//! Each area of the lab has an enum of [`Kind`]s with the texts, and a small type for its places: a line of a CSV, a
-//! byte of a file, a field of a segment. All areas share [`Diagnostic`] and the bounded list [`Diagnostics`].
+//! Each area of the lab has its own type for the [`Kind`]s of its problems, with their texts, and its own type for
+//! their places: a line of a CSV, a byte of a file, a field of a segment. All areas share [`Diagnostic`] and the
+//! bounded list [`Diagnostics`].
 
 use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
 
-/// The effect of a problem.
+/// How severe a problem is.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -30,39 +31,39 @@ impl fmt::Display for Severity {
     }
 }
 
-/// The problems of one area. `Display` gives the text without the place.
+/// The kinds of problem in one area. `Display` gives the text of the problem, without its place.
 pub trait Kind: fmt::Display + Sized {
-    /// Where the area finds its problems.
+    /// The type of a problem's place.
     type Place: Clone + fmt::Debug + Eq;
 
-    /// Whether JSON has the count.
+    /// Whether the JSON of a diagnostic contains its count.
     const SERIALIZES_COUNT: bool = false;
 
-    /// Whether [`Kind::merges`] can be true. If not, a list is not searched.
+    /// Whether [`Kind::merges`] ever returns true. If not, [`Diagnostics`] does not search its list.
     const MERGES: bool = true;
 
-    /// The effect of the problem.
+    /// How severe the problem is. By default, it is a warning.
     fn severity(&self) -> Severity {
         Severity::Warning
     }
 
-    /// Whether a list counts `other` into `listed`. By default each diagnostic is listed.
+    /// Whether `other` is only counted as another occurrence of `listed`. By default, each diagnostic is listed.
     fn merges(listed: &Diagnostic<Self>, other: &Diagnostic<Self>) -> bool {
         let _ = (listed, other);
         false
     }
 
-    /// Counts `other` into `listed`. By default the first place is kept.
+    /// Adds the occurrences of `other` to `listed`. By default, `listed` keeps its place and its kind.
     fn merge(listed: &mut Diagnostic<Self>, other: Diagnostic<Self>) {
         listed.count += other.count;
     }
 
-    /// Writes the count after the text, if it is more than 1.
+    /// Writes the count after the text. It is called only for a count of 2 or more.
     fn fmt_count(count: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " ({count} times)")
     }
 
-    /// Whether a full list takes this one, too.
+    /// Whether the problem is listed even if the list is full.
     fn is_always_listed(&self) -> bool {
         false
     }
@@ -72,7 +73,7 @@ pub trait Kind: fmt::Display + Sized {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(bound = "K: Serialize, K::Place: Serialize")]
 pub struct Diagnostic<K: Kind> {
-    /// The place; the first one if there are several.
+    /// The place; the first one if the problem occurred at several.
     #[serde(flatten)]
     pub place: K::Place,
     /// The number of occurrences, from 1.
@@ -94,7 +95,7 @@ impl<K: Kind> Diagnostic<K> {
         Self { place, count: 1, kind }
     }
 
-    /// The effect of the problem.
+    /// How severe the problem is.
     pub fn severity(&self) -> Severity {
         self.kind.severity()
     }
@@ -117,12 +118,15 @@ impl<K: Kind<Place: fmt::Display>> fmt::Display for Diagnostic<K> {
 
 impl<K: Kind<Place: fmt::Display> + fmt::Debug> Error for Diagnostic<K> {}
 
-/// The first `MAX` diagnostics that do not merge, in the order of their first occurrence, and the number of the others.
+/// A bounded list of diagnostics, in the order of their first occurrence.
+///
+/// A diagnostic that merges with a listed one only adds to its count. When the list has `MAX` diagnostics, further ones
+/// are counted as left out.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(transparent, bound = "K: Serialize, K::Place: Serialize")]
 pub struct Diagnostics<K: Kind, const MAX: usize> {
     list: Vec<Diagnostic<K>>,
-    /// The index of the last one added or counted: often the next one merges with it.
+    /// The index of the diagnostic that was added or counted last. The next one often merges with it.
     #[serde(skip)]
     latest: usize,
     #[serde(skip)]
@@ -153,22 +157,22 @@ impl<K: Kind, const MAX: usize> Diagnostics<K, MAX> {
         self.left_out += 1;
     }
 
-    /// Lists a diagnostic, or counts it.
+    /// Adds a diagnostic: merges it with a listed one, lists it, or counts it as left out.
     #[inline]
     pub fn add(&mut self, place: K::Place, kind: K) {
         let diagnostic = Diagnostic::new(place, kind);
         match self.list.get_mut(self.latest) {
             Some(latest) if K::merges(latest, &diagnostic) => K::merge(latest, diagnostic),
-            _ => self.add_other(diagnostic),
+            _ => self.add_unlike_latest(diagnostic),
         }
     }
 
     /// Adds a diagnostic that does not merge with the latest one.
-    fn add_other(&mut self, diagnostic: Diagnostic<K>) {
-        let mergeable = if K::MERGES { &self.list[..] } else { &[] };
-        if let Some(at) = mergeable.iter().position(|listed| K::merges(listed, &diagnostic)) {
-            self.latest = at;
-            K::merge(&mut self.list[at], diagnostic);
+    fn add_unlike_latest(&mut self, diagnostic: Diagnostic<K>) {
+        let candidates = if K::MERGES { &self.list[..] } else { &[] };
+        if let Some(index) = candidates.iter().position(|listed| K::merges(listed, &diagnostic)) {
+            self.latest = index;
+            K::merge(&mut self.list[index], diagnostic);
         } else if self.list.len() < MAX || diagnostic.kind.is_always_listed() {
             self.latest = self.list.len();
             self.list.push(diagnostic);
@@ -183,17 +187,17 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-    struct At {
-        at: u32,
+    struct BytePlace {
+        byte: u32,
     }
 
-    impl fmt::Display for At {
+    impl fmt::Display for BytePlace {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "byte {}", self.at)
+            write!(f, "byte {}", self.byte)
         }
     }
 
-    /// Numbers merge if their last digits are equal; 99 is always listed.
+    /// A test kind: numbers merge if their last digits are equal, and 99 is always listed.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
     #[error("number {number}")]
     struct Number {
@@ -201,7 +205,7 @@ mod tests {
     }
 
     impl Kind for Number {
-        type Place = At;
+        type Place = BytePlace;
         const SERIALIZES_COUNT: bool = true;
 
         fn merges(listed: &Diagnostic<Self>, other: &Diagnostic<Self>) -> bool {
@@ -213,16 +217,18 @@ mod tests {
         }
     }
 
+    /// A list of at most 3 numbers, each with its index as its place.
     fn diagnostics(numbers: &[u32]) -> Diagnostics<Number, 3> {
         let mut diagnostics = Diagnostics::default();
-        for (at, &number) in (0..).zip(numbers) {
-            diagnostics.add(At { at }, Number { number });
+        for (byte, &number) in (0..).zip(numbers) {
+            diagnostics.add(BytePlace { byte }, Number { number });
         }
         diagnostics
     }
 
     #[test]
-    fn list_merges_keeps_first_ones_and_counts_the_rest() {
+    fn full_list_counts_diagnostics_that_do_not_merge() {
+        // 4, 4 and 5 are left out: the list is full when they come.
         let diagnostics = diagnostics(&[1, 1, 2, 11, 3, 4, 4, 12, 99, 5, 2]);
         let listed: Vec<_> = diagnostics.list().iter().map(ToString::to_string).collect();
         let expected =
@@ -231,8 +237,8 @@ mod tests {
     }
 
     #[test]
-    fn json_has_the_keys_of_place_and_kind() {
+    fn json_has_the_keys_of_place_and_kind_and_the_count() {
         let json = serde_json::to_string(&diagnostics(&[7, 7])).unwrap();
-        assert_eq!(json, r#"[{"at":0,"count":2,"number":7}]"#);
+        assert_eq!(json, r#"[{"byte":0,"count":2,"number":7}]"#);
     }
 }

@@ -1,9 +1,9 @@
-//! The wire lab: builds the frame that carries a chat message, and takes captured frames apart.
+//! The wire lab: builds the frames that carry chat messages, and analyses captured frames.
 //!
 //! ```text
 //! CSV ─▶ rows ─▶ build: segments, packets, frames ─▶ capture ─▶ file
 //!                                                        │
-//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze, report
+//! file, or a live interface ─▶ capture ─▶ wire: layers ──┴─▶ show, analyze, compare, report
 //! ```
 
 pub mod analyze;

@@ -1,8 +1,8 @@
-//! A reader for tests that returns few bytes per read.
+//! A reader for tests that returns only a few bytes per read.
 
 use std::io::{self, Read};
 
-/// Reads from a slice, at most the given number of bytes at a time.
+/// Reads from the slice. Each read returns at most the given number of bytes.
 pub(crate) struct ShortReads<'a>(pub(crate) &'a [u8], pub(crate) usize);
 
 impl Read for ShortReads<'_> {

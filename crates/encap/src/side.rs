@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The side that opened the conversation, as far as the capture shows it.
+    /// The side that opened the conversation. If the opening was not captured, the analysis guesses the side.
     Client,
     /// The side that listened.
     Server,
@@ -22,7 +22,7 @@ impl Side {
         }
     }
 
-    /// Orders the values of client and server: the value of this side, and the value of the other.
+    /// Returns the value of this side first, then the value of the other side.
     pub(crate) fn own_and_other<T>(self, client: T, server: T) -> (T, T) {
         match self {
             Self::Client => (client, server),
