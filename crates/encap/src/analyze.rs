@@ -1,22 +1,22 @@
-//! Analysis of a capture: its conversations, how each went, and the reason for each event that is reported.
+//! Analysis of a capture: its conversations, their handshakes and ends, and the reason for each reported event.
 //!
 //! ```text
 //! capture::CapturedPacket ─▶ wire::Frame ─▶ Analyzer ─┬─▶ TrackedFrame for each frame of a conversation
-//!                                                     └─▶ Conversation when one is over
+//!                                                     └─▶ Conversation for each conversation that is over
 //! ```
 //!
-//! The walk of one TCP segment:
+//! The path of one TCP segment:
 //!
-//! 1. [`Analyzer::frame`] puts IP fragments together, applies the focus, and finds the conversation by addresses and
-//!    ports. A SYN with a new number closes the conversation that had the same ports and opens another.
-//! 2. The conversation decides the cause of an RST, the state of the handshake, and keeps the first few events.
-//! 3. The `DirectionState` of the sender is the one tracker of a TCP flow: it knows the initial sequence number,
-//!    unwraps sequence and acknowledgment numbers, scales windows, and applies the rules of Wireshark's TCP analysis.
+//! 1. [`Analyzer::frame`] reassembles IP fragments, applies the focus, and finds the conversation by addresses and
+//!    ports. A SYN with a new sequence number closes the earlier conversation of the same ports and opens a new one.
+//! 2. The conversation determines the cause of an RST and the state of the handshake. It keeps the first few events.
+//! 3. The `DirectionState` of the sender tracks the TCP flow. It stores the initial sequence number, unwraps sequence
+//!    and acknowledgment numbers, scales windows, and applies the rules of Wireshark's TCP analysis.
 //! 4. The result is a [`TrackedSegment`]. [`Streams`], [`report`](crate::report), [`compare`](crate::compare) and
-//!    [`send`](crate::send) take it from there and track nothing themselves.
+//!    [`send`](crate::send) use it, and do not track TCP flows themselves.
 //!
-//! Memory follows the open conversations, not the length of the file: one that is over is handed out as a
-//! [`Conversation`] and forgotten.
+//! Memory grows with the number of open conversations, not with the length of the file. When a conversation is over,
+//! the analyzer passes it to the caller as a [`Conversation`] and forgets it.
 //!
 //! ```
 //! use switchboard_encap::analyze::{Analyzer, Handshake};

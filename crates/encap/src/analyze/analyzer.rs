@@ -25,7 +25,7 @@ pub struct Analyzer {
     focus: Vec<Focus>,
     pub(super) table: ConversationTable,
     fragments: FragmentReassembler,
-    /// The packet that the last fragment completed.
+    /// The packet that the latest fragment completed; `None` if it completed none.
     reassembled: Option<Vec<u8>>,
     totals: Totals,
 }
@@ -58,7 +58,7 @@ impl Analyzer {
         self.frame(packet.number, packet.time, &frame, sink)
     }
 
-    /// Analyses the next frame. Conversations that it closes go to `sink`.
+    /// Analyses the next frame. `sink` receives the conversations that the frame closes.
     ///
     /// Returns `None` if the frame belongs to no conversation in focus, or is a fragment that does not complete a
     /// packet.
@@ -83,12 +83,13 @@ impl Analyzer {
         if frame.fragment() == FragmentPosition::Whole {
             self.analyze_packet(stamp, frame, None, sink)
         } else {
-            self.fragment(stamp, frame, sink)
+            self.analyze_fragment(stamp, frame, sink)
         }
     }
 
+    /// Adds a fragment. If it completes a packet, analyses the packet.
     #[cold]
-    fn fragment(
+    fn analyze_fragment(
         &mut self,
         stamp: FrameStamp,
         frame: &Frame<'_>,
@@ -105,9 +106,9 @@ impl Analyzer {
         tracked
     }
 
-    /// The whole packet of the latest analysed frame: `frame` itself, or the packet that `frame` completed as its last
-    /// fragment. Call it with the frame of the latest call of [`Analyzer::frame`].
-    pub(crate) fn whole<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
+    /// The whole packet of `frame`: `frame` itself, or the packet that it completed as a fragment. `None` for a
+    /// fragment that completed no packet. `frame` must be the frame of the latest call of [`Analyzer::frame`].
+    pub(crate) fn whole_packet<'a>(&'a self, frame: Frame<'a>) -> Option<Frame<'a>> {
         match frame.fragment() {
             FragmentPosition::Whole => Some(frame),
             _ => self.reassembled.as_deref().map(parse_reassembled),
@@ -124,10 +125,12 @@ impl Analyzer {
     ) -> Option<TrackedFrame> {
         let amount = reassembled
             .map_or(Amount { packets: 1, bytes: frame.original_len().into() }, |reassembled| reassembled.fragments);
-        let checksums = || match reassembled {
-            None => Checksums::of(frame.verify()),
+        let verify = || match reassembled {
+            None => Checksums::from_verified(frame.verify()),
             Some(reassembled) => {
-                let mut checksums = Checksums::of(VerifiedChecksums { network: None, ..frame.verify() });
+                // The header's checksum was verified in each fragment. In the reassembled packet it is not
+                // recalculated.
+                let mut checksums = Checksums::from_verified(VerifiedChecksums { network: None, ..frame.verify() });
                 checksums += reassembled.checksums;
                 checksums
             }
@@ -140,7 +143,7 @@ impl Analyzer {
         let Some(((source, destination), (transport, source_port, destination_port))) = frame.addresses().zip(ports)
         else {
             self.totals.no_conversation += amount;
-            self.totals.checksums += checksums();
+            self.totals.checksums += verify();
             return None;
         };
         let (from, to) = (SocketAddr::new(source, source_port), SocketAddr::new(destination, destination_port));
@@ -148,24 +151,24 @@ impl Analyzer {
             self.totals.out_of_focus += amount;
             return None;
         }
-        let opening = segment.as_ref().map_or(Opening::No, Opening::of);
+        let opening = segment.as_ref().map_or(Opening::None, Opening::from_segment);
         let (live, reuses_ports) = self.table.find(transport, from, to, opening, stamp, sink);
-        let checksums = checksums();
+        let checksums = verify();
         live.checksums += checksums;
         self.totals.checksums += checksums;
         let (sender, len) = (live.sender(from), frame.payload_len_on_wire());
         let segment = if let Some(segment) = &segment {
-            let tracked = live.segment(stamp, sender.side, segment, len, reuses_ports);
-            self.table.settle(sink);
+            let tracked = live.track_segment(stamp, sender.side, segment, len, reuses_ports);
+            self.table.after_segment(sink);
             Some(tracked)
         } else {
-            live.datagram(stamp, sender.side, len);
+            live.count_datagram(stamp, sender.side, len);
             None
         };
         Some(TrackedFrame { sender, segment })
     }
 
-    /// Closes all conversations that are left, in the order of their first frames, and returns the sums.
+    /// Closes the open conversations, in the order of their first frames. Returns the sums over the capture.
     pub fn finish(mut self, sink: &mut ConversationSink<'_>) -> Totals {
         let dropped = self.fragments.finish();
         self.totals.no_conversation += dropped.fragments;
@@ -178,6 +181,7 @@ impl Analyzer {
     }
 }
 
+/// Parses a reassembled packet. It has no link layer.
 fn parse_reassembled(bytes: &[u8]) -> Frame<'_> {
     Frame::parse(LinkType::RAW, bytes, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
 }

@@ -1,9 +1,10 @@
-//! A chat in either dialect, read from the streams of a capture: its transcript, and the lines that the protocol does
+//! Reads chats in both dialects from the streams of a capture: their transcript, and the lines that the protocol does
 //! not allow.
 //!
-//! Messages tell the dialect of a conversation, or else the server's port. Lines end in LF (`protocol.md` §2), but the
-//! clients and servers of some courses send a message without LF and take the bytes of one read for a message
-//! (`protocol.md` §8.2). So a direction is framed by segments if unfinished bytes are answered.
+//! The dialect of a conversation is recognised by its messages. If no message decides, the server's port does.
+//!
+//! Lines end in LF (`protocol.md` §2). But some course programs send a message without LF, and take the bytes of one
+//! read for a message (`protocol.md` §8.2). So if bytes without LF get an answer, each segment counts as a message.
 
 mod dialect;
 mod message_framer;

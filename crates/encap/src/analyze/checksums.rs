@@ -1,4 +1,4 @@
-//! Counts of checksums by the result of their verification.
+//! Counts checksums by the result of their verification.
 
 use std::ops::AddAssign;
 
@@ -12,13 +12,13 @@ use crate::wire::frame::VerifiedChecksums;
 pub struct Checksums {
     /// Correct.
     pub valid: u64,
-    /// Only the sum of the pseudo header: the network card completes it (checksum offload).
+    /// Only the sum of the pseudo-header: the kernel left the rest to the network card (checksum offload).
     pub partial: u64,
     /// Zero: unused, or left to the network card.
     pub zeroed: u64,
     /// Neither correct, partial nor zero.
     pub wrong: u64,
-    /// Not verifiable: the capture lacks some of the bytes that it covers.
+    /// Not verifiable: the capture lacks some of the bytes that the checksum covers.
     pub uncheckable: u64,
 }
 
@@ -33,7 +33,7 @@ impl AddAssign for Checksums {
 }
 
 impl Checksums {
-    pub(super) fn of(verified: VerifiedChecksums) -> Self {
+    pub(super) fn from_verified(verified: VerifiedChecksums) -> Self {
         let mut checksums = Self::default();
         checksums.add(verified);
         checksums

@@ -14,13 +14,13 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Handshake {
-    /// SYN, SYN and ACK, and ACK.
+    /// SYN, SYN-ACK and ACK.
     Complete,
-    /// A SYN, and not all of the rest.
+    /// A SYN or a SYN-ACK, but not the whole handshake.
     Partial,
-    /// A SYN, and RST as its answer.
+    /// A SYN, answered by an RST.
     Refused,
-    /// No SYN, or UDP.
+    /// No SYN was captured, or the transport is UDP.
     None,
 }
 
@@ -39,14 +39,15 @@ pub enum End {
 /// The summary of a conversation.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Number among the conversations of its transport, from 0, by first frame. It is Wireshark's `tcp.stream` or
-    /// `udp.stream`, with two exceptions: frames that come for a conversation after it is [retired](Self::retired), or
-    /// after it and [`LINGERING_MAX`](super::LINGERING_MAX) others have ended, begin a new conversation here.
+    /// Number among the conversations of its transport, from 0, in the order of their first frames. It equals
+    /// Wireshark's `tcp.stream` or `udp.stream`, with two exceptions. Here, a frame begins a new conversation if its
+    /// earlier conversation was [retired](Self::retired). It also does so if that conversation has ended and
+    /// [`LINGERING_MAX`](super::LINGERING_MAX) others have ended after it.
     pub number: u64,
     /// Transport protocol.
     pub transport: Transport,
-    /// The sender of the SYN or the receiver of its answer. If neither was captured: the endpoint with the higher port,
-    /// or over UDP the sender of the first datagram.
+    /// The sender of the SYN or the receiver of the SYN-ACK. If neither was captured, the endpoint with the higher
+    /// port. Over UDP, the sender of the first datagram.
     pub client: SocketAddr,
     /// The other endpoint.
     pub server: SocketAddr,
@@ -60,9 +61,9 @@ pub struct Conversation {
     pub first_frame: u64,
     /// Number of the last frame.
     pub last_frame: u64,
-    /// Time of the first frame, if the capture has one.
+    /// Time of the first frame; `None` if the capture has no time for it.
     pub first: Option<Timestamp>,
-    /// Time of the last frame that has one.
+    /// Time of the last frame that has a time.
     pub last: Option<Timestamp>,
     /// Sums over the client's segments or datagrams.
     pub from_client: DirectionSummary,
@@ -76,7 +77,7 @@ pub struct Conversation {
     pub flags: Vec<FlaggedEvent>,
     /// Checksums of all frames.
     pub checksums: Checksums,
-    /// Whether the conversation was closed before its end, to bound memory. Later frames begin a new one.
+    /// Whether the conversation was closed before its end, to bound memory. Later frames begin a new conversation.
     pub retired: bool,
 }
 
@@ -90,7 +91,7 @@ impl Conversation {
     /// Number of events that are not in [`Conversation::flags`].
     #[must_use]
     pub fn flags_left_out(&self) -> u64 {
-        Event::ALL.iter().map(|event| self.counts.of(*event)).sum::<u64>() - self.flags.len() as u64
+        Event::ALL.iter().map(|event| self.counts.get(*event)).sum::<u64>() - self.flags.len() as u64
     }
 }
 
@@ -99,12 +100,12 @@ impl Conversation {
 pub struct DirectionSummary {
     /// Number of segments or datagrams.
     pub segments: u64,
-    /// Bytes of payload without repetitions.
+    /// Bytes of payload, each counted once.
     pub bytes: u64,
-    /// Repeated bytes of payload.
+    /// Bytes of payload that were captured again.
     pub bytes_again: u64,
-    /// Bytes of payload that were not captured, though later ones were.
+    /// Bytes of payload that were not captured, although later bytes were.
     pub bytes_missing: u64,
-    /// Times from its segments to their acknowledgments.
+    /// Times from the segments of this direction to their acknowledgments; `None` if none was measured.
     pub round_trips: Option<RoundTripTimes>,
 }

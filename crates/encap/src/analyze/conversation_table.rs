@@ -12,31 +12,31 @@ use super::live_conversation::{FrameStamp, LiveConversation};
 use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment};
 
-/// Conversations that are closed together when memory runs out or the table is full. One search for the longest
-/// idle ones then makes room for many new conversations.
+/// Number of conversations that are closed together when memory runs out or the table is full. Because many are closed
+/// at once, the search for the longest idle ones is rare.
 const CLOSED_AT_ONCE: usize = LIVE_MAX / 8;
 
 /// Minimum number of segments between two checks of the memory.
 const CHECK_MEMORY_EVERY: usize = 16_384;
 
-/// How a segment opens a connection.
+/// Whether a segment opens a connection, and from which side.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Opening {
     /// SYN of a client, with its sequence number.
     Client(SeqNumber),
-    /// SYN and ACK of a server.
+    /// SYN-ACK of a server.
     Server,
     /// No SYN.
-    No,
+    None,
 }
 
 impl Opening {
-    pub(super) fn of(segment: &Segment<'_>) -> Self {
+    pub(super) fn from_segment(segment: &Segment<'_>) -> Self {
         let flags = segment.flags();
         match (flags.contains(Flags::SYN), flags.contains(Flags::ACK)) {
             (true, false) => Self::Client(segment.seq()),
             (true, true) => Self::Server,
-            (false, _) => Self::No,
+            (false, _) => Self::None,
         }
     }
 }
@@ -44,24 +44,27 @@ impl Opening {
 /// The open conversations, by their endpoints.
 #[derive(Debug)]
 pub(super) struct ConversationTable {
+    /// The slot of each open conversation.
     index: HashMap<EndpointPair, usize>,
     slots: Vec<Option<(EndpointPair, LiveConversation)>>,
+    /// The empty slots.
     free: Vec<usize>,
     /// Ended conversations, the earliest first: slot, transport and number. A later conversation in the same slot has
     /// another transport or number.
     lingering: VecDeque<(usize, Transport, u64)>,
-    /// The slot found last.
+    /// The slot of the conversation that [`Self::find`] returned last.
     current: usize,
-    /// Conversations opened so far, by transport.
+    /// Number of conversations opened so far, by transport.
     opened: [u64; 2],
+    /// Number of conversations closed before their end, to bound memory.
     retired: u64,
-    /// Segments until the next check of the memory.
+    /// Number of segments until the next check of the memory.
     until_check: usize,
     memory_max_bytes: usize,
 }
 
 impl ConversationTable {
-    /// Creates an empty table that takes at most `memory_max_bytes`.
+    /// Creates an empty table whose conversations use at most `memory_max_bytes`.
     pub(super) fn new(memory_max_bytes: usize) -> Self {
         Self {
             index: HashMap::new(),
@@ -86,7 +89,8 @@ impl ConversationTable {
         self.retired
     }
 
-    /// The conversation of a segment or datagram, and whether it reuses the ports of one that this segment closed.
+    /// Finds or opens the conversation of a segment or datagram. The boolean says whether this segment closed an
+    /// earlier conversation of the same ports.
     pub(super) fn find(
         &mut self,
         transport: Transport,
@@ -97,17 +101,17 @@ impl ConversationTable {
         sink: &mut ConversationSink<'_>,
     ) -> (&mut LiveConversation, bool) {
         let pair = EndpointPair::new(transport, from, to);
-        let known = self.index.get(&pair).copied();
-        let reuses_ports = match (known, opening) {
+        let known_slot = self.index.get(&pair).copied();
+        let reuses_ports = match (known_slot, opening) {
             (Some(slot), Opening::Client(seq)) => {
-                self.slots[slot].as_ref().is_some_and(|(_, live)| live.is_reopened_by(live.side(from), seq))
+                self.slots[slot].as_ref().is_some_and(|(_, live)| live.is_replaced_by(live.side(from), seq))
             }
             _ => false,
         };
-        if let (Some(slot), true) = (known, reuses_ports) {
+        if let (Some(slot), true) = (known_slot, reuses_ports) {
             self.close(slot, false, sink);
         }
-        let slot = match known.filter(|_| !reuses_ports) {
+        let slot = match known_slot.filter(|_| !reuses_ports) {
             Some(slot) => slot,
             None => self.open(pair, transport, client_and_server(transport, from, to, opening), stamp, sink),
         };
@@ -116,8 +120,9 @@ impl ConversationTable {
         (live, reuses_ports)
     }
 
-    /// Lets the conversation found last linger if it has ended, and closes the earliest one if too many linger.
-    pub(super) fn settle(&mut self, sink: &mut ConversationSink<'_>) {
+    /// Updates the table after a segment of the conversation that was found last. If the conversation has ended, it
+    /// lingers: it stays open for late segments. If too many linger, the one that ended first is closed.
+    pub(super) fn after_segment(&mut self, sink: &mut ConversationSink<'_>) {
         if self.until_check == 0 {
             self.check_memory(sink);
         }
@@ -128,6 +133,7 @@ impl ConversationTable {
         }
         live.lingers = true;
         self.lingering.push_back((self.current, live.transport(), live.number()));
+        // The slot may hold a later conversation now, or a conversation that a repeated SYN has reopened.
         if self.lingering.len() > LINGERING_MAX
             && let Some((slot, transport, number)) = self.lingering.pop_front()
             && self.slots[slot]
@@ -161,8 +167,8 @@ impl ConversationTable {
         slot
     }
 
-    /// Closes idle conversations until the memory is within its bound. The interval grows with the table, so that the
-    /// cost for each segment stays small.
+    /// Closes idle conversations until the memory is within its bound. The interval between checks grows with the
+    /// table, so that the cost for each segment stays small.
     #[cold]
     fn check_memory(&mut self, sink: &mut ConversationSink<'_>) {
         self.until_check = self.slots.len().max(CHECK_MEMORY_EVERY);
@@ -176,20 +182,21 @@ impl ConversationTable {
         slots + self.slots.iter().flatten().map(|(_, live)| live.heap_bytes()).sum::<usize>()
     }
 
-    /// Closes the longest idle conversations.
+    /// Closes the [`CLOSED_AT_ONCE`] conversations that have been idle for the longest time.
     fn close_idle(&mut self, sink: &mut ConversationSink<'_>) {
-        let mut by_age: Vec<(u64, usize)> =
+        let mut by_last_frame: Vec<(u64, usize)> =
             self.index.values().filter_map(|&slot| Some((self.slots[slot].as_ref()?.1.last_frame, slot))).collect();
-        by_age.select_nth_unstable(CLOSED_AT_ONCE);
-        by_age.truncate(CLOSED_AT_ONCE);
-        by_age.sort_unstable();
-        for (_, slot) in by_age {
+        by_last_frame.select_nth_unstable(CLOSED_AT_ONCE);
+        by_last_frame.truncate(CLOSED_AT_ONCE);
+        by_last_frame.sort_unstable();
+        for (_, slot) in by_last_frame {
             let has_ended = self.slots[slot].as_ref().is_some_and(|(_, live)| live.has_ended());
             self.retired += u64::from(!has_ended);
             self.close(slot, !has_ended, sink);
         }
     }
 
+    /// Closes the conversation of a slot. `retired` says whether it is closed before its end, to bound memory.
     fn close(&mut self, slot: usize, retired: bool, sink: &mut ConversationSink<'_>) {
         if let Some((pair, live)) = self.slots[slot].take() {
             self.index.remove(&pair);
@@ -200,15 +207,15 @@ impl ConversationTable {
 
     /// Closes all conversations, in the order of their first frames.
     pub(super) fn finish(self, sink: &mut ConversationSink<'_>) {
-        let mut left: Vec<LiveConversation> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
-        left.sort_unstable_by_key(LiveConversation::first_frame);
-        for live in left {
+        let mut open: Vec<LiveConversation> = self.slots.into_iter().flatten().map(|(_, live)| live).collect();
+        open.sort_unstable_by_key(LiveConversation::first_frame);
+        for live in open {
             sink(live.summary(false));
         }
     }
 }
 
-/// Client and server, as far as the first segment shows them.
+/// Determines client and server from the first segment.
 fn client_and_server(
     transport: Transport,
     from: SocketAddr,
@@ -218,8 +225,8 @@ fn client_and_server(
     let is_from_client = match opening {
         Opening::Client(_) => true,
         Opening::Server => false,
-        // Servers usually listen on the lower port.
-        Opening::No => transport == Transport::Udp || from.port() >= to.port(),
+        // The SYN was not captured: servers usually listen on the lower port.
+        Opening::None => transport == Transport::Udp || from.port() >= to.port(),
     };
     if is_from_client { (from, to) } else { (to, from) }
 }
@@ -230,7 +237,7 @@ mod tests {
     use super::*;
     use crate::wire::{Frame, LinkType};
 
-    /// A packet with an RST of one of many clients. It ends its conversation at once.
+    /// An IPv4 packet with an RST from the client of this number. It ends its conversation at once.
     fn reset_from(client: u16) -> [u8; 40] {
         let mut packet = [0; 40];
         packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
@@ -240,24 +247,26 @@ mod tests {
     }
 
     #[test]
-    fn lingering_conversation_differs_from_a_later_one_in_its_slot() {
+    fn closing_a_lingering_conversation_spares_a_later_one_in_its_slot() {
         let mut udp = [0; 28];
         udp.copy_from_slice(&reset_from(0)[..28]);
+        // Total length, protocol (UDP) and length of the datagram.
         (udp[3], udp[9], udp[25]) = (28, 17, 8);
         let mut analyzer = Analyzer::default();
         let mut closed = Vec::new();
         let mut sink = |conversation: crate::analyze::Conversation| closed.push(conversation.transport);
-        let mut take = |analyzer: &mut Analyzer, packet: &[u8]| {
+        let mut analyze = |analyzer: &mut Analyzer, packet: &[u8]| {
             let frame = Frame::parse(LinkType::RAW, packet, u32::try_from(packet.len()).expect("it is short"));
             analyzer.frame(1, None, &frame, &mut sink);
         };
         // TCP 0 ends and is closed; UDP 0 takes its slot and stays open.
-        take(&mut analyzer, &reset_from(0));
+        analyze(&mut analyzer, &reset_from(0));
         analyzer.table.close(0, false, &mut |_| {});
-        take(&mut analyzer, &udp);
+        analyze(&mut analyzer, &udp);
         for client in 1..u16::try_from(LINGERING_MAX + 10).expect("it is small") {
-            take(&mut analyzer, &reset_from(client));
+            analyze(&mut analyzer, &reset_from(client));
         }
-        assert!(!closed.is_empty() && !closed.contains(&Transport::Udp), "{}", closed.len());
+        assert!(!closed.is_empty(), "too many conversations linger, so some are closed");
+        assert!(!closed.contains(&Transport::Udp), "the UDP conversation stays open");
     }
 }

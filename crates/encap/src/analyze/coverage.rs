@@ -1,4 +1,4 @@
-//! The bytes of a direction that were captured, so that each is counted once.
+//! Tracks the captured bytes of a direction, so that each is counted once.
 
 use super::direction::distance;
 use super::limits::HOLES_MAX;
@@ -7,20 +7,21 @@ use crate::wire::SeqNumber;
 /// The captured bytes of a direction: a range with holes.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
-    /// The first captured byte, or the first byte of the stream if the SYN was captured; and the number after the last.
+    /// The number of the first byte, and the number after the last captured byte. The first byte is that of the stream
+    /// if the SYN was captured, otherwise the lowest captured one.
     seen: Option<(SeqNumber, SeqNumber)>,
     /// Whether the range begins with the first byte of the stream.
-    from_start: bool,
-    /// Missing ranges, in order.
+    has_start: bool,
+    /// Missing ranges, in order. Each is the first missing number, and the number after the last missing one.
     holes: Vec<(SeqNumber, SeqNumber)>,
 }
 
 impl Coverage {
-    /// Begins the stream at `first`, the number after the SYN.
+    /// Begins the range at `first`, the number after the SYN.
     pub(super) fn start(&mut self, first: SeqNumber) {
         if self.seen.is_none() {
             self.seen = Some((first, first));
-            self.from_start = true;
+            self.has_start = true;
         }
     }
 
@@ -36,7 +37,7 @@ impl Coverage {
             return len;
         }
         let mut fresh = 0;
-        if seq.is_before(first) && !self.from_start {
+        if seq.is_before(first) && !self.has_start {
             let until = if end.is_before(first) { end } else { first };
             fresh += distance(seq, until);
             if until != first {
@@ -53,11 +54,12 @@ impl Coverage {
             fresh += distance(from, end);
             self.seen = self.seen.map(|(first, _)| (first, end));
         }
-        // After a jump of 2³¹ and more, a number is both before the first and after the last.
+        // After a jump of 2³¹ or more, a number is both before the first byte and after the last one, and its bytes
+        // would count twice.
         fresh.min(len)
     }
 
-    /// Number of bytes in the holes. They were sent, because later ones were captured.
+    /// Number of bytes in the holes. They were sent, because later bytes were captured.
     pub(super) fn missing(&self) -> u64 {
         self.holes.iter().map(|&(start, stop)| u64::from(distance(start, stop))).sum()
     }
@@ -70,9 +72,9 @@ impl Coverage {
     /// Number of missing bytes before `end`: those in holes, and those after the last captured byte.
     pub(super) fn missing_before(&self, end: SeqNumber) -> u32 {
         let Some((_, next)) = self.seen else { return 0 };
-        let after = if end.is_after(next) { distance(next, end) } else { 0 };
+        let after_last = if end.is_after(next) { distance(next, end) } else { 0 };
         let holes = self.holes.iter().filter(|(start, _)| start.is_before(end));
-        holes.fold(after, |sum, &(start, stop)| {
+        holes.fold(after_last, |sum, &(start, stop)| {
             sum.saturating_add(distance(start, if stop.is_after(end) { end } else { stop }))
         })
     }
@@ -80,10 +82,10 @@ impl Coverage {
     /// Fills the holes between `seq` and `end`. Returns the number of filled bytes.
     fn fill(&mut self, seq: SeqNumber, end: SeqNumber) -> u32 {
         let mut filled = 0;
-        let mut at = 0;
-        while let Some(&(start, stop)) = self.holes.get(at) {
+        let mut index = 0;
+        while let Some(&(start, stop)) = self.holes.get(index) {
             if !(seq.is_before(stop) && end.is_after(start)) {
-                at += 1;
+                index += 1;
                 continue;
             }
             let from = if seq.is_after(start) { seq } else { start };
@@ -91,23 +93,24 @@ impl Coverage {
             filled += distance(from, to);
             match (from == start, to == stop) {
                 (true, true) => {
-                    self.holes.remove(at);
+                    self.holes.remove(index);
                 }
-                (true, false) => self.holes[at].0 = to,
-                (false, true) => self.holes[at].1 = from,
+                (true, false) => self.holes[index].0 = to,
+                (false, true) => self.holes[index].1 = from,
                 (false, false) => {
-                    self.holes[at].1 = from;
-                    self.add_hole(at + 1, (to, stop));
-                    at += 1;
+                    self.holes[index].1 = from;
+                    self.add_hole(index + 1, (to, stop));
+                    index += 1;
                 }
             }
         }
         filled
     }
 
-    /// Adds a hole. If there are too many, the first one is forgotten, because it is the least likely to be filled.
-    fn add_hole(&mut self, at: usize, hole: (SeqNumber, SeqNumber)) {
-        self.holes.insert(at, hole);
+    /// Inserts a hole at an index of `holes`. If there are too many, the first hole is forgotten, because it is the
+    /// least likely to be filled.
+    fn add_hole(&mut self, index: usize, hole: (SeqNumber, SeqNumber)) {
+        self.holes.insert(index, hole);
         if self.holes.len() > HOLES_MAX {
             self.holes.remove(0);
         }
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_jump_around_are_counted_once() {
+    fn bytes_are_counted_once_after_jumps_of_sequence_numbers() {
         let mut coverage = Coverage::default();
         for seq in [0, 0x7fff_0000, 0xfffe_0000, 0xffff_0000] {
             assert_eq!(coverage.add(SeqNumber(seq), 10), 10, "given {seq:#x}");

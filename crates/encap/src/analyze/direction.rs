@@ -1,14 +1,14 @@
-//! The state of one direction of a TCP connection. It numbers and judges each segment.
+//! The state of one direction of a TCP connection: it numbers each segment and detects its events.
 //!
-//! The rules are those of Wireshark's TCP analysis (User's Guide §7.5), in its order of precedence: a keep-alive is no
-//! retransmission, a spurious retransmission is no fast one, a fast one is not out of order. Where the guide leaves a
-//! case open, the counts of `tshark` 4.0 decide.
+//! The rules are those of Wireshark's TCP analysis (User's Guide §7.5). A segment that repeats sequence numbers gets
+//! the first event that applies: keep-alive, spurious retransmission, fast retransmission, out of order,
+//! retransmission. If the guide does not define a case, the rules reproduce the counts of `tshark` 4.0.
 //!
-//! A known difference: on connections with many losses at once, about one segment in 4,000 is flagged here as
-//! acknowledging an unseen segment, and not by Wireshark.
+//! A known difference: on connections with many simultaneous losses, this module flags about one segment in 4,000 as
+//! acknowledging an unseen segment, and Wireshark does not.
 //!
-//! A segment is out of order if it comes within one round trip after later bytes. The round trip is the handshake's. A
-//! repeated SYN restarts the measurement.
+//! A segment is out of order if it arrives within one round trip after later bytes. The handshake gives the round-trip
+//! time. A repeated SYN restarts its measurement.
 
 use super::conversation::DirectionSummary;
 use super::coverage::Coverage;
@@ -19,20 +19,20 @@ use crate::wire::SeqNumber;
 use crate::wire::tcp::{Flags, Segment, TcpOption};
 
 /// Maximum time from a duplicate acknowledgment to the fast retransmission that answers it, in nanoseconds.
-const FAST_NANOS: u64 = 20_000_000;
-/// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the handshake's round trip is not
-/// known.
-const OUT_OF_ORDER_NANOS: u64 = 3_000_000;
-/// Replaces the count of duplicate acknowledgments once an acknowledgment of unseen bytes is flagged. `u32::MAX` (0 − 1,
-/// as in Wireshark) counts as many duplicates: a segment that fills the hole soon after is a fast retransmission.
+const FAST_RETRANSMISSION_NANOS_MAX: u64 = 20_000_000;
+/// Maximum time from later bytes to an out-of-order segment, in nanoseconds, if the round-trip time of the handshake is
+/// not known.
+const OUT_OF_ORDER_NANOS_MAX: u64 = 3_000_000;
+/// Value of `duplicate_acks` after an acknowledgment of bytes that were not captured was flagged. As in Wireshark, the
+/// value is 0 − 1. So it also counts as many duplicate acknowledgments, and a retransmission soon after is a fast one.
 const HOLE_FLAGGED: u32 = u32::MAX;
 /// Maximum shift of the window scale (RFC 7323 §2.3).
 const SCALE_MAX: u8 = 14;
 
-/// The time and the header fields that the rules need.
+/// The fields of a segment that the rules need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentFields {
-    /// Time, in nanoseconds.
+    /// Capture time, in nanoseconds.
     pub(super) now: i64,
     pub(super) seq: SeqNumber,
     /// The acknowledgment number, if ACK is set.
@@ -50,12 +50,12 @@ impl SegmentFields {
         Self { now, seq: segment.seq(), ack, flags, window: segment.window(), len }
     }
 
-    /// The number after its last: SYN and FIN count one each.
+    /// The sequence number that follows the segment. SYN and FIN count one each.
     fn end(&self) -> SeqNumber {
         self.seq + self.len + self.flags.sequence_len()
     }
 
-    /// Whether it neither opens nor ends the connection.
+    /// Whether the segment has none of SYN, FIN and RST.
     fn is_plain(&self) -> bool {
         !self.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST)
     }
@@ -64,32 +64,33 @@ impl SegmentFields {
 /// The state of one direction.
 #[derive(Debug, Default)]
 pub(super) struct DirectionState {
-    /// The origin of relative numbers, as in Wireshark: the number of the SYN, or the number before
-    /// the first one seen, or acknowledged by the other side.
+    /// The number whose relative number is 0, as in Wireshark. It is the number of the SYN. Without a SYN, it is the
+    /// number before the first one that this side sent or the other side acknowledged.
     pub(super) base: Option<SeqNumber>,
-    /// The highest relative number that was sent or acknowledged. Relative numbers are unwrapped to the value
-    /// nearest to it.
+    /// The highest relative number that was sent or acknowledged. Each further number is unwrapped to the value nearest
+    /// to this one.
     highest: i64,
-    /// The number of the first SYN.
+    /// The sequence number of the first SYN.
     pub(super) syn: Option<SeqNumber>,
     /// The number after the FIN.
     fin_end: Option<SeqNumber>,
-    /// The next expected number, and the time of the segment before it.
+    /// The sequence number that is expected next.
     pub(super) next: Option<SeqNumber>,
+    /// The time of the segment that ends at `next`, in nanoseconds.
     next_at: i64,
-    /// The end of the bytes seen without a hole.
+    /// The end of the bytes that were captured without a hole.
     contiguous: Option<SeqNumber>,
     /// The window field of the last segment.
     window: u16,
-    /// Whether that segment was a SYN, whose window is not scaled.
-    window_of_syn: bool,
+    /// Whether the last segment was a SYN, whose window is not scaled.
+    is_window_of_syn: bool,
     /// The shift that the SYN offers.
     scale: Option<u8>,
     /// The acknowledgment number of the last segment.
     pub(super) acked: Option<SeqNumber>,
-    /// The time of the last segment.
+    /// The time of the last segment, in nanoseconds.
     last_at: i64,
-    /// Number of consecutive duplicate acknowledgments, or [`HOLE_FLAGGED`].
+    /// Number of consecutive duplicate acknowledgments that this side sent, or [`HOLE_FLAGGED`].
     duplicate_acks: u32,
     /// Events of the last segment.
     last_events: Events,
@@ -97,32 +98,33 @@ pub(super) struct DirectionState {
     timer: AckTimer,
     round_trips: RoundTrips,
     pub(super) segments: u64,
-    /// Bytes of payload without repetitions.
+    /// Bytes of payload, each counted once.
     pub(super) bytes: u64,
-    /// Repeated bytes of payload.
+    /// Bytes of payload that were captured again.
     bytes_again: u64,
     /// Whether the other side sent new data after this side's FIN.
     pub(super) received_after_fin: bool,
 }
 
 impl DirectionState {
-    /// Unwraps a number of this direction and counts it from `base`.
+    /// The relative number of `seq`: unwrapped, and counted from `base`.
     pub(super) fn relative(&self, seq: SeqNumber) -> i64 {
         let Some(base) = self.base else { return 0 };
         self.highest + i64::from(seq - (base + wrapped(self.highest)))
     }
 
-    /// The window of the last segment.
+    /// The window of the last segment. `other` is the opposite direction.
     pub(super) fn window(&self, other: &Self) -> Window {
         Window { field: self.window, shift: self.shift(other) }
     }
 
-    /// The shift of the last segment's window, if it is known. Windows are scaled only if both SYNs offer it.
+    /// The shift of the last segment's window, if it is known. Windows are scaled only if both SYNs offer a scale.
     fn shift(&self, other: &Self) -> Option<u8> {
         self.syn?;
-        if self.window_of_syn {
+        if self.is_window_of_syn {
             return Some(0);
         }
+        // If the other SYN was not captured, it is assumed to offer a scale, too.
         match (self.scale, other.syn.is_some(), other.scale) {
             (Some(scale), false, _) | (Some(scale), true, Some(_)) => Some(scale.min(SCALE_MAX)),
             (_, true, _) => Some(0),
@@ -135,15 +137,15 @@ impl DirectionState {
     /// acknowledgment, the RST counts as accepted.
     pub(super) fn accepts_reset(&self, fields: &SegmentFields, other: &Self) -> bool {
         let Some(acked) = other.acked else { return true };
-        let sent = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
-        !fields.seq.is_before(acked) && !fields.seq.is_after(sent)
+        let sent_end = self.next.filter(|next| next.is_after(acked)).unwrap_or(acked);
+        !fields.seq.is_before(acked) && !fields.seq.is_after(sent_end)
     }
 
     pub(super) fn has_fin(&self) -> bool {
         self.fin_end.is_some()
     }
 
-    /// Forgets the end, for a retried SYN.
+    /// Forgets the FIN, because a SYN retries the connection.
     pub(super) fn reopen(&mut self) {
         self.fin_end = None;
         self.received_after_fin = false;
@@ -151,18 +153,19 @@ impl DirectionState {
 
     /// Number of bytes before `ack` that were not captured.
     pub(super) fn unseen_before(&self, ack: SeqNumber) -> u32 {
-        let fin = self.fin_end.is_some_and(|fin_end| !fin_end.is_after(ack));
-        self.coverage.missing_before(ack).saturating_sub(u32::from(fin))
+        // The number of an acknowledged FIN is not a byte.
+        let is_fin_acked = self.fin_end.is_some_and(|fin_end| !fin_end.is_after(ack));
+        self.coverage.missing_before(ack).saturating_sub(u32::from(is_fin_acked))
     }
 
     /// The most likely trigger of a duplicate acknowledgment of `ack` by the other side.
     pub(super) fn duplicate_ack_trigger(&self, ack: SeqNumber) -> DuplicateAckTrigger {
-        let was = |events: &[Event]| events.iter().any(|event| self.last_events.has(*event));
-        if was(&[Event::SpuriousRetransmission]) {
+        let had_any_of = |events: &[Event]| events.iter().any(|event| self.last_events.has(*event));
+        if had_any_of(&[Event::SpuriousRetransmission]) {
             DuplicateAckTrigger::RepeatedSegment
         } else if self.next.is_some_and(|next| next.is_after(ack)) {
             DuplicateAckTrigger::LaterSegment
-        } else if was(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
+        } else if had_any_of(&[Event::Retransmission, Event::FastRetransmission, Event::OutOfOrder]) {
             DuplicateAckTrigger::RepeatedSegment
         } else {
             DuplicateAckTrigger::Unknown
@@ -184,8 +187,8 @@ impl DirectionState {
         }
     }
 
-    /// Numbers and judges a segment of this direction. `other` is the opposite direction, `handshake_nanos` the round
-    /// trip of the handshake, if it is known.
+    /// Numbers a segment of this direction, detects its events, and updates both directions. `other` is the opposite
+    /// direction, and `handshake_nanos` is the round-trip time of the handshake, if it is known.
     pub(super) fn track(
         &mut self,
         fields: &SegmentFields,
@@ -193,7 +196,7 @@ impl DirectionState {
         other: &mut Self,
         handshake_nanos: Option<u64>,
     ) -> TrackedSegment {
-        // The table of conversations detects the reuse by a client's SYN.
+        // A server's SYN-ACK. The table of conversations detects a client's SYN that reuses ports.
         let reuses_ports =
             fields.flags.contains(Flags::SYN | Flags::ACK) && self.base.is_some_and(|base| base != fields.seq);
         if fields.flags.contains(Flags::SYN) {
@@ -207,7 +210,7 @@ impl DirectionState {
             other.base = Some(ack - 1);
         }
 
-        let mut events = self.judge_window_and_ack(fields, other);
+        let mut events = self.detect_window_and_ack_events(fields, other);
         if reuses_ports {
             events.add(Event::PortReused);
         }
@@ -216,11 +219,11 @@ impl DirectionState {
         }
         if let (Some(ack), Some(contiguous)) = (fields.ack, other.contiguous)
             && ack.is_after(contiguous)
-            && other.flags_hole_at(contiguous)
+            && other.note_hole_at(contiguous)
         {
             events.add(Event::AcknowledgesUnseen);
         }
-        if let Some(event) = self.judge_repetition(fields, events, other, handshake_nanos) {
+        if let Some(event) = self.detect_repetition(fields, events, other, handshake_nanos) {
             events.add(event);
         }
         if fields.flags.contains(Flags::RST) {
@@ -244,7 +247,9 @@ impl DirectionState {
         }
     }
 
+    /// Begins the direction with its SYN.
     fn begin(&mut self, fields: &SegmentFields, segment: &Segment<'_>) {
+        // An earlier segment may have set another base.
         if self.base != Some(fields.seq) {
             (self.base, self.highest) = (Some(fields.seq), 0);
         }
@@ -256,10 +261,10 @@ impl DirectionState {
         });
     }
 
-    /// Whether to flag an acknowledgment of bytes after `contiguous`, where this direction has a hole. If later bytes
-    /// were seen, the hole is flagged once and forgotten. Otherwise it is flagged once until this side acknowledges
-    /// another number.
-    fn flags_hole_at(&mut self, contiguous: SeqNumber) -> bool {
+    /// Notes that the other side acknowledged bytes after `contiguous`, where this direction has a hole. Returns
+    /// whether to flag the acknowledgment. If later bytes were captured, the hole is flagged once and forgotten.
+    /// Otherwise it is flagged again only after this side has acknowledged another number.
+    fn note_hole_at(&mut self, contiguous: SeqNumber) -> bool {
         if let Some(next) = self.next.filter(|next| next.is_after(contiguous)) {
             self.contiguous = Some(next);
             return true;
@@ -267,8 +272,8 @@ impl DirectionState {
         std::mem::replace(&mut self.duplicate_acks, HOLE_FLAGGED) == 0
     }
 
-    /// Applies the rules for windows, acknowledgments and holes.
-    fn judge_window_and_ack(&mut self, fields: &SegmentFields, other: &Self) -> Events {
+    /// Detects the events of windows, acknowledgments and holes.
+    fn detect_window_and_ack_events(&mut self, fields: &SegmentFields, other: &Self) -> Events {
         let SegmentFields { seq, len, window, .. } = *fields;
         let mut events = Events::default();
         let is_next = self.next == Some(seq);
@@ -316,8 +321,8 @@ impl DirectionState {
         events
     }
 
-    /// The event of a segment that repeats numbers; at most one applies.
-    fn judge_repetition(
+    /// The event of a segment that repeats sequence numbers. At most one applies.
+    fn detect_repetition(
         &self,
         fields: &SegmentFields,
         events: Events,
@@ -325,29 +330,34 @@ impl DirectionState {
         handshake_nanos: Option<u64>,
     ) -> Option<Event> {
         let SegmentFields { now, seq, len, .. } = *fields;
-        let takes_numbers = len > 0 || fields.flags.intersects(Flags::SYN | Flags::FIN);
-        if !takes_numbers || events.has(Event::KeepAlive) {
+        let has_numbers = len > 0 || fields.flags.intersects(Flags::SYN | Flags::FIN);
+        if !has_numbers || events.has(Event::KeepAlive) {
             return None;
         }
         if len > 0 && other.acked.is_some_and(|acked| !(seq + len).is_after(acked)) {
             return Some(Event::SpuriousRetransmission);
         }
         let next = self.next?;
-        // A segment whose first byte was a zero-window probe repeats only that byte.
+        // As in Wireshark, a segment that repeats only its first byte counts as new: that byte may have been a window
+        // probe.
         if !seq.is_before(next) || (len > 1 && seq + 1 == next) {
             return None;
         }
-        if other.duplicate_acks >= 2 && other.acked == Some(seq) && now.abs_diff(other.last_at) < FAST_NANOS {
+        if other.duplicate_acks >= 2
+            && other.acked == Some(seq)
+            && now.abs_diff(other.last_at) < FAST_RETRANSMISSION_NANOS_MAX
+        {
             return Some(Event::FastRetransmission);
         }
-        let soon = now.abs_diff(self.next_at) < handshake_nanos.unwrap_or(OUT_OF_ORDER_NANOS);
-        if soon && fields.end() != next {
+        let is_soon = now.abs_diff(self.next_at) < handshake_nanos.unwrap_or(OUT_OF_ORDER_NANOS_MAX);
+        if is_soon && fields.end() != next {
             return Some(Event::OutOfOrder);
         }
         Some(Event::Retransmission)
     }
 
-    /// Updates both directions with the segment. Returns the round-trip time that its acknowledgment ends.
+    /// Updates both directions with the segment. Returns the round-trip time, in nanoseconds, if the segment
+    /// acknowledges a timed segment.
     fn update(&mut self, fields: &SegmentFields, events: Events, other: &mut Self) -> Option<u64> {
         self.segments += 1;
         let is_probe = events.has(Event::ZeroWindowProbe);
@@ -363,7 +373,7 @@ impl DirectionState {
             self.next_at = fields.now;
         }
         if !is_probe && self.contiguous.is_none_or(|contiguous| contiguous == fields.seq) {
-            // A segment that fills a hole joins the bytes seen after it.
+            // If the segment fills a hole, it joins the bytes that were captured after the hole.
             self.contiguous = self.next;
         }
         if fields.flags.contains(Flags::FIN) {
@@ -377,14 +387,14 @@ impl DirectionState {
             self.bytes_again += u64::from(fields.len - fresh);
         }
         if end != fields.seq {
-            if advances { self.timer.sent(end, fields.now) } else { self.timer.sent_again(end) }
+            if advances { self.timer.start(end, fields.now) } else { self.timer.cancel(end) }
         }
-        let round_trip_nanos = fields.ack.and_then(|ack| other.timer.acknowledged(ack, fields.now));
+        let round_trip_nanos = fields.ack.and_then(|ack| other.timer.acknowledge(ack, fields.now));
         if let Some(nanos) = round_trip_nanos {
             other.round_trips.add(nanos);
         }
         self.window = fields.window;
-        self.window_of_syn = fields.flags.contains(Flags::SYN);
+        self.is_window_of_syn = fields.flags.contains(Flags::SYN);
         self.acked = fields.ack;
         self.last_at = fields.now;
         self.last_events = events;

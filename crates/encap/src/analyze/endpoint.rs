@@ -11,7 +11,7 @@ use crate::side::Side;
 pub enum Transport {
     /// TCP: each connection is a conversation.
     Tcp,
-    /// UDP: all datagrams between two pairs of address and port are one conversation.
+    /// UDP: all datagrams between two endpoints, each an address and a port, are one conversation.
     Udp,
 }
 
@@ -39,13 +39,14 @@ pub struct ConversationSide {
     pub server: SocketAddr,
 }
 
-/// Key of a conversation: two endpoints in ascending order, so that both directions have one key. It consists of
+/// Key of a conversation: two endpoints in ascending order, so that both directions have the same key. The fields are
 /// integers, which hash faster than addresses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct EndpointPair {
     low: (u128, u16),
     high: (u128, u16),
     transport: Transport,
+    /// Distinguishes an IPv6 address from the IPv4 address with the same bits.
     is_v6: bool,
 }
 

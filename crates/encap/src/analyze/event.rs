@@ -7,35 +7,35 @@ use crate::side::Side;
 use crate::wire::tcp::Flags;
 
 /// An event of a segment. The rules are those of Wireshark's TCP analysis (User's Guide §7.5), so that counts agree.
-/// Brackets hold Wireshark's name.
+/// Parentheses hold the name of Wireshark's display filter.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Event {
-    /// Repeats sequence numbers. (`tcp.analysis.retransmission`)
+    /// The segment repeats sequence numbers. (`tcp.analysis.retransmission`)
     Retransmission,
     /// Retransmission within 20 ms after the second or a later duplicate acknowledgment of its number.
     /// (`tcp.analysis.fast_retransmission`)
     FastRetransmission,
     /// Retransmission of acknowledged bytes. (`tcp.analysis.spurious_retransmission`)
     SpuriousRetransmission,
-    /// Bytes not seen before, shortly after later ones. (`tcp.analysis.out_of_order`)
+    /// The bytes arrive shortly after later ones. (`tcp.analysis.out_of_order`)
     OutOfOrder,
-    /// Bytes before it were not captured. (`tcp.analysis.lost_segment`)
+    /// The bytes before the segment were not captured. (`tcp.analysis.lost_segment`)
     PreviousNotCaptured,
-    /// It acknowledges bytes that were not captured. (`tcp.analysis.ack_lost_segment`)
+    /// The segment acknowledges bytes that were not captured. (`tcp.analysis.ack_lost_segment`)
     AcknowledgesUnseen,
-    /// It repeats the acknowledgment before it. (`tcp.analysis.duplicate_ack`)
+    /// The segment repeats the previous acknowledgment and has nothing else. (`tcp.analysis.duplicate_ack`)
     DuplicateAck,
-    /// Probe of an idle connection, with the number before the next. (`tcp.analysis.keep_alive`)
+    /// Probe of an idle connection. Its sequence number is one less than the expected one. (`tcp.analysis.keep_alive`)
     KeepAlive,
     /// Answer to a keep-alive. (`tcp.analysis.keep_alive_ack`)
     KeepAliveAck,
     /// Only the window is new. (`tcp.analysis.window_update`)
     WindowUpdate,
-    /// It fills the window of the other side to its end. (`tcp.analysis.window_full`)
+    /// The segment fills the window of the other side completely. (`tcp.analysis.window_full`)
     WindowFull,
-    /// Its sender cannot receive more bytes for now. (`tcp.analysis.zero_window`)
+    /// The sender of the segment cannot receive more bytes for now. (`tcp.analysis.zero_window`)
     ZeroWindow,
     /// One byte that tests a window of zero. (`tcp.analysis.zero_window_probe`)
     ZeroWindowProbe,
@@ -119,14 +119,14 @@ impl Events {
     }
 }
 
-/// The number of each event.
+/// The number of events of each kind.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct EventCounts([u64; Event::ALL.len()]);
 
 impl EventCounts {
-    /// The number of this event.
+    /// The number of events of this kind.
     #[must_use]
-    pub fn of(&self, event: Event) -> u64 {
+    pub fn get(&self, event: Event) -> u64 {
         self.0[event as usize]
     }
 
@@ -134,7 +134,7 @@ impl EventCounts {
     /// `tcp.analysis.retransmission`.
     #[must_use]
     pub fn retransmissions(&self) -> u64 {
-        self.of(Event::Retransmission) + self.of(Event::FastRetransmission) + self.of(Event::SpuriousRetransmission)
+        self.get(Event::Retransmission) + self.get(Event::FastRetransmission) + self.get(Event::SpuriousRetransmission)
     }
 
     pub(super) fn add(&mut self, event: Event) {
@@ -153,15 +153,15 @@ pub struct FlaggedEvent {
     pub event: Event,
     /// Relative sequence number, modulo 2³² as in Wireshark.
     pub seq: u32,
-    /// Relative acknowledgment number, modulo 2³²; 0 without ACK.
+    /// Relative acknowledgment number, modulo 2³². 0 without ACK.
     pub ack: u32,
     /// Bytes of payload.
     pub len: u32,
-    /// The relative number that was expected next from its sender, modulo 2³².
+    /// The relative sequence number that was expected next from the sender, modulo 2³². 0 for its first segment.
     pub expected: u32,
     /// The window that the segment offers.
     pub window: Window,
-    /// The window that its sender offered before.
+    /// The window that the sender offered before.
     pub window_before: Window,
     /// Control bits.
     pub control_bits: Flags,
@@ -183,57 +183,65 @@ impl FlaggedEvent {
         let (other, subject) = (from.other(), self.subject());
         fmt::from_fn(move |f| match self.event {
             Event::Retransmission if self.control_bits.contains(Flags::SYN) => {
-                write!(f, "{subject} again: the one before was lost, refused, or its answer late")
+                write!(f, "{subject} again: the earlier one was lost or refused, or its answer was late")
             }
             Event::Retransmission => write!(
                 f,
-                "{subject} again, though {expected} was to come next: the first were lost, or their acknowledgment late"
+                "{subject} again, although {expected} was expected next: the first copy was lost, or its acknowledgment \
+                 was late"
             ),
             Event::FastRetransmission => {
-                write!(f, "{subject} again, at once, because duplicate acknowledgments asked for them")
+                write!(
+                    f,
+                    "{subject} again, without waiting for a timeout, because duplicate acknowledgments showed a loss"
+                )
             }
             Event::SpuriousRetransmission => {
-                write!(f, "{subject} again, though the {other} has acknowledged them: the acknowledgment came too late")
+                write!(f, "{subject} again, although acknowledged by the {other}: the acknowledgment came too late")
             }
             Event::OutOfOrder => {
                 let last = expected.wrapping_sub(1);
-                write!(f, "{subject}, after later ones (up to {last}): overtaken on the way")
+                write!(f, "{subject}, after later bytes (up to {last}): the network changed the order")
             }
             Event::PreviousNotCaptured => {
                 let missing = Bytes(seq.wrapping_sub(expected));
-                write!(f, "it begins at {seq}, but {expected} was to come next: {missing} lost, or not captured")
+                write!(f, "it begins at {seq}, but {expected} was expected next: {missing} lost or not captured")
             }
             Event::AcknowledgesUnseen if self.unseen == 0 => write!(
                 f,
-                "it acknowledges all before {ack}: every byte of it was captured, but not in order, or as a window \
-                 probe, which is not counted as sent"
+                "it acknowledges all bytes before {ack}: each of them was captured, but not in order, or as a window \
+                 probe, which does not count as sent"
             ),
             Event::AcknowledgesUnseen => {
-                write!(f, "it acknowledges all before {ack}, of which the capture missed {}", Bytes(self.unseen))
+                write!(
+                    f,
+                    "it acknowledges all bytes before {ack}, but the capture lacks {} of them",
+                    Bytes(self.unseen)
+                )
             }
             Event::DuplicateAck => {
                 let why = match self.trigger {
-                    DuplicateAckTrigger::LaterSegment => "a later segment arrived before the expected one, it seems",
+                    DuplicateAckTrigger::LaterSegment => "a later segment probably arrived before the expected one",
                     DuplicateAckTrigger::RepeatedSegment => "an answer to a segment that was sent again",
                     DuplicateAckTrigger::Unknown => "no segment in the capture asked for it",
                 };
-                write!(f, "all before {ack} acknowledged once more, and nothing else: {why}")
+                write!(f, "all bytes before {ack} acknowledged again, and nothing else: {why}")
             }
             Event::KeepAlive => {
-                let which = if self.is_acked { "acknowledged already" } else { "not acknowledged yet" };
-                let subject = if len == 0 { "a segment without a byte, at that of" } else { "byte" };
-                write!(f, "{subject} {seq} once more, {which}: to see whether the {other} is still there")
+                let state = if self.is_acked { "already acknowledged" } else { "not acknowledged yet" };
+                let subject = if len == 0 { "an empty segment with the number of byte" } else { "byte" };
+                write!(f, "{subject} {seq} again, {state}: a test whether the {other} is still there")
             }
             Event::KeepAliveAck => write!(
                 f,
-                "all before {ack} acknowledged once more, in answer to a keep-alive: the {from} is still there"
+                "all bytes before {ack} acknowledged again, in answer to a keep-alive: the {from} is still there"
             ),
             Event::WindowUpdate => {
                 let (now, before) = (self.window, self.window_before);
-                write!(f, "nothing new but the window, ")?;
+                write!(f, "only the window changes, ")?;
                 match (now.bytes(), before.bytes()) {
-                    (Some(now), Some(before)) => write!(f, "{} after {}", Bytes(now), Bytes(before))?,
-                    _ => write!(f, "{} after {} (by a scale that was not captured)", now.field, before.field)?,
+                    (Some(now), Some(before)) => write!(f, "from {} to {}", Bytes(before), Bytes(now))?,
+                    _ => write!(f, "from {} to {} (the scale was not captured)", before.field, now.field)?,
                 }
                 write!(f, ": the {from} announces how much it can receive now")
             }
@@ -247,7 +255,7 @@ impl FlaggedEvent {
                 "the window is 0: the {from} reads more slowly than data arrives, and cannot receive more for now"
             ),
             Event::ZeroWindowProbe => {
-                write!(f, "one byte into a window of 0: to learn whether the {other} can receive data again")
+                write!(f, "one byte sent into a window of 0: a test whether the {other} can receive data again")
             }
             Event::ZeroWindowProbeAck => write!(f, "the window is still 0: an answer to a zero-window probe"),
             Event::PortReused => {
@@ -260,7 +268,7 @@ impl FlaggedEvent {
         })
     }
 
-    /// The SYN, the FIN or the bytes that take its sequence numbers.
+    /// The content of the segment: the SYN, the FIN, or its bytes.
     fn subject(&self) -> impl fmt::Display {
         let Self { seq, len, control_bits, .. } = *self;
         fmt::from_fn(move |f| match len {
@@ -274,7 +282,7 @@ impl FlaggedEvent {
 /// The most likely trigger of a duplicate acknowledgment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DuplicateAckTrigger {
-    /// A segment behind a missing one.
+    /// A segment that arrived before an earlier, missing one.
     LaterSegment,
     /// A repeated segment.
     RepeatedSegment,
@@ -291,28 +299,28 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// The most likely cause of an RST.
+/// The most likely cause of an RST. The *sender* is the side that sent the RST.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetCause {
-    /// It answers a SYN.
+    /// The RST answers a SYN.
     Refused,
     /// The handshake was not completed.
     HandshakeAborted,
-    /// Data came after its sender had closed.
+    /// Data arrived after the sender had closed.
     DataAfterClose,
-    /// Its sender had closed, and did not wait for the FIN of the other side.
+    /// The sender had closed, and did not wait for the FIN of the other side.
     #[serde(rename = "not_awaited")]
     AfterOwnClose,
-    /// Its sender closed with unread data, or with an `SO_LINGER` of 0.
+    /// The sender closed with unread data, or with an `SO_LINGER` of 0.
     Aborted,
-    /// Its sender does not know the connection.
+    /// The sender does not know the connection.
     HalfOpen,
     /// Both sides had closed already.
     AfterClose,
-    /// It follows another RST.
+    /// The RST follows another RST.
     Repeated,
-    /// The other side ignores it, because it does not expect its number (RFC 5961 §3.2).
+    /// The other side ignores the RST, because it expects another sequence number (RFC 5961 §3.2).
     OutOfWindow,
 }
 
@@ -324,25 +332,30 @@ impl fmt::Display for ResetCause {
                  away)"
             }
             Self::HandshakeAborted => {
-                "aborted before it began: the handshake was not completed, as a port scan does, or a program that gave \
-                 up waiting"
+                "aborted in the handshake: the connection was never established, as in a port scan, or when a program \
+                 gives up waiting"
             }
             Self::DataAfterClose => {
-                "data after close: data came after the program had closed its socket, so no reader was left"
+                "data after close: data arrived after the program had closed its socket, so no program could read it"
             }
             Self::AfterOwnClose => {
-                "after its own close: its sender had closed, and did not wait for the other side to close, too"
+                "after its own close: the sender of the RST had closed, and did not wait for the other side to close"
             }
             Self::Aborted => {
-                "aborted: a program closed its socket with unread data, or with SO_LINGER of 0; both look the same"
+                "aborted: a program closed its socket with unread data, or with SO_LINGER of 0 (both look the same in a \
+                 capture)"
             }
             Self::HalfOpen => {
-                "half-open: its sender does not know the connection, as after a restart, and refuses its segments"
+                "half-open: the sender of the RST does not know the connection, as after a restart, and refuses its \
+                 segments"
             }
-            Self::AfterClose => "after close: both sides had closed already, and a late segment came",
-            Self::Repeated => "one more after a reset: segments that were still on their way are refused, one by one",
+            Self::AfterClose => "after close: both sides had closed already, and a late segment arrived",
+            Self::Repeated => {
+                "repeated: after the first RST, each segment that was still on its way is refused by another one"
+            }
             Self::OutOfWindow => {
-                "out of window, ignored: its number is not the one that is expected next, so the connection goes on"
+                "out of window, ignored: the RST does not have the sequence number that is expected next, so the \
+                 connection goes on"
             }
         })
     }

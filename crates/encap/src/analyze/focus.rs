@@ -1,4 +1,4 @@
-//! The focus: a condition on the conversations to analyse.
+//! The focus: a condition that selects the conversations to analyse.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::endpoint::Transport;
 
-/// A condition on a conversation. Each field that is set has to match.
+/// A condition on a conversation. Each field that is set must match.
 ///
 /// ```
 /// use switchboard_encap::analyze::Focus;
@@ -20,7 +20,7 @@ use super::endpoint::Transport;
 pub struct Focus {
     /// Transport protocol.
     pub transport: Option<Transport>,
-    /// Address of either side; if `port` is set too, of the side with that port.
+    /// Address of either side. If `port` is set too, one side must match both.
     pub address: Option<IpAddr>,
     /// Port of either side.
     pub port: Option<u16>,
@@ -32,11 +32,12 @@ pub struct Focus {
 pub struct FocusError;
 
 impl Focus {
+    /// Whether the conversation of the endpoints `a` and `b` matches.
     pub(super) fn matches(&self, transport: Transport, a: SocketAddr, b: SocketAddr) -> bool {
-        let is = |side: SocketAddr| {
+        let side_matches = |side: SocketAddr| {
             self.address.is_none_or(|address| address == side.ip()) && self.port.is_none_or(|port| port == side.port())
         };
-        self.transport.is_none_or(|wanted| wanted == transport) && (is(a) || is(b))
+        self.transport.is_none_or(|wanted| wanted == transport) && (side_matches(a) || side_matches(b))
     }
 }
 
@@ -44,18 +45,18 @@ impl FromStr for Focus {
     type Err = FocusError;
 
     fn from_str(text: &str) -> Result<Self, FocusError> {
-        let none = Self::default();
+        let empty = Self::default();
         if text.eq_ignore_ascii_case("tcp") {
-            Ok(Self { transport: Some(Transport::Tcp), ..none })
+            Ok(Self { transport: Some(Transport::Tcp), ..empty })
         } else if text.eq_ignore_ascii_case("udp") {
-            Ok(Self { transport: Some(Transport::Udp), ..none })
+            Ok(Self { transport: Some(Transport::Udp), ..empty })
         } else if let Ok(port) = text.parse::<u16>() {
-            Ok(Self { port: Some(port), ..none })
+            Ok(Self { port: Some(port), ..empty })
         } else if let Ok(address) = text.parse::<IpAddr>() {
-            Ok(Self { address: Some(address), ..none })
+            Ok(Self { address: Some(address), ..empty })
         } else {
-            let both: SocketAddr = text.parse().map_err(|_| FocusError)?;
-            Ok(Self { address: Some(both.ip()), port: Some(both.port()), ..none })
+            let endpoint: SocketAddr = text.parse().map_err(|_| FocusError)?;
+            Ok(Self { address: Some(endpoint.ip()), port: Some(endpoint.port()), ..empty })
         }
     }
 }
@@ -82,6 +83,7 @@ mod tests {
     #[test]
     fn parsed_focus_matches_its_endpoints() {
         let (a, b) = ("10.0.0.1:4000".parse().expect("an address"), "10.0.0.2:80".parse().expect("an address"));
+        // Whether each focus matches the TCP conversation of `a` and `b`.
         let table = [
             ("tcp", true),
             ("UDP", false),

@@ -1,4 +1,4 @@
-//! The issues of all frames of a capture, merged by kind.
+//! The issues of all frames in a capture, merged by kind.
 
 use std::fmt;
 use std::mem;
@@ -9,21 +9,21 @@ use serde::{Serialize, Serializer};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::wire::{FrameIssue, FrameIssueKind};
 
-/// The issues of one kind in a capture. Place and text are those of the first frame, the count is of all frames.
+/// The issues of one kind in a capture. Place and text are those of the first issue.
 type CaptureIssue = Diagnostic<CaptureIssueKind>;
 
-/// The issues in a capture: at most 32 kinds; issues of further kinds are only counted.
+/// The issues in a capture. At most 32 kinds are listed; issues of further kinds are only counted.
 pub type CaptureIssues = Diagnostics<CaptureIssueKind, 32>;
 
-/// A kind of issue. Issues of one kind merge, with different values, too.
+/// A kind of issue. Issues of one kind merge even if their values differ.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct CaptureIssueKind(pub FrameIssueKind);
 
-/// A byte of a frame of a capture.
+/// The place of an issue: a byte of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct CaptureByte {
-    /// The number of the frame, from 1.
+    /// The number of the first frame with the issue, from 1.
     pub first_frame: u64,
     /// Offset from the start of the frame.
     pub byte: u32,
@@ -58,7 +58,8 @@ impl Serialize for CaptureIssueKind {
     }
 }
 
-/// Adds an issue of frame `first_frame`. Fragments are left out: the totals count those that do not become whole.
+/// Adds an issue of frame `first_frame`. Fragments are left out: [`Totals`](super::Totals) counts those whose packet
+/// stays incomplete.
 pub(super) fn add(issues: &mut CaptureIssues, first_frame: u64, issue: &FrameIssue) {
     if !matches!(issue.kind, FrameIssueKind::FirstFragment | FrameIssueKind::LaterFragment(_)) {
         issues.add(CaptureByte { first_frame, byte: issue.place.byte }, CaptureIssueKind(issue.kind));

@@ -23,12 +23,13 @@ pub(super) struct LiveConversation {
     server: SocketAddr,
     first_frame: u64,
     pub(super) last_frame: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    first_time: Option<Timestamp>,
+    last_time: Option<Timestamp>,
     from_client: DirectionState,
     from_server: DirectionState,
-    /// Time of the client's last SYN.
+    /// Time of the client's last SYN, in nanoseconds.
     syn_at: Option<i64>,
+    /// Time from that SYN to the ACK that completes the handshake, in nanoseconds.
     handshake_nanos: Option<u64>,
     /// Whether the client has acknowledged the server's SYN.
     is_established: bool,
@@ -37,7 +38,7 @@ pub(super) struct LiveConversation {
     counts: EventCounts,
     flags: Vec<FlaggedEvent>,
     pub(super) checksums: Checksums,
-    /// Whether it is in the table's list of ended conversations.
+    /// Whether the conversation is in the table's list of ended conversations.
     pub(super) lingers: bool,
 }
 
@@ -62,8 +63,8 @@ impl LiveConversation {
             server,
             first_frame: stamp.frame,
             last_frame: stamp.frame,
-            first: stamp.time,
-            last: stamp.time,
+            first_time: stamp.time,
+            last_time: stamp.time,
             from_client: DirectionState::default(),
             from_server: DirectionState::default(),
             syn_at: None,
@@ -100,9 +101,9 @@ impl LiveConversation {
         ConversationSide { transport, number, side: self.side(endpoint), client, server }
     }
 
-    /// Whether a SYN of this side opens another connection, as in Wireshark. A SYN with the same number retries this
-    /// one.
-    pub(super) fn is_reopened_by(&self, side: Side, seq: SeqNumber) -> bool {
+    /// Whether a SYN of `side` opens a new connection, as in Wireshark. A SYN with the same number as the earlier one
+    /// only retries this connection.
+    pub(super) fn is_replaced_by(&self, side: Side, seq: SeqNumber) -> bool {
         let (own, _) = side.own_and_other(&self.from_client, &self.from_server);
         own.base.is_some_and(|base| own.syn.is_none() || base != seq)
     }
@@ -118,20 +119,20 @@ impl LiveConversation {
         flags + self.from_client.heap_bytes() + self.from_server.heap_bytes()
     }
 
-    fn touch(&mut self, stamp: FrameStamp) {
+    fn note_frame(&mut self, stamp: FrameStamp) {
         self.last_frame = stamp.frame;
-        self.last = stamp.time.or(self.last);
+        self.last_time = stamp.time.or(self.last_time);
     }
 
     /// Counts a datagram.
-    pub(super) fn datagram(&mut self, stamp: FrameStamp, side: Side, len: u32) {
-        self.touch(stamp);
+    pub(super) fn count_datagram(&mut self, stamp: FrameStamp, side: Side, len: u32) {
+        self.note_frame(stamp);
         let (own, _) = side.own_and_other(&mut self.from_client, &mut self.from_server);
         own.segments += 1;
         own.bytes += u64::from(len);
     }
 
-    /// Reopens an ended connection, for a SYN with the number of the one before.
+    /// Reopens an ended connection, because a SYN with the same number retries it.
     fn retry(&mut self) {
         self.reset = None;
         self.is_established = false;
@@ -141,7 +142,7 @@ impl LiveConversation {
     }
 
     /// Tracks a segment of `side`. `reuses_ports` says that its SYN closed an earlier conversation.
-    pub(super) fn segment(
+    pub(super) fn track_segment(
         &mut self,
         stamp: FrameStamp,
         side: Side,
@@ -149,10 +150,10 @@ impl LiveConversation {
         len: u32,
         reuses_ports: bool,
     ) -> TrackedSegment {
-        let now = stamp.time.or(self.last).unwrap_or_default().as_nanos();
-        self.touch(stamp);
+        let now = stamp.time.or(self.last_time).unwrap_or_default().as_nanos();
+        self.note_frame(stamp);
         let fields = SegmentFields::new(segment, len, now);
-        // The server's SYN reopens a refused connection, the client's SYN any other.
+        // Only the server's SYN-ACK reopens a refused connection. A client's SYN reopens one that ended in another way.
         let can_retry = fields.ack.is_some() == (self.reset == Some(ResetCause::Refused));
         if fields.flags.contains(Flags::SYN) && can_retry && self.has_ended() {
             self.retry();
@@ -169,6 +170,7 @@ impl LiveConversation {
             let flag = FlaggedEvent {
                 frame: stamp.frame,
                 from: side,
+                // `Self::flag` replaces the event.
                 event: Event::Reset,
                 seq: wrapped(tracked.seq),
                 ack: wrapped(tracked.ack.unwrap_or_default()),
@@ -191,6 +193,7 @@ impl LiveConversation {
         tracked
     }
 
+    /// Counts the events, and keeps the first few. `flag` gives the values that explain them.
     fn flag(&mut self, events: Events, flag: FlaggedEvent) {
         for event in events.iter() {
             self.counts.add(event);
@@ -220,8 +223,8 @@ impl LiveConversation {
     /// The most likely cause of an RST from `side`, by the segments before it.
     fn reset_cause(&self, side: Side, fields: &SegmentFields) -> ResetCause {
         let (own, other) = side.own_and_other(&self.from_client, &self.from_server);
-        let has_only_refused = own.segments == 0 || self.reset == Some(ResetCause::Refused);
-        if has_only_refused && other.syn.is_some() && own.syn.is_none() && !self.is_established {
+        let has_sent_only_refusals = own.segments == 0 || self.reset == Some(ResetCause::Refused);
+        if has_sent_only_refusals && other.syn.is_some() && own.syn.is_none() && !self.is_established {
             ResetCause::Refused
         } else if self.reset.is_some() {
             ResetCause::Repeated
@@ -236,8 +239,8 @@ impl LiveConversation {
         } else if own.syn.is_some() && other.syn.is_some() && !self.is_established {
             ResetCause::HandshakeAborted
         } else if own.segments == 0 || (fields.ack.is_none() && other.acked == Some(fields.seq)) {
-            // A host that knows the connection sets ACK. One that does not takes the sequence number from the
-            // acknowledgment that it received (RFC 9293 §3.5.2).
+            // A host that knows the connection sets ACK. A host that does not know it takes the sequence number from
+            // the acknowledgment that it received (RFC 9293 §3.5.2).
             ResetCause::HalfOpen
         } else {
             ResetCause::Aborted
@@ -256,6 +259,7 @@ impl LiveConversation {
         }
     }
 
+    /// The summary of the conversation. `retired` says that it is closed before its end, to bound memory.
     pub(super) fn summary(mut self, retired: bool) -> Conversation {
         self.flags.shrink_to_fit();
         let handshake = self.handshake();
@@ -274,8 +278,8 @@ impl LiveConversation {
             reset_cause: self.reset,
             first_frame: self.first_frame,
             last_frame: self.last_frame,
-            first: self.first,
-            last: self.last,
+            first: self.first_time,
+            last: self.last_time,
             from_client: self.from_client.summary(),
             from_server: self.from_server.summary(),
             handshake_nanos: self.handshake_nanos,

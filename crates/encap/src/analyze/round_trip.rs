@@ -1,7 +1,8 @@
-//! Round-trip times: from a segment to its acknowledgment, by the times of the capture.
+//! Round-trip times: the capture time from a segment to its acknowledgment.
 //!
-//! A segment is timed by the acknowledgment of exactly its last byte, as in Wireshark's `tcp.analysis.ack_rtt`. A
-//! repeated segment is not timed, because its acknowledgment may answer either copy (Karn's algorithm, RFC 6298 §3).
+//! A segment is timed only if an acknowledgment ends exactly at its last byte, as in Wireshark's
+//! `tcp.analysis.ack_rtt`. A repeated segment is not timed, because its acknowledgment may answer either copy (Karn's
+//! algorithm, RFC 6298 §3).
 
 use std::collections::VecDeque;
 
@@ -15,16 +16,16 @@ pub(super) struct AckTimer {
     awaited: VecDeque<(SeqNumber, i64)>,
 }
 
-/// Round-trip times of one direction's segments, and a bounded sample of them.
+/// The range of one direction's round-trip times, and a bounded sample of them. All times are in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RoundTrips {
     min: u64,
     max: u64,
     count: u64,
-    /// All times, or each 2nd, 4th, … one, so that the number stays bounded.
+    /// All times, or every 2nd, every 4th and so on, so that memory stays bounded.
     samples: Vec<u64>,
-    /// One of each `1 << stride` times is kept.
-    stride: u32,
+    /// Of every `1 << stride_log2` times, `samples` has one.
+    stride_log2: u32,
 }
 
 /// Minimum, median and maximum of round-trip times.
@@ -32,8 +33,8 @@ pub(crate) struct RoundTrips {
 pub struct RoundTripTimes {
     /// Minimum, in nanoseconds.
     pub min_nanos: u64,
-    /// Median, in nanoseconds: of an even number, the lower of the middle two; of more than 128 times, that of an even
-    /// sample.
+    /// Median, in nanoseconds. For an even count, it is the lower of the two middle times. For more than 128 times, it
+    /// is the median of an evenly spaced sample.
     pub median_nanos: u64,
     /// Maximum, in nanoseconds.
     pub max_nanos: u64,
@@ -47,29 +48,30 @@ impl AckTimer {
         self.awaited.capacity() * size_of::<(SeqNumber, i64)>()
     }
 
-    /// Adds a segment with new data that ends before `end`.
-    pub(super) fn sent(&mut self, end: SeqNumber, now: i64) {
+    /// Starts timing a segment with new data. `end` is the number after its last byte.
+    pub(super) fn start(&mut self, end: SeqNumber, now: i64) {
         if self.awaited.len() < TIMED_MAX {
             self.awaited.push_back((end, now));
         }
     }
 
-    /// Removes the segments that end at or before `end`, because they were sent again.
-    pub(super) fn sent_again(&mut self, end: SeqNumber) {
-        self.awaited.retain(|(awaited, _)| awaited.is_after(end));
+    /// Stops timing the segments that end at or before `end`, because they were sent again.
+    pub(super) fn cancel(&mut self, end: SeqNumber) {
+        self.awaited.retain(|(awaited_end, _)| awaited_end.is_after(end));
     }
 
-    /// Removes the segments that `ack` acknowledges. Returns the round-trip time in nanoseconds if one ends at `ack`.
-    pub(super) fn acknowledged(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
+    /// Removes the segments that `ack` acknowledges. Returns the round-trip time, in nanoseconds, of the segment that
+    /// ends at `ack`.
+    pub(super) fn acknowledge(&mut self, ack: SeqNumber, now: i64) -> Option<u64> {
         let mut round_trip = None;
-        while let Some(&(end, then)) = self.awaited.front() {
+        while let Some(&(end, sent_at)) = self.awaited.front() {
             if end.is_after(ack) {
                 break;
             }
             self.awaited.pop_front();
-            // A clock that was set back gives no valid time.
-            if end == ack && now >= then {
-                round_trip = Some(now.abs_diff(then));
+            // If the clock was set back, there is no valid time.
+            if end == ack && now >= sent_at {
+                round_trip = Some(now.abs_diff(sent_at));
             }
         }
         round_trip
@@ -85,23 +87,24 @@ impl RoundTrips {
     pub(crate) fn add(&mut self, nanos: u64) {
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
-        if self.count.is_multiple_of(1 << self.stride) {
+        if self.count.is_multiple_of(1 << self.stride_log2) {
             if self.samples.len() == SAMPLES_MAX {
-                // Drops every second time, and keeps half as many from now on.
+                // Drop every second time, and keep half as many from now on.
                 let mut keep = false;
                 self.samples.retain(|_| {
                     keep = !keep;
                     keep
                 });
-                self.stride += 1;
+                self.stride_log2 += 1;
             }
-            if self.count.is_multiple_of(1 << self.stride) {
+            if self.count.is_multiple_of(1 << self.stride_log2) {
                 self.samples.push(nanos);
             }
         }
         self.count += 1;
     }
 
+    /// Minimum, median and maximum so far; `None` without a time.
     pub(crate) fn times(&mut self) -> Option<RoundTripTimes> {
         if self.samples.is_empty() {
             return None;
@@ -117,12 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn minimum_median_and_maximum() {
+    fn times_have_minimum_median_and_maximum() {
         let (mut timer, mut trips) = (AckTimer::default(), RoundTrips::default());
         assert_eq!(trips.times(), None);
         for (end, sent, acked) in [(10, 0, 30), (20, 100, 110), (30, 200, 220), (40, 300, 700)] {
-            timer.sent(SeqNumber(end), sent);
-            trips.add(timer.acknowledged(SeqNumber(end), acked).expect("it was sent once"));
+            timer.start(SeqNumber(end), sent);
+            trips.add(timer.acknowledge(SeqNumber(end), acked).expect("it was sent once"));
         }
         let expected = RoundTripTimes { min_nanos: 10, median_nanos: 20, max_nanos: 400, count: 4 };
         assert_eq!(trips.times(), Some(expected));
@@ -131,17 +134,17 @@ mod tests {
     #[test]
     fn repeated_or_jointly_acknowledged_segments_are_not_timed() {
         let mut timer = AckTimer::default();
-        timer.sent(SeqNumber(10), 0);
-        timer.sent_again(SeqNumber(10));
-        assert_eq!(timer.acknowledged(SeqNumber(10), 5), None);
-        timer.sent(SeqNumber(20), 10);
-        timer.sent(SeqNumber(30), 20);
-        assert_eq!(timer.acknowledged(SeqNumber(30), 50), Some(30));
-        assert_eq!(timer.acknowledged(SeqNumber(30), 60), None);
+        timer.start(SeqNumber(10), 0);
+        timer.cancel(SeqNumber(10));
+        assert_eq!(timer.acknowledge(SeqNumber(10), 5), None);
+        timer.start(SeqNumber(20), 10);
+        timer.start(SeqNumber(30), 20);
+        assert_eq!(timer.acknowledge(SeqNumber(30), 50), Some(30));
+        assert_eq!(timer.acknowledge(SeqNumber(30), 60), None);
     }
 
     #[test]
-    fn memory_is_bounded_for_a_million_times() {
+    fn memory_is_bounded_with_a_million_samples() {
         let mut trips = RoundTrips::default();
         for nanos in 0..1_000_000 {
             trips.add(nanos);

@@ -1,4 +1,4 @@
-//! JSON of conversations: the keys of `encap analyze --json`.
+//! The JSON of a conversation in `encap analyze --json`.
 
 use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::conversation::Conversation;
 use super::event::{Event, FlaggedEvent};
 
-/// The key of each count, in order.
+/// The key of each event's count, in order. The count of retransmissions is not here, because it is a sum.
 const COUNT_KEYS: [(&str, Event); 15] = [
     ("fast_retransmissions", Event::FastRetransmission),
     ("spurious_retransmissions", Event::SpuriousRetransmission),
@@ -47,7 +47,7 @@ impl Serialize for Conversation {
         map.serialize_entry("segments", &self.segments())?;
         map.serialize_entry("retransmissions", &self.counts.retransmissions())?;
         for (key, event) in COUNT_KEYS {
-            map.serialize_entry(key, &self.counts.of(event))?;
+            map.serialize_entry(key, &self.counts.get(event))?;
         }
         map.serialize_entry("checksums", &self.checksums)?;
         map.serialize_entry("flags", &self.flags)?;

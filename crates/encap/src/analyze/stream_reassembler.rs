@@ -1,13 +1,13 @@
-//! Reassembly of one direction's stream: bytes come out in the order of their sequence numbers.
+//! Reassembly of one direction's stream: it emits the bytes in the order of their sequence numbers.
 //!
-//! - Where segments overlap, the first one counts, as in Linux for in-order data. A retransmission with other bytes
-//!   changes nothing.
-//! - Without a SYN, the stream begins with the first captured segment, or with an earlier one that comes before any
-//!   output.
-//! - A FIN has a sequence number like a byte, so data with lower numbers comes out before it, even if it was captured
-//!   later.
+//! - If segments overlap, the bytes of the first one count, as in Linux for in-order data. A retransmission with other
+//!   bytes changes nothing.
+//! - Without a SYN, the stream begins with the first captured segment. Before any output, a segment with a lower number
+//!   can still move the beginning.
+//! - A FIN has a sequence number like a byte. So data with lower numbers is emitted before the FIN, even if the data
+//!   was captured later.
 //! - An RST ends the stream. A SYN after the end begins a new stream.
-//! - Missing bytes come out as a gap with their length, once too many bytes wait behind them or the stream ends. Bytes
+//! - Missing bytes become a gap with their length when too many bytes wait behind them, or when the stream ends. Bytes
 //!   that the other side acknowledged count as sent, even if no later segment was captured.
 
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ use crate::wire::tcp::Flags;
 pub enum StreamItem<'a> {
     /// Bytes of one segment.
     Data {
-        /// Number of the frame that carried them first.
+        /// Number of the frame that carried the bytes first.
         frame: u64,
         /// The bytes that are next in the stream.
         bytes: &'a [u8],
@@ -43,20 +43,21 @@ pub enum StreamItem<'a> {
 pub struct StreamReassembler {
     /// The number of the next byte of the output; `None` before the first segment.
     next: Option<SeqNumber>,
-    /// Whether the stream may begin before `next`: without a SYN, until the first output.
+    /// Whether the stream may begin before `next`. Without a SYN, this is true until the first output.
     may_begin_earlier: bool,
     /// Bytes behind a gap: in order, without overlaps.
     waiting: VecDeque<QueuedBytes>,
+    /// Number of bytes in `waiting`.
     waiting_bytes: usize,
-    /// The number of the FIN.
+    /// The sequence number of the FIN.
     fin: Option<SeqNumber>,
     /// The highest acknowledgment number of the other side.
     acked: Option<SeqNumber>,
     has_ended: bool,
 }
 
-/// Maximum gap before an acknowledgment, in bytes: the largest window (RFC 7323 §2.3). A higher acknowledgment is
-/// invalid.
+/// Maximum gap between the output and an acknowledgment, in bytes: the largest window (RFC 7323 §2.3). A higher
+/// acknowledgment is invalid.
 const ACKED_AHEAD_MAX_BYTES: u32 = 1 << 30;
 
 #[derive(Debug)]
@@ -91,17 +92,17 @@ impl StreamReassembler {
     /// Adds a segment. Emits the items that it completes, in order.
     pub fn push(&mut self, segment: &StreamSegment<'_>, emit: &mut dyn FnMut(StreamItem<'_>)) {
         let StreamSegment { frame, flags, payload, len, .. } = *segment;
-        let syn = flags.contains(Flags::SYN);
-        if self.has_ended && syn {
+        let is_syn = flags.contains(Flags::SYN);
+        if self.has_ended && is_syn {
             *self = Self::default();
         }
         if self.has_ended {
             return;
         }
-        let seq = segment.seq + u32::from(syn);
+        let seq = segment.seq + u32::from(is_syn);
         if self.next.is_none() {
             self.next = Some(seq);
-            self.may_begin_earlier = !syn;
+            self.may_begin_earlier = !is_syn;
         }
         if flags.contains(Flags::RST) {
             // The payload of an RST is a text for people, not part of the stream (RFC 9293 §3.5.3).
@@ -111,10 +112,10 @@ impl StreamReassembler {
             self.fin = Some(seq + len);
         }
         self.add(seq, frame, payload, emit);
-        let cut = len.saturating_sub(len_of(payload));
-        if cut > 0 && self.next == Some(seq + len_of(payload)) && self.waiting.is_empty() {
-            // The snap length cut the segment off.
-            emit(StreamItem::Gap { bytes: cut });
+        let n_cut = len.saturating_sub(len_of(payload));
+        if n_cut > 0 && self.next == Some(seq + len_of(payload)) && self.waiting.is_empty() {
+            // The snap length cut off the end of the segment.
+            emit(StreamItem::Gap { bytes: n_cut });
             self.next = Some(seq + len);
         }
         self.drain(emit);
@@ -141,7 +142,7 @@ impl StreamReassembler {
     /// Adds an acknowledgment of the other side: all bytes before `ack` were sent.
     pub fn acknowledged(&mut self, ack: SeqNumber) {
         if self.next.is_none() {
-            // The best guess for the beginning of the stream.
+            // Without a segment, `ack` is the best guess for the beginning of the stream.
             self.next = Some(ack);
             self.may_begin_earlier = true;
         }
@@ -161,7 +162,7 @@ impl StreamReassembler {
         }
     }
 
-    /// Ends the stream with the capture: emits the waiting bytes, with the gaps before them.
+    /// Ends the stream at the end of the capture: emits the waiting bytes, with the gaps before them.
     pub fn finish(&mut self, emit: &mut dyn FnMut(StreamItem<'_>)) {
         if !self.has_ended {
             self.flush(emit);
@@ -207,21 +208,22 @@ impl StreamReassembler {
             self.next = Some(next);
         }
         if seq.is_before(next) {
-            let known = distance(seq, next) as usize;
-            let Some(rest) = bytes.get(known..) else { return };
-            (seq, bytes) = (next, rest);
+            let n_known = distance(seq, next) as usize;
+            let Some(new_bytes) = bytes.get(n_known..) else { return };
+            (seq, bytes) = (next, new_bytes);
         }
         if seq == next
             && !bytes.is_empty()
             && self.waiting.front().is_none_or(|piece| !piece.seq.is_before(seq + len_of(bytes)))
         {
-            // The usual case, without a copy.
+            // Fast path without a copy: no waiting bytes overlap.
             self.emit(frame, bytes, emit);
             return;
         }
         self.queue(seq, frame, bytes);
     }
 
+    /// Emits bytes that begin at `next`.
     fn emit(&mut self, frame: u64, bytes: &[u8], emit: &mut dyn FnMut(StreamItem<'_>)) {
         self.next = self.next.map(|next| next + len_of(bytes));
         self.may_begin_earlier = false;
@@ -230,34 +232,34 @@ impl StreamReassembler {
 
     /// Queues the bytes that are not queued yet.
     fn queue(&mut self, mut seq: SeqNumber, frame: u64, mut bytes: &[u8]) {
-        let mut at = self.waiting.partition_point(|piece| !piece.end().is_after(seq));
+        let mut index = self.waiting.partition_point(|piece| !piece.end().is_after(seq));
         while !bytes.is_empty() {
             let end = seq + len_of(bytes);
-            let Some(piece) = self.waiting.get(at).filter(|piece| piece.seq.is_before(end)) else {
-                self.insert(at, seq, frame, bytes);
+            let Some(piece) = self.waiting.get(index).filter(|piece| piece.seq.is_before(end)) else {
+                self.insert(index, seq, frame, bytes);
                 return;
             };
             let (start, stop) = (piece.seq, piece.end());
             if start.is_after(seq) {
                 let (before, _) = bytes.split_at(distance(seq, start) as usize);
-                self.insert(at, seq, frame, before);
-                at += 1;
+                self.insert(index, seq, frame, before);
+                index += 1;
             }
             if !end.is_after(stop) {
                 return;
             }
             bytes = &bytes[distance(seq, stop) as usize..];
             seq = stop;
-            at += 1;
+            index += 1;
         }
     }
 
-    fn insert(&mut self, at: usize, seq: SeqNumber, frame: u64, bytes: &[u8]) {
+    fn insert(&mut self, index: usize, seq: SeqNumber, frame: u64, bytes: &[u8]) {
         self.waiting_bytes += bytes.len();
-        self.waiting.insert(at, QueuedBytes { seq, frame, bytes: bytes.to_vec() });
+        self.waiting.insert(index, QueuedBytes { seq, frame, bytes: bytes.to_vec() });
     }
 
-    /// Emits waiting bytes that are next, then the FIN if it is next.
+    /// Emits the waiting bytes that begin at `next`, and then the FIN if it is next.
     fn drain(&mut self, emit: &mut dyn FnMut(StreamItem<'_>)) {
         while let Some(piece) = self.waiting.pop_front_if(|piece| Some(piece.seq) == self.next) {
             self.waiting_bytes -= piece.bytes.len();
@@ -300,7 +302,7 @@ mod tests {
     }
 
     impl Output {
-        fn take(&mut self, item: StreamItem<'_>) {
+        fn add(&mut self, item: StreamItem<'_>) {
             assert!(self.end.is_empty(), "no item follows the end");
             match item {
                 StreamItem::Data { bytes, .. } => self.bytes.extend(bytes.iter().copied().map(Some)),
@@ -321,43 +323,48 @@ mod tests {
         for (frame, &(seq, flags, payload)) in (1..).zip(segments) {
             let len = len_of(payload.as_bytes());
             let segment = StreamSegment { frame, seq: SeqNumber(seq), flags, payload: payload.as_bytes(), len };
-            stream.push(&segment, &mut |item| output.take(item));
+            stream.push(&segment, &mut |item| output.add(item));
         }
-        stream.finish(&mut |item| output.take(item));
+        stream.finish(&mut |item| output.add(item));
         output
     }
 
-    const A: Flags = Flags::ACK;
+    const ACK: Flags = Flags::ACK;
 
-    /// Name, segments, output as text, and end.
+    /// Name, segments, output as text with `?` for each missing byte, and end.
     type Case<'a> = (&'a str, &'a [(u32, Flags, &'a str)], &'a str, &'a [StreamItem<'a>]);
 
     #[test]
-    fn segments_in_any_order_yield_the_stream() {
+    fn reassembly_yields_the_stream_and_its_end() {
         let (syn, fin, rst) = (Flags::SYN, Flags::FIN | Flags::ACK, Flags::RST);
         let (by_fin, by_reset) = (vec![StreamItem::Fin], vec![StreamItem::Reset]);
         let table: &[Case<'_>] = &[
-            ("in order", &[(9, syn, ""), (10, A, "ab"), (12, A, "cd"), (14, fin, "")], "abcd", &by_fin),
-            ("started mid-stream", &[(50, A, "ab"), (52, A, "cd")], "abcd", &[]),
-            ("FIN before missing data", &[(9, syn, ""), (12, fin, "cd"), (10, A, "ab")], "abcd", &by_fin),
-            ("bytes after the FIN", &[(9, syn, ""), (10, fin, "ab"), (12, A, "no")], "ab", &by_fin),
-            ("FIN after a gap", &[(9, syn, ""), (10, A, "ab"), (15, fin, "")], "ab???", &by_fin),
-            ("a gap", &[(9, syn, ""), (10, A, "ab"), (15, A, "cd")], "ab???cd", &[]),
-            ("first wins", &[(9, syn, ""), (10, A, "abc"), (11, A, "XYz")], "abcz", &[]),
+            ("in order", &[(9, syn, ""), (10, ACK, "ab"), (12, ACK, "cd"), (14, fin, "")], "abcd", &by_fin),
+            ("started mid-stream", &[(50, ACK, "ab"), (52, ACK, "cd")], "abcd", &[]),
+            ("FIN before missing data", &[(9, syn, ""), (12, fin, "cd"), (10, ACK, "ab")], "abcd", &by_fin),
+            ("bytes after the FIN", &[(9, syn, ""), (10, fin, "ab"), (12, ACK, "no")], "ab", &by_fin),
+            ("FIN after a gap", &[(9, syn, ""), (10, ACK, "ab"), (15, fin, "")], "ab???", &by_fin),
+            ("a gap", &[(9, syn, ""), (10, ACK, "ab"), (15, ACK, "cd")], "ab???cd", &[]),
+            ("first segment wins", &[(9, syn, ""), (10, ACK, "abc"), (11, ACK, "XYz")], "abcz", &[]),
             (
-                "first wins among waiting bytes",
-                &[(9, syn, ""), (12, A, "cd"), (11, A, "XYZe"), (10, A, "a")],
+                "first segment wins among waiting bytes",
+                &[(9, syn, ""), (12, ACK, "cd"), (11, ACK, "XYZe"), (10, ACK, "a")],
                 "aXcde",
                 &[],
             ),
-            ("keep-alive", &[(9, syn, ""), (10, A, "ab"), (11, A, "\0"), (12, A, "c")], "abc", &[]),
-            ("a reset ends it", &[(9, syn, ""), (10, A, "ab"), (12, rst, ""), (12, A, "no")], "ab", &by_reset),
-            ("a reset over a gap", &[(9, syn, ""), (11, A, "b"), (12, rst, "why")], "?b", &by_reset),
-            ("data in the SYN", &[(9, syn, "ab"), (12, A, "c")], "abc", &[]),
+            ("keep-alive", &[(9, syn, ""), (10, ACK, "ab"), (11, ACK, "\0"), (12, ACK, "c")], "abc", &[]),
+            (
+                "a reset ends the stream",
+                &[(9, syn, ""), (10, ACK, "ab"), (12, rst, ""), (12, ACK, "no")],
+                "ab",
+                &by_reset,
+            ),
+            ("a reset over a gap", &[(9, syn, ""), (11, ACK, "b"), (12, rst, "why")], "?b", &by_reset),
+            ("data in the SYN", &[(9, syn, "ab"), (12, ACK, "c")], "abc", &[]),
         ];
-        for (name, segments, text, ended) in table {
+        for (name, segments, text, end) in table {
             let output = reassemble(segments);
-            assert_eq!((&*output.text(), &output.end[..]), (*text, *ended), "{name}");
+            assert_eq!((&*output.text(), &output.end[..]), (*text, *end), "{name}");
         }
     }
 
@@ -365,8 +372,8 @@ mod tests {
     fn snapped_bytes_are_a_gap_at_once() {
         let (mut stream, mut output) = (StreamReassembler::default(), Output::default());
         for (seq, payload, len) in [(10, "ab", 5), (15, "cd", 2)] {
-            let segment = StreamSegment { frame: 1, seq: SeqNumber(seq), flags: A, payload: payload.as_bytes(), len };
-            stream.push(&segment, &mut |item| output.take(item));
+            let segment = StreamSegment { frame: 1, seq: SeqNumber(seq), flags: ACK, payload: payload.as_bytes(), len };
+            stream.push(&segment, &mut |item| output.add(item));
         }
         assert_eq!(output.text(), "ab???cd");
     }
@@ -375,13 +382,14 @@ mod tests {
     fn waiting_bytes_are_bounded_and_gaps_are_emitted() {
         let mut stream = StreamReassembler::default();
         let (mut gaps, mut bytes, chunk) = (0, 0, vec![b'x'; 60_000]);
+        // The sequence numbers wrap during the test.
         let mut seq = SeqNumber(u32::MAX - 1_000_000);
         let syn = StreamSegment { frame: 0, seq: seq - 1, flags: Flags::SYN, payload: &[], len: 0 };
         stream.push(&syn, &mut |_| {});
         for frame in 1..200 {
             // One byte is missing before each segment.
             seq += 1;
-            let segment = StreamSegment { frame, seq, flags: A, payload: &chunk, len: len_of(&chunk) };
+            let segment = StreamSegment { frame, seq, flags: ACK, payload: &chunk, len: len_of(&chunk) };
             stream.push(&segment, &mut |item| match item {
                 StreamItem::Gap { .. } => gaps += 1,
                 StreamItem::Data { bytes: output, .. } => bytes += output.len(),
@@ -407,13 +415,13 @@ mod tests {
             let (mut stream, mut output) = (StreamReassembler::default(), Output::default());
             let mut push = |seq, flags, payload: &[u8]| {
                 let segment = StreamSegment { frame: 1, seq, flags, payload, len: len_of(payload) };
-                stream.push(&segment, &mut |item| output.take(item));
+                stream.push(&segment, &mut |item| output.add(item));
             };
             let mut seen = vec![false; sent.len()];
             if has_syn {
                 push(SeqNumber(isn), Flags::SYN, &[]);
             } else {
-                push(first, A, &sent[..1]);
+                push(first, ACK, &sent[..1]);
                 seen[0] = true;
             }
             push(first + fin, Flags::FIN, &[]);
@@ -421,9 +429,9 @@ mod tests {
                 let at = at.index(sent.len());
                 let range = at..(at + len).min(sent.len());
                 seen[range.clone()].fill(true);
-                push(first + u32::try_from(at).expect("it is short"), A, &sent[range]);
+                push(first + u32::try_from(at).expect("it is short"), ACK, &sent[range]);
             }
-            stream.finish(&mut |item| output.take(item));
+            stream.finish(&mut |item| output.add(item));
             let expected: Vec<_> = sent.iter().zip(seen).map(|(byte, seen)| seen.then_some(*byte)).collect();
             prop_assert_eq!(output.bytes, expected);
             prop_assert_eq!(output.end, vec![StreamItem::Fin]);

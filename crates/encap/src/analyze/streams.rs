@@ -1,4 +1,4 @@
-//! The streams of the TCP conversations of a capture, in the order of the capture.
+//! Reassembles the streams of all TCP conversations in a capture.
 
 use std::cmp::Reverse;
 
@@ -24,7 +24,7 @@ use crate::wire::tcp::Flags;
 pub struct Streams {
     analyzer: Analyzer,
     /// The number of the only conversation to reassemble; `None` for all.
-    only: Option<u64>,
+    only_conversation: Option<u64>,
     open: OpenStreams,
 }
 
@@ -46,6 +46,7 @@ struct StreamPair {
     /// Time of the last segment.
     last: Option<Timestamp>,
     last_frame: u64,
+    /// Whether the first captured segment is a SYN.
     has_syn: bool,
 }
 
@@ -54,13 +55,13 @@ struct StreamPair {
 pub struct StreamEvent<'a> {
     /// The sender of the stream.
     pub sender: ConversationSide,
-    /// Number of the frame after which the item is complete.
+    /// Number of the frame that completed the item.
     pub frame: u64,
     /// Time of that frame, if the capture has one.
     pub time: Option<Timestamp>,
     /// The item.
     pub item: StreamItem<'a>,
-    /// Whether the capture has the beginning of the connection.
+    /// Whether the beginning of the connection was captured.
     pub from_start: bool,
 }
 
@@ -79,13 +80,13 @@ impl Streams {
     /// Reassembles the conversations that match each of `focus`.
     #[must_use]
     pub fn new(focus: Vec<Focus>) -> Self {
-        Self { analyzer: Analyzer::new(focus), only: None, open: OpenStreams::default() }
+        Self { analyzer: Analyzer::new(focus), only_conversation: None, open: OpenStreams::default() }
     }
 
     /// Reassembles only the TCP conversation of this number.
     #[must_use]
     pub fn of_conversation(number: u64) -> Self {
-        Self { only: Some(number), ..Self::new(Vec::new()) }
+        Self { only_conversation: Some(number), ..Self::new(Vec::new()) }
     }
 
     /// Adds the next packet. The listener receives the items that it completes, and the conversations that it closes.
@@ -96,11 +97,13 @@ impl Streams {
             open.end(conversation, listener);
         });
         let Some(TrackedFrame { sender, segment: Some(tracked) }) = tracked else { return };
-        // The receiver ignores an RST out of its window.
-        if tracked.reset == Some(ResetCause::OutOfWindow) || self.only.is_some_and(|only| only != sender.number) {
+        // The receiver ignores an RST that is out of its window.
+        if tracked.reset == Some(ResetCause::OutOfWindow)
+            || self.only_conversation.is_some_and(|only| only != sender.number)
+        {
             return;
         }
-        let Some(frame) = self.analyzer.whole(frame) else { return };
+        let Some(frame) = self.analyzer.whole_packet(frame) else { return };
         let Some(segment) = frame.tcp() else { return };
         let flags = segment.flags();
         let pair = open.pairs.entry(sender.number).or_insert_with(|| StreamPair {
@@ -111,7 +114,7 @@ impl Streams {
             last_frame: 0,
             has_syn: flags.contains(Flags::SYN),
         });
-        let (from_start, before) = (pair.has_syn, pair.memory_bytes());
+        let (from_start, bytes_before) = (pair.has_syn, pair.memory_bytes());
         pair.last = packet.time.or(pair.last);
         pair.last_frame = packet.number;
         let mut emit = |sender, item: StreamItem<'_>| {
@@ -138,13 +141,13 @@ impl Streams {
             let sender = ConversationSide { side: sender.side.other(), ..sender };
             other.reset(&mut |item| emit(sender, item));
         }
-        open.memory_bytes = open.memory_bytes - before + pair.memory_bytes();
+        open.memory_bytes = open.memory_bytes - bytes_before + pair.memory_bytes();
         if open.memory_bytes > OUT_OF_ORDER_ALL_MAX_BYTES {
             open.skip_gaps(packet, listener);
         }
     }
 
-    /// Emits all waiting bytes and gaps, and closes the conversations that are left.
+    /// Emits all waiting bytes and gaps, and closes the open conversations. Returns the sums over the capture.
     pub fn finish(mut self, listener: &mut impl StreamListener) -> Totals {
         let open = &mut self.open;
         self.analyzer.finish(&mut |conversation| open.end(conversation, listener))
@@ -152,8 +155,8 @@ impl Streams {
 }
 
 impl OpenStreams {
-    /// Treats gaps as lost, in the streams with the most waiting bytes first, until half of the memory is free. So each
-    /// search for these streams is shared by many bytes.
+    /// Treats gaps as lost until half of the memory is free, first in the streams with the most waiting bytes. Because
+    /// half is freed at once, the search for these streams is rare.
     #[cold]
     fn skip_gaps(&mut self, packet: &CapturedPacket<'_>, listener: &mut impl StreamListener) {
         let mut largest: Vec<&mut StreamPair> =
@@ -175,7 +178,7 @@ impl OpenStreams {
         }
     }
 
-    /// Emits the waiting bytes of a conversation that is over.
+    /// Emits the waiting bytes of a conversation that is over, and passes the conversation to the listener.
     fn end(&mut self, conversation: Conversation, listener: &mut impl StreamListener) {
         let is_tcp = conversation.transport == Transport::Tcp;
         if let Some(pair) = is_tcp.then(|| self.pairs.remove(&conversation.number)).flatten() {

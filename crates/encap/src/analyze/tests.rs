@@ -1,4 +1,4 @@
-//! Tests of the analysis with real and mutated captures.
+//! Tests of the analysis with real, mutated and generated captures.
 
 use proptest::prelude::*;
 
@@ -12,6 +12,7 @@ use crate::wire::{Frame, LinkType};
 #[derive(Default)]
 struct Analysis {
     conversations: Vec<Conversation>,
+    /// Number of bytes in all streams.
     bytes: usize,
 }
 
@@ -27,6 +28,7 @@ impl StreamListener for Analysis {
     }
 }
 
+/// Analyses a file. `None` if the file is no capture.
 fn analyze(file: &[u8]) -> Option<(Analysis, Totals)> {
     let mut reader = Reader::new(file).ok()?;
     let (mut streams, mut analysis) = (Streams::new(Vec::new()), Analysis::default());
@@ -37,7 +39,7 @@ fn analyze(file: &[u8]) -> Option<(Analysis, Totals)> {
     Some((analysis, totals))
 }
 
-const REAL: [&[u8]; 3] = [
+const REAL_CAPTURES: [&[u8]; 3] = [
     include_bytes!("../../../../tests/data/captures/csv_send_macos_lo0.pcapng"),
     include_bytes!("../../../../tests/data/captures/line_chat_macos_lo0.pcapng"),
     include_bytes!("../../../../tests/data/captures/line_chat_npcap.pcap"),
@@ -45,7 +47,7 @@ const REAL: [&[u8]; 3] = [
 
 #[test]
 fn streams_of_real_captures_have_the_counted_length() {
-    for file in REAL {
+    for file in REAL_CAPTURES {
         let (analysis, _) = analyze(file).expect("the file is a capture");
         let counted: u64 = analysis.conversations.iter().map(|c| c.from_client.bytes + c.from_server.bytes).sum();
         assert_eq!(analysis.bytes as u64, counted);
@@ -55,8 +57,9 @@ fn streams_of_real_captures_have_the_counted_length() {
 
 #[test]
 fn packets_out_of_focus_are_counted() {
+    // The port of one client: 18 of the 84 packets, and 1,151 of the 5,264 bytes.
     let focus = Focus { port: Some(51_941), ..Focus::default() };
-    let mut reader = Reader::new(REAL[1]).expect("the file is a capture");
+    let mut reader = Reader::new(REAL_CAPTURES[1]).expect("the file is a capture");
     let mut analyzer = Analyzer::new(vec![focus]);
     let mut conversations = Vec::new();
     while let Ok(Some(packet)) = reader.next_packet() {
@@ -67,7 +70,7 @@ fn packets_out_of_focus_are_counted() {
     assert_eq!((totals.packets, totals.out_of_focus), (84, Amount { packets: 66, bytes: 5264 - 1151 }));
 }
 
-/// A packet with the SYN of one of many clients.
+/// An IPv4 packet with a SYN from the client of this number. Its sequence number is 7.
 fn syn_from(client: u32) -> [u8; 40] {
     let mut packet = [0; 40];
     packet[..20].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 0, 10, 255, 0, 1]);
@@ -86,15 +89,15 @@ fn open_conversations_are_bounded_and_the_longest_idle_are_closed() {
         let frame = Frame::parse(LinkType::RAW, &packet, 40);
         analyzer.frame(u64::from(client) + 1, None, &frame, &mut |conversation| retired.push(conversation));
     }
-    // The last conversation closed an eighth of them, the longest idle first.
+    // When the last conversation opened, the table was full, so an eighth of the others were closed.
     assert_eq!(retired.len(), LIVE_MAX / 8);
     assert!(
         retired.iter().zip(0..).all(|(conversation, number)| conversation.retired && conversation.number == number)
     );
-    let mut left = 0;
-    let totals = analyzer.finish(&mut |conversation| left += u64::from(!conversation.retired));
+    let mut n_left_open = 0;
+    let totals = analyzer.finish(&mut |conversation| n_left_open += u64::from(!conversation.retired));
     assert_eq!((totals.conversations, totals.retired), (u64::from(n_clients), retired.len() as u64));
-    assert_eq!(left + totals.retired, totals.conversations);
+    assert_eq!(n_left_open + totals.retired, totals.conversations);
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn memory_of_open_conversations_is_bounded() {
     let mut analyzer = Analyzer::default();
     analyzer.table = ConversationTable::new(BYTES_MAX);
     let (mut number, mut retired) = (0, 0);
-    // Without losses they would fit, but every second segment of each is missing.
+    // Without losses, the conversations would fit. But every second segment of each is missing, and holes need memory.
     let n_clients = u32::try_from(LIVE_MAX / 7).expect("it fits");
     for round in 1..8 {
         for client in 0..n_clients {
@@ -135,8 +138,8 @@ fn relative_numbers_continue_beyond_32_bits() {
         seq = seq.wrapping_add(1 << 30);
         assert_eq!(relative(&mut analyzer, seq, Flags::ACK), step << 30);
     }
-    assert_eq!(relative(&mut analyzer, seq.wrapping_sub(1 << 30), Flags::ACK), 4 << 30, "and back");
-    assert_eq!(relative(&mut Analyzer::default(), 77, Flags::ACK), 1, "without a SYN");
+    assert_eq!(relative(&mut analyzer, seq.wrapping_sub(1 << 30), Flags::ACK), 4 << 30, "an earlier number");
+    assert_eq!(relative(&mut Analyzer::default(), 77, Flags::ACK), 1, "the first number without a SYN");
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn relative_acknowledgments_continue_beyond_32_bits_in_a_capture_of_one_directio
         let ack = first.wrapping_add(step << 30);
         assert_eq!(tracked(ack, Flags::ACK), Some((i64::from(step) << 30) + 1));
     }
-    // The acknowledgment of an RST is not trusted.
+    // The acknowledgment of an RST does not move the range of the later numbers.
     let last = first.wrapping_add(5 << 30);
     assert_eq!(tracked(last.wrapping_add(1 << 30), Flags::ACK | Flags::RST), Some((6 << 30) + 1));
     assert_eq!(tracked(last.wrapping_sub(3 << 29), Flags::ACK), Some((7 << 29) + 1));
@@ -166,15 +169,16 @@ proptest! {
 
     #[test]
     fn mutated_captures_never_panic_and_no_byte_is_emitted_twice(
-        capture in 0..REAL.len(),
+        capture in 0..REAL_CAPTURES.len(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut file = REAL[capture].to_vec();
+        let mut file = REAL_CAPTURES[capture].to_vec();
         for (at, byte) in changes {
             let at = at.index(file.len());
             file[at] = byte;
         }
+        // Every fourth file is cut off.
         if cut.index(4) == 0 {
             file.truncate(cut.index(file.len()));
         }

@@ -41,12 +41,12 @@ pub struct Totals {
     pub retired: u64,
     /// Packets of conversations out of focus.
     pub out_of_focus: Amount,
-    /// Packets of no conversation: neither TCP nor UDP, or unreadable.
+    /// Packets of no conversation: neither TCP nor UDP, or unreadable, or fragments of incomplete packets.
     pub no_conversation: Amount,
-    /// Fragments of incomplete packets. They are included in `no_conversation`.
+    /// Fragments of incomplete packets. `no_conversation` includes them.
     pub fragments: Amount,
-    /// Checksums of all packets that are not out of focus.
+    /// Checksums of all packets, except those out of focus.
     pub checksums: Checksums,
-    /// Issues of frames.
+    /// Issues of all frames, merged by kind.
     pub issues: CaptureIssues,
 }

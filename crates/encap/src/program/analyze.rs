@@ -246,8 +246,8 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     show_direction("←", &c.from_server, unit, f)?;
     let counts: Vec<_> = Event::ALL
         .iter()
-        .filter(|event| c.counts.of(**event) > 0)
-        .map(|event| format!("{event} {}", c.counts.of(*event)))
+        .filter(|event| c.counts.get(**event) > 0)
+        .map(|event| format!("{event} {}", c.counts.get(*event)))
         .collect();
     if !counts.is_empty() {
         writeln!(f, "  {}", counts.join(", "))?;

@@ -82,7 +82,7 @@ impl<'a> DetailPass<'a> {
             self.conversation.is_some_and(|c| (c.transport, c.number) == (sender.transport, sender.number))
         });
         if let (Some(tracked), Some(conversation), Some(diagrams)) = (&tracked, self.conversation, &mut self.diagrams)
-            && let Some(whole) = self.analyzer.whole(frame)
+            && let Some(whole) = self.analyzer.whole_packet(frame)
         {
             let since = packet.time.zip(conversation.first).and_then(|(time, first)| time.since(first));
             if let Some(since) = since {

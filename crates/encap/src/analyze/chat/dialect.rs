@@ -6,10 +6,12 @@ use switchboard_protocol::{Dialect, ErrorCode, Reply, Users, commands, line};
 
 use crate::analyze::Side;
 
+/// Default port of the commands dialect.
 const COMMANDS_PORT: u16 = 12_345;
+/// Default port of the line dialect.
 const LINE_PORT: u16 = 8_080;
 
-/// Recognises the dialect by one message. `None` if the message fits both or neither.
+/// Recognises the dialect by one message. `None` if the message fits both dialects or neither.
 #[must_use]
 pub fn recognise(from: Side, message: &[u8]) -> Option<Dialect> {
     let text = String::from_utf8_lossy(message);
@@ -25,7 +27,7 @@ pub fn recognise(from: Side, message: &[u8]) -> Option<Dialect> {
     }
 }
 
-/// The dialect with this default port.
+/// The dialect whose default port is `port`.
 #[must_use]
 pub const fn dialect_of_port(port: u16) -> Option<Dialect> {
     match port {
@@ -35,8 +37,8 @@ pub const fn dialect_of_port(port: u16) -> Option<Dialect> {
     }
 }
 
-/// Parses a line of a server of the line dialect: a line of `protocol.md` §5.3, or one of the variants of course
-/// servers, `Welcome <name>!` and `<name>: <text>`.
+/// Parses a server's line in the line dialect: a line of `protocol.md` §5.3, or a variant that course servers send
+/// (`Welcome <name>!` or `<name>: <text>`).
 #[must_use]
 pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
     if let Some(rest) = text.strip_prefix("Welcome ") {
@@ -57,6 +59,7 @@ pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
             return Some((Reply::from(*code), Spelling::Ours));
         }
     }
+    // The second sentence for an invalid name.
     if text == "Invalid username. Usernames cannot contain colons." {
         return Some((Reply::from(ErrorCode::InvalidName), Spelling::Ours));
     }
@@ -68,13 +71,13 @@ pub fn parse_line_reply(text: &str) -> Option<(Reply<'_>, Spelling)> {
 /// The wording of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Spelling {
-    /// As in `protocol.md`.
+    /// The wording of `protocol.md`.
     Ours,
-    /// The variant of another server program.
+    /// The wording of another server program.
     Foreign,
 }
 
-/// The verb of a reply in the commands dialect.
+/// The verb of a reply in the commands dialect. For an error, the verb and the code.
 pub(super) fn reply_verb(reply: &Reply<'_>) -> Cow<'static, str> {
     match reply {
         Reply::Welcome => "WELCOME".into(),

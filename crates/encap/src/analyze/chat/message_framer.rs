@@ -1,20 +1,20 @@
-//! Message framing: by LF, or by segments.
+//! Splits one direction of a stream into messages, at each LF or at each segment.
 
 use std::mem;
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// Most bytes of a direction kept until its framing is known, and of a line. A longer line is split there.
+/// Maximum number of bytes kept for a direction: before its framing is known, and for one line. A longer line is split.
 const UNFINISHED_MAX_BYTES: usize = 64 * 1024;
 
-/// Most segments of a direction kept until its framing is known. That many segments without an LF are messages.
+/// Maximum number of segments kept for a direction before its framing is known. If more have no LF, each is a message.
 const UNFINISHED_MAX_SEGMENTS: usize = 256;
 
-/// Bytes without an LF that are followed by this much silence are probably a message: programs that send lines do not
-/// pause within one. Networks may, though. So in a direction with earlier lines, the bytes are half a line if an LF
-/// still follows.
-const QUIET: Duration = Duration::from_secs(1);
+/// Silence after which bytes without an LF are probably a message: programs that send lines do not pause within a line.
+/// But a network may delay the rest of a line. So in a direction with earlier lines, the bytes are the start of a line
+/// if an LF follows after all.
+const QUIET_MIN: Duration = Duration::from_secs(1);
 
 /// The rule by which a direction separates its messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,13 +28,13 @@ pub enum Framing {
 /// One message, without its LF.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FramedMessage {
-    /// The frame with its first byte.
+    /// Number of the frame with the first byte.
     pub frame: u64,
     /// Capture time of that frame.
     pub time: Option<Timestamp>,
-    /// Its content, as captured.
+    /// The content, as captured.
     pub bytes: Vec<u8>,
-    /// Whether the stream ended, or bytes are missing, before the message was complete.
+    /// Whether the message is incomplete: the stream ended, or bytes are missing.
     pub is_unfinished: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct MessageFramer {
     framing: Option<Framing>,
     /// Bytes that are no complete message yet.
     unfinished: Vec<u8>,
-    /// Segments in `unfinished`: all of them until the framing is known, later only those that follow a pause.
+    /// Segments in `unfinished`: all of them before the framing is known, later only the first and those after a pause.
     segments: Vec<SegmentStart>,
     /// Capture time of the latest segment in `unfinished`.
     last: Option<Timestamp>,
@@ -59,7 +59,7 @@ struct SegmentStart {
 }
 
 impl MessageFramer {
-    /// The framing, once it is known.
+    /// The framing; `None` before it is known.
     #[must_use]
     pub const fn framing(&self) -> Option<Framing> {
         self.framing
@@ -71,23 +71,23 @@ impl MessageFramer {
         self.unfinished.capacity() + self.segments.capacity() * size_of::<SegmentStart>()
     }
 
-    /// Adds the payload of a segment, and passes the messages that it completes to `give`.
-    pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], give: &mut dyn FnMut(FramedMessage)) {
+    /// Adds the payload of a segment. Passes each message that the payload completes to `emit`.
+    pub fn push(&mut self, frame: u64, time: Option<Timestamp>, bytes: &[u8], emit: &mut dyn FnMut(FramedMessage)) {
         let whole = |bytes: &[u8]| FramedMessage { frame, time, bytes: bytes.to_vec(), is_unfinished: false };
         if self.framing.is_none() && self.was_quiet(time) {
-            self.end_with_segments(give);
+            self.switch_to_segments(emit);
         }
         if self.framing == Some(Framing::Segments) {
-            return give(whole(bytes.strip_suffix(b"\n").unwrap_or(bytes)));
+            return emit(whole(bytes.strip_suffix(b"\n").unwrap_or(bytes)));
         }
         let mut rest = bytes;
-        while let Some(at) = memchr::memchr(b'\n', rest) {
+        while let Some(lf_at) = memchr::memchr(b'\n', rest) {
             self.framing = Some(Framing::Lines);
-            let (line, after) = (&rest[..at], &rest[at + 1..]);
+            let (line, after) = (&rest[..lf_at], &rest[lf_at + 1..]);
             rest = after;
             let mut message = self.take_unfinished().unwrap_or_else(|| whole(&[]));
             message.bytes.extend_from_slice(line);
-            give(message);
+            emit(message);
         }
         if !rest.is_empty() {
             if self.framing.is_none() || self.segments.is_empty() || self.was_quiet(time) {
@@ -97,49 +97,49 @@ impl MessageFramer {
             self.last = time;
         }
         if self.unfinished.len() > UNFINISHED_MAX_BYTES || self.segments.len() > UNFINISHED_MAX_SEGMENTS {
-            self.end(time, give);
+            self.end(time, emit);
         }
     }
 
-    /// Notes that the other side sent data. If this direction had no LF so far, its bytes are a message, which is
-    /// answered.
-    pub fn answered(&mut self, give: &mut dyn FnMut(FramedMessage)) {
+    /// Notes that the other side sent data. If this direction had no LF so far, its unfinished bytes are messages,
+    /// which the other side has answered.
+    pub fn answered(&mut self, emit: &mut dyn FnMut(FramedMessage)) {
         if self.framing.is_none() && !self.unfinished.is_empty() {
-            self.end_with_segments(give);
+            self.switch_to_segments(emit);
         }
     }
 
-    /// Notes the end of the stream, or a gap, and passes unfinished bytes to `give`.
-    pub fn end(&mut self, now: Option<Timestamp>, give: &mut dyn FnMut(FramedMessage)) {
+    /// Notes the end of the stream, or a gap. Passes unfinished bytes to `emit`.
+    pub fn end(&mut self, now: Option<Timestamp>, emit: &mut dyn FnMut(FramedMessage)) {
         if self.unfinished.is_empty() {
             return;
         }
         if self.framing.is_none() || self.segments.len() > 1 || self.was_quiet(now) {
-            return self.end_with_segments(give);
+            return self.switch_to_segments(emit);
         }
         if let Some(mut message) = self.take_unfinished() {
             message.is_unfinished = true;
-            give(message);
+            emit(message);
         }
     }
 
-    /// Whether unfinished bytes are older than [`QUIET`] at `now`.
+    /// Whether unfinished bytes are older than [`QUIET_MIN`] at `now`.
     fn was_quiet(&self, now: Option<Timestamp>) -> bool {
         let last = self.last.filter(|_| !self.unfinished.is_empty());
-        now.zip(last).and_then(|(now, last)| now.since(last)).is_some_and(|quiet| quiet >= QUIET)
+        now.zip(last).and_then(|(now, last)| now.since(last)).is_some_and(|quiet| quiet >= QUIET_MIN)
     }
 
     /// Switches to framing by segments: each segment in `unfinished` is a message.
-    fn end_with_segments(&mut self, give: &mut dyn FnMut(FramedMessage)) {
+    fn switch_to_segments(&mut self, emit: &mut dyn FnMut(FramedMessage)) {
         self.framing = Some(Framing::Segments);
         let (bytes, segments) = (mem::take(&mut self.unfinished), mem::take(&mut self.segments));
         let ends = segments.iter().skip(1).map(|next| next.start).chain([bytes.len()]);
         for (&SegmentStart { start, frame, time }, end) in segments.iter().zip(ends) {
-            give(FramedMessage { frame, time, bytes: bytes[start..end].to_vec(), is_unfinished: false });
+            emit(FramedMessage { frame, time, bytes: bytes[start..end].to_vec(), is_unfinished: false });
         }
     }
 
-    /// Removes the unfinished line.
+    /// Removes and returns the unfinished line; `None` if there is none.
     fn take_unfinished(&mut self) -> Option<FramedMessage> {
         let bytes = mem::take(&mut self.unfinished);
         let &SegmentStart { frame, time, .. } = self.segments.first()?;
@@ -152,24 +152,26 @@ impl MessageFramer {
 mod tests {
     use super::*;
 
+    /// The messages of some segments, and the framing. `answered` stands for data of the other side, and `quiet` for a
+    /// pause.
     fn messages(segments: &[&str]) -> (Vec<String>, Option<Framing>) {
         let mut framer = MessageFramer::default();
         let mut found = Vec::new();
         let mut now = 0;
-        let mut give = |message: FramedMessage| found.push(String::from_utf8(message.bytes).expect("it was text"));
+        let mut emit = |message: FramedMessage| found.push(String::from_utf8(message.bytes).expect("it was text"));
         for segment in segments {
             match *segment {
-                "answered" => framer.answered(&mut give),
+                "answered" => framer.answered(&mut emit),
                 "quiet" => now += 1_000_000_000,
-                payload => framer.push(1, Some(Timestamp::from_nanos(now)), payload.as_bytes(), &mut give),
+                payload => framer.push(1, Some(Timestamp::from_nanos(now)), payload.as_bytes(), &mut emit),
             }
         }
-        framer.end(None, &mut give);
+        framer.end(None, &mut emit);
         (found, framer.framing())
     }
 
     #[test]
-    fn framing_is_by_lf_unless_bytes_without_lf_are_answered_or_followed_by_silence() {
+    fn framing_changes_to_segments_after_an_answer_or_silence_without_lf() {
         let (lines, segments) = (Some(Framing::Lines), Some(Framing::Segments));
         let table: &[(&[&str], &[&str], Option<Framing>)] = &[
             (&[], &[], None),

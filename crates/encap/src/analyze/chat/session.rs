@@ -1,4 +1,4 @@
-//! One session of a chat, line by line: the meaning of each line, and whether the protocol allows it there.
+//! Follows one session of a chat line by line: parses each line, and checks whether the protocol allows it there.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::ViolationKind;
 use super::dialect::{Spelling, parse_line_reply, reply_verb};
 use crate::analyze::Side;
 
-/// Most unanswered requests. A session with more is no longer checked.
+/// Maximum number of unanswered requests. A session with more is no longer checked.
 const PENDING_MAX: usize = 4_096;
 
 /// A parsed line of a chat.
@@ -17,21 +17,22 @@ const PENDING_MAX: usize = 4_096;
 pub enum ChatLine<'a> {
     /// A request of the client.
     Request(Command<'a>),
-    /// A line of the client that is no request.
+    /// A line of the client that is not a request.
     Malformed(ParseError),
     /// A reply of the server.
     Reply(Reply<'a>),
-    /// A line of the server that is no reply of the dialect.
+    /// A line of the server that is not a reply of the dialect.
     UnknownReply,
     /// A blank line of the client.
     Blank,
 }
 
-/// A request without an answer so far.
+/// A request that was not answered yet.
 #[derive(Debug)]
 struct PendingRequest {
+    /// The verb in the commands dialect, or [`NO_REQUEST`].
     verb: &'static str,
-    /// The requested name.
+    /// The name to register, or to connect to.
     name: Option<String>,
 }
 
@@ -40,8 +41,9 @@ const NO_REQUEST: &str = "a line that is no request";
 
 impl PendingRequest {
     /// Whether the request may fail with `code` (`protocol.md` §4.3). A malformed line may fail with any parse error. A
-    /// well-formed request may still exceed the line length, because of its blanks. A new verb that can be refused
-    /// needs an arm here.
+    /// well-formed request may still exceed the line length, because of its blanks.
+    ///
+    /// A new verb that can be refused needs an arm here.
     fn may_fail(&self, code: ErrorCode) -> bool {
         let codes: &[ErrorCode] = match self.verb {
             "REGISTER" => &[ErrorCode::NameTaken, ErrorCode::AlreadyRegistered],
@@ -73,16 +75,17 @@ pub struct ChatSession {
     peer: Option<String>,
     /// Unanswered requests, oldest first.
     pending: VecDeque<PendingRequest>,
-    is_welcome: bool,
-    /// Lines of the client so far.
+    /// Whether the server has sent a reply.
+    has_reply: bool,
+    /// Number of lines from the client so far.
     n_client_lines: u64,
-    /// Whether all earlier lines are known, so that later ones can be checked.
+    /// Whether all earlier lines are known. Otherwise later lines cannot be checked.
     is_checked: bool,
     spelling: Spelling,
 }
 
 impl ChatSession {
-    /// A new session. `from_start` says whether its beginning was captured.
+    /// Creates a session. `from_start` says whether its beginning was captured.
     #[must_use]
     pub fn new(dialect: Dialect, from_start: bool) -> Self {
         Self {
@@ -90,7 +93,7 @@ impl ChatSession {
             name: None,
             peer: None,
             pending: VecDeque::new(),
-            is_welcome: false,
+            has_reply: false,
             n_client_lines: 0,
             is_checked: from_start,
             spelling: Spelling::Ours,
@@ -103,19 +106,19 @@ impl ChatSession {
         self.dialect
     }
 
-    /// The registered name.
+    /// The registered name; `None` before the server has confirmed it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The peer of the current chat.
+    /// The peer of the current chat; `None` outside a chat.
     #[must_use]
     pub fn peer(&self) -> Option<&str> {
         self.peer.as_deref()
     }
 
-    /// Whether the server's replies have the texts of `protocol.md`.
+    /// The wording of the server's replies. One foreign reply is enough for [`Spelling::Foreign`].
     #[must_use]
     pub const fn spelling(&self) -> Spelling {
         self.spelling
@@ -144,15 +147,15 @@ impl ChatSession {
     fn read_client<'a>(&mut self, text: &'a str) -> ChatLine<'a> {
         let is_first = self.n_client_lines == 0;
         self.n_client_lines += 1;
-        let read = match self.dialect {
+        let parsed = match self.dialect {
             Dialect::Commands => commands::parse(text.as_bytes(), TEXT_MAX_BYTES),
-            // If the beginning was not captured, a line without a colon may be the first.
+            // The first line is a name. If the beginning was not captured, a line with a colon is a message.
             Dialect::Line if is_first && (self.is_checked || !text.contains(':')) => {
                 line::parse_name(text.as_bytes()).map(Some)
             }
             Dialect::Line => line::parse(text.as_bytes(), TEXT_MAX_BYTES),
         };
-        let (chat_line, verb, name) = match read {
+        let (chat_line, verb, name) = match parsed {
             Ok(None) => return ChatLine::Blank,
             Ok(Some(command)) => {
                 let (verb, name) = match &command {
@@ -192,7 +195,7 @@ impl ChatSession {
 
     /// Checks a reply against the state, and updates the state.
     fn check(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
-        let was_welcome = std::mem::replace(&mut self.is_welcome, true);
+        let had_reply = std::mem::replace(&mut self.has_reply, true);
         if self.dialect == Dialect::Line {
             return self.check_line_dialect(reply);
         }
@@ -208,9 +211,9 @@ impl ChatSession {
             }
         );
         let opening = match reply {
-            Reply::Welcome if was_welcome => Some(ViolationKind::WelcomeTwice),
+            Reply::Welcome if had_reply => Some(ViolationKind::WelcomeTwice),
             Reply::Welcome => None,
-            _ if !was_welcome && !is_unasked_error => Some(ViolationKind::NoWelcome),
+            _ if !had_reply && !is_unasked_error => Some(ViolationKind::NoWelcome),
             _ => None,
         };
         if is_unasked_error {
@@ -221,46 +224,47 @@ impl ChatSession {
         opening.or(answer).or(state)
     }
 
-    /// Checks that a reply answers the oldest pending request.
+    /// Checks that a reply answers the oldest pending request, and removes the request.
     fn check_answer(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
-        let needed = match reply {
+        let needed_verb = match reply {
             Reply::RegisterOk { .. } => "REGISTER",
             Reply::ConnectOk { .. } => "CONNECT",
             Reply::MsgSent => "MSG",
             Reply::DisconnectOk => "DISCONNECT",
             Reply::Pong => "PING",
             Reply::Users { .. } => "WHO",
+            // An error can answer any request.
             Reply::Error { .. } => "",
             Reply::Welcome | Reply::From { .. } | Reply::IncomingConnection { .. } | Reply::PeerDisconnected => {
                 return None;
             }
         };
-        let said = || reply_verb(reply);
+        let verb = || reply_verb(reply);
         let Some(request) = self.pending.pop_front() else {
-            let needed = if needed.is_empty() { "request" } else { needed };
-            return Some(ViolationKind::Unasked { reply: said(), request: needed });
+            let needed_verb = if needed_verb.is_empty() { "request" } else { needed_verb };
+            return Some(ViolationKind::Unasked { reply: verb(), request: needed_verb });
         };
-        let asked = request.verb;
+        let request_verb = request.verb;
         match reply {
             Reply::Error { code, .. } if !request.may_fail(*code) => {
-                Some(ViolationKind::OtherError { reply: said(), request: asked })
+                Some(ViolationKind::OtherError { reply: verb(), request: request_verb })
             }
-            _ if !needed.is_empty() && asked != needed => {
+            _ if !needed_verb.is_empty() && request_verb != needed_verb => {
                 self.pending.push_front(request);
-                if self.pending.iter().any(|pending| pending.verb == needed) {
-                    Some(ViolationKind::WrongAnswer { reply: said(), request: asked })
+                if self.pending.iter().any(|pending| pending.verb == needed_verb) {
+                    Some(ViolationKind::WrongAnswer { reply: verb(), request: request_verb })
                 } else {
-                    Some(ViolationKind::Unasked { reply: said(), request: needed })
+                    Some(ViolationKind::Unasked { reply: verb(), request: needed_verb })
                 }
             }
             Reply::RegisterOk { name } | Reply::ConnectOk { name } => {
                 // A user may be found under any spelling of the name; the reply has the owner's spelling.
-                let is_requested = |asked: &str| match reply {
-                    Reply::ConnectOk { .. } => is_same_name(asked, name),
-                    _ => asked == name,
+                let is_confirmed = |requested: &str| match reply {
+                    Reply::ConnectOk { .. } => is_same_name(requested, name),
+                    _ => requested == name,
                 };
-                let asked = request.name.filter(|asked| !is_requested(asked))?;
-                Some(ViolationKind::OtherName { reply: said(), name: name.clone().into_owned(), asked })
+                let requested = request.name.filter(|requested| !is_confirmed(requested))?;
+                Some(ViolationKind::OtherName { reply: verb(), name: name.clone().into_owned(), requested })
             }
             _ => None,
         }
@@ -268,7 +272,7 @@ impl ChatSession {
 
     /// Checks that the state of the session allows a reply, and updates the state.
     fn check_state(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
-        let said = || reply_verb(reply);
+        let verb = || reply_verb(reply);
         let needs_name = matches!(
             reply,
             Reply::ConnectOk { .. }
@@ -281,11 +285,11 @@ impl ChatSession {
         let in_chat = self.peer.is_some();
         let violation = match reply {
             Reply::RegisterOk { .. } if self.name.is_some() => Some(ViolationKind::RegisteredTwice),
-            _ if needs_name && self.name.is_none() => Some(ViolationKind::NotRegistered { reply: said() }),
+            _ if needs_name && self.name.is_none() => Some(ViolationKind::NotRegistered { reply: verb() }),
             Reply::ConnectOk { .. } | Reply::IncomingConnection { .. } if in_chat => {
-                Some(ViolationKind::InChat { reply: said() })
+                Some(ViolationKind::InChat { reply: verb() })
             }
-            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(ViolationKind::NotInChat { reply: said() }),
+            Reply::MsgSent | Reply::PeerDisconnected if !in_chat => Some(ViolationKind::NotInChat { reply: verb() }),
             _ => None,
         };
         match reply {
@@ -299,7 +303,8 @@ impl ChatSession {
         violation
     }
 
-    /// Checks a reply of the line dialect. Success has no reply there, so a reply only needs an earlier request.
+    /// Checks a reply of the line dialect. A request that succeeds has no reply there. So an error only needs an
+    /// earlier request, of any kind.
     fn check_line_dialect(&mut self, reply: &Reply<'_>) -> Option<ViolationKind> {
         match reply {
             Reply::RegisterOk { name } => {
@@ -333,7 +338,7 @@ impl ChatSession {
     }
 }
 
-/// Whether two spellings are equal as names (`protocol.md` §3.1).
+/// Whether two spellings are the same name (`protocol.md` §3.1).
 fn is_same_name(a: &str, b: &str) -> bool {
     let folded = |name: &str| {
         let mut folded = String::new();
@@ -346,19 +351,20 @@ fn is_same_name(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Plays a dialogue, `>` from the client and `<` from the server. Returns the first violation and its line.
+    /// Plays a dialogue: `>` is a line of the client, `<` a line of the server. Returns the index of the first line
+    /// that breaks a rule, and the violation.
     fn first_violation(dialect: Dialect, dialogue: &[&str]) -> Option<(usize, String)> {
         let mut session = ChatSession::new(dialect, true);
-        dialogue.iter().enumerate().find_map(|(at, line)| {
+        dialogue.iter().enumerate().find_map(|(index, line)| {
             let (from, text) = match line.split_at(2) {
                 ("> ", text) => (Side::Client, text),
                 (_, text) => (Side::Server, text),
             };
-            Some((at, session.read_line(from, text).1?.to_string()))
+            Some((index, session.read_line(from, text).1?.to_string()))
         })
     }
 
-    const GOOD: [&str; 22] = [
+    const VALID_DIALOGUE: [&str; 22] = [
         "< WELCOME",
         "> CONNECT Elias",
         "< ERROR NOT_REGISTERED",
@@ -385,7 +391,7 @@ mod tests {
 
     #[test]
     fn valid_dialogues_have_no_violation() {
-        assert_eq!(first_violation(Dialect::Commands, &GOOD), None);
+        assert_eq!(first_violation(Dialect::Commands, &VALID_DIALOGUE), None);
         let line =
             ["> User1", "< Welcome User1! You can now chat.", "> User9: hi", "< User not found.", "< [User2] hi"];
         assert_eq!(first_violation(Dialect::Line, &line), None);
@@ -402,20 +408,20 @@ mod tests {
                 &["> MSG hi", "< MSG_SENT"],
                 "MSG_SENT outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it",
             ),
-            (&["< WELCOME"], "WELCOME again: it begins a session"),
-            (&["> REGISTER Noy", "< REGISTER_OK Noy"], "a name is given to a session that has one"),
-            (&["> CONNECT Elias", "< CONNECT_OK Eva"], "CONNECT_OK of \"Eva\", but \"Elias\" was asked for"),
+            (&["< WELCOME"], "WELCOME again: only the first line of a session is WELCOME"),
+            (&["> REGISTER Noy", "< REGISTER_OK Noy"], "the server gives the session a second name"),
+            (&["> CONNECT Elias", "< CONNECT_OK Eva"], "CONNECT_OK for \"Eva\", but the client requested \"Elias\""),
             (
                 &["> CONNECT Elias", "< ERROR NAME_TAKEN"],
-                "ERROR NAME_TAKEN does not answer CONNECT: it is not one of its errors",
+                "ERROR NAME_TAKEN answers CONNECT, which never fails with this error",
             ),
             (
                 &["> PING", "< ERROR NOT_REGISTERED"],
-                "ERROR NOT_REGISTERED does not answer PING: it is not one of its errors",
+                "ERROR NOT_REGISTERED answers PING, which never fails with this error",
             ),
             (
                 &["> PING me", "< ERROR NAME_TAKEN"],
-                "ERROR NAME_TAKEN does not answer a line that is no request: it is not one of its errors",
+                "ERROR NAME_TAKEN answers a line that is no request, which never fails with this error",
             ),
             (&["< hello"], "not a server line of this dialect"),
             (&["< ERROR NOT_CONNECTED"], "ERROR NOT_CONNECTED answers request, but no request is pending"),
@@ -425,13 +431,13 @@ mod tests {
             let found = first_violation(Dialect::Commands, &all);
             assert_eq!(found, Some((all.len() - 1, (*expected).to_owned())), "given {dialogue:?}");
         }
-        let other = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK noy"];
-        let expected = (2, "REGISTER_OK of \"noy\", but \"Noy\" was asked for".to_owned());
-        assert_eq!(first_violation(Dialect::Commands, &other), Some(expected));
-        let from = ["< WELCOME", "> REGISTER Noy", "< FROM Elias: hi", "< REGISTER_OK Noy"];
+        let other_spelling = ["< WELCOME", "> REGISTER Noy", "< REGISTER_OK noy"];
+        let expected = (2, "REGISTER_OK for \"noy\", but the client requested \"Noy\"".to_owned());
+        assert_eq!(first_violation(Dialect::Commands, &other_spelling), Some(expected));
+        let too_early = ["< WELCOME", "> REGISTER Noy", "< FROM Elias: hi", "< REGISTER_OK Noy"];
         let expected = (2, "FROM before REGISTER_OK: the session has no name yet".to_owned());
-        assert_eq!(first_violation(Dialect::Commands, &from), Some(expected));
-        let expected = (0, "the first line of a server is WELCOME".to_owned());
+        assert_eq!(first_violation(Dialect::Commands, &too_early), Some(expected));
+        let expected = (0, "the first line of the server must be WELCOME".to_owned());
         assert_eq!(first_violation(Dialect::Commands, &["< PONG"]), Some(expected));
     }
 

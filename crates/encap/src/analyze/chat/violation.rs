@@ -7,12 +7,12 @@ use switchboard_protocol::sanitize;
 
 use crate::diagnostic::{Kind, Severity};
 
-/// A line of a transcript.
+/// The place of a violation: a line of the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ViolationPlace {
-    /// The frame that brought the first byte of the line.
+    /// Number of the frame with the first byte of the line.
     pub frame: u64,
-    /// The client's name, or its address before it has one; safe to show.
+    /// The client's name, or its address if it has no name yet. Safe to show.
     pub client: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for ViolationPlace {
     }
 }
 
-/// The rules that a line can break. The texts are safe to show. `reply` is the verb of the line; for an error,
+/// The rules that a line can break. The texts are safe to show. `reply` is the verb of the line. For an error, it is
 /// the verb and the code.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts document the variants and their fields")]
@@ -32,21 +32,21 @@ pub enum ViolationKind {
     Unasked { reply: Cow<'static, str>, request: &'static str },
     #[error("{reply} does not answer {request}, the first pending request")]
     WrongAnswer { reply: Cow<'static, str>, request: &'static str },
-    #[error("{reply} of \"{}\", but \"{}\" was asked for", sanitize(name), sanitize(asked))]
-    OtherName { reply: Cow<'static, str>, name: String, asked: String },
-    #[error("{reply} does not answer {request}: it is not one of its errors")]
+    #[error("{reply} for \"{}\", but the client requested \"{}\"", sanitize(name), sanitize(requested))]
+    OtherName { reply: Cow<'static, str>, name: String, requested: String },
+    #[error("{reply} answers {request}, which never fails with this error")]
     OtherError { reply: Cow<'static, str>, request: &'static str },
     #[error("{reply} before REGISTER_OK: the session has no name yet")]
     NotRegistered { reply: Cow<'static, str> },
-    #[error("a name is given to a session that has one")]
+    #[error("the server gives the session a second name")]
     RegisteredTwice,
     #[error("{reply} outside a chat: no CONNECT_OK or INCOMING_CONNECTION came before it")]
     NotInChat { reply: Cow<'static, str> },
-    #[error("{reply} in a chat: PEER_DISCONNECTED or DISCONNECT_OK has to come before it")]
+    #[error("{reply} in a chat: no PEER_DISCONNECTED or DISCONNECT_OK came before it")]
     InChat { reply: Cow<'static, str> },
-    #[error("the first line of a server is WELCOME")]
+    #[error("the first line of the server must be WELCOME")]
     NoWelcome,
-    #[error("WELCOME again: it begins a session")]
+    #[error("WELCOME again: only the first line of a session is WELCOME")]
     WelcomeTwice,
     #[error("not a server line of this dialect")]
     UnknownLine,
