@@ -41,12 +41,10 @@ pub(super) fn compare_pair(
     differences: &mut Vec<Difference>,
 ) {
     let comparer = PairComparer { index, made, captured, kinds: kinds(captured) };
-    let mut found = Vec::new();
     for group in groups {
-        comparer.compare_group(group, &mut found);
+        comparer.compare_group(group, differences);
     }
-    comparer.compare_group_order(groups, &mut found);
-    differences.append(&mut found);
+    comparer.compare_group_order(groups, differences);
 }
 
 /// Compares two paired conversations.
@@ -226,8 +224,8 @@ impl PairComparer<'_> {
     /// Only differences without a reason are added: aligned segments already show the others.
     fn compare_unpaired_header(&self, captured: &RecordedSegment, found: &mut Vec<Difference>) {
         let is_syn = |segment: &RecordedSegment| segment.flags().contains(Flags::SYN);
-        let mut made = self.made.segments().iter();
-        let Some(made) = made.find(|made| made.from == captured.from && is_syn(made) == is_syn(captured)) else {
+        let mut candidates = self.made.segments().iter();
+        let Some(made) = candidates.find(|made| made.from == captured.from && is_syn(made) == is_syn(captured)) else {
             return;
         };
         let mut differences = Vec::new();
@@ -320,9 +318,10 @@ impl PairComparer<'_> {
         match field {
             ComparedField::MaximumSegmentSize => {
                 let mss = captured_tcp.options.maximum_segment_size?;
-                let headers = if captured.ends[0].is_ipv4() { 40 } else { 60 };
-                let mtu = u32::from(mss) + headers;
-                // On loopback, both sides use one interface.
+                // The headers of IP and TCP without options, in bytes.
+                let header_len = if captured.ends[0].is_ipv4() { 40 } else { 60 };
+                let mtu = u32::from(mss) + header_len;
+                // On loopback, both sides use the same interface, so they offer the same MSS.
                 let segments = self.captured.segments().iter().filter_map(|segment| segment.tcp.as_ref());
                 let mut all_mss = segments.filter_map(|tcp| tcp.options.maximum_segment_size);
                 let reason = match (self.is_loopback(), mtu) {
