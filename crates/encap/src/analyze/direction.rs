@@ -232,7 +232,7 @@ impl DirectionState {
         let round_trip_nanos = self.update(fields, events, other);
         let ack = fields.ack.map(|ack| other.relative(ack));
         if let Some(ack) = ack.filter(|_| !fields.flags.contains(Flags::RST)) {
-            // In a capture of one direction, only acknowledgments advance the other one.
+            // If the other direction was not captured, only acknowledgments of this side advance it.
             other.highest = other.highest.max(ack);
         }
         TrackedSegment {
@@ -302,12 +302,12 @@ impl DirectionState {
         if len > 0 || !is_next {
             return events;
         }
-        let same_ack = fields.ack == self.acked;
-        let same_window = window == self.window;
-        if window > 0 && same_ack && !same_window {
+        let is_same_ack = fields.ack == self.acked;
+        let is_same_window = window == self.window;
+        if window > 0 && is_same_ack && !is_same_window {
             events.add(Event::WindowUpdate);
         }
-        if window > 0 && same_ack && same_window {
+        if window > 0 && is_same_ack && is_same_window {
             if other.last_events.has(Event::KeepAlive) {
                 events.add(Event::KeepAliveAck);
             } else {
@@ -315,7 +315,7 @@ impl DirectionState {
                 self.duplicate_acks = self.duplicate_acks.wrapping_add(1);
             }
         }
-        if window == 0 && same_window && same_ack && other.last_events.has(Event::ZeroWindowProbe) {
+        if window == 0 && is_same_window && is_same_ack && other.last_events.has(Event::ZeroWindowProbe) {
             events.add(Event::ZeroWindowProbeAck);
         }
         events

@@ -187,8 +187,8 @@ impl FlaggedEvent {
             }
             Event::Retransmission => write!(
                 f,
-                "{subject} again, although {expected} was expected next: the first copy was lost, or its acknowledgment \
-                 was late"
+                "{subject} again, although {expected} was expected next: the first copy was lost, or its \
+                 acknowledgment was late"
             ),
             Event::FastRetransmission => {
                 write!(
@@ -342,8 +342,8 @@ impl fmt::Display for ResetCause {
                 "after its own close: the sender of the RST had closed, and did not wait for the other side to close"
             }
             Self::Aborted => {
-                "aborted: a program closed its socket with unread data, or with SO_LINGER of 0 (both look the same in a \
-                 capture)"
+                "aborted: a program closed its socket with unread data, or with SO_LINGER of 0 (both look the same \
+                 in a capture)"
             }
             Self::HalfOpen => {
                 "half-open: the sender of the RST does not know the connection, as after a restart, and refuses its \
