@@ -344,21 +344,22 @@ impl PairComparer<'_> {
             }
             ComparedField::Acknowledgment => {
                 let ack = captured_tcp.tracked.ack?;
-                let before = self.earlier(captured).filter(|segment| segment.from == captured.from);
-                let is_later = before.filter_map(RecordedSegment::ack).all(|earlier| earlier <= ack);
-                (is_later && self.is_end_of_peer(captured, ack)).then_some(Reason::Crossed)
+                let of_sender = self.earlier(captured).filter(|segment| segment.from == captured.from);
+                let is_highest = of_sender.filter_map(RecordedSegment::ack).all(|earlier_ack| earlier_ack <= ack);
+                (is_highest && self.is_end_of_peer(captured, ack)).then_some(Reason::Crossed)
             }
             ComparedField::Flags => {
-                let push = |flags: Flags| flags.contains(Flags::PSH);
-                let plain = |flags: Flags| flags.bits() & !Flags::PSH.bits();
+                let has_push = |flags: Flags| flags.contains(Flags::PSH);
+                let without_push = |flags: Flags| flags.bits() & !Flags::PSH.bits();
                 let (made_flags, captured_flags) = (made_tcp.tracked.flags, captured_tcp.tracked.flags);
-                let has_fin = plain(made_flags | Flags::FIN) == plain(captured_flags) && !captured.is_empty();
-                if has_fin {
+                let has_fin_added = without_push(made_flags | Flags::FIN) == without_push(captured_flags);
+                if has_fin_added && !captured.is_empty() {
                     return Some(Reason::FinWithData);
                 }
                 // Both sides set PSH at the end of a message. Only a kernel sets it earlier, too.
-                let is_pushed_earlier =
-                    plain(made_flags) == plain(captured_flags) && push(captured_flags) && !push(made_flags);
+                let is_pushed_earlier = without_push(made_flags) == without_push(captured_flags)
+                    && has_push(captured_flags)
+                    && !has_push(made_flags);
                 (is_pushed_earlier && (!is_one_to_one || !captured.is_empty())).then_some(Reason::PushedEarlier)
             }
             _ => None,
@@ -406,11 +407,11 @@ impl PairComparer<'_> {
     fn reason_for_captured(&self, segment: &RecordedSegment, index: usize) -> Option<Reason> {
         match self.kinds[index] {
             SegmentKind::Retransmission => {
-                let plain = |segment: &RecordedSegment| segment.flags().bits() & !Flags::PSH.bits();
-                let is_data = !segment.is_empty() && plain(segment) == Flags::ACK.bits();
+                let without_push = |segment: &RecordedSegment| segment.flags().bits() & !Flags::PSH.bits();
+                let is_data = !segment.is_empty() && without_push(segment) == Flags::ACK.bits();
                 let mut earlier = self.earlier(segment).filter(|earlier| earlier.from == segment.from);
-                let is_repeated =
-                    earlier.any(|earlier| earlier.seq() == segment.seq() && plain(earlier) == plain(segment));
+                let is_repeated = earlier
+                    .any(|earlier| earlier.seq() == segment.seq() && without_push(earlier) == without_push(segment));
                 (is_data || is_repeated).then_some(Reason::Retransmission)
             }
             SegmentKind::Ack => {
