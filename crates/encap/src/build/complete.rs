@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::Content;
-use super::fit::Shape;
+use super::shape::Shape;
 use crate::rows::{RowRef, StartLine, first_line};
 
 /// The message as it is sent.

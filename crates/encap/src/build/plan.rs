@@ -7,11 +7,11 @@ use std::time::Duration;
 use switchboard_protocol::sanitize;
 
 use super::address::{Addresses, mac};
-use super::fit::{Shape, is_misnamed, read_by_first_bytes};
 use super::flow::{End, Flow};
 use super::matcher::{FlowMatch, Pair};
 use super::roles::{Clues, Roles};
 use super::row_classifier::{ClassifiedRow, RowClassifier, ip_version};
+use super::shape::{Shape, is_misnamed, read_by_first_bytes};
 use super::{BuildRemarkKind, BuildRemarks, Content, IpVersion, Refusal, RowLine, Settings, port};
 use crate::rows::{App, AppProtocol, RowRef, Transport};
 
