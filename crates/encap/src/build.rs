@@ -1,12 +1,14 @@
 //! Build: synthesises the segments, packets and frames that a kernel would send for rows.
 //!
 //! ```text
-//! rows ─▶ Plan (first reading): flows, servers, addresses, ports, times rows ─▶ Builder (second reading) ─▶
-//! Connection: segments ─▶ Packet: headers, checksums ─▶ Transmitter: times ─▶ FrameSink
+//! first reading:   rows ─▶ Plan: flows, and the servers, addresses, ports and times of the flows
+//! second reading:  rows ─▶ Builder ─▶ Connection: segments ─▶ Packet: headers and checksums
+//!                                                          ─▶ Transmitter: times ─▶ FrameSink
 //! ```
 //!
-//! Rows are read twice, so that none is kept: a connection opens before its first row and closes after its last, and
-//! only open flows have a state in memory. The same rows, settings and seed build the same bytes.
+//! The caller reads the rows twice, so that no row stays in memory. The first reading finds the number of rows and the
+//! first time of each flow. So the second reading knows when to open and when to close a connection, and keeps the TCP
+//! state of open connections only. The same rows and settings always build the same bytes.
 //!
 //! Synthetic values:
 //!
@@ -14,11 +16,11 @@
 //! |---|---|
 //! | address of a name | `10.0.0.1`, `10.0.0.2` … or `2001:db8::1` …, in order of appearance |
 //! | MAC address | locally administered: `02:00:00:00:00:01` …, in order of appearance |
-//! | server | by name, by port, by a response, by an earlier pair of a chat, else the receiver of the first row |
-//! | port of a client | 41200 to 44300: ephemeral in Linux, without a dissector in Wireshark |
-//! | initial sequence numbers, clocks, packet ids, flow labels | random, from the seed |
-//! | the link | 1 Gbit/s: a frame begins after the end of the previous one |
-//! | acknowledgment | with the next data, at once after more than one full segment, else after 40 ms |
+//! | server | an app named as server, else by the ports, a response or an earlier flow, else the first receiver |
+//! | port of a client | 41200 to 44300: ephemeral ports of Linux for which Wireshark has no dissector |
+//! | initial sequence numbers, timestamp clocks, packet ids, flow labels | random, from the seed in the settings |
+//! | speed of the link | 1 Gbit/s: a frame begins after the end of the previous one |
+//! | time of an acknowledgment | with the next data; at once after more than one full segment; else after 40 to 44 ms |
 //!
 //! ```
 //! use switchboard_encap::build::{Builder, CaptureSink, Plan, Settings};
@@ -34,6 +36,7 @@
 //!     builder.row(&row)?;
 //! }
 //! let (sink, summary) = builder.finish()?;
+//! // Three frames open the connection, one carries the message, and three close the connection.
 //! assert_eq!((summary.connections, summary.frames), (1, 3 + 1 + 3));
 //! let file: Vec<u8> = sink.finish()?;
 //! # assert!(!file.is_empty());

@@ -1,7 +1,7 @@
-//! Addresses for names.
+//! Assigns addresses to apps that have only a name.
 //!
-//! Private addresses for IPv4 (RFC 1918 §3), documentation addresses for IPv6 (RFC 3849): nobody has them on the
-//! Internet. No name gets an address that the file uses.
+//! The addresses are private in IPv4 (RFC 1918 §3) and for documentation in IPv6 (RFC 3849), so no host on the Internet
+//! has them. A name never gets an address that occurs in the file.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,19 +13,20 @@ use crate::wire::Mac;
 /// The addresses of the apps of a file.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    /// The IPv4 and the IPv6 address of each app, in order of appearance.
-    of: Vec<(Ipv4Addr, Ipv6Addr)>,
+    /// The IPv4 and the IPv6 address of each app, by the number of the app.
+    by_app: Vec<(Ipv4Addr, Ipv6Addr)>,
 }
 
 impl Addresses {
+    /// Assigns addresses to `apps`, which are in the order of their numbers.
     pub(super) fn assign(apps: &[App]) -> Self {
         let given: HashSet<IpAddr> = apps.iter().filter_map(App::address).collect();
         let (mut v4, mut v6) = (0_u32, 0_u128);
-        let mut next = || {
+        let mut next_unused = || {
             loop {
                 v4 += 1;
-                // Neither the network address nor the broadcast address of a /24.
-                let address = Ipv4Addr::from_bits((10 << 24) + v4);
+                // In a /24 network, .0 is the network address and .255 the broadcast address.
+                let address = v4_host(v4);
                 if !matches!(address.octets()[3], 0 | 255) && !given.contains(&address.into()) {
                     break;
                 }
@@ -36,18 +37,20 @@ impl Addresses {
                     break;
                 }
             }
-            (Ipv4Addr::from_bits((10 << 24) + v4), v6_host(v6))
+            (v4_host(v4), v6_host(v6))
         };
-        let of = apps.iter().map(|app| match app.address() {
+        // The reader refuses rows between different IP versions, so the other version of an address is not used.
+        let by_app = apps.iter().map(|app| match app.address() {
             Some(IpAddr::V4(address)) => (address, Ipv6Addr::UNSPECIFIED),
             Some(IpAddr::V6(address)) => (Ipv4Addr::UNSPECIFIED, address),
-            None => next(),
+            None => next_unused(),
         });
-        Self { of: of.collect() }
+        Self { by_app: by_app.collect() }
     }
 
+    /// The address of an app.
     pub(super) fn ip(&self, app: u32, version: IpVersion) -> IpAddr {
-        let (v4, v6) = self.of[app as usize];
+        let (v4, v6) = self.by_app[app as usize];
         match version {
             IpVersion::V4 => v4.into(),
             IpVersion::V6 => v6.into(),
@@ -55,11 +58,18 @@ impl Addresses {
     }
 }
 
+/// `10.0.0.0` plus `number`.
+fn v4_host(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits((10 << 24) + number)
+}
+
+/// `2001:db8::` plus `number`.
 fn v6_host(number: u128) -> Ipv6Addr {
     Ipv6Addr::from_bits((0x2001_0db8 << 96) + number)
 }
 
-/// The MAC address of an app: that of a multicast group (RFC 1112 §6.4, RFC 2464 §7), or a locally administered one.
+/// The MAC address of an app. A multicast group has the address that RFC 1112 §6.4 and RFC 2464 §7 define; a host has a
+/// locally administered address, made from the number of the app.
 pub(super) fn mac(app: u32, ip: IpAddr) -> Mac {
     match ip {
         IpAddr::V4(address) if address.is_broadcast() => Mac([0xff; 6]),

@@ -1,7 +1,7 @@
-//! The second reading: sends the frames of each row, and the frames of TCP that no row asks for.
+//! The second reading of the rows: sends the frames that carry the rows, and the TCP segments without data.
 //!
-//! A connection with something to send without a row (a handshake, an acknowledgment, an end) has a timer. Before each
-//! row, the builder opens the flows and runs the timers that are due by then.
+//! A connection has a timer for its next segment without data, which belongs to the handshake, acknowledges, or closes
+//! the connection. Before each row, the builder opens the flows and runs the timers that are due before the row.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,11 +24,11 @@ use crate::wire::udp;
 /// The totals of a build.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Summary {
-    /// Rows that were carried.
+    /// Rows on the flows of the plan. An empty message over TCP counts, although no frame carries it.
     pub rows: u64,
     /// TCP connections.
     pub connections: u64,
-    /// Pairs of UDP ports.
+    /// UDP flows: pairs of ports that exchange datagrams.
     pub exchanges: u64,
     /// Frames sent.
     pub frames: u64,
@@ -44,23 +44,23 @@ pub struct Summary {
     pub remarks: BuildRemarks,
 }
 
-/// Builds the frames of rows. It must get the rows that the plan admitted, in the same order.
+/// Builds the frames of rows. The caller passes the same rows as to the plan, in the same order.
 #[derive(Debug)]
 pub struct Builder<S> {
     classifier: RowClassifier,
     rng: fastrand::Rng,
     /// All flows, in the order of their first rows.
     flows: Vec<Flow>,
-    /// The state of each flow; `None` before it opens and after it ends.
-    open: Vec<Option<Box<OpenFlow>>>,
-    /// The number of flows that were opened so far.
+    /// The state of each flow; `None` before the flow opens and after it ends.
+    open_flows: Vec<Option<Box<OpenFlow>>>,
+    /// The number of flows that were opened so far. It is the index of the next flow to open.
     n_opened: usize,
-    /// The timers of connections: times and flow numbers.
+    /// The timers of connections, each a time in nanoseconds and a flow number. The earliest comes first.
     timers: BinaryHeap<Reverse<(i64, u32)>>,
     transmitter: Transmitter<S>,
-    /// The nanoseconds that are added to the time of each row.
+    /// The nanoseconds to add to the time of each row.
     shift: i64,
-    /// The latest time of a row so far: no row is sent before an earlier row of the file.
+    /// The latest time of the rows so far, in nanoseconds. No later row of the file is sent before this time.
     latest: i64,
     remarks: BuildRemarks,
     n_rows: u64,
@@ -68,7 +68,7 @@ pub struct Builder<S> {
 
 #[derive(Debug)]
 struct OpenFlow {
-    /// The number of rows still to come.
+    /// The number of rows that were not sent yet.
     rows_left: u64,
     kind: OpenKind,
 }
@@ -82,7 +82,7 @@ enum OpenKind {
 #[derive(Debug)]
 struct OpenTcp {
     connection: Connection,
-    /// The earliest timer; `i64::MAX` if there is none. A timer with another time is stale.
+    /// The time of the current timer; `i64::MAX` without a timer. Timers in the heap with another time are stale.
     timer: i64,
 }
 
@@ -94,7 +94,7 @@ struct OpenUdp {
 }
 
 impl OpenFlow {
-    fn tcp(&mut self) -> Option<&mut OpenTcp> {
+    fn tcp_mut(&mut self) -> Option<&mut OpenTcp> {
         match &mut self.kind {
             OpenKind::Tcp(tcp) => Some(tcp),
             OpenKind::Udp(_) => None,
@@ -109,7 +109,7 @@ impl<S: FrameSink> Builder<S> {
         let settings = classifier.settings;
         Self {
             rng: fastrand::Rng::with_seed(settings.seed),
-            open: flows.iter().map(|_| None).collect(),
+            open_flows: flows.iter().map(|_| None).collect(),
             flows,
             n_opened: 0,
             timers: BinaryHeap::new(),
@@ -122,34 +122,36 @@ impl<S: FrameSink> Builder<S> {
         }
     }
 
-    /// Sends a row, after all frames that are due before it. A row that the plan refused or did not see is left out.
+    /// Sends a row, after all frames that are due before the row. Skips a row that the plan refused or did not see.
     ///
     /// # Errors
     ///
     /// If the sink does not take a frame.
     pub fn row<'a>(&mut self, row: impl Into<RowRef<'a>>) -> Result<(), S::Error> {
         let row = row.into();
-        let Ok(ClassifiedRow { payload, transport, matched }) = self.classifier.classify(&row) else { return Ok(()) };
-        if matched.flow as usize >= self.flows.len() {
+        let Ok(ClassifiedRow { payload, transport, flow_match }) = self.classifier.classify(&row) else {
+            return Ok(());
+        };
+        if flow_match.flow as usize >= self.flows.len() {
             // The plan has not seen this row.
             return Ok(());
         }
         self.latest = self.latest.max(row.time.as_nanos());
-        let wanted = self.latest.saturating_add(self.shift);
-        self.run_until(wanted)?;
-        if self.open[matched.flow as usize].is_none() {
-            // The flow opens at the time of the row, because no earlier time is possible.
-            self.run_until(wanted.saturating_add(1))?;
+        let due = self.latest.saturating_add(self.shift);
+        self.run_until(due)?;
+        if self.open_flows[flow_match.flow as usize].is_none() {
+            // At time 0 there is no earlier time, so the flow opens at the time of its first row.
+            self.run_until(due.saturating_add(1))?;
         }
         let sent_at = match transport {
-            Transport::Tcp => self.send_segments(matched, wanted, &row, &payload)?,
-            Transport::Udp => self.send_datagram(matched, wanted, &row, &payload)?,
+            Transport::Tcp => self.send_segments(flow_match, due, &row, &payload)?,
+            Transport::Udp => self.send_datagram(flow_match, due, &row, &payload)?,
         };
         self.n_rows += 1;
-        let given = row.time.as_nanos().saturating_add(self.shift);
-        if let Some(sent_at) = sent_at.filter(|sent_at| *sent_at > given) {
-            let most = Duration::from_nanos(sent_at.abs_diff(given));
-            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Later { most });
+        let requested_at = row.time.as_nanos().saturating_add(self.shift);
+        if let Some(sent_at) = sent_at.filter(|sent_at| *sent_at > requested_at) {
+            let delay = Duration::from_nanos(sent_at.abs_diff(requested_at));
+            self.remarks.add(RowLine { line: row.line }, BuildRemarkKind::Later { most: delay });
         }
         Ok(())
     }
@@ -176,7 +178,7 @@ impl<S: FrameSink> Builder<S> {
         Ok((sink, summary))
     }
 
-    /// Opens the flows and runs the timers that are due before `time`.
+    /// Opens the flows and runs the timers that are due before `time`, in the order of their times.
     fn run_until(&mut self, time: i64) -> Result<(), S::Error> {
         loop {
             let opening = self.next_opening().filter(|(due, _)| *due < time);
@@ -194,11 +196,12 @@ impl<S: FrameSink> Builder<S> {
 
     /// The time and the number of the next flow to open.
     fn next_opening(&self) -> Option<(i64, u32)> {
-        let due = self.flows.get(self.n_opened)?.first.saturating_add(self.shift).saturating_sub(LEAD).max(0);
+        let due = self.flows.get(self.n_opened)?.first_row_at.saturating_add(self.shift).saturating_sub(LEAD).max(0);
         // There are at most 2¹⁶ flows.
         Some((due, u32::try_from(self.n_opened).unwrap_or(u32::MAX)))
     }
 
+    /// Opens the next flow and sets its timer.
     fn open_next(&mut self, (due, number): (i64, u32)) {
         self.n_opened += 1;
         let flow = &self.flows[number as usize];
@@ -212,14 +215,15 @@ impl<S: FrameSink> Builder<S> {
                 flow_labels: [self.rng.u32(1..1 << 20), self.rng.u32(1..1 << 20)],
             }),
         };
-        self.open[number as usize] = Some(Box::new(OpenFlow { rows_left: flow.n_rows, kind }));
+        self.open_flows[number as usize] = Some(Box::new(OpenFlow { rows_left: flow.n_rows, kind }));
         self.set_timer(number);
     }
 
+    /// Sends the segment for which a timer was set, unless the timer is stale.
     fn run_timer(&mut self, (timer, number): (i64, u32)) -> Result<(), S::Error> {
-        let Some(tcp) = self.tcp(number).filter(|tcp| tcp.timer == timer) else { return Ok(()) };
+        let Some(tcp) = self.tcp_mut(number).filter(|tcp| tcp.timer == timer) else { return Ok(()) };
         tcp.timer = i64::MAX;
-        // A row may have moved the due time to a later one.
+        // A row may have postponed the segment.
         if tcp.connection.due <= timer {
             self.send_control(number, timer)?;
         }
@@ -227,12 +231,12 @@ impl<S: FrameSink> Builder<S> {
         Ok(())
     }
 
-    /// Sets the timer of a connection, unless an earlier one is set already. A connection that is done is dropped.
+    /// Sets the timer of a connection, unless an earlier timer is set. Drops the connection if it is done.
     fn set_timer(&mut self, number: u32) {
-        let Some(tcp) = self.tcp(number) else { return };
+        let Some(tcp) = self.tcp_mut(number) else { return };
         let due = tcp.connection.due;
         if tcp.connection.state() == State::Done {
-            self.open[number as usize] = None;
+            self.open_flows[number as usize] = None;
         } else if due < tcp.timer {
             tcp.timer = due;
             self.timers.push(Reverse((due, number)));
@@ -240,51 +244,56 @@ impl<S: FrameSink> Builder<S> {
     }
 
     /// The state of a flow, if it is an open connection.
-    fn tcp(&mut self, number: u32) -> Option<&mut OpenTcp> {
-        self.open[number as usize].as_deref_mut()?.tcp()
+    fn tcp_mut(&mut self, number: u32) -> Option<&mut OpenTcp> {
+        self.open_flows[number as usize].as_deref_mut()?.tcp_mut()
     }
 
-    /// Sends the next segment of a connection without data, and returns its time.
-    fn send_control(&mut self, number: u32, wanted: i64) -> Result<i64, S::Error> {
-        let Some(tcp) = self.open[number as usize].as_deref_mut().and_then(OpenFlow::tcp) else { return Ok(wanted) };
+    /// Sends the connection's next segment without data when the link is free, `due` at the earliest. Returns the time
+    /// of sending.
+    fn send_control(&mut self, number: u32, due: i64) -> Result<i64, S::Error> {
+        let Some(tcp) = self.open_flows[number as usize].as_deref_mut().and_then(OpenFlow::tcp_mut) else {
+            return Ok(due);
+        };
         let flow = &self.flows[number as usize];
-        let (segment, kind) = tcp.connection.next_control(self.transmitter.free_at(wanted), &mut self.rng);
+        let (segment, kind) = tcp.connection.next_control(self.transmitter.free_at(due), &mut self.rng);
         let purpose = FramePurpose::Control { kind, sender: &flow.names[segment.sender] };
-        self.transmitter.send(wanted, &segment.packet(flow, &[]), purpose)
+        self.transmitter.send(due, &segment.packet(flow, &[]), purpose)
     }
 
-    /// Sends a message over its connection, and returns the time of its first segment.
+    /// Sends a message over its connection, `due` at the earliest. Returns the time of its first segment; `None` if the
+    /// message is empty, or if the connection is closing.
     fn send_segments(
         &mut self,
         FlowMatch { flow: number, sender, .. }: FlowMatch,
-        wanted: i64,
+        due: i64,
         row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, S::Error> {
         // A busy link may have delayed the handshake.
-        while let Some(tcp) = self.tcp(number)
+        while let Some(tcp) = self.tcp_mut(number)
             && matches!(tcp.connection.state(), State::Closed | State::SynSent | State::SynReceived)
         {
-            let due = tcp.connection.due;
-            self.send_control(number, due)?;
+            let handshake_due = tcp.connection.due;
+            self.send_control(number, handshake_due)?;
         }
-        let Some(tcp) = self.tcp(number).filter(|tcp| tcp.connection.state() == State::Established) else {
-            // The plan has not seen this row, and the connection ends without it.
+        let Some(tcp) = self.tcp_mut(number).filter(|tcp| tcp.connection.state() == State::Established) else {
+            // The plan has not seen this row, so the connection is closing already.
             return Ok(None);
         };
-        // The delayed acknowledgment waits until the message is sent.
+        // No delayed acknowledgment interrupts the message.
         tcp.connection.due = i64::MAX;
         let segment_max = tcp.connection.segment_max();
 
         let n_segments = payload.len().div_ceil(segment_max);
-        let (mut first, mut at) = (None, wanted);
+        let (mut first_sent_at, mut now) = (None, due);
         for (index, chunk) in payload.chunks(segment_max).enumerate() {
-            at = self.transmitter.free_at(at);
-            self.run_until(at)?;
-            at = self.transmitter.free_at(at);
+            now = self.transmitter.free_at(now);
+            self.run_until(now)?;
+            // The frames of other flows may have occupied the link.
+            now = self.transmitter.free_at(now);
             let flow = &self.flows[number as usize];
-            let Some(tcp) = self.open[number as usize].as_deref_mut().and_then(OpenFlow::tcp) else { break };
-            let segment = tcp.connection.data(sender, chunk.len(), index + 1 == n_segments, at);
+            let Some(tcp) = self.open_flows[number as usize].as_deref_mut().and_then(OpenFlow::tcp_mut) else { break };
+            let segment = tcp.connection.next_data(sender, chunk.len(), index + 1 == n_segments, now);
             let part = MessagePart {
                 row,
                 bytes: index * segment_max..index * segment_max + chunk.len(),
@@ -292,34 +301,35 @@ impl<S: FrameSink> Builder<S> {
                 route: &flow.routes[sender],
                 faults: &[],
             };
-            at = self.transmitter.send(at, &segment.packet(flow, chunk), FramePurpose::Message(part))?;
-            first.get_or_insert(at);
-            if let Some(ack_at) = tcp.connection.ack_at_once(sender, at, &mut self.rng) {
-                self.run_until(ack_at)?;
-                at = self.send_control(number, ack_at)?;
+            now = self.transmitter.send(now, &segment.packet(flow, chunk), FramePurpose::Message(part))?;
+            first_sent_at.get_or_insert(now);
+            if let Some(ack_due) = tcp.connection.immediate_ack_time(sender, now, &mut self.rng) {
+                self.run_until(ack_due)?;
+                now = self.send_control(number, ack_due)?;
             }
         }
 
-        if let Some(open) = self.open[number as usize].as_deref_mut() {
+        if let Some(open) = self.open_flows[number as usize].as_deref_mut() {
             open.rows_left = open.rows_left.saturating_sub(1);
-            let is_last = open.rows_left == 0;
-            if let Some(tcp) = open.tcp() {
-                tcp.connection.end_of_message(at, is_last, &mut self.rng);
+            let is_last_row = open.rows_left == 0;
+            if let Some(tcp) = open.tcp_mut() {
+                tcp.connection.schedule_after_message(now, is_last_row, &mut self.rng);
             }
         }
         self.set_timer(number);
-        Ok(first)
+        Ok(first_sent_at)
     }
 
-    /// Sends a message in one datagram, and returns its time.
+    /// Sends a message in one datagram, `due` at the earliest. Returns the time of sending; `None` if the flow has
+    /// ended.
     fn send_datagram(
         &mut self,
         FlowMatch { flow: number, sender, .. }: FlowMatch,
-        wanted: i64,
+        due: i64,
         row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, S::Error> {
-        let open = &mut self.open[number as usize];
+        let open = &mut self.open_flows[number as usize];
         let Some(OpenFlow { rows_left, kind: OpenKind::Udp(udp) }) = open.as_deref_mut() else { return Ok(None) };
         let flow = &self.flows[number as usize];
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
@@ -330,16 +340,16 @@ impl<S: FrameSink> Builder<S> {
             flow_label: udp.flow_labels[sender],
             header: Header::Udp(udp::Repr { source_port, destination_port, payload_len: payload.len() }),
             payload,
-            checksums: Checksums::Right,
+            checksums: Checksums::Correct,
         };
         udp.identifications[sender] = udp.identifications[sender].wrapping_add(1);
         let (bytes, route) = (0..payload.len(), &flow.routes[sender]);
         let part = MessagePart { row, bytes, segment: (1, 1), route, faults: &[] };
-        let at = self.transmitter.send(wanted, &packet, FramePurpose::Message(part))?;
+        let sent_at = self.transmitter.send(due, &packet, FramePurpose::Message(part))?;
         *rows_left = rows_left.saturating_sub(1);
         if *rows_left == 0 {
             *open = None;
         }
-        Ok(Some(at))
+        Ok(Some(sent_at))
     }
 }

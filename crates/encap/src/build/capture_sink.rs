@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{BuiltFrame, FrameSink, Settings};
 use crate::capture::{FileMetadata, Format, Interface, Record, WriteError, Writer};
 
-/// Writes the frames of a build to a capture file; in pcapng, each with a comment on its purpose.
+/// Writes the frames of a build to a capture file. In pcapng, each frame has a comment on its purpose.
 #[derive(Debug)]
 pub struct CaptureSink<W: Write> {
     writer: Writer<W>,
@@ -19,11 +19,11 @@ impl<W: Write> CaptureSink<W> {
     /// # Errors
     ///
     /// If the beginning of the file cannot be written.
-    pub fn new(to: W, settings: &Settings, about: &str) -> Result<Self, WriteError> {
+    pub fn new(output: W, settings: &Settings, about: &str) -> Result<Self, WriteError> {
         let mut interface = Interface::new(settings.link.link_type());
         interface.name = Some(settings.link.interface_name().to_owned());
         interface.description = Some("made up by encap build".to_owned());
-        let writer = Writer::new(to, settings.format, FileMetadata { os: None, comments: &[about] }, &[interface])?;
+        let writer = Writer::new(output, settings.format, FileMetadata { os: None, comments: &[about] }, &[interface])?;
         Ok(Self { writer, has_comments: settings.format == Format::Pcapng, comment: String::new() })
     }
 
@@ -46,7 +46,7 @@ impl<W: Write> FrameSink for CaptureSink<W> {
             purpose.write_comment(&mut self.comment);
         }
         let comments: &[&str] = if self.has_comments { &[&self.comment] } else { &[] };
-        // The length of an IP packet has 16 bits.
+        // The length of an IP packet has 16 bits, so the conversion cannot fail.
         let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.writer.write(&Record { time: *time, interface: 0, captured: bytes, original_len, comments })
     }

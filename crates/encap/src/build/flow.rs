@@ -6,7 +6,7 @@ use super::IpVersion;
 use crate::rows::Transport;
 use crate::wire::Mac;
 
-/// One of the two ends.
+/// One of the two ends of a flow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) ip: IpAddr,
@@ -14,7 +14,7 @@ pub(super) struct End {
     pub(super) port: u16,
 }
 
-/// A flow as the plan describes it. Arrays have the app first that appeared first in the file.
+/// A flow as the plan describes it. The first element of each array belongs to the app that appears first in the file.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) transport: Transport,
@@ -22,12 +22,12 @@ pub(super) struct Flow {
     pub(super) ends: [End; 2],
     /// The index of the client, which opens the flow.
     pub(super) client: usize,
-    /// The names, safe to show.
+    /// The names of the apps, sanitized for display.
     pub(super) names: [Box<str>; 2],
-    /// `from Noy to Elias` for each sender, safe to show.
+    /// For each sender, a text like `from Noy to Elias`, sanitized for display.
     pub(super) routes: [Box<str>; 2],
     /// The number of rows.
     pub(super) n_rows: u64,
     /// The time of the first row, in nanoseconds.
-    pub(super) first: i64,
+    pub(super) first_row_at: i64,
 }

@@ -1,14 +1,14 @@
-//! The flow of each row.
+//! Finds the flow of each row.
 //!
-//! Each pair of apps has one flow for each transport, and more only if ports differ: a row whose ports contradict those
-//! of a flow is on another flow. The same rows in the same order get the same flows.
+//! A pair of apps has one flow for each transport, or more if its rows give different ports: a row that gives another
+//! port than a flow has belongs to another flow. The same rows in the same order get the same flows.
 
-// Faster to hash than the standard map; each row needs three look-ups.
+// hashbrown's default hasher is faster than the standard one, and each row needs three look-ups.
 use hashbrown::HashMap;
 
 use crate::rows::{App, RowRef, Transport};
 
-/// The most flows of a build.
+/// The maximum number of flows in a build.
 pub(crate) const FLOWS_MAX: usize = 1 << 16;
 
 /// Two apps by their numbers, the lower one first, and the transport between them.
@@ -18,13 +18,15 @@ pub(crate) type Pair = ([u32; 2], Transport);
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
     /// The number of each app, in the order of appearance.
-    numbers: HashMap<App, u32>,
+    app_numbers: HashMap<App, u32>,
+    /// The apps by their numbers.
     apps: Vec<App>,
-    indices: HashMap<Pair, usize>,
+    /// The index of each pair in `pairs`.
+    pair_indices: HashMap<Pair, usize>,
     pairs: Vec<PairFlows>,
-    /// The flow of a pair by both ports.
+    /// The flows of which both ports are known, by the index of the pair and the ports.
     by_ports: HashMap<(usize, [u16; 2]), u32>,
-    /// The pair of each flow, and the known ports, in the order of the pair.
+    /// The pair of each flow, and the known ports of the pair's apps.
     flows: Vec<(Pair, [Option<u16>; 2])>,
 }
 
@@ -33,17 +35,18 @@ pub(crate) struct Matcher {
 struct PairFlows {
     pair: Pair,
     flows: Vec<u32>,
-    /// The flows with an unknown port.
+    /// Those of `flows` with an unknown port.
     partial: Vec<u32>,
-    /// The flow of the latest row.
+    /// The flow of the pair's latest row.
     latest: Option<u32>,
 }
 
-/// The sender of a row within its pair.
+/// The pair of a row, and its sender.
 #[derive(Clone, Copy, Debug)]
-struct Route {
-    pair: usize,
-    /// The index of the sender in the pair.
+struct RowPair {
+    /// The index in [`Matcher::pairs`].
+    index: usize,
+    /// 0 if the first app of the pair sends the row, 1 if the second app does.
     sender: usize,
 }
 
@@ -59,26 +62,26 @@ pub(crate) struct FlowMatch {
 }
 
 impl Matcher {
-    /// Finds the flow of `row`, or adds one; `None` if there are [`FLOWS_MAX`] already.
+    /// Finds the flow of `row`, or adds a flow for it. Returns `None` if there are already [`FLOWS_MAX`] flows.
     pub(crate) fn match_row(&mut self, row: &RowRef<'_>, transport: Transport) -> Option<FlowMatch> {
-        let Route { pair: index, sender } = self.route(row, transport);
+        let RowPair { index, sender } = self.pair_of_row(row, transport);
         let mut ports = [row.source_port, row.destination_port];
         if sender == 1 {
             ports.reverse();
         }
-        if let Some(flow) = self.find(index, ports) {
-            self.learn(index, flow, ports);
+        if let Some(flow) = self.find_flow(index, ports) {
+            self.learn_ports(index, flow, ports);
             return Some(FlowMatch { flow, sender, is_new: false });
         }
         if self.flows.len() >= FLOWS_MAX {
             return None;
         }
         let flow = u32::try_from(self.flows.len()).ok()?;
-        let of_pair = &mut self.pairs[index];
-        self.flows.push((of_pair.pair, [None; 2]));
-        of_pair.flows.push(flow);
-        of_pair.partial.push(flow);
-        self.learn(index, flow, ports);
+        let pair_flows = &mut self.pairs[index];
+        self.flows.push((pair_flows.pair, [None; 2]));
+        pair_flows.flows.push(flow);
+        pair_flows.partial.push(flow);
+        self.learn_ports(index, flow, ports);
         Some(FlowMatch { flow, sender, is_new: true })
     }
 
@@ -92,57 +95,62 @@ impl Matcher {
         &self.apps
     }
 
-    /// The known ports of each flow, in the order of its pair.
+    /// The known ports of each flow, in the order of the pair's apps.
     pub(crate) fn ports(&self) -> impl Iterator<Item = [Option<u16>; 2]> {
         self.flows.iter().map(|(_, ports)| *ports)
     }
 
-    fn route(&mut self, row: &RowRef<'_>, transport: Transport) -> Route {
-        let (from, to) = (self.number(row.source), self.number(row.destination));
+    /// The pair of a row. Adds the apps and the pair if they are new.
+    fn pair_of_row(&mut self, row: &RowRef<'_>, transport: Transport) -> RowPair {
+        let (from, to) = (self.app_number(row.source), self.app_number(row.destination));
         let pair = ([from.min(to), from.max(to)], transport);
-        let index = *self.indices.entry(pair).or_insert_with(|| {
+        let index = *self.pair_indices.entry(pair).or_insert_with(|| {
             self.pairs.push(PairFlows { pair, flows: Vec::new(), partial: Vec::new(), latest: None });
             self.pairs.len() - 1
         });
-        Route { pair: index, sender: usize::from(from > to) }
+        RowPair { index, sender: usize::from(from > to) }
     }
 
-    fn number(&mut self, app: &App) -> u32 {
-        if let Some(number) = self.numbers.get(app) {
+    /// The number of an app. Adds the app if it is new.
+    fn app_number(&mut self, app: &App) -> u32 {
+        if let Some(number) = self.app_numbers.get(app) {
             return *number;
         }
-        // The reader of rows accepts fewer than 2¹⁶ apps.
+        // The reader of rows accepts fewer than 2¹⁶ apps, so the conversion cannot fail.
         let number = u32::try_from(self.apps.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(app.clone(), number);
+        self.app_numbers.insert(app.clone(), number);
         self.apps.push(app.clone());
         number
     }
 
-    fn find(&self, index: usize, ports: [Option<u16>; 2]) -> Option<u32> {
+    /// The flow of the pair at `index` that `ports` do not contradict. With two ports, prefers the flow with exactly
+    /// these ports, else the newest. With an unknown port, prefers the flow of the latest row, else the newest.
+    fn find_flow(&self, index: usize, ports: [Option<u16>; 2]) -> Option<u32> {
         let PairFlows { flows, partial, latest, .. } = &self.pairs[index];
-        let agrees = |flow: &u32| {
-            let (_, known) = self.flows[*flow as usize];
-            known.iter().zip(ports).all(|(known, given)| known.is_none() || given.is_none() || *known == given)
+        let is_compatible = |flow: &u32| {
+            let (_, flow_ports) = self.flows[*flow as usize];
+            flow_ports.iter().zip(ports).all(|(known, given)| known.is_none() || given.is_none() || *known == given)
         };
         if let [Some(a), Some(b)] = ports {
             let exact = self.by_ports.get(&(index, [a, b])).copied();
-            exact.or_else(|| partial.iter().rev().copied().find(agrees))
+            exact.or_else(|| partial.iter().rev().copied().find(is_compatible))
         } else {
-            latest.filter(agrees).or_else(|| flows.iter().rev().copied().find(agrees))
+            latest.filter(is_compatible).or_else(|| flows.iter().rev().copied().find(is_compatible))
         }
     }
 
-    fn learn(&mut self, index: usize, flow: u32, ports: [Option<u16>; 2]) {
-        let (_, known) = &mut self.flows[flow as usize];
-        let was_partial = known.contains(&None);
-        for (known, given) in known.iter_mut().zip(ports) {
+    /// Records that a row with `ports` is on `flow`, which belongs to the pair at `index`.
+    fn learn_ports(&mut self, index: usize, flow: u32, ports: [Option<u16>; 2]) {
+        let (_, flow_ports) = &mut self.flows[flow as usize];
+        let was_partial = flow_ports.contains(&None);
+        for (known, given) in flow_ports.iter_mut().zip(ports) {
             *known = known.or(given);
         }
-        let of_pair = &mut self.pairs[index];
-        of_pair.latest = Some(flow);
-        if let (true, [Some(a), Some(b)]) = (was_partial, *known) {
+        let pair_flows = &mut self.pairs[index];
+        pair_flows.latest = Some(flow);
+        if let (true, [Some(a), Some(b)]) = (was_partial, *flow_ports) {
             self.by_ports.insert((index, [a, b]), flow);
-            of_pair.partial.retain(|partial| *partial != flow);
+            pair_flows.partial.retain(|partial| *partial != flow);
         }
     }
 }

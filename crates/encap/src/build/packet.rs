@@ -1,4 +1,4 @@
-//! A payload wrapped layer by layer: segment or datagram, packet, frame.
+//! Encodes a payload as a frame, layer by layer: segment or datagram, IP packet, link header.
 
 use std::net::IpAddr;
 
@@ -6,13 +6,17 @@ use super::flow::{End, Flow};
 use super::{IpVersion, Link};
 use crate::wire::{ByteOrder, EtherType, IpProtocol, PseudoHeader, ethernet, ipv4, ipv6, null, sll2, tcp, udp, vlan};
 
-/// The tag of `--link vlan`.
+/// The VLAN of `--link vlan`.
 const VLAN_ID: u16 = 100;
 
-/// The TTL and hop limit of Linux.
-const HOPS: u8 = 64;
+/// The default TTL and hop limit of Linux.
+const HOP_LIMIT: u8 = 64;
 
-/// A packet of one end of a flow to the other.
+/// The packet types of Linux "cooked" captures: to the capturing machine, and from it.
+const SLL_HOST: u8 = 0;
+const SLL_OUTGOING: u8 = 4;
+
+/// A packet from one end of a flow to the other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
     pub(super) flow: &'a Flow,
@@ -20,7 +24,7 @@ pub(super) struct Packet<'a> {
     pub(super) sender: usize,
     /// IPv4: the number that the fragments of one packet share.
     pub(super) identification: u16,
-    /// IPv6.
+    /// Only in IPv6.
     pub(super) flow_label: u32,
     pub(super) header: Header,
     pub(super) payload: &'a [u8],
@@ -37,8 +41,8 @@ pub(super) enum Header {
 /// The contents of the checksum fields.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Checksums {
-    Right,
-    /// Zero, in both headers.
+    Correct,
+    /// Zero in the IPv4 header and in the transport header.
     Zero,
     /// Wrong in the transport header.
     Wrong,
@@ -50,7 +54,7 @@ impl Packet<'_> {
         self.flow.version.header_len() + self.header.len() + self.payload.len()
     }
 
-    /// Writes the frame in place of the bytes in `frame`.
+    /// Encodes the packet as a frame, which replaces the bytes in `frame`.
     pub(super) fn emit(&self, link: Link, frame: &mut Vec<u8>) {
         let ends = [&self.flow.ends[self.sender], &self.flow.ends[1 - self.sender]];
         frame.clear();
@@ -75,14 +79,14 @@ impl Packet<'_> {
             }
         };
         match self.checksums {
-            Checksums::Right => {}
+            Checksums::Correct => {}
             Checksums::Zero => {
                 if self.flow.version == IpVersion::V4 {
-                    ip[10..12].fill(0);
+                    ip[ipv4::CHECKSUM].fill(0);
                 }
                 segment[checksum_at..][..2].fill(0);
             }
-            // 0xffff and 0x0000 are equal in ones' complement; a change of the lowest bit always differs.
+            // Inverting the lowest bit is always wrong: in ones' complement, only 0xffff and 0x0000 are equal.
             Checksums::Wrong => segment[checksum_at + 1] ^= 1,
         }
         if matches!(link, Link::Ethernet | Link::Vlan) && frame.len() < ethernet::MIN_FRAME_LEN {
@@ -104,7 +108,7 @@ impl Packet<'_> {
                     dont_fragment: true,
                     more_fragments: false,
                     fragment_offset: 0,
-                    time_to_live: hops(to),
+                    time_to_live: hop_limit(to),
                     protocol,
                     source,
                     destination,
@@ -123,7 +127,7 @@ impl Packet<'_> {
                     flow_label: self.flow_label,
                     payload_len,
                     next_header: protocol,
-                    hop_limit: hops(to),
+                    hop_limit: hop_limit(to),
                     source: v6(source),
                     destination: v6(destination),
                 };
@@ -143,8 +147,9 @@ impl Header {
     }
 }
 
-/// Appends the link-layer header.
-fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], outgoing: bool, version: IpVersion) {
+/// Writes the link-layer header to the empty `frame`. `is_outgoing` means that the client sends the frame: a "cooked"
+/// capture is taken on the client's machine.
+fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], is_outgoing: bool, version: IpVersion) {
     let ether_type = match version {
         IpVersion::V4 => EtherType::IPV4,
         IpVersion::V6 => EtherType::IPV6,
@@ -180,7 +185,7 @@ fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], outgoing: b
                 ether_type,
                 interface_index: 2,
                 interface_type: sll2::ARPHRD_ETHER,
-                packet_type: if outgoing { 4 } else { 0 },
+                packet_type: if is_outgoing { SLL_OUTGOING } else { SLL_HOST },
                 address_length: 6,
                 address,
             };
@@ -189,12 +194,12 @@ fn emit_link(frame: &mut Vec<u8>, link: Link, [from, to]: [&End; 2], outgoing: b
     }
 }
 
-/// The TTL or hop limit to a destination: 1 to a multicast group, but 255 to that of mDNS (RFC 6762 §11).
-fn hops(to: &End) -> u8 {
+/// The TTL or hop limit of packets to `to`: 255 for the multicast group of mDNS (RFC 6762 §11), 1 for other groups.
+fn hop_limit(to: &End) -> u8 {
     match to.ip {
         IpAddr::V4(address) if address.octets() == [224, 0, 0, 251] => 255,
         IpAddr::V6(address) if address.segments() == [0xff02, 0, 0, 0, 0, 0, 0, 0xfb] => 255,
         address if address.is_multicast() => 1,
-        _ => HOPS,
+        _ => HOP_LIMIT,
     }
 }

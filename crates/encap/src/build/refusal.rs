@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Kind, Severity};
 
-/// The refusal of a row. No frame carries the row.
+/// The reason that no frame carries a row, with the place of the row.
 pub type Refusal = Diagnostic<RefusalKind>;
 
-/// A row of the file, by its first line.
+/// The place of a row in the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct RowLine {
-    /// The number of the line, from 1.
+    /// The number of the row's first line, from 1.
     pub line: u64,
 }
 
-/// `line 4`
+/// For example `line 4`.
 impl fmt::Display for RowLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)
@@ -39,10 +39,10 @@ pub enum RefusalKind {
     MtuBelowV6,
     #[error("there are more than {max} connections: split the file")]
     TooManyConnections { max: usize },
-    /// The end of 64-bit nanoseconds since 1970.
+    /// The 64-bit nanoseconds since 1970 end in that year.
     #[error("its time, counted from --start, is after the year 2262: choose an earlier start")]
     TooLate,
-    /// The end of 32-bit seconds since 1970.
+    /// The 32-bit seconds since 1970 end in that year.
     #[error("its time is after the year 2106, the last that pcap can store: use --format pcapng")]
     BeyondPcap,
 }

@@ -1,4 +1,4 @@
-//! Remarks on a build: results that may not be as intended.
+//! Remarks: diagnostics about rows that were built, for results that the user may not expect.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde::Serialize;
 use super::RowLine;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Severity};
 
-/// A remark on a build. The place is the first row, and the count is of rows or of connections.
+/// A remark on a build. Its place is the first row concerned, and its count is the number of rows or connections.
 pub type BuildRemark = Diagnostic<BuildRemarkKind>;
 
-/// The remarks on a build. Their number is bounded, because they hold names of protocols from the file.
+/// The remarks on a build, at most 256: they contain protocol names, and a file may have any number of these.
 pub type BuildRemarks = Diagnostics<BuildRemarkKind, 256>;
 
 const HTTP_HINT: &str = ": write a start line, fields with a colon, and an empty line before a body";
 
-/// The remarks.
+/// The problem that a remark reports.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the texts document the variants and their fields")]
@@ -32,7 +32,7 @@ pub enum BuildRemarkKind {
     PortMisread { protocol: String, reads: String, port: u16, completable: bool },
     #[error("{protocol} and {other} between the same two apps share one connection: give ports to separate them")]
     Mixed { protocol: String, other: String },
-    /// Without the shift, the handshake would be before 1970.
+    /// Without this shift, the handshake would be before 1970.
     #[error("all times are moved by {} ns, so that the handshake fits before the first row", by.as_nanos())]
     Moved {
         #[serde(serialize_with = "nanos")]

@@ -1,16 +1,16 @@
-//! Decides which of two apps is the server. The other one opens the connection.
+//! Decides which of two apps is the server. The other app is the client and opens the connection.
 //!
-//! The first clue decides:
+//! The first of these clues that a flow has decides:
 //!
 //! 1. an app that is named as a server;
-//! 2. the port of the protocol, else the lower port if only that one is a port of servers;
-//! 3. a response, in protocols whose clients speak first: its sender is the server, even without a request before it;
-//! 4. in protocols whose servers forward messages (CHAT, IRC, MQTT), an app that is the server of an earlier pair: a
+//! 2. the ports: only one app has the default port of the protocol, or only one has a port that servers use;
+//! 3. a response, in protocols whose clients speak first: its sender is the server, even if no request came before;
+//! 4. in protocols whose servers forward messages (CHAT, IRC, MQTT), an app that is the server of an earlier flow: a
 //!    chat server does not connect to the receivers of its messages;
 //! 5. the receiver of the first row.
 //!
 //! The fourth clue does not apply to other protocols, whose servers may be clients of other servers (a proxy, a mail
-//! relay). The names of apps are no clue.
+//! relay). The names of the apps are not a clue.
 
 use std::collections::HashSet;
 
@@ -29,15 +29,15 @@ pub(crate) struct Clues {
 }
 
 impl Clues {
-    /// No clues of a flow but its first receiver. The first row is then passed to [`see`](Self::see), too.
-    pub(crate) fn new(row: &RowRef<'_>, matched: FlowMatch) -> Self {
-        Self { protocol: row.protocol.clone(), first_receiver: 1 - matched.sender, responder: None }
+    /// The clues of a flow that begins with `row`. The caller also passes this row to [`add_row`](Self::add_row).
+    pub(crate) fn new(row: &RowRef<'_>, flow_match: FlowMatch) -> Self {
+        Self { protocol: row.protocol.clone(), first_receiver: 1 - flow_match.sender, responder: None }
     }
 
     /// Adds the clues of a row.
-    pub(crate) fn see(&mut self, row: &RowRef<'_>, matched: FlowMatch) {
+    pub(crate) fn add_row(&mut self, row: &RowRef<'_>, flow_match: FlowMatch) {
         if self.responder.is_none() && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            self.responder = Some(matched.sender);
+            self.responder = Some(flow_match.sender);
         }
     }
 }
@@ -45,35 +45,37 @@ impl Clues {
 /// Decides the servers of flows in the order of their first rows.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
-    /// Apps named as servers.
+    /// The apps that the user named as servers.
     named: HashSet<App>,
-    /// The servers of earlier pairs with their protocols.
+    /// The servers of earlier flows, with the protocols that they serve.
     serving: HashSet<(App, AppProtocol)>,
 }
 
 impl Roles {
+    /// No decisions yet. `named` are the apps that the user named as servers.
     pub(crate) fn new(named: Vec<App>) -> Self {
         Self { named: named.into_iter().collect(), serving: HashSet::new() }
     }
 
-    /// The index of the server of the next flow.
-    pub(crate) fn server(&mut self, clues: &Clues, apps: [&App; 2], ports: [Option<u16>; 2]) -> usize {
-        let named = only(apps.map(|app| self.named.contains(app)));
+    /// Decides the server of the next flow, and returns its index in `apps`. Remembers the decision for later flows.
+    pub(crate) fn decide_server(&mut self, clues: &Clues, apps: [&App; 2], ports: [Option<u16>; 2]) -> usize {
+        let by_name = index_of_only_true(apps.map(|app| self.named.contains(app)));
         let is_serving = |app: &App| self.serving.contains(&(app.clone(), clues.protocol.clone()));
-        let earlier = || only(apps.map(is_serving)).filter(|_| clues.protocol.forwards_messages());
-        let server = named
-            .or_else(|| port::server(&clues.protocol, ports))
+        let by_earlier_flow =
+            || index_of_only_true(apps.map(is_serving)).filter(|_| clues.protocol.forwards_messages());
+        let server = by_name
+            .or_else(|| port::server_by_ports(&clues.protocol, ports))
             .or(clues.responder)
-            .or_else(earlier)
+            .or_else(by_earlier_flow)
             .unwrap_or(clues.first_receiver);
         self.serving.insert((apps[server].clone(), clues.protocol.clone()));
         server
     }
 }
 
-/// The index of the only true value.
-const fn only(which: [bool; 2]) -> Option<usize> {
-    match which {
+/// The index of the true value; `None` if none or both are true.
+const fn index_of_only_true(values: [bool; 2]) -> Option<usize> {
+    match values {
         [true, false] => Some(0),
         [false, true] => Some(1),
         _ => None,

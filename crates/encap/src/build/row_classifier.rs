@@ -1,4 +1,5 @@
-//! The checks that decide, in both readings alike, whether and on which flow a row is carried.
+//! Decides whether a row can be built, and on which flow. Both readings of the rows decide with this code, so they
+//! agree.
 
 use std::borrow::Cow;
 
@@ -14,16 +15,16 @@ use crate::wire::udp;
 pub(super) struct RowClassifier {
     pub(super) settings: Settings,
     pub(super) matcher: Matcher,
-    /// The nanoseconds that are added to the time of each row; `None` before the first row.
+    /// The nanoseconds to add to the time of each row; `None` before the first row.
     pub(super) shift: Option<i64>,
 }
 
-/// A row that can be carried.
+/// The results for a row that can be built.
 pub(super) struct ClassifiedRow<'a> {
-    /// The message as it is sent: that of the row, or a completed one.
+    /// The bytes to send: the message of the row, completed if the settings ask for that.
     pub(super) payload: Cow<'a, [u8]>,
     pub(super) transport: Transport,
-    pub(super) matched: FlowMatch,
+    pub(super) flow_match: FlowMatch,
 }
 
 impl RowClassifier {
@@ -31,7 +32,7 @@ impl RowClassifier {
         Self { settings, matcher: Matcher::default(), shift: None }
     }
 
-    /// Classifies the next row, or says why it cannot be carried.
+    /// Classifies the next row, or returns the reason that it cannot be built.
     pub(super) fn classify<'a>(&mut self, row: &RowRef<'a>) -> Result<ClassifiedRow<'a>, RefusalKind> {
         let settings = &self.settings;
         let payload = complete::payload(row, settings.content);
@@ -52,20 +53,20 @@ impl RowClassifier {
                 }
             }
         }
-        let shift = self.shift.unwrap_or_else(|| shift(row, transport, settings));
-        let (end, kind) = end_of_time(settings.format);
-        if row.time.as_nanos() > end.saturating_sub(shift) {
-            return Err(kind);
+        let shift = self.shift.unwrap_or_else(|| time_shift(row, transport, settings));
+        let (latest, too_late) = latest_row_time(settings.format);
+        if row.time.as_nanos() > latest.saturating_sub(shift) {
+            return Err(too_late);
         }
-        let Some(matched) = self.matcher.match_row(row, transport) else {
+        let Some(flow_match) = self.matcher.match_row(row, transport) else {
             return Err(RefusalKind::TooManyConnections { max: FLOWS_MAX });
         };
         self.shift = Some(shift);
-        Ok(ClassifiedRow { payload, transport, matched })
+        Ok(ClassifiedRow { payload, transport, flow_match })
     }
 }
 
-/// The IP version of a row: that of its addresses, else that of the settings.
+/// The IP version of a row: the version of its addresses, or the version in the settings if both apps are names.
 pub(super) fn ip_version(row: &RowRef<'_>, settings: &Settings) -> IpVersion {
     match (row.source, row.destination) {
         (App::Name(_), App::Name(_)) => settings.ip,
@@ -73,17 +74,18 @@ pub(super) fn ip_version(row: &RowRef<'_>, settings: &Settings) -> IpVersion {
     }
 }
 
-/// The shift of all times by the first row. It is sent at the requested start, or at its own time, but never so early
-/// that the handshake would be before 1970.
-fn shift(first: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
+/// The nanoseconds to add to all times, so that the first row is sent at the requested start. Without a requested
+/// start, it is 0. In both cases it is larger if a handshake before the first row would otherwise be before 1970.
+fn time_shift(first_row: &RowRef<'_>, transport: Transport, settings: &Settings) -> i64 {
     let earliest = if transport == Transport::Tcp { tcp::LEAD } else { 0 };
-    settings.start.unwrap_or(first.time).as_nanos().max(earliest).saturating_sub(first.time.as_nanos())
+    settings.start.unwrap_or(first_row.time).as_nanos().max(earliest).saturating_sub(first_row.time.as_nanos())
 }
 
-/// The last time of a row for which the format can hold the times of all later frames, and the refusal of later rows.
-fn end_of_time(format: Format) -> (i64, RefusalKind) {
+/// The latest time at which a row may be sent, and the refusal of a later row. The format must also hold the times of
+/// the frames after the row: one day is left for them.
+fn latest_row_time(format: Format) -> (i64, RefusalKind) {
     const ONE_DAY: i64 = 86_400_000_000_000;
-    /// Seconds have 32 bits in pcap.
+    /// Pcap stores seconds in 32 bits.
     const PCAP_END: i64 = (1 << 32) * 1_000_000_000;
     match format {
         Format::Pcap => (PCAP_END - ONE_DAY, RefusalKind::BeyondPcap),

@@ -13,7 +13,7 @@ use crate::wire::LinkType;
 pub struct Settings {
     /// TCP or UDP.
     pub transport: TransportChoice,
-    /// IP version between names; addresses keep theirs.
+    /// IP version of flows between two names. An address decides the version of its flows itself.
     pub ip: IpVersion,
     /// Link type of the frames.
     pub link: Link,
@@ -27,7 +27,7 @@ pub struct Settings {
     pub content: Content,
     /// Seed of all random values.
     pub seed: u64,
-    /// Time of the first row; by default its own.
+    /// Time at which the first row is sent; by default, its time in the file.
     pub start: Option<Timestamp>,
 }
 
@@ -60,7 +60,7 @@ pub enum TransportChoice {
 }
 
 impl TransportChoice {
-    /// The transport of `protocol`.
+    /// The transport for messages of `protocol`.
     #[must_use]
     pub fn of(self, protocol: &AppProtocol) -> Transport {
         match self {
@@ -97,7 +97,7 @@ impl IpVersion {
         }
     }
 
-    /// MSS for a peer that sends no MSS option (RFC 9293 §3.7.1).
+    /// MSS for a peer that sends no MSS option (RFC 9293 §3.7.1), in bytes.
     pub(super) const fn default_mss(self) -> usize {
         match self {
             Self::V4 => 536,
@@ -142,7 +142,7 @@ impl Link {
     /// The usual name of an interface with this link type.
     pub(super) const fn interface_name(self) -> &'static str {
         match self {
-            // On the interface of one VLAN, frames would have no tag.
+            // On the interface of a single VLAN (`eth0.100`), captured frames would have no tag.
             Self::Ethernet | Self::Vlan => "eth0",
             Self::Null | Self::Loop => "lo0",
             Self::Raw => "tun0",
@@ -156,7 +156,7 @@ impl Link {
 pub enum TcpOptions {
     /// The options of Linux: MSS, SACK permitted, timestamps, window scale.
     Linux,
-    /// None: windows are not scaled, and segments have the default MSS (RFC 9293 §3.7.1).
+    /// No options: windows are not scaled, and segments have the default MSS (RFC 9293 §3.7.1).
     None,
 }
 
@@ -166,16 +166,17 @@ pub enum Content {
     /// Exactly the bytes of the row.
     #[default]
     Faithful,
-    /// With the parts that the protocol requires: line ends, an HTTP version, header ends and lengths.
+    /// The bytes of the row, with the parts that its protocol requires: line ends; for HTTP, a version, the Host and
+    /// Content-Length fields, and the end of the header.
     Complete,
 }
 
-/// The MTU: maximum bytes of an IP packet.
+/// The MTU: the maximum length of an IP packet, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mtu(u16);
 
 impl Mtu {
-    /// Minimum for IPv4: each host accepts packets of this length (RFC 791 §3.2).
+    /// Minimum for IPv4: the packet length that each host accepts (RFC 791 §3.2).
     pub const MIN: u16 = 576;
     /// Minimum for IPv6 (RFC 8200 §5).
     pub const MIN_V6: u16 = 1280;
@@ -196,7 +197,7 @@ impl Mtu {
     }
 }
 
-/// The MTU of Ethernet.
+/// The MTU of Ethernet: 1500 bytes.
 impl Default for Mtu {
     fn default() -> Self {
         Self(1500)
@@ -213,5 +214,5 @@ impl FromStr for Mtu {
 
 /// A number outside the range of MTUs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("an MTU has {} to 65535 bytes: 1500 is that of Ethernet", Mtu::MIN)]
+#[error("an MTU has {} to 65535 bytes: Ethernet has 1500", Mtu::MIN)]
 pub struct MtuError;

@@ -1,4 +1,4 @@
-//! Tells whether the dissector of a protocol can read a message.
+//! The forms of messages that the dissectors of Wireshark can read.
 
 use memchr::memmem;
 
@@ -15,13 +15,15 @@ pub(super) enum Shape {
     Irc,
     /// Lines that end in LF. Wireshark has no dissector for the port; `encap dissector` splits the stream at LF.
     Chat,
-    /// Binary fields, or a longer header. No message of a CSV is taken for one; a file with such messages gives ports.
+    /// Binary fields, or a header with more required lines. No message counts as valid, so a server gets the port of
+    /// such a protocol only if the file gives the port.
     Strict,
-    /// Unknown: there is no dissector.
+    /// Any bytes: Wireshark has no dissector for the protocol.
     Any,
 }
 
 impl Shape {
+    /// The shape of the messages of `protocol`.
     pub(super) fn of(protocol: &AppProtocol) -> Self {
         match protocol {
             AppProtocol::Http => Self::Http,
@@ -35,13 +37,13 @@ impl Shape {
         }
     }
 
-    /// Whether an incomplete message can be completed to this form.
+    /// Whether [`complete`](super::complete) can complete messages to this shape.
     pub(super) const fn is_completable(self) -> bool {
         matches!(self, Self::Http | Self::Lines | Self::Irc | Self::Chat)
     }
 
-    /// Whether a message has this form.
-    pub(super) fn fits(self, message: &[u8]) -> bool {
+    /// Whether a message has this shape.
+    pub(super) fn matches(self, message: &[u8]) -> bool {
         match self {
             Self::Http => is_http(message),
             Self::Lines => is_lines(message),
@@ -53,12 +55,12 @@ impl Shape {
     }
 }
 
-/// Whether the message consists of lines in UTF-8, which has no byte that begins a command of Telnet.
+/// Whether the message is UTF-8 and ends in CR LF. UTF-8 never has the byte 0xff, which begins a command of Telnet.
 fn is_lines(message: &[u8]) -> bool {
     message.ends_with(b"\r\n") && std::str::from_utf8(message).is_ok()
 }
 
-/// Whether the message consists of lines of IRC.
+/// Whether each line of the message is a command of IRC.
 fn is_irc(message: &[u8]) -> bool {
     is_lines(message) && message.split_inclusive(|byte| *byte == b'\n').all(is_irc_line)
 }
@@ -66,50 +68,53 @@ fn is_irc(message: &[u8]) -> bool {
 /// Whether a line has an optional prefix of `:` and a source, then a command of letters or digits (RFC 2812 §2.3.1).
 fn is_irc_line(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
-    let rest = match line.strip_prefix(b":") {
-        Some(rest) => match rest.iter().position(|byte| *byte == b' ') {
-            Some(end) if end > 0 => &rest[end + 1..],
+    let after_prefix = match line.strip_prefix(b":") {
+        Some(source) => match source.iter().position(|byte| *byte == b' ') {
+            Some(end) if end > 0 => &source[end + 1..],
             _ => return false,
         },
         None => line,
     };
-    let command = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let command = after_prefix.split(|byte| *byte == b' ').next().unwrap_or_default();
     let is_number = command.len() == 3 && command.iter().all(u8::is_ascii_digit);
     !command.is_empty() && (is_number || command.iter().all(u8::is_ascii_alphabetic))
 }
 
-/// Whether the message has a start line, fields, and an empty line.
+/// Whether the message has a start line with a version, header fields, and an empty line.
 fn is_http(message: &[u8]) -> bool {
-    http_head(message).is_some()
+    http_header_len(message).is_some()
 }
 
-/// The length of the header of HTTP with its empty line.
-fn http_head(message: &[u8]) -> Option<usize> {
+/// The length of the HTTP header with its empty line, in bytes; `None` if the header is incomplete.
+fn http_header_len(message: &[u8]) -> Option<usize> {
+    const HEADER_END: &[u8] = b"\r\n\r\n";
     let line = StartLine::parse(first_line(message), b"HTTP/")?;
-    let is_whole = matches!(line, StartLine::Request { whole: true } | StartLine::Status { whole: true });
-    memmem::find(message, b"\r\n\r\n").filter(|_| is_whole).map(|end| end + 4)
+    let has_version =
+        matches!(line, StartLine::Request { has_version: true } | StartLine::Status { has_version: true });
+    memmem::find(message, HEADER_END).filter(|_| has_version).map(|at| at + HEADER_END.len())
 }
 
 /// Whether the body of an HTTP message contradicts its Content-Type or Content-Encoding.
-pub(super) fn is_misnamed(message: &[u8]) -> bool {
-    let Some((head, body)) = http_head(message).map(|end| message.split_at(end)) else { return false };
+pub(super) fn has_misnamed_body(message: &[u8]) -> bool {
+    let Some((header, body)) = http_header_len(message).map(|end| message.split_at(end)) else { return false };
     let field = |name: &str| {
-        let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+        let mut lines = header.split(|byte| *byte == b'\n').skip(1);
         lines.find_map(|line| {
-            let (found, value) = line.split_at_checked(name.len())?;
+            let (line_name, value) = line.split_at_checked(name.len())?;
             let value = value.strip_prefix(b":")?.trim_ascii();
-            found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.to_ascii_lowercase())
+            line_name.eq_ignore_ascii_case(name.as_bytes()).then(|| value.to_ascii_lowercase())
         })
     };
+    // A transfer coding changes the bytes of the body.
     if body.is_empty() || field("Transfer-Encoding").is_some() {
         return false;
     }
-    field("Content-Encoding").is_some_and(|encoding| !is_encoded(&encoding, body))
-        || field("Content-Type").is_some_and(|kind| !is_of_type(&kind, body))
+    field("Content-Encoding").is_some_and(|encoding| !may_have_encoding(&encoding, body))
+        || field("Content-Type").is_some_and(|media_type| !may_have_type(&media_type, body))
 }
 
-/// Whether `body` may have this encoding, which a dissector undoes first.
-fn is_encoded(encoding: &[u8], body: &[u8]) -> bool {
+/// Whether `body` may have this Content-Encoding, which Wireshark decodes. False for encodings not listed here.
+fn may_have_encoding(encoding: &[u8], body: &[u8]) -> bool {
     match encoding {
         b"identity" => true,
         b"gzip" | b"x-gzip" => body.starts_with(b"\x1f\x8b\x08"),
@@ -117,23 +122,24 @@ fn is_encoded(encoding: &[u8], body: &[u8]) -> bool {
     }
 }
 
-/// Whether `body` may have this type, which may have its own dissector.
-fn is_of_type(kind: &[u8], body: &[u8]) -> bool {
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    match kind {
+/// Whether `body` may have this Content-Type, with or without parameters. False for types not listed here: Wireshark
+/// may have a dissector for them.
+fn may_have_type(media_type: &[u8], body: &[u8]) -> bool {
+    let without_parameters = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    match without_parameters {
         b"image/png" => body.starts_with(b"\x89PNG\r\n\x1a\n"),
         b"image/jpeg" => body.starts_with(b"\xff\xd8\xff"),
         b"image/gif" => body.starts_with(b"GIF8"),
         b"application/json" => serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok(),
         b"application/octet-stream" | b"application/x-www-form-urlencoded" | b"application/javascript" => true,
         b"text/xml" => false,
-        _ => kind.starts_with(b"text/"),
+        _ => without_parameters.starts_with(b"text/"),
     }
 }
 
-/// The protocol that Wireshark recognizes by the first bytes of a message, on any port. Only the most common false
-/// positives are listed.
-pub(super) fn read_by_first_bytes(message: &[u8], transport: Transport) -> Option<&'static str> {
+/// The protocol whose heuristic dissector in Wireshark reads a message because of its first bytes, on any port. Covers
+/// only the protocols with which text is confused most often.
+pub(super) fn heuristic_dissector(message: &[u8], transport: Transport) -> Option<&'static str> {
     match (transport, message) {
         (Transport::Tcp, [0x14..=0x17, 3, 0..=4, _, _, ..]) => Some("TLS"),
         (_, [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..]) => Some("STUN"),
@@ -170,7 +176,7 @@ mod tests {
             (AppProtocol::Other("GOPHER".into()), b"hi", true),
         ];
         for (protocol, message, expected) in cases {
-            assert_eq!(Shape::of(protocol).fits(message), *expected, "{protocol} {}", message.escape_ascii());
+            assert_eq!(Shape::of(protocol).matches(message), *expected, "{protocol} {}", message.escape_ascii());
         }
     }
 
@@ -189,13 +195,13 @@ mod tests {
         ];
         for (field, body, expected) in cases {
             let message = [b"HTTP/1.1 200 OK\r\n", field.as_bytes(), b"\r\n\r\n", body].concat();
-            assert_eq!(is_misnamed(&message), *expected, "{}", message.escape_ascii());
+            assert_eq!(has_misnamed_body(&message), *expected, "{}", message.escape_ascii());
         }
-        assert!(!is_misnamed(b"hello"));
+        assert!(!has_misnamed_body(b"hello"), "a message without a header");
     }
 
     #[test]
-    fn first_bytes_of_other_protocols_are_recognized() {
+    fn messages_that_begin_like_another_protocol_have_a_heuristic_dissector() {
         use Transport::{Tcp, Udp};
         let cases: [(&[u8], Transport, Option<&str>); 9] = [
             (b"\x16\x03\x01\x00\x05hello", Tcp, Some("TLS")),
@@ -209,7 +215,7 @@ mod tests {
             (b"hello", Tcp, None),
         ];
         for (message, transport, expected) in cases {
-            assert_eq!(read_by_first_bytes(message, transport), expected, "{}", message.escape_ascii());
+            assert_eq!(heuristic_dissector(message, transport), expected, "{}", message.escape_ascii());
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// Receives the frames of a build in the order of their times.
 pub trait FrameSink {
-    /// The reason for not taking a frame. It ends the build.
+    /// The reason that the sink cannot take a frame. This error ends the build.
     type Error;
 
     /// Takes the next frame.
@@ -38,11 +38,11 @@ pub struct BuiltFrame<'a> {
 pub enum FramePurpose<'a> {
     /// The frame carries a message, or a part of one.
     Message(MessagePart<'a>),
-    /// The frame opens, acknowledges or closes a TCP connection.
+    /// The frame opens or closes a TCP connection, or acknowledges data, and carries no message.
     Control {
-        /// Its role in the connection.
+        /// The role of the frame in its connection.
         kind: ControlKind,
-        /// The name of the sender, safe to show.
+        /// The name of the sender, sanitized for display.
         sender: &'a str,
     },
 }
@@ -52,18 +52,18 @@ pub enum FramePurpose<'a> {
 pub struct MessagePart<'a> {
     /// The row of the message.
     pub row: &'a RowRef<'a>,
-    /// The bytes that the frame carries, counted in the message as it is sent.
+    /// The bytes that the frame carries, as a range of the message, which may be a completed one.
     pub bytes: Range<usize>,
-    /// The number of the segment, from 1, and how many segments the message needs.
+    /// The number of the segment, from 1, and the number of segments that carry the message.
     pub segment: (usize, usize),
-    /// `from Noy to Elias`, safe to show.
+    /// A text like `from Noy to Elias`, sanitized for display.
     pub route: &'a str,
     /// The deliberate faults of a [`BadTwin`](super::BadTwin).
     pub faults: &'a [&'static str],
 }
 
 impl FramePurpose<'_> {
-    /// Writes the comment that the frame has in a pcapng file, in place of the text in `comment`.
+    /// Writes the comment for the frame in a pcapng file. It replaces the text in `comment`.
     pub fn write_comment(&self, comment: &mut String) {
         comment.clear();
         match self {
@@ -79,14 +79,14 @@ impl FramePurpose<'_> {
 }
 
 impl MessagePart<'_> {
-    /// `CHAT from Noy to Elias`, safe to show.
+    /// A text like `CHAT from Noy to Elias`, sanitized for display.
     pub(crate) fn title(&self) -> String {
         let mut title = String::new();
         self.write_title(&mut title);
         title
     }
 
-    /// The number or text of the row, safe to show.
+    /// The `msg_id` of the row, sanitized for display.
     pub(crate) fn msg_id(&self) -> Cow<'_, str> {
         match self.row.number {
             MessageId::Number(number) => number.to_string().into(),
@@ -124,7 +124,7 @@ impl MessagePart<'_> {
     }
 }
 
-/// Appends a number. `write!` takes several times as long, which is 2 % of the time of a build.
+/// Appends a number in decimal. `write!` would take several times as long, and a build would take 2 % longer.
 fn push_number(text: &mut String, number: u64) {
     if number >= 10 {
         push_number(text, number / 10);

@@ -1,12 +1,12 @@
-//! Both ends of a TCP connection (RFC 9293), as Linux would have them.
+//! Both ends of a TCP connection (RFC 9293), with the behaviour of Linux.
 //!
 //! ```text
 //! Closed ─SYN─▶ SynSent ─SYN, ACK─▶ SynReceived ─ACK─▶ Established ─FIN─▶ FinSent ─FIN─▶ LastAck ─ACK─▶ Done
 //! ```
 //!
-//! Each segment acknowledges everything received before it. A side that has received more than one full segment
-//! acknowledges at once. Otherwise it waits for data of its own to carry the acknowledgment, for 40 to 44 ms. So a pure
-//! acknowledgment always has a new number, and few bytes are in flight.
+//! Each segment acknowledges all bytes that its sender received before. A side that has received more than one full
+//! segment acknowledges at once. Otherwise the side waits 40 to 44 ms: if it sends data in this time, the data carries
+//! the acknowledgment. So an acknowledgment without data always acknowledges new bytes, and few bytes are in flight.
 
 use super::flow::Flow;
 use super::packet::{Checksums, Header, Packet};
@@ -17,23 +17,24 @@ use crate::wire::tcp::{self, Flags, Options, Repr, Timestamps};
 /// Time from the SYN to the first row, in nanoseconds.
 pub(super) const LEAD: i64 = 200 * MICROSECOND;
 
+/// In nanoseconds, like all times in this file.
 const MICROSECOND: i64 = 1_000;
 
-/// Time from a packet to the answer of a kernel.
-const ANSWER: std::ops::Range<i64> = 20 * MICROSECOND..40 * MICROSECOND;
+/// Time from a packet to the answer of the kernel that receives it.
+const ANSWER_DELAY: std::ops::Range<i64> = 20 * MICROSECOND..40 * MICROSECOND;
 
-/// Delay of an acknowledgment that waits for data (Linux: `TCP_DELACK_MIN`, and up to a clock tick more).
-const DELAYED_ACK: std::ops::Range<i64> = 40_000 * MICROSECOND..44_000 * MICROSECOND;
+/// Time for which an acknowledgment waits for data (Linux: `TCP_DELACK_MIN`, and up to one clock tick more).
+const ACK_DELAY: std::ops::Range<i64> = 40_000 * MICROSECOND..44_000 * MICROSECOND;
 
 /// Time from the last message to the FIN.
-const LINGER: std::ops::Range<i64> = 800 * MICROSECOND..1_200 * MICROSECOND;
+const FIN_DELAY: std::ops::Range<i64> = 800 * MICROSECOND..1_200 * MICROSECOND;
 
-/// The window of a side.
+/// The window that a side advertises: the value of the header field.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// The field in a SYN, and in all segments without window scaling.
+    /// The field in a SYN, and in each segment of a connection without window scaling.
     plain: u16,
-    /// The field in later segments with window scaling.
+    /// The field in the other segments, which are scaled.
     scaled: u16,
 }
 
@@ -41,11 +42,11 @@ struct Window {
 const CLIENT_WINDOW: Window = Window { plain: 64_240, scaled: 502 };
 const SERVER_WINDOW: Window = Window { plain: 65_160, scaled: 509 };
 
-/// The window scale of Linux with the usual size of socket buffers.
+/// The shift count of the window scale option: that of Linux with socket buffers of the usual size.
 const WINDOW_SCALE: u8 = 7;
 
-/// A tick of the timestamp clock, in nanoseconds: Linux counts milliseconds.
-const CLOCK_NANOS: i64 = 1_000 * MICROSECOND;
+/// A tick of the timestamp clock. Linux counts milliseconds.
+const CLOCK_TICK: i64 = 1_000 * MICROSECOND;
 
 /// The state of a connection, as in the diagram above.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,32 +64,32 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug)]
 struct Side {
     port: u16,
-    /// SND.NXT.
+    /// SND.NXT: the sequence number of its next byte.
     next: SeqNumber,
-    /// Sequence numbers received and not yet acknowledged.
+    /// How many sequence numbers it has received, but not acknowledged.
     unacknowledged: u32,
     identification: u16,
     flow_label: u32,
-    /// Its timestamp clock at time zero.
+    /// The value of its timestamp clock at time 0.
     clock: u32,
     /// TS.Recent, the timestamp to echo (RFC 7323 §4.3).
     recent: u32,
 }
 
-/// A connection.
+/// The state of a connection, with both sides.
 #[derive(Debug)]
 pub(super) struct Connection {
     state: State,
     sides: [Side; 2],
     client: usize,
-    /// Maximum payload of a segment.
+    /// Maximum payload of a segment, in bytes.
     segment_max: usize,
-    /// The MSS option.
+    /// The value of the MSS option.
     mss: u16,
     options: TcpOptions,
     /// Whether the last row was sent.
     is_closing: bool,
-    /// Delay of the next acknowledgment without data; drawn anew for each.
+    /// Delay of the next acknowledgment without data. Each one has another random delay.
     ack_delay: i64,
     /// Time of the next segment without data; `i64::MAX` if none is due.
     pub(super) due: i64,
@@ -104,6 +105,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// The packet that carries the segment with `payload`.
     pub(super) fn packet<'a>(&self, flow: &'a Flow, payload: &'a [u8]) -> Packet<'a> {
         Packet {
             flow,
@@ -112,7 +114,7 @@ impl Segment {
             flow_label: self.flow_label,
             header: Header::Tcp(self.header),
             payload,
-            checksums: Checksums::Right,
+            checksums: Checksums::Correct,
         }
     }
 }
@@ -140,7 +142,7 @@ impl Connection {
             mss,
             options,
             is_closing: false,
-            ack_delay: rng.i64(DELAYED_ACK),
+            ack_delay: rng.i64(ACK_DELAY),
             due,
         }
     }
@@ -153,75 +155,80 @@ impl Connection {
         self.segment_max
     }
 
-    /// The next segment without data, sent at `at`.
-    pub(super) fn next_control(&mut self, at: i64, rng: &mut fastrand::Rng) -> (Segment, ControlKind) {
+    /// Sends the next segment without data at the time `now`, and returns the segment with its role.
+    pub(super) fn next_control(&mut self, now: i64, rng: &mut fastrand::Rng) -> (Segment, ControlKind) {
         let (client, server) = (self.client, 1 - self.client);
         let (sender, flags, state, kind) = match self.state {
             State::Closed => (client, Flags::SYN, State::SynSent, ControlKind::Syn),
             State::SynSent => (server, Flags::SYN | Flags::ACK, State::SynReceived, ControlKind::SynAck),
             State::SynReceived => (client, Flags::ACK, State::Established, ControlKind::HandshakeAck),
             State::Established if !self.is_closing => {
-                self.ack_delay = rng.i64(DELAYED_ACK);
-                (usize::from(self.sides[1].unacknowledged > 0), Flags::ACK, State::Established, ControlKind::Ack)
+                self.ack_delay = rng.i64(ACK_DELAY);
+                let acknowledging_side = usize::from(self.sides[1].unacknowledged > 0);
+                (acknowledging_side, Flags::ACK, State::Established, ControlKind::Ack)
             }
             State::Established => (client, Flags::FIN | Flags::ACK, State::FinSent, ControlKind::Fin),
             State::FinSent => (server, Flags::FIN | Flags::ACK, State::LastAck, ControlKind::FinAck),
             State::LastAck | State::Done => (client, Flags::ACK, State::Done, ControlKind::LastAck),
         };
-        let segment = self.segment(sender, flags, 0, at);
+        let segment = self.send(sender, flags, 0, now);
         self.state = state;
         self.due = match state {
             State::Established | State::Done => i64::MAX,
-            _ => at + rng.i64(ANSWER),
+            _ => now + rng.i64(ANSWER_DELAY),
         };
         (segment, kind)
     }
 
-    /// A segment of data, sent at `at`. The last one of a message has PSH.
-    pub(super) fn data(&mut self, sender: usize, len: usize, is_last: bool, at: i64) -> Segment {
+    /// Sends a segment with `len` bytes of data at the time `now`, and returns it. The last segment of a message has
+    /// PSH.
+    pub(super) fn next_data(&mut self, sender: usize, len: usize, is_last: bool, now: i64) -> Segment {
         let flags = if is_last { Flags::PSH | Flags::ACK } else { Flags::ACK };
-        // The length of a packet has 16 bits.
-        self.segment(sender, flags, u32::try_from(len).unwrap_or(u32::MAX), at)
+        // The length of a packet has 16 bits, so the conversion cannot fail.
+        self.send(sender, flags, u32::try_from(len).unwrap_or(u32::MAX), now)
     }
 
-    /// The time of an immediate acknowledgment after a segment sent at `at`, if the receiver has more than one full
-    /// segment to acknowledge.
-    pub(super) fn ack_at_once(&self, sender: usize, at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
-        (self.sides[1 - sender].unacknowledged as usize > self.segment_max).then(|| at + rng.i64(ANSWER) / 4)
+    /// The time at which the receiver of a segment sent at `sent_at` acknowledges at once. `None` if the receiver has
+    /// at most one full segment to acknowledge, and may wait.
+    pub(super) fn immediate_ack_time(&self, sender: usize, sent_at: i64, rng: &mut fastrand::Rng) -> Option<i64> {
+        let unacknowledged = self.sides[1 - sender].unacknowledged as usize;
+        (unacknowledged > self.segment_max).then(|| sent_at + rng.i64(ANSWER_DELAY) / 4)
     }
 
-    /// Schedules the segment that follows a message sent at `at` if no other message does: a delayed acknowledgment, or
-    /// the FIN after the last row.
-    pub(super) fn end_of_message(&mut self, at: i64, is_last_row: bool, rng: &mut fastrand::Rng) {
+    /// Schedules the next segment without data after a message that ended at `ended_at`: the FIN after the last row,
+    /// else a delayed acknowledgment if bytes are unacknowledged.
+    pub(super) fn schedule_after_message(&mut self, ended_at: i64, is_last_row: bool, rng: &mut fastrand::Rng) {
         self.is_closing = is_last_row;
         self.due = if is_last_row {
-            at + rng.i64(LINGER)
+            ended_at + rng.i64(FIN_DELAY)
         } else if self.sides.iter().any(|side| side.unacknowledged > 0) {
-            at + self.ack_delay
+            ended_at + self.ack_delay
         } else {
             i64::MAX
         };
     }
 
-    /// Sends a segment with `len` bytes of data at `at`: updates both sides, and returns it.
-    fn segment(&mut self, sender: usize, flags: Flags, len: u32, at: i64) -> Segment {
+    /// Sends a segment with `len` bytes of data at the time `now`: returns the segment and updates both sides, as if
+    /// the segment had arrived.
+    fn send(&mut self, sender: usize, flags: Flags, len: u32, now: i64) -> Segment {
         let is_syn = flags.contains(Flags::SYN);
-        let is_first = is_syn && !flags.contains(Flags::ACK);
+        let is_client_syn = is_syn && !flags.contains(Flags::ACK);
+        let is_syn_ack = is_syn && !is_client_syn;
         let own = &mut self.sides[sender];
         let Side { port: source_port, next: seq, recent: echo_reply, flow_label, .. } = *own;
-        let value = own.clock.wrapping_add(milliseconds(at));
-        // Linux numbers the packets of a connection. The SYN, ACK is sent before the connection exists, and has 0.
-        let is_syn_ack = is_syn && !is_first;
+        let timestamp = own.clock.wrapping_add(clock_ticks(now));
+        // Linux numbers the packets that a side sends. Only the SYN, ACK has the number 0: Linux sends it before the
+        // server's side of the connection exists.
         let identification = if is_syn_ack { 0 } else { own.identification };
         own.identification = own.identification.wrapping_add(u16::from(!is_syn_ack));
         let sequence_len = len + flags.sequence_len();
         own.next += sequence_len;
         own.unacknowledged = 0;
         let peer = &mut self.sides[1 - sender];
-        let ack = if is_first { SeqNumber(0) } else { peer.next };
+        let ack = if is_client_syn { SeqNumber(0) } else { peer.next };
         // A delayed acknowledgment echoes the timestamp of the first segment that it acknowledges.
         if peer.unacknowledged == 0 {
-            peer.recent = value;
+            peer.recent = timestamp;
         }
         peer.unacknowledged += sequence_len;
         let header = Repr {
@@ -232,7 +239,7 @@ impl Connection {
             flags,
             window: self.window(sender, is_syn),
             urgent_pointer: 0,
-            options: self.options(is_syn, Timestamps { value, echo_reply }),
+            options: self.options(is_syn, Timestamps { value: timestamp, echo_reply }),
         };
         Segment { sender, header, identification, flow_label }
     }
@@ -279,13 +286,13 @@ pub enum ControlKind {
 }
 
 impl ControlKind {
-    /// Its flags, and the action of its sender.
+    /// The names of its flags, and the action of its sender, for the comment of a frame.
     pub(super) const fn describe(self) -> [&'static str; 2] {
         match self {
             Self::Syn => ["SYN", "asks for a connection"],
             Self::SynAck => ["SYN, ACK", "grants it"],
             Self::HandshakeAck => ["ACK", "completes the handshake"],
-            Self::Ack => ["ACK", "acknowledges what it was sent"],
+            Self::Ack => ["ACK", "acknowledges the received data"],
             Self::Fin => ["FIN, ACK", "has no more to say"],
             Self::FinAck => ["FIN, ACK", "has no more to say either"],
             Self::LastAck => ["ACK", "acknowledges the end"],
@@ -293,24 +300,26 @@ impl ControlKind {
     }
 }
 
-/// The MSS option, and the maximum payload of a segment.
+/// The value of the MSS option, and the maximum payload of a segment, both in bytes.
 ///
-/// The MSS does not count options (RFC 6691), but a segment must fit the MTU with them. Linux also limits a segment to
-/// half a window (`tcp_bound_to_half_wnd`). Here two segments leave one byte of the window free.
+/// The MSS does not include options (RFC 6691), but a segment with its options must fit the MTU. Linux also limits a
+/// segment to half of the window (`tcp_bound_to_half_wnd`). Here the limit is lower, so that two full segments never
+/// fill the window.
 fn segment_sizes(version: IpVersion, settings: &Settings) -> (u16, usize) {
     let headers = version.header_len() + tcp::HEADER_LEN;
     let mss = usize::from(settings.mtu.bytes()) - headers;
-    let room = match settings.options {
+    let payload_max = match settings.options {
         TcpOptions::Linux => mss - Timestamps::BUFFER_LEN,
         TcpOptions::None => mss.min(version.default_mss()),
     };
-    // The smallest of the windows above.
+    // The client's unscaled window is the smallest window of all.
     let half_window = (usize::from(CLIENT_WINDOW.plain) - 1) / 2;
-    (u16::try_from(mss).unwrap_or(u16::MAX), room.min(half_window))
+    (u16::try_from(mss).unwrap_or(u16::MAX), payload_max.min(half_window))
 }
 
-fn milliseconds(at: i64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clock of 32 bits goes round")]
-    let milliseconds = (at / CLOCK_NANOS) as u32;
-    milliseconds
+/// The ticks of a timestamp clock from time 0 to `now`.
+fn clock_ticks(now: i64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clock of 32 bits wraps around")]
+    let ticks = (now / CLOCK_TICK) as u32;
+    ticks
 }

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use crate::wire::tcp::{Flags, TcpOption};
 use crate::wire::{Checksum, Frame, SeqNumber};
 
+/// Header of the CSV files without ports.
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
 
 fn rows(csv: &str) -> Vec<Row> {
@@ -28,6 +29,7 @@ fn capture_sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
     CaptureSink::new(Vec::new(), settings, "a test").unwrap()
 }
 
+/// Builds a capture file in memory, and returns it with the totals and the refusals.
 fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
     let (plan, refusals) = plan(rows, settings);
     let mut builder = Builder::new(&plan, capture_sink(&settings));
@@ -38,43 +40,49 @@ fn build(rows: &[Row], settings: Settings) -> (Vec<u8>, Summary, Vec<Refusal>) {
     (sink.finish().unwrap(), summary, refusals)
 }
 
-/// The state of one side of a connection, by its frames.
+/// The state of one side of a connection, as its frames so far show it.
 #[derive(Default)]
 struct Side {
+    /// The sequence number of its next byte.
     next: Option<SeqNumber>,
+    /// The latest acknowledgment number that it sent.
     acked: Option<SeqNumber>,
+    /// The latest acknowledgment number that it sent without data.
     last_pure_ack: Option<SeqNumber>,
+    /// The window that it advertised last, in bytes.
     window: u32,
-    shift: u32,
+    window_shift: u32,
     identification: Option<u16>,
+    /// The latest timestamp that it sent.
     clock: u32,
-    peer_clock: u32,
-    ended: bool,
+    /// The latest timestamp that it echoed.
+    echoed_clock: u32,
+    has_sent_fin: bool,
 }
 
-/// Checks each frame against RFC 9293, and returns the number of frames.
-fn verify(file: &[u8], settings: &Settings) -> u64 {
+/// Checks each frame of a capture against RFC 9293, and returns the number of frames.
+fn verify_frames(file: &[u8], settings: &Settings) -> u64 {
     let mut reader = capture::Reader::new(file).unwrap();
     let mut sides: HashMap<_, Side> = HashMap::new();
-    let (mut n_frames, mut last) = (0, None);
+    let (mut n_frames, mut last_time) = (0, None);
     while let Some(packet) = reader.next_packet().unwrap() {
         n_frames += 1;
-        assert!(packet.time > last, "frame {n_frames}: times increase");
-        last = packet.time;
+        assert!(packet.time > last_time, "frame {n_frames}: its time is not later than the previous one");
+        last_time = packet.time;
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         assert!(frame.issues().is_empty(), "frame {n_frames}: {:?}", frame.issues());
         let verified = frame.verify();
-        assert!(verified.network.is_none_or(|network| network == Checksum::Valid), "frame {n_frames}");
-        assert_eq!(verified.transport, Some(Checksum::Valid), "frame {n_frames}");
+        assert!(verified.network.is_none_or(|network| network == Checksum::Valid), "frame {n_frames}: IP checksum");
+        assert_eq!(verified.transport, Some(Checksum::Valid), "frame {n_frames}: transport checksum");
         let ip_len = frame.ipv4().map_or_else(
             || 40 + usize::from(frame.ipv6().unwrap().payload_len()),
             |packet| usize::from(packet.total_len()),
         );
-        assert!(ip_len <= usize::from(settings.mtu.bytes()), "frame {n_frames}: {ip_len} bytes");
+        assert!(ip_len <= usize::from(settings.mtu.bytes()), "frame {n_frames}: {ip_len} bytes exceed the MTU");
         if matches!(settings.link, Link::Ethernet | Link::Vlan) {
-            assert!(packet.captured.len() >= 60, "frame {n_frames} is padded");
+            assert!(packet.captured.len() >= 60, "frame {n_frames} lacks padding");
             let link_len = if settings.link == Link::Vlan { 18 } else { 14 };
-            assert!(packet.captured[link_len + ip_len..].iter().all(|byte| *byte == 0), "frame {n_frames}: zeros");
+            assert!(packet.captured[link_len + ip_len..].iter().all(|byte| *byte == 0), "frame {n_frames}: padding");
         }
         let Some(segment) = frame.tcp() else { continue };
         let (source, destination) = frame.addresses().unwrap();
@@ -85,65 +93,69 @@ fn verify(file: &[u8], settings: &Settings) -> u64 {
         let len = u32::try_from(frame.payload().len()).unwrap();
 
         let peer = sides.entry(to).or_default();
-        let (peer_next, peer_window, peer_clock) = (peer.next, peer.window << peer.shift, peer.clock);
-        let in_flight = peer.acked;
+        let (peer_next, peer_acked, peer_window, peer_clock) = (peer.next, peer.acked, peer.window, peer.clock);
         let side = sides.entry(from).or_default();
-        assert!(!side.ended || len == 0, "frame {n_frames}: data after FIN");
+        assert!(!side.has_sent_fin || len == 0, "frame {n_frames}: data after FIN");
         if let Some(next) = side.next {
-            assert_eq!(segment.seq(), next, "frame {n_frames}: nothing is left out or sent twice");
+            assert_eq!(segment.seq(), next, "frame {n_frames}: sequence number");
         } else {
-            assert!(is_syn, "frame {n_frames}: a connection begins with SYN");
+            assert!(is_syn, "frame {n_frames}: the first segment of a side has no SYN");
         }
         if flags.contains(Flags::ACK) {
-            assert_eq!(Some(segment.ack()), peer_next, "frame {n_frames}");
+            assert_eq!(Some(segment.ack()), peer_next, "frame {n_frames}: acknowledgment number");
         } else {
-            assert_eq!((segment.ack(), flags), (SeqNumber(0), Flags::SYN), "frame {n_frames}");
+            assert_eq!(
+                (segment.ack(), flags),
+                (SeqNumber(0), Flags::SYN),
+                "frame {n_frames}: only the first SYN has no ACK"
+            );
         }
         if len == 0 && flags == Flags::ACK {
             assert_ne!(side.last_pure_ack, Some(segment.ack()), "frame {n_frames}: a duplicate acknowledgment");
             side.last_pure_ack = Some(segment.ack());
         }
         let end = segment.seq() + len + flags.sequence_len();
-        if let Some(acked) = in_flight {
-            assert!(end - acked < peer_window.cast_signed(), "frame {n_frames}: the window is not filled");
+        if let Some(acked) = peer_acked {
+            assert!(end - acked < peer_window.cast_signed(), "frame {n_frames}: the peer's window is full");
         }
         for option in segment.options().map(Result::unwrap) {
             match option.option {
-                TcpOption::WindowScale(shift) => side.shift = u32::from(shift),
+                TcpOption::WindowScale(shift) => side.window_shift = u32::from(shift),
                 TcpOption::Timestamps(timestamps) => {
+                    // Neither clock goes back, and no timestamp is echoed before the peer sent it.
                     assert!(side.next.is_none() || timestamps.value.wrapping_sub(side.clock) < 1 << 31);
-                    assert!(timestamps.echo_reply.wrapping_sub(side.peer_clock) < 1 << 31 || side.peer_clock == 0);
+                    assert!(timestamps.echo_reply.wrapping_sub(side.echoed_clock) < 1 << 31 || side.echoed_clock == 0);
                     assert!(peer_next.is_none() || peer_clock.wrapping_sub(timestamps.echo_reply) < 1 << 31);
-                    (side.clock, side.peer_clock) = (timestamps.value, timestamps.echo_reply);
+                    (side.clock, side.echoed_clock) = (timestamps.value, timestamps.echo_reply);
                 }
                 _ => {}
             }
         }
         if let Some(packet) = frame.ipv4() {
             assert!(packet.dont_fragment());
-            let is_answer = is_syn && flags.contains(Flags::ACK);
-            if let (Some(before), false) = (side.identification, is_answer) {
-                assert_eq!(packet.identification(), before.wrapping_add(1), "frame {n_frames}");
+            let is_syn_ack = is_syn && flags.contains(Flags::ACK);
+            if let (Some(before), false) = (side.identification, is_syn_ack) {
+                assert_eq!(packet.identification(), before.wrapping_add(1), "frame {n_frames}: identification");
             }
-            side.identification = Some(packet.identification()).filter(|_| !is_answer);
+            side.identification = Some(packet.identification()).filter(|_| !is_syn_ack);
         }
-        side.window = u32::from(segment.window());
-        // The window of a SYN is not scaled. Used as if it were, it is still smaller than the later windows.
+        // The window field of a SYN is not scaled (RFC 7323 §2.2).
+        side.window = u32::from(segment.window()) << if is_syn { 0 } else { side.window_shift };
         side.acked = Some(segment.ack()).filter(|_| flags.contains(Flags::ACK));
         side.next = Some(end);
-        side.ended |= flags.contains(Flags::FIN);
+        side.has_sent_fin |= flags.contains(Flags::FIN);
     }
-    assert!(sides.values().all(|side| side.ended), "each side ends with FIN");
+    assert!(sides.values().all(|side| side.has_sent_fin), "a side has not sent a FIN");
     n_frames
 }
 
 #[test]
-fn rows_unknown_to_the_plan_are_left_out() {
+fn rows_unknown_to_the_plan_are_skipped() {
     let settings = Settings::default();
     let (plan, _) = plan(&rows("1,CHAT,a,b,hi,0.1\n"), settings);
     let mut twin = BadTwin::new(&Plan::new(settings), capture_sink(&settings));
     let mut builder = Builder::new(&plan, capture_sink(&settings));
-    // A second row on an unknown flow, too.
+    // Only the first row is on a flow of the plan. Each of the two other flows has two rows.
     for row in rows("1,CHAT,a,b,hi,0.1\n2,CHAT,a,c,new,0.2\n3,DNS,b,a,new,0.2\n4,CHAT,a,c,new,0.3\n5,DNS,b,a,new,0.3\n")
     {
         builder.row(&row).unwrap();
@@ -153,7 +165,8 @@ fn rows_unknown_to_the_plan_are_left_out() {
 }
 
 #[test]
-fn flow_ends_despite_a_row_unknown_to_the_plan() {
+fn row_unknown_to_the_plan_does_not_keep_its_connection_open() {
+    // The unknown row comes at any time from the end of the first row to the end of the connection.
     for micros in 0..3_000 {
         let rows = rows(&format!("1,CHAT,a,b,hi,0.1\n2,CHAT,b,a,late,0.{}\n", 100_000 + micros));
         let settings = Settings::default();
@@ -175,7 +188,7 @@ fn connection_opens_200_microseconds_before_its_first_row() {
             opened.push(packet.time.unwrap().as_nanos());
         }
     }
-    // The third row follows the second in the file, and is sent after it.
+    // The third row has an earlier time than the second, but is sent after it, as in the file.
     let [first, second, third] = opened[..] else { panic!("{opened:?}") };
     assert_eq!([first, second], [999_800_000, 4_999_800_000]);
     assert!((4_999_800_000..5_000_000_000).contains(&third), "{third}");
@@ -184,58 +197,62 @@ fn connection_opens_200_microseconds_before_its_first_row() {
 #[test]
 fn same_seed_builds_the_same_bytes() {
     let rows = rows("1,CHAT,a,b,hi,0.1\n2,DNS,a,c,where,0.2\n3,CHAT,b,a,ho,0.3\n");
-    let of = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;
-    assert_eq!(of(7), of(7));
-    assert_ne!(of(7), of(8));
+    let build_with = |seed| build(&rows, Settings { seed, ..Settings::default() }).0;
+    assert_eq!(build_with(7), build_with(7));
+    assert_ne!(build_with(7), build_with(8));
 }
 
 #[test]
-fn refusals_name_their_line_and_other_rows_are_carried() {
+fn refusals_name_their_line_and_other_rows_are_built() {
     let udp = Settings { transport: TransportChoice::Udp, ..Settings::default() };
-    let long = format!("1,CHAT,a,b,{},0.1\n2,CHAT,a,b,hi,0.2\n", "x".repeat(1473));
-    let group = "1,CHAT,10.0.0.1,224.0.0.9,hi,0.1\n2,CHAT,10.0.0.1,255.255.255.255,hi,0.2\n3,CHAT,a,b,hi,0.3\n";
-    let small = Settings { mtu: Mtu::new(1279).unwrap(), ip: IpVersion::V6, ..Settings::default() };
+    let too_long = format!("1,CHAT,a,b,{},0.1\n2,CHAT,a,b,hi,0.2\n", "x".repeat(1500 - 20 - 8 + 1));
+    let to_groups = "1,CHAT,10.0.0.1,224.0.0.9,hi,0.1\n2,CHAT,10.0.0.1,255.255.255.255,hi,0.2\n3,CHAT,a,b,hi,0.3\n";
+    let small_mtu = Settings { mtu: Mtu::new(1279).unwrap(), ip: IpVersion::V6, ..Settings::default() };
     let cases = [
         (
-            long.as_str(),
+            too_long.as_str(),
             udp,
             vec![
-                "line 2: a message of 1473 bytes does not fit in a datagram of at most 1472: use --transport tcp or a larger --mtu",
+                "line 2: a message of 1473 bytes does not fit in a datagram of at most 1472: use --transport tcp or a \
+                 larger --mtu",
             ],
             1,
         ),
         (
-            group,
+            to_groups,
             Settings::default(),
             vec![
-                "line 2: 224.0.0.9 is a multicast or broadcast address, to which TCP cannot connect: use --transport udp",
-                "line 3: 255.255.255.255 is a multicast or broadcast address, to which TCP cannot connect: use --transport udp",
+                "line 2: 224.0.0.9 is a multicast or broadcast address, to which TCP cannot connect: use --transport \
+                 udp",
+                "line 3: 255.255.255.255 is a multicast or broadcast address, to which TCP cannot connect: use \
+                 --transport udp",
             ],
             1,
         ),
-        (group, udp, vec![], 3),
+        (to_groups, udp, vec![], 3),
         (
             "1,CHAT,a,b,hi,1\n2,CHAT,a,b,hi,9223372036\n",
             Settings::default(),
             vec!["line 3: its time, counted from --start, is after the year 2262: choose an earlier start"],
             1,
         ),
-        ("1,CHAT,a,b,hi,0\n", small, vec!["line 2: IPv6 needs an MTU of at least 1280 bytes: raise --mtu"], 0),
+        ("1,CHAT,a,b,hi,0\n", small_mtu, vec!["line 2: IPv6 needs an MTU of at least 1280 bytes: raise --mtu"], 0),
     ];
-    for (csv, settings, expected, carried) in cases {
+    for (csv, settings, expected, n_rows) in cases {
         let (file, summary, refusals) = build(&rows(csv), settings);
         assert_eq!(refusals.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{csv:.60}");
-        assert_eq!(summary.rows, carried, "{csv:.60}");
-        assert_eq!(verify(&file, &settings), summary.frames);
+        assert_eq!(summary.rows, n_rows, "{csv:.60}");
+        assert_eq!(verify_frames(&file, &settings), summary.frames);
     }
 }
 
 #[test]
-fn rows_keep_their_times_and_later_ones_are_remarked() {
-    let at = |csv: &str, start: Option<i64>| {
+fn rows_keep_their_times_and_delays_are_remarked() {
+    // The times of the rows, and the remarks about times.
+    let times_and_remarks = |csv: &str, start: Option<i64>| {
         let settings = Settings { start: start.map(Timestamp::from_nanos), ..Settings::default() };
         let (file, summary, _) = build(&rows(csv), settings);
-        verify(&file, &settings);
+        verify_frames(&file, &settings);
         let mut reader = capture::Reader::new(&file[..]).unwrap();
         let mut times = Vec::new();
         while let Some(packet) = reader.next_packet().unwrap() {
@@ -248,17 +265,20 @@ fn rows_keep_their_times_and_later_ones_are_remarked() {
         (times, remarks.filter(|(_, kind)| *kind != BuildRemarkKind::Endless).collect::<Vec<_>>())
     };
     let later = |count, nanos| (count, BuildRemarkKind::Later { most: std::time::Duration::from_nanos(nanos) });
-    let one = "1,CHAT,a,b,hi,0.5\n";
-    assert_eq!(at(one, None), (vec![500_000_000], vec![]));
-    assert_eq!(at(one, Some(3_000_000_000)), (vec![3_000_000_000], vec![]));
+    let one_row = "1,CHAT,a,b,hi,0.5\n";
+    assert_eq!(times_and_remarks(one_row, None), (vec![500_000_000], vec![]));
+    assert_eq!(times_and_remarks(one_row, Some(3_000_000_000)), (vec![3_000_000_000], vec![]));
     let moved = BuildRemarkKind::Moved { by: std::time::Duration::from_micros(200) };
-    assert_eq!(at("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.5\n", None), (vec![200_000, 500_200_000], vec![(1, moved)]));
+    assert_eq!(
+        times_and_remarks("1,CHAT,a,b,hi,0\n2,CHAT,b,a,ho,0.5\n", None),
+        (vec![200_000, 500_200_000], vec![(1, moved)])
+    );
     // A frame of 68 bytes, with preamble, check sequence and gap, takes 92 × 8 ns.
     assert_eq!(
-        at("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1\n", None),
+        times_and_remarks("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,1\n", None),
         (vec![1_000_000_000, 1_000_000_736], vec![later(1, 736)])
     );
-    let (times, remarks) = at("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,0.25\n3,CHAT,a,b,hi,2\n", None);
+    let (times, remarks) = times_and_remarks("1,CHAT,a,b,hi,1\n2,CHAT,b,a,ho,0.25\n3,CHAT,a,b,hi,2\n", None);
     assert_eq!(times, [1_000_000_000, 1_000_000_736, 2_000_000_000]);
     assert_eq!(remarks, [later(1, 750_000_736)]);
 }
@@ -268,32 +288,33 @@ fn delayed_acknowledgments_have_different_delays() {
     let csv = (1..=20).map(|second| format!("{second},CHAT,a,b,hi,{second}\n")).collect::<Vec<_>>().concat();
     let settings = Settings::default();
     let (file, ..) = build(&rows(&csv), settings);
-    verify(&file, &settings);
+    verify_frames(&file, &settings);
     let mut reader = capture::Reader::new(&file[..]).unwrap();
-    let (mut said, mut waits) = (None, Vec::new());
+    let (mut unacknowledged_since, mut delays) = (None, Vec::new());
     while let Some(packet) = reader.next_packet().unwrap() {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let nanos = packet.time.unwrap().as_nanos();
         if !frame.payload().is_empty() {
-            said = Some(nanos);
-        } else if let Some(said) = said.take() {
-            waits.push(nanos - said);
+            unacknowledged_since = Some(nanos);
+        } else if let Some(sent_at) = unacknowledged_since.take() {
+            delays.push(nanos - sent_at);
         }
     }
     // The FIN acknowledges the last message.
-    assert_eq!(waits.len(), 20);
-    waits.pop();
-    assert!(waits.iter().all(|wait| (40_000_000..44_000_000).contains(wait)), "{waits:?}");
-    waits.sort_unstable();
-    waits.dedup();
-    assert_eq!(waits.len(), 19);
+    assert_eq!(delays.len(), 20);
+    delays.pop();
+    assert!(delays.iter().all(|delay| (40_000_000..44_000_000).contains(delay)), "{delays:?}");
+    delays.sort_unstable();
+    delays.dedup();
+    assert_eq!(delays.len(), 19);
 }
 
 #[test]
 fn bad_twin_names_the_faults_of_each_packet() {
-    let at_mtu = "x".repeat(1500 - 20 - 20);
+    // The longest message that the MTU allows without TCP options.
+    let longest = "x".repeat(1500 - 20 - 20);
     let csv = format!(
-        "1,CHAT,a,b,{at_mtu},1\n2,CHAT,b,a,{at_mtu}x,2\n3,CHAT,a,b,c,3\n4,DNS,a,b,d,4\n5,DNS,a,b,e,5\n6,DNS,a,b,f,6\n"
+        "1,CHAT,a,b,{longest},1\n2,CHAT,b,a,{longest}x,2\n3,CHAT,a,b,c,3\n4,DNS,a,b,d,4\n5,DNS,a,b,e,5\n6,DNS,a,b,f,6\n"
     );
     let rows = rows(&csv);
     let settings = Settings::default();
@@ -304,17 +325,17 @@ fn bad_twin_names_the_faults_of_each_packet() {
     }
     let file = twin.finish().finish().unwrap();
     let mut reader = capture::Reader::new(&file[..]).unwrap();
-    let mut too_long = Vec::new();
+    let mut exceeds_mtu = Vec::new();
     while let Some(packet) = reader.next_packet().unwrap() {
         let comment = packet.comments().next().unwrap().to_string();
         assert!(!comment.ends_with("Faults: ") && comment.contains("Faults: "), "{comment}");
-        too_long.push(comment.contains("longer than the MTU"));
+        exceeds_mtu.push(comment.contains("longer than the MTU"));
     }
-    assert_eq!(too_long, [false, true, false, false, false, false]);
+    assert_eq!(exceeds_mtu, [false, true, false, false, false, false]);
 }
 
 #[test]
-fn links_have_the_names_and_families_of_their_systems() {
+fn links_have_the_interface_names_and_address_families_of_their_systems() {
     for (link, name, family) in
         [(Link::Null, "lo0", Some([30, 0, 0, 0])), (Link::Loop, "lo0", Some([0, 0, 0, 24])), (Link::Vlan, "eth0", None)]
     {
@@ -341,7 +362,7 @@ fn messages_that_do_not_fit_their_protocol_are_remarked() {
     // Only protocols that can be completed get this remark.
     let found = kinds("1,GOPHER,a,b,hi,1\n2,DNS,a,b,hi,2\n", Content::Complete);
     assert!(!found.iter().any(|(_, kind)| matches!(kind, BuildRemarkKind::NotCompleted { .. })), "{found:?}");
-    // A row at the minimum time is completed, too.
+    // A row with the minimum time gets the remark, too.
     let mut first = rows("1,HTTP,a,b,\"POST /login\nuser=a\",1\n").remove(0);
     first.time = Timestamp::from_nanos(i64::MIN);
     let settings = Settings { content: Content::Complete, ..Settings::default() };
@@ -353,8 +374,9 @@ fn messages_that_do_not_fit_their_protocol_are_remarked() {
 }
 
 #[test]
-fn ports_answers_and_first_receivers_decide_the_server() {
-    let ports = |csv: &str| {
+fn ports_responses_and_first_receivers_decide_the_server() {
+    // The address of the client, its port, and the port of the server.
+    let syn_of_first_flow = |csv: &str| {
         let header = "app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
         let rows: Vec<Row> =
             RowReader::new(format!("{header}{csv}").as_bytes(), RowOptions::default()).map(Result::unwrap).collect();
@@ -368,21 +390,26 @@ fn ports_answers_and_first_receivers_decide_the_server() {
     };
     let a = "10.0.0.1".to_owned();
     let b = "10.0.0.2".to_owned();
-    let client = |(address, port, server): (String, u16, u16)| (address, port::CLIENT_PORTS.contains(&port), server);
-    assert_eq!(client(ports("CHAT,a,b,,,hi,1\n")), (a.clone(), true, 12_345));
-    assert_eq!(client(ports("HTTP,a,b,,,200 OK,1\nHTTP,b,a,,,GET /,2\n")), (b.clone(), true, 50_080));
-    assert_eq!(client(ports("GOPHER,a,b,,,hi,1\n")), (a.clone(), true, 50_000));
-    assert_eq!(client(ports("CHAT,a,b,12345,,hi,1\n")), (b.clone(), true, 12_345));
-    assert_eq!(client(ports("CHAT,a,b,,7000,hi,1\n")), (a.clone(), true, 7_000));
-    assert_eq!(ports("CHAT,a,b,7000,40000,hi,1\n"), (b.clone(), 40_000, 7_000));
-    assert_eq!(ports("CHAT,a,b,2000,80,hi,1\n"), (a.clone(), 2_000, 80));
-    assert_eq!(ports("CHAT,a,b,2000,2001,hi,1\n"), (a, 2_000, 2_001));
+    // The port of the client is random, so only its range is compared.
+    let with_chosen_port =
+        |(client, port, server): (String, u16, u16)| (client, port::CLIENT_PORTS.contains(&port), server);
+    assert_eq!(with_chosen_port(syn_of_first_flow("CHAT,a,b,,,hi,1\n")), (a.clone(), true, 12_345));
+    assert_eq!(
+        with_chosen_port(syn_of_first_flow("HTTP,a,b,,,200 OK,1\nHTTP,b,a,,,GET /,2\n")),
+        (b.clone(), true, 50_080)
+    );
+    assert_eq!(with_chosen_port(syn_of_first_flow("GOPHER,a,b,,,hi,1\n")), (a.clone(), true, 50_000));
+    assert_eq!(with_chosen_port(syn_of_first_flow("CHAT,a,b,12345,,hi,1\n")), (b.clone(), true, 12_345));
+    assert_eq!(with_chosen_port(syn_of_first_flow("CHAT,a,b,,7000,hi,1\n")), (a.clone(), true, 7_000));
+    assert_eq!(syn_of_first_flow("CHAT,a,b,7000,40000,hi,1\n"), (b.clone(), 40_000, 7_000));
+    assert_eq!(syn_of_first_flow("CHAT,a,b,2000,80,hi,1\n"), (a.clone(), 2_000, 80));
+    assert_eq!(syn_of_first_flow("CHAT,a,b,2000,2001,hi,1\n"), (a, 2_000, 2_001));
 }
 
 #[test]
-fn chat_server_that_forwards_stays_the_server() {
-    /// `client server` of each connection.
-    fn opened(csv: &str, servers: &[&str]) -> Vec<String> {
+fn server_of_one_chat_flow_is_the_server_of_later_chat_flows() {
+    /// The client and the server of each connection, separated by a space.
+    fn clients_and_servers(csv: &str, servers: &[&str]) -> Vec<String> {
         let rows = rows(csv);
         let servers = servers.iter().map(|app| app.parse().unwrap()).collect();
         let mut plan = Plan::new(Settings::default()).served_by(servers);
@@ -394,35 +421,36 @@ fn chat_server_that_forwards_stays_the_server() {
     }
 
     let chat = "1,CHAT,Noy,Server,hello,1\n2,CHAT,Server,Elias,Noy is here,2\n3,CHAT,Noy,Elias,hi,3\n";
-    assert_eq!(opened(chat, &[]), ["Noy Server", "Elias Server", "Noy Elias"]);
-    assert_eq!(opened(chat, &["Noy"]), ["Server Noy", "Server Elias", "Elias Noy"]);
-    assert_eq!(opened(chat, &["Noy", "Server"]), ["Noy Server", "Elias Server", "Elias Noy"]);
-    // A proxy or a mail relay is a server and a client.
+    assert_eq!(clients_and_servers(chat, &[]), ["Noy Server", "Elias Server", "Noy Elias"]);
+    assert_eq!(clients_and_servers(chat, &["Noy"]), ["Server Noy", "Server Elias", "Elias Noy"]);
+    assert_eq!(clients_and_servers(chat, &["Noy", "Server"]), ["Noy Server", "Elias Server", "Elias Noy"]);
+    // A proxy or a mail relay is the server of one connection and the client of another.
     let proxy =
         "1,HTTP,pc,proxy,GET /,1\n2,HTTP,proxy,web,GET /,2\n3,SMTP,pc,mx1,EHLO pc,3\n4,SMTP,mx1,mx2,EHLO mx1,4\n";
-    assert_eq!(opened(proxy, &[]), ["pc proxy", "proxy web", "pc mx1", "mx1 mx2"]);
-    // A response has a request, even if the file lacks it.
-    let answers = "1,HTTP,web,pc,200 OK,1\n2,HTTP,pc,web,GET /,2\n3,HTTP,web,tv,HTTP/1.1 404,3\n";
-    assert_eq!(opened(answers, &[]), ["pc web", "tv web"]);
-    assert_eq!(opened(answers, &["tv"]), ["pc web", "web tv"]);
-    // Its role in a chat does not make an app the server of another protocol.
-    assert_eq!(opened("1,CHAT,a,b,hi,1\n2,GOPHER,b,c,hi,2\n", &[]), ["a b", "b c"]);
+    assert_eq!(clients_and_servers(proxy, &[]), ["pc proxy", "proxy web", "pc mx1", "mx1 mx2"]);
+    // The sender of a response is a server, even if the file lacks the request.
+    let responses = "1,HTTP,web,pc,200 OK,1\n2,HTTP,pc,web,GET /,2\n3,HTTP,web,tv,HTTP/1.1 404,3\n";
+    assert_eq!(clients_and_servers(responses, &[]), ["pc web", "tv web"]);
+    assert_eq!(clients_and_servers(responses, &["tv"]), ["pc web", "web tv"]);
+    // The server of a CHAT flow is not a server of other protocols.
+    assert_eq!(clients_and_servers("1,CHAT,a,b,hi,1\n2,GOPHER,b,c,hi,2\n", &[]), ["a b", "b c"]);
 }
 
 #[test]
 fn names_get_no_address_that_the_file_uses() {
     let apps = ["a", "10.0.0.1", "b", "10.0.0.3", "c"].map(|text| text.parse().unwrap());
     let addresses = address::Addresses::assign(&apps);
-    let of = (0..5).map(|app| addresses.ip(app, IpVersion::V4).to_string()).collect::<Vec<_>>();
-    assert_eq!(of, ["10.0.0.2", "10.0.0.1", "10.0.0.4", "10.0.0.3", "10.0.0.5"]);
-    let many: Vec<_> = (0..600).map(|i| format!("n{i}").parse().unwrap()).collect();
-    let addresses = address::Addresses::assign(&many);
+    let assigned = (0..5).map(|app| addresses.ip(app, IpVersion::V4).to_string()).collect::<Vec<_>>();
+    assert_eq!(assigned, ["10.0.0.2", "10.0.0.1", "10.0.0.4", "10.0.0.3", "10.0.0.5"]);
+    // 10.0.0.255 and 10.0.1.0 are skipped.
+    let many_apps: Vec<_> = (0..600).map(|i| format!("n{i}").parse().unwrap()).collect();
+    let addresses = address::Addresses::assign(&many_apps);
     assert_eq!(addresses.ip(253, IpVersion::V4).to_string(), "10.0.0.254");
     assert_eq!(addresses.ip(254, IpVersion::V4).to_string(), "10.0.1.1");
     assert_eq!(addresses.ip(254, IpVersion::V6).to_string(), "2001:db8::ff");
 }
 
-/// The line of each row, and the bytes of its message that one frame carries.
+/// Records the line of the row and the range of the message that each frame carries.
 #[derive(Default)]
 struct PartSink(Vec<(u64, std::ops::Range<usize>)>);
 
@@ -452,11 +480,13 @@ fn sink_receives_the_row_and_the_bytes_that_each_frame_carries() {
         builder.row(row).unwrap();
     }
     let (PartSink(parts), _) = builder.finish().unwrap();
+    // A segment carries at most 1500 - 20 - 20 - 12 bytes: the MTU without the IP and TCP headers and the timestamps.
+    // The third row is empty, so no frame carries it.
     assert_eq!(parts, [(2, 0..1_448), (2, 1_448..2_896), (2, 2_896..3_000), (3, 0..9)]);
 }
 
 #[test]
-fn comments_name_the_row_or_the_purpose_of_a_frame() {
+fn comments_name_the_row_or_the_role_of_a_frame() {
     let (file, ..) = build(&rows("x,CHAT,a,b,hi,0.1\n"), Settings::default());
     let mut reader = capture::Reader::new(&file[..]).unwrap();
     let mut comments = Vec::new();
@@ -482,7 +512,8 @@ proptest! {
 
     #[test]
     fn any_rows_build_frames_that_a_kernel_could_send(
-        rows_given in prop::collection::vec((0..6_u8, 0..6_u8, 0..9_000_usize, 0..100_000_000_i64, 0..4_u8), 1..60),
+        // Sender, receiver, length, wait before the row in nanoseconds, and the index of a factor for the wait.
+        messages in prop::collection::vec((0..6_u8, 0..6_u8, 0..9_000_usize, 0..100_000_000_i64, 0..4_u8), 1..60),
         seed: u64,
         mtu in 576..=u16::MAX,
         link in prop::sample::select(&Link::ALL[..]),
@@ -491,10 +522,11 @@ proptest! {
     ) {
         let mut csv = String::new();
         let mut nanos = 0;
-        for (i, (from, to, len, wait, pace)) in rows_given.into_iter().enumerate().filter(|(_, row)| row.0 != row.1) {
-            nanos += [0, wait / 10_000, wait, wait * 10][usize::from(pace)];
+        let messages = messages.into_iter().filter(|(from, to, ..)| from != to);
+        for (id, (from, to, len, wait, factor)) in messages.enumerate() {
+            nanos += [0, wait / 10_000, wait, wait * 10][usize::from(factor)];
             let message = "x".repeat(len);
-            writeln!(csv, "{i},CHAT,n{from},n{to},{message},{}", Timestamp::from_nanos(nanos)).unwrap();
+            writeln!(csv, "{id},CHAT,n{from},n{to},{message},{}", Timestamp::from_nanos(nanos)).unwrap();
         }
         let settings = Settings {
             seed,
@@ -508,6 +540,6 @@ proptest! {
         let (file, summary, refusals) = build(&rows, settings);
         prop_assert!(refusals.is_empty());
         prop_assert_eq!(summary.rows, rows.len() as u64);
-        prop_assert_eq!(verify(&file, &settings), summary.frames);
+        prop_assert_eq!(verify_frames(&file, &settings), summary.frames);
     }
 }

@@ -1,34 +1,34 @@
-//! The first line of an HTTP request or response (RFC 9112 §2.1), also of RTSP and SIP. The version may be missing, as
-//! in hand-written files.
+//! The first line of a request or response of HTTP (RFC 9112 §2.1), RTSP or SIP. The version may be missing, because
+//! people leave it out in files that they write by hand.
 
 /// The kind of a first line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StartLine {
     /// `GET / HTTP/1.1`, or `GET /`.
     Request {
-        /// The line includes its version.
-        whole: bool,
+        /// Whether the line includes the version.
+        has_version: bool,
     },
     /// `HTTP/1.1 200 OK`, or `200 OK`.
     Status {
-        /// The line includes its version.
-        whole: bool,
+        /// Whether the line includes the version.
+        has_version: bool,
     },
 }
 
 impl StartLine {
-    /// Parses `line`. `version` is the start of the protocol's version: `HTTP/`.
+    /// Parses `line`; `None` if it is neither kind. `version` is the start of the protocol's version, such as `HTTP/`.
     pub(crate) fn parse(line: &[u8], version: &[u8]) -> Option<Self> {
         const METHODS: [&[u8]; 9] =
             [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
         let is_code = |word: &[u8]| word.len() == 3 && word.iter().all(u8::is_ascii_digit);
         let mut words = line.split(|byte| *byte == b' ');
         match [words.next()?, words.next().unwrap_or_default(), words.next().unwrap_or_default()] {
-            [first, code, _] if first.starts_with(version) && is_code(code) => Some(Self::Status { whole: true }),
-            [code, ..] if is_code(code) => Some(Self::Status { whole: false }),
+            [first, code, _] if first.starts_with(version) && is_code(code) => Some(Self::Status { has_version: true }),
+            [code, ..] if is_code(code) => Some(Self::Status { has_version: false }),
             [method, target, last] if METHODS.contains(&method) && !target.is_empty() && words.next().is_none() => {
-                let whole = last.starts_with(version);
-                (whole || last.is_empty()).then_some(Self::Request { whole })
+                let has_version = last.starts_with(version);
+                (has_version || last.is_empty()).then_some(Self::Request { has_version })
             }
             _ => None,
         }
@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn start_line_may_lack_only_its_version() {
-        let (request, status) = (|whole| Some(StartLine::Request { whole }), |whole| Some(StartLine::Status { whole }));
+        let request = |has_version| Some(StartLine::Request { has_version });
+        let status = |has_version| Some(StartLine::Status { has_version });
         for (given, expected) in [
             ("GET / HTTP/1.1", request(true)),
             ("GET /", request(false)),

@@ -8,13 +8,13 @@ use crate::build::{self, Clues, Content, Matcher, Roles, TransportChoice};
 use crate::rows::{App, Row, Transport};
 use crate::side::Side;
 
-/// Most simultaneous connections. Each takes two sockets, and 1,024 open files is the usual limit of a process.
+/// Maximum number of simultaneous connections. Each needs two sockets, and a process may usually have 1,024 open files.
 pub const CONNECTIONS_MAX: usize = 480;
 
-/// Most bytes of memory for all rows: they are held until the last one is sent.
+/// Maximum memory for all rows, in bytes. Each row stays in memory until the last row is sent.
 pub const ROWS_MAX_BYTES: usize = 256 * 1024 * 1024;
 
-/// Memory of a row without its message, in bytes: the row, its outcome and its report.
+/// Memory of a row without its message, in bytes: the planned row, its outcome and its entry in the report.
 const ROW_BYTES: usize = size_of::<PlannedRow>() + 256;
 
 /// Memory of a row, in bytes.
@@ -23,29 +23,29 @@ pub fn weight(row: &Row) -> usize {
     ROW_BYTES + row.message.len()
 }
 
-/// Longest play. A file that takes longer most likely needs a `--speed`.
+/// Maximum duration of a play. A file that takes longer probably needs a `--speed`.
 pub const PLAY_MAX: Duration = Duration::from_hours(1);
 
 /// Settings of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// TCP, UDP, or by protocol.
+    /// TCP, UDP, or the usual transport of each protocol.
     pub transport: TransportChoice,
     /// Whether messages are completed.
     pub content: Content,
-    /// Apps that are servers. They take precedence over all other clues.
+    /// Apps that the user named as servers. This overrides all clues in the rows.
     pub servers: Vec<App>,
-    /// One running server receives everything: each other app has one connection to it, and writes to all apps through
-    /// it.
+    /// Whether one running server receives all rows. Each client then has one connection, on which it sends its rows to
+    /// all apps.
     pub to_one_server: bool,
 }
 
-/// Two apps that talk to each other.
+/// A connection between two apps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Connection {
-    /// Opens the connection.
+    /// The app that opens the connection.
     pub client: App,
-    /// Listens.
+    /// The app that accepts the connection.
     pub server: App,
     /// TCP or UDP.
     pub transport: Transport,
@@ -54,7 +54,7 @@ pub struct Connection {
 /// A row, and its connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlannedRow {
-    /// The row, its message completed if asked for.
+    /// The row. Its message is completed if the options ask for that.
     pub row: Row,
     /// Index into [`SendPlan::connections`].
     pub connection: usize,
@@ -68,11 +68,13 @@ pub enum PlanError {
     /// More than [`CONNECTIONS_MAX`].
     #[error("line {line}: more than {CONNECTIONS_MAX} connections would be open at once: send the file in parts")]
     Connections {
-        /// Line of the row that would open one more.
+        /// Line of the row that needs another connection.
         line: u64,
     },
     /// More than [`ROWS_MAX_BYTES`].
-    #[error("line {line}: all rows until here take more than {ROWS_MAX_BYTES} bytes of memory: send the file in parts")]
+    #[error(
+        "line {line}: the rows up to this line take more than {ROWS_MAX_BYTES} bytes of memory: send the file in parts"
+    )]
     Bytes {
         /// Line of the row that exceeds the limit.
         line: u64,
@@ -82,8 +84,8 @@ pub enum PlanError {
     TooLong(Duration),
 }
 
-/// Rows in the order of the file, each on the connection of its two apps. Connections and servers are those that
-/// [`build`] finds.
+/// Rows in the order of the file, each on the connection of its two apps. [`build`] finds the same connections and
+/// servers.
 #[derive(Clone, Debug)]
 pub struct SendPlan {
     connections: Vec<Connection>,
@@ -91,15 +93,19 @@ pub struct SendPlan {
 }
 
 impl SendPlan {
-    /// Finds the connections that rows need.
-    pub fn new(rows: Vec<Row>, choices: &PlanOptions) -> Result<Self, PlanError> {
+    /// Finds the connections that `rows` need.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Connections`] above [`CONNECTIONS_MAX`].
+    pub fn new(rows: Vec<Row>, options: &PlanOptions) -> Result<Self, PlanError> {
         let mut matcher = Matcher::default();
         let mut clues: Vec<(Clues, [u32; 2], Transport)> = Vec::new();
-        let mut placed = Vec::with_capacity(rows.len());
+        let mut flow_matches = Vec::with_capacity(rows.len());
         for row in &rows {
             let line = row.line;
             let too_many = || PlanError::Connections { line };
-            let transport = choices.transport.of(&row.protocol);
+            let transport = options.transport.of(&row.protocol);
             let row = &row.into();
             let flow_match = matcher.match_row(row, transport).ok_or_else(too_many)?;
             if flow_match.is_new {
@@ -108,56 +114,59 @@ impl SendPlan {
                 }
                 clues.push((Clues::new(row, flow_match), matcher.pair(flow_match.flow).0, transport));
             }
-            clues[flow_match.flow as usize].0.see(row, flow_match);
-            placed.push(flow_match);
+            clues[flow_match.flow as usize].0.add_row(row, flow_match);
+            flow_matches.push(flow_match);
         }
         let apps = matcher.apps();
-        let mut roles = Roles::new(choices.servers.clone());
+        let mut roles = Roles::new(options.servers.clone());
         let servers = clues.iter().zip(matcher.ports()).map(|((clues, pair, _), ports)| {
             let pair = pair.map(|app| &apps[app as usize]);
-            roles.server(clues, pair, ports)
+            roles.decide_server(clues, pair, ports)
         });
         let servers: Vec<usize> = servers.collect();
         let connections = clues.iter().zip(&servers).map(|((_, pair, transport), server)| {
-            let app = |side: usize| apps[pair[side] as usize].clone();
+            let app = |index: usize| apps[pair[index] as usize].clone();
             Connection { client: app(1 - server), server: app(*server), transport: *transport }
         });
         let mut plan = Self { connections: connections.collect(), rows: Vec::with_capacity(rows.len()) };
-        for (mut row, flow_match) in rows.into_iter().zip(placed) {
-            if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), choices.content) {
+        for (mut row, flow_match) in rows.into_iter().zip(flow_matches) {
+            if let std::borrow::Cow::Owned(completed) = build::payload(&(&row).into(), options.content) {
                 row.message = completed;
             }
             let connection = flow_match.flow as usize;
             let from = if flow_match.sender == servers[connection] { Side::Server } else { Side::Client };
             plan.rows.push(PlannedRow { row, connection, from });
         }
-        if choices.to_one_server {
-            plan.lead_to_one_server(&choices.servers)?;
+        if options.to_one_server {
+            plan.move_to_one_server(&options.servers)?;
         }
         Ok(plan)
     }
 
-    /// Gives each app that is no server one connection for all its rows (with ports: one for each of its ports).
+    /// Gives each client one connection for all its rows, or one for each of its ports if the rows give ports.
     ///
-    /// The servers are those in `named`, else every app that is a client in no connection.
-    fn lead_to_one_server(&mut self, named: &[App]) -> Result<(), PlanError> {
-        let own = std::mem::take(&mut self.connections);
-        let clients: HashSet<&App> = own.iter().map(|connection| &connection.client).collect();
+    /// The apps in `named` are servers. Without such apps, each app that never is a client is a server.
+    fn move_to_one_server(&mut self, named: &[App]) -> Result<(), PlanError> {
+        let pair_connections = std::mem::take(&mut self.connections);
+        let clients: HashSet<&App> = pair_connections.iter().map(|connection| &connection.client).collect();
         let is_server = |app: &App| if named.is_empty() { !clients.contains(app) } else { named.contains(app) };
-        let the_server = named.first().or(own.iter().map(|connection| &connection.server).find(|app| is_server(app)));
-        let mut known = HashMap::new();
-        for item in &mut self.rows {
-            let transport = own[item.connection].transport;
-            let Row { source, destination, source_port, destination_port, line, .. } = &item.row;
-            let (client, port, other) = if is_server(source) {
-                item.from = Side::Server;
+        let first_server = pair_connections.iter().map(|connection| &connection.server).find(|app| is_server(app));
+        let default_server = named.first().or(first_server);
+        let mut connection_indices = HashMap::new();
+        for planned in &mut self.rows {
+            let transport = pair_connections[planned.connection].transport;
+            let Row { source, destination, source_port, destination_port, line, .. } = &planned.row;
+            let (client, client_port, peer) = if is_server(source) {
+                planned.from = Side::Server;
                 (destination, destination_port, source)
             } else {
-                item.from = Side::Client;
+                planned.from = Side::Client;
                 (source, source_port, destination)
             };
-            let server = if is_server(other) { other } else { the_server.unwrap_or(other) };
-            item.connection = *known.entry((client.clone(), *port, transport)).or_insert_with(|| {
+            // A row from one client to another goes to the server, too.
+            let server = if is_server(peer) { peer } else { default_server.unwrap_or(peer) };
+            let key = (client.clone(), *client_port, transport);
+            planned.connection = *connection_indices.entry(key).or_insert_with(|| {
                 self.connections.push(Connection { client: client.clone(), server: server.clone(), transport });
                 self.connections.len() - 1
             });
@@ -190,11 +199,11 @@ impl SendPlan {
         if duration > PLAY_MAX { Err(PlanError::TooLong(duration)) } else { Ok(duration) }
     }
 
-    /// Time from the first row to the latest one, at the rows' own speed.
+    /// Duration of the play at speed 1: from the time of the first row to the latest time of a row.
     #[must_use]
     pub fn span(&self) -> Duration {
-        let first = self.rows.first().map(|item| item.row.time);
-        let latest = self.rows.iter().map(|item| item.row.time).max();
+        let first = self.rows.first().map(|planned| planned.row.time);
+        let latest = self.rows.iter().map(|planned| planned.row.time).max();
         latest.zip(first).and_then(|(latest, first)| latest.since(first)).unwrap_or_default()
     }
 }
@@ -204,20 +213,21 @@ mod tests {
     use super::*;
     use crate::rows::{RowOptions, RowReader};
 
-    fn plan_with(rows: &str, choices: &PlanOptions) -> SendPlan {
+    fn plan_with(rows: &str, options: &PlanOptions) -> SendPlan {
         let csv = format!("protocol,src,dst,src_port,dst_port,message,time\n{rows}");
         let rows = RowReader::new(csv.as_bytes(), RowOptions::default()).collect::<Result<_, _>>();
-        SendPlan::new(rows.expect("good rows"), choices).expect("few rows")
+        SendPlan::new(rows.expect("the rows have no errors"), options).expect("the rows exceed no limit")
     }
 
     fn plan(rows: &str) -> SendPlan {
         plan_with(rows, &PlanOptions::default())
     }
 
-    /// `client server` of each connection; for each row its connection, and whether the client sends it.
+    /// The client and the server of each connection, separated by a space; for each row, its connection and whether the
+    /// client sends the row.
     fn shape(plan: &SendPlan) -> (Vec<String>, Vec<(usize, bool)>) {
-        let pairs = plan.connections().iter().map(|c| format!("{} {}", c.client, c.server));
-        let rows = plan.rows().iter().map(|item| (item.connection, item.from == Side::Client));
+        let pairs = plan.connections().iter().map(|connection| format!("{} {}", connection.client, connection.server));
+        let rows = plan.rows().iter().map(|planned| (planned.connection, planned.from == Side::Client));
         (pairs.collect(), rows.collect())
     }
 
@@ -232,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn row_without_message_has_a_weight() {
+    fn weight_includes_memory_besides_the_message() {
         let plan = plan("CHAT,a,b,,,,1\nCHAT,a,b,,,four,1\n");
         let [empty, four] = [0, 1].map(|at: usize| weight(&plan.rows()[at].row));
         assert!(empty >= size_of::<PlannedRow>() && four == empty + 4);
@@ -245,7 +255,7 @@ mod tests {
         assert_eq!(shape(&plan).1, [(0, true), (0, false), (1, true)]);
     }
 
-    /// A chat through a server, written down as people do: the last two rows name the two users, not the server.
+    /// A chat through a server, as people write it down: the last two rows name the two users instead of the server.
     const CHAT: &str = "CHAT,Noy,Server,,,hello,1\nCHAT,Server,Elias,,,Noy is here,2\nCHAT,Elias,Server,,,ok,3\n\
                         CHAT,Noy,Elias,,,hi,4\nCHAT,Elias,Noy,,,hi Noy,5\n";
 
@@ -261,23 +271,23 @@ mod tests {
 
     #[test]
     fn to_one_server_each_app_has_one_connection() {
-        let choices = PlanOptions { to_one_server: true, ..PlanOptions::default() };
-        let (pairs, rows) = shape(&plan_with(CHAT, &choices));
+        let options = PlanOptions { to_one_server: true, ..PlanOptions::default() };
+        let (pairs, rows) = shape(&plan_with(CHAT, &options));
         assert_eq!(pairs, ["Noy Server", "Elias Server"]);
         assert_eq!(rows, [(0, true), (1, false), (1, true), (0, true), (1, true)]);
-        // Only the named app is a server.
-        let named = PlanOptions { servers: vec!["Elias".parse().expect("a name")], ..choices.clone() };
+        // If an app is named, only this app is a server.
+        let named = PlanOptions { servers: vec!["Elias".parse().expect("a name")], ..options.clone() };
         let (pairs, rows) = shape(&plan_with(CHAT, &named));
         assert_eq!(pairs, ["Noy Elias", "Server Elias"]);
         assert_eq!(rows, [(0, true), (1, true), (1, false), (0, true), (0, false)]);
-        // With ports, a client may have several.
+        // If the rows give ports, a client has a connection for each of its ports.
         let rows = "HTTP,a,b,9001,80,x,1\nHTTP,b,a,80,9001,y,2\nHTTP,a,b,9002,80,z,3\n";
-        assert_eq!(shape(&plan_with(rows, &choices)).0, ["a b", "a b"]);
+        assert_eq!(shape(&plan_with(rows, &options)).0, ["a b", "a b"]);
     }
 
     #[test]
-    fn completed_message_is_sent() {
-        let choices = PlanOptions { content: Content::Complete, ..PlanOptions::default() };
-        assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &choices).rows()[0].row.message, b"hi\n");
+    fn planned_message_is_completed_on_request() {
+        let options = PlanOptions { content: Content::Complete, ..PlanOptions::default() };
+        assert_eq!(plan_with("CHAT,a,b,,,hi,1\n", &options).rows()[0].row.message, b"hi\n");
     }
 }

@@ -35,7 +35,7 @@ const IDENTIFICATION: Range<usize> = 4..6;
 const FLAGS_OFFSET: Range<usize> = 6..8;
 const TIME_TO_LIVE: Range<usize> = 8..9;
 pub(crate) const PROTOCOL: Range<usize> = 9..10;
-const CHECKSUM: Range<usize> = 10..12;
+pub(crate) const CHECKSUM: Range<usize> = 10..12;
 const SOURCE: Range<usize> = 12..16;
 const DESTINATION: Range<usize> = 16..20;
 
