@@ -1,4 +1,4 @@
-//! Reads rows, the messages of a CSV file, and reports its faults.
+//! Reads rows, which are the messages of a CSV file, and reports the faults of the file.
 //!
 //! ```text
 //! bytes ─▶ record (RFC 4180) ─▶ columns by the header ─▶ Row ─▶ check against the rows before ─▶ caller
@@ -6,8 +6,8 @@
 //!               └───────────────────────┴── RowFault ──────┴──────────────────┘
 //! ```
 //!
-//! A row with an error is refused, with all its errors, and reading continues with the next row. Warnings and notes do
-//! not stop a row; [`RowReader::take_remarks`] returns them. The reader never guesses silently.
+//! The reader refuses a row with an error, reports all errors of the row, and continues with the next row. It accepts a
+//! row that has only warnings and notes; [`RowReader::take_remarks`] returns them.
 //!
 //! The crate has its own CSV parser, for three reasons: it bounds the length of a record, a fault has a character
 //! position, and a wrongly closed quote is reported, not repaired. The tests compare it with the csv crate.
@@ -46,7 +46,7 @@ pub(crate) const PROTOCOL_MAX_BYTES: usize = 32;
 /// Settings for reading a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowOptions {
-    /// Decode `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages.
+    /// Whether to decode `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH` in messages.
     pub escapes: bool,
 }
 
@@ -56,7 +56,7 @@ pub enum RowError {
     /// Reading the input failed. No rows follow.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A row, or the header and with it the file, was refused. At least one fault is an error.
+    /// The header or a row was refused. Without a header, no rows follow. At least one of the faults is an error.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<RowFault>),
 }
@@ -77,8 +77,10 @@ pub struct RowReader<R> {
     records: CsvRecords<R>,
     options: RowOptions,
     state: ReaderState,
+    /// Number of records after the header, without blank ones.
     n_records: u64,
     checker: RowChecker,
+    /// Warnings and notes that the caller has not taken yet.
     remarks: Vec<RowFault>,
     buffers: RowBuffers,
 }
@@ -91,7 +93,7 @@ enum ReaderState {
 }
 
 impl<R: Read> RowReader<R> {
-    /// Reads from `input`. No further buffering is needed.
+    /// A reader of `input`. The reader has a buffer, so `input` needs none.
     pub fn new(input: R, options: RowOptions) -> Self {
         Self {
             records: CsvRecords::new(input),
@@ -104,7 +106,7 @@ impl<R: Read> RowReader<R> {
         }
     }
 
-    /// Takes the warnings and notes found since the last call, on the header and on accepted rows.
+    /// Takes the warnings and notes found since the last call. They concern the header or accepted rows.
     pub fn take_remarks(&mut self) -> Vec<RowFault> {
         std::mem::take(&mut self.remarks)
     }
@@ -119,7 +121,11 @@ impl<R: Read> RowReader<R> {
         self.checker.n_pairs()
     }
 
-    /// Reads the next row without copying it. [`Iterator::next`] returns owned rows.
+    /// Reads the next row without copying it; `None` after the last row. [`Iterator::next`] returns owned rows.
+    ///
+    /// # Errors
+    ///
+    /// If the input fails, or if the header or the row is refused. After a refused row, reading can continue.
     pub fn next_row(&mut self) -> Result<Option<RowRef<'_>>, RowError> {
         if let ReaderState::Header = self.state {
             // If reading the header fails, no rows can follow.
@@ -128,14 +134,14 @@ impl<R: Read> RowReader<R> {
         }
         let ReaderState::Rows(columns) = &self.state else { return Ok(None) };
         loop {
-            let step = match self.records.advance() {
-                Ok(step) => step,
+            let next_record = match self.records.advance() {
+                Ok(next_record) => next_record,
                 Err(error) => {
                     self.state = ReaderState::Ended;
                     return Err(error.into());
                 }
             };
-            match step {
+            match next_record {
                 NextRecord::End => {
                     self.state = ReaderState::Ended;
                     if self.n_records == 0 {
@@ -158,9 +164,10 @@ impl<R: Read> RowReader<R> {
         parser.parse(*n_records, buffers, checker, remarks).map(Some)
     }
 
+    /// Reads the header, which is the first record that is not blank.
     fn read_header(&mut self) -> Result<Columns, RowError> {
         let refused = |fault| RowError::Refused(vec![fault]);
-        self.records.open(column::delimiter)?.map_err(refused)?;
+        self.records.open(column::detect_delimiter)?.map_err(refused)?;
         loop {
             match self.records.advance()? {
                 NextRecord::End => return Err(refused(RowFault::new(RowPlace::line(1), RowFaultKind::EmptyFile))),
@@ -193,12 +200,12 @@ impl<R: Read> Iterator for RowReader<R> {
     }
 }
 
-/// The parts of a row that cannot borrow from its record. Reused for each row.
+/// The parts of a row that cannot borrow from its record. Each row reuses these buffers.
 #[derive(Debug)]
 struct RowBuffers {
     number: MessageId,
     protocol: AppProtocol,
-    /// The message, if it differs from its text in the file.
+    /// The message, if it differs from the field's text in the file.
     message: Vec<u8>,
 }
 
@@ -217,6 +224,7 @@ struct RowParser<'a, 'c> {
 }
 
 impl<'a> RowParser<'a, '_> {
+    /// Parses the record, and checks the row against earlier rows. `position` is the number of the record, from 1.
     fn parse(
         mut self,
         position: u64,
@@ -233,7 +241,7 @@ impl<'a> RowParser<'a, '_> {
             };
             return Err(RowError::Refused(vec![self.record.fault(field.min(expected), None, kind)]));
         }
-        // Extra empty fields are harmless. With missing fields, their columns are ambiguous.
+        // Extra empty fields are harmless. But if a field is missing, the reader cannot know which field.
         if found < expected {
             return Err(RowError::Refused(vec![self.record.fault(
                 0,
@@ -273,8 +281,8 @@ impl<'a> RowParser<'a, '_> {
             }
         }
         let text = self.value(Column::Timestamp);
-        // Only in the first row: the others use the same format, and a count of seconds may reach 2026 later.
-        if checker.is_first()
+        // Check only the first row: all rows use one format, and a count of seconds may reach 2026 in a later row.
+        if checker.is_before_first_row()
             && let Some(looks) = crate::time::lookalike(&text)
         {
             self.push_fault(Column::Timestamp, RowFaultKind::LooksLike { found: Excerpt::new(text.trim()), looks });
@@ -292,22 +300,28 @@ impl<'a> RowParser<'a, '_> {
         self.columns.index(column).map_or_else(Default::default, |field| self.record.value(field))
     }
 
+    /// Adds a fault at the field of a column.
     fn push_fault(&mut self, column: Column, kind: RowFaultKind) {
         let field = self.columns.index(column).unwrap_or(0);
         self.faults.push(self.record.fault(field, Some(column), kind));
     }
 
+    /// The id of the row. Without an id in the file, the first unused number from `position` on.
     fn parse_id(&mut self, position: u64, checker: &RowChecker) -> MessageId {
         let text = self.value(Column::MsgId);
         let text = trim(&text);
-        let too_long = text.len() > ID_MAX_BYTES;
-        if too_long {
+        let is_too_long = text.len() > ID_MAX_BYTES;
+        if is_too_long {
             self.push_fault(Column::MsgId, RowFaultKind::TooLong { max_bytes: ID_MAX_BYTES });
         }
-        if text.is_empty() || too_long { MessageId::Number(checker.unused_id(position)) } else { MessageId::from(text) }
+        if text.is_empty() || is_too_long {
+            MessageId::Number(checker.unused_id(position))
+        } else {
+            MessageId::from(text)
+        }
     }
 
-    /// Parses the protocol. Keeps the previous value if it is the same, the common case.
+    /// Parses the protocol into `protocol`, which holds the protocol of the previous row. Fast path: both are the same.
     fn parse_protocol(&mut self, protocol: &mut AppProtocol) {
         let text = self.value(Column::AppProtocol);
         let fault = match trim(&text) {
@@ -348,6 +362,7 @@ impl<'a> RowParser<'a, '_> {
         None
     }
 
+    /// The message. `buffer` holds its bytes if they differ from the text in the file.
     fn parse_message(&mut self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let text = match self.value(Column::Message) {
             Cow::Borrowed(text) if !self.options.escapes => return Some(text.as_bytes()),
@@ -376,7 +391,7 @@ impl<'a> RowParser<'a, '_> {
         None
     }
 
-    /// Whether a field begins with white space and a quote. The quote was probably meant to enclose the field.
+    /// Whether a field begins with white space before a quote. The author probably meant to quote the field.
     fn is_spaced_quote(&self, column: Column) -> bool {
         self.columns.index(column).is_some_and(|field| {
             let text = self.record.value(field);
@@ -387,7 +402,7 @@ impl<'a> RowParser<'a, '_> {
     }
 }
 
-/// `text` without surrounding white space. The fast path covers text without any.
+/// `text` without surrounding white space. Fast path: most texts begin and end with a printable character.
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,

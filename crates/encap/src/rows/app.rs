@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, net::Ipv6Addr, str::FromStr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-/// Maximum length of an app's name, in bytes; the same as for host names (RFC 1035 §2.3.4).
+/// Maximum length of an app's name, in bytes: that of host names (RFC 1035 §2.3.4).
 pub(crate) const APP_MAX_BYTES: usize = 255;
 
 /// The sender or receiver of a message.
@@ -17,7 +17,7 @@ pub enum App {
 }
 
 impl App {
-    /// The address, if the app is named by one.
+    /// The address of the app; `None` if the app is a name.
     #[inline]
     pub(crate) fn address(&self) -> Option<IpAddr> {
         match self {
@@ -52,7 +52,7 @@ pub enum AppError {
     /// `10.0.0.1:80`, `[::1]:80`, `web:80`.
     #[error("holds a port: write it in src_port or dst_port, and the host alone here")]
     HasPort,
-    /// Resembles an address without being one: `10.0.0.256`.
+    /// Resembles an address, but is not valid: `10.0.0.256`.
     #[error("is not an address: write IPv4 as 192.0.2.1, IPv6 as 2001:db8::1, or a name")]
     NotAnAddress,
     /// `::ffff:192.0.2.1`.
@@ -62,7 +62,7 @@ pub enum AppError {
     #[error("holds a zone, which no packet carries: write only the part before the '%'")]
     HasZone,
     /// `0.0.0.0` or `::`.
-    #[error("is the unspecified address: write the host's own")]
+    #[error("is the unspecified address: write the address of the host")]
     Unspecified,
 }
 
@@ -89,26 +89,26 @@ impl FromStr for App {
     }
 }
 
-/// Whether `text` ends with a port, after a bracketed host or a host without colons.
+/// Whether `text` ends with a port, after a host in brackets or a host without colons.
 fn has_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && (bracketed || !host.contains(':'))
+        let is_bracketed = host.starts_with('[') && host.ends_with(']');
+        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && (is_bracketed || !host.contains(':'))
     })
 }
 
-/// Whether `text` contains only characters of addresses.
+/// Whether `text` contains only characters of an IPv4 address, or only characters of an IPv6 address.
 fn looks_like_address(text: &str) -> bool {
-    let only = |more: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || more.as_bytes().contains(&byte));
-    let v4 = text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    v4 || (text.matches(':').count() >= 2 && only(":.[]"))
+    let is_like_v4 = text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let has_v6_characters = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.[]".contains(&byte));
+    is_like_v4 || (has_v6_characters && text.matches(':').count() >= 2)
 }
 
 /// Whether a host may send from `address`. Multicast and broadcast addresses are destinations only (RFC 1122 §3.2.1.3,
 /// RFC 4291 §2.7).
 pub(super) fn may_send(address: IpAddr) -> bool {
-    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    !address.is_multicast() && !broadcast
+    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    !address.is_multicast() && !is_broadcast
 }
 
 #[cfg(test)]

@@ -89,16 +89,16 @@ well_known! {
 }
 
 impl AppProtocol {
-    /// Whether its servers forward messages between clients. Such a server may send the first message to a client that
-    /// connected before.
+    /// Whether its servers forward messages between clients. A client opens the connection to such a server, but the
+    /// server may send the first message.
     pub(crate) const fn forwards_messages(&self) -> bool {
         matches!(self, Self::Chat | Self::Irc | Self::Mqtt)
     }
 
     /// Whether `message`, sent between these ports, is a response to an earlier request.
     ///
-    /// Detects responses only in protocols in which the client speaks first, by a status line or the server's port.
-    /// Mail and file servers greet first, and chat has no request order.
+    /// Detects responses by a status line or the server's port, and only in protocols in which the client speaks first.
+    /// Mail and file servers greet first, and in a chat either side may begin.
     #[inline]
     pub(crate) fn is_response(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
         match self {
@@ -112,18 +112,19 @@ impl AppProtocol {
     /// [`is_response`](Self::is_response) for protocols whose clients speak first.
     #[inline(never)]
     fn is_server_message(&self, message: &[u8], source: Option<u16>, destination: Option<u16>) -> bool {
-        let from_server =
+        let is_from_server_port =
             || source.is_some() && source == self.port() && destination.is_some_and(|to| source != Some(to));
         match self {
-            Self::Http => is_status(message, b"HTTP/") || from_server(),
-            Self::Rtsp => is_status(message, b"RTSP/") || from_server(),
-            Self::Sip => is_status(message, b"SIP/"),
-            _ => from_server(),
+            Self::Http => has_status_line(message, b"HTTP/") || is_from_server_port(),
+            Self::Rtsp => has_status_line(message, b"RTSP/") || is_from_server_port(),
+            Self::Sip => has_status_line(message, b"SIP/"),
+            _ => is_from_server_port(),
         }
     }
 }
 
-fn is_status(message: &[u8], version: &[u8]) -> bool {
+/// Whether the first line of `message` is a status line of the protocol whose version begins with `version`.
+fn has_status_line(message: &[u8], version: &[u8]) -> bool {
     matches!(StartLine::parse(first_line(message), version), Some(StartLine::Status { .. }))
 }
 
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn well_known_names_ignore_case_and_others_are_kept() {
+    fn well_known_names_ignore_case_and_other_names_keep_their_spelling() {
         assert_eq!(AppProtocol::from("http"), AppProtocol::Http);
         assert_eq!(AppProtocol::from("Chat"), AppProtocol::Chat);
         assert_eq!(AppProtocol::from("Gopher"), AppProtocol::Other("Gopher".into()));

@@ -1,6 +1,6 @@
-//! Checks across rows.
+//! Checks a row against the rows before it.
 //!
-//! Memory grows with the number of apps and pairs, both bounded, not with the number of rows.
+//! Memory does not grow with the number of rows, only with the numbers of apps, pairs and ids, which are bounded.
 
 use std::sync::Arc;
 
@@ -26,41 +26,43 @@ const LARGE_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Index of an app, in order of first appearance.
 pub(super) type AppIndex = usize;
 
-/// The state of the checks across rows.
+/// Checks rows in their order, and remembers them for the checks of later rows.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
-    /// Every spelling of an app: `::1` and `0::1` are two spellings of one app.
+    /// The app of each spelling: `::1` and `0::1` are two spellings of one app.
     by_spelling: HashMap<Arc<str>, AppIndex>,
     apps: Vec<KnownApp>,
-    /// Keyed by both apps, the lower index first.
+    /// The history of each pair, by the indices of its apps, the lower index first.
     pairs: HashMap<(AppIndex, AppIndex), PairHistory>,
     ids: SeenIds,
-    ids_forgotten: bool,
+    /// Whether the fault [`RowFaultKind::IdsForgotten`] was reported.
+    has_reported_forgotten_ids: bool,
+    /// Time and line of the previous row.
     previous: Option<(Timestamp, u64)>,
 }
 
 #[derive(Debug)]
 struct KnownApp {
     app: App,
-    /// IP version, 4 or 6: of the app's address, or of the addresses that it exchanged messages with.
+    /// IP version, 4 or 6: that of the app's address, or of the apps with which a name exchanged messages.
     version: Option<u8>,
 }
 
 #[derive(Debug, Default)]
 struct PairHistory {
-    /// Whether the lower-indexed app has sent, and whether the higher-indexed one has.
-    sent: [bool; 2],
-    /// The first ports of the pair.
+    /// Whether the app with the lower index has sent a row, and whether the other app has.
+    has_sent: [bool; 2],
+    /// The ports of the first row of the pair that gives both ports.
     ports: Option<FirstPorts>,
 }
 
 #[derive(Debug)]
 struct FirstPorts {
-    /// Port of the lower-indexed app, then of the higher-indexed one.
+    /// Port of the app with the lower index, then of the other app.
     ports: [u16; 2],
     line: u64,
-    /// Other ports were used since.
-    varied: bool,
+    /// Whether a later row of the pair has other ports.
+    has_other_ports: bool,
 }
 
 /// A row with its apps as indices.
@@ -119,6 +121,7 @@ impl RowChecker {
             App::Name(name) => Arc::clone(name),
             App::Address(address) => address.to_string().into(),
         };
+        // The app may need two entries: for its canonical spelling and for this one.
         if self.by_spelling.len() + 2 > APPS_MAX {
             return Err(RowFaultKind::TooManyApps { max: APPS_MAX });
         }
@@ -137,43 +140,43 @@ impl RowChecker {
     }
 
     /// Whether no row has been checked so far.
-    pub(super) fn is_first(&self) -> bool {
+    pub(super) fn is_before_first_row(&self) -> bool {
         self.previous.is_none()
     }
 
-    /// Checks a row against the rows before it. Passes each fault to `fault`.
-    pub(super) fn check(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
+    /// Checks a row against the rows before it. Passes each fault to `report`.
+    pub(super) fn check(&mut self, row: &IndexedRow<'_>, report: &mut FaultSink<'_>) {
         let source = self.app(row.source);
         if source.address().is_some_and(|address| !may_send(address)) {
-            fault(Column::SrcApp, RowFaultKind::SenderIsGroup { found: Excerpt::of_app(source) });
+            report(Column::SrcApp, RowFaultKind::SenderIsGroup { found: Excerpt::of_app(source) });
         }
         if row.source == row.destination {
-            fault(Column::DstApp, RowFaultKind::SelfTalk { app: Excerpt::of_app(source) });
+            report(Column::DstApp, RowFaultKind::SelfTalk { app: Excerpt::of_app(source) });
         } else {
-            self.check_versions(row.source, row.destination, fault);
-            self.check_pair(row, fault);
+            self.check_versions(row.source, row.destination, report);
+            self.check_pair(row, report);
         }
-        self.check_id(row.number, fault);
+        self.check_id(row.number, report);
         if let Some((previous, previous_line)) = self.previous.replace((row.time, row.line))
             && row.time < previous
         {
-            fault(Column::Timestamp, RowFaultKind::TimeBackwards { previous, previous_line });
+            report(Column::Timestamp, RowFaultKind::TimeBackwards { previous, previous_line });
         }
         match row.message.len() {
-            0 => fault(Column::Message, RowFaultKind::EmptyMessage),
+            0 => report(Column::Message, RowFaultKind::EmptyMessage),
             bytes if bytes > LARGE_MESSAGE_BYTES => {
-                fault(Column::Message, RowFaultKind::LargeMessage { bytes });
+                report(Column::Message, RowFaultKind::LargeMessage { bytes });
             }
             _ => {}
         }
     }
 
-    /// Checks that an app uses one IP version. A name takes the version of its peers' addresses.
-    fn check_versions(&mut self, source: AppIndex, destination: AppIndex, fault: &mut FaultSink<'_>) {
+    /// Checks that both apps have the same IP version. A name without a version takes the version of the other app.
+    fn check_versions(&mut self, source: AppIndex, destination: AppIndex, report: &mut FaultSink<'_>) {
         match (self.apps[source].version, self.apps[destination].version) {
-            (Some(version), Some(other)) if version != other => {
+            (Some(version), Some(peer_version)) if version != peer_version => {
                 let [app, peer] = [source, destination].map(|index| Excerpt::of_app(&self.apps[index].app));
-                fault(Column::DstApp, RowFaultKind::MixedVersions { app, version, peer });
+                report(Column::DstApp, RowFaultKind::MixedVersions { app, version, peer });
             }
             (None, version @ Some(_)) => self.apps[source].version = version,
             (version @ Some(_), None) => self.apps[destination].version = version,
@@ -181,61 +184,62 @@ impl RowChecker {
         }
     }
 
-    fn check_pair(&mut self, row: &IndexedRow<'_>, fault: &mut FaultSink<'_>) {
+    /// Checks that a response follows a request, and that the ports agree with the pair's first ports.
+    fn check_pair(&mut self, row: &IndexedRow<'_>, report: &mut FaultSink<'_>) {
         let (source, destination) = (row.source, row.destination);
         let key = (source.min(destination), source.max(destination));
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
-            fault(Column::DstApp, RowFaultKind::TooManyPairs { max: PAIRS_MAX });
+            report(Column::DstApp, RowFaultKind::TooManyPairs { max: PAIRS_MAX });
             return;
         }
         let pair = self.pairs.entry(key).or_default();
-        // 0 if the lower-indexed app sends, 1 if the higher-indexed one does.
+        // 0 if the app with the lower index sends the row, else 1.
         let sender = usize::from(source > destination);
         let receiver = 1 - sender;
-        if !pair.sent[receiver] && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
-            fault(Column::Message, RowFaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) });
+        if !pair.has_sent[receiver] && row.protocol.is_response(row.message, row.source_port, row.destination_port) {
+            report(Column::Message, RowFaultKind::EarlyResponse { from: Excerpt::of_app(&self.apps[source].app) });
         }
-        pair.sent[sender] = true;
+        pair.has_sent[sender] = true;
 
         let Some(first) = &mut pair.ports else {
             if let (Some(from), Some(to)) = (row.source_port, row.destination_port) {
                 let ports = if sender == 0 { [from, to] } else { [to, from] };
-                pair.ports = Some(FirstPorts { ports, line: row.line, varied: false });
+                pair.ports = Some(FirstPorts { ports, line: row.line, has_other_ports: false });
             }
             return;
         };
         let first_line = first.line;
         let (Some(source_port), Some(destination_port)) = (row.source_port, row.destination_port) else {
-            if first.varied && row.source_port.is_none() && row.destination_port.is_none() {
-                fault(Column::Message, RowFaultKind::PortsMissing { first_line });
+            if first.has_other_ports && row.source_port.is_none() && row.destination_port.is_none() {
+                report(Column::Message, RowFaultKind::PortsMissing { first_line });
             }
             return;
         };
-        let same = [first.ports[sender] == source_port, first.ports[receiver] == destination_port];
-        if same == [true, true] {
+        let is_same = [first.ports[sender] == source_port, first.ports[receiver] == destination_port];
+        if is_same == [true, true] {
             return;
         }
         if first.ports[sender] == destination_port && first.ports[receiver] == source_port {
-            fault(Column::SrcPort, RowFaultKind::PortsReversed { source_port, destination_port, first_line });
+            report(Column::SrcPort, RowFaultKind::PortsReversed { source_port, destination_port, first_line });
             return;
         }
-        first.varied = true;
-        if same == [false, false] {
-            fault(Column::SrcPort, RowFaultKind::PortsContradict { source_port, destination_port, first_line });
+        first.has_other_ports = true;
+        if is_same == [false, false] {
+            report(Column::SrcPort, RowFaultKind::PortsContradict { source_port, destination_port, first_line });
         }
     }
 
-    fn check_id(&mut self, id: &MessageId, fault: &mut FaultSink<'_>) {
+    fn check_id(&mut self, id: &MessageId, report: &mut FaultSink<'_>) {
         match self.ids.insert(id) {
             IdStatus::New => {}
             IdStatus::Repeated => {
                 let id = Excerpt::new(&id.to_string());
-                fault(Column::MsgId, RowFaultKind::DuplicateId { id });
+                report(Column::MsgId, RowFaultKind::DuplicateId { id });
             }
-            IdStatus::NotRemembered if self.ids_forgotten => {}
+            IdStatus::NotRemembered if self.has_reported_forgotten_ids => {}
             IdStatus::NotRemembered => {
-                self.ids_forgotten = true;
-                fault(Column::MsgId, RowFaultKind::IdsForgotten { max: IDS_REMEMBERED });
+                self.has_reported_forgotten_ids = true;
+                report(Column::MsgId, RowFaultKind::IdsForgotten { max: IDS_REMEMBERED });
             }
         }
     }

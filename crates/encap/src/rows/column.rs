@@ -52,7 +52,7 @@ impl Column {
         }
     }
 
-    /// The column that a header names.
+    /// The column with this header name.
     pub(super) fn of(header: &str) -> Option<Self> {
         let header: String =
             header.trim().chars().map(|c| if c == ' ' || c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
@@ -81,8 +81,10 @@ impl Serialize for Column {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
     indices: [Option<usize>; 8],
+    /// Number of fields in the header.
     pub(super) len: usize,
-    /// Unnamed fields after the message column. Text in them is probably the rest of a message with an unquoted comma.
+    /// Fields without a name after the message column. Text in such a field is probably the rest of a message that
+    /// contains a comma without quotes.
     nameless: Vec<usize>,
 }
 
@@ -90,12 +92,12 @@ impl Columns {
     /// Parses a header. Appends its faults to `faults`.
     pub(super) fn read(header: &CsvRecord<'_>, faults: &mut Vec<RowFault>) -> Self {
         let mut columns = Self { len: header.len(), ..Self::default() };
-        let known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
-        if known == 0 && header.raw.trim().trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
+        let n_known = (0..header.len()).filter(|&field| Column::of(&header.value(field)).is_some()).count();
+        if n_known == 0 && header.raw.trim().trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
             faults.push(header.fault(0, None, RowFaultKind::DelimiterLine));
             return columns;
         }
-        if known == 0 {
+        if n_known == 0 {
             let found = Excerpt::new(header.raw.trim());
             faults.push(header.fault(0, None, RowFaultKind::NoHeader { found }));
             return columns;
@@ -130,26 +132,27 @@ impl Columns {
         columns
     }
 
-    /// The first non-empty field after the message column that has no header name.
+    /// The index of the first field after the message column that has text, but no header name.
     pub(super) fn nameless_text(&self, record: &CsvRecord<'_>) -> Option<usize> {
-        let beyond = self.len..record.len();
-        let mut nameless = self.nameless.iter().copied().chain(beyond);
+        let beyond_header = self.len..record.len();
+        let mut nameless = self.nameless.iter().copied().chain(beyond_header);
         nameless.find(|field| *field < record.len() && !record.value(*field).trim().is_empty())
     }
 
+    /// The field index of a column; `None` if the file lacks the column.
     pub(super) fn index(&self, column: Column) -> Option<usize> {
         self.indices[column as usize]
     }
 }
 
-/// The delimiter that yields the most known column names: comma, semicolon or tab.
-pub(super) fn delimiter(header: &str) -> u8 {
-    let known = |delimiter: u8| {
+/// The delimiter of a header. Of comma, semicolon and tab, it is the one that yields the most known column names.
+pub(super) fn detect_delimiter(header: &str) -> u8 {
+    let n_known = |delimiter: u8| {
         let names = header.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"'));
         names.filter(|name| Column::of(name).is_some()).count()
     };
-    // The last maximum wins, so a comma wins ties.
-    *b"\t;,".iter().max_by_key(|&&delimiter| known(delimiter)).unwrap_or(&b',')
+    // `max_by_key` returns the last maximum, so the comma wins a tie.
+    *b"\t;,".iter().max_by_key(|&&delimiter| n_known(delimiter)).unwrap_or(&b',')
 }
 
 #[cfg(test)]
@@ -158,8 +161,8 @@ mod tests {
 
     #[test]
     fn column_order_matches_the_discriminants() {
-        for (at, column) in Column::ALL.into_iter().enumerate() {
-            assert_eq!(column as usize, at);
+        for (index, column) in Column::ALL.into_iter().enumerate() {
+            assert_eq!(column as usize, index);
             for name in column.names() {
                 assert_eq!(Column::of(name), Some(column));
             }
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn delimiter_maximises_known_columns() {
+    fn delimiter_with_the_most_known_columns_is_detected() {
         for (given, expected) in [
             ("msg_id,message,timestamp", b','),
             ("msg_id;message;timestamp", b';'),
@@ -191,7 +194,7 @@ mod tests {
             ("src,dst;note,time", b','),
             ("", b','),
         ] {
-            assert_eq!(delimiter(given), expected, "given {given:?}");
+            assert_eq!(detect_delimiter(given), expected, "given {given:?}");
         }
     }
 }

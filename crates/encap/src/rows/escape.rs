@@ -6,22 +6,22 @@
 ///
 /// The byte offset of the first unknown escape.
 pub(super) fn unescape(text: &str) -> Result<Vec<u8>, usize> {
-    let mut rest = text.as_bytes();
-    let mut bytes = Vec::with_capacity(rest.len());
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        bytes.extend_from_slice(&rest[..at]);
-        let (byte, len) = escaped(&rest[at + 1..]).ok_or(text.len() - rest.len() + at)?;
+    let mut remaining = text.as_bytes();
+    let mut bytes = Vec::with_capacity(remaining.len());
+    while let Some(at) = memchr::memchr(b'\\', remaining) {
+        bytes.extend_from_slice(&remaining[..at]);
+        let (byte, len) = decode_escape(&remaining[at + 1..]).ok_or(text.len() - remaining.len() + at)?;
         bytes.push(byte);
-        rest = &rest[at + 1 + len..];
+        remaining = &remaining[at + 1 + len..];
     }
-    bytes.extend_from_slice(rest);
+    bytes.extend_from_slice(remaining);
     Ok(bytes)
 }
 
-/// Decodes the escape sequence after a backslash. Returns the byte and the sequence's length.
-fn escaped(after: &[u8]) -> Option<(u8, usize)> {
+/// Decodes the escape sequence at the start of `after_backslash`. Returns the byte and the length of the sequence.
+fn decode_escape(after_backslash: &[u8]) -> Option<(u8, usize)> {
     let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    match *after {
+    match *after_backslash {
         [b'r', ..] => Some((b'\r', 1)),
         [b'n', ..] => Some((b'\n', 1)),
         [b't', ..] => Some((b'\t', 1)),
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_decoded() {
+    fn known_escapes_are_decoded_and_others_are_errors() {
         let cases: [(&str, Result<&[u8], usize>); 12] = [
             ("", Ok(b"")),
             ("plain", Ok(b"plain")),

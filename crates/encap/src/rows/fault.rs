@@ -1,4 +1,4 @@
-//! Faults of a file of rows: the place, the problem and its remedy.
+//! Faults of a file of rows, each with its place, the problem and a remedy.
 
 use std::fmt;
 
@@ -29,20 +29,20 @@ impl RowFault {
 pub struct RowPlace {
     /// The line in the file, from 1.
     pub line: u64,
-    /// The character in that line, from 1. `None` if the fault is the line's as a whole.
+    /// The character in the line, from 1; `None` if the fault concerns the whole line.
     pub character: Option<u64>,
-    /// The column of the fault, if it is one field's.
+    /// The column, if the fault concerns a field.
     pub column: Option<Column>,
 }
 
 impl RowPlace {
-    /// A line as a whole.
+    /// A whole line.
     pub(super) fn line(line: u64) -> Self {
         Self { line, character: None, column: None }
     }
 }
 
-/// `line 4, timestamp`
+/// For example `line 4, timestamp`.
 impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)?;
@@ -50,7 +50,7 @@ impl fmt::Display for RowPlace {
     }
 }
 
-/// A text from the file, sanitized and cut to 60 characters. `Display` adds single quotes.
+/// The start of a text from the file, at most 60 characters, sanitized for display. `Display` adds single quotes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Excerpt(String);
 

@@ -10,14 +10,14 @@ use serde::Serialize;
 /// Maximum length of an id, in bytes.
 pub(crate) const ID_MAX_BYTES: usize = 255;
 
-/// Maximum number of remembered ids, where a run of consecutive numbers counts once: about 4 MiB.
+/// Maximum number of remembered ids, which take about 4 MiB. A run of consecutive numbers counts as one id.
 pub(crate) const IDS_REMEMBERED: usize = 1 << 17;
 
 /// The `msg_id` of a row.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum MessageId {
-    /// A number without leading zeros or sign.
+    /// A number without a sign or leading zeros.
     Number(u64),
     /// Any other text, such as `007`.
     Text(Box<str>),
@@ -44,14 +44,15 @@ impl fmt::Display for MessageId {
 
 /// The set of used ids, in bounded memory.
 ///
-/// Numbers are stored as runs, since most files number their rows consecutively: a million rows then need one entry.
-/// Texts are stored as 64-bit hashes with a random key per process.
+/// Numbers are stored as runs, because most files number their rows consecutively: a million rows then need one run.
+/// Texts are stored as 64-bit hashes, with a random key in each process.
 #[derive(Debug, Default)]
 pub(super) struct SeenIds {
-    /// First to last number of each run.
+    /// The first number of each run, and its last number.
     runs: BTreeMap<u64, u64>,
+    /// The hashes of the texts.
     hashes: HashSet<u64>,
-    key: RandomState,
+    hash_key: RandomState,
 }
 
 /// Result of inserting an id.
@@ -64,15 +65,16 @@ pub(super) enum IdStatus {
 }
 
 impl SeenIds {
+    /// Adds an id, unless the set is full.
     pub(super) fn insert(&mut self, id: &MessageId) -> IdStatus {
-        let full = self.runs.len() + self.hashes.len() >= IDS_REMEMBERED;
+        let is_full = self.runs.len() + self.hashes.len() >= IDS_REMEMBERED;
         match id {
-            MessageId::Number(number) => self.insert_number(*number, full),
+            MessageId::Number(number) => self.insert_number(*number, is_full),
             MessageId::Text(text) => {
-                let hash = self.key.hash_one(text);
+                let hash = self.hash_key.hash_one(text);
                 match self.hashes.contains(&hash) {
                     true => IdStatus::Repeated,
-                    false if full => IdStatus::NotRemembered,
+                    false if is_full => IdStatus::NotRemembered,
                     false => {
                         self.hashes.insert(hash);
                         IdStatus::New
@@ -84,11 +86,11 @@ impl SeenIds {
 
     /// The first unused number at or above `number`.
     pub(super) fn first_unused(&self, number: u64) -> u64 {
-        let run = self.runs.range(..=number).next_back();
-        run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
+        let nearest_run = self.runs.range(..=number).next_back();
+        nearest_run.filter(|(_, last)| number <= **last).map_or(number, |(_, last)| last.saturating_add(1))
     }
 
-    fn insert_number(&mut self, number: u64, full: bool) -> IdStatus {
+    fn insert_number(&mut self, number: u64, is_full: bool) -> IdStatus {
         // Fast path: the successor of the last number.
         if let Some(mut run) = self.runs.last_entry()
             && run.get().checked_add(1) == Some(number)
@@ -96,16 +98,17 @@ impl SeenIds {
             *run.get_mut() = number;
             return IdStatus::New;
         }
-        let before = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
-        if before.is_some_and(|(_, last)| number <= last) {
+        // The run that begins at `number` or before it, and is nearest to it.
+        let nearest = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last));
+        if nearest.is_some_and(|(_, last)| number <= last) {
             return IdStatus::Repeated;
         }
-        let joined = before.filter(|(_, last)| last + 1 == number);
-        let after = number.checked_add(1).and_then(|next| self.runs.remove(&next));
-        if joined.is_none() && after.is_none() && full {
+        let preceding = nearest.filter(|(_, last)| last + 1 == number);
+        let following_last = number.checked_add(1).and_then(|next| self.runs.remove(&next));
+        if preceding.is_none() && following_last.is_none() && is_full {
             return IdStatus::NotRemembered;
         }
-        self.runs.insert(joined.map_or(number, |(first, _)| first), after.unwrap_or(number));
+        self.runs.insert(preceding.map_or(number, |(first, _)| first), following_last.unwrap_or(number));
         IdStatus::New
     }
 }
@@ -133,13 +136,14 @@ mod tests {
             assert_eq!(seen.insert(&MessageId::Number(number)), IdStatus::New);
         }
         assert_eq!(seen.runs.len(), 1);
-        let far = |at: usize| MessageId::Number(2_000_000 + 2 * at as u64);
-        for at in 1..IDS_REMEMBERED {
-            assert_eq!(seen.insert(&far(at)), IdStatus::New);
+        // These numbers are not consecutive, so each is a run of its own.
+        let isolated = |index: usize| MessageId::Number(2_000_000 + 2 * index as u64);
+        for index in 1..IDS_REMEMBERED {
+            assert_eq!(seen.insert(&isolated(index)), IdStatus::New);
         }
-        assert_eq!(seen.insert(&far(IDS_REMEMBERED)), IdStatus::NotRemembered);
+        assert_eq!(seen.insert(&isolated(IDS_REMEMBERED)), IdStatus::NotRemembered);
         assert_eq!(seen.insert(&MessageId::Text("x".into())), IdStatus::NotRemembered);
-        assert_eq!(seen.insert(&far(1)), IdStatus::Repeated);
+        assert_eq!(seen.insert(&isolated(1)), IdStatus::Repeated);
         assert_eq!(seen.insert(&MessageId::Number(1_000_000)), IdStatus::New);
         assert_eq!(seen.runs.len() + seen.hashes.len(), IDS_REMEMBERED);
     }

@@ -1,8 +1,8 @@
 //! Splits input into CSV records (RFC 4180).
 //!
-//! A record ends at a line end outside quotes. The whole record is buffered before parsing, so unchanged fields are
-//! borrowed and faults have a character position. An incomplete record is scanned again after each read; the buffer at
-//! least doubles, so the total cost stays linear.
+//! A record ends at a line end outside quotes. The buffer holds a whole record before it is parsed. So fields can be
+//! borrowed from the buffer, and faults have a character position. An incomplete record is scanned again after each
+//! read. Each read at least doubles the buffered bytes, so the total cost stays linear.
 //!
 //! After an unclosed quote, the rest of the file would be one field. So a malformed record consumes only its first
 //! line, and parsing continues with the next line.
@@ -29,15 +29,15 @@ pub(super) struct CsvRecords<R> {
     buffer: Vec<u8>,
     /// Start of the current record in the buffer.
     start: usize,
-    /// The input is at its end.
-    ended: bool,
+    /// Whether the input is at its end.
+    has_ended: bool,
     delimiter: u8,
     /// First line of the current record.
     line: u64,
     /// Length of the current record with its line end, in bytes.
     len: usize,
     /// Number of line ends in the current record.
-    lines: u64,
+    n_line_ends: u64,
     fields: Vec<FieldSpan>,
 }
 
@@ -46,16 +46,16 @@ pub(super) struct CsvRecords<R> {
 struct FieldSpan {
     /// Its text, without enclosing quotes.
     text: Range<usize>,
-    quoted: bool,
-    /// It contains `""`, which stands for one quote.
-    doubled: bool,
+    is_quoted: bool,
+    /// Whether it contains `""`, which stands for one quote.
+    has_doubled_quotes: bool,
 }
 
 impl FieldSpan {
-    /// An unquoted field: `text` at offset `start`.
+    /// An unquoted field with `text` at the offset `start` of its record.
     #[inline]
     fn plain(start: usize, text: &[u8]) -> Self {
-        Self { text: start..start + text.len(), quoted: false, doubled: false }
+        Self { text: start..start + text.len(), is_quoted: false, has_doubled_quotes: false }
     }
 }
 
@@ -73,18 +73,19 @@ impl<R: Read> CsvRecords<R> {
             input,
             buffer: Vec::new(),
             start: 0,
-            ended: false,
+            has_ended: false,
             delimiter: b',',
             line: 1,
             len: 0,
-            lines: 0,
+            n_line_ends: 0,
             fields: Vec::new(),
         }
     }
 
-    /// Skips the byte order mark and detects the delimiter from the first non-blank line.
-    pub(super) fn open(&mut self, delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), RowFault>> {
-        while self.buffer.len() < 3 && !self.ended {
+    /// Skips the byte order mark, and passes the first non-blank line to `detect_delimiter`. Returns a fault if the
+    /// file is UTF-16.
+    pub(super) fn open(&mut self, detect_delimiter: impl Fn(&str) -> u8) -> io::Result<Result<(), RowFault>> {
+        while self.buffer.len() < 3 && !self.has_ended {
             self.fill()?;
         }
         if self.buffer.starts_with(b"\xff\xfe") || self.buffer.starts_with(b"\xfe\xff") {
@@ -98,12 +99,12 @@ impl<R: Read> CsvRecords<R> {
             return Ok(Err(RowFault::new(RowPlace::line(1), RowFaultKind::Utf16)));
         }
         loop {
-            let unused = self.buffer.get(self.start..).unwrap_or_default();
-            let blank = unused.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let line = &unused[blank..];
+            let unparsed = self.buffer.get(self.start..).unwrap_or_default();
+            let n_blank = unparsed.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let line = &unparsed[n_blank..];
             let end = memchr(b'\n', line);
-            if end.is_some() || self.ended || unused.len() >= RECORD_MAX_BYTES {
-                self.delimiter = delimiter(&String::from_utf8_lossy(&line[..end.unwrap_or(line.len())]));
+            if end.is_some() || self.has_ended || unparsed.len() >= RECORD_MAX_BYTES {
+                self.delimiter = detect_delimiter(&String::from_utf8_lossy(&line[..end.unwrap_or(line.len())]));
                 return Ok(Ok(()));
             }
             self.fill()?;
@@ -117,21 +118,21 @@ impl<R: Read> CsvRecords<R> {
 
     /// Advances to the next record.
     pub(super) fn advance(&mut self) -> io::Result<NextRecord> {
-        self.line += self.lines;
+        self.line += self.n_line_ends;
         self.start += self.len;
-        (self.len, self.lines) = (0, 0);
+        (self.len, self.n_line_ends) = (0, 0);
         loop {
-            let unused = &self.buffer[self.start..];
-            if unused.is_empty() && self.ended {
+            let unparsed = &self.buffer[self.start..];
+            if unparsed.is_empty() && self.has_ended {
                 return Ok(NextRecord::End);
             }
-            let broken = match scan(unused, self.ended, self.delimiter, &mut self.fields) {
-                Scanned::Whole { len, lines } if len <= RECORD_MAX_BYTES => {
-                    (self.len, self.lines) = (len, lines);
+            let fault = match scan(unparsed, self.has_ended, self.delimiter, &mut self.fields) {
+                Scanned::Whole { len, n_line_ends } if len <= RECORD_MAX_BYTES => {
+                    (self.len, self.n_line_ends) = (len, n_line_ends);
                     return Ok(NextRecord::Whole);
                 }
                 Scanned::Malformed { at, kind } => self.fault_at(at, kind),
-                Scanned::Incomplete if unused.len() < RECORD_MAX_BYTES => {
+                Scanned::Incomplete if unparsed.len() < RECORD_MAX_BYTES => {
                     self.fill()?;
                     continue;
                 }
@@ -140,7 +141,7 @@ impl<R: Read> CsvRecords<R> {
                 }
             };
             self.skip_line()?;
-            return Ok(NextRecord::Broken(broken));
+            return Ok(NextRecord::Broken(fault));
         }
     }
 
@@ -150,11 +151,11 @@ impl<R: Read> CsvRecords<R> {
         self.fields.iter().all(|field| match &raw[field.text.clone()] {
             // Fast path: most records begin with a printable character.
             [b'!'..=b'~', ..] => false,
-            text => !field.quoted && str::from_utf8(text).is_ok_and(|text| text.trim().is_empty()),
+            text => !field.is_quoted && str::from_utf8(text).is_ok_and(|text| text.trim().is_empty()),
         })
     }
 
-    /// The current record, or a fault at its first invalid UTF-8 byte.
+    /// The current record, or a fault at its first byte that is not UTF-8.
     pub(super) fn record(&self) -> Result<CsvRecord<'_>, RowFault> {
         let raw = &self.buffer[self.start..self.start + self.len];
         match std::str::from_utf8(raw) {
@@ -181,20 +182,21 @@ impl<R: Read> CsvRecords<R> {
                 return Ok(());
             }
             self.start = self.buffer.len();
-            if self.ended {
+            if self.has_ended {
                 return Ok(());
             }
             self.fill()?;
         }
     }
 
-    /// Reads at least as many bytes as are buffered.
+    /// Drops the bytes before the current record, then reads as many bytes as are buffered, or [`CHUNK_BYTES`] if that
+    /// is more.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.start);
         self.start = 0;
         let more = self.buffer.len().max(CHUNK_BYTES);
         let read = self.input.by_ref().take(more as u64).read_to_end(&mut self.buffer)?;
-        self.ended = read < more;
+        self.has_ended = read < more;
         Ok(())
     }
 }
@@ -223,82 +225,83 @@ impl<'a> CsvRecord<'a> {
 
     /// The text of a field, with doubled quotes decoded.
     pub(super) fn value(&self, field: usize) -> Cow<'a, str> {
-        let FieldSpan { text, doubled, .. } = &self.fields[field];
+        let FieldSpan { text, has_doubled_quotes, .. } = &self.fields[field];
         let text = &self.raw[text.clone()];
-        if *doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+        if *has_doubled_quotes { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
     pub(super) fn is_quoted(&self, field: usize) -> bool {
-        self.fields[field].quoted
+        self.fields[field].is_quoted
     }
 
+    /// A fault at the start of a field; at the start of the record if it has no such field.
     pub(super) fn fault(&self, field: usize, column: Option<Column>, kind: RowFaultKind) -> RowFault {
-        let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.quoted));
+        let at = self.fields.get(field).map_or(0, |field| field.text.start - usize::from(field.is_quoted));
         let (line, character) = position(self.line, &self.raw.as_bytes()[..at]);
         RowFault::new(RowPlace { line, character: Some(character), column }, kind)
     }
 }
 
 enum Scanned {
-    /// A record of `len` bytes and `lines` lines, its line end included.
-    Whole { len: usize, lines: u64 },
+    /// A record of `len` bytes with `n_line_ends` line ends, its own included.
+    Whole { len: usize, n_line_ends: u64 },
     /// The input so far ends inside the record.
     Incomplete,
-    /// A malformed record: fault and byte offset.
+    /// A malformed record, with the byte offset of the fault.
     Malformed { at: usize, kind: RowFaultKind },
 }
 
-/// Scans the first record of `bytes`.
-fn scan(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
+/// Finds the first record of `bytes` and its fields. `has_ended` means that no input follows `bytes`.
+fn scan(bytes: &[u8], has_ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     fields.clear();
     let mut start = 0;
     for end in memchr3_iter(delimiter, b'\n', b'"', bytes) {
         match bytes[end] {
             b'"' => {
                 fields.clear();
-                return scan_quoted(bytes, ended, delimiter, fields);
+                return scan_quoted(bytes, has_ended, delimiter, fields);
             }
             b'\n' => {
                 fields.push(FieldSpan::plain(start, strip_carriage_return(&bytes[start..end])));
-                return Scanned::Whole { len: end + 1, lines: 1 };
+                return Scanned::Whole { len: end + 1, n_line_ends: 1 };
             }
             _ => fields.push(FieldSpan::plain(start, &bytes[start..end])),
         }
         start = end + 1;
     }
-    if !ended {
+    if !has_ended {
         return Scanned::Incomplete;
     }
     fields.push(FieldSpan::plain(start, strip_carriage_return(&bytes[start..])));
-    Scanned::Whole { len: bytes.len(), lines: 0 }
+    Scanned::Whole { len: bytes.len(), n_line_ends: 0 }
 }
 
-/// Scans a record with quotes.
-fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
+/// [`scan`] for a record with quotes.
+fn scan_quoted(bytes: &[u8], has_ended: bool, delimiter: u8, fields: &mut Vec<FieldSpan>) -> Scanned {
     let mut at = 0;
     loop {
         let start = at;
-        let quoted = bytes.get(start) == Some(&b'"');
-        if quoted {
-            let mut doubled = false;
+        let is_quoted = bytes.get(start) == Some(&b'"');
+        if is_quoted {
+            let mut has_doubled_quotes = false;
             at += 1;
             loop {
                 match memchr(b'"', &bytes[at..]) {
-                    None if ended => return Scanned::Malformed { at: start, kind: RowFaultKind::UnclosedQuote },
+                    None if has_ended => return Scanned::Malformed { at: start, kind: RowFaultKind::UnclosedQuote },
                     None => return Scanned::Incomplete,
                     Some(quote) => at += quote + 1,
                 }
                 match bytes.get(at) {
-                    Some(b'"') => (doubled, at) = (true, at + 1),
-                    None if !ended => return Scanned::Incomplete,
+                    Some(b'"') => (has_doubled_quotes, at) = (true, at + 1),
+                    None if !has_ended => return Scanned::Incomplete,
                     _ => break,
                 }
             }
-            fields.push(FieldSpan { text: start + 1..at - 1, quoted, doubled });
+            fields.push(FieldSpan { text: start + 1..at - 1, is_quoted, has_doubled_quotes });
         } else {
             at = match memchr2(delimiter, b'\n', &bytes[start..]) {
                 Some(end) => start + end,
-                None if ended => bytes.len(),
+                None if has_ended => bytes.len(),
                 None => return Scanned::Incomplete,
             };
             let text = &bytes[start..at];
@@ -306,8 +309,8 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
             fields.push(FieldSpan::plain(start, if is_last { strip_carriage_return(text) } else { text }));
         }
         let len = match &bytes[at..] {
-            [] if ended => at,
-            [b'\r'] if ended => at + 1,
+            [] if has_ended => at,
+            [b'\r'] if has_ended => at + 1,
             [] | [b'\r'] => return Scanned::Incomplete,
             [b'\n', ..] => at + 1,
             [b'\r', b'\n', ..] => at + 2,
@@ -317,7 +320,7 @@ fn scan_quoted(bytes: &[u8], ended: bool, delimiter: u8, fields: &mut Vec<FieldS
             }
             _ => return Scanned::Malformed { at: start, kind: RowFaultKind::StrayQuote },
         };
-        return Scanned::Whole { len, lines: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
+        return Scanned::Whole { len, n_line_ends: memchr_iter(b'\n', &bytes[..len]).count() as u64 };
     }
 }
 
@@ -332,7 +335,7 @@ mod tests {
     use super::*;
     use crate::short_reads::ShortReads;
 
-    /// Each record as its line and fields, or as its fault.
+    /// Each record as its line and its fields, or as the place of its fault: `line:character`.
     fn records(input: impl Read) -> Vec<Result<(u64, Vec<String>), String>> {
         let mut records = CsvRecords::new(input);
         let mut out = Vec::new();
@@ -348,7 +351,7 @@ mod tests {
                 NextRecord::Whole => out.push(match records.record() {
                     Err(fault) => Err(format!("{}:{}", fault.place.line, fault.place.character.unwrap())),
                     Ok(record) => {
-                        Ok((record.line, (0..record.len()).map(|at| record.value(at).into_owned()).collect()))
+                        Ok((record.line, (0..record.len()).map(|field| record.value(field).into_owned()).collect()))
                     }
                 }),
             }
@@ -392,13 +395,13 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_costs_one_record() {
+    fn invalid_utf8_refuses_only_its_record() {
         let found = records(&b"a,b\n\xc3\xa9,\xe9\nc\n"[..]);
         assert_eq!(found, [Ok((1, vec!["a".into(), "b".into()])), Err("2:3".into()), Ok((3, vec!["c".into()]))]);
     }
 
     #[test]
-    fn endless_record_needs_a_bounded_buffer() {
+    fn buffer_is_bounded_for_an_endless_record() {
         let endless = io::repeat(b'x').take(5 * RECORD_MAX_BYTES as u64).chain(&b"\nafter\n"[..]);
         assert_eq!(records(endless), [Err("1:1".into()), Ok((2, vec!["after".into()]))]);
 
@@ -409,7 +412,7 @@ mod tests {
         assert!(quoted.buffer.capacity() <= 4 * RECORD_MAX_BYTES, "{} bytes", quoted.buffer.capacity());
     }
 
-    /// Text rich in characters that the parser treats specially.
+    /// Text with many characters that have a meaning in CSV.
     fn text() -> impl Strategy<Value = String> {
         "[a,;\"\r\n \u{feff}é]{0,60}"
     }

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 /// An owned row.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// The `msg_id`. A row without one gets its position among the rows, from 1. If an earlier row used this number,
-    /// the row gets the next unused one.
+    /// The `msg_id`. A row without an id gets its position among the rows, from 1, as its number. If an earlier row has
+    /// that number, the row gets the next unused number.
     pub number: MessageId,
     /// Line of the file on which the row starts, from 1.
     pub line: u64,
@@ -45,7 +45,7 @@ pub struct RowRef<'a> {
 }
 
 impl RowRef<'_> {
-    /// Copies the row.
+    /// Copies the borrowed parts.
     #[must_use]
     pub fn to_row(self) -> Row {
         Row {

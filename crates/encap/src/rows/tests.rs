@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use super::check::APPS_MAX;
 use super::*;
 
+/// Header of the CSV files without ports.
 const HEADER: &str = "msg_id,app_protocol,src_app,dst_app,message,timestamp\n";
-const PORTS: &str = "msg_id,app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
+/// Header of the CSV files with ports.
+const PORT_HEADER: &str = "msg_id,app_protocol,src_app,dst_app,src_port,dst_port,message,timestamp\n";
 
-/// Reads a file: its rows, and its faults as `line:character severity: message`.
+/// Reads a file. Returns its rows, and its faults as `line:character severity: message`.
 fn read_with(csv: impl AsRef<[u8]>, options: RowOptions) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     let mut reader = RowReader::new(csv.as_ref(), options);
@@ -20,25 +22,25 @@ fn read_with(csv: impl AsRef<[u8]>, options: RowOptions) -> (Vec<Row>, Vec<Strin
                 Vec::new()
             }
             Some(Err(RowError::Refused(faults))) => faults,
-            Some(Err(RowError::Io(error))) => panic!("a slice fails: {error}"),
+            Some(Err(RowError::Io(error))) => panic!("reading from memory failed: {error}"),
         };
         assert!(refused.is_empty() || refused.iter().any(|fault| fault.severity() == Severity::Error));
         faults.extend(reader.take_remarks().into_iter().chain(refused));
     }
     faults.append(&mut reader.take_remarks());
-    let shown = faults.iter().map(|fault| {
+    let texts = faults.iter().map(|fault| {
         let character = fault.place.character.map_or("-".to_owned(), |at| at.to_string());
         format!("{}:{character} {}: {}", fault.place.line, fault.severity(), fault.message())
     });
-    (rows, shown.collect())
+    (rows, texts.collect())
 }
 
 fn read(csv: impl AsRef<[u8]>) -> (Vec<Row>, Vec<String>) {
     read_with(csv, RowOptions::default())
 }
 
-/// A row in one line, for comparison.
-fn shown(row: &Row) -> String {
+/// A row as one line of text, for comparison.
+fn row_text(row: &Row) -> String {
     let port = |port: Option<u16>| port.map_or(String::new(), |port| format!(":{port}"));
     let message = String::from_utf8_lossy(&row.message).into_owned();
     let (from, to) = (port(row.source_port), port(row.destination_port));
@@ -47,60 +49,61 @@ fn shown(row: &Row) -> String {
 }
 
 #[test]
-fn real_files_have_no_faults() {
-    macro_rules! real {
+fn example_files_have_no_faults() {
+    macro_rules! example {
         ($name:literal) => {
             read(include_bytes!(concat!("../../../../tests/data/csv/", $name)))
         };
     }
     let cases = [
         (
-            real!("http_input.csv"),
+            example!("http_input.csv"),
             5,
             r#"4: #3 HTTP client_browser > web_server "POST /login" 532000000"#,
             r#"6: #5 HTTP client_browser > web_server "GET /cart" 1053000000"#,
         ),
         (
-            real!("http_input_bom.csv"),
+            example!("http_input_bom.csv"),
             5,
             r#"4: #3 HTTP client_browser > web_server "GET /style.css HTTP/1.1" 300000000"#,
             r#"6: #5 HTTP client_browser > web_server "POST /login HTTP/1.1" 500000000"#,
         ),
         (
-            real!("http_input_ports.csv"),
+            example!("http_input_ports.csv"),
             6,
             r#"4: #3 HTTP client_browser:12346 > web_server:80 "GET /images/logo.png HTTP/1.1" 500000000"#,
             r#"7: #6 HTTP web_server:80 > client_browser:12347 "HTTP/1.1 302 Found" 1100000000"#,
         ),
         (
-            real!("group07_chat_input.csv"),
+            example!("group07_chat_input.csv"),
             8,
             r#"4: #3 CHAT Noy > Server "CONNECT ELIAS" 30000000"#,
             r#"9: #8 CHAT Noy > Elias "How are you?" 80000000"#,
         ),
     ];
-    for ((rows, faults), n_rows, third, last) in cases {
-        assert_eq!(faults, [] as [String; 0], "in the file whose last row is {last}");
-        assert_eq!((rows.len(), &*shown(&rows[2]), &*shown(&rows[n_rows - 1])), (n_rows, third, last));
+    for ((rows, faults), n_rows, third_row, last_row) in cases {
+        assert_eq!(faults, [] as [String; 0], "in the file whose last row is {last_row}");
+        let found = (rows.len(), &*row_text(&rows[2]), &*row_text(&rows[n_rows - 1]));
+        assert_eq!(found, (n_rows, third_row, last_row));
     }
 }
 
 #[test]
 fn file_layouts_are_equivalent() {
-    let one = [r#"2: #7 CHAT Noy > Elias "hi" 10000000"#];
+    let one_row = [r#"2: #7 CHAT Noy > Elias "hi" 10000000"#];
     let cases: Vec<(&str, &[&str])> = vec![
-        ("msg_id,app_protocol,src_app,dst_app,message,timestamp\n7,CHAT,Noy,Elias,hi,0.010", &one),
+        ("msg_id,app_protocol,src_app,dst_app,message,timestamp\n7,CHAT,Noy,Elias,hi,0.010", &one_row),
         (
             "\u{feff}msg_id,app_protocol,src_app,dst_app,message,timestamp\r\n7,CHAT,Noy,Elias,hi,0.010\r\n\r\n\r\n",
-            &one,
+            &one_row,
         ),
-        ("timestamp,message,dst_app,src_app,app_protocol,msg_id\n0.010,hi,Elias,Noy,CHAT,7\n,,,,,\n \n", &one),
-        ("Id;Protocol;Source;Destination;Payload;Time\n7;chat;Noy;Elias;hi;0.010\n", &one),
-        (" MSG_ID \tproto\tsrc\tdst\tmsg\t TimeStamp\n7\tCHAT\t Noy \tElias\thi\t 0.010 \n", &one),
+        ("timestamp,message,dst_app,src_app,app_protocol,msg_id\n0.010,hi,Elias,Noy,CHAT,7\n,,,,,\n \n", &one_row),
+        ("Id;Protocol;Source;Destination;Payload;Time\n7;chat;Noy;Elias;hi;0.010\n", &one_row),
+        (" MSG_ID \tproto\tsrc\tdst\tmsg\t TimeStamp\n7\tCHAT\t Noy \tElias\thi\t 0.010 \n", &one_row),
         (
             "\"msg id\",\"app-protocol\",\"from\",\"to\",\"data\",\"time\"\n\
              \"7\",\"CHAT\",\"Noy\",\"Elias\",\"hi\",\"0.010\"",
-            &one,
+            &one_row,
         ),
         (
             "\n\nprotocol,src,dst,message,time\nCHAT,Noy,Elias,hi,0\n\nCHAT,Noy,Elias, hi ,0\n",
@@ -123,7 +126,7 @@ fn file_layouts_are_equivalent() {
         let (rows, faults) = read(given);
         let errors: Vec<_> = faults.iter().filter(|fault| fault.contains(" error: ")).collect();
         assert_eq!(errors, [] as [&String; 0], "given {given:?}");
-        assert_eq!(rows.iter().map(shown).collect::<Vec<_>>(), expected, "given {given:?}");
+        assert_eq!(rows.iter().map(row_text).collect::<Vec<_>>(), expected, "given {given:?}");
     }
 }
 
@@ -204,7 +207,7 @@ fn refused_rows_report_why_and_reading_continues() {
         ),
         (
             "1,CHAT,Noy,Elias,hi,-0.5",
-            &["2:21 error: timestamp: '-0.5' lies before zero: count from the first message on, or write a time \
+            &["2:21 error: timestamp: '-0.5' is before zero: count seconds from the first message, or write a time \
                  after 1970"],
         ),
         (
@@ -237,7 +240,7 @@ fn refused_rows_report_why_and_reading_continues() {
         (
             "1,CHAT,Noy,Elias,hi,2026-01-31T12:00:00[Europe/Berlin]",
             &["2:21 error: timestamp: '2026-01-31T12:00:00[Europe/Berlin]' has a zone name without an offset, and \
-                 the offset depends on the date: write it, as in +01:00"],
+                 the offset depends on the date: write the offset, as in +01:00"],
         ),
         (
             "1,CHAT,Noy,Elias,hi,1700000000123",
@@ -307,7 +310,7 @@ fn ports_are_from_1_to_65535() {
         ("+80", "'+80' is not a port: write a number from 1 to 65535, or leave it empty"),
         ("http", "'http' is not a port: write a number from 1 to 65535, or leave it empty"),
     ] {
-        let (rows, faults) = read(format!("{PORTS}1,HTTP,a,b,1234,{given},x,0\n"));
+        let (rows, faults) = read(format!("{PORT_HEADER}1,HTTP,a,b,1234,{given},x,0\n"));
         assert_eq!((rows.len(), faults), (0, vec![format!("2:17 error: dst_port: {expected}")]), "given {given:?}");
     }
 }
@@ -315,13 +318,13 @@ fn ports_are_from_1_to_65535() {
 #[test]
 fn faults_across_rows_are_reported() {
     let cases: Vec<(String, &[&str])> = vec![
-        // A response before any request. A greeting is not a response.
+        // A response without an earlier request is reported, but not the greeting of a mail server.
         (
             format!("{HEADER}1,HTTP,web,Noy,200 OK,0\n2,HTTP,Noy,web,GET /,1\n3,HTTP,web,Noy,200 OK,2\n"),
             &["2:16 warning: message: is a response, but 'web' got no request before: put the request first"],
         ),
         (format!("{HEADER}1,SMTP,mail,Noy,220 ready,0\n"), &[]),
-        // Time.
+        // Times.
         (
             format!("{HEADER}1,CHAT,a,b,x,5\n2,CHAT,a,b,x,1\n3,CHAT,a,b,x,2\n4,CHAT,a,b,x,2\n"),
             &["3:14 warning: timestamp: is earlier than the row before it (5.000000000 on line 2): sort the rows by \
@@ -350,7 +353,7 @@ fn faults_across_rows_are_reported() {
                 "5:1 warning: msg_id: 'x' was used before: give each row its own id",
             ],
         ),
-        // One app with both IP versions, by its own address or by its peers'.
+        // Elias has IPv4, because his peer Noy exchanged a message with an IPv4 address.
         (
             format!(
                 "{HEADER}1,CHAT,Noy,10.0.0.1,x,0\n2,CHAT,Noy,Elias,x,0\n3,CHAT,::1,Elias,x,0\n4,CHAT,::1,::2,x,0\n"
@@ -358,19 +361,24 @@ fn faults_across_rows_are_reported() {
             &["4:12 error: dst_app: '::1' is on IPv6 and 'Elias' on IPv4: a packet has one version; \
                  use the same for both"],
         ),
-        // Several client ports with one server port are consistent.
-        (format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"), &[]),
+        // Several ports of the client with one port of the server are no fault.
         (
-            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,9,80,x,0\n"),
+            format!(
+                "{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,80,9,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,c,a,9,80,x,0\n"
+            ),
+            &[],
+        ),
+        (
+            format!("{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,9,80,x,0\n"),
             &["3:12 warning: src_port: ports 9 and 80 are reversed compared with line 2: swap them"],
         ),
         (
-            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
+            format!("{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
             &["3:12 warning: src_port: neither 81 nor 8 is a port of this pair on line 2: keep the server's port, or \
                  check both"],
         ),
         (
-            format!("{PORTS}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),
+            format!("{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),
             &["5:14 warning: message: this pair has several connections (line 2 and after): \
                  give the ports of this row"],
         ),
@@ -380,8 +388,8 @@ fn faults_across_rows_are_reported() {
         ),
     ];
     for (given, expected) in cases {
-        let start: String = given.chars().take(300).collect();
-        assert_eq!(read(&given).1, expected, "given {start:?}");
+        let excerpt: String = given.chars().take(300).collect();
+        assert_eq!(read(&given).1, expected, "given {excerpt:?}");
     }
 }
 
@@ -399,9 +407,9 @@ fn text_in_unnamed_columns_after_the_message_is_refused() {
             ],
             0,
         ),
-        // Extra empty fields, as spreadsheets write them.
+        // Spreadsheets write extra empty fields.
         ("protocol,src,dst,time,message\nCHAT,a,b,0,hi,,,\n", &[], 1),
-        // The unnamed index column of a data frame.
+        // An index column without a name, as data frames have, is before the message.
         (",protocol,src,dst,time,message\n0,CHAT,a,b,0,hi\n", &[], 1),
         (
             "protocol,src,dst,message,,time\nCHAT,a,b,hi, there,0\n",
@@ -432,7 +440,8 @@ fn ambiguous_quotes_and_times_are_reported() {
 
 #[test]
 fn counted_seconds_are_not_taken_for_years() {
-    let rows = (1989..2101).map(|at| format!("{at},CHAT,a,b,x,{at}\n")).collect::<Vec<_>>().concat();
+    // Only the first row is checked. Its time, 1989, does not look like a year; later times do.
+    let rows = (1989..2101).map(|second| format!("{second},CHAT,a,b,x,{second}\n")).collect::<Vec<_>>().concat();
     assert_eq!(read(format!("{HEADER}{rows}")).1, Vec::<String>::new());
 }
 
@@ -445,7 +454,7 @@ fn missing_ids_are_assigned_uniquely() {
 
 #[test]
 fn number_of_apps_is_bounded() {
-    let rows = (0..=APPS_MAX).map(|at| format!("{at},CHAT,all,n{at},x,0\n")).collect::<Vec<_>>().concat();
+    let rows = (0..=APPS_MAX).map(|id| format!("{id},CHAT,all,n{id},x,0\n")).collect::<Vec<_>>().concat();
     let (rows, faults) = read(format!("{HEADER}{rows}"));
     assert!(rows.len() < APPS_MAX && rows.len() > APPS_MAX / 2, "{} rows", rows.len());
     assert!(faults[0].ends_with("error: dst_app: there are more than 65536 apps: split the file"), "{}", faults[0]);
@@ -454,13 +463,13 @@ fn number_of_apps_is_bounded() {
 
 #[test]
 fn failing_input_ends_the_rows() {
-    struct Fails;
-    impl Read for Fails {
+    struct FailingInput;
+    impl Read for FailingInput {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Err(io::ErrorKind::ConnectionReset.into())
         }
     }
-    let mut reader = RowReader::new(HEADER.as_bytes().chain(Fails), RowOptions::default());
+    let mut reader = RowReader::new(HEADER.as_bytes().chain(FailingInput), RowOptions::default());
     assert!(matches!(reader.next(), Some(Err(RowError::Io(_)))));
     assert!(reader.next().is_none());
 }
@@ -496,15 +505,15 @@ proptest! {
     fn rows_of_the_csv_crate_are_read_back(
         rows in prop::collection::vec(any_row(), 1..20),
         delimiter in prop::sample::select(vec![b',', b';', b'\t']),
-        crlf: bool,
-        iso: bool,
+        has_crlf: bool,
+        has_iso_times: bool,
     ) {
-        let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let terminator = if has_crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
         let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(terminator).from_writer(Vec::new());
-        writer.write_record(PORTS.trim_end().split(',')).unwrap();
+        writer.write_record(PORT_HEADER.trim_end().split(',')).unwrap();
         let port = |port: Option<u16>| port.map_or(String::new(), |port| port.to_string()).into_bytes();
         for row in &rows {
-            let time = if iso { row.time.iso().to_string() } else { row.time.to_string() };
+            let time = if has_iso_times { row.time.iso().to_string() } else { row.time.to_string() };
             let texts = [
                 row.number.to_string(),
                 row.protocol.to_string(),
@@ -529,6 +538,6 @@ proptest! {
         let options = RowOptions { escapes };
         read_with(&bytes, options);
         read_with([HEADER.as_bytes(), &bytes].concat(), options);
-        read_with([PORTS.as_bytes(), lines.as_bytes()].concat(), options);
+        read_with([PORT_HEADER.as_bytes(), lines.as_bytes()].concat(), options);
     }
 }
