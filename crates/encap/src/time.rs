@@ -1,12 +1,12 @@
 //! Timestamps in whole nanoseconds.
 //!
-//! Times are parsed from text to integers: a float has 53 bits, and nanoseconds since 1970 need 61.
-//! Three forms are accepted:
+//! The parser uses only integers: nanoseconds since 1970 need 61 bits, and a float stores 53 bits exactly. It accepts
+//! three forms:
 //!
-//! | form | example | |
+//! | form | examples | meaning |
 //! |---|---|---|
-//! | seconds | `0.010`, `1700000000.123456789` | since 1970, or since the start of the file |
-//! | ISO 8601, RFC 3339 | `2026-01-31T12:00:00+01:00`, `2026-01-31 12:00` | UTC if no offset is given |
+//! | seconds | `0.010`, `1700000000.123456789` | seconds since 1970, or since the start of the file |
+//! | ISO 8601, RFC 3339 | `2026-01-31T12:00:00+01:00`, `2026-01-31 12:00` | UTC, unless the text has an offset |
 //! | day first | `31/01/2026 12:00`, `31/01/2026 12:00:30.250` | UTC |
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
@@ -14,9 +14,9 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 use jiff::{civil, tz::TimeZone};
 use serde::Serialize;
 
-const NANOS_A_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Decimal places of a second in nanoseconds.
+/// Number of decimals of a time in seconds that has a resolution of nanoseconds.
 const DECIMALS: usize = 9;
 
 /// A time, in nanoseconds since 1970-01-01 00:00:00 UTC.
@@ -34,7 +34,7 @@ const DECIMALS: usize = 9;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The time `nanos` nanoseconds after 1970.
+    /// The time `nanos` nanoseconds after the start of 1970.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
@@ -46,7 +46,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Duration from `earlier` to `self`; `None` if `earlier` is later.
+    /// Duration from `earlier` to `self`; `None` if `earlier` is after `self`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
         (earlier <= self).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
@@ -67,11 +67,11 @@ impl Timestamp {
     }
 }
 
-/// Seconds with nine decimals, the format of captures.
+/// Seconds since 1970, with nine decimals.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, nanos) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
-        f.pad(&format!("{sign}{}.{:09}", nanos / NANOS_A_SECOND, nanos % NANOS_A_SECOND))
+        f.pad(&format!("{sign}{}.{:09}", nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND))
     }
 }
 
@@ -86,10 +86,10 @@ pub enum TimeError {
     #[error("has an exponent: write the seconds out, as in 0.001")]
     Exponent,
     /// A time before 1970, or negative seconds.
-    #[error("lies before zero: count from the first message on, or write a time after 1970")]
+    #[error("is before zero: count seconds from the first message, or write a time after 1970")]
     Negative,
     /// More than nine decimals that are not all zeros.
-    #[error("has {decimals} decimals: write at most {DECIMALS}, captures hold nanoseconds at most")]
+    #[error("has {decimals} decimals: write at most {DECIMALS}, because captures store nanoseconds")]
     TooPrecise {
         /// Number of decimals.
         decimals: usize,
@@ -98,7 +98,7 @@ pub enum TimeError {
     #[error("is a leap second, which seconds since 1970 do not count: write 59")]
     LeapSecond,
     /// A time zone name without an offset: `2026-01-31T12:00:00[Europe/Berlin]`.
-    #[error("has a zone name without an offset, and the offset depends on the date: write it, as in +01:00")]
+    #[error("has a zone name without an offset, and the offset depends on the date: write the offset, as in +01:00")]
     ZoneName,
     /// A number that looks like milliseconds, microseconds or nanoseconds since 1970.
     #[error("looks like {unit} since 1970: write seconds, as in 1700000000.123")]
@@ -137,7 +137,7 @@ impl fmt::Display for Lookalike {
     }
 }
 
-/// Checks whether a time in whole seconds looks like a date or year.
+/// The date or year that `text`, a whole number of seconds, looks like; `None` if it looks like neither.
 pub(crate) fn lookalike(text: &str) -> Option<Lookalike> {
     let text = text.trim();
     let date = |year: &str, month: &str, day: &str| {
@@ -160,18 +160,19 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let text = text.trim();
-        let of_seconds = |text: &str| {
-            let hint = |error| finer_unit(text).map_or(error, |unit| TimeError::Unit { unit });
-            parse_seconds(text).map(|time| time.map_err(hint))
+        let parse_as_seconds = |text: &str| {
+            let name_unit = |error| finer_unit(text).map_or(error, |unit| TimeError::Unit { unit });
+            parse_seconds(text).map(|time| time.map_err(name_unit))
         };
-        if let Some(time) = of_seconds(text) {
+        // Fast path: most times are seconds with at most nine decimals.
+        if let Some(time) = parse_as_seconds(text) {
             return time;
         }
-        let text = at_most_nine_decimals(text)?;
-        if let Some(time) = of_seconds(&text) {
+        let text = without_extra_zeros(text)?;
+        if let Some(time) = parse_as_seconds(&text) {
             return time;
         }
-        if text.strip_prefix('-').is_some_and(|rest| parse_seconds(rest).is_some()) {
+        if text.strip_prefix('-').is_some_and(|unsigned| parse_seconds(unsigned).is_some()) {
             return Err(TimeError::Negative);
         }
         if is_exponential(&text) {
@@ -192,11 +193,11 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Whether an offset from UTC, or `Z`, precedes the bracketed zone name.
+/// Whether the text has an offset from UTC, or `Z`, before a zone name in brackets.
 fn has_offset(text: &str) -> bool {
-    let before = text.split('[').next().unwrap_or_default();
-    // Only after the time of day, since the date contains hyphens.
-    let clock = before.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock);
+    let before_zone = text.split('[').next().unwrap_or_default();
+    // The date contains hyphens, so the offset is searched only after it.
+    let clock = before_zone.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock);
     clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
 }
 
@@ -208,7 +209,8 @@ fn is_leap_second(text: &str) -> bool {
     digits.len() >= 5 && clock.trim_end().ends_with("60")
 }
 
-/// The unit in which a whole number, too large for seconds, is a time between 2001 and 2286.
+/// The likely unit of a whole number that is too large for seconds. With 13 digits in milliseconds, 16 in microseconds
+/// or 19 in nanoseconds, it is a time from 2001 to 2286.
 fn finer_unit(text: &str) -> Option<&'static str> {
     match text.len() {
         _ if !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
@@ -219,8 +221,8 @@ fn finer_unit(text: &str) -> Option<&'static str> {
     }
 }
 
-/// `text` without zeros after the ninth decimal.
-fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
+/// `text` without zeros after the ninth decimal. Other digits there are an error.
+fn without_extra_zeros(text: &str) -> Result<Cow<'_, str>, TimeError> {
     let Some((whole, fraction)) = text.split_once('.') else { return Ok(Cow::Borrowed(text)) };
     let decimals = fraction.bytes().take_while(u8::is_ascii_digit).count();
     if decimals <= DECIMALS {
@@ -232,7 +234,8 @@ fn at_most_nine_decimals(text: &str) -> Result<Cow<'_, str>, TimeError> {
     Ok(Cow::Owned(format!("{whole}.{}{}", &fraction[..DECIMALS], &fraction[decimals..])))
 }
 
-/// Parses `12` or `12.345`, with at most nine decimals; `None` for other forms.
+/// Parses `12` or `12.345`, with at most nine decimals. Returns `None` for other forms, and an error if the time is too
+/// late.
 fn parse_seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
     const POWERS: [i64; DECIMALS + 1] =
         [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
@@ -245,7 +248,7 @@ fn parse_seconds(text: &str) -> Option<Result<Timestamp, TimeError>> {
     Some(nanos.map(Timestamp).ok_or(TimeError::TooLate))
 }
 
-/// Parses digits, saturating at `i64::MAX`; `None` without digits or with other characters.
+/// Parses digits; `None` if there are none, or other characters. A number above `i64::MAX` becomes `i64::MAX`.
 fn parse_integer(digits: &[u8]) -> Option<i64> {
     let mut number = 0_i64;
     for byte in digits {
@@ -267,12 +270,12 @@ fn is_exponential(text: &str) -> bool {
     })
 }
 
-/// Parses ISO 8601, in UTC if no offset is given.
+/// Parses ISO 8601. The time is in UTC, unless the text has an offset.
 fn parse_iso(text: &str) -> Option<jiff::Timestamp> {
-    text.parse().ok().or_else(|| utc(text.parse().ok()?))
+    text.parse().ok().or_else(|| from_utc(text.parse().ok()?))
 }
 
-/// Parses `DD/MM/YYYY HH:MM[:SS[.fff]]`. Day, month and hour may have one digit, as spreadsheets write them.
+/// Parses `DD/MM/YYYY HH:MM[:SS[.fff]]`. Day, month and hour may have one digit, because spreadsheets write them so.
 fn parse_day_first(text: &str) -> Option<jiff::Timestamp> {
     let (date, clock) = text.split_once([' ', 'T'])?;
     let mut date = date.split('/');
@@ -294,15 +297,16 @@ fn parse_day_first(text: &str) -> Option<jiff::Timestamp> {
     if date.next().is_some() || clock.next().is_some() {
         return None;
     }
-    utc(civil::DateTime::new(year, month, day, hour, minute, second, nanos).ok()?)
+    from_utc(civil::DateTime::new(year, month, day, hour, minute, second, nanos).ok()?)
 }
 
-/// Parses a number whose digit count is in `digits`.
-fn parse_digits<T: FromStr>(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<T> {
-    (digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+/// Parses a number that has only digits, and as many as `n_digits` allows.
+fn parse_digits<T: FromStr>(text: &str, n_digits: std::ops::RangeInclusive<usize>) -> Option<T> {
+    (n_digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-fn utc(time: civil::DateTime) -> Option<jiff::Timestamp> {
+/// The timestamp of a date and time in UTC.
+fn from_utc(time: civil::DateTime) -> Option<jiff::Timestamp> {
     TimeZone::UTC.to_timestamp(time).ok()
 }
 
@@ -314,6 +318,7 @@ mod tests {
 
     #[test]
     fn times_are_parsed_in_three_forms_or_refused_with_a_reason() {
+        /// 2026-01-31 12:00 UTC.
         const NOON: i64 = 1_769_860_800_000_000_000;
         let cases = [
             ("0", Ok(0)),
@@ -434,9 +439,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC*", near in "[0-9:/.eT+Z -]{0,40}") {
+        fn no_text_panics(text in "\\PC*", text_of_time_characters in "[0-9:/.eT+Z -]{0,40}") {
             let _ = text.parse::<Timestamp>();
-            let _ = near.parse::<Timestamp>();
+            let _ = text_of_time_characters.parse::<Timestamp>();
         }
     }
 }
