@@ -1,4 +1,4 @@
-//! Send: rows over real sockets, and the captured frames that carried each row.
+//! Sends rows over real sockets, and finds the captured frames that carried each row.
 //!
 //! ```text
 //! rows ─▶ SendPlan: a connection for each pair of apps ─▶ play: sockets ─▶ kernel ─▶ capture
@@ -6,8 +6,8 @@
 //!                                                           └──── stream offsets ─▶ Trace: row ↔ frames
 //! ```
 //!
-//! Rows are not packets: the kernel splits a long row into several segments and may join short ones. So a row is found
-//! in the capture by its byte range in the stream of its direction.
+//! Rows are not packets: the kernel splits a long row into several segments and may join short rows. So [`Trace`] finds
+//! a row by its byte range in the stream of its sender.
 
 mod link_set;
 mod plan;

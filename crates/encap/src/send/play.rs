@@ -5,43 +5,43 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::link_set::{ClosedLinks, LinkSet, stopped};
+use super::link_set::{ClosedLinks, LinkSet, stop_error};
 use super::{SendPlan, Side, Speed};
 use crate::time::Timestamp;
 
-/// Attempts to find a port that is free for both TCP and UDP.
-const BIND_TRIES: usize = 16;
+/// Further attempts to find a port that is free for both TCP and UDP.
+const BIND_RETRIES: usize = 16;
 
 /// The remote end of all connections.
 #[derive(Debug)]
 pub struct Target {
-    /// Candidates, at least one. The first that answers is used.
+    /// Candidate addresses, at least one. The first address that answers is used.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Our own sockets, unless the server is another program.
+    /// Our own sockets; `None` if the server is another program.
     pub(super) own: Option<(TcpListener, UdpSocket)>,
 }
 
 impl Target {
-    /// A listener of our own on a free loopback port. Both sides of each connection are played.
+    /// A listener of our own on a free loopback port. The play sends the rows of both sides.
     ///
     /// # Errors
     ///
-    /// If no port of 17 is free for both TCP and UDP.
+    /// If none of 17 random ports is free for both TCP and UDP.
     pub fn own() -> io::Result<Self> {
-        let mut tries = 0;
+        let mut n_retries = 0;
         loop {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
             match UdpSocket::bind(address) {
                 Ok(socket) => return Ok(Self { addresses: vec![address], own: Some((listener, socket)) }),
-                Err(error) if tries == BIND_TRIES => return Err(error),
-                Err(_) => tries += 1,
+                Err(error) if n_retries == BIND_RETRIES => return Err(error),
+                Err(_) => n_retries += 1,
             }
         }
     }
 
-    /// A running server, at the first of `addresses` that answers. Only the clients' rows are played.
+    /// A running server, at the first of `addresses` that answers. The play sends only the rows of clients.
     #[must_use]
     pub const fn server(addresses: Vec<SocketAddr>) -> Self {
         Self { addresses, own: None }
@@ -57,36 +57,37 @@ impl Target {
 /// Settings of a play.
 #[derive(Clone, Copy, Debug)]
 pub struct PlayOptions<'a> {
-    /// Factor on the rows' own speed.
+    /// The speed relative to the times of the rows.
     pub speed: Speed,
     /// The clock.
     pub now: fn() -> Instant,
-    /// Stop request: once set, no further row is sent and the connections are closed.
+    /// The stop request. After it becomes true, the play sends no further row and closes the connections.
     pub stop: &'a AtomicBool,
 }
 
 /// Result of one row.
 #[derive(Debug)]
 pub enum RowOutcome {
-    /// Handed to the kernel.
+    /// The kernel accepted all bytes of the row.
     Sent {
-        /// TCP: offset of its first byte in the stream of its direction. UDP: number of earlier datagrams.
+        /// TCP: offset of the row's first byte in the stream of its sender. UDP: number of the sender's earlier
+        /// datagrams.
         start: u64,
     },
-    /// A server's row, and the server is another program.
+    /// Not sent: the sender is the server, which is another program.
     NotOurs,
-    /// Not sent, or not completely.
+    /// Not sent, or only partly.
     Failed(io::Error),
 }
 
 /// Result of a play.
 #[derive(Debug)]
 pub struct PlayResult {
-    /// Client's and server's address of each connection that was opened.
+    /// The addresses of the client and the server, by connection; `None` if the connection was not opened.
     pub addresses: Vec<Option<[SocketAddr; 2]>>,
-    /// One result for each row of the plan.
+    /// The results of the plan's rows, in their order.
     pub outcomes: Vec<RowOutcome>,
-    /// Connections that were not closed in order, each with the reason.
+    /// Connections without an orderly close: the index and the reason.
     pub unclosed: Vec<(usize, io::Error)>,
 }
 
@@ -94,20 +95,20 @@ pub struct PlayResult {
 pub fn play(plan: &SendPlan, target: &Target, options: PlayOptions<'_>, mut progress: impl FnMut(usize)) -> PlayResult {
     let mut links = LinkSet::new(plan.connections().len(), target, options.now, options.stop);
     let mut outcomes = Vec::with_capacity(plan.rows().len());
-    let begin = (options.now)();
-    let first = plan.rows().first().map_or(Timestamp::default(), |item| item.row.time);
-    for item in plan.rows() {
-        let outcome = if item.from == Side::Server && target.own.is_none() {
+    let started = (options.now)();
+    let first_time = plan.rows().first().map_or(Timestamp::default(), |planned| planned.row.time);
+    for planned in plan.rows() {
+        let outcome = if planned.from == Side::Server && target.own.is_none() {
             RowOutcome::NotOurs
         } else {
-            let due = options.speed.scale(item.row.time.since(first).unwrap_or_default());
-            // A time beyond the range of the clock is not waited for.
-            links.wait_until(begin.checked_add(due).unwrap_or(begin));
-            let over = plan.connections()[item.connection].transport;
+            let wait = options.speed.scale(planned.row.time.since(first_time).unwrap_or_default());
+            // If the clock cannot represent the time of the row, the row is sent at once.
+            links.wait_until(started.checked_add(wait).unwrap_or(started));
+            let transport = plan.connections()[planned.connection].transport;
             let sent = if links.is_stopped() {
-                Err(stopped())
+                Err(stop_error())
             } else {
-                links.send(item.connection, over, item.from, &item.row.message)
+                links.send(planned.connection, transport, planned.from, &planned.row.message)
             };
             sent.map_or_else(RowOutcome::Failed, |start| RowOutcome::Sent { start })
         };

@@ -1,9 +1,9 @@
-//! Playing speed, in integers.
+//! The speed at which rows are played. It is an integer, so that times are exact.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Factor between the times of the rows and the times at which they are sent: 2 sends them twice as fast.
+/// The speed relative to the times of the rows: 2 sends the rows twice as fast.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 pub enum Speed {
     /// The factor in thousandths, at least 1.
     Thousandths(u64),
-    /// No waits between rows.
+    /// As fast as possible, without waits between rows.
     Max,
 }
 
@@ -28,12 +28,12 @@ pub enum Speed {
 pub struct SpeedError;
 
 impl Speed {
-    /// Converts a time between two rows to the wait between them at this speed.
+    /// The wait between two rows at this speed. `interval` is the time between the rows in the file.
     #[must_use]
-    pub fn scale(self, time: Duration) -> Duration {
+    pub fn scale(self, interval: Duration) -> Duration {
         match self {
             Self::Thousandths(thousandths) => {
-                let nanos = time.as_nanos() * 1000 / u128::from(thousandths.max(1));
+                let nanos = interval.as_nanos() * 1000 / u128::from(thousandths.max(1));
                 u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
             }
             Self::Max => Duration::ZERO,
@@ -49,9 +49,10 @@ impl FromStr for Speed {
             return Ok(Self::Max);
         }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits =
-            |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole, 7) || !digits(fraction, 3) {
+        let is_digits =
+            |part: &str, max_len| (1..=max_len).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        // The maximum has seven digits before the point; thousandths have three digits after it.
+        if !is_digits(whole, 7) || !is_digits(fraction, 3) {
             return Err(SpeedError);
         }
         let thousandths: u64 = format!("{whole}{fraction:0<3}").parse().map_err(|_| SpeedError)?;

@@ -16,11 +16,11 @@ use crate::wire::tcp::Flags;
 pub struct RowPiece {
     /// The frame's number in the capture, from 1.
     pub frame: u64,
-    /// The part's place in the stream of its direction.
+    /// The byte range of the part in the stream of its sender.
     pub stream: Range<u64>,
     /// Whether the frame also carries bytes of other rows.
     pub shared: bool,
-    /// Whether earlier frames carried all of these bytes (a retransmission).
+    /// Whether the frame is a retransmission: earlier frames carried all of its bytes.
     pub again: bool,
 }
 
@@ -28,12 +28,12 @@ pub struct RowPiece {
 #[derive(Clone, Debug)]
 struct SegmentFrame {
     frame: u64,
-    /// The connection's number. Later connections can have the same addresses.
+    /// The number of the connection. A later connection may have the same addresses, but has another number.
     connection: u64,
-    /// The place of the payload in the stream; empty if the payload precedes the stream.
+    /// The byte range of the payload in the stream; empty if the payload is before the start of the stream.
     stream: Range<u64>,
     flags: Flags,
-    /// Bytes of payload on the wire.
+    /// Length of the payload on the wire, in bytes.
     len: u32,
 }
 
@@ -49,38 +49,38 @@ type Direction = (SocketAddr, SocketAddr);
 /// The frames of a capture, by direction.
 #[derive(Debug, Default)]
 pub struct Trace {
-    frames: u64,
+    n_frames: u64,
     analyzer: Analyzer,
     segments: HashMap<Direction, Vec<SegmentFrame>>,
-    /// The frame of each datagram; of a fragmented one, the frame of its first fragment.
+    /// The frame of each datagram. For a fragmented datagram, it is the frame of the first fragment.
     datagrams: HashMap<Direction, Vec<u64>>,
 }
 
-/// The frames of a connection without bytes of a row.
+/// The frames of a connection that carry no bytes of a row.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct BareFrames {
-    /// From the first SYN to the client's first acknowledgment of the server's SYN.
+    /// Frames of the handshake: from the first SYN to the client's acknowledgment of the server's SYN.
     pub opening: Vec<u64>,
-    /// From the first FIN or RST to the end.
+    /// All frames from the first FIN or RST on.
     pub closing: Vec<u64>,
-    /// Number of the other frames without bytes of a row.
+    /// Number of the other frames without payload.
     pub acknowledgements: usize,
 }
 
 impl Trace {
     /// Adds the next frame of a capture.
     pub fn add_frame(&mut self, frame: &Frame<'_>) {
-        self.frames += 1;
+        self.n_frames += 1;
         if let (Some((source, destination)), Some(datagram)) = (frame.addresses(), frame.udp()) {
             let from = SocketAddr::new(source, datagram.source_port());
             let to = SocketAddr::new(destination, datagram.destination_port());
-            // A datagram whose other fragments are missing still counts, so that the later ones keep their index.
-            self.datagrams.entry((from, to)).or_default().push(self.frames);
+            // A datagram counts even if fragments are missing, so that later datagrams keep their index.
+            self.datagrams.entry((from, to)).or_default().push(self.n_frames);
         }
-        let Some(tracked) = self.analyzer.frame(self.frames, None, frame, &mut |_| {}) else { return };
+        let Some(tracked) = self.analyzer.frame(self.n_frames, None, frame, &mut |_| {}) else { return };
         let (sender, Some(segment)) = (tracked.sender, tracked.segment) else { return };
         self.segments.entry(direction([sender.client, sender.server], sender.side)).or_default().push(SegmentFrame {
-            frame: self.frames,
+            frame: self.n_frames,
             connection: sender.number,
             stream: if segment.precedes_stream() { 0..0 } else { segment.stream_range() },
             flags: segment.flags,
@@ -88,10 +88,10 @@ impl Trace {
         });
     }
 
-    /// Number of frames.
+    /// Number of frames added so far.
     #[must_use]
     pub const fn frames(&self) -> u64 {
-        self.frames
+        self.n_frames
     }
 
     /// The segments that one side sent to the other, in all connections.
@@ -99,17 +99,17 @@ impl Trace {
         self.segments.get(&direction(addresses, from)).map_or(&[], Vec::as_slice)
     }
 
-    /// The connection between these addresses that carries the rows: the first one with a SYN from both sides, else the
-    /// first one with a SYN, else the first one.
+    /// The connection that carries the rows between these addresses: the first connection with a SYN from both sides,
+    /// else the first connection with a SYN, else the first connection.
     fn connection(&self, addresses: [SocketAddr; 2]) -> Option<u64> {
         let [client, server] = [Side::Client, Side::Server].map(|side| self.all_segments(addresses, side));
         let server_syns: HashSet<u64> =
             server.iter().filter(|segment| segment.is_syn()).map(|segment| segment.connection).collect();
-        let answered = client.iter().find(|segment| segment.is_syn() && server_syns.contains(&segment.connection));
-        let both = || client.iter().chain(server);
-        answered
-            .or_else(|| both().filter(|segment| segment.is_syn()).min_by_key(|segment| segment.frame))
-            .or_else(|| both().min_by_key(|segment| segment.frame))
+        let answered_syn = client.iter().find(|segment| segment.is_syn() && server_syns.contains(&segment.connection));
+        let of_both_sides = || client.iter().chain(server);
+        answered_syn
+            .or_else(|| of_both_sides().filter(|segment| segment.is_syn()).min_by_key(|segment| segment.frame))
+            .or_else(|| of_both_sides().min_by_key(|segment| segment.frame))
             .map(|segment| segment.connection)
     }
 
@@ -120,35 +120,35 @@ impl Trace {
         segments.filter(move |segment| Some(segment.connection) == connection)
     }
 
-    /// The frames that carry the stream of one side.
+    /// The frames that carry the stream of one side. Empty if the capture lacks the side's SYN.
     #[must_use]
     pub fn stream(&self, addresses: [SocketAddr; 2], from: Side) -> StreamFrames {
         let mut frames = StreamFrames::default();
-        // Without the SYN, the beginning of the stream is not known.
+        // Only the SYN shows the sequence number at which the stream begins.
         if !self.segments(addresses, from).any(SegmentFrame::is_syn) {
             return frames;
         }
-        let mut highest = 0;
+        let mut highest_end = 0;
         for segment in self.segments(addresses, from) {
             let bytes = segment.stream.clone();
             if bytes.is_empty() {
                 continue;
             }
-            let list = if bytes.end > highest { &mut frames.fresh } else { &mut frames.again };
-            highest = highest.max(bytes.end);
+            let list = if bytes.end > highest_end { &mut frames.fresh } else { &mut frames.retransmitted };
+            highest_end = highest_end.max(bytes.end);
             list.push((segment.frame, bytes));
         }
         frames
     }
 
-    /// The frame of the datagram with this index, from 0, among those that one side sent.
+    /// The frame of a datagram of one side. `index` counts the datagrams of this side, from 0.
     #[must_use]
     pub fn datagram(&self, addresses: [SocketAddr; 2], from: Side, index: u64) -> Option<u64> {
         let frames = self.datagrams.get(&direction(addresses, from))?;
         usize::try_from(index).ok().and_then(|index| frames.get(index)).copied()
     }
 
-    /// The frames of a TCP connection without bytes of a row.
+    /// The frames without bytes of a row, in the connection that carries the rows.
     #[must_use]
     pub fn bare(&self, addresses: [SocketAddr; 2]) -> BareFrames {
         let mut segments: Vec<_> = [Side::Client, Side::Server]
@@ -157,35 +157,34 @@ impl Trace {
             .collect();
         segments.sort_by_key(|(_, segment)| segment.frame);
         let mut bare = BareFrames::default();
-        let mut is_answered = false;
+        let mut awaits_handshake_ack = false;
         for (side, segment) in segments {
             if segment.flags.intersects(Flags::FIN | Flags::RST) || !bare.closing.is_empty() {
                 bare.closing.push(segment.frame);
-            } else if segment.is_syn() || (is_answered && side == Side::Client && segment.len == 0) {
-                // The second case is the client's first acknowledgment of the server's SYN.
-                is_answered = segment.is_syn() && side == Side::Server;
+            } else if segment.is_syn() || (awaits_handshake_ack && side == Side::Client && segment.len == 0) {
+                awaits_handshake_ack = segment.is_syn() && side == Side::Server;
                 bare.opening.push(segment.frame);
             } else if segment.len == 0 {
                 bare.acknowledgements += 1;
             } else {
-                is_answered = false;
+                awaits_handshake_ack = false;
             }
         }
         bare
     }
 }
 
-/// The frames that carry the stream of one side, with the place of their bytes.
+/// The frames that carry the stream of one side, each with its byte range in the stream.
 #[derive(Clone, Debug, Default)]
 pub struct StreamFrames {
-    /// Frames with new bytes; their ends increase.
+    /// Frames with new bytes, in the order of the capture. The ends of their ranges increase.
     fresh: Vec<(u64, Range<u64>)>,
-    /// Retransmissions.
-    again: Vec<(u64, Range<u64>)>,
+    /// Frames without new bytes.
+    retransmitted: Vec<(u64, Range<u64>)>,
 }
 
 impl StreamFrames {
-    /// The pieces of the row at this place of the stream, in the order of the capture.
+    /// The pieces of the row that has the byte range `row` in the stream, in the order of the capture.
     #[must_use]
     pub fn pieces(&self, row: &Range<u64>) -> Vec<RowPiece> {
         let piece = |(frame, bytes): &(u64, Range<u64>), again| RowPiece {
@@ -194,11 +193,12 @@ impl StreamFrames {
             shared: bytes.start < row.start || row.end < bytes.end,
             again,
         };
-        let first = self.fresh.partition_point(|(_, bytes)| bytes.end <= row.start);
-        let fresh = self.fresh[first..].iter().take_while(|(_, bytes)| bytes.start < row.end);
-        let again = self.again.iter().filter(|(_, bytes)| bytes.start < row.end && row.start < bytes.end);
+        let first_fresh = self.fresh.partition_point(|(_, bytes)| bytes.end <= row.start);
+        let fresh = self.fresh[first_fresh..].iter().take_while(|(_, bytes)| bytes.start < row.end);
+        let retransmitted =
+            self.retransmitted.iter().filter(|(_, bytes)| bytes.start < row.end && row.start < bytes.end);
         let mut pieces: Vec<_> =
-            fresh.map(|frame| piece(frame, false)).chain(again.map(|frame| piece(frame, true))).collect();
+            fresh.map(|frame| piece(frame, false)).chain(retransmitted.map(|frame| piece(frame, true))).collect();
         pieces.retain(|piece| !piece.stream.is_empty());
         pieces.sort_by_key(|piece| piece.frame);
         pieces
@@ -221,7 +221,7 @@ mod tests {
     const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
     const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
 
-    /// An IPv4 packet with a TCP segment of `len` bytes of payload.
+    /// An IPv4 packet with a TCP segment that has `len` bytes of payload.
     fn packet(side: Side, seq: u32, len: u16, flags: Flags) -> Vec<u8> {
         let (from, to) = if side == Side::Client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
         let mut packet = vec![0x45, 0];
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(trace.bare(addresses), bare);
     }
 
-    /// An IPv4 packet with these bytes of a UDP datagram.
+    /// An IPv4 packet that carries `bytes` of a UDP datagram. `fragment` is the field of flags and fragment offset.
     fn udp_packet(identification: u8, fragment: [u8; 2], bytes: &[u8]) -> Vec<u8> {
         let total_len = 20 + u8::try_from(bytes.len()).expect("the fragment is short");
         let [high, low] = fragment;
@@ -342,14 +342,15 @@ mod tests {
             datagram
         };
         let (long, short) = (datagram(24), datagram(12));
-        let (more, rest) = ([0x20, 0], [0, 2]);
+        // The field of flags and fragment offset: more fragments follow; the fragment begins after 2 × 8 bytes.
+        let (first_fragment, second_fragment) = ([0x20, 0], [0, 2]);
         let mut trace = Trace::default();
         for packet in [
-            udp_packet(1, more, &long[..16]),
-            udp_packet(1, rest, &long[16..]),
+            udp_packet(1, first_fragment, &long[..16]),
+            udp_packet(1, second_fragment, &long[16..]),
             udp_packet(2, [0, 0], &short),
-            // The other fragment is missing.
-            udp_packet(3, more, &long[..16]),
+            // The second fragment of this datagram is missing.
+            udp_packet(3, first_fragment, &long[..16]),
             udp_packet(4, [0, 0], &short),
         ] {
             let len = u32::try_from(packet.len()).expect("the packet is short");
