@@ -1,12 +1,13 @@
-//! Reference loops and inputs for the speed of `encap`.
+//! Reference programs for measuring the speed of `encap`.
 //!
 //! ```sh
-//! cargo run --release --example speed -- sum capture.pcap                # read a capture and sum the bytes of each packet
-//! cargo run --release --example speed -- decode capture.pcap             # parse each frame and verify its checksums
-//! cargo run --release --example speed -- hexdump capture.pcap dump.txt   # write the input of text2pcap
+//! cargo run --release --example speed -- sum capture.pcap               # read a capture, sum the bytes of each packet
+//! cargo run --release --example speed -- decode capture.pcap            # parse each frame, verify its checksums
+//! cargo run --release --example speed -- hexdump capture.pcap dump.txt  # write the input of text2pcap
 //! ```
 //!
-//! `cargo xtask bench wire` runs them and compares the times.
+//! `cargo xtask bench wire` compares the times of `sum` and `decode` with those of other programs, and passes the
+//! output of `hexdump` to text2pcap.
 
 use std::error::Error;
 use std::fs::File;
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The lower bound for each packet: reads it, and sums its bytes.
+/// Reads each packet, and sums its bytes. A program that verifies checksums cannot be faster.
 fn sum(file: File) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::new(file)?;
     let mut total = 0;
@@ -38,20 +39,21 @@ fn sum(file: File) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Parses each frame, and verifies its checksums. A wrong checksum is an error.
+/// Parses each frame, and verifies its two checksums. A wrong or missing checksum is an error.
 fn decode(file: File) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::new(file)?;
-    let (mut valid, mut payload) = (0_u64, 0_u64);
+    let (mut n_valid, mut payload_bytes) = (0_u64, 0_u64);
     while let Some(packet) = reader.next_packet()? {
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let verified = frame.verify();
         for checksum in [verified.network, verified.transport] {
-            valid += u64::from(checksum == Some(Checksum::Valid));
+            n_valid += u64::from(checksum == Some(Checksum::Valid));
         }
-        payload += u64::from(frame.payload_len_on_wire());
+        payload_bytes += u64::from(frame.payload_len_on_wire());
     }
-    println!("{} packets, {payload} bytes of payload, {valid} checksums valid", reader.packets());
-    if valid == 2 * reader.packets() { Ok(()) } else { Err("some checksum is not valid".into()) }
+    println!("{} packets, {payload_bytes} bytes of payload, {n_valid} checksums valid", reader.packets());
+    // One checksum in the IP header and one in the transport header.
+    if n_valid == 2 * reader.packets() { Ok(()) } else { Err("not all checksums are valid".into()) }
 }
 
 /// Writes each packet as text: a line with its time in seconds, and lines of 16 bytes in hexadecimal.
