@@ -197,7 +197,7 @@ impl<S: FrameSink> Builder<S> {
     /// The time and the number of the next flow to open.
     fn next_opening(&self) -> Option<(i64, u32)> {
         let due = self.flows.get(self.n_opened)?.first_row_at.saturating_add(self.shift).saturating_sub(LEAD).max(0);
-        // There are at most 2¹⁶ flows.
+        // There are at most 2¹⁶ flows, so the conversion cannot fail.
         Some((due, u32::try_from(self.n_opened).unwrap_or(u32::MAX)))
     }
 
@@ -309,10 +309,10 @@ impl<S: FrameSink> Builder<S> {
             }
         }
 
-        if let Some(open) = self.open_flows[number as usize].as_deref_mut() {
-            open.rows_left = open.rows_left.saturating_sub(1);
-            let is_last_row = open.rows_left == 0;
-            if let Some(tcp) = open.tcp_mut() {
+        if let Some(open_flow) = self.open_flows[number as usize].as_deref_mut() {
+            open_flow.rows_left = open_flow.rows_left.saturating_sub(1);
+            let is_last_row = open_flow.rows_left == 0;
+            if let Some(tcp) = open_flow.tcp_mut() {
                 tcp.connection.schedule_after_message(now, is_last_row, &mut self.rng);
             }
         }
@@ -329,8 +329,8 @@ impl<S: FrameSink> Builder<S> {
         row: &RowRef<'_>,
         payload: &[u8],
     ) -> Result<Option<i64>, S::Error> {
-        let open = &mut self.open_flows[number as usize];
-        let Some(OpenFlow { rows_left, kind: OpenKind::Udp(udp) }) = open.as_deref_mut() else { return Ok(None) };
+        let open_flow = &mut self.open_flows[number as usize];
+        let Some(OpenFlow { rows_left, kind: OpenKind::Udp(udp) }) = open_flow.as_deref_mut() else { return Ok(None) };
         let flow = &self.flows[number as usize];
         let [source_port, destination_port] = [sender, 1 - sender].map(|end| flow.ends[end].port);
         let packet = Packet {
@@ -348,7 +348,7 @@ impl<S: FrameSink> Builder<S> {
         let sent_at = self.transmitter.send(due, &packet, FramePurpose::Message(part))?;
         *rows_left = rows_left.saturating_sub(1);
         if *rows_left == 0 {
-            *open = None;
+            *open_flow = None;
         }
         Ok(Some(sent_at))
     }

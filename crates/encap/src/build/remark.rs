@@ -13,6 +13,7 @@ pub type BuildRemark = Diagnostic<BuildRemarkKind>;
 /// The remarks on a build, at most 256: they contain protocol names, and a file may have any number of these.
 pub type BuildRemarks = Diagnostics<BuildRemarkKind, 256>;
 
+/// The remedy for HTTP messages that cannot be completed.
 const HTTP_HINT: &str = ": write a start line, fields with a colon, and an empty line before a body";
 
 /// The problem that a remark reports.

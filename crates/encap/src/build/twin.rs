@@ -72,13 +72,13 @@ impl<S: FrameSink> BadTwin<S> {
             }
         };
         if sent_payload.len() < payload.len() {
-            faults.push("its message is cut off, where it should go on in other segments");
+            faults.push("its message is cut off and not continued in another segment");
         }
         let sender = flow_match.sender;
         let packet =
             Packet { flow, sender, identification: 1, flow_label: 0, header, payload: sent_payload, checksums };
         if packet.ip_len() > usize::from(settings.mtu.bytes()) {
-            faults.push("it is longer than the MTU, where it should be cut into segments");
+            faults.push("it is longer than the MTU and not split into segments");
         }
         let (bytes, route) = (0..sent_payload.len(), &flow.routes[sender]);
         let part = MessagePart { row: &row, bytes, segment: (1, 1), route, faults: &faults };
@@ -101,10 +101,10 @@ fn faulty_segment(rng: &mut fastrand::Rng, row_index: u64, is_first: bool, fault
     }
     faults.push("its sequence number is random and not the number of its first byte");
     let flags = if row_index.is_multiple_of(2) {
-        faults.push("it has SYN, which opens a connection, on data");
+        faults.push("it carries data with SYN, which opens a connection");
         Flags::SYN
     } else {
-        faults.push("its acknowledgment number is random: nobody has sent that");
+        faults.push("its acknowledgment number is random and acknowledges bytes that were never sent");
         Flags::ACK
     };
     faults.push("it ends a message and has no PSH");
