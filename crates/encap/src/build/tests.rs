@@ -67,7 +67,7 @@ fn verify_frames(file: &[u8], settings: &Settings) -> u64 {
     let (mut n_frames, mut last_time) = (0, None);
     while let Some(packet) = reader.next_packet().unwrap() {
         n_frames += 1;
-        assert!(packet.time > last_time, "frame {n_frames}: its time is not later than the previous one");
+        assert!(packet.time > last_time, "frame {n_frames}: its time is not later than that of the previous frame");
         last_time = packet.time;
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         assert!(frame.issues().is_empty(), "frame {n_frames}: {:?}", frame.issues());
