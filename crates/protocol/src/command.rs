@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::Text;
 use crate::username::Username;
 
-/// One request to the server. It borrows from the line it was parsed from; [`Command::into_owned`] copies it.
+/// One request to the server. Its strings may borrow from the received line; [`Command::into_owned`] copies them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Command<'a> {
@@ -16,19 +16,19 @@ pub enum Command<'a> {
         /// The name as other users see it.
         name: Username,
     },
-    /// Opens a chat.
+    /// Opens a chat with another user.
     Connect {
-        /// The other user's name in any spelling. The parser does not check it: an invalid name is simply not found.
+        /// The other user's name, in any spelling. The parser does not check it, because no user has an invalid name.
         to: Cow<'a, str>,
     },
-    /// Sends a message to the chat.
+    /// Sends a message to the peer of the chat.
     Msg {
         /// The checked message text.
         text: Text<'a>,
     },
-    /// Sends a message to one user without a chat. Only the line dialect has it.
+    /// Sends a message to one user, without a chat. Only the line dialect has this command.
     Tell {
-        /// The receiver's name in any spelling, unchecked as in [`Command::Connect`].
+        /// The receiver's name, in any spelling and unchecked as in [`Command::Connect`].
         to: Cow<'a, str>,
         /// The checked message text.
         text: Text<'a>,

@@ -42,7 +42,7 @@ impl Dialect {
         }
     }
 
-    /// Adds the dialect's port to `addr` if it lacks one. An IPv6 address without a port may omit the brackets.
+    /// Adds the dialect's default port if `addr` has no port. An IPv6 address without a port may omit the brackets.
     ///
     /// ```
     /// use switchboard_protocol::Dialect;
@@ -64,23 +64,24 @@ impl Dialect {
         }
     }
 
-    /// Parses one line without its LF. `Ok(None)` stands for a blank line, which is ignored.
+    /// Parses one line without its LF. A blank line gives `Ok(None)`, except where a name is expected.
     ///
-    /// In the line dialect the first line is a name, so `registered` selects between name and message.
+    /// `is_registered` tells whether the session has a name. In the line dialect, the line of a session without a name
+    /// is parsed as the name, and later lines as messages.
     pub fn parse<'a>(
         self,
         line: impl Into<RawLine<'a>>,
-        registered: bool,
+        is_registered: bool,
         text_max_bytes: usize,
     ) -> Result<Option<Command<'a>>, ParseError> {
         match self {
             Self::Commands => commands::parse(line, text_max_bytes),
-            Self::Line if registered => line::parse(line, text_max_bytes),
+            Self::Line if is_registered => line::parse(line, text_max_bytes),
             Self::Line => line::parse_name(line).map(Some),
         }
     }
 
-    /// Appends `reply` to `out` as one line with its LF. The line dialect omits some replies.
+    /// Appends `reply` to `out` as one line with its LF, or nothing if the dialect does not have this reply.
     #[inline]
     pub fn encode(self, reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
         match self {
@@ -92,10 +93,10 @@ impl Dialect {
         }
     }
 
-    /// Appends the reply to a line that does not parse.
-    pub fn encode_error(self, error: &ParseError, registered: bool, out: &mut Vec<u8>) -> AfterReply {
+    /// Appends the reply to a line that did not parse. `is_registered` is the same as for [`Dialect::parse`].
+    pub fn encode_error(self, error: &ParseError, is_registered: bool, out: &mut Vec<u8>) -> AfterReply {
         match self {
-            Self::Line if !registered => line::encode_name_error(error, out),
+            Self::Line if !is_registered => line::encode_name_error(error, out),
             Self::Commands | Self::Line => self.encode(&error.code().into(), out),
         }
     }

@@ -56,7 +56,7 @@ codes! {
     NotRegistered = "NOT_REGISTERED", "You have no name yet: REGISTER a name first.";
     /// No user has the requested name.
     UserNotFound = "USER_NOT_FOUND", "Nobody here has that name: WHO lists who is here.";
-    /// One of the two users is already in a chat.
+    /// The session or the requested user is already in a chat.
     UserBusy = "USER_BUSY", "One of you is in a chat already: DISCONNECT first, or try again later.";
     /// This session is not in a chat.
     NotConnected = "NOT_CONNECTED", "You are in no chat: CONNECT to somebody first.";
@@ -70,17 +70,17 @@ codes! {
     WrongProtocol = "WRONG_PROTOCOL", "This port takes lines of chat.";
     /// The session did not register in time. The server closes it.
     RegisterTimeout = "REGISTER_TIMEOUT", "No name was registered in time: connect again.";
-    /// The server is at its session limit. It closes the session.
+    /// The server has reached its session limit. It closes the session.
     ServerFull = "SERVER_FULL", "The server is full: try again later.";
-    /// The client's address is at its session limit. The server closes the session.
+    /// The client's address has reached its session limit. The server closes the session.
     TooManySessions = "TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first.";
-    /// The server shuts down. It closes the session.
+    /// The server is shutting down. It closes the session.
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
 }
 
 impl ErrorCode {
-    /// Whether the server closes the session after an `ERROR` with this code. Such an `ERROR` may come at any time and
-    /// never answers a request. (`protocol.md` §4.4)
+    /// Whether the server closes the session, in both dialects, after an `ERROR` with this code. Such an `ERROR` may
+    /// come at any time, and never answers a request. (`protocol.md` §4.4)
     #[must_use]
     pub const fn ends_session(self) -> bool {
         matches!(
@@ -100,7 +100,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// The word is not an error code of this version, so the server is newer or is another program.
+/// The word is not an error code of this protocol version. The server is newer, or it is another program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not an error code of this version of the protocol")]
 pub struct UnknownErrorCode;

@@ -1,4 +1,4 @@
-//! Detects TLS and HTTP on a chat port, so that a browser or a TLS client gets one `ERROR` line. (`protocol.md` §2)
+//! Detects TLS and HTTP on a chat port, so that the server can tell the client its mistake. (`protocol.md` §2.7)
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::reply::Reply;
 /// A protocol other than Switchboard's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ForeignProtocol {
-    /// A TLS handshake record (RFC 8446 §5.1). No chat line begins with its first byte.
+    /// A TLS handshake record (RFC 8446 §5.1). It begins with a control character, and a chat line cannot.
     Tls,
     /// An HTTP request line (RFC 9112 §3).
     Http,
@@ -19,7 +19,7 @@ pub enum ForeignProtocol {
 const CONTENT_TYPE_HANDSHAKE: u8 = 22;
 
 impl ForeignProtocol {
-    /// Detects TLS by the first byte of an incomplete line, because a TLS client may never send an LF.
+    /// Detects TLS by the first byte of a line. The line may be incomplete, because a TLS client may never send an LF.
     #[must_use]
     pub const fn from_first_byte(byte: u8) -> Option<Self> {
         if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
@@ -27,10 +27,10 @@ impl ForeignProtocol {
 
     /// Detects TLS or HTTP by a line of an unregistered session.
     ///
-    /// An HTTP request shows itself by its request line or by the `Host` header that every request has (RFC 9112 §3.2).
-    /// The header matters because a web page can make a browser send a request line over the line limit, followed by
-    /// chat lines. In the line dialect a request line is an invalid name and ends the session anyway, so only the
-    /// request line counts there; `Host: hi` is reported as a name with a colon.
+    /// In the commands dialect, both the request line and the `Host` header identify an HTTP request. Every request has
+    /// this header (RFC 9112 §3.2). It is needed where a web page makes a browser send a request line over the line
+    /// limit, followed by chat lines. In the line dialect, every first line that is not a name ends the session,
+    /// and so does that request line. So the header is not checked there, and `Host: hi` is only an invalid name.
     #[must_use]
     pub fn from_line(line: &[u8], dialect: Dialect) -> Option<Self> {
         const HOST: &[u8] = b"Host:";
@@ -53,7 +53,7 @@ impl ForeignProtocol {
     }
 }
 
-/// Whether `line` is `METHOD target HTTP/version`. A `MSG` line of that form is not.
+/// Whether `line` has the form `METHOD target HTTP/version`. A `MSG` line of this form is a chat message.
 fn is_request_line(line: &[u8]) -> bool {
     let mut words = line.split(|&byte| byte == b' ');
     match (words.next(), words.next(), words.next(), words.next()) {

@@ -2,41 +2,41 @@
 //!
 //! Client and server must agree on these. Limits of the server alone (sessions, outboxes, times) are its settings.
 
-/// The longest name in characters (Unicode scalar values). A list of users can show it on one screen line.
+/// The longest name in characters (Unicode scalar values). Such a name still fits on one line of a list of users.
 pub const USERNAME_MAX_CHARS: usize = 32;
 
 /// The longest name in bytes: four bytes for each character, the most that UTF-8 uses (RFC 3629 §3).
 pub const USERNAME_MAX_BYTES: usize = 4 * USERNAME_MAX_CHARS;
 
-/// The longest line a client may send, in bytes with its LF. It is one memory page, so an incomplete line costs at most
+/// The longest line that a client may send, in bytes with its LF: one memory page. So an incomplete line costs at most
 /// one page.
 pub const LINE_MAX_BYTES: usize = 4096;
 
-/// The highest line limit that a server can be configured with, in bytes with its LF. It equals the server's largest
-/// read. Clients must accept a `FROM` line of this length.
+/// The highest line limit that an operator can set, in bytes with the LF: the size of the server's read buffer. A
+/// client must accept a `FROM` line of this length.
 pub const LINE_CEILING_BYTES: usize = 65_536;
 
-/// The longest message text in bytes. The rest of a line is for the verb or the author's name, and for a prefix that
+/// The longest message text in bytes. The other bytes of a line hold the verb or the author's name, and a prefix that
 /// later versions may add before the verb.
 pub const TEXT_MAX_BYTES: usize = 3840;
 
-/// The longest line a server may send, in bytes with its LF: the `USERS` line for [`USERS_MAX`] users with names of
-/// maximum length. A client with a lower limit can fail on it.
+/// The longest line that a server may send, in bytes with its LF: the `USERS` line for [`USERS_MAX`] users with names
+/// of maximum length. A client must accept lines of this length.
 pub const REPLY_MAX_BYTES: usize = users_line_max_bytes(USERS_MAX);
 
-/// The most users in one `USERS` line, and the highest session limit that a server can be configured with.
+/// The most users in one `USERS` line, and the highest session limit that an operator can set.
 pub const USERS_MAX: usize = 65_536;
 
-/// The longest `USERS` line for `users` registered users, in bytes with its LF.
+/// An upper bound for the `USERS` line of `users` registered users, in bytes with its LF.
 #[must_use]
 pub const fn users_line_max_bytes(users: usize) -> usize {
     "USERS \n".len() + users * (USERNAME_MAX_BYTES + ",".len())
 }
 
-/// The bytes of a message line other than name and text, in the dialect that adds more.
+/// The bytes that the commands dialect adds to name and text in a message line. The line dialect adds fewer.
 pub const FROM_OVERHEAD_BYTES: usize = "FROM : \n".len();
 
-// An accepted message must fit in one line together with its author's name, and with its verb.
+// A text of maximum length must fit in one line both with the author's name (`FROM`) and with the verb (`MSG`).
 const _: () = assert!(FROM_OVERHEAD_BYTES + USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!("MSG \r\n".len() + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!(LINE_MAX_BYTES <= LINE_CEILING_BYTES);

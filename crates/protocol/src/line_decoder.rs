@@ -1,8 +1,8 @@
 //! Splits a byte stream into lines.
 //!
-//! One TCP read may hold half a line or ten lines. The decoder returns complete lines and keeps an incomplete one until
-//! its end arrives. It reports a line over the limit once, as soon as it exceeds the limit, and skips the rest. One bad
-//! line costs one error and never more memory than the limit. (`protocol.md` §2)
+//! One TCP read may hold half a line or ten lines. The decoder returns complete lines, and keeps an incomplete line
+//! until its end arrives. As soon as a line exceeds the limit, the decoder reports one error and skips the rest.
+//! So a line that is too long never costs more memory than the limit. (`protocol.md` §2)
 
 use crate::received_bytes::{RawLine, ReceivedBytes};
 
@@ -31,7 +31,7 @@ pub struct LineDecoder {
 enum State {
     /// `partial` holds the start of the next line.
     Collecting,
-    /// The last call returned `partial` as a line. The next call clears it.
+    /// The last call returned `partial` as a line. The next call clears `partial`.
     Returned,
     /// The bytes up to the next LF belong to a line that was too long.
     Skipping,
@@ -45,9 +45,10 @@ impl LineDecoder {
         Self { partial: Vec::new(), max_bytes, state: State::Collecting }
     }
 
-    /// Takes the next line from the front of `received`, without its LF. Returns `None` once `received` is empty.
+    /// Takes the next line from the front of `received`, without its LF. Returns `None` when `received` is empty, and
+    /// one error for a line over the limit.
     ///
-    /// Call it until it returns `None`: the last call stores an incomplete line for the next read.
+    /// Call it until it returns `None`: the last call stores an incomplete line, which a later read completes.
     ///
     /// ```
     /// use switchboard_protocol::{LineDecoder, ReceivedBytes};
@@ -67,7 +68,7 @@ impl LineDecoder {
         &'line mut self,
         received: &mut ReceivedBytes<'read>,
     ) -> Option<Result<RawLine<'line>, LineTooLong>> {
-        // Fast path: no line is incomplete, so the next one can be borrowed.
+        // Fast path: no incomplete line is stored, so the next line can be borrowed.
         if self.partial.is_empty()
             && self.state == State::Collecting
             && let Some(line) = received.take_line(self.max_bytes as usize)
@@ -77,7 +78,7 @@ impl LineDecoder {
         self.next_split_line(received)
     }
 
-    /// The slow path: the line began in an earlier read, does not end in this one, or is too long.
+    /// The slow path: the line began in an earlier read, does not end in this read, or is too long.
     fn next_split_line<'line, 'read: 'line>(
         &'line mut self,
         received: &mut ReceivedBytes<'read>,
@@ -95,6 +96,7 @@ impl LineDecoder {
         }
         if received.is_empty() {
             if self.partial.is_empty() {
+                // An idle session holds no memory.
                 self.partial = Vec::new();
             }
             return None;
@@ -102,7 +104,7 @@ impl LineDecoder {
 
         let room = (self.max_bytes as usize).saturating_sub(self.partial.len());
         let Some(line) = received.take_line(room) else {
-            return self.keep_or_reject(received, room);
+            return self.store_or_reject(received, room);
         };
         if self.partial.is_empty() {
             return Some(Ok(line));
@@ -118,9 +120,9 @@ impl LineDecoder {
         self.state == State::Skipping || (self.state == State::Collecting && !self.partial.is_empty())
     }
 
-    /// Handles input without an LF in its first `room` bytes: keeps it if the line can still end within the limit, else
-    /// reports the line as too long.
-    fn keep_or_reject(
+    /// Handles input without an LF in its first `room` bytes: stores the input if the line can still end within the
+    /// limit, else reports the line as too long.
+    fn store_or_reject(
         &mut self,
         received: &mut ReceivedBytes<'_>,
         room: usize,
@@ -148,6 +150,7 @@ mod tests {
         let mut decoder = LineDecoder::new(max_bytes);
         let mut lines = Vec::new();
         for chunk in chunks {
+            // Both kinds of reads must give the same lines.
             let mut received =
                 if lines.len() % 2 == 0 { ReceivedBytes::new(chunk) } else { ReceivedBytes::with_ascii_scan(chunk) };
             while let Some(line) = decoder.next_line(&mut received) {
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lf_ends_a_line() {
+    fn lf_ends_a_line_and_a_long_line_gives_one_error() {
         let cases: &[(&[&str], &[Option<&str>])] = &[
             (&["PING\n"], &[Some("PING")]),
             (&["PING\r\n"], &[Some("PING\r")]),
@@ -174,7 +177,7 @@ mod tests {
             (&["12345", "67", "8", "90", "1\nPING\n"], &[None, Some("PING")]),
             (&["1234567", "\n"], &[Some("1234567")]),
             (&["1234567", "8\n", "PING\n"], &[None, Some("PING")]),
-            // One error for the line, although three more chunks of it follow (tokio's LinesCodec once repeated it).
+            // One error, although three more chunks of the line follow. (tokio's `LinesCodec` once repeated the error.)
             (&["12345678", "12345678", "12345678", "\n", "A\n"], &[None, Some("A")]),
         ];
         for (given, expected) in cases {
@@ -198,18 +201,17 @@ mod tests {
         #[test]
         fn decoder_yields_same_lines_for_any_split(
             stream in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
-            cuts in proptest::collection::vec(1_usize..20, 1..50),
+            chunk_lens in proptest::collection::vec(1_usize..20, 1..50),
         ) {
-            let whole = decode(16, [&stream[..]]);
-            let mut rest = &stream[..];
+            let expected = decode(16, [&stream[..]]);
+            let mut remaining = &stream[..];
             let mut chunks = Vec::new();
-            for cut in cuts {
-                let (chunk, after) = rest.split_at(cut.min(rest.len()));
+            for chunk_len in chunk_lens {
+                let chunk = remaining.split_off(..chunk_len.min(remaining.len())).expect("the range is in bounds");
                 chunks.push(chunk);
-                rest = after;
             }
-            chunks.push(rest);
-            prop_assert_eq!(decode(16, chunks), whole);
+            chunks.push(remaining);
+            prop_assert_eq!(decode(16, chunks), expected);
         }
     }
 }

@@ -5,8 +5,7 @@ use crate::line_decoder::LineTooLong;
 use crate::text::TextError;
 use crate::username::UsernameError;
 
-/// A line that is not a valid command. The session continues after it, except after an invalid first line in the line
-/// dialect.
+/// Why a line is not a valid command. The session goes on, except after an invalid first line of the line dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ParseError {
     /// The line exceeds its limit.

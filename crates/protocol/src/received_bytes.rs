@@ -8,13 +8,13 @@ use memchr::memchr;
 
 /// The bytes of one read that [`LineDecoder`](crate::LineDecoder) has not yet taken.
 #[derive(Clone, Copy, Debug)]
-// The bytes are stored as one `RawLine`. Only here may a `RawLine::Ascii` contain LFs.
+// The bytes are stored as one `RawLine`. Only in this field may a `RawLine::Ascii` contain LFs.
 pub struct ReceivedBytes<'a>(RawLine<'a>);
 
 /// A line as received, without its LF.
 #[derive(Clone, Copy, Debug)]
 pub enum RawLine<'a> {
-    /// Printable ASCII. Only this crate constructs it, because the parsers rely on it without a further check.
+    /// Printable ASCII. Only this crate can construct this variant, because the parsers do not check its text again.
     #[non_exhaustive]
     Ascii(&'a str),
     /// Unchecked bytes.
@@ -46,7 +46,8 @@ impl<'a> ReceivedBytes<'a> {
         self.as_bytes().is_empty()
     }
 
-    /// Takes the next line and its LF, if the LF is among the next `len_max` bytes. Returns the line without the LF.
+    /// Takes the next line and its LF, and returns the line without the LF. If none of the next `len_max` bytes is an
+    /// LF, takes nothing and returns `None`.
     #[inline]
     pub(crate) fn take_line(&mut self, len_max: usize) -> Option<RawLine<'a>> {
         let bytes = self.as_bytes();
@@ -67,17 +68,17 @@ impl<'a> ReceivedBytes<'a> {
     ///
     /// # Panics
     ///
-    /// If fewer than `len` bytes are left.
+    /// If fewer than `len` bytes remain.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         match self.0 {
             RawLine::Ascii(text) => {
-                let (taken, left) = text.split_at(len);
-                self.0 = RawLine::Ascii(left);
+                let (taken, remaining) = text.split_at(len);
+                self.0 = RawLine::Ascii(remaining);
                 taken.as_bytes()
             }
             RawLine::Bytes(bytes) => {
-                let (taken, left) = bytes.split_at(len);
-                self.0 = RawLine::Bytes(left);
+                let (taken, remaining) = bytes.split_at(len);
+                self.0 = RawLine::Bytes(remaining);
                 taken
             }
         }
@@ -107,12 +108,12 @@ impl<'a, const LEN: usize> From<&'a [u8; LEN]> for RawLine<'a> {
     }
 }
 
-/// `line` as text, if all its bytes are printable ASCII.
+/// Returns `line` as text if all its bytes are printable ASCII.
 pub(crate) fn as_printable_ascii(line: &[u8]) -> Option<&str> {
     ascii_if_all(line, is_printable)
 }
 
-/// `bytes` as text, if all of them are ASCII and satisfy `predicate`.
+/// Returns `bytes` as text if all of them are ASCII and satisfy `predicate`.
 fn ascii_if_all(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> Option<&str> {
     if !all_bytes(bytes, predicate) {
         return None;
@@ -120,13 +121,13 @@ fn ascii_if_all(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> Option<&str> {
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Whether all `bytes` satisfy `predicate`. Tests 32 bytes at a time in vector registers; the last chunk may overlap
-/// the one before it.
+/// Whether all `bytes` satisfy `predicate`. Tests 32 bytes at a time in vector registers. The last 32 bytes may overlap
+/// the chunk before them.
 #[inline]
 fn all_bytes(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
     // One flag per vector lane, combined once at the end. The compiler vectorizes a loop of this form.
     let mut failed = [0; 32];
-    let (chunks, rest) = bytes.as_chunks::<32>();
+    let (chunks, remainder) = bytes.as_chunks::<32>();
     for chunk in chunks {
         for (failed, &byte) in failed.iter_mut().zip(chunk) {
             *failed |= u8::from(!predicate(byte));
@@ -134,13 +135,15 @@ fn all_bytes(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
     }
     failed == [0; 32]
         && match bytes.last_chunk::<32>() {
-            _ if rest.is_empty() => true,
+            _ if remainder.is_empty() => true,
+            // `&` instead of `&&`: the compiler vectorizes a loop without branches.
             Some(last) => last.iter().fold(true, |all, &byte| all & predicate(byte)),
-            None => rest.iter().copied().all(predicate),
+            None => remainder.iter().copied().all(predicate),
         }
 }
 
-/// Whether `byte` is a space (0x20) to a tilde (0x7e). Adding 1 wraps all higher bytes to a signed value below 0x21.
+/// Whether `byte` is between the space (0x20) and the tilde (0x7e). Adding 1 turns each higher byte into a signed value
+/// of at most 0, so that one comparison is enough.
 #[inline]
 fn is_printable(byte: u8) -> bool {
     byte.wrapping_add(1).cast_signed() > 0x20
@@ -157,23 +160,24 @@ mod tests {
 
     use super::*;
 
-    fn is_all_ascii(bytes: &[u8]) -> bool {
+    fn scan_accepts(bytes: &[u8]) -> bool {
         matches!(ReceivedBytes::with_ascii_scan(bytes).0, RawLine::Ascii(_))
     }
 
     #[test]
-    fn scan_classifies_every_byte_at_every_position() {
+    fn scan_accepts_only_printable_ascii_and_lf() {
         for byte in 0..=u8::MAX {
             let expected = byte == b'\n' || (b' '..=b'~').contains(&byte);
+            // Lengths around the chunks of 32 bytes.
             for len in [1, 2, 31, 32, 33, 64, 65, 100] {
-                for at in [0, len / 2, len - 1] {
+                for position in [0, len / 2, len - 1] {
                     let mut bytes = vec![b'x'; len];
-                    bytes[at] = byte;
-                    assert_eq!(is_all_ascii(&bytes), expected, "{byte:#04x} at {at} of {len}");
+                    bytes[position] = byte;
+                    assert_eq!(scan_accepts(&bytes), expected, "byte {byte:#04x} at position {position} of {len}");
                 }
             }
         }
-        assert!(is_all_ascii(b""));
+        assert!(scan_accepts(b""));
     }
 
     proptest! {
@@ -182,8 +186,8 @@ mod tests {
             let mut scanned = ReceivedBytes::with_ascii_scan(read.as_bytes());
             let mut unscanned = ReceivedBytes::new(read.as_bytes());
             while let Some(line) = scanned.take_line(len_max) {
-                let same = unscanned.take_line(len_max).map(RawLine::as_bytes);
-                prop_assert_eq!(Some(line.as_bytes()), same);
+                let unscanned_line = unscanned.take_line(len_max).map(RawLine::as_bytes);
+                prop_assert_eq!(Some(line.as_bytes()), unscanned_line);
             }
             prop_assert!(unscanned.take_line(len_max).is_none());
             let len = scanned.as_bytes().len();

@@ -2,13 +2,13 @@
 //!
 //! A terminal executes escape sequences, which can move the cursor or change the window title. A bidirectional override
 //! can make one name look like another. This module replaces every such character by an escape such as `\u{202e}`. A
-//! library that strips ANSI sequences is not enough: it leaves DEL, the C1 controls and the overrides in place. Joiners
-//! stay, because emoji and Persian need them.
+//! library that strips ANSI sequences is not enough: it leaves DEL, the C1 controls and the overrides in place. The
+//! joiners U+200C and U+200D are not replaced, because emoji and Persian need them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether `c` controls the display instead of being displayed.
+/// Whether `c` is a *display control*: it changes how other text is displayed.
 ///
 /// These are the control characters (C0 except tab, DEL, C1), the directional marks, embeddings, overrides and isolates
 /// (UAX #9 §2), the line and paragraph separators, the deprecated format characters U+206A to U+206F, the byte order
@@ -29,7 +29,7 @@ pub fn is_display_control(c: char) -> bool {
     }
 }
 
-/// `text` with every character that [`is_display_control`] escaped as `\u{…}`.
+/// Replaces every display control (see [`is_display_control`]) in `text` by an escape: `\u{…}`.
 ///
 /// ```
 /// use switchboard_protocol::sanitize;
@@ -43,7 +43,7 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// `text` with every character that [`is_display_control`] replaced by the output of `escape`.
+/// Replaces every display control (see [`is_display_control`]) in `text` by the output of `escape`.
 #[must_use]
 pub fn sanitize_with(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.chars().any(is_display_control) {
@@ -84,7 +84,7 @@ mod tests {
         }
     }
 
-    /// Any text, with more display controls than chance would give.
+    /// Text with many display controls.
     fn text() -> impl Strategy<Value = String> {
         let c = prop_oneof![
             any::<char>(),

@@ -1,7 +1,7 @@
 //! Usernames: their rules, spelling and comparison.
 //!
-//! A name is shown in its owner's spelling and compared by its *folded* form, the `UsernameCaseMapped` profile of
-//! RFC 8265 §3.3. So `noy`, `Noy` and a full-width `Ｎｏｙ` are the same name. (`protocol.md` §3)
+//! A name is shown in its owner's spelling and compared by its *folded* form: the result of the profile
+//! `UsernameCaseMapped` (RFC 8265 §3.3). So `noy`, `Noy` and a full-width `Ｎｏｙ` are the same name. (`protocol.md` §3)
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,10 +25,10 @@ pub enum UsernameError {
         /// The number of characters.
         chars: usize,
     },
-    /// The name has a character that is forbidden in names, or at this position.
+    /// The name has a character that is forbidden, in all names or at this position.
     #[error("name has {found:?} at character {at}: use letters, digits, '_', '-' or '.'")]
     Forbidden {
-        /// The first such character.
+        /// The first forbidden character.
         found: char,
         /// Its position in characters, counted from 1.
         at: usize,
@@ -38,9 +38,9 @@ pub enum UsernameError {
     MixedDirections,
 }
 
-/// A checked name of 1 to [`USERNAME_MAX_CHARS`] characters, all safe to display, with its folded form.
+/// A valid name of 1 to [`USERNAME_MAX_CHARS`] characters, with its folded form. All characters are safe to display.
 ///
-/// Two names are equal if their folded forms are.
+/// Two names are equal if their folded forms are equal.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "Cow<'_, str>", into = "String")]
 pub struct Username {
@@ -75,23 +75,26 @@ impl Username {
     ///
     /// For an ASCII name, the only possible allocation is the growth of `folded`.
     pub fn fold_into(name: &str, folded: &mut String) -> Result<(), UsernameError> {
-        check_shape(name)?;
+        check_protocol_rules(name)?;
         if name.is_ascii() {
-            // Fast path: the remaining ASCII characters are all in the IdentifierClass (RFC 8264 §4.2.1), so the
-            // profile only maps them to lower case.
+            // Fast path: the ASCII characters that passed the check are all in the IdentifierClass (RFC 8264 §4.2.1),
+            // so the profile only maps them to lower case.
             let start = folded.len();
             folded.push_str(name);
             folded[start..].make_ascii_lowercase();
             return Ok(());
         }
         let enforced = enforce(name).map_err(|error| username_error(name, &error))?;
-        // The folded form must be a valid name, too. A full-width comma, for example, folds to a plain comma, and some
-        // letters fold to letters that are newer than the profile's tables.
-        let is_name = |text: &str| check_shape(text).is_ok() && enforce(text).is_ok_and(|again| again == text);
-        if !is_name(&enforced) {
-            let is_forbidden = |c: &char| !enforce(c.encode_utf8(&mut [0; 4])).is_ok_and(|folded| is_name(&folded));
+        // The folded form must be a valid name, too, and folding must not change it again. For example, a full-width
+        // comma folds to a plain comma, and some letters fold to letters that are newer than the profile's tables.
+        let is_valid_folded =
+            |text: &str| check_protocol_rules(text).is_ok() && enforce(text).is_ok_and(|refolded| refolded == text);
+        if !is_valid_folded(&enforced) {
+            let is_forbidden =
+                |c: &char| !enforce(c.encode_utf8(&mut [0; 4])).is_ok_and(|folded| is_valid_folded(&folded));
             return Err(match name.chars().zip(1..).find(|(c, _)| is_forbidden(c)) {
                 Some((found, at)) => UsernameError::Forbidden { found, at },
+                // Each character alone is valid, so folding has made the name too long.
                 None => UsernameError::TooLong { chars: enforced.chars().count() },
             });
         }
@@ -149,14 +152,15 @@ impl From<Username> for String {
     }
 }
 
-/// Checks the rules that the dialects add to RFC 8265: `,` separates the names of `USERS`, `:` separates name and text,
-/// and a leading `#` or `@` is reserved for later versions.
-fn check_shape(name: &str) -> Result<(), UsernameError> {
+/// Checks the rules that this protocol adds to RFC 8265. They limit the length, and forbid white space, control
+/// characters, `,` (it separates the names of `USERS`), `:` (it separates name and text), and `#` or `@` at the start
+/// (both are reserved for later versions).
+fn check_protocol_rules(name: &str) -> Result<(), UsernameError> {
     let mut chars = 0;
     for found in name.chars() {
         chars += 1;
-        let reserved = matches!(found, ',' | ':') || (chars == 1 && matches!(found, '#' | '@'));
-        if reserved || found.is_whitespace() || found.is_control() {
+        let is_reserved = matches!(found, ',' | ':') || (chars == 1 && matches!(found, '#' | '@'));
+        if is_reserved || found.is_whitespace() || found.is_control() {
             return Err(UsernameError::Forbidden { found, at: chars });
         }
     }
@@ -174,7 +178,7 @@ fn enforce(name: &str) -> Result<String, PrecisError> {
     UsernameCaseMapped::enforce(name.to_lowercase()).map(Cow::into_owned)
 }
 
-/// Converts the library's error for `name`.
+/// Converts the error that the library reported for `name`.
 fn username_error(name: &str, error: &PrecisError) -> UsernameError {
     match error {
         PrecisError::BadCodepoint(info) => {
@@ -228,7 +232,7 @@ mod tests {
             ("@noy", forbidden('@', 1)),
             ("a，b", forbidden('，', 2)),
             ("a：b", forbidden('：', 2)),
-            // A Cherokee capital letter. Its small letter is newer than the profile's tables.
+            // A Cherokee capital letter, whose small letter is newer than the profile's tables.
             ("aᎠ", forbidden('Ꭰ', 2)),
             ("＃room", forbidden('＃', 1)),
             ("bell\u{7}", forbidden('\u{7}', 5)),
@@ -281,7 +285,7 @@ mod tests {
         }
 
         #[test]
-        fn no_input_panics(name in any::<String>()) {
+        fn no_name_makes_the_check_panic(name in any::<String>()) {
             let _ = Username::new(&name);
         }
     }

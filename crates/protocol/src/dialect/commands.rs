@@ -16,13 +16,13 @@ pub enum Argument {
     None,
     /// A username.
     Name,
-    /// A message text, up to the end of the line. In a chat, the client program takes a typed line that begins with
-    /// such a verb as the command, not as words for the peer.
+    /// A message text, up to the end of the line.
     Text,
 }
 
-/// A row of the verb table. Clients derive their help, completion and input parsing from it. The parser is handwritten
-/// for speed; a test compares it with the table.
+/// A verb of this dialect. Clients build their help, completion and input parsing from the table [`VERBS`].
+///
+/// [`parse`] is handwritten for speed. A test checks that it knows all verbs of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
     /// The word in capitals. The parser ignores case.
@@ -43,7 +43,7 @@ pub const VERBS: [Verb; 6] = [
     Verb { word: "PING", argument: Argument::None, about: "ask whether the server is there" },
 ];
 
-/// Parses one line without its LF. `Ok(None)` stands for a blank line, which is ignored.
+/// Parses one line without its LF. A blank line gives `Ok(None)`.
 ///
 /// ```
 /// use switchboard_protocol::{Command, commands};
@@ -58,29 +58,30 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
     {
         return Ok(Some(Command::Msg { text: Text::from_checked(&line[verb.len()..], text_max_bytes)? }));
     }
-    // A verb is short, so a byte loop finds its end faster than memchr starts up.
+    // A verb is short, so a byte loop is faster than memchr, which takes longer to start.
     let (word, argument) = match line.bytes().position(|byte| byte == b' ') {
         Some(end) => (&line[..end], Some(&line[end + 1..])),
         None => (line, None),
     };
-    let name = |verb| match argument.map(str::trim) {
+    let required_name = |verb| match argument.map(str::trim) {
         Some(name) if !name.is_empty() => Ok(name),
         _ => Err(ParseError::MissingArgument { verb, needs: "a name" }),
     };
-    let is = |verb: &str| word.eq_ignore_ascii_case(verb);
-    let command = if is("MSG") {
+    let is_verb = |verb: &str| word.eq_ignore_ascii_case(verb);
+    let command = if is_verb("MSG") {
         return Err(ParseError::MissingArgument { verb: "MSG", needs: "a text" });
-    } else if is("CONNECT") {
-        Command::Connect { to: Cow::Borrowed(name("CONNECT")?) }
-    } else if is("REGISTER") {
-        Command::Register { name: Username::new(name("REGISTER")?)? }
+    } else if is_verb("CONNECT") {
+        Command::Connect { to: Cow::Borrowed(required_name("CONNECT")?) }
+    } else if is_verb("REGISTER") {
+        Command::Register { name: Username::new(required_name("REGISTER")?)? }
     } else if argument.is_some() {
+        // None of the verbs below takes an argument.
         return Err(ParseError::UnknownCommand);
-    } else if is("PING") {
+    } else if is_verb("PING") {
         Command::Ping
-    } else if is("WHO") {
+    } else if is_verb("WHO") {
         Command::Who
-    } else if is("DISCONNECT") {
+    } else if is_verb("DISCONNECT") {
         Command::Disconnect
     } else if word.is_empty() {
         return Ok(None);
@@ -106,7 +107,7 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), Un
 
 /// The commands dialect has no verb for this command ([`Command::Tell`]).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the commands dialect has no command for this: CONNECT, then MSG")]
+#[error("the commands dialect has no such command: send CONNECT, then MSG")]
 pub struct UnsupportedCommand;
 
 /// Appends `reply` as one line with its LF.
@@ -128,7 +129,7 @@ pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The server's line is not a reply of this protocol version.
+/// A line from the server is not a reply of this protocol version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a reply of this version of the protocol")]
 pub struct UnknownReply;
@@ -137,13 +138,13 @@ pub struct UnknownReply;
 /// program; the client sanitizes them before it displays them.
 pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let (word, rest) = match line.split_once(' ') {
-        Some((word, rest)) => (word, Some(rest)),
+    let (word, argument) = match line.split_once(' ') {
+        Some((word, argument)) => (word, Some(argument)),
         None => (line, None),
     };
-    let reply = match (word, rest) {
-        ("FROM", Some(rest)) => {
-            let (name, text) = rest.split_once(": ").ok_or(UnknownReply)?;
+    let reply = match (word, argument) {
+        ("FROM", Some(name_and_text)) => {
+            let (name, text) = name_and_text.split_once(": ").ok_or(UnknownReply)?;
             Reply::From { name: name.into(), text: text.into() }
         }
         ("MSG_SENT", None) => Reply::MsgSent,
@@ -155,10 +156,10 @@ pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
         ("PEER_DISCONNECTED", None) => Reply::PeerDisconnected,
         ("PONG", None) => Reply::Pong,
         ("USERS", names) => Reply::Users { names: Users::from_comma_separated(names.unwrap_or_default()) },
-        ("ERROR", Some(rest)) => {
-            let (code, detail) = match rest.split_once(' ') {
+        ("ERROR", Some(code_and_detail)) => {
+            let (code, detail) = match code_and_detail.split_once(' ') {
                 Some((code, detail)) => (code, Some(detail.into())),
-                None => (rest, None),
+                None => (code_and_detail, None),
             };
             Reply::Error { code: code.parse().map_err(|_| UnknownReply)?, detail }
         }
@@ -168,7 +169,7 @@ pub fn parse_reply(line: &str) -> Result<Reply<'_>, UnknownReply> {
 }
 
 /// Appends the concatenated `parts` as one line with its LF.
-#[expect(clippy::inline_always, reason = "inlined, each constant part becomes one store")]
+#[expect(clippy::inline_always, reason = "once inlined, the compiler writes each constant part with one store")]
 #[inline(always)]
 fn append_line<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
     out.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
@@ -238,9 +239,9 @@ mod tests {
             let given_text = given.escape_ascii().to_string();
             assert_eq!(parse(*given, 64).as_ref(), Err(expected), "given {given_text:?}");
         }
-        let long = format!("MSG {}", "x".repeat(65));
+        let long_line = format!("MSG {}", "x".repeat(65));
         let expected = ParseError::Text(TextError::TooLong { bytes: 65, max_bytes: 64 });
-        assert_eq!(parse(long.as_bytes(), 64), Err(expected));
+        assert_eq!(parse(long_line.as_bytes(), 64), Err(expected));
     }
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_list_the_verbs_list_every_verb() {
+    fn texts_about_an_unknown_command_list_every_verb() {
         for text in [ErrorCode::UnknownCommand.sentence(), &ParseError::UnknownCommand.to_string()] {
             for verb in VERBS {
                 assert!(text.contains(verb.word), "{text:?} lacks {}", verb.word);
@@ -264,16 +265,16 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        "[a-zA-Z0-9א-ת一-十_.-]{1,32}".prop_filter("a name", |name| Username::new(name).is_ok())
+        "[a-zA-Z0-9א-ת一-十_.-]{1,32}".prop_filter("a valid name", |name| Username::new(name).is_ok())
     }
 
-    /// A text that survives a line: it is not blank and has no trailing white space, which the parser would trim.
+    /// A text that the parser returns unchanged: it is not blank, and ends without white space, which is trimmed.
     fn text() -> impl Strategy<Value = String> {
         "\\PC{1,80}"
             .prop_filter("no white space at its end", |text| !text.trim_end().is_empty() && text.trim_end() == text)
     }
 
-    /// A command of any verb: each variant of [`Command`] that this dialect can say needs a line here.
+    /// Any command of this dialect. Each variant of [`Command`] except `Tell` needs a line here.
     fn command() -> impl Strategy<Value = Command<'static>> {
         prop_oneof![
             name().prop_map(|name| register(&name)),
@@ -285,7 +286,7 @@ mod tests {
         ]
     }
 
-    /// Any reply: each variant of [`Reply`] needs a line here.
+    /// Any reply. Each variant of [`Reply`] needs a line here.
     fn reply() -> impl Strategy<Value = Reply<'static>> {
         let code = proptest::sample::select(ErrorCode::ALL);
         prop_oneof![
@@ -308,7 +309,7 @@ mod tests {
         #[test]
         fn commands_round_trip(command in command()) {
             let mut line = Vec::new();
-            encode_command(&command, &mut line).expect("the dialect supports it");
+            encode_command(&command, &mut line).expect("the dialect has the command");
             prop_assert_eq!(line.pop(), Some(b'\n'));
             prop_assert_eq!(parse(&line[..], 512), Ok(Some(command)));
         }
@@ -324,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn no_line_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_line_makes_a_parser_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&line[..], 64);
             let _ = parse_reply(&String::from_utf8_lossy(&line));
         }

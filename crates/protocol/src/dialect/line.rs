@@ -14,14 +14,14 @@ use crate::username::{Username, UsernameError};
 /// Parses the first line of a session, without its LF, as a username.
 pub fn parse_name<'a>(line: impl Into<RawLine<'a>>) -> Result<Command<'static>, ParseError> {
     let name = checked_line(line.into())?;
-    // The colon takes precedence over other errors: it shows that the user sent `name: message` before a name.
+    // A colon is reported before other errors: the user probably sent `name: message` without a name first.
     if let Some(at) = name.chars().position(|c| c == ':') {
         return Err(UsernameError::Forbidden { found: ':', at: at + 1 }.into());
     }
     Ok(Command::Register { name: Username::new(name)? })
 }
 
-/// Parses a later line without its LF. `Ok(None)` stands for a blank line, which is ignored.
+/// Parses a line after the first, without its LF. A blank line gives `Ok(None)`.
 ///
 /// ```
 /// use switchboard_protocol::{Command, Text, line};
@@ -47,7 +47,7 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
     Ok(Some(Command::Tell { to: Cow::Borrowed(to), text }))
 }
 
-/// Appends `reply` as one line with its LF. Replies that the dialect lacks add no bytes.
+/// Appends `reply` as one line with its LF, or nothing if this dialect does not have the reply.
 pub fn encode(reply: &Reply<'_>, out: &mut Vec<u8>) -> AfterReply {
     match reply {
         Reply::From { name, text } => append_line(out, &["[", name, "] ", text]),
@@ -79,6 +79,7 @@ pub fn encode_name_error(error: &ParseError, out: &mut Vec<u8>) -> AfterReply {
     AfterReply::Close
 }
 
+/// Appends the sentence of an error, or its `detail` if it has one.
 fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> AfterReply {
     let sentence = match code {
         ErrorCode::NameTaken => {
@@ -125,7 +126,7 @@ mod tests {
     use crate::text::TextError;
 
     #[test]
-    fn later_lines_parse_as_messages() {
+    fn lines_after_the_first_parse_as_messages() {
         let tell = |to: &'static str, text: &'static str| {
             Ok(Some(Command::Tell { to: to.into(), text: Text::new(text, 64).expect("a valid text") }))
         };
