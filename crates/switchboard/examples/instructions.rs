@@ -18,23 +18,24 @@ use switchboard_protocol::{
     AfterReply, Command, Dialect, ErrorCode, LineDecoder, ReceivedBytes, Reply, Text, Username,
 };
 
-/// Lines of 64 bytes in a full read of the server: 64 KiB.
+/// Number of lines in a full read of the server: 64 KiB in lines of 64 bytes.
 const LINES: usize = 1024;
 
-/// Lines of 64 bytes, including the LF.
+/// A message of 64 bytes, including the LF.
 const MSG_ASCII: &[u8] = b"MSG the quick brown fox jumps over the lazy dog, and once again\n";
+/// A message of as many bytes, with letters of two bytes each.
 const MSG_HEBREW: &[u8] = "MSG דג סקרן שט בים זך ולפתע פגש חברים\n".as_bytes();
 const _: () = assert!(MSG_ASCII.len() * LINES == 64 * 1024 && MSG_HEBREW.len() == MSG_ASCII.len());
 
-/// Registered users besides the two that chat.
+/// Number of registered users besides the two that chat.
 const OTHERS: usize = 100;
 
-/// Number of distinct names of the sessions that come and go.
+/// Number of distinct names for the sessions of [`Fixture::come_and_go`].
 const VISITORS: usize = 256;
 
 struct Operation {
     name: &'static str,
-    /// Runs the operation as often as its argument says.
+    /// Runs the operation the given number of times.
     run: fn(usize),
 }
 
@@ -58,8 +59,8 @@ const OPERATIONS: &[Operation] = &[
         run: |times| parse(times, Dialect::Line, "אליאס: דג סקרן שט בים\n".as_bytes()),
     },
     Operation { name: "parse-line/missing-colon", run: |times| parse(times, Dialect::Line, b"the quick brown fox\n") },
-    Operation { name: "handle/msg", run: |times| Fixture::new().repeat(times, &msg()) },
-    Operation { name: "handle/tell", run: |times| Fixture::new().repeat(times, &tell()) },
+    Operation { name: "handle/msg", run: |times| Fixture::new().repeat(times, &msg_command()) },
+    Operation { name: "handle/tell", run: |times| Fixture::new().repeat(times, &tell_command()) },
     Operation { name: "handle/ping", run: |times| Fixture::new().repeat(times, &Command::Ping) },
     Operation { name: "handle/who", run: |times| Fixture::new().repeat(times, &Command::Who) },
     Operation { name: "handle/who-after-change", run: |times| Fixture::new().come_and_go(times, &[Command::Who]) },
@@ -71,11 +72,11 @@ const OPERATIONS: &[Operation] = &[
             Fixture::new().come_and_go(times, &[connect, Command::Disconnect]);
         },
     },
-    Operation { name: "encode/from", run: |times| encode(times, Dialect::Commands, &from()) },
+    Operation { name: "encode/from", run: |times| encode(times, Dialect::Commands, &from_reply()) },
     Operation { name: "encode/msg-sent", run: |times| encode(times, Dialect::Commands, &Reply::MsgSent) },
     Operation { name: "encode/pong", run: |times| encode(times, Dialect::Commands, &Reply::Pong) },
     Operation { name: "encode/error", run: |times| encode(times, Dialect::Commands, &ErrorCode::UserNotFound.into()) },
-    Operation { name: "encode-line/from", run: |times| encode(times, Dialect::Line, &from()) },
+    Operation { name: "encode-line/from", run: |times| encode(times, Dialect::Line, &from_reply()) },
     Operation { name: "encode-line/error", run: |times| encode(times, Dialect::Line, &ErrorCode::UserNotFound.into()) },
     Operation { name: "walk/msg", run: |times| walk(times, Dialect::Commands, MSG_ASCII) },
     Operation {
@@ -104,7 +105,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Decodes `read` repeatedly, until it has yielded `lines` lines.
+/// Decodes `read` repeatedly, until the decoder has returned `lines` lines.
 fn decode(lines: usize, read: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut line_count = 0;
@@ -117,13 +118,14 @@ fn decode(lines: usize, read: &[u8]) {
     }
 }
 
-/// Decodes lines that each arrive in two reads.
+/// Decodes lines that each arrive in two reads: a read begins with the second half of a line, and ends with the first
+/// half of the next line.
 fn decode_cut(lines: usize) {
     let (head, tail) = MSG_ASCII.split_at(MSG_ASCII.len() / 2);
     decode(lines, &[tail, head].concat());
 }
 
-/// Parses a line that arrives alone.
+/// Decodes and parses a read of one line.
 fn parse(times: usize, dialect: Dialect, line: &[u8]) {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     for _ in 0..times {
@@ -162,15 +164,15 @@ fn walk(times: usize, dialect: Dialect, line: &[u8]) {
     }
 }
 
-fn msg() -> Command<'static> {
+fn msg_command() -> Command<'static> {
     Command::Msg { text: text() }
 }
 
-fn tell() -> Command<'static> {
+fn tell_command() -> Command<'static> {
     Command::Tell { to: "Elias".into(), text: text() }
 }
 
-fn from() -> Reply<'static> {
+fn from_reply() -> Reply<'static> {
     Reply::From { name: "Noy".into(), text: text().as_str().to_owned().into() }
 }
 
@@ -216,10 +218,11 @@ impl Fixture {
 
     /// Opens a session, registers a name, sends `commands` and closes the session, `times` times.
     fn come_and_go(mut self, times: usize, commands: &[Command<'_>]) {
-        // Hash tables are seeded at random, so the cost of one name differs between processes. The mean over many does
-        // not.
-        let names: Vec<_> =
-            (0..VISITORS).map(|at| Username::new(&format!("Visitor{at}")).expect("the name is valid")).collect();
+        // Hash tables are seeded at random, so the cost of one name differs between processes. The mean cost of many
+        // names is stable.
+        let names: Vec<_> = (0..VISITORS)
+            .map(|number| Username::new(&format!("Visitor{number}")).expect("the name is valid"))
+            .collect();
         for name in names.iter().cycle().take(times) {
             let id = self.board.admit(self.now);
             let register = Command::Register { name: black_box(name).clone() };

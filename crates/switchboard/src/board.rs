@@ -19,7 +19,7 @@ pub struct Switchboard {
     chats: Chats,
     directory: Directory,
     register_deadlines: Deadlines,
-    /// Sessions whose outbox had no room for a reply during this event. They are closed before the event ends.
+    /// Sessions whose outbox had no room for a reply to this event. `handle` closes them before it returns.
     overflowed: Vec<SessionId>,
 }
 
@@ -30,8 +30,7 @@ impl Switchboard {
         Self::with_capacity(register_timeout, 0)
     }
 
-    /// As [`Switchboard::new`], with tables that do not grow until there are more than `sessions`: growth delays an
-    /// event.
+    /// Like [`Switchboard::new`], but with room for `sessions` sessions, because a table that grows delays an event.
     #[must_use]
     pub fn with_capacity(register_timeout: Duration, sessions: usize) -> Self {
         Self {
@@ -43,7 +42,7 @@ impl Switchboard {
         }
     }
 
-    /// Adds a session that arrived `now`. Its first event must be [`Event::Opened`], once it can receive replies.
+    /// Adds a session that arrived at `now`. Its first event must be [`Event::Opened`], when it can receive replies.
     pub fn admit(&mut self, now: Instant) -> SessionId {
         let id = self.sessions.insert(Session::default());
         let sessions = &self.sessions;
@@ -60,7 +59,7 @@ impl Switchboard {
         match event {
             Event::Opened => self.send(from, &Reply::Welcome, effects),
             Event::Command(command) => {
-                if let Err(refusal) = self.command(from, command, effects) {
+                if let Err(refusal) = self.handle_command(from, command, effects) {
                     self.send(from, &refusal.code().into(), effects);
                 }
             }
@@ -69,7 +68,7 @@ impl Switchboard {
         self.close_overflowed(effects);
     }
 
-    /// Closes the sessions that did not register in time.
+    /// Closes the sessions that did not register before their deadline.
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
         while let Some(id) = self.register_deadlines.next_due(now) {
             if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
@@ -80,7 +79,7 @@ impl Switchboard {
 
     /// Whether a session has registered. `None` if it was removed.
     #[must_use]
-    pub fn registered(&self, session: SessionId) -> Option<bool> {
+    pub fn is_registered(&self, session: SessionId) -> Option<bool> {
         self.sessions.get(session).map(|session| session.registration.is_some())
     }
 
@@ -89,7 +88,12 @@ impl Switchboard {
         self.sessions.keys()
     }
 
-    fn command(&mut self, from: SessionId, command: Command<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
+    fn handle_command(
+        &mut self,
+        from: SessionId,
+        command: Command<'_>,
+        effects: &mut impl Effects,
+    ) -> Result<(), Refusal> {
         match command {
             Command::Msg { text } => self.msg(from, &text, effects),
             Command::Tell { to, text } => self.tell(from, &to, &text, effects),
@@ -128,7 +132,7 @@ impl Switchboard {
     }
 
     fn connect(&mut self, from: SessionId, to: &str, effects: &mut impl Effects) -> Result<(), Refusal> {
-        let name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
+        let own_name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
         let peer = self.directory.find(to, &self.sessions).ok_or(Refusal::UserNotFound)?;
         if peer == from {
             return Err(Refusal::SelfConnect);
@@ -137,63 +141,65 @@ impl Switchboard {
             return Err(Refusal::UserBusy);
         }
         let peer_name = self.sessions[peer].name().unwrap_or_default();
-        let accepted = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
-        let announced = effects.send(peer, &Reply::IncomingConnection { name: name.into() });
-        // Both join the chat before one is closed for lack of room: then the other receives `PEER_DISCONNECTED`.
+        let own_result = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
+        let peer_result = effects.send(peer, &Reply::IncomingConnection { name: own_name.into() });
+        // Both sessions join the chat, even if one of them has no room for its reply and is closed later: its peer then
+        // receives `PEER_DISCONNECTED`.
         let chat = self.chats.insert(Chat::new([from, peer]));
         self.sessions[from].chat = Some(chat);
         self.sessions[peer].chat = Some(chat);
-        self.overflowed.extend(accepted.is_err().then_some(from));
-        self.overflowed.extend(announced.is_err().then_some(peer));
+        self.overflowed.extend(own_result.is_err().then_some(from));
+        self.overflowed.extend(peer_result.is_err().then_some(peer));
         Ok(())
     }
 
     fn msg(&mut self, from: SessionId, text: &Text<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
         let session = &self.sessions[from];
-        let name = session.name().ok_or(Refusal::NotRegistered)?;
+        let own_name = session.name().ok_or(Refusal::NotRegistered)?;
         let chat = session.chat.and_then(|chat| self.chats.get(chat)).ok_or(Refusal::NotConnected)?;
-        let reply = Reply::From { name: name.into(), text: text.as_str().into() };
-        let mut delivered = false;
+        let reply = Reply::From { name: own_name.into(), text: text.as_str().into() };
+        let mut is_delivered = false;
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
-                delivered = true;
+                is_delivered = true;
                 if effects.logs_messages() {
                     let to = self.sessions[peer].name().unwrap_or_default();
-                    effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
+                    effects.log(Fact::Delivered { from: own_name, to, text: text.as_str() });
                 }
             } else {
                 self.overflowed.push(peer);
             }
         }
-        self.acknowledge(from, delivered, Refusal::NotConnected, effects)
+        self.acknowledge(from, is_delivered, Refusal::NotConnected, effects)
     }
 
     fn tell(&mut self, from: SessionId, to: &str, text: &Text<'_>, effects: &mut impl Effects) -> Result<(), Refusal> {
-        let name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
+        let own_name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
         let peer = self.directory.find(to, &self.sessions).ok_or(Refusal::UserNotFound)?;
         if peer == from {
             return Err(Refusal::SelfConnect);
         }
-        let delivered = effects.send(peer, &Reply::From { name: name.into(), text: text.as_str().into() }).is_ok();
-        if !delivered {
+        let reply = Reply::From { name: own_name.into(), text: text.as_str().into() };
+        let is_delivered = effects.send(peer, &reply).is_ok();
+        if !is_delivered {
             self.overflowed.push(peer);
         } else if effects.logs_messages() {
             let to = self.sessions[peer].name().unwrap_or_default();
-            effects.log(Fact::Delivered { from: name, to, text: text.as_str() });
+            effects.log(Fact::Delivered { from: own_name, to, text: text.as_str() });
         }
-        self.acknowledge(from, delivered, Refusal::UserNotFound, effects)
+        self.acknowledge(from, is_delivered, Refusal::UserNotFound, effects)
     }
 
-    /// Sends `MSG_SENT` if the message was added to an outbox. Otherwise closes its readers, who had no room for it,
-    /// and returns `refusal`: the sender receives `PEER_DISCONNECTED` before the `ERROR`.
+    /// Sends `MSG_SENT` if at least one reader had room for the message. Otherwise closes the readers, and returns
+    /// `refusal`. So the sender receives `PEER_DISCONNECTED` before the `ERROR`.
     fn acknowledge(
         &mut self,
         from: SessionId,
-        delivered: bool,
+        is_delivered: bool,
         refusal: Refusal,
         effects: &mut impl Effects,
     ) -> Result<(), Refusal> {
-        if delivered {
+        if is_delivered {
             self.send(from, &Reply::MsgSent, effects);
             return Ok(());
         }
@@ -210,24 +216,24 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Removes a session from its chat, if it is in one.
+    /// Removes a session from its chat, if it is in a chat.
     fn leave_chat(&mut self, id: SessionId, effects: &mut impl Effects) {
         let Some(chat) = self.sessions.get_mut(id).and_then(|session| session.chat.take()) else { return };
-        self.announce_leaving(chat, id, effects);
+        self.remove_from_chat(chat, id, effects);
     }
 
     /// Removes `id` from `chat` and sends `PEER_DISCONNECTED` to the remaining members. A chat of one member ends.
-    fn announce_leaving(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
+    fn remove_from_chat(&mut self, chat: ChatId, id: SessionId, effects: &mut impl Effects) {
         let Some(remaining) = self.chats.get_mut(chat).map(|chat| chat.leave(id).to_vec()) else { return };
-        let over = remaining.len() < 2;
-        if over {
+        let chat_ends = remaining.len() < 2;
+        if chat_ends {
             self.chats.remove(chat);
         }
-        for other in remaining {
-            if over && let Some(session) = self.sessions.get_mut(other) {
+        for member in remaining {
+            if chat_ends && let Some(session) = self.sessions.get_mut(member) {
                 session.chat = None;
             }
-            self.send(other, &Reply::PeerDisconnected, effects);
+            self.send(member, &Reply::PeerDisconnected, effects);
         }
     }
 
@@ -245,10 +251,11 @@ impl Switchboard {
             self.directory.release(id, registration);
         }
         if let Some(chat) = session.chat {
-            self.announce_leaving(chat, id, effects);
+            self.remove_from_chat(chat, id, effects);
         }
     }
 
+    /// Sends `reply`, and records the session in `overflowed` if its outbox has no room.
     #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl Effects) {
         if effects.send(to, reply).is_err() {
@@ -256,7 +263,8 @@ impl Switchboard {
         }
     }
 
-    /// Closes the overflowed sessions. Their peers receive `PEER_DISCONNECTED`, which may overflow them, too.
+    /// Closes the overflowed sessions. Their peers receive `PEER_DISCONNECTED`. A peer without room for this reply is
+    /// closed, too.
     fn close_overflowed(&mut self, effects: &mut impl Effects) {
         while let Some(id) = self.overflowed.pop() {
             if self.sessions.contains_key(id) {

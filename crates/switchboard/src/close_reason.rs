@@ -1,4 +1,4 @@
-//! Why a session ended.
+//! The reasons for which a session ends.
 
 use std::fmt;
 
@@ -24,13 +24,13 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The code of the `ERROR` that precedes the end, if one does.
+    /// The code of the last `ERROR` that the server sends to the session, or `None` if it sends none.
     #[must_use]
     pub const fn code(self) -> Option<ErrorCode> {
         match self {
             Self::RegisterTimeout => Some(ErrorCode::RegisterTimeout),
             Self::Shutdown => Some(ErrorCode::ServerShutdown),
-            // The client closed, has received a refusal, or does not read.
+            // The client has left, has received the reason already, or does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
         }
     }

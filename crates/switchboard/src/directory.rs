@@ -10,13 +10,13 @@ use crate::session::{Registration, SessionId, Sessions};
 
 /// Finds sessions by name in any spelling, and lists the names in order of registration.
 ///
-/// The names are stored in the sessions. The directory holds eight bytes for each.
+/// The sessions store the names. The directory stores only an id of eight bytes for each name.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     by_name: HashTable<SessionId>,
     next_order: u64,
     hasher: RandomState,
-    /// The cached reply to `WHO`. `None` after a registration or a departure.
+    /// The cached list of names for `WHO`. `None` after a user has registered or left.
     roster: Option<String>,
     /// Buffer for the folded form of the name that `find` looks up.
     folded: String,
@@ -27,7 +27,7 @@ impl Directory {
         Self { by_name: HashTable::with_capacity(names), ..Self::default() }
     }
 
-    /// Finds the session that has `name`, in any spelling.
+    /// Finds the session that has `name`. The spelling may differ.
     pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
         self.folded.clear();
         Username::fold_into(name, &mut self.folded).ok()?;
@@ -35,7 +35,7 @@ impl Directory {
         self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
     }
 
-    /// Gives `name` to `id`, unless a session has it.
+    /// Registers `name` for the session `id`, unless a session already has that name.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name.folded());
@@ -53,7 +53,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Frees the name of `id`, which was removed from the sessions.
+    /// Frees the name of the session `id`, which the caller has removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
         let hash = self.hasher.hash_one(registration.name.folded());
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id) {
@@ -84,6 +84,7 @@ impl Directory {
 #[derive(Debug)]
 pub(crate) struct NameTaken;
 
+/// The folded name of a session, or an empty string if it has no name.
 fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
     sessions
         .get(id)

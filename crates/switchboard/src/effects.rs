@@ -5,28 +5,30 @@ use switchboard_protocol::Reply;
 use crate::close_reason::CloseReason;
 use crate::session::SessionId;
 
-/// Performs the switchboard's decisions, in the order in which they are made.
+/// Performs the effects that the switchboard decides, in order.
 ///
-/// It is an argument of [`handle`](crate::Switchboard::handle) rather than a returned list, for two reasons. A reply is
-/// encoded straight from the received line, without a copy. And the result of [`send`](Effects::send) decides the next
-/// reply: `MSG_SENT` must not follow a message that found no room.
+/// [`handle`](crate::Switchboard::handle) calls these methods instead of returning a list of effects, for two reasons.
+/// A reply is encoded straight from the received line, without a copy. And the result of [`send`](Effects::send)
+/// decides the next reply: `MSG_SENT` must not follow a message that found no room.
 pub trait Effects {
     /// Adds `reply` to the outbox of `to`.
     ///
     /// # Errors
     ///
-    /// [`Full`] if the reply did not fit. Then no part of it was added.
+    /// [`Full`] if the reply did not fit. Then no part of the reply was added.
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
-    /// Ends the connection of a session that the switchboard removes. No reply follows.
+    /// Ends the connection of a session that the switchboard removes. If `reason` has a [`code`](CloseReason::code),
+    /// the client receives an `ERROR` with this code first.
     fn close(&mut self, session: SessionId, reason: CloseReason);
 
-    /// Whether [`log`](Effects::log) wants [`Fact::Delivered`]. If not, the reader's name is not looked up.
+    /// Whether the switchboard passes [`Fact::Delivered`] to [`log`](Effects::log). If not, it saves a look-up of the
+    /// reader's name.
     fn logs_messages(&self) -> bool {
         true
     }
 
-    /// Logs a fact. It has no influence on later effects.
+    /// Logs a fact. A fact does not change later effects.
     fn log(&mut self, _fact: Fact<'_>) {}
 }
 
@@ -35,7 +37,7 @@ pub trait Effects {
 #[error("the outbox of this session is full")]
 pub struct Full;
 
-/// A change that is worth a line in a log.
+/// An occurrence that the switchboard reports to the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fact<'a> {
     /// A session registered a name.

@@ -1,15 +1,16 @@
-//! Why a command was refused.
+//! The reasons for which a command is refused.
 
 use switchboard_protocol::ErrorCode;
 
-/// Why a command was refused. The switchboard's state is unchanged.
+/// Why a command was refused. A refused command changes no state, with one exception: a message closes the sessions
+/// that had no room for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// Another session has the name.
     NameTaken,
-    /// The session has registered before.
+    /// The session is already registered.
     AlreadyRegistered,
-    /// The session must register first.
+    /// The session is not registered yet.
     NotRegistered,
     /// No session has the name.
     UserNotFound,

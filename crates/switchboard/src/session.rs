@@ -4,7 +4,7 @@ use slotmap::{SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
 new_key_type! {
-    /// Identifies a session. It is never reused: the key of a reused slot has another version.
+    /// Identifies a session. No later session gets the same id, because a reused slot gets a new version.
     pub struct SessionId;
 
     pub(crate) struct ChatId;
@@ -34,7 +34,7 @@ impl Session {
 
 pub(crate) type Chats = SlotMap<ChatId, Chat>;
 
-/// Sessions that receive each other's messages. All chats have two members today, but no code here relies on that.
+/// Sessions that receive each other's messages. Today each chat has two members, but this type allows more.
 #[derive(Debug)]
 pub(crate) struct Chat {
     members: Vec<SessionId>,

@@ -1,4 +1,4 @@
-//! The guarantees on order, acknowledgement and bounds, one test each.
+//! Tests of the switchboard's guarantees on order, acknowledgement and bounds.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ struct Fixture {
 #[derive(Default)]
 struct RecordingEffects {
     names: HashMap<SessionId, &'static str>,
-    /// How many more lines fit into a session's outbox. Without an entry there is no limit.
+    /// Number of further lines that fit into a session's outbox. A session without an entry has no limit.
     free_lines: HashMap<SessionId, usize>,
     output: Vec<String>,
     facts: Vec<String>,
@@ -68,7 +68,7 @@ impl Fixture {
         id
     }
 
-    /// Two sessions in a chat. The replies that opened it are dropped.
+    /// Opens a chat of two sessions, and drops the replies so far.
     fn open_chat(&mut self) -> (SessionId, SessionId) {
         let (noy, elias) = (self.register("Noy"), self.register("Elias"));
         self.send(noy, Command::Connect { to: "Elias".into() });
@@ -110,7 +110,7 @@ fn message_to_full_outbox_is_not_acknowledged() {
         ]
     );
     assert_eq!(fixture.effects.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
-    assert!(fixture.board.registered(elias).is_none());
+    assert!(fixture.board.is_registered(elias).is_none());
 }
 
 #[test]
@@ -124,13 +124,13 @@ fn session_with_full_outbox_is_closed_and_its_peer_notified() {
 }
 
 #[test]
-fn two_full_peers_are_both_closed() {
+fn peers_with_full_outboxes_are_both_closed() {
     let mut fixture = Fixture::new();
     let (noy, elias) = fixture.open_chat();
     fixture.effects.free_lines.extend([(noy, 0), (elias, 0)]);
     fixture.msg(noy, "one");
     assert_eq!(fixture.take_output(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
-    assert!(fixture.board.registered(noy).is_none() && fixture.board.registered(elias).is_none());
+    assert!(fixture.board.is_registered(noy).is_none() && fixture.board.is_registered(elias).is_none());
 }
 
 #[test]
@@ -153,20 +153,21 @@ fn only_unregistered_sessions_time_out() {
     let late = fixture.admit("late");
     let named = fixture.register("Noy");
     fixture.take_output();
-    let mut at = |seconds| {
+    // The time is in seconds after `late` arrived. `early` arrived half a timeout before, which is 30 seconds.
+    let mut expire_after = |seconds| {
         let now = fixture.now + Duration::from_secs(seconds);
         fixture.board.expire(now, &mut fixture.effects);
         fixture.take_output()
     };
-    assert_eq!(at(29), [""; 0]);
-    assert_eq!(at(30), ["early is closed: register timeout"]);
-    assert_eq!(at(59), [""; 0]);
-    assert_eq!(at(60), ["late is closed: register timeout"]);
-    assert_eq!(at(6000), [""; 0]);
+    assert_eq!(expire_after(29), [""; 0]);
+    assert_eq!(expire_after(30), ["early is closed: register timeout"]);
+    assert_eq!(expire_after(59), [""; 0]);
+    assert_eq!(expire_after(60), ["late is closed: register timeout"]);
+    assert_eq!(expire_after(6000), [""; 0]);
     assert!(
-        fixture.board.registered(early).is_none()
-            && fixture.board.registered(late).is_none()
-            && fixture.board.registered(named).is_some()
+        fixture.board.is_registered(early).is_none()
+            && fixture.board.is_registered(late).is_none()
+            && fixture.board.is_registered(named).is_some()
     );
 }
 
@@ -181,5 +182,5 @@ fn deadlines_of_ended_sessions_do_not_accumulate() {
     // The queue is private, but the debug output shows it: a hundred thousand deadlines would take megabytes.
     let debug = format!("{:?}", fixture.board);
     assert!(debug.len() < 20_000, "the debug output for one session has {} bytes", debug.len());
-    assert!(fixture.board.registered(waiting).is_some());
+    assert!(fixture.board.is_registered(waiting).is_some());
 }

@@ -1,6 +1,7 @@
-//! The switchboard against a naive model: a list of sessions, searched from the front.
+//! Compares the switchboard with a naive model: a list of sessions, searched from the front.
 //!
-//! Both apply the same random operations. After each, both must have sent the same replies to the same sessions.
+//! The switchboard and the model apply the same random operations. After each operation, both must have sent the same
+//! replies to the same sessions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use proptest::prelude::*;
 use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
 use switchboard_protocol::{Command, Reply, Text, Username, commands};
 
-/// An operation of a session. Sessions are numbered in order of arrival. An operation of an unknown number is skipped.
+/// An operation of a session. The first value is the number of the session: sessions are numbered in order of arrival.
+/// The `u32` is sent as the text of a message. An operation of a session that does not exist is skipped.
 #[derive(Clone, Debug)]
 enum Op {
     Arrive,
@@ -25,7 +27,7 @@ enum Op {
     Freeze(usize),
 }
 
-/// Few names, in several spellings, so that they collide.
+/// A few names in several spellings, so that registrations collide.
 const NAMES: [&str; 6] = ["Noy", "noy", "NOY", "Elias", "אליאס", "Ｅlias"];
 
 fn op() -> impl Strategy<Value = Op> {
@@ -53,16 +55,20 @@ type Replies = Vec<(usize, String)>;
 #[derive(Clone, Debug, Default)]
 struct Model {
     sessions: Vec<ModelSession>,
-    arrived: usize,
-    registered: usize,
+    /// Number of arrivals so far.
+    arrivals: usize,
+    /// Number of registrations so far.
+    registrations: usize,
+    /// Numbers of the sessions whose outbox is full.
     frozen: Vec<usize>,
+    /// Numbers of the sessions that were closed, in order.
     closed: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct ModelSession {
     number: usize,
-    /// The name, after its position in the order of registrations.
+    /// The position in the order of registrations, and the name.
     name: Option<(usize, &'static str)>,
     peer: Option<usize>,
 }
@@ -74,17 +80,18 @@ impl Model {
 
     fn find(&self, name: &str) -> Option<usize> {
         let wanted = Username::new(name).expect("the names are valid");
-        let has = |session: &&ModelSession| {
+        let has_name = |session: &&ModelSession| {
             session.name.is_some_and(|(_, name)| Username::new(name).expect("the name is valid") == wanted)
         };
-        self.sessions.iter().find(has).map(|session| session.number)
+        self.sessions.iter().find(has_name).map(|session| session.number)
     }
 
     fn name_of(&mut self, number: usize) -> &'static str {
         self.get(number).and_then(|session| session.name).expect("the session has registered").1
     }
 
-    /// Sends a line. A frozen session overflows, and is closed once the operation is over.
+    /// Sends a line, and returns true. If the session is frozen, marks it to be closed after the operation, and returns
+    /// false.
     fn send(&mut self, to: usize, line: String, replies: &mut Replies, overflowed: &mut Vec<usize>) -> bool {
         if self.frozen.contains(&to) {
             overflowed.push(to);
@@ -116,6 +123,7 @@ impl Model {
         }
     }
 
+    /// Sends message `n`. If its reader is frozen, closes the reader, and the sender receives `refusal`.
     fn deliver(
         &mut self,
         from: usize,
@@ -145,18 +153,18 @@ impl Model {
 
     fn apply_to(&mut self, op: &Op, replies: &mut Replies, overflowed: &mut Vec<usize>) {
         if matches!(op, Op::Arrive) {
-            self.sessions.push(ModelSession { number: self.arrived, name: None, peer: None });
-            self.send(self.arrived, "WELCOME".into(), replies, overflowed);
-            self.arrived += 1;
+            self.sessions.push(ModelSession { number: self.arrivals, name: None, peer: None });
+            self.send(self.arrivals, "WELCOME".into(), replies, overflowed);
+            self.arrivals += 1;
             return;
         }
-        let session = op.session();
-        let Some(me) = self.get(session).cloned() else { return };
-        let refuse = |code: &str| format!("ERROR {code}");
+        let number = op.session_number();
+        let Some(session) = self.get(number).cloned() else { return };
+        let error_line = |code: &str| format!("ERROR {code}");
         let line = match *op {
             Op::Arrive => unreachable!("handled above"),
-            Op::Freeze(_) => return self.frozen.push(session),
-            Op::Leave(_) => return self.remove(session, replies, overflowed),
+            Op::Freeze(_) => return self.frozen.push(number),
+            Op::Leave(_) => return self.remove(number, replies, overflowed),
             Op::Ping(_) => "PONG".into(),
             Op::Who(_) => {
                 let mut names: Vec<_> = self.sessions.iter().filter_map(|session| session.name).collect();
@@ -165,53 +173,53 @@ impl Model {
                 format!("USERS {}", names.join(","))
             }
             Op::Register(_, name) => {
-                if me.name.is_some() {
-                    refuse("ALREADY_REGISTERED")
+                if session.name.is_some() {
+                    error_line("ALREADY_REGISTERED")
                 } else if self.find(name).is_some() {
-                    refuse("NAME_TAKEN")
+                    error_line("NAME_TAKEN")
                 } else {
-                    let order = self.registered;
-                    self.registered += 1;
-                    self.get(session).expect("the session is present").name = Some((order, name));
+                    let order = self.registrations;
+                    self.registrations += 1;
+                    self.get(number).expect("the session is present").name = Some((order, name));
                     format!("REGISTER_OK {name}")
                 }
             }
-            _ if me.name.is_none() => refuse("NOT_REGISTERED"),
+            _ if session.name.is_none() => error_line("NOT_REGISTERED"),
             Op::Disconnect(_) => {
-                self.leave_chat(session, replies, overflowed);
+                self.leave_chat(number, replies, overflowed);
                 "DISCONNECT_OK".into()
             }
             Op::Connect(_, to) => match self.find(to) {
-                None => refuse("USER_NOT_FOUND"),
-                Some(to) if to == session => refuse("SELF_CONNECT"),
-                Some(to) if me.peer.is_some() || self.get(to).is_some_and(|session| session.peer.is_some()) => {
-                    refuse("USER_BUSY")
+                None => error_line("USER_NOT_FOUND"),
+                Some(to) if to == number => error_line("SELF_CONNECT"),
+                Some(to) if session.peer.is_some() || self.get(to).is_some_and(|target| target.peer.is_some()) => {
+                    error_line("USER_BUSY")
                 }
                 Some(to) => {
-                    self.get(session).expect("the session is present").peer = Some(to);
-                    self.get(to).expect("the session is present").peer = Some(session);
-                    let (my_name, its_name) = (self.name_of(session), self.name_of(to));
-                    self.send(session, format!("CONNECT_OK {its_name}"), replies, overflowed);
-                    self.send(to, format!("INCOMING_CONNECTION {my_name}"), replies, overflowed);
+                    self.get(number).expect("the session is present").peer = Some(to);
+                    self.get(to).expect("the session is present").peer = Some(number);
+                    let (own_name, peer_name) = (self.name_of(number), self.name_of(to));
+                    self.send(number, format!("CONNECT_OK {peer_name}"), replies, overflowed);
+                    self.send(to, format!("INCOMING_CONNECTION {own_name}"), replies, overflowed);
                     return;
                 }
             },
-            Op::Msg(_, n) => match me.peer {
-                None => refuse("NOT_CONNECTED"),
-                Some(peer) => return self.deliver(session, peer, n, "ERROR NOT_CONNECTED", replies, overflowed),
+            Op::Msg(_, n) => match session.peer {
+                None => error_line("NOT_CONNECTED"),
+                Some(peer) => return self.deliver(number, peer, n, "ERROR NOT_CONNECTED", replies, overflowed),
             },
             Op::Tell(_, to, n) => match self.find(to) {
-                None => refuse("USER_NOT_FOUND"),
-                Some(to) if to == session => refuse("SELF_CONNECT"),
-                Some(to) => return self.deliver(session, to, n, "ERROR USER_NOT_FOUND", replies, overflowed),
+                None => error_line("USER_NOT_FOUND"),
+                Some(to) if to == number => error_line("SELF_CONNECT"),
+                Some(to) => return self.deliver(number, to, n, "ERROR USER_NOT_FOUND", replies, overflowed),
             },
         };
-        self.send(session, line, replies, overflowed);
+        self.send(number, line, replies, overflowed);
     }
 }
 
 impl Op {
-    fn session(&self) -> usize {
+    fn session_number(&self) -> usize {
         match *self {
             Op::Arrive => usize::MAX,
             Op::Register(session, _)
@@ -229,8 +237,10 @@ impl Op {
 
 // ---- The switchboard -------------------------------------------------------------------------------------------
 
-struct Tested {
+/// The switchboard, which applies the same operations.
+struct TestedSwitchboard {
     board: Switchboard,
+    /// The id of each session, by number.
     ids: Vec<SessionId>,
     effects: RecordingEffects,
     start: Instant,
@@ -239,7 +249,9 @@ struct Tested {
 #[derive(Default)]
 struct RecordingEffects {
     numbers: BTreeMap<SessionId, usize>,
+    /// Numbers of the sessions whose outbox is full.
     frozen: Vec<usize>,
+    /// Numbers of the sessions that were closed, in order.
     closed: Vec<usize>,
     replies: Replies,
 }
@@ -263,7 +275,7 @@ impl Effects for RecordingEffects {
     }
 }
 
-impl Tested {
+impl TestedSwitchboard {
     fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "any time will do: the clock stands still here")]
         let start = Instant::now();
@@ -272,7 +284,7 @@ impl Tested {
     }
 
     fn apply(&mut self, op: &Op) -> Replies {
-        let text = |n: u32| Text::new(Box::leak(n.to_string().into_boxed_str()), 64).expect("the text is valid");
+        let text = |n: u32| Text::new(&n.to_string(), 64).expect("the text is valid").into_owned();
         let event = match *op {
             Op::Arrive => {
                 let id = self.board.admit(self.start);
@@ -282,7 +294,7 @@ impl Tested {
                 return std::mem::take(&mut self.effects.replies);
             }
             Op::Freeze(session) => {
-                if session < self.ids.len() && self.board.registered(self.ids[session]).is_some() {
+                if session < self.ids.len() && self.board.is_registered(self.ids[session]).is_some() {
                     self.effects.frozen.push(session);
                 }
                 return Replies::new();
@@ -298,7 +310,7 @@ impl Tested {
             Op::Who(_) => Event::Command(Command::Who),
             Op::Ping(_) => Event::Command(Command::Ping),
         };
-        if let Some(&id) = self.ids.get(op.session()) {
+        if let Some(&id) = self.ids.get(op.session_number()) {
             self.board.handle(id, event, &mut self.effects);
         }
         std::mem::take(&mut self.effects.replies)
@@ -310,7 +322,7 @@ proptest! {
 
     #[test]
     fn replies_match_the_model(ops in proptest::collection::vec(op(), 1..60)) {
-        let (mut tested, mut model) = (Tested::new(), Model::default());
+        let (mut tested, mut model) = (TestedSwitchboard::new(), Model::default());
         for (step, op) in ops.iter().enumerate() {
             prop_assert_eq!(tested.apply(op), model.apply(op), "after step {} of {:?}", step, ops);
         }

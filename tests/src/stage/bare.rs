@@ -65,7 +65,7 @@ impl BareStage {
         while !self.effects.0[&id].closed
             && let Some(line) = decoder.next_line(&mut unread)
         {
-            let registered = self.board.registered(id).unwrap_or_default();
+            let registered = self.board.is_registered(id).unwrap_or_default();
             let said =
                 line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
             match said {
