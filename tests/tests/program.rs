@@ -21,7 +21,7 @@ fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
             String::from_utf8_lossy(&output.stderr),
             format!(
                 "switchboard-server: cannot listen on {address}: the port is in use, perhaps by another server. \
-                 Move this one with {flag} HOST:PORT, or turn it off with {flag} none\n"
+                 Choose another address with {flag} HOST:PORT, or turn this listener off with {flag} none\n"
             )
         );
     }

@@ -19,14 +19,14 @@ use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;
 
-/// Pause of a listener after an error, for example when the process has no file descriptors left. Long enough to cost
-/// nothing, and too short for a person to notice.
+/// Pause of a listener after an error, for example when the process has no file descriptors left. It is long enough
+/// that retries cost little, and too short for a person to notice.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Maximum rejected connections that are still read until their clients close.
+/// Maximum number of rejected connections from which the server still reads, until their clients close.
 pub(crate) const REJECTIONS_MAX: usize = 64;
 
-/// Time without an error after which a listener logs that it has recovered.
+/// Time without an error after which an accepted connection shows that the listener has recovered.
 const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens a session for each accepted connection, or rejects it.
@@ -34,19 +34,19 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Acceptor {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
-    /// Limits the rejected connections to [`REJECTIONS_MAX`].
+    /// One permit for each of [`REJECTIONS_MAX`] rejected connections.
     pub(crate) rejections: Arc<Semaphore>,
 }
 
 /// Accepts connections until it is dropped.
 pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
-    // On some systems an accepted connection inherits these options, which saves system calls for each.
+    // On some systems, an accepted connection inherits the options of its listener, which saves system calls.
     let _ = tcp::configure(&listener.socket, &acceptor.hub.settings);
     let mut last_error: Option<Instant> = None;
     loop {
         match listener.socket.accept().await {
             Ok((stream, peer)) => {
-                // The same error may follow a single success.
+                // One success soon after an error is not enough: the same error may follow it.
                 if last_error.take_if(|last| last.elapsed() > RECOVERED_AFTER).is_some() {
                     tracing::warn!(target: telemetry::SERVER, "accepting connections again");
                 }
@@ -79,28 +79,28 @@ impl Acceptor {
                 return self.reject(stream, code, listener.dialect);
             }
         };
-        // The options are missing if the system does not pass them on, or if the connection was made before the
-        // listener was configured.
+        // A connection lacks the options if the system does not let it inherit them, or if it was established before
+        // the listener had them.
         let is_configured = stream.nodelay().unwrap_or(false);
         if !is_configured && let Err(error) = tcp::configure(&stream, &self.hub.settings) {
-            // The settings are valid, so the connection must have been reset.
+            // The options are valid, so setting them fails only on a connection that was reset.
             tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "reset before the session opened");
             return;
         }
         let (id, outbox) = self.hub.admit(dialect, stream, Instant::now());
         telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
-        // The connection is itself the future: an `async` block around it would double the task's size.
+        // `Connection` itself is the future, because an `async` block around it would double the size of the task.
         tokio::spawn(Connection::new(Arc::clone(&self.hub), speaker, outbox, permit));
     }
 
-    /// Sends the error, which always fits into a new connection's send buffer, and closes.
+    /// Sends the error and closes the connection. The line always fits into the empty send buffer of a new connection.
     fn reject(&self, mut stream: TcpStream, code: ErrorCode, dialect: Dialect) {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
-        // A close with unread bytes is a reset, and a reset may destroy the error line. So the client's bytes are read,
-        // for a limited number of connections at a time.
+        // A close with unread bytes resets the connection, and a reset may destroy the error line. So the server first
+        // reads the client's bytes, for a limited number of connections at a time.
         let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _ = stream.shutdown().await;
@@ -110,7 +110,7 @@ impl Acceptor {
     }
 }
 
-/// Whether an error of accept(2) is about the new connection rather than the listener.
+/// Whether an error of accept(2) concerns the new connection, and not the listener.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::settings::Settings;
 
-/// Counts the open sessions.
+/// Counts the open sessions, and admits new ones within the limits.
 #[derive(Debug)]
 pub(crate) struct Admission {
     sessions_max: usize,
@@ -26,16 +26,16 @@ struct Counts {
     by_address: HashMap<AddressKey, usize>,
 }
 
-/// Permits one session. Dropping it makes room for another.
+/// The permission for one session. Dropping a permit makes room for another session.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    /// The address that the session counts for, unless that is exempt from the limit.
+    /// The address for which the session counts. `None` if the address is exempt from the limit.
     address_key: Option<AddressKey>,
 }
 
 impl Permit {
-    /// Whether the limits for other people's addresses apply. Loopback is the operator's own, and exempt by default.
+    /// Whether the limits per address and per second apply to the session. By default, loopback is exempt.
     pub(crate) fn is_limited(&self) -> bool {
         self.address_key.is_some()
     }
@@ -55,17 +55,17 @@ impl Admission {
     /// Admits a session from `peer`, or returns the error for the client.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, ErrorCode> {
         let peer = peer.to_canonical();
-        let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::of(peer));
+        let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::new(peer));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
             return Err(ErrorCode::ServerFull);
         }
         if let Some(address_key) = address_key {
-            let of_address = counts.by_address.entry(address_key).or_default();
-            if *of_address >= self.per_address_max {
+            let address_sessions = counts.by_address.entry(address_key).or_default();
+            if *address_sessions >= self.per_address_max {
                 return Err(ErrorCode::TooManySessions);
             }
-            *of_address += 1;
+            *address_sessions += 1;
         }
         counts.sessions += 1;
         Ok(Permit { admission: Arc::clone(self), address_key })
@@ -79,6 +79,7 @@ impl Admission {
     /// Waits until no session is open.
     pub(crate) async fn wait_until_empty(&self) {
         loop {
+            // Created before the check, so that a notification between the check and the wait is not lost.
             let emptied = self.empty.notified();
             if self.sessions() == 0 {
                 return;
@@ -100,16 +101,17 @@ impl Drop for Permit {
             self.admission.empty.notify_waiters();
         }
         let Some(address_key) = self.address_key else { return };
-        if let Some(of_address) = counts.by_address.get_mut(&address_key) {
-            *of_address -= 1;
-            if *of_address == 0 {
+        if let Some(address_sessions) = counts.by_address.get_mut(&address_key) {
+            *address_sessions -= 1;
+            if *address_sessions == 0 {
                 counts.by_address.remove(&address_key);
             }
         }
     }
 }
 
-/// Addresses that count as one: an IPv6 subscriber has at least a /64 (RFC 6177 §2).
+/// Addresses that share one count: a single IPv4 address, or an IPv6 /64, because an IPv6 subscriber has at least a /64
+/// (RFC 6177 §2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum AddressKey {
     V4(Ipv4Addr),
@@ -118,7 +120,7 @@ enum AddressKey {
 }
 
 impl AddressKey {
-    fn of(address: IpAddr) -> Self {
+    fn new(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
@@ -149,8 +151,10 @@ mod tests {
             ("192.0.2.1", None),
             ("192.0.2.1", None),
             ("192.0.2.1", Some(ErrorCode::TooManySessions)),
+            // The same address, mapped into IPv6.
             ("::ffff:192.0.2.1", Some(ErrorCode::TooManySessions)),
             ("192.0.2.2", None),
+            // Two addresses of one /64 use up its limit. 2001:db8:0:1::1 is in another /64.
             ("2001:db8::1", None),
             ("2001:db8::ffff:1", None),
             ("2001:db8::2", Some(ErrorCode::TooManySessions)),

@@ -1,10 +1,10 @@
 //! The task of one connection: reads lines, passes them to the hub, and writes the outbox.
 //!
-//! One task reads and writes. It is a state machine rather than two loops, so that it holds no buffer while it waits,
-//! and so that a client that half-closes still receives its unsent bytes:
+//! One task reads and writes. It is a state machine instead of two loops, for two reasons: the task holds no buffer
+//! while it waits, and a client that half-closes still receives its unsent bytes.
 //!
 //! ```text
-//! Open ──EOF, refusal, shutdown──▶ Draining ──all bytes sent──▶ Lingering ──EOF or a second──▶ closed
+//! Open ──EOF, refusal, shutdown──▶ Draining ──all bytes sent──▶ Lingering ──EOF or 1 s──▶ closed
 //! ```
 //!
 //! A lingering connection reads and discards. A close with unread bytes would reset the connection, and a reset may
@@ -32,14 +32,15 @@ use crate::throttle::{self, Pause, TokenBucket};
 /// Maximum time that a connection lingers.
 pub(crate) const LINGER_MAX: Duration = Duration::from_secs(1);
 
-/// Maximum time that a connection drains: the time that a full outbox takes at 56 kbit/s.
+/// Maximum time that a connection drains: the time in which a full outbox of 2 MiB is sent at 56 kbit/s.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
 
 /// Maximum time to handle the lines that a client sent before a write to it failed.
 const BROKEN_READ_MAX: Duration = Duration::from_secs(2);
 
-/// Maximum lines of a turn on a backlog, and the number of lines that a read from a flooding session should hold. Fewer
-/// than a turn may have by default, so that a flood delays other sessions less. A smaller `turn_lines` still applies.
+/// Maximum lines of a turn that handles a backlog, and the intended number of lines in a read from a flooding session.
+/// This is fewer than the default `turn_lines`, so that a flood delays other sessions less. If `turn_lines` is set to
+/// an even lower number, that number applies here, too.
 const FLOOD_LINES: usize = 64;
 
 /// Minimum size of a read from a flooding session, in bytes.
@@ -47,13 +48,14 @@ const FLOOD_READ_MIN_BYTES: usize = 4 * 1024;
 
 /// A connection and its task.
 ///
-/// Most connections are idle, so state that only some need is boxed.
+/// Most connections are idle, so the state that an idle connection does not need is boxed.
 pub(crate) struct Connection {
     hub: Arc<Hub>,
     speaker: Speaker,
     outbox: Arc<Outbox>,
     reply_delay: ReplyDelay,
-    /// The mean length of the last lines in bytes, while the session floods: its last read filled the buffer.
+    /// The mean length of a line in the last turn, in bytes. `None` unless the session floods: its last read filled the
+    /// buffer.
     flood_line_bytes: Option<u16>,
     backlog: Backlog,
     slow: Option<Box<SlowState>>,
@@ -62,7 +64,8 @@ pub(crate) struct Connection {
     _permit: Permit,
 }
 
-// The runtime adds 104 bytes and rounds a task up to a multiple of 128 bytes. This limit makes it two multiples.
+// The runtime adds 104 bytes, and rounds the size of a task up to a multiple of 128 bytes. With this limit, a task has
+// 256 bytes.
 const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 
 /// The state of a connection that is not simply open and idle: blocked, paused, delayed or closing. Freed when none of
@@ -70,13 +73,13 @@ const _: () = assert!(size_of::<Connection>() <= 2 * 128 - 104);
 #[derive(Debug, Default)]
 struct SlowState {
     stage: Stage,
-    /// The time since when the socket has taken no bytes.
+    /// The time at which the socket stopped taking bytes.
     stalled_since: Option<Instant>,
     /// The time of the first failed write.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
     delayed_replies: Option<DelayedReplies>,
-    /// One timer for all deadlines. It exists while there is a deadline, and until it fires.
+    /// One timer for all deadlines. It is removed when it has fired and no deadline is left.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -84,16 +87,16 @@ struct SlowState {
 #[derive(Clone, Copy, Debug)]
 struct DelayedReplies {
     until: Instant,
-    /// The value of [`ReplyDelay::unwritten_turns`] when the delay began. It changes if a command arrives.
-    turns: u8,
+    /// The value of [`ReplyDelay::unwritten_turns`] when the delay began. That value grows when a command arrives.
+    unwritten_turns: u8,
 }
 
 /// Bytes that were read but not handled, because a turn ended before them.
 #[derive(Debug, Default)]
 struct Backlog {
     bytes: Vec<u8>,
-    /// Number of bytes that later turns have handled.
-    taken: usize,
+    /// Number of bytes at the front that later turns have handled.
+    handled: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,7 +113,7 @@ enum Stage {
 }
 
 impl SlowState {
-    /// The earliest time at which the connection ends, and the reason.
+    /// The earliest deadline at which the connection ends, and the reason for this end.
     fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
         let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
         let broken = self.broken_since.map(|since| (since + BROKEN_READ_MAX, CloseReason::Reset));
@@ -164,15 +167,17 @@ impl Connection {
         self.slow.as_ref().is_some_and(|slow| slow.broken_since.is_some())
     }
 
-    fn delays_replies(&self) -> bool {
+    fn has_delayed_replies(&self) -> bool {
         self.slow.as_ref().is_some_and(|slow| slow.delayed_replies.is_some())
     }
 
-    fn slow(&mut self) -> &mut SlowState {
+    /// The state of a connection that is not simply open and idle, created if needed.
+    fn slow_mut(&mut self) -> &mut SlowState {
         self.slow.get_or_insert_default()
     }
 
-    /// Writes unsent bytes until the socket takes no more. Returns whether none are left, and the hub's ending, if any.
+    /// Writes unsent bytes until the socket takes no more. Returns whether no unsent bytes are left, and how the hub
+    /// wants the session to end, if it does. If the socket is broken, the unsent bytes are lost, so none are left.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
         let (flushed, ending) = self.outbox.flush(cx, self.watermarks());
         match flushed {
@@ -181,16 +186,16 @@ impl Connection {
                     slow.stalled_since = None;
                 }
             }
-            FlushOutcome::Blocked { progress } => {
-                let since = &mut self.slow().stalled_since;
-                if progress {
+            FlushOutcome::Blocked { has_progress } => {
+                let since = &mut self.slow_mut().stalled_since;
+                if has_progress {
                     *since = None;
                 }
                 since.get_or_insert_with(Instant::now);
             }
             FlushOutcome::Broken => {
-                // The client's last lines may still be unread. Reading continues until it finds the end.
-                let slow = self.slow();
+                // The client's last lines may be unread, so the connection goes on reading until the end of the input.
+                let slow = self.slow_mut();
                 slow.stalled_since = None;
                 slow.broken_since.get_or_insert_with(Instant::now);
             }
@@ -198,19 +203,20 @@ impl Connection {
         (!matches!(flushed, FlushOutcome::Blocked { .. }), ending)
     }
 
-    /// Reads once, unless reading is paused, and handles the lines. `Err` if the session has ended.
+    /// Handles lines of the backlog, or of one read if there is no backlog. Pending if reading is paused or there is no
+    /// input. `Err` if the session has ended.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_read_buffer(|read_buffer| {
-            let Backlog { bytes: backlog, taken } = std::mem::take(&mut self.backlog);
-            let mut read = &backlog[taken..];
-            let mut floods = self.flood_line_bytes.is_some();
+            let Backlog { bytes: backlog, handled } = std::mem::take(&mut self.backlog);
+            let mut read = &backlog[handled..];
+            let mut is_flood = self.flood_line_bytes.is_some();
             if read.is_empty() {
                 let read_bytes = self.read_bytes();
                 let mut buf = ReadBuf::new(&mut read_buffer[..read_bytes]);
                 let outcome = ready!(self.outbox.poll_read(cx, &mut buf));
                 let count = buf.filled().len();
-                floods = count == read_bytes;
+                is_flood = count == read_bytes;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(CloseReason::Reset)),
                     Ok(()) if count == 0 => return Poll::Ready(Err(CloseReason::Quit)),
@@ -218,6 +224,7 @@ impl Connection {
                     Err(_) => return Poll::Ready(Err(CloseReason::Reset)),
                 }
             }
+            // A turn handles only a part of a long backlog, so a scan of all its bytes would cost more than it saves.
             let (mut unread, lines_max) = if backlog.is_empty() {
                 (ReceivedBytes::with_ascii_scan(read), lines_max)
             } else {
@@ -230,24 +237,24 @@ impl Connection {
             if let Some(line_bucket) = &mut self.line_bucket {
                 line_bucket.take(turn.lines);
             }
-            let left = unread.as_bytes();
-            self.flood_line_bytes = floods.then(|| {
-                let line_bytes = (read.len() - left.len()) / turn.lines.max(1);
+            let unhandled = unread.as_bytes();
+            self.flood_line_bytes = is_flood.then(|| {
+                let line_bytes = (read.len() - unhandled.len()) / turn.lines.max(1);
                 u16::try_from(line_bytes).unwrap_or(u16::MAX)
             });
-            if left.is_empty() {
+            if unhandled.is_empty() {
                 buffers::give_back(backlog);
             } else if backlog.is_empty() {
                 let mut bytes = buffers::take();
-                bytes.extend_from_slice(left);
-                self.backlog = Backlog { bytes, taken: 0 };
+                bytes.extend_from_slice(unhandled);
+                self.backlog = Backlog { bytes, handled: 0 };
             } else {
-                self.backlog = Backlog { taken: backlog.len() - left.len(), bytes: backlog };
+                self.backlog = Backlog { handled: backlog.len() - unhandled.len(), bytes: backlog };
             }
             if let Some(outbox) = turn.congested
                 && let Some(pause) = self.pause_after(outbox, cx)
             {
-                self.slow().pause = Some(pause);
+                self.slow_mut().pause = Some(pause);
             }
             Poll::Ready(Ok(()))
         })
@@ -260,13 +267,14 @@ impl Connection {
         })
     }
 
-    /// The maximum lines of the next turn. Pending while reading is paused.
+    /// The maximum number of lines in the next turn. Pending while reading is paused.
     fn lines_allowed(&mut self, cx: &Context<'_>) -> Poll<usize> {
         let watermarks = self.watermarks();
         if let Some(pause) = self.slow.as_mut().and_then(|slow| slow.pause.as_mut()) {
-            let is_over = match pause {
+            let is_pause_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Congested { outbox, since, until } => {
+                    // Without congestion, the pause ends now.
                     let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), watermarks);
                     *until = congestion
                         .map_or(*since, |congestion| *since + throttle::congestion_delay(congestion, watermarks));
@@ -274,12 +282,13 @@ impl Connection {
                 }
                 Pause::OwnOutbox => self.outbox.is_below_soft_mark(watermarks),
             };
-            if !is_over {
+            if !is_pause_over {
                 return Poll::Pending;
             }
             self.end_pause();
         }
         let turn_lines = self.hub.settings.turn_lines;
+        // A broken connection has no limit, so that its last lines are handled before `BROKEN_READ_MAX`.
         let is_broken = self.is_broken();
         let Some(line_bucket) = self.line_bucket.as_mut().filter(|_| !is_broken) else {
             return Poll::Ready(turn_lines);
@@ -287,13 +296,13 @@ impl Connection {
         match line_bucket.available(Instant::now()) {
             Ok(lines) => Poll::Ready(lines.min(turn_lines)),
             Err(until) => {
-                self.slow().pause = Some(Pause::Rate { until });
+                self.slow_mut().pause = Some(Pause::Rate { until });
                 Poll::Pending
             }
         }
     }
 
-    /// The pause after a turn that appended to an `outbox` above its soft mark.
+    /// The pause after a turn that appended to `outbox`, and left it above its soft mark. `None` if it has room again.
     fn pause_after(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
         if Arc::ptr_eq(&outbox, &self.outbox) {
             return Some(Pause::OwnOutbox);
@@ -307,26 +316,26 @@ impl Connection {
         })
     }
 
-    /// Ends the session, and starts to drain its outbox.
+    /// Ends the session in the hub, and starts to drain its outbox.
     fn end(&mut self, reason: CloseReason) {
         self.hub.close(self.speaker.id, reason);
         self.end_pause();
         self.backlog = Backlog::default();
-        let slow = self.slow();
+        let slow = self.slow_mut();
         slow.stage = Stage::Draining { reason, until: Instant::now() + DRAIN_MAX };
     }
 
-    /// Shuts down the write side, and then reads until the client closes.
+    /// Shuts down the write side, and then reads until the client closes. Ready when the connection can be closed.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // After `Quit` the client has closed and is read to its end; after `Reset` the connection is broken.
-            // Neither needs to linger.
+            // After `Quit`, the connection has read all bytes of the client. After `Reset`, it is broken. In both cases
+            // there is no reason to linger.
             if matches!(reason, CloseReason::Quit | CloseReason::Reset)
                 || ready!(self.outbox.poll_shutdown(cx)).is_err()
             {
                 return Poll::Ready(());
             }
-            self.slow().stage = Stage::Lingering { until: Instant::now() + LINGER_MAX };
+            self.slow_mut().stage = Stage::Lingering { until: Instant::now() + LINGER_MAX };
         }
         buffers::with_read_buffer(|read_buffer| {
             loop {
@@ -339,16 +348,17 @@ impl Connection {
         })
     }
 
-    /// Sets the timer to the earliest deadline. Ready once that has passed.
+    /// Sets the timer to the earliest deadline. Ready when this deadline has passed.
     ///
-    /// Resetting a timer costs more than an early wake-up, so a later deadline is set only when the timer fires.
+    /// If the deadline has moved to a later time, the timer is reset only when it fires: a reset costs more than an
+    /// early wake-up.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
-        let replies_leave = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
+        let replies_due = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
-        let Some(until) = [deadline, pause_end, replies_leave].into_iter().flatten().min() else {
+        let Some(until) = [deadline, pause_end, replies_due].into_iter().flatten().min() else {
             slow.timer.take_if(|timer| timer.is_elapsed());
             return Poll::Pending;
         };
@@ -365,19 +375,21 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Records that the task sleeps while its replies wait for the next command. Returns false if they do not wait.
-    fn sleep_on_replies(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Records that the task sleeps while its replies wait for the next command. Returns false if the replies must be
+    /// written now.
+    fn sleep_with_delayed_replies(&mut self, cx: &mut Context<'_>) -> bool {
         let is_unimpeded = self.slow.as_ref().is_none_or(|slow| slow.is_unimpeded());
         if !is_unimpeded || !self.reply_delay.should_delay() || !self.outbox.delay_replies(cx.waker()) {
             return false;
         }
-        let turns = self.reply_delay.unwritten_turns();
-        let begin = || DelayedReplies { until: Instant::now() + reply_delay::DELAY_MAX, turns };
-        let delayed_replies = *self.slow().delayed_replies.get_or_insert_with(begin);
+        let unwritten_turns = self.reply_delay.unwritten_turns();
+        let new_delay = || DelayedReplies { until: Instant::now() + reply_delay::DELAY_MAX, unwritten_turns };
+        let delayed_replies = *self.slow_mut().delayed_replies.get_or_insert_with(new_delay);
         if self.poll_timer(cx).is_pending() {
             return true;
         }
-        if delayed_replies.turns == turns {
+        // No command has arrived since the delay began, so the guess was wrong.
+        if delayed_replies.unwritten_turns == unwritten_turns {
             self.reply_delay.after_timeout();
         }
         false
@@ -386,14 +398,15 @@ impl Connection {
     /// Reads and writes until neither is possible. Ready with the reason when the connection ends.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
-            if self.delays_replies() {
+            if self.has_delayed_replies() {
+                // Until now, the outbox has recorded the task as asleep.
                 self.outbox.set_awake();
             }
-            // After a turn, tries another one first, so that its replies leave in the same write. Not while reading is
-            // paused: the pause may only end once the replies are written.
+            // After a turn, the connection tries another turn before it writes, so that the replies to both turns leave
+            // in one write. If reading is paused, it writes first, because the pause may end only after this write.
             let is_paused = self.slow.as_ref().is_some_and(|slow| slow.pause.is_some());
             let reads_first = !is_paused && self.reply_delay.should_read_first();
-            if reads_first && (self.take_turn(cx) || self.sleep_on_replies(cx)) {
+            if reads_first && (self.take_turn(cx) || self.sleep_with_delayed_replies(cx)) {
                 return Poll::Pending;
             }
             self.reply_delay.after_write();
@@ -401,7 +414,7 @@ impl Connection {
                 slow.delayed_replies = None;
             }
             let (flushed, ending) = self.flush(cx);
-            // Checked in each round, because the timer is not polled while the client keeps the connection busy.
+            // Deadlines are checked here, because the timer is not polled while the client keeps the connection busy.
             if let Some(slow) = &self.slow
                 && let Some((deadline, reason)) = slow.deadline(self.hub.settings.outbox_timeout)
                 && deadline <= Instant::now()
@@ -444,8 +457,8 @@ impl Connection {
         }
     }
 
-    /// Takes a turn if there is input, and schedules the task again behind the others. Returns false if there was no
-    /// turn or it ended the session.
+    /// Takes a turn if there is input, and then schedules the task again, behind other tasks that are ready. Returns
+    /// false if there was no turn, or if the turn ended the session.
     fn take_turn(&mut self, cx: &mut Context<'_>) -> bool {
         match self.turn(cx) {
             Poll::Ready(Ok(())) => {
@@ -458,9 +471,8 @@ impl Connection {
         }
         false
     }
-}
 
-impl Connection {
+    /// Ends the pause in reading, if there is one. A congested outbox then no longer counts this session as a sender.
     fn end_pause(&mut self) {
         let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
         if let Some(Pause::Congested { outbox, .. }) = pause {

@@ -1,7 +1,7 @@
 //! The switchboard and all outboxes behind one lock.
 //!
-//! A turn takes the lock once for all its lines. No code awaits or writes to a socket under it: writes and wake-ups are
-//! collected in [`Deferred`], and happen after the lock is released.
+//! A turn takes the lock once for all its lines. While a thread holds the lock, it neither awaits nor writes to a
+//! socket. It collects writes and wake-ups in [`Deferred`], and performs them after it has released the lock.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ pub(crate) struct Hub {
 struct State {
     board: Switchboard,
     outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
-    /// The server is stopping. From then on no line is handled, so no message is acknowledged.
+    /// The server is stopping. It handles no more lines, so it acknowledges no more messages.
     stopping: bool,
     counts: Counts,
 }
@@ -81,14 +81,13 @@ impl Hub {
         (id, outbox)
     }
 
-    /// Handles lines of `unread`, at most `lines_max` and at most one turn's work.
-    ///
-    /// The turn ends early if it appends to an outbox above its soft mark.
+    /// Handles at most `lines_max` lines of `unread`. The turn ends earlier if its lines have needed as much work as
+    /// `turn_lines` ordinary lines, or if it has appended to an outbox that is now above its soft mark.
     pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut ReceivedBytes<'_>, lines_max: usize) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
-            effects.turn_of = Some(from);
+            effects.turn_session = Some(from);
             let closed = effects.stopping.then_some(CloseReason::Shutdown);
             let mut turn = Turn { lines: 0, congested: None, closed };
             let mut work = 0;
@@ -97,27 +96,27 @@ impl Hub {
                 && work < self.settings.turn_lines
                 && effects.congested.is_none()
             {
-                let Some(registered) = board.registered(from).filter(|_| effects.closing != Some(from)) else {
-                    // The session was closed earlier, and its client has received the reason.
+                let Some(is_registered) = board.is_registered(from).filter(|_| effects.closing != Some(from)) else {
+                    // The session was closed earlier, and the client has received the reason.
                     turn.closed = Some(CloseReason::Refused);
                     break;
                 };
-                let Some(line) = speaker.next(unread, registered, text_max_bytes) else { break };
+                let Some(line) = speaker.next(unread, is_registered, text_max_bytes) else { break };
                 turn.lines += 1;
                 work += line.work();
-                let replied = match line {
+                let result = match line {
                     ParsedLine::Command(command) => {
                         board.handle(from, Event::Command(command), effects);
                         Ok(())
                     }
                     ParsedLine::Blank => Ok(()),
-                    ParsedLine::Error(error) => effects.send_error(from, &error, registered),
+                    ParsedLine::Error(error) => effects.send_error(from, &error, is_registered),
                     ParsedLine::Foreign(foreign) => {
                         turn.closed = Some(CloseReason::WrongProtocol);
                         effects.send(from, &foreign.refusal())
                     }
                 };
-                if replied.is_err() {
+                if result.is_err() {
                     board.handle(from, Event::Closed(CloseReason::SlowConsumer), effects);
                     effects.close(from, CloseReason::SlowConsumer);
                 }
@@ -127,7 +126,7 @@ impl Hub {
         })
     }
 
-    /// Removes a session from the switchboard, if it is still there. It receives no more replies.
+    /// Removes a session from the switchboard, unless it was removed before. The session receives no more replies.
     pub(crate) fn close(&self, id: SessionId, reason: CloseReason) {
         self.with_effects(|board, effects| board.handle(id, Event::Closed(reason), effects));
     }
@@ -138,7 +137,7 @@ impl Hub {
             // A task may end without `close`, for example by a panic.
             board.handle(id, Event::Closed(CloseReason::Reset), effects);
             if let Some(outbox) = effects.outboxes.remove(id) {
-                // Resumes its paused senders, which then drop their reference to the outbox and its socket.
+                // Resumes the senders that the outbox has paused. They then drop their references to the outbox.
                 outbox.end(Ending::Now(CloseReason::Reset), &mut effects.deferred.wakers);
             }
         });
@@ -149,27 +148,27 @@ impl Hub {
         self.with_effects(|board, effects| board.expire(now.into_std(), effects));
     }
 
-    /// Starts the drain: no more lines are handled, and all sessions receive `SERVER_SHUTDOWN` and their unsent bytes
-    /// before they are closed.
+    /// Starts the drain: the hub handles no more lines. All sessions receive `SERVER_SHUTDOWN`, and are closed after
+    /// their unsent bytes are written.
     pub(crate) fn stop(&self) {
         self.with_effects(|board, effects| {
             for session in board.sessions() {
                 effects.close(session, CloseReason::Shutdown);
             }
-            // Set under the same lock, so that no reply follows `SERVER_SHUTDOWN`.
+            // Set before the lock is released, so that no reply follows `SERVER_SHUTDOWN`.
             *effects.stopping = true;
         });
     }
 
-    /// Closes all sessions at once, and returns the number of those with unsent bytes.
+    /// Closes all sessions at once, and returns the number of sessions with unsent bytes.
     pub(crate) fn close_now(&self) -> usize {
         self.with_effects(|_, effects| {
             let outboxes = || effects.outboxes.values();
-            let unsent = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
+            let abandoned = outboxes().filter(|outbox| outbox.has_unsent_bytes()).count();
             for outbox in outboxes() {
                 outbox.end(Ending::Now(CloseReason::Shutdown), &mut effects.deferred.wakers);
             }
-            unsent
+            abandoned
         })
     }
 
@@ -177,9 +176,10 @@ impl Hub {
         self.lock().counts
     }
 
-    /// Runs `work` under the lock, and its deferred work after.
+    /// Runs `work` under the lock, and its deferred writes and wake-ups after the lock is released.
     fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
-        // Dropped in the reverse order: `effects` adds deferred work, then the lock is released, then the work is done.
+        // The order of declaration matters. On return, `effects` adds its open outboxes to `deferred`, then `guard`
+        // releases the lock, and then `deferred` writes and wakes.
         let mut deferred = DeferredGuard::new(self.watermarks);
         let mut guard = self.lock();
         let State { board, outboxes, stopping, counts } = &mut *guard;
@@ -193,11 +193,11 @@ impl Hub {
     }
 }
 
-/// Maximum peers that a turn writes to directly. The tasks of further peers are woken instead, which limits the
-/// duration of a turn with many peers.
+/// Maximum number of peers that a turn writes to directly. The tasks of further peers are woken instead. This limits
+/// the duration of a turn with many peers.
 const DIRECT_WRITES_MAX: usize = 8;
 
-/// Work of a turn that is done once the hub's lock is released.
+/// Work of a turn that is done after the hub's lock is released.
 #[derive(Debug, Default)]
 struct Deferred {
     /// Tasks to wake.
@@ -207,7 +207,7 @@ struct Deferred {
 }
 
 thread_local! {
-    /// An empty `Deferred`, kept for its capacity.
+    /// An empty `Deferred`, which is reused to save its allocations.
     static DEFERRED: Cell<Deferred> = Cell::default();
 }
 
@@ -231,7 +231,7 @@ struct DeferredGuard {
 }
 
 impl DeferredGuard {
-    /// Takes the thread's `Deferred`. A thread that ends may have destroyed it; then this creates a new one.
+    /// Takes the thread's `Deferred`, or creates one if the thread is ending and has destroyed it.
     fn new(watermarks: Watermarks) -> Self {
         Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks }
     }
@@ -249,21 +249,21 @@ impl Drop for DeferredGuard {
 struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
-    /// The server is stopping. Then nothing is sent, not even `PEER_DISCONNECTED`: all sessions end.
+    /// The server is stopping. No more replies are sent, not even `PEER_DISCONNECTED`, because all sessions end.
     stopping: &'a mut bool,
     hub: &'a Hub,
     deferred: &'a mut Deferred,
-    /// The open writers. The first one of the turn stays open; each later one replaces the second entry. Most turns use
-    /// only the outboxes of the session and its peer.
+    /// The open writers. The first writer of the turn stays open. Each later writer replaces the second entry. Most
+    /// turns need only two writers: for the outboxes of the session and of its peer.
     writers: [Option<(SessionId, OutboxWriter)>; 2],
-    /// The session whose lines are handled. Only replies to it may be delayed.
-    turn_of: Option<SessionId>,
+    /// The session whose lines the turn handles. Only replies to this session may be delayed.
+    turn_session: Option<SessionId>,
     /// The session whose outbox has the most unsent bytes, among the outboxes that were above their soft mark after the
     /// turn appended to them.
     congested: Option<SessionId>,
     /// Unsent bytes of the outbox of `congested`.
     congested_bytes: usize,
-    /// A session to close, because a reply to it returned [`AfterReply::Close`].
+    /// The session to close, because its last reply had the result [`AfterReply::Close`].
     closing: Option<SessionId>,
     logs_messages: bool,
 }
@@ -283,7 +283,7 @@ impl<'a> TurnEffects<'a> {
             hub,
             deferred,
             writers: [None, None],
-            turn_of: None,
+            turn_session: None,
             congested: None,
             congested_bytes: 0,
             closing: None,
@@ -293,26 +293,28 @@ impl<'a> TurnEffects<'a> {
 
     /// The writer of a session's outbox, opened if needed. Opening a third writer closes the second.
     #[inline]
-    fn writer(&mut self, of: SessionId) -> Option<&mut OutboxWriter> {
-        let belongs =
-            |writer: &Option<(SessionId, OutboxWriter)>| writer.as_ref().is_some_and(|(session, _)| *session == of);
-        let at = if belongs(&self.writers[0]) {
+    fn writer(&mut self, session: SessionId) -> Option<&mut OutboxWriter> {
+        let is_writer_of_session =
+            |writer: &Option<(SessionId, OutboxWriter)>| writer.as_ref().is_some_and(|(owner, _)| *owner == session);
+        let index = if is_writer_of_session(&self.writers[0]) {
             0
-        } else if belongs(&self.writers[1]) {
+        } else if is_writer_of_session(&self.writers[1]) {
             1
         } else {
-            self.open_writer(of)?
+            self.open_writer(session)?
         };
-        self.writers[at].as_mut().map(|(_, writer)| writer)
+        self.writers[index].as_mut().map(|(_, writer)| writer)
     }
 
-    fn open_writer(&mut self, of: SessionId) -> Option<usize> {
-        let writer = self.outboxes.get(of)?.open(self.turn_of != Some(of))?;
-        let at = usize::from(self.writers[0].is_some());
-        if let Some((_, older)) = self.writers[at].replace((of, writer)) {
-            self.deferred.unwritten.extend(older.close());
+    /// Opens a writer and returns its index, or `None` if the session accepts no more replies.
+    fn open_writer(&mut self, session: SessionId) -> Option<usize> {
+        let is_urgent = self.turn_session != Some(session);
+        let writer = self.outboxes.get(session)?.open(is_urgent)?;
+        let index = usize::from(self.writers[0].is_some());
+        if let Some((_, replaced)) = self.writers[index].replace((session, writer)) {
+            self.deferred.unwritten.extend(replaced.close());
         }
-        Some(at)
+        Some(index)
     }
 
     fn close_writers(&mut self) {
@@ -321,9 +323,9 @@ impl<'a> TurnEffects<'a> {
         }
     }
 
-    /// Answers an invalid line.
-    fn send_error(&mut self, to: SessionId, error: &ParseError, registered: bool) -> Result<(), Full> {
-        self.append(to, |dialect, queue| dialect.encode_error(error, registered, queue))
+    /// Sends the reply to an invalid line.
+    fn send_error(&mut self, to: SessionId, error: &ParseError, is_registered: bool) -> Result<(), Full> {
+        self.append(to, |dialect, queue| dialect.encode_error(error, is_registered, queue))
     }
 
     #[inline]
@@ -356,7 +358,7 @@ impl Effects for TurnEffects<'_> {
         if let Reply::Pong = reply
             && let Some(writer) = self.writer(to)
         {
-            // Clients measure the round-trip time with it.
+            // Clients measure the round-trip time with `PONG`, so it must not be delayed.
             writer.set_urgent();
         }
         Ok(())
@@ -365,7 +367,7 @@ impl Effects for TurnEffects<'_> {
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let ending = match reason.code() {
             Some(code) => {
-                // If the outbox has no room for it, the client sees only the end of the connection.
+                // If the outbox has no room for the `ERROR`, the client sees only the end of the connection.
                 let _ = self.send(session, &code.into());
                 Ending::Drain(reason)
             }
@@ -415,16 +417,16 @@ mod tests {
         let woken = Arc::<WokenFlag>::default();
         let waker = Waker::from(Arc::clone(&woken));
         let (_, ending) = outbox.flush(&mut Context::from_waker(&waker), hub.watermarks);
-        assert!(outbox.sleep(&waker, ending, TaskState::Idle, hub.watermarks));
+        assert!(outbox.sleep(&waker, ending, TaskState::Idle, hub.watermarks), "the task may sleep");
         let turn = || {
             hub.with_effects(|_, effects| {
                 effects.close(id, CloseReason::Reset);
-                assert!(!woken.0.load(Ordering::Relaxed), "the lock is held");
+                assert!(!woken.0.load(Ordering::Relaxed), "the task is woken only after the lock is released");
                 panic!("a turn that panics");
             })
         };
         catch_unwind(AssertUnwindSafe(turn)).expect_err("the turn panics");
-        assert!(woken.0.load(Ordering::Relaxed));
+        assert!(woken.0.load(Ordering::Relaxed), "the task is woken");
     }
 
     /// A runtime's thread may drop connections while it destroys its thread-local values.
@@ -443,20 +445,21 @@ mod tests {
         }
 
         let hub = Arc::new(Hub::new(Settings::default()));
-        let in_thread = Arc::clone(&hub);
+        let thread_hub = Arc::clone(&hub);
         let thread = thread::spawn(move || {
-            // The first thread-local value in use is destroyed last, on most platforms.
+            // On most platforms, the thread-local value that was used first is destroyed last.
             DESTROYED_LAST.set(None);
             let admit = |lines: &str| {
-                let (id, outbox) = in_thread.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
-                let mut speaker = Speaker::new(id, Dialect::Commands, in_thread.settings.line_bytes);
-                in_thread.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), 2);
-                outbox.flush(&mut Context::from_waker(Waker::noop()), in_thread.watermarks);
+                let (id, outbox) = thread_hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+                let mut speaker = Speaker::new(id, Dialect::Commands, thread_hub.settings.line_bytes);
+                let lines_max = 2;
+                thread_hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), lines_max);
+                outbox.flush(&mut Context::from_waker(Waker::noop()), thread_hub.watermarks);
                 id
             };
             let ids = vec![admit("REGISTER Noy\n"), admit("REGISTER Elias\nCONNECT Noy\n")];
-            // `PEER_DISCONNECTED` to Elias needs a buffer.
-            DESTROYED_LAST.set(Some(RemoveOnDrop(in_thread, ids)));
+            // When Noy is removed, Elias receives `PEER_DISCONNECTED`, which needs a buffer.
+            DESTROYED_LAST.set(Some(RemoveOnDrop(thread_hub, ids)));
         });
         thread.join().expect("the thread does not panic");
         assert!(hub.lock().outboxes.is_empty());

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use switchboard_protocol::Dialect;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-/// Maximum connections that wait to be accepted. Large enough for several school classes that connect at once.
+/// Maximum number of connections that wait to be accepted. It is large enough for several school classes that connect
+/// at the same time.
 const BACKLOG: u32 = 4096;
 
 /// A listening socket, and the dialect of its sessions.
@@ -32,7 +33,7 @@ pub enum BindError {
     /// Another socket listens on the address.
     #[error(
         "cannot listen on {address}: the port is in use, perhaps by another server{}. \
-         Move this one with {flag} HOST:PORT, or turn it off with {flag} none",
+         Choose another address with {flag} HOST:PORT, or turn this listener off with {flag} none",
         if .address.starts_with("[::]") { ", or by this one ([::] takes IPv4 too)" } else { "" }
     )]
     InUse {
@@ -54,30 +55,31 @@ pub enum BindError {
 }
 
 impl Listener {
-    /// Uses a socket that listens already.
+    /// Uses a socket that already listens.
     #[must_use]
     pub fn new(dialect: Dialect, socket: TcpListener) -> Self {
         Self { dialect, socket }
     }
 
-    /// Binds `address`, which has the form `HOST:PORT`. Port 0 chooses a free port.
+    /// Binds `address`, which has the form `HOST:PORT`. For port 0, the system chooses a free port. If the host has
+    /// several addresses, binds the first one that is possible.
     pub async fn bind(dialect: Dialect, address: &str) -> Result<Self, BindError> {
         let flag = match dialect {
             Dialect::Commands => "--listen",
             Dialect::Line => "--listen-line",
         };
         let unresolved = |error| BindError::Unresolved { address: address.to_owned(), flag, error };
-        let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for candidate in lookup_host(address).await.map_err(unresolved)? {
             match listen(candidate) {
                 Ok(socket) => return Ok(Self { dialect, socket }),
-                Err(error) => refused = error,
+                Err(error) => last_error = error,
             }
         }
         let address = address.to_owned();
-        Err(match refused.kind() {
+        Err(match last_error.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address, flag },
-            _ => BindError::Refused { address, flag, error: refused },
+            _ => BindError::Refused { address, flag, error: last_error },
         })
     }
 
@@ -95,7 +97,7 @@ impl Listener {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restarted server can bind although connections of the previous one are in TIME-WAIT.
+    // A restarted server can bind although connections of the previous server are in TIME-WAIT.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -1,8 +1,8 @@
-//! Formats and writes the log: as text, as JSON, or as console lines in the format of the
-//! course servers (`protocol.md` §8).
+//! Formats and writes the log: as text, as JSON, or as console lines in the format of the course servers
+//! (`protocol.md` §8).
 //!
-//! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to it
-//! is bounded. When it is full, lines are dropped.
+//! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to
+//! this thread is bounded. When the queue is full, lines are dropped.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -21,24 +21,24 @@ use crate::options::LogFormat;
 use crate::settings::InvalidSettings;
 use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 
-/// Maximum lines queued for standard output: about two megabytes.
+/// Maximum number of lines queued for standard output: about two megabytes.
 const QUEUE_LINES: usize = 10_000;
 
 /// Starts to log to standard output. Dropping the returned guard waits for the queued lines.
 ///
-/// `level` must be valid for [`check_level`]. `messages` adds each message to the log. The console format always
-/// adds messages, unless the level is less verbose than `info`.
+/// `level` must be valid for [`check_level`]. `log_messages` adds an event for each message. The console format always
+/// adds these events. No format adds them if `level` is less verbose than `info`.
 ///
 /// # Panics
 ///
 /// If `tracing` has a subscriber already.
-pub fn start(format: LogFormat, level: &str, messages: bool) -> WorkerGuard {
+pub fn start(format: LogFormat, level: &str, log_messages: bool) -> WorkerGuard {
     let format = match format {
         LogFormat::Auto if std::io::stdout().is_terminal() => LogFormat::Console,
         LogFormat::Auto => LogFormat::Text,
         given => given,
     };
-    let filter = filter(level, messages || format == LogFormat::Console);
+    let filter = filter(level, log_messages || format == LogFormat::Console);
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(std::io::stdout());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match format {
@@ -55,26 +55,28 @@ pub fn start(format: LogFormat, level: &str, messages: bool) -> WorkerGuard {
 ///
 /// [`InvalidSettings`] with the allowed levels.
 pub fn check_level(level: &str) -> Result<(), InvalidSettings> {
-    // EnvFilter reads a misspelt level as the name of a module, and then nothing is logged.
-    let is_word = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    // `EnvFilter` takes a misspelt level for the name of a module. The log would then be empty.
+    let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
     let are_directives = level.contains(['=', ',']) && EnvFilter::try_new(level).is_ok();
-    if is_word || are_directives {
+    if is_level || are_directives {
         return Ok(());
     }
     let allowed = "give error, warn, info, debug, trace, off, or directives such as switchboard=debug".to_owned();
     Err(InvalidSettings { key: "log-level", value: level.to_owned(), allowed })
 }
 
-fn filter(level: &str, messages: bool) -> EnvFilter {
+/// Builds the filter for `level`. `log_messages` adds the messages, unless `level` is less verbose than `info`.
+fn filter(level: &str, log_messages: bool) -> EnvFilter {
     let filter = EnvFilter::new(level);
     let wants_less_than_info = filter.max_level_hint().is_some_and(|hint| hint < LevelFilter::INFO);
     match format!("{MESSAGES}=debug").parse() {
-        Ok(directive) if messages && !wants_less_than_info => filter.add_directive(directive),
+        Ok(directive) if log_messages && !wants_less_than_info => filter.add_directive(directive),
         _ => filter,
     }
 }
 
-/// Formats events as the course servers do. Events that those servers do not log get lines of the same shape.
+/// Formats events as the course servers do. Events of the server itself get lines of a similar form. Other events of
+/// sessions are omitted.
 struct Console;
 
 impl<S, N> FormatEvent<S, N> for Console
@@ -95,7 +97,7 @@ where
         }
         let message = fields.get("message");
         if target == SERVER && message == "listening" {
-            return listening(&mut writer, &fields);
+            return write_listening(&mut writer, &fields);
         }
         if target != SESSIONS {
             write!(writer, "[{}]", event.metadata().level())?;
@@ -118,7 +120,7 @@ where
     }
 }
 
-fn listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
+fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     let Ok(address) = fields.get("address").parse::<SocketAddr>() else { return Ok(()) };
     let port = address.port();
     writeln!(writer, "[SERVER STARTED] Listening on port {port}...")?;
@@ -133,8 +135,8 @@ fn listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     }
 }
 
-/// This machine's address on the network, according to its routes. Connecting a UDP socket sends nothing, but chooses a
-/// route, here to a documentation address (RFC 5737).
+/// This machine's address on the network, according to its routes. A UDP socket that connects sends nothing, but it
+/// chooses a route. The destination is a documentation address (RFC 5737) with any port.
 fn own_address() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
@@ -150,7 +152,7 @@ struct Fields(Vec<(&'static str, String)>);
 
 impl Fields {
     fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
     }
 
     fn get(&self, name: &str) -> &str {

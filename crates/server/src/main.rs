@@ -1,4 +1,4 @@
-//! `switchboard-server`: reads its configuration, binds its listeners, and serves until a signal.
+//! `switchboard-server`: reads its configuration, binds its listeners, and serves until a signal stops it.
 
 use std::io::{self, Write as _};
 use std::num::NonZero;
@@ -15,14 +15,14 @@ use tokio::signal::unix::{SignalKind, signal};
 const EXIT_RUNTIME: u8 = 1;
 /// The configuration is invalid. (For an invalid flag, clap exits with 2.)
 const EXIT_CONFIG: u8 = 3;
-/// A second signal ended the drain.
-const EXIT_CUT: i32 = 130;
+/// A second signal ended the drain. Shells report a program that SIGINT ended with the same code.
+const EXIT_SECOND_SIGNAL: i32 = 130;
 
-/// File descriptors that the server needs besides those of sessions: listeners, standard streams, the runtime's own.
+/// Number of file descriptors for everything but sessions: listeners, standard streams, and the runtime's own.
 const FILES_BESIDE_SESSIONS: u64 = 32;
 
-/// Number of task polls between two checks for I/O events. Rare enough to cost little, and frequent enough that a
-/// connection which tries to read again finds the bytes that have arrived.
+/// Number of task polls between two checks for I/O events. The checks are rare enough to cost little. They are frequent
+/// enough that a connection's second attempt to read finds the bytes that have arrived since the first.
 const EVENT_INTERVAL: u32 = 16;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
     if let Some(print) = config.print {
-        // The reader of a pipe may close it early, which is no error.
+        // An error is ignored: a program that reads the output may close the pipe early.
         let _ = std::io::stdout().write_all(print.as_bytes());
         return ExitCode::SUCCESS;
     }
@@ -62,6 +62,7 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     builder.event_interval(EVENT_INTERVAL).enable_all().build()
 }
 
+/// Binds the listeners, and serves until a signal. A second signal ends the process at once.
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -82,7 +83,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         stop_signal().await;
         tokio::spawn(async move {
             stop_signal().await;
-            std::process::exit(EXIT_CUT);
+            std::process::exit(EXIT_SECOND_SIGNAL);
         });
     })
     .await?;
@@ -91,9 +92,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Raises the limit of open files as far as allowed, and warns if that is too low for `max_sessions`.
 fn raise_file_limit(max_sessions: usize) {
-    let wanted = max_sessions as u64 + FILES_BESIDE_SESSIONS;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(files) if files < wanted => tracing::warn!(
+    let files_needed = max_sessions as u64 + FILES_BESIDE_SESSIONS;
+    match rlimit::increase_nofile_limit(files_needed) {
+        Ok(files) if files < files_needed => tracing::warn!(
             files,
             max_sessions,
             "this process may open fewer files than max-sessions needs: raise `ulimit -n` or lower --max-sessions"

@@ -19,11 +19,13 @@ use toml::Table;
 use crate::logging;
 use crate::settings::{InvalidSettings, Settings};
 
-/// Maximum threads: more than any machine has cores.
+/// Maximum number of threads: more than any machine has cores.
 const THREADS_MAX: usize = 1024;
 
-/// Default listening addresses: loopback, with the default port of each dialect.
+/// Default listening address of the commands dialect: loopback, with the default port.
 const LISTEN: &str = "127.0.0.1:12345";
+
+/// Default listening address of the line dialect.
 const LISTEN_LINE: &str = "127.0.0.1:8080";
 
 /// A chat server: people register a name, connect to each other in pairs, and exchange messages of one line.
@@ -86,7 +88,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_TEXT_BYTES")]
     text_bytes: Option<usize>,
 
-    /// Unsent bytes to a reader above which its senders are read later [default: 262144]
+    /// Unsent bytes to a reader above which the server delays the sessions that write to it [default: 262144]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_SOFT_BYTES")]
     outbox_soft_bytes: Option<usize>,
 
@@ -98,7 +100,7 @@ pub struct Options {
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
     outbox_timeout: Option<TimeSpan>,
 
-    /// Lines per second above which a session is read later; 0 for no limit; loopback is exempt
+    /// Lines per second above which the server delays a session; 0 for no limit; loopback is exempt
     /// [default: 100]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND")]
     lines_per_second: Option<u32>,
@@ -114,7 +116,7 @@ pub struct Options {
     )]
     limit_loopback: Option<bool>,
 
-    /// Maximum lines of one session before other sessions have their turn [default: 256]
+    /// Maximum lines of one session in its turn, before other sessions have their turns [default: 256]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES")]
     turn_lines: Option<usize>,
 
@@ -160,7 +162,7 @@ pub struct Options {
 pub enum LogFormat {
     /// [`LogFormat::Console`] on a terminal, [`LogFormat::Text`] elsewhere.
     Auto,
-    /// Lines like those of the course systems, and how to connect.
+    /// Lines in the format of the course servers, and a hint how to connect.
     Console,
     /// A line of text for each event.
     Text,
@@ -209,6 +211,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>
     }))
 }
 
+/// The source of a setting. Its text appears after the setting in the output of `--print-config`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Source {
     Flag,
@@ -349,8 +352,8 @@ impl Config {
     }
 }
 
-/// The variable with the invalid value that clap reports, or `None` if a flag has it. Clap names the flag in both
-/// cases.
+/// The error for an invalid value of a variable, or `None` if clap refused the value of a flag. In both cases, clap
+/// reports the flag.
 fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigError> {
     let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
     let command = Cli::command();
@@ -371,12 +374,12 @@ fn invalid_variable(error: &clap::Error, args: &[OsString]) -> Option<ConfigErro
 
 /// The error's text with "a whole number" instead of `usize`, for people who do not write Rust.
 fn without_rust_types(error: &toml::de::Error) -> String {
-    let words = [
+    let replacements = [
         ("expected usize", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
         ("expected a boolean", "expected true or false"),
     ];
-    words.iter().fold(error.to_string(), |text, (rust, plain)| text.replace(rust, plain))
+    replacements.iter().fold(error.to_string(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 impl Options {
@@ -446,7 +449,7 @@ impl Layers {
     fn add(&mut self, options: &Options, source: impl Fn(&str) -> Source) {
         let layer = Table::try_from(options).expect("options serialize to a table");
         for (key, value) in layer {
-            self.sources.retain(|(known, _)| *known != key);
+            self.sources.retain(|(existing, _)| *existing != key);
             self.sources.push((key.clone(), source(&key)));
             self.values.insert(key, value);
         }
@@ -457,7 +460,7 @@ impl Layers {
     }
 
     fn source(&self, key: &str) -> &Source {
-        self.sources.iter().find(|(known, _)| known == key).map_or(&Source::Default, |(_, source)| source)
+        self.sources.iter().find(|(existing, _)| existing == key).map_or(&Source::Default, |(_, source)| source)
     }
 }
 
@@ -478,11 +481,11 @@ mod tests {
     use super::*;
 
     fn config(file: Option<&str>, flags: &[&str]) -> Result<Config, ConfigError> {
-        let mut path = tempfile::NamedTempFile::new().expect("a temporary file");
+        let mut config_file = tempfile::NamedTempFile::new().expect("a temporary file");
         let mut args = vec!["switchboard-server".to_owned()];
         if let Some(text) = file {
-            path.write_all(text.as_bytes()).expect("the file can be written");
-            args.extend(["--config".to_owned(), path.path().display().to_string()]);
+            config_file.write_all(text.as_bytes()).expect("the file can be written");
+            args.extend(["--config".to_owned(), config_file.path().display().to_string()]);
         }
         args.extend(flags.iter().map(|&flag| flag.to_owned()));
         let matches = Cli::command().try_get_matches_from(args).expect("the flags are valid");
@@ -508,14 +511,15 @@ mod tests {
             .expect("the configuration is valid")
             .print
             .expect("--print-config was given");
-        let line = |key: &str| {
+        let printed_line = |key: &str| {
             let line = printed.lines().find(|line| line.starts_with(key)).expect(key);
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("listen ="), r#"listen = ["[::1]:0", "none"] # flag"#);
-        assert_eq!(line("max-sessions ="), "max-sessions = 10000 # default");
-        assert!(line("text-bytes").starts_with("text-bytes = 500 # /"));
-        assert!(config(Some(&printed), &[]).is_ok());
+        assert_eq!(printed_line("listen ="), r#"listen = ["[::1]:0", "none"] # flag"#);
+        assert_eq!(printed_line("max-sessions ="), "max-sessions = 10000 # default");
+        // The source is the path of the file.
+        assert!(printed_line("text-bytes").starts_with("text-bytes = 500 # /"));
+        assert!(config(Some(&printed), &[]).is_ok(), "the printed configuration is valid");
     }
 
     #[test]

@@ -1,31 +1,35 @@
 //! The outbox of one session: encoded lines that wait to be sent, and the socket through which they leave.
 //!
-//! A turn appends whole lines to the outboxes of its peers. When the turn is over, its thread writes each outbox to its
-//! socket directly, without waking the peer's task. That task runs only for bytes that the socket did not take. An
-//! outbox is bounded in bytes: above the soft mark the server delays reading from the outbox's senders, and at the hard
-//! mark the outbox accepts no more.
+//! A turn appends whole lines to the outboxes of its peers. After the turn, its thread writes each outbox to its socket
+//! directly, without waking the peer's task. The peer's task is needed only for bytes that the socket did not take.
+//!
+//! An outbox is bounded in bytes. Above the soft mark, the server delays reading from the sessions that fill the outbox
+//! (its senders). At the hard mark, the outbox accepts no more bytes.
 //!
 //! Every unsent byte is in one of three places, and counts in `unsent_bytes` until the socket has it:
 //!
 //! ```text
-//! OutboxWriter ◀──open── queue ──take──▶ in flight ──poll_write──▶ sent
-//!     append    ──close─▶                (`Output`)
+//! OutboxWriter ◀──open── queue ──exchange──▶ in flight ──poll_write──▶ sent
+//!     append    ──close─▶                    (`Output`)
 //! ```
 //!
 //! The task of the connection is in one of four states:
 //!
 //! | `TaskState` | set by | a peer's turn | the outbox wakes the task for |
 //! |---|---|---|---|
-//! | `Awake` | `flush`, `set_awake`, a wake-up | appends; `sleep` checks the queue, except into `Blocked` | |
+//! | `Awake` | `flush`, `set_awake`, a wake-up | appends | nothing |
 //! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, an incomplete write, a large turn |
 //! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
 //! A peer's direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more
-//! than `DIRECT_WRITES_MAX` peers: it wakes the tasks of the further ones.
+//! than `DIRECT_WRITES_MAX` peers. It then wakes the tasks of the further peers, instead of writing to their sockets.
 //!
-//! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So it stays `Idle`,
-//! and peers still write directly, until the task flushes.
+//! A peer's turn does not wake an `Awake` task. So before a task becomes `Idle` or `AwaitsRoom`, `sleep` checks that
+//! the queue is empty. `Blocked` needs no such check, because the socket wakes the task.
+//!
+//! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So the state stays
+//! `Idle`, and peers still write directly, until the task flushes.
 //!
 //! ```text
 //!          ┌──── sleep ────▶ Idle ────────┐
@@ -61,35 +65,37 @@ pub(crate) struct Watermarks {
 /// How a session ends when the hub, not the connection, decides it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// Unsent bytes are written first.
+    /// The connection ends after its unsent bytes are written.
     Drain(CloseReason),
-    /// At once.
+    /// The connection ends at once, and its unsent bytes are lost.
     Now(CloseReason),
 }
 
+/// A stream to the client: a TCP connection, or a mock in a test.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Socket for S {}
 
-/// Shared by a connection and the turns of its peers.
+/// The outbox of one session. Its connection and the turns of its peers share it.
 #[derive(Debug)]
 pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
     dialect: Dialect,
     state: Mutex<State>,
-    /// Locked before `state`, and for as long as bytes move, so that they leave in order.
+    /// Locked before `state`, and until the bytes in flight are written, so that all bytes leave in order.
     io: Mutex<Io<S>>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: Queue,
-    /// Bytes in `queue`, in flight, or lent to an [`OutboxWriter`].
+    /// Number of bytes that are in `queue`, in flight, or lent to an [`OutboxWriter`].
     unsent_bytes: usize,
     ending: Option<Ending>,
     task: TaskState,
     /// The waker of the connection's task. `None` until the task first sleeps.
     waker: Option<Waker>,
-    /// Sessions whose reading is paused because this outbox is above its soft mark. The longest-paused comes first.
+    /// Senders from which the server does not read, because this outbox is above its soft mark. The sender that has
+    /// waited longest comes first.
     paused_senders: Vec<(SessionId, Waker)>,
 }
 
@@ -97,11 +103,11 @@ struct State {
 #[derive(Debug, Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// The lines must be written without delay: some come from peers, or one is a `PONG`.
+    /// The lines must be written without delay, because one of them comes from a peer or is a `PONG`.
     is_urgent: bool,
 }
 
-/// The state of a connection's task; the table above has the transitions.
+/// The state of a connection's task. The table in the module documentation explains the states.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum TaskState {
     Awake,
@@ -138,20 +144,22 @@ struct PartialWrite {
 pub(crate) enum FlushOutcome {
     /// All bytes were sent.
     Complete,
-    /// Unsent bytes are left, and `progress` tells whether any were sent. The socket wakes the connection.
-    Blocked { progress: bool },
+    /// Unsent bytes are left. The socket wakes the task when it takes more. `has_progress`: some bytes were sent.
+    Blocked { has_progress: bool },
     /// The socket is broken, and unsent bytes are lost.
     Broken,
 }
 
-// Every session has one, and most are idle.
+// Every session has a `State`, so its size matters for the memory of a server with many idle sessions.
 const _: () = assert!(size_of::<State>() <= 88);
 
 impl State {
+    /// Whether the outbox is not above its soft mark, or the session ends. In both cases, no sender waits for room.
     fn is_below_soft_mark(&self, watermarks: Watermarks) -> bool {
         self.unsent_bytes <= watermarks.soft_bytes || self.ending.is_some()
     }
 
+    /// Adds the waker of the task to `wakers`, unless the task is awake.
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
         if std::mem::replace(&mut self.task, TaskState::Awake) != TaskState::Awake {
             wakers.extend(self.waker.clone());
@@ -159,14 +167,14 @@ impl State {
     }
 
     fn sleep(&mut self, waker: &Waker, task_state: TaskState) {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if !self.waker.as_ref().is_some_and(|current| current.will_wake(waker)) {
             self.waker = Some(waker.clone());
         }
         self.task = task_state;
     }
 
-    /// The task's waker, if the turns of its peers write to the socket: the task is `Idle` or `AwaitsRoom`.
-    fn waker_of_idle(&self) -> Option<&Waker> {
+    /// The task's waker if the task is `Idle` or `AwaitsRoom`: then the turns of peers write to the socket directly.
+    fn waker_for_direct_write(&self) -> Option<&Waker> {
         self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::AwaitsRoom))
     }
 
@@ -174,37 +182,38 @@ impl State {
         self.paused_senders.retain(|(paused, _)| *paused != sender);
     }
 
-    /// Subtracts sent bytes. At or below the soft mark, resumes one sender, and another one for each line of maximum
-    /// length that there is room for. More senders would fill the outbox again immediately.
+    /// Subtracts sent bytes, and returns the wakers of the senders to resume. Above the soft mark, no sender resumes.
+    /// Else one sender resumes, and one more for each line of `LINE_MAX_BYTES` that fits below the soft mark. If more
+    /// senders resumed, they would fill the outbox again immediately.
     fn subtract_sent(&mut self, sent_bytes: usize, watermarks: Watermarks) -> Vec<Waker> {
         self.unsent_bytes -= sent_bytes;
         let Some(room) = watermarks.soft_bytes.checked_sub(self.unsent_bytes) else { return Vec::new() };
-        let count = self.paused_senders.len().min(1 + room / LINE_MAX_BYTES);
-        self.paused_senders.drain(..count).map(|(_, waker)| waker).collect()
+        let resumed = self.paused_senders.len().min(1 + room / LINE_MAX_BYTES);
+        self.paused_senders.drain(..resumed).map(|(_, waker)| waker).collect()
     }
 }
 
-/// How full an outbox above its soft mark is, and how many sessions fill it.
+/// The state of an outbox above its soft mark: its unsent bytes, and the number of sessions that fill it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Congestion {
     pub(crate) unsent_bytes: usize,
     pub(crate) senders: usize,
 }
 
-/// The queue of an outbox, lent to one turn: the outbox is locked once to lend it and once to give it back, not for
-/// each line. Bytes that were queued before still count in the outbox.
+/// The queue of an outbox, lent to one turn. So the turn locks the outbox only twice, and not for each line. Meanwhile
+/// the outbox still counts the bytes that were queued before.
 #[derive(Debug)]
 pub(crate) struct OutboxWriter {
     outbox: Arc<Outbox>,
     queue: Queue,
-    /// Length of the queue when it was lent.
+    /// Length of the queue in bytes when it was lent.
     lent_bytes: usize,
-    /// Bytes in flight when the queue was lent; by now they may be fewer.
+    /// Number of bytes in flight when the queue was lent. Some of them may be sent since.
     in_flight_bytes: usize,
 }
 
 impl OutboxWriter {
-    /// Appends the output of `encode`, or nothing where it would exceed the hard mark.
+    /// Appends the output of `encode`. Returns [`Full`], and appends nothing, if the output would exceed the hard mark.
     #[inline]
     pub(crate) fn append(
         &mut self,
@@ -215,11 +224,11 @@ impl OutboxWriter {
         if bytes.capacity() == 0 {
             *bytes = buffers::take();
         }
-        let before = bytes.len();
+        let old_len = bytes.len();
         let after_reply = encode(self.outbox.dialect, bytes);
         let unsent_bytes = bytes.len() + self.in_flight_bytes;
         if unsent_bytes > watermarks.hard_bytes {
-            bytes.truncate(before);
+            bytes.truncate(old_len);
             return Err(Full);
         }
         Ok(Appended { unsent_bytes, after_reply })
@@ -230,11 +239,12 @@ impl OutboxWriter {
         self.queue.is_urgent = true;
     }
 
-    /// Gives the queue back. Returns the outbox if its task is `Idle` or `AwaitsRoom`: then the caller has to write it.
+    /// Gives the queue back. Returns the outbox if its task is `Idle` or `AwaitsRoom`: then the caller must write the
+    /// outbox.
     #[must_use]
     pub(crate) fn close(self) -> Option<Arc<Outbox>> {
         if self.queue.bytes.is_empty() {
-            // A dialect may encode a reply as nothing, and an idle session holds no buffer.
+            // The line dialect encodes some replies as nothing. An idle session must hold no buffer.
             buffers::give_back(self.queue.bytes);
             return None;
         }
@@ -242,7 +252,7 @@ impl OutboxWriter {
             let mut state = self.outbox.lock();
             state.unsent_bytes += self.queue.bytes.len() - self.lent_bytes;
             state.queue = self.queue;
-            state.waker_of_idle().is_some()
+            state.waker_for_direct_write().is_some()
         };
         caller_must_write.then_some(self.outbox)
     }
@@ -271,7 +281,7 @@ impl<S> Outbox<S> {
     }
 }
 
-/// For the connection's own task.
+/// Methods for the connection's own task.
 impl Outbox {
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io().socket).poll_read(cx, buf)
@@ -282,18 +292,19 @@ impl Outbox {
         Pin::new(&mut self.io().socket).poll_shutdown(cx)
     }
 
-    /// Writes unsent bytes until the socket takes no more. Returns also how the hub wants the session to end.
+    /// Writes unsent bytes until the socket takes no more. Also returns the ending that the hub has decided, if any.
     pub(crate) fn flush(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
         self.set_awake();
         self.write(cx, watermarks)
     }
 
+    /// Records that the task runs.
     pub(crate) fn set_awake(&self) {
         self.lock().task = TaskState::Awake;
     }
 
-    /// Records that the task sleeps. Returns false if it must not: the ending has changed from `ending`, bytes are
-    /// queued, or the room that the task awaits is there. A blocked task sleeps although bytes are queued.
+    /// Records that the task sleeps. Returns false if the task must not sleep: the ending is no longer `ending`, bytes
+    /// are queued, or there is room and the task awaits room. A blocked task sleeps although bytes are queued.
     pub(crate) fn sleep(
         &self,
         waker: &Waker,
@@ -302,18 +313,19 @@ impl Outbox {
         watermarks: Watermarks,
     ) -> bool {
         let mut state = self.lock();
-        let has_news = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
-        // If a direct write ended before this lock was taken, it saw the state `Awake`, so it did not wake the task.
+        let can_write = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
+        // A direct write may have made room before this lock was taken. It has seen the state `Awake`, so it did not
+        // wake the task.
         let has_room = task_state == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
-        if state.ending != ending || has_news || has_room {
+        if state.ending != ending || can_write || has_room {
             return false;
         }
         state.sleep(waker, task_state);
         true
     }
 
-    /// Records that the task sleeps while replies are queued. Returns false if it must not: the queue is empty or
-    /// urgent, or the session ends.
+    /// Records that the task sleeps while replies are queued. Returns false if the task must not sleep: the queue is
+    /// empty or urgent, other bytes are unsent, or the session ends.
     pub(crate) fn delay_replies(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let queued_bytes = state.queue.bytes.len();
@@ -329,10 +341,10 @@ impl Outbox {
     }
 }
 
-/// For the hub and the turns of other sessions.
+/// Methods for the hub and for the turns of other sessions.
 impl Outbox {
-    /// Lends the queue. `is_urgent`: the appended bytes must be written without delay. Returns `None` if the session
-    /// ends at once. There is one writer at a time, because only a thread that holds the hub's lock opens one.
+    /// Lends the queue. `is_urgent`: the bytes to append must be written without delay. Returns `None` if the session
+    /// ends at once. There is one writer at a time, because only the thread that holds the hub's lock opens writers.
     pub(crate) fn open(self: &Arc<Self>, is_urgent: bool) -> Option<OutboxWriter> {
         let mut state = self.lock();
         if matches!(state.ending, Some(Ending::Now(_))) {
@@ -345,9 +357,9 @@ impl Outbox {
         Some(OutboxWriter { outbox: Arc::clone(self), queue, lent_bytes, in_flight_bytes })
     }
 
-    /// Writes unsent bytes if the connection's task is `Idle` or `AwaitsRoom`, and wakes it if more has to be done.
+    /// Writes unsent bytes if the task is `Idle` or `AwaitsRoom`. Wakes the task if more has to be done.
     pub(crate) fn write_directly(&self, watermarks: Watermarks) {
-        let Some(waker) = self.lock().waker_of_idle().cloned() else { return };
+        let Some(waker) = self.lock().waker_for_direct_write().cloned() else { return };
         let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
         {
             let mut state = self.lock();
@@ -364,7 +376,7 @@ impl Outbox {
         self.lock().wake(wakers);
     }
 
-    /// Decides how the session ends. The first ending stands, except that [`Ending::Now`] replaces any.
+    /// Decides how the session ends. A later ending replaces the first only if it is [`Ending::Now`].
     pub(crate) fn end(&self, ending: Ending, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.ending.is_none() || matches!(ending, Ending::Now(_)) {
@@ -374,7 +386,7 @@ impl Outbox {
         wakers.extend(state.paused_senders.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Pauses `sender` until there is room, and then wakes `waker`. `None` if there is room already.
+    /// Pauses `sender`, and wakes `waker` when there is room. Returns `None`, without a pause, if there is room now.
     pub(crate) fn pause_sender(&self, sender: SessionId, waker: &Waker, watermarks: Watermarks) -> Option<Congestion> {
         let mut state = self.lock();
         if state.is_below_soft_mark(watermarks) {
@@ -382,7 +394,7 @@ impl Outbox {
             return None;
         }
         match state.paused_senders.iter_mut().find(|(paused, _)| *paused == sender) {
-            Some((_, paused)) => paused.clone_from(waker),
+            Some((_, paused_waker)) => paused_waker.clone_from(waker),
             None => state.paused_senders.push((sender, waker.clone())),
         }
         Some(Congestion { unsent_bytes: state.unsent_bytes, senders: state.paused_senders.len() })
@@ -399,6 +411,7 @@ impl Outbox {
 }
 
 impl Outbox {
+    /// Writes the bytes in flight and then the queue, until the socket takes no more.
     fn write(&self, cx: &mut Context<'_>, watermarks: Watermarks) -> (FlushOutcome, Option<Ending>) {
         let mut io = self.io();
         let Io { output, socket } = &mut *io;
@@ -411,32 +424,33 @@ impl Outbox {
                 PartialWrite { bytes: Vec::new(), sent: 0 }
             }
         };
+        // These bytes were subtracted from `unsent_bytes` in an earlier call.
         let mut subtracted = sent;
-        let mut progress = false;
+        let mut has_progress = false;
         loop {
             while sent < bytes.len() && !is_broken {
                 match Pin::new(&mut *socket).poll_write(cx, &bytes[sent..]) {
                     Poll::Ready(Ok(count)) if count > 0 => {
                         sent += count;
-                        progress = true;
+                        has_progress = true;
                     }
                     Poll::Ready(Ok(_) | Err(_)) => is_broken = true,
                     Poll::Pending => {
                         let ending = self.subtract_sent(sent - subtracted, watermarks);
                         *output = Output::Partial(Box::new(PartialWrite { bytes, sent }));
-                        return (FlushOutcome::Blocked { progress }, ending);
+                        return (FlushOutcome::Blocked { has_progress }, ending);
                     }
                 }
             }
-            let (next, ending) = self.exchange(bytes, subtracted, watermarks);
-            if next.is_empty() {
+            let (next_bytes, ending) = self.exchange(bytes, subtracted, watermarks);
+            if next_bytes.is_empty() {
                 if is_broken {
                     *output = Output::Broken;
                     return (FlushOutcome::Broken, ending);
                 }
                 return (FlushOutcome::Complete, ending);
             }
-            (bytes, sent, subtracted) = (next, 0, 0);
+            (bytes, sent, subtracted) = (next_bytes, 0, 0);
         }
     }
 
@@ -469,7 +483,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No change under this lock can panic halfway, so the state of a poisoned one is still valid.
+        // No change under this lock can panic halfway, so the state behind a poisoned lock is still valid.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -495,23 +509,27 @@ mod tests {
         assert!(writer.close().is_none(), "the task is awake");
 
         let mut writer = open();
-        let counted = || {
+        let counted_bytes = || {
             let congestion = outbox.pause_sender(SessionId::default(), Waker::noop(), watermarks);
             congestion.map(|congestion| congestion.unsent_bytes)
         };
-        assert_eq!(counted(), Some(20), "the queue is lent");
-        let (nothing, _) = outbox.exchange(Vec::new(), 0, watermarks);
-        assert_eq!((nothing.len(), outbox.lock().paused_senders.len()), (0, 1), "a lent queue resumes no sender");
+        assert_eq!(counted_bytes(), Some(20), "the queue is lent");
+        let (empty, _) = outbox.exchange(Vec::new(), 0, watermarks);
+        assert_eq!(
+            (empty.len(), outbox.lock().paused_senders.len()),
+            (0, 1),
+            "while the queue is lent, no sender resumes"
+        );
         append(&mut writer);
         assert!(writer.close().is_none(), "the task is awake");
-        assert_eq!(counted(), Some(40), "the queue is given back");
-        let (all, _) = outbox.exchange(Vec::new(), 0, watermarks);
-        assert_eq!((all.len(), counted()), (40, Some(40)), "the queue is in flight");
-        outbox.exchange(all, 0, watermarks);
-        assert_eq!((counted(), outbox.lock().paused_senders.len()), (None, 0), "the queue is sent");
+        assert_eq!(counted_bytes(), Some(40), "the queue is given back");
+        let (in_flight, _) = outbox.exchange(Vec::new(), 0, watermarks);
+        assert_eq!((in_flight.len(), counted_bytes()), (40, Some(40)), "the queue is in flight");
+        outbox.exchange(in_flight, 0, watermarks);
+        assert_eq!((counted_bytes(), outbox.lock().paused_senders.len()), (None, 0), "the queue is sent");
     }
 
-    /// The direct write of another session ends after the task has found no room, and before the task sleeps.
+    /// Another session's direct write ends after the task has found no room, and before the task sleeps.
     #[test]
     fn task_does_not_await_room_that_is_already_there() {
         let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
@@ -527,9 +545,9 @@ mod tests {
 
         let (in_flight, _) = outbox.exchange(Vec::new(), 0, watermarks);
         assert!(!outbox.is_below_soft_mark(watermarks), "the bytes are in flight");
-        assert!(sleeps(), "the bytes are in flight");
+        assert!(sleeps(), "there is no room yet");
         outbox.set_awake();
         outbox.exchange(in_flight, 0, watermarks);
-        assert!(!sleeps(), "the bytes are sent");
+        assert!(!sleeps(), "there is room, because the bytes are sent");
     }
 }

@@ -4,29 +4,29 @@
 //!
 //! 1. After a turn, the connection yields, and then tries to read again. If it reads more commands, it takes another
 //!    turn, and the replies keep waiting, for at most [`TURNS_MAX`] turns.
-//! 2. If it reads nothing, the replies are written at once, until the session has taken [`TURNS_BEFORE_DELAY`] turns.
-//!    From then on the server guesses that the client sends more without waiting for replies, as most fast clients do:
-//!    the replies wait up to [`DELAY_MAX`] for the next command. If none arrives, the guess was wrong. Then the replies
-//!    are written, and the next guess needs twice as many turns.
+//! 2. If it reads nothing, the replies are written at once. This changes after [`TURNS_BEFORE_DELAY`] turns: then the
+//!    server guesses that the client sends more commands without waiting for replies, as most fast clients do. So the
+//!    replies wait up to [`DELAY_MAX`] for the next command. If no command arrives in this time, the guess was wrong.
+//!    Then the replies are written, and the next guess needs twice as many turns.
 //!
 //! Messages from peers are not delayed. Neither is `PONG`, because clients measure the round-trip time with it.
 
 use std::time::Duration;
 
-/// Maximum turns whose replies are written together.
+/// Maximum number of turns whose replies are written together.
 pub(crate) const TURNS_MAX: u8 = 16;
 
-/// Maximum time that replies wait for the session's next command. It is the delay of Linux for TCP acknowledgements,
-/// and too short for a person to notice.
+/// Maximum time that replies wait for the session's next command. Linux delays TCP acknowledgements by the same time. A
+/// person does not notice it.
 pub(crate) const DELAY_MAX: Duration = Duration::from_millis(40);
 
-/// Turns before the first guess.
+/// Number of turns before the first guess.
 pub(crate) const TURNS_BEFORE_DELAY: u16 = 64;
 
-/// Wrong guesses after which the number of turns before the next guess no longer doubles.
+/// Number of wrong guesses after which the number of turns before the next guess no longer doubles.
 const DOUBLINGS_MAX: u8 = 9;
 
-/// The state of one session. Kept small, because each session has one.
+/// The state of one session. It is small, because each session has such a state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReplyDelay {
     /// Turns since the last write.
@@ -37,8 +37,8 @@ pub(crate) struct ReplyDelay {
 }
 
 impl ReplyDelay {
-    /// The state of a new session. Its `WELCOME` counts as a turn, so that a client that sends at once receives one
-    /// write.
+    /// The state of a new session. Its `WELCOME` counts as a turn. So if the client sends at once, `WELCOME` and the
+    /// first replies leave in one write.
     pub(crate) const fn new() -> Self {
         Self { unwritten_turns: 1, wrong_guesses: 0, turns_since_wrong_guess: 0 }
     }
@@ -53,7 +53,7 @@ impl ReplyDelay {
         0 < self.unwritten_turns && self.unwritten_turns < TURNS_MAX
     }
 
-    /// Whether the replies wait longer after a read that found nothing.
+    /// Whether the replies keep waiting after a read that found no command.
     pub(crate) fn should_delay(self) -> bool {
         self.turns_since_wrong_guess >= TURNS_BEFORE_DELAY << self.wrong_guesses.min(DOUBLINGS_MAX)
     }
@@ -78,12 +78,13 @@ impl ReplyDelay {
 mod tests {
     use super::*;
 
-    /// Takes turns until replies are delayed, and returns their number.
+    /// Takes turns until replies are delayed, and returns the number of turns. `None`: replies are never delayed again.
     fn turns_until_delay(delay: &mut ReplyDelay) -> Option<u32> {
         let mut turns = 0;
         while !delay.should_delay() {
             delay.after_turn();
             turns += 1;
+            // The counter of turns saturates at less than this.
             if turns > 1 << 17 {
                 return None;
             }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_guess_doubles_the_turns_before_the_next_up_to_a_bound() {
+    fn each_wrong_guess_doubles_the_turns_before_the_next_guess_up_to_a_bound() {
         let mut delay = ReplyDelay::new();
         let expected = [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 32768, 32768];
         for turns in expected {

@@ -15,7 +15,8 @@ use crate::listener::Listener;
 use crate::settings::{InvalidSettings, Settings};
 use crate::telemetry;
 
-/// Maximum time between two checks of the registration deadlines. Deadlines are in seconds, and a check costs little.
+/// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a
+/// check costs little.
 const TICK_MAX: Duration = Duration::from_millis(500);
 
 /// Figures of a server that has stopped.
@@ -29,8 +30,8 @@ pub struct Summary {
     pub abandoned: usize,
 }
 
-/// Serves on `listeners` until `shutdown` is ready, then drains: accepts no connection, reads no line, writes all
-/// unsent bytes for at most the `drain_timeout` of the settings, and closes all sessions.
+/// Serves on `listeners` until `shutdown` is ready. Then drains: accepts no more connections, handles no more lines,
+/// writes the unsent bytes for at most the `drain_timeout` of the settings, and closes all sessions.
 ///
 /// Dropping the future stops the listeners at once. The connections continue until their runtime is dropped.
 ///
@@ -44,6 +45,7 @@ pub async fn run(
 ) -> Result<Summary, InvalidSettings> {
     let settings = settings.validated()?;
     let drain_timeout = settings.drain_timeout;
+    // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
     let hub = Arc::new(Hub::new(settings));
@@ -85,7 +87,7 @@ pub async fn run(
     Ok(Summary { sessions, slow_consumers, abandoned })
 }
 
-/// Closes sessions that did not register in time, until it is dropped.
+/// Closes the sessions that did not register in time. Never returns.
 async fn expire_periodically(hub: &Hub, tick: Duration) {
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -5,36 +5,38 @@ use std::time::Duration;
 use switchboard_protocol::limits;
 
 /// The settings of a server. Start from [`Settings::default`], and check with [`Settings::validated`].
+///
+/// A value in the description of a setting is its default, followed by the reason for this default.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// Maximum open sessions. 10,000: half of the usual limit of open files.
+    /// Maximum number of open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
-    /// Maximum open sessions from one address (for IPv6, from one /64). 100: more than a school class behind one
-    /// router.
+    /// Maximum number of open sessions from one address (for IPv6, from one /64). 100: more than a school class behind
+    /// one router.
     pub max_sessions_per_address: usize,
     /// Time in which a session must register. Two minutes: a person may have to type the name.
     pub register_timeout: Duration,
-    /// Maximum line, in bytes including the LF.
+    /// Maximum length of a line, in bytes with the LF.
     pub line_bytes: usize,
-    /// Maximum message text, in bytes.
+    /// Maximum length of a message text, in bytes.
     pub text_bytes: usize,
-    /// Soft mark of an outbox, in bytes: above it, the outbox's senders are read later. 256 KiB: thousands of messages,
-    /// which a healthy reader receives within one round trip.
+    /// Soft mark of an outbox, in bytes: above it, the server delays reading from the sessions that fill the outbox.
+    /// 256 KiB: thousands of messages, which a healthy reader receives within one round trip.
     pub outbox_soft_bytes: usize,
-    /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds it. 2 MiB: the longest `USERS`
-    /// line fits above the soft mark.
+    /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds this mark. 2 MiB: the longest
+    /// `USERS` line fits above the soft mark.
     pub outbox_bytes: usize,
-    /// Maximum time for which a socket takes none of its unsent bytes, before the reader is closed. 30 seconds: enough
-    /// for a laptop that changes networks.
+    /// Maximum time for which a socket takes none of its unsent bytes. After this time, the reader is closed.
+    /// 30 seconds: enough for a laptop that changes networks.
     pub outbox_timeout: Duration,
-    /// Lines per second above which a session is read later. 0: no limit. 100: faster than a person types, and more
-    /// than most pasted texts have.
+    /// Lines per second above which the server delays reading from a session; 0 means no limit. 100: faster than a
+    /// person types, and more than most pasted texts have.
     pub lines_per_second: u32,
     /// Whether the limits per address and per second apply to loopback. By default they do not: loopback is the
     /// operator's own, and a load test there should measure the server.
     pub limit_loopback: bool,
-    /// Maximum lines of one turn, after which other sessions have theirs. 256: tens of microseconds of work, so that
-    /// ten flooding sessions delay another by less than a millisecond.
+    /// Maximum number of lines in one turn, before other sessions have their turns. 256: tens of microseconds of work,
+    /// so that ten flooding sessions delay another session by less than a millisecond.
     pub turn_lines: usize,
     /// Silence on a connection after which TCP probes the peer.
     pub keepalive: Duration,
@@ -81,17 +83,17 @@ pub struct InvalidSettings {
     pub allowed: String,
 }
 
-/// Minimum of the maximum line: `REGISTER` and the longest name must fit.
+/// Lowest value of `line_bytes`: `REGISTER` and the longest name must fit into a line.
 const LINE_MIN_BYTES: usize = 256;
 
-/// Maximum time of a setting: the limit of Linux for keepalive (tcp(7)).
+/// Highest value of a time: the limit of Linux for keepalive (tcp(7)).
 const TIME_MAX: Duration = Duration::from_hours(9);
 
 // A line of any allowed length fits into the read buffer.
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
 
-/// Maximum of the hard mark, in bytes: a reader that is further behind does not catch up.
+/// Highest value of the marks of an outbox, in bytes: a reader that is further behind does not catch up.
 const OUTBOX_CEILING_BYTES: usize = 1 << 30;
 
 impl Settings {
@@ -101,57 +103,62 @@ impl Settings {
     ///
     /// [`InvalidSettings`] with the first invalid setting.
     pub fn validated(self) -> Result<Self, InvalidSettings> {
-        let overhead = limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES;
-        let users_line = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
-        between("max-sessions", self.max_sessions, 1, limits::USERS_MAX)?;
-        between("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX)?;
-        between("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES)?;
-        between("text-bytes", self.text_bytes, 1, self.line_bytes - overhead).map_err(|error| InvalidSettings {
-            allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
-            ..error
+        let message_overhead = limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES;
+        let users_line_bytes = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
+        check_range("max-sessions", self.max_sessions, 1, limits::USERS_MAX)?;
+        check_range("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX)?;
+        check_range("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES)?;
+        check_range("text-bytes", self.text_bytes, 1, self.line_bytes - message_overhead).map_err(|error| {
+            InvalidSettings {
+                allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
+                ..error
+            }
         })?;
-        between("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, OUTBOX_CEILING_BYTES)?;
-        let min = self.outbox_soft_bytes + users_line;
-        between("outbox-bytes", self.outbox_bytes, min, OUTBOX_CEILING_BYTES).map_err(|error| InvalidSettings {
-            allowed: format!(
-                "{}; the minimum is outbox-soft-bytes ({}) plus the USERS line of max-sessions ({})",
-                error.allowed, self.outbox_soft_bytes, self.max_sessions
-            ),
-            ..error
+        check_range("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, OUTBOX_CEILING_BYTES)?;
+        let hard_mark_min = self.outbox_soft_bytes + users_line_bytes;
+        check_range("outbox-bytes", self.outbox_bytes, hard_mark_min, OUTBOX_CEILING_BYTES).map_err(|error| {
+            InvalidSettings {
+                allowed: format!(
+                    "{}; the minimum is outbox-soft-bytes ({}) plus the USERS line of max-sessions ({})",
+                    error.allowed, self.outbox_soft_bytes, self.max_sessions
+                ),
+                ..error
+            }
         })?;
-        between("turn-lines", self.turn_lines, 1, 1_000_000)?;
+        check_range("turn-lines", self.turn_lines, 1, 1_000_000)?;
         for (key, value) in [
             ("register-timeout", self.register_timeout),
             ("outbox-timeout", self.outbox_timeout),
             ("keepalive", self.keepalive),
         ] {
             if value.is_zero() || value > TIME_MAX {
-                return Err(invalid(key, value, "give more than 0 and at most 9h"));
+                return Err(invalid_time(key, value, "give more than 0 and at most 9h"));
             }
         }
         if self.keepalive < Duration::from_secs(1) {
-            return Err(invalid("keepalive", self.keepalive, "give at least 1s: the system counts in seconds"));
+            return Err(invalid_time("keepalive", self.keepalive, "give at least 1s: the system counts in seconds"));
         }
         if self.user_timeout < self.outbox_timeout || self.user_timeout > TIME_MAX {
             let allowed = format!(
                 "give at least outbox-timeout ({}) and at most 9h",
                 humantime::format_duration(self.outbox_timeout)
             );
-            return Err(invalid("user-timeout", self.user_timeout, &allowed));
+            return Err(invalid_time("user-timeout", self.user_timeout, &allowed));
         }
         Ok(self)
     }
 }
 
-fn between(key: &'static str, value: usize, min: usize, max: usize) -> Result<(), InvalidSettings> {
+/// Checks that `value` is in the range from `min` to `max`. `usize::MAX` stands for no maximum.
+fn check_range(key: &'static str, value: usize, min: usize, max: usize) -> Result<(), InvalidSettings> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    let allowed = if max >= usize::MAX / 4 { format!("give at least {min}") } else { format!("give {min} to {max}") };
+    let allowed = if max == usize::MAX { format!("give at least {min}") } else { format!("give {min} to {max}") };
     Err(InvalidSettings { key, value: value.to_string(), allowed })
 }
 
-fn invalid(key: &'static str, value: Duration, allowed: &str) -> InvalidSettings {
+fn invalid_time(key: &'static str, value: Duration, allowed: &str) -> InvalidSettings {
     InvalidSettings { key, value: humantime::format_duration(value).to_string(), allowed: allowed.to_owned() }
 }
 

@@ -21,24 +21,24 @@ pub(crate) enum ParsedLine<'a> {
     Foreign(ForeignProtocol),
 }
 
-/// Work for a line with a non-ASCII name, which must be folded with Unicode tables: some microseconds, as for this many
-/// ordinary lines.
+/// Work of a line with a non-ASCII name, in units of an ordinary line. Folding such a name with Unicode tables takes
+/// some microseconds.
 const FOLDED_NAME_WORK: usize = 64;
 
-/// Work for `WHO`, as for this many ordinary lines.
+/// Work of a `WHO`, in units of an ordinary line. The reply may list many names.
 const USER_LIST_WORK: usize = 64;
 
 impl ParsedLine<'_> {
-    /// Estimated work, in units of an ordinary line.
+    /// The estimated work of the line, in units of an ordinary line.
     pub(crate) fn work(&self) -> usize {
-        let folded = match self {
+        let name_to_fold = match self {
             Self::Command(Command::Register { name }) => name.as_str(),
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
             Self::Error(ParseError::Name(_)) => return FOLDED_NAME_WORK,
             Self::Command(Command::Who) => return USER_LIST_WORK,
             Self::Command(_) | Self::Blank | Self::Error(_) | Self::Foreign(_) => return 1,
         };
-        if folded.is_ascii() { 1 } else { FOLDED_NAME_WORK }
+        if name_to_fold.is_ascii() { 1 } else { FOLDED_NAME_WORK }
     }
 }
 
@@ -51,10 +51,10 @@ impl Speaker {
     pub(crate) fn next<'a, 'read: 'a>(
         &'a mut self,
         received: &mut ReceivedBytes<'read>,
-        registered: bool,
+        is_registered: bool,
         text_max_bytes: usize,
     ) -> Option<ParsedLine<'a>> {
-        if !registered
+        if !is_registered
             && !self.decoder.is_mid_line()
             && let Some(foreign) = received.as_bytes().first().and_then(|&byte| ForeignProtocol::from_first_byte(byte))
         {
@@ -64,10 +64,10 @@ impl Speaker {
             Ok(line) => line,
             Err(error) => return Some(ParsedLine::Error(error.into())),
         };
-        if !registered && let Some(foreign) = ForeignProtocol::from_line(line.as_bytes(), self.dialect) {
+        if !is_registered && let Some(foreign) = ForeignProtocol::from_line(line.as_bytes(), self.dialect) {
             return Some(ParsedLine::Foreign(foreign));
         }
-        Some(match self.dialect.parse(line, registered, text_max_bytes) {
+        Some(match self.dialect.parse(line, is_registered, text_max_bytes) {
             Ok(Some(command)) => ParsedLine::Command(command),
             Ok(None) => ParsedLine::Blank,
             Err(error) => ParsedLine::Error(error),

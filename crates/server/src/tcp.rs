@@ -1,24 +1,26 @@
 //! The TCP options of connections.
 
 use std::io;
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::settings::Settings;
 
-/// Unanswered keepalive probes after which a peer counts as dead. Linux uses the user timeout instead (tcp(7),
-/// `TCP_USER_TIMEOUT`).
+/// Number of unanswered keepalive probes after which a peer counts as dead. Linux uses the user timeout instead
+/// (tcp(7), `TCP_USER_TIMEOUT`).
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// Turns off Nagle's algorithm, because writes are batches already. Detects a dead peer: by keepalive probes if the
-/// connection is silent (RFC 9293 §3.8.4), by the user timeout if data is not acknowledged (RFC 5482).
+/// Sets the options. Nagle's algorithm is off, because each write is already a batch. TCP detects a dead peer: by
+/// keepalive probes if the connection is silent (RFC 9293 §3.8.4), and by the user timeout if data is not acknowledged
+/// (RFC 5482).
 pub(crate) fn configure<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings) -> io::Result<()> {
     let socket = socket.into();
     socket.set_tcp_nodelay(true)?;
-    let probes = settings.keepalive / KEEPALIVE_PROBES;
+    let probe_interval = settings.keepalive / KEEPALIVE_PROBES;
     let keepalive = TcpKeepalive::new()
         .with_time(settings.keepalive)
-        .with_interval(probes.max(std::time::Duration::from_secs(1)))
+        .with_interval(probe_interval.max(Duration::from_secs(1)))
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use switchboard_core::{Fact, SessionId};
 use switchboard_protocol::{Dialect, sanitize};
 
-/// Target of messages. It is separate, because they are many and private.
+/// Target of the events of messages. It is separate, because messages are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
 
-/// Target of events of the server itself.
+/// Target of the events of the server itself.
 pub(crate) const SERVER: &str = "switchboard::server";
 
-/// Target of events of sessions.
+/// Target of the events of sessions.
 pub(crate) const SESSIONS: &str = "switchboard::sessions";
 
 pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
@@ -25,9 +25,10 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
 }
 
-pub(crate) fn log(fact: Fact<'_>, with_text: bool) {
+/// Logs a fact of the switchboard. `logs_text`: a message is logged with its text, and not only with its length.
+pub(crate) fn log(fact: Fact<'_>, logs_text: bool) {
     match fact {
-        Fact::Delivered { from, to, text } if with_text => {
+        Fact::Delivered { from, to, text } if logs_text => {
             // A message may hold bidi controls, which would change the direction of text on the reader's terminal.
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), text = &*sanitize(text), "message");
         }

@@ -1,4 +1,4 @@
-//! Pauses in reading a session that fills an outbox or exceeds its rate of lines.
+//! Pauses in reading from a session that fills an outbox or exceeds its rate of lines.
 //!
 //! A pause delays the session's lines. It never closes the session.
 
@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::outbox::{Congestion, Outbox, Watermarks};
 
-/// Time between two lines to an outbox at its soft mark: a thousand lines a second.
+/// Time between two lines to an outbox at its soft mark. It allows a thousand lines per second.
 const LINE_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// Number of times that the interval doubles from the soft mark to the hard mark, where it is about a second.
+/// Number of times that the interval doubles between the soft mark and the hard mark. At the hard mark, it is about a
+/// second.
 const DOUBLINGS: u32 = 10;
 
 /// Maximum pause of one session, for any number of senders.
@@ -20,24 +21,24 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 
 /// The pause after a line to an outbox above its soft mark.
 ///
-/// All its senders together add one line per interval. The interval is a millisecond at the soft mark, and doubles at
-/// each of ten equal steps to the hard mark. So a reader that makes any progress is not closed, for any number of
-/// senders.
+/// All senders of the outbox together add one line per interval. The interval is a millisecond at the soft mark, and
+/// doubles at each of ten equal steps to the hard mark. So a reader that takes at least one line per interval is not
+/// closed, unless [`DELAY_MAX`] shortens the pauses of many senders.
 pub(crate) fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
-    let above = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
-    let span = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
-    let doublings = u32::try_from(above * u128::from(DOUBLINGS) / span).unwrap_or(DOUBLINGS);
+    let excess_bytes = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
+    let span_bytes = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
+    let doublings = u32::try_from(excess_bytes * u128::from(DOUBLINGS) / span_bytes).unwrap_or(DOUBLINGS);
     let line_interval = LINE_INTERVAL_MIN * 2_u32.pow(doublings.min(DOUBLINGS));
     line_interval.saturating_mul(u32::try_from(senders).unwrap_or(u32::MAX)).min(DELAY_MAX)
 }
 
-/// Why a session is not being read.
+/// Why the server does not read from a session.
 #[derive(Debug)]
 pub(crate) enum Pause {
     /// The session has used up its rate of lines.
     Rate { until: Instant },
-    /// The session added to `outbox`, which is above its soft mark. The pause ends as soon as `outbox` has room, at the
-    /// latest at `until`, which moves when the congestion changes.
+    /// The session added to `outbox`, which is above its soft mark. The pause ends when `outbox` has room, or at
+    /// `until`. This time moves when the congestion changes.
     Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
     /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other
     /// session.
@@ -58,6 +59,7 @@ impl Pause {
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     per_second: u32,
+    /// Number of lines that the session may send now.
     tokens: f64,
     refilled_at: Instant,
 }
@@ -83,6 +85,7 @@ impl TokenBucket {
         Err(now + Duration::from_secs_f64((1.0 - self.tokens) / rate))
     }
 
+    /// Takes one token for each of `lines` lines.
     pub(crate) fn take(&mut self, lines: usize) {
         #[expect(clippy::cast_precision_loss, reason = "a turn has few lines")]
         let tokens = lines as f64;

@@ -1,4 +1,4 @@
-//! A warm session allocates nothing for a message.
+//! Tests that a warm session allocates nothing for a message.
 //!
 //! The server runs on the thread of the test, where allocations are counted. The clients run on another thread.
 
@@ -12,44 +12,46 @@ use switchboard_server::{Listener, Settings, run};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// Number of messages sent to warm up the session, and then again while the allocations are counted.
+/// Number of messages that warm up the session, and number of messages for which the allocations are counted.
 const MESSAGES: usize = 4096;
 
 /// Maximum time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum allocations of timers. The server allocates one when it begins to delay replies, independent of
-/// the number of messages.
+/// Maximum number of allocations for timers. The server allocates a timer when it begins to delay replies. The number
+/// of these delays does not depend on the number of messages.
 const TIMERS_MAX: u64 = 8;
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog, and once again";
 
 #[test]
 fn warm_session_does_not_allocate_for_a_message() {
-    for (dialect, max) in [(Dialect::Commands, TIMERS_MAX), (Dialect::Line, 0)] {
+    // The line dialect has no replies to delay, so it needs no timer.
+    for (dialect, allocations_max) in [(Dialect::Commands, TIMERS_MAX), (Dialect::Line, 0)] {
         for batch in [1, 16, 256, 512] {
-            for waits in [true, false] {
-                let allocations = allocations(dialect, batch, waits);
+            for waits_for_replies in [true, false] {
+                let allocations = count_allocations(dialect, batch, waits_for_replies);
                 assert!(
-                    allocations <= max,
-                    "{allocations} for {MESSAGES} messages, {batch} at once, in the {dialect} dialect, waits: {waits}"
+                    allocations <= allocations_max,
+                    "{allocations} allocations for {MESSAGES} messages in batches of {batch}, {dialect} dialect, \
+                     waits_for_replies: {waits_for_replies}"
                 );
             }
         }
     }
 }
 
-/// A flood fills the read buffer, and the replies to one such read can need larger buffers than the server has spare.
-/// So the allocations grow with the reads, not with the messages.
+/// A flood fills the read buffer. The replies to such a read can need larger buffers than the server's spare buffers.
+/// So the number of allocations grows with the number of reads, and not with the number of messages.
 #[test]
 fn flood_allocates_per_read_not_per_message() {
     for dialect in [Dialect::Commands, Dialect::Line] {
         for batch in [1024, 4096] {
-            let allocations = allocations(dialect, batch, true);
-            let max = MESSAGES as u64 / 32;
+            let allocations = count_allocations(dialect, batch, true);
+            let allocations_max = MESSAGES as u64 / 32;
             assert!(
-                allocations <= max,
-                "{allocations} for {MESSAGES} messages, {batch} at once, in the {dialect} dialect"
+                allocations <= allocations_max,
+                "{allocations} allocations for {MESSAGES} messages in batches of {batch}, {dialect} dialect"
             );
         }
     }
@@ -57,8 +59,8 @@ fn flood_allocates_per_read_not_per_message() {
 
 /// Counts the server's allocations for [`MESSAGES`] messages in batches of `batch`, after [`MESSAGES`]
 /// messages that warm up the session.
-/// `waits`: the sender reads the replies to each batch before it sends the next.
-fn allocations(dialect: Dialect, batch: usize, waits: bool) -> u64 {
+/// `waits_for_replies`: the sender reads the replies to each batch before it sends the next.
+fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) -> u64 {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a port is free");
     let address = listener.local_addr().expect("the listener is bound");
@@ -68,28 +70,29 @@ fn allocations(dialect: Dialect, batch: usize, waits: bool) -> u64 {
     let (done_sender, done_receiver) = oneshot::channel();
     let conversation = thread::spawn(move || {
         let mut conversation = Conversation::begin(dialect, address, batch);
-        conversation.send(MESSAGES, waits);
+        conversation.send(MESSAGES, waits_for_replies);
         warm_sender.send(()).expect("the server waits");
-        conversation.send(MESSAGES, waits);
+        conversation.send(MESSAGES, waits_for_replies);
         done_sender.send(()).expect("the server waits");
     });
-    runtime.block_on(warm_receiver).expect("the clients got this far");
-    let counted = allocation_counter::measure(|| runtime.block_on(done_receiver).expect("the clients got this far"));
+    runtime.block_on(warm_receiver).expect("the clients have not failed");
+    let counted = allocation_counter::measure(|| runtime.block_on(done_receiver).expect("the clients have not failed"));
     conversation.join().expect("the clients received the expected lines");
     server.abort();
     counted.count_total
 }
 
-/// Noy sends messages to Elias.
+/// A conversation in which Noy sends messages to Elias.
 struct Conversation {
     noy: TcpStream,
     elias: TcpStream,
-    /// A batch of messages as Noy sends it.
+    /// A batch of messages, as Noy sends it.
     sent: Vec<u8>,
-    /// The batch as Elias receives it.
+    /// The same batch, as Elias receives it.
     received: Vec<u8>,
-    /// The replies to Noy.
+    /// The replies to the batch, as Noy receives them.
     replies: Vec<u8>,
+    /// Number of messages in the batch.
     batch: usize,
 }
 
@@ -119,10 +122,10 @@ impl Conversation {
         Self { noy, elias, sent: batch_of(&line), received: batch_of(&received), replies: batch_of(reply), batch }
     }
 
-    fn send(&mut self, messages: usize, waits: bool) {
+    fn send(&mut self, messages: usize, waits_for_replies: bool) {
         let batches = messages / self.batch;
         let mut received = vec![0; self.received.len()];
-        let batches_per_read = if waits { 1 } else { batches };
+        let batches_per_read = if waits_for_replies { 1 } else { batches };
         let mut replies = vec![0; self.replies.len() * batches_per_read];
         for batch in 1..=batches {
             self.noy.write_all(&self.sent).expect("the server reads");
@@ -136,6 +139,7 @@ impl Conversation {
     }
 }
 
+/// Sends `line`, and checks that the server's next bytes are `expected`.
 fn exchange(client: &mut TcpStream, line: &str, expected: &str) {
     client.write_all(line.as_bytes()).expect("the server reads");
     let mut reply = vec![0; expected.len()];

@@ -1,5 +1,5 @@
-//! The reads and writes of connections, over sockets that record them. The test polls the tasks in the order of their
-//! wake-ups, as a single-threaded runtime does.
+//! Tests of the reads and writes of connections. The sockets are mocks that record them. A test polls the tasks in the
+//! order of their wake-ups, as a single-threaded runtime does.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,14 +16,14 @@ use crate::settings::Settings;
 
 #[derive(Debug, Default)]
 struct SocketState {
-    /// The bytes that each read returns. If empty, a read is pending.
+    /// The bytes of the next reads, one element for each read. If there is none, a read is pending.
     input: VecDeque<Vec<u8>>,
-    /// The client has half-closed: after `input`, a read returns the end.
-    is_closed: bool,
+    /// The client has half-closed: after `input`, a read returns the end of the stream.
+    is_half_closed: bool,
     reader: Option<Waker>,
-    /// A write is pending.
+    /// Each write is pending.
     is_blocked: bool,
-    /// A write fails.
+    /// Each write fails.
     is_broken: bool,
     writer: Option<Waker>,
     calls: Vec<Call>,
@@ -47,14 +47,14 @@ impl AsyncRead for MockSocket {
         let mut state = self.state();
         match state.input.pop_front() {
             Some(mut bytes) => {
-                let left = bytes.split_off(bytes.len().min(buf.remaining()));
+                let remaining = bytes.split_off(bytes.len().min(buf.remaining()));
                 buf.put_slice(&bytes);
-                if !left.is_empty() {
-                    state.input.push_front(left);
+                if !remaining.is_empty() {
+                    state.input.push_front(remaining);
                 }
                 state.calls.push(Call::Read);
             }
-            None if state.is_closed => {}
+            None if state.is_half_closed => {}
             None => {
                 state.reader = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -104,7 +104,7 @@ impl MockSocket {
     }
 
     fn half_close(&self) {
-        self.state().is_closed = true;
+        self.state().is_half_closed = true;
         self.send([]);
     }
 
@@ -168,17 +168,17 @@ struct TestServer {
 
 impl TestServer {
     fn new(dialect: Dialect) -> Self {
-        Self::with(dialect, Settings::default())
+        Self::with_settings(dialect, Settings::default())
     }
 
-    fn with(dialect: Dialect, settings: Settings) -> Self {
+    fn with_settings(dialect: Dialect, settings: Settings) -> Self {
         let admission = Admission::new(&settings);
         let hub = Arc::new(Hub::new(settings));
         Self { hub, admission, dialect, connections: Vec::new(), run_queue: RunQueue::default() }
     }
 
     /// A server and two sessions that can send messages to each other.
-    fn with_two(dialect: Dialect) -> (Self, MockSocket, MockSocket) {
+    fn with_two_users(dialect: Dialect) -> (Self, MockSocket, MockSocket) {
         let mut server = Self::new(dialect);
         let (noy, elias) = (server.admit(), server.admit());
         let input: [(&MockSocket, &[&str]); 2] = match dialect {
@@ -240,7 +240,7 @@ const DIALECTS: [Dialect; 2] = [Dialect::Commands, Dialect::Line];
 fn one_read_causes_one_write_per_receiver() {
     for dialect in DIALECTS {
         for lines in [1, 10, Settings::default().turn_lines] {
-            let (mut server, noy, elias) = TestServer::with_two(dialect);
+            let (mut server, noy, elias) = TestServer::with_two_users(dialect);
             let (sent, received, reply) = dialogue(dialect, lines);
             noy.send([sent]);
             server.run();
@@ -255,8 +255,8 @@ fn one_read_causes_one_write_per_receiver() {
 #[test]
 fn long_read_causes_one_write_per_turn() {
     for dialect in DIALECTS {
-        let (mut server, noy, elias) = TestServer::with_two(dialect);
-        // The first turn handles the maximum number of lines. Later ones handle fewer, to delay other sessions less.
+        let (mut server, noy, elias) = TestServer::with_two_users(dialect);
+        // The first turn handles the maximum number of lines. Later turns handle fewer, to delay other sessions less.
         let (turn_lines, more_turns) = (server.hub.settings.turn_lines, 5);
         let turns = 1 + more_turns;
         let (sent, received, reply) = dialogue(dialect, turn_lines + more_turns * FLOOD_LINES);
@@ -272,7 +272,7 @@ fn long_read_causes_one_write_per_turn() {
 
 #[test]
 fn replies_to_at_most_turns_max_turns_share_a_write() {
-    let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+    let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
     let reads = 10 * usize::from(reply_delay::TURNS_MAX);
     let (sent, received, reply) = dialogue(Dialect::Commands, 10);
     noy.send(vec![sent; reads]);
@@ -281,22 +281,22 @@ fn replies_to_at_most_turns_max_turns_share_a_write() {
     assert_eq!(writes(&elias), vec![received; reads], "messages are not delayed");
     let calls = noy.take_calls();
     assert_eq!(writes(&calls).concat(), reply.repeat(reads));
-    let longest = calls.split(|call| *call != Call::Read).map(<[_]>::len).max();
-    assert_eq!(longest, Some(usize::from(reply_delay::TURNS_MAX)));
+    let most_reads_before_a_write = calls.split(|call| *call != Call::Read).map(<[_]>::len).max();
+    assert_eq!(most_reads_before_a_write, Some(usize::from(reply_delay::TURNS_MAX)));
 }
 
 #[test]
-fn all_is_written_when_input_pauses() {
+fn all_lines_are_written_when_input_pauses() {
     for dialect in DIALECTS {
         for reads in 1..=usize::from(reply_delay::TURNS_MAX) + 1 {
-            let (mut server, noy, elias) = TestServer::with_two(dialect);
+            let (mut server, noy, elias) = TestServer::with_two_users(dialect);
             let (sent, received, reply) = dialogue(dialect, 3);
             for pause in 1..=3 {
                 noy.send(vec![sent.clone(); reads]);
                 server.run();
-                let given = format!("pause {pause}, after {reads} reads, {dialect}");
-                assert_eq!(writes(&elias.take_calls()).concat(), received.repeat(reads), "{given}");
-                assert_eq!(writes(&noy.take_calls()).concat(), reply.repeat(reads), "{given}");
+                let context = format!("pause {pause}, after {reads} reads, {dialect}");
+                assert_eq!(writes(&elias.take_calls()).concat(), received.repeat(reads), "{context}");
+                assert_eq!(writes(&noy.take_calls()).concat(), reply.repeat(reads), "{context}");
             }
         }
     }
@@ -305,15 +305,17 @@ fn all_is_written_when_input_pauses() {
 /// The reply to `WHO`.
 const USERS: &str = "USERS Elias,Noy\n";
 
-/// A server and two sessions that can send messages to each other. From now on, Noy's replies are delayed.
+/// A server and two sessions that can send messages to each other. The reply to Noy's next command is delayed.
 fn with_delayed_replies() -> (TestServer, MockSocket, MockSocket) {
-    let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
-    // Noy has taken two turns to register and connect. The reply after the turns that follow is the first delayed one.
-    send_commands(&mut server, &noy, usize::from(reply_delay::TURNS_BEFORE_DELAY) - 2 - 1);
+    let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
+    // The first delay follows the turn with the number `TURNS_BEFORE_DELAY`. Noy has taken two turns to register and
+    // connect. Here she takes all other turns before that one.
+    let turns_so_far = 2;
+    send_commands(&mut server, &noy, usize::from(reply_delay::TURNS_BEFORE_DELAY) - turns_so_far - 1);
     (server, noy, elias)
 }
 
-/// Sends `lines` commands, each of which is answered at once.
+/// Sends `lines` commands. The reply to each command is written at once.
 fn send_commands(server: &mut TestServer, noy: &MockSocket, lines: usize) {
     for line in 0..lines {
         noy.send(["WHO\n".to_owned()]);
@@ -341,10 +343,11 @@ async fn delayed_replies_leave_in_one_write() {
     }
     tokio::time::advance(reply_delay::DELAY_MAX).await;
     server.run();
-    assert_eq!(writes(&noy.take_calls()), [reply.repeat(3)], "until the maximum delay");
+    assert_eq!(writes(&noy.take_calls()), [reply.repeat(3)], "replies are written after the maximum delay");
 
     // The guess was right, so replies are delayed again, for at most TURNS_MAX turns.
     for turn in 1..=reply_delay::TURNS_MAX {
+        // Each turn before this one has caused a read, but no write.
         assert_eq!(noy.take_calls().len(), usize::from(turn > 1), "turn {turn}");
         noy.send([sent.clone()]);
         server.run();
@@ -359,7 +362,6 @@ async fn delay_after_a_wrong_guess_needs_twice_the_turns() {
     tokio::time::advance(reply_delay::DELAY_MAX).await;
     server.run();
     assert_eq!(writes(&noy.take_calls()), [USERS]);
-    // The next guess needs twice as many turns.
     send_commands(&mut server, &noy, 2 * usize::from(reply_delay::TURNS_BEFORE_DELAY) - 1);
     send_delayed_command(&mut server, &noy);
 }
@@ -370,27 +372,37 @@ async fn delayed_replies_leave_with_urgent_bytes() {
     send_delayed_command(&mut server, &noy);
     elias.send(["MSG hi\n".to_owned()]);
     server.run();
-    assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "FROM Elias: hi\n"], "a message is urgent");
+    assert_eq!(
+        writes(&noy.take_calls()),
+        [USERS.to_owned() + "FROM Elias: hi\n"],
+        "a message is written at once, with the delayed reply"
+    );
 
     send_delayed_command(&mut server, &noy);
     noy.send(["PING\n".to_owned()]);
     server.run();
-    assert_eq!(writes(&noy.take_calls()), [USERS.to_owned() + "PONG\n"], "PONG is urgent");
+    assert_eq!(
+        writes(&noy.take_calls()),
+        [USERS.to_owned() + "PONG\n"],
+        "PONG is written at once, with the delayed reply"
+    );
 
     send_delayed_command(&mut server, &noy);
     noy.half_close();
     server.run();
-    assert_eq!(writes(&noy.take_calls()), [USERS], "the end is urgent");
+    assert_eq!(writes(&noy.take_calls()), [USERS], "the delayed reply is written before the connection ends");
     assert!(server.connections[0].is_none(), "the connection has ended");
 }
 
-/// A session whose own replies fill its outbox is read again once they are sent.
+/// The replies to a session fill its own outbox. The server reads from the session again when they are sent.
 #[test]
 fn session_that_fills_its_own_outbox_receives_all_replies() {
     for reads in [1, 2, 3, 7] {
         for pings in [800, 1000, 5000] {
-            let mut server =
-                TestServer::with(Dialect::Commands, Settings { outbox_soft_bytes: 4096, ..Settings::default() });
+            let mut server = TestServer::with_settings(
+                Dialect::Commands,
+                Settings { outbox_soft_bytes: 4096, ..Settings::default() },
+            );
             let noy = server.admit();
             noy.send(vec!["PING\n".repeat(pings); reads]);
             noy.half_close();
@@ -405,7 +417,7 @@ fn session_that_fills_its_own_outbox_receives_all_replies() {
 #[test]
 fn half_closed_session_receives_all_replies() {
     for reads in 0..=2 * usize::from(reply_delay::TURNS_MAX) + 1 {
-        let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+        let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
         let (sent, received, reply) = dialogue(Dialect::Commands, 3);
         noy.send(vec![sent; reads]);
         noy.half_close();
@@ -417,11 +429,11 @@ fn half_closed_session_receives_all_replies() {
     }
 }
 
-/// The first write has the bytes that the socket did not take, the second one the bytes that were queued since.
+/// The first write has the bytes that the socket did not take. The second write has the bytes that were queued since.
 #[tokio::test(start_paused = true)]
 async fn unblocked_session_receives_queued_bytes_in_two_writes() {
     for dialect in DIALECTS {
-        let (mut server, noy, elias) = TestServer::with_two(dialect);
+        let (mut server, noy, elias) = TestServer::with_two_users(dialect);
         let (reads, lines) = (20, 10);
         let (sent, received, _) = dialogue(dialect, lines);
         elias.block();
@@ -436,7 +448,7 @@ async fn unblocked_session_receives_queued_bytes_in_two_writes() {
 
 #[tokio::test(start_paused = true)]
 async fn half_closed_and_blocked_session_receives_all_replies() {
-    let (mut server, noy, _elias) = TestServer::with_two(Dialect::Commands);
+    let (mut server, noy, _elias) = TestServer::with_two_users(Dialect::Commands);
     let (sent, _, reply) = dialogue(Dialect::Commands, 3);
     noy.block();
     noy.send([sent]);
@@ -449,10 +461,10 @@ async fn half_closed_and_blocked_session_receives_all_replies() {
     assert!(server.connections[0].is_none(), "the connection has ended, and its socket is dropped");
 }
 
-/// The client's last lines are still handled, for at most `BROKEN_READ_MAX`.
+/// After a write has failed, the client's last lines are still handled, for at most `BROKEN_READ_MAX`.
 #[tokio::test(start_paused = true)]
 async fn broken_socket_is_never_written_again_and_ends_with_reset() {
-    let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+    let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
     let (sent, _, reply) = dialogue(Dialect::Commands, 3);
     elias.break_writes();
     noy.send([sent.clone()]);
@@ -476,7 +488,7 @@ async fn broken_socket_is_never_written_again_and_ends_with_reset() {
 
 #[test]
 fn flood_leaves_other_sessions_their_turns() {
-    let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+    let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
     let quiet = server.admit();
     server.run();
     quiet.take_calls();
@@ -488,17 +500,20 @@ fn flood_leaves_other_sessions_their_turns() {
     }
     let lines_of_flood = writes(&elias.take_calls()).concat().lines().count();
     let two_turns = server.hub.settings.turn_lines + FLOOD_LINES;
-    assert_eq!(lines_of_flood, two_turns, "the quiet session takes its turn, tries to read again, and writes");
+    assert_eq!(
+        lines_of_flood, two_turns,
+        "the flood has one turn before the quiet session's turn, and one before its write"
+    );
 }
 
 /// After a read that fills the buffer, a session is read in parts of about `FLOOD_LINES` lines, until no input is left.
 #[tokio::test(start_paused = true)]
 async fn flood_is_read_in_small_parts() {
     for (line_bytes, expected) in [(10, FLOOD_READ_MIN_BYTES), (256, FLOOD_LINES * 256), (512, FLOOD_LINES * 512)] {
-        let (mut server, noy, elias) = TestServer::with_two(Dialect::Commands);
+        let (mut server, noy, elias) = TestServer::with_two_users(Dialect::Commands);
         let text = "x".repeat(line_bytes - "MSG \n".len());
         let sent = format!("MSG {text}\n").repeat(3 * buffers::READ_BYTES / line_bytes + 1);
-        let texts = sent.matches(&text).count();
+        let text_count = sent.matches(&text).count();
         noy.send([sent]);
         while noy.state().calls.is_empty() {
             assert!(server.step(), "the connection reads");
@@ -506,7 +521,11 @@ async fn flood_is_read_in_small_parts() {
         let read_bytes = |server: &TestServer| server.connections[0].as_ref().map(Connection::read_bytes);
         assert_eq!(read_bytes(&server), Some(expected), "lines of {line_bytes} bytes");
         server.run();
-        assert_eq!(writes(&elias.take_calls()).concat().matches(&text).count(), texts, "lines of {line_bytes} bytes");
+        assert_eq!(
+            writes(&elias.take_calls()).concat().matches(&text).count(),
+            text_count,
+            "lines of {line_bytes} bytes"
+        );
         assert_eq!(read_bytes(&server), Some(buffers::READ_BYTES), "no input is left");
     }
 }
@@ -514,7 +533,7 @@ async fn flood_is_read_in_small_parts() {
 /// A session that waits for room in its own outbox is read again after another session's turn has written it.
 #[tokio::test(start_paused = true)]
 async fn task_that_awaits_room_is_woken_by_a_direct_write() {
-    let mut server = TestServer::with(
+    let mut server = TestServer::with_settings(
         Dialect::Commands,
         Settings { outbox_soft_bytes: 4096, turn_lines: 1000, ..Settings::default() },
     );
@@ -526,8 +545,8 @@ async fn task_that_awaits_room_is_woken_by_a_direct_write() {
     while outbox.is_below_soft_mark(server.hub.watermarks) {
         assert!(server.step(), "the replies fill the outbox");
     }
-    // Another session's turn has borrowed the outbox's queue when the connection checks it, so the flush finds no
-    // bytes.
+    // The turn of another session borrows the outbox's queue before the connection flushes. So the flush finds no
+    // bytes, and the task sleeps until there is room.
     let writer = outbox.open(true).expect("the session goes on");
     while server.step() {}
     writer.close().expect("the task sleeps").write_directly(server.hub.watermarks);
