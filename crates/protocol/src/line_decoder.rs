@@ -17,7 +17,7 @@ pub struct LineTooLong {
 /// Splits a byte stream into lines that end in LF.
 ///
 /// A line that arrives in one read is borrowed from that read; only an incomplete line is copied. Between lines the
-/// decoder owns no memory, so an idle session costs nothing here.
+/// decoder owns no memory, so an idle session needs no memory here.
 #[derive(Debug)]
 pub struct LineDecoder {
     /// The start of an incomplete line: no LF, fewer than `max_bytes` bytes.
@@ -91,6 +91,7 @@ impl LineDecoder {
             if received.take_line(usize::MAX).is_some() {
                 self.state = State::Collecting;
             } else {
+                // All received bytes belong to the line that was too long.
                 received.take(received.as_bytes().len());
             }
         }

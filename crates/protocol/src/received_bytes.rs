@@ -129,8 +129,8 @@ fn all_bytes(bytes: &[u8], predicate: impl Fn(u8) -> bool) -> bool {
     let mut failed = [0; 32];
     let (chunks, remainder) = bytes.as_chunks::<32>();
     for chunk in chunks {
-        for (failed, &byte) in failed.iter_mut().zip(chunk) {
-            *failed |= u8::from(!predicate(byte));
+        for (flag, &byte) in failed.iter_mut().zip(chunk) {
+            *flag |= u8::from(!predicate(byte));
         }
     }
     failed == [0; 32]

@@ -34,7 +34,7 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Acceptor {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Arc<Admission>,
-    /// One permit for each of [`REJECTIONS_MAX`] rejected connections.
+    /// Limits the rejected connections that the server still reads to [`REJECTIONS_MAX`].
     pub(crate) rejections: Arc<Semaphore>,
 }
 

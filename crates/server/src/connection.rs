@@ -103,13 +103,10 @@ struct Backlog {
 enum Stage {
     #[default]
     Open,
-    Draining {
-        reason: CloseReason,
-        until: Instant,
-    },
-    Lingering {
-        until: Instant,
-    },
+    /// The session has ended for `reason`. Its unsent bytes are written, but not after `until`.
+    Draining { reason: CloseReason, until: Instant },
+    /// The write side is shut down. The client's bytes are read and discarded, but not after `until`.
+    Lingering { until: Instant },
 }
 
 impl SlowState {
@@ -179,19 +176,19 @@ impl Connection {
     /// Writes unsent bytes until the socket takes no more. Returns whether no unsent bytes are left, and how the hub
     /// wants the session to end, if it does. If the socket is broken, the unsent bytes are lost, so none are left.
     fn flush(&mut self, cx: &mut Context<'_>) -> (bool, Option<Ending>) {
-        let (flushed, ending) = self.outbox.flush(cx, self.watermarks());
-        match flushed {
+        let (outcome, ending) = self.outbox.flush(cx, self.watermarks());
+        match outcome {
             FlushOutcome::Complete => {
                 if let Some(slow) = &mut self.slow {
                     slow.stalled_since = None;
                 }
             }
             FlushOutcome::Blocked { has_progress } => {
-                let since = &mut self.slow_mut().stalled_since;
+                let stalled_since = &mut self.slow_mut().stalled_since;
                 if has_progress {
-                    *since = None;
+                    *stalled_since = None;
                 }
-                since.get_or_insert_with(Instant::now);
+                stalled_since.get_or_insert_with(Instant::now);
             }
             FlushOutcome::Broken => {
                 // The client's last lines may be unread, so the connection goes on reading until the end of the input.
@@ -200,7 +197,7 @@ impl Connection {
                 slow.broken_since.get_or_insert_with(Instant::now);
             }
         }
-        (!matches!(flushed, FlushOutcome::Blocked { .. }), ending)
+        (!matches!(outcome, FlushOutcome::Blocked { .. }), ending)
     }
 
     /// Handles lines of the backlog, or of one read if there is no backlog. Pending if reading is paused or there is no
@@ -413,7 +410,7 @@ impl Connection {
             if let Some(slow) = &mut self.slow {
                 slow.delayed_replies = None;
             }
-            let (flushed, ending) = self.flush(cx);
+            let (is_flushed, ending) = self.flush(cx);
             // Deadlines are checked here, because the timer is not polled while the client keeps the connection busy.
             if let Some(slow) = &self.slow
                 && let Some((deadline, reason)) = slow.deadline(self.hub.settings.outbox_timeout)
@@ -435,7 +432,7 @@ impl Connection {
                         continue;
                     }
                 }
-                (Stage::Draining { .. } | Stage::Lingering { .. }, _) if flushed => {
+                (Stage::Draining { .. } | Stage::Lingering { .. }, _) if is_flushed => {
                     if self.linger(cx).is_ready() {
                         return Poll::Ready(CloseReason::Quit);
                     }
@@ -447,7 +444,7 @@ impl Connection {
                 continue;
             }
             let task_state = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
-                _ if !flushed => TaskState::Blocked,
+                _ if !is_flushed => TaskState::Blocked,
                 Some(Pause::OwnOutbox) => TaskState::AwaitsRoom,
                 _ => TaskState::Idle,
             };

@@ -30,7 +30,7 @@ struct State {
     board: Switchboard,
     outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
     /// The server is stopping. It handles no more lines, so it acknowledges no more messages.
-    stopping: bool,
+    is_stopping: bool,
     counts: Counts,
 }
 
@@ -58,7 +58,7 @@ impl Hub {
         // Reserved memory costs nothing until it is used. A slot map never uses its first slot.
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
-        let state = State { board, outboxes, stopping: false, counts: Counts::default() };
+        let state = State { board, outboxes, is_stopping: false, counts: Counts::default() };
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
         Self { state: Mutex::new(state), settings, watermarks }
     }
@@ -88,7 +88,7 @@ impl Hub {
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
             effects.turn_session = Some(from);
-            let closed = effects.stopping.then_some(CloseReason::Shutdown);
+            let closed = effects.is_stopping.then_some(CloseReason::Shutdown);
             let mut turn = Turn { lines: 0, congested: None, closed };
             let mut work = 0;
             while turn.closed.is_none()
@@ -156,7 +156,7 @@ impl Hub {
                 effects.close(session, CloseReason::Shutdown);
             }
             // Set before the lock is released, so that no reply follows `SERVER_SHUTDOWN`.
-            *effects.stopping = true;
+            *effects.is_stopping = true;
         });
     }
 
@@ -182,8 +182,8 @@ impl Hub {
         // releases the lock, and then `deferred` writes and wakes.
         let mut deferred = DeferredGuard::new(self.watermarks);
         let mut guard = self.lock();
-        let State { board, outboxes, stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, stopping, self, &mut deferred.deferred);
+        let State { board, outboxes, is_stopping, counts } = &mut *guard;
+        let mut effects = TurnEffects::new(outboxes, counts, is_stopping, self, &mut deferred.deferred);
         work(board, &mut effects)
     }
 
@@ -250,7 +250,7 @@ struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
     counts: &'a mut Counts,
     /// The server is stopping. No more replies are sent, not even `PEER_DISCONNECTED`, because all sessions end.
-    stopping: &'a mut bool,
+    is_stopping: &'a mut bool,
     hub: &'a Hub,
     deferred: &'a mut Deferred,
     /// The open writers. The first writer of the turn stays open. Each later writer replaces the second entry. Most
@@ -272,14 +272,14 @@ impl<'a> TurnEffects<'a> {
     fn new(
         outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
         counts: &'a mut Counts,
-        stopping: &'a mut bool,
+        is_stopping: &'a mut bool,
         hub: &'a Hub,
         deferred: &'a mut Deferred,
     ) -> Self {
         Self {
             outboxes,
             counts,
-            stopping,
+            is_stopping,
             hub,
             deferred,
             writers: [None, None],
@@ -330,7 +330,7 @@ impl<'a> TurnEffects<'a> {
 
     #[inline]
     fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> AfterReply) -> Result<(), Full> {
-        if *self.stopping {
+        if *self.is_stopping {
             return Ok(());
         }
         let watermarks = self.hub.watermarks;

@@ -68,7 +68,7 @@ fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) ->
 
     let (warm_sender, warm_receiver) = oneshot::channel();
     let (done_sender, done_receiver) = oneshot::channel();
-    let conversation = thread::spawn(move || {
+    let clients = thread::spawn(move || {
         let mut conversation = Conversation::begin(dialect, address, batch);
         conversation.send(MESSAGES, waits_for_replies);
         warm_sender.send(()).expect("the server waits");
@@ -77,7 +77,7 @@ fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) ->
     });
     runtime.block_on(warm_receiver).expect("the clients have not failed");
     let counted = allocation_counter::measure(|| runtime.block_on(done_receiver).expect("the clients have not failed"));
-    conversation.join().expect("the clients received the expected lines");
+    clients.join().expect("the clients received the expected lines");
     server.abort();
     counted.count_total
 }
@@ -125,15 +125,15 @@ impl Conversation {
     fn send(&mut self, messages: usize, waits_for_replies: bool) {
         let batches = messages / self.batch;
         let mut received = vec![0; self.received.len()];
-        let batches_per_read = if waits_for_replies { 1 } else { batches };
-        let mut replies = vec![0; self.replies.len() * batches_per_read];
+        let batches_per_reply_read = if waits_for_replies { 1 } else { batches };
+        let mut replies = vec![0; self.replies.len() * batches_per_reply_read];
         for batch in 1..=batches {
             self.noy.write_all(&self.sent).expect("the server reads");
             self.elias.read_exact(&mut received).expect("the server writes");
             assert!(received == self.received, "Elias receives the messages");
-            if batch % batches_per_read == 0 {
+            if batch % batches_per_reply_read == 0 {
                 self.noy.read_exact(&mut replies).expect("the server replies");
-                assert!(replies == self.replies.repeat(batches_per_read), "Noy receives the replies");
+                assert!(replies == self.replies.repeat(batches_per_reply_read), "Noy receives the replies");
             }
         }
     }

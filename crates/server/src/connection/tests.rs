@@ -345,7 +345,8 @@ async fn delayed_replies_leave_in_one_write() {
     server.run();
     assert_eq!(writes(&noy.take_calls()), [reply.repeat(3)], "replies are written after the maximum delay");
 
-    // The guess was right, so replies are delayed again, for at most TURNS_MAX turns.
+    // The client has sent more during the delay, so the guess was right. Replies are delayed again, for at most
+    // `TURNS_MAX` turns.
     for turn in 1..=reply_delay::TURNS_MAX {
         // Each turn before this one has caused a read, but no write.
         assert_eq!(noy.take_calls().len(), usize::from(turn > 1), "turn {turn}");
@@ -398,6 +399,7 @@ async fn delayed_replies_leave_with_urgent_bytes() {
 #[test]
 fn session_that_fills_its_own_outbox_receives_all_replies() {
     for reads in [1, 2, 3, 7] {
+        // The replies to 800 pings stay below the soft mark, the replies to 1000 or 5000 pings exceed it.
         for pings in [800, 1000, 5000] {
             let mut server = TestServer::with_settings(
                 Dialect::Commands,
