@@ -8,7 +8,7 @@ use crate::received_bytes::{RawLine, ReceivedBytes};
 
 /// A line exceeded its limit. The decoder skips the rest of it and continues with the next line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("line is longer than {max_bytes} bytes with its end: send it in parts")]
+#[error("line is longer than {max_bytes} bytes, including its end: send it in parts")]
 pub struct LineTooLong {
     /// The limit in bytes, LF included.
     pub max_bytes: usize,

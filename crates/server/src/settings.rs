@@ -119,7 +119,7 @@ impl Settings {
         check_range("outbox-bytes", self.outbox_bytes, hard_mark_min, OUTBOX_CEILING_BYTES).map_err(|error| {
             InvalidSettings {
                 allowed: format!(
-                    "{}; the minimum is outbox-soft-bytes ({}) plus the USERS line of max-sessions ({})",
+                    "{}; the minimum is outbox-soft-bytes ({}) plus the longest USERS line for max-sessions ({})",
                     error.allowed, self.outbox_soft_bytes, self.max_sessions
                 ),
                 ..error
@@ -184,13 +184,13 @@ mod tests {
             (
                 Settings { max_sessions: 20_000, ..base() },
                 "outbox-bytes is 2097152: give 2842151 to 1073741824; the minimum is outbox-soft-bytes (262144) \
-                 plus the USERS line of max-sessions (20000)",
+                 plus the longest USERS line for max-sessions (20000)",
             ),
             (Settings { outbox_soft_bytes: 10, ..base() }, "outbox-soft-bytes is 10: give 4096 to 1073741824"),
             (
                 Settings { outbox_bytes: 1 << 31, ..base() },
                 "outbox-bytes is 2147483648: give 1552151 to 1073741824; the minimum is outbox-soft-bytes (262144) \
-                 plus the USERS line of max-sessions (10000)",
+                 plus the longest USERS line for max-sessions (10000)",
             ),
             (
                 Settings { user_timeout: Duration::from_secs(5), ..base() },
