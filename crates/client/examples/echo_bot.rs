@@ -19,10 +19,10 @@ pub async fn echo(addr: &str) -> Result<(), Error> {
     while let Some(event) = events.next().await {
         match event {
             Event::Message { text, .. } => match client.send(&text).await {
-                // The sender may have left, and the text may exceed the limit of this server. Go on in both cases.
+                // The sender may have left the chat, or the text may exceed the limit of this server. Continue.
                 Err(Error::Refused { code, .. }) => eprintln!("echo_bot: {code}"),
                 Err(error @ (Error::Text(_) | Error::Blank)) => eprintln!("echo_bot: {error}"),
-                sent => sent?,
+                result => result?,
             },
             Event::Closed(closed) => return Err(closed.into()),
             _ => {}

@@ -5,31 +5,32 @@
 
 use std::time::Duration;
 
-/// Exponentially growing random delays between attempts.
+/// Random delays between attempts, with an exponentially growing ceiling.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     initial: Duration,
     max: Duration,
+    /// The longest possible next delay.
     ceiling: Duration,
     rng: fastrand::Rng,
 }
 
 impl Backoff {
-    /// The first delay is at most `initial`. The limit doubles for each further delay, up to `max`. The `seed`
+    /// The ceiling of the first delay is `initial`. The ceiling doubles after each delay, up to `max`. The `seed`
     /// determines the random numbers, so that a test is repeatable.
     #[must_use]
     pub fn new(initial: Duration, max: Duration, seed: u64) -> Self {
         Self { initial, max, ceiling: initial, rng: fastrand::Rng::with_seed(seed) }
     }
 
-    /// The delay before the next attempt.
+    /// Returns the delay before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
         let delay = self.ceiling.mul_f64(0.5 + self.rng.f64() / 2.0);
         self.ceiling = self.ceiling.saturating_mul(2).min(self.max);
         delay
     }
 
-    /// Starts over at the initial delay. Call it after a success.
+    /// Starts over with the initial ceiling. Call this after a success.
     pub fn reset(&mut self) {
         self.ceiling = self.initial;
     }
@@ -51,7 +52,7 @@ mod tests {
             backoff.reset();
             assert!(backoff.next_delay() <= seconds(0.5));
         }
-        let first = |seed| Backoff::new(seconds(0.5), seconds(4.0), seed).next_delay();
-        assert_ne!(first(1), first(2));
+        let first_delay = |seed| Backoff::new(seconds(0.5), seconds(4.0), seed).next_delay();
+        assert_ne!(first_delay(1), first_delay(2));
     }
 }

@@ -19,36 +19,38 @@ use crate::events::{self, Event, Events};
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
 
-/// The time limit of [`Client::connect`] for the TCP connection, and the limit for `WELCOME` after it.
+/// The time limit of [`Client::connect`] for the TCP connection, and again for the wait for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest text or name that the client sends, in bytes. No server accepts a longer one in a line. A server with a
-/// lower limit replies `TEXT_TOO_LONG`.
+/// The longest text or name that the client sends, in bytes. With its verb and LF it fits into the longest line that
+/// any server accepts. A server with a lower limit refuses the line.
 const ARGUMENT_MAX_BYTES: usize = LINE_CEILING_BYTES - "CONNECT \n".len();
 
-/// The half of a connection that sends commands. Clones share the connection; dropping the last clone closes it.
+/// The half of a connection that sends commands. Clones share the connection, which closes when the last clone is
+/// dropped.
 ///
-/// Every command is cancel-safe: dropping its future loses only the answer, although the server may still execute the
+/// Every command is cancel-safe: if its future is dropped, only the answer is lost. The server may still execute the
 /// command. Commands have no time limit: wrap them in [`tokio::time::timeout`]. Several commands may be in flight at
-/// once. They share writes, and each gets its own answer.
+/// once. The client may send several commands in one write, and each command gets its own answer.
 ///
-/// A command may be awaited in the loop that takes events, because its answer is read even if events are queued before
-/// it. When a command returns, [`Events`] holds every event that the server sent before the answer, and possibly later
-/// ones.
+/// A program may await a command inside its event loop: the client reads the answer even if the program has not taken
+/// the earlier events. When a command returns, [`Events`] holds every event that the server sent before the answer, and
+/// possibly later events.
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Request>,
+    /// Why the connection ended. Unset while it is open.
     end_reason: Arc<OnceLock<ConnectionError>>,
 }
 
 impl Client {
-    /// Connects to `addr` (`HOST:PORT`) and waits for `WELCOME`, with a limit of [`CONNECT_TIMEOUT`] for each. Spawns
-    /// the task that owns the socket on the current tokio runtime.
+    /// Connects to `addr` (`HOST:PORT`) and waits for `WELCOME`. Each of these two steps may take at most
+    /// [`CONNECT_TIMEOUT`]. Spawns the task that owns the socket on the current tokio runtime.
     pub async fn connect(addr: impl ToSocketAddrs + fmt::Display) -> Result<(Self, Events), Error> {
         Self::connect_within(addr, CONNECT_TIMEOUT).await
     }
 
-    /// [`Client::connect`] with another time `limit`.
+    /// Like [`Client::connect`], with `limit` as the time limit of each step.
     pub async fn connect_within(
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
@@ -64,11 +66,11 @@ impl Client {
         Ok((Self { requests, end_reason }, events))
     }
 
-    /// Registers `name`. Returns it in the server's spelling.
+    /// Registers `name`. Returns the name in the server's spelling.
     pub async fn register(&self, name: &str) -> Result<String, Error> {
         match self.send_command(&Command::Register { name: Username::new(name)? }).await? {
             Reply::RegisterOk { name } => Ok(name.into_owned()),
-            other => Err(unexpected("REGISTER", &other)),
+            other => Err(unexpected_answer("REGISTER", &other)),
         }
     }
 
@@ -78,39 +80,38 @@ impl Client {
         let to = String::from(Text::new(name, ARGUMENT_MAX_BYTES)?);
         match self.send_command(&Command::Connect { to: Cow::Owned(to) }).await? {
             Reply::ConnectOk { name } => Ok(name.into_owned()),
-            other => Err(unexpected("CONNECT", &other)),
+            other => Err(unexpected_answer("CONNECT", &other)),
         }
     }
 
-    /// Sends `text` to the chat. `Ok` means that the server accepted it.
+    /// Sends `text` to the chat. `Ok` means that the server accepted the text.
     ///
-    /// The caller need not take events meanwhile: they are queued, up to
-    /// [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES). The server trims white space at the end of `text`. A text of
-    /// only white space is not sent ([`Error::Blank`]).
+    /// During this call the client queues events, up to [`EVENTS_HARD_BYTES`](crate::EVENTS_HARD_BYTES). The server
+    /// trims white space at the end of `text`. A text of only white space is not sent ([`Error::Blank`]).
     pub async fn send(&self, text: &str) -> Result<(), Error> {
         if text.trim().is_empty() {
             return Err(Error::Blank);
         }
         match self.send_command(&Command::Msg { text: Text::new(text, ARGUMENT_MAX_BYTES)? }).await? {
             Reply::MsgSent => Ok(()),
-            other => Err(unexpected("MSG", &other)),
+            other => Err(unexpected_answer("MSG", &other)),
         }
     }
 
-    /// The registered users, in order of registration.
+    /// Returns the names of the registered users, in order of registration.
     pub async fn who(&self) -> Result<Vec<String>, Error> {
         match self.send_command(&Command::Who).await? {
             Reply::Users { names } => Ok(names.into()),
-            other => Err(unexpected("WHO", &other)),
+            other => Err(unexpected_answer("WHO", &other)),
         }
     }
 
-    /// The time from this call to the answer, including the wait for earlier commands.
+    /// Sends a `PING`. Returns the time from this call to the answer, which includes the wait for earlier commands.
     pub async fn ping(&self) -> Result<Duration, Error> {
         let start = Instant::now();
         match self.send_command(&Command::Ping).await? {
             Reply::Pong => Ok(start.elapsed()),
-            other => Err(unexpected("PING", &other)),
+            other => Err(unexpected_answer("PING", &other)),
         }
     }
 
@@ -118,12 +119,13 @@ impl Client {
     pub async fn disconnect(&self) -> Result<(), Error> {
         match self.send_command(&Command::Disconnect).await? {
             Reply::DisconnectOk => Ok(()),
-            other => Err(unexpected("DISCONNECT", &other)),
+            other => Err(unexpected_answer("DISCONNECT", &other)),
         }
     }
 
-    /// Sends `line` unchanged and returns its answer. Use it for typed input and for verbs without a method here.
-    /// `line` has no LF. An `ERROR` becomes an [`Error::Refused`].
+    /// Sends `line` unchanged and returns the answer. Use this method for typed input and for verbs without a method of
+    /// their own. `line` must have no LF. An `ERROR` becomes an [`Error::Refused`], or an
+    /// [`Error::RefusedWithUnknownCode`] if this version does not know its code.
     pub async fn request(&self, line: &str) -> Result<Reply<'static>, Error> {
         if line.trim().is_empty() {
             return Err(Error::Blank);
@@ -134,22 +136,25 @@ impl Client {
 
     async fn send_command(&self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         let mut line = Vec::new();
-        commands::encode_command(command, &mut line).expect("the client sends no Command::Tell");
+        commands::encode_command(command, &mut line).expect("the dialect has a form for each command of the client");
         self.send_line(line).await
     }
 
     async fn send_line(&self, line: Vec<u8>) -> Result<Reply<'static>, Error> {
-        let (answer_tx, answer) = oneshot::channel();
+        let (answer_tx, answer_rx) = oneshot::channel();
         self.requests.send(Request { line, answer_tx }).await.map_err(|_| self.closed_error())?;
-        answer.await.unwrap_or_else(|_| Err(self.closed_error()))
+        answer_rx.await.unwrap_or_else(|_| Err(self.closed_error()))
     }
 
+    /// The error of a command after the end of the connection. Without a recorded reason, this side dropped the task
+    /// that owns the socket.
     fn closed_error(&self) -> Error {
         Error::Closed(self.end_reason.get().cloned().unwrap_or(ConnectionError::ClosedLocally))
     }
 }
 
-/// Connects to `addr` and reads `WELCOME`, within `limit` each. Returns both halves of the connection.
+/// Connects to `addr` and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the reading and
+/// the writing half of the connection.
 pub async fn open_session(
     addr: &(impl ToSocketAddrs + fmt::Display),
     limit: Duration,
@@ -162,7 +167,7 @@ pub async fn open_session(
     Ok((lines, socket))
 }
 
-/// Connects to `addr` over TCP within `limit`. Reads no `WELCOME`.
+/// Connects to `addr` over TCP within `limit`. Does not wait for `WELCOME`.
 pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
     let connecting = async {
         let resolved = lookup_host(addr).await;
@@ -172,11 +177,14 @@ pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Dura
     };
     let socket =
         timeout(limit, connecting).await.map_err(|_| Error::ConnectTimeout { addr: addr.to_string(), limit })??;
-    // Chat lines are small and should leave at once. Without this option the connection still works, with more delay.
+    // Chat lines are small and should leave at once. A failure is ignored, because the connection works without this
+    // option, with more delay.
     let _ = socket.set_nodelay(true);
     Ok(socket)
 }
 
+/// Fails if the first line from the server is not `WELCOME`. A server that refuses the session sends an `ERROR`
+/// instead.
 fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
     match Incoming::parse(line) {
         _ if line == "WELCOME" => Ok(()),
@@ -185,13 +193,15 @@ fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
         }
         Incoming::Answer(Err(refused)) => Err(refused),
         Incoming::Answer(Ok(_)) | Incoming::Event(_) => {
+            // 80 characters identify the protocol and fit on one screen line.
             let start: String = line.chars().take(80).collect();
             Err(Error::UnexpectedGreeting { addr: addr.to_string(), line: sanitize(&start).into_owned() })
         }
     }
 }
 
-fn unexpected(verb: &'static str, reply: &Reply<'_>) -> Error {
+/// The error for an answer that belongs to another command.
+fn unexpected_answer(verb: &'static str, reply: &Reply<'_>) -> Error {
     let mut line = Vec::new();
     commands::encode(reply, &mut line);
     let line = String::from_utf8_lossy(&line);

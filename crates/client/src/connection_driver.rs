@@ -1,12 +1,13 @@
 //! The task that owns the socket.
 //!
-//! It runs two loops. The writer takes all queued requests, records their answer channels in order, and sends the
-//! requests in one write. The reader sends each answer to the oldest recorded channel and each event to the event
-//! queue. The channels are recorded before the write, so every answer finds its channel even if its command was
-//! dropped.
+//! It runs two loops. The writer takes a batch of queued requests, records their answer channels in order, and sends
+//! the requests in one write. The reader sends each answer to the oldest recorded channel and each event to the event
+//! queue. The writer records the channels before the write, so a channel is there when its answer arrives. The channel
+//! of a dropped command stays in the order, so later answers still match their commands.
 //!
-//! One task may send commands and take events, and take no event while it waits for an answer. So the reader pauses for
-//! a full event queue only while no command is in flight.
+//! A program may send commands and take events in the same task. While this task waits for an answer, it takes no
+//! event. If the reader paused at a full event queue, the answer would never arrive. So the reader pauses only while no
+//! command is in flight.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,21 +24,21 @@ use crate::events::{Event, EventSink};
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
 
-/// The capacity of the queue of requests to write. Further commands wait.
+/// The maximum number of requests in the queue to the writer. Further commands wait.
 pub(crate) const REQUESTS_MAX: usize = 256;
 
-/// The most requests in flight: written and not yet answered. Further requests wait.
+/// The maximum number of requests in flight: written and not yet answered. Further requests wait.
 const IN_FLIGHT_MAX: usize = 1024;
 
-/// The most requests in one write.
+/// The maximum number of requests in one write.
 const BATCH_MAX: usize = 128;
 
-// The channels of a batch are recorded before the write. A batch that does not fit would make the writer wait for
-// answers to lines that it has not yet sent.
+// The writer records the channels of a batch before it sends the batch. If one batch could fill the queue of channels,
+// the writer would wait for answers to lines that it has not sent.
 const _: () = assert!(BATCH_MAX < IN_FLIGHT_MAX);
 
-/// The time to read on after this side has closed its sending half or after a failed write. The server may still send
-/// the reason for which it closes.
+/// The time for which the reader continues after this side has closed its sending half, or after a failed write. The
+/// server may still send its reason for closing the connection.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The channel for the answer to one request.
@@ -51,10 +52,12 @@ pub(crate) struct Request {
     pub(crate) answer_tx: AnswerSender,
 }
 
-/// The socket with its channels.
+/// The socket, and the channels to [`Client`](crate::Client) and [`Events`](crate::Events).
 #[derive(Debug)]
 pub(crate) struct ConnectionDriver {
+    /// The reading half of the socket.
     pub(crate) lines: LineReader<OwnedReadHalf>,
+    /// The writing half of the socket.
     pub(crate) socket: OwnedWriteHalf,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: EventSink,
@@ -62,7 +65,8 @@ pub(crate) struct ConnectionDriver {
 }
 
 impl ConnectionDriver {
-    /// Runs until the connection ends. Sets `end_reason` before it drops the channels of waiting commands.
+    /// Runs until the connection ends. Sets `end_reason` before it drops the channels of waiting commands, so that
+    /// these commands can return the reason.
     pub(crate) async fn run(mut self) {
         let (in_flight_tx, mut in_flight) = mpsc::channel(IN_FLIGHT_MAX);
         let request_recorded = Notify::new();
@@ -74,14 +78,16 @@ impl ConnectionDriver {
     }
 }
 
+/// Reads lines until the connection ends. Returns the reason.
 async fn read_loop(
     lines: &mut LineReader<OwnedReadHalf>,
     in_flight: &mut mpsc::Receiver<AnswerSender>,
     request_recorded: &Notify,
     events: &EventSink,
 ) -> ConnectionError {
-    let mut announced_reason = None;
+    let mut close_reason = None;
     loop {
+        // A new request ends the wait, because its answer must be read even if the event queue is full.
         while in_flight.is_empty() && !events.has_room() {
             tokio::select! {
                 () = events.room_changed() => {}
@@ -90,7 +96,7 @@ async fn read_loop(
         }
         let line = match lines.next_line().await {
             Ok(line) => line,
-            Err(error) => return announced_reason.unwrap_or(error),
+            Err(error) => return close_reason.unwrap_or(error),
         };
         let event = match Incoming::parse(&line) {
             Incoming::Event(event) => event,
@@ -104,7 +110,7 @@ async fn read_loop(
             },
         };
         if let Event::Notice { code, detail } = &event {
-            announced_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
+            close_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
         if let Err(error) = events.push(event) {
             return error;
@@ -112,6 +118,7 @@ async fn read_loop(
     }
 }
 
+/// Writes requests until the last [`Client`](crate::Client) is dropped or a write fails. Returns the reason.
 async fn write_loop(
     socket: &mut OwnedWriteHalf,
     requests: &mut mpsc::Receiver<Request>,
@@ -129,7 +136,7 @@ async fn write_loop(
             request_recorded.notify_one();
         }
         if let Err(error) = socket.write_all(&bytes).await {
-            // Let the reader receive the lines that the server sent before it closed.
+            // Give the reader time for the lines that the server sent before it closed the connection.
             time::sleep(LINGER).await;
             return ConnectionError::from_io(&error);
         }

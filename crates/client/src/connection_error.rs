@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use switchboard_protocol::ErrorCode;
 
 /// Why a connection ended.
-// The JSON words are older than the variant names; programs match on them.
+// Some JSON words differ from the variant names. Programs match on the words, so a word stays when its variant gets a
+// new name.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The server closed the connection between two lines without a reason.
+    /// The server closed the connection after a complete line and gave no reason.
     #[error("the server closed the connection")]
     #[serde(rename = "BY_SERVER")]
     ClosedByServer,
@@ -26,7 +27,8 @@ pub enum ConnectionError {
     /// The stream ended inside a line: the server or the network failed.
     #[error("the connection was cut in the middle of a line")]
     MidLine,
-    /// The server sent a line over the limit. Its kind is unknown, so later lines cannot be matched to requests.
+    /// The server sent a line over the limit. The line may be an answer or an event, so the client can no longer match
+    /// answers to requests.
     #[error("the server sent a line of more than {max_bytes} bytes")]
     LineTooLong {
         /// The limit in bytes, LF included.

@@ -1,4 +1,4 @@
-//! The errors of connecting and of commands.
+//! The errors of commands and of connection attempts.
 
 use std::io;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum Error {
     },
     /// The TCP connection was neither accepted nor refused in time.
     #[error(
-        "cannot reach {addr}: no answer within {}. Is the address right, and no firewall between?",
+        "cannot reach {addr}: no answer within {}. Is the address right? Does a firewall block the port?",
         format_limit(*limit)
     )]
     ConnectTimeout {
@@ -39,9 +39,9 @@ pub enum Error {
         /// The time limit.
         limit: Duration,
     },
-    /// The server accepted the connection and then sent no line in time.
+    /// The server accepted the connection, but sent no line in time.
     #[error(
-        "{addr} took the connection but sent no WELCOME within {}. \
+        "{addr} accepted the connection but sent no WELCOME within {}. \
          Is it a port of the other dialect, or of another program?",
         format_limit(*limit)
     )]
@@ -52,7 +52,7 @@ pub enum Error {
         limit: Duration,
     },
     /// The first line is not `WELCOME`.
-    #[error("{addr} is no Switchboard server: it began with \"{line}\" and not with WELCOME")]
+    #[error("{addr} is not a Switchboard server: its first line is \"{line}\", not WELCOME")]
     UnexpectedGreeting {
         /// The address as given.
         addr: String,
@@ -100,7 +100,7 @@ pub enum Error {
     Closed(#[from] ConnectionError),
 }
 
-/// The error's message, without the system's error number for common kinds.
+/// Returns the error's message. For common kinds of errors it leaves out the system's error number.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused
@@ -112,10 +112,11 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Advice for the user, shown after the reason.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "Is the server running? Start it with: switchboard-server",
-        _ => "Is the address right, and the network up?",
+        _ => "Is the address right, and is the network up?",
     }
 }
 
@@ -139,11 +140,11 @@ mod tests {
             ),
             (
                 Error::ConnectTimeout { addr: addr(), limit },
-                "cannot reach 127.0.0.1:12345: no answer within 10s. Is the address right, and no firewall between?",
+                "cannot reach 127.0.0.1:12345: no answer within 10s. Is the address right? Does a firewall block the port?",
             ),
             (
                 Error::WelcomeTimeout { addr: addr(), limit },
-                "127.0.0.1:12345 took the connection but sent no WELCOME within 10s. \
+                "127.0.0.1:12345 accepted the connection but sent no WELCOME within 10s. \
                  Is it a port of the other dialect, or of another program?",
             ),
             (

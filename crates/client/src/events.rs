@@ -13,13 +13,13 @@ use tokio::sync::{Notify, mpsc};
 use crate::connection_error::ConnectionError;
 
 /// The soft limit of the event queue in bytes of memory, enough for a few thousand short messages. While no command is
-/// in flight, the client stops reading at this limit. While one is in flight it reads on, because the answer comes
-/// after all events that the server sent before it.
+/// in flight, the client stops reading at this limit. While a command is in flight, the client continues to read,
+/// because the server may send many events before the answer.
 pub const EVENTS_SOFT_BYTES: usize = 256 * 1024;
 
 /// The hard limit of the event queue in bytes of memory: 64 MiB. If the queue exceeds it before a command's answer
-/// arrives, the connection ends with [`ConnectionError::EventsNotTaken`]. The limit is several times the data that a
-/// server and the network between can buffer for one session.
+/// arrives, the connection ends with [`ConnectionError::EventsNotTaken`]. The limit is several times the amount of data
+/// that the server and the network can buffer for one session.
 pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 
 /// A line from the server that answers no command. Its JSON form uses the words of the protocol
@@ -29,7 +29,7 @@ pub const EVENTS_HARD_BYTES: usize = 64 * 1024 * 1024;
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Event {
-    /// Another user opened a chat with this client, which may send messages at once.
+    /// Another user opened a chat with this client. The client may send messages at once.
     IncomingConnection {
         /// The peer's name.
         name: String,
@@ -63,15 +63,18 @@ pub enum Event {
 
 /// The events of one connection, in the order of their arrival. [`Event::Closed`] is the last one.
 ///
-/// At [`EVENTS_SOFT_BYTES`] of queued events the client stops reading while no command is in flight, which the server
-/// sees as a slow reader. A lost connection is then noticed only when the next event is taken or the next command sent.
-/// A program that needs no events drops this value; later events are then discarded.
+/// While [`EVENTS_SOFT_BYTES`] of events are queued and no command is in flight, the client does not read. The server
+/// then sees a slow reader. The client notices a lost connection only after the program takes events or sends a
+/// command.
+///
+/// A program that needs no events drops this value. The client then discards all later events.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::UnboundedReceiver<Event>,
     queued: Arc<QueuedBytes>,
     end_reason: Arc<OnceLock<ConnectionError>>,
-    ended: bool,
+    /// Whether [`Event::Closed`] was returned.
+    has_ended: bool,
 }
 
 /// The sending end of [`Events`].
@@ -81,7 +84,8 @@ pub(crate) struct EventSink {
     queued: Arc<QueuedBytes>,
 }
 
-/// The size of the queue. The limits are in bytes, so the channel is unbounded.
+/// The size of the event queue. It is counted here, because the limits are in bytes and a channel can only limit the
+/// number of its events.
 #[derive(Debug, Default)]
 struct QueuedBytes {
     bytes: AtomicUsize,
@@ -91,25 +95,28 @@ struct QueuedBytes {
 
 /// Creates an empty event queue.
 pub(crate) fn queue(end_reason: Arc<OnceLock<ConnectionError>>) -> (EventSink, Events) {
-    let (sink, queue) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     let queued = Arc::<QueuedBytes>::default();
-    (EventSink { queue: sink, queued: queued.clone() }, Events { queue, queued, end_reason, ended: false })
+    (
+        EventSink { queue: sender, queued: queued.clone() },
+        Events { queue: receiver, queued, end_reason, has_ended: false },
+    )
 }
 
 impl EventSink {
-    /// Adds `event`, or discards it if [`Events`] was dropped. Fails if the queue exceeds the hard limit.
+    /// Adds `event`, or discards it if [`Events`] was dropped. Fails if the event does not fit below the hard limit.
     pub(crate) fn push(&self, event: Event) -> Result<(), ConnectionError> {
         let bytes = event.bytes();
-        // Add before the event can be taken, so that the count never underflows.
-        let before = self.queued.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes > EVENTS_HARD_BYTES && !self.queue.is_closed() {
+        // Count the event before `Events` can take it, so that the counter never falls below zero.
+        let bytes_before = self.queued.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if bytes_before + bytes > EVENTS_HARD_BYTES && !self.queue.is_closed() {
             return Err(ConnectionError::EventsNotTaken { max_bytes: EVENTS_HARD_BYTES });
         }
         let _ = self.queue.send(event);
         Ok(())
     }
 
-    /// Whether the queue is below the soft limit, or discards events.
+    /// Whether the queue is below the soft limit. A queue that discards events always has room.
     pub(crate) fn has_room(&self) -> bool {
         self.queued.bytes.load(Ordering::Relaxed) < EVENTS_SOFT_BYTES || self.queue.is_closed()
     }
@@ -124,7 +131,7 @@ impl EventSink {
 }
 
 impl Event {
-    /// Its size in memory.
+    /// The size of this event in memory, in bytes.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Message { name, text } => name.len() + text.len(),
@@ -138,7 +145,7 @@ impl Event {
 }
 
 impl Events {
-    /// The next event, or `None` after [`Event::Closed`].
+    /// Waits for the next event. Returns `None` after [`Event::Closed`].
     ///
     /// Cancel-safe: dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Event> {
@@ -146,17 +153,17 @@ impl Events {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        if self.ended {
+        if self.has_ended {
             return Poll::Ready(None);
         }
         self.queue.poll_recv(context).map(|event| {
             let Some(event) = event else {
-                self.ended = true;
+                self.has_ended = true;
                 return Some(Event::Closed(self.end_reason.get().cloned().unwrap_or(ConnectionError::ClosedLocally)));
             };
             let bytes = event.bytes();
-            let before = self.queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            if before >= EVENTS_SOFT_BYTES && before - bytes < EVENTS_SOFT_BYTES {
+            let bytes_before = self.queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if bytes_before >= EVENTS_SOFT_BYTES && bytes_before - bytes < EVENTS_SOFT_BYTES {
                 self.queued.below_soft_limit.notify_one();
             }
             Some(event)
@@ -205,8 +212,8 @@ mod tests {
             ),
         ];
         for (event, json) in cases {
-            assert_eq!(serde_json::to_string(&event).expect("it serialises"), json);
-            assert_eq!(serde_json::from_str::<Event>(json).expect("it parses"), event);
+            assert_eq!(serde_json::to_string(&event).expect("an event has a JSON form"), json);
+            assert_eq!(serde_json::from_str::<Event>(json).expect("the JSON form of an event"), event);
         }
     }
 }

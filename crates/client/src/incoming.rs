@@ -1,6 +1,6 @@
 //! Classifies a line from the server as an answer or an event.
 //!
-//! The protocol does not mark the difference. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are always events,
+//! A line does not say which of the two it is. `INCOMING_CONNECTION`, `FROM` and `PEER_DISCONNECTED` are always events,
 //! and so is an `ERROR` whose code ends the session. Every other reply answers the oldest command in flight.
 
 use switchboard_protocol::{Reply, commands, sanitize};
@@ -45,14 +45,15 @@ impl Incoming {
                 let detail = detail.map(|detail| sanitize(&detail).into_owned());
                 Self::Answer(Err(Error::Refused { code, detail }))
             }
+            // `WELCOME` answers no command. It is expected only as the first line of a session.
             Ok(Reply::Welcome) => Self::Event(Event::Unknown { line: line.to_owned() }),
             Ok(reply) => Self::Answer(Ok(reply.into_owned())),
             Err(_) => match line.strip_prefix("ERROR ") {
-                Some(error) => {
-                    let error = sanitize(error.trim_end());
-                    let (code, detail) = match error.split_once(' ') {
+                Some(code_and_detail) => {
+                    let code_and_detail = sanitize(code_and_detail.trim_end());
+                    let (code, detail) = match code_and_detail.split_once(' ') {
                         Some((code, detail)) => (code, Some(detail.to_owned())),
-                        None => (&*error, None),
+                        None => (&*code_and_detail, None),
                     };
                     Self::Answer(Err(Error::RefusedWithUnknownCode { code: code.to_owned(), detail }))
                 }
@@ -68,7 +69,9 @@ mod tests {
 
     #[test]
     fn lines_are_classified_as_answers_or_events() {
-        let answers = ["PONG", "USERS ", "REGISTER_OK Noy", "MSG_SENT", "ERROR NAME_TAKEN", "ERROR NEWS", "PONG\r"];
+        // This version knows neither the code `FUTURE_CODE` nor the reply `HELLO_OK`.
+        let answers =
+            ["PONG", "USERS ", "REGISTER_OK Noy", "MSG_SENT", "ERROR NAME_TAKEN", "ERROR FUTURE_CODE", "PONG\r"];
         let events = [
             "FROM Elias: hi",
             "INCOMING_CONNECTION Elias",

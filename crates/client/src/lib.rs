@@ -21,8 +21,8 @@
 //! # }
 //! ```
 //!
-//! One task owns the socket. If the future of a command is dropped, its answer is discarded and every other command
-//! still gets its own:
+//! One task owns the socket. If a program drops the future of a command, the task discards the answer to this command.
+//! Every other command still gets its own answer.
 //!
 //! ```text
 //! Client ──request──▶ bounded queue ──▶ driver task: one write per batch ──▶ socket
@@ -37,10 +37,11 @@
 //! returns, [`Events`] holds all events that the server sent before the answer, and possibly later ones. A program that
 //! needs the exact order of answers and events reads the lines one by one, with [`low_level`].
 //!
-//! A command may be awaited in the loop that takes events, as in a bot. While a command is in flight, the driver
+//! A program may await a command inside its event loop, as a bot does. While a command is in flight, the driver task
 //! continues to read, and its queue holds at most [`EVENTS_HARD_BYTES`] of events. Above this limit the connection
-//! ends: the commands in flight return [`ConnectionError::EventsNotTaken`], and [`Events`] yields it after the queued
-//! events. While no command is in flight, the driver stops reading at [`EVENTS_SOFT_BYTES`] of queued events.
+//! ends: the commands in flight return [`ConnectionError::EventsNotTaken`], and [`Events`] yields the same error after
+//! the queued events. While no command is in flight, the driver task stops reading at [`EVENTS_SOFT_BYTES`] of queued
+//! events.
 //!
 //! Names and texts from a server may contain terminal escape sequences: [`sanitize`](sanitize()) them before you print
 //! them.
@@ -60,7 +61,8 @@ pub use error::Error;
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
-/// The building blocks of [`Client`], for a program that needs the order of answers and events or sends its own lines.
+/// The building blocks of [`Client`], for a program that needs the exact order of answers and events, or that sends
+/// lines of its own.
 pub mod low_level {
     pub use crate::backoff::Backoff;
     pub use crate::client::{connect_tcp, open_session};

@@ -14,8 +14,8 @@ const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Reads a server's lines one by one.
 ///
-/// The `USERS` line grows with the number of users and may have up to [`REPLY_MAX_BYTES`]. The limit of all other lines
-/// is [`LINE_CEILING_BYTES`], so that a queue of lines is bounded in bytes.
+/// The `USERS` line grows with the number of users and may have up to [`REPLY_MAX_BYTES`] bytes. The limit of all other
+/// lines is [`LINE_CEILING_BYTES`], so that a queue of lines is bounded in bytes.
 #[derive(Debug)]
 pub struct LineReader<R> {
     source: R,
@@ -37,7 +37,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Reads the next line. Returns it without its LF or CRLF; invalid UTF-8 becomes U+FFFD.
+    /// Reads the next line. Returns it without its LF or CRLF; invalid UTF-8 becomes U+FFFD. At the end of the stream
+    /// it returns the reason as an error.
     ///
     /// Cancel-safe: if the future is dropped, the next call returns the line.
     pub async fn next_line(&mut self) -> Result<String, ConnectionError> {
@@ -45,19 +46,19 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if let Some(line) = self.next_buffered() {
                 return line;
             }
-            let read = self.source.read(&mut self.chunk).await.map_err(|error| ConnectionError::from_io(&error))?;
-            if read == 0 {
+            let n_read = self.source.read(&mut self.chunk).await.map_err(|error| ConnectionError::from_io(&error))?;
+            if n_read == 0 {
                 return Err(if self.decoder.is_mid_line() {
                     ConnectionError::MidLine
                 } else {
                     ConnectionError::ClosedByServer
                 });
             }
-            self.undecoded = 0..read;
+            self.undecoded = 0..n_read;
         }
     }
 
-    /// The next complete line of the last read, if any.
+    /// Returns the next complete line of the last read, or `None` if the last read has no further LF.
     fn next_buffered(&mut self) -> Option<Result<String, ConnectionError>> {
         let mut received = ReceivedBytes::new(&self.chunk[self.undecoded.clone()]);
         let line = self.decoder.next_line(&mut received).map(|line| {
@@ -85,30 +86,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_end_in_lf_or_crlf_and_the_stream_with_its_error() {
-        let long = [&b"FROM Elias: "[..], &vec![b'x'; LINE_CEILING_BYTES], b"\n"].concat();
-        // A server may be configured with a line limit above the default.
-        let long_allowed = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
+    async fn a_stream_yields_its_lines_and_then_the_reason_for_its_end() {
+        let too_long = [&b"FROM Elias: "[..], &vec![b'x'; LINE_CEILING_BYTES], b"\n"].concat();
+        // A server can be configured with a line limit above the default, so this line is allowed.
+        let long = [&b"FROM Elias: "[..], &vec![b'x'; 60_000], b"\n"].concat();
         let users = [&b"USERS "[..], &vec![b'x'; LINE_CEILING_BYTES]].concat();
         let cases: &[(&[u8], &[&str], ConnectionError)] = &[
             (b"WELCOME\nPONG\r\n", &["WELCOME", "PONG"], ConnectionError::ClosedByServer),
             (b"", &[], ConnectionError::ClosedByServer),
             (b"PONG\nPO", &["PONG"], ConnectionError::MidLine),
             (b"FROM Elias: \xff\n", &["FROM Elias: \u{fffd}"], ConnectionError::ClosedByServer),
-            (
-                &long_allowed[..],
-                &[str::from_utf8(long_allowed.trim_ascii_end()).expect("ASCII")],
-                ConnectionError::ClosedByServer,
-            ),
-            (&long, &[], ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
+            (&long[..], &[str::from_utf8(long.trim_ascii_end()).expect("ASCII")], ConnectionError::ClosedByServer),
+            (&too_long, &[], ConnectionError::LineTooLong { max_bytes: LINE_CEILING_BYTES }),
             (&[&users[..], b"\n"].concat(), &[str::from_utf8(&users).expect("ASCII")], ConnectionError::ClosedByServer),
         ];
-        for (given, expected, end) in cases {
-            let mut lines = LineReader::new(*given);
-            for line in *expected {
+        for (stream, expected_lines, reason) in cases {
+            let mut lines = LineReader::new(*stream);
+            for line in *expected_lines {
                 assert_eq!(lines.next_line().await.as_deref(), Ok(*line));
             }
-            assert_eq!(lines.next_line().await.as_ref(), Err(end), "given {:?}", given.escape_ascii().to_string());
+            assert_eq!(lines.next_line().await.as_ref(), Err(reason), "given {:?}", stream.escape_ascii().to_string());
         }
     }
 }

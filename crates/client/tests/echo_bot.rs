@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn it_echoes_messages_until_the_server_closes() {
+async fn the_bot_echoes_messages_until_the_server_closes() {
     let bot = async {
         let server = FakeServer::play(["
             < WELCOME
@@ -36,10 +36,10 @@ async fn it_echoes_messages_until_the_server_closes() {
 }
 
 #[tokio::test]
-async fn it_echoes_twenty_thousand_messages_that_arrive_at_once() {
+async fn the_bot_echoes_twenty_thousand_messages_that_arrive_at_once() {
     const MESSAGES: usize = 20_000;
     let bot = async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.play("< WELCOME\n> REGISTER echo\n< REGISTER_OK echo\n< INCOMING_CONNECTION Noy").await;
             let messages: Vec<_> = (0..MESSAGES).map(|message| format!("FROM Noy: {message}\n")).collect();

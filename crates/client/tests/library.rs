@@ -74,9 +74,9 @@ async fn a_refusal_is_an_error_with_the_servers_code() {
             > CONNECT ghost
             < ERROR USER_NOT_FOUND Nobody of that name.
             > MSG hi
-            < ERROR NEWS_TO_YOU at all
+            < ERROR FUTURE_CODE with a detail
             > MSG hi
-            < ERROR NEWS_TO_YOU
+            < ERROR FUTURE_CODE
             > PING
             < MSG_SENT
             > PING
@@ -96,8 +96,8 @@ async fn a_refusal_is_an_error_with_the_servers_code() {
             [
                 "NAME_TAKEN: Somebody else has that name: choose another.",
                 "USER_NOT_FOUND: Nobody of that name.",
-                "NEWS_TO_YOU: at all",
-                "NEWS_TO_YOU: the server refused, for a reason that this version does not know",
+                "FUTURE_CODE: with a detail",
+                "FUTURE_CODE: the server refused, for a reason that this version does not know",
                 "the server answered \"MSG_SENT\", which does not answer PING",
             ]
         );
@@ -138,8 +138,9 @@ async fn invalid_names_texts_and_lines_are_not_sent() {
 #[tokio::test]
 async fn the_server_decides_on_the_text_limit() {
     run_local(async {
+        // Longer than the default limit of a server, which is 3,840 bytes.
         let text = "x".repeat(5_000);
-        let server = FakeServer::with({
+        let server = FakeServer::spawn({
             let line = format!("MSG {text}");
             async move |listener: TcpListener| {
                 let mut connection = FakeConnection::accept(&listener).await;
@@ -175,7 +176,7 @@ async fn dropping_a_command_does_not_shift_later_answers() {
         .await;
         let (client, events) = connect(&server).await;
         let mut who = Box::pin(client.who());
-        // Poll the future once, so that the command is sent, then drop it.
+        // A timeout of zero still polls the future once, so the command is queued.
         assert!(timeout(Duration::ZERO, &mut who).await.is_err());
         drop(who);
         client.ping().await.expect("the answer to PING is PONG");
@@ -187,26 +188,29 @@ async fn dropping_a_command_does_not_shift_later_answers() {
 
 #[tokio::test]
 async fn concurrent_commands_get_their_answers_in_order() {
+    const MESSAGES: usize = 2_000;
+    // A refusal in between shows that each command gets its own answer.
+    let is_refused = |message: usize| message.is_multiple_of(7);
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async move |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
-            for message in 0..2_000 {
+            for message in 0..MESSAGES {
                 connection.expect_line(&format!("MSG {message}")).await;
-                connection.send(if message % 7 == 0 { b"ERROR NOT_CONNECTED\n" } else { b"MSG_SENT\n" }).await;
+                connection.send(if is_refused(message) { b"ERROR NOT_CONNECTED\n" } else { b"MSG_SENT\n" }).await;
             }
             connection.expect_eof().await;
         })
         .await;
         let (client, events) = connect(&server).await;
-        let sending: Vec<_> = (0..2_000)
+        let sending: Vec<_> = (0..MESSAGES)
             .map(|message| {
                 let client = client.clone();
                 tokio::task::spawn_local(async move { client.send(&message.to_string()).await })
             })
             .collect();
         for (message, sent) in sending.into_iter().enumerate() {
-            assert_eq!(sent.await.expect("no panic").is_err(), message % 7 == 0, "message {message}");
+            assert_eq!(sent.await.expect("no panic").is_err(), is_refused(message), "message {message}");
         }
         drop((client, events));
         server.finish().await;
@@ -270,7 +274,7 @@ async fn a_command_in_flight_returns_the_reason_for_the_end_of_the_connection() 
 #[tokio::test]
 async fn a_line_over_the_limit_ends_the_connection() {
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\nFROM Elias: ").await;
             connection.send(&vec![b'x'; LINE_CEILING_BYTES]).await;
@@ -290,7 +294,7 @@ async fn a_line_over_the_limit_ends_the_connection() {
 #[tokio::test]
 async fn invalid_utf_8_is_replaced() {
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\r\nFROM Elias: caf\xe9\r\n").await;
             connection.expect_eof().await;
@@ -304,17 +308,17 @@ async fn invalid_utf_8_is_replaced() {
     .await;
 }
 
-/// The number of events that [`server_with_many_events`] sends before its answer. Their bytes on the wire equal the
-/// soft limit, so their size in memory is far above it.
-const EVENTS: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
+/// The number of events that [`server_with_many_events`] sends before its answer. Their lines alone have as many bytes
+/// as the soft limit, so their size in memory exceeds it.
+const EVENT_COUNT: usize = EVENTS_SOFT_BYTES / "FROM Elias: 0\n".len();
 
-/// A server that sends [`EVENTS`] events and then an answer.
+/// A server that sends [`EVENT_COUNT`] events and then an answer.
 async fn server_with_many_events() -> FakeServer {
-    FakeServer::with(async |listener: TcpListener| {
+    FakeServer::spawn(async |listener: TcpListener| {
         let mut connection = FakeConnection::accept(&listener).await;
         connection.send(b"WELCOME\n").await;
         connection.expect_line("PING").await;
-        let events: Vec<_> = (0..EVENTS).map(|event| format!("FROM Elias: {event}\n")).collect();
+        let events: Vec<_> = (0..EVENT_COUNT).map(|event| format!("FROM Elias: {event}\n")).collect();
         connection.send(events.concat().as_bytes()).await;
         connection.send(b"PONG\n").await;
         connection.expect_eof().await;
@@ -323,12 +327,12 @@ async fn server_with_many_events() -> FakeServer {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_behind_many_untaken_events() {
+async fn an_answer_is_read_after_many_untaken_events() {
     run_local(async {
         let server = server_with_many_events().await;
         let (client, mut events) = connect(&server).await;
         client.ping().await.expect("answered before any event is taken");
-        for event in 0..EVENTS {
+        for event in 0..EVENT_COUNT {
             assert_eq!(events.next().await, Some(message("Elias", &event.to_string())));
         }
         drop((client, events));
@@ -337,13 +341,16 @@ async fn an_answer_is_read_behind_many_untaken_events() {
     .await;
 }
 
-/// The number of lines of 60,000 bytes that together exceed the hard limit.
-const LONG_LINES: usize = 1_200;
-const _: () = assert!(LONG_LINES * 60_000 > EVENTS_HARD_BYTES);
+/// The length of the message text in each line of [`send_long_lines`].
+const LONG_TEXT_BYTES: usize = 60_000;
+
+/// The number of lines that [`send_long_lines`] sends. Together they exceed the hard limit.
+const LONG_LINE_COUNT: usize = 1_200;
+const _: () = assert!(LONG_LINE_COUNT * LONG_TEXT_BYTES > EVENTS_HARD_BYTES);
 
 async fn send_long_lines(connection: &mut FakeConnection) -> std::io::Result<()> {
-    let line = format!("FROM Elias: {}\n", "x".repeat(60_000));
-    for _ in 0..LONG_LINES {
+    let line = format!("FROM Elias: {}\n", "x".repeat(LONG_TEXT_BYTES));
+    for _ in 0..LONG_LINE_COUNT {
         connection.try_send(line.as_bytes()).await?;
     }
     Ok(())
@@ -352,19 +359,17 @@ async fn send_long_lines(connection: &mut FakeConnection) -> std::io::Result<()>
 #[tokio::test]
 async fn without_commands_a_full_event_queue_stops_reading_and_loses_nothing() {
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
-            send_long_lines(&mut connection).await.expect("the client reads on when events are taken");
+            send_long_lines(&mut connection).await.expect("the client continues to read when events are taken");
             connection.expect_eof().await;
         })
         .await;
         let (client, mut events) = connect(&server).await;
-        for event in 0..LONG_LINES {
-            // Without backpressure, this time would be enough to fill the queue beyond its hard limit.
-            if event == 0 {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+        // Without backpressure, this time would be enough to fill the queue beyond its hard limit.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for event in 0..LONG_LINE_COUNT {
             assert!(matches!(events.next().await, Some(Event::Message { .. })), "event {event}");
         }
         drop((client, events));
@@ -374,9 +379,9 @@ async fn without_commands_a_full_event_queue_stops_reading_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn the_event_queue_is_bounded_while_an_answer_is_due() {
+async fn the_event_queue_is_bounded_while_an_answer_is_missing() {
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
             connection.expect_line("PING").await;
@@ -395,7 +400,7 @@ async fn the_event_queue_is_bounded_while_an_answer_is_due() {
             }
         };
         assert_eq!(last, Some(Event::Closed(closed)));
-        assert_eq!(queued, EVENTS_HARD_BYTES / (60_000 + "Elias".len() + size_of::<Event>()));
+        assert_eq!(queued, EVENTS_HARD_BYTES / (LONG_TEXT_BYTES + "Elias".len() + size_of::<Event>()));
         server.finish().await;
     })
     .await;
@@ -426,7 +431,7 @@ async fn a_failed_connect_names_its_reason() {
         let error = Client::connect(server.addr).await.expect_err("the server is full").to_string();
         assert_eq!(error, "the server closed the connection: SERVER_FULL: The server is full: try again later.");
         let error = Client::connect(server.addr).await.expect_err("the server is not a chat server").to_string();
-        assert!(error.contains(r#"it began with "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
+        assert!(error.contains(r#"its first line is "HTTP/1.1 400 Bad \u{1b}[31mRequest""#), "{error}");
         server.finish().await;
 
         let silent = FakeServer::play(["."]).await;

@@ -1,4 +1,4 @@
-//! Tests the program `switchboard` in scripts, against a fake server.
+//! Tests the program `switchboard` without a terminal, against a fake server.
 
 mod fake_server;
 
@@ -87,6 +87,7 @@ async fn run_against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Fin
 
 #[tokio::test]
 async fn a_script_is_sent_unchanged_and_each_reply_is_printed() {
+    // The step `>\u{20}` is an empty line. The escape keeps the space at the end.
     let dialogue = "
         < WELCOME
         > register Noy
@@ -147,15 +148,15 @@ async fn a_script_prints_json_with_the_json_option() {
         < USERS Noy,Elias
         < FROM Elias: \u{9b}31m\u{202e}\"hi\"
         < ERROR NOT_CONNECTED
-        < ERROR NEWS
-        < ERROR NEWS to \u{9b}you
+        < ERROR FUTURE_CODE
+        < ERROR FUTURE_CODE with \u{9b}detail
         .";
     let expected = r#"{"reply":"WELCOME"}
 {"reply":"USERS","names":["Noy","Elias"]}
 {"event":"FROM","name":"Elias","text":"\u009b31m\u202e\"hi\""}
 {"reply":"ERROR","code":"NOT_CONNECTED"}
-{"reply":"ERROR","code":"NEWS"}
-{"reply":"ERROR","code":"NEWS","detail":"to \u009byou"}
+{"reply":"ERROR","code":"FUTURE_CODE"}
+{"reply":"ERROR","code":"FUTURE_CODE","detail":"with \u009bdetail"}
 "#;
     assert_eq!(run_against(dialogue, &["--json"], b"WHO\nMSG hi\nHELLO 2\nHELLO 3\n").await, finished(1, expected, ""));
 }
@@ -219,21 +220,23 @@ async fn no_server_exits_with_3_and_tells_how_to_start_one() {
 
 #[tokio::test]
 async fn a_long_script_gets_all_replies() {
+    const MESSAGES: usize = 20_000;
     run_local(async {
-        let server = FakeServer::with(async |listener: TcpListener| {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.send(b"WELCOME\n").await;
-            for message in 0..20_000 {
+            for message in 0..MESSAGES {
                 connection.expect_line(&format!("MSG {message}")).await;
             }
-            connection.send(&b"MSG_SENT\n".repeat(20_000)).await;
+            connection.send(&b"MSG_SENT\n".repeat(MESSAGES)).await;
             connection.expect_eof().await;
         })
         .await;
         let script: String =
-            (0..20_000).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
+            (0..MESSAGES).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
         let output = run(&[&server.addr.to_string()], script.as_bytes()).await;
-        assert_eq!((output.code, output.out.lines().count(), &*output.err), (0, 20_001, ""));
+        // `WELCOME` and the replies.
+        assert_eq!((output.code, output.out.lines().count(), &*output.err), (0, 1 + MESSAGES, ""));
         server.finish().await;
     })
     .await;
@@ -251,7 +254,7 @@ async fn ping_prints_the_round_trip_time() {
     let output = run_against(dialogue, &["ping", "--count", "2", "--interval", "1ms"], b"").await;
     assert_eq!((output.code, &*output.err), (0, ""));
     for line in output.out.lines() {
-        let time = line.strip_prefix("PONG from ADDR in ").and_then(|rest| rest.strip_suffix(" ms"));
+        let time = line.strip_prefix("PONG from ADDR in ").and_then(|time| time.strip_suffix(" ms"));
         assert!(time.is_some_and(|time| time.parse::<f64>().is_ok()), "{line}");
     }
     assert_eq!(output.out.lines().count(), 2);
@@ -351,8 +354,8 @@ async fn an_invalid_command_line_exits_with_2() {
     }
 }
 
-/// Compares `actual` with a file in `tests/help`. With `UPDATE_EXPECTED=1` it writes the file first.
-fn check(file: &str, actual: &str) {
+/// Compares `actual` with a file in `tests/help`. If `UPDATE_EXPECTED` is set, it writes the file first.
+fn check_help_file(file: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(file);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         fs::write(&path, actual).expect("the file is writable");
@@ -378,13 +381,14 @@ async fn help_matches_its_files() {
     for (args, columns, file) in cases {
         let output = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
         assert_eq!((output.code, &*output.err), (0, ""), "given {args:?}");
-        check(file, &output.out);
+        check_help_file(file, &output.out);
     }
 }
 
 #[tokio::test]
 async fn an_impossible_load_is_an_error_with_its_reason() {
     let closed_port = closed_port().await;
+    // The process id is 2^30, which is above the largest process id of Linux.
     let cases: [(&[&str], i32, &str); 6] = [
         (&["bench", "pairs", &closed_port], 3, "Is a server listening there?"),
         (&["bench", "pairs", &closed_port, "--size", "64,10"], 2, "give at least 22"),
@@ -457,7 +461,7 @@ async fn an_invalid_name_is_not_sent() {
         (b"Us:er\n", "A username cannot contain a colon."),
     ];
     for (input, why) in cases {
-        // No server listens at this address: the name is rejected before the program connects.
+        // No server listens at this address. The program rejects the name before it connects.
         let output = run(&["127.0.0.1:1", "--dialect", "line"], input).await;
         assert_eq!(output, finished(2, "Enter username: ", &format!("switchboard: {why}\n")), "given {input:?}");
     }
@@ -467,10 +471,11 @@ async fn an_invalid_name_is_not_sent() {
 
 #[tokio::test]
 async fn a_port_of_the_other_dialect_is_an_error() {
-    let err = "switchboard: ADDR does not speak the line dialect (it began with WELCOME): leave out --dialect line\n";
+    let err =
+        "switchboard: ADDR does not speak the line dialect (its first line is WELCOME): leave out --dialect line\n";
     let output = run_against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
     assert_eq!(output, finished(3, "", err));
-    let err = "switchboard: ADDR took the connection but sent no WELCOME within 50ms. \
+    let err = "switchboard: ADDR accepted the connection but sent no WELCOME within 50ms. \
         Is it a port of the other dialect, or of another program?\n";
     assert_eq!(run_against(".", &["--timeout", "50ms"], b"").await, finished(4, "", err));
 }

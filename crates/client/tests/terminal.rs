@@ -29,12 +29,14 @@ fn open_terminal() -> (File, OwnedFd) {
     (File::from(user), program.into())
 }
 
+/// Whether the terminal is in raw mode. The line editor sets this mode while a line is being edited.
 fn is_raw(terminal: &File) -> bool {
     !tcgetattr(terminal).expect("a terminal").local_modes.contains(LocalModes::ICANON)
 }
 
 #[tokio::test]
 async fn a_signal_restores_the_terminal_and_saves_the_history() {
+    // The exit code is 128 plus the number of the signal.
     let cases = [(Signal::TERM, "", 143), (Signal::HUP, "half a line", 129)];
     for (signal, partial_line, code) in cases {
         let playing = async {
@@ -46,12 +48,12 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
                 < PONG
                 ."])
             .await;
-            let home = tempfile::tempdir().expect("a temporary folder");
+            let state_home = tempfile::tempdir().expect("a temporary folder");
             let (mut user, program) = open_terminal();
             let stdio = || Stdio::from(program.try_clone().expect("a clone"));
             let mut child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
                 .args([&server.addr.to_string(), "--name", "Noy"])
-                .env("XDG_STATE_HOME", home.path())
+                .env("XDG_STATE_HOME", state_home.path())
                 .env("TERM", "xterm")
                 .stdin(stdio())
                 .stdout(stdio())
@@ -62,20 +64,20 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
             drop(program);
             let mut screen = user.try_clone().expect("a clone");
             let shown = Arc::new(Mutex::new(String::new()));
-            let showing = shown.clone();
+            let shown_by_reader = shown.clone();
             let reading = spawn_blocking(move || {
                 let mut bytes = [0; 4096];
                 // The read fails when the program has closed its end.
                 while let Ok(read @ 1..) = screen.read(&mut bytes) {
-                    *showing.lock().expect("no panic") += &String::from_utf8_lossy(&bytes[..read]);
+                    *shown_by_reader.lock().expect("no panic") += &String::from_utf8_lossy(&bytes[..read]);
                 }
             });
             while !is_raw(&user) {
                 sleep(Duration::from_millis(5)).await;
             }
             user.write_all(b"PING\r").expect("the terminal is open");
-            let history = home.path().join("switchboard/history");
-            // Input during the end of a line must not be lost.
+            let history = state_home.path().join("switchboard/history");
+            // This input may arrive while the editor ends the line `PING`.
             user.write_all(partial_line.as_bytes()).expect("the terminal is open");
             while !shown.lock().expect("no panic").contains("PONG in") {
                 sleep(Duration::from_millis(5)).await;

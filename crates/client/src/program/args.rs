@@ -142,7 +142,7 @@ pub(crate) enum Action {
         #[arg(required = true)]
         text: Vec<String>,
     },
-    /// Print the messages for --name, until interrupted.
+    /// Register and print arriving messages, until interrupted.
     Listen {
         #[command(flatten)]
         server: AddrArg,
@@ -183,6 +183,7 @@ pub(crate) struct AddrArg {
 }
 
 impl Cli {
+    /// Parses `args`. `--name` and `--dialect` may stand before or after the subcommand; the later one is used.
     pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut cli = Self::try_parse_from(args)?;
         if let Some(Action::Send { name_arg, .. } | Action::Listen { name_arg, .. }) = &mut cli.action
@@ -196,7 +197,8 @@ impl Cli {
         Ok(cli)
     }
 
-    /// An option that is given but has no effect in the current mode of the program, together with that mode.
+    /// Finds an option that is given but has no effect in the current mode of the program. Returns the option and the
+    /// mode, as words for a message.
     pub(crate) fn unused_option(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
         let (mode, supported): (_, &[&str]) = match &self.action {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
@@ -223,23 +225,24 @@ impl Cli {
         Some((option, mode))
     }
 
-    /// The address as given, if it looks like a username whose `--name` was omitted.
+    /// Returns the address as given, if it is a valid username: the user may have omitted `--name`.
     pub(crate) fn addr_as_name(&self) -> Option<&str> {
         let addr = self.given_addr();
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
-    /// The server's address, as HOST:PORT.
+    /// Returns the server's address as HOST:PORT. Fails if the user gave a URL.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = self.given_addr();
-        if let Some((scheme, rest)) = addr.split_once("://") {
-            let rest = rest.split('/').next().unwrap_or(rest);
-            let why = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {rest}");
-            return Err(CliError::Usage(sanitize(&why).into_owned()));
+        if let Some((scheme, after_scheme)) = addr.split_once("://") {
+            let host = after_scheme.split('/').next().unwrap_or(after_scheme);
+            let message = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {host}");
+            return Err(CliError::Usage(sanitize(&message).into_owned()));
         }
         Ok(self.options.dialect.with_port(addr))
     }
 
+    /// The address as the user wrote it. An address after the subcommand has priority.
     fn given_addr(&self) -> &str {
         let after_subcommand = match &self.action {
             Some(Action::Ping { server, .. } | Action::Who { server } | Action::Listen { server, .. }) => {
@@ -304,7 +307,7 @@ mod tests {
         }
     }
 
-    fn read(args: &[&str]) -> Cli {
+    fn parse(args: &[&str]) -> Cli {
         let args = std::iter::once("switchboard").chain(args.iter().copied()).map(OsString::from);
         Cli::parse_args(args).expect("a valid command line")
     }
@@ -312,14 +315,14 @@ mod tests {
     #[test]
     fn a_name_may_stand_before_or_after_a_subcommand() {
         for args in [&["--name", "Noy", "listen"], &["listen", "--name", "Noy"]] {
-            assert_eq!(read(args).options.name.as_deref(), Some("Noy"), "given {args:?}");
+            assert_eq!(parse(args).options.name.as_deref(), Some("Noy"), "given {args:?}");
         }
     }
 
     #[test]
     fn an_option_without_effect_is_found() {
         let cases: [(&[&str], Option<&str>, Option<&str>); 16] = [
-            // Each row: the arguments, the option without effect at a terminal, and that in a script.
+            // Each row: the arguments, the option without effect at a terminal, the option without effect in a script.
             (&[], None, None),
             (&["--name", "Noy", "--chat", "Elias"], None, None),
             (&["--no-reconnect"], None, Some("--no-reconnect")),
@@ -337,23 +340,23 @@ mod tests {
             (&["--no-reconnect", "listen"], Some("--no-reconnect"), Some("--no-reconnect")),
             (&["man", "--json"], Some("--json"), Some("--json")),
         ];
-        for (given, terminal, script) in cases {
-            let found = |is_interactive| read(given).unused_option(is_interactive).map(|(option, _)| option);
-            assert_eq!((found(true), found(false)), (terminal, script), "given {given:?}");
+        for (given, at_terminal, in_script) in cases {
+            let unused = |is_interactive| parse(given).unused_option(is_interactive).map(|(option, _)| option);
+            assert_eq!((unused(true), unused(false)), (at_terminal, in_script), "given {given:?}");
         }
     }
 
     #[test]
     fn an_address_with_a_scheme_is_invalid() {
-        let error = read(&["http://chat.example:8080/x"]).addr().expect_err("the address is invalid").to_string();
-        let expected = "leave out http:// and write chat.example:8080";
-        assert_eq!(error, format!("http://chat.example:8080/x is not the address of a chat server: {expected}"));
+        let error = parse(&["http://chat.example:8080/x"]).addr().expect_err("the address is invalid").to_string();
+        let remedy = "leave out http:// and write chat.example:8080";
+        assert_eq!(error, format!("http://chat.example:8080/x is not the address of a chat server: {remedy}"));
     }
 
     #[test]
     fn an_address_that_is_a_valid_name_is_recognized() {
         for (given, expected) in [("Noy", Some("Noy")), ("chat.example", None), ("::1", None), ("a:1", None)] {
-            assert_eq!(read(&[given]).addr_as_name(), expected, "given {given}");
+            assert_eq!(parse(&[given]).addr_as_name(), expected, "given {given}");
         }
     }
 }

@@ -25,48 +25,48 @@ pub(crate) enum LoadCommand {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
-        talkers: TalkerArgs,
+        message_load: MessageLoadArgs,
         /// The messages that each sender keeps in flight.
         #[arg(long, default_value_t = 16, value_name = "N")]
         window: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// Send messages at a fixed rate and measure each one's latency from its due time (open loop).
+    /// Send messages at a fixed rate and measure the latency of each message from its due time (open loop).
     Rate {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
-        talkers: TalkerArgs,
+        message_load: MessageLoadArgs,
         /// The messages per second from all senders together.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// Measure the effect of frozen readers on the other pairs: before, during and after the freeze.
+    /// Freeze some readers and measure the other pairs before, during and after the freeze.
     Isolation {
         #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
-        talkers: TalkerArgs,
+        message_load: MessageLoadArgs,
         /// The share of readers that freeze, in percent.
         #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..100))]
         frozen: u8,
-        /// The messages per second from all other senders together.
+        /// The total messages per second from all pairs whose reader does not freeze.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
-    /// Open sessions that stay idle and measure the server's memory for each.
+    /// Open sessions that stay idle and measure the server's memory for each session.
     Idle {
         #[command(flatten)]
         target: TargetArgs,
         /// The number of sessions.
         #[arg(long, default_value_t = 9000, value_name = "N")]
         sessions: usize,
-        /// The time for which they stay idle.
+        /// The time for which the sessions stay idle.
         #[arg(long = "for", default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
         time: Duration,
     },
@@ -74,7 +74,7 @@ pub(crate) enum LoadCommand {
     Churn {
         #[command(flatten)]
         target: TargetArgs,
-        /// The number of sessions at a time.
+        /// The number of sessions open at a time.
         #[arg(long, default_value_t = 32, value_name = "N")]
         sessions: usize,
         #[command(flatten)]
@@ -95,9 +95,9 @@ pub(crate) struct TargetArgs {
     pid: Option<u32>,
 }
 
-/// The senders and their messages.
+/// The pairs and their messages.
 #[derive(Args, Debug)]
-pub(crate) struct TalkerArgs {
+pub(crate) struct MessageLoadArgs {
     /// The number of pairs.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pairs: usize,
@@ -136,16 +136,18 @@ impl LoadCommand {
         let mut show = |progress| progress_line.show(progress);
         let show = &mut show;
         match self {
-            Self::Pairs { talkers, window, timing, .. } => {
-                Pairs { load: talkers.into(), window: *window, timing: (*timing).into() }.run(protocol, target, show)
+            Self::Pairs { message_load, window, timing, .. } => {
+                Pairs { load: message_load.into(), window: *window, timing: (*timing).into() }
+                    .run(protocol, target, show)
             }
-            Self::Rate { talkers, rate, timing, .. } => {
-                Rate { load: talkers.into(), per_second: *rate, timing: (*timing).into() }.run(protocol, target, show)
+            Self::Rate { message_load, rate, timing, .. } => {
+                Rate { load: message_load.into(), per_second: *rate, timing: (*timing).into() }
+                    .run(protocol, target, show)
             }
-            Self::Isolation { talkers, frozen, rate, timing, .. } => {
-                // At least one. The workload itself checks that at least one pair stays unfrozen.
-                let frozen = (talkers.pairs * usize::from(*frozen) / 100).max(1);
-                Isolation { load: talkers.into(), frozen, per_second: *rate, timing: (*timing).into() }
+            Self::Isolation { message_load, frozen, rate, timing, .. } => {
+                // At least one reader freezes. The workload itself checks that at least one reader does not.
+                let frozen = (message_load.pairs * usize::from(*frozen) / 100).max(1);
+                Isolation { load: message_load.into(), frozen, per_second: *rate, timing: (*timing).into() }
                     .run(protocol, target, show)
             }
             Self::Idle { sessions, time, .. } => Idle { sessions: *sessions, time: *time }.run(protocol, target, show),
@@ -156,9 +158,9 @@ impl LoadCommand {
     }
 }
 
-impl From<&TalkerArgs> for MessageLoad {
-    fn from(talkers: &TalkerArgs) -> Self {
-        Self { pairs: talkers.pairs, sizes: talkers.size.clone(), both_ways: talkers.both_ways }
+impl From<&MessageLoadArgs> for MessageLoad {
+    fn from(args: &MessageLoadArgs) -> Self {
+        Self { pairs: args.pairs, sizes: args.size.clone(), both_ways: args.both_ways }
     }
 }
 
@@ -185,27 +187,28 @@ pub(crate) fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(
 }
 
 fn resolve(addr: &str) -> Result<SocketAddr, CliError> {
-    let failed = |source| ClientError::Resolve { addr: addr.to_owned(), source };
-    let found = addr.to_socket_addrs().map_err(failed)?.next();
-    Ok(found.ok_or_else(|| failed(io::Error::other("no address")))?)
+    let resolve_error = |source| ClientError::Resolve { addr: addr.to_owned(), source };
+    let first_addr = addr.to_socket_addrs().map_err(resolve_error)?.next();
+    Ok(first_addr.ok_or_else(|| resolve_error(io::Error::other("no address")))?)
 }
 
-/// A note for the report, if each sender's rate equals the default of the server's `lines-per-second`.
+/// Returns a note for the report if each sender's rate is near 100 lines per second, the default of the server's
+/// `lines-per-second`. Then this limit probably caused the result.
 fn rate_limit_note(load: &LoadCommand, report: &Report) -> Option<String> {
-    let (LoadCommand::Pairs { talkers, .. }, Metrics::Messages { measured }) = (load, &report.metrics) else {
+    let (LoadCommand::Pairs { message_load, .. }, Metrics::Messages { measured }) = (load, &report.metrics) else {
         return None;
     };
-    let speakers = talkers.pairs * if talkers.both_ways { 2 } else { 1 };
+    let senders = message_load.pairs * if message_load.both_ways { 2 } else { 1 };
     #[expect(clippy::cast_precision_loss, reason = "a precision of a few percent is enough")]
-    let each = |measured: &MessageMetrics| measured.delivered_per_second / speakers as f64;
-    (95.0..105.0).contains(&each(measured)).then(|| {
+    let rate_per_sender = |measured: &MessageMetrics| measured.delivered_per_second / senders as f64;
+    (95.0..105.0).contains(&rate_per_sender(measured)).then(|| {
         "each sender reached 100 lines per second, the server's default limit for clients on other machines: start \
          the server with --lines-per-second 0"
             .to_owned()
     })
 }
 
-/// A progress line on standard error, if that is a terminal.
+/// A progress line on standard error. Nothing is shown if standard error is not a terminal.
 struct ProgressLine {
     is_terminal: bool,
 }
@@ -219,7 +222,7 @@ impl ProgressLine {
         if !self.is_terminal {
             return;
         }
-        let what = match progress.phase {
+        let activity = match progress.phase {
             Phase::Opening => "opening sessions",
             Phase::WarmUp => "warming up",
             Phase::Measuring => "measuring",
@@ -227,7 +230,7 @@ impl ProgressLine {
         };
         let percent = 100.0 * progress.done;
         // Progress is optional, so a failed write is ignored.
-        let _ = write!(io::stderr(), "\r\x1b[K{what} {percent:.0} %, {} so far", progress.count);
+        let _ = write!(io::stderr(), "\r\x1b[K{activity} {percent:.0} %, {} so far", progress.count);
     }
 }
 

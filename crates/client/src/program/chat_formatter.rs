@@ -1,7 +1,7 @@
 //! Formats messages, notices and errors for a terminal.
 //!
-//! A message is `Elias: hi`. A line that begins with `*` is a notice, and one that begins with `!` an error. Text from
-//! the server is sanitized here; later code prints it unchanged.
+//! A message is `Elias: hi`. A notice begins with `*`, and an error begins with `!`. Text from the server is sanitized
+//! here; later code prints it unchanged.
 
 use std::env;
 use std::fmt;
@@ -21,7 +21,7 @@ const NAME_COLORS: [AnsiColor; 5] =
 /// Formats lines, with or without colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChatFormatter {
-    colored: bool,
+    has_color: bool,
 }
 
 impl ChatFormatter {
@@ -29,11 +29,11 @@ impl ChatFormatter {
     pub(crate) fn new(color: Option<ColorChoice>) -> Self {
         let is_supported = || {
             let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-            !no_color && !dumb && stdout().is_terminal()
+            let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+            !no_color && !is_dumb && stdout().is_terminal()
         };
         Self {
-            colored: match color.unwrap_or(ColorChoice::Auto) {
+            has_color: match color.unwrap_or(ColorChoice::Auto) {
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
                 ColorChoice::Auto => is_supported(),
@@ -85,13 +85,14 @@ impl ChatFormatter {
         let rows = verbs
             .chain(local_commands)
             .map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
-        let footer = "In a chat, all other lines are sent to your peer; //x sends /x, and MSG who sends who.\n\
+        let footer = "In a chat, all other lines are sent to your peer.\n\
+            To send /x, type //x. To send the word who, type MSG who.\n\
             Tab completes, the arrow keys recall earlier lines, Ctrl-C clears the line.";
         rows.collect::<String>() + footer
     }
 
     fn paint(self, style: Style, text: &str) -> String {
-        if self.colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.has_color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
@@ -100,8 +101,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_colour_there_are_no_escape_sequences() {
-        let formatter = ChatFormatter { colored: false };
+    fn lines_without_colour_have_no_escape_sequences() {
+        let formatter = ChatFormatter { has_color: false };
         let cases = [
             (formatter.message("Elias", "hi"), "Elias: hi"),
             (formatter.message("El\u{202e}ias", "\u{1b}[2Jhi"), r"El\u{202e}ias: \u{1b}[2Jhi"),
@@ -115,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn with_colour_escape_sequences_in_a_name_are_sanitized() {
-        let formatter = ChatFormatter { colored: true };
+    fn lines_with_colour_have_no_escape_sequences_of_the_server() {
+        let formatter = ChatFormatter { has_color: true };
         assert_eq!(
             formatter.error("NAME_TAKEN: no"),
             "\u{1b}[31m!\u{1b}[0m \u{1b}[1m\u{1b}[31mNAME_TAKEN\u{1b}[0m: no"

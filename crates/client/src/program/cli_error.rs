@@ -12,14 +12,14 @@ use tokio::time::timeout;
 /// Why the program fails. `--help` lists the exit codes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// The server refused a request. Its reply was already printed.
+    /// The server refused a request. The program has already printed the reply.
     #[error("the server refused a request")]
     Refused,
     /// The command line or the input is invalid.
     #[error("{0}")]
     Usage(String),
     /// The user asked for the line dialect, but the port has the commands dialect.
-    #[error("{addr} does not speak the line dialect (it began with WELCOME): leave out --dialect line")]
+    #[error("{addr} does not speak the line dialect (its first line is WELCOME): leave out --dialect line")]
     WrongDialect { addr: String },
     /// The address does not resolve, but it is a valid username: the user may have omitted `--name`.
     #[error("{error}, or --name {name} if that is who you are")]
@@ -43,7 +43,7 @@ pub(crate) enum CliError {
     /// The load generator failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// The load generator found message faults. The report counts them.
+    /// The load generator found message faults. Its report counts them.
     #[error("messages were lost, reordered, duplicated, changed, or acknowledged wrongly")]
     LoadFaults,
     /// Standard input or output failed.
@@ -60,14 +60,14 @@ impl CliError {
             Self::Refused | Self::Signalled(_) => {}
             _ => {
                 use io::Write as _;
-                // A closed standard error cannot be reported anywhere.
+                // A failed write to standard error cannot be reported anywhere.
                 let _ = writeln!(io::stderr(), "switchboard: {self}");
             }
         }
         ExitCode::from(self.exit_code())
     }
 
-    /// Adds a hint at `--name` if the host is unknown and the address is a valid username.
+    /// If the host is unknown and its address could be a username (`addr_as_name`), adds a hint to use `--name`.
     pub(crate) fn with_hint(self, addr_as_name: Option<&str>) -> Self {
         match (self, addr_as_name) {
             (Self::Client(error @ Error::Resolve { .. }), Some(name)) => {
@@ -84,7 +84,7 @@ impl CliError {
             Self::WrongDialect { .. } | Self::UnknownHost { .. } => 3,
             Self::TimedOut(_) => 4,
             Self::Io(_) => 5,
-            // The convention of shells.
+            // Shells use the same exit code for a program that a signal ended.
             Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Bench(error) => match error {
                 BenchError::Refused { .. } => 1,
@@ -134,12 +134,12 @@ mod tests {
             let source = io::Error::other("no such host");
             CliError::Client(Error::Resolve { addr: "Noy:12345".to_owned(), source })
         };
-        let plain = "cannot find Noy:12345: no such host. Write the address as HOST:PORT";
-        assert_eq!(failure().with_hint(None).to_string(), plain);
+        let message = "cannot find Noy:12345: no such host. Write the address as HOST:PORT";
+        assert_eq!(failure().with_hint(None).to_string(), message);
         let hinted = failure().with_hint(Some("Noy"));
         assert_eq!(
             (hinted.to_string(), hinted.exit_code()),
-            (format!("{plain}, or --name Noy if that is who you are"), 3)
+            (format!("{message}, or --name Noy if that is who you are"), 3)
         );
         assert_eq!(CliError::Refused.with_hint(Some("Noy")).exit_code(), 1);
     }

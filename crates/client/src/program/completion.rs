@@ -1,5 +1,5 @@
-//! Tab completion of verbs, slash commands and, after `CONNECT`, names. The known names are those of the last `USERS`
-//! reply and those that have sent a message or opened a chat since then.
+//! Tab completion of verbs, slash commands and, after `CONNECT`, names. The known names are the names in the last
+//! `USERS` reply, and the names of users who have sent a message or entered a chat with this client since then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,8 @@ use switchboard_protocol::is_display_control;
 use super::terminal::PrintGate;
 use super::user_line::LOCAL_COMMANDS;
 
-/// At this number of known names, names from messages are no longer added: a server can invent any number of them.
+/// At this number of known names, [`KnownNames::add`] adds no more. Without a limit, a server could fill the memory
+/// with invented names.
 const KNOWN_NAMES_MAX: usize = 1000;
 
 /// The known names. The session adds to them and the editor completes them.
@@ -28,7 +29,7 @@ impl KnownNames {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// Adds `name` if it is new and there is room.
+    /// Adds `name` if it is new, if it has no display control, and if there is room.
     pub(crate) fn add(&self, name: &str) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() < KNOWN_NAMES_MAX
@@ -39,6 +40,7 @@ impl KnownNames {
         }
     }
 
+    /// Returns the known names that begin with `prefix`, ignoring case.
     fn with_prefix(&self, prefix: &str) -> Vec<String> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.iter().filter(|name| name.to_lowercase().starts_with(&prefix.to_lowercase())).cloned().collect()
@@ -86,27 +88,27 @@ impl Highlighter for EditorHelper {}
 impl Validator for EditorHelper {}
 impl Helper for EditorHelper {}
 
-/// Returns the offset of the last word in `typed` and its completions.
+/// Returns the offset of the last word in `typed`, and the completions of this word.
 fn complete(typed: &str, names: &KnownNames) -> (usize, Vec<String>) {
     let Some((word, prefix)) = typed.split_once(' ') else {
         return (0, commands_with_prefix(typed));
     };
-    let verb = word.trim_start_matches('/');
-    let takes_user = VERBS.iter().any(|known| known.word == "CONNECT" && known.word.eq_ignore_ascii_case(verb));
-    if takes_user { (typed.len() - prefix.len(), names.with_prefix(prefix)) } else { (typed.len(), Vec::new()) }
+    let is_connect = word.trim_start_matches('/').eq_ignore_ascii_case("CONNECT");
+    if is_connect { (typed.len() - prefix.len(), names.with_prefix(prefix)) } else { (typed.len(), Vec::new()) }
 }
 
-/// The verbs and slash commands that begin with `prefix`, ignoring case. A verb with an argument ends in a space.
+/// Returns the verbs and slash commands that begin with `prefix`, ignoring case. A verb with an argument ends in a
+/// space.
 fn commands_with_prefix(prefix: &str) -> Vec<String> {
-    let end = |argument| if argument == Argument::None { "" } else { " " };
-    let verbs = VERBS.iter().map(|verb| format!("{}{}", verb.word, end(verb.argument)));
-    let with_slash = VERBS.iter().map(|verb| format!("/{}{}", verb.word.to_lowercase(), end(verb.argument)));
+    let space_before = |argument| if argument == Argument::None { "" } else { " " };
+    let verbs = VERBS.iter().map(|verb| format!("{}{}", verb.word, space_before(verb.argument)));
+    let with_slash = VERBS.iter().map(|verb| format!("/{}{}", verb.word.to_lowercase(), space_before(verb.argument)));
     let verbs = verbs.filter(|word| has_prefix(word, prefix) && !prefix.is_empty());
     let with_slash = with_slash.filter(|word| has_prefix(word, prefix) && prefix.starts_with('/'));
     verbs.chain(local_commands_with_prefix(prefix)).chain(with_slash).collect()
 }
 
-/// The client's own slash commands that begin with `prefix`, ignoring case. None for an empty prefix.
+/// Returns the client's own slash commands that begin with `prefix`, ignoring case. An empty prefix has no completions.
 fn local_commands_with_prefix(prefix: &str) -> impl Iterator<Item = String> {
     let words = LOCAL_COMMANDS.iter().map(|(word, _)| *word);
     words.filter(move |word| !prefix.is_empty() && has_prefix(word, prefix)).map(str::to_owned)
@@ -123,6 +125,7 @@ mod tests {
     #[test]
     fn verbs_slash_commands_and_names_complete() {
         let names = KnownNames::default();
+        // `E\u{202e}vil` has a display control, so nobody can type it.
         names.set(["Noy", "Nadia", "E\u{202e}vil"].into_iter());
         for name in ["Elias", "Noy", "E\u{202e}vil"] {
             names.add(name);
@@ -141,10 +144,10 @@ mod tests {
             ("/connect e", 9, &["Elias"]),
             ("MSG n", 5, &[]),
         ];
-        for (given, at, expected) in cases {
+        for (given, offset, expected) in cases {
             assert_eq!(
                 complete(given, &names),
-                (*at, expected.iter().map(|&word| word.to_owned()).collect()),
+                (*offset, expected.iter().map(|&word| word.to_owned()).collect()),
                 "given {given:?}"
             );
         }

@@ -10,7 +10,7 @@ use super::args::{Cli, ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT_HELP};
 
 /// Prints the completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
-    // The generator panics if its writer fails, so it writes to memory.
+    // The generator panics if its writer fails. A write to memory cannot fail.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut script);
     io::stdout().lock().write_all(&script)
@@ -52,7 +52,8 @@ fn write_man(page: &mut Vec<u8>) -> io::Result<()> {
     main.render_version_section(page)
 }
 
-/// Writes a section for each subcommand without further subcommands. For the others it writes the sections of theirs.
+/// Writes a section for each subcommand of `command`. If a subcommand has subcommands of its own, it writes the
+/// sections of those instead.
 fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()> {
     for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
         if subcommand.has_subcommands() {
@@ -72,7 +73,8 @@ fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()
     Ok(())
 }
 
-/// Escapes `text` for roff, so that it contains no requests or escapes and its hyphens can be copied as such.
+/// Escapes `text` for roff: no part of it acts as a roff request or escape, and its hyphens are printed as ASCII
+/// hyphens, so that a user can copy an option.
 fn escape_roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
@@ -92,10 +94,10 @@ mod tests {
         let bench = command.find_subcommand("bench").expect("the subcommand exists").get_subcommands();
         let subcommands = command.get_subcommands().map(|subcommand| (subcommand, ""));
         let subcommands = subcommands.chain(bench.map(|workload| (workload, "bench ")));
-        for (subcommand, under) in subcommands.filter(|(subcommand, _)| subcommand.get_name() != "help") {
-            let start = format!(".SS \"switchboard {under}{}", subcommand.get_name());
-            let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{start} is not in\n{page}"));
-            let section = rest.split("\n.S").next().expect("split yields at least one part");
+        for (subcommand, parent) in subcommands.filter(|(subcommand, _)| subcommand.get_name() != "help") {
+            let heading = format!(".SS \"switchboard {parent}{}", subcommand.get_name());
+            let (_, after_heading) = page.split_once(&heading).unwrap_or_else(|| panic!("{heading} is not in\n{page}"));
+            let section = after_heading.split("\n.S").next().expect("split yields at least one part");
             for option in subcommand.get_arguments().filter_map(|argument| argument.get_long()) {
                 let option = format!("\\-\\-{}", option.replace('-', "\\-"));
                 assert!(section.contains(&option), "{option} is not in\n{section}");

@@ -1,7 +1,7 @@
 //! The history of typed lines, kept across sessions.
 //!
-//! It contains chat messages, so only its owner can read the file. Errors of reading or writing it are ignored, because
-//! the chat works without a history.
+//! The history contains chat messages, so only its owner can read the file. Errors of reading or writing the file are
+//! ignored, because the chat works without a history.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -13,32 +13,34 @@ use rustyline::history::FileHistory;
 
 use super::completion::EditorHelper;
 
-/// Loads the file into the editor's history.
+/// Loads the history file into the editor.
 pub(crate) fn load(editor: &mut Editor<EditorHelper, FileHistory>) {
-    if let Some(file) = file() {
-        let _ = editor.load_history(&file);
+    if let Some(path) = history_path() {
+        let _ = editor.load_history(&path);
     }
 }
 
-/// Appends the editor's history to the file. The editor creates the file with permissions for its owner only.
+/// Appends the editor's history to the history file. The editor creates the file with permissions for its owner only.
 pub(crate) fn save(editor: &mut Editor<EditorHelper, FileHistory>) {
-    if let Some(file) = file()
-        && let Some(directory) = file.parent()
-        && make_private(directory).is_ok()
+    if let Some(path) = history_path()
+        && let Some(directory) = path.parent()
+        && create_private_directory(directory).is_ok()
     {
-        let _ = editor.append_history(&file);
+        let _ = editor.append_history(&path);
     }
 }
 
-/// The path `$XDG_STATE_HOME/switchboard/history`. The default state folder is `~/.local/state` (XDG Base Directory
-/// Specification).
-fn file() -> Option<PathBuf> {
-    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(env::home_dir()?.join(".local/state")))?;
-    Some(state.join("switchboard/history"))
+/// Returns the path `$XDG_STATE_HOME/switchboard/history`. The default of the variable is `~/.local/state`, and a
+/// relative path in the variable is ignored (XDG Base Directory Specification). `None` if there is no home directory
+/// either.
+fn history_path() -> Option<PathBuf> {
+    let configured = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state_home = configured.or_else(|| Some(env::home_dir()?.join(".local/state")))?;
+    Some(state_home.join("switchboard/history"))
 }
 
-fn make_private(directory: &Path) -> io::Result<()> {
+/// Creates `directory` and its parents, if they are missing. Only the owner can use a new directory.
+fn create_private_directory(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Interactive mode: a chat at a terminal.
 //!
-//! The session is either connected or reconnecting. In both states it handles typed lines and server lines as they
-//! arrive, and the user can leave at any time.
+//! The session is either connected or reconnecting. While connected, it handles typed lines and server lines as they
+//! arrive. While reconnecting, it still handles typed lines. The user can leave at any time.
 //!
 //! The session reads server lines one by one and does not use a [`Client`](switchboard_client::Client), because its
 //! state depends on the order of answers and events: `CONNECT_OK Elias`, `FROM Elias: hi` and `PEER_DISCONNECTED` may
@@ -27,17 +27,18 @@ use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
 use super::user_line::UserLine;
 
-/// The maximum of the first delay before reconnecting.
+/// The ceiling of the first delay before reconnecting.
 const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// The maximum of all delays before reconnecting. A connection that lasts longer resets the delay.
+/// The ceiling of all delays before reconnecting. After a connection that lasted longer than this, the delays start
+/// over.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
-/// The attempts to register the same name after a reconnect. At first the server may still hold the lost session, which
-/// has the name. After the last attempt the session continues without a name.
+/// The maximum number of attempts to register the same name after a reconnect. The name may still belong to the lost
+/// session, until the server notices the loss. After the last attempt, the new session continues without a name.
 const NAME_TAKEN_TRIES_MAX: u32 = 4;
 
-/// The time limit for each answer that is still due when the user has left.
+/// The time limit for each answer that is still missing when the user has left.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Chats until the user leaves.
@@ -47,15 +48,15 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let names = KnownNames::default();
     let (mut editor, screen) = EditorHandle::start(Some(names.clone()))?;
     let backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
-    let ended = signals.run_until_signal(chat(addr, options, connection, &mut editor, screen, names, backoff)).await;
-    if matches!(ended, Err(CliError::Signalled(_))) {
+    let result = signals.run_until_signal(chat(addr, options, connection, &mut editor, screen, names, backoff)).await;
+    if matches!(result, Err(CliError::Signalled(_))) {
         editor.interrupt().await;
     }
     editor.wait_until_printed().await;
-    ended
+    result
 }
 
-/// Runs the session on an open connection and terminal.
+/// Runs the session on an open connection and an open terminal.
 async fn chat(
     addr: &str,
     options: &Options,
@@ -88,7 +89,7 @@ async fn chat(
         (None, None) => {}
     }
     session.run(connection, editor).await?;
-    // The session has already shown the refusal.
+    // The request of `--name` or `--chat` had no success. The session has already shown the reason.
     if session.wants_name || session.wants_chat { Err(CliError::Refused) } else { Ok(()) }
 }
 
@@ -113,7 +114,7 @@ struct ChatSession<'a> {
     names: KnownNames,
     /// The registered name, or the name to register after a reconnect.
     own_name: Option<String>,
-    /// The peer, while in a chat.
+    /// The peer, while the user is in a chat.
     peer: Option<String>,
     backoff: Backoff,
     /// Lines to handle before the next typed line.
@@ -124,13 +125,13 @@ struct ChatSession<'a> {
     wants_name: bool,
     /// Whether `--chat` was given and no chat has been opened yet.
     wants_chat: bool,
-    /// The user of `--chat`, until the registration has succeeded.
+    /// The user of `--chat`, while the `CONNECT` still waits for the registration of `--name`.
     deferred_chat: Option<String>,
 }
 
 /// A request in flight.
 struct PendingRequest {
-    /// Whether the user typed a command, not a message.
+    /// Whether the user typed a command, and not a message.
     is_command: bool,
     /// The line, if it is a `REGISTER`.
     register: Option<String>,
@@ -144,9 +145,9 @@ impl ChatSession<'_> {
         let connected = format!("Connected to {}. /help shows what you can type.", sanitize(self.addr));
         self.show_notice(connected).await;
         loop {
-            let began = Instant::now();
+            let connected_at = Instant::now();
             let Some(error) = self.run_connected(connection, editor).await else { return Ok(()) };
-            if began.elapsed() > DELAY_MAX {
+            if connected_at.elapsed() > DELAY_MAX {
                 self.backoff.reset();
             }
             self.show_error(&error).await;
@@ -155,7 +156,7 @@ impl ChatSession<'_> {
                 while editor.lines.recv().await.is_some() {}
                 return Err(error.into());
             }
-            // Without a name, the server would close each new connection after the same timeout.
+            // Without a name, the server would close each new connection after the same timeout. So wait for input.
             let is_register_timeout =
                 matches!(error, ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, .. });
             if is_register_timeout && !self.wait_for_line(editor).await {
@@ -168,7 +169,8 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Runs until the connection ends. Returns `None` if the user leaves and all typed lines are answered or timed out.
+    /// Runs until the connection ends, and returns the reason. If the user leaves, it waits for the missing answers for
+    /// a limited time, and returns `None`.
     async fn run_connected(
         &mut self,
         mut connection: ServerConnection,
@@ -176,12 +178,12 @@ impl ChatSession<'_> {
     ) -> Option<ConnectionError> {
         self.pending.clear();
         let mut close_reason = None;
-        // Set once the user has left. At this time the session ends without the missing answers.
+        // Set when the user has left. The session ends at this deadline, even if answers are missing.
         let mut leave_deadline: Option<Instant> = None;
         loop {
             let last_request = self.pending.back().filter(|request| !request.is_late);
-            let answer_due = last_request.map(|request| request.sent_at + self.options.timeout);
-            let can_send = answer_due.is_none() && connection.out.is_empty();
+            let answer_deadline = last_request.map(|request| request.sent_at + self.options.timeout);
+            let can_send = answer_deadline.is_none() && connection.out.is_empty();
             if can_send && let Some(line) = self.queued_lines.pop_front() {
                 self.handle_line(&mut connection.out, &line).await;
                 continue;
@@ -204,7 +206,7 @@ impl ChatSession<'_> {
                     }
                     Err(_) if leave_deadline.is_some() => return None,
                     Err(error) => {
-                        if answer_due.is_some() {
+                        if answer_deadline.is_some() {
                             self.show_error("the connection was lost before the last line was answered").await;
                         }
                         if self.own_name.is_none() {
@@ -214,17 +216,18 @@ impl ChatSession<'_> {
                         return Some(close_reason.unwrap_or(error));
                     }
                 },
-                () = sleep_until_some(answer_due) => {
+                () = sleep_until_some(answer_deadline) => {
                     self.show_error(CliError::TimedOut(self.options.timeout)).await;
-                    self.pending.back_mut().expect("an answer is due").is_late = true;
+                    self.pending.back_mut().expect("a deadline belongs to a request").is_late = true;
                 }
             }
         }
     }
 
-    /// Reconnects, with any number of attempts. Returns `None` if the user leaves.
+    /// Tries to reconnect until an attempt succeeds. Returns `None` if the user leaves.
     async fn reconnect(&mut self, editor: &mut EditorHandle) -> Option<ServerConnection> {
         let lost_peer = self.peer.take();
+        // The first sentence of the next notice.
         let mut last_failure = String::new();
         let mut name_taken_count = 0;
         loop {
@@ -332,8 +335,8 @@ impl ChatSession<'_> {
                 return self.show_error(format!("no such command: /{word}. /help lists the commands")).await;
             }
             UserLine::Message(_) if self.peer.is_none() => {
-                let first = if self.own_name.is_none() { "REGISTER NAME, then " } else { "" };
-                let error = format!("you are in no chat: {first}CONNECT NAME opens one, WHO lists who is here");
+                let register_first = if self.own_name.is_none() { "REGISTER NAME and then " } else { "" };
+                let error = format!("you are not in a chat: use {register_first}CONNECT NAME. WHO lists the users");
                 return self.show_error(error).await;
             }
             UserLine::Message(text) => (false, format!("MSG {text}")),
@@ -347,7 +350,7 @@ impl ChatSession<'_> {
         self.pending.push_back(PendingRequest { is_command, register, sent_at: Instant::now(), is_late: false });
     }
 
-    /// Handles a line from the server. Returns whether it is an answer.
+    /// Handles a line from the server. Returns whether the line answers a request in flight.
     async fn handle_server_line(&mut self, line: &str, close_reason: &mut Option<ConnectionError>) -> bool {
         match Incoming::parse(line) {
             Incoming::Answer(answer) => match self.pending.pop_front() {
@@ -362,8 +365,8 @@ impl ChatSession<'_> {
                 self.screen.show(self.formatter.message(&name, &text)).await;
             }
             Incoming::Event(Event::IncomingConnection { name }) => {
-                let shown = self.formatter.name(&name);
-                self.show_notice(format!("{shown} opened a chat with you: type to answer, DISCONNECT to leave.")).await;
+                let peer = self.formatter.name(&name);
+                self.show_notice(format!("{peer} opened a chat with you: type to answer, DISCONNECT to leave.")).await;
                 self.enter_chat(name);
             }
             Incoming::Event(Event::PeerDisconnected) => {
@@ -379,6 +382,7 @@ impl ChatSession<'_> {
         false
     }
 
+    /// Shows the answer to `request` and updates the state of the session.
     async fn handle_answer(&mut self, request: &PendingRequest, answer: Result<Reply<'static>, Error>) {
         let reply = match answer {
             Ok(reply) => reply,
@@ -405,10 +409,11 @@ impl ChatSession<'_> {
                 self.queued_lines.extend(self.deferred_chat.take().map(|name| format!("CONNECT {name}")));
             }
             Reply::ConnectOk { name } => {
-                let shown = self.formatter.name(&name);
-                self.show_notice(format!("You are in a chat with {shown}: type to talk, DISCONNECT to leave.")).await;
+                let peer = self.formatter.name(&name);
+                self.show_notice(format!("You are in a chat with {peer}: type to talk, DISCONNECT to leave.")).await;
                 self.enter_chat(name.into_owned());
             }
+            // A message needs no notice of success.
             Reply::MsgSent if !request.is_command => {}
             Reply::DisconnectOk => {
                 let notice = match self.peer.take() {
@@ -423,10 +428,11 @@ impl ChatSession<'_> {
             }
             Reply::Users { names } => {
                 self.names.set(names.iter());
-                let shown: Vec<_> = names.iter().map(|name| self.formatter.name(name)).collect();
-                let here = if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") };
-                self.show_notice(format!("Here: {here}.")).await;
+                let formatted: Vec<_> = names.iter().map(|name| self.formatter.name(name)).collect();
+                let users = if formatted.is_empty() { "nobody".to_owned() } else { formatted.join(", ") };
+                self.show_notice(format!("Here: {users}.")).await;
             }
+            // For example `MSG_SENT` after a typed `MSG`.
             other => {
                 let mut line = Vec::new();
                 commands::encode(&other, &mut line);
@@ -435,13 +441,14 @@ impl ChatSession<'_> {
         }
     }
 
+    /// Records that the user is in a chat with `name`.
     fn enter_chat(&mut self, name: String) {
         self.names.add(&name);
         self.wants_chat = false;
         self.peer = Some(name);
     }
 
-    /// Shows a line from the server that this version does not know.
+    /// Shows a line from the server that answers no request and is no known event.
     async fn show_unknown_line(&self, line: &str) {
         self.show_notice(format!("The server says: {}", sanitize(line))).await;
     }
@@ -455,6 +462,7 @@ impl ChatSession<'_> {
     }
 }
 
+/// Whether `line` begins with the verb `REGISTER`, in upper or lower case.
 fn is_register(line: &str) -> bool {
     line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
 }
@@ -478,7 +486,7 @@ fn with_full_stop(mut text: String) -> String {
 /// A new connection and, if there is a name to register, the result of its registration.
 type Reconnected = (ServerConnection, Option<Result<String, Error>>);
 
-/// Connects once after `delay` and registers `own_name`.
+/// Connects once, after `delay`, and registers `own_name`, if there is one.
 async fn try_reconnect(
     addr: &str,
     options: &Options,
@@ -495,6 +503,7 @@ async fn try_reconnect(
                 () = connection.out.write_some() => {}
                 line = connection.lines.next_line() => match Incoming::parse(&line?) {
                     Incoming::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
+                    // An answer of another kind is a fault of the server. Assume that the name is registered.
                     Incoming::Answer(Ok(_)) => return Ok(Ok(own_name)),
                     Incoming::Answer(Err(refused)) => return Ok(Err(refused)),
                     Incoming::Event(Event::Notice { code, detail }) => {

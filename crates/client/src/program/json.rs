@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use switchboard_protocol::sanitize_with;
 
-/// Serializes `value` as one line of JSON. Every display control becomes a `\uXXXX` escape: a JSON parser restores it,
-/// and a terminal does not interpret it.
+/// Serializes `value` as one line of JSON. Every display control becomes a `\uXXXX` escape: a JSON parser restores the
+/// character, and a terminal does not execute it.
 ///
 /// # Panics
 ///
@@ -16,8 +16,8 @@ pub(crate) fn to_json_line(value: &impl Serialize) -> String {
     let plain = serde_json::to_string(value).expect("the value has a JSON form");
     // JSON has display controls only inside strings, where `\uXXXX` is valid.
     sanitize_with(&plain, |c, out| {
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            let _ = write!(out, "\\u{unit:04x}");
+        for code_unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{code_unit:04x}");
         }
     })
     .into_owned()

@@ -1,7 +1,8 @@
-//! Chats in the line dialect: a name, then `name: message` per line.
+//! Chats in the line dialect. The first line from the client is a name, and every later line is `name: message`.
 //!
-//! In this dialect the server reports failed messages but does not acknowledge delivered ones, so the client cannot
-//! count missing replies. At the end of input it closes its sending half and reads until the server closes.
+//! In this dialect the server reports failed messages, but does not acknowledge delivered messages. So the client
+//! cannot know how many replies are missing. At the end of input the client closes its sending half and reads until the
+//! server closes the connection.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::Duration;
@@ -24,8 +25,8 @@ use super::{stdin, stdout};
 /// The text of `/help`.
 const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
 
-/// The time to wait for the server to accept more bytes after the user has left.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// The time limit for each of the last writes, after the user has left.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Chats, at a terminal or from a script.
 pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {
@@ -34,11 +35,11 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         None => ask_name()?,
     };
     let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
-    let (lines, first) = (LineReader::new(read_half), format!("{name}\n").into_bytes());
+    let (lines, first_line) = (LineReader::new(read_half), format!("{name}\n").into_bytes());
     if is_interactive {
-        run_terminal(addr, lines, socket, &first, options).await
+        run_terminal(addr, lines, socket, &first_line, options).await
     } else {
-        run_script(addr, lines, socket, first, options).await
+        run_script(addr, lines, socket, first_line, options).await
     }
 }
 
@@ -47,16 +48,17 @@ fn ask_name() -> Result<String, CliError> {
     loop {
         stdout::print_prompt("Enter username: ")?;
         let mut name = Vec::new();
-        let read = io::stdin().lock().take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut name)?;
-        match str::from_utf8(&name).map_err(|_| "A username is UTF-8.").and_then(check_username) {
+        let n_read = io::stdin().lock().take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut name)?;
+        match str::from_utf8(&name).map_err(|_| "A username must be valid UTF-8.").and_then(check_username) {
             Ok(name) => return Ok(name.to_owned()),
-            Err(why) if io::stdin().is_terminal() && read > 0 => stdout::print_line(why)?,
+            Err(why) if io::stdin().is_terminal() && n_read > 0 => stdout::print_line(why)?,
             Err(why) => return Err(CliError::Usage(why.to_owned())),
         }
     }
 }
 
-/// Checks for errors after which the server would close the connection. Returns the trimmed name.
+/// Checks a name for errors after which the server would close the connection. Returns the name without white space
+/// around it.
 fn check_username(name: &str) -> Result<&str, &'static str> {
     match name.trim() {
         "" => Err("A username cannot be empty."),
@@ -66,7 +68,8 @@ fn check_username(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// Whether `line` is a refusal. A message begins with its author in brackets; a refusal is a plain sentence.
+/// Whether `line` is a refusal. A message begins with its author in brackets, and the greeting with `Welcome`; every
+/// other line is a refusal.
 fn is_refusal(line: &str) -> bool {
     !line.starts_with('[') && !line.starts_with("Welcome ")
 }
@@ -75,21 +78,21 @@ async fn run_script(
     addr: &str,
     mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
-    name: Vec<u8>,
+    first_line: Vec<u8>,
     options: &Options,
 ) -> Result<(), CliError> {
     let sending = async {
-        let sent = stdin::forward(name, &mut socket, |_| ()).await;
+        let result = stdin::forward(first_line, &mut socket, |_| ()).await;
         let _ = socket.shutdown().await;
-        sent
+        result
     };
     let mut sending = std::pin::pin!(sending);
-    let (mut is_sent, mut has_greeting, mut is_refused) = (false, false, false);
+    let (mut is_input_sent, mut has_greeting, mut has_refusal) = (false, false, false);
     let reason = loop {
         tokio::select! {
-            sent = &mut sending, if !is_sent => {
-                sent?;
-                is_sent = true;
+            result = &mut sending, if !is_input_sent => {
+                result?;
+                is_input_sent = true;
             }
             line = lines.next_line() => match line {
                 Ok(line) => {
@@ -97,16 +100,17 @@ async fn run_script(
                         check_greeting(addr, &line)?;
                     }
                     has_greeting = true;
-                    is_refused |= print_and_check(&line)?;
+                    has_refusal |= print_and_check(&line)?;
                 }
                 Err(error) => break error,
             },
-            () = sleep(options.timeout), if is_sent => return Err(CliError::TimedOut(options.timeout)),
+            // Each arriving line restarts this timer.
+            () = sleep(options.timeout), if is_input_sent => return Err(CliError::TimedOut(options.timeout)),
         }
     };
     match reason {
-        _ if is_refused => Err(CliError::Refused),
-        ConnectionError::ClosedByServer if is_sent => Ok(()),
+        _ if has_refusal => Err(CliError::Refused),
+        ConnectionError::ClosedByServer if is_input_sent => Ok(()),
         reason => Err(reason.into()),
     }
 }
@@ -121,10 +125,10 @@ async fn run_terminal(
     addr: &str,
     mut lines: LineReader<OwnedReadHalf>,
     mut socket: OwnedWriteHalf,
-    name: &[u8],
+    first_line: &[u8],
     options: &Options,
 ) -> Result<(), CliError> {
-    socket.write_all(name).await.map_err(CliError::Io)?;
+    socket.write_all(first_line).await.map_err(CliError::Io)?;
     let welcome =
         timeout(options.timeout, lines.next_line()).await.map_err(|_| CliError::TimedOut(options.timeout))??;
     check_greeting(addr, &welcome)?;
@@ -133,15 +137,15 @@ async fn run_terminal(
     }
     let mut signals = TerminationSignals::listen()?;
     let (mut editor, screen) = EditorHandle::start(None)?;
-    let ended = signals.run_until_signal(chat(lines, SendBuffer::new(socket), &mut editor, screen)).await;
-    if matches!(ended, Err(CliError::Signalled(_))) {
+    let result = signals.run_until_signal(chat(lines, SendBuffer::new(socket), &mut editor, screen)).await;
+    if matches!(result, Err(CliError::Signalled(_))) {
         editor.interrupt().await;
     }
     editor.wait_until_printed().await;
-    ended
+    result
 }
 
-/// Chats until the user leaves.
+/// Sends typed lines and shows server lines, until the user leaves or the connection ends.
 async fn chat(
     mut lines: LineReader<OwnedReadHalf>,
     mut out: SendBuffer,
@@ -160,8 +164,9 @@ async fn chat(
                 }
             }
             _ = editor.exited.changed(), if !has_left => has_left = true,
-            // The sleep starts anew after each write, so all lines that were typed can be sent.
-            () = sleep(LAST_LINES), if has_left => break,
+            // Each write and each arriving line restart this timer. So a server that reads slowly still gets all typed
+            // lines.
+            () = sleep(LAST_WRITE_TIMEOUT), if has_left => break,
             () = out.write_some() => {}
             line = lines.next_line() => match line {
                 Ok(line) => screen.show(sanitize(&line).into_owned()).await,
@@ -177,7 +182,7 @@ async fn chat(
     Ok(())
 }
 
-/// Fails if the server's first line shows the commands dialect.
+/// Fails if the server's first line belongs to the commands dialect.
 fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
     match line {
         "WELCOME" => Err(CliError::WrongDialect { addr: addr.to_owned() }),
@@ -209,11 +214,13 @@ mod tests {
         }
     }
 
-    /// Plays a session whose user types the lines `typed` and leaves. Returns its result and the shown lines.
-    async fn play(server: &'static str, typed: &[&str]) -> (Result<(), CliError>, Vec<String>) {
+    /// Plays a session against a server that plays `dialogue`. The user types the lines `typed` and leaves. Returns the
+    /// result of the session and the shown lines.
+    async fn play(dialogue: &'static str, typed: &[&str]) -> (Result<(), CliError>, Vec<String>) {
         let playing = async {
-            let server = FakeServer::play([server]).await;
-            let (read_half, socket) = connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("it listens").into_split();
+            let server = FakeServer::play([dialogue]).await;
+            let (read_half, socket) =
+                connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
             for line in typed {
                 typist.0.send((*line).to_owned()).await.expect("there is room");
@@ -236,14 +243,16 @@ mod tests {
     #[tokio::test]
     async fn the_user_can_leave_while_the_server_does_not_read() {
         let playing = async {
-            let server = FakeServer::with(async |listener: TcpListener| {
-                let talk = FakeConnection::accept(&listener).await;
+            let server = FakeServer::spawn(async |listener: TcpListener| {
+                let connection = FakeConnection::accept(&listener).await;
                 sleep(TEST_TIMEOUT).await;
-                drop(talk);
+                drop(connection);
             })
             .await;
-            let (read_half, socket) = connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("it listens").into_split();
+            let (read_half, socket) =
+                connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, _shown) = EditorHandle::fake();
+            // More bytes than the buffers of both sockets can hold.
             typist.0.send("x".repeat(64 * 1024 * 1024)).await.expect("there is room");
             drop(typist);
             chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await

@@ -33,7 +33,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::parse_args(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // This includes `--help` and `--version`. A closed output is not an error.
+            // clap returns the texts of `--help` and `--version` as errors, too. A closed output is not an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -46,10 +46,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run_async(cli: &Cli) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(run_cli(cli));
-    // A blocking read of standard input may still be in progress. Do not wait for it.
+    let result = runtime.block_on(run_cli(cli));
+    // A blocking read of standard input may still be in progress. Do not wait for its end.
     runtime.shutdown_background();
-    done
+    result
 }
 
 async fn run_cli(cli: &Cli) -> Result<(), CliError> {
@@ -78,6 +78,7 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
 
 /// Whether standard input and output are terminals on which the line editor works.
 fn is_at_terminal() -> bool {
-    let dumb = env::var("TERM").is_ok_and(|term| matches!(&*term, "dumb" | "cons25" | "emacs"));
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    // The line editor does not support these types of terminal.
+    let is_unsupported = env::var("TERM").is_ok_and(|term| matches!(&*term, "dumb" | "cons25" | "emacs"));
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_unsupported
 }

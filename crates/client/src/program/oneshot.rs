@@ -15,8 +15,8 @@ use super::stdout;
 pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), CliError> {
     let (client, events) = Client::connect_within(addr, options.timeout).await?;
     drop(events);
-    for sent in 0..count {
-        if sent > 0 {
+    for number in 0..count {
+        if number > 0 {
             sleep(interval).await;
         }
         let round_trip = with_timeout(options.timeout, client.ping()).await?;
@@ -60,13 +60,14 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
     }
-    // The message is accepted, so a failure here does not change the exit code. The peer learns sooner that the chat
-    // has ended.
+    // Tell the peer at once that the chat has ended. The server has accepted the message, so a failure of this command
+    // does not change the exit code.
     let _ = with_timeout(options.timeout, client.disconnect()).await;
     Ok(())
 }
 
-/// Registers and prints events until `count` messages have arrived, or until interrupted.
+/// Registers a name and prints messages until `count` of them have arrived, or until Ctrl-C. With `--json`, it prints
+/// all events.
 pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), CliError> {
     let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
     let name = with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;
@@ -74,14 +75,14 @@ pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) ->
         eprintln!("switchboard: listening as {}", switchboard_protocol::sanitize(&name));
     }
     tokio::select! {
-        listened = print_events(&mut events, options, count) => listened,
+        result = print_events(&mut events, options, count) => result,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
 
 async fn print_events(events: &mut Events, options: &Options, count: Option<u64>) -> Result<(), CliError> {
-    let mut left = count;
-    while left != Some(0) {
+    let mut messages_left = count;
+    while messages_left != Some(0) {
         let Some(event) = events.next().await else { break };
         if options.json {
             stdout::print_json(&event)?;
@@ -91,7 +92,7 @@ async fn print_events(events: &mut Events, options: &Options, count: Option<u64>
                 if !options.json {
                     stdout::print_line(&format!("{name}: {text}"))?;
                 }
-                left = left.map(|left| left - 1);
+                messages_left = messages_left.map(|left| left - 1);
             }
             Event::Closed(closed) => return Err(closed.into()),
             _ => {}

@@ -1,9 +1,9 @@
 //! Script mode: sends lines from standard input and prints lines from the server.
 //!
-//! The lines are sent unchanged and without waiting for replies, as fast as the server reads them. The server parses
-//! them. Each line from the server is sanitized and printed in the order of arrival, including `WELCOME`. With `--json`
-//! each line is an object: a reply has the key `reply` (`{"reply":"USERS","names":["Noy"]}`, the JSON form of
-//! [`Reply`]), and an event has the key `event` (the JSON form of [`Event`]).
+//! The program sends the lines unchanged, as fast as the server reads them, and does not wait for replies. It prints
+//! each line from the server, including `WELCOME`, sanitized and in the order of arrival. With `--json` each line is an
+//! object: a reply has the key `reply` (`{"reply":"USERS","names":["Noy"]}`, the JSON form of [`Reply`]), and an event
+//! has the key `event` (the JSON form of [`Event`]).
 //!
 //! At the end of input the program waits for the missing replies: one for each line that is not blank.
 
@@ -26,18 +26,18 @@ use super::{stdin, stdout};
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let (read_half, mut socket) = connect_tcp(&addr, options.timeout).await?.into_split();
     let mut lines = LineReader::new(read_half);
-    let mut printer = ReplyPrinter { json: options.json, answered: 0, refused: 0, close_reason: None };
+    let mut printer = ReplyPrinter { is_json: options.json, n_answers: 0, n_refusals: 0, close_reason: None };
     let welcome = time::timeout(options.timeout, lines.next_line()).await;
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
     printer.print(&welcome)?;
 
-    let expected = Cell::new(0);
+    let n_expected = Cell::new(0);
     let mut input = LineDecoder::new(LINE_MAX_BYTES);
-    let count = |bytes: &[u8]| expected.set(expected.get() + count_requests(&mut input, bytes));
-    let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count));
-    // Set once all lines are sent. Every reply extends it, so that a long script can finish.
+    let count_sent = |bytes: &[u8]| n_expected.set(n_expected.get() + count_requests(&mut input, bytes));
+    let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count_sent));
+    // Set when all lines are sent. Each reply then extends the deadline, so that a long script can finish.
     let mut deadline: Option<Instant> = None;
-    while deadline.is_none() || printer.answered < expected.get() {
+    while deadline.is_none() || printer.n_answers < n_expected.get() {
         let timed_out = async {
             match deadline {
                 Some(deadline) => time::sleep_until(deadline).await,
@@ -45,8 +45,8 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
             }
         };
         tokio::select! {
-            sent = &mut sending, if deadline.is_none() => {
-                sent?;
+            result = &mut sending, if deadline.is_none() => {
+                result?;
                 deadline = Some(Instant::now() + options.timeout);
             }
             line = lines.next_line() => match line {
@@ -63,7 +63,7 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     if let Some(reason) = printer.close_reason.take() {
         return Err(printer.connection_lost(reason)?);
     }
-    match printer.refused {
+    match printer.n_refusals {
         0 => Ok(()),
         _ => Err(CliError::Refused),
     }
@@ -71,20 +71,21 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
 
 /// The lines for `--name` and `--chat`, which precede the script.
 fn first_lines(options: &Options) -> Result<Vec<u8>, CliError> {
-    let mut first = String::new();
+    let mut lines = String::new();
     for (verb, name) in [("REGISTER", &options.name), ("CONNECT", &options.chat)] {
         if let Some(name) = name {
             if name.contains(char::is_control) {
                 let name = name.escape_debug();
                 return Err(CliError::Usage(format!("{name} is not a name: it has a control character")));
             }
-            first.extend([verb, " ", name, "\n"]);
+            lines.extend([verb, " ", name, "\n"]);
         }
     }
-    Ok(first.into_bytes())
+    Ok(lines.into_bytes())
 }
 
-/// Counts the lines that end in `bytes` and get a reply: all lines except blank ones, even invalid ones.
+/// Counts the lines that end in `bytes` and get a reply. Only a blank line gets no reply; an invalid line gets an
+/// `ERROR`.
 fn count_requests(input: &mut LineDecoder, bytes: &[u8]) -> u64 {
     let mut received = ReceivedBytes::new(bytes);
     let mut count = 0;
@@ -95,12 +96,14 @@ fn count_requests(input: &mut LineDecoder, bytes: &[u8]) -> u64 {
     count
 }
 
-/// Prints lines from the server and counts the replies.
+/// Prints lines from the server and counts the answers.
 struct ReplyPrinter {
-    json: bool,
-    answered: u64,
-    refused: u64,
-    /// The reason for which the server is about to close, once it has sent one.
+    /// Whether to print each line as JSON.
+    is_json: bool,
+    /// The number of answers, including refusals.
+    n_answers: u64,
+    n_refusals: u64,
+    /// The reason for closing the connection, if the server has announced one.
     close_reason: Option<ConnectionError>,
 }
 
@@ -112,9 +115,9 @@ impl ReplyPrinter {
             self.close_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
         }
         let is_answer = matches!(incoming, Incoming::Answer(_));
-        self.answered += u64::from(is_answer);
-        self.refused += u64::from(matches!(incoming, Incoming::Answer(Err(_))));
-        if !self.json {
+        self.n_answers += u64::from(is_answer);
+        self.n_refusals += u64::from(matches!(incoming, Incoming::Answer(Err(_))));
+        if !self.is_json {
             stdout::print_line(line)?;
             return Ok(is_answer);
         }
@@ -126,17 +129,18 @@ impl ReplyPrinter {
         Ok(is_answer)
     }
 
-    /// Handles the end of the connection before the end of the script.
+    /// Reports that the connection ended before the script did. With `--json` it prints the event. Returns the error
+    /// with which the program ends.
     fn connection_lost(&mut self, error: ConnectionError) -> io::Result<CliError> {
         let reason = self.close_reason.take().unwrap_or(error);
-        if self.json {
+        if self.is_json {
             stdout::print_json(&Event::Closed(reason.clone()))?;
         }
         Ok(reason.into())
     }
 }
 
-/// The JSON form of an `ERROR` with an unknown code, like that of [`Reply::Error`].
+/// The JSON form of an `ERROR` with an unknown code. It has the same keys as the JSON form of [`Reply::Error`].
 #[derive(Serialize)]
 struct UnknownError<'a> {
     reply: &'static str,
@@ -147,10 +151,10 @@ struct UnknownError<'a> {
 
 impl<'a> UnknownError<'a> {
     fn new(line: &'a str) -> Self {
-        let error = line.strip_prefix("ERROR ").unwrap_or(line).trim_end();
-        let (code, detail) = match error.split_once(' ') {
+        let code_and_detail = line.strip_prefix("ERROR ").unwrap_or(line).trim_end();
+        let (code, detail) = match code_and_detail.split_once(' ') {
             Some((code, detail)) => (code, Some(detail)),
-            None => (error, None),
+            None => (code_and_detail, None),
         };
         Self { reply: "ERROR", code, detail }
     }
@@ -162,18 +166,19 @@ mod tests {
 
     #[test]
     fn every_line_except_blank_ones_counts_as_a_request() {
-        let long = [&[b'x'; 2 * LINE_MAX_BYTES][..], b"\nPING\n"].concat();
+        // A line over the limit also gets one reply.
+        let too_long = [&[b'x'; 2 * LINE_MAX_BYTES][..], b"\nPING\n"].concat();
         let cases: &[(&[&[u8]], u64)] = &[
             (&[b"PING\nWHO\n"], 2),
             (&[b"PI", b"NG\n", b"W"], 1),
             (&[b"\n \r\n\t\n"], 0),
             (&[b"\xff\n\x07\nMSG\n"], 3),
-            (&[&long], 2),
+            (&[&too_long], 2),
         ];
-        for (given, expected) in cases {
+        for (reads, expected) in cases {
             let mut input = LineDecoder::new(LINE_MAX_BYTES);
-            let count: u64 = given.iter().map(|bytes| count_requests(&mut input, bytes)).sum();
-            assert_eq!(count, *expected, "given {:?}", given.concat().escape_ascii().to_string());
+            let count: u64 = reads.iter().map(|bytes| count_requests(&mut input, bytes)).sum();
+            assert_eq!(count, *expected, "given {:?}", reads.concat().escape_ascii().to_string());
         }
     }
 }

@@ -1,12 +1,12 @@
-//! A write buffer for a session that never blocks on a write.
+//! A write buffer, so that a session can do other work while the server does not read.
 
 use std::future::pending;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// Buffered lines and the socket to write them to. The caller takes no input while bytes are queued, so a server that
-/// does not read slows down the user's input and does not fill the memory.
+/// Queued lines, and the socket to which they are written. The caller takes no input from the user while bytes are
+/// queued. So a server that does not read stops the input, and the queue does not fill the memory.
 #[derive(Debug)]
 pub(crate) struct SendBuffer {
     socket: OwnedWriteHalf,
@@ -27,14 +27,15 @@ impl SendBuffer {
         self.queued.is_empty()
     }
 
-    /// Writes some of the queued bytes. Never returns if none are queued. Cancel-safe.
+    /// Writes some of the queued bytes. If no bytes are queued, the future never completes, so that another branch of
+    /// `select!` can run. Cancel-safe.
     pub(crate) async fn write_some(&mut self) {
         if self.queued.is_empty() {
             return pending().await;
         }
         match self.socket.write(&self.queued).await {
             Ok(written) => drop(self.queued.drain(..written)),
-            // The reading side finds and reports the reason.
+            // The reading side also fails, and reports the reason.
             Err(_) => self.queued.clear(),
         }
     }

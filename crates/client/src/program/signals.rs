@@ -6,16 +6,18 @@ use std::io;
 
 use super::cli_error::CliError;
 
-/// Handlers for SIGHUP, SIGINT and SIGTERM. Install them before the editor starts: the editor replaces the SIGINT
-/// handler while a line is being edited, and restores it afterwards.
+/// Handlers for SIGHUP, SIGINT and SIGTERM. Install them before the editor starts: while a line is being edited, the
+/// editor replaces the SIGINT handler, and afterwards it restores the earlier handler.
 #[derive(Debug)]
 pub(crate) struct TerminationSignals {
+    /// Each signal's number, and the stream that yields an item when the signal arrives.
     #[cfg(unix)]
     caught: [(i32, tokio::signal::unix::Signal); 3],
 }
 
 #[cfg(unix)]
 impl TerminationSignals {
+    /// Installs the handlers.
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let catch = |kind: SignalKind| Ok::<_, io::Error>((kind.as_raw_value(), signal(kind)?));
@@ -25,11 +27,11 @@ impl TerminationSignals {
 
     /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
-        let [(hup, hangup), (int, interrupt), (term, terminate)] = &mut self.caught;
+        let [(hangup_number, hangup), (interrupt_number, interrupt), (terminate_number, terminate)] = &mut self.caught;
         tokio::select! {
-            _ = hangup.recv() => *hup,
-            _ = interrupt.recv() => *int,
-            _ = terminate.recv() => *term,
+            _ = hangup.recv() => *hangup_number,
+            _ = interrupt.recv() => *interrupt_number,
+            _ = terminate.recv() => *terminate_number,
         }
     }
 }
@@ -52,13 +54,13 @@ impl TerminationSignals {
         session: impl Future<Output = Result<(), CliError>>,
     ) -> Result<(), CliError> {
         tokio::select! {
-            ended = session => ended,
+            result = session => result,
             signal = self.next() => Err(CliError::Signalled(signal)),
         }
     }
 }
 
-/// Sends SIGINT to this process, which ends the editor's current line.
+/// Sends SIGINT to this process. The signal ends the line that the editor is editing.
 pub(crate) fn interrupt_editor() {
     #[cfg(unix)]
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);

@@ -8,11 +8,11 @@ use tokio::net::tcp::OwnedWriteHalf;
 /// The largest read in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Sends `first` and then all of standard input. Calls `on_bytes` with the bytes before each write. Adds an LF if the
-/// input does not end in one.
+/// Sends the bytes `first` and then all of standard input. Before each write it calls `on_bytes` with the bytes to
+/// write. If the input does not end in an LF, it adds one.
 ///
-/// Stops without an error if the socket fails, because the reading side reports the reason. All returned errors are
-/// those of standard input.
+/// If the socket fails, it returns `Ok`, because the reading side reports the reason. A returned error is an error of
+/// standard input.
 pub(crate) async fn forward(
     first: Vec<u8>,
     socket: &mut OwnedWriteHalf,
@@ -20,10 +20,10 @@ pub(crate) async fn forward(
 ) -> io::Result<()> {
     let mut input = tokio::io::stdin();
     let mut bytes = first;
-    let mut ends_a_line = true;
+    let mut ends_in_lf = true;
     loop {
         if let Some(last) = bytes.last() {
-            ends_a_line = *last == b'\n';
+            ends_in_lf = *last == b'\n';
             on_bytes(&bytes);
             if socket.write_all(&bytes).await.is_err() {
                 return Ok(());
@@ -31,9 +31,9 @@ pub(crate) async fn forward(
         }
         bytes.resize(CHUNK_BYTES, 0);
         match input.read(&mut bytes).await? {
-            0 if ends_a_line => return Ok(()),
+            0 if ends_in_lf => return Ok(()),
             0 => bytes = vec![b'\n'],
-            read => bytes.truncate(read),
+            n_read => bytes.truncate(n_read),
         }
     }
 }

@@ -7,9 +7,10 @@
 //! prompt at that moment, the two outputs would mix. So the printing thread waits at a [`PrintGate`], which is open
 //! while a line is being edited.
 //!
-//! The gate also prevents a deadlock: if the queue of typed lines is full, the editor waits for the session, and the
-//! session may wait for the printing thread. So the gate is open while the editor waits for room in the queue. The
-//! editor draws nothing then, and lines are printed directly to the terminal.
+//! A closed gate could cause a deadlock: if the queue of typed lines is full, the editor waits for the session, the
+//! session may wait for the printing thread, and the printing thread would wait at the gate. So the editor opens the
+//! gate while it waits for room in the queue. It draws nothing in this time, so the printing thread can write directly
+//! to the terminal.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -33,33 +34,38 @@ use super::user_line::UserLine;
 
 const PROMPT: &str = "> ";
 
-/// The most lines in the queue to the printing thread. [`Screen::show`] waits for room.
+/// The maximum number of lines in the queue to the printing thread. [`Screen::show`] waits for room.
 const SHOWN_LINES_MAX: usize = 256;
 
-/// The most typed lines in the queue to the session. A paste of this many lines does not block the editor.
+/// The maximum number of typed lines in the queue to the session. A paste of this many lines does not block the editor.
 const TYPED_LINES_MAX: usize = 256;
 
-/// The most bytes in one print. Lines are printed together because each print redraws the edited line.
+/// A print takes no further line when it has this number of bytes. Waiting lines share a print, because each print
+/// redraws the edited line.
 const PRINT_MAX_BYTES: usize = 64 * 1024;
 
-/// After a line, the editor waits this long for a print in progress. A print that takes longer is itself waiting for
-/// the editor, which executes it with the next line.
+/// After a line, the editor waits at most this long for a print in progress. A print that takes longer is itself
+/// waiting for the editor, and the editor executes it when it edits the next line.
 const PRINT_WAIT_MAX: Duration = Duration::from_millis(10);
 
-/// The interval and the number of attempts to interrupt the editor.
-const INTERRUPT_RETRY: (Duration, u32) = (Duration::from_millis(50), 20);
+/// The time between two attempts to interrupt the editor.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The maximum number of attempts to interrupt the editor.
+const INTERRUPTS_MAX: u32 = 20;
 
 /// The time limit for printing the last lines.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The session's end of the editor thread. Dropping it does not stop the editor.
+/// The session's side of the editor thread. Dropping it does not stop the editor.
 #[derive(Debug)]
 pub(crate) struct EditorHandle {
-    /// The typed lines without their LF. Closed once the user has left (by `/quit`, Ctrl-D, or Ctrl-C on an empty line)
-    /// and all lines are taken.
+    /// The typed lines without their LF. `recv` returns `None` when the user has left (by `/quit`, Ctrl-D, or Ctrl-C on
+    /// an empty line) and all lines are taken.
     pub(crate) lines: mpsc::Receiver<String>,
-    /// Its `changed` returns once the user has left, even while lines are queued.
+    /// `exited.changed()` returns when the user has left, even while lines are queued.
     pub(crate) exited: watch::Receiver<()>,
+    /// Completes when the printing thread has printed all lines and ended.
     printed: oneshot::Receiver<()>,
 }
 
@@ -67,7 +73,7 @@ pub(crate) struct EditorHandle {
 #[cfg(test)]
 pub(crate) type FakeTypist = (mpsc::Sender<String>, watch::Sender<()>);
 
-/// The session's end of the printing thread.
+/// The session's side of the printing thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen(mpsc::Sender<String>);
 
@@ -77,9 +83,9 @@ impl EditorHandle {
     pub(crate) fn start(names: Option<KnownNames>) -> rustyline::Result<(Self, Screen)> {
         let gate = Arc::new(PrintGate::default());
         let mut editor = new_editor(names, gate.clone())?;
-        let external = editor.create_external_printer()?;
+        let printer = editor.create_external_printer()?;
 
-        // Dropping `exited_tx` and `printed_tx` signals the end of their threads.
+        // Each thread drops its sender, `exited_tx` or `printed_tx`, to signal its end.
         let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
         let (exited_tx, exited) = watch::channel(());
         let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
@@ -90,7 +96,7 @@ impl EditorHandle {
             drop(exited_tx);
         })?;
         thread::Builder::new().name("print".to_owned()).spawn(move || {
-            run_printer(external, shown, &gate);
+            run_printer(printer, shown, &gate);
             drop(printed_tx);
         })?;
         Ok((Self { lines, exited, printed }, Screen(screen)))
@@ -108,11 +114,10 @@ impl EditorHandle {
     /// Ends the editor, so that it restores the terminal and saves the history.
     pub(crate) async fn interrupt(&mut self) {
         self.lines.close();
-        let (interval, attempts) = INTERRUPT_RETRY;
-        for _ in 0..attempts {
-            // A signal between two lines has no effect on the editor, so it is repeated.
+        for _ in 0..INTERRUPTS_MAX {
+            // A signal between two lines has no effect on the editor, so the signal is repeated.
             signals::interrupt_editor();
-            if timeout(interval, self.exited.changed()).await.is_ok() {
+            if timeout(INTERRUPT_INTERVAL, self.exited.changed()).await.is_ok() {
                 return;
             }
         }
@@ -159,18 +164,19 @@ fn run_editor(mut editor: Editor<EditorHelper, FileHistory>, typed: &mpsc::Sende
                     break;
                 }
             }
+            // A signal ends only the edited line. The loop ends if the session has closed `typed`.
             Err(ReadlineError::Signal(_)) => {}
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
         }
     }
     history::save(&mut editor);
-    // No further line will be edited, so printing is always safe.
+    // No further line will be edited, so the gate stays open.
     gate.open_between_lines();
 }
 
-/// Sends typed or pasted text to the session, line by line. Returns `false` if the user leaves, which a pasted `/quit`
-/// does as well.
+/// Sends typed or pasted text to the session, line by line. Returns `false` if the text has a line `/quit`, or if the
+/// session has ended.
 fn send_lines(text: &str, typed: &mpsc::Sender<String>, gate: &PrintGate) -> bool {
     for line in text.lines() {
         if UserLine::parse(line, false) == UserLine::Quit {
@@ -218,7 +224,7 @@ impl ConditionalEventHandler for ClearOrExit {
     }
 }
 
-/// Allows printing while a line is being edited and while the editor waits between two lines. Blocks it while the
+/// Allows printing while a line is being edited and while the editor waits between two lines. Blocks printing while the
 /// editor begins or ends a line.
 #[derive(Debug, Default)]
 pub(crate) struct PrintGate {
@@ -260,7 +266,7 @@ impl PrintGate {
     }
 
     /// Closes the gate and waits for a print in progress. A print through the editor may itself wait until the editor
-    /// edits the next line, so the wait for it is limited.
+    /// edits the next line, so the wait for such a print is limited.
     fn close(&self) {
         let mut state = self.lock();
         state.open = None;
@@ -329,6 +335,7 @@ mod tests {
                 });
             });
             started.recv().expect("the print starts");
+            // This call must return before the print ends.
             gate.close();
             resume.send(()).expect("the print waits");
         });
@@ -351,7 +358,7 @@ mod tests {
         let (typed, mut lines) = mpsc::channel(1);
         thread::scope(|scope| {
             scope.spawn(|| assert!(send_lines("one\ntwo\nthree", &typed, &gate)));
-            // Like a session that takes no line until it has printed one.
+            // This test is a session that takes no typed line until it has printed a line.
             gate.print_when_open(|| ());
             for line in ["one", "two", "three"] {
                 assert_eq!(lines.blocking_recv().as_deref(), Some(line));

@@ -12,7 +12,7 @@ pub(crate) enum UserLine<'a> {
     Message(&'a str),
     Help,
     Quit,
-    /// A slash followed by an unknown command.
+    /// An unknown command after a slash. The value has no slash.
     UnknownSlash(&'a str),
 }
 
@@ -20,14 +20,16 @@ pub(crate) enum UserLine<'a> {
 pub(crate) const LOCAL_COMMANDS: [(&str, &str); 2] = [("/help", "show this list"), ("/quit", "leave (so does Ctrl-D)")];
 
 impl<'a> UserLine<'a> {
-    /// Parses a line. In a chat, a verb with an argument of the wrong form (`who are you?`) is a message.
+    /// Parses a line. In a chat, a verb with an argument of the wrong form (`who are you?`) is a message. A line that
+    /// begins with `//` is a message that begins with `/`.
     pub(crate) fn parse(line: &'a str, in_chat: bool) -> Self {
         let trimmed = line.trim();
         if trimmed.is_empty() {
             return Self::Blank;
         }
-        if let Some(rest) = trimmed.strip_prefix('/') {
-            return if rest.starts_with('/') { Self::Message(rest) } else { Self::parse_slash(rest) };
+        if let Some(after_slash) = trimmed.strip_prefix('/') {
+            let is_message = after_slash.starts_with('/');
+            return if is_message { Self::Message(after_slash) } else { Self::parse_slash_command(after_slash) };
         }
         match split_verb(trimmed) {
             Some((verb, argument)) if !in_chat || argument_fits(verb, argument) => Self::Command(trimmed),
@@ -35,17 +37,17 @@ impl<'a> UserLine<'a> {
         }
     }
 
-    fn parse_slash(rest: &'a str) -> Self {
-        match rest {
-            _ if rest.eq_ignore_ascii_case("help") => Self::Help,
-            _ if rest.eq_ignore_ascii_case("quit") => Self::Quit,
-            _ if split_verb(rest).is_some() => Self::Command(rest),
-            _ => Self::UnknownSlash(rest),
+    fn parse_slash_command(command: &'a str) -> Self {
+        match command {
+            _ if command.eq_ignore_ascii_case("help") => Self::Help,
+            _ if command.eq_ignore_ascii_case("quit") => Self::Quit,
+            _ if split_verb(command).is_some() => Self::Command(command),
+            _ => Self::UnknownSlash(command),
         }
     }
 }
 
-/// Splits `line` into its verb and argument. `None` if it does not begin with a verb.
+/// Splits `line` into its verb and its argument. Returns `None` if `line` does not begin with a verb.
 fn split_verb(line: &str) -> Option<(&'static Verb, Option<&str>)> {
     let (word, argument) = match line.split_once(' ') {
         Some((word, argument)) => (word, Some(argument)),
@@ -92,9 +94,9 @@ mod tests {
             ("/dance", UnknownSlash("dance"), UnknownSlash("dance")),
             ("//etc", Message("/etc"), Message("/etc")),
         ];
-        for (given, outside, inside) in cases {
-            assert_eq!(UserLine::parse(given, false), outside, "given {given:?} outside of a chat");
-            assert_eq!(UserLine::parse(given, true), inside, "given {given:?} in a chat");
+        for (given, outside_chat, in_chat) in cases {
+            assert_eq!(UserLine::parse(given, false), outside_chat, "given {given:?} outside of a chat");
+            assert_eq!(UserLine::parse(given, true), in_chat, "given {given:?} in a chat");
         }
     }
 }

@@ -4,10 +4,10 @@
 //!
 //! - `> text` is a line that the client must send.
 //! - `< text` is a line that the client receives.
-//! - `<| text` are bytes that the client receives, without an added LF. Each `\n` in them is an LF, so that one segment
-//!   can hold several lines.
-//! - A final `.` means that the client must close the connection without sending another line. Without it, the server
-//!   closes.
+//! - `<| text` is text that the client receives without an added LF. Each `\n` in the text stands for an LF, so that
+//!   one segment can hold several lines.
+//! - A final `.` means that the client must close the connection and send no further line. Without the `.`, the server
+//!   closes the connection.
 
 #![allow(dead_code, reason = "each test program uses only a part of this module")]
 
@@ -30,7 +30,7 @@ pub(crate) struct FakeServer {
 impl FakeServer {
     /// Plays the dialogues in order, one for each connection.
     pub(crate) async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
-        Self::with(async move |listener| {
+        Self::spawn(async move |listener| {
             for dialogue in dialogues {
                 FakeConnection::accept(&listener).await.play(dialogue).await;
             }
@@ -38,14 +38,14 @@ impl FakeServer {
         .await
     }
 
-    /// Runs `server` on a listener.
-    pub(crate) async fn with(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback takes a listener");
-        let addr = listener.local_addr().expect("it is bound");
+    /// Runs `server` in a task, on a new listener.
+    pub(crate) async fn spawn(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback is free");
+        let addr = listener.local_addr().expect("the listener is bound");
         Self { addr, task: tokio::task::spawn_local(async move { server(listener).await }) }
     }
 
-    /// Waits for the end of the last dialogue. Panics if the client did not follow its dialogue.
+    /// Waits for the end of the last dialogue. Panics if the client did not follow a dialogue.
     pub(crate) async fn finish(self) {
         timeout(TEST_TIMEOUT, self.task)
             .await
@@ -68,14 +68,15 @@ impl FakeConnection {
         Self { stream: BufReader::new(stream) }
     }
 
+    /// Plays one dialogue.
     pub(crate) async fn play(&mut self, dialogue: &str) {
         for line in dialogue.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             if line == "." {
                 self.expect_eof().await;
             } else if let Some(line) = line.strip_prefix("> ") {
                 self.expect_line(line).await;
-            } else if let Some(part) = line.strip_prefix("<| ") {
-                self.send(part.replace("\\n", "\n").as_bytes()).await;
+            } else if let Some(text) = line.strip_prefix("<| ") {
+                self.send(text.replace("\\n", "\n").as_bytes()).await;
             } else if let Some(line) = line.strip_prefix("< ") {
                 self.send(format!("{line}\n").as_bytes()).await;
             } else {
@@ -104,8 +105,8 @@ impl FakeConnection {
     /// Reads a line without its LF. Returns `None` at the end of the stream.
     async fn read_line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client sends in time");
-        read.expect("the client is connected");
+        let result = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client sends in time");
+        result.expect("the client is connected");
         line.ends_with('\n').then(|| line.trim_end_matches('\n').to_owned())
     }
 }

@@ -7,53 +7,53 @@ use super::super::args::Cli;
 use super::*;
 use crate::fake_server::{FakeServer, TEST_TIMEOUT};
 
-/// Plays the dialogue `user` against a server that plays the dialogues `server`. In `user`, `>` marks a typed line and
-/// `<` a shown one; only the start of a shown line is compared if it ends in `…`.
-async fn play<const N: usize>(server: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
-    play_with_delay(server, args, user, Duration::from_millis(20)).await
+/// Plays the dialogue `user` against a server that plays `server_dialogues`, one for each connection. In `user`, `>`
+/// marks a typed line and `<` a shown line. If an expected shown line ends in `…`, only its start is compared.
+async fn play<const N: usize>(server_dialogues: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
+    play_with_delay(server_dialogues, args, user, Duration::from_millis(20)).await
 }
 
 /// Like [`play`], with delays of at most `delay_max` before a reconnect.
 async fn play_with_delay<const N: usize>(
-    server: [&'static str; N],
+    server_dialogues: [&'static str; N],
     args: &[&str],
     user: &str,
     delay_max: Duration,
 ) -> Result<(), CliError> {
     let playing = async {
-        let server = FakeServer::play(server).await;
+        let server = FakeServer::play(server_dialogues).await;
         let addr = server.addr.to_string();
         let args = ["switchboard", "--color", "never"].iter().chain(args).map(Into::into);
         let options = Cli::parse_args(args).expect("a valid command line").options;
         let connection = ServerConnection::open(&addr, &options).await.expect("the fake server says WELCOME");
-        let (mut editor, screen, typed, mut shown) = EditorHandle::fake();
+        let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
         let backoff = Backoff::new(delay_max / 10, delay_max, 0);
         let chatting = chat(&addr, &options, connection, &mut editor, screen, KnownNames::default(), backoff);
-        let at_terminal = async {
+        let using_terminal = async {
             for line in user.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 if let Some(line) = line.strip_prefix("> ") {
-                    typed.0.send(line.to_owned()).await.expect("the session takes lines");
+                    typist.0.send(line.to_owned()).await.expect("the session takes lines");
                     continue;
                 }
                 let expected = line.strip_prefix("< ").expect("a line begins with > or <");
                 let actual = shown.recv().await.expect("the session shows a line").replace(&addr, "ADDR");
                 match expected.strip_suffix('…') {
-                    Some(start) => assert!(actual.starts_with(start), "{actual:?} is not {expected:?}"),
+                    Some(start) => assert!(actual.starts_with(start), "{actual:?} does not begin with {start:?}"),
                     None => assert_eq!(actual, expected),
                 }
             }
-            drop(typed);
-            assert_eq!(shown.recv().await, None);
+            drop(typist);
+            assert_eq!(shown.recv().await, None, "no further line is shown");
         };
-        let (ended, ()) = tokio::join!(chatting, at_terminal);
+        let (result, ()) = tokio::join!(chatting, using_terminal);
         server.finish().await;
-        ended
+        result
     };
     timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
 }
 
 #[tokio::test]
-async fn a_user_chats() {
+async fn a_session_shows_replies_messages_and_notices() {
     let server = "
         < WELCOME
         > REGISTER Noy
@@ -82,7 +82,7 @@ async fn a_user_chats() {
         < * Connected to ADDR. /help shows what you can type.
         < * You are Noy.
         > hello?
-        < ! you are in no chat: CONNECT NAME opens one, WHO lists who is here
+        < ! you are not in a chat: use CONNECT NAME. WHO lists the users
         > who
         < * Here: Noy, El\u{202e}ias.
         > PING now
@@ -175,7 +175,7 @@ async fn with_no_reconnect_a_lost_connection_ends_the_session() {
 }
 
 #[tokio::test]
-async fn lines_of_one_segment_are_shown_in_order() {
+async fn lines_that_arrive_in_one_segment_are_shown_in_order() {
     let server = "
         < WELCOME
         > CONNECT Elias
@@ -195,7 +195,7 @@ async fn lines_of_one_segment_are_shown_in_order() {
         < Elias: greetings
         < * Elias left the chat.
         > hello?
-        < ! you are in no chat: REGISTER NAME, then CONNECT NAME opens one, WHO lists who is here
+        < ! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users
         > CONNECT Ada
         < * You are in a chat with Ada: type to talk, DISCONNECT to leave.
         > DISCONNECT
@@ -292,7 +292,7 @@ async fn another_name_and_help_work_without_a_connection() {
 
 #[tokio::test]
 async fn the_chat_option_waits_for_the_registration() {
-    let refused = "
+    let never_registered = "
         < WELCOME
         > REGISTER Noy
         < ERROR NAME_TAKEN
@@ -306,10 +306,10 @@ async fn the_chat_option_waits_for_the_registration() {
         > WHO
         < * Here: Noy.";
     let args = ["--name", "Noy", "--chat", "Elias"];
-    let ended = play([refused], &args, user).await;
-    assert!(matches!(ended, Err(CliError::Refused)), "the command line asked for more: {ended:?}");
+    let ended = play([never_registered], &args, user).await;
+    assert!(matches!(ended, Err(CliError::Refused)), "the chat of --chat was never opened: {ended:?}");
 
-    let another = "
+    let registered_later = "
         < WELCOME
         > REGISTER Noy
         < ERROR NAME_TAKEN
@@ -325,17 +325,17 @@ async fn the_chat_option_waits_for_the_registration() {
         > REGISTER Ada
         < * You are Ada.
         < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
-    play([another], &args, user).await.expect("it has both now");
+    play([registered_later], &args, user).await.expect("the name is registered and the chat was opened");
 }
 
 #[tokio::test]
-async fn the_user_can_leave_while_an_answer_is_due() {
+async fn the_user_can_leave_while_an_answer_is_missing() {
     let user = "
         < * Connected to ADDR. /help shows what you can type.
         > PING";
-    let began = Instant::now();
+    let start = Instant::now();
     play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], user).await.expect("the session ends without an error");
-    assert!(began.elapsed() < TEST_TIMEOUT / 2, "it took {:?}", began.elapsed());
+    assert!(start.elapsed() < TEST_TIMEOUT / 2, "leaving took {:?}", start.elapsed());
 }
 
 #[tokio::test]
