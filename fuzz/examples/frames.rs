@@ -1,6 +1,6 @@
 //! Writes each frame of the given captures to its own file, as seeds for the target `frame`.
 //!
-//! `frames OUT CAPTURE…`
+//! Usage: `frames OUT CAPTURE…`. `OUT` is the folder for the new files.
 
 use std::error::Error;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Parses CSV files, and builds frames from their rows.
+//! Parses CSV files, and builds captures from their rows.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Frames of every link type.
+//! Parses and renders frames of every link type.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Lines of a peer, in both dialects.
+//! Parses lines of a client and of a server, in both dialects.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whole pcap files.
+//! Parses whole pcap files, and renders their first packet in full. Files of other formats stay out of the corpus.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whole pcapng files.
+//! Parses whole pcapng files, and renders their first packet in full. Files of other formats stay out of the corpus.
 
 #![no_main]
 

@@ -12,12 +12,13 @@ use switchboard_protocol::Dialect;
 
 use super::frame;
 
-/// Reads a file to its end or its first error. Returns its format, if it has a known one. Frames picked by `is_shown`
-/// are also rendered in full, in each output format.
+/// Reads a file to its end or its first error. Lists each packet in one line, and renders a packet for which `is_shown`
+/// returns `true` in full, in each output format. Returns the format of the file, or `None` if its header cannot be
+/// read.
 ///
 /// # Panics
 ///
-/// If a property of all capture files does not hold.
+/// If the result breaks a property that must hold for every capture file.
 pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) -> bool) -> Option<Format> {
     let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
@@ -28,7 +29,7 @@ pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) 
     };
     let mut streams = Streams::new(Vec::new());
     let mut checker = ChatChecker::default();
-    let (mut first, mut captured) = (None, 0);
+    let (mut first_time, mut captured_bytes) = (None, 0);
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
@@ -38,36 +39,39 @@ pub fn check_capture(file: &[u8], mut is_shown: impl FnMut(&CapturedPacket<'_>) 
                 break;
             }
         };
-        first = first.or(packet.time);
-        captured += packet.captured.len();
+        first_time = first_time.or(packet.time);
+        captured_bytes += packet.captured.len();
         streams.packet(&packet, &mut checker);
-        let subject = FrameRecord::from_packet(&packet, first);
-        let line = text::list(&[FrameSummary::new(&subject)], frame::PLAIN);
+        let record = FrameRecord::from_packet(&packet, first_time);
+        let line = text::list(&[FrameSummary::new(&record)], frame::PLAIN);
         frame::assert_safe(&line);
         if is_shown(&packet) {
-            frame::show(&subject);
+            frame::check_rendering(&record);
         }
     }
-    assert!(captured <= file.len(), "packets hold at most the bytes of the file");
+    assert!(captured_bytes <= file.len(), "the packets have no more bytes than the file");
     for note in reader.notes().list() {
         frame::assert_safe(&note.to_string());
     }
     assert!(reader.notes().list().len() <= NOTES_MAX);
-    assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "a finished reader stays finished");
+    assert!(reader.next_packet().is_ok_and(|packet| packet.is_none()), "a reader yields no packet after its end");
 
     let totals = streams.finish(&mut checker);
     assert_eq!(totals.packets, reader.packets());
     assert_eq!(totals.conversations, checker.conversations);
-    assert!(checker.bytes <= captured, "streams hold at most the captured bytes");
-    assert!(checker.open.is_empty(), "a conversation ends once, after its last item");
+    assert!(checker.stream_bytes <= captured_bytes, "the streams have no more bytes than the packets");
+    assert!(checker.open.is_empty(), "each conversation has ended, and no item came after its end");
     Some(reader.format())
 }
 
 /// Splits conversations into messages and checks them against the protocol.
 #[derive(Default)]
 struct ChatChecker {
+    /// The conversations that have not ended, by their number.
     open: HashMap<u64, ConversationState>,
-    bytes: usize,
+    /// The number of bytes in all streams.
+    stream_bytes: usize,
+    /// The number of conversations that have ended.
     conversations: u64,
 }
 
@@ -75,10 +79,12 @@ struct ChatChecker {
 struct ConversationState {
     client: MessageFramer,
     server: MessageFramer,
+    /// `None` before the first message.
     session: Option<ChatSession>,
 }
 
 impl ConversationState {
+    /// Checks a message from one side. The first message decides the dialect.
     fn check(&mut self, sender: &ConversationSide, from_start: bool, from: Side, message: &FramedMessage) {
         if self.session.is_none() {
             let dialect = recognise(from, &message.bytes).or(dialect_of_port(sender.server.port()));
@@ -97,22 +103,22 @@ impl StreamListener for ChatChecker {
         let StreamEvent { sender, frame, time, item, from_start } = event;
         let state = self.open.entry(sender.number).or_default();
         let mut messages = Vec::new();
-        let (lines, other) = match sender.side {
+        let (framer, other_framer) = match sender.side {
             Side::Client => (&mut state.client, &mut state.server),
             Side::Server => (&mut state.server, &mut state.client),
         };
         match item {
             StreamItem::Data { bytes, .. } => {
-                self.bytes += bytes.len();
-                other.answered(&mut |message| messages.push((sender.side.other(), message)));
-                lines.push(frame, time, bytes, &mut |message| messages.push((sender.side, message)));
+                self.stream_bytes += bytes.len();
+                other_framer.answered(&mut |message| messages.push((sender.side.other(), message)));
+                framer.push(frame, time, bytes, &mut |message| messages.push((sender.side, message)));
             }
             StreamItem::Gap { bytes } => {
                 assert!(bytes > 0, "a gap is not empty");
-                lines.end(time, &mut |message| messages.push((sender.side, message)));
+                framer.end(time, &mut |message| messages.push((sender.side, message)));
             }
             StreamItem::Fin | StreamItem::Reset => {
-                lines.end(time, &mut |message| messages.push((sender.side, message)));
+                framer.end(time, &mut |message| messages.push((sender.side, message)));
             }
         }
         for (from, message) in messages {

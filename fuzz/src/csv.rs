@@ -9,14 +9,15 @@ use switchboard_encap::wire::Frame;
 
 use super::frame::assert_safe;
 
-/// Bytes of frames and blocks for each row besides its message, and of the capture besides its rows.
+/// Maximum number of bytes that a row adds to a capture, besides the bytes of its message. The start of the capture may
+/// have as many bytes.
 const OVERHEAD_MAX_BYTES: usize = 4096;
 
 /// Parses a CSV file, builds its rows with two different settings, and reads the captures back.
 ///
 /// # Panics
 ///
-/// If a property of all CSV files does not hold.
+/// If the result breaks a property that must hold for every CSV file.
 pub fn check_rows(file: &[u8]) {
     let usual = Settings::default();
     let unusual = Settings {
@@ -31,7 +32,7 @@ pub fn check_rows(file: &[u8]) {
     };
     for (escapes, settings) in [(false, usual), (true, unusual)] {
         let rows = read_rows(file, RowOptions { escapes });
-        let plan = || {
+        let make_plan = || {
             let mut plan = Plan::new(settings);
             for row in &rows {
                 if let Err(refusal) = plan.admit(row) {
@@ -40,23 +41,29 @@ pub fn check_rows(file: &[u8]) {
             }
             plan
         };
-        let (capture, n_frames) = build(&plan(), &rows, &settings);
+        let (capture, n_frames) = build(&make_plan(), &rows, &settings);
         let message_bytes: usize = rows.iter().map(|row| row.message.len()).sum();
-        // Each segment has a header, and all but the last of a message are full.
-        let most = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * message_bytes;
-        assert!(capture.len() <= most, "{} bytes of {} rows with {message_bytes} bytes", capture.len(), rows.len());
+        // The factor 2 is for the headers of segments: a segment has more message bytes than header bytes, except for
+        // the last segment of a message.
+        let capture_max_bytes = OVERHEAD_MAX_BYTES * (1 + rows.len()) + 2 * message_bytes;
+        assert!(
+            capture.len() <= capture_max_bytes,
+            "a capture of {} bytes for {} rows with {message_bytes} bytes of messages",
+            capture.len(),
+            rows.len()
+        );
         read_back(&capture, n_frames);
 
-        let mut twin = BadTwin::new(&plan(), sink(&Settings { format: Format::Pcapng, ..settings }));
+        let mut twin = BadTwin::new(&make_plan(), sink(&Settings { format: Format::Pcapng, ..settings }));
         for row in &rows {
             twin.row(row).expect("writing to a Vec succeeds");
         }
-        let twin = twin.finish().finish().expect("writing to a Vec succeeds");
-        assert!(twin.len() <= most, "{} bytes of twins", twin.len());
+        let twin_capture = twin.finish().finish().expect("writing to a Vec succeeds");
+        assert!(twin_capture.len() <= capture_max_bytes, "a bad twin of {} bytes", twin_capture.len());
     }
 }
 
-/// The valid rows. The warnings and errors of the others must be safe to print.
+/// Returns the valid rows. Checks that all errors, warnings and notes are safe to print.
 fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
     let mut reader = rows::RowReader::new(file, options);
     let mut rows = Vec::new();
@@ -71,7 +78,7 @@ fn read_rows(file: &[u8], options: RowOptions) -> Vec<Row> {
     }
     assert!(
         rows.iter().map(|row| row.message.len()).sum::<usize>() <= file.len(),
-        "a message is no longer than its row"
+        "the messages have no more bytes than the file"
     );
     rows
 }
@@ -80,6 +87,7 @@ fn sink(settings: &Settings) -> CaptureSink<Vec<u8>> {
     CaptureSink::new(Vec::new(), settings, "a mutation").expect("writing to a Vec succeeds")
 }
 
+/// Builds the rows that the plan admitted. Returns the capture and the number of its frames.
 fn build(plan: &Plan, rows: &[Row], settings: &Settings) -> (Vec<u8>, u64) {
     let mut builder = Builder::new(plan, sink(settings));
     for row in rows {
@@ -93,7 +101,7 @@ fn build(plan: &Plan, rows: &[Row], settings: &Settings) -> (Vec<u8>, u64) {
     (capture, summary.frames)
 }
 
-/// A built capture must be free of issues, for any input.
+/// Reads a built capture and checks that it has no issues and `n_frames` frames.
 fn read_back(capture: &[u8], n_frames: u64) {
     let mut reader = Reader::new(capture).expect("a built capture can be read");
     while let Some(packet) = reader.next_packet().expect("a built packet can be read") {

@@ -1,7 +1,8 @@
-//! Checks of untrusted input: each runs the programs' code on arbitrary bytes and asserts properties of the result.
+//! Checks of untrusted input. Each check runs the programs' code on arbitrary bytes and asserts properties of the
+//! result.
 //!
-//! The fuzz targets call these functions. `crates/encap/tests/mutations.rs` includes this file as a module, so the
-//! checks are compiled and run by the tests, and only a fuzzer needs libFuzzer.
+//! The fuzz targets call these functions. `crates/encap/tests/mutations.rs` includes this file as a module, so that the
+//! tests also run the checks, without libFuzzer.
 
 mod capture;
 mod csv;

@@ -9,13 +9,13 @@ use switchboard_protocol::{Command, Dialect, LineDecoder, LineTooLong, ReceivedB
 ///
 /// # Panics
 ///
-/// If a property of all lines does not hold.
+/// If the result breaks a property that must hold for every line.
 pub fn check_lines(stream: &[u8]) {
     let lines = decode(stream, stream.len());
     assert_eq!(lines, decode(stream, 1), "the decoder yields the same lines for any split");
     let mut sessions = [Dialect::Commands, Dialect::Line].map(|dialect| ChatSession::new(dialect, true));
     for line in lines.iter().flatten() {
-        read_line(line);
+        check_line(line);
         let text = String::from_utf8_lossy(line);
         for session in &mut sessions {
             for from in [Side::Client, Side::Server] {
@@ -26,10 +26,11 @@ pub fn check_lines(stream: &[u8]) {
     }
 }
 
-fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
+/// Decodes the stream in reads of `read_bytes` bytes.
+fn decode(stream: &[u8], read_bytes: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut lines = Vec::new();
-    for read in stream.chunks(chunk.max(1)) {
+    for read in stream.chunks(read_bytes.max(1)) {
         let mut unread = ReceivedBytes::new(read);
         while let Some(line) = decoder.next_line(&mut unread) {
             lines.push(line.map(|line| line.as_bytes().to_vec()));
@@ -39,7 +40,8 @@ fn decode(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
     lines
 }
 
-fn read_line(bytes: &[u8]) {
+/// Parses a line in both dialects. A parsed command that is written again must parse to the same command.
+fn check_line(bytes: &[u8]) {
     if let Ok(Some(command)) = commands::parse(bytes, TEXT_MAX_BYTES) {
         let mut written = Vec::new();
         commands::encode_command(&command, &mut written).expect("a parsed command can be encoded");
