@@ -1,4 +1,4 @@
-//! Real time, and the processor time of this thread.
+//! The clocks of a run: real time, and the processor time of the calling thread.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) fn thread_cpu_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Zero: this system has no clock of a thread's processor time.
+/// Returns zero, because this system has no clock for the processor time of a thread.
 #[cfg(not(unix))]
 pub(crate) fn thread_cpu_time() -> Duration {
     Duration::ZERO

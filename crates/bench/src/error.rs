@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The error that ended a run without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Invalid arguments; the text names the one to change.
+    /// Invalid arguments. The text names the argument to change.
     #[error("{0}")]
     Usage(String),
     /// A connection could not be opened.
@@ -20,7 +20,7 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// The process may not open enough files for the sessions.
+    /// The limit of open files of this process is too low for the sessions.
     #[error(
         "{sessions} sessions need {needed} open files, and this process may have {allowed}: raise `ulimit -Hn`, or use \
          fewer sessions"
@@ -50,13 +50,13 @@ pub enum Error {
         session: usize,
         /// Number of sessions.
         sessions: usize,
-        /// The connection's error; `None` where it closed cleanly.
+        /// The error of the connection. `None` if the server closed it cleanly.
         source: Option<io::Error>,
     },
-    /// No session made progress for as long as the timeout.
+    /// No session made progress within the timeout.
     #[error("the server sent nothing for {waited:?} while {sessions} sessions waited {waiting_for}")]
     Silent {
-        /// The awaited step, as in "waited to be opened".
+        /// The words that complete the sentence "the sessions waited …", such as "to be opened".
         waiting_for: &'static str,
         /// Number of sessions that waited.
         sessions: usize,
@@ -76,6 +76,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
+/// The end of the error's sentence: a likely reason or remedy. Empty if there is none.
 fn connect_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ". Is a server listening there?",
@@ -86,11 +87,12 @@ fn connect_hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// The end of the error's sentence: the error of the connection, if it has one.
 fn cause(source: Option<&io::Error>) -> String {
     source.map(|source| format!(" ({source})")).unwrap_or_default()
 }
 
-/// The server setting to change after a refusal, as the end of the error's sentence.
+/// The end of the error's sentence: the server setting to change after the refusal `text`. Empty if there is none.
 fn remedy(text: &str) -> &'static str {
     let has_any = |parts: [&str; 2]| parts.iter().any(|part| text.contains(part));
     if has_any(["SERVER_FULL", "server is full"]) {
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_name_a_remedy() {
+    fn errors_name_their_remedy() {
         let refused = |text: &str| Error::Refused { text: text.to_owned(), session: 100, sessions: 200 };
         let cases = [
             (refused("ERROR SERVER_FULL"), "start it with more --max-sessions "),

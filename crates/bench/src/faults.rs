@@ -1,19 +1,19 @@
-//! Counts of messages that were delivered wrongly or not at all.
+//! Counts of faulty messages.
 
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// Messages delivered wrongly, by kind of fault.
+/// Numbers of messages that were delivered wrongly or not at all, by kind of fault.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Faults {
     /// Messages that never arrived.
     pub lost: u64,
-    /// Messages that arrived after a later one of their stream, or after they had been given up.
+    /// Messages that arrived after a later message of their stream, or after the wait for them had ended.
     pub reordered: u64,
     /// Messages that arrived more than once.
     pub duplicated: u64,
-    /// Messages with a changed byte, or of another stream.
+    /// Messages that arrived with a changed byte, or on the wrong session.
     pub corrupt: u64,
     /// Messages without an acknowledgement, and acknowledgements without a message.
     pub unacknowledged: u64,

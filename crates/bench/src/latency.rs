@@ -16,10 +16,11 @@ impl LatencyHistogram {
         Self(histogram.unwrap_or_else(|_| unreachable!("the bounds are valid")))
     }
 
-    pub(crate) fn record(&mut self, took: Duration, count: u64) {
+    /// Records `count` samples of the same latency.
+    pub(crate) fn record(&mut self, latency: Duration, count: u64) {
         // Recording zero samples would still raise the histogram's maximum.
         if count > 0 {
-            self.0.saturating_record_n(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), count);
+            self.0.saturating_record_n(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX), count);
         }
     }
 
@@ -27,6 +28,7 @@ impl LatencyHistogram {
         self.0.reset();
     }
 
+    /// Number of samples.
     pub(crate) fn len(&self) -> u64 {
         self.0.len()
     }
@@ -55,16 +57,18 @@ pub struct Latency {
 
 impl Latency {
     #[expect(clippy::cast_precision_loss, reason = "microseconds are shown to three digits")]
-    pub(crate) fn of(histogram: &LatencyHistogram) -> Option<Self> {
-        let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
-        let at =
-            |quantile: f64, least: u64| (histogram.len() >= least).then(|| us(histogram.0.value_at_quantile(quantile)));
+    /// The percentiles of `histogram`. `None` if it is empty.
+    pub(crate) fn from_histogram(histogram: &LatencyHistogram) -> Option<Self> {
+        let to_us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
+        let percentile = |quantile: f64, samples_min: u64| {
+            (histogram.len() >= samples_min).then(|| to_us(histogram.0.value_at_quantile(quantile)))
+        };
         Some(Self {
-            p50_us: at(0.5, 1)?,
-            p90_us: at(0.9, 100),
-            p99_us: at(0.99, 1_000),
-            p999_us: at(0.999, 10_000),
-            max_us: us(histogram.max()),
+            p50_us: percentile(0.5, 1)?,
+            p90_us: percentile(0.9, 100),
+            p99_us: percentile(0.99, 1_000),
+            p999_us: percentile(0.999, 10_000),
+            max_us: to_us(histogram.max()),
         })
     }
 }
@@ -81,6 +85,7 @@ impl fmt::Display for Latency {
     }
 }
 
+/// Formats a time in microseconds. From 10 ms on, the text is in milliseconds.
 pub(crate) fn format_us(value: f64) -> String {
     if value >= 1e4 { format!("{:.2} ms", value / 1e3) } else { format!("{value:.1} µs") }
 }
@@ -90,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_need_ten_samples_beyond_them() {
+    fn percentile_needs_ten_samples_beyond_it() {
         let mut histogram = LatencyHistogram::new();
-        assert!(Latency::of(&histogram).is_none());
+        assert!(Latency::from_histogram(&histogram).is_none());
         histogram.record(Duration::from_millis(1), 999);
-        let latency = Latency::of(&histogram).expect("the histogram is not empty");
+        let latency = Latency::from_histogram(&histogram).expect("the histogram is not empty");
         assert_eq!((latency.p90_us.is_some(), latency.p99_us, latency.p999_us), (true, None, None));
         histogram.record(Duration::from_millis(3), 9_001);
-        let latency = Latency::of(&histogram).expect("the histogram is not empty");
+        let latency = Latency::from_histogram(&histogram).expect("the histogram is not empty");
         assert!((latency.p999_us.expect("ten samples lie beyond it") / 3_000.0 - 1.0).abs() < 0.001, "{latency:?}");
     }
 }

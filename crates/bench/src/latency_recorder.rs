@@ -1,7 +1,7 @@
-//! Latencies of the messages that are due in one span of time, no matter when they arrive.
+//! Latencies of the messages that are due in one span of time. They may arrive after the span.
 //!
 //! A server that stalls near the end of the span delays messages past that end. The run therefore waits for every
-//! message that was due in the span, and does not time those due after it.
+//! message that was due in the span, and does not time the messages that are due after it.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::latency::LatencyHistogram;
 #[derive(Debug)]
 pub(crate) struct LatencyRecorder {
     span: Range<Instant>,
-    /// Messages of the span that were sent and have neither arrived nor been given up.
+    /// Messages of the span that were sent, and have neither arrived nor been given up as lost.
     in_flight: u64,
     latencies: LatencyHistogram,
     lateness: LatencyHistogram,
 }
 
 impl LatencyRecorder {
-    /// An empty span: records nothing.
+    /// A recorder that records nothing until [`Self::begin`], because its span is empty.
     pub(crate) fn new(now: Instant) -> Self {
         Self { span: now..now, in_flight: 0, latencies: LatencyHistogram::new(), lateness: LatencyHistogram::new() }
     }
@@ -32,12 +32,12 @@ impl LatencyRecorder {
         self.lateness.reset();
     }
 
-    /// The time by which each message arrived after its due time.
+    /// The time from due time to arrival, of each message.
     pub(crate) fn latencies(&self) -> &LatencyHistogram {
         &self.latencies
     }
 
-    /// The time by which each message of an open loop was sent after its due time.
+    /// The time from due time to sending, of each message of an open loop.
     pub(crate) fn lateness(&self) -> &LatencyHistogram {
         &self.lateness
     }
@@ -50,27 +50,27 @@ impl LatencyRecorder {
         self.in_flight
     }
 
-    /// Counts messages that are sent now and had the due time `at`.
-    pub(crate) fn sent(&mut self, at: Instant, count: u64) {
-        if self.span.contains(&at) {
+    /// Counts `count` messages that are sent now and were due at `due_at`.
+    pub(crate) fn record_sent(&mut self, due_at: Instant, count: u64) {
+        if self.span.contains(&due_at) {
             self.in_flight += count;
         }
     }
 
-    /// Counts a message of an open loop that is sent `late` after it was due.
-    pub(crate) fn sent_late(&mut self, at: Instant, late: Duration) {
-        if self.span.contains(&at) {
-            self.lateness.record(late, 1);
+    /// Counts a message of an open loop that was due at `due_at` and is sent now, `lateness` after that time.
+    pub(crate) fn record_sent_late(&mut self, due_at: Instant, lateness: Duration) {
+        if self.span.contains(&due_at) {
+            self.lateness.record(lateness, 1);
         }
-        self.sent(at, 1);
+        self.record_sent(due_at, 1);
     }
 
-    /// Settles `count` messages that were due at `at`: they arrived at `now`, except for `skipped` ones, which were
-    /// given up and get no latency.
-    pub(crate) fn resolve(&mut self, at: Instant, now: Instant, count: u64, skipped: u64) {
-        if self.span.contains(&at) {
+    /// Records that `count` messages that were due at `due_at` are no longer in flight. Of these, `lost` messages were
+    /// given up and get no latency. The others arrived at `now`.
+    pub(crate) fn resolve(&mut self, due_at: Instant, now: Instant, count: u64, lost: u64) {
+        if self.span.contains(&due_at) {
             self.in_flight = self.in_flight.saturating_sub(count);
-            self.latencies.record(now.saturating_duration_since(at), count - skipped);
+            self.latencies.record(now.saturating_duration_since(due_at), count - lost);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A load generator for message servers.
 //!
 //! One thread drives all sessions in one event loop. A server on another core thus gets the load of thousands of
-//! clients, and the processor time of the load generator is known. It speaks any protocol that implements [`Protocol`].
-//! Each message is checked on arrival. A [`Report`] holds the figures, and notes on figures that are unreliable.
+//! clients, and the processor time of the load generator is known. The load generator works with any protocol that
+//! implements [`Protocol`]. It checks each message on arrival. A [`Report`] holds the figures, and notes on figures
+//! that are unreliable.
 //!
 //! ```text
 //! Pairs, Rate, … ─▶ Run ─▶ Traffic (streams: pace, check, latency) ─▶ SessionPool (sockets, event loop) ─▶ server

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Sender and receiver generate the same sequence. The receiver has the next expected payload ready, so an intact
-//! payload costs one memory comparison. Only a payload that differs is parsed.
+//! payload costs one memory comparison. Only a payload that differs from it is parsed.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,43 +14,45 @@ use std::rc::Rc;
 use crate::faults::Faults;
 
 const STREAM_DIGITS: usize = 8;
+/// Position of the message number: 12 digits after the stream number and a dot.
 const NUMBER: Range<usize> = STREAM_DIGITS + 1..STREAM_DIGITS + 1 + 12;
 const HEADER_BYTES: usize = NUMBER.end + 1;
 
 /// Shortest payload, in bytes: the header alone.
 pub(crate) const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
 
-/// Longest payload, in bytes: a message with its protocol overhead must fit in one read.
+/// Longest payload, in bytes. A message with its protocol overhead must fit in one read.
 pub(crate) const PAYLOAD_MAX_BYTES: usize = 65_536;
 
-/// Missing message numbers remembered for each stream, to tell a late message from a duplicate. Further ones are only
-/// counted.
+/// Maximum missing message numbers that a stream stores, to tell a late message from a duplicate. Further missing
+/// messages are only counted.
 const MISSING_MAX: usize = 4096;
 
 /// The payloads of one stream, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadSequence {
-    /// The header of the current payload, then the longest fill.
+    /// The header of the current payload, then a fill for the largest size.
     bytes: Vec<u8>,
     number: u64,
     sizes: Rc<[usize]>,
-    /// Index into `sizes` of the current payload.
-    turn: usize,
+    /// Index of the current payload's size in `sizes`.
+    size_index: usize,
 }
 
 impl PayloadSequence {
-    /// The payloads of `stream`, starting at number 0. The sizes are used in turn. `sizes` is not empty and holds no
-    /// size below [`PAYLOAD_MIN_BYTES`].
+    /// The payloads of `stream`, starting at number 0. The payloads use the sizes in turn. `sizes` must not be empty,
+    /// and must not hold a size below [`PAYLOAD_MIN_BYTES`].
     pub(crate) fn new(stream: usize, sizes: &Rc<[usize]>) -> Self {
         let longest = sizes.iter().copied().max().unwrap_or(HEADER_BYTES);
         let mut bytes = format!("{stream:0STREAM_DIGITS$}.{:012}.", 0).into_bytes();
         let mut random = fastrand::Rng::with_seed(stream as u64);
         bytes.resize_with(longest, || u8::try_from(random.alphanumeric()).unwrap_or(b'x'));
-        Self { bytes, number: 0, sizes: Rc::clone(sizes), turn: 0 }
+        Self { bytes, number: 0, sizes: Rc::clone(sizes), size_index: 0 }
     }
 
+    /// The current payload.
     pub(crate) fn current(&self) -> &[u8] {
-        &self.bytes[..self.sizes[self.turn]]
+        &self.bytes[..self.sizes[self.size_index]]
     }
 
     /// The number of the current payload.
@@ -58,6 +60,7 @@ impl PayloadSequence {
         self.number
     }
 
+    /// Moves to the next payload.
     pub(crate) fn advance(&mut self) {
         self.number += 1;
         for digit in self.bytes[NUMBER].iter_mut().rev() {
@@ -67,24 +70,25 @@ impl PayloadSequence {
             }
             *digit = b'0';
         }
-        self.turn += 1;
-        if self.turn == self.sizes.len() {
-            self.turn = 0;
+        self.size_index += 1;
+        if self.size_index == self.sizes.len() {
+            self.size_index = 0;
         }
     }
 
+    /// Moves to the payload with this number.
     fn seek(&mut self, number: u64) {
         self.number = number;
         self.bytes[NUMBER].copy_from_slice(format!("{number:012}").as_bytes());
-        self.turn = usize::try_from(number % self.sizes.len() as u64).unwrap_or(0);
+        self.size_index = usize::try_from(number % self.sizes.len() as u64).unwrap_or(0);
     }
 
     /// The message number in the header of `payload`, if the payload belongs to this stream.
     fn number_of(&self, payload: &[u8]) -> Option<u64> {
-        let is_ours = payload.get(..NUMBER.start)? == &self.bytes[..NUMBER.start];
+        let is_of_this_stream = payload.get(..NUMBER.start)? == &self.bytes[..NUMBER.start];
         let digits = payload.get(NUMBER).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
         let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        is_ours.then_some(number)
+        is_of_this_stream.then_some(number)
     }
 }
 
@@ -92,8 +96,9 @@ impl PayloadSequence {
 #[derive(Debug)]
 pub(crate) struct PayloadChecker {
     next: PayloadSequence,
+    /// Numbers of lost messages that may still arrive late, at most [`MISSING_MAX`].
     missing: Vec<u64>,
-    /// Numbers given up since [`Self::clear_skipped`].
+    /// Numbers counted as lost since the last call of [`Self::clear_skipped`].
     skipped: Vec<Range<u64>>,
     faults: Faults,
 }
@@ -103,12 +108,12 @@ impl PayloadChecker {
         Self { next: payloads, missing: Vec::new(), skipped: Vec::new(), faults: Faults::default() }
     }
 
-    /// The number of the next expected message: the count of messages that have arrived or been given up.
+    /// The number of the next expected message. All messages before it have arrived, or are counted as lost.
     pub(crate) fn next_number(&self) -> u64 {
         self.next.number
     }
 
-    /// Messages that have arrived, each counted once.
+    /// Number of messages that have arrived. A duplicate does not count.
     pub(crate) fn delivered(&self) -> u64 {
         self.next.number - self.faults.lost
     }
@@ -118,7 +123,7 @@ impl PayloadChecker {
         self.faults
     }
 
-    /// Compares an arrived payload with the next expected one.
+    /// Compares an arrived payload with the next expected payload, and counts a fault if they differ.
     #[inline]
     pub(crate) fn check(&mut self, payload: &[u8]) {
         if payload == self.next.current() {
@@ -136,14 +141,14 @@ impl PayloadChecker {
         };
         let next_number = self.next.number;
         self.next.seek(number);
-        let is_whole = payload == self.next.current();
+        let is_intact = payload == self.next.current();
         if number < next_number {
-            // Either it was given up before, or it is a duplicate.
+            // The message arrives late, if it is missing, or it is a duplicate.
             self.next.seek(next_number);
             match self.missing.iter().position(|&missing| missing == number) {
-                _ if !is_whole => self.faults.corrupt += 1,
-                Some(at) => {
-                    self.missing.swap_remove(at);
+                _ if !is_intact => self.faults.corrupt += 1,
+                Some(index) => {
+                    self.missing.swap_remove(index);
                     self.faults.lost -= 1;
                     self.faults.reordered += 1;
                 }
@@ -151,20 +156,22 @@ impl PayloadChecker {
             }
             return;
         }
-        if !is_whole {
+        if !is_intact {
             self.faults.corrupt += 1;
         }
         self.give_up(next_number..number);
         self.next.advance();
     }
 
-    /// Ends the stream after `sent` messages. Messages that have not arrived are lost.
+    /// Ends the stream after `sent` messages, and counts those that have not arrived as lost. Returns the faults so
+    /// far.
     pub(crate) fn finish(&mut self, sent: u64) -> Faults {
         self.give_up(self.next.number..sent);
         self.next.seek(self.next.number.max(sent));
         self.faults
     }
 
+    /// Counts these messages as lost.
     fn give_up(&mut self, numbers: Range<u64>) {
         if numbers.is_empty() {
             return;
@@ -175,10 +182,12 @@ impl PayloadChecker {
         self.skipped.push(numbers);
     }
 
-    /// Numbers in `numbers` that were given up since [`Self::clear_skipped`], even if they arrived later.
+    /// How many of `numbers` were counted as lost since the last call of [`Self::clear_skipped`], even if they arrived
+    /// later.
     pub(crate) fn skipped_in(&self, numbers: Range<u64>) -> u64 {
-        let both = |skipped: &Range<u64>| numbers.start.max(skipped.start)..numbers.end.min(skipped.end);
-        self.skipped.iter().map(both).map(|both| both.end.saturating_sub(both.start)).sum()
+        let overlap =
+            |skipped: &Range<u64>| numbers.end.min(skipped.end).saturating_sub(numbers.start.max(skipped.start));
+        self.skipped.iter().map(overlap).sum()
     }
 
     pub(crate) fn clear_skipped(&mut self) {
@@ -190,43 +199,44 @@ impl PayloadChecker {
 mod tests {
     use super::*;
 
-    fn payloads(count: usize) -> (PayloadChecker, Vec<Vec<u8>>) {
+    /// The checker of a stream, and the first `count` payloads of the stream.
+    fn checker_and_payloads(count: usize) -> (PayloadChecker, Vec<Vec<u8>>) {
         let sizes: Rc<[usize]> = Rc::from([64, 22, 100]);
-        let mut payloads = PayloadSequence::new(12, &sizes);
-        let checker = PayloadChecker::new(payloads.clone());
-        let all = (0..count).map(|_| {
-            let payload = payloads.current().to_vec();
-            payloads.advance();
+        let mut sequence = PayloadSequence::new(12, &sizes);
+        let checker = PayloadChecker::new(sequence.clone());
+        let payloads = (0..count).map(|_| {
+            let payload = sequence.current().to_vec();
+            sequence.advance();
             payload
         });
-        (checker, all.collect())
+        (checker, payloads.collect())
     }
 
     #[test]
     fn a_payload_holds_its_stream_and_number() {
-        let (_, all) = payloads(1003);
-        assert!(all[0].starts_with(b"00000012.000000000000."), "{}", all[0].escape_ascii());
-        assert!(all[1002].starts_with(b"00000012.000000001002."), "{}", all[1002].escape_ascii());
-        assert_eq!([all[0].len(), all[1].len(), all[2].len(), all[3].len()], [64, 22, 100, 64]);
-        assert!(all[2].iter().all(u8::is_ascii_graphic));
+        let (_, payloads) = checker_and_payloads(1003);
+        assert!(payloads[0].starts_with(b"00000012.000000000000."), "{}", payloads[0].escape_ascii());
+        assert!(payloads[1002].starts_with(b"00000012.000000001002."), "{}", payloads[1002].escape_ascii());
+        assert_eq!([payloads[0].len(), payloads[1].len(), payloads[2].len(), payloads[3].len()], [64, 22, 100, 64]);
+        assert!(payloads[2].iter().all(u8::is_ascii_graphic));
     }
 
     #[test]
     fn each_kind_of_fault_is_counted() {
-        let good = Faults::default();
+        let no_faults = Faults::default();
         let cases: [(&str, &[usize], Faults); 7] = [
-            ("in order", &[0, 1, 2, 3, 4], good),
-            ("one lost", &[0, 1, 3, 4], Faults { lost: 1, ..good }),
-            ("the first lost", &[1, 2, 3, 4], Faults { lost: 1, ..good }),
-            ("the last lost", &[0, 1, 2], Faults { lost: 2, ..good }),
-            ("two swapped", &[0, 2, 1, 3, 4], Faults { reordered: 1, ..good }),
-            ("one twice", &[0, 1, 1, 2, 3, 4], Faults { duplicated: 1, ..good }),
-            ("none came", &[], Faults { lost: 5, ..good }),
+            ("in order", &[0, 1, 2, 3, 4], no_faults),
+            ("one lost", &[0, 1, 3, 4], Faults { lost: 1, ..no_faults }),
+            ("the first lost", &[1, 2, 3, 4], Faults { lost: 1, ..no_faults }),
+            ("the last two lost", &[0, 1, 2], Faults { lost: 2, ..no_faults }),
+            ("two swapped", &[0, 2, 1, 3, 4], Faults { reordered: 1, ..no_faults }),
+            ("one twice", &[0, 1, 1, 2, 3, 4], Faults { duplicated: 1, ..no_faults }),
+            ("all lost", &[], Faults { lost: 5, ..no_faults }),
         ];
         for (case, order, expected) in cases {
-            let (mut checker, all) = payloads(5);
-            for &at in order {
-                checker.check(&all[at]);
+            let (mut checker, payloads) = checker_and_payloads(5);
+            for &number in order {
+                checker.check(&payloads[number]);
             }
             assert_eq!(checker.finish(5), expected, "{case}");
         }
@@ -235,20 +245,22 @@ mod tests {
     #[test]
     fn changed_payloads_are_corrupt() {
         let other_stream = PayloadSequence::new(13, &Rc::from([64])).current().to_vec();
-        for (case, at, change) in [("the fill", 30, 1), ("the stream", 3, 1), ("the number", 15, 0x40)] {
-            let (mut checker, all) = payloads(3);
-            let mut changed = all[0].clone();
-            changed[at] ^= change;
+        // The changed part, the position of the changed byte, and the bits that change.
+        for (case, position, bits) in [("the fill", 30, 1), ("the stream", 3, 1), ("the number", 15, 0x40)] {
+            let (mut checker, payloads) = checker_and_payloads(3);
+            let mut changed = payloads[0].clone();
+            changed[position] ^= bits;
             checker.check(&changed);
-            for payload in &all[1..] {
+            for payload in &payloads[1..] {
                 checker.check(payload);
             }
             assert_eq!(checker.finish(3).corrupt, 1, "{case}");
         }
-        for (case, wrong) in [("another's", &other_stream[..]), ("cut", b"00000012.0000"), ("empty", b"")] {
-            let (mut checker, all) = payloads(3);
+        for (case, wrong) in [("of another stream", &other_stream[..]), ("cut short", b"00000012.0000"), ("empty", b"")]
+        {
+            let (mut checker, payloads) = checker_and_payloads(3);
             checker.check(wrong);
-            for payload in &all {
+            for payload in &payloads {
                 checker.check(payload);
             }
             assert_eq!(checker.finish(3), Faults { corrupt: 1, ..Faults::default() }, "{case}");
@@ -256,10 +268,11 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_of_any_length_is_counted() {
-        let (mut checker, all) = payloads(10_001);
-        checker.check(&all[10_000]);
-        checker.check(&all[5]);
+    fn a_gap_longer_than_missing_max_is_counted_in_full() {
+        // Number 5 is stored as missing. Most later numbers of the gap are not.
+        let (mut checker, payloads) = checker_and_payloads(10_001);
+        checker.check(&payloads[10_000]);
+        checker.check(&payloads[5]);
         assert_eq!(checker.finish(10_001), Faults { lost: 9_999, reordered: 1, ..Faults::default() });
     }
 }

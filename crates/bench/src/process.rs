@@ -19,12 +19,12 @@ impl Process {
     /// Fails if `/proc` does not give the times and memory of process `pid`.
     pub(crate) fn new(pid: u32) -> Result<Self, Error> {
         let process = Self { pid };
-        process.threads().and_then(|_| process.resident_bytes()).map(|_| process)
+        process.thread_cpu_times().and_then(|_| process.resident_bytes()).map(|_| process)
     }
 
     /// Processor time of each thread, in user mode and in the kernel.
-    pub(crate) fn threads(self) -> Result<ThreadCpuTimes, Error> {
-        ThreadCpuTimes::of(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.error(source))
+    pub(crate) fn thread_cpu_times(self) -> Result<ThreadCpuTimes, Error> {
+        ThreadCpuTimes::read(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.error(source))
     }
 
     /// Anonymous resident memory, in bytes. It excludes file pages, which the kernel shares and reclaims.
@@ -43,53 +43,60 @@ impl Process {
 
 /// Processor time of all threads of a process, at one moment.
 ///
-/// `schedstat` counts in nanoseconds, but only for live threads, and may miss up to one scheduler tick (at most 4 ms)
-/// of a running thread. The time of the process also counts threads that have ended.
+/// The `schedstat` file of a thread counts in nanoseconds, but it may lack the last scheduler tick (at most 4 ms) of a
+/// running thread, and it exists only while the thread lives. The `stat` file of the process counts only in ticks of
+/// 10 ms, but it includes threads that have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadCpuTimes {
-    each: BTreeMap<OsString, CpuTime>,
-    process: Duration,
+    /// From `schedstat`, by thread id.
+    threads: BTreeMap<OsString, CpuTime>,
+    /// From `stat`.
+    whole_process: Duration,
 }
 
 impl ThreadCpuTimes {
-    /// Reads the process with the directory `proc`, such as `/proc/42`.
-    fn of(proc: &Path) -> io::Result<Self> {
-        let mut each = BTreeMap::new();
+    /// Reads the times of the process whose directory is `proc`, such as `/proc/42`.
+    fn read(proc: &Path) -> io::Result<Self> {
+        let mut threads = BTreeMap::new();
         for task in fs::read_dir(proc.join("task"))? {
             let task = task?;
             // A thread may end between the listing and the read.
             if let Some(cpu) = CpuTime::from_schedstat(&task.path().join("schedstat")) {
-                each.insert(task.file_name(), cpu);
+                threads.insert(task.file_name(), cpu);
             }
         }
-        if each.is_empty() {
+        if threads.is_empty() {
             return Err(io::Error::other("none of its threads has a readable schedstat"));
         }
-        let process = parse_stat(&fs::read_to_string(proc.join("stat"))?);
-        Ok(Self { each, process: process.ok_or_else(|| io::Error::other("its stat has no times"))? })
+        let whole_process = parse_stat(&fs::read_to_string(proc.join("stat"))?);
+        let whole_process = whole_process.ok_or_else(|| io::Error::other("its stat has no times"))?;
+        Ok(Self { threads, whole_process })
     }
 
     /// Processor time since `earlier`, including that of threads that have ended.
     pub(crate) fn since(&self, earlier: &Self) -> CpuTime {
         let mut sum = CpuTime::default();
-        for (thread, cpu) in &self.each {
-            let cpu = cpu.since(earlier.each.get(thread).copied().unwrap_or_default());
+        for (thread, cpu) in &self.threads {
+            let cpu = cpu.since(earlier.threads.get(thread).copied().unwrap_or_default());
             sum.used += cpu.used;
             sum.waited += cpu.waited;
         }
-        let process = self.process.saturating_sub(earlier.process);
-        // If the process used more than its threads, beyond the error of its ticks, some threads have ended.
-        if process > sum.used + 4 * TICK { CpuTime { used: process, ..sum } } else { sum }
+        let process_used = self.whole_process.saturating_sub(earlier.whole_process);
+        // If the process used much more time than its live threads, some threads have ended. A small difference may
+        // come from rounding to ticks.
+        if process_used > sum.used + 4 * TICK { CpuTime { used: process_used, ..sum } } else { sum }
     }
 }
 
-/// Unit of the times in `stat`: `sysconf(_SC_CLK_TCK)` is 100 per second on Linux, for any scheduler tick.
+/// Unit of the times in `stat`. Linux counts 100 of them per second (`sysconf(_SC_CLK_TCK)`), whatever the length of a
+/// scheduler tick.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The sum of `utime` and `stime` in a `stat` line (`proc_pid_stat(5)`). The process name before them may hold spaces
 /// and brackets.
 fn parse_stat(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
+    // `utime` and `stime` are the 12th and the 13th field after the name.
     let mut times = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
     let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
     TICK.checked_mul(ticks)
@@ -100,24 +107,23 @@ fn parse_stat(stat: &str) -> Option<Duration> {
 pub(crate) struct CpuTime {
     /// Time on a core.
     pub(crate) used: Duration,
-    /// Time ready to run while another thread had the core.
+    /// Time spent ready to run, but waiting for a core.
     pub(crate) waited: Duration,
 }
 
 impl CpuTime {
-    /// Processor time of the calling thread. Zero where there is no `/proc`.
+    /// Processor time of the calling thread. `waited` is zero if there is no `/proc`.
     pub(crate) fn of_this_thread() -> Self {
         let waited = Self::from_schedstat(Path::new("/proc/thread-self/schedstat")).unwrap_or_default().waited;
         Self { used: clock::thread_cpu_time(), waited }
     }
 
     pub(crate) fn since(self, earlier: Self) -> Self {
-        let since = |of: fn(&Self) -> Duration| of(&self).saturating_sub(of(&earlier));
-        Self { used: since(|cpu| cpu.used), waited: since(|cpu| cpu.waited) }
+        Self { used: self.used.saturating_sub(earlier.used), waited: self.waited.saturating_sub(earlier.waited) }
     }
 
     /// Parses the first two numbers of a `schedstat` file, in nanoseconds (Documentation/scheduler/sched-stats.rst of
-    /// Linux).
+    /// Linux). `None` if the file is missing or has another format.
     fn from_schedstat(path: &Path) -> Option<Self> {
         let schedstat = fs::read_to_string(path).ok()?;
         let mut times = schedstat.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
@@ -131,12 +137,12 @@ mod tests {
 
     #[test]
     fn own_process_reports_time_and_memory() {
-        let this = Process::new(std::process::id()).expect("this process exists");
-        let before = this.threads().expect("/proc can be read");
-        let held = vec![1_u8; 32 << 20];
-        std::hint::black_box(&held);
-        assert!(this.threads().expect("/proc can be read").since(&before).used > Duration::ZERO);
-        assert!(this.resident_bytes().expect("/proc can be read") > 32 << 20);
+        let process = Process::new(std::process::id()).expect("the test process exists");
+        let before = process.thread_cpu_times().expect("/proc can be read");
+        let memory = vec![1_u8; 32 << 20];
+        std::hint::black_box(&memory);
+        assert!(process.thread_cpu_times().expect("/proc can be read").since(&before).used > Duration::ZERO);
+        assert!(process.resident_bytes().expect("/proc can be read") > 32 << 20);
     }
 
     #[test]
@@ -148,27 +154,28 @@ mod tests {
 
     #[test]
     fn cpu_time_of_ended_threads_is_counted() {
-        let this = Process::new(std::process::id()).expect("this process exists");
-        let before = this.threads().expect("/proc can be read");
+        let process = Process::new(std::process::id()).expect("the test process exists");
+        let before = process.thread_cpu_times().expect("/proc can be read");
         let busy = std::thread::spawn(|| while clock::thread_cpu_time() < Duration::from_millis(200) {});
         busy.join().expect("the thread does not panic");
-        let used = this.threads().expect("/proc can be read").since(&before).used;
+        let used = process.thread_cpu_times().expect("/proc can be read").since(&before).used;
         assert!(used >= Duration::from_millis(180), "{used:?}");
     }
 
     #[test]
-    fn an_ended_thread_subtracts_nothing() {
+    fn time_of_an_ended_thread_is_never_subtracted() {
         let ms = Duration::from_millis;
-        let threads = |each: &[(&str, u64)], process| ThreadCpuTimes {
-            each: each.iter().map(|&(id, used)| (id.into(), CpuTime { used: ms(used), waited: ms(1) })).collect(),
-            process: ms(process),
+        // Each thread has an id and its processor time in milliseconds.
+        let cpu_times = |threads: &[(&str, u64)], whole_process| ThreadCpuTimes {
+            threads: threads.iter().map(|&(id, used)| (id.into(), CpuTime { used: ms(used), waited: ms(1) })).collect(),
+            whole_process: ms(whole_process),
         };
-        let before = threads(&[("1", 1003), ("2", 500)], 1500);
+        let before = cpu_times(&[("1", 1003), ("2", 500)], 1500);
         let cases = [
-            ("none ended", threads(&[("1", 2004), ("2", 507)], 2510), 1008),
-            ("one started", threads(&[("1", 2004), ("2", 500), ("3", 9)], 2510), 1010),
-            ("one ended that did nothing", threads(&[("1", 2004)], 2500), 1001),
-            ("one ended that did something", threads(&[("1", 2004)], 2800), 1300),
+            ("no thread ended", cpu_times(&[("1", 2004), ("2", 507)], 2510), 1008),
+            ("a thread started", cpu_times(&[("1", 2004), ("2", 500), ("3", 9)], 2510), 1010),
+            ("a thread ended that used no more time", cpu_times(&[("1", 2004)], 2500), 1001),
+            ("a thread ended that used more time", cpu_times(&[("1", 2004)], 2800), 1300),
         ];
         for (case, after, expected) in cases {
             assert_eq!(after.since(&before).used, ms(expected), "{case}");
@@ -179,9 +186,9 @@ mod tests {
     fn unreadable_threads_are_an_error() {
         let proc = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
         fs::create_dir_all(proc.join("task").join("7")).expect("a folder can be made");
-        let read = ThreadCpuTimes::of(&proc).map_err(|error| error.to_string());
+        let outcome = ThreadCpuTimes::read(&proc).map_err(|error| error.to_string());
         fs::remove_dir_all(&proc).expect("a folder can be removed");
-        assert_eq!(read.expect_err("the thread has no schedstat"), "none of its threads has a readable schedstat");
+        assert_eq!(outcome.expect_err("the thread has no schedstat"), "none of its threads has a readable schedstat");
     }
 
     #[test]

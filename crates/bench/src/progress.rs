@@ -7,11 +7,11 @@ pub struct Progress {
     pub phase: Phase,
     /// Completed share of the phase, from 0 to 1.
     pub done: f64,
-    /// Messages delivered so far; in `churn`, sessions closed so far.
+    /// Number of messages delivered so far. In `churn`: number of sessions closed so far.
     pub count: u64,
 }
 
-/// Phase of a run, in order.
+/// The phases of a run, in order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
     /// Opening sessions.

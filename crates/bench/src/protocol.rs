@@ -1,8 +1,8 @@
 //! The client side of a server's protocol, as far as a load generator needs it.
 //!
-//! A session starts with the bytes of [`Protocol::open`], and is open once it has received the number of
-//! [`ServerFrame::Answer`] that `open` returned. [`Protocol::join`] then connects the two sessions of a pair. After
-//! that, [`Protocol::encode`] turns payloads into messages and [`Protocol::decode`] turns messages into payloads.
+//! A session starts with the bytes of [`Protocol::open`]. The session is open when it has received as many frames
+//! [`ServerFrame::Answer`] as `open` returned. [`Protocol::join`] then joins the two sessions of a pair. After that,
+//! [`Protocol::encode`] turns payloads into messages and [`Protocol::decode`] turns messages into payloads.
 //!
 //! A payload is printable ASCII without a space at either end, so that it fits any line protocol. `decode` must yield
 //! exactly the bytes that the sender gave to `encode`.
@@ -13,7 +13,7 @@ mod line;
 pub use commands::CommandsDialect;
 pub use line::LineDialect;
 
-/// A client's view of a protocol. Implementations are stateless: all facts about a session are in its
+/// The client side of a protocol. Implementations are stateless: all facts about a session are in its
 /// [`ClientProfile`].
 pub trait Protocol {
     /// Protocol name in reports.
@@ -23,19 +23,20 @@ pub trait Protocol {
     /// acknowledgement is then a fault.
     fn acknowledges(&self) -> bool;
 
-    /// Appends the first bytes of a new session. Returns the number of [`ServerFrame::Answer`] to wait for before the
-    /// session is open.
+    /// Appends the first bytes of a new session. Returns the number of answers ([`ServerFrame::Answer`]) to wait for
+    /// before the session is open.
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32;
 
-    /// Appends the sender's bytes that join it to the receiver, once both sessions are open. Returns the number of
-    /// [`ServerFrame::Answer`] that the sender and the receiver wait for. Most protocols need none.
+    /// Appends the bytes with which the sender joins the receiver. Called when both sessions are open. Returns the
+    /// number of answers that the sender waits for, and the number that the receiver waits for. Most protocols need
+    /// neither bytes nor answers.
     fn join(&self, sender: &ClientProfile, receiver: &ClientProfile, out: &mut Vec<u8>) -> (u32, u32) {
         let _ = (sender, receiver, out);
         (0, 0)
     }
 
-    /// Appends a request that the server answers to this client alone. Returns the number of [`ServerFrame::Answer`]
-    /// in the answer. A protocol without such a request appends nothing and returns 0.
+    /// Appends a request that the server answers to this client alone. Returns the number of answers to wait for. A
+    /// protocol without such a request appends nothing and returns 0.
     fn ask(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         let _ = (client, out);
         0
@@ -48,15 +49,15 @@ pub trait Protocol {
     /// frame is incomplete. Appends to `answers` any reply that the protocol requires at once, such as a `PONG` to
     /// the server's `PING`.
     ///
-    /// This runs for each message and each acknowledgement: an implementation should test for those first, and
-    /// allocate nothing.
+    /// `decode` runs for each message and each acknowledgement. An implementation should test for these two first, and
+    /// should allocate nothing.
     fn decode<'a>(&self, unread: &mut &'a [u8], answers: &mut Vec<u8>) -> Option<ServerFrame<'a>>;
 }
 
 /// A simulated client.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientProfile {
-    /// Letters, digits and `-`. Unique in this run, and rarely used by another.
+    /// Letters, digits and `-`. Unique in this run, and rarely used in another run.
     pub name: String,
     /// The name of the other client of the pair; empty for a client without a pair.
     pub peer: String,

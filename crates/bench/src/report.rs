@@ -13,7 +13,7 @@ use crate::usage::{CpuUsage, IntervalUsage, ServerUsage};
 pub struct Report {
     /// Name of the workload.
     pub workload: &'static str,
-    /// Name of the protocol; `wire` in JSON.
+    /// Name of the protocol. Its key in JSON is `wire`.
     #[serde(rename = "wire")]
     pub protocol: String,
     /// Sessions open at a time.
@@ -21,9 +21,9 @@ pub struct Report {
     /// Figures of the workload.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// Faults from the first message of the run to the last, measured or not.
+    /// Faults of all messages of the run, also of those outside the measured time.
     pub faults: Faults,
-    /// Reasons why figures may mislead, as sentences.
+    /// Sentences with reasons why figures may mislead.
     pub notes: Vec<String>,
 }
 
@@ -62,26 +62,26 @@ pub struct MessageMetrics {
     pub sent: u64,
     /// Messages delivered.
     pub delivered: u64,
-    /// Acknowledgements; `None` if the protocol has none.
+    /// Acknowledgements received. `None` if the protocol has none.
     pub acknowledged: Option<u64>,
     /// Delivered messages per second.
     pub delivered_per_second: f64,
     /// Delivered messages per second of the server's processor time. `None` if that time is unknown.
     pub delivered_per_server_cpu_second: Option<f64>,
-    /// Closed loop: latency from sending, of the messages sent in the measured time. Open loop: latency from the due
-    /// time, of the messages due in it. Arrivals after the measured time count.
+    /// Closed loop: time from sending to arrival, of the messages sent in the measured time. Open loop: time from due
+    /// time to arrival, of the messages due in the measured time. The arrival may be after the measured time.
     pub latency: Option<Latency>,
-    /// Messages of the measured time that had not arrived when the timeout ended the wait for them.
+    /// Messages of the measured time that are missing from `latency`, because they did not arrive before the timeout.
     pub untimed: u64,
-    /// Open loop: delay from the due time to sending.
+    /// Open loop: time from due time to sending.
     pub sent_late: Option<Latency>,
-    /// Processor time and memory of the server. `None` without its process id.
+    /// Processor time and memory of the server. `None` if its process id is unknown.
     pub server: Option<ServerUsage>,
     /// Processor time of the load generator. It has one thread, so it uses at most 1.0 cores.
     pub generator: CpuUsage,
 }
 
-/// Figures of pairs beside pairs whose readers are frozen.
+/// Figures of `isolation`: some pairs have a frozen reader, and the other pairs are measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct IsolationMetrics {
     /// Number of frozen readers.
@@ -90,13 +90,14 @@ pub struct IsolationMetrics {
     pub flood: u64,
     /// Pairs with a frozen reader that the server closed.
     pub cut: usize,
-    /// Change of the other pairs' 99th percentile, in microseconds: `during` minus the mean of `before` and `after`.
+    /// Change of the 99th percentile of the other pairs' latency, in microseconds: `during` minus the mean of `before`
+    /// and `after`.
     pub p99_moved_us: Option<f64>,
     /// The other pairs before the freeze.
     pub before: MessageMetrics,
     /// The other pairs while the readers are frozen and their senders flood.
     pub during: MessageMetrics,
-    /// The other pairs after the frozen readers read again.
+    /// The other pairs when the frozen readers read again.
     pub after: MessageMetrics,
 }
 
@@ -105,15 +106,15 @@ pub struct IsolationMetrics {
 pub struct IdleMetrics {
     /// Sessions opened between the two memory readings.
     pub sessions: usize,
-    /// Time they stayed idle.
+    /// Time that the sessions stayed idle.
     pub seconds: f64,
-    /// Growth of the server's resident memory per session, in bytes.
+    /// Growth of the server's resident memory for each session, in bytes.
     pub bytes_per_session: Option<f64>,
-    /// The server's resident memory before they opened.
+    /// The server's resident memory before the sessions opened, in bytes.
     pub resident_bytes_before: Option<u64>,
-    /// The server's resident memory with all of them open.
+    /// The server's resident memory while all sessions are open, in bytes.
     pub resident_bytes_after: Option<u64>,
-    /// Processor time and memory of the server while they were idle.
+    /// Processor time and memory of the server while the sessions were idle.
     pub server: Option<ServerUsage>,
 }
 
@@ -136,26 +137,29 @@ pub struct ChurnMetrics {
     pub generator: CpuUsage,
 }
 
+/// `count` per second of the server's processor time. `None` if that time is unknown or zero.
 #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
 pub(crate) fn per_server_cpu_second(count: u64, server: Option<&ServerUsage>) -> Option<f64> {
     server.filter(|server| server.cpu.cpu_seconds > 0.0).map(|server| count as f64 / server.cpu.cpu_seconds)
 }
 
-/// Use of one core from which the load generator, or the server, counts as busy.
+/// The load generator is busy if it uses at least this share of its core.
 const GENERATOR_BUSY_CORES: f64 = 0.95;
+/// The server is busy if it uses at least this share of one core.
 const SERVER_BUSY_CORES: f64 = 0.9;
 
-/// Processor time below which a rate per second of it is imprecise: a scheduler tick is visible in it.
+/// A note is given if the server used less processor time than this, in seconds: then a few scheduler ticks change a
+/// rate per second of that time.
 const CPU_SECONDS_MIN: f64 = 0.2;
 
-/// Shortest measurement without a note.
+/// A note is given if a measurement is shorter than this, in seconds.
 const SECONDS_MIN: f64 = 1.0;
 
-/// Share of the measured time, spent ready but without a core, from which a note is given.
-const WAITED_SHARE: f64 = 0.1;
+/// A note is given if a process waited for a core for more than this share of the measured time.
+const WAITED_SHARE_MAX: f64 = 0.1;
 
-/// Delay of sending in an open loop from which a note is given, in microseconds.
-const LATE_US: f64 = 1000.0;
+/// A note is given if the 99th percentile of the sending delay in an open loop is above this, in microseconds.
+const LATE_US_MAX: f64 = 1000.0;
 
 impl IntervalUsage {
     /// Notes that apply to any workload.
@@ -168,7 +172,7 @@ impl IntervalUsage {
         let waited = [("server", self.server.map(|server| server.cpu)), ("load generator", Some(self.generator))]
             .into_iter()
             .filter_map(|(who, cpu)| Some((who, cpu?.waited_seconds)))
-            .filter(|(_, waited_seconds)| *waited_seconds > WAITED_SHARE * seconds)
+            .filter(|(_, waited_seconds)| *waited_seconds > WAITED_SHARE_MAX * seconds)
             .map(|(who, waited_seconds)| format!("the {who} waited {waited_seconds:.2} s for a core"));
         let waited: Vec<_> = waited.collect();
         if !waited.is_empty() {
@@ -181,7 +185,7 @@ impl IntervalUsage {
         notes
     }
 
-    /// A note if the server used too little processor time for rates per second of it.
+    /// A note if the server used so little processor time that rates per second of it are imprecise.
     pub(crate) fn cpu_time_note(&self) -> Option<String> {
         let cpu = self.server?.cpu;
         (cpu.cpu_seconds < CPU_SECONDS_MIN).then(|| {
@@ -199,12 +203,12 @@ impl IntervalUsage {
         let is_bottleneck =
             generator.cores >= GENERATOR_BUSY_CORES && server.is_none_or(|cores| cores < SERVER_BUSY_CORES);
         is_bottleneck.then(|| {
-            let server = match server {
+            let server_use = match server {
                 Some(cores) => format!("used {:.0} % of one", 100.0 * cores),
                 None => "may not have been busy (give --pid to see)".to_owned(),
             };
             format!(
-                "the load generator was the bottleneck: it used {:.0} % of its core, and the server {server}; \
+                "the load generator was the bottleneck: it used {:.0} % of its core, and the server {server_use}; \
                  rates per second are the limit of the load generator",
                 100.0 * generator.cores,
             )
@@ -228,10 +232,11 @@ impl Report {
 
 impl MessageMetrics {
     fn generator_was_delayed(&self) -> bool {
-        let was_late = self.sent_late.is_some_and(|late| late.p99_us.is_some_and(|p99| p99 > LATE_US));
-        was_late || self.generator.waited_seconds > WAITED_SHARE * self.seconds
+        let was_late = self.sent_late.is_some_and(|late| late.p99_us.is_some_and(|p99| p99 > LATE_US_MAX));
+        was_late || self.generator.waited_seconds > WAITED_SHARE_MAX * self.seconds
     }
 
+    /// The processor time and memory of the measured time.
     pub(crate) fn usage(&self) -> IntervalUsage {
         let time = std::time::Duration::from_secs_f64(self.seconds);
         IntervalUsage { time, generator: self.generator, server: self.server }
@@ -252,7 +257,7 @@ impl MessageMetrics {
     #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub(crate) fn schedule_note(&self, per_second: u64) -> Option<String> {
         let due = per_second as f64 * self.seconds;
-        // Messages due in the last moments may be in flight.
+        // The last messages may be in flight: up to 2 % of all, and 100 more.
         if (self.delivered as f64) < 0.98 * due - 100.0 {
             return Some(format!(
                 "the server did not keep up: {:.0} messages were due, {} were sent and {} arrived; \
@@ -260,7 +265,7 @@ impl MessageMetrics {
                 due, self.sent, self.delivered
             ));
         }
-        let late = self.sent_late.and_then(|late| late.p99_us).filter(|&late| late > LATE_US)?;
+        let late = self.sent_late.and_then(|late| late.p99_us).filter(|&late| late > LATE_US_MAX)?;
         Some(format!(
             "the load generator was late: one message in a hundred was sent {} or more after it was due, \
              and its latency includes that delay",
@@ -276,8 +281,8 @@ impl MessageMetrics {
         if let Some(server) = &self.server {
             writeln!(f, "server      {server}")?;
         }
-        if let Some(each) = self.delivered_per_server_cpu_second {
-            writeln!(f, "            {} messages per second of processor time", format_si(each))?;
+        if let Some(rate) = self.delivered_per_server_cpu_second {
+            writeln!(f, "            {} messages per second of processor time", format_si(rate))?;
         }
         writeln!(f, "generator   {}", self.generator)
     }
@@ -317,8 +322,8 @@ impl Metrics {
 impl IsolationMetrics {
     pub(crate) fn new(frozen: usize, flood: u64, cut: usize, [before, during, after]: [MessageMetrics; 3]) -> Self {
         let p99 = |measured: &MessageMetrics| measured.latency.and_then(|latency| latency.p99_us);
-        let calm = p99(&before).zip(p99(&after)).map(|(before, after)| f64::midpoint(before, after));
-        let p99_moved_us = p99(&during).zip(calm).map(|(during, calm)| during - calm);
+        let unfrozen = p99(&before).zip(p99(&after)).map(|(before, after)| f64::midpoint(before, after));
+        let p99_moved_us = p99(&during).zip(unfrozen).map(|(during, unfrozen)| during - unfrozen);
         Self { frozen, flood, cut, p99_moved_us, before, during, after }
     }
 
@@ -329,8 +334,8 @@ impl IsolationMetrics {
             "frozen      {frozen} readers, while {flood} messages were sent to them; the server closed {cut} of their \
              pairs"
         )?;
-        for (when, measured) in [("before", &self.before), ("during", &self.during), ("after", &self.after)] {
-            write!(f, "{when:<11} {} a second", format_si(measured.delivered_per_second))?;
+        for (phase, measured) in [("before", &self.before), ("during", &self.during), ("after", &self.after)] {
+            write!(f, "{phase:<11} {} a second", format_si(measured.delivered_per_second))?;
             if let Some(latency) = &measured.latency {
                 write!(f, ", {latency}")?;
             }
@@ -372,8 +377,8 @@ impl ChurnMetrics {
         if let Some(server) = &self.server {
             writeln!(f, "server      {server}")?;
         }
-        if let Some(each) = self.sessions_per_server_cpu_second {
-            writeln!(f, "            {} sessions per second of processor time", format_si(each))?;
+        if let Some(rate) = self.sessions_per_server_cpu_second {
+            writeln!(f, "            {} sessions per second of processor time", format_si(rate))?;
         }
         writeln!(f, "generator   {}", self.generator)
     }
@@ -394,6 +399,8 @@ mod tests {
 
     use super::*;
 
+    /// The usage of a measurement: the cores that the load generator used, and those that the server used, with the
+    /// seconds that the server waited for a core.
     fn usage(seconds: f64, generator: f64, server: Option<(f64, f64)>) -> IntervalUsage {
         let cpu = |cores: f64, waited_seconds: f64| CpuUsage { cpu_seconds: cores * seconds, cores, waited_seconds };
         let server = server.map(|(cores, waited)| ServerUsage { cpu: cpu(cores, waited), resident_bytes: 0 });

@@ -16,9 +16,10 @@ use crate::target::Target;
 use crate::traffic::{MessageCounts, Traffic};
 use crate::usage::{IntervalUsage, UsageSnapshot};
 
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// Minimum time between two reports of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Time for the server to close its side of the sessions. After that the load generator closes them.
+/// Maximum wait for the server to close its side of the sessions. After that, the load generator closes the sockets.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A run in progress.
@@ -28,6 +29,7 @@ pub(crate) struct Run<'a, 'p, P> {
     pub(crate) process: Option<Process>,
     pub(crate) names: ClientNames,
     timeout: Duration,
+    /// Time of the last report of progress.
     last_progress: Option<Instant>,
     progress: &'a mut dyn FnMut(Progress),
 }
@@ -55,12 +57,14 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         })
     }
 
-    /// Opens two sessions for each pair and joins them. Session 2n sends to session 2n + 1.
+    /// Opens two sessions for each pair and joins them. Session 2n sends to session 2n + 1, and with `both_ways` also
+    /// receives from it.
     pub(crate) fn open_pairs(&mut self, pairs: usize, both_ways: bool) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let clients = (0..2 * pairs).map(|number| ClientProfile {
-            name: names.get(number),
-            peer: names.get(number ^ 1),
+            name: names.name_of(number),
+            // The numbers of the two sessions of a pair differ in the lowest bit.
+            peer: names.name_of(number ^ 1),
             pair: number / 2,
             sends: number % 2 == 0 || both_ways,
             receives: number % 2 == 1 || both_ways,
@@ -79,12 +83,12 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         pool.wait_for_answers("to be joined")
     }
 
-    /// Opens `count` more sessions without a pair, of `sessions` in all.
+    /// Opens `count` more sessions without a pair. Errors give `sessions` as the number of sessions.
     pub(crate) fn open_idle(&mut self, count: usize, sessions: usize) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let open = pool.len();
         let clients = (open..open + count).map(|number| ClientProfile {
-            name: names.get(number),
+            name: names.name_of(number),
             peer: String::new(),
             pair: number,
             sends: false,
@@ -101,7 +105,8 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         self.pool.wait_for_answers("for an answer")
     }
 
-    /// Freezes the receivers of `pairs` and starts their senders' flood, or ends both.
+    /// If `is_frozen`, freezes the receivers of `pairs` and starts the flood of their senders. Otherwise ends the
+    /// freeze and the flood.
     pub(crate) fn set_frozen(&mut self, pairs: Range<usize>, is_frozen: bool) {
         for pair in pairs {
             self.pool.set_frozen(2 * pair + 1, is_frozen);
@@ -128,19 +133,20 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             if now >= end {
                 return Ok(());
             }
-            let wait = PROGRESS_EVERY.min(end.saturating_duration_since(now));
+            let wait = PROGRESS_INTERVAL.min(end.saturating_duration_since(now));
             self.traffic.poll(&mut self.pool, wait)?;
-            if self.last_progress.is_none_or(|last_progress| now >= last_progress + PROGRESS_EVERY) {
+            if self.last_progress.is_none_or(|last_progress| now >= last_progress + PROGRESS_INTERVAL) {
                 let count = self.traffic.counts().delivered;
                 self.report_progress(phase, begin, time, count);
             }
         }
     }
 
-    /// Reports progress, at most once in [`PROGRESS_EVERY`].
+    /// Reports the progress of a phase that began at `begin` and takes `time`. Does nothing if the last report is more
+    /// recent than [`PROGRESS_INTERVAL`].
     pub(crate) fn report_progress(&mut self, phase: Phase, begin: Instant, time: Duration, count: u64) {
         let now = self.pool.now();
-        if self.last_progress.is_some_and(|last_progress| now < last_progress + PROGRESS_EVERY) {
+        if self.last_progress.is_some_and(|last_progress| now < last_progress + PROGRESS_INTERVAL) {
             return;
         }
         self.last_progress = Some(now);
@@ -148,28 +154,28 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         (self.progress)(Progress { phase, done: done.min(1.0), count });
     }
 
-    /// Processor time and memory used while `busy` runs.
+    /// Runs `work`, and returns the processor time and memory that are used meanwhile.
     pub(crate) fn measure_usage(
         &mut self,
-        busy: impl FnOnce(&mut Self) -> Result<(), Error>,
+        work: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> Result<IntervalUsage, Error> {
         let before = UsageSnapshot::take(self.process)?;
-        busy(self)?;
+        work(self)?;
         Ok(before.until(&UsageSnapshot::take(self.process)?))
     }
 
-    /// Keeps the traffic going until every message of the measured span is resolved, or the timeout passes. Returns
-    /// the number of unresolved messages.
+    /// Keeps the traffic going until every message of the measured span has arrived or is given up, or until the
+    /// timeout passes. Returns the number of messages of the span that are still missing.
     fn wait_for_span(&mut self) -> Result<u64, Error> {
         let end = clock::now() + self.timeout;
         while self.traffic.unresolved() > 0 && clock::now() < end {
-            self.traffic.poll(&mut self.pool, PROGRESS_EVERY.min(end.saturating_duration_since(clock::now())))?;
+            self.traffic.poll(&mut self.pool, PROGRESS_INTERVAL.min(end.saturating_duration_since(clock::now())))?;
         }
         Ok(self.traffic.unresolved())
     }
 
-    /// Measures the traffic for `time`. Latencies are those of messages due in that time, and the call waits for
-    /// their arrival.
+    /// Measures the traffic for `time`. Then waits for the arrival of the messages that were due in that time, because
+    /// the latencies are those of these messages.
     #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub(crate) fn measure(&mut self, time: Duration) -> Result<MessageMetrics, Error> {
         self.traffic.begin_span(time);
@@ -177,19 +183,19 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let usage = self.measure_usage(|run| run.run_for(Phase::Measuring, time))?;
         let after = self.traffic.counts();
         let untimed = self.wait_for_span()?;
-        let since = |of: fn(&MessageCounts) -> u64| of(&after) - of(&before);
-        let delivered = since(|counts| counts.delivered);
+        let increase = |count: fn(&MessageCounts) -> u64| count(&after) - count(&before);
+        let delivered = increase(|counts| counts.delivered);
         let seconds = usage.time.as_secs_f64();
         Ok(MessageMetrics {
             seconds,
-            sent: since(|counts| counts.sent),
+            sent: increase(|counts| counts.sent),
             delivered,
-            acknowledged: self.pool.protocol().acknowledges().then(|| since(|counts| counts.acknowledged)),
+            acknowledged: self.pool.protocol().acknowledges().then(|| increase(|counts| counts.acknowledged)),
             delivered_per_second: delivered as f64 / seconds,
             delivered_per_server_cpu_second: per_server_cpu_second(delivered, usage.server.as_ref()),
-            latency: Latency::of(self.traffic.latency().latencies()),
+            latency: Latency::from_histogram(self.traffic.latency().latencies()),
             untimed,
-            sent_late: Latency::of(self.traffic.latency().lateness()),
+            sent_late: Latency::from_histogram(self.traffic.latency().lateness()),
             server: usage.server,
             generator: usage.generator,
         })
@@ -207,10 +213,11 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let sessions = self.pool.len();
         self.traffic.drain(&mut self.pool, self.timeout)?;
         let protocol = self.pool.protocol().name().to_owned();
-        let (left, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
-        if left > 0 {
-            notes
-                .push(format!("the server kept {left} sessions open for {CLOSE_TIMEOUT:?} after their clients closed"));
+        let (open_sessions, faults) = self.traffic.close(self.pool, CLOSE_TIMEOUT)?;
+        if open_sessions > 0 {
+            notes.push(format!(
+                "the server kept {open_sessions} sessions open for {CLOSE_TIMEOUT:?} after their clients closed"
+            ));
         }
         Ok(Report { workload, protocol, sessions, metrics, faults, notes })
     }

@@ -1,11 +1,12 @@
-//! The send times of an open loop. They do not depend on the arrival of earlier messages.
+//! The times at which an open loop sends its messages. They do not depend on the arrival of earlier messages.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::clock;
 
-/// Shortest sleep. The system may wake a sleeper up to a millisecond late, so a shorter wait is a busy poll.
+/// Shortest sleep. The system may wake a sleeping thread up to a millisecond late, so the load generator polls without
+/// a pause for a shorter time.
 const SLEEP_MIN: Duration = Duration::from_millis(2);
 
 /// A constant rate of messages at even intervals.
@@ -23,6 +24,7 @@ impl Schedule {
         Self { begin: clock::now(), per_second, next: 0 }
     }
 
+    /// The due time of message `number`.
     pub(crate) fn due_time(&self, number: u64) -> Instant {
         let nanoseconds = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
         self.begin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
@@ -31,8 +33,9 @@ impl Schedule {
     /// Numbers of the messages that are due at `now` and not yet sent.
     pub(crate) fn due(&self, now: Instant) -> Range<u64> {
         let nanoseconds = now.saturating_duration_since(self.begin).as_nanos();
-        let due = 1 + nanoseconds * u128::from(self.per_second) / 1_000_000_000;
-        self.next..u64::try_from(due).unwrap_or(u64::MAX).max(self.next)
+        // Message 0 is due at the begin.
+        let due_count = 1 + nanoseconds * u128::from(self.per_second) / 1_000_000_000;
+        self.next..u64::try_from(due_count).unwrap_or(u64::MAX).max(self.next)
     }
 
     /// Advances past the next `count` messages.
@@ -43,15 +46,15 @@ impl Schedule {
     /// Number of messages that are due before `end` and not yet sent.
     pub(crate) fn unsent_before(&self, end: Instant) -> u64 {
         let due = self.due(end);
-        // A message due exactly at `end` is not due before it.
-        let at_end = !due.is_empty() && self.due_time(due.end - 1) >= end;
-        due.end - due.start - u64::from(at_end)
+        // A message that is due exactly at `end` is not due before it.
+        let is_last_at_end = !due.is_empty() && self.due_time(due.end - 1) >= end;
+        due.end - due.start - u64::from(is_last_at_end)
     }
 
-    /// Longest sleep that still sends the next message in time.
+    /// The longest sleep after which the next message can still be sent in time. Zero if that would be a short sleep.
     pub(crate) fn sleep_time(&self, now: Instant) -> Duration {
-        let left = self.due_time(self.next).saturating_duration_since(now);
-        if left < SLEEP_MIN { Duration::ZERO } else { left.saturating_sub(SLEEP_MIN / 2) }
+        let remaining = self.due_time(self.next).saturating_duration_since(now);
+        if remaining < SLEEP_MIN { Duration::ZERO } else { remaining.saturating_sub(SLEEP_MIN / 2) }
     }
 }
 
@@ -60,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_due_at_even_times() {
+    fn messages_are_due_at_even_intervals() {
         let mut schedule = Schedule::from_now(300);
         let begin = schedule.begin;
         let after = |nanoseconds| begin + Duration::from_nanos(nanoseconds);

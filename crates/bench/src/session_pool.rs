@@ -18,21 +18,21 @@ use crate::protocol::{ClientProfile, Protocol, ServerFrame};
 use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
-/// Size of the read buffer: as large as the kernel's receive buffer of a busy socket, and small enough for the
+/// Size of the read buffer in bytes: as large as the kernel's receive buffer of a busy socket, and small enough for the
 /// processor's cache.
 const READ_BYTES: usize = 128 * 1024;
 
-// The longest message with its protocol overhead fits.
+// The longest message fits in the read buffer, with its protocol overhead.
 const _: () = assert!(READ_BYTES >= 2 * PAYLOAD_MAX_BYTES);
 
-/// Readiness events taken in one poll. Further ones wait for the next poll.
+/// Maximum readiness events of one poll. Further events wait for the next poll.
 const EVENTS_MAX: usize = 1024;
 
-/// Sessions opened in parallel. Servers' listen queues hold at least ten connections; a SYN beyond that is retried
-/// after a second, or refused.
+/// Maximum sessions that open at the same time. The listen queue of a server holds at least ten connections. A client
+/// repeats a SYN beyond that only after a second, or the server refuses it.
 const OPENING_MAX: usize = 8;
 
-/// Sessions, numbered from 0 in the order of their opening.
+/// All sessions, numbered from 0 in the order in which they open.
 #[derive(Debug)]
 pub(crate) struct SessionPool<'p, P> {
     protocol: &'p P,
@@ -41,9 +41,9 @@ pub(crate) struct SessionPool<'p, P> {
     poll: Poll,
     events: Events,
     sessions: Vec<Session>,
-    /// Sessions that were unfrozen or closed: they may hold unread bytes that no further event reports.
+    /// Sessions that are no longer frozen. Their sockets may hold unread bytes that no further event reports.
     unread: Vec<usize>,
-    /// Sessions that were connected when `connect` returned and wait for no answer.
+    /// Reopened sessions that connected at once and wait for no answer. The next poll reports them as ready.
     ready: Vec<usize>,
     read_buffer: Box<[u8]>,
     out_buffer: Vec<u8>,
@@ -59,7 +59,7 @@ struct Session {
     partial: Vec<u8>,
     /// Bytes that the socket has not accepted.
     backlog: Vec<u8>,
-    /// Answers still to be received.
+    /// Number of answers that the session waits for.
     awaited: u32,
 }
 
@@ -76,14 +76,14 @@ enum SessionState {
 /// An event of one session.
 #[derive(Debug)]
 pub(crate) enum SessionEvent<'a> {
-    /// The session is open, or has received all the answers it waited for.
+    /// The session is open and has received all answers that it waited for.
     Ready,
     Message(&'a [u8]),
     Acknowledged,
     Refused(&'a [u8]),
-    /// The connection failure.
+    /// The connection could not be opened.
     Unreachable(io::Error),
-    /// The session has ended, with the error of an unclean end.
+    /// The session has ended: with an error if its connection broke.
     Closed(Option<io::Error>),
 }
 
@@ -106,7 +106,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         })
     }
 
-    /// Start of the last poll.
+    /// The time at which the last poll stopped waiting.
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
@@ -210,12 +210,12 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         session.state == SessionState::Connecting || session.awaited > 0
     }
 
-    /// Whether bytes of a session still wait for its socket.
+    /// Whether a session has bytes that its socket has not accepted.
     pub(crate) fn has_backlog(&self, number: usize) -> bool {
         !self.sessions[number].backlog.is_empty()
     }
 
-    /// Makes a session stop reading, or read again.
+    /// If `is_frozen`, an open session stops reading. Otherwise a frozen session reads again.
     pub(crate) fn set_frozen(&mut self, number: usize, is_frozen: bool) {
         let state = &mut self.sessions[number].state;
         match (*state, is_frozen) {
@@ -257,7 +257,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
                 return Ok(());
             }
             let mut failure = None;
-            let (addr, before) = (self.target.addr, opening);
+            let (addr, opening_before) = (self.target.addr, opening);
             let open = self.sessions.len() - opening;
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => opening -= 1,
@@ -265,7 +265,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
                 event => failure = failure.take().or_else(|| event_error(event, number, total)),
             })?;
             failure.map_or(Ok(()), Err)?;
-            stall_timer.check(self.now, opening < before, opening)?;
+            stall_timer.check(self.now, opening < opening_before, opening)?;
         }
     }
 
@@ -275,18 +275,18 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         let mut stall_timer = StallTimer::new(self.target.timeout, waiting_for);
         let mut waiting = (0..total).filter(|&number| self.is_awaiting_answers(number)).count();
         while waiting > 0 {
-            let (mut failure, before) = (None, waiting);
+            let (mut failure, waiting_before) = (None, waiting);
             self.poll(stall_timer.poll_timeout(), |number, event| match event {
                 SessionEvent::Ready => waiting -= 1,
                 event => failure = failure.take().or_else(|| event_error(event, number, total)),
             })?;
             failure.map_or(Ok(()), Err)?;
-            stall_timer.check(self.now, waiting < before, waiting)?;
+            stall_timer.check(self.now, waiting < waiting_before, waiting)?;
         }
         Ok(())
     }
 
-    /// Closes a session's sending side. The session reads to the end of the server's bytes and then ends.
+    /// Closes the sending side of a session. The session then reads until the server closes, too, and ends.
     pub(crate) fn close(&mut self, number: usize) {
         let session = &mut self.sessions[number];
         if session.state == SessionState::Frozen {
@@ -302,8 +302,8 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         }
     }
 
-    /// Closes all sessions and passes later messages and acknowledgements to `on_event`. Returns the number of
-    /// sessions that the server had not closed after `limit`; their sockets are closed anyway.
+    /// Closes all sessions and passes the messages and acknowledgements that still arrive to `on_event`. Returns the
+    /// number of sessions that the server has not closed within `limit`. Their sockets are closed nevertheless.
     pub(crate) fn close_all(
         mut self,
         limit: Duration,
@@ -312,15 +312,15 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         for number in 0..self.sessions.len() {
             self.close(number);
         }
-        let mut left = self.sessions.iter().filter(|session| session.state != SessionState::Closed).count();
+        let mut open_sessions = self.sessions.iter().filter(|session| session.state != SessionState::Closed).count();
         let end = clock::now() + limit;
-        while left > 0 && clock::now() < end {
+        while open_sessions > 0 && clock::now() < end {
             self.poll(end.saturating_duration_since(clock::now()), |session, event| match event {
-                SessionEvent::Closed(_) => left -= 1,
+                SessionEvent::Closed(_) => open_sessions -= 1,
                 event => on_event(session, event),
             })?;
         }
-        Ok(left)
+        Ok(open_sessions)
     }
 }
 
@@ -336,27 +336,27 @@ impl Session {
         }
         out_buffer.clear();
         encode(&self.client, out_buffer);
-        let taken = self.write(out_buffer);
-        self.backlog.extend_from_slice(&out_buffer[taken..]);
+        let accepted = self.write(out_buffer);
+        self.backlog.extend_from_slice(&out_buffer[accepted..]);
     }
 
     /// Writes until the socket accepts no more, and returns the number of accepted bytes. A broken socket counts as
     /// accepting all bytes: the next read reports its error.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let Some(socket) = &mut self.socket else { return bytes.len() };
-        let mut taken = 0;
-        while taken < bytes.len() {
-            match socket.write(&bytes[taken..]) {
-                Ok(count) => taken += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
+        let mut accepted = 0;
+        while accepted < bytes.len() {
+            match socket.write(&bytes[accepted..]) {
+                Ok(count) => accepted += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return accepted,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return bytes.len(),
             }
         }
-        taken
+        accepted
     }
 
-    /// The socket is writable: finishes the connection, or writes the backlog.
+    /// Handles a writable socket: finishes the connection, or writes the backlog.
     fn flush<P: Protocol>(
         &mut self,
         protocol: &P,
@@ -367,8 +367,8 @@ impl Session {
             self.finish_connect(protocol, out_buffer, on_event);
         } else if !self.backlog.is_empty() {
             let backlog = std::mem::take(&mut self.backlog);
-            let taken = self.write(&backlog);
-            self.backlog.extend_from_slice(&backlog[taken..]);
+            let accepted = self.write(&backlog);
+            self.backlog.extend_from_slice(&backlog[accepted..]);
         }
     }
 
@@ -382,6 +382,7 @@ impl Session {
         match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
             Ok(_) if self.start(protocol, out_buffer) => on_event(SessionEvent::Ready),
             Ok(_) => {}
+            // The connection is not established yet.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
                 (self.socket, self.state) = (None, SessionState::Closed);
@@ -390,7 +391,8 @@ impl Session {
         }
     }
 
-    /// Sends the protocol's first bytes. Returns whether the session is ready without an answer.
+    /// Sends the protocol's first bytes. Returns true if the session is ready, because the protocol waits for no
+    /// answer.
     fn start<P: Protocol>(&mut self, protocol: &P, out_buffer: &mut Vec<u8>) -> bool {
         self.state = SessionState::Open;
         let mut awaited = 0;
@@ -399,7 +401,8 @@ impl Session {
         awaited == 0
     }
 
-    /// Reads the socket's bytes; to the end of the stream if `until_end`.
+    /// Reads until a short read shows that the socket is empty. With `until_end`, reads on until the socket would block
+    /// or the stream ends.
     fn read<P: Protocol>(
         &mut self,
         protocol: &P,
@@ -413,15 +416,15 @@ impl Session {
         }
         out_buffer.clear();
         while let Some(socket) = &mut self.socket {
-            let partial = self.partial.len();
-            read_buffer[..partial].copy_from_slice(&self.partial);
-            let ended = match socket.read(&mut read_buffer[partial..]) {
+            let partial_len = self.partial.len();
+            read_buffer[..partial_len].copy_from_slice(&self.partial);
+            let error = match socket.read(&mut read_buffer[partial_len..]) {
                 Ok(0) => None,
                 Ok(count) => {
                     self.partial.clear();
-                    self.decode(protocol, &read_buffer[..partial + count], out_buffer, &mut on_event);
+                    self.decode(protocol, &read_buffer[..partial_len + count], out_buffer, &mut on_event);
                     // A short read means an empty socket (epoll(7)).
-                    if partial + count < read_buffer.len() && !until_end {
+                    if partial_len + count < read_buffer.len() && !until_end {
                         break;
                     }
                     continue;
@@ -431,7 +434,7 @@ impl Session {
                 Err(error) => Some(error),
             };
             (self.socket, self.state) = (None, SessionState::Closed);
-            return on_event(SessionEvent::Closed(ended));
+            return on_event(SessionEvent::Closed(error));
         }
         if !out_buffer.is_empty() && self.state != SessionState::Closing {
             let answers = std::mem::take(out_buffer);
@@ -451,7 +454,8 @@ impl Session {
             match frame {
                 ServerFrame::Message(payload) => on_event(SessionEvent::Message(payload)),
                 ServerFrame::Acknowledgement => on_event(SessionEvent::Acknowledged),
-                // A closing session may be told that its peer has left. Only messages matter now.
+                // The server may report to a closing session that its peer has left. Only messages and
+                // acknowledgements matter now.
                 _ if is_closing => {}
                 ServerFrame::Answer if self.awaited > 0 => {
                     self.awaited -= 1;
@@ -467,7 +471,7 @@ impl Session {
     }
 }
 
-/// The error of a refusal or close that a run does not expect.
+/// The error of a run that expects neither a refusal nor a close. `None` for other events.
 pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usize) -> Option<Error> {
     match event {
         SessionEvent::Refused(text) => {

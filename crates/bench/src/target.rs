@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The server under load, and the limits of waiting for it.
+/// The server under load, and the limit of a wait for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// Address of the server's listener.

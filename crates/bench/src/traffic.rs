@@ -1,4 +1,4 @@
-//! Streams of messages between sessions: sent at their pace, checked and timed.
+//! Streams of messages between sessions. Each stream sends at its pace, and its messages are checked and timed.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,68 +14,79 @@ use crate::schedule::Schedule;
 use crate::session_pool::{SessionEvent, SessionPool, event_error};
 use crate::stall_timer::StallTimer;
 
-/// Messages of a flood sent in one poll: few enough not to delay measured messages in the load generator.
+/// Messages that a flood sends in one poll. They are few, so that measured messages do not wait for them in the load
+/// generator.
 const FLOOD_BATCH: u64 = 64;
 
-/// Messages of a schedule that may be in flight. Further ones are sent late, so that a slow server does not exhaust
-/// the load generator's memory.
+/// Maximum messages of a schedule in flight. Further messages are sent late, so that a slow server does not exhaust the
+/// memory of the load generator.
 const IN_FLIGHT_MAX: u64 = 1_000_000;
 
 /// All message streams of a run.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     streams: Vec<MessageStream>,
-    /// Index of the stream that each session sends, and of the one that it receives.
+    /// For each session, the index of the stream that it sends.
     sent_by: Vec<Option<usize>>,
+    /// For each session, the index of the stream that it receives.
     received_by: Vec<Option<usize>>,
-    /// Streams with arrivals in this poll.
+    /// Indexes of the streams with arrivals in this poll. At the start: of all closed-loop streams.
     progressed: Vec<usize>,
     schedule: Option<Schedule>,
+    /// Indexes of the open-loop streams. They send in this order, in turn.
     scheduled: Vec<usize>,
-    /// Messages outside floods that have arrived or been given up.
+    /// Number of messages outside floods that have arrived or are given up.
     resolved: u64,
+    /// Indexes of the flood streams.
     floods: Vec<usize>,
     is_flooding: bool,
+    /// False when the run drains.
     is_sending: bool,
     latency: LatencyRecorder,
     /// The first error of a session.
     error: Option<Error>,
 }
 
+/// The numbered messages from one session to another.
 #[derive(Debug)]
 struct MessageStream {
+    /// Number of the sending session.
     from: usize,
     payloads: PayloadSequence,
     checker: PayloadChecker,
+    /// Number of acknowledgements that have arrived.
     acknowledged: u64,
-    /// Acknowledgements that did not arrive in time.
+    /// Number of acknowledgements that did not arrive in time.
     unacknowledged: u64,
     pace: Pace,
     /// Messages in flight, in order of their numbers.
     batches: VecDeque<Batch>,
-    /// Number of the first message whose latency is not recorded.
+    /// Number of the first message whose latency is not recorded yet.
     recorded: u64,
+    /// Whether the stream is in [`Traffic::progressed`].
     has_progressed: bool,
-    /// The server closed one of its sessions, as it may during a flood.
+    /// Whether the server closed a session of the stream, which it may do during a flood.
     is_cut: bool,
 }
 
-/// Messages with the same send time, or the same due time.
+/// Consecutive messages of a stream whose latency counts from the same time.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
-    at: Instant,
+    /// The send time in a closed loop, the due time in an open loop.
+    due_at: Instant,
     /// Number after the last message of the batch.
     end: u64,
 }
 
-/// The send times of a stream.
+/// The rule by which a stream sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Pace {
     /// A message is sent whenever fewer than `window` are in flight.
     ClosedLoop { window: u64 },
     /// The streams send in turn, each message at its due time.
     OpenLoop,
-    /// As much as the socket accepts, while the flood is on. The messages are checked, but neither counted nor timed.
+    /// While the flood is on, the stream sends as much as the socket accepts. Its messages are checked, but they are
+    /// neither timed nor part of [`MessageCounts`].
     Flood,
 }
 
@@ -141,6 +152,7 @@ impl Traffic {
         self.is_flooding = is_flooding;
     }
 
+    /// The totals since the start of the run.
     pub(crate) fn counts(&self) -> MessageCounts {
         let counted = self.streams.iter().filter(|stream| stream.pace != Pace::Flood);
         counted.fold(MessageCounts::default(), |sum, stream| MessageCounts {
@@ -150,12 +162,12 @@ impl Traffic {
         })
     }
 
-    /// Messages sent in floods.
+    /// Number of messages sent in floods.
     pub(crate) fn flood_count(&self) -> u64 {
         self.floods.iter().map(|&number| self.streams[number].payloads.number()).sum()
     }
 
-    /// Number of streams that the server has closed.
+    /// Number of streams with a session that the server has closed.
     pub(crate) fn cut_streams(&self) -> usize {
         self.streams.iter().filter(|stream| stream.is_cut).count()
     }
@@ -164,24 +176,24 @@ impl Traffic {
         &self.latency
     }
 
-    /// Drops all recorded latencies and times messages that are due within `time` from now.
+    /// Drops all recorded latencies, and begins to time the messages that are due within `time` from now.
     pub(crate) fn begin_span(&mut self, time: Duration) {
         let begin = clock::now();
         self.latency.begin(begin..begin + time);
     }
 
-    /// Messages of the timed span that are in flight, or due and not yet sent.
+    /// Number of messages of the timed span that are in flight, or due and not yet sent.
     pub(crate) fn unresolved(&self) -> u64 {
         let unsent = self.schedule.map_or(0, |schedule| schedule.unsent_before(self.latency.span_end()));
         self.latency.in_flight() + unsent
     }
 
-    /// One poll: waits at most `wait`, handles arrivals and sends due messages.
+    /// Polls once: waits at most `wait` for events, handles arrivals and sends the messages that are due.
     pub(crate) fn poll<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, wait: Duration) -> Result<(), Error> {
-        // The first window is sent without waiting for an arrival.
+        // The first window of a closed loop does not wait for an arrival.
         let wait = if self.progressed.is_empty() { wait } else { Duration::ZERO };
-        let due = self.schedule.filter(|_| self.is_sending);
-        let wait = due.map_or(wait, |schedule| schedule.sleep_time(pool.now()).min(wait));
+        let schedule = self.schedule.filter(|_| self.is_sending);
+        let wait = schedule.map_or(wait, |schedule| schedule.sleep_time(pool.now()).min(wait));
         pool.poll(wait, |session, event| self.handle_event(session, event))?;
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -194,6 +206,7 @@ impl Traffic {
         Ok(())
     }
 
+    /// Handles an event of a session. An event that the run does not expect sets `error`, or cuts the flood stream.
     #[inline]
     fn handle_event(&mut self, session: usize, event: SessionEvent<'_>) {
         let stream_of = |streams: &[Option<usize>]| streams.get(session).copied().flatten();
@@ -222,7 +235,7 @@ impl Traffic {
         }
     }
 
-    /// Records the latency of arrivals, and refills the windows.
+    /// Records the latencies of arrivals, and sends messages where a window has room.
     fn record_and_refill<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>) {
         let Self { streams, progressed, latency, is_sending, resolved, .. } = self;
         let now = pool.now();
@@ -235,15 +248,15 @@ impl Traffic {
             {
                 let messages = window.saturating_sub(stream.in_flight());
                 if messages > 0 {
-                    stream.batches.push_back(Batch { at: now, end: stream.payloads.number() + messages });
-                    latency.sent(now, messages);
+                    stream.batches.push_back(Batch { due_at: now, end: stream.payloads.number() + messages });
+                    latency.record_sent(now, messages);
                     stream.send(pool, messages);
                 }
             }
         }
     }
 
-    /// Sends the messages that the schedule makes due, all of one stream in one write.
+    /// Sends the messages that are due by the schedule. The messages of one stream leave in one write.
     fn send_due<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>) {
         let Self { streams, scheduled, schedule, latency, resolved, .. } = self;
         let Some(schedule) = schedule else { return };
@@ -254,23 +267,25 @@ impl Traffic {
         }
         let in_flight = due.start.saturating_sub(*resolved);
         let count = (due.end - due.start).min(IN_FLIGHT_MAX.saturating_sub(in_flight));
-        let turns = scheduled.len() as u64;
-        for first in due.start..due.start + count.min(turns) {
-            let stream = &mut streams[scheduled[usize::try_from(first % turns).unwrap_or(0)]];
+        // The streams take turns, so the messages of one stream are `stream_count` numbers apart.
+        let stream_count = scheduled.len() as u64;
+        for first in due.start..due.start + count.min(stream_count) {
+            let stream = &mut streams[scheduled[usize::try_from(first % stream_count).unwrap_or(0)]];
             let mut messages = 0;
             let mut number = first;
             while number < due.start + count {
-                let at = schedule.due_time(number);
-                latency.sent_late(at, now.saturating_duration_since(at));
+                let due_at = schedule.due_time(number);
+                latency.record_sent_late(due_at, now.saturating_duration_since(due_at));
                 messages += 1;
-                stream.batches.push_back(Batch { at, end: stream.payloads.number() + messages });
-                number += turns;
+                stream.batches.push_back(Batch { due_at, end: stream.payloads.number() + messages });
+                number += stream_count;
             }
             stream.send(pool, messages);
         }
         schedule.mark_sent(count);
     }
 
+    /// Sends a batch of each flood whose socket has accepted the batch before it.
     fn send_flood<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>) {
         if !self.is_flooding {
             return;
@@ -283,7 +298,7 @@ impl Traffic {
         }
     }
 
-    /// Stops sending and waits for the messages in flight. Gives up those that do not arrive in time.
+    /// Stops sending and waits for the messages in flight. Gives up the messages that do not arrive in time.
     pub(crate) fn drain<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, timeout: Duration) -> Result<(), Error> {
         self.is_sending = false;
         let acknowledges = pool.protocol().acknowledges();
@@ -292,15 +307,16 @@ impl Traffic {
             !stream.is_cut && (stream.checker.next_number() < sent || (acknowledges && stream.acknowledged < sent))
         };
         let mut stall_timer = StallTimer::new(timeout, "for messages");
-        let mut arrived = 0;
+        let mut arrivals_before = 0;
         loop {
-            let left = self.streams.iter().filter(is_in_flight).count();
-            let now_arrived =
+            let streams_in_flight = self.streams.iter().filter(is_in_flight).count();
+            let arrivals: u64 =
                 self.streams.iter().map(|stream| stream.checker.next_number() + stream.acknowledged).sum();
-            if left == 0 || stall_timer.check(pool.now(), now_arrived > arrived, left).is_err() {
+            let has_progress = arrivals > arrivals_before;
+            if streams_in_flight == 0 || stall_timer.check(pool.now(), has_progress, streams_in_flight).is_err() {
                 break;
             }
-            arrived = now_arrived;
+            arrivals_before = arrivals;
             self.poll(pool, stall_timer.poll_timeout())?;
         }
         self.streams.iter_mut().for_each(|stream| stream.give_up(acknowledges));
@@ -315,36 +331,38 @@ impl Traffic {
         limit: Duration,
     ) -> Result<(usize, Faults), Error> {
         let acknowledges = pool.protocol().acknowledges();
-        let left = pool.close_all(limit, |session, event| self.handle_event(session, event))?;
+        let open_sessions = pool.close_all(limit, |session, event| self.handle_event(session, event))?;
         let faults = self.streams.iter().fold(Faults::default(), |mut sum, stream| {
             sum += stream.faults(acknowledges);
             sum
         });
-        self.error.map_or(Ok((left, faults)), Err)
+        self.error.map_or(Ok((open_sessions, faults)), Err)
     }
 }
 
 impl MessageStream {
+    /// Number of messages in flight.
     fn in_flight(&self) -> u64 {
-        self.payloads.number() - self.checker.next_number().min(self.payloads.number())
+        self.payloads.number().saturating_sub(self.checker.next_number())
     }
 
-    /// Records the latency of new arrivals, and returns their number.
+    /// Records the latencies of new arrivals. Returns the number of messages that have arrived or been given up since
+    /// the last call.
     fn record_latencies(&mut self, now: Instant, latency: &mut LatencyRecorder) -> u64 {
-        let before = self.recorded;
-        let arrived = self.checker.next_number();
+        let recorded_before = self.recorded;
+        let resolved = self.checker.next_number();
         while let Some(batch) = self.batches.front()
-            && self.recorded < arrived
+            && self.recorded < resolved
         {
-            let end = batch.end.min(arrived);
-            latency.resolve(batch.at, now, end - self.recorded, self.checker.skipped_in(self.recorded..end));
+            let end = batch.end.min(resolved);
+            latency.resolve(batch.due_at, now, end - self.recorded, self.checker.skipped_in(self.recorded..end));
             self.recorded = end;
             if end == batch.end {
                 self.batches.pop_front();
             }
         }
         self.checker.clear_skipped();
-        self.recorded - before
+        self.recorded - recorded_before
     }
 
     fn send<P: Protocol>(&mut self, pool: &mut SessionPool<'_, P>, count: u64) {
@@ -360,7 +378,7 @@ impl MessageStream {
         });
     }
 
-    /// Gives up missing messages. Messages in flight on a stream that the server closed are not faults.
+    /// Counts missing messages and acknowledgements as faults, unless the server closed the stream.
     fn give_up(&mut self, acknowledges: bool) {
         if self.is_cut {
             return;
@@ -376,7 +394,7 @@ impl MessageStream {
     fn faults(&self, acknowledges: bool) -> Faults {
         let mut faults = self.checker.faults();
         if acknowledges && !self.is_cut {
-            // Acknowledgements that are missing, and those without a message.
+            // Missing acknowledgements, and acknowledgements without a message.
             faults.unacknowledged += self.unacknowledged + self.acknowledged.saturating_sub(self.payloads.number());
         }
         faults
@@ -398,28 +416,28 @@ mod tests {
                 payloads.push(stream.payloads.current().to_vec());
                 stream.payloads.advance();
             }
-            let at = begin + Duration::from_millis(millisecond);
-            latency.sent(at, 2);
-            stream.batches.push_back(Batch { at, end: stream.payloads.number() });
+            let due_at = begin + Duration::from_millis(millisecond);
+            latency.record_sent(due_at, 2);
+            stream.batches.push_back(Batch { due_at, end: stream.payloads.number() });
         }
         (stream, payloads)
     }
 
     #[test]
-    fn messages_due_in_the_span_are_timed_even_if_late() {
+    fn messages_due_in_the_span_are_timed_even_if_they_arrive_late() {
         let begin = clock::now();
-        let at = |millisecond| begin + Duration::from_millis(millisecond);
+        let time_at = |millisecond| begin + Duration::from_millis(millisecond);
         let mut latency = LatencyRecorder::new(begin);
-        latency.begin(at(2)..at(5));
+        latency.begin(time_at(2)..at(5));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
         assert_eq!(latency.in_flight(), 6);
-        // At 3 ms four messages from before the span and one of it have arrived. The rest arrives late, with some
-        // from after the span.
+        // By 3 ms, the four messages due before the span and the first message of the span have arrived. The other
+        // messages arrive at 1000 ms. Some of these are due after the span.
         payloads[..5].iter().for_each(|payload| stream.checker.check(payload));
-        assert_eq!(stream.record_latencies(at(3), &mut latency), 5);
+        assert_eq!(stream.record_latencies(time_at(3), &mut latency), 5);
         assert_eq!((latency.in_flight(), latency.latencies().len()), (5, 1));
         payloads[5..].iter().for_each(|payload| stream.checker.check(payload));
-        assert_eq!(stream.record_latencies(at(1000), &mut latency), 11);
+        assert_eq!(stream.record_latencies(time_at(1000), &mut latency), 11);
         assert_eq!((latency.in_flight(), latency.latencies().len()), (0, 6));
         assert!(latency.latencies().max() > 990_000_000, "{:?}", latency.latencies().max());
     }
@@ -427,20 +445,19 @@ mod tests {
     #[test]
     fn lost_messages_have_no_latency() {
         let begin = clock::now();
-        let at = |millisecond| begin + Duration::from_millis(millisecond);
+        let time_at = |millisecond| begin + Duration::from_millis(millisecond);
         let mut latency = LatencyRecorder::new(begin);
-        latency.begin(at(0)..at(8));
+        latency.begin(time_at(0)..at(8));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
-        // Missing: both of the first millisecond, and one each of the second and of the last but one. One arrives
-        // late.
+        // Messages 0, 1 and 12 are lost. Message 2 arrives late, after message 13.
         for number in [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 2] {
             stream.checker.check(&payloads[number]);
         }
-        assert_eq!(stream.record_latencies(at(7), &mut latency), 14);
+        assert_eq!(stream.record_latencies(time_at(7), &mut latency), 14);
         assert_eq!((latency.in_flight(), latency.latencies().len()), (2, 10));
         assert!(latency.latencies().max() < 6_100_000, "{}", latency.latencies().max());
         payloads[14..].iter().for_each(|payload| stream.checker.check(payload));
-        assert_eq!(stream.record_latencies(at(8), &mut latency), 2);
+        assert_eq!(stream.record_latencies(time_at(8), &mut latency), 2);
         stream.give_up(false);
         assert_eq!(stream.faults(false), Faults { lost: 3, reordered: 1, ..Faults::default() });
     }

@@ -14,6 +14,7 @@ use crate::process::{CpuTime, Process, ThreadCpuTimes};
 pub(crate) struct UsageSnapshot {
     at: Instant,
     own: CpuTime,
+    /// The server's processor times, and its resident memory in bytes.
     server: Option<(ThreadCpuTimes, u64)>,
 }
 
@@ -34,7 +35,7 @@ pub struct CpuUsage {
     pub cpu_seconds: f64,
     /// Average number of busy cores.
     pub cores: f64,
-    /// Time ready to run while another thread had the core.
+    /// Time spent ready to run, but waiting for a core.
     pub waited_seconds: f64,
 }
 
@@ -49,23 +50,24 @@ pub(crate) struct IntervalUsage {
 impl UsageSnapshot {
     pub(crate) fn take(server: Option<Process>) -> Result<Self, Error> {
         let server = match server {
-            Some(process) => Some((process.threads()?, process.resident_bytes()?)),
+            Some(process) => Some((process.thread_cpu_times()?, process.resident_bytes()?)),
             None => None,
         };
         Ok(Self { at: clock::now(), own: CpuTime::of_this_thread(), server })
     }
 
+    /// The usage from this snapshot to the snapshot `end`.
     pub(crate) fn until(&self, end: &Self) -> IntervalUsage {
         let time = end.at.saturating_duration_since(self.at);
-        let cpu_use = |cpu: CpuTime| CpuUsage {
+        let to_usage = |cpu: CpuTime| CpuUsage {
             cpu_seconds: cpu.used.as_secs_f64(),
             cores: cpu.used.as_secs_f64() / time.as_secs_f64().max(1e-9),
             waited_seconds: cpu.waited.as_secs_f64(),
         };
         let server = self.server.as_ref().zip(end.server.as_ref()).map(|((threads, _), (at_end, resident_bytes))| {
-            ServerUsage { cpu: cpu_use(at_end.since(threads)), resident_bytes: *resident_bytes }
+            ServerUsage { cpu: to_usage(at_end.since(threads)), resident_bytes: *resident_bytes }
         });
-        IntervalUsage { time, generator: cpu_use(end.own.since(self.own)), server }
+        IntervalUsage { time, generator: to_usage(end.own.since(self.own)), server }
     }
 }
 

@@ -23,7 +23,7 @@ pub use rate::Rate;
 pub struct MessageLoad {
     /// Number of session pairs.
     pub pairs: usize,
-    /// Payload sizes, 22 to 65,536 bytes each; several sizes are used in turn.
+    /// Payload sizes, 22 to 65,536 bytes each. The messages of a stream use the sizes in turn.
     pub sizes: Vec<usize>,
     /// Whether both clients of a pair send.
     pub both_ways: bool,
@@ -31,7 +31,7 @@ pub struct MessageLoad {
 
 impl MessageLoad {
     fn check(&self) -> Result<(), Error> {
-        at_least_one(self.pairs as u64, "pairs")?;
+        require_at_least_one(self.pairs as u64, "pairs")?;
         let shortest = self.sizes.iter().copied().min().unwrap_or(0);
         if shortest < PAYLOAD_MIN_BYTES {
             return Err(Error::Usage(format!(
@@ -39,16 +39,17 @@ impl MessageLoad {
                  give at least {PAYLOAD_MIN_BYTES}"
             )));
         }
-        if self.longest() > PAYLOAD_MAX_BYTES {
+        if self.size_max() > PAYLOAD_MAX_BYTES {
             return Err(Error::Usage(format!(
                 "a message of {} bytes: give at most {PAYLOAD_MAX_BYTES}",
-                self.longest()
+                self.size_max()
             )));
         }
         Ok(())
     }
 
-    fn longest(&self) -> usize {
+    /// The largest payload size.
+    fn size_max(&self) -> usize {
         self.sizes.iter().copied().max().unwrap_or(0)
     }
 
@@ -58,8 +59,8 @@ impl MessageLoad {
 
     /// Session numbers of the sender and the receiver of each stream in `pair`.
     fn streams_of(&self, pair: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (one, other) = (2 * pair, 2 * pair + 1);
-        [(one, other), (other, one)].into_iter().take(if self.both_ways { 2 } else { 1 })
+        let (first, second) = (2 * pair, 2 * pair + 1);
+        [(first, second), (second, first)].into_iter().take(if self.both_ways { 2 } else { 1 })
     }
 }
 
@@ -72,6 +73,7 @@ pub struct Timing {
     pub time: Duration,
 }
 
-fn at_least_one(value: u64, noun: &str) -> Result<(), Error> {
+/// Fails if `value` is 0. `noun` names the value in the error.
+fn require_at_least_one(value: u64, noun: &str) -> Result<(), Error> {
     if value == 0 { Err(Error::Usage(format!("0 {noun} make no load: give at least 1"))) } else { Ok(()) }
 }

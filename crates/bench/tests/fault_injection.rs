@@ -1,4 +1,4 @@
-//! A test server that makes one mistake: each fault is injected once and must be counted once.
+//! Runs against a test server that makes one mistake. The load generator must count each fault once.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,12 +12,19 @@ use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
+    /// Does not deliver the message, but acknowledges it.
     Drop,
+    /// Delivers the message after the next one.
     Swap,
+    /// Delivers the message twice.
     Repeat,
+    /// Changes the last byte of the message.
     Change,
+    /// Does not acknowledge the message.
     Forget,
+    /// Acknowledges the message twice.
     Invent,
+    /// Closes both connections.
     HangUp,
     /// Waits for [`STALL`] before delivery.
     Stall,
@@ -27,36 +34,38 @@ enum Fault {
     Echo,
 }
 
-/// Number of the affected message.
-const FAULTY: usize = 20;
+/// Number of the affected message. Earlier messages, more than one window, pass without a fault.
+const FAULTY_MESSAGE: usize = 20;
 
+/// Delay of [`Fault::Stall`].
 const STALL: Duration = Duration::from_millis(500);
 
-/// Starts a server of the commands dialect for one pair. It makes one mistake, once.
+/// Starts a server of the commands dialect for one pair. The server makes the mistake `fault` with one message.
 fn server_with(fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("a bound listener has an address");
     thread::spawn(move || {
-        let mut clients: Vec<_> = (0..2).map(|_| registered(&listener)).collect();
+        let mut clients: Vec<_> = (0..2).map(|_| accept_client(&listener)).collect();
+        // The sender has the lower number.
         clients.sort_by_key(|client| client.0);
         let [(_, mut sender, mut lines), (_, mut receiver, _)] = clients.try_into().expect("two clients");
         let mut line = String::new();
         lines.read_line(&mut line).expect("the sender sends CONNECT");
         sender.write_all(b"CONNECT_OK b\n").expect("the client reads");
         receiver.write_all(b"INCOMING_CONNECTION a\n").expect("the client reads");
-        let (mut kept, mut echo) = (None, None);
+        let (mut held_back, mut echo) = (None, None);
         for (number, line) in lines.lines().map_while(Result::ok).enumerate() {
             let text = line.strip_prefix("MSG ").expect("a client sends MSG").to_owned();
-            if fault == Fault::Mute && number >= FAULTY {
+            if fault == Fault::Mute && number >= FAULTY_MESSAGE {
                 continue;
             }
-            let fault = if number == FAULTY { fault } else { Fault::None };
-            let text = if fault == Fault::Change { format!("{}~", &text[..text.len() - 1]) } else { text };
+            let message_fault = if number == FAULTY_MESSAGE { fault } else { Fault::None };
+            let text = if message_fault == Fault::Change { format!("{}~", &text[..text.len() - 1]) } else { text };
             let from = format!("FROM a: {text}\n");
-            let delivery = match fault {
+            let delivery = match message_fault {
                 Fault::Drop => String::new(),
                 Fault::Swap => {
-                    kept = Some(from);
+                    held_back = Some(from);
                     String::new()
                 }
                 Fault::Repeat => from.repeat(2),
@@ -70,17 +79,19 @@ fn server_with(fault: Fault) -> SocketAddr {
                     from
                 }
                 Fault::None | Fault::Change | Fault::Forget | Fault::Invent | Fault::Mute => {
-                    from + &kept.take().unwrap_or_default()
+                    from + &held_back.take().unwrap_or_default()
                 }
             };
-            let acknowledged = match fault {
+            let acknowledgements = match message_fault {
                 Fault::Forget => "",
                 Fault::Invent => "MSG_SENT\nMSG_SENT\n",
                 _ => "MSG_SENT\n",
             };
-            // The other side may have closed.
-            let _ = receiver.write_all(delivery.as_bytes()).and_then(|()| sender.write_all(acknowledged.as_bytes()));
+            // Ignores an error: the clients may have closed.
+            let _ =
+                receiver.write_all(delivery.as_bytes()).and_then(|()| sender.write_all(acknowledgements.as_bytes()));
         }
+        // The sender has closed.
         if let Some(from) = echo {
             let _ = receiver.write_all(from.as_bytes()).and_then(|()| sender.write_all(b"MSG_SENT\n"));
         }
@@ -88,7 +99,8 @@ fn server_with(fault: Fault) -> SocketAddr {
     addr
 }
 
-fn registered(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>) {
+/// Accepts a client and registers it. Returns the number at the end of its name, its connection, and its further lines.
+fn accept_client(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>) {
     let (mut stream, _) = listener.accept().expect("a client connects");
     stream.set_nodelay(true).expect("a TCP socket");
     let mut lines = BufReader::new(stream.try_clone().expect("a socket can be cloned"));
@@ -99,6 +111,7 @@ fn registered(listener: &TcpListener) -> (usize, TcpStream, BufReader<TcpStream>
     (number.parse().expect("a number"), stream, lines)
 }
 
+/// A short run with one pair.
 fn pairs() -> Pairs {
     Pairs {
         load: MessageLoad { pairs: 1, sizes: vec![64], both_ways: false },
@@ -113,16 +126,16 @@ fn target(addr: SocketAddr) -> Target {
 
 #[test]
 fn every_fault_is_counted_once() {
-    let good = Faults::default();
+    let no_faults = Faults::default();
     let cases = [
-        (Fault::None, good),
-        (Fault::Drop, Faults { lost: 1, ..good }),
-        (Fault::Swap, Faults { reordered: 1, ..good }),
-        (Fault::Repeat, Faults { duplicated: 1, ..good }),
-        (Fault::Change, Faults { corrupt: 1, ..good }),
-        (Fault::Forget, Faults { unacknowledged: 1, ..good }),
-        (Fault::Invent, Faults { unacknowledged: 1, ..good }),
-        (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..good }),
+        (Fault::None, no_faults),
+        (Fault::Drop, Faults { lost: 1, ..no_faults }),
+        (Fault::Swap, Faults { reordered: 1, ..no_faults }),
+        (Fault::Repeat, Faults { duplicated: 1, ..no_faults }),
+        (Fault::Change, Faults { corrupt: 1, ..no_faults }),
+        (Fault::Forget, Faults { unacknowledged: 1, ..no_faults }),
+        (Fault::Invent, Faults { unacknowledged: 1, ..no_faults }),
+        (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..no_faults }),
     ];
     for (fault, expected) in cases {
         let report = pairs().run(&CommandsDialect, &target(server_with(fault)), &mut |_| ()).expect("the run succeeds");
@@ -146,8 +159,8 @@ fn a_silent_server_ends_the_run_after_the_timeout() {
     assert_eq!(error, "the server sent nothing for 1s while 2 sessions waited to be opened");
 }
 
-/// An open loop of 100 messages a second. The affected message is due after 200 ms, two thirds of the measured time.
-fn rate_on(server: SocketAddr) -> Report {
+/// Runs an open loop of 100 messages a second for 300 ms. The affected message is due after 200 ms.
+fn run_rate(server: SocketAddr) -> Report {
     let Pairs { load, timing, .. } = pairs();
     let timing = Timing { time: Duration::from_millis(300), ..timing };
     Rate { load, per_second: 100, timing }
@@ -157,7 +170,7 @@ fn rate_on(server: SocketAddr) -> Report {
 
 #[test]
 fn a_stall_at_the_end_of_the_measurement_counts_as_latency() {
-    let report = rate_on(server_with(Fault::Stall));
+    let report = run_rate(server_with(Fault::Stall));
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     let latency = measured.latency.expect("some messages arrived");
     assert!(latency.max_us >= 1e6 * STALL.as_secs_f64(), "{report}");
@@ -166,9 +179,9 @@ fn a_stall_at_the_end_of_the_measurement_counts_as_latency() {
 
 #[test]
 fn a_note_counts_messages_without_a_latency() {
-    let report = rate_on(server_with(Fault::Mute));
+    let report = run_rate(server_with(Fault::Mute));
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     assert!(measured.untimed >= 10 && report.faults.lost >= measured.untimed, "{report}");
-    let expected = format!("{} messages of the measured time did not arrive in time", measured.untimed);
-    assert!(report.notes.iter().any(|note| note.contains(&expected)), "{report}");
+    let expected_note = format!("{} messages of the measured time did not arrive in time", measured.untimed);
+    assert!(report.notes.iter().any(|note| note.contains(&expected_note)), "{report}");
 }

@@ -1,4 +1,4 @@
-//! Every workload, in small, against a real server in this process.
+//! Runs every workload for a short time against a real server in this process.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 
 /// A server on its own thread. Dropping it stops the server.
 struct Server {
+    /// Address for clients of the commands dialect.
     commands: SocketAddr,
+    /// Address for clients of the line dialect.
     line: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -22,20 +24,20 @@ struct Server {
 
 impl Server {
     fn start(settings: Settings) -> Self {
-        let (addrs, bound) = std::sync::mpsc::channel();
+        let (addrs_sender, addrs) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let commands = Listener::bind(Dialect::Commands, "127.0.0.1:0").await.expect("a free port");
                 let line = Listener::bind(Dialect::Line, "127.0.0.1:0").await.expect("a free port");
-                let local = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
-                addrs.send((local(&commands), local(&line))).expect("the test waits for the addresses");
+                let addr_of = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
+                addrs_sender.send((addr_of(&commands), addr_of(&line))).expect("the test waits for the addresses");
                 let shutdown = async { stopped.await.unwrap_or(()) };
                 switchboard_server::run(vec![commands, line], settings, shutdown).await.expect("valid settings");
             });
         });
-        let (commands, line) = bound.recv().expect("the server starts");
+        let (commands, line) = addrs.recv().expect("the server starts");
         Self { commands, line, stop: Some(stop), thread: Some(thread) }
     }
 }
@@ -49,18 +51,19 @@ impl Drop for Server {
     }
 }
 
-/// The server runs in this process, so the memory of this process is measured.
+/// The server at `addr`. It runs in this process, so this process is measured.
 fn target(addr: SocketAddr) -> Target {
     Target { addr, pid: Some(std::process::id()), timeout: Duration::from_secs(10) }
 }
 
 const TIMING: Timing = Timing { warm_up: Duration::from_millis(50), time: Duration::from_millis(300) };
 
+/// A load with short and long payloads.
 fn load(pairs: usize, both_ways: bool) -> MessageLoad {
     MessageLoad { pairs, sizes: vec![64, 22, 700], both_ways }
 }
 
-/// Checks that a report has no faults, serialises to JSON and has short text lines.
+/// Checks that a report has no faults, serialises to JSON, and prints as lines of readable length.
 fn check(report: &Report) {
     assert_eq!(report.faults, Faults::default(), "{report}");
     let json = serde_json::to_value(report).expect("a report serialises");
@@ -94,29 +97,27 @@ fn pairs_run_in_both_dialects() {
 }
 
 #[test]
-fn rate_sends_as_many_messages_as_asked() {
+fn rate_sends_about_as_many_messages_as_are_due() {
     let server = Server::start(Settings::default());
     let rate = Rate { load: load(3, true), per_second: 1000, timing: TIMING };
     let report = rate.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     let due = 1000.0 * measured.seconds;
-    assert!(
-        (0.5 * due..1.5 * due).contains(&f64::from(u32::try_from(measured.sent).expect("a small count"))),
-        "{report}"
-    );
+    let sent = f64::from(u32::try_from(measured.sent).expect("a small count"));
+    assert!((0.5 * due..1.5 * due).contains(&sent), "{report}");
     assert!(measured.sent_late.is_some(), "{report}");
 }
 
 #[test]
-fn frozen_readers_are_counted_apart() {
+fn isolation_counts_frozen_readers_and_the_flood() {
     let server = Server::start(Settings::default());
     let isolation = Isolation { load: load(10, false), frozen: 2, per_second: 1000, timing: TIMING };
     let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
     check(&report);
     let Metrics::Isolation { isolation } = &report.metrics else { panic!("{report}") };
     assert_eq!((isolation.frozen, isolation.cut), (2, 0), "{report}");
-    // More than one window: the sockets and the soft limit of the outboxes take this much.
+    // The buffers of the sockets and the outboxes have room for more messages than this.
     assert!(isolation.flood > 1000, "{report}");
 }
 
@@ -142,9 +143,9 @@ fn idle_reports_memory_of_each_session() {
     assert!(idle.bytes_per_session.is_some() && report.sessions == 150, "{report}");
     let has_note = |report: &Report, part| report.notes.iter().any(|note| note.contains(part));
     assert!(has_note(&report, "100 sessions are few") && has_note(&report, "0.05 s is short"), "{report}");
-    let unwatched = Target { pid: None, ..target(server.line) };
+    let target_without_pid = Target { pid: None, ..target(server.line) };
     let report = Idle { sessions: 10, time: Duration::ZERO }
-        .run(&LineDialect, &unwatched, &mut |_| ())
+        .run(&LineDialect, &target_without_pid, &mut |_| ())
         .expect("the run succeeds");
     assert!(has_note(&report, "--pid"), "{report}");
 }
@@ -195,22 +196,23 @@ fn a_refusal_names_the_server_setting_to_raise() {
 }
 
 #[test]
-fn invalid_workloads_are_refused_before_connecting() {
-    let nobody = Target { addr: ([127, 0, 0, 1], 1).into(), pid: None, timeout: Duration::from_secs(1) };
-    let pairs = |load, window| Pairs { load, window, timing: TIMING }.run(&CommandsDialect, &nobody, &mut |_| ());
-    let usage = |ran: Result<Report, Error>| match ran {
+fn invalid_workloads_are_refused() {
+    // Nobody listens on port 1.
+    let unused = Target { addr: ([127, 0, 0, 1], 1).into(), pid: None, timeout: Duration::from_secs(1) };
+    let pairs = |load, window| Pairs { load, window, timing: TIMING }.run(&CommandsDialect, &unused, &mut |_| ());
+    let usage_error = |outcome: Result<Report, Error>| match outcome {
         Err(Error::Usage(text)) => text,
         other => panic!("{other:?}"),
     };
     let short = MessageLoad { sizes: vec![64, 10], ..load(1, false) };
-    assert!(usage(pairs(short, 1)).contains("give at least 22"));
+    assert!(usage_error(pairs(short, 1)).contains("give at least 22"));
     let long = MessageLoad { sizes: vec![64, 100_000], ..load(1, false) };
-    assert!(usage(pairs(long, 1)).contains("give at most 65536"));
-    assert!(usage(pairs(load(1000, false), u64::MAX)).contains("use a smaller window"));
-    assert!(usage(pairs(load(0, false), 1)).contains("0 pairs make no load"));
-    assert!(usage(pairs(load(1, false), 0)).contains("in flight"));
+    assert!(usage_error(pairs(long, 1)).contains("give at most 65536"));
+    assert!(usage_error(pairs(load(1000, false), u64::MAX)).contains("use a smaller window"));
+    assert!(usage_error(pairs(load(0, false), 1)).contains("0 pairs make no load"));
+    assert!(usage_error(pairs(load(1, false), 0)).contains("in flight"));
     let isolation = Isolation { load: load(2, false), frozen: 2, per_second: 1, timing: TIMING };
-    assert!(usage(isolation.run(&CommandsDialect, &nobody, &mut |_| ())).contains("leave no pair to measure"));
+    assert!(usage_error(isolation.run(&CommandsDialect, &unused, &mut |_| ())).contains("leave no pair to measure"));
     assert!(matches!(pairs(load(1, false), 1), Err(Error::Connect { open: 0, .. })));
     assert!(matches!(pairs(load(100_000, false), 1), Err(Error::Files { .. })));
 }

@@ -28,12 +28,12 @@ impl Protocol for CommandsDialect {
         (1, 1)
     }
 
-    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[b"PING\n"]);
         1
     }
 
-    fn encode(&self, _seat: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
+    fn encode(&self, _client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
         put(out, &[b"MSG ", payload, b"\n"]);
     }
 
@@ -65,6 +65,7 @@ fn decode_reply(line: &[u8]) -> ServerFrame<'_> {
     }
 }
 
+/// Appends each of `parts`.
 pub(super) fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
@@ -91,10 +92,10 @@ mod tests {
             (b"ERROR NAME_TAKEN\n", Some(ServerFrame::Refusal(b"ERROR NAME_TAKEN")), 0),
             (b"\xff\n", Some(ServerFrame::Refusal(b"\xff")), 0),
         ];
-        for (given, expected, left) in cases {
+        for (given, expected, unread_bytes) in cases {
             let mut unread = *given;
-            let heard = CommandsDialect.decode(&mut unread, &mut Vec::new());
-            assert_eq!((heard, unread.len()), (*expected, *left), "given {}", given.escape_ascii());
+            let frame = CommandsDialect.decode(&mut unread, &mut Vec::new());
+            assert_eq!((frame, unread.len()), (*expected, *unread_bytes), "given {}", given.escape_ascii());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Timing, at_least_one};
+use super::{Timing, require_at_least_one};
 use crate::client_names::ClientNames;
 use crate::error::Error;
 use crate::latency::{Latency, LatencyHistogram};
@@ -14,10 +14,10 @@ use crate::session_pool::{SessionEvent, event_error};
 use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
-/// A fixed number of slots. In each, a session connects, registers, sends a request, receives the answer and closes;
-/// then the next one opens.
+/// A fixed number of slots. In each slot, a session connects, registers, sends a request, receives the answer and
+/// closes. Then the next session opens.
 ///
-/// A session counts once the server has closed it too. If the protocol has no request ([`Protocol::ask`]),
+/// A session counts when the server has closed it, too. If the protocol has no request ([`Protocol::ask`]),
 /// registration is the only round trip.
 #[derive(Clone, Copy, Debug)]
 pub struct Churn {
@@ -44,7 +44,9 @@ struct Slot {
 /// All slots of a run.
 struct ChurnSlots {
     slots: Vec<Slot>,
+    /// Number of sessions opened so far.
     opened: usize,
+    /// Number of sessions that the server has closed so far.
     closed: u64,
     latencies: LatencyHistogram,
 }
@@ -58,7 +60,7 @@ impl Churn {
         target: &Target,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, Error> {
-        at_least_one(self.at_once as u64, "sessions at once")?;
+        require_at_least_one(self.at_once as u64, "sessions at once")?;
         let mut run = Run::new(protocol, target, self.at_once, progress)?;
         let mut churn = ChurnSlots { slots: Vec::new(), opened: 0, closed: 0, latencies: LatencyHistogram::new() };
         for _ in 0..self.at_once {
@@ -76,7 +78,7 @@ impl Churn {
             seconds: usage.time.as_secs_f64(),
             sessions_per_second: sessions as f64 / usage.time.as_secs_f64(),
             sessions_per_server_cpu_second: per_server_cpu_second(sessions, usage.server.as_ref()),
-            lifetime: Latency::of(&churn.latencies),
+            lifetime: Latency::from_histogram(&churn.latencies),
             server: usage.server,
             generator: usage.generator,
         };
@@ -88,7 +90,7 @@ impl Churn {
 impl ChurnSlots {
     fn next_client(&mut self, names: &ClientNames) -> ClientProfile {
         self.opened += 1;
-        let name = names.get(self.opened);
+        let name = names.name_of(self.opened);
         ClientProfile { name, peer: String::new(), pair: self.opened, sends: false, receives: false }
     }
 
@@ -135,12 +137,14 @@ impl ChurnSlots {
         Ok(())
     }
 
-    /// Sends the request after registration, or closes the session after its answer.
+    /// Handles the last answer of a step. After the registration, sends the request. After the request, closes the
+    /// session.
     fn on_answer<P: Protocol>(&mut self, run: &mut Run<'_, '_, P>, slot: usize) {
         let state = &mut self.slots[slot].state;
         if *state == SlotState::Opening {
             *state = SlotState::Asking;
             run.pool.request(slot, P::ask);
+            // If the protocol has no request, the session closes at once.
             if run.pool.is_awaiting_answers(slot) {
                 return;
             }

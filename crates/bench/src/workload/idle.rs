@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::at_least_one;
+use super::require_at_least_one;
 use crate::error::Error;
 use crate::process::Process;
 use crate::progress::{Phase, Progress};
@@ -11,20 +11,20 @@ use crate::report::{IdleMetrics, Metrics, Report};
 use crate::run::Run;
 use crate::target::Target;
 
-/// Sessions opened before the first memory reading, so that the server has allocated everything it needs for any
-/// session.
-const FIRST: usize = 50;
+/// Number of sessions opened before the first memory reading. The server then has allocated all memory that does not
+/// belong to a single session.
+const WARM_UP_SESSIONS: usize = 50;
 
-/// Wait before each memory reading: late deallocation is not a cost of a session.
+/// Wait before each memory reading, so that the server has freed the memory that it needed only to open sessions.
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// Idle sessions. The server's memory is read before and after they open. At the end each session sends a request,
 /// which proves that it stayed open.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// Number of sessions measured.
+    /// Number of measured sessions.
     pub sessions: usize,
-    /// Time they stay idle.
+    /// Time that the sessions stay idle.
     pub time: Duration,
 }
 
@@ -37,10 +37,10 @@ impl Idle {
         target: &Target,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, Error> {
-        at_least_one(self.sessions as u64, "sessions")?;
-        let sessions = FIRST + self.sessions;
+        require_at_least_one(self.sessions as u64, "sessions")?;
+        let sessions = WARM_UP_SESSIONS + self.sessions;
         let mut run = Run::new(protocol, target, sessions, progress)?;
-        run.open_idle(FIRST, sessions)?;
+        run.open_idle(WARM_UP_SESSIONS, sessions)?;
         run.wait(SETTLE)?;
         let before = run.process.map(Process::resident_bytes).transpose()?;
         run.open_idle(self.sessions, sessions)?;

@@ -1,6 +1,6 @@
 //! `pairs`: a closed loop, as fast as messages arrive.
 
-use super::{MessageLoad, Timing, at_least_one};
+use super::{MessageLoad, Timing, require_at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
 use crate::protocol::Protocol;
@@ -9,11 +9,12 @@ use crate::run::Run;
 use crate::target::Target;
 use crate::traffic::Pace;
 
-/// Largest total size of the messages in flight. The load generator stores all bytes that sockets do not accept.
+/// Largest total size of the messages in flight. The load generator must store the bytes that its sockets
+/// do not accept.
 const IN_FLIGHT_MAX_BYTES: u64 = 1 << 30;
 
-/// A closed loop: each sender keeps `window` messages in flight, and sends another when one arrives at the receiver.
-/// Acknowledgements are counted, not waited for.
+/// A closed loop: each sender keeps `window` messages in flight. It sends the next message when one of these arrives at
+/// the receiver. It does not wait for acknowledgements, but they are counted.
 #[derive(Clone, Debug)]
 pub struct Pairs {
     /// The pairs.
@@ -33,8 +34,8 @@ impl Pairs {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, Error> {
         self.load.check()?;
-        at_least_one(self.window, "messages in flight")?;
-        let bytes = self.window.saturating_mul((2 * self.load.pairs * self.load.longest()) as u64);
+        require_at_least_one(self.window, "messages in flight")?;
+        let bytes = self.window.saturating_mul((2 * self.load.pairs * self.load.size_max()) as u64);
         if bytes > IN_FLIGHT_MAX_BYTES {
             let why =
                 format!("{bytes} bytes would be in flight: use a smaller window, fewer pairs or smaller messages");

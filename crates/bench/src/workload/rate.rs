@@ -1,6 +1,6 @@
 //! `rate`: an open loop at a fixed rate.
 
-use super::{MessageLoad, Timing, at_least_one};
+use super::{MessageLoad, Timing, require_at_least_one};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
 use crate::protocol::Protocol;
@@ -10,8 +10,8 @@ use crate::target::Target;
 use crate::traffic::Pace;
 
 /// An open loop: messages are due at even intervals, from the senders in turn. Latency counts from the due time. A
-/// server that stalls for a second thus delays every message due in that second, and not only the one in flight: this
-/// avoids coordinated omission.
+/// server that stalls for a second thus delays every message that is due in that second, and not only the messages in
+/// flight. This avoids coordinated omission.
 #[derive(Clone, Debug)]
 pub struct Rate {
     /// The pairs.
@@ -31,7 +31,7 @@ impl Rate {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, Error> {
         self.load.check()?;
-        at_least_one(self.per_second, "messages a second")?;
+        require_at_least_one(self.per_second, "messages a second")?;
         let mut run = Run::new(protocol, target, 2 * self.load.pairs, progress)?;
         run.open_pairs(self.load.pairs, self.load.both_ways)?;
         let sizes = self.load.sizes();
@@ -41,12 +41,12 @@ impl Rate {
         run.traffic.start_schedule(self.per_second);
         run.run_for(Phase::WarmUp, self.timing.warm_up)?;
         let measured = run.measure(self.timing.time)?;
-        let (usage, of_schedule) = (measured.usage(), measured.schedule_note(self.per_second));
+        let (usage, schedule_note) = (measured.usage(), measured.schedule_note(self.per_second));
         let notes = usage
             .notes()
             .into_iter()
             .chain(usage.cpu_time_note())
-            .chain(of_schedule)
+            .chain(schedule_note)
             .chain(measured.untimed_note())
             .collect();
         run.finish("rate", Metrics::Messages { measured }, notes)
