@@ -10,6 +10,7 @@ use switchboard_bench::{
 };
 use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings};
+use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 
 /// A server on its own thread. Dropping it stops the server.
@@ -24,13 +25,18 @@ struct Server {
 
 impl Server {
     fn start(settings: Settings) -> Self {
+        Self::start_with_send_buffer(settings, None)
+    }
+
+    /// Starts a server. Its connections have a send buffer of `send_buffer_bytes`, or one that the kernel adapts.
+    fn start_with_send_buffer(settings: Settings, send_buffer_bytes: Option<u32>) -> Self {
         let (addrs_sender, addrs) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let commands = Listener::bind(Dialect::Commands, "127.0.0.1:0").await.expect("a free port");
-                let line = Listener::bind(Dialect::Line, "127.0.0.1:0").await.expect("a free port");
+                let commands = listen(Dialect::Commands, send_buffer_bytes);
+                let line = listen(Dialect::Line, send_buffer_bytes);
                 let addr_of = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
                 addrs_sender.send((addr_of(&commands), addr_of(&line))).expect("the test waits for the addresses");
                 let shutdown = async { stopped.await.unwrap_or(()) };
@@ -49,6 +55,16 @@ impl Drop for Server {
             thread.join().expect("the server does not panic");
         }
     }
+}
+
+/// Listens on a free port. An accepted connection inherits the size of the send buffer.
+fn listen(dialect: Dialect, send_buffer_bytes: Option<u32>) -> Listener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    if let Some(bytes) = send_buffer_bytes {
+        socket.set_send_buffer_size(bytes).expect("a valid size");
+    }
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    Listener::new(dialect, socket.listen(1024).expect("a bound socket"))
 }
 
 /// The server at `addr`. It runs in this process, so this process is measured.
@@ -124,7 +140,9 @@ fn isolation_counts_frozen_readers_and_the_flood() {
 #[test]
 fn a_closed_frozen_reader_is_no_fault() {
     let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
-    let server = Server::start(settings);
+    // The server closes the reader only when the buffers to it have been full for the time of `outbox_timeout`. The
+    // send buffer is small, so that the flood fills it early in the measured time, even on a busy machine.
+    let server = Server::start_with_send_buffer(settings, Some(128 * 1024));
     let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
     let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 1000, timing };
     let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
