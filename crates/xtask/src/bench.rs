@@ -1,26 +1,25 @@
-//! Benchmarks: each speed claim, measured side by side with its baseline.
+//! Benchmarks. Each one measures speed claims, side by side with their baselines.
 
 mod child;
 mod instructions;
 mod server;
 mod wire;
 
-/// The benchmark to run.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Benchmark {
     /// Our server and other servers under the same load.
     ///
-    /// Each server has a core to itself, and the load generator another. Prints the work of each server per second of
-    /// its processor time. Writes the results to report/bench.json and plots of them. Compares with nats-server,
-    /// redis-server, ngircd and mosquitto, and installs them as `cargo xtask test` does.
+    /// Each server runs alone on one core, and the load generator on another. Prints the work of each server per second
+    /// of its processor time. Writes the results to report/bench.json, and plots beside that file. Compares with
+    /// nats-server, redis-server, ngircd and mosquitto, and installs them as `cargo xtask test` does.
     Server(server::Args),
     /// The wire lab: build the frames of a million rows, decode them and analyze them.
     ///
-    /// Writes the rows and the frames to target/bench, and runs each program several times in turn on one core. Prints
-    /// the median of the times with its limit, and the minimum beside it. Writes the results to report/wire.json.
-    /// Compares with text2pcap, tcptrace and tshark, and installs them as `cargo xtask test` does.
+    /// Writes the rows and the frames to target/bench. Runs the programs in turn on one core, several rounds. Prints
+    /// the median and the minimum time of each program, and whether the limits hold. Writes the results to
+    /// report/wire.json. Compares with text2pcap, tcptrace and tshark, and installs them as `cargo xtask test` does.
     Wire,
-    /// The processor instructions of each step of a message: the same count on each run, even on a busy machine.
+    /// The processor instructions of each step of a message. The count is the same on each run, even on a busy machine.
     ///
     /// Prints the instructions of the decoder, the parsers, the switchboard and the encoders for one message.
     /// Compares them with the counts recorded in crates/switchboard/examples/instructions.txt, and writes them to

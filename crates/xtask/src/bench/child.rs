@@ -1,4 +1,4 @@
-//! Runs a program to its end and measures its resource usage.
+//! Runs a program until it exits, and measures its resource usage.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,9 +12,9 @@ pub(crate) struct ChildUsage {
     pub(crate) peak_bytes: u64,
 }
 
-/// Runs a program on one core, without its output. Fails if the program fails.
+/// Runs a program on one core and discards its output. Fails if the program fails.
 pub(crate) fn run(command: &[&str]) -> Result<ChildUsage, String> {
-    // `taskset` executes the program in its own process, so there is one child.
+    // `taskset` replaces itself with the program, so the usage of the child is that of the program.
     let child = Command::new("taskset")
         .args(["--cpu-list", CORE])
         .args(command)
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &[&str]) -> Result<ChildUsage, String> {
 /// Every machine has core 0. Always using the same core makes the times comparable.
 const CORE: &str = "0";
 
-/// Waits for a child and returns its status and usage. `std::process` has no call for the usage.
+/// Waits for a child, and returns its exit status and usage. The standard library cannot return the usage.
 #[expect(unsafe_code, reason = "wait4 is the only call that returns the usage of one child")]
 fn wait(pid: u32) -> Result<(i32, ChildUsage), std::io::Error> {
     let pid = libc::pid_t::try_from(pid).map_err(std::io::Error::other)?;
@@ -45,11 +45,12 @@ fn wait(pid: u32) -> Result<(i32, ChildUsage), std::io::Error> {
     if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } != pid {
         return Err(std::io::Error::last_os_error());
     }
+    // Linux gives `ru_maxrss` in KiB.
     let peak_bytes = 1024 * u64::try_from(usage.ru_maxrss).unwrap_or_default();
     Ok((status, ChildUsage { cpu: duration(usage.ru_utime) + duration(usage.ru_stime), peak_bytes }))
 }
 
 fn duration(time: libc::timeval) -> Duration {
-    let part = |n: i64| u64::try_from(n).unwrap_or_default();
-    Duration::from_secs(part(time.tv_sec)) + Duration::from_micros(part(time.tv_usec))
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+    Duration::from_secs(unsigned(time.tv_sec)) + Duration::from_micros(unsigned(time.tv_usec))
 }

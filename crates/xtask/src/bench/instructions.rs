@@ -1,9 +1,9 @@
 //! `cargo xtask bench instructions`: processor instructions of each step of a message.
 //!
-//! Times are unreliable on a shared machine; an instruction count is the same on each run. Each operation of the
+//! Times are unreliable on a shared machine, but an instruction count is the same on each run. Each operation of the
 //! example `instructions` runs twice under callgrind, the second time with more repetitions. The difference is the
-//! cost of the operation, without start-up and preparation. The counts are compared with those in `instructions.txt`,
-//! which change only with `--accept`.
+//! cost of the operation, without start-up and preparation. The counts are compared with the recorded counts in
+//! `instructions.txt`. Only `--accept` changes the recorded counts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,13 +21,14 @@ const REPORT: &str = "report/instructions.json";
 /// Folder of callgrind's output files, with counts for each source line.
 const PROFILES: &str = "target/bench/instructions";
 
-/// Repetitions of the first run, and the further repetitions of the second. Both are multiples of the lines in one
-/// read, so that each line read is also counted.
-const FEW: u64 = 1024;
-const MORE: u64 = 2 * 1024;
+/// Repetitions of the operation in the first run. A multiple of the 1,024 lines in one read of the example, so that the
+/// run ends at the end of a read.
+const FIRST_RUN_REPETITIONS: u64 = 1024;
+/// Additional repetitions in the second run. Also a multiple of the lines in one read.
+const MORE_REPETITIONS: u64 = 2 * 1024;
 
-/// Tolerance above the recorded count, in percent: room for another compiler, C library or processor. If that is not
-/// enough, record the counts again.
+/// Tolerance above the recorded count, in percent. Another compiler, C library or processor may change the count by
+/// that much. If the change is larger, record the counts again.
 const TOLERANCE_PERCENT: u64 = 10;
 
 /// Options of `cargo xtask bench instructions`.
@@ -48,19 +49,20 @@ struct Operation {
 }
 
 impl Operation {
+    /// The maximum count; 0 for a new operation.
     fn max(&self) -> u64 {
         self.recorded.map_or(0, |recorded| recorded + recorded * TOLERANCE_PERCENT / 100)
     }
 
-    fn holds(&self) -> bool {
+    fn is_within_limit(&self) -> bool {
         self.instructions <= self.max()
     }
 
     fn verdict(&self) -> String {
         match self.recorded {
             None => "NOT RECORDED".to_owned(),
-            Some(_) if !self.holds() => {
-                format!("DOES NOT HOLD; to find the lines: callgrind_annotate {}", profile(&self.name))
+            Some(_) if !self.is_within_limit() => {
+                format!("DOES NOT HOLD; to find the lines: callgrind_annotate {}", profile_path(&self.name))
             }
             Some(recorded) if self.instructions + recorded * TOLERANCE_PERCENT / 100 < recorded => {
                 "holds, and is so much lower that it should be recorded".to_owned()
@@ -79,16 +81,16 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     for dir in [PROFILES, "report"] {
         fs::create_dir_all(dir).map_err(|error| format!("{dir} cannot be made: {error}"))?;
     }
-    let record = if Path::new(RECORD).exists() {
+    let record_text = if Path::new(RECORD).exists() {
         fs::read_to_string(RECORD).map_err(|error| format!("{RECORD} cannot be read: {error}"))?
     } else {
         String::new()
     };
-    let record = parse_record(&record)?;
+    let record = parse_record(&record_text)?;
     let (names, _) = output(PROGRAM, &[])?;
     let mut operations = Vec::new();
     for name in names.lines() {
-        let instructions = count(name)?;
+        let instructions = count_instructions(name)?;
         operations.push(Operation { name: name.to_owned(), instructions, recorded: record.get(name).copied() });
     }
 
@@ -96,33 +98,36 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     write(REPORT, &report(&operations)?)?;
     if args.accept {
         write(RECORD, &format_record(&operations))?;
-    } else if !operations.iter().all(Operation::holds) {
+    } else if !operations.iter().all(Operation::is_within_limit) {
         return Err("some counts exceed their limit: reduce them, or record them with --accept".to_owned());
     }
     Ok(())
 }
 
-/// Instructions of one operation, rounded up.
-fn count(name: &str) -> Result<u64, String> {
-    let few = total_instructions(name, FEW)?;
-    let many = total_instructions(name, FEW + MORE)?;
+/// Instructions of one repetition of an operation, rounded up.
+fn count_instructions(name: &str) -> Result<u64, String> {
+    let few = total_instructions(name, FIRST_RUN_REPETITIONS)?;
+    let many = total_instructions(name, FIRST_RUN_REPETITIONS + MORE_REPETITIONS)?;
     many.checked_sub(few)
-        .map(|more| more.div_ceil(MORE))
+        .map(|more| more.div_ceil(MORE_REPETITIONS))
         .ok_or_else(|| format!("{name} takes fewer instructions with more repetitions"))
 }
 
-/// Instructions of a whole run of the program.
-fn total_instructions(name: &str, times: u64) -> Result<u64, String> {
-    let (out, times) = (format!("--callgrind-out-file={}", profile(name)), times.to_string());
-    let (_, stdout) = output("valgrind", &["--tool=callgrind", &out, PROGRAM, name, &times])?;
-    parse_total(&stdout).ok_or_else(|| format!("callgrind printed no count: {stdout}"))
+/// Instructions of a whole run of the program, in which an operation is repeated `repetitions` times.
+fn total_instructions(name: &str, repetitions: u64) -> Result<u64, String> {
+    let (out, repetitions) = (format!("--callgrind-out-file={}", profile_path(name)), repetitions.to_string());
+    // Callgrind writes its summary to the standard error.
+    let (_, summary) = output("valgrind", &["--tool=callgrind", &out, PROGRAM, name, &repetitions])?;
+    parse_total(&summary).ok_or_else(|| format!("callgrind printed no count: {summary}"))
 }
 
-fn parse_total(stdout: &str) -> Option<u64> {
-    stdout.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
+/// Parses the count in callgrind's summary.
+fn parse_total(summary: &str) -> Option<u64> {
+    summary.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
 }
 
-fn profile(name: &str) -> String {
+/// Path of callgrind's output for an operation.
+fn profile_path(name: &str) -> String {
     format!("{PROFILES}/{}.out", name.replace('/', "-"))
 }
 
@@ -132,8 +137,8 @@ fn parse_record(record: &str) -> Result<BTreeMap<&str, u64>, String> {
         .lines()
         .map(|line| {
             let parts = line.trim_start().split_once(' ');
-            let read = parts.and_then(|(count, name)| Some((name, count.parse().ok()?)));
-            read.ok_or_else(|| format!("{RECORD} has {line:?}, which is not a count and an operation"))
+            let entry = parts.and_then(|(count, name)| Some((name, count.parse().ok()?)));
+            entry.ok_or_else(|| format!("{RECORD} has {line:?}, which is not a count and an operation"))
         })
         .collect()
 }
@@ -169,7 +174,7 @@ fn report(operations: &[Operation]) -> Result<String, String> {
         .map(|operation| {
             json!({
                 "name": operation.name, "instructions": operation.instructions, "recorded": operation.recorded,
-                "instructions_max": operation.max(), "holds": operation.holds(),
+                "instructions_max": operation.max(), "holds": operation.is_within_limit(),
             })
         })
         .collect();
@@ -183,7 +188,7 @@ fn write(path: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a program to its end and returns its standard output and standard error.
+/// Runs a program until it exits, and returns its standard output and standard error.
 fn output(program: &str, args: &[&str]) -> Result<(String, String), String> {
     let output = Command::new(program).args(args).output();
     let output = output.map_err(|error| format!("{program} cannot be started: {error}"))?;
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn up_to_a_tenth_more_than_recorded_holds() {
+    fn count_holds_up_to_ten_percent_above_the_record() {
         let cases = [
             (100, Some(100), true, "holds"),
             (110, Some(100), true, "holds"),
@@ -213,9 +218,9 @@ mod tests {
             (89, Some(100), true, "holds, and is so much lower"),
             (1, None, false, "NOT RECORDED"),
         ];
-        for (instructions, recorded, holds, verdict) in cases {
+        for (instructions, recorded, is_within_limit, verdict) in cases {
             let operation = operation(instructions, recorded);
-            assert_eq!(operation.holds(), holds, "given {operation:?}");
+            assert_eq!(operation.is_within_limit(), is_within_limit, "given {operation:?}");
             assert!(operation.verdict().starts_with(verdict), "given {operation:?}: {}", operation.verdict());
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Each server has one core to itself, and the load generator has another. The compared figure is the work per second
 //! of the server's processor time. The servers take turns, round after round, because the speed of a shared machine
-//! changes. A server's figure is the median of its rounds, and a ratio is that of two medians.
+//! changes. A server's figure is the median of its rounds. A ratio compares two such medians.
 
 mod noise_probe;
 mod peers;
@@ -26,19 +26,19 @@ use self::results::{Measurement, Results};
 use self::workloads::Workload;
 use crate::packages;
 
-/// Times that a disturbed measurement is repeated.
+/// Maximum repetitions of a disturbed measurement.
 const RETRIES_MAX: u32 = 3;
 
-/// Open files for each process: the sessions of the largest workload, and a reserve.
-const FILES: u64 = 17_000;
+/// Open files that each process needs: one for each session of the largest workload, and a reserve.
+const OPEN_FILES: u64 = 17_000;
 
 /// Options of `cargo xtask bench server`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Number of rounds; the result of a server is the median of its rounds
+    /// Number of rounds. The figure of a server is the median of its rounds
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
-    /// Measure for a fifth of the time, to check that everything runs
+    /// Measure for a fifth of the time, to check that every server and workload runs
     #[arg(long)]
     quick: bool,
     /// Run only the workloads whose name contains TEXT
@@ -46,7 +46,8 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
-/// Installs and builds the servers, then measures in a release build of this program.
+/// In a debug build: installs and builds the servers, and runs this program again as a release build. In a release
+/// build: measures.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     if cfg!(debug_assertions) {
         packages::ensure(packages::PEERS)?;
@@ -55,40 +56,40 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     // `measure` pins its thread to one core. It runs on a second thread, because `pin` reads the list of available
     // cores from the affinity of the main thread.
     let args = args.clone();
-    let measured = thread::spawn(move || measure(&args)).join();
-    measured.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
+    let outcome = thread::spawn(move || measure(&args)).join();
+    outcome.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
 }
 
 fn rerun_in_release() -> Result<(), String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(&cargo)
+    let status = Command::new(&cargo)
         .args(["build", "--quiet", "--release", "--package", "switchboard-server", "--package", "xtask"])
         .status();
-    if !built.is_ok_and(|status| status.success()) {
+    if !status.is_ok_and(|status| status.success()) {
         return Err("cargo build --release failed".to_owned());
     }
-    let measured = Command::new(cargo)
+    let status = Command::new(cargo)
         .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
         .args(env::args_os().skip(1))
         .status();
-    match measured {
+    match status {
         Ok(status) if status.success() => Ok(()),
-        _ => Err("see above".to_owned()),
+        _ => Err("the benchmark failed: see the message above".to_owned()),
     }
 }
 
 fn measure(args: &Args) -> Result<(), String> {
     pin::to_generator_core()?;
-    // Children inherit the limit.
-    let files = rlimit::increase_nofile_limit(FILES);
-    if !files.is_ok_and(|files| files >= FILES) {
-        return Err(format!("{FILES} open files are needed for each process: raise `ulimit -Hn`"));
+    // The servers inherit the limit.
+    let open_files = rlimit::increase_nofile_limit(OPEN_FILES);
+    if !open_files.is_ok_and(|open_files| open_files >= OPEN_FILES) {
+        return Err(format!("{OPEN_FILES} open files are needed for each process: raise `ulimit -Hn`"));
     }
     let xtask = env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let programs = ProgramPaths { switchboard: xtask.with_file_name("switchboard-server"), xtask };
     let mut results = Results::new(&programs, args.rounds);
     let mut noise_probe = NoiseProbe::new(&programs)?;
-    let mut failed = Vec::new();
+    let mut errors = Vec::new();
     for round in 1..=args.rounds {
         for workload in workloads::all(args.quick) {
             if args.only.as_ref().is_some_and(|only| !workload.name.contains(only.as_str())) {
@@ -99,29 +100,33 @@ fn measure(args: &Args) -> Result<(), String> {
                 // A failure does not stop the measurements of the other servers.
                 match measure_one(&workload, peer, &programs, &mut noise_probe, round) {
                     Ok(measurement) => results.add(measurement),
-                    Err(error) => failed.push(error),
+                    Err(error) => errors.push(error),
                 }
             }
         }
     }
-    let report = Path::new("report");
-    fs::create_dir_all(report).map_err(|error| format!("cannot make {}: {error}", report.display()))?;
+    let folder = Path::new("report");
+    fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let summary = results.summary();
     print!("{summary}");
     if args.only.is_none() && !args.quick {
         let write = |name: &str, text: &str| {
-            fs::write(report.join(name), text).map_err(|error| format!("cannot write report/{name}: {error}"))
+            fs::write(folder.join(name), text).map_err(|error| format!("cannot write report/{name}: {error}"))
         };
         let json = results.to_json(&summary)?;
         write("bench.json", &json)?;
         readme::update(&json)?;
-        write("bench.svg", &plot::ratios(&results))?;
-        write("bench-curve.svg", &plot::curve(&results))?;
+        write("bench.svg", &plot::work_per_cpu_second(&results))?;
+        write("bench-curve.svg", &plot::cpu_time_per_message(&results))?;
     }
-    for error in &failed {
+    for error in &errors {
         eprintln!("xtask: {error}");
     }
-    if summary.all_hold() && failed.is_empty() { Ok(()) } else { Err("some claims do not hold: see above".to_owned()) }
+    if summary.all_hold() && errors.is_empty() {
+        Ok(())
+    } else {
+        Err("some claims do not hold, or a measurement failed: see above".to_owned())
+    }
 }
 
 /// Takes one measurement, and repeats it if the machine was disturbed.
@@ -139,8 +144,8 @@ fn measure_one(
         let report =
             workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
         drop(server);
-        let is_calm = noise_probe.is_quiet()? && !report.generator_was_delayed();
-        // Faults count even if the attempt is repeated.
+        let is_calm = noise_probe.is_calm()? && !report.generator_was_delayed();
+        // The faults of a disturbed attempt count, too.
         faults += report.faults;
         attempt += 1;
         if is_calm || attempt > RETRIES_MAX {

@@ -1,4 +1,4 @@
-//! The compared servers, each configured as its makers recommend, alone on one core.
+//! The compared servers. Each one is configured as its makers recommend, and runs alone on one core.
 
 use std::fs;
 use std::io;
@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::pin;
 
-/// Interval and number of connection attempts to a server that is starting.
+/// Time between two attempts to connect to a server that is starting.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
-const CONNECT_ATTEMPTS: u32 = 250;
+/// Maximum attempts to connect to a server that is starting.
+const CONNECT_ATTEMPTS_MAX: u32 = 250;
 
-/// A compared server.
+/// A compared server. `NatsVerbose` is the NATS server with acknowledgements.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Peer {
     Switchboard,
@@ -42,22 +43,24 @@ impl Peer {
         }
     }
 
-    /// Whether it is another project's message server. The relay is not: it is the upper bound.
+    /// Whether the peer is a message server of another project. The relay is not: it is the upper bound for all
+    /// servers.
     pub(super) fn is_rival(self) -> bool {
         !matches!(self, Self::Switchboard | Self::Relay)
     }
 
-    /// Whether it confirms each message to the sender.
+    /// Whether the peer acknowledges each message to its sender.
     pub(super) fn acknowledges(self) -> bool {
         matches!(self, Self::Switchboard | Self::NatsVerbose | Self::Redis)
     }
 
-    /// Longest message, in bytes. A line of IRC has 512 bytes (RFC 2812 §2.3).
+    /// Longest payload, in bytes. A line of IRC has at most 512 bytes with its command and names (RFC 2812 §2.3).
     pub(super) fn size_max(self) -> usize {
         if self == Self::Ngircd { 400 } else { usize::MAX }
     }
 
-    /// The first line of its version text; `None` if it has none.
+    /// The first line of the peer's version text. `None` for the relay, and for `NatsVerbose`, which is the same
+    /// program as `Nats`.
     pub(super) fn version(self, programs: &ProgramPaths) -> Option<String> {
         let mut command = match self {
             Self::Switchboard => Command::new(&programs.switchboard),
@@ -85,14 +88,14 @@ impl Peer {
             tempfile::tempdir().map_err(|error| format!("no temporary folder for {}: {error}", self.name()))?;
         let mut command = self.command(programs, port, sessions, folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A child inherits the core of its parent.
+        // A child inherits the core of the thread that starts it.
         pin::to_server_core()?;
         let child = command.spawn();
         pin::to_generator_core()?;
         let child = child.map_err(|error| format!("cannot start {}: {error}", self.name()))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut server = RunningServer { child, addr, _folder: folder };
-        for _ in 0..CONNECT_ATTEMPTS {
+        for _ in 0..CONNECT_ATTEMPTS_MAX {
             if TcpStream::connect(addr).is_ok() {
                 return Ok(server);
             }
@@ -104,8 +107,8 @@ impl Peer {
         Err(format!("{} does not listen on {addr}", self.name()))
     }
 
+    /// The command that starts the server with room for `sessions` sessions.
     fn command(self, programs: &ProgramPaths, port: u16, sessions: usize, folder: &Path) -> Command {
-        let named = |program: &str| Command::new(program);
         let port = port.to_string();
         match self {
             Self::Switchboard => {
@@ -124,13 +127,14 @@ impl Peer {
                 command
             }
             Self::Nats | Self::NatsVerbose => {
-                let mut command = named("nats-server");
+                let mut command = Command::new("nats-server");
                 command.args(["--addr", "127.0.0.1", "--port", &port, "--log"]).arg(folder.join("log"));
                 command
             }
             Self::Redis => {
-                let mut command = named("redis-server");
+                let mut command = Command::new("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+                // 19,000 clients are more than every workload opens. `0 0 0` turns the limit of buffered bytes off.
                 command.args([
                     "--maxclients",
                     "19000",
@@ -144,7 +148,7 @@ impl Peer {
                 command
             }
             Self::Ngircd => {
-                let mut command = named("ngircd");
+                let mut command = Command::new("ngircd");
                 command.arg("--nodaemon").arg("--config").arg(write_config(folder, &ngircd_config(&port)));
                 command
             }
@@ -153,7 +157,7 @@ impl Peer {
                     "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n\
                      persistence false\nlog_type error\n"
                 );
-                let mut command = named("mosquitto");
+                let mut command = Command::new("mosquitto");
                 command.arg("-c").arg(write_config(folder, &config));
                 command
             }
@@ -161,7 +165,7 @@ impl Peer {
     }
 }
 
-/// No limits, no look-ups, and no flood penalties.
+/// A configuration of ngircd without limits, look-ups and flood penalties.
 fn ngircd_config(port: &str) -> String {
     format!(
         "[Global]\nName = bench.invalid\nInfo = bench\nAdminInfo1 = bench\nAdminInfo2 = bench\n\
@@ -171,7 +175,7 @@ fn ngircd_config(port: &str) -> String {
     )
 }
 
-/// Writes a configuration file and returns its path. If that fails, the server reports the missing file.
+/// Writes a configuration file and returns its path. If the write fails, the server ends because the file is missing.
 fn write_config(folder: &Path, config: &str) -> PathBuf {
     let path = folder.join("config");
     let _ = fs::write(&path, config);
@@ -194,6 +198,7 @@ pub(super) struct ProgramPaths {
 pub(super) struct RunningServer {
     child: Child,
     pub(super) addr: SocketAddr,
+    /// Deleted when the server is dropped.
     _folder: tempfile::TempDir,
 }
 

@@ -5,9 +5,13 @@ use std::fmt::Write as _;
 use super::peers::Peer;
 use super::results::Results;
 
+/// Width of a plot, in pixels.
 const WIDTH: f64 = 760.0;
+/// Width of the labels left of the bars, in pixels.
 const LEFT: f64 = 210.0;
+/// Width of the margin on the right, in pixels.
 const RIGHT: f64 = 90.0;
+/// Height of a bar with the gap below it, in pixels.
 const BAR: f64 = 13.0;
 
 /// Colours that differ in print, on a dark background and for colour-blind readers (Okabe and Ito).
@@ -23,9 +27,10 @@ fn colour(peer: Peer) -> &'static str {
     }
 }
 
-/// Messages per second of the server's processor time, by workload and server, on a logarithmic scale.
-pub(super) fn ratios(results: &Results) -> String {
+/// A bar for each workload and server: the messages per second of the server's processor time, on a logarithmic scale.
+pub(super) fn work_per_cpu_second(results: &Results) -> String {
     let workloads: Vec<_> = results.workloads().into_iter().filter(|name| name.contains("window")).collect();
+    // The scale goes from 10⁴ to 10⁸.
     let (low, high) = (4.0, 8.0);
     let x = |figure: f64| LEFT + (figure.log10().clamp(low, high) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
     let mut body = String::new();
@@ -69,18 +74,20 @@ pub(super) fn ratios(results: &Results) -> String {
     svg("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
 }
 
-/// The server's processor time per message, from one pair to thousands.
-pub(super) fn curve(results: &Results) -> String {
-    let pairs = |name: &str| name.strip_prefix("curve, ").and_then(|pairs| pairs.parse::<f64>().ok());
-    let of = |peer| -> Vec<(f64, f64)> {
+/// A curve for our server and for the relay: the processor time per message, from one pair to thousands.
+pub(super) fn cpu_time_per_message(results: &Results) -> String {
+    let pairs_of = |name: &str| name.strip_prefix("curve, ").and_then(|pairs| pairs.parse::<f64>().ok());
+    // The number of pairs and the nanoseconds of each point.
+    let points_of = |peer| -> Vec<(f64, f64)> {
         let workloads = results.workloads();
-        let points = workloads.iter().filter_map(|name| Some((pairs(name)?, 1e9 / results.median(name, peer)?)));
+        let points = workloads.iter().filter_map(|name| Some((pairs_of(name)?, 1e9 / results.median(name, peer)?)));
         points.collect()
     };
-    let curves = [Peer::Switchboard, Peer::Relay].map(|peer| (peer, of(peer)));
+    let curves = [Peer::Switchboard, Peer::Relay].map(|peer| (peer, points_of(peer)));
     let highest = curves.iter().flat_map(|(_, points)| points).map(|point| point.1).fold(1.0, f64::max);
     let (top, bottom) = (60.0, 330.0);
     let left = 70.0;
+    // The axis goes from 1 to 10⁴ pairs.
     let x = |pairs: f64| left + pairs.log10() / 4.0 * (WIDTH - left - RIGHT);
     let y = |nanos: f64| bottom - nanos / highest * (bottom - top);
     let mut body = String::new();
@@ -94,18 +101,18 @@ pub(super) fn curve(results: &Results) -> String {
         );
     }
     let step = 10_f64.powf(highest.log10().floor());
-    let mut mark = 0.0;
-    while mark <= highest {
+    let mut tick = 0.0;
+    while tick <= highest {
         let _ = write!(
             body,
             "<line x1=\"{left}\" y1=\"{0:.1}\" x2=\"{1}\" y2=\"{0:.1}\" class=\"grid\"/>\
-             <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{mark}</text>",
-            y(mark),
+             <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{tick}</text>",
+            y(tick),
             WIDTH - RIGHT,
             left - 6.0,
-            y(mark) + 4.0,
+            y(tick) + 4.0,
         );
-        mark += step;
+        tick += step;
     }
     for (peer, points) in &curves {
         let line: Vec<_> = points.iter().map(|(pairs, nanos)| format!("{:.1},{:.1}", x(*pairs), y(*nanos))).collect();
@@ -141,6 +148,7 @@ fn svg(title: &str, height: f64, body: &str) -> String {
     )
 }
 
+/// A number with k for thousands and M for millions.
 fn short_number(figure: f64) -> String {
     match figure {
         1e6.. => format!("{:.*} M", usize::from(figure < 1e7), figure / 1e6),

@@ -1,4 +1,4 @@
-//! Protocols of the compared servers, as far as a message between two sessions needs them.
+//! The protocols of the compared servers, as far as a message between two sessions needs them.
 
 mod irc;
 mod mqtt;
@@ -14,7 +14,8 @@ pub(super) use relay::RelayProtocol;
 
 use memchr::memchr;
 
-/// Removes a line from the front of `unread`, and returns it without its CRLF or LF.
+/// Removes a line from the front of `unread`, and returns the line without its CRLF or LF. `None` if the line is
+/// incomplete.
 fn take_line<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = memchr(b'\n', unread)?;
     let line = &unread[..end];
@@ -26,13 +27,15 @@ fn parse_number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Removes `len` bytes and a CRLF from the front of `unread`, and returns the bytes.
+/// Removes `len` bytes and a CRLF from the front of `unread`, and returns the bytes without the CRLF. `None` if they
+/// are incomplete.
 fn take_block<'a>(unread: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
-    let (block, rest) = unread.split_at_checked(len)?;
-    *unread = rest.get(2..)?;
+    let (block, after_block) = unread.split_at_checked(len)?;
+    *unread = after_block.get("\r\n".len()..)?;
     Some(block)
 }
 
+/// Appends each of `parts`.
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
@@ -54,12 +57,13 @@ mod tests {
 
     use super::*;
 
+    /// Decodes the first frame of each case. A case has the received bytes, the frame, and the bytes after the frame.
     fn check<P: Protocol>(protocol: &P, cases: &[(&[u8], Option<ServerFrame<'_>>, &[u8])]) {
-        for (given, expected, left) in cases {
+        for (given, expected, expected_unread) in cases {
             let mut unread = *given;
             let frame = protocol.decode(&mut unread, &mut Vec::new());
             assert_eq!(frame, *expected, "{}: given {}", protocol.name(), given.escape_ascii());
-            assert_eq!(unread, *left, "{}: left of {}", protocol.name(), given.escape_ascii());
+            assert_eq!(unread, *expected_unread, "{}: unread bytes of {}", protocol.name(), given.escape_ascii());
         }
     }
 

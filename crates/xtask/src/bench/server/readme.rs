@@ -9,32 +9,33 @@ const README: &str = "README.md";
 const BEGIN: &str = "<!-- made by `cargo xtask bench server` -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// Replaces the table with that of `json`.
+/// Replaces the table in README.md with a table of the results in `json`.
 pub(super) fn update(json: &str) -> Result<(), String> {
     let readme = fs::read_to_string(README).map_err(|error| format!("cannot read {README}: {error}"))?;
-    let (before, after) = split_at_table(&readme).ok_or_else(|| format!("{README} has no {BEGIN}"))?;
+    let (before, after) = split_at_table(&readme)
+        .ok_or_else(|| format!("{README} lacks a line {BEGIN:?} with a line {END:?} below it"))?;
     let table = table(json).ok_or("the results lack an expected field")?;
     fs::write(README, format!("{before}{BEGIN}{table}{END}{after}"))
         .map_err(|error| format!("cannot write {README}: {error}"))
 }
 
-/// The text before the table, and the text after it.
+/// The text before the table, and the text after it. `None` if the marks of the table are missing.
 fn split_at_table(readme: &str) -> Option<(&str, &str)> {
-    let (before, rest) = readme.split_once(BEGIN)?;
-    Some((before, rest.split_once(END)?.1))
+    let (before, table_and_after) = readme.split_once(BEGIN)?;
+    Some((before, table_and_after.split_once(END)?.1))
 }
 
-/// The claims and their figures, then the number of measurements and the machine.
+/// The claims with their figures, then the number of measurements and the machine. `None` if a field is missing.
 fn table(json: &str) -> Option<String> {
     let json: Value = serde_json::from_str(json).ok()?;
     let summary = &json["summary"];
     let mut table = "| load | ours | |\n|---|---|---|\n".to_owned();
-    for held in summary["held"].as_array()? {
-        let workload = held["workload"].as_str()?;
-        let holds = held["holds"].as_bool()?;
-        let aim = format!("{} {}", held["rule"].as_str()?, held["bound"].as_f64()?);
+    for claim in summary["held"].as_array()? {
+        let workload = claim["workload"].as_str()?;
+        let holds = claim["holds"].as_bool()?;
+        let aim = format!("{} {}", claim["rule"].as_str()?, claim["bound"].as_f64()?);
         let missed = if holds { "" } else { ", which it misses" };
-        let figure = match (held["value"].as_f64(), held["against"].as_str()) {
+        let figure = match (claim["value"].as_f64(), claim["against"].as_str()) {
             (None, _) => "not measured".to_owned(),
             (Some(value), None) => format!("p99 of the others moved by {value:.0} µs"),
             (Some(value), Some(against)) if workload == "idle" => format!("{value:.2} times the memory of {against}"),

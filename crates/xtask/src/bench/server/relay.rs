@@ -10,18 +10,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-/// The read size of our server.
+/// Bytes of one read, as in our server.
 const READ_BYTES: usize = 64 * 1024;
 
 const LISTENER: Token = Token(usize::MAX);
 
 struct RelayConnection {
     stream: TcpStream,
-    /// The two names of the first line, as far as received.
+    /// The received part of the first line. The line holds the names of the two sides.
     greeting: Vec<u8>,
-    /// Index of the connection that its bytes go to.
+    /// Index of the connection to which the bytes of this connection go.
     peer: Option<usize>,
-    /// Bytes that the other connection's socket has not accepted. While there are any, this connection is not read.
+    /// Bytes of this connection that the socket of its peer has not accepted. While there are such bytes, this
+    /// connection is not read.
     unwritten: Vec<u8>,
 }
 
@@ -31,7 +32,9 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut connections: Vec<Option<RelayConnection>> = Vec::new();
+    // Free indexes of `connections`.
     let mut free = Vec::new();
+    // Indexes of the connections that wait for their peer, by greeting.
     let mut waiting: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; READ_BYTES];
@@ -41,52 +44,53 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    let at = free.pop().unwrap_or(connections.len());
+                    let index = free.pop().unwrap_or(connections.len());
                     let interest = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry().register(&mut stream, Token(at), interest)?;
+                    poll.registry().register(&mut stream, Token(index), interest)?;
                     let connection =
                         RelayConnection { stream, greeting: Vec::new(), peer: None, unwritten: Vec::new() };
-                    if at == connections.len() {
+                    if index == connections.len() {
                         connections.push(Some(connection));
                     } else {
-                        connections[at] = Some(connection);
+                        connections[index] = Some(connection);
                     }
                 }
                 continue;
             }
-            let at = event.token().0;
-            let peer = connections.get(at).and_then(Option::as_ref).and_then(|connection| connection.peer);
+            let index = event.token().0;
+            let peer = connections.get(index).and_then(Option::as_ref).and_then(|connection| connection.peer);
             let written = match peer {
-                // Reading here without unwritten bytes would cost a useless system call.
+                // Without unwritten bytes, this call would only read, and usually find nothing.
                 Some(peer) if event.is_writable() && has_unwritten(&connections, peer) => {
                     forward(&mut connections, peer, &mut buffer)
                 }
                 _ => Ok(()),
             };
-            let read = if connections.get(at).is_some_and(Option::is_some) {
-                advance(&mut connections, &mut waiting, at, &mut buffer)
+            let read = if connections.get(index).is_some_and(Option::is_some) {
+                read_greeting_or_forward(&mut connections, &mut waiting, index, &mut buffer)
             } else {
                 Ok(())
             };
             if read.is_err() || written.is_err() {
-                close(&mut connections, &mut free, &mut waiting, at);
+                close(&mut connections, &mut free, &mut waiting, index);
             }
         }
     }
 }
 
-fn has_unwritten(connections: &[Option<RelayConnection>], at: usize) -> bool {
-    connections[at].as_ref().is_some_and(|connection| !connection.unwritten.is_empty())
+/// Whether bytes of the connection `index` wait for the socket of its peer.
+fn has_unwritten(connections: &[Option<RelayConnection>], index: usize) -> bool {
+    connections[index].as_ref().is_some_and(|connection| !connection.unwritten.is_empty())
 }
 
 /// Reads from a connection: first its greeting, then bytes to forward.
-fn advance(
+fn read_greeting_or_forward(
     connections: &mut [Option<RelayConnection>],
     waiting: &mut HashMap<Vec<u8>, usize>,
-    at: usize,
+    index: usize,
     buffer: &mut [u8],
 ) -> io::Result<()> {
-    let Some(connection) = &mut connections[at] else { return Ok(()) };
+    let Some(connection) = &mut connections[index] else { return Ok(()) };
     while connection.greeting.last() != Some(&b'\n') {
         // One byte at a time, so that no byte after the line is consumed. This runs once per connection.
         match connection.stream.read(&mut buffer[..1]) {
@@ -101,38 +105,34 @@ fn advance(
             if let Some(peer) = waiting.remove(&swapped) {
                 connection.peer = Some(peer);
                 if let Some(peer) = &mut connections[peer] {
-                    peer.peer = Some(at);
+                    peer.peer = Some(index);
                 }
             } else {
-                waiting.insert(connection.greeting.clone(), at);
+                waiting.insert(connection.greeting.clone(), index);
             }
             break;
         }
     }
-    forward(connections, at, buffer)
+    forward(connections, index, buffer)
 }
 
-/// `a b` becomes `b a`, the greeting of the other side.
+/// The greeting that the other side sends: `b a` for `a b`.
 fn swap_names(greeting: &[u8]) -> Vec<u8> {
     let line = greeting.strip_suffix(b"\n").unwrap_or(greeting);
     let mut names = line.splitn(2, |&byte| byte == b' ');
     let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-    [
-        second, b" ", first, b"
-",
-    ]
-    .concat()
+    [second, b" ", first, b"\n"].concat()
 }
 
-/// Forwards bytes until one of the two sockets blocks.
+/// Forwards bytes from connection `from` to its peer, until one of the two sockets blocks.
 fn forward(connections: &mut [Option<RelayConnection>], from: usize, buffer: &mut [u8]) -> io::Result<()> {
     let Some(mut connection) = connections[from].take() else { return Ok(()) };
-    let done = match connection.peer.and_then(|peer| connections[peer].as_mut()) {
+    let outcome = match connection.peer.and_then(|peer| connections[peer].as_mut()) {
         Some(peer) => copy_until_blocked(&mut connection, &mut peer.stream, buffer),
         None => Ok(()),
     };
     connections[from] = Some(connection);
-    done
+    outcome
 }
 
 fn copy_until_blocked(from: &mut RelayConnection, to: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
@@ -164,15 +164,16 @@ fn copy_until_blocked(from: &mut RelayConnection, to: &mut TcpStream, buffer: &m
     }
 }
 
+/// Closes a connection and its peer.
 fn close(
     connections: &mut [Option<RelayConnection>],
     free: &mut Vec<usize>,
     waiting: &mut HashMap<Vec<u8>, usize>,
-    at: usize,
+    index: usize,
 ) {
-    let Some(connection) = connections[at].take() else { return };
+    let Some(connection) = connections[index].take() else { return };
     waiting.remove(&connection.greeting);
-    free.push(at);
+    free.push(index);
     if let Some(peer) = connection.peer {
         close(connections, free, waiting, peer);
     }

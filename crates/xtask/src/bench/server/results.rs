@@ -1,4 +1,4 @@
-//! Measurements, their medians, and the claims that they are checked against.
+//! Measurements, their medians, and the claims that the medians confirm or refute.
 
 use std::fmt;
 use std::fs;
@@ -14,7 +14,7 @@ pub(super) struct Measurement {
     pub(super) round: usize,
     pub(super) workload: &'static str,
     pub(super) peer: Peer,
-    /// Whether the machine was quiet before and after it.
+    /// Whether nothing disturbed the machine and the load generator during the measurement.
     pub(super) is_calm: bool,
     /// Faults of this measurement and of the disturbed attempts before it.
     pub(super) faults: Faults,
@@ -41,17 +41,18 @@ struct Claim {
     bound: Bound,
 }
 
-/// The divisor of our figure.
+/// The figure by which a claim divides ours.
 #[derive(Clone, Copy, Debug)]
 enum Baseline {
     BestPeer,
-    /// The best of the servers that confirm each message to its sender, as ours does.
+    /// The best of the peers that acknowledge each message to its sender, as our server does.
     BestAcknowledgingPeer,
     Relay,
     /// No divisor: the figure itself is compared with the bound.
     None,
 }
 
+/// The values for which a claim holds.
 #[derive(Clone, Copy, Debug)]
 enum Bound {
     AtLeast(f64),
@@ -135,6 +136,7 @@ impl Results {
         names
     }
 
+    /// The medians, and the claims checked against them.
     pub(super) fn summary(&self) -> Summary {
         let table = self
             .workloads()
@@ -157,24 +159,24 @@ impl Results {
             .count();
         let workloads = self.workloads();
         let claims = CLAIMS.iter().filter(|claim| workloads.contains(&claim.workload));
-        let held = claims.map(|claim| self.check_claim(claim)).collect();
-        Summary { table, held, faults, measurements: self.measurements.len(), disturbed, bottlenecked }
+        let claims = claims.map(|claim| self.check_claim(claim)).collect();
+        Summary { table, claims, faults, measurements: self.measurements.len(), disturbed, bottlenecked }
     }
 
-    /// Checks a claim against the medians. The best of several peers in each round would only be the luckiest. A
-    /// claim without a measurement does not hold.
+    /// Checks a claim against the medians of all rounds. In a single round, the best peer may only be the luckiest one.
+    /// A claim without a measurement does not hold.
     fn check_claim(&self, claim: &Claim) -> ClaimResult {
-        let is_in_baseline = |peer: Peer| match claim.baseline {
+        let is_baseline = |peer: Peer| match claim.baseline {
             Baseline::BestPeer => peer.is_rival(),
             Baseline::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
             Baseline::Relay => peer == Peer::Relay,
             Baseline::None => false,
         };
-        let others: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_in_baseline(peer)).collect();
-        let lower_is_better = matches!(claim.bound, Bound::Below(_));
+        let baseline_peers: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_baseline(peer)).collect();
+        let is_lower_better = matches!(claim.bound, Bound::Below(_));
         let ours = self.median(claim.workload, Peer::Switchboard);
-        let figures = others.iter().filter_map(|&peer| self.median(claim.workload, peer));
-        let best = if lower_is_better { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
+        let figures = baseline_peers.iter().filter_map(|&peer| self.median(claim.workload, peer));
+        let best = if is_lower_better { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
         let value = match claim.baseline {
             Baseline::None => ours,
             _ => ours.zip(best).map(|(ours, best)| ours / best),
@@ -189,10 +191,11 @@ impl Results {
             Baseline::Relay => Some("the relay"),
             Baseline::None => None,
         };
-        let rule = if lower_is_better { "below" } else { "at least" };
+        let rule = if is_lower_better { "below" } else { "at least" };
         ClaimResult { workload: claim.workload, against, value, rule, bound, holds }
     }
 
+    /// The text of report/bench.json.
     pub(super) fn to_json(&self, summary: &Summary) -> Result<String, String> {
         #[derive(Serialize)]
         struct Json<'a> {
@@ -232,16 +235,19 @@ impl Results {
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     table: Vec<TableRow>,
-    held: Vec<ClaimResult>,
+    #[serde(rename = "held")]
+    claims: Vec<ClaimResult>,
     /// Sum over all measurements.
     faults: Faults,
+    /// Number of measurements.
     measurements: usize,
-    /// Measurements that were disturbed in every attempt.
+    /// Number of measurements that were disturbed in every attempt.
     disturbed: usize,
-    /// Measurements limited by the load generator.
+    /// Number of measurements that the load generator limited.
     bottlenecked: usize,
 }
 
+/// The medians of one workload, by server.
 #[derive(Debug, Serialize)]
 struct TableRow {
     workload: &'static str,
@@ -252,10 +258,10 @@ struct TableRow {
 #[derive(Debug, Serialize)]
 struct ClaimResult {
     workload: &'static str,
-    /// Name of the divisor; `None` for a claim about the figure itself.
+    /// Name of the baseline. `None` for a claim about our figure itself.
     against: Option<&'static str>,
-    /// Our median, divided by the baseline's median if the claim has a baseline. `None` if one of them was not
-    /// measured.
+    /// Our median. If the claim has a baseline: our median divided by that of the baseline. `None` if a median is
+    /// missing.
     value: Option<f64>,
     rule: &'static str,
     bound: f64,
@@ -263,8 +269,9 @@ struct ClaimResult {
 }
 
 impl Summary {
+    /// Whether all claims hold, and no measurement had a fault.
     pub(super) fn all_hold(&self) -> bool {
-        !self.faults.any() && self.held.iter().all(|held| held.holds)
+        !self.faults.any() && self.claims.iter().all(|claim| claim.holds)
     }
 }
 
@@ -279,11 +286,11 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f)?;
-        for ClaimResult { workload, against, value, rule, bound, holds } in &self.held {
-            let holds = if *holds { "holds" } else { "DOES NOT HOLD" };
+        for ClaimResult { workload, against, value, rule, bound, holds } in &self.claims {
+            let verdict = if *holds { "holds" } else { "DOES NOT HOLD" };
             let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:.2}"));
             let against = against.map_or_else(|| "µs".to_owned(), |against| format!("times {against}"));
-            writeln!(f, "{workload:<32} {value:>8} {against} ({rule} {bound}): {holds}")?;
+            writeln!(f, "{workload:<32} {value:>8} {against} ({rule} {bound}): {verdict}")?;
         }
         let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = self.faults;
         writeln!(
@@ -296,7 +303,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The middle figure, or the mean of the middle two.
+/// The middle figure, or the mean of the middle two. `None` without figures.
 fn median_of(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let upper = *figures.get(figures.len() / 2)?;

@@ -11,9 +11,10 @@ use super::protocols::{Irc, Mqtt, Nats, Redis, RelayProtocol};
 /// Longest wait without progress before a measurement fails.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Idle sessions: as many as the limit of open files allows, with a reserve.
-const IDLE: usize = 9000;
+/// Number of idle sessions. There are thousands, because a process takes memory in large blocks.
+const IDLE_SESSIONS: usize = 9000;
 
+/// A workload, which is measured against each server that it applies to.
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
@@ -23,34 +24,25 @@ pub(super) struct Workload {
 /// The kind of a workload, with its parameters.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Load {
-    /// Closed loop between pairs, against all servers.
-    Pairs {
-        pairs: usize,
-        window: u64,
-        size: usize,
-        timing: Timing,
-    },
-    /// Closed loop against our server and the relay only: the cost per message as the number of pairs grows.
-    Curve {
-        pairs: usize,
-        timing: Timing,
-    },
-    Idle {
-        sessions: usize,
-    },
-    Churn {
-        timing: Timing,
-    },
-    /// Against our server only.
-    Isolation {
-        timing: Timing,
-    },
+    /// A closed loop between pairs, against all servers.
+    Pairs { pairs: usize, window: u64, size: usize, timing: Timing },
+    /// A closed loop against our server and the relay only. Shows the cost per message as the number of pairs grows.
+    Curve { pairs: usize, timing: Timing },
+    /// Idle sessions, against all servers.
+    Idle { sessions: usize },
+    /// Sessions that open and close, against all servers.
+    Churn { timing: Timing },
+    /// Frozen readers beside other pairs, against our server only.
+    Isolation { timing: Timing },
 }
 
-pub(super) fn all(quick: bool) -> Vec<Workload> {
-    let part = if quick { 5 } else { 1 };
-    let timing =
-        |millis: u64| Timing { warm_up: Duration::from_millis(300 / part), time: Duration::from_millis(millis / part) };
+/// All workloads. With `is_quick`, they take a fifth of the time.
+pub(super) fn all(is_quick: bool) -> Vec<Workload> {
+    let divisor = if is_quick { 5 } else { 1 };
+    let timing = |millis: u64| Timing {
+        warm_up: Duration::from_millis(300 / divisor),
+        time: Duration::from_millis(millis / divisor),
+    };
     let pairs =
         |name, pairs, window, size| Workload { name, load: Load::Pairs { pairs, window, size, timing: timing(1500) } };
     let curve = |name, pairs| Workload { name, load: Load::Curve { pairs, timing: timing(1000) } };
@@ -61,7 +53,7 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
         pairs("500 pairs, window 16", 500, 16, 64),
         pairs("2000 pairs, window 4", 2000, 4, 64),
         pairs("50 pairs, window 64, 1024 bytes", 50, 64, 1024),
-        Workload { name: "idle", load: Load::Idle { sessions: IDLE } },
+        Workload { name: "idle", load: Load::Idle { sessions: IDLE_SESSIONS } },
         Workload { name: "churn", load: Load::Churn { timing: timing(1500) } },
         Workload { name: "isolation", load: Load::Isolation { timing: timing(3000) } },
         curve("curve, 1", 1),
@@ -86,7 +78,7 @@ impl Workload {
         }
     }
 
-    /// Most sessions open at a time, with a reserve.
+    /// The maximum sessions open at a time, with a reserve.
     pub(super) fn sessions(&self) -> usize {
         match self.load {
             Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } => 2 * pairs + 10,
@@ -111,19 +103,20 @@ impl Workload {
 
     fn run_over<P: Protocol>(&self, protocol: &P, target: &Target) -> Result<Report, Error> {
         let load = |pairs, size| MessageLoad { pairs, sizes: vec![size], both_ways: false };
-        let quiet = &mut |_| {};
+        let ignore_progress = &mut |_| {};
         match self.load {
             Load::Pairs { pairs, window, size, timing } => {
-                Pairs { load: load(pairs, size), window, timing }.run(protocol, target, quiet)
+                Pairs { load: load(pairs, size), window, timing }.run(protocol, target, ignore_progress)
             }
             Load::Curve { pairs, timing } => {
-                Pairs { load: load(pairs, 64), window: 4, timing }.run(protocol, target, quiet)
+                Pairs { load: load(pairs, 64), window: 4, timing }.run(protocol, target, ignore_progress)
             }
-            Load::Idle { sessions } => Idle { sessions, time: Duration::from_secs(1) }.run(protocol, target, quiet),
-            Load::Churn { timing } => Churn { at_once: 8, timing }.run(protocol, target, quiet),
-            Load::Isolation { timing } => {
-                Isolation { load: load(100, 64), frozen: 10, per_second: 10_000, timing }.run(protocol, target, quiet)
+            Load::Idle { sessions } => {
+                Idle { sessions, time: Duration::from_secs(1) }.run(protocol, target, ignore_progress)
             }
+            Load::Churn { timing } => Churn { at_once: 8, timing }.run(protocol, target, ignore_progress),
+            Load::Isolation { timing } => Isolation { load: load(100, 64), frozen: 10, per_second: 10_000, timing }
+                .run(protocol, target, ignore_progress),
         }
     }
 }

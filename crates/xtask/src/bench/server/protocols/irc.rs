@@ -22,7 +22,7 @@ impl Protocol for Irc {
         1
     }
 
-    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[b"PING :x\r\n"]);
         1
     }
@@ -40,9 +40,9 @@ impl Protocol for Irc {
                 put(answers, &[b"PONG ", token, b"\r\n"]);
                 ServerFrame::Ignored
             }
-            // 376 ends the message of the day, 422 says that there is none: either ends the welcome.
+            // 376 ends the message of the day, and 422 says that there is none. Both end the welcome.
             (_, Some(b"376" | b"422" | b"PONG"), ..) => ServerFrame::Answer,
-            // Replies are below 400, errors are 400 and above (RFC 2812 §5).
+            // Numbers below 400 are replies, and numbers from 400 are errors (RFC 2812 §5).
             (Some(b"ERROR"), ..) | (_, Some([b'4' | b'5', _, _]), ..) => ServerFrame::Refusal(line),
             _ => ServerFrame::Ignored,
         })

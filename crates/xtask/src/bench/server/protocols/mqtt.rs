@@ -29,12 +29,14 @@ impl Protocol for Mqtt {
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         let name = client.name.as_bytes();
         // Protocol name and level 4, a clean session, and no keep-alive (§3.1.2).
+        // The 10 bytes of the next line, the length of the name in 2 bytes, and the name.
         put_header(CONNECT, 12 + name.len(), out);
         put(out, &[b"\x00\x04MQTT\x04\x02\x00\x00"]);
         put_string(name, out);
         if client.sends {
             return 1;
         }
+        // The packet identifier in 2 bytes, the length of the name in 2 bytes, the name, and the quality of service.
         put_header(SUBSCRIBE, 5 + name.len(), out);
         put(out, &[b"\x00\x01"]);
         put_string(name, out);
@@ -42,7 +44,7 @@ impl Protocol for Mqtt {
         2
     }
 
-    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[PINGREQ]);
         1
     }
@@ -70,7 +72,7 @@ impl Protocol for Mqtt {
     }
 }
 
-/// Appends a fixed header: the packet type, and the length of the rest in groups of seven bits (§2.2.3).
+/// Appends a fixed header: the packet type, and the length of the rest in groups of seven bits, lowest first (§2.2.3).
 fn put_header(kind: u8, mut len: usize, out: &mut Vec<u8>) {
     out.push(kind);
     loop {
@@ -89,6 +91,7 @@ fn put_string(string: &[u8], out: &mut Vec<u8>) {
     put(out, &[&len.to_be_bytes(), string]);
 }
 
+/// Removes the length of a fixed header from the front of `unread`, and decodes it. `None` if it is incomplete.
 fn take_len(unread: &mut &[u8]) -> Option<usize> {
     let mut len = 0;
     for shift in [0, 7, 14, 21] {

@@ -32,7 +32,7 @@ impl Protocol for Nats {
         1
     }
 
-    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[b"PING\r\n"]);
         1
     }

@@ -30,7 +30,7 @@ impl Protocol for Redis {
         1
     }
 
-    fn ask(&self, _seat: &ClientProfile, out: &mut Vec<u8>) -> u32 {
+    fn ask(&self, _client: &ClientProfile, out: &mut Vec<u8>) -> u32 {
         put(out, &[PING]);
         1
     }
@@ -45,8 +45,9 @@ impl Protocol for Redis {
         let mut rest = *unread;
         let line = take_line(&mut rest)?;
         let frame = match line {
-            // Number of subscribers that received the message: exactly one here.
+            // The number of subscribers that received the message. Each channel here has one.
             b":1" => ServerFrame::Acknowledgement,
+            // A message, or the answer to `SUBSCRIBE`.
             b"*3" => {
                 let kind = take_bulk(&mut rest)?;
                 let _channel = take_bulk(&mut rest)?;
@@ -57,6 +58,7 @@ impl Protocol for Redis {
                     ServerFrame::Answer
                 }
             }
+            // The answer to `PING` in a subscribed session.
             b"*2" => {
                 take_bulk(&mut rest)?;
                 take_bulk(&mut rest)?;
@@ -70,12 +72,14 @@ impl Protocol for Redis {
     }
 }
 
+/// Appends a bulk string.
 fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     put_number(out, bytes.len());
     put(out, &[b"\r\n", bytes, b"\r\n"]);
 }
 
+/// Removes a bulk string from the front of `unread`, and returns its bytes. `None` if it is incomplete.
 fn take_bulk<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = parse_number(take_line(unread)?.strip_prefix(b"$")?)?;
     take_block(unread, len)

@@ -1,4 +1,5 @@
-//! The relay's protocol: a first line with two names, then any lines.
+//! The relay's protocol: a client sends its own name and the name of its peer in the first line. Each later line is a
+//! message.
 
 use switchboard_bench::Protocol;
 use switchboard_bench::protocol::{ClientProfile, ServerFrame};
@@ -22,7 +23,7 @@ impl Protocol for RelayProtocol {
         1
     }
 
-    fn encode(&self, _seat: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
+    fn encode(&self, _client: &ClientProfile, payload: &[u8], out: &mut Vec<u8>) {
         put(out, &[payload, b"\n"]);
     }
 
