@@ -34,7 +34,7 @@ use serde_json::Value;
 
 use crate::{network, packages, venv};
 
-/// Folder of the captures and the programs' output, which are not part of the report.
+/// Folder of the captures and of the output of the programs. These files are not part of the report.
 const RUN: &str = "target/report/run";
 
 /// Options of `cargo xtask report`.
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Write the report and its data into this folder of the repository
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
-    /// Build the programs with this cargo profile: dev builds fastest, release is the installed one
+    /// Build the programs with this cargo profile: dev builds fastest, and release is the profile of installed programs
     #[arg(long, value_name = "NAME", default_value = "dev")]
     profile: String,
 }
@@ -79,8 +79,8 @@ impl ReportContext {
         write(&self.data.join(name), svg.as_bytes())
     }
 
-    /// Runs one of our programs in the folder of the captures and returns its output. Fails unless its exit code is
-    /// one of `codes`.
+    /// Runs one of our programs in the folder of the captures, and returns its output. Fails if the program exits with
+    /// a code that is not in `codes`.
     fn output(&self, program: &str, args: &[&str], codes: &[i32]) -> Result<String, String> {
         let output = Command::new(self.programs.join(program)).args(args).current_dir(&self.run).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -103,14 +103,14 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     let step = |name: &str| println!("{:>4} s  {name}", start.elapsed().as_secs());
-    let folder = |path: PathBuf| match fs::create_dir_all(&path) {
+    let create_folder = |path: PathBuf| match fs::create_dir_all(&path) {
         Ok(()) => fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display())),
         Err(error) => Err(format!("{} cannot be made: {error}", path.display())),
     };
 
     if args.out.is_absolute() || args.out.components().any(|part| part == Component::ParentDir) {
         return Err(
-            "--out must be a relative path below the repository's root, as Typst reads no other files".to_owned()
+            "--out must be a relative path below the repository's root, because Typst reads no other files".to_owned()
         );
     }
     step("checking programs and fonts");
@@ -123,10 +123,10 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         typst.join().map_err(|_| "the installation of Typst panicked".to_owned())?
     })?;
     let context = ReportContext {
-        programs: folder(args.programs())?,
+        programs: create_folder(args.programs())?,
         profile: args.profile.clone(),
-        run: folder(PathBuf::from(RUN))?,
-        data: folder(args.out.join("data"))?,
+        run: create_folder(PathBuf::from(RUN))?,
+        data: create_folder(args.out.join("data"))?,
     };
     step("running the server and its clients in a network namespace, and capturing their traffic");
     run_scenario(&context)?;
@@ -149,7 +149,8 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds the programs. With the profile of xtask, their common dependencies are already built.
+/// Builds the programs with a cargo profile. The profile `dev` is fast, because the build of xtask has already built
+/// the common dependencies.
 fn build(profile: &str) -> Result<(), String> {
     let programs = ["switchboard-server", "switchboard", "encap"];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -170,6 +171,7 @@ fn run_scenario(context: &ReportContext) -> Result<(), String> {
     venv::run_silently(&mut stage)
 }
 
+/// Reads the observations that the scenario has written.
 fn read_observations(context: &ReportContext) -> Result<scenario::Observations, String> {
     let file = context.run.join("seen.json");
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -20,7 +20,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
         "about.json",
         &json!({
             "date": String::from_utf8_lossy(&date.stdout).trim(),
-            // The version number alone: a suffix names the build.
+            // The version number without its suffix, which names the build.
             "kernel": kernel.trim().split('-').next(),
             "version": version.trim(),
             "profile": context.profile,
@@ -30,7 +30,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     )
 }
 
-/// The end-to-end tests: each file with its caption and the names of its tests.
+/// The files of end-to-end tests. Each file has its caption and the names of its tests.
 fn tests() -> Result<Vec<Value>, String> {
     let unreadable = |error| format!("{TESTS}: {error}");
     let mut files: Vec<_> =
@@ -48,16 +48,16 @@ fn tests() -> Result<Vec<Value>, String> {
     Ok(tests)
 }
 
-/// Names of the test functions, with spaces for underscores.
+/// Names of the test functions, with spaces in place of underscores.
 fn test_names(text: &str) -> impl Iterator<Item = String> {
     let mut is_test = false;
     text.lines().filter_map(move |line| {
         let line = line.trim_start();
         if line == "#[test]" {
             is_test = true;
-        } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+        } else if let Some(function) = line.strip_prefix("fn ").filter(|_| is_test) {
             is_test = false;
-            return Some(rest.split('(').next()?.replace('_', " "));
+            return Some(function.split('(').next()?.replace('_', " "));
         }
         None
     })
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn tests_are_found_by_their_attribute() {
         let text =
-            "fn helper() {}\n#[test]\nfn it_holds() {\n}\n    #[test]\n    #[cfg(x)]\n    fn so_does_this() {}\n";
-        assert_eq!(test_names(text).collect::<Vec<_>>(), ["it holds", "so does this"]);
+            "fn helper() {}\n#[test]\nfn first_test() {\n}\n    #[test]\n    #[cfg(x)]\n    fn second_test() {}\n";
+        assert_eq!(test_names(text).collect::<Vec<_>>(), ["first test", "second test"]);
     }
 }

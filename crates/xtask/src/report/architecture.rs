@@ -1,4 +1,5 @@
-//! Quotes ARCHITECTURE.md in the report: its diagram, its table of state, the walk of one message, and the invariants.
+//! The parts of ARCHITECTURE.md that the report quotes: the diagram, the table of state, the walk of one message, and
+//! the invariants.
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     context.write("architecture.json", &quote()?)
 }
 
+/// The quoted parts. Fails if one is missing.
 fn quote() -> Result<Value, String> {
     let text = markdown::read(FILE)?;
     let section = |heading: &str| markdown::section(&text, heading).ok_or_else(|| format!("{FILE} has no {heading:?}"));
@@ -35,7 +37,7 @@ fn paragraphs(section: &str) -> Vec<String> {
     section.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// The items of a numbered list that is joined into one line, without their numbers.
+/// Splits a numbered list that is joined into one line. Returns its items without their numbers.
 fn steps(list: &str) -> Vec<String> {
     if !list.starts_with("1. ") {
         return Vec::new();
@@ -53,8 +55,8 @@ fn steps(list: &str) -> Vec<String> {
 
 /// Parses `**Claim.** Reason. *Kept by* its proof.`
 fn invariant(text: &str) -> Option<Value> {
-    let (claim, rest) = text.strip_prefix("**")?.split_once("**")?;
-    let (why, kept) = rest.split_once("*Kept by*").unwrap_or((rest, ""));
+    let (claim, reason_and_proof) = text.strip_prefix("**")?.split_once("**")?;
+    let (why, kept) = reason_and_proof.split_once("*Kept by*").unwrap_or((reason_and_proof, ""));
     Some(json!({ "claim": claim.trim_end_matches([',', '.', ':']), "why": why.trim(), "kept": kept.trim() }))
 }
 

@@ -1,4 +1,4 @@
-//! Drawings of one conversation, with captions, from the library of `encap report`.
+//! Drawings of one conversation, with captions. The library of `encap report` draws them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,36 +18,39 @@ pub(super) struct Drawing {
     begins: String,
 }
 
-/// The drawings of one conversation, by name.
+/// The drawings of one conversation, by the names of [`draw`].
 pub(super) type Drawings = BTreeMap<&'static str, Drawing>;
 
-/// Draws TCP conversation `number` of a capture. A name in `wanted` is `sequence`, `time_client` or `time_server`
-/// (that side's bytes over time), or `round_trip`.
+/// Draws TCP conversation `number` of a capture. `wanted` holds the names of the drawings: `sequence`, `time_client`
+/// and `time_server` (the bytes of one side over time), and `round_trip`. `client` is the client's name, for file
+/// names and errors.
 pub(super) fn draw(
     context: &ReportContext,
     capture: &str,
     number: u64,
-    who: &str,
+    client: &str,
     begins: &str,
     wanted: &[&'static str],
 ) -> Result<Drawings, String> {
     let file = context.run.join(capture);
     let mut input = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let which = ReportOptions { conversation: Some(ConversationId { transport: Transport::Tcp, number }), frame: None };
-    let report = Report::read(&mut input, capture, &which).map_err(|error| format!("{capture}: {error}"))?;
-    let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: no packets of {who} to draw"))?;
-    let over_time = || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: {who} has no times"));
-    let side = |at: usize| over_time().map(|over_time| &over_time.time_sequences[at]);
+    let options =
+        ReportOptions { conversation: Some(ConversationId { transport: Transport::Tcp, number }), frame: None };
+    let report = Report::read(&mut input, capture, &options).map_err(|error| format!("{capture}: {error}"))?;
+    let diagrams = report.diagrams.ok_or_else(|| format!("{capture}: no packets of {client} to draw"))?;
+    let over_time =
+        || diagrams.over_time.as_ref().ok_or_else(|| format!("{capture}: the packets of {client} have no times"));
+    let time_sequence = |side: usize| over_time().map(|over_time| &over_time.time_sequences[side]);
     let mut drawings = Drawings::new();
     for &name in wanted {
         let (svg, caption) = match name {
             "sequence" => (diagrams.sequence.svg(diagrams.ends), diagrams.sequence.caption()),
-            "time_client" => (side(0)?.svg(), side(0)?.caption()),
-            "time_server" => (side(1)?.svg(), side(1)?.caption()),
+            "time_client" => (time_sequence(0)?.svg(), time_sequence(0)?.caption()),
+            "time_server" => (time_sequence(1)?.svg(), time_sequence(1)?.caption()),
             "round_trip" => (over_time()?.round_trip.svg(), over_time()?.round_trip.caption()),
-            other => return Err(format!("unknown drawing {other}")),
+            other => return Err(format!("there is no drawing {other}")),
         };
-        let file = format!("{who}-{}.svg", name.replace('_', "-"));
+        let file = format!("{client}-{}.svg", name.replace('_', "-"));
         context.write_svg(&file, &svg.into_string())?;
         drawings.insert(name, Drawing { file, caption, begins: begins.to_owned() });
     }

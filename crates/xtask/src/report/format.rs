@@ -11,8 +11,8 @@ pub(super) fn time(nanos: u64) -> String {
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -20,6 +20,7 @@ pub(super) fn count(n: u64) -> String {
     text
 }
 
+/// A number of bytes with its unit.
 pub(super) fn bytes(n: u64) -> String {
     format!("{} {}", count(n), if n == 1 { "byte" } else { "bytes" })
 }

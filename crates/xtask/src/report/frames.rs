@@ -1,4 +1,5 @@
-//! The frames of a capture as the report lists them: times from the first, numbers from the SYN.
+//! The TCP segments of a capture, as the report lists them. Times count from the first frame, and sequence numbers from
+//! the SYN.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,38 +14,40 @@ use switchboard_protocol::sanitize;
 
 use super::format;
 
-/// Characters of a payload that fit in a line of a table.
-const TEXT_MAX: usize = 36;
+/// Maximum characters of a payload in a line of a table.
+const EXCERPT_CHARS_MAX: usize = 36;
 
-/// A segment of TCP.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Segment {
+    /// Frame number in the capture.
     pub(super) frame: u64,
-    /// Since the capture's first.
+    /// Seconds since the first frame of the capture.
     pub(super) time: String,
     #[serde(skip)]
     pub(super) nanos: u64,
-    /// The number of its connection, as `encap analyze` counts them.
+    /// Number of the segment's connection, as in `encap analyze`.
     #[serde(skip)]
     pub(super) connection: u64,
     pub(super) from: Side,
     pub(super) flags: String,
-    /// Counted from the sender's SYN.
+    /// Sequence number, counted from the sender's SYN.
     pub(super) seq: i64,
-    /// Counted from the other side's SYN.
+    /// Acknowledgement number, counted from the SYN of the other side.
     pub(super) ack: Option<i64>,
-    /// In bytes, scaled; as it stands in the header if the handshake was not captured.
+    /// Window in bytes. The unscaled field of the header, if the scale is unknown because the handshake was not
+    /// captured.
     pub(super) window: u32,
+    /// Length of the payload, in bytes.
     pub(super) bytes: usize,
-    /// The length of the whole frame.
+    /// Length of the whole frame, in bytes.
     pub(super) frame_len: usize,
-    /// The beginning of the payload, safe to show.
+    /// The beginning of the payload, without control characters.
     pub(super) text: String,
     #[serde(skip)]
     pub(super) payload: Vec<u8>,
 }
 
-/// All segments of a capture that fits in memory: the report's own.
+/// All TCP segments of a capture. The capture must fit in memory.
 pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
     let error_text = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let mut reader = Reader::new(BufReader::new(File::open(file).map_err(|error| error_text(&error))?))
@@ -78,12 +81,12 @@ pub(super) fn read(file: &Path) -> Result<Vec<Segment>, String> {
     Ok(segments)
 }
 
-/// The beginning of a payload in one line, its line ends as `\n`.
+/// The beginning of a payload in one line. Line ends are shown as `\r` and `\n`.
 fn excerpt(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload).replace('\r', "\\r").replace('\n', "\\n");
     let text = sanitize(&text).into_owned();
-    match text.char_indices().nth(TEXT_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
+    match text.char_indices().nth(EXCERPT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
 }
@@ -131,22 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_given_again_is_another_connection() {
+    fn a_reused_port_begins_a_new_connection() {
         let sent = [
             (50_000, 1_000, Flags::SYN),
             (SERVER, 0, Flags::RST | Flags::ACK),
             (50_000, 7_000, Flags::SYN),
-            // Nobody answered: it is sent again.
+            // The server did not answer, so the client repeats its SYN.
             (50_000, 7_000, Flags::SYN),
             (SERVER, 9_000, Flags::SYN | Flags::ACK),
             (50_000, 7_001, Flags::ACK),
         ];
-        let file = tempfile::NamedTempFile::new().expect("a file");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
         let interfaces = [Interface::new(LinkType::RAW)];
         let mut writer =
-            Writer::new(&file, Format::Pcapng, FileMetadata::default(), &interfaces).expect("it is written");
+            Writer::new(&file, Format::Pcapng, FileMetadata::default(), &interfaces).expect("the file can be written");
         for captured in sent.map(packet) {
-            let original_len = u32::try_from(captured.len()).expect("it is short");
+            let original_len = u32::try_from(captured.len()).expect("the frame is short");
             let record = Record {
                 time: Timestamp::from_nanos(1),
                 interface: 0,
@@ -154,15 +157,15 @@ mod tests {
                 original_len,
                 comments: &[],
             };
-            writer.write(&record).expect("it is written");
+            writer.write(&record).expect("the file can be written");
         }
-        writer.finish(&[]).expect("it is written");
-        let segments = read(file.path()).expect("it is a capture");
+        writer.finish(&[]).expect("the file can be written");
+        let segments = read(file.path()).expect("the file is a capture");
         let found: Vec<_> = segments.iter().map(|segment| (segment.connection, segment.from, segment.seq)).collect();
         let (client, server) = (Side::Client, Side::Server);
         assert_eq!(
             found,
-            // The server's RST has no SYN to count from: its number is 1, as in Wireshark.
+            // The server sent no SYN before its RST, so the RST has the sequence number 1, as in Wireshark.
             [(0, client, 0), (0, server, 1), (1, client, 0), (1, client, 0), (1, server, 0), (1, client, 1)]
         );
     }

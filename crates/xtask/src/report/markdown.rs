@@ -11,22 +11,22 @@ pub(super) fn read(file: &str) -> Result<String, String> {
 
 /// The text below a heading such as `## Invariants`, up to the next heading of the same or a higher level.
 pub(super) fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(&format!("\n{heading}\n"))?;
+    let (_, below) = text.split_once(&format!("\n{heading}\n"))?;
     let level = heading.split(' ').next().unwrap_or_default().len();
-    let end = (1..=level).filter_map(|level| rest.find(&format!("\n{} ", "#".repeat(level)))).min();
-    Some(&rest[..end.unwrap_or(rest.len())])
+    let end = (1..=level).filter_map(|level| below.find(&format!("\n{} ", "#".repeat(level)))).min();
+    Some(&below[..end.unwrap_or(below.len())])
 }
 
-/// The rows of the first table in a section, without its head.
+/// The cells of the first table in a section, row by row, without the head of the table.
 pub(super) fn table(section: &str) -> Vec<Vec<String>> {
     let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     lines.skip(2).map(row).collect()
 }
 
 fn row(line: &str) -> Vec<String> {
-    let inside = line.strip_prefix('|').unwrap_or(line);
-    let inside = inside.strip_suffix('|').unwrap_or(inside);
-    inside.split('|').map(|cell| cell.trim().to_owned()).collect()
+    let cells = line.strip_prefix('|').unwrap_or(line);
+    let cells = cells.strip_suffix('|').unwrap_or(cells);
+    cells.split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
 #[cfg(test)]

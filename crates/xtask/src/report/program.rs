@@ -1,4 +1,4 @@
-//! A program driven line by line through its standard input and output.
+//! Drives a program line by line, through its standard input and output.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longest wait for a line or an exit. Both normally take far less.
+/// Longest wait for a line or an exit. Normally a program takes far less time.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running program. Dropping it kills the process.
@@ -22,7 +22,8 @@ pub(super) struct InteractiveProgram {
 }
 
 impl InteractiveProgram {
-    /// Starts a program with its arguments: one of ours from `programs`, any other from the search path.
+    /// Starts a program with its arguments. Our own programs are in the folder `programs`. Other programs are found in
+    /// the search path.
     pub(super) fn start(command: &str, programs: &Path) -> Result<Self, String> {
         let mut words = command.split(' ');
         let program = words.next().unwrap_or_default();
@@ -41,7 +42,7 @@ impl InteractiveProgram {
         ];
         for output in output {
             let sender = sender.clone();
-            // Reads to the end, so that the program never blocks on a full pipe.
+            // This thread reads until the program closes its output, so that the program never blocks on a full pipe.
             thread::spawn(move || {
                 BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
             });
@@ -50,12 +51,13 @@ impl InteractiveProgram {
         Ok(Self { command: command.to_owned(), child, input, lines })
     }
 
+    /// Writes a line to the program's input.
     pub(super) fn send(&mut self, line: &str) -> Result<(), String> {
         let input = self.input.as_mut().ok_or_else(|| format!("{} has no open input", self.command))?;
         input.write_all(format!("{line}\n").as_bytes()).map_err(|error| format!("{}: {error}", self.command))
     }
 
-    /// Takes the input, for a thread to write to it.
+    /// Takes the program's input away, so that a thread can write to it. Later calls of [`Self::send`] fail.
     pub(super) fn take_input(&mut self) -> Option<ChildStdin> {
         self.input.take()
     }
@@ -71,30 +73,31 @@ impl InteractiveProgram {
         if found == line { Ok(()) } else { Err(format!("{} printed {found:?}, not {line:?}", self.command)) }
     }
 
-    /// Skips to the first line that contains `part`. Returns the number of skipped lines, and the line.
+    /// Reads until a line contains `part`. Returns the number of lines before that line, and the line.
     pub(super) fn skip_to_line_with(&self, part: &str) -> Result<(usize, String), String> {
-        let mut before = 0;
+        let mut skipped = 0;
         loop {
             let line = self.next_line().map_err(|error| format!("{error}, and printed no line with {part:?}"))?;
             if line.contains(part) {
-                return Ok((before, line));
+                return Ok((skipped, line));
             }
-            before += 1;
+            skipped += 1;
         }
     }
 
+    /// Sends a signal to the program.
     pub(super) fn signal(&self, signal: Signal) -> Result<(), String> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).map_err(|error| format!("{}: {error}", self.command))
     }
 
-    /// Closes the input and waits for the exit.
+    /// Closes the program's input, and waits until the program exits.
     pub(super) fn close_input_and_wait(mut self) -> Result<(), String> {
         self.input.take();
         self.wait()
     }
 
-    /// Waits for the exit.
+    /// Waits until the program exits.
     pub(super) fn wait(&mut self) -> Result<(), String> {
         for _ in 0..TIMEOUT.as_millis() / 5 {
             match self.child.try_wait() {
@@ -109,7 +112,7 @@ impl InteractiveProgram {
 
 impl Drop for InteractiveProgram {
     fn drop(&mut self) {
-        // For an exited process, this only collects its status.
+        // If the process has exited, this only collects its status.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -39,12 +39,12 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     )
 }
 
-/// The commands and their replies, from README.md.
+/// The commands and their replies, quoted from README.md.
 fn exchange() -> Result<Vec<Vec<String>>, String> {
     read_table("README.md", "## The commands")
 }
 
-/// The server's lines in the line dialect, from the protocol's document.
+/// The lines that the server sends in the line dialect, quoted from docs/protocol.md.
 fn line_sentences() -> Result<Vec<Vec<String>>, String> {
     read_table("docs/protocol.md", "### 5.3 Lines of the server")
 }
@@ -56,20 +56,22 @@ fn read_table(file: &str, heading: &str) -> Result<Vec<Vec<String>>, String> {
     if rows.is_empty() { Err(format!("{file} has no table below {heading:?}")) } else { Ok(rows) }
 }
 
-/// Memory of the sessions if each one holds its bounds in full.
+/// Memory of the sessions, if the maximum number of sessions is open, and all their outboxes and unfinished lines are
+/// full.
 fn memory(context: &ReportContext) -> Result<serde_json::Value, String> {
     let settings = context.output("switchboard-server", &["--print-config"], &[0])?;
-    let of = |name: &str| {
+    let setting = |name: &str| {
         let value = settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
         let value = value.and_then(|value| value.split(" #").next()?.trim().parse::<u64>().ok());
         value.ok_or_else(|| format!("switchboard-server --print-config has no {name}"))
     };
+    // With two decimals.
     let gib = |bytes: u64| format!("{}.{:02} GiB", bytes >> 30, ((bytes & ((1 << 30) - 1)) * 100) >> 30);
-    let sessions = of("max-sessions")?;
-    Ok(json!({ "outboxes": gib(sessions * of("outbox-bytes")?), "lines": gib(sessions * of("line-bytes")?) }))
+    let sessions = setting("max-sessions")?;
+    Ok(json!({ "outboxes": gib(sessions * setting("outbox-bytes")?), "lines": gib(sessions * setting("line-bytes")?) }))
 }
 
-/// The settings of `switchboard-server --print-config`.
+/// The names and values that `switchboard-server --print-config` prints.
 fn settings(context: &ReportContext) -> Result<serde_json::Value, String> {
     let printed = context.output("switchboard-server", &["--print-config"], &[0])?;
     let settings = printed.lines().filter_map(|line| {

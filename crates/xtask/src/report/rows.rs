@@ -1,4 +1,5 @@
-//! The CSV files: the result of `encap build` for each, and a comparison of one with its capture from a real kernel.
+//! The CSV files of tests/data/csv: the result of `encap build` for each file. One file is also compared with a capture
+//! of its rows, as a real kernel sent them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,16 +23,19 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
         let csv = root.join(CSVS).join(name).display().to_string();
         let capture = format!("{}.pcapng", name.trim_end_matches(".csv"));
         context.output("encap", &["build", &csv, "-o", &capture], &[0])?;
-        let found = context.json("encap", &["analyze", "--json", &capture])?;
+        let analysis = context.json("encap", &["analyze", "--json", &capture])?;
         let number = |value: &Value| value.as_u64().unwrap_or_default();
         let rows = fs::read_to_string(&csv).map_err(|error| format!("{name}: {error}"))?;
-        let list = found["conversations"].as_array().cloned().unwrap_or_default();
+        let conversations = analysis["conversations"].as_array().cloned().unwrap_or_default();
+        let lines = rows.lines().filter(|line| !line.trim().is_empty()).count();
+        let retransmissions = conversations.iter().map(|conversation| number(&conversation["retransmissions"]));
         files.push(json!({
-            "name": name, "rows": rows.lines().filter(|line| !line.trim().is_empty()).count() - 1,
-            "frames": found["packets"], "bytes": format::count(number(&found["bytes"])),
-            "conversations": list.len(),
-            "retransmissions": list.iter().map(|conversation| number(&conversation["retransmissions"])).sum::<u64>(),
-            "checksums": found["checksums"], "issues": found["issues"].as_array().map_or(0, Vec::len),
+            // The first line is the head.
+            "name": name, "rows": lines - 1,
+            "frames": analysis["packets"], "bytes": format::count(number(&analysis["bytes"])),
+            "conversations": conversations.len(),
+            "retransmissions": retransmissions.sum::<u64>(),
+            "checksums": analysis["checksums"], "issues": analysis["issues"].as_array().map_or(0, Vec::len),
         }));
     }
     let sent = root.join(SENT_ROWS).display().to_string();
@@ -45,18 +49,18 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
 /// Differences between the rows as built and as sent by a kernel, by kind, with their reasons.
 fn compare(context: &ReportContext, csv: &str) -> Result<Value, String> {
     let comparison = context.json("encap", &["compare", csv, "sent.pcapng", "--json"])?;
-    // The first difference of each kind, and the number of its kind. A difference without a reason would be a bug in
-    // the builder.
+    // Differences of a kind have the same field and the same reason. Each kind has the name of its field, its first
+    // difference, and its number of differences. A difference without a reason would be a bug in the builder.
     let mut kinds: Vec<(String, Value, u64)> = Vec::new();
-    let mut places = BTreeMap::new();
+    let mut index_by_kind = BTreeMap::new();
     for difference in comparison["differences"].as_array().into_iter().flatten() {
         let field = difference["field"].as_str().unwrap_or_default().to_owned();
         let reason = difference["reason"].as_str().unwrap_or("no reason is known").to_owned();
-        let place = *places.entry((field.clone(), reason)).or_insert_with(|| {
+        let index = *index_by_kind.entry((field.clone(), reason)).or_insert_with(|| {
             kinds.push((field.replace('_', " "), difference.clone(), 0));
             kinds.len() - 1
         });
-        kinds[place].2 += 1;
+        kinds[index].2 += 1;
     }
     let kinds: Vec<_> = kinds
         .into_iter()

@@ -18,19 +18,20 @@ use super::script::{self, Action, ScriptStep};
 
 /// The script of the conversation.
 pub(super) const SCRIPT: &str = "report/conversation.txt";
-/// The CSV that is sent over real sockets.
+/// The CSV whose rows are sent over real sockets.
 pub(super) const SENT_ROWS: &str = "tests/data/csv/group07_chat_input.csv";
-/// Bounds of the server in the slow reader's run. They are lower than the defaults, so that the run is short.
+/// Flags of the server in the run with a slow reader. The bounds are lower than the defaults, so that the run is short.
 const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 --outbox-timeout 2s";
-/// Most messages sent to the frozen reader: more than all buffers on the path hold.
+/// Maximum messages sent to the frozen reader: more than all buffers on the path hold.
 const FLOOD_MAX: usize = 100_000;
-const FLOOD_BYTES: usize = 3_800;
-/// Arguments of the pings that measure another client's round trip.
-const PINGS: &str = "--count 20 --interval 50ms";
-/// Delay before each line: shorter than a person types, but long compared with the network's delay.
-const TYPING: Duration = Duration::from_millis(60);
-/// Time for segments in flight to arrive.
-const SETTLE: Duration = Duration::from_millis(100);
+/// Length of each of these messages, in bytes: almost the maximum, so that few messages fill the buffers.
+const FLOOD_MESSAGE_BYTES: usize = 3_800;
+/// Arguments of `switchboard ping`, which measures the round trips of a client that is not frozen.
+const PING_ARGS: &str = "--count 20 --interval 50ms";
+/// Delay before each sent line. It is far longer than the delay of the network, and shorter than a person types.
+const TYPING_DELAY: Duration = Duration::from_millis(60);
+/// Delay after which all segments in flight have arrived.
+const ARRIVAL_DELAY: Duration = Duration::from_millis(100);
 
 /// Options of the hidden subcommand that plays the scenario.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,16 +44,16 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
-/// Observations that are not in a capture.
+/// Observations that the captures do not contain.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Observations {
     pub(super) refused: RefusedClient,
     pub(super) slow: SlowReader,
-    /// The last line of each capture program.
+    /// The last line of each run of `encap capture`, by the name of its file.
     pub(super) captures: BTreeMap<String, String>,
 }
 
-/// A client that connects before the server listens.
+/// The output of a client that connects before the server listens.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct RefusedClient {
     pub(super) command: String,
@@ -61,27 +62,30 @@ pub(super) struct RefusedClient {
     pub(super) error_output: String,
 }
 
-/// A reader that freezes, and its effect on other clients.
+/// A reader that freezes, and its effect on the other clients.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct SlowReader {
     pub(super) server_flags: String,
+    /// Command of the reader.
     pub(super) reader: String,
+    /// Number of messages sent to the reader.
     pub(super) messages: usize,
     pub(super) message_bytes: usize,
-    /// Messages answered with `MSG_SENT`.
+    /// Number of messages that the server answered with `MSG_SENT`.
     pub(super) acknowledged: usize,
-    /// The author's notice of the frozen reader's end.
+    /// The line that tells the author that the frozen reader is gone.
     pub(super) notice: String,
     /// The server's log entry for the frozen reader.
     pub(super) log: Value,
     pub(super) ping_command: String,
-    /// Round trips of another client, in microseconds, before the freeze and during it.
+    /// Round trips of another client before the freeze, in microseconds.
     pub(super) pings_before: Vec<u64>,
+    /// Round trips of another client during the freeze, in microseconds.
     pub(super) pings_meanwhile: Vec<u64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    // An absolute path, as programs run in the folder of the captures.
+    // The path must be absolute, because some programs run in the folder of the captures.
     let programs = fs::canonicalize(&args.programs).map_err(|error| format!("{}: {error}", args.programs.display()))?;
     let scenario = Scenario { programs: &programs, out: &args.out };
     let mut captures = BTreeMap::new();
@@ -103,7 +107,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 }
 
 struct Scenario<'a> {
+    /// Folder of our programs.
     programs: &'a Path,
+    /// Folder of the captures.
     out: &'a Path,
 }
 
@@ -112,13 +118,13 @@ impl Scenario<'_> {
         InteractiveProgram::start(command, self.programs)
     }
 
-    /// Starts a capture of all traffic, and waits until it listens.
+    /// Starts a capture of all traffic, and waits until it has begun.
     fn capture(&self, name: &str) -> Result<InteractiveProgram, String> {
         let file = self.out.join(name);
         let _ = fs::remove_file(&file);
         let capture = self.start(&format!("encap capture -i lo -o {}", file.display()))?;
         for _ in 0..TIMEOUT.as_millis() / 10 {
-            // The program writes the start of the file once it listens.
+            // The program writes the start of the file when it has begun to capture.
             if file.metadata().is_ok_and(|file| file.len() > 0) {
                 return Ok(capture);
             }
@@ -128,15 +134,15 @@ impl Scenario<'_> {
             .into())
     }
 
-    /// Waits for a stopped capture and returns the text of its last line before the file name.
+    /// Waits until a stopped capture exits. Returns the text of its last line, without the file name.
     fn finish_capture(mut capture: InteractiveProgram) -> Result<String, String> {
         let (_, line) = capture.skip_to_line_with("frames")?;
         capture.wait()?;
-        // The text after it is the absolute path of the file.
+        // The text after the colon is the absolute path of the file.
         Ok(line.split(": ").next().unwrap_or_default().to_owned())
     }
 
-    /// Runs one of our programs in the folder of the captures and returns its output.
+    /// Runs one of our programs in the folder of the captures, and returns its output.
     fn output(&self, program: &str, args: &[&str]) -> Result<String, String> {
         let output = Command::new(self.programs.join(program)).args(args).current_dir(self.out).output();
         let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -156,7 +162,7 @@ impl Scenario<'_> {
         Ok(RefusedClient { command: format!("switchboard {}", words.join(" ")), exit_code, error_output })
     }
 
-    /// Starts a server and waits until it listens.
+    /// Starts a server, and waits until both of its listeners have logged their addresses.
     fn server(&self, flags: &str) -> Result<InteractiveProgram, String> {
         let server = self.start(format!("switchboard-server --log-format json {flags}").trim_end())?;
         for _ in 0..2 {
@@ -165,6 +171,7 @@ impl Scenario<'_> {
         Ok(server)
     }
 
+    /// Plays the script of the conversation.
     fn run_script(&self) -> Result<(), String> {
         let text = fs::read_to_string(SCRIPT).map_err(|error| format!("{SCRIPT}: {error}"))?;
         let mut running = BTreeMap::new();
@@ -182,29 +189,30 @@ impl Scenario<'_> {
         let absent = || format!("{} has not started", step.who);
         let program = running.get_mut(&step.who).ok_or_else(absent)?;
         match &step.action {
+            // Handled above.
             Action::Start(_) => {}
             Action::Send(line) => {
-                thread::sleep(TYPING);
+                thread::sleep(TYPING_DELAY);
                 program.send(line)?;
             }
             Action::Expect(line) => program.expect(line)?,
             Action::Freeze => program.signal(Signal::STOP)?,
             Action::Kill => {
-                thread::sleep(SETTLE);
+                thread::sleep(ARRIVAL_DELAY);
                 program.signal(Signal::KILL)?;
                 running.remove(&step.who).ok_or_else(absent)?.wait()?;
-                thread::sleep(SETTLE);
+                thread::sleep(ARRIVAL_DELAY);
             }
             Action::Leave => running.remove(&step.who).ok_or_else(absent)?.close_input_and_wait()?,
         }
         Ok(())
     }
 
-    /// Freezes a reader while another client floods it, and measures a third client.
+    /// Freezes a reader while another client floods it, and measures the round trips of a third client.
     fn slow_reader(&self) -> Result<SlowReader, String> {
         let server = self.server(SLOW_FLAGS)?;
         let pings_before = self.pings()?;
-        // The option sets the receive buffer, so that it fills soon.
+        // The option -I makes the receive buffer small, so that it fills soon.
         let reader = "nc -I 4096 127.0.0.1 12345";
         let mut frozen = self.start(reader)?;
         frozen.expect("WELCOME")?;
@@ -219,23 +227,23 @@ impl Scenario<'_> {
         frozen.expect("INCOMING_CONNECTION Author")?;
         frozen.signal(Signal::STOP)?;
         let mut input = author.take_input().ok_or("the author has no open input")?;
-        let is_over = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&is_over);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let flood_is_stopped = Arc::clone(&is_stopped);
         let flood = thread::spawn(move || {
             use std::io::Write as _;
-            let line = format!("MSG {}\n", "x".repeat(FLOOD_BYTES));
-            // The client may exit when its chat ends.
-            let mut say = || !until.load(Ordering::Relaxed) && input.write_all(line.as_bytes()).is_ok();
-            (0..FLOOD_MAX).take_while(|_| say()).count()
+            let line = format!("MSG {}\n", "x".repeat(FLOOD_MESSAGE_BYTES));
+            // A write fails if the client has exited because its chat ended.
+            let mut send = || !flood_is_stopped.load(Ordering::Relaxed) && input.write_all(line.as_bytes()).is_ok();
+            (0..FLOOD_MAX).take_while(|_| send()).count()
         });
-        thread::sleep(SETTLE);
+        thread::sleep(ARRIVAL_DELAY);
         let pings_meanwhile = self.pings()?;
         let (acknowledged, notice) = author.skip_to_line_with("PEER_DISCONNECTED")?;
-        is_over.store(true, Ordering::Relaxed);
+        is_stopped.store(true, Ordering::Relaxed);
         let (_, log) = server.skip_to_line_with("slow consumer")?;
         let log = serde_json::from_str(&log).map_err(|error| format!("the server's log: {error}"))?;
         let messages = flood.join().map_err(|_| "the flood panicked".to_owned())?;
-        // The reader wakes, and reads its receive buffer to the end of the stream.
+        // The reader wakes, and reads the bytes in its receive buffer until the end of the stream.
         frozen.signal(Signal::CONT)?;
         frozen.close_input_and_wait()?;
         author.wait()?;
@@ -244,11 +252,11 @@ impl Scenario<'_> {
             server_flags: SLOW_FLAGS.to_owned(),
             reader: reader.to_owned(),
             messages,
-            message_bytes: FLOOD_BYTES,
+            message_bytes: FLOOD_MESSAGE_BYTES,
             acknowledged,
             notice,
             log,
-            ping_command: format!("switchboard ping {PINGS}"),
+            ping_command: format!("switchboard ping {PING_ARGS}"),
             pings_before,
             pings_meanwhile,
         })
@@ -257,7 +265,7 @@ impl Scenario<'_> {
     /// Round trips of `switchboard ping`, in microseconds.
     fn pings(&self) -> Result<Vec<u64>, String> {
         let mut args = vec!["ping", "127.0.0.1:12345"];
-        args.extend(PINGS.split(' '));
+        args.extend(PING_ARGS.split(' '));
         let printed = self.output("switchboard", &args)?;
         printed.lines().map(|line| parse_micros(line).ok_or_else(|| format!("no time in {line:?}"))).collect()
     }
@@ -293,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ping_line_gives_its_time() {
+    fn time_of_a_ping_line_is_parsed() {
         assert_eq!(parse_micros("PONG from 127.0.0.1:12345 in 12.034 ms"), Some(12_034));
         assert_eq!(parse_micros("PONG"), None);
     }

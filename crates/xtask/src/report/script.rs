@@ -1,10 +1,13 @@
-//! The script of a conversation. The scenario plays it with real programs, and the report prints it.
+//! The script of a conversation. The scenario plays the script with real programs, and the report prints it.
+//!
+//! A line has the name of a client, a mark for the action, and its argument: `Noy > MSG hello` sends a line.
 
 /// One line of the script.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct ScriptStep {
     /// Line number in the file, from 1.
     pub(super) line: usize,
+    /// Name of the client.
     pub(super) who: String,
     pub(super) action: Action,
 }
@@ -12,14 +15,17 @@ pub(super) struct ScriptStep {
 /// The action of a step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Action {
-    /// Starts this program.
+    /// `+`: starts this program with its arguments.
     Start(String),
+    /// `>`: sends this line to the program's input.
     Send(String),
+    /// `<`: expects this line as the program's next output.
     Expect(String),
-    /// Stops the program with SIGSTOP, so that it reads nothing.
+    /// `=`: stops the program with SIGSTOP, so that it reads nothing.
     Freeze,
-    /// Kills the program, so that it closes nothing by itself.
+    /// `!`: kills the program with SIGKILL, so that it cannot close its connection itself.
     Kill,
+    /// `-`: closes the program's input and waits for its exit.
     Leave,
 }
 
@@ -32,14 +38,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<ScriptStep>, String> {
 }
 
 fn parse_step(line: usize, text: &str) -> Option<ScriptStep> {
-    let (who, rest) = text.split_once(' ')?;
-    let rest = rest.trim_start();
-    let (mark, rest) = rest.split_at_checked(1)?;
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    let action = match (mark, rest.is_empty()) {
-        ("+", false) => Action::Start(rest.to_owned()),
-        (">", _) => Action::Send(rest.to_owned()),
-        ("<", _) => Action::Expect(rest.to_owned()),
+    let (who, step) = text.split_once(' ')?;
+    let (mark, argument) = step.trim_start().split_at_checked(1)?;
+    let argument = argument.strip_prefix(' ').unwrap_or(argument);
+    let action = match (mark, argument.is_empty()) {
+        ("+", false) => Action::Start(argument.to_owned()),
+        (">", _) => Action::Send(argument.to_owned()),
+        ("<", _) => Action::Expect(argument.to_owned()),
         ("=", true) => Action::Freeze,
         ("!", true) => Action::Kill,
         ("-", true) => Action::Leave,

@@ -1,4 +1,4 @@
-//! The latest results of `cargo xtask bench`, for the report.
+//! The latest results of `cargo xtask bench`, formatted for the report.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ const WIRE: &str = "report/wire.json";
 const METHOD: &str = "docs/bench.md";
 
 pub(super) fn write(context: &ReportContext) -> Result<(), String> {
-    let server = read(SERVER)?.map(|bench| self::server(&bench));
-    let wire = read(WIRE)?.map(|bench| self::wire(&bench));
+    let server = read(SERVER)?.map(|bench| server_figures(&bench));
+    let wire = read(WIRE)?.map(|bench| wire_figures(&bench));
     for name in ["bench.svg", "bench-curve.svg"] {
         if server.is_some() {
             let svg =
@@ -23,32 +23,34 @@ pub(super) fn write(context: &ReportContext) -> Result<(), String> {
     context.write("speed.json", &json!({ "server": server, "wire": wire, "method": method()? }))
 }
 
-/// The benchmark's method, quoted from its document.
+/// The method of the benchmarks, quoted from docs/bench.md: the workloads, and the differences between the servers.
 fn method() -> Result<Value, String> {
     let text = markdown::read(METHOD)?;
     let workloads = markdown::section(&text, "## The workloads").map(markdown::table).unwrap_or_default();
-    let beside = markdown::section(&text, "## Our server beside others").unwrap_or_default();
-    let differs = beside.split("\n- ").find_map(|item| item.strip_prefix("**Differences.**"));
-    let differs = differs.and_then(|item| item.split("\n\n").next()).unwrap_or_default();
-    let differs = differs.split_whitespace().collect::<Vec<_>>().join(" ");
-    if workloads.is_empty() || differs.is_empty() {
+    let comparison = markdown::section(&text, "## Our server beside others").unwrap_or_default();
+    let differences = comparison.split("\n- ").find_map(|item| item.strip_prefix("**Differences.**"));
+    let differences = differences.and_then(|item| item.split("\n\n").next()).unwrap_or_default();
+    let differences = differences.split_whitespace().collect::<Vec<_>>().join(" ");
+    if workloads.is_empty() || differences.is_empty() {
         return Err(format!("{METHOD} needs a table of workloads and a list item `**Differences.**`"));
     }
-    Ok(json!({ "workloads": workloads, "differs": differs }))
+    Ok(json!({ "workloads": workloads, "differs": differences }))
 }
 
+/// Reads the results of a benchmark. `None` if it has not run yet.
 fn read(file: &str) -> Result<Option<Value>, String> {
     match fs::read_to_string(file) {
         Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| format!("{file}: {error}")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("        {file} is missing, and so are its figures in the report: run cargo xtask bench");
+            println!("        {file} is missing, so the report lacks its figures: run cargo xtask bench");
             Ok(None)
         }
         Err(error) => Err(format!("{file}: {error}")),
     }
 }
 
-/// A figure with three significant digits. Further digits differ from run to run.
+/// A figure rounded to three significant digits, because further digits differ from run to run. A figure below 100 is
+/// rounded to a whole number.
 fn three_digits(figure: f64) -> String {
     let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
     // The figures are far below 2^53, so the conversion is exact.
@@ -58,7 +60,7 @@ fn three_digits(figure: f64) -> String {
     format!("{sign}{}", format::count((whole + unit / 2) / unit * unit))
 }
 
-/// A short form of three significant digits, with k and M.
+/// A figure in a short form: three significant digits with k or M, and below a thousand a whole number.
 fn compact(figure: f64) -> String {
     let (sign, figure) = if figure < 0.0 { ("−", -figure) } else { ("", figure) };
     let (scaled, unit) = [(1e6, " M"), (1e3, " k")]
@@ -74,7 +76,7 @@ fn compact(figure: f64) -> String {
     format!("{sign}{scaled:.decimals$}{unit}")
 }
 
-/// The compared figure of a measurement.
+/// The figure by which a measurement is compared with others.
 fn figure(measurement: &Value) -> Option<f64> {
     let report = &measurement["report"];
     let figures = [
@@ -86,8 +88,8 @@ fn figure(measurement: &Value) -> Option<f64> {
     figures.into_iter().find_map(Value::as_f64)
 }
 
-/// The figures of a server at a workload, one per round.
-fn rounds(bench: &Value, workload: &Value, server: &str) -> Vec<f64> {
+/// The figures of a server at a workload, one for each round.
+fn figures_of_rounds(bench: &Value, workload: &Value, server: &str) -> Vec<f64> {
     let measurements = bench["measurements"].as_array().into_iter().flatten();
     let selected =
         measurements.filter(|measurement| measurement["workload"] == *workload && measurement["server"] == *server);
@@ -101,44 +103,47 @@ fn version(text: &str) -> &str {
     words.find(is_number).unwrap_or(text)
 }
 
-fn server(bench: &Value) -> Value {
+/// The figures of `cargo xtask bench server`.
+fn server_figures(bench: &Value) -> Value {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let summary = &bench["summary"];
     let table: Vec<_> = list(&summary["table"])
         .iter()
-        .map(|line| {
-            let medians = line["medians"].as_object().cloned().unwrap_or_default();
+        .map(|row| {
+            let medians = row["medians"].as_object().cloned().unwrap_or_default();
             let medians: Map<_, _> = medians
                 .iter()
                 .map(|(name, median)| {
-                    let rounds = rounds(bench, &line["workload"], name);
-                    let (least, most) = rounds.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+                    let figures = figures_of_rounds(bench, &row["workload"], name);
+                    let minimum = figures.iter().copied().fold(f64::MAX, f64::min);
+                    let maximum = figures.iter().copied().fold(f64::MIN, f64::max);
                     let median = compact(median.as_f64().unwrap_or_default());
-                    let spread = if rounds.len() > 1 {
-                        format!("{} – {}", compact(least), compact(most))
+                    let spread = if figures.len() > 1 {
+                        format!("{} – {}", compact(minimum), compact(maximum))
                     } else {
                         String::new()
                     };
                     (name.clone(), json!({ "median": median, "spread": spread }))
                 })
                 .collect();
-            json!({ "workload": line["workload"], "medians": medians })
+            json!({ "workload": row["workload"], "medians": medians })
         })
         .collect();
-    let held: Vec<_> = list(&summary["held"])
+    let claims: Vec<_> = list(&summary["held"])
         .iter()
-        .map(|held| {
+        .map(|claim| {
             json!({
-                "workload": held["workload"], "against": held["against"], "rule": held["rule"],
-                "value": format!("{:.2}", held["value"].as_f64().unwrap_or_default()),
-                "bound": format!("{:.2}", held["bound"].as_f64().unwrap_or_default()),
-                "holds": held["holds"],
+                "workload": claim["workload"], "against": claim["against"], "rule": claim["rule"],
+                "value": format!("{:.2}", claim["value"].as_f64().unwrap_or_default()),
+                "bound": format!("{:.2}", claim["bound"].as_f64().unwrap_or_default()),
+                "holds": claim["holds"],
             })
         })
         .collect();
-    let n_held = held.iter().filter(|held| held["holds"] == true).count();
-    let missed: Vec<_> = held.iter().filter(|held| held["holds"] != true).cloned().collect();
-    let moved: Vec<_> = rounds(bench, &json!("isolation"), "switchboard").into_iter().map(three_digits).collect();
+    let n_held = claims.iter().filter(|claim| claim["holds"] == true).count();
+    let missed: Vec<_> = claims.iter().filter(|claim| claim["holds"] != true).cloned().collect();
+    let moved: Vec<_> =
+        figures_of_rounds(bench, &json!("isolation"), "switchboard").into_iter().map(three_digits).collect();
     let versions = bench["versions"].as_object().cloned().unwrap_or_default();
     let versions: Map<_, _> =
         versions.into_iter().map(|(name, text)| (name, version(text.as_str().unwrap_or_default()).into())).collect();
@@ -146,14 +151,15 @@ fn server(bench: &Value) -> Value {
     let machine =
         json!({ "processor": bench["machine"]["processor"], "cores": bench["machine"]["cores"], "kernel": kernel });
     json!({
-        "machine": machine, "versions": versions, "rounds": bench["rounds"], "table": table, "held": held,
-        "n_held": n_held, "n_promised": held.len(), "missed": missed, "moved": moved,
+        "machine": machine, "versions": versions, "rounds": bench["rounds"], "table": table, "held": claims,
+        "n_held": n_held, "n_promised": claims.len(), "missed": missed, "moved": moved,
         "bottlenecked": summary["bottlenecked"],
         "measurements": summary["measurements"], "disturbed": summary["disturbed"], "faults": summary["faults"],
     })
 }
 
-fn wire(bench: &Value) -> Value {
+/// The figures of `cargo xtask bench wire`.
+fn wire_figures(bench: &Value) -> Value {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let runs: Vec<_> = list(&bench["runs"])
@@ -192,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_have_three_digits() {
+    fn figures_are_rounded_to_three_digits() {
         for (given, expected) in
             [(0.4, "0"), (999.4, "999"), (1_234.0, "1,230"), (1_062_767.0, "1,060,000"), (-27_151.0, "−27,200")]
         {
@@ -205,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_its_number() {
+    fn version_text_is_reduced_to_its_number() {
         for (given, expected) in [
             ("Redis server v=7.0.15 sha=00000000:0", "7.0.15"),
             ("nats-server: v2.9.10", "2.9.10"),

@@ -1,4 +1,4 @@
-//! Typst, which typesets the report. It is installed from `PyPI` as a prebuilt wheel.
+//! Typst, the program that typesets the report. It is installed from `PyPI` as a prebuilt wheel.
 //!
 //! Typst writes both PDF and HTML from one source. The HTML also needs a style sheet, `report/report.css`, because
 //! pages, columns and colours differ on a screen.
@@ -10,11 +10,11 @@ use crate::venv::{Venv, run_silently};
 
 /// Folder of the Python environment.
 const VENV: &str = "target/report/venv";
-/// Pinned version.
+/// The package with its pinned version.
 pub(super) const TYPST: &str = "typst==0.15.2";
 
-/// Compiles the PDF and the HTML. Fonts come only from Debian packages and from Typst, so that the result is the same
-/// on every machine.
+/// The Python program that compiles the PDF and the HTML. It takes fonts only from Debian packages and from Typst, so
+/// that the result is the same on every machine.
 const COMPILE: &str = r#"
 import sys
 import typst
@@ -38,9 +38,9 @@ impl Typst {
         Venv::ensure(VENV, TYPST).map(Self)
     }
 
-    /// Typesets the report into `out`, from the data in its subfolder.
+    /// Typesets the report into `out`, from the data files in `out/data`.
     pub(super) fn compile(&self, out: &Path) -> Result<(), String> {
-        // Paths in the source start at Typst's root, which is this folder.
+        // Paths in the source start at Typst's root: the working directory, which is the root of the repository.
         let data = format!("/{}/data", out.display());
         run_silently(Command::new(self.0.python()).args(["-c", COMPILE]).arg(out).arg(data))
     }
