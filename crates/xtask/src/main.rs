@@ -20,27 +20,27 @@ use clap::Parser;
 enum Task {
     /// All checks that a change must pass: wording, format, lints, docs, and all tests.
     ///
-    /// Installs the system packages that the tests need, where they are missing and this is Debian or Ubuntu, as root
-    /// or by sudo; elsewhere it says which they are.
+    /// Installs the missing system packages that the tests need. This works on Debian and Ubuntu, as root or with sudo.
+    /// Elsewhere it fails and names the packages.
     Test,
     /// Measures the promises on speed and memory, and fails if one does not hold.
     #[command(subcommand)]
     Bench(bench::Benchmark),
-    /// The report: real traffic, captured and explained, as report/report.pdf and report/report.html.
+    /// The report on real traffic, captured and explained: report/report.pdf and report/report.html.
     ///
     /// Starts the server and clients of both dialects in a network namespace, captures their traffic, builds and sends
-    /// the CSVs of tests/data, and typesets the results with Typst, which it installs in target/report. The figures of
-    /// the last `cargo xtask bench` come from report/bench.json.
+    /// the CSVs of tests/data, and typesets the results with Typst, which it installs in target/report. Takes the
+    /// benchmark figures from report/bench.json and report/wire.json, the results of the last `cargo xtask bench`.
     Report(report::Args),
     /// Runs the notebook report/encapsulation.ipynb and keeps its outputs.
     ///
     /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
     Notebook(notebook::Args),
-    /// Licences, bans, sources and duplicate versions of all dependencies, by the rules of deny.toml.
+    /// Checks licences, bans, sources and duplicate versions of all dependencies by the rules of deny.toml.
     ///
     /// Installs cargo-deny in target/tools, which takes some minutes the first time.
     Deny,
-    /// The wording of comments and documents: counts words that begin a clause in place of a noun.
+    /// Checks the wording of comments and documents: counts words that begin a clause in place of a noun.
     Words,
     /// The scenario of `report`, inside its network namespace.
     #[command(hide = true)]
@@ -48,7 +48,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let done = match Task::parse() {
+    let outcome = match Task::parse() {
         Task::Test => test::run(),
         Task::Bench(benchmark) => bench::run(&benchmark),
         Task::Report(args) => report::run(&args),
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Task::Words => words::run(),
         Task::ReportStage(args) => report::scenario::run(&args),
     };
-    match done {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");

@@ -1,7 +1,8 @@
-//! A private network namespace, in which an unprivileged user may capture.
+//! A private network namespace. In it, a user without root rights may capture packets.
 
 use std::process::Command;
 
+/// Options of `unshare` for the namespaces.
 const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
 /// A command that runs a program in new user and network namespaces with loopback up. Append the program and its
@@ -22,7 +23,7 @@ pub(crate) fn ensure() -> Result<(), String> {
     Err(format!(
         "a network namespace cannot be created here: {}. Allow it, as root: sysctl \
          kernel.unprivileged_userns_clone=1 (Debian), sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); \
-         in a container, start it with --privileged. To try: unshare {} true",
+         in a container, start the container with --privileged. To test it, run: unshare {} true",
         String::from_utf8_lossy(&output.stderr).trim(),
         NAMESPACE.join(" ")
     ))

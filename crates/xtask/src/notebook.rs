@@ -15,7 +15,7 @@ const VENV: &str = "target/notebook/venv";
 /// Options of `cargo xtask notebook`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write the notebook with its outputs here
+    /// Write the notebook with its outputs to this file
     #[arg(long, value_name = "FILE", default_value = NOTEBOOK)]
     out: PathBuf,
 }
@@ -31,8 +31,8 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     venv::run_silently(cargo.args(["build", "--release", "--locked", "--bin", "encap"]))?;
     println!("        running {NOTEBOOK}");
-    // Jupyter writes into its user's home, so it gets a temporary one.
-    let home = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
+    // Jupyter writes into the home folder of its user, so it gets a temporary one.
+    let home = tempfile::tempdir().map_err(|error| format!("a temporary folder cannot be made: {error}"))?;
     let executed = home.path().join("notebook.ipynb");
     let mut nbconvert = network::command();
     nbconvert.arg(venv.python()).args(["-m", "nbconvert", "--to", "notebook", "--execute"]);

@@ -4,13 +4,13 @@ use std::process::{Command, Stdio};
 
 /// A required program.
 pub(crate) struct RequiredProgram {
-    /// A check for the program: a command, its arguments, and a text that its output contains.
+    /// A command, its arguments, and a text. If the output of the command contains the text, the program is installed.
     probe: (&'static str, &'static [&'static str], &'static str),
-    /// The Debian package that provides it.
+    /// The Debian package that provides the program.
     package: &'static str,
 }
 
-/// Programs of the tests.
+/// Programs that the tests need.
 pub(crate) const TESTS: &[RequiredProgram] = &[
     NC,
     IP,
@@ -22,11 +22,11 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     VENV,
     FONTS,
     EMOJI,
-    // It depends on Chromium.
+    // This package depends on Chromium.
     RequiredProgram { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
-/// The servers compared with ours.
+/// The servers with which `cargo xtask bench server` compares ours.
 pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
     RequiredProgram { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
@@ -34,7 +34,7 @@ pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
 ];
 
-/// The programs compared with the wire lab.
+/// The programs that `cargo xtask bench wire` needs: it compares the wire lab with some of them.
 pub(crate) const WIRE: &[RequiredProgram] = &[
     RequiredProgram { probe: ("taskset", &["--version"], "taskset"), package: "util-linux" },
     RequiredProgram { probe: ("tcptrace", &["-v"], "tcptrace"), package: "tcptrace" },
@@ -42,11 +42,11 @@ pub(crate) const WIRE: &[RequiredProgram] = &[
     TSHARK,
 ];
 
-/// The instruction counter.
+/// The program that counts instructions for `cargo xtask bench instructions`.
 pub(crate) const INSTRUCTIONS: &[RequiredProgram] =
     &[RequiredProgram { probe: ("valgrind", &["--version"], "valgrind"), package: "valgrind" }];
 
-/// Programs and fonts of the report.
+/// Programs and fonts that the report and the notebook need.
 pub(crate) const REPORT: &[RequiredProgram] = &[NC, IP, UNSHARE, VENV, FONTS, EMOJI];
 
 // The OpenBSD nc has -N, which closes its sending side at the end of input. The traditional nc has no such option.
@@ -69,7 +69,7 @@ const EMOJI: RequiredProgram = RequiredProgram {
 const PDF: RequiredProgram = RequiredProgram { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
 const TSHARK: RequiredProgram = RequiredProgram { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
-/// Installs missing programs. Fails with the command to run if that is not possible.
+/// Installs missing programs. If that is not possible, the error names the command to run.
 pub(crate) fn ensure(needed: &[RequiredProgram]) -> Result<(), String> {
     let packages = missing(needed);
     if packages.is_empty() {
@@ -94,8 +94,9 @@ pub(crate) fn ensure(needed: &[RequiredProgram]) -> Result<(), String> {
     Ok(())
 }
 
+/// The packages of the programs that are not installed.
 fn missing(needed: &[RequiredProgram]) -> Vec<&'static str> {
-    needed.iter().filter(|needed| !is_installed(needed)).map(|needed| needed.package).collect()
+    needed.iter().filter(|program| !is_installed(program)).map(|program| program.package).collect()
 }
 
 fn is_installed(needed: &RequiredProgram) -> bool {
@@ -105,8 +106,9 @@ fn is_installed(needed: &RequiredProgram) -> bool {
     })
 }
 
+/// Whether a command exits with success. Its output is discarded.
 fn succeeds(program: &str, args: &[&str]) -> bool {
-    let quiet =
+    let status =
         Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    quiet.is_ok_and(|status| status.success())
+    status.is_ok_and(|status| status.success())
 }

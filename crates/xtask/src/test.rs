@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::{packages, words};
 
-/// A step: a cargo command with its environment.
+/// A step of the checks: a cargo command with its environment.
 struct TestStep {
     name: &'static str,
     args: &'static [&'static str],
@@ -20,8 +20,8 @@ const STEPS: &[TestStep] = &[
         args: &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
         env: &[],
     },
-    // Compiles the fuzz targets without libFuzzer, which needs a C++ compiler. A test runs the functions that they
-    // call.
+    // Compiles the fuzz targets without libFuzzer, which needs a C++ compiler. A unit test runs the functions that the
+    // fuzz targets call.
     TestStep {
         name: "fuzz targets",
         args: &[
@@ -60,28 +60,28 @@ const STEPS: &[TestStep] = &[
 pub(crate) fn run() -> Result<(), String> {
     let start = now();
     packages::ensure(packages::TESTS)?;
-    let mut report = vec![format!("system packages: {} s", start.elapsed().as_secs())];
+    let mut summary = vec![format!("system packages: {} s", start.elapsed().as_secs())];
     println!("\n== words ==");
     words::run()?;
-    let mut all_passed = 0;
+    let mut passed_in_all = 0;
     for step in STEPS {
         println!("\n== {} ==", step.name);
         let step_start = now();
         let passed = run_step(step)?;
         let seconds = step_start.elapsed().as_secs();
-        report.push(match passed {
+        summary.push(match passed {
             0 => format!("{}: {seconds} s", step.name),
             passed => format!("{}: {passed} passed, {seconds} s", step.name),
         });
-        all_passed += passed;
+        passed_in_all += passed;
     }
-    println!("\n== summary ==\n{}", report.join("\n"));
+    println!("\n== summary ==\n{}", summary.join("\n"));
     println!("total: {} s", start.elapsed().as_secs());
-    println!("{all_passed} passed, 0 failed");
+    println!("{passed_in_all} passed, 0 failed");
     Ok(())
 }
 
-/// Runs a step, shows its output, and counts the passed tests.
+/// Runs a step, shows its output, and returns the number of passed tests.
 fn run_step(step: &TestStep) -> Result<usize, String> {
     let mut child = Command::new(env!("CARGO"))
         .args(step.args)

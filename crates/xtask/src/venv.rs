@@ -1,4 +1,4 @@
-//! Python environments, with packages from `PyPI` that need no compiler.
+//! Python environments with packages from `PyPI`. Only packages that need no compiler are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
-    /// Installs `requirements` (one per line, with pinned versions) in `folder`, unless they are already there.
+    /// Installs `requirements` in `folder`, unless they are already there. Each line names a package and its version.
     pub(crate) fn ensure(folder: &str, requirements: &str) -> Result<Self, String> {
         let folder = Path::new(folder);
-        // Written last, so it lists only complete installations.
+        // `installed.txt` is written last, so it exists only after a complete installation.
         let (python, installed) = (folder.join("bin/python"), folder.join("installed.txt"));
         if fs::read_to_string(&installed).is_ok_and(|installed| installed == requirements) {
             return Ok(Self { python });
@@ -33,7 +33,8 @@ impl Venv {
     }
 }
 
-/// Runs a command to its end without showing its output. The error contains the error output.
+/// Runs a command until it exits, without showing its output. If the command fails, the error contains its standard
+/// error.
 pub(crate) fn run_silently(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{program} cannot be started: {error}"))?;

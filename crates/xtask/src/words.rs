@@ -1,18 +1,18 @@
 //! `cargo xtask words`: whether comments and documents are written in plain words.
 //!
 //! Clauses in place of nouns (`what waits`, `whoever said it`) make many readers stop and read again, above all those
-//! with another first language. So this counts the words that begin such clauses.
+//! with another first language. This command therefore counts the words that begin such clauses.
 
 use std::process::Command;
 use std::{env, fs};
 
-/// Maximum of `what` in 1,000 words: questions and quotations may have one.
+/// Maximum number of `what` in 1,000 words. It is above zero, because questions and quotations need the word.
 const WHAT_PER_THOUSAND_MAX: f64 = 3.0;
 
-/// Words that begin a clause where a noun belongs. Not one may occur.
+/// Further words that begin a clause in place of a noun. None of them may occur.
 const CLAUSE_WORDS: [&str; 3] = ["whoever", "whomever", "whom"];
 
-/// Prints the count of each area, and every line that has such a word where the counts are too high.
+/// Prints the count of each area. If the total is too high, also prints every line with a counted word, and fails.
 pub(crate) fn run() -> Result<(), String> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut areas: Vec<(String, Count)> = Vec::new();
     for file in files()? {
         let text = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
-        let count = Count::of(&file, &text);
+        let count = Count::in_text(&file, &text);
         total.add(&count);
         let area = area(&file);
         match areas.last_mut() {
@@ -40,7 +40,8 @@ pub(crate) fn run() -> Result<(), String> {
         println!("{place}");
     }
     Err(format!(
-        "rewrite these lines, noun first: at most {WHAT_PER_THOUSAND_MAX} \"what\" in 1,000 words, none of the others"
+        "rewrite these lines with a noun in place of the clause: at most {WHAT_PER_THOUSAND_MAX} \"what\" in 1,000 \
+         words are allowed, and none of the other words"
     ))
 }
 
@@ -57,23 +58,27 @@ fn files() -> Result<Vec<String>, String> {
     Ok(files)
 }
 
-/// `crates/encap/src/build/tcp.rs` is in `crates/encap`.
+/// The crate or top folder of a file: `crates/encap` for `crates/encap/src/build/tcp.rs`.
 fn area(file: &str) -> &str {
     let depth = if file.starts_with("crates/") { 2 } else { 1 };
     file.match_indices('/').nth(depth - 1).map_or("the top folder", |(end, _)| &file[..end])
 }
 
+/// The counted words of one or more files.
 #[derive(Debug, Default)]
 struct Count {
+    /// Number of all words.
     words: usize,
+    /// Number of `what`.
     what: usize,
+    /// Number of [`CLAUSE_WORDS`].
     clause_words: usize,
-    /// `file:line: text` of each line that was counted.
+    /// `file:line: text` of each line with a counted word.
     places: Vec<String>,
 }
 
 impl Count {
-    fn of(file: &str, text: &str) -> Self {
+    fn in_text(file: &str, text: &str) -> Self {
         let mut count = Self::default();
         let mut is_code_block = false;
         for (number, line) in (1..).zip(text.lines()) {
@@ -112,11 +117,12 @@ impl Count {
     }
 }
 
-/// The text of a comment, at the beginning of a line or after code.
+/// The text of the comment in a line, which may follow code. `None` if the line has no comment.
 fn rust_comment(line: &str) -> Option<&str> {
-    let begins = |at: usize| at == 0 || line[..at].ends_with(char::is_whitespace);
-    let (at, _) = line.match_indices("//").find(|(at, _)| begins(*at))?;
-    Some(line[at..].trim_start_matches(['/', '!']))
+    // The slashes of a comment follow a space, unlike those of `https://`.
+    let is_comment = |start: usize| start == 0 || line[..start].ends_with(char::is_whitespace);
+    let (start, _) = line.match_indices("//").find(|(start, _)| is_comment(*start))?;
+    Some(line[start..].trim_start_matches(['/', '!']))
 }
 
 /// The words of a sentence in lower case, without code in backticks.
@@ -135,13 +141,13 @@ mod tests {
         // Written with `@` for `//`, so that this file passes its own check.
         let rust =
             "let what = 1; @ What is `what`?\nlet url = \"http:@what\";\n@/ Whoever reads this.\n".replace('@', "//");
-        let count = Count::of("a.rs", &rust);
+        let count = Count::in_text("a.rs", &rust);
         assert_eq!((count.words, count.what, count.clause_words), (5, 1, 1));
         let places = ["a.rs:1: let what = 1; @ What is `what`?", "a.rs:3: @/ Whoever reads this."];
         assert_eq!(count.places, places.map(|place| place.replace('@', "//")));
 
         let markdown = "One what.\n```sh\nwhat\n```\nTwo.\n";
-        let count = Count::of("a.md", markdown);
+        let count = Count::in_text("a.md", markdown);
         assert_eq!((count.words, count.what), (3, 1));
     }
 
