@@ -1,8 +1,8 @@
-//! Protocol headers, one module each: field offsets, a checked view of received bytes, and a value to encode.
+//! Protocol headers. Each module has the field offsets of one header, a view of received bytes, and a value to encode.
 //!
 //! A view (`ipv4::Packet`, `tcp::Segment`) borrows bytes after checking that they hold the whole header. A value
-//! (`ipv4::Repr`, `tcp::Repr`) is a decoded header; `emit` encodes it. The modules repeat these names, so code uses
-//! them with the module's name. [`Frame`] splits a captured frame into layers without allocating.
+//! (`ipv4::Repr`, `tcp::Repr`) is a decoded header; `emit` encodes it. Several modules use the same type names, so
+//! callers write the module before the type. [`Frame`] splits a captured frame into layers without allocating.
 //!
 //! ```
 //! use switchboard_encap::wire::{Checksum, Frame, LinkType};
@@ -11,6 +11,7 @@
 //! #     2, 0, 0, 0, 0x45, 0, 0, 0x1f, 0, 0, 0x40, 0, 0x40, 0x11, 0x3c, 0xcc, 127, 0, 0, 1, 127, 0, 0, 1,
 //! #     0x23, 0x28, 0x1f, 0x90, 0, 11, 0, 0, b'h', b'i', b'\n',
 //! # ];
+//! // `bytes` holds a UDP datagram over IPv4, captured on BSD loopback: 35 bytes on the wire.
 //! let frame = Frame::parse(LinkType::NULL, &bytes, 35);
 //! assert_eq!(frame.udp().unwrap().destination_port(), 8080);
 //! assert_eq!(frame.payload(), b"hi\n");

@@ -10,7 +10,7 @@ pub(crate) enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// Decodes a two-byte field.
+    /// Decodes a two-byte field. Returns 0 if `field` is shorter.
     #[inline]
     pub(crate) fn u16(self, field: &[u8]) -> u16 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -20,7 +20,7 @@ impl ByteOrder {
         }
     }
 
-    /// Decodes a four-byte field.
+    /// Decodes a four-byte field. Returns 0 if `field` is shorter.
     #[inline]
     pub(crate) fn u32(self, field: &[u8]) -> u32 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -30,7 +30,7 @@ impl ByteOrder {
         }
     }
 
-    /// Decodes an eight-byte field.
+    /// Decodes an eight-byte field. Returns 0 if `field` is shorter.
     #[inline]
     pub(crate) fn u64(self, field: &[u8]) -> u64 {
         let bytes = field.first_chunk().copied().unwrap_or_default();
@@ -42,7 +42,7 @@ impl ByteOrder {
 
     /// Decodes a 64-bit number stored as two 32-bit words, the high word first in both byte orders.
     #[inline]
-    pub(crate) fn high_low(self, high: &[u8], low: &[u8]) -> u64 {
+    pub(crate) fn u64_from_words(self, high: &[u8], low: &[u8]) -> u64 {
         u64::from(self.u32(high)) << 32 | u64::from(self.u32(low))
     }
 }

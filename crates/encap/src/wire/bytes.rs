@@ -1,4 +1,4 @@
-//! Reads and writes integers at field offsets, in network byte order.
+//! Reads and writes header fields at their offsets, in network byte order.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ pub(super) fn u16_at(bytes: &[u8], field: Range<usize>) -> u16 {
 
 #[inline]
 pub(super) fn u32_at(bytes: &[u8], field: Range<usize>) -> u32 {
-    let at = field.start;
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    let start = field.start;
+    u32::from_be_bytes([bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]])
 }
 
 #[inline]
@@ -25,14 +25,15 @@ pub(super) fn put(bytes: &mut [u8], field: Range<usize>, value: &[u8]) {
     bytes[field].copy_from_slice(value);
 }
 
-/// Returns a closure that writes 32-bit words one after another, up to the end of `bytes`.
+/// Returns a closure that writes one 32-bit word per call, each after the previous one. It ignores words past the end
+/// of `bytes`.
 #[inline]
 pub(super) fn word_writer(bytes: &mut [u8]) -> impl FnMut(u32) {
     let (fields, _) = bytes.as_chunks_mut::<4>();
     let mut fields = fields.iter_mut();
-    move |line| {
+    move |word| {
         if let Some(field) = fields.next() {
-            *field = line.to_be_bytes();
+            *field = word.to_be_bytes();
         }
     }
 }

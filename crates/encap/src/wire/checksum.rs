@@ -1,7 +1,8 @@
 //! The Internet checksum (RFC 1071): the ones' complement of the ones' complement sum of 16-bit words.
 //!
-//! Byte order changes the sum only by one final swap (RFC 1071 §2 (B)), and wider words give the same sum after folding
-//! (§2 (C)). So the code adds little-endian 64-bit words, then folds and swaps once.
+//! Summing words in the other byte order swaps the bytes of the result (RFC 1071 §2 (B)). Summing wider words gives the
+//! same result after folding (§2 (C)). Therefore the code adds little-endian 64-bit words, and folds and swaps only the
+//! total.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,35 +21,35 @@ use super::IpProtocol;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
-    /// Congruent, modulo 0xffff, to the sum of the little-endian 16-bit words so far; 0 only if every word is 0.
+    /// Equal, modulo 0xffff, to the sum of the little-endian 16-bit words so far. It is 0 only if every word is 0.
     total: u64,
-    /// An odd number of bytes was added: the next byte is the second of its word.
-    odd: bool,
+    /// Whether the number of bytes so far is odd. The next byte is then the second byte of its word.
+    is_odd: bool,
 }
 
 impl Sum {
     /// Adds bytes as big-endian words. Input may be split anywhere: after an odd number of bytes, the next slice
-    /// completes the word. A missing last byte counts as zero.
+    /// completes the last word. If no slice follows, a zero byte completes it.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "callers often know `odd` at compile time")]
+    #[expect(clippy::inline_always, reason = "callers often know `is_odd` at compile time")]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         let sum = little_endian_sum(bytes);
-        // A slice that begins with the second byte of a word sums byte-swapped.
-        self.total += if self.odd { u64::from(fold(sum).swap_bytes()) } else { sum };
-        self.odd ^= bytes.len() % 2 == 1;
+        // If the slice begins with the second byte of a word, the bytes of its sum are swapped.
+        self.total += if self.is_odd { u64::from(fold(sum).swap_bytes()) } else { sum };
+        self.is_odd ^= bytes.len() % 2 == 1;
     }
 
     /// Adds a 16-bit word. The bytes added before must form whole words.
     #[inline]
     pub(crate) fn add_u16(&mut self, word: u16) {
-        debug_assert!(!self.odd, "a word added after an odd byte");
+        debug_assert!(!self.is_odd, "a word was added after an odd number of bytes");
         self.total += u64::from(word.swap_bytes());
     }
 
     /// Adds two 16-bit words. The bytes added before must form whole words.
     #[inline]
     pub(crate) fn add_u32(&mut self, words: u32) {
-        debug_assert!(!self.odd, "words added after an odd byte");
+        debug_assert!(!self.is_odd, "words were added after an odd number of bytes");
         self.total += u64::from(words.swap_bytes());
     }
 
@@ -59,10 +60,10 @@ impl Sum {
         fold(self.total).swap_bytes()
     }
 
-    /// Whether the added bytes include a correct checksum: their sum then folds to 0xffff. Divisibility by 0xffff is
-    /// equivalent, and faster to test than folding.
+    /// Whether the sum folds to 0xffff, as it does if the added bytes include their correct checksum. The sum folds to
+    /// 0xffff exactly if it is a multiple of 0xffff other than 0, which is faster to test than folding.
     #[inline]
-    fn is_whole(self) -> bool {
+    fn is_all_ones(self) -> bool {
         self.total != 0 && self.total.is_multiple_of(0xffff)
     }
 
@@ -80,8 +81,8 @@ const fn half_fold(total: u64) -> u64 {
     (total & 0xffff_ffff) + (total >> 32)
 }
 
-/// Folds to 16 bits. Adding a number to itself rotated by half its width leaves the sum of both halves, with end-around
-/// carry, in the upper half.
+/// Folds a sum to 16 bits. Adding a number to its copy with swapped halves leaves the sum of both halves, with
+/// end-around carry, in the upper half of the result.
 #[inline]
 const fn fold(total: u64) -> u16 {
     let total = (total.wrapping_add(total.rotate_left(32)) >> 32) as u32;
@@ -93,34 +94,35 @@ const fn fold(total: u64) -> u16 {
 fn little_endian_sum(bytes: &[u8]) -> u64 {
     let (mut total, mut carries) = (0_u64, 0_u64);
     // Each word adds the carry of the word before, so a word costs one addition.
-    let mut add = |words: &[[u8; 8]]| {
+    let mut add_words = |words: &[[u8; 8]]| {
         let mut carry = false;
         for word in words {
             (total, carry) = total.carrying_add(u64::from_le_bytes(*word), carry);
         }
         carries += u64::from(carry);
     };
-    let (blocks, rest) = bytes.as_chunks::<32>();
+    let (blocks, after_blocks) = bytes.as_chunks::<32>();
     for block in blocks {
-        add(block.as_chunks().0);
+        add_words(block.as_chunks().0);
     }
-    let (words, tail) = rest.as_chunks::<8>();
+    let (words, tail) = after_blocks.as_chunks::<8>();
     for word in words {
-        add(&[*word]);
+        add_words(&[*word]);
     }
     if let (1.., Some(last)) = (tail.len(), bytes.last_chunk()) {
-        // The last eight bytes, shifted to drop the bytes already added.
-        add(&[(u64::from_le_bytes(*last) >> (8 * (8 - tail.len()))).to_le_bytes()]);
+        // Reads the tail with the bytes before it as one word, and shifts out those bytes, which are already added.
+        add_words(&[(u64::from_le_bytes(*last) >> (8 * (8 - tail.len()))).to_le_bytes()]);
     } else {
+        // Fewer than eight bytes in total, or no tail.
         for (i, byte) in tail.iter().enumerate() {
-            add(&[(u64::from(*byte) << (8 * i)).to_le_bytes()]);
+            add_words(&[(u64::from(*byte) << (8 * i)).to_le_bytes()]);
         }
     }
     half_fold(total) + carries
 }
 
-/// The pseudo header that TCP, UDP and `ICMPv6` sum before their own bytes. It detects misrouted packets (RFC 9293
-/// §3.1, RFC 768, RFC 8200 §8.1).
+/// The pseudo header: addresses, protocol and length. The checksums of TCP, UDP and `ICMPv6` cover it before the
+/// segment, to detect misrouted packets (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PseudoHeader {
     /// For IPv4.
@@ -129,9 +131,9 @@ pub enum PseudoHeader {
         source: Ipv4Addr,
         /// Final destination address.
         destination: Ipv4Addr,
-        /// Protocol of the summed bytes.
+        /// Protocol of the transport header.
         protocol: IpProtocol,
-        /// Transport header and payload, in bytes.
+        /// Length of the transport header and its payload, in bytes.
         length: u32,
     },
     /// For IPv6.
@@ -140,15 +142,15 @@ pub enum PseudoHeader {
         source: Ipv6Addr,
         /// Final destination address.
         destination: Ipv6Addr,
-        /// Protocol of the summed bytes.
+        /// Protocol of the transport header.
         protocol: IpProtocol,
-        /// Transport header and payload, in bytes.
+        /// Length of the transport header and its payload, in bytes.
         length: u32,
     },
 }
 
 impl PseudoHeader {
-    /// Protocol of the summed bytes.
+    /// Protocol of the transport header.
     pub(crate) const fn protocol(&self) -> IpProtocol {
         match *self {
             Self::V4 { protocol, .. } | Self::V6 { protocol, .. } => protocol,
@@ -176,7 +178,8 @@ impl PseudoHeader {
         sum
     }
 
-    /// The field values that systems leave for the network card: the folded sum, and the same with a length of 0.
+    /// The two values that systems leave in the checksum field for the network card to complete: the folded sum of the
+    /// pseudo header, and the folded sum with a length of 0.
     pub(crate) fn partial_sums(&self) -> [u16; 2] {
         let mut without_length = *self;
         let (Self::V4 { length, .. } | Self::V6 { length, .. }) = &mut without_length;
@@ -184,7 +187,7 @@ impl PseudoHeader {
         [self.sum().folded(), without_length.sum().folded()]
     }
 
-    /// The bytes in the layout of the RFC.
+    /// Encodes the pseudo header in the layout of its RFC.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         match self {
             Self::V4 { source, destination, protocol, length } => {
@@ -204,14 +207,14 @@ impl PseudoHeader {
 pub enum Checksum {
     /// The checksum is correct.
     Valid,
-    /// The checksum is wrong without a common explanation: the bytes were changed.
+    /// The checksum is wrong, and the field is neither 0 nor a partial checksum: some bytes were changed.
     Wrong {
         /// Field value.
         found: u16,
         /// Correct value.
         expected: u16,
     },
-    /// The field is 0.
+    /// The field is 0, and that is not the correct checksum.
     Zeroed(Zeroed),
     /// The field holds the folded sum of the pseudo header, not complemented. The packet was captured before the
     /// network card completed the checksum (checksum offload), or on loopback, where it is never completed. For large
@@ -239,7 +242,8 @@ pub enum Uncheckable {
     CutShort,
     /// The packet is fragmented.
     Fragment,
-    /// The packet follows a source route: the sum covers the final destination, and the header holds the next hop.
+    /// The packet follows a source route: the checksum covers the final destination, but the IP header holds the next
+    /// hop.
     RoutedOnward,
 }
 
@@ -254,7 +258,7 @@ pub(crate) fn verify(pseudo: Option<&PseudoHeader>, segment: &[u8], at: usize) -
     let mut sum = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
     sum.add_bytes(segment);
     match u16::from_be_bytes([high, low]) {
-        found if found != 0 && sum.is_whole() => Checksum::Valid,
+        found if found != 0 && sum.is_all_ones() => Checksum::Valid,
         found => classify(pseudo, sum, found),
     }
 }
@@ -271,7 +275,7 @@ fn classify(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
             PseudoHeader::V6 { .. } => Zeroed::Illegal,
         });
     }
-    if sum.is_whole() {
+    if sum.is_all_ones() {
         return Checksum::Valid;
     }
     if pseudo.is_some_and(|pseudo| pseudo.partial_sums().contains(&found)) {
@@ -280,10 +284,11 @@ fn classify(pseudo: Option<&PseudoHeader>, sum: Sum, found: u16) -> Checksum {
     if found == 0 {
         return Checksum::Zeroed(Zeroed::NotComputed);
     }
-    // Adding the complement subtracts a word (RFC 1624 §3).
-    let mut without = Sum { odd: false, ..sum };
-    without.add_u16(!found);
-    let expected = if udp.is_some() { udp_field(without) } else { without.checksum() };
+    // Adding the complement of a word subtracts the word (RFC 1624 §3). The field is at an even offset, so the
+    // subtraction does not depend on `is_odd`.
+    let mut sum_without_field = Sum { is_odd: false, ..sum };
+    sum_without_field.add_u16(!found);
+    let expected = if udp.is_some() { udp_field(sum_without_field) } else { sum_without_field.checksum() };
     Checksum::Wrong { found, expected }
 }
 
@@ -297,12 +302,13 @@ pub(crate) fn fill(pseudo: Option<&PseudoHeader>, segment: &mut [u8], at: usize)
     segment[at..at + 2].fill(0);
     let mut sum = pseudo.map_or_else(Sum::default, PseudoHeader::sum);
     sum.add_bytes(segment);
-    let udp = pseudo.is_some_and(|pseudo| pseudo.protocol() == IpProtocol::UDP);
-    let field = if udp { udp_field(sum) } else { sum.checksum() };
+    let is_udp = pseudo.is_some_and(|pseudo| pseudo.protocol() == IpProtocol::UDP);
+    let field = if is_udp { udp_field(sum) } else { sum.checksum() };
     segment[at..at + 2].copy_from_slice(&field.to_be_bytes());
 }
 
-/// UDP sends a computed checksum of 0 as all ones, since 0 means "no checksum" (RFC 768).
+/// The checksum field of a UDP datagram with this sum. A checksum of 0 is sent as all ones, because a field of 0 means
+/// "no checksum" (RFC 768).
 #[inline]
 pub(crate) fn udp_field(sum: Sum) -> u16 {
     match sum.checksum() {
@@ -352,6 +358,7 @@ mod tests {
 
     use super::*;
 
+    /// Pseudo headers of a datagram with two bytes of payload.
     const V4_UDP: PseudoHeader = PseudoHeader::V4 {
         source: Ipv4Addr::LOCALHOST,
         destination: Ipv4Addr::LOCALHOST,
@@ -373,9 +380,9 @@ mod tests {
     }
 
     #[test]
-    fn is_whole_means_that_the_sum_folds_to_all_ones() {
+    fn is_all_ones_agrees_with_folding() {
         for total in (0..=0x4_0000).chain(u64::MAX - 0x4_0000..=u64::MAX) {
-            assert_eq!(Sum { total, odd: false }.is_whole(), fold(total) == 0xffff, "{total:#x}");
+            assert_eq!(Sum { total, is_odd: false }.is_all_ones(), fold(total) == 0xffff, "{total:#x}");
         }
     }
 
@@ -395,6 +402,7 @@ mod tests {
             let mut datagram = [0x23, 0x28, 0x1f, 0x90, 0, 10, 0, 0, 0, 0];
             let mut sum = pseudo.sum();
             sum.add_bytes(&datagram);
+            // With this payload, the datagram sums to all ones, so its checksum is 0.
             datagram[8..].copy_from_slice(&sum.checksum().to_be_bytes());
             fill(Some(&pseudo), &mut datagram, 6);
             assert_eq!(datagram[6..8], [0xff, 0xff]);
@@ -417,7 +425,7 @@ mod tests {
         let expected = u16::from_be_bytes([datagram[6], datagram[7]]);
         datagram[6..8].copy_from_slice(&V4_UDP.sum().folded().to_be_bytes());
         assert_eq!(verify(Some(&V4_UDP), &datagram, 6), Checksum::Partial);
-        // Windows leaves this for large sends: the sum without the length.
+        // For large sends, Windows sums the pseudo header with a length of 0.
         let [_, large_send] = V4_UDP.partial_sums();
         datagram[6..8].copy_from_slice(&large_send.to_be_bytes());
         assert_eq!(verify(Some(&V4_UDP), &datagram, 6), Checksum::Partial);
@@ -434,9 +442,9 @@ mod tests {
             let mut sum = Sum::default();
             let mut rest = &bytes[..];
             for cut in cuts {
-                let (now, later) = rest.split_at(cut.min(rest.len()));
-                sum.add_bytes(now);
-                rest = later;
+                let (part, remainder) = rest.split_at(cut.min(rest.len()));
+                sum.add_bytes(part);
+                rest = remainder;
             }
             sum.add_bytes(rest);
             prop_assert_eq!(sum.checksum(), sum_steps(&[&bytes]).checksum);
@@ -465,16 +473,16 @@ mod tests {
             };
             fill(Some(&pseudo), &mut segment, 16);
             prop_assert_eq!(verify(Some(&pseudo), &segment, 16), Checksum::Valid);
-            let right = u16::from_be_bytes([segment[16], segment[17]]);
+            let correct = u16::from_be_bytes([segment[16], segment[17]]);
             segment[16..18].copy_from_slice(&other.to_be_bytes());
             match verify(Some(&pseudo), &segment, 16) {
                 // In ones' complement, 0x0000 and 0xffff are both zero.
                 Checksum::Valid => {
-                    prop_assert!(other == right || (other ^ right) == 0xffff && (other == 0 || right == 0));
+                    prop_assert!(other == correct || (other ^ correct) == 0xffff && (other == 0 || correct == 0));
                 }
-                Checksum::Wrong { found, expected } => prop_assert_eq!((found, expected), (other, right)),
+                Checksum::Wrong { found, expected } => prop_assert_eq!((found, expected), (other, correct)),
                 Checksum::Partial => prop_assert!(pseudo.partial_sums().contains(&other)),
-                state => prop_assert_eq!(state, Checksum::Zeroed(Zeroed::NotComputed)),
+                zeroed => prop_assert_eq!(zeroed, Checksum::Zeroed(Zeroed::NotComputed)),
             }
         }
     }

@@ -17,7 +17,7 @@ impl EtherType {
     pub(crate) const IPV6: Self = Self(0x86dd);
     /// A service VLAN tag follows (IEEE 802.1ad).
     pub(crate) const SERVICE_VLAN: Self = Self(0x88a8);
-    /// A VLAN tag follows: the number for stacked tags before 802.1ad.
+    /// A VLAN tag follows. This number marked stacked tags before IEEE 802.1ad.
     pub(crate) const OLD_STACKED_VLAN: Self = Self(0x9100);
 
     /// Whether a VLAN tag follows.
@@ -26,7 +26,7 @@ impl EtherType {
         matches!(self, Self::VLAN | Self::SERVICE_VLAN | Self::OLD_STACKED_VLAN)
     }
 
-    /// The name of a protocol that this crate decodes.
+    /// The name of the protocol; `None` if this crate does not decode it.
     pub(crate) const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::IPV4 => "IPv4",

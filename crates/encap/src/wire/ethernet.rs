@@ -7,14 +7,15 @@
 //! +-------------------+-------------------+-------------+
 //! ```
 //!
-//! The header has no length field. Senders pad a frame to 60 bytes; the length field of the packet inside marks the end
-//! of the payload. Capture files omit the preamble and, usually, the frame check sequence.
+//! The header has no length field. Senders pad a short frame to 60 bytes. The packet inside has a length field, which
+//! tells where the packet ends and the padding begins. Capture files omit the preamble and, usually, the frame check
+//! sequence.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::bytes::{array_at, put, u16_at};
-use super::fields::{Fields, or_unknown};
+use super::fields::{Fields, name_or_unknown};
 use super::{EtherType, Field, HeaderError};
 
 pub(crate) const HEADER_LEN: usize = 14;
@@ -27,16 +28,17 @@ const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
 const ETHER_TYPE: Range<usize> = 12..14;
 
+/// A MAC address.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl Mac {
-    /// Whether it is a multicast or broadcast address.
+    /// Whether this is a multicast or broadcast address.
     pub(crate) const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
     }
 
-    /// Whether it is locally administered, not assigned by the manufacturer.
+    /// Whether the address was chosen locally, not assigned by the manufacturer.
     pub(crate) const fn is_local(self) -> bool {
         self.0[0] & 2 == 2
     }
@@ -102,15 +104,15 @@ impl<'a> Header<'a> {
 
     pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.whole("destination", DESTINATION, self.destination(), self.destination().meaning());
-        f.whole("source", SOURCE, self.source(), self.source().meaning());
+        f.add("destination", DESTINATION, self.destination(), self.destination().meaning());
+        f.add("source", SOURCE, self.source(), self.source().meaning());
         match self.type_or_length() {
-            TypeOrLength::EtherType(number) => f.whole("EtherType", ETHER_TYPE, number, or_unknown(number.name())),
+            TypeOrLength::EtherType(number) => f.add("EtherType", ETHER_TYPE, number, name_or_unknown(number.name())),
             TypeOrLength::Length(length) => {
-                f.whole("length", ETHER_TYPE, length, "below 1536: an IEEE 802.3 length, not an EtherType");
+                f.add("length", ETHER_TYPE, length, "below 1536: an IEEE 802.3 length, not an EtherType");
             }
         }
-        f.done()
+        f.into_vec()
     }
 }
 

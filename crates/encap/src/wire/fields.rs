@@ -10,8 +10,8 @@ pub struct Field {
     pub name: &'static str,
     /// Byte offsets within the header.
     pub bytes: Range<usize>,
-    /// For a field that is not whole bytes: its bits within `bytes`. Bit 0 is the most significant bit, as in RFC
-    /// diagrams.
+    /// For a field that is not whole bytes: its bits, counted from the start of `bytes`. Bit 0 is the most significant
+    /// bit of the first byte, as in RFC diagrams.
     pub bits: Option<Range<u8>>,
     /// The decoded value.
     pub value: String,
@@ -24,17 +24,13 @@ pub struct Field {
 pub(super) struct Fields(Vec<Field>);
 
 impl Fields {
-    pub(super) fn whole(
-        &mut self,
-        name: &'static str,
-        bytes: Range<usize>,
-        value: impl Display,
-        meaning: impl Display,
-    ) {
+    /// Adds a field of whole bytes.
+    pub(super) fn add(&mut self, name: &'static str, bytes: Range<usize>, value: impl Display, meaning: impl Display) {
         self.0.push(Field { name, bytes, bits: None, value: value.to_string(), meaning: meaning.to_string() });
     }
 
-    pub(super) fn bits(
+    /// Adds a field that is not whole bytes.
+    pub(super) fn add_bits(
         &mut self,
         name: &'static str,
         bytes: Range<usize>,
@@ -46,7 +42,7 @@ impl Fields {
         self.0.push(Field { name, bytes, bits: Some(bits), value, meaning });
     }
 
-    pub(super) fn done(self) -> Vec<Field> {
+    pub(super) fn into_vec(self) -> Vec<Field> {
         self.0
     }
 }
@@ -60,6 +56,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-pub(super) fn or_unknown(name: Option<&'static str>) -> &'static str {
+pub(super) fn name_or_unknown(name: Option<&'static str>) -> &'static str {
     name.unwrap_or("unknown")
 }

@@ -1,9 +1,9 @@
 //! Splits a captured frame into layers.
 //!
-//! Parsing never fails: an unreadable part becomes an [`FrameIssue`] with its offset and reason. An issue distinguishes
-//! bytes that the capture cut off from bytes that were sent wrong. Parsing reads the headers once and allocates
-//! nothing. It keeps only the offsets of the headers and the payload; the lists of layers and issues come from a second
-//! pass, on request (decision 7).
+//! Parsing never fails: each unreadable part becomes a [`FrameIssue`] with its offset and reason. An issue tells
+//! whether the capture cut the bytes off, or the sender sent them malformed. Parsing reads the headers once and
+//! allocates nothing. It keeps only the offsets of the headers and the payload. The lists of layers and issues need a
+//! second pass, which runs only when a caller asks for them (decision 7).
 
 mod issue;
 mod layer;
@@ -42,15 +42,17 @@ struct Outline {
     network: Option<Layer>,
     /// The TCP, UDP or ICMP header.
     transport: Option<Layer>,
+    /// Protocol after the IP header and the extension headers.
     protocol: IpProtocol,
     fragment: FragmentPosition,
-    routed_onward: bool,
-    /// A length field exceeds the frame.
-    length_exceeds_frame: bool,
+    /// Whether a source route or routing header has hops left.
+    is_routed_onward: bool,
+    /// Whether a length field exceeds the frame.
+    is_length_too_long: bool,
     has_issues: bool,
-    /// End of the segment, datagram or message on the wire; may exceed the captured length.
+    /// Offset of the end of the segment, datagram or message on the wire. It may exceed the captured length.
     segment_end: u32,
-    /// Start and end of the captured payload.
+    /// Start and end offset of the captured payload.
     payload: (u32, u32),
 }
 
@@ -61,8 +63,8 @@ impl Default for Outline {
             transport: None,
             protocol: IpProtocol(0),
             fragment: FragmentPosition::Whole,
-            routed_onward: false,
-            length_exceeds_frame: false,
+            is_routed_onward: false,
+            is_length_too_long: false,
             has_issues: false,
             segment_end: 0,
             payload: (0, 0),
@@ -84,7 +86,7 @@ pub enum FragmentPosition {
     },
 }
 
-/// The verified checksums of a frame; `None` for a header without a checksum.
+/// The results of verifying the checksums of a frame; `None` for a header without a checksum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VerifiedChecksums {
     /// Checksum of the IPv4 header.
@@ -142,14 +144,16 @@ impl<'a> Frame<'a> {
         self.bytes.get(layer.range()).unwrap_or_default()
     }
 
-    /// The captured payload of TCP, UDP or ICMP. Without such a header, all bytes after the last decoded header.
+    /// The captured payload of TCP, UDP or ICMP. In other frames, the bytes of the packet after the last decoded
+    /// header.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         &self.bytes[self.outline.payload.0 as usize..self.outline.payload.1 as usize]
     }
 
-    /// Payload length on the wire, in bytes. Longer than [`Frame::payload`] if the capture cut the frame.
+    /// Payload length of TCP, UDP or ICMP on the wire, in bytes. It exceeds the length of [`Frame::payload`] if the
+    /// capture cut the frame. In other frames, the length of [`Frame::payload`].
     #[must_use]
     #[inline]
     pub fn payload_len_on_wire(&self) -> u32 {
@@ -165,7 +169,8 @@ impl<'a> Frame<'a> {
         self.outline.fragment
     }
 
-    /// Source and destination address of the IP packet. With an IPv6 routing header, the final destination.
+    /// Source and destination address of the IP packet. If an IPv6 routing header has hops left, the destination is the
+    /// final one.
     #[must_use]
     #[inline]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
@@ -175,13 +180,13 @@ impl<'a> Frame<'a> {
             Some((packet.source().into(), packet.destination().into()))
         } else {
             let packet = ipv6::Packet::new_checked(bytes).ok()?;
-            let routed = if self.outline.routed_onward { self.final_destination() } else { None };
-            let destination = routed.unwrap_or_else(|| packet.destination());
+            let final_destination = if self.outline.is_routed_onward { self.final_destination() } else { None };
+            let destination = final_destination.unwrap_or_else(|| packet.destination());
             Some((packet.source().into(), destination.into()))
         }
     }
 
-    /// Final destination of a packet with a routing header.
+    /// Final destination according to the routing header. `None` without a routing header of a known type.
     #[cold]
     fn final_destination(&self) -> Option<Ipv6Addr> {
         let routing = self.layers().into_iter().find(|layer| layer.kind == LayerKind::Routing)?;
@@ -265,17 +270,18 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Verifies the transport checksum. `pseudo` builds the pseudo header for a segment of the given length.
     #[inline]
     fn verify_transport(&self, pseudo: impl FnOnce(u32) -> PseudoHeader) -> Option<Checksum> {
         let transport = self.outline.transport?;
         if self.outline.fragment != FragmentPosition::Whole {
             return Some(Checksum::Uncheckable(Uncheckable::Fragment));
         }
-        if self.outline.routed_onward {
+        if self.outline.is_routed_onward {
             return Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
         }
         let segment = self.bytes.get(transport.start as usize..self.outline.segment_end as usize);
-        let Some(segment) = segment.filter(|_| !self.outline.length_exceeds_frame) else {
+        let Some(segment) = segment.filter(|_| !self.outline.is_length_too_long) else {
             return Some(Checksum::Uncheckable(Uncheckable::CutShort));
         };
         let pseudo = pseudo(self.outline.segment_end - transport.start);

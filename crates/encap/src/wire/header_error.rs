@@ -4,23 +4,23 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HeaderError {
     /// The input ends inside the header.
-    #[error("header needs {need} bytes, {have} are there")]
+    #[error("header needs {need} bytes, but only {have} are available")]
     TooShort {
         /// Header length in bytes.
         need: u16,
         /// Available bytes.
         have: u16,
     },
-    /// The version field belongs to another protocol.
+    /// The version field does not match the protocol.
     #[error("version is {found}, expected {expected}")]
     Version {
         /// Value of the field.
         found: u8,
-        /// Version of the protocol that was decoded.
+        /// Version that the protocol requires.
         expected: u8,
     },
     /// The header's length field is less than the fixed header.
-    #[error("header length field says {found} bytes, the least is {least}")]
+    #[error("header length field says {found} bytes, but the minimum is {least}")]
     HeaderLength {
         /// Length from the field, in bytes.
         found: u16,
@@ -30,9 +30,10 @@ pub enum HeaderError {
 }
 
 impl HeaderError {
+    /// The error for `input` that is shorter than a header of `need` bytes.
     #[inline]
-    pub(super) fn too_short(need: usize, have: &[u8]) -> Self {
-        let shown = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-        Self::TooShort { need: shown(need), have: shown(have.len()) }
+    pub(super) fn too_short(need: usize, input: &[u8]) -> Self {
+        let saturated = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        Self::TooShort { need: saturated(need), have: saturated(input.len()) }
     }
 }

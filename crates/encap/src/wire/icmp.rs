@@ -13,9 +13,9 @@ pub(crate) const CHECKSUM_AT: usize = CHECKSUM.start;
 const TYPE: Range<usize> = 0..1;
 const CODE: Range<usize> = 1..2;
 const CHECKSUM: Range<usize> = 2..4;
-const REST: Range<usize> = 4..8;
+const REST_OF_HEADER: Range<usize> = 4..8;
 
-/// The protocol variant; the two number their message types differently.
+/// The version of ICMP. Each version has its own numbers for message types.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Version {
     /// ICMP, over IPv4.
@@ -24,7 +24,7 @@ pub(crate) enum Version {
     V6,
 }
 
-/// A view of a message. Its header is complete.
+/// A view of the header of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     version: Version,
@@ -52,11 +52,13 @@ impl<'a> Message<'a> {
         u16_at(self.fixed, CHECKSUM)
     }
 
-    /// Whether the message reports an error of another packet.
+    /// Whether the message reports a problem with another packet, which the message quotes.
     #[must_use]
     pub fn is_error(&self) -> bool {
         match self.version {
+            // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
             Version::V4 => matches!(self.message_type(), 3 | 4 | 5 | 11 | 12),
+            // RFC 4443 §2.1: types from 128 on are not errors.
             Version::V6 => self.message_type() < 128,
         }
     }
@@ -87,15 +89,15 @@ impl<'a> Message<'a> {
 
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.whole("Type", TYPE, self.message_type(), self.meaning());
-        f.whole("Code", CODE, self.code(), "");
-        let over = match self.version {
+        f.add("Type", TYPE, self.message_type(), self.meaning());
+        f.add("Code", CODE, self.code(), "");
+        let coverage = match self.version {
             Version::V4 => "covers the message without a pseudo header",
             Version::V6 => "covers pseudo header and message",
         };
-        f.whole("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), over);
+        f.add("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), coverage);
         let rest = if self.is_error() { "the packet that caused the error follows" } else { "depends on the type" };
-        f.whole("Rest of Header", REST, hex(&self.fixed[REST]), rest);
-        f.done()
+        f.add("Rest of Header", REST_OF_HEADER, hex(&self.fixed[REST_OF_HEADER]), rest);
+        f.into_vec()
     }
 }

@@ -28,7 +28,7 @@ impl IpProtocol {
     /// IPv6 destination options (RFC 8200 §4.6).
     pub const DESTINATION_OPTIONS: Self = Self(60);
 
-    /// The name of a protocol that this crate decodes.
+    /// The name of the protocol; `None` if this crate does not know it.
     pub(crate) const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::HOP_BY_HOP => "hop-by-hop options",

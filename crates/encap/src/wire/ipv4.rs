@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use super::bytes::{put, u16_at, u32_at};
 use super::checksum::{self, Checksum, PseudoHeader};
-use super::fields::{Fields, hex, or_unknown};
+use super::fields::{Fields, hex, name_or_unknown};
 use super::{Field, HeaderError, IpProtocol};
 
 /// Length of a header without options, in bytes.
@@ -97,7 +97,7 @@ impl<'a> Packet<'a> {
         self.fixed[1]
     }
 
-    /// Total Length field: header and payload, in bytes. 0 before the network card segments the packet (TSO).
+    /// Total Length field: header and payload, in bytes. 0 if the network card still has to segment the packet (TSO).
     #[inline]
     pub(crate) fn total_len(&self) -> u16 {
         u16_at(self.fixed, TOTAL_LENGTH)
@@ -169,14 +169,16 @@ impl<'a> Packet<'a> {
         let mut rest = self.options();
         while let [kind, tail @ ..] = rest {
             match kind {
+                // End of the option list.
                 0 => return false,
+                // No operation: an option of one byte.
                 1 => rest = tail,
                 _ => {
                     let Some(option) = tail.first().and_then(|len| rest.get(..usize::from(*len).max(2))) else {
                         return false;
                     };
-                    // Loose and strict source route: the pointer is 1-based; past the end of the option, the route is
-                    // complete.
+                    // Loose (131) and strict (137) source route. The third byte is a pointer that counts from 1. If it
+                    // points past the end of the option, the route is complete.
                     if matches!(kind, 131 | 137) && option.len() > 2 && usize::from(option[2]) <= option.len() {
                         return true;
                     }
@@ -196,7 +198,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The pseudo header for `length` bytes of `protocol`, without an authentication header.
+    /// The pseudo header for `length` bytes of `protocol`. The length excludes an authentication header.
     #[inline]
     pub(crate) fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
         PseudoHeader::V4 { source: self.source(), destination: self.destination(), protocol, length }
@@ -204,54 +206,61 @@ impl<'a> Packet<'a> {
 
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.bits("Version", VERSION_IHL, 0..4, self.version(), "");
-        let (words, bytes) = (self.ihl(), self.header_len());
-        let ihl = format!("{words} × 4 = {bytes} bytes of header, {} of them options", bytes - HEADER_LEN);
-        f.bits("IHL", VERSION_IHL, 4..8, words, ihl);
+        f.add_bits("Version", VERSION_IHL, 0..4, self.version(), "");
+        let (ihl, header_len) = (self.ihl(), self.header_len());
+        let ihl_meaning =
+            format!("{ihl} × 4 = {header_len} bytes of header, {} of them options", header_len - HEADER_LEN);
+        f.add_bits("IHL", VERSION_IHL, 4..8, ihl, ihl_meaning);
         let tos = self.type_of_service();
-        f.bits(
+        f.add_bits(
             "DSCP",
             TYPE_OF_SERVICE,
             0..6,
             tos >> 2,
             if tos >> 2 == 0 { "best effort" } else { "a class of service" },
         );
-        f.bits("ECN", TYPE_OF_SERVICE, 6..8, tos & 3, ecn_meaning(tos));
-        let total_len = match self.total_len() {
+        f.add_bits("ECN", TYPE_OF_SERVICE, 6..8, tos & 3, ecn_meaning(tos));
+        let total_len_meaning = match self.total_len() {
             0 => "0: the network card segments the packet and fills this in (segmentation offload)".into(),
-            n => format!("{bytes} of header, {} of payload", i32::from(n) - 4 * i32::from(words)),
+            n => format!("{header_len} of header, {} of payload", i32::from(n) - 4 * i32::from(ihl)),
         };
-        f.whole("Total Length", TOTAL_LENGTH, self.total_len(), total_len);
+        f.add("Total Length", TOTAL_LENGTH, self.total_len(), total_len_meaning);
         let id = format_args!("{:#06x}", self.identification());
-        f.whole("Identification", IDENTIFICATION, id, "the same in all fragments of one packet");
-        f.bits("Reserved", FLAGS_OFFSET, 0..1, self.fixed[FLAGS_OFFSET.start] >> 7, "must be zero");
+        f.add("Identification", IDENTIFICATION, id, "the same in all fragments of one packet");
+        f.add_bits("Reserved", FLAGS_OFFSET, 0..1, self.fixed[FLAGS_OFFSET.start] >> 7, "must be zero");
         let (df, mf) = (self.dont_fragment(), self.more_fragments());
         let df_meaning =
             if df { "don't fragment: a router drops the packet if it is too long" } else { "may be fragmented" };
-        f.bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
+        f.add_bits("DF", FLAGS_OFFSET, 1..2, u8::from(df), df_meaning);
         let offset = self.fragment_offset();
-        f.bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
-        f.bits("Fragment Offset", FLAGS_OFFSET, 3..16, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
-        f.whole(
+        f.add_bits("MF", FLAGS_OFFSET, 2..3, u8::from(mf), more_fragments_meaning(mf, offset));
+        f.add_bits(
+            "Fragment Offset",
+            FLAGS_OFFSET,
+            3..16,
+            offset / 8,
+            format_args!("× 8 = byte {offset} of the whole"),
+        );
+        f.add(
             "Time to Live",
             TIME_TO_LIVE,
             self.time_to_live(),
             "each router subtracts one, and drops the packet at 0",
         );
-        f.whole("Protocol", PROTOCOL, self.protocol(), or_unknown(self.protocol().name()));
+        f.add("Protocol", PROTOCOL, self.protocol(), name_or_unknown(self.protocol().name()));
         let sum = format_args!("{:#06x}", self.checksum());
-        f.whole("Header Checksum", CHECKSUM, sum, "covers only the header; each router recalculates it");
-        f.whole("Source Address", SOURCE, self.source(), "");
-        f.whole("Destination Address", DESTINATION, self.destination(), "");
+        f.add("Header Checksum", CHECKSUM, sum, "covers only the header; each router recalculates it");
+        f.add("Source Address", SOURCE, self.source(), "");
+        f.add("Destination Address", DESTINATION, self.destination(), "");
         if !self.options().is_empty() {
-            f.whole("Options", HEADER_LEN..bytes, hex(self.options()), "");
+            f.add("Options", HEADER_LEN..header_len, hex(self.options()), "");
         }
-        f.done()
+        f.into_vec()
     }
 }
 
-pub(super) const fn more_fragments_meaning(more: bool, offset: u32) -> &'static str {
-    match (more, offset) {
+pub(super) const fn more_fragments_meaning(has_more: bool, offset: u32) -> &'static str {
+    match (has_more, offset) {
         (true, _) => "more fragments follow",
         (false, 0) => "no more fragments, and the offset is 0: the packet is whole",
         (false, _) => "the last fragment",
@@ -266,7 +275,8 @@ pub(super) const fn ecn_meaning(traffic_class: u8) -> &'static str {
     }
 }
 
-/// Turns a fragment's header into that of the whole packet. Leaves the checksum field as is.
+/// Turns a fragment's header into the header of the whole packet, which has the length `total_len`. Does not update the
+/// checksum.
 pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
     put(header, TOTAL_LENGTH, &total_len.to_be_bytes());
     let flags = u16_at(header, FLAGS_OFFSET) & DONT_FRAGMENT;
@@ -275,7 +285,7 @@ pub(crate) fn unfragment(header: &mut [u8], total_len: u16) {
 
 /// The Total Length field; 0 if the length exceeds 16 bits.
 #[inline]
-fn total_len(payload_len: usize) -> u16 {
+fn total_len_field(payload_len: usize) -> u16 {
     u16::try_from(HEADER_LEN + payload_len).unwrap_or(0)
 }
 
@@ -300,8 +310,8 @@ pub struct Repr {
     pub source: Ipv4Addr,
     /// Destination address.
     pub destination: Ipv4Addr,
-    /// Payload length in bytes. If the packet exceeds 65,535 bytes, the Total Length is encoded as 0, as kernels do for
-    /// segmentation offload.
+    /// Payload length in bytes. If the packet exceeds 65,535 bytes, the Total Length is encoded as 0. Kernels do the
+    /// same for segmentation offload.
     pub payload_len: usize,
 }
 
@@ -352,9 +362,10 @@ impl Repr {
     #[inline]
     pub fn emit(&self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
+        // Version 4, header length of five 32-bit words.
         buf[VERSION_IHL.start] = 0x45;
         buf[TYPE_OF_SERVICE.start] = self.type_of_service;
-        put(buf, TOTAL_LENGTH, &total_len(self.payload_len).to_be_bytes());
+        put(buf, TOTAL_LENGTH, &total_len_field(self.payload_len).to_be_bytes());
         put(buf, IDENTIFICATION, &self.identification.to_be_bytes());
         #[expect(clippy::cast_possible_truncation, reason = "13 bits")]
         let mut flags_offset = (self.fragment_offset / 8) as u16 & OFFSET_MASK;

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use super::bytes::{array_at, put, u16_at, u32_at};
 use super::checksum::PseudoHeader;
-use super::fields::{Fields, hex, or_unknown};
+use super::fields::{Fields, hex, name_or_unknown};
 use super::ipv4::{ecn_meaning, more_fragments_meaning};
 use super::{Field, HeaderError, IpProtocol};
 
@@ -67,8 +67,8 @@ impl<'a> Packet<'a> {
         u32_at(self.fixed, VERSION_CLASS_FLOW) & 0x000f_ffff
     }
 
-    /// Payload Length field: all bytes after this header. 0 in a jumbogram (RFC 2675), and before the network card
-    /// segments the packet.
+    /// Payload Length field: all bytes after this header. 0 in a jumbogram (RFC 2675), or if the network card still has
+    /// to segment the packet.
     #[inline]
     pub(crate) fn payload_len(&self) -> u16 {
         u16_at(self.fixed, PAYLOAD_LENGTH)
@@ -106,7 +106,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The pseudo header for `length` bytes of `protocol`, without the extension headers.
+    /// The pseudo header for `length` bytes of `protocol`. The length excludes the extension headers.
     #[inline]
     pub(crate) fn pseudo_header(&self, protocol: IpProtocol, length: u32) -> PseudoHeader {
         PseudoHeader::V6 { source: self.source(), destination: self.destination(), protocol, length }
@@ -114,26 +114,27 @@ impl<'a> Packet<'a> {
 
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.bits("Version", 0..1, 0..4, self.version(), "");
+        f.add_bits("Version", 0..1, 0..4, self.version(), "");
         let class = self.traffic_class();
         let dscp = if class >> 2 == 0 { "best effort" } else { "a class of service" };
-        f.bits("Traffic Class: DSCP", 0..2, 4..10, class >> 2, dscp);
-        f.bits("Traffic Class: ECN", 1..2, 2..4, class & 3, ecn_meaning(class));
-        let flow = format_args!("{:#07x}", self.flow_label());
-        f.bits("Flow Label", 1..4, 4..24, flow, "the same in all packets of one flow");
-        let payload_len = match self.payload_len() {
+        f.add_bits("Traffic Class: DSCP", 0..2, 4..10, class >> 2, dscp);
+        f.add_bits("Traffic Class: ECN", 1..2, 2..4, class & 3, ecn_meaning(class));
+        let flow_label = format_args!("{:#07x}", self.flow_label());
+        f.add_bits("Flow Label", 1..4, 4..24, flow_label, "the same in all packets of one flow");
+        let payload_len_meaning = match self.payload_len() {
             0 => "0: in a jumbogram, the hop-by-hop option has the length; otherwise the network card fills this in",
             _ => "bytes after this header, extension headers included",
         };
-        f.whole("Payload Length", PAYLOAD_LENGTH, self.payload_len(), payload_len);
-        f.whole("Next Header", NEXT_HEADER, self.next_header(), or_unknown(self.next_header().name()));
-        f.whole("Hop Limit", HOP_LIMIT, self.hop_limit(), "each router subtracts one, and drops the packet at 0");
-        f.whole("Source Address", SOURCE, self.source(), "");
-        f.whole("Destination Address", DESTINATION, self.destination(), "");
-        f.done()
+        f.add("Payload Length", PAYLOAD_LENGTH, self.payload_len(), payload_len_meaning);
+        f.add("Next Header", NEXT_HEADER, self.next_header(), name_or_unknown(self.next_header().name()));
+        f.add("Hop Limit", HOP_LIMIT, self.hop_limit(), "each router subtracts one, and drops the packet at 0");
+        f.add("Source Address", SOURCE, self.source(), "");
+        f.add("Destination Address", DESTINATION, self.destination(), "");
+        f.into_vec()
     }
 }
 
+/// The kind of an extension header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ExtensionKind {
     /// Options for every router (RFC 8200 §4.3).
@@ -149,9 +150,9 @@ pub(crate) enum ExtensionKind {
 }
 
 impl ExtensionKind {
-    /// The extension header with this number; `None` for other protocols.
+    /// The kind of the extension header with this protocol number; `None` for other protocols.
     #[inline]
-    pub(crate) const fn of(protocol: IpProtocol) -> Option<Self> {
+    pub(crate) const fn from_protocol(protocol: IpProtocol) -> Option<Self> {
         Some(match protocol {
             IpProtocol::HOP_BY_HOP => Self::HopByHop,
             IpProtocol::ROUTING => Self::Routing,
@@ -174,16 +175,17 @@ pub(crate) struct Extension<'a> {
 impl<'a> Extension<'a> {
     /// Checks that `bytes` begins with a complete extension header.
     pub(crate) fn new_checked(kind: ExtensionKind, bytes: &'a [u8]) -> Result<Self, HeaderError> {
-        let Some(&[_, length, ..]) = bytes.first_chunk::<8>() else {
+        let Some(&[_, len_field, ..]) = bytes.first_chunk::<8>() else {
             return Err(HeaderError::too_short(8, bytes));
         };
-        let length = usize::from(length);
+        let len_field = usize::from(len_field);
         let len = match kind {
             ExtensionKind::Fragment => 8,
-            ExtensionKind::Authentication => 4 * (length + 2),
-            _ => 8 * (length + 1),
+            ExtensionKind::Authentication => 4 * (len_field + 2),
+            _ => 8 * (len_field + 1),
         };
-        if len < 8 + 4 * usize::from(kind == ExtensionKind::Authentication) {
+        // Only a length field of 0 gives an authentication header of 8 bytes, too few for its fixed fields.
+        if kind == ExtensionKind::Authentication && len < 12 {
             return Err(HeaderError::HeaderLength { found: 8, least: 12 });
         }
         let bytes = bytes.get(..len).ok_or_else(|| HeaderError::too_short(len, bytes))?;
@@ -202,6 +204,7 @@ impl<'a> Extension<'a> {
     /// For a fragment header: the payload's offset in the original packet, in bytes, and whether more fragments follow.
     pub(crate) fn fragment(&self) -> Option<(u32, bool)> {
         let field = u16_at(self.bytes, 2..4);
+        // The upper 13 bits hold the offset in units of 8 bytes, so the masked field is the offset in bytes.
         (self.kind == ExtensionKind::Fragment).then_some((u32::from(field & !7), field & 1 == 1))
     }
 
@@ -215,18 +218,19 @@ impl<'a> Extension<'a> {
         (self.kind == ExtensionKind::Routing).then(|| self.bytes[3])
     }
 
-    /// For a routing header with routers left: the final destination. This is the last address of the list (type 0, RFC
-    /// 5095; type 2, RFC 6275 §6.4). A segment routing header lists the addresses in reverse, so there it is the first
-    /// (RFC 8754 §2).
+    /// For a routing header with routers left: the final destination; `None` for unknown types. In types 0 (RFC 5095)
+    /// and 2 (RFC 6275 §6.4), it is the last address of the list. In type 4, segment routing, it is the first address,
+    /// because the list is in reverse order (RFC 8754 §2).
     pub(crate) fn final_destination(&self) -> Option<Ipv6Addr> {
-        const ADDRESSES: usize = 8;
+        /// Offset of the address list.
+        const ADDRESSES_AT: usize = 8;
         self.segments_left().filter(|left| *left > 0)?;
-        let at = match self.bytes[2] {
-            0 | 2 => self.bytes.len().checked_sub(16).filter(|at| *at >= ADDRESSES)?,
-            4 => ADDRESSES,
+        let start = match self.bytes[2] {
+            0 | 2 => self.bytes.len().checked_sub(16).filter(|start| *start >= ADDRESSES_AT)?,
+            4 => ADDRESSES_AT,
             _ => return None,
         };
-        let address: [u8; 16] = self.bytes.get(at..at + 16)?.try_into().ok()?;
+        let address: [u8; 16] = self.bytes.get(start..start + 16)?.try_into().ok()?;
         Some(address.into())
     }
 
@@ -241,6 +245,7 @@ impl<'a> Extension<'a> {
             match *kind {
                 // Pad1 has no length field.
                 0 => rest = tail,
+                // Jumbo Payload.
                 0xc2 if length == 4 => return tail.get(1..5).map(|field| u32_at(field, 0..4)),
                 _ => rest = tail.get(1 + length..)?,
             }
@@ -250,45 +255,45 @@ impl<'a> Extension<'a> {
 
     pub(crate) fn fields(&self) -> Vec<Field> {
         let (mut f, len) = (Fields::default(), self.bytes.len());
-        f.whole("Next Header", 0..1, self.next_header(), or_unknown(self.next_header().name()));
-        if let (Some((offset, more)), Some(id)) = (self.fragment(), self.identification()) {
-            f.whole("Reserved", 1..2, self.bytes[1], "");
-            f.bits("Fragment Offset", 2..4, 0..13, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
-            f.bits("M", 2..4, 15..16, u8::from(more), more_fragments_meaning(more, offset));
-            f.whole("Identification", 4..8, format_args!("{id:#010x}"), "the same in all fragments of one packet");
-            return f.done();
+        f.add("Next Header", 0..1, self.next_header(), name_or_unknown(self.next_header().name()));
+        if let (Some((offset, has_more)), Some(id)) = (self.fragment(), self.identification()) {
+            f.add("Reserved", 1..2, self.bytes[1], "");
+            f.add_bits("Fragment Offset", 2..4, 0..13, offset / 8, format_args!("× 8 = byte {offset} of the whole"));
+            f.add_bits("M", 2..4, 15..16, u8::from(has_more), more_fragments_meaning(has_more, offset));
+            f.add("Identification", 4..8, format_args!("{id:#010x}"), "the same in all fragments of one packet");
+            return f.into_vec();
         }
         if self.kind == ExtensionKind::Authentication {
-            let words = self.bytes[1];
-            f.whole("Payload Len", 1..2, words, format_args!("({words} + 2) × 4 = {len} bytes"));
-            f.whole("Reserved", 2..4, u16_at(self.bytes, 2..4), "");
-            f.whole(
+            let len_field = self.bytes[1];
+            f.add("Payload Len", 1..2, len_field, format_args!("({len_field} + 2) × 4 = {len} bytes"));
+            f.add("Reserved", 2..4, u16_at(self.bytes, 2..4), "");
+            f.add(
                 "SPI",
                 4..8,
                 format_args!("{:#010x}", u32_at(self.bytes, 4..8)),
                 "identifies the security association",
             );
-            f.whole("Sequence Number", 8..12, u32_at(self.bytes, 8..12), "");
-            f.whole("ICV", 12..len, hex(&self.bytes[12..]), "authenticates the sender and the contents");
-            return f.done();
+            f.add("Sequence Number", 8..12, u32_at(self.bytes, 8..12), "");
+            f.add("ICV", 12..len, hex(&self.bytes[12..]), "authenticates the sender and the contents");
+            return f.into_vec();
         }
-        let units = self.bytes[1];
-        f.whole("Hdr Ext Len", 1..2, units, format_args!("({units} + 1) × 8 = {len} bytes"));
+        let len_field = self.bytes[1];
+        f.add("Hdr Ext Len", 1..2, len_field, format_args!("({len_field} + 1) × 8 = {len} bytes"));
         if let Some(left) = self.segments_left() {
-            f.whole("Routing Type", 2..3, self.bytes[2], "");
-            f.whole("Segments Left", 3..4, left, "routers still to be visited");
-            f.whole("type-specific data", 4..len, hex(&self.bytes[4..]), "");
+            f.add("Routing Type", 2..3, self.bytes[2], "");
+            f.add("Segments Left", 3..4, left, "routers still to be visited");
+            f.add("type-specific data", 4..len, hex(&self.bytes[4..]), "");
         } else {
-            let jumbo = self.jumbo_payload_len().map(|len| format!("jumbo payload length: {len} bytes"));
-            f.whole("Options", 2..len, hex(&self.bytes[2..]), jumbo.unwrap_or_default());
+            let jumbo_meaning = self.jumbo_payload_len().map(|len| format!("jumbo payload length: {len} bytes"));
+            f.add("Options", 2..len, hex(&self.bytes[2..]), jumbo_meaning.unwrap_or_default());
         }
-        f.done()
+        f.into_vec()
     }
 }
 
 /// The Payload Length field; 0 if the length exceeds 16 bits.
 #[inline]
-fn payload_len(len: usize) -> u16 {
+fn payload_len_field(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(0)
 }
 
@@ -299,7 +304,7 @@ pub struct Repr {
     pub traffic_class: u8,
     /// Flow label, 20 bits.
     pub flow_label: u32,
-    /// Payload length in bytes. More than 65,535 is encoded as 0, as kernels do for segmentation offload.
+    /// Payload length in bytes. A length above 65,535 is encoded as 0. Kernels do the same for segmentation offload.
     pub payload_len: usize,
     /// Protocol of the payload, or type of the first extension header.
     pub next_header: IpProtocol,
@@ -334,7 +339,7 @@ impl Repr {
         HEADER_LEN
     }
 
-    /// The pseudo header for the payload, if it begins without extension headers.
+    /// The pseudo header for a payload without extension headers.
     #[inline]
     pub(crate) fn pseudo_header(&self) -> PseudoHeader {
         PseudoHeader::V6 {
@@ -353,9 +358,9 @@ impl Repr {
     #[inline]
     pub fn emit(&self, buf: &mut [u8]) {
         let buf = &mut buf[..HEADER_LEN];
-        let first = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label & 0x000f_ffff;
-        put(buf, VERSION_CLASS_FLOW, &first.to_be_bytes());
-        put(buf, PAYLOAD_LENGTH, &payload_len(self.payload_len).to_be_bytes());
+        let version_class_flow = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label & 0x000f_ffff;
+        put(buf, VERSION_CLASS_FLOW, &version_class_flow.to_be_bytes());
+        put(buf, PAYLOAD_LENGTH, &payload_len_field(self.payload_len).to_be_bytes());
         buf[NEXT_HEADER.start] = self.next_header.0;
         buf[HOP_LIMIT.start] = self.hop_limit;
         put(buf, SOURCE, &self.source.octets());

@@ -1,4 +1,4 @@
-//! Link types: the format of a frame's first bytes, by the numbers of capture files.
+//! Link types: the numbers by which capture files name the format of a frame's first header.
 
 use std::fmt;
 
@@ -16,7 +16,8 @@ impl LinkType {
     pub const ETHERNET: Self = Self(1);
     /// A bare IPv4 or IPv6 packet.
     pub const RAW: Self = Self(101);
-    /// A bare IP packet: the value of `DLT_RAW` on most systems. Some programs write it to files instead of 101.
+    /// A bare IP packet: the value of `DLT_RAW` on most systems. Some programs write this number to files instead of
+    /// 101.
     pub(crate) const RAW_BSD: Self = Self(12);
     /// A bare IP packet: the value of `DLT_RAW` on OpenBSD.
     pub(crate) const RAW_OPENBSD: Self = Self(14);

@@ -1,7 +1,7 @@
-//! BSD loopback (`NULL` and `LOOP`): a 4-byte address family, without addresses.
+//! BSD loopback (`NULL` and `LOOP`): the header is a 4-byte address family and has no addresses.
 //!
-//! `NULL` uses the byte order of the capturing machine, and a capture file does not record that order. No family number
-//! exceeds 16 bits, so the position of the zero bytes shows it. `LOOP` uses network byte order.
+//! `NULL` uses the byte order of the capturing machine. The decoder has to guess this order: family numbers fit 16
+//! bits, so two of the four bytes are zero, and their position shows the order. `LOOP` uses network byte order.
 
 use super::{ByteOrder, EtherType, Field, HeaderError, fields::Fields};
 
@@ -9,11 +9,10 @@ pub(crate) const HEADER_LEN: usize = 4;
 
 /// `AF_INET`, the same on all systems.
 pub(crate) const AF_INET: u32 = 2;
-/// `AF_INET6` on Linux, on NetBSD and OpenBSD, on FreeBSD, and on macOS.
+/// `AF_INET6`: 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD, 30 on macOS.
 pub(crate) const AF_INET6: [u32; 4] = [10, 24, 28, 30];
 /// `AF_INET6` on macOS.
 pub(crate) const AF_INET6_APPLE: u32 = 30;
-
 /// `AF_INET6` on OpenBSD, the system that writes `LOOP`.
 pub(crate) const AF_INET6_OPENBSD: u32 = 24;
 
@@ -28,7 +27,7 @@ impl<'a> Header<'a> {
     /// Reads a `NULL` header, in the byte order that gives a 16-bit family.
     #[inline]
     pub(crate) fn new_checked(bytes: &'a [u8]) -> Result<Self, HeaderError> {
-        let bytes = first(bytes)?;
+        let bytes = header_bytes(bytes)?;
         let order = if u32::from_le_bytes(*bytes) <= 0xffff { ByteOrder::Little } else { ByteOrder::Big };
         Ok(Self { bytes, order })
     }
@@ -36,7 +35,7 @@ impl<'a> Header<'a> {
     /// Reads a `LOOP` header.
     #[inline]
     pub(crate) fn new_checked_loop(bytes: &'a [u8]) -> Result<Self, HeaderError> {
-        Ok(Self { bytes: first(bytes)?, order: ByteOrder::Big })
+        Ok(Self { bytes: header_bytes(bytes)?, order: ByteOrder::Big })
     }
 
     #[cfg(test)]
@@ -74,13 +73,13 @@ impl<'a> Header<'a> {
             ByteOrder::Big => "highest byte first",
         };
         let mut f = Fields::default();
-        f.whole("family", 0..HEADER_LEN, self.family(), format_args!("{system}; {order}"));
-        f.done()
+        f.add("family", 0..HEADER_LEN, self.family(), format_args!("{system}; {order}"));
+        f.into_vec()
     }
 }
 
 #[inline]
-fn first(bytes: &[u8]) -> Result<&[u8; HEADER_LEN], HeaderError> {
+fn header_bytes(bytes: &[u8]) -> Result<&[u8; HEADER_LEN], HeaderError> {
     bytes.first_chunk().ok_or_else(|| HeaderError::too_short(HEADER_LEN, bytes))
 }
 

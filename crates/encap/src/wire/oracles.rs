@@ -8,6 +8,7 @@ use super::frame::FrameIssueKind;
 use super::tcp::{Flags, Options, Timestamps};
 use super::*;
 
+/// All decoded link types, and one that is not decoded.
 const LINK_TYPES: [LinkType; 9] = [
     LinkType::NULL,
     LinkType::ETHERNET,
@@ -85,30 +86,34 @@ prop_compose! {
     }
 }
 
+/// Initial value of a buffer, to show that encoding writes each byte.
+const FILLER: u8 = 0xaa;
+
 /// A segment with payload and checksum.
 fn segment(header: &tcp::Repr, payload: &[u8], pseudo: &PseudoHeader) -> Vec<u8> {
-    let mut bytes = vec![0xaa; header.buffer_len()];
+    let mut bytes = vec![FILLER; header.buffer_len()];
     header.emit(&mut bytes);
     bytes.extend_from_slice(payload);
     tcp::fill_checksum(&mut bytes, pseudo);
     bytes
 }
 
-/// An Ethernet frame.
+/// An Ethernet frame with an IPv4 header like `ip`. Also returns this header, with its payload length.
 fn frame_v4(ip: ipv4::Repr, header: &tcp::Repr, payload: &[u8]) -> (ipv4::Repr, Vec<u8>) {
     let ip = ipv4::Repr { payload_len: header.buffer_len() + payload.len(), ..ip };
     let ethernet = ethernet::Repr { destination: Mac([2; 6]), source: Mac([4; 6]), ether_type: EtherType::IPV4 };
-    let mut bytes = vec![0xaa; 34];
+    let mut bytes = vec![FILLER; ethernet::HEADER_LEN + ipv4::HEADER_LEN];
     ethernet.emit(&mut bytes);
     ip.emit(&mut bytes[14..]);
     bytes.extend(segment(header, payload, &ip.pseudo_header()));
     (ip, bytes)
 }
 
+/// An Ethernet frame with an IPv6 header like `ip`. Also returns this header, with its payload length.
 fn frame_v6(ip: ipv6::Repr, header: &tcp::Repr, payload: &[u8]) -> (ipv6::Repr, Vec<u8>) {
     let ip = ipv6::Repr { payload_len: header.buffer_len() + payload.len(), ..ip };
     let ethernet = ethernet::Repr { destination: Mac([2; 6]), source: Mac([4; 6]), ether_type: EtherType::IPV6 };
-    let mut bytes = vec![0xaa; 54];
+    let mut bytes = vec![FILLER; ethernet::HEADER_LEN + ipv6::HEADER_LEN];
     ethernet.emit(&mut bytes);
     ip.emit(&mut bytes[14..]);
     bytes.extend(segment(header, payload, &ip.pseudo_header()));
@@ -122,7 +127,7 @@ fn parse(bytes: &[u8]) -> Frame<'_> {
 /// Checks that smoltcp decodes our header to the same values.
 fn assert_smoltcp_agrees(bytes: &[u8], header: &tcp::Repr) {
     use smoltcp::wire::{TcpPacket, TcpSeqNumber};
-    let packet = TcpPacket::new_checked(bytes).expect("smoltcp reads it");
+    let packet = TcpPacket::new_checked(bytes).expect("smoltcp decodes it");
     assert_eq!((packet.src_port(), packet.dst_port()), (header.source_port, header.destination_port));
     assert_eq!(packet.seq_number(), TcpSeqNumber(header.seq.0.cast_signed()));
     assert_eq!(packet.ack_number(), TcpSeqNumber(header.ack.0.cast_signed()));
@@ -131,23 +136,23 @@ fn assert_smoltcp_agrees(bytes: &[u8], header: &tcp::Repr) {
     assert_eq!(packet.selective_ack_permitted(), Ok(header.options.sack_permitted));
 }
 
-/// Checks that etherparse decodes our frame to the same values. Only for Ethernet: etherparse takes a NULL header for
-/// an Ethernet one.
+/// Checks that etherparse decodes our frame to the same values. Only for Ethernet: etherparse would read a NULL header
+/// as an Ethernet header.
 fn assert_etherparse_agrees(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
     use etherparse::{SlicedPacket, TcpOptionElement, TransportSlice};
-    let sliced = SlicedPacket::from_ethernet(bytes).expect("etherparse reads it");
-    let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("no TCP for etherparse") };
+    let sliced = SlicedPacket::from_ethernet(bytes).expect("etherparse decodes it");
+    let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("etherparse finds no TCP header") };
     assert_eq!((tcp.source_port(), tcp.destination_port()), (header.source_port, header.destination_port));
     assert_eq!((tcp.sequence_number(), tcp.acknowledgment_number()), (header.seq.0, header.ack.0));
     assert_eq!((tcp.urg(), tcp.ece(), tcp.cwr(), tcp.psh(), tcp.rst()), {
-        let set = |flag| header.flags.contains(flag);
-        (set(Flags::URG), set(Flags::ECE), set(Flags::CWR), set(Flags::PSH), set(Flags::RST))
+        let has = |flag| header.flags.contains(flag);
+        (has(Flags::URG), has(Flags::ECE), has(Flags::CWR), has(Flags::PSH), has(Flags::RST))
     });
     assert_eq!((tcp.window_size(), tcp.urgent_pointer()), (header.window, header.urgent_pointer));
     assert_eq!(tcp.payload(), payload);
     let mut options = Options::default();
     for option in tcp.options_iterator() {
-        match option.expect("etherparse reads the options") {
+        match option.expect("etherparse decodes the options") {
             TcpOptionElement::MaximumSegmentSize(mss) => options.maximum_segment_size = Some(mss),
             TcpOptionElement::WindowScale(shift) => options.window_scale = Some(shift),
             TcpOptionElement::SelectiveAcknowledgementPermitted => options.sack_permitted = true,
@@ -162,7 +167,7 @@ fn assert_etherparse_agrees(bytes: &[u8], header: &tcp::Repr, payload: &[u8]) {
 
 proptest! {
     #[test]
-    fn tcp_over_ipv4_is_decoded_alike_by_all_judges(
+    fn all_decoders_agree_on_tcp_over_ipv4(
         ip in ipv4_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let (ip, bytes) = frame_v4(ip, &header, &payload);
@@ -175,17 +180,17 @@ proptest! {
         prop_assert_eq!((verified.network, verified.transport), (Some(Checksum::Valid), Some(Checksum::Valid)));
 
         assert_etherparse_agrees(&bytes, &header, &payload);
-        let theirs = smoltcp::wire::Ipv4Packet::new_checked(&bytes[14..]).expect("smoltcp reads it");
+        let smoltcp_packet = smoltcp::wire::Ipv4Packet::new_checked(&bytes[14..]).expect("smoltcp decodes it");
         let expected = (ip.source, ip.destination, ip.identification);
-        prop_assert_eq!((theirs.src_addr(), theirs.dst_addr(), theirs.ident()), expected);
-        prop_assert!(theirs.verify_checksum());
+        prop_assert_eq!((smoltcp_packet.src_addr(), smoltcp_packet.dst_addr(), smoltcp_packet.ident()), expected);
+        prop_assert!(smoltcp_packet.verify_checksum());
         assert_smoltcp_agrees(&bytes[34..], &header);
-        let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[34..]).expect("smoltcp reads it");
+        let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[34..]).expect("smoltcp decodes it");
         prop_assert!(segment.verify_checksum(&ip.source.into(), &ip.destination.into()));
     }
 
     #[test]
-    fn tcp_over_ipv6_is_decoded_alike_by_all_judges(
+    fn all_decoders_agree_on_tcp_over_ipv6(
         ip in ipv6_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let (ip, bytes) = frame_v6(ip, &header, &payload);
@@ -197,11 +202,12 @@ proptest! {
         prop_assert_eq!(frame.verify().transport, Some(Checksum::Valid));
 
         assert_etherparse_agrees(&bytes, &header, &payload);
-        let theirs = smoltcp::wire::Ipv6Packet::new_checked(&bytes[14..]).expect("smoltcp reads it");
-        prop_assert_eq!((theirs.src_addr(), theirs.dst_addr()), (ip.source, ip.destination));
-        prop_assert_eq!((theirs.traffic_class(), theirs.flow_label()), (ip.traffic_class, ip.flow_label));
+        let smoltcp_packet = smoltcp::wire::Ipv6Packet::new_checked(&bytes[14..]).expect("smoltcp decodes it");
+        prop_assert_eq!((smoltcp_packet.src_addr(), smoltcp_packet.dst_addr()), (ip.source, ip.destination));
+        let expected = (ip.traffic_class, ip.flow_label);
+        prop_assert_eq!((smoltcp_packet.traffic_class(), smoltcp_packet.flow_label()), expected);
         assert_smoltcp_agrees(&bytes[54..], &header);
-        let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[54..]).expect("smoltcp reads it");
+        let segment = smoltcp::wire::TcpPacket::new_checked(&bytes[54..]).expect("smoltcp decodes it");
         prop_assert!(segment.verify_checksum(&ip.source.into(), &ip.destination.into()));
     }
 
@@ -211,14 +217,14 @@ proptest! {
     ) {
         let udp = udp::Repr { source_port: ports.0, destination_port: ports.1, payload_len: payload.len() };
         let ip = ipv4::Repr { protocol: IpProtocol::UDP, payload_len: 8 + payload.len(), ..ip };
-        let mut bytes = vec![0xaa; 8];
+        let mut bytes = vec![FILLER; 8];
         udp.emit(&mut bytes);
         bytes.extend_from_slice(&payload);
         udp::fill_checksum(&mut bytes, &ip.pseudo_header());
-        let datagram = udp::Datagram::new_checked(&bytes).expect("what we wrote");
+        let datagram = udp::Datagram::new_checked(&bytes).expect("our own datagram is valid");
         prop_assert_eq!(udp::Repr::parse(datagram), udp);
-        let theirs = smoltcp::wire::UdpPacket::new_checked(&bytes[..]).expect("smoltcp reads it");
-        prop_assert!(theirs.verify_checksum(&ip.source.into(), &ip.destination.into()));
+        let smoltcp_packet = smoltcp::wire::UdpPacket::new_checked(&bytes[..]).expect("smoltcp decodes it");
+        prop_assert!(smoltcp_packet.verify_checksum(&ip.source.into(), &ip.destination.into()));
         prop_assert!(datagram.checksum() != 0);
     }
 
@@ -230,7 +236,7 @@ proptest! {
         family in 0..=0xffff_u32,
     ) {
         let ether_type = EtherType(ether_type);
-        let mut buf = [0xaa; 20];
+        let mut buf = [FILLER; 20];
         let ethernet = ethernet::Repr { destination: Mac(macs.0), source: Mac(macs.1), ether_type };
         ethernet.emit(&mut buf);
         prop_assert_eq!(ethernet::Repr::parse(ethernet::Header::new_checked(&buf)?), Some(ethernet));
@@ -241,28 +247,30 @@ proptest! {
         let sll2 = sll2::Repr { ether_type, interface_index, interface_type, packet_type, address_length, address };
         sll2.emit(&mut buf);
         prop_assert_eq!(sll2::Repr::parse(sll2::Header::new_checked(&buf)?), sll2);
-        let null = null::Repr { family, order: ByteOrder::Little };
-        null.emit(&mut buf);
-        prop_assert_eq!(null::Repr::parse(null::Header::new_checked(&buf)?), null);
-        let looped = null::Repr { family, order: ByteOrder::Big };
-        looped.emit(&mut buf);
-        prop_assert_eq!(null::Repr::parse(null::Header::new_checked_loop(&buf)?), looped);
+        let null_header = null::Repr { family, order: ByteOrder::Little };
+        null_header.emit(&mut buf);
+        prop_assert_eq!(null::Repr::parse(null::Header::new_checked(&buf)?), null_header);
+        let loop_header = null::Repr { family, order: ByteOrder::Big };
+        loop_header.emit(&mut buf);
+        prop_assert_eq!(null::Repr::parse(null::Header::new_checked_loop(&buf)?), loop_header);
     }
 
     #[test]
     fn any_bytes_are_parsed_and_covered_by_layers(
         bytes in prop::collection::vec(any::<u8>(), 0..200), link in 0..LINK_TYPES.len(),
-        original_len: u32, wrong_len: bool, version in 0..4_u8,
+        original_len: u32, is_len_wrong: bool, start in 0..4_u8,
     ) {
         let mut bytes = bytes;
-        // Half of the inputs start like IP; random bytes rarely pass the first check.
-        let at = match LINK_TYPES[link] { LinkType::ETHERNET => 14, LinkType::NULL | LinkType::LOOP => 4, _ => 0 };
-        if version < 2 && bytes.len() > at {
-            bytes[at] = if version == 0 { 0x45 } else { 0x60 };
-            if at == 14 { bytes[12..14].copy_from_slice(if version == 0 { &[8, 0] } else { &[0x86, 0xdd] }); }
-            if at == 4 { bytes[..4].copy_from_slice(&[0, 0, 0, if version == 0 { 2 } else { 30 }]); }
+        // A quarter of the inputs starts like IPv4 (0), and a quarter like IPv6 (1), because random bytes rarely pass
+        // the first check.
+        let (is_ipv4, is_ipv6) = (start == 0, start == 1);
+        let ip_at = match LINK_TYPES[link] { LinkType::ETHERNET => 14, LinkType::NULL | LinkType::LOOP => 4, _ => 0 };
+        if (is_ipv4 || is_ipv6) && bytes.len() > ip_at {
+            bytes[ip_at] = if is_ipv4 { 0x45 } else { 0x60 };
+            if ip_at == 14 { bytes[12..14].copy_from_slice(if is_ipv4 { &[8, 0] } else { &[0x86, 0xdd] }); }
+            if ip_at == 4 { bytes[..4].copy_from_slice(&[0, 0, 0, if is_ipv4 { 2 } else { 30 }]); }
         }
-        let original_len = if wrong_len { original_len } else { u32::try_from(bytes.len())? };
+        let original_len = if is_len_wrong { original_len } else { u32::try_from(bytes.len())? };
         check_invariants(LINK_TYPES[link], &bytes, original_len)?;
     }
 
@@ -282,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn frame_truncated_by_the_capture_is_never_malformed(
+    fn frame_truncated_by_the_capture_is_never_called_malformed(
         ip in ipv6_header(), header in tcp_header(), payload in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         let (_, bytes) = frame_v6(ip, &header, &payload);
@@ -291,25 +299,26 @@ proptest! {
             for issue in frame.issues() {
                 let is_truncation =
                     matches!(issue.kind, FrameIssueKind::Snapped { .. } | FrameIssueKind::CutOff { .. });
-                prop_assert!(is_truncation, "{}: {}", cut, issue);
+                prop_assert!(is_truncation, "cut to {} bytes: {}", cut, issue);
             }
         }
     }
 }
 
-/// Calls every query of a frame and checks the invariants.
+/// Calls all queries of a frame. Checks that the layers cover the captured bytes, and that fields are inside their
+/// layer.
 fn check_invariants(link_type: LinkType, bytes: &[u8], original_len: u32) -> Result<(), TestCaseError> {
     let frame = Frame::parse(link_type, bytes, original_len);
-    let mut at = 0;
+    let mut layer_end = 0;
     for layer in frame.layers() {
-        prop_assert_eq!(layer.range().start, at, "layers touch: {:?}", frame.layers());
-        at = layer.range().end;
+        prop_assert_eq!(layer.range().start, layer_end, "layers are adjacent: {:?}", frame.layers());
+        layer_end = layer.range().end;
         let len = layer.range().len();
         for field in frame.fields(&layer) {
             prop_assert!(field.bytes.end <= len, "{}: {:?}", layer.kind, field);
         }
     }
-    prop_assert_eq!(at, bytes.len(), "layers cover the frame: {:?}", frame.layers());
+    prop_assert_eq!(layer_end, bytes.len(), "layers cover the frame: {:?}", frame.layers());
     for issue in frame.issues() {
         prop_assert!(!issue.to_string().is_empty());
     }

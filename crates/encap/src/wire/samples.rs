@@ -1,13 +1,14 @@
-//! Sample frames, from real captures and made by hand, through the whole parser.
+//! Tests of the whole parser with sample frames, from real captures and made by hand.
 
 use super::checksum::{Uncheckable, Zeroed};
 use super::frame::{FragmentPosition, FrameIssueKind, VerifiedChecksums};
 use super::tcp::Flags;
 use super::*;
 
-fn bytes(hex: &str) -> Vec<u8> {
+/// Decodes hexadecimal digits; ignores white space.
+fn decode_hex(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> =
-        hex.chars().filter_map(|c| c.to_digit(16)).map(|d| u8::try_from(d).expect("a digit")).collect();
+        hex.chars().filter_map(|c| c.to_digit(16)).map(|digit| u8::try_from(digit).expect("a digit")).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
@@ -15,7 +16,7 @@ fn parse(link_type: LinkType, bytes: &[u8]) -> Frame<'_> {
     Frame::parse(link_type, bytes, u32::try_from(bytes.len()).expect("a short frame"))
 }
 
-fn kinds(frame: &Frame<'_>) -> Vec<LayerKind> {
+fn layer_kinds(frame: &Frame<'_>) -> Vec<LayerKind> {
     frame.layers().iter().map(|layer| layer.kind).collect()
 }
 
@@ -32,15 +33,15 @@ const MACOS_DATA: &str = "02000000 4500004300004000400600007f0000017f000001
 /// `line_chat_npcap.pcap`, frame 1: a SYN on Windows loopback.
 const NPCAP_SYN: &str = "02000000 450000348d3f4000800600007f0000017f000001
     cacc270f111ddb6c000000008002ffff98840000 0204ffd70103030801010402";
-/// `line_chat_npcap.pcap`, frame 4: `Alice`.
+/// `line_chat_npcap.pcap`, frame 4: the data bytes `Alice`.
 const NPCAP_DATA: &str = "02000000 4500002d8e404000800600007f0000017f000001
     cacc270f111ddb6d8110bd70501800ff840e0000 416c696365";
 
 #[test]
 fn macos_syn_has_options_and_a_partial_checksum() {
-    let bytes = bytes(MACOS_SYN);
+    let bytes = decode_hex(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
-    assert_eq!(kinds(&frame), [LayerKind::Null, LayerKind::Ipv4, LayerKind::Tcp]);
+    assert_eq!(layer_kinds(&frame), [LayerKind::Null, LayerKind::Ipv4, LayerKind::Tcp]);
     assert_eq!(issue_kinds(&frame), []);
     let segment = frame.tcp().expect("a segment");
     assert_eq!((segment.source_port(), segment.destination_port()), (56065, 8080));
@@ -70,25 +71,32 @@ fn macos_syn_has_options_and_a_partial_checksum() {
 }
 
 #[test]
-fn data_segments_of_macos_and_windows() {
+fn segments_of_macos_and_windows_are_decoded_with_each_loopback_header() {
     let table = [
         (MACOS_DATA, &b"GET /index.html"[..], Checksum::Partial),
         (NPCAP_DATA, b"Alice", Checksum::Valid),
         (NPCAP_SYN, b"", Checksum::Valid),
     ];
     for (hex, payload, transport) in table {
-        let bytes = bytes(hex);
+        let bytes = decode_hex(hex);
         let frame = parse(LinkType::NULL, &bytes);
         assert_eq!((frame.payload(), issue_kinds(&frame)), (payload, vec![]), "{hex}");
         assert_eq!(frame.verify().transport, Some(transport), "{hex}");
-        // The same packet without a link header, and in the byte order of LOOP.
+        // The same packet without a link header, and with a LOOP header.
         assert_eq!(parse(LinkType::RAW, &bytes[4..]).payload(), payload, "{hex}");
         assert_eq!(parse(LinkType::IPV4, &bytes[4..]).payload(), payload, "{hex}");
-        let looped = [&[0, 0, 0, 2], &bytes[4..]].concat();
-        assert_eq!(parse(LinkType::LOOP, &looped).payload(), payload, "{hex}");
-        assert_eq!(parse(LinkType::NULL, &looped).payload(), payload, "{hex}: captured on a big-endian machine");
+        let with_loop_header = [&[0, 0, 0, 2], &bytes[4..]].concat();
+        assert_eq!(parse(LinkType::LOOP, &with_loop_header).payload(), payload, "{hex}");
+        assert_eq!(
+            parse(LinkType::NULL, &with_loop_header).payload(),
+            payload,
+            "{hex}: captured on a big-endian machine"
+        );
     }
 }
+
+/// Offset of the low byte of the UDP Length in an IPv4 packet without options.
+const UDP_LENGTH_LOW: usize = 25;
 
 /// A UDP datagram over IPv4 with valid checksums.
 fn udp_packet(payload: &[u8]) -> Vec<u8> {
@@ -113,11 +121,14 @@ fn udp_packet(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An Ethernet frame with a VLAN tag before each `EtherType` but the first.
 fn ethernet_frame(ether_types: &[EtherType], packet: &[u8]) -> Vec<u8> {
+    // Two addresses of six bytes.
     let mut bytes = vec![2; 12];
     for (i, ether_type) in ether_types.iter().enumerate() {
         bytes.extend_from_slice(&ether_type.0.to_be_bytes());
         if i + 1 < ether_types.len() {
+            // The first two bytes of a tag: VLAN 5.
             bytes.extend_from_slice(&[0, 5]);
         }
     }
@@ -143,7 +154,7 @@ fn padding_payload_and_trailer_are_distinguished() {
 }
 
 #[test]
-fn padding_after_a_cooked_header_is_no_issue() {
+fn padding_of_a_cooked_frame_is_not_an_issue() {
     let sll2 = sll2::Repr {
         ether_type: EtherType::IPV4,
         interface_index: 2,
@@ -155,7 +166,8 @@ fn padding_after_a_cooked_header_is_no_issue() {
     let mut bytes = vec![0; sll2::HEADER_LEN];
     sll2.emit(&mut bytes);
     bytes.extend(udp_packet(b"hi"));
-    bytes.resize(20 + 46, 0);
+    // The padding of a short Ethernet frame.
+    bytes.resize(sll2::HEADER_LEN + 46, 0);
     let frame = parse(LinkType::LINUX_SLL2, &bytes);
     assert_eq!((frame.payload(), issue_kinds(&frame)), (&b"hi"[..], vec![]));
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
@@ -168,15 +180,15 @@ fn nested_vlan_tags_are_decoded_up_to_the_limit() {
     let tagged = ethernet_frame(&[service, vlan, EtherType::IPV4], &packet);
     let frame = parse(LinkType::ETHERNET, &tagged);
     let expected = [LayerKind::Ethernet, LayerKind::Vlan, LayerKind::Vlan, LayerKind::Ipv4, LayerKind::Udp];
-    assert_eq!(kinds(&frame)[..5], expected);
+    assert_eq!(layer_kinds(&frame)[..5], expected);
     assert_eq!(frame.verify(), VerifiedChecksums { network: Some(Checksum::Valid), transport: Some(Checksum::Valid) });
-    let deep = ethernet_frame(&[service, vlan, vlan, vlan, EtherType::IPV4], &packet);
-    assert_eq!(issue_kinds(&parse(LinkType::ETHERNET, &deep)), [FrameIssueKind::TooManyTags]);
+    let too_many_tags = ethernet_frame(&[service, vlan, vlan, vlan, EtherType::IPV4], &packet);
+    assert_eq!(issue_kinds(&parse(LinkType::ETHERNET, &too_many_tags)), [FrameIssueKind::TooManyTags]);
 }
 
 #[test]
 fn truncation_by_the_capture_and_wrong_lengths_are_distinguished() {
-    let whole = bytes(MACOS_DATA);
+    let whole = decode_hex(MACOS_DATA);
     let len = u32::try_from(whole.len()).expect("short");
     // Cut by the capture inside the payload: the captured part is read, and the length on the wire is known.
     let frame = Frame::parse(LinkType::NULL, &whole[..60], len);
@@ -201,19 +213,24 @@ fn truncation_by_the_capture_and_wrong_lengths_are_distinguished() {
 }
 
 /// The issue of an IPv4 length that exceeds the frame.
-fn ipv4_too_long(said: u32, there: u32) -> FrameIssueKind {
-    FrameIssueKind::LengthTooLong { layer: LayerKind::Ipv4, said, there }
+fn ipv4_too_long(declared: u32, available: u32) -> FrameIssueKind {
+    FrameIssueKind::LengthTooLong { layer: LayerKind::Ipv4, declared, available }
 }
 
 #[test]
 fn wrong_ip_lengths_are_reported() {
+    // Bytes 2 and 3 are the Total Length.
     let mut packet = udp_packet(b"hello");
     packet[2..4].copy_from_slice(&[0, 0]);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!(issue_kinds(&frame), [FrameIssueKind::LengthLeftToCard(33)], "as segmentation offload leaves it");
+    assert_eq!(
+        issue_kinds(&frame),
+        [FrameIssueKind::LengthLeftToCard(33)],
+        "segmentation offload leaves a length of 0"
+    );
     assert_eq!((frame.payload(), frame.verify().transport), (&b"hello"[..], Some(Checksum::Valid)));
     packet[2..4].copy_from_slice(&[0, 12]);
-    let too_short = FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, said: 12 };
+    let too_short = FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, declared: 12 };
     assert_eq!(issue_kinds(&parse(LinkType::RAW, &packet)), [too_short]);
     packet[2..4].copy_from_slice(&[0, 200]);
     let frame = parse(LinkType::RAW, &packet);
@@ -222,26 +239,28 @@ fn wrong_ip_lengths_are_reported() {
 }
 
 #[test]
-fn field_meanings_fit_wrong_values_too() {
+fn field_meanings_also_explain_wrong_values() {
     let meaning = |packet: &[u8], kind: LayerKind, name: &str| {
         let frame = parse(LinkType::RAW, packet);
-        let layer = frame.layers().into_iter().find(|layer| layer.kind == kind).expect("the layer");
+        let layer = frame.layers().into_iter().find(|layer| layer.kind == kind).expect("the packet has this layer");
         let fields = frame.fields(&layer);
-        fields.iter().find(|field| field.name == name).expect("the field").meaning.clone()
+        fields.iter().find(|field| field.name == name).expect("the layer has this field").meaning.clone()
     };
     for (length, expected) in
         [(0, "less than its own header"), (4, "less than the 8"), (13, "8 of header, 5 of payload")]
     {
         let mut packet = udp_packet(b"hello");
-        packet[25] = length;
+        packet[UDP_LENGTH_LOW] = length;
         let found = meaning(&packet, LayerKind::Udp, "Length");
         assert!(found.contains(expected) && !found.contains('-'), "given {length}: {found}");
     }
     let mut packet = udp_packet(b"hello");
     assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "no more fragments, and the offset is 0: the packet is whole");
+    // A fragment offset of 8 bytes.
     packet[7] = 1;
     assert_eq!(meaning(&packet, LayerKind::Ipv4, "MF"), "the last fragment");
-    let mut segment = bytes(NPCAP_DATA)[4..].to_vec();
+    let mut segment = decode_hex(NPCAP_DATA)[4..].to_vec();
+    // Byte 13 of the TCP header, after 20 bytes of IPv4, holds the flags.
     segment[33] = Flags::RST.bits().to_be_bytes()[1];
     assert!(meaning(&segment, LayerKind::Tcp, "Sequence Number").contains("the reset is ignored"));
 }
@@ -257,9 +276,10 @@ fn all_raw_link_types_are_decoded() {
 
 #[test]
 fn final_destination_comes_from_the_routing_header() {
-    // Two routers left: fd00::2, then fd00::3. A segment routing header lists them in reverse.
+    // The routing header lists fd00::2 and fd00::3. Types 0 and 2 end the route at the last address, and type 4,
+    // segment routing, at the first. In other cases, the destination is that of the IPv6 header: fd00::ff.
     let routed = |kind: u8, left: u8| {
-        bytes(&format!(
+        decode_hex(&format!(
             "60000000 0030 2b 40 fd000000000000000000000000000001 fd0000000000000000000000000000ff
              11 04 {kind:02x} {left:02x} 00000000 fd000000000000000000000000000002 fd000000000000000000000000000003
              1388 1389 0008 0000"
@@ -270,33 +290,35 @@ fn final_destination_comes_from_the_routing_header() {
     {
         let packet = routed(kind, left);
         let (_, destination) = parse(LinkType::RAW, &packet).addresses().expect("addresses");
-        assert_eq!(destination.to_string(), expected, "type {kind}, {left} left");
+        assert_eq!(destination.to_string(), expected, "type {kind}, {left} segments left");
     }
 }
 
 #[test]
 fn wrong_udp_lengths_are_reported() {
     let table = [
-        (0, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: 0 }, &b"hello"[..]),
-        (7, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, said: 7 }, b"hello"),
+        (0, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, declared: 0 }, &b"hello"[..]),
+        (7, FrameIssueKind::LengthTooShort { layer: LayerKind::Udp, declared: 7 }, b"hello"),
         (11, FrameIssueKind::Trailing { layer: LayerKind::Udp, bytes: 2 }, b"hel"),
-        (99, FrameIssueKind::LengthTooLong { layer: LayerKind::Udp, said: 99, there: 13 }, b"hello"),
+        (99, FrameIssueKind::LengthTooLong { layer: LayerKind::Udp, declared: 99, available: 13 }, b"hello"),
     ];
-    for (length, trouble, payload) in table {
+    for (length, issue, payload) in table {
         let mut packet = udp_packet(b"hello");
-        packet[25] = length;
+        packet[UDP_LENGTH_LOW] = length;
         let frame = parse(LinkType::RAW, &packet);
-        assert_eq!((issue_kinds(&frame), frame.payload()), (vec![trouble], payload), "{length}");
+        assert_eq!((issue_kinds(&frame), frame.payload()), (vec![issue], payload), "UDP length {length}");
     }
 }
 
 #[test]
 fn checksum_of_a_fragment_is_uncheckable() {
     let mut packet = udp_packet(b"hello, world, in parts");
+    // More fragments.
     packet[6] = 0x20;
     let first = parse(LinkType::RAW, &packet);
     assert_eq!((first.fragment(), issue_kinds(&first)), (FragmentPosition::First, vec![FrameIssueKind::FirstFragment]));
     assert_eq!(first.verify().transport, Some(Checksum::Uncheckable(Uncheckable::Fragment)));
+    // No more fragments; an offset of 3 × 8 bytes.
     packet[6..8].copy_from_slice(&[0, 3]);
     let later = parse(LinkType::RAW, &packet);
     assert_eq!(
@@ -306,14 +328,15 @@ fn checksum_of_a_fragment_is_uncheckable() {
     assert_eq!((later.udp().is_none(), later.verify().transport, later.payload().len()), (true, None, 30));
 }
 
-/// An IPv6 header, extension headers, and a UDP datagram with a valid checksum.
-fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
+/// An IPv6 header, extension headers, and a UDP datagram with a valid checksum. `next_header` is the type of the first
+/// header after the IPv6 header.
+fn ipv6_packet(next_header: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
     let udp = udp::Repr { source_port: 9000, destination_port: 8080, payload_len: payload.len() };
     let ip = ipv6::Repr {
         traffic_class: 0,
         flow_label: 0,
         payload_len: extensions.len() + udp::HEADER_LEN + payload.len(),
-        next_header: IpProtocol(first),
+        next_header: IpProtocol(next_header),
         hop_limit: 64,
         source: std::net::Ipv6Addr::LOCALHOST,
         destination: std::net::Ipv6Addr::LOCALHOST,
@@ -321,43 +344,44 @@ fn ipv6_packet(first: u8, extensions: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 40];
     ip.emit(&mut bytes);
     bytes.extend_from_slice(extensions);
-    let at = bytes.len();
-    bytes.resize(at + 8, 0);
-    udp.emit(&mut bytes[at..]);
+    let udp_start = bytes.len();
+    bytes.resize(udp_start + udp::HEADER_LEN, 0);
+    udp.emit(&mut bytes[udp_start..]);
     bytes.extend_from_slice(payload);
-    let length = u32::try_from(8 + payload.len()).expect("short");
-    let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len: length as usize, ..ip }.pseudo_header();
-    udp::fill_checksum(&mut bytes[at..], &pseudo);
+    let payload_len = udp::HEADER_LEN + payload.len();
+    let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len, ..ip }.pseudo_header();
+    udp::fill_checksum(&mut bytes[udp_start..], &pseudo);
     bytes
 }
 
 #[test]
 fn extension_headers_are_decoded() {
     use LayerKind::{Authentication, DestinationOptions, HopByHop, Ipv6, Payload, Routing, Udp};
-    let options = [60, 0, 1, 4, 0, 0, 0, 0];
+    // The first byte of each header is the type of the next one.
+    let hop_by_hop = [60, 0, 1, 4, 0, 0, 0, 0];
+    let destination_options = [44, 0, 1, 4, 0, 0, 0, 0];
     let fragment = [51, 0, 0, 0, 0, 0, 0, 9];
     let authentication = [43, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
-    let visited = [17, 0, 2, 0, 0, 0, 0, 0];
-    let destination = [44, 0, 1, 4, 0, 0, 0, 0];
-    let chain = [&options[..], &destination, &fragment, &authentication, &visited].concat();
+    let routing = [17, 0, 2, 0, 0, 0, 0, 0];
+    let chain = [&hop_by_hop[..], &destination_options, &fragment, &authentication, &routing].concat();
     let packet = ipv6_packet(0, &chain, b"hi");
     let frame = parse(LinkType::RAW, &packet);
     let expected = [Ipv6, HopByHop, DestinationOptions, LayerKind::Fragment, Authentication, Routing, Udp, Payload];
-    assert_eq!((kinds(&frame), issue_kinds(&frame)), (expected.to_vec(), vec![]));
+    assert_eq!((layer_kinds(&frame), issue_kinds(&frame)), (expected.to_vec(), vec![]));
     assert_eq!(
         frame.verify(),
         VerifiedChecksums { network: None, transport: Some(Checksum::Valid) },
-        "an atomic fragment is whole"
+        "a fragment at offset 0 without further fragments is a whole packet"
     );
     assert_eq!(frame.pseudo_header().map(|pseudo| pseudo.protocol()), Some(IpProtocol::UDP));
 
-    // With a router left, the header's destination differs from the one in the sum.
+    // With a router left, the destination in the IPv6 header is not the one in the checksum.
     let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
-    let onward = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
-    assert_eq!(parse(LinkType::RAW, &packet).verify().transport, onward);
+    let uncheckable = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
+    assert_eq!(parse(LinkType::RAW, &packet).verify().transport, uncheckable);
 
-    let endless = [60, 0, 1, 4, 0, 0, 0, 0].repeat(frame::MAX_EXTENSIONS + 1);
-    let packet = ipv6_packet(60, &endless, b"hi");
+    let too_many = [60, 0, 1, 4, 0, 0, 0, 0].repeat(frame::MAX_EXTENSIONS + 1);
+    let packet = ipv6_packet(60, &too_many, b"hi");
     assert_eq!(issue_kinds(&parse(LinkType::IPV6, &packet)), [FrameIssueKind::TooManyExtensions]);
 
     let mut packet = ipv6_packet(44, &[17, 0, 0, 0x19, 0, 0, 0, 9], b"hi");
@@ -368,8 +392,8 @@ fn extension_headers_are_decoded() {
 }
 
 #[test]
-fn ipv6_length_of_zero() {
-    // 70,000 bytes after the header, from the hop-by-hop option.
+fn ipv6_length_of_zero_means_jumbogram_offload_or_empty_packet() {
+    // The hop-by-hop option gives a length of 70,000 bytes: 8 of the option's header, 8 of UDP, and the payload.
     let jumbo = [17, 0, 0xc2, 4, 0, 1, 0x11, 0x70];
     let payload = vec![b'x'; 70_000 - 16];
     let packet = ipv6_packet(0, &jumbo, &payload);
@@ -401,9 +425,9 @@ fn unsupported_protocols_are_reported() {
         ),
         (LinkType::IPV4, "45000014000000004084000001010101 02020202", FrameIssueKind::UnknownProtocol(IpProtocol(132))),
     ];
-    for (link_type, hex, trouble) in table {
-        let bytes = bytes(hex);
-        assert_eq!(issue_kinds(&parse(link_type, &bytes)), [trouble], "{hex}");
+    for (link_type, hex, issue) in table {
+        let bytes = decode_hex(hex);
+        assert_eq!(issue_kinds(&parse(link_type, &bytes)), [issue], "{hex}");
     }
 }
 
@@ -412,13 +436,14 @@ fn port_unreachable_quotes_the_original_packet() {
     let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
     message.extend(udp_packet(b"anyone?"));
     checksum::fill(None, &mut message, icmp::CHECKSUM_AT);
-    let mut packet = udp_packet(&vec![0; message.len() - 8]);
+    // An IPv4 packet of the right length, whose UDP datagram is replaced by the message.
+    let mut packet = udp_packet(&vec![0; message.len() - udp::HEADER_LEN]);
     packet[9] = IpProtocol::ICMP.0;
     packet[20..].copy_from_slice(&message);
     checksum::fill(None, &mut packet[..20], 10);
     let frame = parse(LinkType::RAW, &packet);
     assert_eq!(frame.verify().transport, Some(Checksum::Valid));
-    let icmp = frame.icmp().expect("a message");
+    let icmp = frame.icmp().expect("an ICMP message");
     assert!(icmp.meaning().starts_with("port unreachable"), "{}", icmp.meaning());
     let quoted = parse(LinkType::RAW, frame.payload());
     assert_eq!(quoted.udp().map(|datagram| datagram.destination_port()), Some(8080));
@@ -426,18 +451,18 @@ fn port_unreachable_quotes_the_original_packet() {
 
 #[test]
 fn fields_cover_each_header_and_explain_values() {
-    let bytes = bytes(MACOS_SYN);
+    let bytes = decode_hex(MACOS_SYN);
     let frame = parse(LinkType::NULL, &bytes);
     for layer in frame.layers() {
         let fields = frame.fields(&layer);
-        let mut covered = vec![false; layer.range().len()];
+        let mut is_covered = vec![false; layer.range().len()];
         for field in &fields {
-            covered[field.bytes.clone()].fill(true);
+            is_covered[field.bytes.clone()].fill(true);
         }
-        assert!(covered.iter().all(|covered| *covered), "{}: {fields:?}", layer.kind);
+        assert!(is_covered.iter().all(|byte| *byte), "{}: {fields:?}", layer.kind);
     }
     let tcp = frame.fields(&frame.layers()[2]);
-    let offset = tcp.iter().find(|field| field.name == "Data Offset").expect("a data offset");
+    let offset = tcp.iter().find(|field| field.name == "Data Offset").expect("TCP has this field");
     assert_eq!((offset.value.as_str(), offset.bits.clone()), ("11", Some(0..4)));
     assert_eq!(offset.meaning, "11 × 4 = 44 bytes of header, 24 of them options");
 }

@@ -10,13 +10,13 @@
 use std::ops::Range;
 
 use super::bytes::u16_at;
-use super::fields::{Fields, hex, or_unknown};
+use super::fields::{Fields, hex, name_or_unknown};
 use super::{EtherType, Field, HeaderError};
 
 pub(crate) const HEADER_LEN: usize = 16;
 
 const PACKET_TYPE: Range<usize> = 0..2;
-const ARPHRD: Range<usize> = 2..4;
+const INTERFACE_TYPE: Range<usize> = 2..4;
 const ADDRESS_LENGTH: Range<usize> = 4..6;
 const ADDRESS: Range<usize> = 6..14;
 const PROTOCOL: Range<usize> = 14..16;
@@ -42,7 +42,7 @@ impl<'a> Header<'a> {
 
     /// `ARPHRD_` number of the interface type.
     pub(crate) fn interface_type(self) -> u16 {
-        u16_at(self.bytes, ARPHRD)
+        u16_at(self.bytes, INTERFACE_TYPE)
     }
 
     /// Link-layer address of the sender, at most its first eight bytes.
@@ -58,13 +58,13 @@ impl<'a> Header<'a> {
 
     pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.whole("packet type", PACKET_TYPE, self.packet_type(), packet_type_name(self.packet_type()));
-        f.whole("ARPHRD_ type", ARPHRD, self.interface_type(), interface_type_name(self.interface_type()));
+        f.add("packet type", PACKET_TYPE, self.packet_type(), packet_type_name(self.packet_type()));
+        f.add("ARPHRD_ type", INTERFACE_TYPE, self.interface_type(), interface_type_name(self.interface_type()));
         let length = u16_at(self.bytes, ADDRESS_LENGTH);
-        f.whole("link-layer address length", ADDRESS_LENGTH, length, "number of valid bytes in the address field");
-        f.whole("link-layer address", ADDRESS, hex(self.address()), "of the sender");
-        f.whole("protocol type", PROTOCOL, self.ether_type(), or_unknown(self.ether_type().name()));
-        f.done()
+        f.add("link-layer address length", ADDRESS_LENGTH, length, "number of valid bytes in the address field");
+        f.add("link-layer address", ADDRESS, hex(self.address()), "of the sender");
+        f.add("protocol type", PROTOCOL, self.ether_type(), name_or_unknown(self.ether_type().name()));
+        f.into_vec()
     }
 }
 

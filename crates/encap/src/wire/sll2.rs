@@ -10,18 +10,19 @@
 use std::ops::Range;
 
 use super::bytes::{put, u16_at, u32_at};
-use super::fields::{Fields, hex, or_unknown};
+use super::fields::{Fields, hex, name_or_unknown};
 use super::sll::{interface_type_name, packet_type_name};
 use super::{EtherType, Field, HeaderError};
 
 pub(crate) const HEADER_LEN: usize = 20;
 
+/// `ARPHRD_` number of Ethernet.
 pub(crate) const ARPHRD_ETHER: u16 = 1;
 
 const PROTOCOL: Range<usize> = 0..2;
 const RESERVED: Range<usize> = 2..4;
-const INTERFACE: Range<usize> = 4..8;
-const ARPHRD: Range<usize> = 8..10;
+const INTERFACE_INDEX: Range<usize> = 4..8;
+const INTERFACE_TYPE: Range<usize> = 8..10;
 const PACKET_TYPE: usize = 10;
 const ADDRESS_LENGTH: usize = 11;
 const ADDRESS: Range<usize> = 12..20;
@@ -47,12 +48,12 @@ impl<'a> Header<'a> {
 
     /// Interface index on the capturing machine.
     pub(crate) fn interface_index(self) -> u32 {
-        u32_at(self.bytes, INTERFACE)
+        u32_at(self.bytes, INTERFACE_INDEX)
     }
 
     /// `ARPHRD_` number of the interface type.
     pub(crate) fn interface_type(self) -> u16 {
-        u16_at(self.bytes, ARPHRD)
+        u16_at(self.bytes, INTERFACE_TYPE)
     }
 
     /// Direction of the packet; see [`packet_type_name`].
@@ -67,16 +68,21 @@ impl<'a> Header<'a> {
 
     pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.whole("protocol type", PROTOCOL, self.ether_type(), or_unknown(self.ether_type().name()));
-        f.whole("reserved", RESERVED, u16_at(self.bytes, RESERVED), "must be zero");
-        f.whole("interface index", INTERFACE, self.interface_index(), "its number on the machine that captured");
-        f.whole("ARPHRD_ type", ARPHRD, self.interface_type(), interface_type_name(self.interface_type()));
+        f.add("protocol type", PROTOCOL, self.ether_type(), name_or_unknown(self.ether_type().name()));
+        f.add("reserved", RESERVED, u16_at(self.bytes, RESERVED), "must be zero");
+        f.add("interface index", INTERFACE_INDEX, self.interface_index(), "its number on the capturing machine");
+        f.add("ARPHRD_ type", INTERFACE_TYPE, self.interface_type(), interface_type_name(self.interface_type()));
         let packet_type = packet_type_name(u16::from(self.packet_type()));
-        f.whole("packet type", PACKET_TYPE..PACKET_TYPE + 1, self.packet_type(), packet_type);
+        f.add("packet type", PACKET_TYPE..PACKET_TYPE + 1, self.packet_type(), packet_type);
         let length = self.bytes[ADDRESS_LENGTH];
-        f.whole("link-layer address length", 11..12, length, "number of valid bytes in the address field");
-        f.whole("link-layer address", ADDRESS, hex(self.address()), "of the sender");
-        f.done()
+        f.add(
+            "link-layer address length",
+            ADDRESS_LENGTH..ADDRESS_LENGTH + 1,
+            length,
+            "number of valid bytes in the address field",
+        );
+        f.add("link-layer address", ADDRESS, hex(self.address()), "of the sender");
+        f.into_vec()
     }
 }
 
@@ -86,7 +92,7 @@ pub(crate) struct Repr {
     pub(crate) ether_type: EtherType,
     /// Interface index on the capturing machine.
     pub(crate) interface_index: u32,
-    /// Interface type: [`ARPHRD_ETHER`].
+    /// `ARPHRD_` number of the interface type, such as [`ARPHRD_ETHER`].
     pub(crate) interface_type: u16,
     /// Direction of the packet: 0 is incoming, 4 outgoing.
     pub(crate) packet_type: u8,
@@ -119,8 +125,8 @@ impl Repr {
         let buf = &mut buf[..HEADER_LEN];
         put(buf, PROTOCOL, &self.ether_type.0.to_be_bytes());
         put(buf, RESERVED, &[0, 0]);
-        put(buf, INTERFACE, &self.interface_index.to_be_bytes());
-        put(buf, ARPHRD, &self.interface_type.to_be_bytes());
+        put(buf, INTERFACE_INDEX, &self.interface_index.to_be_bytes());
+        put(buf, INTERFACE_TYPE, &self.interface_type.to_be_bytes());
         buf[PACKET_TYPE] = self.packet_type;
         buf[ADDRESS_LENGTH] = self.address_length;
         put(buf, ADDRESS, &self.address);

@@ -52,6 +52,7 @@ const URGENT_POINTER: Range<usize> = 18..20;
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
     fixed: &'a [u8; HEADER_LEN],
+    /// The header with its options, and the payload.
     bytes: &'a [u8],
 }
 
@@ -147,48 +148,50 @@ impl<'a> Segment<'a> {
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut f = Fields::default();
         let flags = self.flags();
-        f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
-        f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
-        let seq = if flags.contains(Flags::SYN) {
+        f.add("Source Port", SOURCE_PORT, self.source_port(), "");
+        f.add("Destination Port", DESTINATION_PORT, self.destination_port(), "");
+        let seq_meaning = if flags.contains(Flags::SYN) {
             "the initial number: the first data byte has the next one"
         } else if flags.contains(Flags::RST) {
             "must be a number that the receiver expects: otherwise the reset is ignored"
         } else {
             "the number of the first byte of data, if any"
         };
-        f.whole("Sequence Number", SEQUENCE_NUMBER, self.seq(), seq);
-        let ack = match (flags.contains(Flags::ACK), self.ack()) {
+        f.add("Sequence Number", SEQUENCE_NUMBER, self.seq(), seq_meaning);
+        let ack_meaning = match (flags.contains(Flags::ACK), self.ack()) {
             (true, _) => "the number expected next: all bytes before it have arrived",
             (false, SeqNumber(0)) => "0: valid only if ACK is set",
             (false, _) => "not valid, as ACK is not set; should be 0",
         };
-        f.whole("Acknowledgment Number", ACKNOWLEDGMENT_NUMBER, self.ack(), ack);
-        let (words, bytes) = (self.data_offset(), self.header_len());
-        let offset = format!("{words} × 4 = {bytes} bytes of header, {} of them options", bytes - HEADER_LEN);
-        f.bits("Data Offset", DATA_OFFSET, 0..4, words, offset);
-        f.bits("Reserved", DATA_OFFSET, 4..8, self.fixed[DATA_OFFSET.start] & 0x0f, "must be zero");
+        f.add("Acknowledgment Number", ACKNOWLEDGMENT_NUMBER, self.ack(), ack_meaning);
+        let (offset, header_len) = (self.data_offset(), self.header_len());
+        let offset_meaning =
+            format!("{offset} × 4 = {header_len} bytes of header, {} of them options", header_len - HEADER_LEN);
+        f.add_bits("Data Offset", DATA_OFFSET, 0..4, offset, offset_meaning);
+        f.add_bits("Reserved", DATA_OFFSET, 4..8, self.fixed[DATA_OFFSET.start] & 0x0f, "must be zero");
         for (bit, &(flag, name, meaning)) in (0..).zip(&Flags::NAMED) {
-            let set = flags.contains(flag);
-            let meaning = if set { meaning } else { "not set" };
-            f.bits(name, CONTROL_BITS.end - 1..CONTROL_BITS.end, bit..bit + 1, u8::from(set), meaning);
+            let is_set = flags.contains(flag);
+            let meaning = if is_set { meaning } else { "not set" };
+            f.add_bits(name, CONTROL_BITS.end - 1..CONTROL_BITS.end, bit..bit + 1, u8::from(is_set), meaning);
         }
-        let window = if flags.contains(Flags::SYN) {
+        let window_meaning = if flags.contains(Flags::SYN) {
             "bytes that the sender can receive; never scaled in a SYN"
         } else {
             "bytes that the sender can receive, in units given by the window scale of its SYN"
         };
-        f.whole("Window", WINDOW, self.window(), window);
+        f.add("Window", WINDOW, self.window(), window_meaning);
         let sum = format_args!("{:#06x}", self.checksum());
-        f.whole("Checksum", CHECKSUM, sum, "covers pseudo header, header and payload");
-        let urgent = if flags.contains(Flags::URG) { "where urgent data ends" } else { "valid only if URG is set" };
-        f.whole("Urgent Pointer", URGENT_POINTER, self.urgent_pointer(), urgent);
+        f.add("Checksum", CHECKSUM, sum, "covers pseudo header, header and payload");
+        let urgent_meaning =
+            if flags.contains(Flags::URG) { "where urgent data ends" } else { "valid only if URG is set" };
+        f.add("Urgent Pointer", URGENT_POINTER, self.urgent_pointer(), urgent_meaning);
         for option in self.options() {
             match option {
-                Ok(option) => f.whole(option.option.name(), option.bytes, option.option, option.option.meaning()),
-                Err(malformed) => f.whole("malformed option", malformed.at..bytes, "", malformed),
+                Ok(option) => f.add(option.option.name(), option.bytes, option.option, option.option.meaning()),
+                Err(malformed) => f.add("malformed option", malformed.at..header_len, "", malformed),
             }
         }
-        f.done()
+        f.into_vec()
     }
 }
 
@@ -245,16 +248,16 @@ impl Repr {
     /// If `buf` is shorter than [`Repr::buffer_len`].
     pub fn emit(&self, buf: &mut [u8]) {
         let (fixed, options) = buf[..self.buffer_len()].split_at_mut(HEADER_LEN);
-        let pair = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 60 / 4")]
+        let word = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+        #[expect(clippy::cast_possible_truncation, reason = "a header has at most 60 bytes")]
         let data_offset = (self.buffer_len() / 4) as u16;
-        // One 32-bit word per line of the diagram above.
-        let mut put = word_writer(fixed);
-        put(pair(self.source_port, self.destination_port));
-        put(self.seq.0);
-        put(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
-        put(pair(data_offset << 12 | self.flags.bits(), self.window));
-        put(pair(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
+        // Each 32-bit word is one line of the diagram at the top of this file.
+        let mut put_word = word_writer(fixed);
+        put_word(word(self.source_port, self.destination_port));
+        put_word(self.seq.0);
+        put_word(if self.flags.contains(Flags::ACK) { self.ack.0 } else { 0 });
+        put_word(word(data_offset << 12 | self.flags.bits(), self.window));
+        put_word(word(0, if self.flags.contains(Flags::URG) { self.urgent_pointer } else { 0 }));
         self.options.emit(options);
     }
 }

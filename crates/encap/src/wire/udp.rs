@@ -24,7 +24,7 @@ const DESTINATION_PORT: Range<usize> = 2..4;
 const LENGTH: Range<usize> = 4..6;
 const CHECKSUM: Range<usize> = 6..8;
 
-/// A view of a UDP datagram: a complete header, and the captured part of the payload.
+/// A view of the header of a UDP datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     fixed: &'a [u8; HEADER_LEN],
@@ -63,21 +63,21 @@ impl<'a> Datagram<'a> {
 
     pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.whole("Source Port", SOURCE_PORT, self.source_port(), "");
-        f.whole("Destination Port", DESTINATION_PORT, self.destination_port(), "");
+        f.add("Source Port", SOURCE_PORT, self.source_port(), "");
+        f.add("Destination Port", DESTINATION_PORT, self.destination_port(), "");
         let length = match self.len_field() {
             0 => "0: in a jumbogram, IP has the length; otherwise an error, less than its own header".into(),
             n if usize::from(n) < HEADER_LEN => format!("less than the {HEADER_LEN} of its own header"),
             n => format!("8 of header, {} of payload", i32::from(n) - 8),
         };
-        f.whole("Length", LENGTH, self.len_field(), length);
+        f.add("Length", LENGTH, self.len_field(), length);
         let sum = match self.checksum() {
             0 => "zero: the sender sent no checksum",
-            0xffff => "all ones stands for a sum of zero, since zero means no checksum",
+            0xffff => "all ones: the checksum is zero, but a field of zero would mean no checksum",
             _ => "covers pseudo header, header and payload",
         };
-        f.whole("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), sum);
-        f.done()
+        f.add("Checksum", CHECKSUM, format_args!("{:#06x}", self.checksum()), sum);
+        f.into_vec()
     }
 }
 
@@ -102,8 +102,8 @@ impl Repr {
         }
     }
 
-    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing
-    /// the payload.
+    /// Encodes the header, with a checksum of 0, at the start of `buf`. Call [`fill_checksum`] after writing the
+    /// payload.
     ///
     /// # Panics
     ///

@@ -7,12 +7,13 @@
 //! +-----+---+----------------+-----------------------+
 //! ```
 //!
-//! The `EtherType` before a tag marks it as a tag; the `EtherType` inside is the protocol of the payload.
+//! The `EtherType` before a tag announces the tag. The `EtherType` inside the tag announces the payload, or one more
+//! tag.
 
 use std::ops::Range;
 
 use super::bytes::{put, u16_at};
-use super::fields::{Fields, or_unknown};
+use super::fields::{Fields, name_or_unknown};
 use super::{EtherType, Field, HeaderError};
 
 pub(crate) const HEADER_LEN: usize = 4;
@@ -39,7 +40,7 @@ impl<'a> Tag<'a> {
         self.bytes[0] >> 5
     }
 
-    /// Drop eligible indicator: a congested switch may drop the frame first.
+    /// Drop eligible indicator: a congested switch may drop this frame before others.
     pub(crate) fn drop_eligible(self) -> bool {
         self.bytes[0] & 0x10 != 0
     }
@@ -55,17 +56,17 @@ impl<'a> Tag<'a> {
 
     pub(crate) fn fields(self) -> Vec<Field> {
         let mut f = Fields::default();
-        f.bits("PCP", 0..1, 0..3, self.priority(), "priority, 0 to 7");
-        let drop = if self.drop_eligible() { "may be dropped first" } else { "not marked to be dropped first" };
-        f.bits("DEI", 0..1, 3..4, u8::from(self.drop_eligible()), drop);
+        f.add_bits("PCP", 0..1, 0..3, self.priority(), "priority, 0 to 7");
+        let drop_meaning = if self.drop_eligible() { "may be dropped first" } else { "not marked to be dropped first" };
+        f.add_bits("DEI", 0..1, 3..4, u8::from(self.drop_eligible()), drop_meaning);
         let vlan = match self.vlan_id() {
             0 => "0: priority only, no VLAN",
             0xfff => "reserved",
             _ => "the virtual network that the frame belongs to",
         };
-        f.bits("VID", CONTROL, 4..16, self.vlan_id(), vlan);
-        f.whole("EtherType", ETHER_TYPE, self.ether_type(), or_unknown(self.ether_type().name()));
-        f.done()
+        f.add_bits("VID", CONTROL, 4..16, self.vlan_id(), vlan);
+        f.add("EtherType", ETHER_TYPE, self.ether_type(), name_or_unknown(self.ether_type().name()));
+        f.into_vec()
     }
 }
 

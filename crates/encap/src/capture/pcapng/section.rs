@@ -135,7 +135,7 @@ impl SectionReader {
         if captured_len as usize > rest.len() {
             return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
         }
-        let units = self.order.high_low(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
+        let units = self.order.u64_from_words(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
         let captured = enhanced_packet::DATA..enhanced_packet::DATA + captured_len as usize;
         let options = captured.end.next_multiple_of(4).min(body.len())..body.len();
         // Checked here, so that the note does not depend on a caller reading the comments.

@@ -1,4 +1,4 @@
-//! Issues of a frame: unreadable bytes, and fields that contradict each other.
+//! Issues of a frame: unreadable bytes, contradictory fields, and other parts that need an explanation.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use super::LayerKind;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::wire::{EtherType, HeaderError, IpProtocol, LinkType};
 
-/// An issue of a frame.
+/// An issue, and the byte of the frame at which it was found.
 pub type FrameIssue = Diagnostic<FrameIssueKind>;
 
-/// A byte of a frame.
+/// The place of an issue: a byte of the frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct FrameByte {
-    /// The offset from the start of the frame.
+    /// Offset from the start of the frame.
     #[serde(rename = "at")]
     pub byte: u32,
 }
@@ -31,7 +31,7 @@ impl fmt::Display for FrameByte {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts document the variants and their fields")]
 pub enum FrameIssueKind {
-    #[error("the capture holds {captured} of the frame's {original} bytes (snap length): capture with a larger one")]
+    #[error("the capture holds {captured} of the frame's {original} bytes: capture with a larger snap length")]
     Snapped { captured: u32, original: u32 },
     #[error("the capture holds {captured} bytes of a frame with an original length of {original}: the record is wrong")]
     OriginalTooShort { captured: u32, original: u32 },
@@ -58,26 +58,26 @@ pub enum FrameIssueKind {
     TooManyTags,
     #[error("more than {} extension headers", super::MAX_EXTENSIONS)]
     TooManyExtensions,
-    /// The IP length is 0 if the network card computes it. The value is the length that the capture shows.
+    /// The IP length is 0 if the network card fills it in. The value is the length of the packet in the frame.
     #[error("IP length 0: left to the network card (segmentation offload); the capture shows {0} bytes")]
     LengthLeftToCard(u32),
     /// RFC 2675. The value is the payload length.
     #[error("jumbogram: payload length {0} from its hop-by-hop option")]
     Jumbogram(u32),
     /// A length field exceeds the length of the frame on the wire.
-    #[error("{layer} says {said} bytes, but only {there} were sent")]
-    LengthTooLong { layer: LayerKind, said: u32, there: u32 },
-    #[error("{layer} says {said} bytes, less than its own header")]
-    LengthTooShort { layer: LayerKind, said: u32 },
+    #[error("{layer} length field says {declared} bytes, but only {available} were sent")]
+    LengthTooLong { layer: LayerKind, declared: u32, available: u32 },
+    #[error("{layer} length field says {declared} bytes, less than the header itself")]
+    LengthTooShort { layer: LayerKind, declared: u32 },
     /// Bytes after the packet that are not the padding of a short Ethernet frame.
-    #[error("{bytes} bytes after the end given by {layer}")]
+    #[error("{bytes} bytes after the end of the {layer} packet")]
     Trailing { layer: LayerKind, bytes: u32 },
     /// RFC 1042 asks for zeros.
     #[error("Ethernet padding is not zero: it may leak the sender's memory")]
     PaddingNotZero,
-    #[error("first fragment of a packet: its payload goes on in others")]
+    #[error("first fragment of a packet: its payload continues in later fragments")]
     FirstFragment,
-    #[error("fragment from byte {0} of a packet: the transport header is in its first fragment")]
+    #[error("fragment from byte {0} of a packet: the transport header is in the first fragment")]
     LaterFragment(u32),
 }
 

@@ -103,7 +103,7 @@ impl fmt::Display for LayerKind {
 /// A layer's kind and position.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Layer {
-    /// Protocol of the layer.
+    /// Kind of the layer: a header, the payload or a trailer.
     pub kind: LayerKind,
     /// Offset of the first byte in the frame.
     pub start: u32,

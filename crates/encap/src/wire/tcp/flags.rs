@@ -36,7 +36,7 @@ impl Flags {
         (Self::FIN, "FIN", "no more data from the sender: counts as one byte"),
     ];
 
-    /// Takes the flags from the low byte of the 16-bit header field.
+    /// Reads the flags from the low byte of the 16-bit header field.
     #[inline]
     pub(crate) const fn from_bits(field: u16) -> Self {
         Self((field & 0xff) as u8)
@@ -60,7 +60,7 @@ impl Flags {
         self.0 & other.0 != 0
     }
 
-    /// Sequence numbers that SYN and FIN consume: one each.
+    /// Number of sequence numbers that the flags consume: one for SYN, and one for FIN.
     #[inline]
     pub(crate) const fn sequence_len(self) -> u32 {
         self.contains(Self::SYN) as u32 + self.contains(Self::FIN) as u32

@@ -28,9 +28,9 @@ pub(crate) enum TcpOption<'a> {
     WindowScale(u8),
     /// The sender supports selective acknowledgments. In a SYN only.
     SackPermitted,
-    /// Blocks received beyond a gap.
+    /// Blocks of bytes that the sender received beyond a gap.
     Sack(SackBlocks<'a>),
-    /// Sender clock, and the timestamp of the peer that it echoes.
+    /// The sender's clock, and the timestamp of the peer that the sender echoes.
     Timestamps(Timestamps),
     /// An option that is not decoded.
     Unknown {
@@ -51,7 +51,7 @@ pub struct Timestamps {
 }
 
 impl Timestamps {
-    /// Encoded length in bytes, with two bytes of alignment before the option.
+    /// Encoded length in bytes: ten for the option, and two before it for alignment.
     pub(crate) const BUFFER_LEN: usize = 12;
 }
 
@@ -60,7 +60,7 @@ impl Timestamps {
 pub(crate) struct SackBlocks<'a>(&'a [u8]);
 
 impl SackBlocks<'_> {
-    /// Each block as its first sequence number and the number after its last.
+    /// Each block: its first sequence number, and the number after its last one.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
         let (blocks, _) = self.0.as_chunks::<8>();
         blocks.iter().map(|block| (SeqNumber(u32_at(block, 0..4)), SeqNumber(u32_at(block, 4..8))))
@@ -128,7 +128,7 @@ pub(crate) struct PlacedOption<'a> {
     pub(crate) option: TcpOption<'a>,
 }
 
-/// An option that cannot be decoded. Decoding stops here, since the next option's position is unknown.
+/// An option that cannot be decoded. Decoding ends at this option, because the position of the next one is unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("option {kind} at byte {at} of the header: {error}")]
 pub(crate) struct MalformedOption {
@@ -164,17 +164,19 @@ pub(crate) enum OptionError {
 #[derive(Clone, Debug)]
 pub(crate) struct OptionsIter<'a> {
     bytes: &'a [u8],
-    at: usize,
+    /// Offset of the next option in `bytes`.
+    next_at: usize,
 }
 
 impl<'a> OptionsIter<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, next_at: 0 }
     }
 
     /// Decodes the option at the start of `rest`. Returns the option and its length in bytes.
     fn decode(rest: &'a [u8]) -> Result<(TcpOption<'a>, usize), OptionError> {
         let (kind, length) = match *rest {
+            // The padding belongs to the end of the list.
             [END_OF_LIST, ..] | [] => return Ok((TcpOption::EndOfList, rest.len())),
             [NO_OPERATION, ..] => return Ok((TcpOption::NoOperation, 1)),
             [_] => return Err(OptionError::NoLength),
@@ -207,16 +209,17 @@ impl<'a> Iterator for OptionsIter<'a> {
     type Item = Result<PlacedOption<'a>, MalformedOption>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.bytes[self.at..];
+        let rest = &self.bytes[self.next_at..];
         let &kind = rest.first()?;
-        let at = HEADER_LEN + self.at;
+        // The offset within the header: the fixed fields precede the options.
+        let at = HEADER_LEN + self.next_at;
         Some(match Self::decode(rest) {
             Ok((option, length)) => {
-                self.at += length;
+                self.next_at += length;
                 Ok(PlacedOption { bytes: at..at + length, option })
             }
             Err(error) => {
-                self.at = self.bytes.len();
+                self.next_at = self.bytes.len();
                 Err(MalformedOption { at, kind, error })
             }
         })
@@ -271,23 +274,23 @@ impl Options {
     ///
     /// If `buf` is shorter than [`Options::buffer_len`].
     pub(crate) fn emit(&self, buf: &mut [u8]) {
-        let mut put = word_writer(&mut buf[..self.buffer_len()]);
-        let line = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
+        let mut put_word = word_writer(&mut buf[..self.buffer_len()]);
+        let word = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);
         if let Some(size) = self.maximum_segment_size {
             let [high, low] = size.to_be_bytes();
-            put(line(MAXIMUM_SEGMENT_SIZE, 4, high, low));
+            put_word(word(MAXIMUM_SEGMENT_SIZE, 4, high, low));
         }
         if let Some(Timestamps { value, echo_reply }) = self.timestamps {
-            // SACK permitted or two No-Operation bytes align the timestamps.
+            // Two bytes before the option align the timestamps: SACK permitted, or two times No-Operation.
             let [a, b] = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION, NO_OPERATION] };
-            put(line(a, b, TIMESTAMPS, 10));
-            put(value);
-            put(echo_reply);
+            put_word(word(a, b, TIMESTAMPS, 10));
+            put_word(value);
+            put_word(echo_reply);
         } else if self.sack_permitted {
-            put(line(NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2));
+            put_word(word(NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2));
         }
         if let Some(shift) = self.window_scale {
-            put(line(NO_OPERATION, WINDOW_SCALE, 3, shift));
+            put_word(word(NO_OPERATION, WINDOW_SCALE, 3, shift));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Sequence numbers wrap around, so their order follows from their distance (RFC 9293 §3.4, RFC 1982).
+//! TCP sequence numbers. They wrap around, so their order follows from their distance (RFC 9293 §3.4, RFC 1982).
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
 /// A TCP sequence number, modulo 2³².
 ///
-/// There is no `Ord`: `a` is before `b` if fewer than 2³¹ steps forward lead from `a` to `b`. This relation is not
-/// transitive.
+/// `a` is before `b` if 1 to 2³¹ steps forward lead from `a` to `b`. This relation is not transitive, so the type does
+/// not implement `Ord`.
 ///
 /// ```
 /// use switchboard_encap::wire::SeqNumber;
@@ -25,7 +25,7 @@ impl SeqNumber {
     #[must_use]
     #[inline]
     pub const fn is_before(self, other: Self) -> bool {
-        self.distance_to(other) < 0
+        self.distance_from(other) < 0
     }
 
     /// Whether `self` follows `other`.
@@ -34,9 +34,9 @@ impl SeqNumber {
         other.is_before(self)
     }
 
-    /// `self - other`, as a signed distance.
+    /// Number of steps from `other` to `self`; negative if `self` precedes `other`.
     #[inline]
-    const fn distance_to(self, other: Self) -> i32 {
+    const fn distance_from(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 }
@@ -69,10 +69,10 @@ impl Sub<u32> for SeqNumber {
 impl Sub for SeqNumber {
     type Output = i32;
 
-    /// The distance from `other` to `self`; negative if `self` precedes `other`.
+    /// Number of steps from `other` to `self`; negative if `self` precedes `other`.
     #[inline]
     fn sub(self, other: Self) -> i32 {
-        self.distance_to(other)
+        self.distance_from(other)
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn earlier_and_later_across_the_wrap() {
+    fn order_follows_distance_across_the_wrap() {
         let table = [
             (0, 1, true),
             (1, 0, false),
@@ -98,10 +98,10 @@ mod tests {
             (0, 0x7fff_ffff, true),
             (0, 0x8000_0001, false),
         ];
-        for (a, b, before) in table {
+        for (a, b, is_before) in table {
             let (a, b) = (SeqNumber(a), SeqNumber(b));
-            assert_eq!(a.is_before(b), before, "{a} {b}");
-            assert_eq!(b.is_after(a), before, "{a} {b}");
+            assert_eq!(a.is_before(b), is_before, "{a} {b}");
+            assert_eq!(b.is_after(a), is_before, "{a} {b}");
             assert_eq!(a + (b - a).cast_unsigned(), b, "{a} {b}");
         }
     }
