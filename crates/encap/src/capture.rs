@@ -1,12 +1,12 @@
 //! Captures: reading and writing capture files, and capturing from interfaces.
 //!
 //! ```text
-//! file ──────▶ Reader ─▶ CapturedPacket ─▶ wire: layers
+//! file ──────▶ Reader ─▶ CapturedPacket ─▶ wire::Frame
 //! interface ─▶ LiveCapture ─▶ LiveFrame ─▶ Writer ─▶ file
 //! ```
 //!
-//! Files are streamed: memory is bounded by the largest block, not by the file. A skipped or repaired block is recorded
-//! in [`CaptureNotes`]. Decision 12 compares this code with the libraries for captures.
+//! The reader streams a file: the largest block bounds its memory, not the length of the file. It records each skipped
+//! or repaired block in [`CaptureNotes`]. Decision 12 compares this code with the existing capture libraries.
 
 mod interface;
 mod limits;
@@ -47,13 +47,13 @@ pub enum Format {
 }
 
 impl Format {
-    /// Detects the format from the first bytes of a file.
+    /// Detects the format from the first bytes of a file. Returns `None` if they are no magic number of a capture.
     #[must_use]
-    pub fn recognise(first: [u8; 4]) -> Option<Self> {
-        if first == pcapng::section_header::TYPE_BYTES {
+    pub fn recognise(magic: [u8; 4]) -> Option<Self> {
+        if magic == pcapng::section_header::TYPE_BYTES {
             Some(Self::Pcapng)
         } else {
-            pcap::RecordFormat::recognise(first).map(|_| Self::Pcap)
+            pcap::RecordFormat::recognise(magic).map(|_| Self::Pcap)
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::wire::LinkType;
 
 /// An interface of a capture file.
 ///
-/// A pcap file describes one interface, by link type and snapshot length only. A pcapng section describes any number of
-/// interfaces.
+/// A pcap file describes one interface, and only by its link type and snapshot length. A pcapng section describes any
+/// number of interfaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
     /// Link type of its frames.
@@ -32,7 +32,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// An interface with only a link type.
+    /// An interface with this link type, timestamps in nanoseconds, and no other information.
     #[must_use]
     pub const fn new(link_type: LinkType) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Limits on reading a capture file.
 
-/// Minimum size of one read, in bytes: large enough that the system call is a small part of its cost.
-pub(super) const READ_BYTES: usize = 256 * 1024;
+/// Initial size of the read buffer, in bytes: large enough that a system call is a small part of the cost of reading.
+pub(super) const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Maximum length of a block or record, in bytes. Wireshark has the same limit; frames are far smaller.
 pub(crate) const BLOCK_MAX_BYTES: u32 = 16 * 1024 * 1024;

@@ -1,8 +1,8 @@
 //! Captures frames from an interface.
 //!
 //! Linux delivers frames through shared memory (packet(7), `TPACKET_V3`): whole blocks of frames with nanosecond
-//! timestamps, and a count of dropped frames. A frame on loopback passes twice, outgoing and incoming; only the
-//! incoming one is captured.
+//! timestamps, and a count of dropped frames. On loopback, each frame passes twice: outgoing, then incoming. Only the
+//! incoming frame is captured.
 //!
 //! `TPACKET_V3` delivers an 802.1Q tag separately from its frame. The capture reinserts the tag, so that the frame
 //! equals the one on the wire.
@@ -31,14 +31,15 @@ pub struct LiveOptions {
     pub snap_len: u32,
     /// Size of the kernel buffer, in bytes. Frames that arrive while it is full are dropped.
     pub buffer_bytes: u32,
-    /// Captures only TCP and UDP frames from or to this port. The kernel filters before buffering. It misses frames in
-    /// which it cannot locate the ports: later fragments, and IPv6 packets with extension headers.
+    /// If set, only TCP and UDP frames from or to this port are captured. The kernel filters before buffering. The
+    /// filter drops frames in which it cannot locate the ports: later fragments, and IPv6 packets with extension
+    /// headers.
     pub port: Option<u16>,
 }
 
 impl Default for LiveOptions {
     fn default() -> Self {
-        // The longest frame on loopback is an IPv6 packet of 64 KiB with an Ethernet header.
+        // Truncates nothing: the longest frame on loopback is an IPv6 packet of 64 KiB with an Ethernet header.
         Self { snap_len: 256 * 1024, buffer_bytes: 32 * 1024 * 1024, port: None }
     }
 }
@@ -69,13 +70,13 @@ pub struct LiveCapture {
     framing: Framing,
     snap_len: u32,
     port: Option<u16>,
-    /// Holds a frame that differs from the kernel's: with its tag reinserted, or with a cooked header.
+    /// Holds a frame that had to be rebuilt: its tag was reinserted, or it got a cooked header.
     scratch: Vec<u8>,
     statistics: Statistics,
 }
 
 impl LiveCapture {
-    /// Starts capturing on the interface with this name.
+    /// Starts to capture on the interface with this name.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
         let (ring, framing) = Ring::open(interface, options)?;
         let statistics = Statistics { received: 0, dropped: 0 };
@@ -91,7 +92,7 @@ impl LiveCapture {
     /// caller can check whether to stop.
     ///
     /// The kernel delivers a block when it is full, or [`BLOCK_TIMEOUT`](Self::BLOCK_TIMEOUT) after its first frame. To
-    /// stop without losing frames, call this until it returns `None` for a `timeout` longer than that.
+    /// stop without losing frames, call this until it returns `None` for a `timeout` longer than `BLOCK_TIMEOUT`.
     pub fn next_frame(&mut self, timeout: Duration) -> Result<Option<LiveFrame<'_>>, LiveError> {
         let Some(raw) = self.ring.next_frame(timeout)? else { return Ok(None) };
         Ok(Some(self.framing.frame(&raw, self.snap_len, &mut self.scratch)))

@@ -19,6 +19,7 @@ pub(super) struct Log {
 #[derive(Debug)]
 pub(super) struct PacketFields {
     pub(super) time: Option<Timestamp>,
+    /// Index among the interfaces of the file.
     pub(super) interface: usize,
     pub(super) captured: Range<usize>,
     pub(super) original_len: u32,
@@ -30,7 +31,7 @@ impl Log {
         Self { notes: CaptureNotes::default(), offset: 0, text_budget: TEXT_MAX_BYTES }
     }
 
-    /// Sets the offset of the following notes.
+    /// Sets the file offset for the notes that follow.
     #[inline]
     pub(super) const fn set_offset(&mut self, offset: u64) {
         self.offset = offset;
@@ -41,12 +42,12 @@ impl Log {
         self.notes.add(FileOffset { offset: self.offset }, kind);
     }
 
-    /// Decodes a text; `None` if the budget is used up.
+    /// Decodes a text. If the budget is used up, adds a note and returns `None`.
     pub(super) fn text(&mut self, value: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(value);
         // Empty texts use memory too, and a block can hold millions of them.
-        if let Some(rest) = self.text_budget.checked_sub(size_of::<String>() + text.len()) {
-            self.text_budget = rest;
+        if let Some(remaining) = self.text_budget.checked_sub(size_of::<String>() + text.len()) {
+            self.text_budget = remaining;
             Some(text.into_owned())
         } else {
             self.note(CaptureNoteKind::TooMuchText);
@@ -54,7 +55,8 @@ impl Log {
         }
     }
 
-    /// Converts a packet time with its interface's resolution and offset.
+    /// Converts a packet time with the resolution and offset of its interface. If the result is out of range, adds a
+    /// note and returns `None`.
     #[inline]
     pub(super) fn timestamp(&mut self, interface: &Interface, units: u64) -> Option<Timestamp> {
         let time = interface.resolution.timestamp(units, interface.time_offset_secs);
@@ -64,7 +66,8 @@ impl Log {
         time
     }
 
-    /// The original length of a packet, raised to the captured length if smaller.
+    /// Checks the lengths of a packet, and notes contradictions. Returns the original length, raised to the captured
+    /// length if it is smaller.
     #[inline]
     pub(super) fn original_len(&mut self, interface: &Interface, captured_len: u32, original_len: u32) -> u32 {
         if interface.snap_len != 0 && captured_len > interface.snap_len {

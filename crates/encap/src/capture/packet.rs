@@ -22,7 +22,7 @@ pub struct CapturedPacket<'a> {
     /// Length on the wire, in bytes; at least the captured length.
     pub original_len: u32,
     /// Distinct comments of the sections read so far, such as the mark of a synthesised capture.
-    pub remarks: &'a [String],
+    pub section_comments: &'a [String],
     pub(super) options: OptionIter<'a>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Iterator for Comments<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            // The reader already noted a malformed option; the comments before it are valid.
+            // A malformed option ends the iteration. The reader has already noted it.
             let (code, value) = self.options.next()?.ok()?;
             if code == option::COMMENT {
                 return Some(String::from_utf8_lossy(value));

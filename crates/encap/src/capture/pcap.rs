@@ -6,13 +6,14 @@
 use super::{ByteOrder, Format, Interface, ReadError, Resolution};
 use crate::wire::LinkType;
 
-/// Times in microseconds.
+/// Magic number of files with times in microseconds.
 const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
-/// Times in nanoseconds. The writer uses this one.
+/// Magic number of files with times in nanoseconds, which the writer produces.
 pub(super) const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
-/// Times in microseconds, with longer record headers.
+/// Magic number of files with times in microseconds and longer record headers.
 const MAGIC_KUZNETZOV: u32 = 0xa1b2_cd34;
 
+/// Major and minor version.
 pub(super) const VERSION: (u16, u16) = (2, 4);
 
 /// File header fields (§4). The two unused fields between version and snapshot length are omitted.
@@ -45,12 +46,12 @@ pub(super) mod record {
 pub(super) struct RecordFormat {
     pub(super) order: ByteOrder,
     pub(super) header_len: usize,
-    /// Units of the fraction field per second.
+    /// Units of the fraction field in a second.
     units_per_sec: u64,
 }
 
 impl RecordFormat {
-    /// Detects the record format and the time resolution from a magic number.
+    /// Detects the record format and the time resolution from a magic number. Returns `None` for other numbers.
     pub(super) fn recognise(magic: [u8; 4]) -> Option<(Self, Resolution)> {
         let (order, number) = [ByteOrder::Little, ByteOrder::Big]
             .map(|order| (order, order.u32(&magic)))
@@ -60,8 +61,8 @@ impl RecordFormat {
             MAGIC_NANOS => (1_000_000_000, Resolution::NANOS),
             _ => (1_000_000, Resolution::MICROS),
         };
-        let more = if number == MAGIC_KUZNETZOV { record::KUZNETZOV_BYTES } else { 0 };
-        Some((Self { order, header_len: record::HEADER_BYTES + more, units_per_sec }, resolution))
+        let extra_len = if number == MAGIC_KUZNETZOV { record::KUZNETZOV_BYTES } else { 0 };
+        Some((Self { order, header_len: record::HEADER_BYTES + extra_len, units_per_sec }, resolution))
     }
 
     /// Decodes the interface from the file header.
@@ -70,7 +71,7 @@ impl RecordFormat {
         if major != VERSION.0 {
             return Err(ReadError::Version { format: Format::Pcap, major, minor, offset: 0 });
         }
-        // The upper half describes the frame check sequence.
+        // The lower half is the link type. The upper half describes the frame check sequence.
         let link_type = self.order.u32(&bytes[header::LINK_TYPE]) & 0xffff;
         let mut interface = Interface::new(LinkType(u16::try_from(link_type).unwrap_or_default()));
         interface.snap_len = self.order.u32(&bytes[header::SNAP_LEN]);
@@ -78,9 +79,9 @@ impl RecordFormat {
         Ok(interface)
     }
 
-    /// Time of a record, in the file's units.
+    /// Time of a record since 1970, in units of the fraction field.
     #[inline]
-    pub(super) fn units(&self, bytes: &[u8]) -> u64 {
+    pub(super) fn time_units(&self, bytes: &[u8]) -> u64 {
         let secs = u64::from(self.order.u32(&bytes[record::SECS]));
         secs * self.units_per_sec + u64::from(self.order.u32(&bytes[record::FRACTION]))
     }

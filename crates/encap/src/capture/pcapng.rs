@@ -30,8 +30,9 @@ pub(super) mod block {
     pub(in crate::capture) const LEN: Range<usize> = 4..8;
     /// Offset of the body.
     pub(in crate::capture) const BODY: usize = 8;
-    /// Length of the repeated total length.
+    /// Length of the second total length field, in bytes.
     pub(in crate::capture) const TRAILER_LEN: usize = 4;
+    /// Total length of a block without a body, in bytes.
     pub(in crate::capture) const MIN_LEN: u32 = 12;
 }
 
@@ -41,13 +42,14 @@ pub(super) mod section_header {
 
     /// The block type of a section header: the same bytes in both byte orders.
     pub(in crate::capture) const TYPE_BYTES: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+    /// Value of the byte-order field.
     pub(in crate::capture) const MAGIC: u32 = 0x1a2b_3c4d;
     pub(in crate::capture) const BYTE_ORDER: Range<usize> = 0..4;
     pub(in crate::capture) const MAJOR: Range<usize> = 4..6;
     pub(in crate::capture) const MINOR: Range<usize> = 6..8;
     /// Offset of the options, after the section length. The reader ignores that length.
     pub(in crate::capture) const OPTIONS: usize = 16;
-    /// Length of a section header without options, in bytes.
+    /// Total length of a section header block without options, in bytes.
     pub(in crate::capture) const MIN_BLOCK_LEN: u32 = 28;
 }
 

@@ -8,14 +8,14 @@ use super::{BLOCK_MAX_BYTES, Format};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Reading from the file failed.
-    #[error("cannot read on at byte {offset}: {source}")]
+    #[error("reading failed at byte {offset}: {source}")]
     Io {
         /// File offset in bytes.
         offset: u64,
         /// The system's error.
         source: io::Error,
     },
-    /// The file is empty or shorter than a magic number.
+    /// The file is shorter than a magic number.
     #[error("the file has {found} bytes: a capture has at least a header")]
     TooShort {
         /// File length in bytes.

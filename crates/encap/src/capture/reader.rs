@@ -1,7 +1,7 @@
 //! Reads capture files of both formats, packet by packet.
 //!
-//! Packets borrow the reader's buffer, so reading allocates nothing per packet. A damaged block with a valid length
-//! becomes a note and is skipped. Only an invalid length is an error, since the next block cannot be located; it ends
+//! Packets borrow the reader's buffer, so reading allocates nothing per packet. The reader notes and skips a damaged
+//! block whose length is valid. An invalid length is an error, because the next block cannot be located. An error ends
 //! the reading.
 
 use std::io::Read;
@@ -39,12 +39,13 @@ pub struct Reader<R> {
     format: FormatReader,
     interfaces: Vec<Interface>,
     section: Section,
-    remarks: Vec<String>,
+    section_comments: Vec<String>,
     log: Log,
     packets: u64,
-    /// Length of the last returned packet's block, consumed before the next one is read.
-    lent: usize,
-    ended: bool,
+    /// Length of the last returned packet's block, or of the pcap header before the first packet. The packet borrows
+    /// these bytes, so they are consumed only when the next packet is read.
+    lent_len: usize,
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -54,9 +55,10 @@ enum FormatReader {
 }
 
 impl<R: Read> Reader<R> {
-    /// Detects the format and reads a pcap header. The blocks of a pcapng file are read with the packets.
-    pub fn new(read: R) -> Result<Self, ReadError> {
-        let mut source = Source::new(read);
+    /// Detects the format and reads the header of a pcap file. In a pcapng file, [`next_packet`](Self::next_packet)
+    /// reads the headers, too.
+    pub fn new(file: R) -> Result<Self, ReadError> {
+        let mut source = Source::new(file);
         fill(&mut source, pcap::header::BYTES)?;
         let unread = source.unread();
         let Some(&start) = unread.first_chunk() else {
@@ -64,7 +66,7 @@ impl<R: Read> Reader<R> {
         };
         let mut interfaces = Vec::new();
         let (format, header_len) = if start == section_header::TYPE_BYTES {
-            // The section header sets the byte order.
+            // The section header replaces this byte order.
             (FormatReader::Pcapng(SectionReader::new(ByteOrder::Little)), 0)
         } else if let Some((records, resolution)) = RecordFormat::recognise(start) {
             let needed = pcap::header::BYTES;
@@ -76,45 +78,53 @@ impl<R: Read> Reader<R> {
         } else {
             return Err(ReadError::NotACapture { start });
         };
-        let section = Section::default();
-        let (remarks, log) = (Vec::new(), Log::new());
-        Ok(Self { source, format, interfaces, section, remarks, log, packets: 0, lent: header_len, ended: false })
+        Ok(Self {
+            source,
+            format,
+            interfaces,
+            section: Section::default(),
+            section_comments: Vec::new(),
+            log: Log::new(),
+            packets: 0,
+            lent_len: header_len,
+            has_ended: false,
+        })
     }
 
     /// Reads the next packet. Returns `None` at the end of the file, and after an error.
     #[inline]
     pub fn next_packet(&mut self) -> Result<Option<CapturedPacket<'_>>, ReadError> {
-        self.source.consume(std::mem::take(&mut self.lent));
-        if self.ended {
+        self.source.consume(std::mem::take(&mut self.lent_len));
+        if self.has_ended {
             return Ok(None);
         }
         let next = match &mut self.format {
-            FormatReader::Pcap(records) => next_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
+            FormatReader::Pcap(records) => read_record(records, &mut self.source, &self.interfaces[0], &mut self.log),
             FormatReader::Pcapng(section_reader) => {
-                let text = &mut SectionText { section: &mut self.section, remarks: &mut self.remarks };
-                next_block(section_reader, &mut self.source, &mut self.interfaces, text, &mut self.log)
+                let text = &mut SectionText { section: &mut self.section, comments: &mut self.section_comments };
+                read_blocks(section_reader, &mut self.source, &mut self.interfaces, text, &mut self.log)
             }
         };
-        let Ok(Some((place, found))) = next else {
-            self.ended = true;
+        let Ok(Some((span, fields))) = next else {
+            self.has_ended = true;
             return next.map(|_| None);
         };
         let order = match &self.format {
             FormatReader::Pcap(records) => records.order,
             FormatReader::Pcapng(section_reader) => section_reader.order,
         };
-        self.lent = place.len;
+        self.lent_len = span.len;
         self.packets += 1;
-        let body = &self.source.unread()[place.body];
+        let body = &self.source.unread()[span.body];
         Ok(Some(CapturedPacket {
             number: self.packets,
-            time: found.time,
-            interface: found.interface,
-            link_type: self.interfaces[found.interface].link_type,
-            captured: &body[found.captured],
-            original_len: found.original_len,
-            remarks: &self.remarks,
-            options: OptionIter::new(&body[found.options], order),
+            time: fields.time,
+            interface: fields.interface,
+            link_type: self.interfaces[fields.interface].link_type,
+            captured: &body[fields.captured],
+            original_len: fields.original_len,
+            section_comments: &self.section_comments,
+            options: OptionIter::new(&body[fields.options], order),
         }))
     }
 }
@@ -143,8 +153,8 @@ impl<R> Reader<R> {
 
     /// Distinct comments of the sections read so far, such as the mark of a synthesised capture.
     #[must_use]
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn section_comments(&self) -> &[String] {
+        &self.section_comments
     }
 
     /// Notes on skipped and repaired blocks so far.
@@ -167,20 +177,24 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Position of a packet's block or record in the unread bytes.
+/// Position of a packet's block or record, which begins the unread bytes.
 struct PacketSpan {
+    /// Total length in bytes.
     len: usize,
+    /// Range of the block body, or of the captured bytes of a record.
     body: Range<usize>,
 }
 
+/// `None` at the end of the file.
 type NextPacket = Result<Option<(PacketSpan, PacketFields)>, ReadError>;
 
+/// Reads from the file until at least `len` unread bytes are buffered. Returns `false` if the file ends first.
 #[inline]
 fn fill<R: Read>(source: &mut Source<R>, len: usize) -> Result<bool, ReadError> {
     source.fill(len).map_err(|error| ReadError::Io { offset: source.offset(), source: error })
 }
 
-/// Notes how much of the last, incomplete block is present.
+/// Notes an incomplete block at the end of the file. Notes nothing if the file ends between two blocks.
 #[cold]
 fn note_truncation<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     let found = source.unread().len() as u64;
@@ -189,8 +203,9 @@ fn note_truncation<R: Read>(source: &Source<R>, needed: usize, log: &mut Log) {
     }
 }
 
+/// Reads a record of a pcap file.
 #[inline]
-fn next_record<R: Read>(
+fn read_record<R: Read>(
     records: &RecordFormat,
     source: &mut Source<R>,
     interface: &Interface,
@@ -203,7 +218,7 @@ fn next_record<R: Read>(
         return Ok(None);
     }
     let header = &source.unread()[..pcap::record::HEADER_BYTES];
-    let units = records.units(header);
+    let units = records.time_units(header);
     let captured_len = records.order.u32(&header[pcap::record::CAPTURED_LEN]);
     let original_len = records.order.u32(&header[pcap::record::ORIGINAL_LEN]);
     if captured_len > BLOCK_MAX_BYTES {
@@ -214,23 +229,26 @@ fn next_record<R: Read>(
         note_truncation(source, len, log);
         return Ok(None);
     }
-    let found = PacketFields {
+    let fields = PacketFields {
         time: log.timestamp(interface, units),
         interface: 0,
         captured: 0..captured_len as usize,
         original_len: log.original_len(interface, captured_len, original_len),
         options: 0..0,
     };
-    Ok(Some((PacketSpan { len, body: records.header_len..len }, found)))
+    Ok(Some((PacketSpan { len, body: records.header_len..len }, fields)))
 }
 
-/// The texts of the sections.
+/// The texts of a pcapng file that a section header changes.
 struct SectionText<'a> {
+    /// Header of the current section.
     section: &'a mut Section,
-    remarks: &'a mut Vec<String>,
+    /// Distinct comments of all sections so far.
+    comments: &'a mut Vec<String>,
 }
 
-fn next_block<R: Read>(
+/// Reads blocks of a pcapng file until one holds a packet.
+fn read_blocks<R: Read>(
     section_reader: &mut SectionReader,
     source: &mut Source<R>,
     interfaces: &mut Vec<Interface>,
@@ -254,7 +272,7 @@ fn next_block<R: Read>(
             log.note(CaptureNoteKind::LengthsDiffer { leading, trailing });
         }
 
-        let found = match BlockType(section_reader.order.u32(&block[block::TYPE])) {
+        let decoded = match BlockType(section_reader.order.u32(&block[block::TYPE])) {
             kind @ (BlockType::ENHANCED_PACKET | BlockType::OBSOLETE_PACKET) => {
                 section_reader.packet(body, kind, interfaces, log).map(Some)
             }
@@ -267,19 +285,19 @@ fn next_block<R: Read>(
             BlockType::SECTION_HEADER => {
                 *text.section = begin_section(section_reader, body, offset, log)?;
                 for comment in &text.section.comments {
-                    if text.remarks.len() < NOTES_MAX
-                        && !text.remarks.contains(comment)
+                    if text.comments.len() < NOTES_MAX
+                        && !text.comments.contains(comment)
                         && let Some(comment) = log.text(comment.as_bytes())
                     {
-                        text.remarks.push(comment);
+                        text.comments.push(comment);
                     }
                 }
                 Ok(None)
             }
             other => Err(CaptureNoteKind::Skipped(other)),
         };
-        match found {
-            Ok(Some(found)) => return Ok(Some((PacketSpan { len, body: range }, found))),
+        match decoded {
+            Ok(Some(fields)) => return Ok(Some((PacketSpan { len, body: range }, fields))),
             Ok(None) => {}
             Err(kind) => log.note(kind),
         }
@@ -287,7 +305,8 @@ fn next_block<R: Read>(
     }
 }
 
-/// Total length of the next block, padding included. A section header also sets the byte order.
+/// Reads the start of the next block. Returns the total length of the block, padding included, or `None` at the end of
+/// the file. If the block is a section header, it also sets the byte order.
 fn block_len<R: Read>(
     section_reader: &mut SectionReader,
     source: &mut Source<R>,
@@ -309,21 +328,22 @@ fn block_len<R: Read>(
             .ok_or(ReadError::SectionByteOrder { offset, found })?;
         *section_reader = SectionReader::new(order);
     }
-    let least = if is_section { section_header::MIN_BLOCK_LEN } else { block::MIN_LEN };
+    let min_len = if is_section { section_header::MIN_BLOCK_LEN } else { block::MIN_LEN };
     let len = section_reader.order.u32(&head[block::LEN]);
-    if len < least {
-        return Err(ReadError::BlockTooShort { offset, len, needed: least });
+    if len < min_len {
+        return Err(ReadError::BlockTooShort { offset, len, needed: min_len });
     }
     if len > BLOCK_MAX_BYTES {
         return Err(ReadError::BlockTooLong { offset, len });
     }
-    // Some programs exclude the padding from the length, but write it.
+    // Some programs exclude the padding from the length, but still write the padding.
     if !len.is_multiple_of(4) {
         log.note(CaptureNoteKind::LengthNotPadded { len });
     }
     Ok(Some(len.next_multiple_of(4) as usize))
 }
 
+/// Checks the version in a section header, and decodes the header.
 fn begin_section(
     section_reader: &SectionReader,
     body: &[u8],

@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
-/// Nanoseconds per unit, by negative power of ten.
+/// Nanoseconds in 10⁻ⁿ seconds, for n from 0 to 9.
 const NANOS_PER_UNIT: [u64; 10] =
     [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
@@ -20,7 +20,7 @@ pub enum Resolution {
 impl Resolution {
     /// Microseconds, the default of pcapng.
     pub(crate) const MICROS: Self = Self::Decimal(6);
-    /// Nanoseconds. The writer uses this one.
+    /// Nanoseconds, the resolution of the files that the writer produces.
     pub(crate) const NANOS: Self = Self::Decimal(9);
 
     /// Decodes the option `if_tsresol`. The highest bit selects powers of two.
@@ -31,14 +31,14 @@ impl Resolution {
         }
     }
 
-    /// The time of `units` since 1970 plus `offset_secs`, rounded down to a nanosecond. `None` beyond the range of
-    /// [`Timestamp`], about 292 years around 1970.
+    /// The time that is `units` after 1970, moved by `offset_secs` and rounded down to a nanosecond. `None` if the time
+    /// is more than about 292 years from 1970, the range of [`Timestamp`].
     #[inline]
     pub(super) fn timestamp(self, units: u64, offset_secs: i64) -> Option<Timestamp> {
         let units = i128::from(units);
         let nanos = match self {
             Self::Decimal(power @ ..=9) => units * i128::from(NANOS_PER_UNIT[usize::from(power)]),
-            // 2⁶⁴ units are fewer than 10²⁰. If the power exceeds the maximum divisor, they are less than a nanosecond.
+            // If the divisor exceeds 127 bits, the result is 0: fewer than 2⁶⁴ units are then less than a nanosecond.
             Self::Decimal(power) => 10_i128.checked_pow(u32::from(power) - 9).map_or(0, |divisor| units / divisor),
             Self::Binary(power) => (units * NANOS_PER_SEC) >> power,
         };

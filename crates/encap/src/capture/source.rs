@@ -2,14 +2,14 @@
 
 use std::io::{self, Read};
 
-use super::limits::READ_BYTES;
+use super::limits::READ_BUFFER_BYTES;
 
-/// A buffer over a file. It holds the unread bytes and grows to the largest requested length.
+/// A file with a read buffer. The buffer holds the unread bytes, and grows to the largest requested length.
 #[derive(Debug)]
 pub(super) struct Source<R> {
-    read: R,
+    file: R,
     buffer: Vec<u8>,
-    /// Start and end of the unread bytes in the buffer.
+    /// Start and end offset of the unread bytes in the buffer.
     start: usize,
     end: usize,
     /// File offset of `start`, in bytes.
@@ -17,11 +17,11 @@ pub(super) struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    pub(super) fn new(read: R) -> Self {
-        Self { read, buffer: vec![0; READ_BYTES], start: 0, end: 0, offset: 0 }
+    pub(super) fn new(file: R) -> Self {
+        Self { file, buffer: vec![0; READ_BUFFER_BYTES], start: 0, end: 0, offset: 0 }
     }
 
-    /// Reads until `len` bytes are unread. Returns `false` if the file ends first.
+    /// Reads from the file until at least `len` unread bytes are buffered. Returns `false` if the file ends first.
     #[inline]
     pub(super) fn fill(&mut self, len: usize) -> io::Result<bool> {
         // Fast path: the bytes are already buffered.
@@ -37,10 +37,10 @@ impl<R: Read> Source<R> {
                 self.start = 0;
             }
             if self.end == self.buffer.len() {
-                // Grow with the bytes read, so that a large length field alone costs no memory.
+                // At most doubles the buffer, so that a large length field alone costs no memory.
                 self.buffer.resize(len.min(2 * self.buffer.len()), 0);
             }
-            match self.read.read(&mut self.buffer[self.end..]) {
+            match self.file.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Ok(false),
                 Ok(n) => self.end += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -50,7 +50,7 @@ impl<R: Read> Source<R> {
         Ok(true)
     }
 
-    /// The bytes read and not consumed.
+    /// The buffered bytes that are not consumed yet.
     #[inline]
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]

@@ -59,7 +59,7 @@ fn read(file: impl Read) -> FileContents {
             }
         }
     };
-    assert!(matches!(reader.next_packet(), Ok(None)), "no packet follows the end");
+    assert!(matches!(reader.next_packet(), Ok(None)), "no packet follows the end of the file or an error");
     FileContents {
         packets,
         interfaces: reader.interfaces().to_vec(),
@@ -92,51 +92,52 @@ prop_compose! {
     fn any_packet()(
         nanos in 0_i64..4_294_967_296_000_000_000,
         captured in prop::collection::vec(any::<u8>(), 0..200),
-        more in 0_u32..100,
+        cut_len in 0_u32..100,
         interface in 0_usize..2,
         comments in prop::collection::vec(".{0,20}", 0..3),
     ) -> OwnedPacket {
-        let original_len = u32::try_from(captured.len()).unwrap() + more;
+        let original_len = u32::try_from(captured.len()).unwrap() + cut_len;
         OwnedPacket { nanos: Some(nanos), interface, captured, original_len, comments }
     }
 }
 
 /// Two interfaces; the first has all fields that the writer supports.
 fn two_interfaces() -> [Interface; 2] {
-    let mut described = Interface::new(LinkType::ETHERNET);
-    described.snap_len = 65_535;
-    described.name = Some("eth0".to_owned());
-    described.description = Some("the first".to_owned());
-    described.filter = Some("tcp port 8080".to_owned());
-    described.os = Some("Linux".to_owned());
-    [described, Interface::new(LinkType::RAW)]
+    let mut first = Interface::new(LinkType::ETHERNET);
+    first.snap_len = 65_535;
+    first.name = Some("eth0".to_owned());
+    first.description = Some("the first".to_owned());
+    first.filter = Some("tcp port 8080".to_owned());
+    first.os = Some("Linux".to_owned());
+    [first, Interface::new(LinkType::RAW)]
 }
 
 proptest! {
     #[test]
-    fn written_packets_are_read_back(packets in prop::collection::vec(any_packet(), 0..40), step in 1_usize..100) {
+    fn written_packets_are_read_back(packets in prop::collection::vec(any_packet(), 0..40), read_len in 1_usize..100) {
         let interfaces = two_interfaces();
         let file = write(Format::Pcapng, &interfaces, &packets);
-        prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "output is deterministic");
-        let contents = read(ShortReads(&file, step));
+        prop_assert_eq!(&file, &write(Format::Pcapng, &interfaces, &packets), "the same packets give the same bytes");
+        let contents = read(ShortReads(&file, read_len));
         prop_assert_eq!(&contents.packets, &packets);
         prop_assert_eq!(&contents.interfaces[..], &interfaces[..]);
         prop_assert!(contents.notes.is_empty() && contents.error.is_none(), "{:?}", contents);
         prop_assert_eq!(contents.section.application.as_deref(), Some("encap"));
 
-        let plain: Vec<OwnedPacket> =
+        // A pcap file has one interface and no comments.
+        let pcap_packets: Vec<OwnedPacket> =
             packets.into_iter().map(|packet| OwnedPacket { interface: 0, comments: Vec::new(), ..packet }).collect();
-        let file = write(Format::Pcap, &interfaces[..1], &plain);
-        let contents = read(ShortReads(&file, step));
-        prop_assert_eq!(contents.packets, plain);
+        let file = write(Format::Pcap, &interfaces[..1], &pcap_packets);
+        let contents = read(ShortReads(&file, read_len));
+        prop_assert_eq!(contents.packets, pcap_packets);
         prop_assert!(contents.notes.is_empty() && contents.error.is_none());
     }
 }
 
 #[test]
 fn section_texts_and_statistics_round_trip() {
-    let about = FileMetadata { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
-    let mut writer = Writer::new(Vec::new(), Format::Pcapng, about, &two_interfaces()).unwrap();
+    let metadata = FileMetadata { os: Some("Linux 6.18"), comments: &["synthesised", "from a table"] };
+    let mut writer = Writer::new(Vec::new(), Format::Pcapng, metadata, &two_interfaces()).unwrap();
     writer.flush().unwrap();
     let counts = Statistics { received: 1_u64 << 40, dropped: 3 };
     let contents = read(&writer.finish(&[counts]).unwrap()[..]);
@@ -150,33 +151,45 @@ fn section_texts_and_statistics_round_trip() {
 fn unrepresentable_packets_are_refused_and_leave_the_file_intact() {
     let good =
         Record { time: Timestamp::from_nanos(1), interface: 0, captured: &[1, 2], original_len: 2, comments: &[] };
-    let long = "x".repeat(65_536);
-    let long = [long.as_str()];
-    let time = Timestamp::from_nanos;
+    let long_text = "x".repeat(65_536);
+    let long_comments = [long_text.as_str()];
+    let nanos = Timestamp::from_nanos;
     for (format, bad, message) in [
         (
             Format::Pcap,
-            Record { time: time(-1), ..good },
-            "-1 ns from 1970 cannot be written in pcap, which reaches from 1970 to 2106",
+            Record { time: nanos(-1), ..good },
+            "a time of -1 ns since 1970 is outside the range of pcap: from 1970 to 2106",
         ),
         (
             Format::Pcap,
-            Record { time: time(1 << 62), ..good },
-            "4611686018427387904 ns from 1970 cannot be written in pcap, which reaches from 1970 to 2106",
+            Record { time: nanos(1 << 62), ..good },
+            "a time of 4611686018427387904 ns since 1970 is outside the range of pcap: from 1970 to 2106",
         ),
         (
             Format::Pcapng,
-            Record { time: time(-1), ..good },
-            "-1 ns from 1970 cannot be written in pcapng, which reaches from 1970 on",
+            Record { time: nanos(-1), ..good },
+            "a time of -1 ns since 1970 is outside the range of pcapng: from 1970 on",
         ),
-        (Format::Pcapng, Record { interface: 1, ..good }, "a packet of interface 1: the file describes 1"),
-        (Format::Pcapng, Record { original_len: 1, ..good }, "2 bytes of a packet of 1: at most 1 can be written"),
+        (
+            Format::Pcapng,
+            Record { interface: 1, ..good },
+            "a packet of interface 1, counted from 0: the file describes only 1",
+        ),
+        (
+            Format::Pcapng,
+            Record { original_len: 1, ..good },
+            "2 captured bytes of a packet of 1 bytes: at most 1 can be written",
+        ),
         (
             Format::Pcap,
             Record { captured: &[0; 97], original_len: 97, ..good },
-            "97 bytes of a packet of 97: at most 96 can be written",
+            "97 captured bytes of a packet of 97 bytes: at most 96 can be written",
         ),
-        (Format::Pcapng, Record { comments: &long, ..good }, "a name or comment of 65536 bytes: at most 65535 fit"),
+        (
+            Format::Pcapng,
+            Record { comments: &long_comments, ..good },
+            "a name or comment of 65536 bytes: at most 65535 fit",
+        ),
     ] {
         let interface = Interface { snap_len: 96, ..Interface::new(LinkType::ETHERNET) };
         let mut writer = Writer::new(Vec::new(), format, FileMetadata::default(), &[interface]).unwrap();

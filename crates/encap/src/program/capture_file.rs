@@ -60,7 +60,7 @@ impl CaptureFile {
 
     /// Comments of the capture on itself, such as that it is synthesised. Output about packets begins with them.
     pub(crate) fn origin(&self) -> Vec<String> {
-        sanitized(self.reader.remarks())
+        sanitized(self.reader.section_comments())
     }
 
     /// Drops of interfaces, and notes of the reader.

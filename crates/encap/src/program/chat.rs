@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     file.read(|packet| {
         transcript.note_packet_time(packet.time);
         streams.packet(packet, &mut transcript);
-        if transcript.is_long() { print(&mut transcript, &sanitized(packet.remarks)) } else { Ok(()) }
+        if transcript.is_long() { print(&mut transcript, &sanitized(packet.section_comments)) } else { Ok(()) }
     })?;
     let totals = streams.finish(&mut transcript);
     print(&mut transcript, &file.origin())?;

@@ -69,9 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut follower = Follower { number: args.conversation, printer, found: false, written: Ok(()) };
     file.read(|packet| {
         let printer = &mut follower.printer;
-        if packet.remarks.len() > printer.n_origin {
-            printer.origin.extend(sanitized(&packet.remarks[printer.n_origin..]));
-            printer.n_origin = packet.remarks.len();
+        if packet.section_comments.len() > printer.n_origin {
+            printer.origin.extend(sanitized(&packet.section_comments[printer.n_origin..]));
+            printer.n_origin = packet.section_comments.len();
         }
         streams.packet(packet, &mut follower);
         mem::replace(&mut follower.written, Ok(()))

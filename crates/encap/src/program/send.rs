@@ -226,7 +226,7 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
     let port = addresses.first().map(SocketAddr::port);
     let live = LiveCapture::open(LOOPBACK, &LiveOptions { port, ..LiveOptions::default() });
     let live = match live {
-        Err(error @ LiveError::NoRight) if args.out.is_none() => {
+        Err(error @ LiveError::NoCapability) if args.out.is_none() => {
             report(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
             return Ok(None);
         }

@@ -86,7 +86,7 @@ fn show_capture(input: Input, args: &Args) -> Result<(), Failure> {
     let mut first = None;
     while let Some(packet) = file.next() {
         first = first.or(packet.time);
-        if frames.add(&FrameRecord::from_packet(&packet, first), packet.remarks)?.is_break() {
+        if frames.add(&FrameRecord::from_packet(&packet, first), packet.section_comments)?.is_break() {
             break;
         }
     }

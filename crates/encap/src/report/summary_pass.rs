@@ -144,7 +144,7 @@ impl SummaryPass {
             format: reader.format(),
             interfaces: reader.interfaces().to_vec(),
             section: reader.section().clone(),
-            remarks: reader.remarks().to_vec(),
+            remarks: reader.section_comments().to_vec(),
             synthesised: self.synthesised,
             totals,
             listed,

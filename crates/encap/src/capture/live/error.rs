@@ -11,7 +11,7 @@ pub enum LiveError {
          (`sudo setcap cap_net_raw+ep \"$(command -v encap)\"`), \
          or run it in a new network namespace (`unshare --user --map-root-user --net`)"
     )]
-    NoRight,
+    NoCapability,
     /// No interface has this name.
     #[error("no interface is named {0:?}: `ip link` lists them")]
     NoInterface(String),
@@ -29,10 +29,10 @@ pub enum LiveError {
         /// Minimum size in bytes.
         least: u32,
     },
-    /// Another system error.
+    /// Another error of the system.
     #[error("cannot {doing} on interface {interface}: {source}")]
     Io {
-        /// The failed operation, as a verb phrase.
+        /// The failed operation, as a phrase after "cannot".
         doing: &'static str,
         /// Interface name.
         interface: String,

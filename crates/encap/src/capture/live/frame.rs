@@ -14,15 +14,16 @@ pub struct LiveFrame<'a> {
     pub captured: &'a [u8],
     /// Length on the wire, in bytes.
     pub original_len: u32,
-    /// The transport checksum was left for the network card: it covers only the pseudo header, and is not an error.
+    /// Whether the transport checksum was left to the network card. It then covers only the pseudo header, which is not
+    /// an error.
     pub checksum_offloaded: bool,
 }
 
-/// Offset of an 802.1Q tag in a frame, after both addresses (IEEE 802.1Q §9.3).
+/// Offset of an 802.1Q tag in an Ethernet frame: after both addresses (IEEE 802.1Q §9.3).
 const TAG_AT: usize = 12;
 
-/// Tag protocol identifier, if the kernel does not report one.
-const TPID: u16 = 0x8100;
+/// Tag protocol identifier (TPID) of a tag for which the kernel reports none.
+const DEFAULT_TPID: u16 = 0x8100;
 
 /// How an interface's frames begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,10 +44,10 @@ impl Framing {
 
     /// Returns the frame: borrowed from the ring if unchanged, otherwise built in `scratch`.
     pub(super) fn frame<'a>(self, raw: &RingFrame<'a>, snap_len: u32, scratch: &'a mut Vec<u8>) -> LiveFrame<'a> {
-        let live_frame = |captured, added: usize| LiveFrame {
+        let live_frame = |captured, added_len: usize| LiveFrame {
             time: raw.time,
             captured,
-            original_len: raw.original_len.saturating_add(u32::try_from(added).unwrap_or(u32::MAX)),
+            original_len: raw.original_len.saturating_add(u32::try_from(added_len).unwrap_or(u32::MAX)),
             checksum_offloaded: raw.checksum_offloaded,
         };
         scratch.clear();
@@ -61,6 +62,7 @@ impl Framing {
             (Self::Cooked, tag) => {
                 scratch.extend_from_slice(&cooked_header(raw));
                 if let Some(tag) = tag {
+                    // The cooked header begins with the protocol of its payload, which is now the tag.
                     scratch[..2].copy_from_slice(&tag.tpid().to_be_bytes());
                     scratch.extend_from_slice(&tag.control.to_be_bytes());
                     scratch.extend_from_slice(&raw.protocol.to_be_bytes());
@@ -68,22 +70,24 @@ impl Framing {
                 scratch.extend_from_slice(raw.bytes);
             }
         }
-        let added = scratch.len() - raw.bytes.len();
+        let added_len = scratch.len() - raw.bytes.len();
         scratch.truncate(snap_len as usize);
-        live_frame(scratch, added)
+        live_frame(scratch, added_len)
     }
 }
 
 /// An 802.1Q tag that the kernel stripped from a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct StrippedTag {
+    /// Tag protocol identifier, if the kernel reports one.
     pub(super) protocol: Option<u16>,
+    /// Priority, drop eligible indicator, and VLAN ID.
     pub(super) control: u16,
 }
 
 impl StrippedTag {
     fn tpid(self) -> u16 {
-        self.protocol.unwrap_or(TPID)
+        self.protocol.unwrap_or(DEFAULT_TPID)
     }
 
     fn bytes(self) -> [u8; 4] {
@@ -92,7 +96,7 @@ impl StrippedTag {
     }
 }
 
-/// Header of a packet with link type `LINUX_SLL2`.
+/// The cooked header, version 2, of a frame whose link header the kernel stripped.
 fn cooked_header(raw: &RingFrame<'_>) -> [u8; sll2::HEADER_LEN] {
     let mut header = [0; sll2::HEADER_LEN];
     let repr = sll2::Repr {
@@ -111,7 +115,7 @@ fn cooked_header(raw: &RingFrame<'_>) -> [u8; sll2::HEADER_LEN] {
 mod tests {
     use super::*;
 
-    fn raw(bytes: &[u8], tag: Option<StrippedTag>) -> RingFrame<'_> {
+    fn ring_frame(bytes: &[u8], tag: Option<StrippedTag>) -> RingFrame<'_> {
         RingFrame {
             time: Timestamp::from_nanos(1),
             bytes,
@@ -131,14 +135,14 @@ mod tests {
     fn stripped_tag_is_reinserted() {
         let frame = [[1; 6], [2; 6], [8, 0, 0x45, 3, 3, 3]].concat();
         let mut scratch = Vec::new();
-        let given = Framing::Ethernet.frame(&raw(&frame, None), 18, &mut scratch);
-        assert_eq!((given.captured, given.original_len), (&frame[..], 60));
+        let live_frame = Framing::Ethernet.frame(&ring_frame(&frame, None), 18, &mut scratch);
+        assert_eq!((live_frame.captured, live_frame.original_len), (&frame[..], 60));
         for (protocol, tpid) in [(None, [0x81, 0]), (Some(0x88a8), [0x88, 0xa8])] {
             let tag = StrippedTag { protocol, control: 0x2005 };
-            let given = Framing::Ethernet.frame(&raw(&frame, Some(tag)), 18, &mut scratch);
-            assert_eq!(given.captured, [&[1; 6][..], &[2; 6], &tpid, &[0x20, 5], &[8, 0]].concat());
-            assert_eq!(given.original_len, 64);
-            assert!(given.checksum_offloaded);
+            let live_frame = Framing::Ethernet.frame(&ring_frame(&frame, Some(tag)), 18, &mut scratch);
+            assert_eq!(live_frame.captured, [&[1; 6][..], &[2; 6], &tpid, &[0x20, 5], &[8, 0]].concat());
+            assert_eq!(live_frame.original_len, 64);
+            assert!(live_frame.checksum_offloaded);
         }
     }
 
@@ -148,11 +152,11 @@ mod tests {
         let header = |protocol: [u8; 2]| {
             [&protocol[..], &[0, 0, 0, 0, 0, 7, 0xff, 0xfe, 4, 2, 0xa1, 0xa2, 0, 0, 0, 0, 0, 0]].concat()
         };
-        let given = Framing::Cooked.frame(&raw(&[0x45], None), 100, &mut scratch);
-        assert_eq!(given.captured, [&header([8, 0])[..], &[0x45]].concat());
-        assert_eq!(given.original_len, 80);
+        let live_frame = Framing::Cooked.frame(&ring_frame(&[0x45], None), 100, &mut scratch);
+        assert_eq!(live_frame.captured, [&header([8, 0])[..], &[0x45]].concat());
+        assert_eq!(live_frame.original_len, 80);
         let tag = StrippedTag { protocol: None, control: 5 };
-        let given = Framing::Cooked.frame(&raw(&[0x45], Some(tag)), 100, &mut scratch);
-        assert_eq!(given.captured, [&header([0x81, 0])[..], &[0, 5, 8, 0, 0x45]].concat());
+        let live_frame = Framing::Cooked.frame(&ring_frame(&[0x45], Some(tag)), 100, &mut scratch);
+        assert_eq!(live_frame.captured, [&header([0x81, 0])[..], &[0, 5, 8, 0, 0x45]].concat());
     }
 }

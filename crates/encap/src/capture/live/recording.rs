@@ -8,12 +8,12 @@ use crate::capture::{FileMetadata, Format, Interface, Record, Statistics, WriteE
 use crate::wire::LinkType;
 
 /// Packet comment for a checksum that the kernel left to the network card.
-pub(super) const OFFLOADED: &str = "checksum not computed yet: left to hardware (offload)";
+pub(super) const OFFLOADED_COMMENT: &str = "checksum not computed yet: left to hardware (offload)";
 
-/// Section comment that distinguishes the file from a synthesised one.
-const CAPTURED: &str = "captured from a live interface, not synthesised";
+/// Section comment that distinguishes the file from a synthesised capture.
+const CAPTURED_COMMENT: &str = "captured from a live interface, not synthesised";
 
-/// Why a recording stopped. The packets written before remain valid.
+/// Why a recording stopped. The packets that were already written remain valid.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Capturing failed.
@@ -38,22 +38,24 @@ pub struct RecordingCounts {
 pub struct LiveRecording<W: Write> {
     live: LiveCapture,
     writer: Writer<W>,
+    /// Frames written to the writer's buffer or the file.
     counts: RecordingCounts,
+    /// Frames written to the file.
     flushed: RecordingCounts,
 }
 
 impl<W: Write> LiveRecording<W> {
-    /// Starts a file for the frames of `live`. `interface` is the name for the file.
+    /// Starts a file for the frames of `live`. The file stores `interface` as the name of the interface.
     pub fn begin(live: LiveCapture, interface: &str, to: W) -> Result<Self, RecordError> {
-        let port = live.port.map(|port| format!("port {port}"));
+        let filter = live.port.map(|port| format!("port {port}"));
         let interface = Interface {
             snap_len: live.snap_len,
             name: Some(interface.to_owned()),
-            filter: port,
+            filter,
             ..Interface::new(live.link_type())
         };
-        let about = FileMetadata { os: Some(std::env::consts::OS), comments: &[CAPTURED] };
-        let mut writer = Writer::new(to, Format::Pcapng, about, &[interface])?;
+        let metadata = FileMetadata { os: Some(std::env::consts::OS), comments: &[CAPTURED_COMMENT] };
+        let mut writer = Writer::new(to, Format::Pcapng, metadata, &[interface])?;
         writer.flush()?;
         Ok(Self { live, writer, counts: RecordingCounts::default(), flushed: RecordingCounts::default() })
     }
@@ -66,7 +68,7 @@ impl<W: Write> LiveRecording<W> {
             interface: 0,
             captured: frame.captured,
             original_len: frame.original_len,
-            comments: if frame.checksum_offloaded { &[OFFLOADED] } else { &[] },
+            comments: if frame.checksum_offloaded { &[OFFLOADED_COMMENT] } else { &[] },
         })?;
         self.counts.frames += 1;
         self.counts.bytes += u64::from(frame.original_len);
@@ -105,7 +107,7 @@ impl<W: Write> LiveRecording<W> {
         Ok(self.live.statistics()?)
     }
 
-    /// Writes the interface statistics, ends the file, and returns them.
+    /// Writes the interface statistics, ends the file, and returns the statistics.
     pub fn finish(mut self) -> Result<Statistics, RecordError> {
         let statistics = self.live.statistics()?;
         self.writer.finish(&[statistics])?.flush().map_err(WriteError::from)?;

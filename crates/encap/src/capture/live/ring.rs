@@ -1,9 +1,12 @@
 //! The packet socket and its ring: the only module that calls the system with unsafe code.
 //!
-//! Three invariants keep it sound. Each offset in the mapping is checked against the bounds of its block before a read,
-//! although the kernel wrote it. A block is read only while its status assigns it to us; it is returned when the next
-//! frame is requested, after the borrow of the last [`RingFrame`] has ended. The mapping lives until `Ring` is dropped,
-//! which is after all such borrows.
+//! The ring is memory that the kernel shares with the program, in blocks of frames. Three invariants keep the unsafe
+//! code sound:
+//!
+//! - Each offset is checked against the bounds of its block before a read, although the kernel wrote the offset.
+//! - A block is read only while its status assigns it to this program. The program returns the block when it wants the
+//!   next one. The borrow of the last [`RingFrame`] has then ended.
+//! - The mapping lives until `Ring` is dropped. All borrows have then ended.
 #![expect(unsafe_code, reason = "std has no packet sockets and no shared memory")]
 
 use std::ffi::{c_int, c_uint, c_void};
@@ -20,13 +23,13 @@ use super::frame::{Framing, StrippedTag};
 use super::{LiveCapture, LiveError, LiveOptions, filter};
 use crate::time::Timestamp;
 
-/// Maximum time between the events "interface down" and "interface deleted" of a deleted interface.
-const DELETED_WITHIN: Duration = Duration::from_millis(100);
+/// Maximum time from "interface down" to "interface deleted" while the kernel deletes an interface.
+const DELETION_TIME: Duration = Duration::from_millis(100);
 
 /// Block size in bytes: fits the longest frame of any interface, or thousands of short ones.
 const BLOCK_BYTES: u32 = 1024 * 1024;
 
-/// Frame size for the ring request. The kernel requires one, and packs frames of any length.
+/// Frame size for the ring request, in bytes. The kernel requires a value, but packs frames of any length.
 const FRAME_BYTES: u32 = 2048;
 
 /// A frame as stored in the ring.
@@ -37,9 +40,12 @@ pub(super) struct RingFrame<'a> {
     pub(super) original_len: u32,
     pub(super) checksum_offloaded: bool,
     pub(super) tag: Option<StrippedTag>,
+    /// `EtherType` of the payload, after a stripped tag.
     pub(super) protocol: u16,
     pub(super) interface_index: u32,
+    /// `ARPHRD_` number of the interface type.
     pub(super) hardware_type: u16,
+    /// Direction of the packet, such as `PACKET_OUTGOING`.
     pub(super) packet_type: u8,
     pub(super) address_len: u8,
     pub(super) address: [u8; 8],
@@ -49,17 +55,20 @@ pub(super) struct RingFrame<'a> {
 #[derive(Debug)]
 pub(super) struct Ring {
     socket: OwnedFd,
+    /// Start of the mapping.
     memory: NonNull<u8>,
+    /// Number of blocks in the mapping.
     blocks: usize,
-    /// Index of the block being read, or to be read next.
+    /// Index of the current block: the block being read, or the next one to read.
     block: usize,
-    /// Frames left in the block, and the offset of the next one.
+    /// Number of unread frames in the block.
     frames_left: u32,
+    /// Offset of the next unread frame in the block.
     next_frame: usize,
-    /// The block's status assigns it to us.
-    held: bool,
-    /// Skip outgoing frames, for kernels without `PACKET_IGNORE_OUTGOING`.
-    skip_outgoing: bool,
+    /// Whether the status of the block assigns it to this program.
+    is_block_held: bool,
+    /// Whether this program skips outgoing frames, because the kernel has no `PACKET_IGNORE_OUTGOING`.
+    skips_outgoing: bool,
     interface: String,
 }
 
@@ -67,10 +76,11 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
+    /// Opens a packet socket with a filter and a ring, and binds it to the interface.
     pub(super) fn open(interface: &str, options: &LiveOptions) -> Result<(Self, Framing), LiveError> {
         let fail = |doing| {
             move |source: io::Error| match source.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => LiveError::NoRight,
+                Some(libc::EPERM | libc::EACCES) => LiveError::NoCapability,
                 Some(libc::ENETDOWN) => LiveError::Down(interface.to_owned()),
                 _ => LiveError::Io { doing, interface: interface.to_owned(), source },
             }
@@ -79,26 +89,26 @@ impl Ring {
         if blocks < 2 {
             return Err(LiveError::BufferTooSmall { bytes: options.buffer_bytes, least: 2 * BLOCK_BYTES });
         }
-        let (index, hardware) = look_up_interface(interface)?;
-        let is_loopback = hardware == libc::ARPHRD_LOOPBACK;
-        let framing = match hardware {
+        let (index, hardware_type) = look_up_interface(interface)?;
+        let is_loopback = hardware_type == libc::ARPHRD_LOOPBACK;
+        let framing = match hardware_type {
             libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Framing::Ethernet,
             _ => Framing::Cooked,
         };
-        let (kind, network) = match framing {
+        let (socket_type, network_at) = match framing {
             Framing::Ethernet => (libc::SOCK_RAW, 14),
             Framing::Cooked => (libc::SOCK_DGRAM, 0),
         };
         // Protocol 0: the socket receives nothing until it has its filter and is bound.
-        let socket = new_socket(libc::AF_PACKET, kind).map_err(fail("open a packet socket"))?;
-        let program = filter::program(options.port, network, options.snap_len);
-        attach(&socket, &program).map_err(fail("attach a filter"))?;
+        let socket = new_socket(libc::AF_PACKET, socket_type).map_err(fail("open a packet socket"))?;
+        let program = filter::program(options.port, network_at, options.snap_len);
+        attach_filter(&socket, &program).map_err(fail("attach a filter"))?;
         let version = libc::tpacket_versions::TPACKET_V3 as c_int;
-        set_option(&socket, libc::PACKET_VERSION, &version).map_err(fail("use TPACKET_V3"))?;
-        let skip_outgoing = is_loopback
-            && match set_option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32) {
+        set_packet_option(&socket, libc::PACKET_VERSION, &version).map_err(fail("use TPACKET_V3"))?;
+        let skips_outgoing = is_loopback
+            && match set_packet_option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32) {
                 Ok(()) => false,
-                // Linux before 4.20.
+                // Linux before 4.20 does not know the option.
                 Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => true,
                 Err(error) => return Err(fail("ignore outgoing frames")(error)),
             };
@@ -111,9 +121,9 @@ impl Ring {
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
-        set_option(&socket, libc::PACKET_RX_RING, &request).map_err(fail("make a ring"))?;
+        set_packet_option(&socket, libc::PACKET_RX_RING, &request).map_err(fail("make a ring"))?;
         let blocks = blocks as usize;
-        let memory = map(&socket, blocks * BLOCK_BYTES as usize).map_err(fail("share the ring's memory"))?;
+        let memory = map_ring(&socket, blocks * BLOCK_BYTES as usize).map_err(fail("share the ring's memory"))?;
         let ring = Self {
             socket,
             memory,
@@ -121,8 +131,8 @@ impl Ring {
             block: 0,
             frames_left: 0,
             next_frame: 0,
-            held: false,
-            skip_outgoing,
+            is_block_held: false,
+            skips_outgoing,
             interface: interface.to_owned(),
         };
         bind(&ring.socket, index).map_err(fail("listen"))?;
@@ -131,18 +141,19 @@ impl Ring {
         Ok((ring, framing))
     }
 
-    /// Waits for the next frame. Returns `None` after `timeout`.
+    /// Waits for the next frame. Returns `None` after `timeout` or a signal.
     pub(super) fn next_frame(&mut self, timeout: Duration) -> Result<Option<RingFrame<'_>>, LiveError> {
         let Some(at) = self.next_offset(timeout)? else { return Ok(None) };
         // SAFETY: `next_offset` checked the offset, and the block is returned only after this borrow has ended.
         Ok(Some(unsafe { self.frame_at(at) }))
     }
 
-    /// Offset of the next frame in the held block.
+    /// Offset of the next frame in the current block, which this program then holds. Waits for a block if necessary.
+    /// Returns `None` after `timeout` or a signal.
     fn next_offset(&mut self, timeout: Duration) -> Result<Option<usize>, LiveError> {
         loop {
             if self.frames_left == 0 {
-                if self.held {
+                if self.is_block_held {
                     self.return_block();
                 }
                 let is_ready = self.take_block() || (self.wait(timeout)? && self.take_block());
@@ -153,7 +164,7 @@ impl Ring {
             let Some(at) = self.advance() else { continue };
             // SAFETY: `advance` checked the offset, and the borrow ends in this statement.
             let packet_type = unsafe { self.frame_at(at) }.packet_type;
-            if !(self.skip_outgoing && packet_type == libc::PACKET_OUTGOING) {
+            if !(self.skips_outgoing && packet_type == libc::PACKET_OUTGOING) {
                 return Ok(Some(at));
             }
         }
@@ -196,9 +207,10 @@ impl Ring {
         Ok(ready > 0)
     }
 
-    /// Whether the interface, which is down, was deleted. A deleted interface goes down first.
+    /// Whether the interface, which is down, is being deleted. An interface goes down before its deletion, so this
+    /// method waits before it looks.
     fn is_gone(&self) -> bool {
-        std::thread::sleep(DELETED_WITHIN);
+        std::thread::sleep(DELETION_TIME);
         matches!(look_up_interface(&self.interface), Err(LiveError::NoInterface(_)))
     }
 
@@ -214,34 +226,36 @@ impl Ring {
         unsafe { self.memory.add(self.block * BLOCK_BYTES as usize) }
     }
 
+    /// Status of the current block.
     fn status(&self) -> &AtomicU32 {
-        const AT: usize = offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, block_status);
+        const OFFSET: usize = offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, block_status);
         // SAFETY: the field is inside the block and aligned as in the kernel's structure. Kernel and program access it
         // only atomically.
-        unsafe { AtomicU32::from_ptr(self.block().add(AT).as_ptr().cast()) }
+        unsafe { AtomicU32::from_ptr(self.block().add(OFFSET).as_ptr().cast()) }
     }
 
-    /// Takes the next block, if the kernel has filled it.
+    /// Takes the current block if the kernel has filled it. Returns whether it has.
     fn take_block(&mut self) -> bool {
         if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
             return false;
         }
-        // SAFETY: a block starts with its descriptor, and its status assigns it to us.
+        // SAFETY: a block starts with its descriptor, and its status assigns it to this program.
         let head = unsafe { self.block().cast::<tpacket_block_desc>().read().hdr.bh1 };
-        self.held = true;
+        self.is_block_held = true;
         self.frames_left = head.num_pkts;
         self.next_frame = head.offset_to_first_pkt as usize;
         true
     }
 
+    /// Returns the current block to the kernel. The next block becomes the current one.
     fn return_block(&mut self) {
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.held = false;
+        self.is_block_held = false;
         self.block = (self.block + 1) % self.blocks;
     }
 
-    /// Returns the offset of the next frame and steps past it. Returns `None` and ends the block if the frame is not
-    /// inside it.
+    /// Returns the offset of the next frame and steps past the frame. If the frame is not inside the block, returns
+    /// `None` and skips the rest of the block.
     fn advance(&mut self) -> Option<usize> {
         let at = self.next_frame;
         let head_len = HEADER_BYTES + size_of::<sockaddr_ll>();
@@ -252,7 +266,7 @@ impl Ring {
             self.frames_left = 0;
             return None;
         }
-        // SAFETY: the bounds and the alignment of `at` were checked above, and the block is ours.
+        // SAFETY: the bounds and the alignment of `at` were checked above, and this program holds the block.
         let head = unsafe { self.block().add(at).cast::<tpacket3_hdr>().read() };
         let end = at + usize::from(head.tp_mac) + head.tp_snaplen as usize;
         if end > BLOCK_BYTES as usize {
@@ -279,17 +293,17 @@ impl Ring {
             let bytes = frame.add(usize::from(head.tp_mac)).as_ptr();
             (head, address, std::slice::from_raw_parts(bytes, head.tp_snaplen as usize))
         };
-        let has = |status| head.tp_status & status != 0;
-        let tag = has(libc::TP_STATUS_VLAN_VALID).then(|| StrippedTag {
-            protocol: has(libc::TP_STATUS_VLAN_TPID_VALID).then_some(head.hv1.tp_vlan_tpid),
+        let has_status = |status| head.tp_status & status != 0;
+        let tag = has_status(libc::TP_STATUS_VLAN_VALID).then(|| StrippedTag {
+            protocol: has_status(libc::TP_STATUS_VLAN_TPID_VALID).then_some(head.hv1.tp_vlan_tpid),
             control: u16::try_from(head.hv1.tp_vlan_tci & 0xffff).unwrap_or_default(),
         });
         RingFrame {
-            // 32-bit seconds, in nanoseconds, fit 63 bits.
+            // 32-bit seconds in nanoseconds fit 63 bits, so the sum does not overflow.
             time: Timestamp::from_nanos(i64::from(head.tp_sec) * 1_000_000_000 + i64::from(head.tp_nsec)),
             bytes,
             original_len: head.tp_len,
-            checksum_offloaded: has(libc::TP_STATUS_CSUMNOTREADY),
+            checksum_offloaded: has_status(libc::TP_STATUS_CSUMNOTREADY),
             tag,
             protocol: u16::from_be(address.sll_protocol),
             interface_index: address.sll_ifindex.cast_unsigned(),
@@ -303,29 +317,29 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // SAFETY: `map` returned this pointer for this length, and no borrow of the mapping is left.
+        // SAFETY: `map_ring` returned this pointer for this length, and no borrow of the mapping is left.
         unsafe { libc::munmap(self.memory.as_ptr().cast(), self.blocks * BLOCK_BYTES as usize) };
     }
 }
 
-/// Offset of the address after the frame header.
+/// Length of a frame's header in the ring, in bytes. The link-layer address follows the header.
 const HEADER_BYTES: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
 
 /// Looks up an interface's index and hardware type.
 fn look_up_interface(interface: &str) -> Result<(c_int, u16), LiveError> {
-    let none = || LiveError::NoInterface(interface.to_owned());
+    let no_interface = || LiveError::NoInterface(interface.to_owned());
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let name = interface.as_bytes();
     // The last byte stays zero and terminates the name.
     if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains(&0) {
-        return Err(none());
+        return Err(no_interface());
     }
-    for (to, byte) in request.ifr_name.iter_mut().zip(name) {
-        *to = byte.cast_signed();
+    for (target, byte) in request.ifr_name.iter_mut().zip(name) {
+        *target = byte.cast_signed();
     }
     let fail = |source: io::Error| match source.raw_os_error() {
-        Some(libc::ENODEV) => none(),
+        Some(libc::ENODEV) => no_interface(),
         _ => LiveError::Io { doing: "look up the kind of hardware", interface: interface.to_owned(), source },
     };
     let socket = new_socket(libc::AF_INET, libc::SOCK_DGRAM).map_err(fail)?;
@@ -334,14 +348,14 @@ fn look_up_interface(interface: &str) -> Result<(c_int, u16), LiveError> {
     let index = unsafe { request.ifr_ifru.ifru_ifindex };
     ioctl(&socket, libc::SIOCGIFHWADDR, &mut request).map_err(fail)?;
     // SAFETY: SIOCGIFHWADDR initialises this member.
-    let hardware = unsafe { request.ifr_ifru.ifru_hwaddr.sa_family };
-    Ok((index, hardware))
+    let hardware_type = unsafe { request.ifr_ifru.ifru_hwaddr.sa_family };
+    Ok((index, hardware_type))
 }
 
-fn new_socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: `socket` takes no pointers. A non-negative result is a new descriptor that only we own.
+fn new_socket(family: c_int, socket_type: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: `socket` takes no pointers. A non-negative result is a new descriptor without another owner.
     unsafe {
-        let fd = libc::socket(family, kind | libc::SOCK_CLOEXEC, 0);
+        let fd = libc::socket(family, socket_type | libc::SOCK_CLOEXEC, 0);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
     }
 }
@@ -351,7 +365,7 @@ fn ioctl(socket: &OwnedFd, request: libc::Ioctl, argument: &mut libc::ifreq) -> 
     check_result(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(argument)) })
 }
 
-fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
+fn attach_filter(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
     let mut instructions: Vec<libc::sock_filter> = program
         .iter()
         .map(|i| libc::sock_filter { code: i.code, jt: i.jump_true, jf: i.jump_false, k: i.operand })
@@ -362,7 +376,7 @@ fn attach(socket: &OwnedFd, program: &[filter::Instruction]) -> io::Result<()> {
     set_socket_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
-fn set_option<T>(socket: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
+fn set_packet_option<T>(socket: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
     set_socket_option(socket, libc::SOL_PACKET, name, value)
 }
 
@@ -384,7 +398,7 @@ fn len_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
 
-fn map(socket: &OwnedFd, len: usize) -> io::Result<NonNull<u8>> {
+fn map_ring(socket: &OwnedFd, len: usize) -> io::Result<NonNull<u8>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: the kernel chooses a free address for the new mapping of the socket's ring.
     let memory = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_SHARED, socket.as_raw_fd(), 0) };
@@ -413,9 +427,9 @@ fn check_result(result: c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Opens a packet socket for tests; writing to it sends a raw frame.
+/// Opens a packet socket for tests. Each write to it sends a raw frame.
 #[cfg(test)]
-pub(super) fn sender(interface: &str) -> Result<std::fs::File, LiveError> {
+pub(super) fn open_sender(interface: &str) -> Result<std::fs::File, LiveError> {
     let (index, _) = look_up_interface(interface)?;
     let socket = new_socket(libc::AF_PACKET, libc::SOCK_RAW);
     let socket = socket.and_then(|socket| bind(&socket, index).map(|()| socket));

@@ -6,7 +6,8 @@ use crate::capture::ByteOrder;
 
 const CODE: Range<usize> = 0..2;
 const LEN: Range<usize> = 2..4;
-const VALUE: usize = 4;
+/// Offset of the value.
+const VALUE_AT: usize = 4;
 
 /// End of the option list.
 pub(in crate::capture) const END: u16 = 0;
@@ -17,7 +18,7 @@ pub(in crate::capture) const COMMENT: u16 = 1;
 pub(in crate::capture) const SECTION_HARDWARE: u16 = 2;
 /// Section header: operating system.
 pub(in crate::capture) const SECTION_OS: u16 = 3;
-/// Section header: the writing program.
+/// Section header: the program that wrote the file.
 pub(in crate::capture) const SECTION_APPLICATION: u16 = 4;
 
 /// Interface description: name.
@@ -26,7 +27,7 @@ pub(in crate::capture) const INTERFACE_NAME: u16 = 2;
 pub(in crate::capture) const INTERFACE_DESCRIPTION: u16 = 3;
 /// Interface description: resolution of the timestamps, one byte.
 pub(in crate::capture) const INTERFACE_RESOLUTION: u16 = 9;
-/// Interface description: a byte for the filter's language, then the filter.
+/// Interface description: a byte for the language of the capture filter, then the filter.
 pub(in crate::capture) const INTERFACE_FILTER: u16 = 11;
 /// Interface description: operating system.
 pub(in crate::capture) const INTERFACE_OS: u16 = 12;
@@ -45,7 +46,7 @@ pub(in crate::capture) struct OptionIter<'a> {
     order: ByteOrder,
 }
 
-/// The length of an option exceeds the rest of its block.
+/// Error: the length of an option exceeds the rest of its block.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::capture) struct Overrun;
 
@@ -63,7 +64,7 @@ impl<'a> Iterator for OptionIter<'a> {
         if bytes.is_empty() {
             return None;
         }
-        if bytes.len() < VALUE {
+        if bytes.len() < VALUE_AT {
             return Some(Err(Overrun));
         }
         let code = self.order.u16(&bytes[CODE]);
@@ -71,9 +72,9 @@ impl<'a> Iterator for OptionIter<'a> {
             return None;
         }
         let len = usize::from(self.order.u16(&bytes[LEN]));
-        let Some(value) = bytes[VALUE..].get(..len) else { return Some(Err(Overrun)) };
-        // The padding of the last option may be missing if the block's padding is.
-        self.rest = bytes.get(VALUE + len.next_multiple_of(4)..).unwrap_or_default();
+        let Some(value) = bytes[VALUE_AT..].get(..len) else { return Some(Err(Overrun)) };
+        // If a block is not padded to a multiple of 4 bytes, its last option has no padding.
+        self.rest = bytes.get(VALUE_AT + len.next_multiple_of(4)..).unwrap_or_default();
         Some(Ok((code, value)))
     }
 }

@@ -1,4 +1,4 @@
-//! A section: its header, and the decoding of its blocks.
+//! A section: its header, and the decoder of its blocks.
 
 use super::{
     BlockType, OptionIter, enhanced_packet, interface_description, interface_statistics, obsolete_packet, option,
@@ -15,13 +15,13 @@ pub struct Section {
     pub hardware: Option<String>,
     /// Operating system.
     pub os: Option<String>,
-    /// The writing program.
+    /// The program that wrote the section.
     pub application: Option<String>,
     /// Comments on the section.
     pub comments: Vec<String>,
 }
 
-/// Prefix of the section comment that marks synthesised packets.
+/// Prefix of the section comment that says that the packets are synthesised.
 pub const SYNTHESISED_PREFIX: &str = "Synthesised";
 
 impl Section {
@@ -44,7 +44,7 @@ impl SectionReader {
         Self { order, interfaces: Vec::new() }
     }
 
-    /// Decodes a section header from its body, whose length was checked.
+    /// Decodes a section header from its body. The caller has checked the length of the body.
     pub(in crate::capture) fn section(&self, body: &[u8], log: &mut Log) -> Section {
         let mut section = Section::default();
         for (code, value) in self.options(&body[section_header::OPTIONS..], BlockType::SECTION_HEADER, log) {
@@ -59,9 +59,14 @@ impl SectionReader {
         section
     }
 
-    /// Adds an interface to the file and to the section. An unreadable description still takes an index in the section,
-    /// since packets refer to interfaces by index.
-    pub(in crate::capture) fn describe_interface(&mut self, body: &[u8], file: &mut Vec<Interface>, log: &mut Log) {
+    /// Adds an interface to those of the file and of the section. An unreadable description still takes an index in the
+    /// section, because packets refer to interfaces by index.
+    pub(in crate::capture) fn describe_interface(
+        &mut self,
+        body: &[u8],
+        file_interfaces: &mut Vec<Interface>,
+        log: &mut Log,
+    ) {
         const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
         if self.interfaces.len() == INTERFACES_MAX {
             log.note(CaptureNoteKind::TooManyInterfaces);
@@ -72,7 +77,7 @@ impl SectionReader {
                 log.note(kind);
                 None
             }
-            Ok(_) if file.len() == INTERFACES_MAX => {
+            Ok(_) if file_interfaces.len() == INTERFACES_MAX => {
                 log.note(CaptureNoteKind::TooManyInterfaces);
                 None
             }
@@ -81,13 +86,14 @@ impl SectionReader {
                 interface.snap_len = self.order.u32(&fields[interface_description::SNAP_LEN]);
                 interface.resolution = Resolution::MICROS;
                 self.interface_options(&mut interface, options, log);
-                file.push(interface);
-                Some(file.len() - 1)
+                file_interfaces.push(interface);
+                Some(file_interfaces.len() - 1)
             }
         };
         self.interfaces.push(index);
     }
 
+    /// Decodes the options of an interface description.
     fn interface_options(&self, interface: &mut Interface, options: &[u8], log: &mut Log) {
         const TYPE: BlockType = BlockType::INTERFACE_DESCRIPTION;
         for (code, value) in self.options(options, TYPE, log) {
@@ -95,7 +101,7 @@ impl SectionReader {
                 option::INTERFACE_NAME => interface.name = log.text(value),
                 option::INTERFACE_DESCRIPTION => interface.description = log.text(value),
                 option::INTERFACE_OS => interface.os = log.text(value),
-                // A filter is text only in language 0, libpcap's.
+                // The first byte is the language of the filter. Only language 0, libpcap's, is text.
                 option::INTERFACE_FILTER => {
                     if let Some((0, filter)) = value.split_first() {
                         interface.filter = log.text(filter);
@@ -116,76 +122,77 @@ impl SectionReader {
         }
     }
 
-    /// Decodes an enhanced packet block, or the obsolete packet block, which differs in one field.
+    /// Decodes an enhanced packet block or an obsolete packet block. The two differ in one field.
     pub(in crate::capture) fn packet(
         &self,
         body: &[u8],
         block: BlockType,
-        file: &[Interface],
+        file_interfaces: &[Interface],
         log: &mut Log,
     ) -> Result<PacketFields, CaptureNoteKind> {
-        let (fields, rest) = split_fields(body, block, enhanced_packet::DATA)?;
-        let number = match block {
+        let (fields, after_fields) = split_fields(body, block, enhanced_packet::DATA)?;
+        let section_index = match block {
             BlockType::OBSOLETE_PACKET => u32::from(self.order.u16(&fields[obsolete_packet::INTERFACE])),
             _ => self.order.u32(&fields[enhanced_packet::INTERFACE]),
         };
         let captured_len = self.order.u32(&fields[enhanced_packet::CAPTURED_LEN]);
         let original_len = self.order.u32(&fields[enhanced_packet::ORIGINAL_LEN]);
-        let (index, interface) = self.interface(number, block, file)?;
-        if captured_len as usize > rest.len() {
-            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+        let (file_index, interface) = self.interface(section_index, block, file_interfaces)?;
+        if captured_len as usize > after_fields.len() {
+            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: after_fields.len() });
         }
         let units = self.order.u64_from_words(&fields[enhanced_packet::TIME_HIGH], &fields[enhanced_packet::TIME_LOW]);
         let captured = enhanced_packet::DATA..enhanced_packet::DATA + captured_len as usize;
         let options = captured.end.next_multiple_of(4).min(body.len())..body.len();
-        // Checked here, so that the note does not depend on a caller reading the comments.
+        // Notes a malformed option here, because a caller may never read the comments.
         self.check_options(&body[options.clone()], block, log);
 
         Ok(PacketFields {
             time: log.timestamp(interface, units),
-            interface: index,
+            interface: file_index,
             original_len: log.original_len(interface, captured_len, original_len),
             captured,
             options,
         })
     }
 
-    /// Decodes a simple packet block. It belongs to the section's first interface, whose snapshot length limits it.
+    /// Decodes a simple packet block, which belongs to the section's first interface. Its captured length is the
+    /// original length, limited by the snapshot length of the interface.
     pub(in crate::capture) fn simple_packet(
         &self,
         body: &[u8],
-        file: &[Interface],
+        file_interfaces: &[Interface],
     ) -> Result<PacketFields, CaptureNoteKind> {
         const TYPE: BlockType = BlockType::SIMPLE_PACKET;
-        let (fields, rest) = split_fields(body, TYPE, simple_packet::DATA)?;
+        let (fields, after_fields) = split_fields(body, TYPE, simple_packet::DATA)?;
         let original_len = self.order.u32(&fields[simple_packet::ORIGINAL_LEN]);
-        let (index, interface) = self.interface(0, TYPE, file)?;
+        let (file_index, interface) = self.interface(0, TYPE, file_interfaces)?;
         let captured_len = match interface.snap_len {
             0 => original_len,
             snap_len => original_len.min(snap_len),
         };
-        if captured_len as usize > rest.len() {
-            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: rest.len() });
+        if captured_len as usize > after_fields.len() {
+            return Err(CaptureNoteKind::PacketOverrunsBlock { captured_len, room: after_fields.len() });
         }
         let captured = simple_packet::DATA..simple_packet::DATA + captured_len as usize;
-        Ok(PacketFields { time: None, interface: index, captured, original_len, options: 0..0 })
+        Ok(PacketFields { time: None, interface: file_index, captured, original_len, options: 0..0 })
     }
 
     /// Stores the counters of an interface. Later counters replace earlier ones.
     pub(in crate::capture) fn statistics(
         &self,
         body: &[u8],
-        file: &mut [Interface],
+        file_interfaces: &mut [Interface],
         log: &mut Log,
     ) -> Result<(), CaptureNoteKind> {
         const TYPE: BlockType = BlockType::INTERFACE_STATISTICS;
         let (fields, options) = split_fields(body, TYPE, interface_statistics::OPTIONS)?;
-        let number = self.order.u32(&fields[interface_statistics::INTERFACE]);
-        let (index, _) = self.interface(number, TYPE, file)?;
+        let section_index = self.order.u32(&fields[interface_statistics::INTERFACE]);
+        let (file_index, _) = self.interface(section_index, TYPE, file_interfaces)?;
         for (code, value) in self.options(options, TYPE, log) {
             let count = match code {
-                option::STATISTICS_RECEIVED => &mut file[index].received,
-                option::STATISTICS_DROPPED => &mut file[index].dropped,
+                option::STATISTICS_RECEIVED => &mut file_interfaces[file_index].received,
+                option::STATISTICS_DROPPED => &mut file_interfaces[file_index].dropped,
                 _ => continue,
             };
             if let Some(value) = fixed_value::<8>(value, code, TYPE, log) {
@@ -195,18 +202,19 @@ impl SectionReader {
         Ok(())
     }
 
+    /// Looks up an interface by its index in the section. Returns its index in the file, and its description.
     fn interface<'i>(
         &self,
-        interface: u32,
+        section_index: u32,
         block: BlockType,
-        file: &'i [Interface],
+        file_interfaces: &'i [Interface],
     ) -> Result<(usize, &'i Interface), CaptureNoteKind> {
-        let index = self.interfaces.get(interface as usize).copied().flatten();
-        let found = index.and_then(|index| Some((index, file.get(index)?)));
-        found.ok_or(CaptureNoteKind::UnknownInterface { block, interface })
+        let file_index = self.interfaces.get(section_index as usize).copied().flatten();
+        let found = file_index.and_then(|index| Some((index, file_interfaces.get(index)?)));
+        found.ok_or(CaptureNoteKind::UnknownInterface { block, interface: section_index })
     }
 
-    /// The well-formed options.
+    /// Returns the options up to the first malformed one, which is noted.
     fn options<'a>(
         &self,
         bytes: &'a [u8],
@@ -217,7 +225,7 @@ impl SectionReader {
         OptionIter::new(bytes, self.order).map_while(Result::ok)
     }
 
-    /// Notes a malformed option.
+    /// Adds a note if an option is malformed.
     fn check_options(&self, bytes: &[u8], block: BlockType, log: &mut Log) {
         if OptionIter::new(bytes, self.order).any(|option| option.is_err()) {
             log.note(CaptureNoteKind::OptionOverrunsBlock(block));
@@ -225,12 +233,12 @@ impl SectionReader {
     }
 }
 
-/// Splits a block body after its fixed fields.
+/// Splits a block body after its fixed fields, which have `needed` bytes.
 fn split_fields(body: &[u8], block: BlockType, needed: usize) -> Result<(&[u8], &[u8]), CaptureNoteKind> {
     body.split_at_checked(needed).ok_or(CaptureNoteKind::BlockTooShort { block, needed, found: body.len() })
 }
 
-/// The value of an option with a fixed length.
+/// The value of an option with a fixed length. If the length is wrong, adds a note and returns `None`.
 fn fixed_value<const N: usize>(value: &[u8], code: u16, block: BlockType, log: &mut Log) -> Option<[u8; N]> {
     let bytes = value.try_into().ok();
     if bytes.is_none() {

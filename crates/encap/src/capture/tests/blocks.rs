@@ -1,4 +1,8 @@
 //! pcapng files assembled block by block.
+//!
+//! The numbers are those of the specification, independent of the reader's constants. Blocks: 1 interface description,
+//! 2 obsolete packet, 3 simple packet, 5 interface statistics, 6 enhanced packet. Options: 1 comment, 2 interface name,
+//! 9 resolution, 14 time offset.
 
 use super::*;
 
@@ -21,6 +25,7 @@ impl FileBuilder {
         if self.order == ByteOrder::Little { number.to_le_bytes() } else { number.to_be_bytes() }
     }
 
+    /// Adds a block, with padding after the body.
     fn block(mut self, kind: u32, body: &[u8]) -> Self {
         let body = [body, &[0; 3][..body.len().next_multiple_of(4) - body.len()]].concat();
         let len = self.u32(u32::try_from(body.len()).unwrap() + 12);
@@ -28,11 +33,13 @@ impl FileBuilder {
         self
     }
 
+    /// Encodes an option, with padding.
     fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
         let len = self.u16(u16::try_from(value.len()).unwrap());
         [&self.u16(code)[..], &len, value, &[0; 3][..value.len().next_multiple_of(4) - value.len()]].concat()
     }
 
+    /// Adds a section header. A section length of `u64::MAX` means that the length is unknown.
     fn section(self, len: u64) -> Self {
         let [high, low] = [len >> 32, len & 0xffff_ffff].map(|half| self.u32(u32::try_from(half).unwrap()));
         let len = if self.order == ByteOrder::Little { [low, high] } else { [high, low] };
@@ -40,12 +47,14 @@ impl FileBuilder {
         self.block(0x0a0d_0d0a, &body)
     }
 
+    /// Adds an interface description with options, as code and value.
     fn interface(self, link_type: u16, snap_len: u32, options: &[(u16, &[u8])]) -> Self {
         let options: Vec<u8> = options.iter().flat_map(|(code, value)| self.option(*code, value)).collect();
         let body = [&self.u16(link_type)[..], &[0; 2], &self.u32(snap_len), &options].concat();
         self.block(1, &body)
     }
 
+    /// Adds an enhanced packet with encoded options.
     fn packet(self, interface: u32, units: u64, data: &[u8], options: &[u8]) -> Self {
         let len = u32::try_from(data.len()).unwrap();
         let [high, low] = [units >> 32, units & 0xffff_ffff].map(|half| self.u32(u32::try_from(half).unwrap()));
@@ -54,14 +63,15 @@ impl FileBuilder {
         self.block(6, &[&words, data, &padding, options].concat())
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+    /// Changes the bytes so far.
+    fn modify(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
         change(&mut self.file);
         self
     }
 }
 
 /// Adds a damaged block to a file.
-type Damage = fn(FileBuilder) -> FileBuilder;
+type AddDamagedBlock = fn(FileBuilder) -> FileBuilder;
 
 const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
@@ -69,12 +79,14 @@ fn captured(contents: &FileContents) -> Vec<&[u8]> {
     contents.packets.iter().map(|packet| &packet.captured[..]).collect()
 }
 
-fn clean(order: ByteOrder) -> FileBuilder {
+/// A file with one Ethernet interface and no packets.
+fn empty_file(order: ByteOrder) -> FileBuilder {
     FileBuilder::new(order).section(u64::MAX).interface(1, 0, &[])
 }
 
 #[test]
 fn times_use_the_resolution_of_their_interface() {
+    // Resolutions: 9 is nanoseconds, 0x94 is 2⁻²⁰ s, 3 is milliseconds, 0 is seconds.
     for order in ORDERS {
         let offset = if order == ByteOrder::Little { 10_i64.to_le_bytes() } else { 10_i64.to_be_bytes() };
         let builder = FileBuilder::new(order)
@@ -105,11 +117,11 @@ fn each_section_has_its_byte_order_and_interfaces() {
     let little =
         FileBuilder::new(ByteOrder::Little).section(u64::MAX).interface(1, 0, &[]).packet(0, 1, b"little", &[]);
     let big = FileBuilder::new(ByteOrder::Big).section(100).interface(101, 0, &[(9, &[9])]).packet(0, 1, b"big", &[]);
-    let none = FileBuilder::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"without an interface", &[]);
-    let contents = read(&[little.file, big.file, none.file].concat()[..]);
+    let no_interface = FileBuilder::new(ByteOrder::Little).section(u64::MAX).packet(0, 1, b"no interface", &[]);
+    let contents = read(&[little.file, big.file, no_interface.file].concat()[..]);
     assert_eq!(captured(&contents), [&b"little"[..], b"big"]);
-    let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
-    assert_eq!(seen, [(0, Some(1_000)), (1, Some(1))]);
+    let interfaces_and_times: Vec<_> = contents.packets.iter().map(|packet| (packet.interface, packet.nanos)).collect();
+    assert_eq!(interfaces_and_times, [(0, Some(1_000)), (1, Some(1))]);
     assert_eq!(contents.interfaces.iter().map(|i| i.link_type.0).collect::<Vec<_>>(), [1, 101]);
     assert_eq!(contents.notes, [CaptureNoteKind::UnknownInterface { block: BlockType::ENHANCED_PACKET, interface: 0 }]);
 }
@@ -123,7 +135,7 @@ fn blocks_without_packets_are_skipped_with_a_note() {
         }
         let contents = read(&builder.packet(0, 0, b"still read", &[]).file[..]);
         assert_eq!(captured(&contents), [b"still read"]);
-        assert_eq!(contents.interfaces[0].link_type, LinkType(197), "ERF is handled like any link type");
+        assert_eq!(contents.interfaces[0].link_type, LinkType(197), "an unsupported link type, ERF, is still read");
         let kinds = [4, 10, 0xbad, 0x4000_0bad, 9, 0x1234_5678].map(|kind| CaptureNoteKind::Skipped(BlockType(kind)));
         assert_eq!(contents.notes, kinds);
     }
@@ -133,13 +145,16 @@ fn blocks_without_packets_are_skipped_with_a_note() {
 fn obsolete_and_simple_packets_are_read() {
     for order in ORDERS {
         let builder = FileBuilder::new(order).section(u64::MAX).interface(1, 4, &[]);
+        // The interface has a snapshot length of 4.
         let simple = [&builder.u32(7)[..], b"abcd"].concat();
+        // Time (high and low), captured and original length. The interface and the drop count come before.
         let words = [0, 5, 3, 9].map(|word| builder.u32(word)).concat();
         let obsolete = [&builder.u16(0)[..], &builder.u16(77), &words, b"old\0"].concat();
         let contents = read(&builder.block(3, &simple).block(2, &obsolete).file[..]);
         assert_eq!(captured(&contents), [&b"abcd"[..], b"old"], "the snapshot length limits a simple packet");
-        let seen: Vec<_> = contents.packets.iter().map(|packet| (packet.nanos, packet.original_len)).collect();
-        assert_eq!(seen, [(None, 7), (Some(5_000), 9)]);
+        let times_and_lens: Vec<_> =
+            contents.packets.iter().map(|packet| (packet.nanos, packet.original_len)).collect();
+        assert_eq!(times_and_lens, [(None, 7), (Some(5_000), 9)]);
         assert!(contents.notes.is_empty() && contents.error.is_none());
     }
 }
@@ -147,7 +162,8 @@ fn obsolete_and_simple_packets_are_read() {
 #[test]
 fn comments_are_read_among_other_options() {
     for order in ORDERS {
-        let builder = clean(order);
+        let builder = empty_file(order);
+        // Option 0 is the end of the list.
         let options = [
             builder.option(2, &[0, 0, 0, 1]),
             builder.option(1, b"first"),
@@ -165,44 +181,51 @@ fn comments_are_read_among_other_options() {
 
 #[test]
 fn damaged_block_with_a_valid_length_is_skipped() {
-    use CaptureNoteKind as N;
+    use CaptureNoteKind as Note;
 
-    let epb = BlockType::ENHANCED_PACKET;
+    let enhanced_packet = BlockType::ENHANCED_PACKET;
     for order in ORDERS {
-        let with = |damage: Damage| damage(clean(order)).packet(0, 0, b"after", &[]).file;
-        let too_much = |builder: FileBuilder| {
+        let damaged_file = |add: AddDamagedBlock| add(empty_file(order)).packet(0, 0, b"after", &[]).file;
+        let overrunning_packet = |builder: FileBuilder| {
+            // Both lengths are 9 bytes.
             let words = [0, 0, 0, 9, 9].map(|word| builder.u32(word)).concat();
             builder.block(6, &[&words[..], b"8 bytes!"].concat())
         };
-        let long_option = |builder: FileBuilder| {
+        let overrunning_option = |builder: FileBuilder| {
             let options = [builder.option(1, b"kept"), builder.option(1, b"lost")[..4].to_vec()].concat();
             let statistics = [&builder.u32(0)[..], &[0; 8], &options].concat();
             builder.block(5, &statistics)
         };
-        let cases: [(Damage, CaptureNoteKind); 8] = [
-            (|builder| builder.block(6, &[0; 16]), N::BlockTooShort { block: epb, needed: 20, found: 16 }),
+        let cases: [(AddDamagedBlock, CaptureNoteKind); 8] = [
+            (
+                |builder| builder.block(6, &[0; 16]),
+                Note::BlockTooShort { block: enhanced_packet, needed: 20, found: 16 },
+            ),
             (
                 |builder| builder.block(3, &[]),
-                N::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 },
+                Note::BlockTooShort { block: BlockType::SIMPLE_PACKET, needed: 4, found: 0 },
             ),
             (
                 |builder| builder.block(1, &[0; 4]),
-                N::BlockTooShort { block: BlockType::INTERFACE_DESCRIPTION, needed: 8, found: 4 },
+                Note::BlockTooShort { block: BlockType::INTERFACE_DESCRIPTION, needed: 8, found: 4 },
             ),
-            (too_much, N::PacketOverrunsBlock { captured_len: 9, room: 8 }),
-            (|builder| builder.packet(1, 0, b"lost", &[]), N::UnknownInterface { block: epb, interface: 1 }),
-            (long_option, N::OptionOverrunsBlock(BlockType::INTERFACE_STATISTICS)),
+            (overrunning_packet, Note::PacketOverrunsBlock { captured_len: 9, room: 8 }),
+            (
+                |builder| builder.packet(1, 0, b"lost", &[]),
+                Note::UnknownInterface { block: enhanced_packet, interface: 1 },
+            ),
+            (overrunning_option, Note::OptionOverrunsBlock(BlockType::INTERFACE_STATISTICS)),
             (
                 |builder| builder.interface(1, 0, &[(9, &[6, 6])]),
-                N::OptionLength { block: BlockType::INTERFACE_DESCRIPTION, code: 9, needed: 1, found: 2 },
+                Note::OptionLength { block: BlockType::INTERFACE_DESCRIPTION, code: 9, needed: 1, found: 2 },
             ),
             (
                 |builder| builder.packet(u32::MAX, 0, b"lost", &[]),
-                N::UnknownInterface { block: epb, interface: u32::MAX },
+                Note::UnknownInterface { block: enhanced_packet, interface: u32::MAX },
             ),
         ];
-        for (damage, note) in cases {
-            let contents = read(&with(damage)[..]);
+        for (add, note) in cases {
+            let contents = read(&damaged_file(add)[..]);
             assert_eq!(captured(&contents), [b"after"], "{note:?}");
             assert!(contents.notes.contains(&note), "{note:?} is not in {:?}", contents.notes);
             assert!(contents.error.is_none());
@@ -212,15 +235,15 @@ fn damaged_block_with_a_valid_length_is_skipped() {
 
 #[test]
 fn differing_and_unpadded_block_lengths_are_tolerated() {
-    let builder = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
-    let at = builder.file.len() - 4;
-    let file = builder.with(|file| file[at] = 99).packet(0, 0, b"after", &[]).file;
+    let builder = empty_file(ByteOrder::Little).packet(0, 0, b"abcde", &[]);
+    let trailer_at = builder.file.len() - 4;
+    let file = builder.modify(|file| file[trailer_at] = 99).packet(0, 0, b"after", &[]).file;
     let contents = read(&file[..]);
     assert_eq!(captured(&contents), [b"abcde", b"after"]);
     assert_eq!(contents.notes, [CaptureNoteKind::LengthsDiffer { leading: 40, trailing: 99 }]);
 
-    // The total length of a block with five data bytes, written as 37, without padding.
-    let mut file = clean(ByteOrder::Little).packet(0, 0, b"abcde", &[]).file;
+    // Both length fields of the block say 37 instead of 40: they exclude the padding after the five data bytes.
+    let mut file = empty_file(ByteOrder::Little).packet(0, 0, b"abcde", &[]).file;
     let end = file.len();
     file[end - 4] = 37;
     file[end - 36] = 37;
@@ -231,9 +254,9 @@ fn differing_and_unpadded_block_lengths_are_tolerated() {
 
 #[test]
 fn invalid_block_length_ends_the_file() {
-    let after = |builder: FileBuilder, bytes: &[u8]| read(&[&builder.file, bytes].concat()[..]);
-    let builder = || clean(ByteOrder::Little).packet(0, 0, b"before", &[]);
-    let at = builder().file.len();
+    let read_with = |builder: FileBuilder, bytes: &[u8]| read(&[&builder.file, bytes].concat()[..]);
+    let one_packet = || empty_file(ByteOrder::Little).packet(0, 0, b"before", &[]);
+    let at = one_packet().file.len();
     for (bytes, message) in [
         (
             [6, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],
@@ -250,23 +273,24 @@ fn invalid_block_length_ends_the_file() {
             ),
         ),
     ] {
-        let contents = after(builder(), &bytes);
+        let contents = read_with(one_packet(), &bytes);
         assert_eq!(captured(&contents), [b"before"]);
         assert_eq!(contents.error.unwrap().to_string(), message);
     }
 }
 
 #[test]
-fn truncated_file_gives_all_whole_packets() {
-    let builder = clean(ByteOrder::Big).packet(0, 0, b"first", &[]);
-    let whole = builder.file.len();
+fn truncated_file_gives_all_complete_packets() {
+    let builder = empty_file(ByteOrder::Big).packet(0, 0, b"first", &[]);
+    let first_end = builder.file.len();
     let file = builder.packet(0, 0, b"second", &[]).file;
-    for len in whole..file.len() {
+    for len in first_end..file.len() {
         let contents = read(&file[..len]);
         assert_eq!(captured(&contents), [b"first"]);
         assert!(contents.error.is_none());
-        let found = (len - whole) as u64;
-        let needed = if found < 12 { 12 } else { (file.len() - whole) as u64 };
+        let found = (len - first_end) as u64;
+        // With fewer than 12 bytes of a block, its length is not known yet.
+        let needed = if found < 12 { 12 } else { (file.len() - first_end) as u64 };
         let notes = if found == 0 { vec![] } else { vec![CaptureNoteKind::Truncated { needed, found }] };
         assert_eq!(contents.notes, notes);
     }
@@ -279,6 +303,7 @@ fn interfaces_and_notes_are_bounded() {
     for _ in 0..INTERFACES_MAX + 2 {
         builder = builder.interface(1, 0, &[(2, &name)]);
     }
+    // Each unknown block type is a note of its own.
     for kind in 1000..1000 + 2 * u32::try_from(NOTES_MAX).unwrap() {
         builder = builder.block(kind, &[]);
     }

@@ -1,4 +1,4 @@
-//! Comparisons with pcap-file and pcap-parser.
+//! Comparisons with the libraries pcap-file and pcap-parser.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn nanos(duration: Duration) -> Option<i64> {
 }
 
 /// Decodes a pcapng file with pcap-file.
-fn by_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
+fn read_with_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
     let mut reader = PcapNgReader::new(file).unwrap();
     let mut packets = Vec::new();
     while let Some(next) = reader.next_block() {
@@ -44,8 +44,9 @@ fn by_pcap_file(file: &[u8]) -> Vec<OwnedPacket> {
 }
 
 /// Decodes packet data and original lengths with pcap-parser, for both formats.
-fn by_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
-    let mut reader = pcap_parser::create_reader(1 << 20, file).unwrap();
+fn read_with_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
+    const BUFFER_BYTES: usize = 1 << 20;
+    let mut reader = pcap_parser::create_reader(BUFFER_BYTES, file).unwrap();
     let mut packets = Vec::new();
     loop {
         match reader.next() {
@@ -66,7 +67,8 @@ fn by_pcap_parser(file: &[u8]) -> Vec<(Vec<u8>, u32)> {
     }
 }
 
-fn lens(packets: &[OwnedPacket]) -> Vec<(Vec<u8>, u32)> {
+/// The packet data and original lengths, for comparison with pcap-parser.
+fn data_and_lens(packets: &[OwnedPacket]) -> Vec<(Vec<u8>, u32)> {
     packets.iter().map(|packet| (packet.captured.clone(), packet.original_len)).collect()
 }
 
@@ -76,15 +78,16 @@ proptest! {
     #[test]
     fn other_libraries_read_our_files(packets in prop::collection::vec(any_packet(), 0..20)) {
         let file = write(Format::Pcapng, &two_interfaces(), &packets);
-        prop_assert_eq!(by_pcap_file(&file), packets.clone());
-        prop_assert_eq!(by_pcap_parser(&file), lens(&packets));
+        prop_assert_eq!(read_with_pcap_file(&file), packets.clone());
+        prop_assert_eq!(read_with_pcap_parser(&file), data_and_lens(&packets));
 
-        let plain: Vec<OwnedPacket> =
+        // A pcap file has one interface.
+        let pcap_packets: Vec<OwnedPacket> =
             packets.into_iter().map(|packet| OwnedPacket { interface: 0, ..packet }).collect();
-        let file = write(Format::Pcap, &two_interfaces()[..1], &plain);
-        prop_assert_eq!(by_pcap_parser(&file), lens(&plain));
+        let file = write(Format::Pcap, &two_interfaces()[..1], &pcap_packets);
+        prop_assert_eq!(read_with_pcap_parser(&file), data_and_lens(&pcap_packets));
         let mut reader = PcapReader::new(&file[..]).unwrap();
-        for packet in &plain {
+        for packet in &pcap_packets {
             let read = reader.next_packet().unwrap().unwrap();
             prop_assert_eq!((nanos(read.timestamp), read.orig_len), (packet.nanos, packet.original_len));
             prop_assert_eq!(&read.data[..], &packet.captured);
@@ -95,9 +98,9 @@ proptest! {
     #[test]
     fn we_read_files_of_other_libraries(
         packets in prop::collection::vec(any_packet(), 0..20),
-        is_big in any::<bool>(),
+        is_big_endian in any::<bool>(),
     ) {
-        let endianness = if is_big { Endianness::Big } else { Endianness::Little };
+        let endianness = if is_big_endian { Endianness::Big } else { Endianness::Little };
         let header = PcapHeader {
             endianness,
             ts_resolution: TsResolution::NanoSecond,
@@ -109,9 +112,10 @@ proptest! {
             let (time, len) = (duration(packet.nanos.unwrap()), packet.original_len);
             writer.write_packet(&PcapPacket::new(time, len, &packet.captured)).unwrap();
         }
-        let plain: Vec<OwnedPacket> =
+        // A pcap file has one interface and no comments.
+        let pcap_packets: Vec<OwnedPacket> =
             packets.iter().map(|packet| OwnedPacket { interface: 0, comments: vec![], ..packet.clone() }).collect();
-        prop_assert_eq!(read(&writer.into_writer()[..]).packets, plain);
+        prop_assert_eq!(read(&writer.into_writer()[..]).packets, pcap_packets);
 
         let section = SectionHeaderBlock { endianness, ..SectionHeaderBlock::default() };
         let mut writer = PcapNgWriter::with_section_header(Vec::new(), section).unwrap();
@@ -121,13 +125,13 @@ proptest! {
             writer.write_pcapng_block(interface).unwrap();
         }
         for packet in &packets {
-            let comments = packet.comments.iter();
             let mut block = EnhancedPacketBlock::default();
             block.interface_id = u32::try_from(packet.interface).unwrap();
             block.timestamp = duration(packet.nanos.unwrap());
             block.original_len = packet.original_len;
             block.data = Cow::Borrowed(&packet.captured);
-            block.options = comments.map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))).collect();
+            block.options =
+                packet.comments.iter().map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))).collect();
             writer.write_pcapng_block(block).unwrap();
         }
         let contents = read(&writer.into_inner()[..]);
@@ -137,9 +141,9 @@ proptest! {
 }
 
 #[test]
-fn real_captures_are_read_alike() {
+fn pcap_parser_reads_real_captures_alike() {
     for name in real::NAMES {
         let file = std::fs::read(real::path(name)).unwrap();
-        assert_eq!(lens(&read(&file[..]).packets), by_pcap_parser(&file), "{name}");
+        assert_eq!(data_and_lens(&read(&file[..]).packets), read_with_pcap_parser(&file), "{name}");
     }
 }

@@ -1,9 +1,10 @@
-//! Real captures, against the values of Wireshark's `capinfos`.
+//! Real captures: packet counts, times and lengths are those that Wireshark's `capinfos` shows.
 
 use super::*;
 
 #[test]
 fn real_captures_match_capinfos() {
+    // The first and last packet are given as time in nanoseconds and length in bytes.
     for (name, format, packets, first, last) in [
         (
             "csv_send_macos_lo0.pcapng",
@@ -24,9 +25,13 @@ fn real_captures_match_capinfos() {
         let file = std::fs::read(path(name)).unwrap();
         assert_eq!(Reader::new(&file[..]).unwrap().format(), format);
         let contents = read(ShortReads(&file, 7));
-        let seen = |packet: &OwnedPacket| (packet.nanos.unwrap(), packet.original_len);
+        let time_and_len = |packet: &OwnedPacket| (packet.nanos.unwrap(), packet.original_len);
         assert_eq!(contents.packets.len(), packets, "{name}");
-        assert_eq!((seen(&contents.packets[0]), seen(&contents.packets[packets - 1])), (first, last), "{name}");
+        assert_eq!(
+            (time_and_len(&contents.packets[0]), time_and_len(&contents.packets[packets - 1])),
+            (first, last),
+            "{name}"
+        );
         assert_eq!(contents.interfaces[0].link_type, LinkType::NULL, "{name}");
         assert_eq!(contents.interfaces[0].resolution, Resolution::MICROS, "{name}");
         assert!(contents.notes.is_empty() && contents.error.is_none(), "{name}: {contents:?}");
