@@ -64,7 +64,10 @@ fn every_difference_between_sent_and_built_frames_has_a_known_reason() {
                 encap(0, &["send", file, "--transport", transport, "-o", &sent]);
                 encap(0, &["build", file, "--transport", transport, "-o", &built]);
                 let (out, _) = encap(0, &["compare", file, &sent, "--transport", transport]);
-                assert!(out.contains("What differs, and why:") && !out.contains("no reason is known"), "{out}");
+                assert!(
+                    out.contains("Differences with a known reason:") && !out.contains("without a known reason"),
+                    "{out}"
+                );
                 let (json, _) = encap(0, &["compare", &built, &sent, "--json"]);
                 let report: Value = serde_json::from_str(&json).expect("JSON");
                 assert_eq!(report["unexplained"], 0, "{file} over {transport}");
@@ -109,7 +112,7 @@ fn every_difference_between_sent_and_built_frames_has_a_known_reason() {
         std::fs::write(&sent, &captured).expect("it can be written");
         let (out, _) = encap(2, &["compare", &file, &sent]);
         assert!(
-            out.contains("What differs, and no reason is known:")
+            out.contains("Differences without a known reason:")
                 && out.contains("payload: 15 bytes, from byte 14 \"l\""),
             "{out}"
         );

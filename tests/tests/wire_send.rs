@@ -305,6 +305,6 @@ fn local_addresses_and_names_are_captured() {
         let to = server.local_addr().expect("it is bound").to_string();
         drop(server);
         let (_, errors) = encap(1, &["send", paths[0], "--speed", "max", "--to", &to]);
-        assert!(errors.contains("some CHAT messages have no line end, for which a chat server waits"), "{errors}");
+        assert!(errors.contains("some CHAT messages have no line end, but a chat server waits for one"), "{errors}");
     });
 }

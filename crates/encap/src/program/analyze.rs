@@ -48,9 +48,9 @@ struct Findings {
     not_listed: u64,
     totals: Totals,
     focus: Vec<Focus>,
-    /// Comments of the capture on itself, such as that it is synthesised.
+    /// Comments of the capture about itself, for example that it is synthesised.
     origin: Vec<String>,
-    /// Drops of interfaces, and notes of the reader.
+    /// Remarks on packets that interfaces dropped, and notes of the reader.
     notes: Vec<String>,
     /// The reason why the file could not be read to its end.
     damage: Option<String>,
@@ -163,13 +163,13 @@ impl fmt::Display for Findings {
         if self.not_listed > 0 {
             writeln!(f, "\n{} more are not listed", count(self.not_listed, "conversation"))?;
         }
-        self.show_rest(f)
+        self.show_totals(f)
     }
 }
 
 impl Findings {
     /// Everything after the listed conversations.
-    fn show_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn show_totals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let totals = &self.totals;
         writeln!(f)?;
         if !self.focus.is_empty() {
@@ -184,8 +184,8 @@ impl Findings {
         if totals.retired > 0 {
             writeln!(
                 f,
-                "{} split, because more than {LIVE_MAX} were open at once, or took more than {} MiB: \
-                 their later frames are listed as new conversations",
+                "{} split, because more than {LIVE_MAX} were open at the same time, or they took more than {} MiB of \
+                 memory: the later frames of a split conversation are listed as a new one",
                 count(totals.retired, "conversation"),
                 LIVE_MAX_BYTES >> 20,
             )?;
@@ -193,7 +193,7 @@ impl Findings {
         let c = totals.checksums;
         writeln!(
             f,
-            "checksums: {} valid, {} partial (left to the network card), {} zeroed, {} wrong, {} not to be verified",
+            "checksums: {} valid, {} partial (left to the network card), {} zeroed, {} wrong, {} not verifiable",
             c.valid, c.partial, c.zeroed, c.wrong, c.uncheckable,
         )?;
         for issue in totals.issues.list() {
@@ -206,7 +206,7 @@ impl Findings {
             writeln!(f, "{note}")?;
         }
         match &self.damage {
-            Some(damage) => writeln!(f, "{damage}: what comes after it could not be read"),
+            Some(damage) => writeln!(f, "{damage}: the rest of the file could not be read"),
             None => Ok(()),
         }
     }
@@ -232,10 +232,10 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
         };
         write!(f, "  {handshake}")?;
         if let Some(nanos) = c.handshake_nanos {
-            write!(f, " in {}", time(nanos))?;
+            write!(f, " in {}", format_nanos(nanos))?;
         }
         writeln!(f, "; {end}")?;
-        // A flag of the reset shows the cause, too.
+        // If the reset is flagged, its flag shows the same cause below.
         let is_flagged = c.flags.iter().any(|flag| flag.event == Event::Reset && flag.cause == c.reset_cause);
         if let Some(cause) = c.reset_cause.filter(|_| !is_flagged) {
             writeln!(f, "  reset {cause}")?;
@@ -257,7 +257,7 @@ fn show_conversation(c: &Conversation, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     }
     match c.flags_left_out() {
         0 => Ok(()),
-        n => writeln!(f, "  and {n} more"),
+        n => writeln!(f, "  and {n} more, which are not listed"),
     }
 }
 
@@ -270,20 +270,21 @@ fn show_direction(arrow: &str, d: &DirectionSummary, unit: &str, f: &mut fmt::Fo
         write!(f, ", {} not captured", count(d.bytes_missing, "byte"))?;
     }
     if let Some(RoundTripTimes { min_nanos, median_nanos, max_nanos, .. }) = d.round_trips {
-        write!(f, ", acknowledged after {} / {} / {}", time(min_nanos), time(median_nanos), time(max_nanos))?;
+        let [min, median, max] = [min_nanos, median_nanos, max_nanos].map(format_nanos);
+        write!(f, ", acknowledged after {min} to {max} (median {median})")?;
     }
     writeln!(f)
 }
 
 /// An exact time in the largest unit that fits: `1.5 ms`.
-fn time(nanos: u64) -> String {
+fn format_nanos(nanos: u64) -> String {
     let (unit, name) = match nanos {
         0..1_000 => return format!("{nanos} ns"),
         1_000..1_000_000 => (1_000, "µs"),
         1_000_000..1_000_000_000 => (1_000_000, "ms"),
         _ => (1_000_000_000, "s"),
     };
-    let width = usize::try_from(u64::ilog10(unit)).unwrap_or_default();
-    let text = format!("{}.{:0width$}", nanos / unit, nanos % unit);
+    let decimals = usize::try_from(u64::ilog10(unit)).unwrap_or_default();
+    let text = format!("{}.{:0decimals$}", nanos / unit, nanos % unit);
     format!("{} {name}", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -17,21 +17,22 @@ use super::input::Input;
 use super::output::{self, Output, display_name};
 use super::synthesize::Synthesis;
 
-/// Some row was refused.
+/// Exit code if some row was refused.
 const EXIT_REFUSED: u8 = 1;
 
-/// Flags contradict each other.
+/// Exit code if flags contradict each other.
 const EXIT_USAGE: u8 = 2;
 
 /// Synthesises the capture that a kernel would send for a CSV of messages
 ///
-/// Each pair of apps has one TCP connection (with ports, one for each pair of ports), or datagrams. Headers,
-/// handshakes, acknowledgments and ends are those of Linux. The comment of each packet names its row or its purpose.
-/// The same file, flags and seed build the same bytes.
+/// Each pair of apps has one TCP connection, or exchanges datagrams. If rows name ports, each pair of ports has its own
+/// connection. Headers, handshakes, acknowledgments and teardowns are those of Linux. The comment of each packet names
+/// its row or its purpose. The same file, flags and seed build the same bytes.
 ///
-/// Messages that the dissector of their port cannot read are sent to a port for which Wireshark has no dissector. Given
-/// ports are kept, with a warning if Wireshark reads another protocol there. Some dissectors recognize messages by
-/// their first bytes on any port: there are warnings for TLS, STUN, DTLS, QUIC and RTCP, but not for rarer protocols.
+/// Messages that the dissector of their port cannot read are sent to a port for which Wireshark has no dissector. Ports
+/// in the file are kept, with a warning if Wireshark expects another protocol there. Some dissectors recognize messages
+/// by their first bytes on any port: there are warnings for TLS, STUN, DTLS, QUIC and RTCP, but not for rarer
+/// protocols.
 ///
 /// An existing capture is replaced when the new one is complete. It stays as it is if no row can be carried.
 ///
@@ -72,7 +73,7 @@ impl Args {
     }
 
     /// The path of the bad twin.
-    fn twin(&self) -> PathBuf {
+    fn bad_twin_path(&self) -> PathBuf {
         let mut name = self.out.file_stem().unwrap_or_default().to_owned();
         name.push("-bad.pcapng");
         self.out.with_file_name(name)
@@ -82,16 +83,16 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.file)?;
     if args.bad_twin && output::is_stdout(&args.out) {
-        report("encap: --bad-twin writes beside the capture: give that a name with -o");
+        report("encap: --bad-twin writes a second file beside the capture: give the capture a file name with -o");
         return Ok(ExitCode::from(EXIT_USAGE));
     }
-    let twin = args.bad_twin.then(|| args.twin());
+    let twin = args.bad_twin.then(|| args.bad_twin_path());
     for out in twin.iter().chain([&args.out]) {
-        output::guard_input(out, &input)?;
+        output::refuse_input_path(out, &input)?;
     }
     let mut diagnostics = RowDiagnostics::new(input.name());
     let name = input.file_name();
-    let about =
+    let comment =
         |note: &str| format!("{SYNTHESISED_PREFIX} by encap build from {name} with seed {}: {note}", args.build.seed);
     let Some(mut synthesis) = Synthesis::plan(input, &args.build, args.format(), &mut diagnostics)? else {
         report("encap: nothing was written: there is no row to carry");
@@ -102,24 +103,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let settings = synthesis.settings;
     let failure = write_failure(&args.out);
-    let sink = CaptureSink::new(Output::atomic(&args.out)?, &settings, &about("no packet here was on a wire"));
+    let sink = CaptureSink::new(Output::atomic(&args.out)?, &settings, &comment("no packet here was on a wire"));
     let (sink, summary) = synthesis.build(sink.map_err(failure)?, failure)?;
     sink.finish().map_err(failure)?.finish()?;
     for remark in summary.remarks.list() {
-        diagnostics.remark(remark);
+        diagnostics.report_remark(remark);
     }
     if settings.format == Format::Pcap {
         report(format_args!(
-            "{}: note: a pcap file has no place to say that its packets are synthesised: --format pcapng has",
+            "{}: note: a pcap file cannot say that its packets are synthesised: --format pcapng can",
             display_name(&args.out)
         ));
     }
     if let Some(twin) = &twin {
         // The comments name the faults, so the format must have comments.
         let settings = Settings { format: Format::Pcapng, ..settings };
-        let about = about("no packet here was on a wire, and none could have been");
+        let comment = comment("no packet here was on a wire, and none could have been");
         let failure = write_failure(twin);
-        let sink = CaptureSink::new(Output::atomic(twin)?, &settings, &about).map_err(failure)?;
+        let sink = CaptureSink::new(Output::atomic(twin)?, &settings, &comment).map_err(failure)?;
         synthesis.build_bad_twin(sink, failure)?.finish().map_err(failure)?.finish()?;
     }
     print(args, &diagnostics, &summary, twin.as_deref())?;
@@ -159,9 +160,9 @@ fn print(args: &Args, diagnostics: &RowDiagnostics, summary: &Summary, twin: Opt
     put(format!(", {}, {}", count(summary.frames, "frame"), count(summary.bytes, "byte")));
     put(format!("; {}, {} refused\n", count(diagnostics.warnings, "warning"), count(diagnostics.refused, "row")));
     if let Some(twin) = twin {
-        put(format!("{}: the same, with everything wrong\n", display_name(twin)));
+        put(format!("{}: the same rows with deliberate faults\n", display_name(twin)));
     }
-    say(args, &text)
+    print_summary(args, &text)
 }
 
 fn print_json(
@@ -178,11 +179,11 @@ fn print_json(
         diagnostics,
         summary,
     };
-    say(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
+    print_summary(args, &(serde_json::to_string(&json).map_err(io::Error::from)? + "\n"))
 }
 
 /// Prints the summary on standard output, or on standard error if standard output has the capture.
-fn say(args: &Args, text: &str) -> Result<(), Failure> {
+fn print_summary(args: &Args, text: &str) -> Result<(), Failure> {
     if output::is_stdout(&args.out) {
         report(text.trim_end());
         return Ok(());

@@ -1,4 +1,4 @@
-//! The flags of a build, which `build`, `show` and `compare` have in common.
+//! The flags for building frames, which `build`, `show` and `compare` share.
 
 use clap::ValueEnum;
 use switchboard_encap::build::{Content, IpVersion, Link, Mtu, Settings, TcpOptions, TransportChoice};
@@ -8,15 +8,15 @@ use switchboard_encap::time::Timestamp;
 
 use super::servers::Servers;
 
-/// The flags of a build.
+/// The flags for building frames.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
 pub(crate) struct BuildArgs {
-    /// Transport of the messages; auto: the usual one of each protocol
+    /// Transport of the messages; auto: the usual transport of each protocol
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
     #[command(flatten)]
     pub(crate) servers: Servers,
-    /// IP version between names; addresses in the file keep theirs
+    /// IP version for apps that are names; apps that are addresses keep their version
     #[arg(long, value_name = "VERSION", value_parser = ip_version, default_value = "4")]
     ip: IpVersion,
     /// Link type of the frames
@@ -31,7 +31,7 @@ pub(crate) struct BuildArgs {
     /// Seed of all random values
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Time of the first row: seconds since 1970, ISO 8601 or DD/MM/YYYY HH:MM; the other rows keep their distance
+    /// Time of the first row: seconds since 1970, ISO 8601 or DD/MM/YYYY HH:MM; the intervals between rows stay
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
     /// Send exactly the bytes of the file (the default)
@@ -77,7 +77,7 @@ fn ip_version(text: &str) -> Result<IpVersion, String> {
 }
 
 impl BuildArgs {
-    /// The settings of a build into a file of this format.
+    /// The settings for building a capture of this format.
     pub(crate) fn settings(&self, format: capture::Format) -> Settings {
         Settings {
             transport: match self.transport {
@@ -106,12 +106,12 @@ impl BuildArgs {
         }
     }
 
-    /// Whether no flag was given.
+    /// Whether all flags have their default values.
     pub(crate) fn is_default(&self) -> bool {
         use clap::{Args as _, FromArgMatches as _};
 
-        let none = Self::augment_args(clap::Command::new("")).get_matches_from([""]);
-        Self::from_arg_matches(&none).is_ok_and(|default| default == *self)
+        let no_flags = Self::augment_args(clap::Command::new("")).get_matches_from([""]);
+        Self::from_arg_matches(&no_flags).is_ok_and(|default| default == *self)
     }
 
     pub(crate) fn row_options(&self) -> RowOptions {

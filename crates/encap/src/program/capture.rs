@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// End after this many frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Keep at most this many bytes of a frame
+    /// Keep at most this many bytes of each frame
     #[arg(
         long,
         value_name = "N",
@@ -64,61 +64,62 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    // Open the interface first: if that fails, an existing file is kept.
+    // Open the interface before the file: if that fails, an existing file is kept.
     let options = LiveOptions { snap_len: args.snap_len, buffer_bytes: args.buffer, port: args.port };
     let live = LiveCapture::open(&args.interface, &options)?;
     let out = Output::in_place(&args.out)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The second signal ends the program, which may wait for the reader of a pipe. In this order, the first does
-        // not.
+        // The first signal sets `stop`; a second one ends the program, even while it waits for the reader of a pipe. In
+        // this order, the check of `stop` runs before the same signal sets it.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let failed = |error| Failure::of_recording(error, &args.out);
-    let mut recording = LiveRecording::begin(live, &args.interface, out).map_err(failed)?;
+    let failure = |error| Failure::from_record_error(error, &args.out);
+    let mut recording = LiveRecording::begin(live, &args.interface, out).map_err(failure)?;
     let recorded = record(&mut recording, args, &stop);
-    // The file is finished in any case.
-    let (counts, flushed) = (recording.counts(), recording.flushed());
+    // Finish the file even after an error.
+    let (counts, flushed_counts) = (recording.counts(), recording.flushed());
     let finished = recording.finish();
     let is_written = finished.is_ok() && !matches!(recorded, Err(RecordError::Write(_)));
-    let counts = if is_written { counts } else { flushed };
+    let counts = if is_written { counts } else { flushed_counts };
     let summary = Summary { counts, statistics: finished.as_ref().ok().copied() };
     report(format_args!("{}{summary}: {}", if is_written { "" } else { "at least " }, display_name(&args.out)));
-    recorded.map_err(failed)?;
-    finished.map_err(failed)?;
+    recorded.map_err(failure)?;
+    finished.map_err(failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes frames until the end, and then the frames that were captured before it.
+/// Writes frames until the requested end, and then the frames from before that end that the kernel still holds.
 fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicBool) -> Result<(), RecordError> {
     let progress = ProgressBar::new_spinner();
     progress.set_style(
         ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     let start = now();
-    let (mut flushed, mut drawn) = (start, start);
-    // The time of the end, once it is reached.
+    let (mut flushed_at, mut drawn_at) = (start, start);
+    // The time at which the capture was to end; `None` before it. It is compared with the times of frames.
     let mut end: Option<Timestamp> = None;
     let mut n_frames = 0;
     while args.count.is_none_or(|count| n_frames < count) {
-        let now = now();
-        let is_over = args.duration.is_some_and(|duration| now.duration_since(start) >= duration);
+        let moment = now();
+        let is_over = args.duration.is_some_and(|duration| moment.duration_since(start) >= duration);
         if end.is_none() && (is_over || stop.load(Ordering::Relaxed)) {
             end = Some(wall_clock());
         }
-        if now.duration_since(flushed) >= FLUSH_EVERY {
+        if moment.duration_since(flushed_at) >= FLUSH_EVERY {
             recording.flush()?;
-            flushed = now;
+            flushed_at = moment;
         }
-        if now.duration_since(drawn) >= DRAW_EVERY && !progress.is_hidden() {
+        if moment.duration_since(drawn_at) >= DRAW_EVERY && !progress.is_hidden() {
             let statistics = Some(recording.statistics()?);
             progress.set_message(Summary { counts: recording.counts(), statistics }.to_string());
             progress.tick();
-            drawn = now;
+            drawn_at = moment;
         }
-        let left = args.duration.map(|duration| duration.saturating_sub(now.duration_since(start)));
-        let wait = left.unwrap_or(DRAW_EVERY).clamp(2 * LiveCapture::BLOCK_TIMEOUT, DRAW_EVERY);
+        let remaining = args.duration.map(|duration| duration.saturating_sub(moment.duration_since(start)));
+        // Longer than the kernel holds a frame: if none arrives after the end, all were read.
+        let wait = remaining.unwrap_or(DRAW_EVERY).clamp(2 * LiveCapture::BLOCK_TIMEOUT, DRAW_EVERY);
         match recording.next_frame(wait)? {
             Some(frame) => {
                 n_frames += 1;
@@ -134,7 +135,7 @@ fn record(recording: &mut LiveRecording<impl Write>, args: &Args, stop: &AtomicB
     Ok(())
 }
 
-/// The result, in words.
+/// The counts of a capture as text.
 struct Summary {
     counts: RecordingCounts,
     statistics: Option<Statistics>,
@@ -159,7 +160,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// The time by the clock that stamps frames.
+/// The current time of the clock that also gives frames their times.
 #[expect(clippy::disallowed_methods, reason = "the program reads the clock; the library takes times as arguments")]
 fn wall_clock() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

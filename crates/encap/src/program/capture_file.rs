@@ -26,7 +26,7 @@ impl CaptureFile {
         Self::new(Box::new(input), name)
     }
 
-    /// Reads a capture from `input`. `name` is safe to show.
+    /// Reads a capture from `input`. `name` must be safe to show.
     pub(crate) fn new(input: Box<dyn Read>, name: String) -> Result<Self, Failure> {
         match Reader::new(input) {
             Ok(reader) => Ok(Self { reader, name, damage: None }),
@@ -39,7 +39,7 @@ impl CaptureFile {
         self.name.clone()
     }
 
-    /// Calls `take` for each packet, as far as the file can be read.
+    /// Calls `take` for each packet, until the end of the file or a read error.
     pub(crate) fn read(&mut self, mut take: impl FnMut(&CapturedPacket<'_>) -> io::Result<()>) -> io::Result<()> {
         while let Some(packet) = self.next() {
             take(&packet)?;
@@ -47,7 +47,7 @@ impl CaptureFile {
         Ok(())
     }
 
-    /// The next packet, as far as the file can be read.
+    /// The next packet. `None` at the end of the file, and after a read error, which [`finish`](Self::finish) returns.
     pub(crate) fn next(&mut self) -> Option<CapturedPacket<'_>> {
         match self.reader.next_packet() {
             Ok(packet) => packet,
@@ -58,21 +58,21 @@ impl CaptureFile {
         }
     }
 
-    /// Comments of the capture on itself, such as that it is synthesised. Output about packets begins with them.
+    /// Comments of the capture about itself, for example that it is synthesised. Output about packets begins with them.
     pub(crate) fn origin(&self) -> Vec<String> {
         sanitized(self.reader.section_comments())
     }
 
-    /// Drops of interfaces, and notes of the reader.
+    /// Remarks on packets that interfaces dropped, and notes of the reader.
     pub(crate) fn remarks(&self) -> Vec<String> {
-        let counted = |(number, interface): (usize, &Interface)| {
+        let drop_remark = |(number, interface): (usize, &Interface)| {
             let name = interface.name.as_deref().map_or_else(|| number.to_string(), |name| sanitize(name).into_owned());
             match (interface.received, interface.dropped) {
                 (None, None) => None,
                 (received, Some(dropped)) if dropped > 0 => {
-                    let of = received.map_or_else(String::new, |received| format!(" of {received}"));
+                    let of_received = received.map_or_else(String::new, |received| format!(" of {received}"));
                     Some(format!(
-                        "interface {name} dropped {dropped}{of} packets for lack of buffer space: \
+                        "interface {name} dropped {dropped}{of_received} packets for lack of buffer space: \
                          they are not in the capture"
                     ))
                 }
@@ -80,7 +80,7 @@ impl CaptureFile {
                 (Some(received), None) => Some(format!("interface {name} received {received} packets")),
             }
         };
-        let mut remarks: Vec<String> = self.reader.interfaces().iter().enumerate().filter_map(counted).collect();
+        let mut remarks: Vec<String> = self.reader.interfaces().iter().enumerate().filter_map(drop_remark).collect();
         remarks.extend(self.reader.notes().lines());
         remarks
     }
@@ -90,7 +90,7 @@ impl CaptureFile {
         self.damage.as_ref().map(ToString::to_string)
     }
 
-    /// Fails if the file could not be read to its end. Called after the output.
+    /// Fails if the file could not be read to its end. Call it after the output of the packets that were read.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         match self.damage.take() {
             Some(error) => Err(Failure::Capture { file: self.name.clone(), error }),
@@ -106,13 +106,13 @@ pub(crate) fn sanitized(texts: &[String]) -> Vec<String> {
 
 /// A remark on packets that belong to no conversation, if there are any.
 pub(crate) fn no_conversation(totals: &Totals) -> Option<String> {
-    let of_none = totals.no_conversation;
+    let amount = totals.no_conversation;
     let fragments = match totals.fragments.packets {
         0 => String::new(),
         n => format!("; of these, {} of incomplete packets", count(n, "fragment")),
     };
-    (of_none.packets > 0).then(|| {
-        let (packets, bytes) = (count(of_none.packets, "packet"), count(of_none.bytes, "byte"));
-        format!("of no conversation (neither TCP nor UDP, or unreadable): {packets}, {bytes}{fragments}")
+    (amount.packets > 0).then(|| {
+        let (packets, bytes) = (count(amount.packets, "packet"), count(amount.bytes, "byte"));
+        format!("in no conversation (neither TCP nor UDP, or unreadable): {packets}, {bytes}{fragments}")
     })
 }

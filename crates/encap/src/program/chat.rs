@@ -11,13 +11,14 @@ use super::capture_file::{CaptureFile, no_conversation, sanitized};
 use super::diagnostics::report;
 use super::failure::Failure;
 
-/// The protocol does not allow a line.
+/// Exit code if the protocol does not allow some line.
 const EXIT_ILLEGAL: u8 = 1;
 
 /// Prints the transcript of a chat, and names the first line that the protocol does not allow
 ///
-/// The messages tell the dialect, or else the server's port (12345 commands, 8080 line). If a side sends messages
-/// without LF and gets answers, each of its segments is a message. Times are in seconds since the first frame.
+/// The dialect is recognised by the messages, or else by the server's port (12345: commands, 8080: line). If a side
+/// sends messages without LF and gets answers, each of its segments counts as a message. Times are in seconds since the
+/// first frame.
 ///
 /// Exit status: 0 if the protocol allows every line, 1 if not, 3 if there is no chat or the file cannot be read to its
 /// end.
@@ -36,12 +37,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut streams = Streams::new(focus.into_iter().collect());
     let mut transcript = Transcript::default();
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut n_origin = 0;
-    let mut print = |transcript: &mut Transcript, origin: &[String]| {
-        for origin in &origin[n_origin..] {
-            writeln!(out, "[{origin}]")?;
+    let mut n_printed = 0;
+    // `comments` are those of the capture so far: the earlier ones were printed before.
+    let mut print = |transcript: &mut Transcript, comments: &[String]| {
+        for comment in &comments[n_printed..] {
+            writeln!(out, "[{comment}]")?;
         }
-        n_origin = origin.len();
+        n_printed = comments.len();
         transcript.write_entries(|entry| writeln!(out, "{entry}"))
     };
     file.read(|packet| {

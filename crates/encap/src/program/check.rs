@@ -19,10 +19,10 @@ use super::diagnostics::{DiagnosticJson, RowFormat};
 use super::failure::Failure;
 use super::input::Input;
 
-/// Some row cannot be built.
+/// Exit code if some row cannot be built.
 const EXIT_FAULTS: u8 = 1;
 
-/// Protocols that are counted by name; the others are counted together.
+/// Maximum protocols whose rows are counted by name. The rows of others are counted together.
 const PROTOCOLS_MAX: usize = 256;
 
 /// Reports the faults of a CSV of messages
@@ -51,11 +51,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let coloured = colour::is_wanted(&stdout);
     let out = BufWriter::new(stdout.lock());
     let summary = check(Input::open(&args.file)?, args, coloured, out)?;
-    let failed = summary.errors > 0 || (args.strict && summary.warnings > 0);
-    Ok(if failed { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
+    let has_faults = summary.errors > 0 || (args.strict && summary.warnings > 0);
+    Ok(if has_faults { ExitCode::from(EXIT_FAULTS) } else { ExitCode::SUCCESS })
 }
 
-/// The contents of a file, in numbers.
+/// Counts of the rows and faults of a file.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     /// Rows that can be built.
@@ -63,8 +63,10 @@ struct Summary {
     apps: usize,
     pairs: usize,
     protocols: BTreeMap<String, u64>,
+    /// Time of the earliest row.
     #[serde(rename = "first_nanos")]
     first: Option<Timestamp>,
+    /// Time of the latest row.
     #[serde(rename = "last_nanos")]
     last: Option<Timestamp>,
     errors: u64,
@@ -73,7 +75,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn row(&mut self, row: &RowRef<'_>) {
+    fn add_row(&mut self, row: &RowRef<'_>) {
         self.rows += 1;
         self.first = Some(self.first.map_or(row.time, |first| first.min(row.time)));
         self.last = Some(self.last.map_or(row.time, |last| last.max(row.time)));
@@ -86,7 +88,7 @@ impl Summary {
         }
     }
 
-    fn fault(&mut self, fault: &RowFault) {
+    fn add_fault(&mut self, fault: &RowFault) {
         match fault.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
@@ -94,7 +96,7 @@ impl Summary {
         }
     }
 
-    /// From the earliest row to the latest.
+    /// The time from the earliest row to the latest.
     fn span(&self) -> Duration {
         self.last.zip(self.first).and_then(|(last, first)| last.since(first)).unwrap_or_default()
     }
@@ -116,7 +118,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Reads `input` to its end, and writes each fault as it is found.
+/// Reads `input` to its end, and writes each fault when the reader finds it.
 fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Result<Summary, Failure> {
     let mut writer =
         FaultWriter { format: RowFormat { file: input.name(), coloured }, json: args.json, n_faults: 0, out };
@@ -127,24 +129,24 @@ fn check(mut input: Input, args: &Args, coloured: bool, out: impl Write) -> Resu
         let faults = match reader.next_row() {
             Ok(None) => break,
             Ok(Some(row)) => {
-                summary.row(&row);
+                summary.add_row(&row);
                 Vec::new()
             }
             Err(RowError::Refused(faults)) => faults,
             Err(RowError::Io(error)) => {
                 writer.out.flush()?;
-                return Err(input.failure(error));
+                return Err(input.read_failure(error));
             }
         };
-        // The first row brings the remarks on the header: they come before its faults.
+        // Remarks come before faults: the first call of `next_row` also gives the remarks on the header.
         for fault in reader.take_remarks().iter().chain(&faults) {
-            summary.fault(fault);
-            writer.fault(fault)?;
+            summary.add_fault(fault);
+            writer.write_fault(fault)?;
         }
     }
     for fault in &reader.take_remarks() {
-        summary.fault(fault);
-        writer.fault(fault)?;
+        summary.add_fault(fault);
+        writer.write_fault(fault)?;
     }
     summary.apps = reader.n_apps();
     summary.pairs = reader.n_pairs();
@@ -168,7 +170,7 @@ impl<W: Write> FaultWriter<W> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &RowFault) -> io::Result<()> {
+    fn write_fault(&mut self, fault: &RowFault) -> io::Result<()> {
         if self.json {
             if self.n_faults > 0 {
                 self.out.write_all(b",")?;

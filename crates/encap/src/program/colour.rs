@@ -13,7 +13,7 @@ pub(crate) fn is_wanted(to: &impl IsTerminal) -> bool {
 
 /// The values of `--color`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum When {
+pub(crate) enum ColourChoice {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -22,7 +22,7 @@ pub(crate) enum When {
     Never,
 }
 
-impl When {
+impl ColourChoice {
     /// Whether output to `to` is coloured.
     pub(crate) fn is_wanted(self, to: &impl IsTerminal) -> bool {
         match self {
@@ -33,8 +33,8 @@ impl When {
     }
 }
 
-/// The colour of a severity, as in compilers.
-pub(crate) fn of(severity: Severity) -> Style {
+/// The style of a severity: the colours that compilers use.
+pub(crate) fn severity_style(severity: Severity) -> Style {
     match severity {
         Severity::Error => AnsiColor::Red.on_default().bold(),
         Severity::Warning => AnsiColor::Yellow.on_default().bold(),
@@ -42,7 +42,7 @@ pub(crate) fn of(severity: Severity) -> Style {
     }
 }
 
-/// `text` in `style`, or plain.
+/// `text` in `style` if `coloured`, and plain otherwise.
 pub(crate) fn paint(text: impl fmt::Display, style: Style, coloured: bool) -> impl fmt::Display {
     let style = if coloured { style } else { Style::new() };
     fmt::from_fn(move |f| write!(f, "{style}{text}{style:#}"))
@@ -54,7 +54,10 @@ mod tests {
 
     #[test]
     fn text_is_styled_only_if_coloured() {
-        assert_eq!(paint("error", of(Severity::Error), true).to_string(), "\u{1b}[1m\u{1b}[31merror\u{1b}[0m");
-        assert_eq!(paint("error", of(Severity::Error), false).to_string(), "error");
+        assert_eq!(
+            paint("error", severity_style(Severity::Error), true).to_string(),
+            "\u{1b}[1m\u{1b}[31merror\u{1b}[0m"
+        );
+        assert_eq!(paint("error", severity_style(Severity::Error), false).to_string(), "error");
     }
 }

@@ -1,4 +1,4 @@
-//! `encap compare`: synthesised frames beside the frames that a kernel made of the same rows.
+//! `encap compare`: synthesised frames beside the frames that a kernel sent for the same rows.
 
 mod table;
 
@@ -17,17 +17,17 @@ use super::failure::Failure;
 use super::input::Input;
 use super::synthesize::{Synthesis, report_no_rows};
 
-/// Some row of the CSV was refused.
+/// Exit code if some row of the CSV was refused.
 const EXIT_REFUSED: u8 = 1;
 
-/// Some difference has no known reason.
+/// Exit code if some difference has no known reason.
 const EXIT_UNEXPLAINED: u8 = 2;
 
-/// Compares synthesised frames with those that a kernel made of the same rows, and explains each difference
+/// Compares synthesised frames with those that a kernel sent for the same rows, and explains each difference
 ///
 /// `encap send FILE.csv -o CAPTURE` writes the capture. Conversations are matched by their data, and segments by their
 /// stream offsets, because a kernel may split or join rows. Sequence numbers are relative to the SYN. The table has a
-/// line for each segment, with one value if both are equal, and "synthesised|captured" otherwise. The kinds of
+/// line for each segment. Where the two frames differ, it shows both values as "synthesised|captured". The kinds of
 /// differences follow, each with its reason.
 ///
 /// Exit status: 0 if each difference has a reason, 1 if some row of the CSV cannot be built, 2 if a difference has no
@@ -49,39 +49,45 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut refused = 0;
     let mut input = Input::open(&args.synthesised)?;
-    let made = if input.has_rows()? {
+    let synthesised = if input.is_csv()? {
         let mut diagnostics = RowDiagnostics::new(input.name());
-        let Some(made) = synthesize(input, args, &mut diagnostics)? else { return Ok(ExitCode::from(EXIT_REFUSED)) };
+        let Some(recording) = synthesize(input, args, &mut diagnostics)? else {
+            return Ok(ExitCode::from(EXIT_REFUSED));
+        };
         refused = diagnostics.refused;
-        made
+        recording
     } else if args.build.is_default() {
         record(input, &args.synthesised)?
     } else {
         return Err(Failure::BuildFlagsForCapture { file: args.synthesised.clone() });
     };
     let mut input = Input::open(&args.captured)?;
-    if input.has_rows()? {
+    if input.is_csv()? {
         return Err(Failure::NotACapture { file: args.captured.clone() });
     }
     let captured = record(input, &args.captured)?;
     let [first, second] = [&args.synthesised, &args.captured].map(|file| sanitize(file));
-    if made.is_synthesised() == Some(false) {
-        report(format_args!("encap: {first} says that it was captured, but the reasons assume synthesised frames"));
+    if synthesised.is_synthesised() == Some(false) {
+        report(format_args!(
+            "encap: {first} says that it was captured, but the reasons below assume that it is synthesised"
+        ));
     }
     if captured.is_synthesised() == Some(true) {
-        report(format_args!("encap: {second} says that it was synthesised, but the reasons assume captured frames"));
+        report(format_args!(
+            "encap: {second} says that it is synthesised, but the reasons below assume that it was captured"
+        ));
     }
-    let comparison = Comparison::new(&made, &captured);
+    let comparison = Comparison::new(&synthesised, &captured);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let json = Json::new(args, &made, &captured, &comparison);
+        let json = Json::new(args, &synthesised, &captured, &comparison);
         serde_json::to_writer(&mut out, &json).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
         writeln!(
             out,
-            "{first}, {} synthesised frames, and {second}, {} captured ones; conversations in both: {}\n",
-            made.frames(),
+            "{first}: {} synthesised frames; {second}: {} captured frames; conversations in both: {}\n",
+            synthesised.frames(),
             captured.frames(),
             comparison.conversations.len()
         )?;
@@ -95,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Records the frames that `encap build` makes of a CSV; `None` if no row can be carried.
+/// Records the frames that `encap build` builds from a CSV. `None` if no row can be carried.
 fn synthesize(input: Input, args: &Args, diagnostics: &mut RowDiagnostics) -> Result<Option<Recording>, Failure> {
     let name = input.name();
     let Some(mut synthesis) = Synthesis::plan(input, &args.build, Format::Pcapng, diagnostics)? else {
@@ -106,7 +112,7 @@ fn synthesize(input: Input, args: &Args, diagnostics: &mut RowDiagnostics) -> Re
     let (sink, summary) = synthesis.build(RecordingSink::new(synthesis.settings.link.link_type()), failure)?;
     let recording = sink.finish().map_err(failure)?;
     for remark in summary.remarks.list() {
-        diagnostics.remark(remark);
+        diagnostics.report_remark(remark);
     }
     Ok(Some(recording))
 }
@@ -151,7 +157,7 @@ struct Conversation<'a> {
     lines: Vec<Line>,
 }
 
-/// The numbers of matched frames.
+/// The numbers of frames that are matched with each other.
 #[derive(Serialize)]
 struct Line {
     synthesised: Vec<u64>,
@@ -159,23 +165,23 @@ struct Line {
 }
 
 impl<'a> Json<'a> {
-    fn new(args: &'a Args, made: &Recording, captured: &Recording, comparison: &'a Comparison<'_>) -> Self {
-        let conversations = comparison.conversations.iter().map(|together| Conversation {
-            title: together.made.title(),
-            transport: together.made.transport().to_string(),
-            synthesised: together.made.ends().map(|end| end.to_string()),
-            captured: together.captured.ends().map(|end| end.to_string()),
-            lines: together
+    fn new(args: &'a Args, synthesised: &Recording, captured: &Recording, comparison: &'a Comparison<'_>) -> Self {
+        let conversations = comparison.conversations.iter().map(|pair| Conversation {
+            title: pair.made.title(),
+            transport: pair.made.transport().to_string(),
+            synthesised: pair.made.ends().map(|end| end.to_string()),
+            captured: pair.captured.ends().map(|end| end.to_string()),
+            lines: pair
                 .groups
                 .iter()
-                .map(|line| Line {
-                    synthesised: line.made.iter().map(|at| together.made.segments()[*at].frame).collect(),
-                    captured: line.captured.iter().map(|at| together.captured.segments()[*at].frame).collect(),
+                .map(|group| Line {
+                    synthesised: group.made.iter().map(|index| pair.made.segments()[*index].frame).collect(),
+                    captured: group.captured.iter().map(|index| pair.captured.segments()[*index].frame).collect(),
                 })
                 .collect(),
         });
         Self {
-            synthesised: Side { file: &args.synthesised, frames: made.frames() },
+            synthesised: Side { file: &args.synthesised, frames: synthesised.frames() },
             captured: Side { file: &args.captured, frames: captured.frames() },
             conversations: conversations.collect(),
             differences: &comparison.differences,

@@ -14,7 +14,7 @@ use super::colour;
 /// Maximum diagnostics of rows that JSON lists; the others are counted.
 const LISTED_MAX: usize = 1_000;
 
-/// Prints a message on standard error. A program whose standard error is closed goes on.
+/// Prints a message on standard error. Errors are ignored, so the program goes on if standard error is closed.
 pub(crate) fn report(message: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{message}");
 }
@@ -28,14 +28,14 @@ pub(crate) struct RowFormat {
 }
 
 impl RowFormat {
-    /// One line about a fault.
+    /// The line of a fault.
     pub(crate) fn fault(&self, fault: &RowFault) -> impl fmt::Display {
         self.line(Position::of(fault), fault.severity(), fault.message())
     }
 
     fn line(&self, position: Position, severity: Severity, message: impl fmt::Display) -> impl fmt::Display {
         let Position { line, character } = position;
-        let severity = colour::paint(severity, colour::of(severity), self.coloured);
+        let severity = colour::paint(severity, colour::severity_style(severity), self.coloured);
         let character = character.unwrap_or(1);
         fmt::from_fn(move |f| write!(f, "{}:{line}:{character}: {severity}: {message}", self.file))
     }
@@ -54,15 +54,15 @@ impl Position {
     }
 }
 
-/// A printed diagnostic.
+/// A diagnostic with the text that was printed for it.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{message}")]
-struct Printed {
+struct PrintedDiagnostic {
     severity: Severity,
     message: String,
 }
 
-impl Kind for Printed {
+impl Kind for PrintedDiagnostic {
     type Place = Position;
     const MERGES: bool = false;
 
@@ -90,11 +90,11 @@ pub(crate) struct RowDiagnostics {
     pub(crate) refused: u64,
     pub(crate) warnings: u64,
     notes: u64,
-    printed: Diagnostics<Printed, LISTED_MAX>,
+    printed: Diagnostics<PrintedDiagnostic, LISTED_MAX>,
 }
 
 impl RowDiagnostics {
-    /// No diagnostics of `file`; the name is safe to show.
+    /// Starts without diagnostics. The name `file` must be safe to show.
     pub(crate) fn new(file: String) -> Self {
         let format = RowFormat { file, coloured: colour::is_wanted(&io::stderr()) };
         Self { format, admitted: 0, refused: 0, warnings: 0, notes: 0, printed: Diagnostics::default() }
@@ -105,23 +105,21 @@ impl RowDiagnostics {
         &self.format.file
     }
 
-    /// Reports a fault.
-    pub(crate) fn fault(&mut self, fault: &RowFault) {
+    pub(crate) fn report_fault(&mut self, fault: &RowFault) {
         self.add(Position::of(fault), fault.severity(), fault.message());
     }
 
-    /// Reports a refusal, and counts the row.
-    pub(crate) fn refusal(&mut self, refusal: &Refusal) {
+    /// Reports a refusal, and counts its row as refused.
+    pub(crate) fn report_refusal(&mut self, refusal: &Refusal) {
         self.refused += 1;
-        self.row(refusal);
+        self.report_row(refusal);
     }
 
-    /// Reports a remark.
-    pub(crate) fn remark(&mut self, remark: &BuildRemark) {
-        self.row(remark);
+    pub(crate) fn report_remark(&mut self, remark: &BuildRemark) {
+        self.report_row(remark);
     }
 
-    fn row<K: Kind<Place = RowLine>>(&mut self, diagnostic: &Diagnostic<K>) {
+    fn report_row<K: Kind<Place = RowLine>>(&mut self, diagnostic: &Diagnostic<K>) {
         let position = Position { line: diagnostic.place.line, character: None };
         self.add(position, diagnostic.severity(), diagnostic.text());
     }
@@ -131,7 +129,7 @@ impl RowDiagnostics {
         self.warnings += u64::from(severity == Severity::Warning);
         self.notes += u64::from(severity == Severity::Note);
         if self.printed.list().len() < LISTED_MAX {
-            self.printed.add(position, Printed { severity, message: message.to_string() });
+            self.printed.add(position, PrintedDiagnostic { severity, message: message.to_string() });
         } else {
             self.printed.leave_out();
         }

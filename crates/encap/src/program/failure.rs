@@ -14,10 +14,10 @@ use switchboard_protocol::sanitize;
 use super::diagnostics::report;
 use super::output::{display_name, is_stdout};
 
-/// A file could not be read or written.
-const EXIT_IO: u8 = 3;
+/// Exit code of a failure: in most cases, a file could not be read or written.
+const EXIT_FAILURE: u8 = 3;
 
-/// Standard output was closed. Shells use this code for a program that SIGPIPE ended.
+/// Exit code if the reader of standard output closed it. A shell gives this code for a program that SIGPIPE ended.
 const EXIT_PIPE: u8 = 128 + 13;
 
 /// The reason why a subcommand failed.
@@ -25,15 +25,15 @@ const EXIT_PIPE: u8 = 128 + 13;
 pub(crate) enum Failure {
     #[error("cannot read {}: {error}", sanitize(file))]
     Read { file: String, error: io::Error },
-    /// The file is not a capture, or a damaged one.
+    /// The file is not a capture, or is damaged.
     #[error("cannot read {}: {error}{}", sanitize(file), hint(error))]
     Capture { file: String, error: ReadError },
     #[error("{} cannot be compared: {error}", sanitize(file))]
     Compare { file: String, error: RecordingError },
-    /// A CSV instead of a capture.
+    /// The file is a CSV of messages where a capture is needed.
     #[error("{} is not a capture: give one that `encap send FILE.csv -o CAPTURE` wrote", sanitize(file))]
     NotACapture { file: String },
-    /// A capture with flags that apply only to a CSV.
+    /// The file is a capture, but the command line has flags that apply only to a CSV.
     #[error("{} is a capture: flags for building frames need a CSV of messages", sanitize(file))]
     BuildFlagsForCapture { file: String },
     #[error("{} has {frames} frames: there is no frame {number}", sanitize(file))]
@@ -52,10 +52,10 @@ pub(crate) enum Failure {
     Overwrite { file: String },
     /// The host name has no address.
     #[cfg(target_os = "linux")]
-    #[error("cannot find {}: {why}. Write the server as HOST:PORT", sanitize(host))]
-    NoSuchHost { host: String, why: String },
-    /// The file differed between two reads.
-    #[error("{} changed while it was read, so nothing was written: build it again", sanitize(file))]
+    #[error("cannot find {}: {reason}. Write the server as HOST:PORT", sanitize(host))]
+    NoSuchHost { host: String, reason: String },
+    /// The program reads the file twice, and the file changed in between.
+    #[error("{} changed while it was read, so nothing was written: run the command again", sanitize(file))]
     Changed { file: String },
     #[error("{}: {error}", display_name(Path::new(file)))]
     WriteCapture { file: String, error: WriteError },
@@ -64,7 +64,7 @@ pub(crate) enum Failure {
     Write(#[from] io::Error),
 }
 
-/// A CSV of messages may have been given by mistake.
+/// Advice after the error. A file that is not a capture may be a CSV of messages.
 const fn hint(error: &ReadError) -> &'static str {
     match error {
         ReadError::NotACapture { .. } => "; build one from a CSV of messages: encap build FILE.csv -o FILE.pcapng",
@@ -73,22 +73,22 @@ const fn hint(error: &ReadError) -> &'static str {
 }
 
 impl Failure {
-    /// The failure of a live capture into `file`.
+    /// Converts the error of a live capture into `file`.
     #[cfg(target_os = "linux")]
-    pub(crate) fn of_recording(error: RecordError, file: &Path) -> Self {
+    pub(crate) fn from_record_error(error: RecordError, file: &Path) -> Self {
         match error {
             RecordError::Live(error) => Self::Live(error),
             RecordError::Write(error) => Self::WriteCapture { file: file.display().to_string(), error },
         }
     }
 
-    /// Reports the failure and returns the exit code. A closed pipe is not reported (`encap … | head`).
+    /// Reports the failure and returns the exit code. A closed pipe is normal (`encap … | head`) and not reported.
     pub(crate) fn report(self) -> ExitCode {
         if self.is_closed_pipe() {
             return ExitCode::from(EXIT_PIPE);
         }
         report(format_args!("encap: {self}"));
-        ExitCode::from(EXIT_IO)
+        ExitCode::from(EXIT_FAILURE)
     }
 
     fn is_closed_pipe(&self) -> bool {

@@ -13,15 +13,15 @@ use super::capture_file::{CaptureFile, sanitized};
 use super::diagnostics::report;
 use super::failure::Failure;
 
-/// Longer lines are shown in parts of this size.
+/// A line with more bytes than this is shown in parts, so that memory is bounded.
 const LINE_MAX_BYTES: usize = 64 * 1024;
 /// Bytes in a row of the hex dump.
 const ROW_BYTES: usize = 16;
 
 /// Prints the bytes of one TCP connection, both directions in order
 ///
-/// Streams are reassembled by sequence number: retransmitted bytes are shown once, as they came first, and missing
-/// bytes are reported. → marks lines of the client, ← those of the server.
+/// Streams are reassembled by sequence number. Retransmitted bytes are shown once, with the content that came first.
+/// Missing bytes are reported. → marks lines of the client, ← those of the server.
 ///
 /// Exit status: 0 if the connection was shown, 3 if it does not exist or the file cannot be read to its end.
 #[derive(Debug, clap::Args)]
@@ -61,29 +61,29 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         from: None,
         line: Vec::new(),
         offsets: [0; 2],
-        origin: Vec::new(),
-        n_origin: 0,
+        comments: Vec::new(),
+        n_comments: 0,
         missing: 0,
     };
     let mut streams = Streams::of_conversation(args.conversation);
-    let mut follower = Follower { number: args.conversation, printer, found: false, written: Ok(()) };
+    let mut follower = Follower { number: args.conversation, printer, is_found: false, write_result: Ok(()) };
     file.read(|packet| {
         let printer = &mut follower.printer;
-        if packet.section_comments.len() > printer.n_origin {
-            printer.origin.extend(sanitized(&packet.section_comments[printer.n_origin..]));
-            printer.n_origin = packet.section_comments.len();
+        if packet.section_comments.len() > printer.n_comments {
+            printer.comments.extend(sanitized(&packet.section_comments[printer.n_comments..]));
+            printer.n_comments = packet.section_comments.len();
         }
         streams.packet(packet, &mut follower);
-        mem::replace(&mut follower.written, Ok(()))
+        mem::replace(&mut follower.write_result, Ok(()))
     })?;
     let totals = streams.finish(&mut follower);
-    let Follower { mut printer, found, written, .. } = follower;
-    written?;
-    printer.end()?;
+    let Follower { mut printer, is_found, write_result, .. } = follower;
+    write_result?;
+    printer.finish()?;
     // Standard output has the streams only. Remarks go to standard error.
     let name = file.name();
-    for origin in printer.origin {
-        report(format_args!("encap: {name}: {origin}"));
+    for comment in printer.comments {
+        report(format_args!("encap: {name}: {comment}"));
     }
     if printer.missing > 0 {
         report(format_args!("encap: {name}: {} are missing in the output", count(printer.missing, "byte")));
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         report(format_args!("encap: {name}: {remark}"));
     }
     file.finish()?;
-    if !found {
+    if !is_found {
         return Err(Failure::NoConversation { file: name, transport: Transport::Tcp, number: args.conversation });
     }
     Ok(ExitCode::SUCCESS)
@@ -106,37 +106,39 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 struct Follower<W> {
     number: u64,
     printer: Printer<W>,
-    found: bool,
-    written: io::Result<()>,
+    is_found: bool,
+    /// The result of the latest write. After an error, no further event is printed.
+    write_result: io::Result<()>,
 }
 
 impl<W: Write> StreamListener for Follower<W> {
     fn on_event(&mut self, event: StreamEvent<'_>) {
-        if event.sender.number == self.number && self.written.is_ok() {
-            self.found = true;
-            self.written = self.printer.print(&event);
+        if event.sender.number == self.number && self.write_result.is_ok() {
+            self.is_found = true;
+            self.write_result = self.printer.print(&event);
         }
     }
 
     fn on_end(&mut self, conversation: Conversation) {
-        // A conversation without data exists, too.
-        self.found |= conversation.number == self.number && conversation.transport == Transport::Tcp;
+        // A conversation without data has no events, but it exists.
+        self.is_found |= conversation.number == self.number && conversation.transport == Transport::Tcp;
     }
 }
 
 struct Printer<W> {
     format: StreamFormat,
     out: W,
-    /// The side of the current lines.
+    /// The sender of the current line. `None` before the first event.
     from: Option<Side>,
-    /// The bytes of the line that are not shown yet.
+    /// Bytes of the current line that are not printed yet.
     line: Vec<u8>,
-    /// The stream offset of each side.
+    /// The next offset in the stream of the client, and in that of the server.
     offsets: [u64; 2],
-    /// Comments of the capture on itself that are not shown yet, and the number of all so far.
-    origin: Vec<String>,
-    n_origin: usize,
-    /// Missing bytes, in the raw format.
+    /// Comments of the capture about itself that are not printed yet.
+    comments: Vec<String>,
+    /// Number of these comments so far, with the printed ones.
+    n_comments: usize,
+    /// Number of missing bytes. Only the raw format counts them: the others print a remark at each gap.
     missing: u64,
 }
 
@@ -153,8 +155,8 @@ impl<W: Write> Printer<W> {
                 StreamItem::Fin | StreamItem::Reset => Ok(()),
             };
         }
-        for origin in self.origin.drain(..) {
-            writeln!(self.out, "[{origin}]")?;
+        for comment in self.comments.drain(..) {
+            writeln!(self.out, "[{comment}]")?;
         }
         if self.from.is_none() {
             writeln!(self.out, "TCP {}: {} ↔ {}", event.sender.number, event.sender.client, event.sender.server)?;
@@ -165,24 +167,24 @@ impl<W: Write> Printer<W> {
         }
         match event.item {
             StreamItem::Data { bytes, .. } => match self.format {
-                StreamFormat::Hex => self.hex(from, bytes),
-                _ => self.text(bytes),
+                StreamFormat::Hex => self.print_hex(from, bytes),
+                _ => self.print_text(bytes),
             },
             StreamItem::Gap { bytes } => {
                 self.offsets[from as usize] += u64::from(bytes);
-                self.remark(from, format_args!("{} missing here", count(bytes, "byte")))
+                self.print_remark(from, format_args!("{} missing here", count(bytes, "byte")))
             }
-            StreamItem::Fin => self.remark(from, format_args!("the {from} closes")),
-            StreamItem::Reset => self.remark(from, format_args!("reset")),
+            StreamItem::Fin => self.print_remark(from, format_args!("the {from} closes")),
+            StreamItem::Reset => self.print_remark(from, format_args!("reset")),
         }
     }
 
-    fn remark(&mut self, from: Side, what: std::fmt::Arguments<'_>) -> io::Result<()> {
+    fn print_remark(&mut self, from: Side, remark: std::fmt::Arguments<'_>) -> io::Result<()> {
         self.end_line()?;
-        writeln!(self.out, "{} [{what}]", arrow(from))
+        writeln!(self.out, "{} [{remark}]", arrow(from))
     }
 
-    fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn print_text(&mut self, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") || self.line.len() > LINE_MAX_BYTES {
@@ -192,7 +194,7 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    /// Shows the rest of the line.
+    /// Prints the current line, if it has bytes.
     fn end_line(&mut self) -> io::Result<()> {
         if let (Some(from), false) = (self.from, self.line.is_empty()) {
             let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
@@ -202,7 +204,7 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    fn hex(&mut self, from: Side, bytes: &[u8]) -> io::Result<()> {
+    fn print_hex(&mut self, from: Side, bytes: &[u8]) -> io::Result<()> {
         for row in bytes.chunks(ROW_BYTES) {
             let offset = &mut self.offsets[from as usize];
             write!(self.out, "{} {offset:08x} ", arrow(from))?;
@@ -220,7 +222,7 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         self.end_line()?;
         self.out.flush()
     }

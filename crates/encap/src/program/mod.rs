@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
 
-/// From a chat line to an Ethernet frame, and back
+/// Builds, sends, captures and explains network traffic, from a chat line to an Ethernet frame
 #[derive(Debug, Parser)]
 #[command(name = "encap", version, max_term_width = 100)]
 struct Cli {
@@ -56,7 +56,7 @@ enum Command {
 
 /// Runs the subcommand of the command line and returns its exit code. An invalid command line exits with 2.
 pub(crate) fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         #[cfg(target_os = "linux")]
@@ -71,5 +71,5 @@ pub(crate) fn run() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Dissector(args) => dissector::run(&args),
     };
-    done.unwrap_or_else(Failure::report)
+    result.unwrap_or_else(Failure::report)
 }

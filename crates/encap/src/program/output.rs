@@ -1,7 +1,8 @@
 //! The output of a subcommand: a file, or standard output.
 //!
-//! A synthesised file appears when it is complete, by a rename, and replaces an existing file only once it is on disk.
-//! Devices and pipes are written in place, and so are live captures, which can be read while they grow.
+//! A built capture or a page is first written to a temporary file. When it is complete, a rename moves it to its path,
+//! so nobody reads an incomplete file. Before it replaces an existing file, it is on disk. Devices and pipes are
+//! written in place. Live captures, too, so that they can be read while they grow.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,7 +28,7 @@ pub(crate) struct Output {
 enum Destination {
     Stdout(io::Stdout),
     InPlace(File),
-    /// `temporary` replaces `target` at the end.
+    /// When `file` is complete, its path `temporary` is renamed to `target`.
     Atomic {
         file: File,
         temporary: TempPath,
@@ -40,15 +41,15 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new(STDOUT)
 }
 
-/// Fails if `path` is the file of `input`.
-pub(crate) fn guard_input(path: &Path, input: &Input) -> Result<(), Failure> {
+/// Fails if `path` is the file of `input`: writing to it would destroy the input.
+pub(crate) fn refuse_input_path(path: &Path, input: &Input) -> Result<(), Failure> {
     if !is_stdout(path) && input.is_at(path) {
         return Err(Failure::Overwrite { file: path.display().to_string() });
     }
     Ok(())
 }
 
-/// Writes a whole file, which replaces an existing one when it is complete.
+/// Writes `text` to `path`. An existing file is replaced when the new one is complete.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = Output::atomic(path)?;
     file.write_all(text.as_bytes()).map_err(|error| unwritable(path, error))?;
@@ -60,7 +61,8 @@ fn unwritable(path: &Path, error: io::Error) -> Failure {
 }
 
 impl Output {
-    /// A file that appears at `path` on [`finish`](Self::finish).
+    /// Opens a file that appears at `path` when [`finish`](Self::finish) is called. Devices and pipes are written in
+    /// place.
     pub(crate) fn atomic(path: &Path) -> Result<Self, Failure> {
         let is_replaceable = match path.metadata() {
             Ok(existing) => existing.is_file(),
@@ -77,13 +79,13 @@ impl Output {
                 let (file, temporary) = file.into_parts();
                 Ok(Self { path: path.to_owned(), destination: Destination::Atomic { file, temporary, target } })
             }
-            // The file may be writable in a folder that is not.
+            // The user may have the right to write the file, but not the folder.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && target.exists() => Self::in_place(path),
             Err(error) => Err(unwritable(path, error)),
         }
     }
 
-    /// A file that is at `path` from its first byte on.
+    /// Opens the file at `path` and writes to it directly. An existing file is emptied at once.
     pub(crate) fn in_place(path: &Path) -> Result<Self, Failure> {
         let destination = if is_stdout(path) {
             Destination::Stdout(io::stdout())
@@ -93,12 +95,12 @@ impl Output {
         Ok(Self { path: path.to_owned(), destination })
     }
 
-    /// Completes the file, and renames it to its path.
+    /// Completes the output. A temporary file is renamed to its path.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
-        let done = self.flush().and_then(|()| match self.destination {
+        let result = self.flush().and_then(|()| match self.destination {
             Destination::Stdout(_) | Destination::InPlace(_) => Ok(()),
             Destination::Atomic { file, temporary, target } => {
-                // The new file must be on disk before the old one goes.
+                // The new file must be on disk before it replaces the old one.
                 if target.exists() {
                     file.sync_data()?;
                 }
@@ -106,23 +108,26 @@ impl Output {
                 temporary.persist(target).map_err(|error| error.error)
             }
         });
-        done.map_err(|error| unwritable(&self.path, error))
+        result.map_err(|error| unwritable(&self.path, error))
     }
 }
 
-/// A temporary file in `folder`, with the permissions of `target`, or else those of a new file.
+/// Creates a temporary file in `folder`. Its permissions are those of `target` if that exists, or else those of a new
+/// file.
 fn temporary_file(folder: &Path, target: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".encap-").suffix(".part");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
+        // The system removes the bits of the umask, as for any new file.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
+    // The error for a missing folder. That of `tempfile` would name the temporary file.
     folder.metadata()?;
     let file = builder.tempfile_in(folder)?;
     if let Ok(existing) = target.metadata() {
-        // Only the owner may change permissions, and others may have the right to write.
+        // Some file systems have no permissions. The file is written all the same.
         let _ = file.as_file().set_permissions(existing.permissions());
     }
     Ok(file)
@@ -144,7 +149,7 @@ impl Write for Output {
     }
 }
 
-/// The path for messages, safe to show.
+/// The name of an output in messages: its path, or `standard output`. It is safe to show.
 pub(crate) fn display_name(path: &Path) -> String {
     if is_stdout(path) { "standard output".to_owned() } else { sanitize(&path.to_string_lossy()).into_owned() }
 }

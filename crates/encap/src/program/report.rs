@@ -14,8 +14,8 @@ use super::output;
 /// Writes an HTML page about a capture: its conversations, their events, the chats, and one frame in detail
 ///
 /// The page is self-contained, without scripts. For one conversation it has diagrams: the sequence diagram, the
-/// time-sequence graph, round-trip times and throughput. It suits paper, dark mode and phones. The page says which
-/// parts were left out for length.
+/// time-sequence graph, round-trip times and throughput. It is also made for print, dark mode and phones. If parts are
+/// too long and left out, the page says so.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The capture (pcap or pcapng), or - for standard input
@@ -23,17 +23,17 @@ pub(crate) struct Args {
     /// The page to write, or - for standard output
     #[arg(short, long)]
     out: PathBuf,
-    /// The conversation to draw, as `encap analyze` numbers it: NUMBER or tcp:NUMBER for TCP, udp:NUMBER for UDP; by
-    /// default the one with the most segments
-    #[arg(long, value_name = "N", value_parser = conversation_id)]
+    /// The conversation to draw, with its number in `encap analyze`: NUMBER or tcp:NUMBER for TCP, udp:NUMBER for UDP.
+    /// By default, the conversation with the most segments
+    #[arg(long, value_name = "N", value_parser = parse_conversation_id)]
     conversation: Option<ConversationId>,
-    /// The frame to show layer by layer; by default the first one of that conversation with a payload
+    /// The frame to show layer by layer. By default, the first frame of that conversation that has a payload
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: Option<u64>,
 }
 
-/// `3`, `tcp:3` or `udp:3`.
-fn conversation_id(text: &str) -> Result<ConversationId, String> {
+/// Parses `3`, `tcp:3` or `udp:3`.
+fn parse_conversation_id(text: &str) -> Result<ConversationId, String> {
     let (transport, number) = match text.split_once(':') {
         None => (Transport::Tcp, text),
         Some((word, number)) if word.eq_ignore_ascii_case("tcp") => (Transport::Tcp, number),
@@ -45,18 +45,18 @@ fn conversation_id(text: &str) -> Result<ConversationId, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let shown = args.file.display().to_string();
+    let file = args.file.display().to_string();
     let input = Input::open(&args.file)?;
-    output::guard_input(&args.out, &input)?;
-    let wanted = ReportOptions { conversation: args.conversation, frame: args.frame };
+    output::refuse_input_path(&args.out, &input)?;
+    let options = ReportOptions { conversation: args.conversation, frame: args.frame };
     let mut input = input.rewindable()?;
     let name = input.file_name();
-    let report = Report::read(&mut input, &name, &wanted).map_err(|error| match error {
-        ReportError::Read(error) => Failure::Capture { file: shown, error },
-        ReportError::Rewind(error) => Failure::Read { file: shown, error },
-        ReportError::NoFrame { number, frames } => Failure::NoSuchFrame { file: shown, number, frames },
+    let report = Report::read(&mut input, &name, &options).map_err(|error| match error {
+        ReportError::Read(error) => Failure::Capture { file, error },
+        ReportError::Rewind(error) => Failure::Read { file, error },
+        ReportError::NoFrame { number, frames } => Failure::NoSuchFrame { file, number, frames },
         ReportError::NoConversation(ConversationId { transport, number }) => {
-            Failure::NoConversation { file: shown, transport, number }
+            Failure::NoConversation { file, transport, number }
         }
     })?;
     output::write(&args.out, &page(&report).into_string())?;

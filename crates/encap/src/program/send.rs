@@ -33,7 +33,7 @@ use super::input::Input;
 use super::output::{self, Output, display_name};
 use super::servers::{self, Servers};
 
-/// Some row cannot be sent, or was not.
+/// Exit code if some row cannot be sent, or was not sent.
 const EXIT_ROWS: u8 = 1;
 
 /// The loopback interface.
@@ -42,15 +42,16 @@ const LOOPBACK: &str = "lo";
 /// Maximum delay until a captured frame is in the file.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// Maximum wait for frames after the last connection ended: other connections may use the port.
+/// Maximum wait for frames after the last connection ended. Without a maximum, other traffic on the port could prolong
+/// the wait forever.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// Sends the messages of a CSV over real sockets, and shows the frames of each row
 ///
-/// Each pair of apps gets a connection on loopback, opened by the client that `encap build` would choose. Both sides
-/// are played, each row at its time, in the order of the file. With the right `CAP_NET_RAW`, the kernel's frames are
-/// captured, and the stream offsets of a row tell its frames. Ctrl-C ends the connections and shows the rows sent so
-/// far.
+/// Each pair of apps gets a connection on loopback, opened by the client that `encap build` would choose. The program
+/// plays both sides, and sends each row at its time, in the order of the file. With the right `CAP_NET_RAW`, it
+/// captures the kernel's frames, and finds the frames of a row by its stream offsets. Ctrl-C ends the connections and
+/// shows the rows sent so far.
 ///
 /// Exit status: 0 if all rows were sent, 1 if some cannot be sent or were not, 3 if a file cannot be read or written,
 /// or the capture for -o is not possible.
@@ -58,14 +59,14 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Args {
     /// The file, or - for standard input
     file: PathBuf,
-    /// Send to this server instead. Each other app opens one connection for all its rows; rows of the server itself are
-    /// not sent. The default port is 12345
+    /// Send to this server, instead of playing both sides. Each other app opens one connection for all its rows. Rows
+    /// of the server itself are not sent. The default port is 12345
     #[arg(long, value_name = "HOST[:PORT]")]
     to: Option<String>,
     /// The speed relative to the times of the rows, or max: without waiting
     #[arg(long, default_value = "1", value_name = "X")]
     speed: Speed,
-    /// Transport of the rows; auto: the usual one of their protocol
+    /// Transport of the rows; auto: the usual transport of each protocol
     #[arg(long, value_enum, default_value = "auto")]
     transport: TransportArg,
     #[command(flatten)]
@@ -94,10 +95,10 @@ enum TransportArg {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let input = Input::open(&args.file)?;
     if let Some(out) = &args.out {
-        output::guard_input(out, &input)?;
+        output::refuse_input_path(out, &input)?;
     }
     let Some(rows) = read_rows(args, input)? else { return Ok(ExitCode::from(EXIT_ROWS)) };
-    let choices = PlanOptions {
+    let plan_options = PlanOptions {
         transport: match args.transport {
             TransportArg::Auto => TransportChoice::Auto,
             TransportArg::Tcp => TransportChoice::Tcp,
@@ -107,20 +108,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         servers: args.servers.apps(),
         to_one_server: args.to.is_some(),
     };
-    let mut unnamed = args.servers.apps();
-    unnamed.retain(|app| rows.iter().all(|row| row.source != *app && row.destination != *app));
-    servers::report_missing(&unnamed);
-    let plan = match SendPlan::new(rows, &choices) {
+    let mut unused_servers = args.servers.apps();
+    unused_servers.retain(|app| rows.iter().all(|row| row.source != *app && row.destination != *app));
+    servers::report_unused(&unused_servers);
+    let plan = match SendPlan::new(rows, &plan_options) {
         Ok(plan) => plan,
-        Err(error) => return Ok(refuse(error)),
+        Err(error) => return Ok(report_plan_error(error)),
     };
-    let is_unended = |item: &PlannedRow| item.from == Side::Client && !item.row.message.ends_with(b"\n");
-    let mut chat = plan.rows().iter().filter(|item| item.row.protocol == AppProtocol::Chat);
-    if args.to.is_some() && chat.any(is_unended) {
-        report("encap: some CHAT messages have no line end, for which a chat server waits: --complete adds it");
+    let lacks_line_end = |planned: &PlannedRow| planned.from == Side::Client && !planned.row.message.ends_with(b"\n");
+    let mut chat_rows = plan.rows().iter().filter(|planned| planned.row.protocol == AppProtocol::Chat);
+    if args.to.is_some() && chat_rows.any(lacks_line_end) {
+        report("encap: some CHAT messages have no line end, but a chat server waits for one: --complete adds it");
     }
     if let Err(error) = plan.duration(args.speed) {
-        return Ok(refuse(error));
+        return Ok(report_plan_error(error));
     }
     let target = match &args.to {
         Some(server) => Target::server(resolve(server)?),
@@ -128,21 +129,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The first signal ends the connections in order, the second ends the program.
+        // The first signal ends the connections in order; a second one ends the program at once. In this order, the
+        // check of `stop` runs before the same signal sets it.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let recording = begin_recording(args, target.addresses())?;
     let progress = ProgressBar::new(plan.rows().len() as u64);
-    let options = PlayOptions { speed: args.speed, now, stop: &stop };
+    let play_options = PlayOptions { speed: args.speed, now, stop: &stop };
     let (played, captured) = thread::scope(|scope| {
-        let player = scope.spawn(|| play(&plan, &target, options, |n_done| progress.set_position(n_done as u64)));
+        let player = scope.spawn(|| play(&plan, &target, play_options, |n_done| progress.set_position(n_done as u64)));
         let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
         (player.join(), captured)
     });
     progress.finish_and_clear();
     let played = played.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let captured = captured.map_err(|error| recording_failed(args, error))?;
+    let captured = captured.map_err(|error| recording_failure(args, error))?;
     let listing = Listing::new(
         &plan,
         &played,
@@ -160,26 +162,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         stdout.write_all(text.as_bytes())?;
         stdout.flush()?;
     }
-    let failed = played.outcomes.iter().any(|outcome| matches!(outcome, RowOutcome::Failed(_)));
-    Ok(if failed || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
+    let has_failed_row = played.outcomes.iter().any(|outcome| matches!(outcome, RowOutcome::Failed(_)));
+    Ok(if has_failed_row || !played.unclosed.is_empty() { ExitCode::from(EXIT_ROWS) } else { ExitCode::SUCCESS })
 }
 
-/// The addresses of a server, given as in the chat client.
+/// The addresses of a server, which is written as for the chat client: `HOST` or `HOST:PORT`.
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
     let addresses = Dialect::Commands.with_port(server).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
     match addresses {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        Ok(_) => Err(Failure::NoSuchHost { host: server.to_owned(), why: "it has no address".to_owned() }),
-        Err(error) => Err(Failure::NoSuchHost { host: server.to_owned(), why: error.to_string() }),
+        Ok(_) => Err(Failure::NoSuchHost { host: server.to_owned(), reason: "it has no address".to_owned() }),
+        Err(error) => Err(Failure::NoSuchHost { host: server.to_owned(), reason: error.to_string() }),
     }
 }
 
-fn refuse(error: PlanError) -> ExitCode {
+/// Reports that the rows cannot be sent, and returns the exit code.
+fn report_plan_error(error: PlanError) -> ExitCode {
     report(format_args!("encap: nothing was sent: {error}"));
     ExitCode::from(EXIT_ROWS)
 }
 
-/// All rows, or `None` if one cannot be sent. Faults are reported.
+/// Reads all rows, and reports their faults. `None` if a row cannot be sent.
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
     let format = RowFormat { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
     let report_fault = |fault: &RowFault| report(format.fault(fault));
@@ -191,12 +194,12 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
             Ok(row) => {
                 bytes += weight(&row);
                 if bytes > ROWS_MAX_BYTES {
-                    refuse(PlanError::Bytes { line: row.line });
+                    report_plan_error(PlanError::Bytes { line: row.line });
                     return Ok(None);
                 }
                 rows.push(row);
             }
-            Err(RowError::Io(error)) => return Err(input.failure(error)),
+            Err(RowError::Io(error)) => return Err(input.read_failure(error)),
             Err(RowError::Refused(faults)) => {
                 faults.iter().for_each(report_fault);
                 n_errors += faults.iter().filter(|fault| fault.severity() == Severity::Error).count();
@@ -213,10 +216,11 @@ fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure>
 
 type CaptureOutput = Box<dyn Write>;
 
-/// Starts a capture of the traffic of `addresses`. If that is not possible, this is an error only with -o.
+/// Starts a capture of the traffic of `addresses`. Without -o, the result is `None`, with a message, if the addresses
+/// belong to another machine or the right to capture is missing. With -o, these are errors.
 fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveRecording<CaptureOutput>>, Failure> {
-    if !addresses.iter().all(is_ours) {
-        let error = "frames to another machine are not captured here: run `encap capture` beside this";
+    if !addresses.iter().all(is_local) {
+        let error = "the server is on another machine, so no frames are captured: use `encap capture` at the same time";
         let Some(file) = &args.out else {
             report(format_args!("encap: {error}"));
             return Ok(None);
@@ -230,42 +234,45 @@ fn begin_recording(args: &Args, addresses: &[SocketAddr]) -> Result<Option<LiveR
             report(format_args!("encap: sending without capturing, so no frames are shown: {error}"));
             return Ok(None);
         }
-        live => live?,
+        opened => opened?,
     };
-    let to: CaptureOutput = match &args.out {
+    let output: CaptureOutput = match &args.out {
         Some(file) => Box::new(Output::in_place(file)?),
         None => Box::new(io::sink()),
     };
-    Ok(Some(LiveRecording::begin(live, LOOPBACK, to).map_err(|error| recording_failed(args, error))?))
+    Ok(Some(LiveRecording::begin(live, LOOPBACK, output).map_err(|error| recording_failure(args, error))?))
 }
 
-/// Whether it is an address of this machine. Traffic to any of its interfaces goes over loopback.
-fn is_ours(address: &SocketAddr) -> bool {
+/// Whether it is an address of this machine. Only such an address can be bound. Traffic to it goes over loopback, even
+/// if another interface has the address.
+fn is_local(address: &SocketAddr) -> bool {
     address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).is_ok()
 }
 
-fn recording_failed(args: &Args, error: RecordError) -> Failure {
-    Failure::of_recording(error, args.out.as_deref().unwrap_or(Path::new("the frames")))
+/// Converts an error of the capture. Without -o, nothing is written, so no error names the file.
+fn recording_failure(args: &Args, error: RecordError) -> Failure {
+    Failure::from_record_error(error, args.out.as_deref().unwrap_or(Path::new("the frames")))
 }
 
-/// Takes frames until all rows are played and no more frames arrive.
+/// Records frames until all rows are played and no more frames arrive, but at most [`LINGER_MAX`] after the last row.
 fn record(
     mut recording: LiveRecording<CaptureOutput>,
     is_played: impl Fn() -> bool,
 ) -> Result<(Trace, Statistics), RecordError> {
     let link_type = recording.link_type();
     let mut trace = Trace::default();
-    let mut flushed = now();
+    let mut flushed_at = now();
     let mut played_at = None;
     loop {
         let moment = now();
         if played_at.is_none() && is_played() {
             played_at = Some(moment);
         }
-        if moment.duration_since(flushed) >= FLUSH_EVERY {
+        if moment.duration_since(flushed_at) >= FLUSH_EVERY {
             recording.flush()?;
-            flushed = moment;
+            flushed_at = moment;
         }
+        // Longer than the kernel holds a frame: if none arrives after the last row, all were read.
         match recording.next_frame(4 * LiveCapture::BLOCK_TIMEOUT)? {
             Some(frame) => trace.add_frame(&Frame::parse(link_type, frame.captured, frame.original_len)),
             None if played_at.is_some() => break,

@@ -16,7 +16,7 @@ use switchboard_protocol::sanitize;
 
 use super::build_args::BuildArgs;
 use super::capture_file::{CaptureFile, sanitized};
-use super::colour::When;
+use super::colour::ColourChoice;
 use super::diagnostics::{RowDiagnostics, report};
 use super::failure::Failure;
 use super::input::Input;
@@ -25,9 +25,9 @@ use super::synthesize::{Synthesis, report_no_rows};
 
 /// Shows a frame layer by layer, byte by byte, with an explanation of each field and the calculation of each checksum
 ///
-/// Without --frame, the frames are listed, one per line. For a CSV of messages, `encap build` synthesises the frames in
-/// memory; a frame with a message then begins with its row: row, segment, packet, frame. The output says that such
-/// frames are synthesised.
+/// Without --frame, the frames are listed, one per line. The frames of a CSV of messages are built in memory, as by
+/// `encap build`. A frame with a message is then shown from its row on: row, segment, packet, frame. The output says
+/// that such frames are synthesised.
 ///
 /// Exit status: 0 if the frames were shown, 1 if some row of a CSV cannot be built (each is reported on standard
 /// error), 3 if the frame does not exist, or a file cannot be read or written.
@@ -48,8 +48,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "html")]
     json: bool,
     /// Colour the output
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
-    color: When,
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourChoice::Auto)]
+    color: ColourChoice,
     /// Width of the output in columns; by default that of the terminal, or 100
     #[arg(long, value_name = "N")]
     width: Option<u16>,
@@ -57,18 +57,18 @@ pub(crate) struct Args {
     build: BuildArgs,
 }
 
-/// Some row of a CSV was refused.
+/// Exit code if some row of a CSV was refused.
 const EXIT_REFUSED: u8 = 1;
 
 /// The width if the output is not a terminal, in columns.
-const WIDTH: u16 = 100;
+const DEFAULT_WIDTH: u16 = 100;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut input = Input::open(&args.file)?;
     if let Some(page) = &args.html {
-        output::guard_input(page, &input)?;
+        output::refuse_input_path(page, &input)?;
     }
-    if input.has_rows()? {
+    if input.is_csv()? {
         return show_rows(input, args);
     }
     if !args.build.is_default() {
@@ -83,25 +83,26 @@ fn show_capture(input: Input, args: &Args) -> Result<(), Failure> {
     let name = input.name();
     let mut file = CaptureFile::new(Box::new(input), name.clone())?;
     let mut frames = ShownFrames::new(args, &name);
-    let mut first = None;
+    let mut first_time = None;
     while let Some(packet) = file.next() {
-        first = first.or(packet.time);
-        if frames.add(&FrameRecord::from_packet(&packet, first), packet.section_comments)?.is_break() {
+        first_time = first_time.or(packet.time);
+        if frames.add(&FrameRecord::from_packet(&packet, first_time), packet.section_comments)?.is_break() {
             break;
         }
     }
+    // A read error explains why the frame is missing.
     if frames.is_missing() {
         file.finish()?;
     }
     frames.print(&file.origin())?;
-    // Standard output has the frames alone; the remarks of the reader go to standard error.
+    // Standard output has only the frames. The remarks of the reader go to standard error.
     for remark in file.remarks() {
         report(format_args!("encap: {name}: {remark}"));
     }
     file.finish()
 }
 
-/// Shows the frames that `encap build` makes of a CSV.
+/// Shows the frames that `encap build` would build from a CSV.
 fn show_rows(input: Input, args: &Args) -> Result<ExitCode, Failure> {
     let name = input.name();
     let mut diagnostics = RowDiagnostics::new(name.clone());
@@ -109,22 +110,20 @@ fn show_rows(input: Input, args: &Args) -> Result<ExitCode, Failure> {
         report_no_rows(&name);
         return Ok(ExitCode::from(EXIT_REFUSED));
     };
-    let origin = format!(
-        "Synthesised from {name} as encap build makes it, with seed {}: no frame here was on a wire",
-        args.build.seed
-    );
+    let origin =
+        format!("Synthesised from {name} as by encap build with seed {}: no frame here was on a wire", args.build.seed);
     let sink = ShowSink {
         frames: ShownFrames::new(args, &name),
         link_type: synthesis.settings.link.link_type(),
         origin: [origin],
-        first: None,
+        first_time: None,
         n_frames: 0,
         is_done: false,
     };
     let (sink, summary) = synthesis.build(sink, |failure| failure)?;
     sink.frames.print(&sanitized(&sink.origin))?;
     for remark in summary.remarks.list() {
-        diagnostics.remark(remark);
+        diagnostics.report_remark(remark);
     }
     Ok(if diagnostics.refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
 }
@@ -135,9 +134,9 @@ struct ShowSink<'a> {
     link_type: LinkType,
     origin: [String; 1],
     /// The time of the first frame.
-    first: Option<Timestamp>,
+    first_time: Option<Timestamp>,
     n_frames: u64,
-    /// Whether the remaining frames are not shown. They are built all the same, for the remarks on the build.
+    /// Whether no further frame is shown. The rest is built all the same, because the build also gives remarks on rows.
     is_done: bool,
 }
 
@@ -149,18 +148,18 @@ impl FrameSink for ShowSink<'_> {
             return Ok(());
         }
         self.n_frames += 1;
-        let first = *self.first.get_or_insert(built.time);
+        let first_time = *self.first_time.get_or_insert(built.time);
         let mut comment = String::new();
         built.purpose.write_comment(&mut comment);
         let row = match &built.purpose {
             FramePurpose::Message(part) => Some(RowPart { row: part.row.to_row(), bytes: part.bytes.clone() }),
             FramePurpose::Control { .. } => None,
         };
-        // The length of an IP packet has 16 bits.
+        // A built frame is short: the length of an IP packet has 16 bits.
         let len = u32::try_from(built.bytes.len()).unwrap_or(u32::MAX);
         let record = FrameRecord {
             time: Some(built.time),
-            first: Some(first),
+            first: Some(first_time),
             comments: vec![comment],
             row,
             ..FrameRecord::new(self.n_frames, Frame::parse(self.link_type, built.bytes, len))
@@ -177,22 +176,23 @@ struct ShownFrames<'a> {
     file: String,
     /// The number of frames so far.
     n_frames: u64,
-    /// The output for the frame of `--frame`.
+    /// The rendered frame of `--frame`. `None` before it is found.
     found: Option<String>,
     lines: Vec<FrameSummary>,
-    /// On a page, each listed frame in full.
+    /// Each listed frame in full. Empty if the output is not a page.
     articles: Vec<Markup>,
     /// Whether there are frames after the listed ones.
-    more: bool,
+    has_more: bool,
 }
 
 impl<'a> ShownFrames<'a> {
     fn new(args: &'a Args, file: &str) -> Self {
         let file = file.to_owned();
-        Self { args, file, n_frames: 0, found: None, lines: Vec::new(), articles: Vec::new(), more: false }
+        Self { args, file, n_frames: 0, found: None, lines: Vec::new(), articles: Vec::new(), has_more: false }
     }
 
-    /// Adds the next frame; `origin` is the description of the file so far. Breaks if no further frame is shown.
+    /// Adds the next frame. `origin` are the comments of the file about itself so far. Breaks if no further frame is
+    /// shown.
     fn add(&mut self, record: &FrameRecord<'_>, origin: &[String]) -> Result<ControlFlow<()>, Failure> {
         self.n_frames = record.number;
         if let Some(number) = self.args.frame {
@@ -201,8 +201,8 @@ impl<'a> ShownFrames<'a> {
             }
             return Ok(if self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
-        self.more = self.lines.len() == self.args.limit as usize;
-        if self.more {
+        self.has_more = self.lines.len() == self.args.limit as usize;
+        if self.has_more {
             return Ok(ControlFlow::Break(()));
         }
         self.lines.push(FrameSummary::new(record));
@@ -217,7 +217,7 @@ impl<'a> ShownFrames<'a> {
         self.args.frame.is_some() && self.found.is_none()
     }
 
-    /// Prints the frames, or writes their page.
+    /// Prints the frames, or writes their page. Fails if the frame of `--frame` was not found.
     fn print(&self, origin: &[String]) -> Result<(), Failure> {
         let list;
         let text = match (&self.found, self.args.frame) {
@@ -247,24 +247,25 @@ impl<'a> ShownFrames<'a> {
     }
 
     fn render_list(&self, origin: &[String]) -> Result<String, Failure> {
-        let Self { args, file, lines, articles, more, .. } = self;
+        let Self { args, file, lines, articles, has_more, .. } = self;
         if args.html.is_some() {
-            return Ok(page(&format!("Frames of {file}"), origin, &html::list(lines, articles, *more)));
+            return Ok(page(&format!("Frames of {file}"), origin, &html::list(lines, articles, *has_more)));
         }
         if args.json {
-            return json(file, origin, Contents::Frames { frames: lines, more: *more });
+            return json(file, origin, Contents::Frames { frames: lines, more: *has_more });
         }
-        let more = match (more, args.limit) {
+        let more_hint = match (has_more, args.limit) {
             (false, _) => String::new(),
-            (true, 0) => "more follow: --limit 1 lists one; ".to_owned(),
+            (true, 0) => "more follow: --limit 1 lists the first; ".to_owned(),
             (true, limit) => format!("more follow: --limit {} lists twice as many; ", 2 * u64::from(limit)),
         };
-        let hint = format!("{more}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
+        let hint =
+            format!("{more_hint}encap show {} --frame N shows one in full\n", sanitize(&args.file.to_string_lossy()));
         Ok(paragraph(origin) + &text::list(lines, layout(args)) + &hint)
     }
 }
 
-/// The JSON output.
+/// The frame of `--frame`, or the list of the first frames.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case", untagged)]
 enum Contents<'a> {
@@ -272,10 +273,11 @@ enum Contents<'a> {
     Frames { frames: &'a [FrameSummary], more: bool },
 }
 
+/// The JSON output.
 #[derive(Serialize)]
 struct Json<'a> {
     file: &'a str,
-    /// The comments of the file, such as a note that the frames are synthesised.
+    /// The comments of the file about itself, for example that its frames are synthesised.
     origin: &'a [String],
     #[serde(flatten)]
     contents: Contents<'a>,
@@ -288,7 +290,7 @@ fn json(file: &str, origin: &[String], contents: Contents<'_>) -> Result<String,
 fn layout(args: &Args) -> text::TextLayout {
     let stdout = io::stdout();
     let terminal = || terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
-    let width = args.width.or_else(terminal).unwrap_or(WIDTH).into();
+    let width = args.width.or_else(terminal).unwrap_or(DEFAULT_WIDTH).into();
     text::TextLayout { width, coloured: args.color.is_wanted(&stdout) }
 }
 
@@ -298,14 +300,14 @@ fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The origin of the frames as a paragraph of its own.
+/// The comments on the origin of the frames, and an empty line.
 fn paragraph(origin: &[String]) -> String {
     if origin.is_empty() { String::new() } else { origin.join("\n") + "\n\n" }
 }
 
 fn page(title: &str, origin: &[String], body: &Markup) -> String {
     let body = maud::html! {
-        @for origin in origin { p { strong { (origin) } } }
+        @for comment in origin { p { strong { (comment) } } }
         (body)
     };
     html::page(title, &body).into_string()

@@ -1,4 +1,4 @@
-//! Synthesis: reads the rows of a CSV twice, and sends the frames of `encap build` to a sink.
+//! Synthesis: reads the rows of a CSV, first to plan the connections, and again to send the frames to a sink.
 
 use std::io::Seek as _;
 
@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::input::Input;
 use super::servers;
 
-/// A CSV after the first reading of its rows.
+/// A CSV whose rows were read once, with the plan of its connections.
 pub(crate) struct Synthesis {
     input: Input,
     options: RowOptions,
@@ -32,45 +32,45 @@ impl Synthesis {
     ) -> Result<Option<Self>, Failure> {
         let mut input = input.rewindable()?;
         let (settings, options) = (args.settings(format), args.row_options());
-        let mut unnamed_servers = args.servers.apps();
-        let mut plan = Plan::new(settings).served_by(unnamed_servers.clone());
-        let mut reader = read(&mut input, options)?;
+        let mut unused_servers = args.servers.apps();
+        let mut plan = Plan::new(settings).served_by(unused_servers.clone());
+        let mut reader = read_from_start(&mut input, options)?;
         loop {
             let admitted = reader.next_row().map(|row| {
                 row.map(|row| {
-                    unnamed_servers.retain(|app| row.source != app && row.destination != app);
+                    unused_servers.retain(|app| row.source != app && row.destination != app);
                     plan.admit(row)
                 })
             });
             for fault in reader.take_remarks() {
-                diagnostics.fault(&fault);
+                diagnostics.report_fault(&fault);
             }
             match admitted {
                 Ok(None) => break,
                 Ok(Some(Ok(()))) => diagnostics.admitted += 1,
-                Ok(Some(Err(refusal))) => diagnostics.refusal(&refusal),
+                Ok(Some(Err(refusal))) => diagnostics.report_refusal(&refusal),
                 Err(RowError::Refused(faults)) => {
                     diagnostics.refused += 1;
                     for fault in faults {
-                        diagnostics.fault(&fault);
+                        diagnostics.report_fault(&fault);
                     }
                 }
-                Err(RowError::Io(error)) => return Err(input.failure(error)),
+                Err(RowError::Io(error)) => return Err(input.read_failure(error)),
             }
         }
-        servers::report_missing(&unnamed_servers);
+        servers::report_unused(&unused_servers);
         let n_rows = diagnostics.admitted;
         Ok((n_rows > 0).then_some(Self { input, options, plan, n_rows, settings }))
     }
 
-    /// Reads the rows again, and sends their frames to `sink`. `failure` converts the errors of the sink.
+    /// Reads the rows again, and sends their frames to `sink`. `failure` converts an error of the sink.
     pub(crate) fn build<S: FrameSink>(
         &mut self,
         sink: S,
         failure: impl Fn(S::Error) -> Failure,
     ) -> Result<(S, Summary), Failure> {
         let mut builder = Builder::new(&self.plan, sink);
-        self.each_row(|row| builder.row(row).map_err(&failure))?;
+        self.for_each_row(|row| builder.row(row).map_err(&failure))?;
         let (sink, summary) = builder.finish().map_err(&failure)?;
         if summary.rows != self.n_rows {
             return Err(Failure::Changed { file: self.input.name() });
@@ -85,28 +85,29 @@ impl Synthesis {
         failure: impl Fn(S::Error) -> Failure,
     ) -> Result<S, Failure> {
         let mut twin = BadTwin::new(&self.plan, sink);
-        self.each_row(|row| twin.row(row).map_err(&failure))?;
+        self.for_each_row(|row| twin.row(row).map_err(&failure))?;
         Ok(twin.finish())
     }
 
-    fn each_row(&mut self, mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut reader = read(&mut self.input, self.options)?;
+    fn for_each_row(&mut self, mut take: impl FnMut(RowRef<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut reader = read_from_start(&mut self.input, self.options)?;
         loop {
             match reader.next_row() {
                 Ok(Some(row)) => take(row)?,
                 Ok(None) => return Ok(()),
-                // The first reading has reported it.
+                // The first reading reported these faults.
                 Err(RowError::Refused(_)) => {}
-                Err(RowError::Io(error)) => return Err(self.input.failure(error)),
+                Err(RowError::Io(error)) => return Err(self.input.read_failure(error)),
             }
+            // Discard the remarks: the first reading reported them.
             reader.take_remarks();
         }
     }
 }
 
-/// Reads rows from the first one.
-fn read(input: &mut Input, options: RowOptions) -> Result<RowReader<&mut Input>, Failure> {
-    input.rewind().map_err(|error| input.failure(error))?;
+/// Rewinds `input`, and returns a reader of its rows.
+fn read_from_start(input: &mut Input, options: RowOptions) -> Result<RowReader<&mut Input>, Failure> {
+    input.rewind().map_err(|error| input.read_failure(error))?;
     Ok(RowReader::new(input, options))
 }
 

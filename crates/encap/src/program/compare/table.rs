@@ -23,7 +23,7 @@ const HEADINGS: [&str; 10] = ["made", "captured", "from", "flags", "seq", "ack",
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for pair in &self.0.conversations {
-            conversation(f, pair)?;
+            write_conversation(f, pair)?;
         }
         let mut explained = Diagnostics::<DifferenceKind, KINDS_MAX>::default();
         let mut unexplained = Diagnostics::<DifferenceKind, LISTED_MAX>::default();
@@ -36,36 +36,36 @@ impl fmt::Display for Table<'_> {
         let mut kinds: Vec<_> = explained.list().iter().collect();
         kinds.sort_by_key(|kind| kind.place.field);
         if !kinds.is_empty() {
-            writeln!(f, "What differs, and why:\n")?;
+            writeln!(f, "Differences with a known reason:\n")?;
         }
         for kind in &kinds {
-            difference(f, kind)?;
+            write_difference(f, kind)?;
         }
-        left_out(f, explained.left_out())?;
+        write_left_out(f, explained.left_out())?;
         if !unexplained.list().is_empty() {
-            writeln!(f, "What differs, and no reason is known:\n")?;
+            writeln!(f, "Differences without a known reason:\n")?;
             for unexplained in unexplained.list() {
-                difference(f, unexplained)?;
+                write_difference(f, unexplained)?;
             }
-            left_out(f, unexplained.left_out())?;
+            write_left_out(f, unexplained.left_out())?;
             writeln!(f)?;
         }
         let n = self.0.differences.len();
         match unexplained.list().len() as u64 + unexplained.left_out() {
-            0 if n == 0 => writeln!(f, "Nothing differs"),
+            0 if n == 0 => writeln!(f, "No differences"),
             0 => writeln!(f, "{n} differences of {} kinds, each with its reason", kinds.len()),
-            some => writeln!(f, "{n} differences: for {some} of them no reason is known"),
+            n_unexplained => writeln!(f, "{n} differences, {n_unexplained} of them without a known reason"),
         }
     }
 }
 
-/// The number of differences that are not listed, if there are any.
-fn left_out(f: &mut fmt::Formatter<'_>, left_out: u64) -> fmt::Result {
+/// Writes the number of differences that are not listed, if there are any.
+fn write_left_out(f: &mut fmt::Formatter<'_>, left_out: u64) -> fmt::Result {
     if left_out == 0 { Ok(()) } else { writeln!(f, "  … and {left_out} more: --json has all") }
 }
 
-/// A difference in one line, and its reason in the next.
-fn difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Result {
+/// Writes a difference in one line, and its reason in the next.
+fn write_difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Result {
     let Difference { place, count, kind } = difference;
     write!(f, "  {}: {kind}", place.field)?;
     if let Some(from) = place.from {
@@ -78,7 +78,7 @@ fn difference(f: &mut fmt::Formatter<'_>, difference: &Difference) -> fmt::Resul
     kind.reason.map_or(Ok(()), |reason| writeln!(f, "      {reason}"))
 }
 
-fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt::Result {
+fn write_conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt::Result {
     let ConversationPair { made, captured, groups } = pair;
     let ends = |conversation: &RecordedConversation| {
         let [client, server] = conversation.ends();
@@ -98,8 +98,8 @@ fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt:
     for row in std::iter::once(&headings).chain(&rows) {
         let mut text = String::from(" ");
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            // Numbers are aligned right.
-            let is_number = matches!(column, 0 | 1 | 4..=6);
+            // These columns have numbers, which are aligned right.
+            let is_number = matches!(HEADINGS[column], "made" | "captured" | "seq" | "ack" | "bytes");
             let padding = " ".repeat(width - cell.chars().count());
             let parts = if is_number { [" ", &padding, cell] } else { [" ", cell, &padding] };
             text.extend(parts);
@@ -110,21 +110,22 @@ fn conversation(f: &mut fmt::Formatter<'_>, pair: &ConversationPair<'_>) -> fmt:
     writeln!(f)
 }
 
-/// The cells of a row: one value if the synthesised and the captured one are equal, else both.
+/// The cells of a table row. A cell has one value if the synthesised and the captured value are equal, and else both.
 fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS.len()] {
-    let made: Vec<&RecordedSegment> = group.made.iter().map(|at| &pair.made.segments()[*at]).collect();
-    let captured: Vec<&RecordedSegment> = group.captured.iter().map(|at| &pair.captured.segments()[*at]).collect();
+    let made: Vec<&RecordedSegment> = group.made.iter().map(|index| &pair.made.segments()[*index]).collect();
+    let captured: Vec<&RecordedSegment> =
+        group.captured.iter().map(|index| &pair.captured.segments()[*index]).collect();
     let joined = |made: Option<String>, captured: Option<String>| match (made, captured) {
         (Some(made), Some(captured)) if made != captured => format!("{made}|{captured}"),
-        (one, other) => one.or(other).unwrap_or_default(),
+        (made, captured) => made.or(captured).unwrap_or_default(),
     };
-    let of_last = |value: &dyn Fn(&RecordedSegment) -> String| {
+    let last_value = |value: &dyn Fn(&RecordedSegment) -> String| {
         let last = |segments: &[&RecordedSegment]| segments.last().map(|segment| value(segment));
         joined(last(&made), last(&captured))
     };
     let frames = |segments: &[&RecordedSegment]| match segments {
         [] => "-".to_owned(),
-        [one] => one.frame.to_string(),
+        [segment] => segment.frame.to_string(),
         [first, .., last] => format!("{}-{}", first.frame, last.frame),
     };
     let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
@@ -133,8 +134,8 @@ fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS
         let bytes: u64 = segments.iter().map(|segment| segment.len()).sum();
         (!segments.is_empty()).then(|| bytes.to_string())
     };
-    let rows: Vec<_> = made.iter().filter_map(|segment| segment.msg_id.as_deref()).collect();
-    let row = match &rows[..] {
+    let msg_ids: Vec<_> = made.iter().filter_map(|segment| segment.msg_id.as_deref()).collect();
+    let row = match &msg_ids[..] {
         [] => String::new(),
         [first, .., last] if first != last => format!("{first}-{last}"),
         [first, ..] => (*first).to_owned(),
@@ -145,13 +146,13 @@ fn cells(pair: &ConversationPair<'_>, group: &SegmentGroup) -> [String; HEADINGS
         frames(&made),
         frames(&captured),
         made.first().or(captured.first()).map_or_else(String::new, |segment| segment.from.to_string()),
-        tcp_only(of_last(&|segment| segment.flags().to_string())),
+        tcp_only(last_value(&|segment| segment.flags().to_string())),
         tcp_only(joined(first_seq(&made), first_seq(&captured))),
-        tcp_only(of_last(&|segment| number(segment.ack()))),
+        tcp_only(last_value(&|segment| number(segment.ack()))),
         joined(bytes(&made), bytes(&captured)),
-        tcp_only(of_last(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
+        tcp_only(last_value(&|segment| segment.window().map_or_else(String::new, |window| window.to_string()))),
         sanitize(&row).into_owned(),
-        of_last(&|segment| segment.options()),
+        last_value(&|segment| segment.options()),
     ]
 }
 

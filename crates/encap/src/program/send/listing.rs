@@ -18,7 +18,7 @@ pub(super) struct Listing<'a> {
     connections: Vec<ConnectionListing<'a>>,
 }
 
-/// The numbers of the capture.
+/// The counts of the capture.
 #[derive(Debug, Serialize)]
 pub(super) struct CaptureListing {
     file: Option<String>,
@@ -39,7 +39,7 @@ struct ConnectionListing<'a> {
     server: &'a App,
     client_address: Option<SocketAddr>,
     server_address: Option<SocketAddr>,
-    /// Frames without data.
+    /// The TCP segments without data. `None` for UDP, and without a capture.
     #[serde(flatten)]
     bare: Option<BareFrames>,
     /// The error that ended the connection, if there was one.
@@ -57,7 +57,7 @@ struct RowListing<'a> {
     stream: Option<Range<u64>>,
     /// The frames of the row. `None` without a capture.
     frames: Option<Vec<RowPiece>>,
-    /// The reason why the row was not sent, if so.
+    /// The reason why the row was not sent. `None` if it was sent.
     not_sent: Option<String>,
 }
 
@@ -68,8 +68,8 @@ impl<'a> Listing<'a> {
         capture: Option<CaptureListing>,
         trace: Option<&Trace>,
     ) -> Self {
-        let addresses = |index: usize| played.addresses[index];
-        let carried: Vec<Option<[StreamFrames; 2]>> = (0..plan.connections().len())
+        let addresses = |connection: usize| played.addresses[connection];
+        let streams: Vec<Option<[StreamFrames; 2]>> = (0..plan.connections().len())
             .map(|index| {
                 let (trace, addresses) = (trace?, addresses(index)?);
                 Some([Side::Client, Side::Server].map(|side| trace.stream(addresses, side)))
@@ -110,9 +110,10 @@ impl<'a> Listing<'a> {
                 (RowOutcome::NotOurs, _) => row.not_sent = Some("left to the server".to_owned()),
                 (RowOutcome::Sent { start }, Transport::Tcp) => {
                     let stream = *start..*start + len as u64;
-                    let carried =
-                        carried[index].as_ref().map(|sides| &sides[usize::from(planned.from == Side::Server)]);
-                    row.frames = carried.map(|carried| carried.pieces(&stream));
+                    row.frames = streams[index].as_ref().map(|[client, server]| match planned.from {
+                        Side::Client => client.pieces(&stream),
+                        Side::Server => server.pieces(&stream),
+                    });
                     row.stream = Some(stream);
                 }
                 (RowOutcome::Sent { start }, Transport::Udp) => {
@@ -138,7 +139,7 @@ impl fmt::Display for Listing<'_> {
         write!(f, "{} captured, {} dropped", count(capture.frames, "frame"), capture.dropped)?;
         match &capture.file {
             Some(file) => writeln!(f, ": {file}"),
-            None => writeln!(f, "; -o keeps them"),
+            None => writeln!(f, "; -o FILE keeps them"),
         }
     }
 }
@@ -157,9 +158,9 @@ impl fmt::Display for ConnectionListing<'_> {
             None => write!(f, ", not opened")?,
         }
         if let Some(bare) = &self.bare {
-            let (opening, closing) = (numbers(&bare.opening), numbers(&bare.closing));
-            let bare = count(bare.acknowledgements, "bare acknowledgement");
-            write!(f, ": opened by {opening}, ended by {closing}, {bare}")?;
+            let (opening, closing) = (frame_list(&bare.opening), frame_list(&bare.closing));
+            let acknowledgements = count(bare.acknowledgements, "bare acknowledgement");
+            write!(f, ": opened by {opening}, ended by {closing}, {acknowledgements}")?;
         }
         writeln!(f)?;
         for row in &self.rows {
@@ -170,7 +171,7 @@ impl fmt::Display for ConnectionListing<'_> {
                 write!(f, " at {}", stream.start)?;
             }
             match (&row.not_sent, &row.frames) {
-                (Some(why), _) => write!(f, ": not sent: {why}")?,
+                (Some(reason), _) => write!(f, ": not sent: {reason}")?,
                 (None, None) => write!(f, ": sent")?,
                 (None, Some(pieces)) if pieces.is_empty() && row.bytes == 0 => write!(f, ": no bytes, so no frame")?,
                 (None, Some(pieces)) if pieces.is_empty() => write!(f, ": in no captured frame")?,
@@ -179,7 +180,7 @@ impl fmt::Display for ConnectionListing<'_> {
             writeln!(f)?;
         }
         match &self.error {
-            Some(error) => writeln!(f, "  did not end properly: {error}"),
+            Some(error) => writeln!(f, "  the connection did not end properly: {error}"),
             None => Ok(()),
         }
     }
@@ -192,17 +193,17 @@ fn write_pieces(f: &mut fmt::Formatter<'_>, pieces: &[RowPiece]) -> fmt::Result 
             write!(f, " ({})", count(piece.stream.end - piece.stream.start, "byte"))?;
         }
         if piece.shared {
-            write!(f, " with other rows")?;
+            write!(f, " (shared with other rows)")?;
         }
         if piece.again {
-            write!(f, " again")?;
+            write!(f, " (retransmitted)")?;
         }
     }
     Ok(())
 }
 
-/// `frames 1, 2, 3`.
-fn numbers(frames: &[u64]) -> String {
+/// Frame numbers with their noun: `no frame`, `frame 1` or `frames 1, 2, 3`.
+fn frame_list(frames: &[u64]) -> String {
     let list: Vec<_> = frames.iter().map(u64::to_string).collect();
     match list.len() {
         0 => "no frame".to_owned(),
