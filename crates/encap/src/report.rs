@@ -5,8 +5,8 @@
 //!          └─▶ DetailPass: one conversation ───▶ Diagrams ───────┘
 //! ```
 //!
-//! A capture is read twice. The first pass lists its conversations. The second draws one of them, whose time span is
-//! then known: so each drawing has a bounded number of parts, and memory does not grow with the file. The page says how
+//! A capture is read twice. The first pass lists its conversations. The second pass draws one of them. Its time span is
+//! then known, so each drawing has a bounded number of parts, and memory does not grow with the file. The page says how
 //! much it leaves out.
 //!
 //! Each drawing is a value that takes [`DrawnSegment`]s and returns a stand-alone SVG:
@@ -61,35 +61,35 @@ use summary_pass::SummaryPass;
 /// Selection of the conversation and the frame that a report shows in full.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReportOptions {
-    /// The conversation that is drawn. By default the one with the most segments.
+    /// The conversation to draw. By default, the conversation with the most segments.
     pub conversation: Option<ConversationId>,
-    /// The frame that is shown layer by layer. By default the first one of the conversation with a payload.
+    /// The frame to show layer by layer. By default, the first frame of the conversation that has a payload.
     pub frame: Option<u64>,
 }
 
 /// Identifies a conversation of a capture.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ConversationId {
-    /// TCP or UDP.
+    /// Transport of the conversation.
     pub transport: Transport,
     /// Its number among the conversations of that transport, from 0.
     pub number: u64,
 }
 
-/// The report cannot be made.
+/// The reason why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The file is no capture.
+    /// The file is not a capture.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The input cannot be read a second time.
-    #[error("it cannot be read twice, as a report needs: put it in a file first ({0})")]
+    #[error("the input cannot be read twice, but a report needs that: store it in a file first ({0})")]
     Rewind(io::Error),
     /// The capture lacks the selected conversation.
     #[error("there is no {} conversation {}: encap analyze lists them", .0.transport, .0.number)]
     NoConversation(ConversationId),
     /// The capture lacks the selected frame.
-    #[error("it has {frames} frames: there is no frame {number}")]
+    #[error("the capture has {frames} frames: there is no frame {number}")]
     NoFrame {
         /// The selected frame.
         number: u64,
@@ -113,30 +113,30 @@ pub struct Report {
 
 impl Report {
     /// Reads a capture twice. `file` is its name on the page.
-    pub fn read(input: &mut (impl Read + Seek), file: &str, wanted: &ReportOptions) -> Result<Self, ReportError> {
+    pub fn read(input: &mut (impl Read + Seek), file: &str, options: &ReportOptions) -> Result<Self, ReportError> {
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(&mut *input)?;
-        let mut summary_pass = SummaryPass::new(wanted.conversation);
+        let mut summary_pass = SummaryPass::new(options.conversation);
         let damage = loop {
             match reader.next_packet() {
                 Ok(Some(packet)) => summary_pass.packet(&packet),
                 Ok(None) => break None,
                 Err(error) => break Some(error.to_string()),
             }
-            summary_pass.section(reader.section());
+            summary_pass.note_section(reader.section());
         };
         let summary = summary_pass.finish(&reader, damage);
-        if let (Some(which), None) = (wanted.conversation, &summary.chosen) {
-            return Err(ReportError::NoConversation(which));
+        if let (Some(id), None) = (options.conversation, &summary.chosen) {
+            return Err(ReportError::NoConversation(id));
         }
         let frames = summary.totals.packets;
-        if let Some(number) = wanted.frame.filter(|number| *number > frames) {
+        if let Some(number) = options.frame.filter(|number| *number > frames) {
             return Err(ReportError::NoFrame { number, frames });
         }
         input.rewind().map_err(ReportError::Rewind)?;
         let mut reader = Reader::new(input)?;
-        let mut detail_pass = DetailPass::new(summary.chosen.as_ref(), wanted.frame);
-        // A read error was reported by the first pass.
+        let mut detail_pass = DetailPass::new(summary.chosen.as_ref(), options.frame);
+        // A read error ends this pass, too. The first pass has reported it.
         while let Ok(Some(packet)) = reader.next_packet() {
             if detail_pass.is_past(packet.number) {
                 break;

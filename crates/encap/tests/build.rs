@@ -29,8 +29,7 @@ fn build_writes_a_capture_and_prints_a_summary() {
     let args = [&real("http_input.csv"), "-o", "web.pcap", "--format", "pcap", "--bad-twin", "--complete", "--json"];
     let (code, out, err) = build(folder.path(), &args);
     assert_eq!(code, 0, "{err}");
-    let unmarked =
-        "web.pcap: note: a pcap file cannot say that its packets are synthesised: --format pcapng can";
+    let unmarked = "web.pcap: note: a pcap file cannot say that its packets are synthesised: --format pcapng can";
     assert!(err.contains(unmarked), "{err}");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     let expected = serde_json::json!({"out": "web.pcap", "bad_twin": "web-bad.pcapng", "rows": 5, "connections": 1,

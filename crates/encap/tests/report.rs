@@ -79,7 +79,7 @@ fn chat_is_reported_completely() {
         "127.0.0.1:51886 did not reach 127.0.0.1:8080: refused",
         "▲ not allowed: a welcome to &quot;&quot;",
         "Frame 25, layer by layer",
-        "the first of the conversation with a payload",
+        "the first frame of the conversation that has a payload",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -96,7 +96,7 @@ fn conversation_and_frame_can_be_chosen() {
     for number in ["1", "tcp:1", "TCP:1"] {
         let page = page(folder.path(), &[file, "--conversation", number]);
         assert!(page.contains("TCP 1: 127.0.0.1:51923 ↔ 127.0.0.1:8080") && page.contains("▲ reset"), "{number}");
-        assert!(page.contains("in which no payload was captured") && page.contains("No payload was sent."));
+        assert!(page.contains("no payload was captured") && page.contains("No payload was sent."));
     }
     let page = page(folder.path(), &[file, "--frame", "9"]);
     assert!(page.contains("Frame 9, layer by layer"));
@@ -151,7 +151,7 @@ fn captures_without_conversations_have_a_page() {
         capture(&path, format, LinkType::ETHERNET, &[&arp, &arp[..20]]);
         let no_conversation = page(folder.path(), &["some.pcap"]);
         assert!(
-            no_conversation.contains("Of no conversation") && no_conversation.contains("There is none"),
+            no_conversation.contains("In no conversation") && no_conversation.contains("There is none"),
             "{format}"
         );
         assert!(no_conversation.contains("Frame 1, layer by layer") && !no_conversation.contains("<svg"), "{format}");

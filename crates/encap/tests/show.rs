@@ -242,7 +242,7 @@ fn rows_from_a_pipe_are_shown_and_long_ones_span_frames() {
     };
     let text = piped(&["--frame", "5"]);
     assert!(text.contains("Row 2 (line 3), CHAT: a → b, 1000000 bytes"), "{text}");
-    assert!(text.contains("this frame carries bytes 1448 to 2895 of it"), "{text}");
+    assert!(text.contains("this frame carries bytes 1448 to 2895 of the message"), "{text}");
     assert!(text.contains("row 2 → payload 1448 → TCP segment"), "{text}");
     let text = piped(&["--limit", "4"]);
     assert!(text.contains("more follow"), "{text}");

@@ -3,9 +3,10 @@
 use super::axis::Unit;
 use crate::show::count;
 
-/// From here on, a count is rounded to three digits.
-const EXACT_MAX_BYTES: u64 = 1_000_000;
+/// A count from here on is rounded to three digits.
+const ROUNDED_MIN_BYTES: u64 = 1_000_000;
 
+/// `61 bytes`, or `1.25 MB` for a large count.
 pub(super) fn format_bytes(n: u64) -> String {
-    if n < EXACT_MAX_BYTES { count(n, "byte") } else { Unit::Bytes.say(n) }
+    if n < ROUNDED_MIN_BYTES { count(n, "byte") } else { Unit::Bytes.format(n) }
 }

@@ -14,67 +14,71 @@ use crate::wire::Frame;
 pub struct FrameShown {
     /// Its number in the capture, from 1.
     pub number: u64,
-    /// The reason for showing this frame.
+    /// The reason for showing this frame, as the end of a sentence that begins with "It is".
     pub why: &'static str,
     /// Its layers and bytes as HTML.
     pub markup: Markup,
 }
 
-/// Receives a capture packet by packet.
+/// Receives the packets of a capture one by one, and draws the conversation and the frame of the report.
 #[derive(Debug)]
 pub(super) struct DetailPass<'a> {
     analyzer: Analyzer,
     conversation: Option<&'a Conversation>,
-    /// Time of the conversation's latest frame, in nanoseconds after its first.
+    /// Time of the conversation's latest frame, in nanoseconds after its first. It also serves for a frame without
+    /// time.
     last_nanos: u64,
     diagrams: Option<Diagrams>,
-    wanted_frame: Option<u64>,
+    requested_frame: Option<u64>,
     /// The best frame so far, and its rank.
     frame: Option<(FrameRank, FrameShown)>,
-    first: Option<Timestamp>,
+    /// Time of the capture's first packet.
+    first_time: Option<Timestamp>,
 }
 
 /// Suitability of a frame for the report, from low to high.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum FrameRank {
-    OfTheCapture,
-    OfTheConversation,
-    WithPayload,
+    FirstOfCapture,
+    FirstOfConversation,
+    FirstWithPayload,
     Requested,
 }
 
 impl FrameRank {
     const fn why(self) -> &'static str {
         match self {
-            Self::OfTheCapture => "the first of the capture",
-            Self::OfTheConversation => "the first of the conversation, in which no payload was captured",
-            Self::WithPayload => "the first of the conversation with a payload",
-            Self::Requested => "as it was asked for",
+            Self::FirstOfCapture => "the first frame of the capture",
+            Self::FirstOfConversation => "the first frame of the conversation; no payload was captured",
+            Self::FirstWithPayload => "the first frame of the conversation that has a payload",
+            Self::Requested => "the requested frame",
         }
     }
 }
 
 impl<'a> DetailPass<'a> {
-    pub(super) fn new(conversation: Option<&'a Conversation>, wanted_frame: Option<u64>) -> Self {
+    pub(super) fn new(conversation: Option<&'a Conversation>, requested_frame: Option<u64>) -> Self {
         Self {
             analyzer: Analyzer::default(),
             conversation,
             last_nanos: 0,
             diagrams: conversation.map(Diagrams::new),
-            wanted_frame,
+            requested_frame,
             frame: None,
-            first: None,
+            first_time: None,
         }
     }
 
-    /// Whether neither this frame nor a later one is shown.
+    /// Whether the report needs neither this frame nor a later one.
     pub(super) fn is_past(&self, number: u64) -> bool {
+        // Without a conversation or a requested frame, the report shows the first frame.
         let last = self.conversation.map_or(1, |conversation| conversation.last_frame);
-        number > last.max(self.wanted_frame.unwrap_or(1))
+        number > last.max(self.requested_frame.unwrap_or(1))
     }
 
+    /// Receives the next packet.
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
-        self.first = self.first.or(packet.time);
+        self.first_time = self.first_time.or(packet.time);
         let frame = Frame::parse(packet.link_type, packet.captured, packet.original_len);
         let tracked = self.analyzer.frame(packet.number, packet.time, &frame, &mut |_| {});
         let tracked = tracked.filter(|tracked| {
@@ -88,7 +92,7 @@ impl<'a> DetailPass<'a> {
             if let Some(since) = since {
                 self.last_nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
             }
-            diagrams.segment(&DrawnSegment {
+            diagrams.add(&DrawnSegment {
                 frame: packet.number,
                 nanos: self.last_nanos,
                 from: tracked.sender.side,
@@ -97,15 +101,15 @@ impl<'a> DetailPass<'a> {
                 tcp: tracked.segment,
             });
         }
-        let rank = match (self.wanted_frame, &tracked) {
-            (Some(wanted), _) if wanted != packet.number => return,
+        let rank = match (self.requested_frame, &tracked) {
+            (Some(requested), _) if requested != packet.number => return,
             (Some(_), _) => FrameRank::Requested,
-            (None, Some(_)) if !frame.payload().is_empty() => FrameRank::WithPayload,
-            (None, Some(_)) => FrameRank::OfTheConversation,
-            (None, None) => FrameRank::OfTheCapture,
+            (None, Some(_)) if !frame.payload().is_empty() => FrameRank::FirstWithPayload,
+            (None, Some(_)) => FrameRank::FirstOfConversation,
+            (None, None) => FrameRank::FirstOfCapture,
         };
         if self.frame.as_ref().is_none_or(|(best, _)| rank > *best) {
-            let markup = html::frame(&FrameView::new(&FrameRecord::from_packet(packet, self.first)));
+            let markup = html::frame(&FrameView::new(&FrameRecord::from_packet(packet, self.first_time)));
             self.frame = Some((rank, FrameShown { number: packet.number, why: rank.why(), markup }));
         }
     }

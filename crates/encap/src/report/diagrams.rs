@@ -19,11 +19,11 @@ pub struct Diagrams {
 /// The drawings that have a time axis.
 #[derive(Debug)]
 pub struct OverTime {
-    /// The bytes in flight over time: those of the client, then those of the server.
+    /// The time-sequence graphs: that of the client, then that of the server.
     pub time_sequences: [TimeSequence; 2],
-    /// Time from segment to acknowledgment.
+    /// The time from each segment to its acknowledgment.
     pub round_trip: RoundTrip,
-    /// Bytes a second.
+    /// Bytes per second.
     pub throughput: Throughput,
 }
 
@@ -31,7 +31,7 @@ impl Diagrams {
     /// Empty drawings of `conversation`.
     #[must_use]
     pub fn new(conversation: &Conversation) -> Self {
-        let over_time = TimeSpan::of(conversation).map(|span| OverTime {
+        let over_time = TimeSpan::of_conversation(conversation).map(|span| OverTime {
             time_sequences: [Side::Client, Side::Server].map(|side| TimeSequence::new(side, span)),
             round_trip: RoundTrip::new(span),
             throughput: Throughput::new(span),
@@ -40,14 +40,14 @@ impl Diagrams {
     }
 
     /// Adds the next segment.
-    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
-        self.sequence.segment(segment);
+    pub fn add(&mut self, segment: &DrawnSegment<'_>) {
+        self.sequence.add(segment);
         if let Some(over_time) = &mut self.over_time {
             for time_sequence in &mut over_time.time_sequences {
-                time_sequence.segment(segment);
+                time_sequence.add(segment);
             }
-            over_time.round_trip.segment(segment);
-            over_time.throughput.segment(segment);
+            over_time.round_trip.add(segment);
+            over_time.throughput.add(segment);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A segment or datagram of the drawn conversation.
+//! The segments that the drawings receive.
 
 use crate::analyze::{Side, TrackedSegment};
 
-/// Each drawing takes the conversation as a series of these.
+/// A segment or datagram of the drawn conversation.
 #[derive(Clone, Copy, Debug)]
 pub struct DrawnSegment<'a> {
     /// Frame number in the capture.
@@ -15,6 +15,6 @@ pub struct DrawnSegment<'a> {
     pub len: u32,
     /// The captured part of the payload.
     pub payload: &'a [u8],
-    /// Its place in the connection; `None` for a datagram.
+    /// Its sequence numbers and events; `None` for a datagram.
     pub tcp: Option<TrackedSegment>,
 }

@@ -27,8 +27,10 @@ pub fn page(report: &Report) -> Markup {
                 ul {
                     li { a href="#summary" { "Summary" } }
                     li { a href="#conversations" { "Conversations" } }
-                    @if let Some(chosen) = chosen { li { a href="#drawings" { (name(chosen)) ", drawn" } } }
-                    li { a href="#transcript" { "What was said" } }
+                    @if let Some(chosen) = chosen {
+                        li { a href="#drawings" { "Diagrams of " (conversation_name(chosen)) } }
+                    }
+                    li { a href="#transcript" { "Chat transcript" } }
                     @if let Some(frame) = frame { li { a href="#frame" { "Frame " (frame.number) } } }
                 }
             }
@@ -47,6 +49,7 @@ pub fn page(report: &Report) -> Markup {
     )
 }
 
-fn name(conversation: &crate::analyze::Conversation) -> String {
+/// `TCP 3`.
+fn conversation_name(conversation: &crate::analyze::Conversation) -> String {
     format!("{} {}", conversation.transport, conversation.number)
 }

@@ -15,10 +15,12 @@ const LEFT: u16 = 72;
 const RIGHT: u16 = 702;
 /// Top edge of the plot area, in pixels. The legend is above it.
 pub const TOP: i64 = 34;
-/// Pixels below the plot area, for tick labels and the axis title.
+/// Height below the plot area, for tick labels and the axis title, in pixels.
 const BELOW: i64 = 46;
 /// Width of a wide letter, in pixels.
 const LETTER: i64 = 7;
+/// Width of a legend entry without its letters: the mark and the gaps, in pixels.
+const LEGEND_MARK: i64 = 34;
 
 /// Axes, title and legend of a plot.
 #[derive(Debug)]
@@ -60,11 +62,12 @@ impl Plot<'_> {
                     }))
                     (SvgColor::Faint.group(&html! {
                         @for tick in ticks {
+                            // 4 pixels below the tick, so that the digits are centred on it.
                             text x=(ACROSS.0 - 6) y=(Px(tick.at.0 + 40)) text-anchor="end" fill="currentColor" {
                                 (tick.label)
                             }
                         }
-                        (upright(name, axis))
+                        (vertical_title(name, axis))
                     }))
                 }
                 (SvgColor::Faint.group(&html! {
@@ -74,7 +77,7 @@ impl Plot<'_> {
                         text x=(tick.at) y=(bottom + 18) text-anchor="middle" fill="currentColor" { (tick.label) }
                     }
                     text x=(middle) y=(bottom + 38) text-anchor="middle" fill="currentColor" {
-                        (named(across_name, across))
+                        (axis_title(across_name, across))
                     }
                 }))
                 (marks)
@@ -86,7 +89,7 @@ impl Plot<'_> {
         let mut x = ACROSS.0;
         let places = self.legend.iter().map(|(mark, words)| {
             let at = x;
-            x += 34 + LETTER * i64::try_from(words.chars().count()).unwrap_or_default();
+            x += LEGEND_MARK + LETTER * i64::try_from(words.chars().count()).unwrap_or_default();
             (at, mark, words)
         });
         html! {
@@ -98,7 +101,7 @@ impl Plot<'_> {
     }
 }
 
-/// An SVG of a height with title and text alternative.
+/// An SVG, `height` pixels high, with a title and `description` as its text alternative.
 pub(super) fn drawing(title: &str, description: &str, height: i64, inside: &Markup) -> Markup {
     html! {
         svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img"
@@ -112,18 +115,18 @@ pub(super) fn drawing(title: &str, description: &str, height: i64, inside: &Mark
 }
 
 /// The title of an axis with its unit.
-fn named(name: &str, axis: &Axis) -> String {
+fn axis_title(name: &str, axis: &Axis) -> String {
     axis.unit().map_or_else(|| name.to_owned(), |unit| format!("{name}, {unit}"))
 }
 
 /// The title of a vertical axis, rotated.
-fn upright(name: &str, axis: &Axis) -> Markup {
+fn vertical_title(name: &str, axis: &Axis) -> Markup {
     let ticks = axis.ticks();
     let ends = ticks.first().zip(ticks.last());
     let middle = ends.map_or(Px(0), |(first, last)| Px(i64::midpoint(first.at.0, last.at.0)));
     html! {
         text transform={ "translate(14 " (middle) ") rotate(-90)" } text-anchor="middle" fill="currentColor" {
-            (named(name, axis))
+            (axis_title(name, axis))
         }
     }
 }

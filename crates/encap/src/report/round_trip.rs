@@ -14,7 +14,7 @@ use crate::analyze::{RoundTripTimes, RoundTrips, Side};
 /// Bottom edge of the plot area, in pixels.
 const BOTTOM: i64 = 240;
 
-/// Above this number of points, points are smaller.
+/// With more points than this, each point is smaller.
 const SPARSE_MAX: usize = 120;
 
 /// The data of a plot of round-trip times: a bounded number of columns.
@@ -24,7 +24,7 @@ pub struct RoundTrip {
     sides: [SideRoundTrips; 2],
 }
 
-/// The times of one side's segments.
+/// The round-trip times of one side's segments.
 #[derive(Debug)]
 struct SideRoundTrips {
     trips: RoundTrips,
@@ -46,59 +46,59 @@ impl RoundTrip {
     }
 
     /// Adds the next segment.
-    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
-        if let Some(took) = segment.tcp.and_then(|tcp| tcp.round_trip_nanos) {
-            let other = &mut self.sides[segment.from.other().index()];
-            other.trips.add(took);
-            let column = &mut other.columns[self.span.column(segment.nanos)];
-            let (least, most) = column.unwrap_or((took, took));
-            *column = Some((least.min(took), most.max(took)));
+    pub fn add(&mut self, segment: &DrawnSegment<'_>) {
+        if let Some(nanos) = segment.tcp.and_then(|tcp| tcp.round_trip_nanos) {
+            // The time belongs to the side whose segment is acknowledged here.
+            let acknowledged = &mut self.sides[segment.from.other().index()];
+            acknowledged.trips.add(nanos);
+            let column = &mut acknowledged.columns[self.span.column(segment.nanos)];
+            let (min, max) = column.unwrap_or((nanos, nanos));
+            *column = Some((min.min(nanos), max.max(nanos)));
         }
     }
 
     /// Minimum, median and maximum of the client's segments, and of the server's.
     #[must_use]
     pub fn times(&self) -> [Option<RoundTripTimes>; 2] {
-        self.sides.each_ref().map(|times| times.trips.clone().times())
+        self.sides.each_ref().map(|side| side.trips.clone().times())
     }
 
     /// Whether no round-trip time was measured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends().is_none()
+        self.min_and_max().is_none()
     }
 
-    /// The minimum and the maximum of both sides.
-    fn ends(&self) -> Option<(u64, u64)> {
-        let times = self.sides.iter().flat_map(|times| &times.columns).flatten();
-        times.copied().reduce(|(least, most), (low, high)| (least.min(low), most.max(high)))
+    /// The minimum and the maximum over both sides.
+    fn min_and_max(&self) -> Option<(u64, u64)> {
+        let columns = self.sides.iter().flat_map(|side| &side.columns).flatten();
+        columns.copied().reduce(|(min, max), (low, high)| (min.min(low), max.max(high)))
     }
 
-    /// A description in one or two sentences.
+    /// The caption, in a few sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let mut text = String::new();
         for (side, times) in [Side::Client, Side::Server].into_iter().zip(self.times()) {
             let Some(times) = times else { continue };
-            let (other, least) = (side.other(), Unit::Time.say(times.min_nanos));
+            let [min, median, max] =
+                [times.min_nanos, times.median_nanos, times.max_nanos].map(|nanos| Unit::Time.format(nanos));
             let _ = match times.count {
-                1 => write!(text, "The {other} acknowledges what the {side} sends once, after {least}. "),
+                1 => write!(text, "One round-trip time of the {side}'s segments was measured: {min}. "),
                 n => write!(
                     text,
-                    "The {other} acknowledges what the {side} sends {n} times, after {least} to {}; the median is {}. ",
-                    Unit::Time.say(times.max_nanos),
-                    Unit::Time.say(times.median_nanos),
+                    "{n} round-trip times of the {side}'s segments were measured: {min} to {max}, median {median}. ",
                 ),
             };
         }
         text.push_str(
-            "The scale is logarithmic: each tenfold takes as much room as the next. What was sent twice is not timed, \
-             as nobody can tell which of the two was acknowledged.",
+            "The scale is logarithmic. Retransmitted segments are not measured, because an acknowledgment does not \
+             tell which copy it answers.",
         );
         let _ = write!(
             text,
-            " Times within {} are drawn from the least to the most.",
-            Unit::Time.say(self.span.column_nanos())
+            " Of several times within {}, the shortest and the longest are drawn, joined by a line.",
+            Unit::Time.format(self.span.column_nanos())
         );
         text
     }
@@ -108,15 +108,15 @@ impl RoundTrip {
     pub fn svg(&self) -> Markup {
         let caption = self.caption();
         let across = self.span.axis();
-        let up = Axis::powers(Unit::Time, self.ends().unwrap_or((1, 1)), (BOTTOM, TOP));
-        let points: usize = self.sides.iter().map(|times| times.columns.iter().flatten().count()).sum();
-        let radius = Px(if points > SPARSE_MAX { 18 } else { 32 });
+        let up = Axis::logarithmic(Unit::Time, self.min_and_max().unwrap_or((1, 1)), (BOTTOM, TOP));
+        let n_points: usize = self.sides.iter().map(|side| side.columns.iter().flatten().count()).sum();
+        let radius = Px(if n_points > SPARSE_MAX { 18 } else { 32 });
         let marks = [Side::Client, Side::Server].map(|side| {
-            let points = self.sides[side.index()].columns.iter().enumerate();
-            let points = points.filter_map(|(i, ends)| ends.map(|(least, most)| (i, least, most)));
+            let columns = self.sides[side.index()].columns.iter().enumerate();
+            let times = columns.filter_map(|(i, column)| column.map(|(min, max)| (i, min, max)));
             side_color(side).group(&html! {
-                @for (i, least, most) in points {
-                    @let (x, low, high) = (TimeSpan::place(i), up.place(least), up.place(most));
+                @for (i, min, max) in times {
+                    @let (x, low, high) = (TimeSpan::place(i), up.place(min), up.place(max));
                     @if high != low { line x1=(x) y1=(low) x2=(x) y2=(high) stroke="currentColor" stroke-width="1" {} }
                     (point(side, x, low, radius))
                     @if high != low { (point(side, x, high, radius)) }
@@ -124,12 +124,12 @@ impl RoundTrip {
             })
         });
         let legend = [Side::Client, Side::Server].map(|side| {
-            (side_color(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segment of the {side}, acknowledged"))
+            (side_color(side).group(&point(side, Px(0), Px(0), Px(32))), format!("segments of the {side}"))
         });
         let plot = Plot {
             title: "Round-trip times",
             description: &caption,
-            across: (TimeSpan::NAME, &across),
+            across: (TimeSpan::AXIS_TITLE, &across),
             up: &[("round-trip time", &up)],
             bottom: BOTTOM,
             legend: &legend,

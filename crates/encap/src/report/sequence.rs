@@ -11,13 +11,13 @@ use super::svg_color::{SvgColor, side_color};
 use crate::analyze::{Events, Side};
 use crate::show::{count, escape};
 
-/// Segments drawn from the beginning of a conversation.
+/// Maximum segments drawn from the beginning of a conversation.
 pub const FIRST_MAX: usize = 48;
-/// Segments drawn from its end.
+/// Maximum segments drawn from its end.
 pub const LAST_MAX: usize = 16;
-/// Bytes of payload below an arrow.
+/// Maximum bytes of payload shown below an arrow.
 const TEXT_MAX_BYTES: usize = 48;
-/// Characters of payload below an arrow, once escaped.
+/// Maximum characters of payload shown below an arrow, after escaping.
 const TEXT_MAX_CHARS: usize = 72;
 
 /// The client's lifeline and the server's, in pixels from the left.
@@ -27,13 +27,14 @@ const FRAME_RIGHT: i64 = 56;
 const TIME_RIGHT: i64 = 152;
 /// Top edge of the first row, in pixels.
 const TOP: i64 = 64;
-/// Height of an arrow with its label above, and of each text line below, in pixels.
-const ARROW: i64 = 26;
-const WORDS: i64 = 15;
-/// Longest address that fits centred at the server's lifeline, in characters.
+/// Height of an arrow with the label above it, in pixels.
+const ARROW_HEIGHT: i64 = 26;
+/// Height of each text line below an arrow, in pixels.
+const TEXT_HEIGHT: i64 = 15;
+/// Maximum length of an address that is centred at the server's lifeline, in characters.
 const ADDRESS_MAX_CHARS: usize = 18;
 /// Height of the gap for omitted segments, in pixels.
-const LEFT_OUT: i64 = 44;
+const GAP_HEIGHT: i64 = 44;
 
 /// The data of a sequence diagram: the first and the last segments of a conversation.
 #[derive(Debug, Default)]
@@ -54,7 +55,9 @@ struct SequenceRow {
     header: String,
     /// The first bytes of the payload.
     payload: Vec<u8>,
+    /// Length of the payload on the wire, in bytes.
     len: u32,
+    /// The events of the segment. Empty if there are none.
     remark: String,
 }
 
@@ -88,18 +91,19 @@ impl SequenceRow {
         }
         let (text, _) = escape::text(&self.payload, TEXT_MAX_BYTES);
         let is_cut = self.len as usize > self.payload.len() || text.chars().count() > TEXT_MAX_CHARS;
-        let shown: String = text.chars().take(TEXT_MAX_CHARS).collect();
-        Some(if is_cut { format!("{shown}…") } else { shown })
+        let start: String = text.chars().take(TEXT_MAX_CHARS).collect();
+        Some(if is_cut { format!("{start}…") } else { start })
     }
 
     fn height(&self) -> i64 {
-        ARROW + if self.payload.is_empty() { 0 } else { WORDS } + if self.remark.is_empty() { 0 } else { WORDS }
+        let n_texts = i64::from(!self.payload.is_empty()) + i64::from(!self.remark.is_empty());
+        ARROW_HEIGHT + n_texts * TEXT_HEIGHT
     }
 }
 
 impl Sequence {
     /// Adds the next segment.
-    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
+    pub fn add(&mut self, segment: &DrawnSegment<'_>) {
         self.segments += 1;
         if self.first.len() < FIRST_MAX {
             return self.first.push(SequenceRow::new(segment));
@@ -116,13 +120,13 @@ impl Sequence {
         self.segments - (self.first.len() + self.last.len()) as u64
     }
 
-    /// A description in one or two sentences.
+    /// The caption, in a few sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let noun = self.noun();
         let all = count(self.segments, noun);
         let drawn = match self.left_out() {
-            0 if self.segments == 1 => format!("The one {noun} of the conversation"),
+            0 if self.segments == 1 => format!("The only {noun} of the conversation"),
             0 => format!("All {all} of the conversation, in the order of the capture"),
             n => format!(
                 "The first {} and the last {} of {all}, in the order of the capture; the {n} between them are left out",
@@ -131,15 +135,15 @@ impl Sequence {
             ),
         };
         let numbers = if self.is_tcp() {
-            " Sequence and acknowledgment numbers count from each side's SYN, which takes number 0."
+            " Sequence and acknowledgment numbers are relative: the SYN of each side has number 0."
         } else {
             ""
         };
         let is_remarked = self.first.iter().chain(&self.last).any(|row| !row.remark.is_empty());
-        let remarks = if is_remarked { " After ▲ is what is remarkable about a segment." } else { "" };
+        let remarks = if is_remarked { " Remarks on a segment follow ▲." } else { "" };
         format!(
-            "{drawn}. At the left is the number of its frame, with the seconds since the first; below an arrow, what \
-             it carries.{numbers}{remarks}"
+            "{drawn}. On the left are frame numbers and times since the first frame of the conversation. The start of \
+             a payload is shown below its arrow.{numbers}{remarks}"
         )
     }
 
@@ -157,15 +161,15 @@ impl Sequence {
         let mut y = TOP;
         let mut rows = Vec::new();
         for row in &self.first {
-            rows.push(draw(row, y));
+            rows.push(draw_row(row, y));
             y += row.height();
         }
         if self.left_out() > 0 {
-            rows.push(draw_left_out(&count(self.left_out(), self.noun()), y));
-            y += LEFT_OUT;
+            rows.push(draw_gap(&count(self.left_out(), self.noun()), y));
+            y += GAP_HEIGHT;
         }
         for row in &self.last {
-            rows.push(draw(row, y));
+            rows.push(draw_row(row, y));
             y += row.height();
         }
         let bottom = y + 12;
@@ -178,10 +182,10 @@ impl Sequence {
                 (lifeline(Side::Client, ends.0, bottom))
                 (lifeline(Side::Server, ends.1, bottom))
                 (SvgColor::Faint.group(&html! {
-                text x=(FRAME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "frame" }
-                text x=(TIME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "time, s" }
-            }))
-            @for row in &rows { (row) }
+                    text x=(FRAME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "frame" }
+                    text x=(TIME_RIGHT) y="58" text-anchor="end" font-size="11" fill="currentColor" { "time, s" }
+                }))
+                @for row in &rows { (row) }
             },
         )
     }
@@ -191,27 +195,27 @@ fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
     let x = LIFELINES[side.index()];
     // A long IPv6 address with its port would pass the right edge if it were centred.
     let address = end.to_string();
-    let (words_x, anchor) =
+    let (text_x, anchor) =
         if side == Side::Server && address.len() > ADDRESS_MAX_CHARS { (WIDTH - 8, "end") } else { (x, "middle") };
     side_color(side).group(&html! {
-        text x=(words_x) y="16" text-anchor=(anchor) font-weight="700" fill="currentColor" { (side) }
-        text x=(words_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (address) }
+        text x=(text_x) y="16" text-anchor=(anchor) font-weight="700" fill="currentColor" { (side) }
+        text x=(text_x) y="32" text-anchor=(anchor) font-size="11" fill="currentColor" { (address) }
         line x1=(x) y1="42" x2=(x) y2=(bottom) stroke="currentColor" stroke-width="2" {}
     })
 }
 
 /// Draws a row with its top edge at `y`.
-fn draw(row: &SequenceRow, y: i64) -> Markup {
+fn draw_row(row: &SequenceRow, y: i64) -> Markup {
     let (from, to) = (LIFELINES[row.from.index()], LIFELINES[row.from.other().index()]);
-    let (line, forward) = (y + ARROW - 8, (to - from).signum());
+    let (line, forward) = (y + ARROW_HEIGHT - 8, (to - from).signum());
     let middle = i64::midpoint(from, to);
     let (start, tip) = (from + 2 * forward, to - 3 * forward);
     let head = tip - 9 * forward;
     let micros = row.nanos / 1_000;
-    let mut words = line;
-    let mut next = || {
-        words += WORDS;
-        words - 1
+    let mut text_y = line - 1;
+    let mut next_text_y = || {
+        text_y += TEXT_HEIGHT;
+        text_y
     };
     html! {
         (SvgColor::Faint.group(&html! {
@@ -229,22 +233,25 @@ fn draw(row: &SequenceRow, y: i64) -> Markup {
         }))
         @if let Some(text) = row.text() {
             (SvgColor::Payload.group(&html! {
-                text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor"
+                text x=(middle) y=(next_text_y()) text-anchor="middle" font-size="11" fill="currentColor"
                     font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" { (text) }
             }))
         }
         @if !row.remark.is_empty() {
             (SvgColor::Alert.group(&html! {
-                text x=(middle) y=(next()) text-anchor="middle" font-size="11" fill="currentColor" { "▲ " (row.remark) }
+                text x=(middle) y=(next_text_y()) text-anchor="middle" font-size="11" fill="currentColor" {
+                    "▲ " (row.remark)
+                }
             }))
         }
     }
 }
 
-fn draw_left_out(text: &str, y: i64) -> Markup {
+/// Draws the gap for the omitted segments that `text` counts, with its top edge at `y`.
+fn draw_gap(text: &str, y: i64) -> Markup {
     let middle = i64::midpoint(LIFELINES[0], LIFELINES[1]);
     SvgColor::Faint.group(&html! {
-        @for at in [y + 10, y + LEFT_OUT - 6] {
+        @for at in [y + 10, y + GAP_HEIGHT - 6] {
             line x1=(LIFELINES[0]) y1=(at) x2=(LIFELINES[1]) y2=(at) stroke="currentColor" stroke-dasharray="2 5" {}
         }
         text x=(middle) y=(y + 28) text-anchor="middle" fill="currentColor" { (text) " left out" }

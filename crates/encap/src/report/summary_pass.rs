@@ -43,7 +43,7 @@ pub struct CaptureSummary {
     pub damage: Option<String>,
 }
 
-/// Receives a capture packet by packet.
+/// Receives the packets of a capture one by one, and collects the summary of the report.
 #[derive(Debug)]
 pub(super) struct SummaryPass {
     streams: Streams,
@@ -58,7 +58,8 @@ pub(super) struct SummaryPass {
 struct SummaryListener {
     transcript: Transcript,
     listed: Vec<Conversation>,
-    wanted: Option<ConversationId>,
+    requested: Option<ConversationId>,
+    /// The requested conversation, or else the one with the most segments so far.
     chosen: Option<Conversation>,
 }
 
@@ -68,12 +69,11 @@ impl StreamListener for SummaryListener {
     }
 
     fn on_end(&mut self, conversation: Conversation) {
-        let is_chosen = match (self.wanted, &self.chosen) {
-            (Some(which), _) => {
-                which == ConversationId { transport: conversation.transport, number: conversation.number }
-            }
+        let is_chosen = match (self.requested, &self.chosen) {
+            (Some(id), _) => id == ConversationId { transport: conversation.transport, number: conversation.number },
             (None, None) => true,
             (None, Some(chosen)) => {
+                // Of two equally long ones, the earlier.
                 (conversation.segments(), chosen.first_frame) > (chosen.segments(), conversation.first_frame)
             }
         };
@@ -83,22 +83,23 @@ impl StreamListener for SummaryListener {
         self.transcript.on_end(conversation.clone());
         self.listed.push(conversation);
         if self.listed.len() == 2 * LISTED_MAX {
-            self.cut();
+            self.keep_first();
         }
     }
 }
 
 impl SummaryListener {
     /// Keeps the first [`LISTED_MAX`] conversations, in order.
-    fn cut(&mut self) {
+    fn keep_first(&mut self) {
         self.listed.sort_by_key(|conversation| conversation.first_frame);
         self.listed.truncate(LISTED_MAX);
     }
 }
 
 impl SummaryPass {
-    pub(super) fn new(wanted: Option<ConversationId>) -> Self {
-        let listener = SummaryListener { transcript: Transcript::default(), listed: Vec::new(), wanted, chosen: None };
+    pub(super) fn new(requested: Option<ConversationId>) -> Self {
+        let listener =
+            SummaryListener { transcript: Transcript::default(), listed: Vec::new(), requested, chosen: None };
         Self {
             streams: Streams::new(Vec::new()),
             listener,
@@ -108,6 +109,7 @@ impl SummaryPass {
         }
     }
 
+    /// Receives the next packet.
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {
         self.listener.transcript.note_packet_time(packet.time);
         self.streams.packet(packet, &mut self.listener);
@@ -116,8 +118,8 @@ impl SummaryPass {
         }
     }
 
-    /// Receives the section of the latest packet.
-    pub(super) fn section(&mut self, section: &Section) {
+    /// Receives the section of the latest packet, and counts the packet if the section is synthesised.
+    pub(super) fn note_section(&mut self, section: &Section) {
         if let Some(comment) = section.synthesised() {
             self.synthesised.get_or_insert_with(|| (0, comment.to_owned())).0 += 1;
         }
@@ -138,7 +140,7 @@ impl SummaryPass {
         let streams = std::mem::replace(&mut self.streams, Streams::new(Vec::new()));
         let totals = streams.finish(&mut self.listener);
         self.take_entries();
-        self.listener.cut();
+        self.listener.keep_first();
         let SummaryListener { transcript, listed, chosen, .. } = self.listener;
         CaptureSummary {
             format: reader.format(),

@@ -1,7 +1,7 @@
 //! The colours of drawings.
 //!
 //! A drawing carries the colours of a light page in its own attributes, so that it stands alone in any program. The
-//! style sheet of a page overrules them, for dark mode too. Each mark also has its own shape, for readers who see no
+//! style sheet of a page overrides them, for example in dark mode. Marks also differ by shape, for readers who see no
 //! colours.
 
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use crate::analyze::Side;
 /// A colour, named by its use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SvgColor {
-    /// Text, and lines that it refers to.
+    /// Text, and the line of acknowledgments.
     Text,
     /// Axes, frame numbers and other guides.
     Faint,
@@ -41,7 +41,7 @@ impl SvgColor {
         }
     }
 
-    /// Groups marks that draw in `currentColor`, and sets it to this colour.
+    /// A group of `marks` in which `currentColor` is this colour.
     #[must_use]
     pub fn group(self, marks: &Markup) -> Markup {
         let (class, colour) = self.parts();

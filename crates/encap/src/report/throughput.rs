@@ -1,4 +1,4 @@
-//! Throughput: bytes of payload in each direction, by intervals of time.
+//! Throughput: bytes of payload in each direction, for each interval of time.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use super::svg_color::side_color;
 use super::time_span::TimeSpan;
 use crate::analyze::Side;
 
-/// Most whole bars. One more covers the rest of the time.
+/// Maximum bars of full length. One more bar covers the rest of the time.
 const BARS_MAX: u64 = 60;
 /// The zero line between the client's bars above and the server's below, in pixels from the top.
 const MIDDLE: i64 = 150;
@@ -25,8 +25,9 @@ pub struct Throughput {
     span: TimeSpan,
     /// Interval of a bar, in nanoseconds.
     bar_nanos: u64,
-    /// Bytes of each bar, of the client and of the server.
+    /// For each bar, the bytes of the client and those of the server.
     bars: Vec<[u64; 2]>,
+    /// The bytes of the client and those of the server in all bars.
     bytes: [u64; 2],
 }
 
@@ -40,7 +41,7 @@ impl Throughput {
     }
 
     /// Adds the next segment or datagram.
-    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
+    pub fn add(&mut self, segment: &DrawnSegment<'_>) {
         let i = usize::try_from(segment.nanos.min(self.span.nanos()) / self.bar_nanos).unwrap_or_default();
         let (side, len) = (segment.from.index(), u64::from(segment.len));
         self.bars[i][side] += len;
@@ -59,25 +60,26 @@ impl Throughput {
         self.bytes == [0; 2]
     }
 
-    /// Converts the bytes of one bar to bytes a second.
+    /// Converts the bytes of one bar to bytes per second.
     fn rate(&self, bytes: u64) -> u64 {
         u64::try_from(u128::from(bytes) * NANOS_A_SECOND / u128::from(self.bar_nanos)).unwrap_or(u64::MAX)
     }
 
-    fn most(&self, side: Side) -> u64 {
+    /// The highest rate of a side's bars, in bytes per second.
+    fn peak_rate(&self, side: Side) -> u64 {
         self.rate(self.bars.iter().map(|bytes| bytes[side.index()]).max().unwrap_or_default())
     }
 
-    /// A description in one or two sentences.
+    /// The caption, in a few sentences.
     #[must_use]
     pub fn caption(&self) -> String {
         let [client, server] = self.bytes.map(format_bytes);
         format!(
-            "The client sends {client}, at its busiest {}; the server {server}, at its busiest {}. Each bar is {}. \
-             Payload alone is counted, each time that it was sent.",
-            Unit::Rate.say(self.most(Side::Client)),
-            Unit::Rate.say(self.most(Side::Server)),
-            Unit::Time.say(self.bar_nanos),
+            "The client sends {client} of payload, at most {} in one bar. The server sends {server}, at most {}. Each \
+             bar covers {}. Retransmitted payload counts again.",
+            Unit::Rate.format(self.peak_rate(Side::Client)),
+            Unit::Rate.format(self.peak_rate(Side::Server)),
+            Unit::Time.format(self.bar_nanos),
         )
     }
 
@@ -85,9 +87,10 @@ impl Throughput {
     #[must_use]
     pub fn svg(&self) -> Markup {
         let across = self.span.axis();
-        let most = self.most(Side::Client).max(self.most(Side::Server));
-        let up = Axis::to_round(Unit::Rate, most, (MIDDLE, TOP), 3);
-        let down = Axis::to_round(Unit::Rate, most, (MIDDLE, BOTTOM), 3);
+        // Both directions have the same scale.
+        let peak = self.peak_rate(Side::Client).max(self.peak_rate(Side::Server));
+        let up = Axis::linear_to_tick(Unit::Rate, peak, (MIDDLE, TOP), 3);
+        let down = Axis::linear_to_tick(Unit::Rate, peak, (MIDDLE, BOTTOM), 3);
         let marks = [(Side::Client, &up), (Side::Server, &down)].map(|(side, axis)| {
             let bars = self.bars.iter().map(|bytes| bytes[side.index()]).zip(0_u64..).filter(|(bytes, _)| *bytes > 0);
             side_color(side).group(&html! {
@@ -105,13 +108,13 @@ impl Throughput {
                         fill="currentColor" fill-opacity=".25" stroke="currentColor" {}
                 },
             };
-            let way = if side == Side::Client { "up" } else { "down" };
-            (side_color(side).group(&mark), format!("from the {side} ({way})"))
+            let direction = if side == Side::Client { "up" } else { "down" };
+            (side_color(side).group(&mark), format!("from the {side} ({direction})"))
         });
         let plot = Plot {
             title: "Throughput",
             description: &self.caption(),
-            across: (TimeSpan::NAME, &across),
+            across: (TimeSpan::AXIS_TITLE, &across),
             up: &[("client", &up), ("server", &down)],
             bottom: BOTTOM,
             legend: &legend,
@@ -119,7 +122,7 @@ impl Throughput {
         plot.svg(&html! { @for mark in &marks { (mark) } })
     }
 
-    /// A bar for the interval at `start`, from the zero line to `end`.
+    /// The bar for the interval that begins at `start` nanoseconds, from the zero line to `end`, in tenths of a pixel.
     fn bar(&self, side: Side, start: u64, end: i64, across: &Axis) -> Markup {
         let (left, right) = (across.place(start), across.place(start.saturating_add(self.bar_nanos)));
         // Even a short bar is visible.

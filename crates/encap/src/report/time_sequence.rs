@@ -25,22 +25,26 @@ pub struct TimeSequence {
     from: Side,
     span: TimeSpan,
     columns: Vec<SequenceColumn>,
+    /// The largest number that was sent or acknowledged.
     last: u64,
+    /// Segments of this side with payload, SYN or FIN.
     segments: u64,
+    /// Payload bytes of these segments.
     bytes: u64,
-    again: u64,
+    /// Segments of these that are retransmissions.
+    retransmissions: u64,
 }
 
-/// The segments within one column. Numbers are relative to the SYN.
+/// The segments within one column. Sequence numbers are relative to the SYN.
 #[derive(Clone, Copy, Debug, Default)]
 struct SequenceColumn {
     /// The range of numbers sent for the first time.
     sent: Option<(u64, u64)>,
-    /// The range of numbers retransmitted.
-    again: Option<(u64, u64)>,
-    /// The acknowledgment number.
+    /// The range of numbers sent again.
+    retransmitted: Option<(u64, u64)>,
+    /// The largest acknowledgment number of the other side.
     acked: Option<u64>,
-    /// The right edge of the window at the end of the column.
+    /// The right edge of the other side's window at the end of the column.
     window_end: Option<u64>,
 }
 
@@ -48,12 +52,21 @@ impl TimeSequence {
     /// An empty graph of one side's stream over a span of time.
     #[must_use]
     pub fn new(from: Side, span: TimeSpan) -> Self {
-        Self { from, span, columns: vec![SequenceColumn::default(); COLUMNS], last: 0, segments: 0, bytes: 0, again: 0 }
+        Self {
+            from,
+            span,
+            columns: vec![SequenceColumn::default(); COLUMNS],
+            last: 0,
+            segments: 0,
+            bytes: 0,
+            retransmissions: 0,
+        }
     }
 
     /// Adds the next segment of either side.
-    pub fn segment(&mut self, segment: &DrawnSegment<'_>) {
-        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    pub fn add(&mut self, segment: &DrawnSegment<'_>) {
+        // A segment from before the start of the stream has a negative number. It is drawn at 0.
+        let number = |relative: i64| u64::try_from(relative).unwrap_or_default();
         let column = &mut self.columns[self.span.column(segment.nanos)];
         let Some(tcp) = &segment.tcp else { return };
         if segment.from != self.from {
@@ -71,8 +84,8 @@ impl TimeSequence {
         self.bytes += u64::from(tcp.len);
         self.last = self.last.max(end);
         let range = if tcp.is_retransmission() {
-            self.again += 1;
-            &mut column.again
+            self.retransmissions += 1;
+            &mut column.retransmitted
         } else {
             &mut column.sent
         };
@@ -86,60 +99,62 @@ impl TimeSequence {
         self.bytes == 0
     }
 
-    /// A description in one or two sentences.
+    /// The caption, in a few sentences.
     #[must_use]
     pub fn caption(&self) -> String {
-        let Self { from, segments, bytes, again, .. } = *self;
+        let Self { from, segments, bytes, retransmissions, .. } = *self;
         let mut text = format!(
-            "{} in {} of the {from} (SYN and FIN are counted) were captured over {}",
-            format_bytes(bytes),
+            "The {from} sends {} with payload, SYN or FIN within {}: {} of payload",
             count(segments, "segment"),
-            Unit::Time.say(self.span.nanos()),
+            Unit::Time.format(self.span.nanos()),
+            format_bytes(bytes),
         );
-        match again {
-            0 => text.push_str("; nothing is sent twice"),
+        match retransmissions {
+            0 => text.push_str(", without retransmissions"),
             n => {
-                let _ = write!(text, "; {n} of them had been sent before (×)");
+                let _ = write!(text, ", with {} (×)", count(n, "retransmission"));
             }
         }
         let _ = write!(
             text,
-            ". Each bar reaches from its first sequence number to its last; what happens within {} is drawn as one. \
-             The staircase is how far the {} has acknowledged",
-            Unit::Time.say(self.span.column_nanos()),
+            ". A bar spans the sequence numbers of a segment, or of all segments within {}. The staircase shows how \
+             far the {} has acknowledged them",
+            Unit::Time.format(self.span.column_nanos()),
             from.other(),
         );
-        text.push_str(match (self.has_window(), self.window_is_seen()) {
-            (false, _) => "; the end of its window is not known, as the handshake was not captured.",
-            (true, false) => "; the end of its window lies above the drawing all the time.",
+        text.push_str(match (self.has_window(), self.is_window_in_range()) {
+            (false, _) => "; the end of its window is unknown, because the handshake was not captured.",
+            (true, false) => "; the end of its window is always above the drawing.",
             (true, true) => "; the dotted line is the end of its window.",
         });
         text
     }
 
+    /// Whether the end of the window is ever known.
     fn has_window(&self) -> bool {
         self.columns.iter().any(|column| column.window_end.is_some())
     }
 
-    fn window_is_seen(&self) -> bool {
-        let top = self.axis().last();
+    /// Whether the end of the window is ever low enough to be drawn.
+    fn is_window_in_range(&self) -> bool {
+        let top = self.sequence_axis().last();
         self.columns.iter().any(|column| column.window_end.is_some_and(|end| end <= top))
     }
 
-    fn axis(&self) -> Axis {
-        Axis::to_round(Unit::Bytes, self.last, (BOTTOM, TOP), 6)
+    fn sequence_axis(&self) -> Axis {
+        Axis::linear_to_tick(Unit::Bytes, self.last, (BOTTOM, TOP), 6)
     }
 
     /// Draws the graph.
     #[must_use]
     pub fn svg(&self) -> Markup {
-        let (across, up) = (self.span.axis(), self.axis());
-        let ink = side_color(self.from);
-        let sent = ink.group(&html! { path d=(self.bars(&up)) stroke="currentColor" stroke-width="1.6" {} });
+        let (across, up) = (self.span.axis(), self.sequence_axis());
+        let color = side_color(self.from);
+        let sent = color.group(&html! { path d=(self.bars(&up)) stroke="currentColor" stroke-width="1.6" {} });
         let acked = SvgColor::Text.group(&html! {
             path d=(self.stairs(&up, |column| column.acked)) stroke="currentColor" stroke-width="1" {}
         });
-        let again =
+        let retransmitted =
             SvgColor::Alert.group(&html! { path d=(self.crosses(&up)) stroke="currentColor" stroke-width="1.6" {} });
         let window_end = SvgColor::Faint.group(&html! {
             path d=(self.stairs(&up, |column| column.window_end.filter(|end| *end <= up.last())))
@@ -147,7 +162,7 @@ impl TimeSequence {
         });
         let mut legend = vec![
             (
-                ink.group(&html! { path d="M0 -6V6M-3 -6H3M-3 6H3" stroke="currentColor" stroke-width="1.6" {} }),
+                color.group(&html! { path d="M0 -6V6M-3 -6H3M-3 6H3" stroke="currentColor" stroke-width="1.6" {} }),
                 "segment".to_owned(),
             ),
             (
@@ -155,26 +170,26 @@ impl TimeSequence {
                 format!("acknowledged by the {}", self.from.other()),
             ),
         ];
-        if self.again > 0 {
+        if self.retransmissions > 0 {
             let mark = html! { path d="M-4 -4L4 4M-4 4L4 -4" stroke="currentColor" stroke-width="1.6" {} };
-            legend.push((SvgColor::Alert.group(&mark), "sent again".to_owned()));
+            legend.push((SvgColor::Alert.group(&mark), "retransmission".to_owned()));
         }
-        if self.window_is_seen() {
+        if self.is_window_in_range() {
             let mark = html! { path d="M-8 0H8" stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3" {} };
             legend.push((SvgColor::Faint.group(&mark), "end of the window".to_owned()));
         }
         let plot = Plot {
-            title: &format!("Time-sequence graph of what the {} sends", self.from),
+            title: &format!("Time-sequence graph of the {}", self.from),
             description: &self.caption(),
-            across: (TimeSpan::NAME, &across),
+            across: (TimeSpan::AXIS_TITLE, &across),
             up: &[("sequence number", &up)],
             bottom: BOTTOM,
             legend: &legend,
         };
-        plot.svg(&html! { (window_end) (acked) (sent) (again) })
+        plot.svg(&html! { (window_end) (acked) (sent) (retransmitted) })
     }
 
-    /// A bar in each column with new data.
+    /// An SVG path with a bar in each column with new data.
     fn bars(&self, up: &Axis) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
@@ -187,11 +202,11 @@ impl TimeSequence {
         path
     }
 
-    /// A cross and a bar in each column with retransmissions.
+    /// An SVG path with a cross and a bar in each column with retransmissions.
     fn crosses(&self, up: &Axis) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {
-            if let Some((low, high)) = column.again {
+            if let Some((low, high)) = column.retransmitted {
                 let (x, low, high) = (TimeSpan::place(i), up.place(low), up.place(high));
                 let y = i64::midpoint(low.0, high.0);
                 let (left, right, above, below) = (Px(x.0 - 40), Px(x.0 + 40), Px(y - 40), Px(y + 40));
@@ -201,7 +216,7 @@ impl TimeSequence {
         path
     }
 
-    /// A staircase: horizontal from each value until the next.
+    /// An SVG path with a staircase: each value is kept until the next.
     fn stairs(&self, up: &Axis, value: impl Fn(&SequenceColumn) -> Option<u64>) -> String {
         let mut path = String::new();
         for (i, column) in self.columns.iter().enumerate() {

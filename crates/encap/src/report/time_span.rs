@@ -1,4 +1,5 @@
-//! The time span of a conversation, divided into one column for each pixel, so that the size of a drawing is bounded.
+//! The time span of a conversation. It is divided into columns, one for each pixel, so that the size of a drawing is
+//! bounded.
 
 use super::axis::{Axis, Px, Unit};
 use super::plot::{ACROSS, COLUMNS};
@@ -13,7 +14,7 @@ pub struct TimeSpan {
 impl TimeSpan {
     /// The span of `conversation`. `None` if its frames have no times, or all have the same time.
     #[must_use]
-    pub fn of(conversation: &Conversation) -> Option<Self> {
+    pub fn of_conversation(conversation: &Conversation) -> Option<Self> {
         let since = conversation.last?.since(conversation.first?)?;
         Self::new(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
@@ -37,13 +38,13 @@ impl TimeSpan {
     }
 
     /// Title of the axis.
-    pub const NAME: &str = "time since the first frame";
+    pub const AXIS_TITLE: &str = "time since the first frame";
 
-    /// The column of a time after the first frame, in nanoseconds. Later times are in the last column.
+    /// The column of a time, given in nanoseconds after the first frame. The last column also has all later times.
     #[must_use]
     pub fn column(self, nanos: u64) -> usize {
-        let last = COLUMNS as u128 - 1;
-        let column = u128::from(nanos.min(self.nanos)) * last / u128::from(self.nanos);
+        let last_column = COLUMNS as u128 - 1;
+        let column = u128::from(nanos.min(self.nanos)) * last_column / u128::from(self.nanos);
         usize::try_from(column).unwrap_or_default()
     }
 
@@ -53,9 +54,10 @@ impl TimeSpan {
         (self.nanos / COLUMNS as u64).max(1)
     }
 
-    /// Where a column is drawn.
+    /// The middle of a column.
     #[must_use]
     pub fn place(column: usize) -> Px {
+        // In tenths of a pixel: a column is one pixel wide.
         Px(i64::try_from(column).unwrap_or_default() * 10 + ACROSS.0 * 10 + 5)
     }
 }

@@ -6,13 +6,13 @@ use std::ops::Range;
 /// byte.
 pub(super) fn diagram(bytes: &[u8], bits: &Range<u8>) -> String {
     let mut text = String::with_capacity(bytes.len() * 10);
-    let each = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1));
-    for (i, bit) in each.enumerate() {
+    let all_bits = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1));
+    for (i, bit) in all_bits.enumerate() {
         if i > 0 && i % 4 == 0 {
             text.push(' ');
         }
-        let inside = (usize::from(bits.start)..usize::from(bits.end)).contains(&i);
-        text.push(match (inside, bit) {
+        let is_inside = (usize::from(bits.start)..usize::from(bits.end)).contains(&i);
+        text.push(match (is_inside, bit) {
             (false, _) => '.',
             (true, 0) => '0',
             (true, _) => '1',

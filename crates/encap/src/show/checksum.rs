@@ -1,4 +1,4 @@
-//! Checksums, calculated step by step as by hand, and compared with their fields.
+//! Checksums, calculated in the steps of a calculation by hand, and compared with their fields.
 
 use std::fmt;
 
@@ -8,16 +8,17 @@ use crate::wire::checksum::{self, Uncheckable, Zeroed};
 use crate::wire::{Checksum, Frame, Layer, LayerKind, PseudoHeader};
 use crate::wire::{icmp, tcp, udp};
 
-/// Words shown from the start of a long part.
+/// Words shown from the start of a long payload.
 const FIRST_WORDS: usize = 16;
-/// Words shown from the end of a long part.
+/// Words shown from the end of a long payload.
 const LAST_WORDS: usize = 8;
-/// Maximum words of a header: 60 bytes. All are shown.
-const HEADER_WORDS: usize = 30;
+/// Maximum words of a header: an IPv4 or TCP header has at most 60 bytes. All are shown.
+const HEADER_MAX_WORDS: usize = 30;
 
 /// Offset of the checksum in an IPv4 header.
 const IPV4_CHECKSUM_AT: usize = 10;
 
+/// A checksum of a frame, with its calculation.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ChecksumView {
     /// Name of its layer: `TCP`.
@@ -79,10 +80,11 @@ pub(crate) struct SumPart {
 pub(crate) struct SumWords {
     /// Field name, if the part has several fields; otherwise empty.
     pub(crate) label: &'static str,
-    /// The first words; all, if they are few.
+    /// The first words, or all words if none are omitted.
     pub(crate) first: Vec<HexWord>,
     /// The omitted words between `first` and `last`.
     pub(crate) left_out: Option<OmittedWords>,
+    /// The last words. Empty if no words are omitted.
     pub(crate) last: Vec<HexWord>,
 }
 
@@ -97,9 +99,10 @@ impl ChecksumView {
     /// All checksums of a frame, outermost layer first.
     pub(super) fn all(frame: &Frame<'_>) -> Vec<Self> {
         let verified = frame.verify();
-        let layer = |is: fn(LayerKind) -> bool| frame.layers().into_iter().find(|layer| is(layer.kind));
-        let network = verified.network.zip(layer(|kind| kind == LayerKind::Ipv4));
-        let transport = verified.transport.zip(layer(|kind| checksum_at(kind).is_some()));
+        let find_layer =
+            |is_wanted: fn(LayerKind) -> bool| frame.layers().into_iter().find(|layer| is_wanted(layer.kind));
+        let network = verified.network.zip(find_layer(|kind| kind == LayerKind::Ipv4));
+        let transport = verified.transport.zip(find_layer(|kind| checksum_at(kind).is_some()));
         let network = network.map(|(state, layer)| Self::of_ipv4_header(frame, &layer, state));
         network
             .into_iter()
@@ -109,7 +112,7 @@ impl ChecksumView {
 
     fn of_ipv4_header(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Self {
         let header = frame.layer_bytes(layer);
-        let sum = ChecksumInput {
+        let input = ChecksumInput {
             name: "IPv4".into(),
             pseudo: None,
             header,
@@ -117,7 +120,7 @@ impl ChecksumView {
             payload: &[],
             is_udp: false,
         };
-        sum.view(layer.range().start, state)
+        input.into_view(layer.range().start, state)
     }
 
     fn of_transport(frame: &Frame<'_>, layer: &Layer, state: Checksum) -> Option<Self> {
@@ -128,11 +131,13 @@ impl ChecksumView {
         let payload = frame.bytes().get(layer.range().end..end).unwrap_or_default();
         let pseudo = frame.pseudo_header().filter(|_| layer.kind != LayerKind::Icmp);
         let (at, is_udp) = (checksum_at(layer.kind)?, layer.kind == LayerKind::Udp);
-        Some(ChecksumInput { name: layer.kind.to_string(), pseudo, header, at, payload, is_udp }.view(start, state))
+        Some(
+            ChecksumInput { name: layer.kind.to_string(), pseudo, header, at, payload, is_udp }.into_view(start, state),
+        )
     }
 }
 
-/// Offset of the checksum in a transport header.
+/// Offset of the checksum in a transport header. `None` for other layers.
 const fn checksum_at(kind: LayerKind) -> Option<usize> {
     match kind {
         LayerKind::Tcp => Some(tcp::CHECKSUM_AT),
@@ -154,7 +159,8 @@ struct ChecksumInput<'a> {
 }
 
 impl ChecksumInput<'_> {
-    fn view(self, start: usize, state: Checksum) -> ChecksumView {
+    /// Compares the field with the sum. `start` is the offset of the header in the frame.
+    fn into_view(self, start: usize, state: Checksum) -> ChecksumView {
         let found = checksum::words(&self.header[self.at..]).next().unwrap_or(0);
         let work = if matches!(state, Checksum::Uncheckable(_)) { None } else { Some(self.steps()) };
         let expected = work.as_ref().map_or(0, |work| work.expected.0);
@@ -169,7 +175,7 @@ impl ChecksumInput<'_> {
             ),
             Checksum::Partial => ("partial", self.partial_sentence(found)),
             Checksum::Zeroed(zeroed) => ("zeroed", zero_reason(zeroed, expected)),
-            Checksum::Uncheckable(why) => ("uncheckable", uncheckable_reason(why).into()),
+            Checksum::Uncheckable(reason) => ("uncheckable", uncheckable_reason(reason).into()),
         };
         ChecksumView { layer: self.name, at: start + self.at, found: HexWord(found), state, sentence, work }
     }
@@ -181,7 +187,7 @@ impl ChecksumInput<'_> {
         let sum = checksum::sum_steps(&[&pseudo, &header, self.payload]);
         let words = [
             self.pseudo.as_ref().map(pseudo_words).unwrap_or_default(),
-            vec![SumWords::new("", &header, HEADER_WORDS)],
+            vec![SumWords::new("", &header, HEADER_MAX_WORDS)],
             if self.payload.is_empty() {
                 Vec::new()
             } else {
@@ -200,7 +206,7 @@ impl ChecksumInput<'_> {
         }
     }
 
-    /// The common error that explains this wrong value.
+    /// The likely cause of a wrong value: one of the common errors, or else a change of the bytes.
     fn wrong_reason(&self, found: u16, expected: u16) -> &'static str {
         let without_pseudo = self.pseudo.is_some().then(|| {
             let mut header = self.header.to_vec();
@@ -215,21 +221,22 @@ impl ChecksumInput<'_> {
             "the sender wrote the two bytes in the wrong order"
         } else if self.pseudo.is_some() {
             "bytes were changed after the sum was calculated: on the way, by an address translation that did not \
-             update it, or by the program that made the frame; offload would have left the sum of the pseudo header, \
-             which this is not"
+             update the sum, or by the program that made the frame; it is not checksum offload, which would have left \
+             the sum of the pseudo header"
         } else {
             "bytes were changed after the sum was calculated: on the way, or by the program that made the frame; \
-             offload would have left zero"
+             it is not checksum offload, which would have left zero"
         }
     }
 
     fn partial_sentence(&self, found: u16) -> String {
-        let is_whole = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
-        let length = if is_whole { "" } else { " with a length of 0, for a card that splits large segments itself" };
+        // Otherwise, the length in the pseudo header was taken as 0.
+        let has_length = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
+        let length = if has_length { "" } else { " with a length of 0, for a card that splits large segments itself" };
         format!(
             "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, not complemented: \
-             the frame was captured before the network card completed it (checksum offload), or on loopback, where it \
-             is never completed. It is not an error."
+             the frame was captured before the network card completed the checksum (checksum offload), or on \
+             loopback, where no card completes it. This is not an error."
         )
     }
 }
@@ -244,21 +251,21 @@ fn zero_reason(zeroed: Zeroed, expected: u16) -> String {
              it should hold {expected:#06x}."
         ),
         Zeroed::NotComputed => format!(
-            "The field is zero: it was left to the network card (checksum offload), or never calculated on loopback. \
-             The sum is {expected:#06x}."
+            "The field is zero: the checksum was left to the network card (checksum offload), or never calculated on \
+             loopback. The sum is {expected:#06x}."
         ),
     }
 }
 
-const fn uncheckable_reason(why: Uncheckable) -> &'static str {
-    match why {
+const fn uncheckable_reason(reason: Uncheckable) -> &'static str {
+    match reason {
         Uncheckable::CutShort => "Some of the summed bytes are missing, so the sum cannot be calculated.",
         Uncheckable::Fragment => {
-            "It covers a packet that is split into fragments, so it cannot be calculated from one."
+            "The checksum covers a packet that is split into fragments, so one fragment is not enough to calculate it."
         }
         Uncheckable::RoutedOnward => {
-            "The packet has routers still to visit: its header holds the next hop, and the sum covers the final \
-             destination."
+            "The packet still has routers to visit: its header has the address of the next one, but the sum covers \
+             the address of the final destination."
         }
     }
 }
@@ -266,17 +273,17 @@ const fn uncheckable_reason(why: Uncheckable) -> &'static str {
 /// The fields of a pseudo header, in the layout of the RFC.
 fn pseudo_words(pseudo: &PseudoHeader) -> Vec<SumWords> {
     let bytes = pseudo.to_bytes();
-    let (address, rest) = match pseudo {
+    let (address_len, last_labels) = match pseudo {
         PseudoHeader::V4 { .. } => (4, ["protocol", "length"]),
         PseudoHeader::V6 { .. } => (16, ["length", "next header"]),
     };
-    let (addresses, tail) = bytes.split_at(2 * address);
-    let (source, destination) = addresses.split_at(address);
-    let (third, fourth) = tail.split_at(tail.len() / 2);
-    let labels = ["source", "destination"].into_iter().chain(rest);
+    let (addresses, last_fields) = bytes.split_at(2 * address_len);
+    let (source, destination) = addresses.split_at(address_len);
+    let (third, fourth) = last_fields.split_at(last_fields.len() / 2);
+    let labels = ["source", "destination"].into_iter().chain(last_labels);
     labels
         .zip([source, destination, third, fourth])
-        .map(|(label, bytes)| SumWords::new(label, bytes, HEADER_WORDS))
+        .map(|(label, bytes)| SumWords::new(label, bytes, HEADER_MAX_WORDS))
         .collect()
 }
 
@@ -284,17 +291,17 @@ impl SumWords {
     /// The words of `bytes`. Beyond `max` words, the middle is omitted.
     fn new(label: &'static str, bytes: &[u8], max: usize) -> Self {
         let n = bytes.len().div_ceil(2);
-        let some = |skip, take| checksum::words(bytes).skip(skip).take(take);
+        let words_from = |skip, take| checksum::words(bytes).skip(skip).take(take);
         if n <= max {
-            return Self { label, first: some(0, n).map(HexWord).collect(), left_out: None, last: Vec::new() };
+            return Self { label, first: words_from(0, n).map(HexWord).collect(), left_out: None, last: Vec::new() };
         }
         let words = n - FIRST_WORDS - LAST_WORDS;
-        let sum = some(FIRST_WORDS, words).map(u64::from).sum();
+        let sum = words_from(FIRST_WORDS, words).map(u64::from).sum();
         Self {
             label,
-            first: some(0, FIRST_WORDS).map(HexWord).collect(),
+            first: words_from(0, FIRST_WORDS).map(HexWord).collect(),
             left_out: Some(OmittedWords { words, sum }),
-            last: some(FIRST_WORDS + words, LAST_WORDS).map(HexWord).collect(),
+            last: words_from(FIRST_WORDS + words, LAST_WORDS).map(HexWord).collect(),
         }
     }
 }

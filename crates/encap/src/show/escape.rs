@@ -20,7 +20,7 @@ pub(crate) fn text(bytes: &[u8], max_bytes: usize) -> (String, usize) {
     (out, bytes.len() - shown.len())
 }
 
-/// A byte in the ASCII column of a dump.
+/// A byte in the ASCII column of a dump: a dot if it is not printable.
 pub(super) fn ascii(byte: u8) -> char {
     if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' }
 }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ascii_column_holds_ascii() {
+    fn ascii_column_has_only_printable_characters() {
         assert!((0..=255).map(ascii).all(|c| c.is_ascii_graphic() || c == ' '));
     }
 }

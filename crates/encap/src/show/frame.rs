@@ -7,7 +7,7 @@ use super::checksum::ChecksumView;
 use super::{FrameRecord, LayerView, RowView, Stage, escape, layer, seconds};
 use crate::wire::FrameIssue;
 
-/// Bytes of a payload shown as text. The length of the rest is shown as a number; the dump shows the bytes.
+/// Maximum bytes of a payload shown as text. The dump shows the others, too.
 const TEXT_MAX_BYTES: usize = 2048;
 
 /// Everything to display about a frame. All texts are safe to display.
@@ -78,18 +78,20 @@ impl<'a> FrameView<'a> {
         self.bytes.len() < self.original_len as usize
     }
 
-    /// The lengths from payload to frame: `payload 15 → TCP segment 15 + 32 = 47 → …`. Starts with the row, if known.
+    /// The lengths from payload to frame: `payload 15 → TCP segment 15 + 32 = 47 → …`. It starts with the row, if
+    /// known.
     #[must_use]
     pub fn wrapping(&self) -> String {
         let trailer = self.layers.iter().find(|layer| layer.stage == Stage::Trailer);
         let mut steps: Vec<_> = self.row.iter().map(|row| format!("row {}", row.msg_id)).collect();
+        // The length of the layers so far.
         let mut inside = 0;
         for layer in self.layers.iter().rev().filter(|layer| layer.stage != Stage::Trailer) {
-            let after = trailer.filter(|trailer| layer.range().end <= trailer.start && trailer.end <= layer.inside_end);
-            let after = after.map_or(String::new(), |trailer| format!(" + {} of trailer", trailer.own_len()));
+            let inner_trailer = trailer.filter(|it| layer.end <= it.start && it.end <= layer.inside_end);
+            let trailer_len = inner_trailer.map_or(String::new(), |it| format!(" + {} of trailer", it.own_len()));
             steps.push(match inside {
-                0 if after.is_empty() => format!("{} {}", layer.unit, layer.total_len()),
-                inside => format!("{} {inside} + {}{after} = {}", layer.unit, layer.own_len(), layer.total_len()),
+                0 if inner_trailer.is_none() => format!("{} {}", layer.unit, layer.total_len()),
+                inside => format!("{} {inside} + {}{trailer_len} = {}", layer.unit, layer.own_len(), layer.total_len()),
             });
             inside = layer.total_len();
         }
@@ -97,6 +99,7 @@ impl<'a> FrameView<'a> {
         format!("{captured}{}", steps.join(" → "))
     }
 
+    /// The layer of the byte at an offset. `None` if no layer claims the byte.
     pub(crate) fn layer_at(&self, at: usize) -> Option<&LayerView> {
         self.layers.iter().find(|layer| layer.range().contains(&at))
     }

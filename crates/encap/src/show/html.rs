@@ -3,8 +3,8 @@
 //! [`frame`] and [`list`] give the body, and [`page`] the page around it. Each `id` starts with the frame's number, so
 //! several frames fit one page.
 //!
-//! Hovering over a field highlights its bytes, and hovering over a byte its fields. The rules come with the dump and
-//! use the CSS selector `:has()`; a browser without it shows the page without highlights.
+//! Hovering over a field highlights its bytes, and hovering over a byte highlights its fields. The rules come with the
+//! dump and use the CSS selector `:has()`. A browser without it shows the page without highlights.
 
 mod bytes;
 mod checks;
@@ -77,7 +77,7 @@ pub fn frame(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// The row that the frame carries, if it was synthesised from one.
+/// The row that the frame carries. Empty if the frame was not synthesised from a row.
 pub(crate) fn row(view: &FrameView<'_>) -> Markup {
     html! {
         @if let Some(row) = &view.row {
@@ -85,7 +85,7 @@ pub(crate) fn row(view: &FrameView<'_>) -> Markup {
                 h2 { (row.heading()) }
                 div.box.payload {
                     p { code { (row.message()) } }
-                    p.said { (row.part()) }
+                    p.detail { (row.carried_part()) }
                 }
             }
         }
@@ -127,12 +127,12 @@ pub fn folded(view: &FrameView<'_>) -> Markup {
     }
 }
 
-/// A table of frames, followed by each frame in full.
+/// A table of frames, followed by each frame in full. `has_more` says whether further frames follow these.
 #[must_use]
-pub fn list(frames: &[FrameSummary], folded: &[Markup], more: bool) -> Markup {
+pub fn list(frames: &[FrameSummary], folded: &[Markup], has_more: bool) -> Markup {
     html! {
         table.frames {
-            caption { (count(frames.len(), "frame")) @if more { ", the first of the capture" } }
+            caption { (count(frames.len(), "frame")) @if has_more { ", the first of the capture" } }
             thead {
                 tr {
                     th.number scope="col" { "frame" }

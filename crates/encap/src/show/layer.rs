@@ -11,15 +11,15 @@ use crate::wire::{Field, Frame, Layer, LayerKind};
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
-    /// Between neighbouring machines.
+    /// Header for the way to a neighbouring machine.
     Link,
     /// VLAN tag.
     Tag,
-    /// Between hosts.
+    /// Header for the way between hosts.
     Network,
     /// IPv6 extension headers, and authentication after IPv4.
     Extension,
-    /// Between programs.
+    /// Header for the way between programs.
     Transport,
     /// Application data.
     Payload,
@@ -82,8 +82,8 @@ const fn mark(kind: LayerKind) -> char {
     }
 }
 
-/// The noun for a header and everything inside it.
-const fn unit(kind: LayerKind) -> &'static str {
+/// The noun for a header with its contents, after a space. Empty for a layer without such a noun.
+const fn unit_noun(kind: LayerKind) -> &'static str {
     match kind {
         LayerKind::Ethernet | LayerKind::Null | LayerKind::Loop => " frame",
         LayerKind::Ipv4 | LayerKind::Ipv6 | LayerKind::Arp => " packet",
@@ -134,7 +134,7 @@ impl LayerView {
         Self {
             mark: mark(layer.kind),
             stage,
-            unit: format!("{name}{}", unit(layer.kind)),
+            unit: format!("{name}{}", unit_noun(layer.kind)),
             name,
             summary: summary(layer.kind, &fields),
             fields: fields.into_iter().map(|field| FieldView::new(frame.bytes(), range.start, field)).collect(),
@@ -165,7 +165,7 @@ pub(super) fn payload_end(frame: &Frame<'_>) -> usize {
     frame.layers().iter().rfind(|layer| layer.kind != LayerKind::Trailer).map_or(0, |layer| layer.range().end)
 }
 
-/// Whether the payload belongs to TCP, UDP or ICMP. Otherwise it is the rest after the last decoded header.
+/// Whether the payload belongs to TCP, UDP or ICMP. Otherwise, the payload is all that follows the last decoded header.
 fn has_transport(frame: &Frame<'_>) -> bool {
     frame.layers().iter().any(|layer| Stage::of(layer.kind) == Stage::Transport)
 }
@@ -173,7 +173,7 @@ fn has_transport(frame: &Frame<'_>) -> bool {
 /// The most important fields of a layer, in one line.
 fn summary(kind: LayerKind, fields: &[Field]) -> String {
     let value = |name: &str| fields.iter().find(|field| field.name == name).map_or("?", |field| &field.value);
-    let set = |name: &&str| value(name) == "1";
+    let is_set = |flag: &&str| value(flag) == "1";
     match kind {
         LayerKind::Ethernet => format!("{} → {}", value("source"), value("destination")),
         LayerKind::Null | LayerKind::Loop => format!("address family {}", value("family")),
@@ -191,7 +191,7 @@ fn summary(kind: LayerKind, fields: &[Field]) -> String {
         }
         LayerKind::Tcp => {
             let flags: Vec<&str> =
-                ["SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"].into_iter().filter(set).collect();
+                ["SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"].into_iter().filter(is_set).collect();
             let flags = if flags.is_empty() { "no flags".into() } else { flags.join(" ") };
             format!("port {} → {}, {flags}", value("Source Port"), value("Destination Port"))
         }
@@ -212,7 +212,7 @@ pub(crate) struct FieldView {
     pub(crate) end: usize,
     /// Its bytes in hexadecimal.
     pub(crate) hex: String,
-    /// For a field that is not whole bytes: its bits, with the bits of neighbouring fields as dots.
+    /// The bits of a field that shares a byte with others. The bits of those are dots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bits: Option<String>,
     /// The decoded value.

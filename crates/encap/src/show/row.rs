@@ -8,7 +8,7 @@ use switchboard_protocol::sanitize;
 use super::{count, escape};
 use crate::rows::Row;
 
-/// Bytes of a message shown as text. The length of the rest is shown as a number.
+/// Maximum bytes of a message shown as text. The others are counted.
 const TEXT_MAX_BYTES: usize = 2048;
 
 /// A row, and the bytes of its message that a frame carries.
@@ -43,8 +43,8 @@ pub(crate) struct RowView {
 }
 
 impl RowView {
-    pub(super) fn new(carried: &RowPart) -> Self {
-        let RowPart { row, bytes } = carried;
+    pub(super) fn new(part: &RowPart) -> Self {
+        let RowPart { row, bytes } = part;
         let safe = |text: &str| sanitize(text).into_owned();
         let (text, text_left_out) = escape::text(&row.message, TEXT_MAX_BYTES);
         Self {
@@ -67,7 +67,7 @@ impl RowView {
         format!("Row {msg_id} (line {line}), {protocol}: {source} → {destination}, {}", count(self.len, "byte"))
     }
 
-    /// The message text, with the length of the omitted rest.
+    /// The message text, with the number of omitted bytes.
     pub(crate) fn message(&self) -> String {
         match self.text_left_out {
             0 => self.text.clone(),
@@ -76,14 +76,14 @@ impl RowView {
     }
 
     /// A sentence on the carried bytes.
-    pub(crate) fn part(&self) -> String {
+    pub(crate) fn carried_part(&self) -> String {
         let Range { start, end } = self.carried;
         match (start, end) {
-            (0, end) if end == self.len => "this frame carries all of it".into(),
+            (0, end) if end == self.len => "this frame carries the whole message".into(),
             (0, end) if end > self.len => {
-                format!("this frame carries all of it, completed to {}", count(end, "byte"))
+                format!("this frame carries the whole message, completed to {}", count(end, "byte"))
             }
-            (start, end) => format!("this frame carries bytes {start} to {} of it", end.saturating_sub(1)),
+            (start, end) => format!("this frame carries bytes {start} to {} of the message", end.saturating_sub(1)),
         }
     }
 }

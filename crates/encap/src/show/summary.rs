@@ -6,7 +6,7 @@ use switchboard_protocol::sanitize;
 use super::{FrameRecord, escape, seconds};
 use crate::wire::{Checksum, Frame, Layer, LayerKind};
 
-/// Bytes of payload text shown in a list.
+/// Maximum bytes of payload shown as text in a list.
 const TEXT_MAX_BYTES: usize = 40;
 
 /// A frame in one line. All texts are safe to display.
@@ -39,7 +39,7 @@ impl FrameSummary {
     #[must_use]
     pub fn new(record: &FrameRecord<'_>) -> Self {
         let frame = &record.frame;
-        let (source, destination) = ends(frame);
+        let (source, destination) = source_and_destination(frame);
         let (text, left_out) = escape::text(frame.payload(), TEXT_MAX_BYTES);
         let is_header = |layer: &Layer| !matches!(layer.kind, LayerKind::Payload | LayerKind::Trailer);
         let innermost = frame.layers().into_iter().rfind(is_header);
@@ -74,7 +74,7 @@ impl FrameSummary {
     }
 }
 
-/// Describes each wrong checksum. Checksums that offload explains are not wrong.
+/// Describes each wrong checksum. A checksum that was left to the network card is not wrong.
 fn wrong_checksums(frame: &Frame<'_>) -> impl Iterator<Item = String> {
     let verified = frame.verify();
     [("header", verified.network), ("transport", verified.transport)].into_iter().filter_map(
@@ -87,17 +87,18 @@ fn wrong_checksums(frame: &Frame<'_>) -> impl Iterator<Item = String> {
     )
 }
 
-/// Source and destination; `?` if unknown.
-fn ends(frame: &Frame<'_>) -> (String, String) {
+/// Source and destination as addresses, with ports if there are any; `?` if unknown.
+fn source_and_destination(frame: &Frame<'_>) -> (String, String) {
     let tcp = frame.tcp().map(|segment| (segment.source_port(), segment.destination_port()));
     let ports = tcp.or_else(|| frame.udp().map(|datagram| (datagram.source_port(), datagram.destination_port())));
-    let end = |address: std::net::IpAddr, port: Option<u16>| match port {
+    let endpoint = |address: std::net::IpAddr, port: Option<u16>| match port {
         Some(port) => std::net::SocketAddr::new(address, port).to_string(),
         None => address.to_string(),
     };
     match frame.addresses() {
         Some((source, destination)) => {
-            (end(source, ports.map(|(source, _)| source)), end(destination, ports.map(|(_, destination)| destination)))
+            let (source_port, destination_port) = ports.unzip();
+            (endpoint(source, source_port), endpoint(destination, destination_port))
         }
         None => ("?".into(), "?".into()),
     }

@@ -16,17 +16,17 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// The view of a frame that the capture may have truncated.
-fn cut(link_type: LinkType, bytes: &[u8], original_len: usize) -> FrameView<'_> {
+/// The view of a frame of which `bytes` were captured, perhaps not all.
+fn cut_view(link_type: LinkType, bytes: &[u8], original_len: usize) -> FrameView<'_> {
     let original_len = u32::try_from(original_len).expect("a short frame");
     FrameView::new(&FrameRecord::new(1, Frame::parse(link_type, bytes, original_len)))
 }
 
 fn view(link_type: LinkType, bytes: &[u8]) -> FrameView<'_> {
-    cut(link_type, bytes, bytes.len())
+    cut_view(link_type, bytes, bytes.len())
 }
 
-/// VLAN 5, IPv6, destination options, UDP.
+/// A frame with VLAN 5, IPv6, destination options and UDP, with a valid checksum.
 fn vlan_ipv6_udp() -> Vec<u8> {
     let link = ethernet::Repr { destination: Mac([2; 6]), source: Mac([4; 6]), ether_type: EtherType::VLAN };
     let tag = vlan::Repr { priority: 3, drop_eligible: false, vlan_id: 5, ether_type: EtherType::IPV6 };
@@ -47,19 +47,20 @@ fn vlan_ipv6_udp() -> Vec<u8> {
     tag.emit(&mut frame[14..]);
     ip.emit(&mut frame[18..]);
     frame.extend(options);
-    let at = frame.len();
-    frame.resize(at + udp::HEADER_LEN, 0);
-    udp.emit(&mut frame[at..]);
+    let udp_start = frame.len();
+    frame.resize(udp_start + udp::HEADER_LEN, 0);
+    udp.emit(&mut frame[udp_start..]);
     frame.extend(payload);
     let length = udp::HEADER_LEN + payload.len();
     let pseudo = ipv6::Repr { next_header: IpProtocol::UDP, payload_len: length, ..ip }.pseudo_header();
-    udp::fill_checksum(&mut frame[at..], &pseudo);
+    udp::fill_checksum(&mut frame[udp_start..], &pseudo);
     frame
 }
 
-/// A TCP segment in an IPv4 packet, with valid checksums.
-fn segment(payload: &[u8]) -> Vec<u8> {
-    let mut packet = bytes(OFFLOADED)[4..24 + 32].to_vec();
+/// An IPv4 packet with a TCP segment, with valid checksums.
+fn tcp_packet(payload: &[u8]) -> Vec<u8> {
+    // The IPv4 header (20 bytes) and the TCP header (32 bytes), without the link header (4 bytes).
+    let mut packet = bytes(OFFLOADED)[4..4 + 20 + 32].to_vec();
     packet.extend_from_slice(payload);
     let total_len = u16::try_from(packet.len()).expect("short");
     packet[2..4].copy_from_slice(&total_len.to_be_bytes());
@@ -78,7 +79,7 @@ fn wrapping_lists_each_layer_with_its_length() {
         "payload 7 → UDP datagram 7 + 8 = 15 → destination options 15 + 8 = 23 → IPv6 packet 23 + 40 = 63 → \
          VLAN tag 63 + 4 = 67 → Ethernet frame 67 + 14 = 81"
     );
-    let mut padded = [&[2; 12][..], &[8, 0], &segment(b"")].concat();
+    let mut padded = [&[2; 12][..], &[8, 0], &tcp_packet(b"")].concat();
     padded.resize(70, 0);
     let view = view(LinkType::ETHERNET, &padded);
     assert_eq!(
@@ -89,16 +90,16 @@ fn wrapping_lists_each_layer_with_its_length() {
 
 #[test]
 fn each_checksum_state_is_explained_and_calculated() {
-    let good = segment(b"hi");
+    let good = tcp_packet(b"hi");
     let right = crate::wire::tcp::Segment::new_checked(&good[20..]).expect("a segment").checksum();
-    let with = |field: u16| {
+    let with_checksum = |field: u16| {
         let mut packet = good.clone();
         packet[36..38].copy_from_slice(&field.to_be_bytes());
         packet
     };
     let pseudo = |length| ipv4::Packet::new_checked(&good).expect("a packet").pseudo_header(IpProtocol::TCP, length);
     let without_pseudo = {
-        let mut segment = with(0)[20..].to_vec();
+        let mut segment = with_checksum(0)[20..].to_vec();
         crate::wire::checksum::fill(None, &mut segment, tcp::CHECKSUM_AT);
         u16::from_be_bytes([segment[16], segment[17]])
     };
@@ -112,12 +113,12 @@ fn each_checksum_state_is_explained_and_calculated() {
         (right.swap_bytes(), "wrong", "wrong order"),
         (0x1234, "wrong", "bytes were changed"),
     ];
-    for (field, state, why) in table {
-        let packet = with(field);
+    for (field, state, reason) in table {
+        let packet = with_checksum(field);
         let view = view(LinkType::RAW, &packet);
         let [ip, tcp] = &view.checksums[..] else { panic!("two checksums") };
         assert_eq!((ip.state, tcp.state), ("valid", state), "{field:04x}");
-        assert!(tcp.sentence.contains(why), "{field:04x}: {}", tcp.sentence);
+        assert!(tcp.sentence.contains(reason), "{field:04x}: {}", tcp.sentence);
         let work = tcp.work.as_ref().expect("the calculation");
         assert_eq!(work.expected.0, right, "{field:04x}");
         let sum: u64 = work.parts.iter().map(|part| part.sum).sum();
@@ -127,7 +128,7 @@ fn each_checksum_state_is_explained_and_calculated() {
 
 #[test]
 fn only_icmpv6_sums_a_pseudo_header() {
-    let mut packet = segment(b"");
+    let mut packet = tcp_packet(b"");
     packet[9] = IpProtocol::ICMP.0;
     packet[20..28].copy_from_slice(&[3, 3, 0, 0, 0, 0, 0, 0]);
     crate::wire::checksum::fill(None, &mut packet[..20], 10);
@@ -150,7 +151,7 @@ fn only_icmpv6_sums_a_pseudo_header() {
 #[test]
 fn trailer_is_beside_a_packet_and_inside_a_frame() {
     let options = text::TextLayout { width: 100, coloured: false };
-    let raw = [&segment(b"hi")[..], &[0; 4]].concat();
+    let raw = [&tcp_packet(b"hi")[..], &[0; 4]].concat();
     let beside = view(LinkType::RAW, &raw);
     assert!(text::frame(&beside, options).contains("\n└\n┌ Z trailer, 4 bytes\n"));
     assert!(html::layers(&beside).into_string().contains("</div><div class=\"box trailer\">"));
@@ -161,7 +162,7 @@ fn trailer_is_beside_a_packet_and_inside_a_frame() {
 
 #[test]
 fn sum_of_a_long_payload_omits_its_middle() {
-    let packet = segment(&[0xab; 1001]);
+    let packet = tcp_packet(&[0xab; 1001]);
     let view = view(LinkType::RAW, &packet);
     let work = view.checksums[1].work.as_ref().expect("the calculation");
     let payload = &work.parts[2];
@@ -176,10 +177,10 @@ fn sum_of_a_long_payload_omits_its_middle() {
 #[test]
 fn udp_sum_of_zero_is_sent_as_all_ones() {
     let mut frame = vlan_ipv6_udp();
-    // These payload bytes make the sum 0.
-    let at = 66;
-    frame[at + 8..at + 10].fill(0);
-    let udp = &mut frame[at..];
+    // With its own checksum as the first bytes of its payload, the datagram sums up to 0.
+    let udp_start = 66;
+    frame[udp_start + 8..udp_start + 10].fill(0);
+    let udp = &mut frame[udp_start..];
     let pseudo = crate::wire::PseudoHeader::V6 {
         source: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
         destination: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
@@ -199,7 +200,7 @@ fn udp_sum_of_zero_is_sent_as_all_ones() {
 #[test]
 fn truncated_frame_is_reported_and_not_summed() {
     let whole = bytes(OFFLOADED);
-    let view = cut(LinkType::NULL, &whole[..60], whole.len());
+    let view = cut_view(LinkType::NULL, &whole[..60], whole.len());
     assert!(view.is_cut());
     assert!(view.issues[0].kind.to_string().contains("holds 60 of the frame's 71 bytes"), "{:?}", view.issues);
     assert_eq!((view.checksums[1].state, view.checksums[1].work.is_none()), ("uncheckable", true));
@@ -211,7 +212,7 @@ fn changed_frames(mut check: impl FnMut(&FrameView<'_>)) {
     for whole in [bytes(OFFLOADED), vlan_ipv6_udp()] {
         for link_type in [LinkType::ETHERNET, LinkType::NULL, LinkType(9999)] {
             for end in 0..=whole.len() {
-                check(&cut(link_type, &whole[..end], whole.len()));
+                check(&cut_view(link_type, &whole[..end], whole.len()));
             }
             for at in 0..whole.len() {
                 for value in [1, 58, 0xff] {
@@ -241,7 +242,7 @@ fn every_output_is_safe_for_any_bytes() {
 
 #[test]
 fn lines_fit_the_width() {
-    for frame in [vlan_ipv6_udp(), [&[2; 12][..], &[8, 0], &segment("日本語 ".repeat(99).as_bytes())].concat()] {
+    for frame in [vlan_ipv6_udp(), [&[2; 12][..], &[8, 0], &tcp_packet("日本語 ".repeat(99).as_bytes())].concat()] {
         for width in [60, 80, 100, 132] {
             let text = text::frame(&view(LinkType::ETHERNET, &frame), text::TextLayout { width, coloured: false });
             for line in text.lines() {
@@ -253,7 +254,7 @@ fn lines_fit_the_width() {
 
 #[test]
 fn middle_of_a_long_frame_is_omitted() {
-    let mut frame = segment(&vec![b'x'; 62_000]);
+    let mut frame = tcp_packet(&vec![b'x'; 62_000]);
     frame.extend([0; 2]);
     let view = view(LinkType::RAW, &frame);
     let text = text::frame(&view, text::TextLayout { width: 100, coloured: false });
@@ -268,8 +269,8 @@ fn middle_of_a_long_frame_is_omitted() {
 
 #[test]
 fn comments_are_escaped() {
-    let whole = bytes(OFFLOADED);
-    let frame = Frame::parse(LinkType::NULL, &whole, 71);
+    let bytes = bytes(OFFLOADED);
+    let frame = Frame::parse(LinkType::NULL, &bytes, 71);
     let comments = vec!["</p><script>alert(1)</script>\u{1b}[2J\u{202e}".to_owned()];
     let view = FrameView::new(&FrameRecord { comments, ..FrameRecord::new(1, frame) });
     let page = html::page("a <b> & c", &html::frame(&view)).into_string();

@@ -13,7 +13,7 @@ use super::{FrameView, LayerView, Stage, count};
 
 pub use list::list;
 
-/// Minimum layout width in columns. On a narrower terminal, lines wrap.
+/// Minimum layout width in columns. On a narrower terminal, the terminal wraps the lines.
 pub(crate) const WIDTH_MIN: usize = 40;
 
 /// Layout of the text output.
@@ -38,10 +38,10 @@ fn write_frame(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     if let Some(row) = &view.row {
         out.bold(&row.heading())?;
         out.wrapped("  ", &row.message())?;
-        out.wrapped("  ", &row.part())?;
+        out.wrapped("  ", &row.carried_part())?;
         writeln!(out)?;
     }
-    metadata(out, view)?;
+    write_metadata(out, view)?;
     out.heading("Layers, each inside the one before it")?;
     out.wrapped("", &view.wrapping())?;
     draw_boxes(out, view)?;
@@ -56,7 +56,7 @@ fn write_frame(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn metadata(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
+fn write_metadata(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     let bytes = if view.is_cut() {
         format!("{} of {} captured", view.bytes.len(), count(view.original_len as usize, "byte"))
     } else {
@@ -76,8 +76,9 @@ fn metadata(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Draws the layers as nested boxes. They have no right border, so no text width matters.
+/// Draws the layers as nested boxes. They have no right border, so the width of their texts does not matter.
 fn draw_boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
+    // The layers whose boxes are open, outermost first.
     let mut open: Vec<&LayerView> = Vec::new();
     for layer in &view.layers {
         if layer.stage == Stage::Trailer {
@@ -98,6 +99,7 @@ fn draw_boxes(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// Writes the lines below the name of a layer: the payload, or the bytes that a header adds.
 fn write_contents(out: &mut TextWriter, view: &FrameView<'_>, layer: &LayerView, open: &[&LayerView]) -> fmt::Result {
     let text = match layer.stage {
         Stage::Payload if view.text_left_out > 0 => {

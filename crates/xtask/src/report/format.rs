@@ -4,7 +4,7 @@ use switchboard_encap::report::axis::Unit;
 
 /// A time with three significant digits and a unit.
 pub(super) fn time(nanos: u64) -> String {
-    Unit::Time.say(nanos)
+    Unit::Time.format(nanos)
 }
 
 /// A count with commas between thousands.

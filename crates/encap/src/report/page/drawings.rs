@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::name;
+use super::conversation_name;
 use crate::analyze::{Conversation, Side, Transport};
 use crate::report::Diagrams;
 
@@ -10,14 +10,14 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
     let is_tcp = conversation.transport == Transport::Tcp;
     html! {
         section #drawings {
-            h2 { (name(conversation)) ": " (conversation.client) " ↔ " (conversation.server) }
+            h2 { (conversation_name(conversation)) ": " (conversation.client) " ↔ " (conversation.server) }
             h3 { "Sequence" }
             (figure("Sequence diagram", &diagrams.sequence.svg(diagrams.ends), &diagrams.sequence.caption()))
             @match &diagrams.over_time {
-                None => p { "Drawings over time are left out: all of it has one time, or the capture tells none." },
+                None => p { "There are no drawings over time: all packets have the same time, or no time." },
                 Some(over_time) => {
                     @if is_tcp {
-                        h3 { "Time and sequence" }
+                        h3 { "Time-sequence graphs" }
                         @for (side, drawing) in [Side::Client, Side::Server].iter().zip(&over_time.time_sequences) {
                             @if drawing.is_empty() {
                                 p { "The " (side) " sends no payload: there is nothing to draw." }
@@ -27,9 +27,9 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
                                 ))
                             }
                         }
-                        h3 { "Round trips" }
+                        h3 { "Round-trip times" }
                         @if over_time.round_trip.is_empty() {
-                            p { "No segment was acknowledged so that its time can be told." }
+                            p { "No round-trip time could be measured." }
                         } @else {
                             (figure("Round-trip times", &over_time.round_trip.svg(), &over_time.round_trip.caption()))
                         }
@@ -41,7 +41,7 @@ pub(super) fn drawings(conversation: &Conversation, diagrams: &Diagrams) -> Mark
                         (figure("Throughput", &over_time.throughput.svg(), &over_time.throughput.caption()))
                     }
                     @if !is_tcp {
-                        p.faint { "UDP has no sequence numbers and no acknowledgments, so nothing more can be drawn." }
+                        p.faint { "UDP has no sequence numbers or acknowledgments, so there are no other drawings." }
                     }
                 }
             }

@@ -5,11 +5,12 @@ use switchboard_protocol::sanitize;
 
 use crate::analyze::{LIVE_MAX, LIVE_MAX_BYTES};
 use crate::capture::Interface;
+use crate::report::axis::Unit;
 use crate::report::byte_count::format_bytes;
 use crate::report::{CaptureSummary, Report};
 use crate::show::count;
 
-/// Most interfaces that are named.
+/// Maximum interfaces that are listed. The others are counted.
 const INTERFACES_MAX: usize = 8;
 
 /// Whether the packets are synthesised or captured, if the capture says so.
@@ -24,7 +25,7 @@ pub(super) fn origin(summary: &CaptureSummary) -> Markup {
                         @if *n == all {
                             "the packets of this capture were made by a program; none was captured from a wire."
                         } @else {
-                            (n) " of its " (all) " packets were made by a program; the others were captured."
+                            (n) " of " (all) " packets were made by a program; the others were captured from a wire."
                         }
                     }
                     p { q { (sanitize(comment)) } }
@@ -41,8 +42,8 @@ pub(super) fn summary(report: &Report) -> Markup {
     let Report { file, summary, .. } = report;
     let totals = &summary.totals;
     let span = totals.last.zip(totals.first).and_then(|(last, first)| last.since(first));
-    let c = totals.checksums;
-    let item = |name: &str, what: Markup| html! { div { dt { (name) } dd { (what) } } };
+    let checksums = totals.checksums;
+    let item = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
     html! {
         section #summary {
             h2 { "Summary" }
@@ -55,10 +56,10 @@ pub(super) fn summary(report: &Report) -> Markup {
                     (item("Time", html! {
                         "from " time datetime=(first.iso()) { (first.iso()) }
                         " to " time datetime=(last.iso()) { (last.iso()) }
-                        ": " (crate::report::axis::Unit::Time.say(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+                        ": " (Unit::Time.format(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
                     }))
                 } @else if totals.packets > 0 {
-                    (item("Time", html! { "the capture tells no times" }))
+                    (item("Time", html! { "the capture has no times" }))
                 }
                 (item("Interfaces", interfaces(&summary.interfaces)))
                 @if let Some(application) = &summary.section.application {
@@ -70,28 +71,29 @@ pub(super) fn summary(report: &Report) -> Markup {
                     (totals.conversations)
                     @if totals.retired > 0 {
                         "; " (totals.retired) " split, because more than " (LIVE_MAX)
-                        " were open at once, or took more than " (LIVE_MAX_BYTES >> 20)
-                        " MiB: their later frames are listed as new conversations"
+                        " were open at the same time, or they took more than " (LIVE_MAX_BYTES >> 20)
+                        " MiB of memory: the later frames of a split conversation are listed as a new one"
                     }
                 }))
                 @if totals.no_conversation.packets > 0 {
-                    (item("Of no conversation", html! {
+                    (item("In no conversation", html! {
                         (count(totals.no_conversation.packets, "packet")) ", "
                         (format_bytes(totals.no_conversation.bytes))
-                        ": neither TCP nor UDP, or not to be read"
+                        ": neither TCP nor UDP, or unreadable"
                         @if totals.fragments.packets > 0 {
                             "; of these, " (count(totals.fragments.packets, "fragment"))
-                            " of packets that are not whole"
+                            " of incomplete packets"
                         }
                     }))
                 }
                 (item("Checksums", html! {
-                    (c.valid) " valid, " (c.partial) " partial (left to the network card), " (c.zeroed) " zeroed, "
-                    @if c.wrong > 0 { strong { (c.wrong) " wrong" } } @else { "none wrong" }
-                    ", " (c.uncheckable) " not to be verified"
+                    (checksums.valid) " valid, " (checksums.partial) " partial (left to the network card), "
+                    (checksums.zeroed) " zeroed, "
+                    @if checksums.wrong > 0 { strong { (checksums.wrong) " wrong" } } @else { "none wrong" }
+                    ", " (checksums.uncheckable) " not verifiable"
                 }))
             }
-            @if has_trouble(summary) {
+            @if has_problems(summary) {
                 div.issues role="note" {
                     @if totals.packets == 0 { p { "The capture holds no packet." } }
                     @for issue in totals.issues.list() { p { (issue.to_string()) } }
@@ -99,21 +101,22 @@ pub(super) fn summary(report: &Report) -> Markup {
                         p { "and " (count(totals.issues.left_out(), "issue")) " of other kinds" }
                     }
                     @for note in &summary.notes { p { (note) } }
-                    @if let Some(damage) = &summary.damage { p { (damage) ": what comes after it could not be read" } }
+                    @if let Some(damage) = &summary.damage { p { (damage) ": the rest of the file could not be read" } }
                 }
             }
         }
     }
 }
 
-fn has_trouble(summary: &CaptureSummary) -> bool {
+/// Whether the packets or the file have something to warn about.
+fn has_problems(summary: &CaptureSummary) -> bool {
     let totals = &summary.totals;
     totals.packets == 0 || !totals.issues.list().is_empty() || !summary.notes.is_empty() || summary.damage.is_some()
 }
 
 fn interfaces(interfaces: &[Interface]) -> Markup {
     html! {
-        @if interfaces.is_empty() { "none is described" }
+        @if interfaces.is_empty() { "the capture describes none" }
         @for (i, interface) in interfaces.iter().take(INTERFACES_MAX).enumerate() {
             @if i > 0 { "; " }
             @if let Some(name) = &interface.name { (sanitize(name)) ", " }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::{CaptureSummary, ENTRIES_MAX};
 use crate::show::count;
 
-/// Most characters shown of a line.
+/// Maximum characters shown of a line.
 const LINE_MAX_CHARS: usize = 500;
 
 pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
@@ -13,13 +13,13 @@ pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
     let sessions = verdict.sessions();
     html! {
         section #transcript {
-            h2 { "What was said" }
+            h2 { "Chat transcript" }
             @if sessions == 0 {
-                p { "No conversation is a chat in either dialect, as far as words and ports tell." }
+                p { "No conversation is a chat in either dialect, as far as messages and ports show." }
             } @else if verdict.n_by_port > 0 {
                 p.faint {
-                    "Of " (count(verdict.n_by_port, "session"))
-                    ", the server's port alone tells the dialect: it may be something else."
+                    "The dialect of " (count(verdict.n_by_port, "session"))
+                    " is a guess from the server's port: it may be another protocol."
                 }
             }
             @if sessions > 0 {
@@ -31,7 +31,7 @@ pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
                         tr {
                             th.number scope="col" { "frame" }
                             th.number scope="col" { "time, s" }
-                            th scope="col" { "who says what to whom" }
+                            th scope="col" { "sender → receiver: line" }
                         }
                     }
                     tbody {
@@ -55,8 +55,8 @@ pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
                 }
                 @if summary.entries_left_out > 0 {
                     p {
-                        (count(summary.entries_left_out, "line")) " after the first " (ENTRIES_MAX)
-                        " are left out: encap chat prints all."
+                        "Left out: " (count(summary.entries_left_out, "line")) " after the first " (ENTRIES_MAX)
+                        ". encap chat prints all lines."
                     }
                 }
             }
@@ -64,6 +64,7 @@ pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
     }
 }
 
+/// The first [`LINE_MAX_CHARS`] characters of a line.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(LINE_MAX_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),

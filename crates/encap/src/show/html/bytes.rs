@@ -59,6 +59,7 @@ pub(crate) fn dump(view: &FrameView<'_>) -> Markup {
 
 fn row(view: &FrameView<'_>, fields: &FieldClasses, start: usize, bytes: &[u8]) -> Markup {
     let stage = |at| view.layer_at(at).map_or("", |layer| layer.stage.name());
+    // A wider gap in the middle of the row.
     let half = |i| if i == ROW_BYTES / 2 - 1 { " half" } else { "" };
     html! {
         tr {
@@ -95,7 +96,7 @@ impl FieldClasses {
         for (i, layer) in view.layers.iter().enumerate() {
             for (j, field) in layer.fields.iter().enumerate() {
                 for byte in &mut classes[field.start..field.end] {
-                    let _ = write!(byte, " {}", class(view, i, j));
+                    let _ = write!(byte, " {}", field_class(view, i, j));
                 }
             }
         }
@@ -108,7 +109,7 @@ impl FieldClasses {
 }
 
 /// The CSS class of a field's bytes, also the `id` of its table row.
-pub(super) fn class(view: &FrameView<'_>, layer: usize, field: usize) -> String {
+pub(super) fn field_class(view: &FrameView<'_>, layer: usize, field: usize) -> String {
     format!("{}-{layer}-{field}", frame_id(view))
 }
 
@@ -118,7 +119,7 @@ fn rules(view: &FrameView<'_>) -> String {
     let frame = frame_id(view);
     for (i, layer) in view.layers.iter().enumerate() {
         for j in 0..layer.fields.len() {
-            let field = class(view, i, j);
+            let field = field_class(view, i, j);
             // The rules contain numbers only, no text of the capture.
             let _ = writeln!(
                 rules,

@@ -30,7 +30,7 @@ fn checksum_section(checksum: &ChecksumView) -> Markup {
 fn calculation(checksum: &ChecksumView, work: &ChecksumSteps) -> Markup {
     html! {
         table.work {
-            caption { "The sum of all 16-bit words of what the " (checksum.layer) " checksum covers" }
+            caption { "The sum of all 16-bit words that the " (checksum.layer) " checksum covers" }
             thead { tr { th scope="col" { "Part" } th scope="col" { "Words, or their sum" } } }
             tbody {
                 @for part in &work.parts {

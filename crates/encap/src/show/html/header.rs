@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::bytes::class;
+use super::bytes::field_class;
 use super::layer_letter;
 use crate::show::{FrameView, LayerView};
 
-/// Bytes shown of a long field. Only options are longer.
+/// Maximum bytes shown of a field. Only options can be longer.
 const BYTES_MAX: usize = 64;
 
 /// The fields of the frame's layer `index`: bytes, value and meaning.
@@ -27,7 +27,7 @@ pub(crate) fn fields(view: &FrameView<'_>, index: usize, layer: &LayerView) -> M
             }
             tbody {
                 @for (j, field) in layer.fields.iter().enumerate() {
-                    @let class = class(view, index, j);
+                    @let class = field_class(view, index, j);
                     tr id=(class) {
                         th scope="row" { a href={ "#" (class) } { (field.name) } }
                         td {

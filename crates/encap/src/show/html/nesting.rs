@@ -18,20 +18,21 @@ pub(crate) fn layers(view: &FrameView<'_>) -> Markup {
 
 /// The boxes of `layers`, outermost first, up to the offset `end`.
 fn boxes(view: &FrameView<'_>, layers: &[LayerView], end: usize) -> Markup {
-    let Some((outer, rest)) = layers.split_first() else { return html! {} };
+    let Some((outer, others)) = layers.split_first() else { return html! {} };
     // A trailer is nested in the frame that contains it; without a link header, it stands beside the packet.
-    let within = rest.iter().take_while(|layer| layer.end <= outer.inside_end.min(end)).count();
-    let (inside, beside) = rest.split_at(within);
+    let n_inside = others.iter().take_while(|layer| layer.end <= outer.inside_end.min(end)).count();
+    let (inside, beside) = others.split_at(n_inside);
     html! {
         div class={ "box " (outer.stage.name()) } {
             p { (layer_letter(outer)) " " strong { (outer.unit) } ", " (count(outer.total_len(), "byte")) }
-            p.said { (contents(view, outer)) }
+            p.detail { (contents(view, outer)) }
             (boxes(view, inside, outer.inside_end))
         }
         (boxes(view, beside, end))
     }
 }
 
+/// The line below the name of a layer: the payload, or the bytes that a header adds.
 fn contents(view: &FrameView<'_>, layer: &LayerView) -> Markup {
     match layer.stage {
         Stage::Payload => html! {

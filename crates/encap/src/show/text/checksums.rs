@@ -6,8 +6,8 @@ use super::TextWriter;
 use super::text_writer::wrap;
 use crate::show::{ChecksumView, SumWords};
 
-/// Width of a label in columns.
-const LABEL: usize = 14;
+/// Width of a label, in columns.
+const LABEL_COLUMNS: usize = 14;
 
 pub(super) fn write(out: &mut TextWriter, checksum: &ChecksumView) -> fmt::Result {
     let ChecksumView { layer, at, found, state, sentence, work } = checksum;
@@ -17,10 +17,11 @@ pub(super) fn write(out: &mut TextWriter, checksum: &ChecksumView) -> fmt::Resul
     for part in &work.parts {
         writeln!(out, "  {}", part.name)?;
         part.words.iter().try_for_each(|words| write_words(out, words))?;
-        writeln!(out, "    {:<LABEL$}{:#x}", "sum", part.sum)?;
+        writeln!(out, "    {:<LABEL_COLUMNS$}{:#x}", "sum", part.sum)?;
     }
     for (name, step) in work.steps() {
-        writeln!(out, "  {name:<16}{step}")?;
+        // The names of steps begin 2 columns further left than labels.
+        writeln!(out, "  {name:<width$}{step}", width = LABEL_COLUMNS + 2)?;
     }
     Ok(())
 }
@@ -28,8 +29,8 @@ pub(super) fn write(out: &mut TextWriter, checksum: &ChecksumView) -> fmt::Resul
 fn write_words(out: &mut TextWriter, words: &SumWords) -> fmt::Result {
     let mut label = words.label;
     for line in words.lines() {
-        for line in wrap(&line, out.room(4 + LABEL)) {
-            writeln!(out, "    {label:<LABEL$}{line}")?;
+        for line in wrap(&line, out.room(4 + LABEL_COLUMNS)) {
+            writeln!(out, "    {label:<LABEL_COLUMNS$}{line}")?;
             label = "";
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::TextWriter;
 use crate::show::{FrameView, count, escape};
 
-/// Width of a row with 16 bytes, in columns.
+/// Minimum width for rows of 16 bytes, in columns: 90, and room for offsets with more than 4 digits.
 const WIDE_ROW_COLUMNS: usize = 94;
 
 /// Rows shown from the start of a long frame; they include the headers.
@@ -14,7 +14,7 @@ const FIRST_ROWS: usize = 64;
 const LAST_ROWS: usize = 16;
 
 pub(super) fn write(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
-    legend(out, view)?;
+    write_legend(out, view)?;
     let row_len = if out.room(0) >= WIDE_ROW_COLUMNS { 16 } else { 8 };
     let n_rows = view.bytes.len().div_ceil(row_len);
     let elided = if n_rows > FIRST_ROWS + LAST_ROWS { FIRST_ROWS..n_rows - LAST_ROWS } else { 0..0 };
@@ -36,7 +36,7 @@ pub(super) fn write(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn legend(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
+fn write_legend(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
     for layer in &view.layers {
         out.paint(layer.stage, &format!("{}", layer.mark))?;
         writeln!(
@@ -53,25 +53,26 @@ fn legend(out: &mut TextWriter, view: &FrameView<'_>) -> fmt::Result {
 
 fn write_row(out: &mut TextWriter, view: &FrameView<'_>, start: usize, row: &[u8], row_len: usize) -> fmt::Result {
     out.dim(&format!("{start:04x}  "))?;
-    let stages: Vec<_> = (start..start + row.len()).map(|at| view.layer_at(at)).collect();
-    let each = |out: &mut TextWriter, i: usize, text: &str| match stages[i] {
+    let layers: Vec<_> = (start..start + row.len()).map(|at| view.layer_at(at)).collect();
+    let write_in_colour = |out: &mut TextWriter, i: usize, text: &str| match layers[i] {
         Some(layer) => out.paint(layer.stage, text),
         None => out.write_str(text),
     };
     for (i, byte) in row.iter().enumerate() {
-        each(out, i, &format!("{byte:02x}"))?;
+        write_in_colour(out, i, &format!("{byte:02x}"))?;
         out.write_str(if i % 8 == 7 { "  " } else { " " })?;
     }
+    // The last row may be shorter. Spaces align its other columns.
     let missing = row_len - row.len();
     let gaps = row_len / 8 - row.len() / 8;
     write!(out, "{:1$}", "", 3 * missing + gaps)?;
     for (i, byte) in row.iter().enumerate() {
-        each(out, i, &String::from(escape::ascii(*byte)))?;
+        write_in_colour(out, i, &String::from(escape::ascii(*byte)))?;
     }
     write!(out, "{:1$}  ", "", missing)?;
-    for (i, layer) in stages.iter().enumerate() {
+    for (i, layer) in layers.iter().enumerate() {
         let mark = layer.map_or('?', |layer| layer.mark);
-        each(out, i, &String::from(mark))?;
+        write_in_colour(out, i, &String::from(mark))?;
     }
     writeln!(out)
 }

@@ -8,10 +8,12 @@ use crate::show::{FieldView, LayerView, count};
 
 /// Bytes of a field per line.
 const LINE_BYTES: usize = 8;
-/// Maximum lines of bytes per field. Only options are longer.
+/// Maximum lines of bytes per field. Only options can have more.
 const LINES_MAX: usize = 8;
-/// Width of offset and bytes, in columns.
-const LEFT_COLUMNS: usize = 4 + 2 + 3 * LINE_BYTES + 1;
+/// Width of the offset with its gap, in columns.
+const OFFSET_COLUMNS: usize = 4 + 2;
+/// Width of the bytes with their gap, in columns.
+const BYTES_COLUMNS: usize = 3 * LINE_BYTES + 1;
 
 pub(super) fn write(out: &mut TextWriter, layer: &LayerView) -> fmt::Result {
     writeln!(out)?;
@@ -37,10 +39,12 @@ fn write_field(out: &mut TextWriter, field: &FieldView) -> fmt::Result {
     let bits = field.bits.as_ref().map_or(String::new(), |bits| format!("{bits} = "));
     let value = if field.value.is_empty() { String::new() } else { format!(": {}", field.value) };
     let name_and_value = format!("{bits}{}{value}", field.name);
-    let room = out.room(LEFT_COLUMNS);
-    let fits = name_and_value.chars().count() + 4 + field.meaning.chars().count() <= room;
+    let room = out.room(OFFSET_COLUMNS + BYTES_COLUMNS);
+    // Two spaces and two parentheses.
+    let fits_in_line = name_and_value.chars().count() + 4 + field.meaning.chars().count() <= room;
+    // The lines of the right column: name and value, and the meaning, which is dimmed.
     let mut right: Vec<(String, String)>;
-    if fits {
+    if fits_in_line {
         let meaning = if field.meaning.is_empty() { String::new() } else { format!("  ({})", field.meaning) };
         right = vec![(name_and_value, meaning)];
     } else {
@@ -51,11 +55,11 @@ fn write_field(out: &mut TextWriter, field: &FieldView) -> fmt::Result {
 
     for i in 0..left.len().max(right.len()) {
         let offset = if i == 0 { format!("{:04x}", field.start) } else { String::new() };
-        out.dim(&format!("{offset:<4}  "))?;
+        out.dim(&format!("{offset:<OFFSET_COLUMNS$}"))?;
         let bytes = left.get(i).map_or("", String::as_str);
         match right.get(i) {
             Some((name_and_value, meaning)) => {
-                write!(out, "{bytes:<0$}{name_and_value}", LEFT_COLUMNS - 6)?;
+                write!(out, "{bytes:<BYTES_COLUMNS$}{name_and_value}")?;
                 out.dim(meaning)?;
             }
             None => write!(out, "{bytes}")?,

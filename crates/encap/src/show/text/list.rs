@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use super::{TextLayout, TextWriter};
 use crate::show::{FrameSummary, Stage};
 
-/// Maximum column width of an address with port. A longer one shifts the rest of its line.
-const ADDRESS_MAX: usize = 28;
+/// Maximum width for an address with port, in columns. A longer address shifts the rest of its line.
+const ADDRESS_MAX_COLUMNS: usize = 28;
 
 /// A list of frames, one per line, with column headings.
 #[must_use]
@@ -18,13 +18,14 @@ pub fn list(frames: &[FrameSummary], options: TextLayout) -> String {
 }
 
 fn write(out: &mut TextWriter, frames: &[FrameSummary]) -> fmt::Result {
-    let widest =
-        |least: usize, text: &dyn Fn(&FrameSummary) -> usize| frames.iter().map(text).max().unwrap_or(0).max(least);
-    let number = widest(5, &|line| line.number.to_string().len());
-    let time = widest(4, &|line| line.since_first.as_ref().map_or(0, String::len));
-    let source = widest(6, &|line| line.source.len()).min(ADDRESS_MAX);
-    let destination = widest(11, &|line| line.destination.len()).min(ADDRESS_MAX);
-    let protocol = widest(8, &|line| line.protocol.len());
+    let width = |heading: &str, len: &dyn Fn(&FrameSummary) -> usize| {
+        frames.iter().map(len).max().unwrap_or(0).max(heading.len())
+    };
+    let number = width("frame", &|line| line.number.to_string().len());
+    let time = width("time", &|line| line.since_first.as_ref().map_or(0, String::len));
+    let source = width("source", &|line| line.source.len()).min(ADDRESS_MAX_COLUMNS);
+    let destination = width("destination", &|line| line.destination.len()).min(ADDRESS_MAX_COLUMNS);
+    let protocol = width("protocol", &|line| line.protocol.len());
     out.dim(&format!(
         "{:>number$}  {:>time$}  {:<source$}   {:<destination$}  {:<protocol$}  {:>6}  info",
         "frame", "time", "source", "destination", "protocol", "length"

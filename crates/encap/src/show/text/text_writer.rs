@@ -88,35 +88,35 @@ fn colour(stage: Stage) -> Style {
 
 /// Width of a character in columns: 2 for East Asian wide characters and emoji.
 fn columns(c: char) -> usize {
-    let wide = matches!(c,
+    let is_wide = matches!(c,
         '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
         | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{3fffd}'
     );
-    1 + usize::from(wide)
+    1 + usize::from(is_wide)
 }
 
 /// Splits text into lines of at most `width` columns: between words, or inside a word that is longer than a line.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let (mut line, mut used) = (String::new(), 0);
+    let (mut line, mut line_columns) = (String::new(), 0);
     for word in text.split_inclusive(' ') {
-        let trimmed: usize = word.trim_end_matches(' ').chars().map(columns).sum();
-        if used > 0 && used + trimmed > width {
+        let word_columns: usize = word.trim_end_matches(' ').chars().map(columns).sum();
+        if line_columns > 0 && line_columns + word_columns > width {
             lines.push(std::mem::take(&mut line).trim_end_matches(' ').to_owned());
-            used = 0;
+            line_columns = 0;
         }
         for c in word.chars() {
-            if used + columns(c) > width && c != ' ' {
+            if line_columns + columns(c) > width && c != ' ' {
                 lines.push(std::mem::take(&mut line));
-                used = 0;
+                line_columns = 0;
             }
             line.push(c);
-            used += columns(c);
+            line_columns += columns(c);
         }
     }
-    let last = line.trim_end_matches(' ');
-    if !last.is_empty() || lines.is_empty() {
-        lines.push(last.to_owned());
+    let last_line = line.trim_end_matches(' ');
+    if !last_line.is_empty() || lines.is_empty() {
+        lines.push(last_line.to_owned());
     }
     lines
 }
