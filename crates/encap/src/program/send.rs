@@ -182,7 +182,7 @@ fn report_plan_error(error: PlanError) -> ExitCode {
     ExitCode::from(EXIT_ROWS)
 }
 
-/// Reads all rows, and reports their faults. `None` if a row cannot be sent.
+/// Reads all rows, and reports their faults. `None` if a row cannot be sent, or if all rows together are too large.
 fn read_rows(args: &Args, mut input: Input) -> Result<Option<Vec<Row>>, Failure> {
     let format = RowFormat { file: input.name(), coloured: colour::is_wanted(&io::stderr()) };
     let report_fault = |fault: &RowFault| report(format.fault(fault));

@@ -207,6 +207,7 @@ fn lifeline(side: Side, end: SocketAddr, bottom: i64) -> Markup {
 /// Draws a row with its top edge at `y`.
 fn draw_row(row: &SequenceRow, y: i64) -> Markup {
     let (from, to) = (LIFELINES[row.from.index()], LIFELINES[row.from.other().index()]);
+    // The arrow is at the height `line`. `forward` is 1 for an arrow to the right, and -1 for one to the left.
     let (line, forward) = (y + ARROW_HEIGHT - 8, (to - from).signum());
     let middle = i64::midpoint(from, to);
     let (start, tip) = (from + 2 * forward, to - 3 * forward);

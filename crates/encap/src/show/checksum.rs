@@ -232,9 +232,9 @@ impl ChecksumInput<'_> {
     fn partial_sentence(&self, found: u16) -> String {
         // Otherwise, the length in the pseudo header was taken as 0.
         let has_length = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
-        let length = if has_length { "" } else { " with a length of 0, for a card that splits large segments itself" };
+        let length = if has_length { "" } else { " (with a length of 0, for a card that splits large segments)" };
         format!(
-            "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, not complemented: \
+            "The field holds {found:#06x}, the folded sum of the pseudo header alone{length}, without the complement: \
              the frame was captured before the network card completed the checksum (checksum offload), or on \
              loopback, where no card completes it. This is not an error."
         )

@@ -89,7 +89,11 @@ impl<'a> Listing<'a> {
                     .zip(addresses(index))
                     .filter(|_| connection.transport == Transport::Tcp)
                     .map(|(trace, addresses)| trace.bare(addresses)),
-                error: played.unclosed.iter().find(|(at, _)| *at == index).map(|(_, error)| error.to_string()),
+                error: played
+                    .unclosed
+                    .iter()
+                    .find(|(unclosed, _)| *unclosed == index)
+                    .map(|(_, error)| error.to_string()),
                 rows: Vec::new(),
             })
             .collect();

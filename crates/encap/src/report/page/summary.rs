@@ -25,7 +25,7 @@ pub(super) fn origin(summary: &CaptureSummary) -> Markup {
                         @if *n == all {
                             "the packets of this capture were made by a program; none was captured from a wire."
                         } @else {
-                            (n) " of " (all) " packets were made by a program; the others were captured from a wire."
+                            (n) " of " (all) " packets were made by a program; the others were captured."
                         }
                     }
                     p { q { (sanitize(comment)) } }
