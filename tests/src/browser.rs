@@ -29,7 +29,7 @@ const FLAGS: [&str; 8] = [
     "--disable-dev-shm-usage",
 ];
 
-/// A browser with one page, of the width of a desktop window or a phone.
+/// A browser with one page, as wide as a desktop window or a phone.
 #[derive(Debug)]
 pub struct Browser {
     driver: Driver,
@@ -37,7 +37,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser whose page is `width` CSS pixels wide.
+    /// Starts a browser that shows pages on a screen of `width` by `height` CSS pixels. A narrow screen is a phone.
     ///
     /// # Panics
     ///
@@ -45,7 +45,7 @@ impl Browser {
     #[must_use]
     pub fn start(width: u32, height: u32) -> Self {
         let driver = Driver::start();
-        // Without a phone's metrics, a window is at least some 500 pixels wide.
+        // A window is at least about 500 pixels wide. An emulated screen has no such limit.
         let options = json!({
             "args": FLAGS,
             "mobileEmulation": {
@@ -74,13 +74,13 @@ impl Browser {
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         let _ = self.devtools("Emulation.setEmulatedMedia", &features);
-        // Drops the log of the previous page.
+        // Reading a log empties it, so the entries of the previous page are dropped here.
         self.log("browser");
         self.log("performance");
         self.request("/url", &json!({ "url": format!("file://{}", page.display()) }));
     }
 
-    /// Runs a script and returns its value. The script sees the given `arguments`.
+    /// Runs a script and returns its value. The script finds the arguments in its variable `arguments`.
     ///
     /// # Panics
     ///
@@ -90,13 +90,13 @@ impl Browser {
         self.request("/execute/sync", &json!({ "script": script, "args": arguments }))
     }
 
-    /// Like [`Self::run`], for a script that awaits promises.
+    /// Runs a script that awaits promises, and returns its value.
     ///
     /// # Panics
     ///
     /// If the script fails.
     #[must_use]
-    pub fn wait_for(&self, script: &str, arguments: &[Value]) -> Value {
+    pub fn run_async(&self, script: &str, arguments: &[Value]) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)");
         self.request("/execute/async", &json!({ "script": script, "args": arguments }))
     }
@@ -173,13 +173,13 @@ struct Driver {
 impl Driver {
     fn start() -> Self {
         let mut command = Command::new("chromedriver");
-        // Its own process group, so that all its children can be killed with it.
+        // The driver has its own process group, so that `drop` can kill it together with its children.
         command.arg("--port=0").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("chromedriver: {error}\n{INSTALL}"));
         let stdout = BufReader::new(child.stdout.take().expect("a piped stream"));
         let (sender, lines) = mpsc::channel();
-        // Read to the end, so that the driver never blocks on a full pipe.
+        // The thread reads to the end, so that the driver never blocks on a full pipe.
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let mut driver = Self { child, port: 0 };
         while driver.port == 0 {
@@ -203,15 +203,16 @@ impl Driver {
         }
     }
 
-    /// Exchanges one request. The driver keeps the connection open, so the body ends by its length.
+    /// Sends one request and returns the body of the answer. The driver keeps the connection open, so the header
+    /// `Content-Length` tells where the body ends.
     fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        let (port, len) = (self.port, body.len());
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len}\r\n\r\n{body}")?;
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
         let mut answer = BufReader::new(stream);
-        let mut len = 0;
+        let mut answer_len = 0;
         loop {
             let mut line = String::new();
             if answer.read_line(&mut line)? == 0 {
@@ -223,12 +224,12 @@ impl Driver {
             if let Some((_, value)) =
                 line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
             {
-                len = value.trim().parse().map_err(io::Error::other)?;
+                answer_len = value.trim().parse().map_err(io::Error::other)?;
             }
         }
-        let mut body = vec![0; len];
-        answer.read_exact(&mut body)?;
-        Ok(body)
+        let mut answer_body = vec![0; answer_len];
+        answer.read_exact(&mut answer_body)?;
+        Ok(answer_body)
     }
 }
 

@@ -20,14 +20,14 @@ pub struct EmbeddedServer {
     line: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     runtime: Option<tokio::runtime::Runtime>,
-    served: Option<tokio::task::JoinHandle<()>>,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl EmbeddedServer {
     /// Starts a server with the default settings.
     #[must_use]
     pub fn start() -> Self {
-        Self::with(Settings::default())
+        Self::with_settings(Settings::default())
     }
 
     /// Starts a server with the given settings.
@@ -36,7 +36,7 @@ impl EmbeddedServer {
     ///
     /// If the server cannot be started.
     #[must_use]
-    pub fn with(settings: Settings) -> Self {
+    pub fn with_settings(settings: Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
         let bind = |dialect| {
@@ -46,16 +46,16 @@ impl EmbeddedServer {
         };
         let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
         let (stop, stopped) = oneshot::channel();
-        let served = runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             let shutdown = async {
                 let _ = stopped.await;
             };
             run(vec![commands_listener, line_listener], settings, shutdown).await.expect("valid settings");
         });
-        Self { commands, line, stop: Some(stop), runtime: Some(runtime), served: Some(served) }
+        Self { commands, line, stop: Some(stop), runtime: Some(runtime), task: Some(task) }
     }
 
-    /// Address of the dialect's listener.
+    /// Address of the listener of a dialect.
     #[must_use]
     pub fn address(&self, dialect: Dialect) -> SocketAddr {
         match dialect {
@@ -69,15 +69,15 @@ impl EmbeddedServer {
         self.stop.take();
     }
 
-    /// Shuts down and waits for the end.
+    /// Shuts the server down, and waits until it has stopped.
     ///
     /// # Panics
     ///
-    /// If the server does not end within [`TIMEOUT`].
+    /// If the server does not stop within [`TIMEOUT`].
     pub fn stop(mut self) {
         self.ask_to_stop();
-        if let (Some(runtime), Some(served)) = (&self.runtime, self.served.take()) {
-            let stopped = runtime.block_on(async { tokio::time::timeout(TIMEOUT, served).await });
+        if let (Some(runtime), Some(task)) = (&self.runtime, self.task.take()) {
+            let stopped = runtime.block_on(async { tokio::time::timeout(TIMEOUT, task).await });
             stopped.expect("the server stops in time").expect("the server does not panic");
         }
     }
@@ -103,7 +103,7 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server with `flags`, besides those for its ports.
+    /// Starts a server with `flags`. It listens on free ports and logs in JSON.
     #[must_use]
     pub fn start(flags: &[&str]) -> Self {
         let mut command = Command::new(program("switchboard-server"));
@@ -111,16 +111,16 @@ impl ServerProcess {
         Self::spawn(command)
     }
 
-    /// Starts a server with a limit of open files.
+    /// Like [`Self::start`], for a server that may open at most `max_files` files.
     #[must_use]
-    pub fn start_with_files(files: u32, flags: &[&str]) -> Self {
+    pub fn start_with_file_limit(max_files: u32, flags: &[&str]) -> Self {
         let mut command = Command::new("sh");
-        let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        let script = format!("ulimit -n {max_files} && exec \"$0\" \"$@\"");
         command.args(["-c", &script]).arg(program("switchboard-server")).args(flags);
         Self::spawn(command)
     }
 
-    /// Starts `command`, which runs the server.
+    /// Starts a server by `command`, to which flags for free ports and a JSON log are added.
     ///
     /// # Panics
     ///
@@ -179,7 +179,7 @@ impl ServerProcess {
         assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
     }
 
-    /// Waits for the exit.
+    /// Waits until the process exits.
     ///
     /// # Panics
     ///
@@ -191,14 +191,14 @@ impl ServerProcess {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("the server did not end in time");
+        panic!("the server did not exit in time");
     }
 
     /// Anonymous resident memory, in bytes (`RssAnon` in `proc_pid_status(5)`).
     ///
     /// # Panics
     ///
-    /// If `/proc` does not give it.
+    /// If `/proc` does not report the memory.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the server runs");
@@ -215,7 +215,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Path of one of our programs, which is built if needed.
+/// Returns the path of one of our programs. The first call for a program builds it.
 ///
 /// # Panics
 ///
@@ -224,7 +224,7 @@ impl Drop for ServerProcess {
 pub fn program(name: &str) -> PathBuf {
     static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if !built.iter().any(|known| known == name) {
+    if !built.iter().any(|built_name| built_name == name) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--bin", name, "--manifest-path"]);
         cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
@@ -235,6 +235,6 @@ pub fn program(name: &str) -> PathBuf {
         built.push(name.to_owned());
     }
     // A test binary is in target/<profile>/deps; the programs are one folder up.
-    let test = std::env::current_exe().expect("a test has a path");
-    test.ancestors().nth(2).expect("a test binary is two folders deep").join(name)
+    let test_binary = std::env::current_exe().expect("a test has a path");
+    test_binary.ancestors().nth(2).expect("a test binary is two folders deep").join(name)
 }

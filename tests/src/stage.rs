@@ -19,15 +19,16 @@ pub enum Received {
     Silence,
 }
 
-/// A server with sessions, named by their client.
+/// A server under test. Each of its sessions has the name of its client in the transcript.
 pub trait Stage {
     /// Opens a session for `who`.
     fn open(&mut self, who: &str, dialect: Dialect);
-    /// Sends `bytes`, a line or a part of one.
+    /// Sends `bytes`: a line, or a part of a line.
     fn send(&mut self, who: &str, bytes: &[u8]);
-    /// The next line of `who`, the end of the session, or silence.
+    /// Receives the next line of `who`, the end of the session, or silence.
     fn receive(&mut self, who: &str) -> Received;
-    /// A line that the server has sent to `who`, but `who` has not received, if there is one.
+    /// Returns a line that the server sent to `who` and that [`Self::receive`] has not returned yet. `None` means that
+    /// there is no such line.
     fn receive_pending(&mut self, who: &str) -> Option<String>;
     /// Closes the sending side of `who`.
     fn half_close(&mut self, who: &str);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::test_client::TIMEOUT;
 
-/// Width of the terminal.
+/// Width of the terminal, in characters.
 const COLUMNS: u16 = 80;
 
 /// A terminal with one program, on its own tmux server.
@@ -65,7 +65,7 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Waits until the screen shows exactly these lines.
+    /// Waits until the screen shows exactly the `expected` lines, and prints the screen.
     ///
     /// # Panics
     ///
@@ -84,7 +84,7 @@ impl Terminal {
     }
 }
 
-/// The terminal rows of a line.
+/// Splits a line into the rows that it fills on the terminal.
 fn rows(line: &str) -> Vec<String> {
     let chars: Vec<_> = line.chars().collect();
     chars.chunks(usize::from(COLUMNS)).map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()

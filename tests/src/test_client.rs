@@ -49,12 +49,13 @@ impl TestClient {
         self.write(format!("{line}\n").as_bytes());
     }
 
-    /// Sends bytes. A closed connection is reported by the next receive.
+    /// Sends bytes. If the connection is closed, the next [`Self::receive`] reports it.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.reader.get_mut().write_all(bytes);
     }
 
-    /// Receives the next line or the end, or returns [`Received::Silence`] after [`TIMEOUT`].
+    /// Receives the next line or the end of the session. Returns [`Received::Silence`] if neither arrives within
+    /// [`TIMEOUT`].
     pub fn receive(&mut self) -> Received {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {

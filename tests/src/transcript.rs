@@ -6,14 +6,14 @@
 //! noy   > REGISTER Noy    sends a line
 //! noy   >- REGIS          sends a part of a line
 //! noy   .                 receives nothing more
-//! noy   |                 closes the sending side, and still receives
+//! noy   |                 closes the sending side, but can still receive
 //! noy   -                 closes the session
 //! noy   x                 finds the session closed by the server
-//! # a comment, with the section or row that the lines below show
+//! # a comment
 //! ```
 //!
 //! After `>` and `<` comes one space and then the line. The escapes are `\r`, `\n`, `\t`, `\s` (a trailing space),
-//! `\\`, `\xHH` and `\u{…}`, and `\{4096 x}` for 4,096 times `x`. At the end, no open session may have received a line
+//! `\\`, `\xHH`, `\u{…}`, and `\{4096 x}` for 4,096 times `x`. At the end, no open session may have received a line
 //! that is not in the transcript.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use switchboard_protocol::Dialect;
 
 use crate::stage::{Received, Stage};
 
-/// One line of a transcript.
+/// The action in one line of a transcript.
 #[derive(Clone, Debug)]
 struct TranscriptStep {
     line_number: usize,
@@ -71,56 +71,61 @@ impl Transcript {
     ///
     /// # Panics
     ///
-    /// If the stage deviates. The message names file and line.
+    /// If a client does not receive the lines of the transcript. The message names file and line.
     pub fn play(&self, stage: &mut dyn Stage) {
-        let mut still_open = HashMap::new();
+        // Each open session, and whether its client has sent whole lines only.
+        let mut open_sessions = HashMap::new();
         for TranscriptStep { line_number, who, action } in &self.steps {
             let place = format!("{}:{line_number}: {who}", self.file);
             match action {
                 Action::Open(dialect) => {
                     stage.open(who, *dialect);
-                    still_open.insert(who, true);
+                    open_sessions.insert(who, true);
                 }
                 Action::Send(bytes) => {
                     stage.send(who, bytes);
-                    still_open.insert(who, bytes.ends_with(b"\n"));
+                    open_sessions.insert(who, bytes.ends_with(b"\n"));
                 }
                 Action::Receive(expected) => {
                     let expected = String::from_utf8_lossy(expected).into_owned();
-                    assert_eq!(stage.receive(who), Received::Line(expected), "{place} should receive this");
+                    assert_eq!(
+                        stage.receive(who),
+                        Received::Line(expected),
+                        "{place}: left was received, right was expected"
+                    );
                 }
                 Action::ReceiveNothing => {
-                    assert_eq!(stage.receive_pending(who), None, "{place} should receive nothing");
+                    assert_eq!(stage.receive_pending(who), None, "{place} received a line instead of nothing");
                 }
                 Action::HalfClose => {
                     stage.half_close(who);
-                    still_open.remove(who);
+                    open_sessions.remove(who);
                 }
                 Action::Close => {
                     stage.close(who);
-                    still_open.remove(who);
+                    open_sessions.remove(who);
                 }
                 Action::ExpectClosed => {
-                    assert_eq!(stage.receive(who), Received::End, "{place} should find the session closed");
-                    still_open.remove(who);
+                    assert_eq!(stage.receive(who), Received::End, "{place} expected the session to be closed");
+                    open_sessions.remove(who);
                 }
             }
         }
-        for (who, between_lines) in still_open {
-            // A session in the middle of a line cannot send a fence.
-            if between_lines {
+        for (who, has_sent_whole_lines) in open_sessions {
+            // A client in the middle of a line cannot send the fence that proves silence.
+            if has_sent_whole_lines {
                 let place = format!("{}: at the end, {who}", self.file);
-                assert_eq!(stage.receive_pending(who), None, "{place} has received an extra line");
+                assert_eq!(stage.receive_pending(who), None, "{place} received a line that is not in the transcript");
             }
         }
     }
 }
 
 fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
-    let (who, rest) = line.split_once(char::is_whitespace)?;
-    let rest = rest.trim_start();
-    let (mark, argument) = rest.split_once(' ').unwrap_or((rest, ""));
-    let line = |argument| {
+    let (who, action) = line.split_once(char::is_whitespace)?;
+    let action = action.trim_start();
+    let (mark, argument) = action.split_once(' ').unwrap_or((action, ""));
+    let unescape_line = |argument| {
         let mut bytes = unescape(argument)?;
         bytes.push(b'\n');
         Some(bytes)
@@ -128,7 +133,7 @@ fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     let action = match (mark, argument) {
         ("+", "commands") => Action::Open(Dialect::Commands),
         ("+", "line") => Action::Open(Dialect::Line),
-        (">", text) => Action::Send(line(text)?),
+        (">", text) => Action::Send(unescape_line(text)?),
         (">-", text) => Action::Send(unescape(text)?),
         ("<", text) => Action::Receive(unescape(text)?),
         (".", "") => Action::ReceiveNothing,
@@ -140,14 +145,14 @@ fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     Some(TranscriptStep { line_number, who: who.to_owned(), action })
 }
 
-/// Replaces the escapes in a line of a transcript.
+/// Replaces the escapes in a line of a transcript. Returns `None` if an escape is not valid.
 fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\') {
+    let mut unread = text;
+    while let Some((plain, escape)) = unread.split_once('\\') {
         bytes.extend_from_slice(plain.as_bytes());
         let kind = escape.chars().next()?;
-        rest = &escape[kind.len_utf8()..];
+        unread = &escape[kind.len_utf8()..];
         match kind {
             'r' => bytes.push(b'\r'),
             'n' => bytes.push(b'\n'),
@@ -155,25 +160,25 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
             's' => bytes.push(b' '),
             '\\' => bytes.push(b'\\'),
             'x' => {
-                bytes.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
-                rest = &rest[2..];
+                bytes.push(u8::from_str_radix(unread.get(..2)?, 16).ok()?);
+                unread = &unread[2..];
             }
             'u' => {
-                let (hex, after) = rest.strip_prefix('{')?.split_once('}')?;
+                let (hex, after) = unread.strip_prefix('{')?.split_once('}')?;
                 let c = char::from_u32(u32::from_str_radix(hex, 16).ok()?)?;
                 bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = after;
+                unread = after;
             }
             '{' => {
-                let (repeat, after) = rest.split_once('}')?;
+                let (repeat, after) = unread.split_once('}')?;
                 let (count, unit) = repeat.split_once(' ')?;
                 bytes.extend_from_slice(unit.repeat(count.parse().ok()?).as_bytes());
-                rest = after;
+                unread = after;
             }
             _ => return None,
         }
     }
-    bytes.extend_from_slice(rest.as_bytes());
+    bytes.extend_from_slice(unread.as_bytes());
     Some(bytes)
 }
 

@@ -1,7 +1,7 @@
 //! The `encap` program on live traffic, in a network namespace.
 //!
-//! A test that captures runs itself again in new user and network namespaces. That needs no privilege, and keeps
-//! other traffic out.
+//! A test that captures runs itself again in new user and network namespaces. There, it needs no privilege, and no
+//! other program sends packets.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::process::program;
 use crate::test_client::TIMEOUT;
 
-/// Environment variable of the run inside the namespaces.
+/// Environment variable that is set when a test runs inside the namespaces.
 const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";
 
 /// Runs the test function `name` in new namespaces with loopback up. `test` is its body.
@@ -26,7 +26,8 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
     }
-    // Built outside the namespaces, where other tests may be building it too.
+    // Builds the program here, because a build inside the namespaces has no network and runs at the same time as the
+    // builds of other tests.
     let _ = program("encap");
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net", "sh", "-ec"])
@@ -47,12 +48,12 @@ pub fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Runs `encap` and returns its output and error output.
+/// Runs `encap` and returns its standard output and standard error.
 ///
 /// # Panics
 ///
 /// If the exit code is not `status`.
-#[expect(clippy::must_use_candidate, reason = "some callers need only the exit code")]
+#[expect(clippy::must_use_candidate, reason = "some callers need only the check of the exit code")]
 pub fn encap(status: i32, args: &[&str]) -> (String, String) {
     let output = Command::new(program("encap")).args(args).output().expect("encap can be started");
     let (out, errors) = texts(&output);
@@ -60,7 +61,7 @@ pub fn encap(status: i32, args: &[&str]) -> (String, String) {
     (out, errors)
 }
 
-/// Fields that tshark prints for each frame that passes the filter.
+/// Returns the fields that tshark prints for each frame that passes the filter.
 ///
 /// # Panics
 ///
@@ -76,6 +77,7 @@ pub fn tshark(file: &Path, args: &[&str], filter: &str, fields: &[&str]) -> Vec<
     }
     let output = tshark.output().expect("tshark is installed (Debian: tshark)");
     let (out, errors) = texts(&output);
+    // tshark reports an error of a Lua dissector, but exits with 0.
     assert!(output.status.success() && !errors.contains("Lua"), "{out}\n{errors}");
     out.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
@@ -89,14 +91,14 @@ pub fn csv(name: &str) -> PathBuf {
 /// A running `encap capture` on loopback.
 #[derive(Debug)]
 pub struct Capture {
-    /// The process.
+    /// The process of `encap`.
     pub child: Child,
-    /// The file that it writes.
+    /// The file that the capture is written to.
     pub file: PathBuf,
 }
 
 impl Capture {
-    /// Starts a capture, and waits until it listens.
+    /// Starts a capture into a file in `folder`, and waits until it has started.
     ///
     /// # Panics
     ///
@@ -107,24 +109,24 @@ impl Capture {
         let mut capture = Command::new(program("encap"));
         capture.args(["capture", "-i", "lo", "-o"]).arg(&file).args(args).stderr(Stdio::piped());
         let capture = Self { child: capture.spawn().expect("encap can be started"), file };
-        // The program writes the start of the file once it listens.
+        // The program writes the first bytes of the file after it has opened its socket.
         capture.wait_for_bytes(1);
         capture
     }
 
-    /// Waits until the file has at least `least` bytes.
+    /// Waits until the file has at least `min_bytes`.
     ///
     /// # Panics
     ///
-    /// If it does not within [`TIMEOUT`].
-    pub fn wait_for_bytes(&self, least: u64) {
+    /// If the file is still shorter after [`TIMEOUT`].
+    pub fn wait_for_bytes(&self, min_bytes: u64) {
         for _ in 0..TIMEOUT.as_millis() / 10 {
-            if std::fs::metadata(&self.file).is_ok_and(|file| file.len() >= least) {
+            if std::fs::metadata(&self.file).is_ok_and(|file| file.len() >= min_bytes) {
                 return;
             }
             sleep(Duration::from_millis(10));
         }
-        panic!("the capture does not grow to {least} bytes");
+        panic!("the capture does not grow to {min_bytes} bytes");
     }
 
     /// Sends a signal, such as `INT`.
@@ -134,16 +136,16 @@ impl Capture {
     /// If the process is gone.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(kill.is_ok_and(|status| status.success()));
+        assert!(kill.is_ok_and(|status| status.success()), "kill -s {name} failed");
     }
 
-    /// Waits for a successful exit, and returns the error output.
+    /// Waits for a successful exit, and returns the standard error of the program.
     ///
     /// # Panics
     ///
     /// If the exit code is not 0.
     #[must_use]
-    pub fn end(mut self) -> String {
+    pub fn wait(mut self) -> String {
         let mut errors = String::new();
         self.child.stderr.take().expect("a piped stream").read_to_string(&mut errors).expect("UTF-8 text");
         assert!(self.child.wait().expect("a child of this process").success(), "{errors}");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-/// One frame, as tshark reads it.
+/// One frame, as tshark dissects it.
 #[derive(Debug)]
 pub struct TsharkFrame {
     /// Warnings and errors; empty for a good frame.
@@ -39,7 +39,7 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
         "udp.payload",
         "frame.number",
     ];
-    /// `PI_WARN`, a severity of Wireshark's experts.
+    /// `PI_WARN`: the severity of a warning among Wireshark's expert items. Errors have higher numbers.
     const WARN: u64 = 6_291_456;
 
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -56,37 +56,46 @@ pub fn read(capture: &[u8]) -> Vec<TsharkFrame> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     let frames = text.lines().map(|line| {
-        // An expert message that contains the separator would fail the check below.
+        // An expert message that contains the separator `|` fails the assertion below.
         let fields: Vec<&str> = line.split('|').collect();
         assert_eq!(fields.len(), FIELDS.len(), "{line}");
-        let of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("a requested field")];
-        let severe = of("_ws.expert.severity").split(',').any(|severity| {
+        let value_of = |name: &str| fields[FIELDS.iter().position(|field| *field == name).expect("a requested field")];
+        let is_severe = value_of("_ws.expert.severity").split(',').any(|severity| {
             let severity = severity.strip_prefix("0x").map_or(severity.parse(), |hex| u64::from_str_radix(hex, 16));
             severity.is_ok_and(|severity| severity >= WARN)
         });
         let mut complaints = String::new();
-        if severe {
-            complaints += of("_ws.expert.message");
+        if is_severe {
+            complaints += value_of("_ws.expert.message");
         }
-        if !of("tcp.analysis.flags").is_empty() {
+        if !value_of("tcp.analysis.flags").is_empty() {
             complaints += " analysis flags";
         }
-        if !of("_ws.malformed").is_empty() {
+        if !value_of("_ws.malformed").is_empty() {
             complaints += " malformed";
         }
         for checksum in ["ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"] {
-            // 1 is good, 0 is bad, 2 is not verified.
-            if !matches!(of(checksum), "" | "1") {
-                let _ = write!(complaints, " {checksum} {}", of(checksum));
+            // A status of 1 is good, 0 is bad, and 2 is not verified.
+            if !matches!(value_of(checksum), "" | "1") {
+                let _ = write!(complaints, " {checksum} {}", value_of(checksum));
             }
         }
         if !complaints.is_empty() {
-            let _ = write!(complaints, " (frame {}: {} {})", of("frame.number"), of("tcp.payload"), of("udp.payload"));
+            let _ = write!(
+                complaints,
+                " (frame {}: {} {})",
+                value_of("frame.number"),
+                value_of("tcp.payload"),
+                value_of("udp.payload")
+            );
         }
-        let either = |a: &str, b: &str| if of(a).is_empty() { of(b) } else { of(a) }.to_owned();
-        let stream = Some(either("tcp.stream", "udp.stream")).filter(|stream| !stream.is_empty());
-        let payload = unhex(&either("tcp.payload", "udp.payload"));
-        TsharkFrame { complaints, stream, source: either("ip.src", "ipv6.src"), payload }
+        let first_present = |a: &str, b: &str| {
+            let field = if value_of(a).is_empty() { b } else { a };
+            value_of(field).to_owned()
+        };
+        let stream = Some(first_present("tcp.stream", "udp.stream")).filter(|stream| !stream.is_empty());
+        let payload = unhex(&first_present("tcp.payload", "udp.payload"));
+        TsharkFrame { complaints, stream, source: first_present("ip.src", "ipv6.src"), payload }
     });
     frames.collect()
 }

@@ -15,14 +15,18 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Open files of this process: one for each client connection. The server process needs as many.
-const FILES: u64 = 12_000;
+/// Open files that this process needs: one for each client connection. The server process needs as many.
+const OPEN_FILES: u64 = 12_000;
 
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let files = rlimit::increase_nofile_limit(FILES).expect("the limit can be read");
-    assert!(files >= FILES, "this test needs {FILES} open files, and {files} are allowed: raise `ulimit -Hn`");
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Raises the limit of open files, and keeps the other tests of this file waiting while the returned guard lives.
+fn run_alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    let limit = rlimit::increase_nofile_limit(OPEN_FILES).expect("the limit can be read");
+    assert!(
+        limit >= OPEN_FILES,
+        "this test needs {OPEN_FILES} open files, but only {limit} are allowed: raise `ulimit -Hn`"
+    );
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::disallowed_methods, reason = "real sockets live in real time")]
@@ -72,16 +76,18 @@ impl AsyncClient {
     }
 }
 
-async fn pair(address: SocketAddr, one: &str, other: &str) -> (AsyncClient, AsyncClient) {
-    let mut first = AsyncClient::registered(address, one).await;
-    let mut second = AsyncClient::registered(address, other).await;
-    first.send(&format!("CONNECT {other}")).await;
-    first.expect(&format!("CONNECT_OK {other}")).await;
-    second.expect(&format!("INCOMING_CONNECTION {one}")).await;
+/// Connects two clients with the given names, and opens a chat between them.
+async fn async_pair(address: SocketAddr, first_name: &str, second_name: &str) -> (AsyncClient, AsyncClient) {
+    let mut first = AsyncClient::registered(address, first_name).await;
+    let mut second = AsyncClient::registered(address, second_name).await;
+    first.send(&format!("CONNECT {second_name}")).await;
+    first.expect(&format!("CONNECT_OK {second_name}")).await;
+    second.expect(&format!("INCOMING_CONNECTION {first_name}")).await;
     (first, second)
 }
 
-/// Sends `count` numbered messages, and receives as many in order and an acknowledgement for each.
+/// Sends `count` numbered messages. Then receives an acknowledgement for each of them, and `count` numbered messages of
+/// the peer in order.
 async fn converse(mut client: AsyncClient, peer: &str, count: usize) -> AsyncClient {
     for n in 0..count {
         client.send(&format!("MSG {n}")).await;
@@ -107,30 +113,31 @@ fn pairs_flooding_each_other_on_four_threads_lose_nothing() {
     const MESSAGES: usize = 50_000;
     const PAIRS: usize = 4;
 
-    let _alone = alone();
+    let _guard = run_alone();
     let server = ServerProcess::start(&["--threads", "4", "--outbox-soft-bytes", "4096"]);
     runtime().block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
-            let names = [format!("one{n}"), format!("other{n}")];
-            let (one, other) = pair(server.commands, &names[0], &names[1]).await;
-            let [one_name, other_name] = names;
-            tasks.spawn(flood(one, other_name, MESSAGES));
-            tasks.spawn(flood(other, one_name, MESSAGES));
+            let (first_name, second_name) = (format!("first{n}"), format!("second{n}"));
+            let (first, second) = async_pair(server.commands, &first_name, &second_name).await;
+            tasks.spawn(flood(first, second_name, MESSAGES));
+            tasks.spawn(flood(second, first_name, MESSAGES));
         }
-        // The clients stay open until all are done: a closed one would send `PEER_DISCONNECTED` to its partner.
+        // All clients stay connected until the last one is done. If a client closed earlier, its partner would receive
+        // `PEER_DISCONNECTED`.
         let clients = tasks.join_all().await;
         assert_eq!(clients.len(), 2 * PAIRS);
     });
 }
 
-/// Sends `count` numbered messages without waiting, then a PING. Receives the other side's messages, all
-/// acknowledgements, and then the PONG.
+/// Sends `count` numbered messages without waiting, then a PING. Receives the messages of `peer`, all
+/// acknowledgements, and then the PONG. Returns both halves of the connection, which keep it open.
 async fn flood(client: AsyncClient, peer: String, count: usize) -> (BufReader<OwnedReadHalf>, OwnedWriteHalf) {
     let AsyncClient { mut reader, mut writer } = client;
     let sender = tokio::spawn(async move {
-        for from in (0..count).step_by(500) {
-            let lines: Vec<_> = (from..count.min(from + 500)).map(|n| format!("MSG {n}\n")).collect();
+        // Each write sends 500 messages.
+        for start in (0..count).step_by(500) {
+            let lines: Vec<_> = (start..count.min(start + 500)).map(|n| format!("MSG {n}\n")).collect();
             writer.write_all(lines.concat().as_bytes()).await.expect("the server reads");
         }
         writer.write_all(b"PING\n").await.expect("the server reads");
@@ -164,14 +171,14 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
     /// Limit of resident memory per idle session, in bytes.
     const IDLE_MAX_BYTES: usize = 1024;
 
-    let _alone = alone();
+    let _guard = run_alone();
     let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);
-    // Warm-up: the server allocates everything it needs for any session before the first reading.
-    let _warm: Vec<_> = (0..50).map(|n| TestClient::registered(server.commands, &format!("warm{n}"))).collect();
+    // The first sessions make the server allocate the memory that all sessions share, before it is measured.
+    let _warm_up: Vec<_> = (0..50).map(|n| TestClient::registered(server.commands, &format!("warm{n}"))).collect();
     let before = server.resident_bytes();
     let idle: Vec<_> = (0..IDLE).map(|n| TestClient::registered(server.commands, &format!("idle{n:05}"))).collect();
     let after = server.resident_bytes();
-    let line: Vec<_> = (0..LINE_IDLE)
+    let line_clients: Vec<_> = (0..LINE_IDLE)
         .map(|n| {
             let mut client = TestClient::connect(server.line);
             client.send(&format!("line{n:05}"));
@@ -179,25 +186,31 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
             client
         })
         .collect();
-    let line_each = server.resident_bytes().saturating_sub(after) / LINE_IDLE;
-    let each = after.saturating_sub(before) / IDLE;
-    println!("resident memory for each idle session: {each} bytes (RssAnon before and after {IDLE} sessions)");
-    println!("resident memory for each idle session of the line dialect: {line_each} bytes ({LINE_IDLE} sessions)");
-    assert!(each <= IDLE_MAX_BYTES && line_each <= IDLE_MAX_BYTES, "an idle session costs {each} or {line_each} bytes");
-    drop(line);
+    let line_session_bytes = server.resident_bytes().saturating_sub(after) / LINE_IDLE;
+    let session_bytes = after.saturating_sub(before) / IDLE;
+    println!("resident memory of an idle session: {session_bytes} bytes (RssAnon before and after {IDLE} sessions)");
+    println!(
+        "resident memory of an idle session in the line dialect: {line_session_bytes} bytes ({LINE_IDLE} sessions)"
+    );
+    assert!(session_bytes <= IDLE_MAX_BYTES, "an idle session takes {session_bytes} bytes");
+    assert!(
+        line_session_bytes <= IDLE_MAX_BYTES,
+        "an idle session in the line dialect takes {line_session_bytes} bytes"
+    );
+    drop(line_clients);
 
     let address = server.commands;
     runtime().block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
-            let (one, other) = (format!("one{n}"), format!("other{n}"));
+            let (first_name, second_name) = (format!("first{n}"), format!("second{n}"));
             tasks.spawn(async move {
-                let (first, second) = pair(address, &one, &other).await;
-                tokio::join!(converse(first, &other, MESSAGES), converse(second, &one, MESSAGES))
+                let (first, second) = async_pair(address, &first_name, &second_name).await;
+                tokio::join!(converse(first, &second_name, MESSAGES), converse(second, &first_name, MESSAGES))
             });
         }
-        let talked = tasks.join_all().await;
-        assert_eq!(talked.len(), PAIRS);
+        let clients = tasks.join_all().await;
+        assert_eq!(clients.len(), PAIRS);
         println!("{} messages in {PAIRS} chats, none lost, each in order", 2 * PAIRS * MESSAGES);
     });
 
@@ -208,16 +221,17 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
     }
 }
 
-/// Two clients in a chat.
-fn connected(address: SocketAddr, one: &str, other: &str) -> [TestClient; 2] {
-    let (mut first, mut second) = (TestClient::registered(address, one), TestClient::registered(address, other));
-    first.send(&format!("CONNECT {other}"));
-    first.expect(&format!("CONNECT_OK {other}"));
-    second.expect(&format!("INCOMING_CONNECTION {one}"));
+/// Like [`async_pair`], with blocking clients.
+fn pair(address: SocketAddr, first_name: &str, second_name: &str) -> [TestClient; 2] {
+    let mut first = TestClient::registered(address, first_name);
+    let mut second = TestClient::registered(address, second_name);
+    first.send(&format!("CONNECT {second_name}"));
+    first.expect(&format!("CONNECT_OK {second_name}"));
+    second.expect(&format!("INCOMING_CONNECTION {first_name}"));
     [first, second]
 }
 
-/// The 99th percentile of round trips between First and Second.
+/// The 99th percentile of the times of `rounds` round trips between the users First and Second.
 fn p99_round_trip([first, second]: &mut [TestClient; 2], rounds: usize) -> Duration {
     let mut trips: Vec<_> = (0..rounds)
         .map(|n| {
@@ -242,15 +256,17 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     const BLOCKS: usize = 8;
     const OUTBOX_TIMEOUT: Duration = Duration::from_secs(6);
 
-    let _alone = alone();
-    // Other work on this machine affects both servers alike.
-    let calm = ServerProcess::start(&["--outbox-timeout", "6s"]);
+    let _guard = run_alone();
+    // A second server has no frozen client. Other work on this machine delays both servers alike, so their round trips
+    // can be compared.
+    let calm_server = ServerProcess::start(&["--outbox-timeout", "6s"]);
     let mut server = ServerProcess::start(&["--outbox-timeout", "6s"]);
-    let mut calm_pair = connected(calm.commands, "First", "Second");
-    let mut pair = connected(server.commands, "First", "Second");
-    let [flood, _frozen] = connected(server.commands, "Flood", "Frozen");
-    for warming_up in [&mut calm_pair, &mut pair] {
-        p99_round_trip(warming_up, ROUNDS);
+    let mut calm_pair = pair(calm_server.commands, "First", "Second");
+    let mut busy_pair = pair(server.commands, "First", "Second");
+    let [flood, _frozen] = pair(server.commands, "Flood", "Frozen");
+    for clients in [&mut calm_pair, &mut busy_pair] {
+        // Warm-up.
+        p99_round_trip(clients, ROUNDS);
     }
     let before = server.resident_bytes();
 
@@ -269,10 +285,10 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     });
     let receiving = thread::spawn(move || {
         let mut flood = flood;
-        let mut sent = 0;
+        let mut acknowledged = 0;
         loop {
             match flood.receive() {
-                Received::Line(line) if line == "MSG_SENT" => sent += 1,
+                Received::Line(line) if line == "MSG_SENT" => acknowledged += 1,
                 Received::Line(line) => {
                     assert_eq!(line, "PEER_DISCONNECTED");
                     break;
@@ -280,51 +296,57 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
                 other => panic!("{other:?} instead of PEER_DISCONNECTED"),
             }
         }
-        let after = flooding_since.elapsed();
-        // Later messages get an error, and none is acknowledged.
+        let closed_after = flooding_since.elapsed();
+        // Each later message gets an error instead of an acknowledgement.
         while let Received::Line(line) = flood.receive() {
             assert_eq!(line, "ERROR NOT_CONNECTED");
         }
-        (sent, after)
+        (acknowledged, closed_after)
     });
 
     // Meanwhile Flood fills the buffers of the sockets, and then Frozen's outbox up to its soft mark.
     thread::sleep(Duration::from_millis(500));
     let blocks: Vec<_> =
-        (0..BLOCKS).map(|_| (p99_round_trip(&mut calm_pair, ROUNDS), p99_round_trip(&mut pair, ROUNDS))).collect();
+        (0..BLOCKS).map(|_| (p99_round_trip(&mut calm_pair, ROUNDS), p99_round_trip(&mut busy_pair, ROUNDS))).collect();
     assert!(flooding_since.elapsed() < OUTBOX_TIMEOUT, "the round trips took longer than the freeze");
-    let grown = server.resident_bytes().saturating_sub(before);
-    let without = blocks.iter().map(|(without, _)| *without).min().expect("there are blocks");
-    let with = blocks.iter().map(|(_, with)| *with).min().expect("there are blocks");
+    let growth_bytes = server.resident_bytes().saturating_sub(before);
+    let calm_p99 = blocks.iter().map(|(calm, _)| *calm).min().expect("there are blocks");
+    let busy_p99 = blocks.iter().map(|(_, busy)| *busy).min().expect("there are blocks");
 
+    // The first line with this name may be the one of its registration.
     let log_line = server.log_line_with(r#""name":"Frozen""#);
     let log_line = if log_line.contains("registered") { server.log_line_with(r#""name":"Frozen""#) } else { log_line };
     assert!(log_line.contains(r#""why":"slow consumer""#), "{log_line}");
     flooding.join().expect("the thread does not panic");
     drop(server);
-    let (sent, after) = receiving.join().expect("Flood receives the expected lines");
+    let (acknowledged, closed_after) = receiving.join().expect("Flood receives the expected lines");
 
-    println!("round trip p99 of another pair: {without:?} without a freeze, {with:?} with one");
-    println!("minimum of {BLOCKS} blocks of {ROUNDS}, taken in turn on two servers; all of them: {blocks:?}");
-    println!("Frozen closed as a slow consumer after {after:?}; {sent} messages acknowledged; {grown} bytes grown");
-    assert!(after >= OUTBOX_TIMEOUT && after < OUTBOX_TIMEOUT + Duration::from_secs(4), "closed after {after:?}");
-    assert!(with.saturating_sub(without) < Duration::from_millis(1), "{without:?} without, {with:?} with");
-    assert!(grown < 4 * 1024 * 1024, "the server grew by {grown} bytes");
+    println!("p99 of the round trips of another pair: {calm_p99:?} without a frozen reader, {busy_p99:?} with one");
+    println!("(the minimum of {BLOCKS} blocks of {ROUNDS} round trips; the two servers took turns: {blocks:?})");
+    println!("Frozen was closed as a slow consumer after {closed_after:?}; {acknowledged} messages were acknowledged");
+    println!("the server grew by {growth_bytes} bytes");
+    assert!(closed_after >= OUTBOX_TIMEOUT, "Frozen was closed after {closed_after:?}");
+    assert!(closed_after < OUTBOX_TIMEOUT + Duration::from_secs(4), "Frozen was closed after {closed_after:?}");
+    let delay = busy_p99.saturating_sub(calm_p99);
+    assert!(delay < Duration::from_millis(1), "the frozen reader delays another pair by {delay:?}");
+    assert!(growth_bytes < 4 * 1024 * 1024, "the server grew by {growth_bytes} bytes");
 }
 
 #[test]
 fn messages_acknowledged_before_a_stop_are_delivered() {
     const PAIRS: usize = 50;
 
-    let _alone = alone();
+    let _guard = run_alone();
     let mut server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info"]);
     let address = server.commands;
     runtime().block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..PAIRS {
-            let (one, other) = (format!("one{n}"), format!("other{n}"));
-            let (AsyncClient { mut reader, mut writer }, mut second) = pair(address, &one, &other).await;
-            // The first client sends numbered messages without end. Both clients count their lines until the end.
+            let (first_name, second_name) = (format!("first{n}"), format!("second{n}"));
+            let (first, mut second) = async_pair(address, &first_name, &second_name).await;
+            let AsyncClient { mut reader, mut writer } = first;
+            // The first client sends numbered messages until the server stops. Both clients count the lines that they
+            // receive.
             tasks.spawn(async move {
                 let sending = async {
                     for n in 0_u64.. {
@@ -349,12 +371,12 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
                     let mut arrived = 0_u64;
                     while let Some(line) = second.receive().await {
                         if line != "ERROR SERVER_SHUTDOWN" {
-                            assert_eq!(line, format!("FROM {one}: {arrived}"));
+                            assert_eq!(line, format!("FROM {first_name}: {arrived}"));
                             arrived += 1;
                         }
                     }
-                    // The server lingers until this client closes. The first client's sends end when the server closes
-                    // its connection.
+                    // The server keeps this connection open until this client closes. The sends of the first client
+                    // fail when the server closes that client's connection.
                     drop(second);
                     arrived
                 };
@@ -368,8 +390,9 @@ fn messages_acknowledged_before_a_stop_are_delivered() {
         let acknowledged: u64 = counts.iter().map(|(acknowledged, _)| acknowledged).sum();
         let arrived: u64 = counts.iter().map(|(_, arrived)| arrived).sum();
         println!("{} sessions: {acknowledged} messages acknowledged, {arrived} arrived", 2 * PAIRS);
-        assert!(counts.iter().all(|&(acknowledged, _)| acknowledged > 0), "a pair never spoke: {counts:?}");
-        assert!(counts.iter().all(|(acknowledged, arrived)| arrived >= acknowledged), "{counts:?}");
+        assert!(counts.iter().all(|&(acknowledged, _)| acknowledged > 0), "a pair has no message: {counts:?}");
+        let is_complete = counts.iter().all(|(acknowledged, arrived)| arrived >= acknowledged);
+        assert!(is_complete, "acknowledged messages did not arrive: (acknowledged, arrived) of each pair: {counts:?}");
     });
     assert_eq!(server.wait().code(), Some(0));
 }

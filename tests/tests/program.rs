@@ -11,11 +11,11 @@ fn server(args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("a bound listener has an address").to_string();
-    for (flag, other) in [("--listen", "--listen-line"), ("--listen-line", "--listen")] {
-        let output = server(&[flag, &address, other, "none"]);
+fn error_for_a_port_in_use_names_address_and_flag() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener has an address").to_string();
+    for (flag, other_flag) in [("--listen", "--listen-line"), ("--listen-line", "--listen")] {
+        let output = server(&[flag, &address, other_flag, "none"]);
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
@@ -111,20 +111,18 @@ fn server_listens_on_several_addresses_and_on_ipv6() {
         addresses.push(address.split('"').next().unwrap_or_default().parse().expect("an address"));
     }
     assert!(addresses.iter().any(std::net::SocketAddr::is_ipv6), "{addresses:?}");
-    let mut names: Vec<_> = addresses
-        .iter()
-        .map(|&address| {
-            let mut client = TestClient::connect(address);
-            client.send(&format!("REGISTER {}", address.port()));
-            client
-        })
-        .collect();
-    let greeted = names.iter_mut().filter_map(|client| match client.receive() {
-        switchboard_tests::stage::Received::Line(line) => Some(line),
-        _ => None,
+    let first_lines = addresses.iter().filter_map(|&address| {
+        let mut client = TestClient::connect(address);
+        // The line dialect sends no line before the client has.
+        client.send(&format!("REGISTER {}", address.port()));
+        match client.receive() {
+            switchboard_tests::stage::Received::Line(line) => Some(line),
+            _ => None,
+        }
     });
-    let greeted: Vec<_> = greeted.collect();
-    assert_eq!(greeted.iter().filter(|line| *line == "WELCOME").count(), 3, "{greeted:?}");
+    let first_lines: Vec<_> = first_lines.collect();
+    // Three listeners are of the commands dialect, and one of the line dialect.
+    assert_eq!(first_lines.iter().filter(|line| *line == "WELCOME").count(), 3, "{first_lines:?}");
 }
 
 #[test]
@@ -139,7 +137,7 @@ fn shutdown_is_announced_to_every_session() {
     noy.expect_end();
     user.expect("The server is shutting down: connect again later.");
     user.expect_end();
-    // A client that keeps its sending side open delays the exit only for a bounded time.
+    // The clients keep their sending sides open. This delays the exit only for a bounded time.
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -150,7 +148,7 @@ fn a_second_signal_ends_the_server_at_once() {
     let mut noy = TestClient::registered(server.commands, "Noy");
     noy.send("CONNECT Frozen");
     noy.expect("CONNECT_OK Frozen");
-    // More bytes than the system's buffers hold are queued for a client that does not read, so this drain would take
+    // Noy sends more bytes than the system's buffers hold to a client that does not read. So the server would drain for
     // the full hour.
     let line = format!("MSG {}\n", "x".repeat(3800));
     noy.socket().set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("a socket of this process");
@@ -164,7 +162,7 @@ fn a_second_signal_ends_the_server_at_once() {
 
 #[test]
 fn message_texts_are_logged_only_on_request() {
-    for (flags, expected, private) in
+    for (flags, expected, is_text_hidden) in
         [(&["--log-level", "trace"][..], r#""bytes":6"#, true), (&["--log-messages"][..], r#""text":"secret""#, false)]
     {
         let mut server = ServerProcess::start(flags);
@@ -177,7 +175,7 @@ fn message_texts_are_logged_only_on_request() {
         noy.expect("FROM User1: secret");
         let line = server.log_line_with(r#""message":"message""#);
         assert!(line.contains(expected), "{line}");
-        assert_eq!(line.contains("secret"), !private, "{line}");
+        assert_eq!(line.contains("secret"), !is_text_hidden, "{line}");
     }
 }
 
@@ -191,15 +189,15 @@ fn console_log_matches_the_course_server() {
         .expect("the server can be started");
     let mut console =
         BufReader::new(child.stdout.take().expect("a piped stream")).lines().map(|line| line.expect("text"));
-    let mut next = || console.next().expect("a line");
-    let started = next();
-    let port: u16 = started
+    let mut next_line = || console.next().expect("a line");
+    let first_line = next_line();
+    let port: u16 = first_line
         .strip_prefix("[SERVER STARTED] Listening on port ")
-        .and_then(|rest| rest.strip_suffix("..."))
+        .and_then(|port| port.strip_suffix("..."))
         .and_then(|port| port.parse().ok())
         .expect("the course server's first line");
     assert_eq!(
-        next(),
+        next_line(),
         format!("    Join with:  switchboard --dialect line 127.0.0.1:{port}   or   nc 127.0.0.1 {port}")
     );
 
@@ -207,15 +205,15 @@ fn console_log_matches_the_course_server() {
     user1.send("User1");
     user1.expect("Welcome User1! You can now chat.");
     let user1_port = user1.socket().local_addr().expect("a connected socket has an address").port();
-    assert_eq!(next(), format!("[NEW CONNECTION] ('127.0.0.1', {user1_port})"));
+    assert_eq!(next_line(), format!("[NEW CONNECTION] ('127.0.0.1', {user1_port})"));
     let mut user2 = TestClient::connect(([127, 0, 0, 1], port).into());
     user2.send("User2");
     user2.expect("Welcome User2! You can now chat.");
-    next();
+    next_line();
     user1.send("User2: Hey, how are you?");
-    assert_eq!(next(), "[User1 → User2]: Hey, how are you?");
+    assert_eq!(next_line(), "[User1 → User2]: Hey, how are you?");
     drop(user2);
-    assert_eq!(next(), "[DISCONNECTED] User2");
+    assert_eq!(next_line(), "[DISCONNECTED] User2");
     child.kill().expect("the server can be killed");
     child.wait().expect("the server exits");
 }

@@ -1,6 +1,7 @@
-//! Generates the report and the notebook from real traffic, and checks each number against its data file.
+//! Generates the report and the notebook from real traffic, and checks that each number of the report is in a data
+//! file.
 //!
-//! The commands install their Python packages in `target`.
+//! `cargo xtask report` and `cargo xtask notebook` install their Python packages in `target`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -56,11 +57,12 @@ fn texts(file: &Path) -> String {
         collect_texts(&serde_json::from_str(&text).expect("valid JSON"), &mut texts);
         return texts;
     }
-    // Only the text between tags; attributes hold places and sizes.
-    let between = text.split('<').filter_map(|part| part.split_once('>')).map(|(_, between)| between);
-    between.collect::<Vec<_>>().join("\n")
+    // Only the text between tags counts: attributes hold positions and sizes.
+    let words = text.split('<').filter_map(|part| part.split_once('>')).map(|(_, words)| words);
+    words.collect::<Vec<_>>().join("\n")
 }
 
+/// Appends the keys, numbers and strings of `value`, one per line.
 fn collect_texts(value: &Value, texts: &mut String) {
     match value {
         Value::Array(list) => list.iter().for_each(|value| collect_texts(value, texts)),
@@ -80,12 +82,12 @@ fn collect_texts(value: &Value, texts: &mut String) {
 /// The numbers of a text, as written: `4,096`, `0.021652`.
 fn numbers(text: &str) -> Vec<&str> {
     let mut numbers = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let from = &rest[start..];
-        let end = from.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(from.len());
-        numbers.push(from[..end].trim_end_matches(['.', ',']));
-        rest = &from[end..];
+    let mut unread = text;
+    while let Some(start) = unread.find(|c: char| c.is_ascii_digit()) {
+        unread = &unread[start..];
+        let end = unread.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(unread.len());
+        numbers.push(unread[..end].trim_end_matches(['.', ',']));
+        unread = &unread[end..];
     }
     numbers
 }
@@ -98,8 +100,8 @@ fn contains_number(text: &str, number: &str) -> bool {
     })
 }
 
-/// A line of the PDF's text without generated numbers (pages, sections, figures, tables, steps) and without
-/// references to RFCs and their sections.
+/// A line of the PDF's text without the numbers that have no data file: those of pages, sections, figures, tables and
+/// steps, and those of RFCs and their sections.
 fn without_references(line: &str) -> String {
     let mut line = line.trim().to_owned();
     let is_number = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -107,35 +109,34 @@ fn without_references(line: &str) -> String {
     if line.split(" / ").count() == 2 && line.split(" / ").all(is_number) {
         return String::new();
     }
-    // A heading such as `2.1 Title`, a step such as `3. server/…`, or an entry of the table of contents with its
-    // page.
-    if let Some((first, rest)) = line
+    // A heading such as `2.1 Title`, or a step such as `3. server/…`.
+    if let Some((number, title)) = line
         .split_once(' ')
-        .filter(|(first, rest)| is_number(first) && rest.trim_start().starts_with(char::is_alphabetic))
+        .filter(|(number, title)| is_number(number) && title.trim_start().starts_with(char::is_alphabetic))
     {
-        let is_heading = first.len() <= 5 && first.split('.').all(|part| part.len() <= 2);
+        let is_heading = number.len() <= 5 && number.split('.').all(|part| part.len() <= 2);
         if is_heading {
-            line = rest.trim_start().to_owned();
+            line = title.trim_start().to_owned();
         }
     }
-    if let Some((title, page)) =
+    // An entry of the table of contents ends in dots and a page number.
+    if let Some((title, _)) =
         line.rsplit_once(' ').filter(|(title, page)| title.ends_with('.') && title.contains(". . .") && is_number(page))
     {
-        let _ = page;
         line = title.to_owned();
     }
     let words: Vec<&str> = line.split_whitespace().collect();
-    let is_counted = |word: &str| ["Figure", "Table", "Section", "RFC", "(RFC", "(Table", "(Section"].contains(&word);
+    let has_number = |word: &str| ["Figure", "Table", "Section", "RFC", "(RFC", "(Table", "(Section"].contains(&word);
     let is_reference = |i: usize, word: &str| {
         word.trim_start_matches('(').starts_with('§')
-            || i > 0 && is_counted(words[i - 1]) && word.starts_with(|c: char| c.is_ascii_digit())
+            || i > 0 && has_number(words[i - 1]) && word.starts_with(|c: char| c.is_ascii_digit())
     };
-    let kept = words.iter().enumerate().filter(|(i, word)| !is_reference(*i, word));
-    kept.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+    let text = words.iter().enumerate().filter(|(i, word)| !is_reference(*i, word));
+    text.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
-/// Names with a number in them.
-const NAMES: [&str; 8] = ["UTF-8", "IPv4", "IPv6", "User1", "User2", "User3", "docs/protocol.md", "U+"];
+/// Names that contain a digit. It is no number of the report.
+const NAMES_WITH_DIGITS: [&str; 6] = ["UTF-8", "IPv4", "IPv6", "User1", "User2", "User3"];
 
 #[test]
 fn every_number_in_the_pdf_is_in_a_data_file() {
@@ -151,43 +152,45 @@ fn every_number_in_the_pdf_is_in_a_data_file() {
             .collect();
         let pdf =
             run(Command::new("pdftotext").args(["-layout", "-enc", "UTF-8"]).arg(report.join("report.pdf")).arg("-"));
-        let mut ties = String::new();
-        let mut lost = Vec::new();
+        // Each number with the data files that contain it.
+        let mut sources = String::new();
+        let mut without_source = Vec::new();
         let mut previous_ends_in_rfc = false;
         for line in pdf.lines() {
-            let mut left = without_references(line);
-            // A reference may continue on the next line.
+            let mut text = without_references(line);
+            // The number of an RFC may be on the next line.
             if previous_ends_in_rfc {
-                left = left.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
+                text = text.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
             }
             previous_ends_in_rfc = line.trim_end().ends_with("RFC");
-            for name in NAMES {
-                left = left.replace(name, " ");
+            for name in NAMES_WITH_DIGITS {
+                text = text.replace(name, " ");
             }
-            for number in numbers(&left) {
-                let from: Vec<_> = data
+            for number in numbers(&text) {
+                let files: Vec<_> = data
                     .iter()
                     .filter(|(_, text)| contains_number(text, number))
                     .map(|(name, _)| name.as_str())
                     .collect();
-                if from.is_empty() {
-                    lost.push(format!("{number} in {:?}", line.trim()));
+                if files.is_empty() {
+                    without_source.push(format!("{number} in {:?}", line.trim()));
                 }
-                let _ = writeln!(ties, "{number}\t{}", from.join(" "));
+                let _ = writeln!(sources, "{number}\t{}", files.join(" "));
             }
         }
-        assert!(ties.lines().count() > 1_000, "{}: few numbers: {}", report.display(), ties.lines().count());
-        assert!(lost.is_empty(), "{}: in no data file: {lost:#?}", report.display());
-        fs::write(two_runs()[0].join("numbers.txt"), ties).expect("the folder is writable");
+        let n_numbers = sources.lines().count();
+        assert!(n_numbers > 1_000, "{}: only {n_numbers} numbers were found", report.display());
+        assert!(without_source.is_empty(), "{}: numbers in no data file: {without_source:#?}", report.display());
+        fs::write(two_runs()[0].join("numbers.txt"), sources).expect("the folder is writable");
     }
 }
 
 #[test]
 fn report_source_has_no_typed_number() {
     let source = read(&root().join("report/report.typ"));
-    // The part before it is layout.
+    // The part before the table of contents is layout.
     let (_, prose) = source.split_once("#outline(").expect("a table of contents");
-    let mut typed = Vec::new();
+    let mut lines_with_numbers = Vec::new();
     for line in prose.lines() {
         for (at, _) in line.match_indices(|c: char| c.is_ascii_digit()) {
             let (before, after) = (&line[..at], &line[at + 1..]);
@@ -197,14 +200,14 @@ fn report_source_has_no_typed_number() {
             let is_layout = ["columns: ", "depth: ", "at(", "v("].iter().any(|word| before.ends_with(word))
                 || after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').starts_with("fr");
             if !(is_reference || is_name || is_layout) {
-                typed.push(line);
+                lines_with_numbers.push(line);
             }
         }
     }
-    assert!(typed.is_empty(), "{typed:#?}");
+    assert!(lines_with_numbers.is_empty(), "{lines_with_numbers:#?}");
 }
 
-/// Keys of values that depend on the clock or the kernel.
+/// JSON keys of values that depend on the clock or the kernel.
 const VOLATILE_KEYS: [&str; 48] = [
     // Dates, times, and values derived from them.
     "date",
@@ -230,7 +233,7 @@ const VOLATILE_KEYS: [&str; 48] = [
     "count",
     "differences",
     "segments",
-    // Ports, initial sequence numbers, values derived from them, and free table entries.
+    // Ports, initial sequence numbers, values derived from them, and table entries without a fixed content.
     "client_port",
     "session",
     "captured",
@@ -260,39 +263,39 @@ const VOLATILE_KEYS: [&str; 48] = [
     "window_fulls",
 ];
 
-/// The data without values that depend on clock or kernel, and without frames that have no payload and no part in
-/// opening or closing.
+/// The data without [`VOLATILE_KEYS`] and without bare acknowledgments: their number depends on the kernel.
 fn normalize(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !VOLATILE_KEYS.contains(&key.as_str()));
-            Value::Object(kept.map(|(key, value)| (key.clone(), normalize(value))).collect())
+            let stable = map.iter().filter(|(key, _)| !VOLATILE_KEYS.contains(&key.as_str()));
+            Value::Object(stable.map(|(key, value)| (key.clone(), normalize(value))).collect())
         }
         Value::Array(list) => {
-            let is_bare = |value: &Value| value["bytes"] == 0 && value["flags"] == "ACK";
-            let mut list: Vec<_> = list.iter().filter(|value| !is_bare(value)).map(normalize).collect();
-            // Two clients' lines may swap on the wire, and kinds of differences may appear in any order.
+            let is_bare_ack = |value: &Value| value["bytes"] == 0 && value["flags"] == "ACK";
+            let mut list: Vec<_> = list.iter().filter(|value| !is_bare_ack(value)).map(normalize).collect();
+            // The lines of two clients arrive in either order, and the kinds of differences appear in any order.
             if list.iter().any(|value| value["text"].is_string() || value["reason"].is_string()) {
                 list.sort_by_key(ToString::to_string);
                 list.dedup();
             }
             Value::Array(list)
         }
-        Value::String(text) => Value::String(without_ports(text)),
+        Value::String(text) => Value::String(without_client_ports(text)),
         other => other.clone(),
     }
 }
 
-/// The text with one name for all client ports.
-fn without_ports(text: &str) -> String {
+/// The text with `PORT` in place of each port that is not a server's.
+fn without_client_ports(text: &str) -> String {
     let mut parts = text.split("127.0.0.1:");
-    let mut normal = parts.next().unwrap_or_default().to_owned();
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        let port = &part[..part.len() - rest.len()];
-        let _ = write!(normal, "127.0.0.1:{}{rest}", if ["12345", "8080"].contains(&port) { port } else { "PORT" });
+        let after_port = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let port = &part[..part.len() - after_port.len()];
+        let is_server = ["12345", "8080"].contains(&port);
+        let _ = write!(replaced, "127.0.0.1:{}{after_port}", if is_server { port } else { "PORT" });
     }
-    normal
+    replaced
 }
 
 #[test]
@@ -309,34 +312,28 @@ fn two_runs_differ_only_in_values_set_by_clock_and_kernel() {
     for name in names(first) {
         let path = Path::new(&name);
         if path.extension().is_some_and(|extension| extension == "json") {
-            let [one, other] = [first, second].map(|folder| {
-                normalize(&serde_json::from_str(&read(&folder.join("data").join(path))).expect("valid JSON"))
-            });
-            // A kernel need not show every known difference. Each one that it shows must have a reason.
-            let [one, other] = [one, other].map(|mut data| {
+            let [first_data, second_data] = [first, second].map(|folder| {
+                let data = read(&folder.join("data").join(path));
+                let mut data = normalize(&serde_json::from_str(&data).expect("valid JSON"));
+                // The kinds of differences to the kernel's frames vary from run to run, but each must have a reason.
                 if let Some(compared) = data.get_mut("compared") {
                     assert_eq!(compared["unexplained"], 0);
                     compared["kinds"].take();
                 }
                 data
             });
-            n_values += one.to_string().matches(':').count();
-            assert!(one == other, "{}:\n{one:#}\n{other:#}", path.display());
+            n_values += first_data.to_string().matches(':').count();
+            assert!(first_data == second_data, "{}:\n{first_data:#}\n{second_data:#}", path.display());
         }
     }
-    assert!(n_values > 300, "little is left to compare: {n_values}");
-    // Both reports have the same length, within one page.
-    let pages = |folder: &PathBuf| {
+    assert!(n_values > 300, "only {n_values} values were compared");
+    // The lengths of both reports differ by one page at most.
+    let page_count = |folder: &PathBuf| {
         let info = run(Command::new("pdfinfo").arg(folder.join("report.pdf")));
-        let pages = info
-            .lines()
-            .find_map(|line| line.strip_prefix("Pages:"))
-            .expect("pdfinfo prints the pages")
-            .trim()
-            .to_owned();
-        pages.parse::<i64>().expect("a number")
+        let pages = info.lines().find_map(|line| line.strip_prefix("Pages:")).expect("pdfinfo prints the pages");
+        pages.trim().parse::<i64>().expect("a number")
     };
-    assert!((pages(first) - pages(second)).abs() <= 1);
+    assert!((page_count(first) - page_count(second)).abs() <= 1);
 }
 
 #[test]
@@ -347,10 +344,10 @@ fn fonts_are_embedded_and_every_script_is_shown() {
         let fonts: Vec<&str> = fonts.lines().skip(2).collect();
         assert!(fonts.len() >= 4, "{fonts:?}");
         for font in &fonts {
-            // The last columns are: embedded, subset, Unicode map, object number, generation. The font's name and
-            // type before them contain spaces.
+            // The last five columns are: embedded, subset, Unicode map, object number, generation. They are counted
+            // from the end, because the columns before them (name, type) contain spaces.
             let columns: Vec<&str> = font.split_whitespace().rev().collect();
-            assert_eq!(columns[4], "yes", "embedded: {font}");
+            assert_eq!(columns[4], "yes", "the font is not embedded: {font}");
         }
         let text = run(Command::new("pdftotext").args(["-enc", "UTF-8"]).arg(&pdf).arg("-"));
         assert!(text.contains("שלום"), "Hebrew is text, not a picture");
@@ -414,7 +411,7 @@ fn notebook_runs_and_wireshark_accepts_its_captures() {
     let built = fs::read(root().join("target/notebook/built.pcapng")).expect("the notebook writes it");
     let complaints: Vec<_> = wireshark::read(&built).into_iter().filter(|frame| !frame.complaints.is_empty()).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    // In a loopback capture only checksums may be wrong: the kernel leaves them to a network card.
+    // The only fault of a loopback capture may be a wrong TCP or UDP checksum: the kernel leaves it to a network card.
     let sent = fs::read(root().join("target/notebook/sent.pcapng")).expect("the notebook writes it");
     let frames = wireshark::read(&sent);
     assert!(frames.len() > 20);

@@ -47,9 +47,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn transcripts_hold_for_any_split_of_the_input(cuts in proptest::collection::vec(1_usize..40, 1..8)) {
+    fn transcripts_hold_for_any_split_of_the_input(piece_lens in proptest::collection::vec(1_usize..40, 1..8)) {
         for transcript in transcripts() {
-            transcript.play(&mut BareStage::cutting(cuts.clone()));
+            transcript.play(&mut BareStage::splitting(piece_lens.clone()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `encap capture`: ways to end it, and the state of its file afterwards.
+//! `encap capture`: how a capture ends, and the file that it leaves.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -17,18 +17,18 @@ fn capture_of_a_killed_process_is_readable() {
     in_namespace("capture_of_a_killed_process_is_readable", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("it is bound");
+        let address = socket.local_addr().expect("a bound socket has an address");
         let mut capture = Capture::start(&folder, &["--port", &address.port().to_string()]);
         for _ in 0..100 {
-            socket.send_to(&[7; 1000], address).expect("loopback takes it");
+            socket.send_to(&[7; 1000], address).expect("loopback accepts datagrams");
         }
         capture.wait_for_bytes(100_000);
         capture.signal("KILL");
-        capture.child.wait().expect("it is our child");
+        capture.child.wait().expect("a child of this process");
 
-        let file = BufReader::new(File::open(&capture.file).expect("it is there"));
-        let mut reader = Reader::new(file).expect("it is a capture");
-        while let Some(packet) = reader.next_packet().expect("it can be read") {
+        let file = BufReader::new(File::open(&capture.file).expect("the file exists"));
+        let mut reader = Reader::new(file).expect("a capture");
+        while let Some(packet) = reader.next_packet().expect("a readable capture") {
             let comments: Vec<_> = packet.comments().collect();
             assert_eq!(comments, ["checksum not computed yet: left to hardware (offload)"]);
         }
@@ -44,16 +44,16 @@ fn capture_ends_by_count_or_by_time() {
     in_namespace("capture_ends_by_count_or_by_time", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("it is bound");
+        let address = socket.local_addr().expect("a bound socket has an address");
         for (args, frames) in [(["--count", "3"], 3), (["--for", "700ms"], 5)] {
             let capture = Capture::start(&folder, &args);
             let file = capture.file.clone();
             for _ in 0..5 {
-                socket.send_to(b"hi", address).expect("loopback takes it");
+                socket.send_to(b"hi", address).expect("loopback accepts datagrams");
             }
-            let report = capture.end();
+            let report = capture.wait();
             assert_eq!(report, format!("{frames} frames, {} bytes, none dropped: {}\n", frames * 44, file.display()));
-            std::fs::remove_file(file).expect("it is there");
+            std::fs::remove_file(file).expect("the file exists");
         }
     });
 }
@@ -64,13 +64,13 @@ fn second_signal_ends_a_capture_into_a_full_pipe() {
         let mut capture = Command::new(program("encap"));
         capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped());
         let mut child = capture.spawn().expect("encap can be started");
-        let mut out = child.stdout.take().expect("it is piped");
-        // The capture has begun once the file's header arrives. From here on nobody reads the pipe.
-        out.read_exact(&mut [0; 28]).expect("a file begins");
+        let mut out = child.stdout.take().expect("a piped stream");
+        // After the header of the file has arrived, the capture runs. The rest of the pipe is never read.
+        out.read_exact(&mut [0; 28]).expect("the capture starts");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("it is bound");
+        let address = socket.local_addr().expect("a bound socket has an address");
         for _ in 0..100 {
-            socket.send_to(&vec![b'x'; 60_000], address).expect("loopback takes it");
+            socket.send_to(&vec![b'x'; 60_000], address).expect("loopback accepts datagrams");
         }
         sleep(Duration::from_secs(2));
         for _ in 0..2 {
@@ -79,13 +79,13 @@ fn second_signal_ends_a_capture_into_a_full_pipe() {
             sleep(Duration::from_millis(200));
         }
         for _ in 0..TIMEOUT.as_millis() / 10 {
-            if let Some(status) = child.try_wait().expect("it is our child") {
-                assert_eq!(status.code(), None, "ended by the signal");
+            if let Some(status) = child.try_wait().expect("a child of this process") {
+                assert_eq!(status.code(), None, "the signal ends the process");
                 return;
             }
             sleep(Duration::from_millis(10));
         }
-        child.kill().expect("it is our child");
+        child.kill().expect("a child of this process");
         panic!("the capture does not end");
     });
 }
@@ -99,11 +99,13 @@ fn failed_writes_are_reported_and_not_counted() {
         let mut capture = Command::new(program("encap"));
         capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = capture.spawn().expect("encap can be started");
-        child.stdout.take().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
+        child.stdout.take().expect("a piped stream").read_exact(&mut [0; 28]).expect("the capture starts");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        socket.send_to(b"hi", socket.local_addr().expect("it is bound")).expect("loopback takes it");
-        let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
-        // A closed pipe is no error. Frames that the reader did not take are not counted.
+        socket
+            .send_to(b"hi", socket.local_addr().expect("a bound socket has an address"))
+            .expect("loopback accepts datagrams");
+        let (_, errors) = texts(&child.wait_with_output().expect("a child of this process"));
+        // A closed pipe is no error. Frames that were not written to it are not counted.
         assert_eq!(errors, "at least 0 frames, 0 bytes: standard output\n");
     });
 }
@@ -115,19 +117,21 @@ fn deleted_interface_is_reported_as_gone_not_down() {
             let status = Command::new("ip").args(args).status();
             assert!(status.is_ok_and(|status| status.success()), "ip {args:?}");
         };
-        for (end, word) in [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")]
+        for (removal, expected) in
+            [(&["link", "set", "going", "down"][..], "is down"), (&["link", "del", "going"], "is gone")]
         {
-            if end[1] == "set" {
+            // The interface survives the first round.
+            if removal[1] == "set" {
                 ip(&["link", "add", "going", "type", "veth", "peer", "name", "other"]);
             }
             ip(&["link", "set", "going", "up"]);
             let mut capture = Command::new(program("encap"));
             capture.args(["capture", "-i", "going", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = capture.spawn().expect("encap can be started");
-            child.stdout.as_mut().expect("it is piped").read_exact(&mut [0; 28]).expect("a file begins");
-            ip(end);
-            let (_, errors) = texts(&child.wait_with_output().expect("it is our child"));
-            assert!(errors.contains(word), "{errors}");
+            child.stdout.as_mut().expect("a piped stream").read_exact(&mut [0; 28]).expect("the capture starts");
+            ip(removal);
+            let (_, errors) = texts(&child.wait_with_output().expect("a child of this process"));
+            assert!(errors.contains(expected), "{errors}");
         }
     });
 }
@@ -136,7 +140,7 @@ fn deleted_interface_is_reported_as_gone_not_down() {
 fn missing_capability_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = csv("http_input.csv");
-    // Root of a user namespace may not capture in the network namespace of the machine.
+    // The root user of a new user namespace may not capture in the machine's own network namespace.
     let run = |args: &[&str]| {
         let output = Command::new("unshare")
             .args(["--user", "--map-root-user"])
@@ -161,21 +165,22 @@ fn missing_capability_is_named() {
 }
 
 #[test]
-fn full_disk_is_an_error_and_a_closed_pipe_is_none() {
-    in_namespace("full_disk_is_an_error_and_a_closed_pipe_is_none", || {
+fn full_disk_is_an_error_but_a_closed_pipe_is_not() {
+    in_namespace("full_disk_is_an_error_but_a_closed_pipe_is_not", || {
         let rows = csv("group07_chat_input.csv");
         let rows = rows.to_str().expect("UTF-8");
         let full = "encap: /dev/full: cannot write the capture: No space left on device (os error 28)\n";
         assert_eq!(encap(3, &["send", rows, "--speed", "max", "-o", "/dev/full"]).1, full);
         assert_eq!(encap(3, &["capture", "-i", "lo", "--for", "100ms", "-o", "/dev/full"]).1, full);
+        // 141 is the exit code of a shell's child that SIGPIPE ended: 128 + 13.
         for args in ["capture -i lo --for 2s -o -", "send \"$1\" --speed max"] {
             let script = format!("{{ sleep 0.3; \"$0\" {args}; echo $? >&2; }} | true");
             let output = Command::new("sh").args(["-c", &script]).arg(program("encap")).arg(rows).output();
-            let (_, errors) = texts(&output.expect("sh is there"));
+            let (_, errors) = texts(&output.expect("sh can be started"));
             assert!(errors.ends_with("141\n") && !errors.contains("Broken pipe"), "{args}: {errors}");
         }
         let script = "\"$0\" send \"$1\" --speed max 2>&- >/dev/null";
         let status = Command::new("sh").args(["-c", script]).arg(program("encap")).arg(rows).status();
-        assert!(status.is_ok_and(|status| status.success()), "a closed standard error is no reason to stop");
+        assert!(status.is_ok_and(|status| status.success()), "the program stopped at a closed standard error");
     });
 }

@@ -1,4 +1,4 @@
-//! The Wireshark dissector by `encap dissector`, on live traffic of our server.
+//! The Wireshark dissector that `encap dissector` writes, on live traffic of our server.
 
 use std::path::Path;
 use std::process::Command;
@@ -29,7 +29,7 @@ fn dissector_shows_fields_and_sender() {
         noy.send("CONNECT Elias");
         noy.expect("CONNECT_OK Elias");
         elias.expect("INCOMING_CONNECTION Noy");
-        // Three segments. A character of two bytes is split between the first two.
+        // One line in three segments. A character of two bytes is split between the first two.
         for part in ["MSG shal\u{f4}m".as_bytes().split_at(9).0, &"\u{f4}".as_bytes()[1..], b"m\n"] {
             noy.write(part);
             sleep(Duration::from_millis(60));
@@ -52,21 +52,21 @@ fn dissector_shows_fields_and_sender() {
         dana.send("no colon");
         dana.expect("Invalid format. Use: username: message");
         capture.signal("INT");
-        let report = capture.end();
+        let report = capture.wait();
         assert!(report.contains("none dropped"), "{report}");
 
         let (lua, _) = encap(0, &["dissector"]);
         let (installed, _) = encap(0, &["dissector", "--dir", folder.path().to_str().expect("UTF-8")]);
         let script = folder.path().join("switchboard.lua");
         assert_eq!(installed.trim_end(), script.to_str().expect("UTF-8"));
-        assert_eq!(std::fs::read_to_string(&script).expect("it is there"), lua);
+        assert_eq!(std::fs::read_to_string(&script).expect("the file exists"), lua);
 
         let line = server.address(Dialect::Line);
         let args = [
             "-X".to_owned(),
             format!("lua_script:{}", script.display()),
-            // The commands port is given by `-d`, so the dissector finds the dialect by content. The line port is
-            // given by a preference.
+            // `-d` names the commands port but no dialect, so the dissector detects the dialect by content. For the
+            // line port, a preference names the dialect.
             "-d".to_owned(),
             format!("tcp.port=={},switchboard", commands.port()),
             "-o".to_owned(),
@@ -98,7 +98,7 @@ fn dissector_shows_fields_and_sender() {
             assert!(rows.iter().any(|line| line == expected), "{expected} is not in {rows:#?}");
         }
 
-        // Each message appears twice: from its sender, and to its reader.
+        // Each message appears twice: on the way to the server, and on the way to its reader.
         let texts = |filter: &str| {
             let mut texts = Vec::new();
             for line in tshark(&file, &args, filter, &["switchboard.text"]) {
@@ -107,8 +107,8 @@ fn dissector_shows_fields_and_sender() {
             texts.sort();
             texts
         };
-        let noys = ["FROM Elias: not hers", "how are you?", "shal\u{f4}m"].map(|text| [text; 2]).concat();
-        assert_eq!(texts(r#"switchboard.sender == "Noy""#), noys);
+        let texts_of_noy = ["FROM Elias: not hers", "how are you?", "shal\u{f4}m"].map(|text| [text; 2]).concat();
+        assert_eq!(texts(r#"switchboard.sender == "Noy""#), texts_of_noy);
         assert_eq!(texts(r#"switchboard.sender == "Elias""#), ["fine", "fine"]);
         server.stop();
     });
@@ -123,10 +123,10 @@ fn tshark_loads_the_installed_dissector() {
         let folder = installed.trim_end().strip_suffix("switchboard.lua").expect(&errors);
         assert!(folder.starts_with(home.path().to_str().expect("UTF-8")), "{folder}");
 
-        // The course programs end no line: they take the result of one read as a line.
+        // The course programs send lines without line ends: the bytes of one read are a line.
         let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures/line_chat_macos_lo0.pcapng");
         let file = home.path().join("chat.pcapng");
-        std::fs::copy(real, &file).expect("it can be copied");
+        std::fs::copy(real, &file).expect("the folder is writable");
         let args = ["-o", "switchboard.segments_are_lines:TRUE"];
         let messages = tshark(
             &file,
@@ -144,16 +144,16 @@ fn tshark_loads_the_installed_dissector() {
         );
         assert_eq!(replies[0], [" Hello User2, How are you?"]);
 
-        // HTTP on one of our ports is left to Wireshark's HTTP dissector.
+        // The dissector leaves HTTP on one of our ports to Wireshark's HTTP dissector.
         let rows = home.path().join("http.csv");
         let text = "protocol,src,dst,message,time\n\
                 HTTP,a,b,GET / HTTP/1.1\\r\\nHost: b\\r\\n\\r\\n,0\n\
                 HTTP,b,a,HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\n,0.1\nHTTP,b,a,hello,0.2\n";
-        std::fs::write(&rows, text).expect("it can be written");
+        std::fs::write(&rows, text).expect("the folder is writable");
         let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
         let (report, _) = encap(0, &["send", paths[0], "--escapes", "--json", "-o", paths[1]]);
         let report: Value = serde_json::from_str(&report).expect("JSON");
-        let address = report["connections"][0]["server_address"].as_str().expect("it was opened");
+        let address = report["connections"][0]["server_address"].as_str().expect("the connection was opened");
         let port = format!("switchboard.line_ports:{}", address.rsplit(':').next().expect("a port"));
         let http =
             tshark(&file, &["-o", &port], "http", &["http.request.method", "http.response.code", "http.file_data"]);

@@ -1,4 +1,4 @@
-//! `encap send`: rows over real sockets, and the captured frames that carried each of them.
+//! `encap send`: rows over real sockets, and the captured frames of each row.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,17 +17,20 @@ use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 use tempfile::TempDir;
 
-/// The payload of a frame, by tshark.
+/// The payload of a frame, as tshark reads it.
 struct FramePayload {
+    /// Source and destination port.
     ports: (u16, u16),
-    /// Offset in the stream of its direction.
+    /// Offset of the first byte in the TCP stream of its direction. A datagram has 0.
     start: u64,
     payload: Vec<u8>,
 }
 
+/// The payloads of a capture, by frame number. Frames without a payload are left out.
 fn frame_payloads(file: &Path, transport: &str) -> BTreeMap<u64, FramePayload> {
     let (from, to) = (format!("{transport}.srcport"), format!("{transport}.dstport"));
     let payload = format!("{transport}.payload");
+    // No dissector may take a payload apart.
     let args = ["-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data"];
     let lines = tshark(file, &args, &payload, &["frame.number", &from, &to, "tcp.seq", &payload]);
     let frame = |line: &Vec<String>| {
@@ -35,6 +38,7 @@ fn frame_payloads(file: &Path, transport: &str) -> BTreeMap<u64, FramePayload> {
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex");
         let payload = FramePayload {
             ports: (line[1].parse().expect("a port"), line[2].parse().expect("a port")),
+            // The first byte of a TCP stream has the relative sequence number 1. UDP has none.
             start: line[3].parse().unwrap_or(1) - 1,
             payload: hex.chunks(2).map(byte).collect(),
         };
@@ -54,14 +58,14 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
     let frames = frame_payloads(&out, transport);
 
     let mut messages = BTreeMap::new();
-    for row in rows::RowReader::new(File::open(file).expect("it is there"), rows::RowOptions::default()) {
+    for row in rows::RowReader::new(File::open(file).expect("the file exists"), rows::RowOptions::default()) {
         let row = row.expect("a good row");
         messages.insert(row.line, row.message);
     }
     let mut n_rows = 0;
     for connection in report["connections"].as_array().expect("a list") {
         let port = |end: &str| {
-            let address = connection[end].as_str().expect("it was opened");
+            let address = connection[end].as_str().expect("the connection was opened");
             address.parse::<std::net::SocketAddr>().expect("an address").port()
         };
         let (client, server) = (port("client_address"), port("server_address"));
@@ -71,12 +75,12 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
             let message = &messages[&row["line"].as_u64().expect("a number")];
             let ports = if row["from"] == "client" { (client, server) } else { (server, client) };
             assert_eq!(row["not_sent"], Value::Null);
-            let stream = streams.get_mut(&ports).expect("both are there");
+            let stream = streams.get_mut(&ports).expect("a stream for each direction");
             let start = if transport == "tcp" { stream.len() as u64 } else { 0 };
             stream.extend_from_slice(message);
-            // The pieces make up the whole row. Retransmitted pieces are marked.
+            // The pieces make up the whole message. Retransmitted pieces are marked with `again`.
             let mut found = Vec::new();
-            for piece in row["frames"].as_array().expect("it was captured") {
+            for piece in row["frames"].as_array().expect("a captured row has frames") {
                 let number = |value: &Value| value.as_u64().expect("a number");
                 let (from, to) = (number(&piece["stream"]["start"]), number(&piece["stream"]["end"]));
                 if message.is_empty() {
@@ -84,32 +88,36 @@ fn send_and_compare(file: &Path, transport: &str, folder: &TempDir) {
                 }
                 let frame = &frames[&number(&piece["frame"])];
                 assert_eq!(frame.ports, ports);
-                let at = |offset: u64| usize::try_from(offset - frame.start).expect("it fits");
-                let bytes = &frame.payload[at(from)..at(to)];
-                let place = usize::try_from(from - start).expect("it fits");
-                assert_eq!(bytes, &message[place..place + bytes.len()], "{row}");
+                let in_payload =
+                    |offset: u64| usize::try_from(offset - frame.start).expect("an offset that fits in usize");
+                let bytes = &frame.payload[in_payload(from)..in_payload(to)];
+                let in_message = usize::try_from(from - start).expect("an offset that fits in usize");
+                assert_eq!(bytes, &message[in_message..in_message + bytes.len()], "{row}");
                 if piece["again"] == false {
-                    assert_eq!(place, found.len(), "{row}");
+                    assert_eq!(in_message, found.len(), "{row}");
                     found.extend_from_slice(bytes);
                 }
             }
             assert_eq!(&found, message, "row {row} of {}", file.display());
         }
-        // Each direction carried its rows and nothing else.
+        // Each direction carried the messages of its rows, and no other bytes.
         for (ports, expected) in &streams {
             let mut stream = Vec::new();
             for frame in frames.values().filter(|frame| frame.ports == *ports) {
-                let place =
-                    if transport == "tcp" { usize::try_from(frame.start).expect("it fits") } else { stream.len() };
+                let place = if transport == "tcp" {
+                    usize::try_from(frame.start).expect("an offset that fits in usize")
+                } else {
+                    stream.len()
+                };
                 stream.resize(stream.len().max(place + frame.payload.len()), 0);
                 stream[place..place + frame.payload.len()].copy_from_slice(&frame.payload);
             }
             assert!(stream == *expected, "{} over {transport}, {ports:?}", file.display());
         }
         if transport == "tcp" {
-            let all =
+            let [opening_frames, closing_frames] =
                 [connection["opening"].as_array(), connection["closing"].as_array()].map(|list| list.map(Vec::len));
-            assert!(all[0] == Some(3) && all[1] >= Some(3), "{connection}");
+            assert!(opening_frames == Some(3) && closing_frames >= Some(3), "{connection}");
         }
     }
     assert_eq!(n_rows, messages.len());
@@ -139,15 +147,15 @@ fn long_and_simultaneous_rows_are_found_in_their_frames() {
             ("Noy", "Elias", String::new(), "0.2"),
             ("Noy", "Elias", "short".to_owned(), "0.2"),
         ] {
-            writeln!(text, "CHAT,{from},{to},{message},{time}").expect("a string takes it");
+            writeln!(text, "CHAT,{from},{to},{message},{time}").expect("writing to a String succeeds");
         }
         for i in 0..200 {
-            writeln!(text, "CHAT,Noy,Dana,row {i},0.3").expect("a string takes it");
+            writeln!(text, "CHAT,Noy,Dana,row {i},0.3").expect("writing to a String succeeds");
         }
-        std::fs::write(&rows, &text).expect("it can be written");
+        std::fs::write(&rows, &text).expect("the folder is writable");
         send_and_compare(&rows, "tcp", &folder);
 
-        // The first two messages do not fit in a datagram. They alone fail, and the report names their lines.
+        // The first two messages do not fit in a datagram. Only these rows fail, and the report names their lines.
         let path = rows.to_str().expect("UTF-8");
         let (out, _) = encap(1, &["send", path, "--transport", "udp", "--speed", "max"]);
         assert_eq!(out.matches("not sent").count(), 2, "{out}");
@@ -166,7 +174,7 @@ fn rows_are_sent_to_an_existing_server() {
         let text = "protocol,src,dst,message,time\n\
                     CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\n\
                     CHAT,Noy,Server,PING\\n,0.2\n";
-        std::fs::write(&rows, text).expect("it can be written");
+        std::fs::write(&rows, text).expect("the folder is writable");
         let path = rows.to_str().expect("UTF-8");
         let (out, _) = encap(0, &["send", path, "--escapes", "--to", &address]);
         assert!(out.contains("1 (line 2) Noy → Server, 13 bytes at 0: frame "), "{out}");
@@ -174,22 +182,22 @@ fn rows_are_sent_to_an_existing_server() {
         assert!(out.contains("3 (line 4) Noy → Server, 5 bytes at 13: frame "), "{out}");
         server.stop();
 
-        // The server is gone.
+        // The server no longer runs.
         let (out, _) = encap(1, &["send", path, "--escapes", "--to", &address, "--speed", "max"]);
         assert!(out.contains("not opened") && out.contains("not sent: not connected: Connection refused"), "{out}");
         let (_, errors) = encap(3, &["send", path, "--to", "no-such-host.invalid", "--speed", "max"]);
         assert!(errors.contains("cannot find no-such-host.invalid") && errors.contains("HOST:PORT"), "{errors}");
-        // An invalid row, or more than an hour of waiting, is refused before anything is sent.
+        // The program refuses an invalid row, and rows that take more than an hour, before it sends anything.
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,never\n")
-            .expect("it can be written");
+            .expect("the folder is writable");
         let (_, errors) = encap(1, &["send", path]);
         assert!(errors.contains(":3:12: error: timestamp: 'never'") && errors.contains("nothing was sent"), "{errors}");
         std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,86400\n")
-            .expect("it can be written");
+            .expect("the folder is writable");
         let (_, errors) = encap(3, &["send", path, "-o", path]);
         assert!(errors.contains("is the input file: write to another file"), "{errors}");
         let (_, errors) = encap(1, &["send", path]);
-        assert!(std::fs::read(&rows).expect("it is there").starts_with(b"protocol"), "nothing was written");
+        assert!(std::fs::read(&rows).expect("the file exists").starts_with(b"protocol"), "nothing was written");
         assert!(errors.contains("the rows take 86400 s, more than 3600 s: give a --speed"), "{errors}");
     });
 }
@@ -205,50 +213,51 @@ fn server_output_between_rows_is_read() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rows = folder.path().join("rows.csv");
         let text = "protocol,src,dst,message,time\nX,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
-        std::fs::write(&rows, text).expect("it can be written");
+        std::fs::write(&rows, text).expect("the folder is writable");
         let server = listener("127.0.0.1:0");
-        let address = server.local_addr().expect("it is bound").to_string();
+        let address = server.local_addr().expect("a bound socket has an address").to_string();
         let flood = std::thread::spawn(move || {
-            let (mut client, _) = server.accept().expect("it connects");
-            client.set_write_timeout(Some(Duration::from_secs(1))).expect("it can be set");
-            let mut first = [0; 5];
-            client.read_exact(&mut first).expect("the first row");
+            let (mut client, _) = server.accept().expect("the client connects");
+            client.set_write_timeout(Some(Duration::from_secs(1))).expect("a timeout above zero");
+            let mut first_row = [0; b"first".len()];
+            client.read_exact(&mut first_row).expect("the first row");
+            // 32 MiB are more than the buffers of the sockets hold.
             let written = client.write_all(&vec![b'x'; 32 << 20]);
-            let (mut other, _) = server.accept().expect("the other connects");
-            let mut rest = Vec::new();
-            client.read_to_end(&mut rest).expect("it ends");
-            other.read_to_end(&mut Vec::new()).expect("it ends");
-            (written.is_ok(), rest)
+            let (mut second_client, _) = server.accept().expect("the second client connects");
+            let mut later_rows = Vec::new();
+            client.read_to_end(&mut later_rows).expect("the client closes its side");
+            second_client.read_to_end(&mut Vec::new()).expect("the client closes its side");
+            (written.is_ok(), later_rows)
         });
         let (out, _) = encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address]);
-        assert_eq!(flood.join().expect("no panic"), (true, b"last".to_vec()), "{out}");
+        assert_eq!(flood.join().expect("the thread does not panic"), (true, b"last".to_vec()), "{out}");
     });
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test measures the time from the first close to the last")]
 #[test]
-fn all_connections_end_together_although_the_server_keeps_them_open() {
-    in_namespace("all_connections_end_together_although_the_server_keeps_them_open", || {
+fn all_connections_are_closed_at_the_same_time() {
+    in_namespace("all_connections_are_closed_at_the_same_time", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rows = folder.path().join("rows.csv");
         let mut text = String::from("protocol,src,dst,message,time\n");
         for i in 0..20 {
-            writeln!(text, "X,a{i},b,hi,0").expect("a string takes it");
+            writeln!(text, "X,a{i},b,hi,0").expect("writing to a String succeeds");
         }
-        std::fs::write(&rows, text).expect("it can be written");
+        std::fs::write(&rows, text).expect("the folder is writable");
         let server = listener("127.0.0.1:0");
-        let address = server.local_addr().expect("it is bound").to_string();
+        let address = server.local_addr().expect("a bound socket has an address").to_string();
         let spread = std::thread::spawn(move || {
-            let all: Vec<_> = (0..20).map(|_| server.accept().expect("it connects").0).collect();
-            let closes = all.into_iter().map(|mut client| {
-                client.read_to_end(&mut Vec::new()).expect("it ends");
+            let clients: Vec<_> = (0..20).map(|_| server.accept().expect("the client connects").0).collect();
+            let close_times = clients.into_iter().map(|mut client| {
+                client.read_to_end(&mut Vec::new()).expect("the client closes its side");
                 std::time::Instant::now()
             });
-            let closed_at: Vec<_> = closes.collect();
-            *closed_at.last().expect("twenty") - closed_at[0]
+            let close_times: Vec<_> = close_times.collect();
+            *close_times.last().expect("twenty clients") - close_times[0]
         });
         encap(0, &["send", rows.to_str().expect("UTF-8"), "--to", &address, "--speed", "max"]);
-        let spread = spread.join().expect("no panic");
+        let spread = spread.join().expect("the thread does not panic");
         assert!(spread < Duration::from_secs(2), "{spread:?} from the first close to the last");
     });
 }
@@ -263,19 +272,19 @@ fn signal_closes_connections_and_completes_the_capture() {
             let mut send = Command::new(program("encap"));
             send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
             let capture = Capture { child: send.spawn().expect("encap can be started"), file: file.clone() };
-            // A file of 700 bytes holds the first row.
+            // A file of 700 bytes contains the first row, but the second row is not sent before a minute has passed.
             capture.wait_for_bytes(700);
             capture.signal(signal);
-            let output = capture.child.wait_with_output().expect("it is our child");
+            let output = capture.child.wait_with_output().expect("a child of this process");
             let (out, errors) = texts(&output);
             assert_eq!(output.status.code(), Some(1), "{out}\n{errors}");
             assert!(out.contains("1 (line 2) a → b, 1 byte at 0: frame "), "{out}");
             assert!(out.contains("2 (line 3) a → b, 1 byte: not sent: sending was stopped before this row"), "{out}");
-            let mut reader = Reader::new(File::open(&file).expect("it is there")).expect("it is a capture");
-            while reader.next_packet().expect("it is whole").is_some() {}
-            assert!(reader.packets() >= 7, "a handshake, a row and an end");
-            assert!(reader.interfaces()[0].received.is_some(), "the file is complete");
-            std::fs::remove_file(&file).expect("it is there");
+            let mut reader = Reader::new(File::open(&file).expect("the file exists")).expect("a capture");
+            while reader.next_packet().expect("an undamaged capture").is_some() {}
+            assert!(reader.packets() >= 7, "only {} packets: a handshake, a row and a close take 7", reader.packets());
+            assert!(reader.interfaces()[0].received.is_some(), "the file does not end with its statistics");
+            std::fs::remove_file(&file).expect("the file exists");
         }
     });
 }
@@ -287,7 +296,7 @@ fn local_addresses_and_names_are_captured() {
         let status = Command::new("ip").args(["addr", "add", "10.9.9.9/32", "dev", "lo"]).status();
         assert!(status.is_ok_and(|status| status.success()), "ip is installed (Debian: iproute2)");
         let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
-        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,hi,0\n").expect("it can be written");
+        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,hi,0\n").expect("the folder is writable");
         let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
         let server = listener("0.0.0.0:12345");
         std::thread::spawn(move || {
@@ -302,7 +311,7 @@ fn local_addresses_and_names_are_captured() {
             assert_eq!(errors, "", "{to}");
         }
         let server = listener("127.0.0.1:0");
-        let to = server.local_addr().expect("it is bound").to_string();
+        let to = server.local_addr().expect("a bound socket has an address").to_string();
         drop(server);
         let (_, errors) = encap(1, &["send", paths[0], "--speed", "max", "--to", &to]);
         assert!(errors.contains("some CHAT messages have no line end, but a chat server waits for one"), "{errors}");

@@ -14,8 +14,8 @@ pub struct BareStage {
     board: Switchboard,
     session_ids: HashMap<String, SessionId>,
     effects: RecordingEffects,
-    /// Lengths of the pieces that input is split into, used in turn.
-    cuts: Vec<usize>,
+    /// Lengths of the pieces that input is split into, used in turn. Empty: input is not split.
+    piece_lens: Vec<usize>,
     start: Instant,
 }
 
@@ -35,19 +35,19 @@ impl BareStage {
     /// A stage without splits.
     #[must_use]
     pub fn new() -> Self {
-        Self::cutting(Vec::new())
+        Self::splitting(Vec::new())
     }
 
     /// A stage that splits all input into pieces of these lengths, used in turn.
     #[must_use]
-    pub fn cutting(cuts: Vec<usize>) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "any moment will do: the stage has no clock")]
+    pub fn splitting(piece_lens: Vec<usize>) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the stage has no clock, so any moment serves as its start")]
         let start = Instant::now();
         Self {
             board: Switchboard::new(Duration::from_mins(1)),
             session_ids: HashMap::new(),
             effects: RecordingEffects::default(),
-            cuts,
+            piece_lens,
             start,
         }
     }
@@ -61,14 +61,15 @@ impl BareStage {
         let mut unread = ReceivedBytes::new(bytes);
         let (id, session) = self.session(who);
         let dialect = session.dialect;
+        // The decoder is taken out of the effects, because the loop also needs them mutably.
         let mut decoder = std::mem::replace(&mut session.decoder, LineDecoder::new(0));
         while !self.effects.0[&id].closed
             && let Some(line) = decoder.next_line(&mut unread)
         {
             let registered = self.board.is_registered(id).unwrap_or_default();
-            let said =
+            let parsed =
                 line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
-            match said {
+            match parsed {
                 Ok(Some(command)) => self.board.handle(id, Event::Command(command), &mut self.effects),
                 Ok(None) => {}
                 Err(error) => self.effects.deliver(id, |out| dialect.encode_error(&error, registered, out)),
@@ -92,10 +93,10 @@ impl RecordingEffects {
         let session = self.0.get_mut(&to).expect("the core sends to open sessions only");
         assert!(!session.closed, "the core sends to a closed session");
         let mut line = Vec::new();
-        let then = encode(&mut line);
+        let after_reply = encode(&mut line);
         let lines = String::from_utf8(line).expect("a line is UTF-8");
         session.received.extend(lines.lines().map(str::to_owned));
-        session.closed = then == AfterReply::Close;
+        session.closed = after_reply == AfterReply::Close;
     }
 }
 
@@ -121,13 +122,13 @@ impl Stage for BareStage {
     }
 
     fn send(&mut self, who: &str, bytes: &[u8]) {
-        let mut rest = bytes;
-        for cut in self.cuts.clone().into_iter().cycle().take(bytes.len()) {
-            let (piece, after) = rest.split_at(cut.min(rest.len()));
+        let mut unsent = bytes;
+        for piece_len in self.piece_lens.clone().into_iter().cycle().take(bytes.len()) {
+            let (piece, later) = unsent.split_at(piece_len.min(unsent.len()));
             self.feed(who, piece);
-            rest = after;
+            unsent = later;
         }
-        self.feed(who, rest);
+        self.feed(who, unsent);
     }
 
     fn receive(&mut self, who: &str) -> Received {

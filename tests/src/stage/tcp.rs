@@ -13,7 +13,7 @@ use crate::test_client::TestClient;
 pub struct TcpStage {
     server: EmbeddedServer,
     clients: HashMap<String, StageClient>,
-    /// Whether each byte is sent in its own segment.
+    /// Whether a line is sent in up to 100 pieces: byte by byte, if it has no more bytes than that.
     byte_by_byte: bool,
 }
 
@@ -21,7 +21,7 @@ pub struct TcpStage {
 struct StageClient {
     connection: TestClient,
     dialect: Dialect,
-    /// The client's name in the line dialect, which its fence needs.
+    /// First line that the client sent. In the line dialect, it is the name of the user, which the fence needs.
     first_line: Option<String>,
 }
 
@@ -32,7 +32,8 @@ impl TcpStage {
         Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false }
     }
 
-    /// Like [`Self::new`], but each byte is sent in its own segment.
+    /// Like [`Self::new`], but each byte of a line is sent on its own. A line of more than 100 bytes is sent in up to
+    /// 100 longer pieces.
     #[must_use]
     pub fn byte_by_byte() -> Self {
         Self { byte_by_byte: true, ..Self::new() }
@@ -61,9 +62,8 @@ impl Stage for TcpStage {
         if client.first_line.is_none() {
             client.first_line = String::from_utf8_lossy(bytes).lines().next().map(|line| line.trim().to_owned());
         }
-        // At most a hundred pieces: longer lines are cut into larger ones.
-        let size = if byte_by_byte { bytes.len().div_ceil(100) } else { bytes.len() };
-        for piece in bytes.chunks(size.max(1)) {
+        let piece_len = if byte_by_byte { bytes.len().div_ceil(100) } else { bytes.len() };
+        for piece in bytes.chunks(piece_len.max(1)) {
             client.connection.write(piece);
         }
     }
@@ -73,19 +73,19 @@ impl Stage for TcpStage {
     }
 
     fn receive_pending(&mut self, who: &str) -> Option<String> {
-        // A fence: its answer can only arrive after everything sent before.
+        // A fence: a request whose reply arrives after all lines that the server sent before it.
         let StageClient { connection, dialect, first_line } = self.client(who);
-        let (question, answer) = match dialect {
+        let (request, reply) = match dialect {
             Dialect::Commands => ("PING".to_owned(), "PONG"),
             Dialect::Line => {
                 let name = first_line.as_deref().expect("a session with a fence has registered");
                 (format!("{name}: fence"), "You cannot send messages to yourself.")
             }
         };
-        connection.send(&question);
+        connection.send(&request);
         match connection.receive() {
-            Received::Line(line) if line == answer => None,
-            other => Some(format!("{other:?}")),
+            Received::Line(line) if line == reply => None,
+            received => Some(format!("{received:?}")),
         }
     }
 
