@@ -1,16 +1,17 @@
-//! `encap build` as a process: output, files and exit status.
+//! `encap build` as a process: output, files and exit code.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Runs `encap build` in a directory.
+/// Runs `encap build` in a folder. Returns exit code, standard output and standard error.
 fn build(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_encap")).arg("build").args(args).current_dir(folder).output();
     let Output { status, stdout, stderr } = output.unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-fn real(file: &str) -> String {
+/// Path of a CSV in `tests/data`.
+fn csv(file: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/csv").join(file);
     path.display().to_string()
 }
@@ -18,15 +19,15 @@ fn real(file: &str) -> String {
 #[test]
 fn build_writes_a_capture_and_prints_a_summary() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, err) = build(folder.path(), &[&real("group07_chat_input.csv"), "-o", "chat.pcapng"]);
-    let endless = "group07_chat_input.csv:2:1: warning: CHAT messages without a line end run together in their \
+    let (code, out, err) = build(folder.path(), &[&csv("group07_chat_input.csv"), "-o", "chat.pcapng"]);
+    let no_line_end = "group07_chat_input.csv:2:1: warning: CHAT messages without a line end run together in their \
                    stream: chat programs and encap dissector cannot separate them; use --complete (8 times)\n";
-    assert!(err.ends_with(endless) && err.lines().count() == 1, "{err}");
+    assert!(err.ends_with(no_line_end) && err.lines().count() == 1, "{err}");
     assert_eq!(out, "chat.pcapng: 8 rows, 3 connections, 26 frames, 1873 bytes; 1 warning, 0 rows refused\n");
     assert_eq!(code, 0);
     assert!(folder.path().join("chat.pcapng").exists());
 
-    let args = [&real("http_input.csv"), "-o", "web.pcap", "--format", "pcap", "--bad-twin", "--complete", "--json"];
+    let args = [&csv("http_input.csv"), "-o", "web.pcap", "--format", "pcap", "--bad-twin", "--complete", "--json"];
     let (code, out, err) = build(folder.path(), &args);
     assert_eq!(code, 0, "{err}");
     let unmarked = "web.pcap: note: a pcap file cannot say that its packets are synthesised: --format pcapng can";
@@ -46,7 +47,7 @@ fn build_writes_a_capture_and_prints_a_summary() {
 }
 
 #[test]
-fn messages_that_a_dissector_would_misread_are_warned_of() {
+fn messages_that_a_dissector_would_misread_have_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("rows.csv"),
@@ -106,26 +107,26 @@ fn errors_name_the_file_that_cannot_be_read_or_written() {
     assert!(err.contains("an MTU has 576 to 65535 bytes"), "{err}");
 }
 
-const GOOD: &str = "protocol,src,dst,message,time\nCHAT,a,b,hi,1\n";
+const VALID_CSV: &str = "protocol,src,dst,message,time\nCHAT,a,b,hi,1\n";
 
-/// The names and contents of the files in a folder.
+/// The names and contents of the files in a folder, sorted by name.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut all: Vec<_> = std::fs::read_dir(folder)
+    let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap())
         .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
         .collect();
-    all.sort();
-    all
+    files.sort();
+    files
 }
 
 #[test]
 fn input_is_never_overwritten_under_any_of_its_names() {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("rows-bad.pcapng"), GOOD).unwrap();
-    std::fs::hard_link(at("rows-bad.pcapng"), at("hard")).unwrap();
-    std::os::unix::fs::symlink("rows-bad.pcapng", at("soft")).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("rows-bad.pcapng"), VALID_CSV).unwrap();
+    std::fs::hard_link(path("rows-bad.pcapng"), path("hard")).unwrap();
+    std::os::unix::fs::symlink("rows-bad.pcapng", path("soft")).unwrap();
     let before = contents(folder.path());
     for args in [
         &["rows-bad.pcapng", "-o", "rows.pcapng", "--bad-twin"][..],
@@ -141,10 +142,10 @@ fn input_is_never_overwritten_under_any_of_its_names() {
 }
 
 #[test]
-fn existing_file_stays_until_a_capture_is_complete() {
+fn existing_file_is_replaced_only_by_a_complete_capture() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("out.pcapng", "what was there");
+    write("out.pcapng", "an existing file");
     write("header.csv", "garbage,hello\n");
     write("none.csv", "protocol,src,dst,message,time\n");
     write("refused.csv", "protocol,src,dst,message,time\nCHAT,a,a,hi,1\n");
@@ -166,7 +167,7 @@ fn existing_file_stays_until_a_capture_is_complete() {
     assert_eq!(json["faults"][0]["severity"], "error");
 
     // The replaced file keeps its permissions, and a link to it stays a link.
-    write("rows.csv", GOOD);
+    write("rows.csv", VALID_CSV);
     let out = folder.path().join("out.pcapng");
     std::fs::set_permissions(&out, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("out.pcapng", folder.path().join("link")).unwrap();
@@ -177,9 +178,9 @@ fn existing_file_stays_until_a_capture_is_complete() {
 }
 
 #[test]
-fn minus_is_standard_input_and_standard_output() {
+fn a_dash_is_standard_input_or_standard_output() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("rows.csv"), GOOD).unwrap();
+    std::fs::write(folder.path().join("rows.csv"), VALID_CSV).unwrap();
     assert_eq!(build(folder.path(), &["rows.csv", "-o", "expected.pcapng"]).0, 0);
     let run = |args: &[&str]| {
         let mut cat = Command::new("cat").arg("rows.csv").current_dir(&folder).stdout(Stdio::piped()).spawn().unwrap();
@@ -189,23 +190,28 @@ fn minus_is_standard_input_and_standard_output() {
         cat.wait().unwrap();
         output
     };
+    // The files differ at their start, where a comment names the input. Their last 500 bytes are frames.
     let frames = |file: &[u8]| file[file.len() - 500..].to_vec();
     let expected = frames(&std::fs::read(folder.path().join("expected.pcapng")).unwrap());
     for file in ["-", "/dev/stdin"] {
         let Output { status, stdout, stderr } = run(&[file, "-o", "-"]);
-        let said = String::from_utf8(stderr).unwrap();
-        assert!(status.success(), "{file}: {said}");
+        let err = String::from_utf8(stderr).unwrap();
+        assert!(status.success(), "{file}: {err}");
         assert_eq!(frames(&stdout), expected);
-        assert!(said.contains("standard output: 1 row, 1 connection, 7 frames"), "{said}");
+        assert!(err.contains("standard output: 1 row, 1 connection, 7 frames"), "{err}");
     }
     assert!(!folder.path().join("-").exists());
-    assert_eq!(run(&["-", "-o", "-", "--bad-twin"]).status.code(), Some(2), "a twin needs a name");
+    assert_eq!(
+        run(&["-", "-o", "-", "--bad-twin"]).status.code(),
+        Some(2),
+        "standard output has no name for a bad twin"
+    );
 }
 
 #[test]
 fn closed_standard_error_does_not_stop_a_build() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("rows.csv"), format!("{GOOD}CHAT,a,a,hi,1\n")).unwrap();
+    std::fs::write(folder.path().join("rows.csv"), format!("{VALID_CSV}CHAT,a,a,hi,1\n")).unwrap();
     let encap = env!("CARGO_BIN_EXE_encap");
     let shell = |script: &str| {
         let output = Command::new("sh").args(["-c", script, encap]).current_dir(&folder).output().unwrap();
@@ -219,11 +225,11 @@ fn closed_standard_error_does_not_stop_a_build() {
         assert_eq!(shell(script), (Some(expected), String::new()), "{script}");
     }
     assert!(folder.path().join("a.pcapng").exists() && folder.path().join("b.pcapng").exists());
-    // A closed pipe ends the program without a message.
-    let closed =
-        "{ $0 check rows.csv; echo $? >code; } | true; { $0 build rows.csv -o - 2>/dev/null; echo $? >>code; } | true";
-    let closed = closed.replace("{ $0", "{ sleep 0.2; $0");
-    assert_eq!(shell(&closed), (Some(0), String::new()));
+    // A closed pipe ends the program without a message: SIGPIPE, in a shell 128 + 13. The program starts late, after
+    // `true` has closed the pipe.
+    let closed_pipe = "{ sleep 0.2; $0 check rows.csv; echo $? >code; } | true; \
+                       { sleep 0.2; $0 build rows.csv -o - 2>/dev/null; echo $? >>code; } | true";
+    assert_eq!(shell(closed_pipe), (Some(0), String::new()));
     assert_eq!(std::fs::read_to_string(folder.path().join("code")).unwrap(), "141\n141\n");
     assert_eq!(
         shell("$0 build rows.csv -o /dev/full 2>&1 >/dev/null | tail -n 1 >&2").1,
@@ -236,7 +242,7 @@ fn file_names_need_not_be_utf8() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().unwrap();
     let name = std::ffi::OsStr::from_bytes(b"r\xe9sum\xe9.csv");
-    std::fs::write(folder.path().join(name), GOOD).unwrap();
+    std::fs::write(folder.path().join(name), VALID_CSV).unwrap();
     for args in [&["check"][..], &["build", "-o", "out.pcapng"]] {
         let status = Command::new(env!("CARGO_BIN_EXE_encap")).args(args).arg(name).current_dir(&folder).output();
         assert_eq!(status.unwrap().status.code(), Some(0), "{args:?}");

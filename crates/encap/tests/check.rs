@@ -4,24 +4,26 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// Runs `encap` with `stdin`, in the folder of the real CSV files.
+/// Runs `encap` with the input `stdin`, in the folder `tests/data/csv`. Returns exit code, standard output and standard
+/// error.
 fn encap(args: &[&str], stdin: &str) -> (i32, String, String) {
-    let real = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/csv");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/csv");
     let mut child = Command::new(env!("CARGO_BIN_EXE_encap"))
         .args(args)
-        .current_dir(real)
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program may exit without reading its input; that is not tested here.
+    // The write fails if the program exits without reading its input. No test depends on this.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-const BAD: &str = "\
+/// A CSV with one error and three warnings.
+const FAULTY_CSV: &str = "\
 msg_id,app_protocol,src_app,dst_app,message,timestamp
 1,CHAT,Noy,Elias,hi,0.010
 2,CHAT,Noy,Noy,\u{1b}[2Jhi,12:60
@@ -30,7 +32,7 @@ msg_id,app_protocol,src_app,dst_app,message,timestamp
 ";
 
 #[test]
-fn clean_files_get_a_summary() {
+fn files_without_faults_get_a_summary() {
     for (file, expected) in [
         ("http_input.csv", "http_input.csv: 5 rows, 2 apps, 1 pair, HTTP 5, over 1.038 s: 0 errors, 0 warnings\n"),
         (
@@ -60,7 +62,7 @@ remove the row, or give it a message
 <stdin>:5:20: warning: timestamp: is earlier than the row before it (0.500000000 on line 4): sort the rows by time
 <stdin>: 3 rows, 2 apps, 1 pair, CHAT 3, over 0.49 s: 1 error, 3 warnings
 ";
-    let (code, out, err) = encap(&["check", "-"], BAD);
+    let (code, out, err) = encap(&["check", "-"], FAULTY_CSV);
     assert_eq!((code, out.lines().collect::<Vec<_>>(), &*err), (1, expected.lines().collect(), ""));
 }
 
@@ -77,7 +79,7 @@ remove the row, or give it a message
 }
 
 #[test]
-fn escapes_are_decoded_on_request() {
+fn escapes_are_decoded_only_on_request() {
     let csv = "protocol,src,dst,message,time\nCHAT,a,b,\\q,0\n";
     assert_eq!(encap(&["check", "-"], csv).0, 0);
     let (code, out, _) = encap(&["check", "-", "--escapes"], csv);
@@ -95,7 +97,7 @@ fn escapes_are_decoded_on_request() {
 
 #[test]
 fn json_is_one_object() {
-    let (code, out, err) = encap(&["check", "--json", "-"], BAD);
+    let (code, out, err) = encap(&["check", "--json", "-"], FAULTY_CSV);
     assert_eq!((code, out.lines().count(), &*err), (1, 1, ""));
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
     let expected = serde_json::json!({

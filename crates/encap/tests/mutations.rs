@@ -1,6 +1,7 @@
-//! Reads 100,000 damaged captures and CSV files, and damaged frames and chat lines: no panic, bounded memory.
+//! Reads 100,000 damaged captures and CSV files, 5,000 damaged frames, and 5,000 damaged chat lines. None may cause a
+//! panic, or need more than a fixed amount of memory.
 //!
-//! The mutation's kind and number determine it. A failed one is printed in this form; to repeat it:
+//! Kind and number determine a mutation, and are its name. To repeat the mutation `capture/4711`:
 //!
 //! ```sh
 //! MUTATION=capture/4711 cargo test -p switchboard-encap --test mutations -- --nocapture
@@ -23,9 +24,9 @@ use std::thread;
 use mutator::mutate;
 use seeds::{Seed, Seeds};
 
-/// Maximum memory allocated at once for one mutation, in bytes. A reader's buffer takes 256 KiB, or twice the file if a
-/// block is longer; no seed has such a block. Most of the rest is the HTML page of the longest frame: about a hundred
-/// bytes for each byte of the frame.
+/// Maximum memory allocated at once for one mutation, in bytes. The buffer of a reader takes 256 KiB, because no seed
+/// has a longer block. The HTML page of a frame takes most of the other memory: about a hundred bytes for each byte of
+/// the frame.
 const PEAK_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// The kind of the mutated input.
@@ -40,7 +41,7 @@ enum InputKind {
 impl InputKind {
     const ALL: [Self; 4] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines];
 
-    /// Number of mutations.
+    /// Number of mutations of this kind.
     const fn count(self) -> u64 {
         match self {
             Self::Capture => 30_000,
@@ -63,7 +64,7 @@ impl fmt::Display for InputKind {
     }
 }
 
-/// A mutation: kind and number determine it.
+/// One mutated input. The number is the seed of the random changes.
 #[derive(Clone, Copy, Debug)]
 struct Mutation {
     kind: InputKind,
@@ -75,48 +76,49 @@ impl Mutation {
         InputKind::ALL.into_iter().flat_map(|kind| (0..kind.count()).map(move |number| Self { kind, number })).collect()
     }
 
-    /// Parses the name of a mutation.
-    fn named(name: &str) -> Self {
-        let found = name.split_once('/').and_then(|(kind, number)| {
+    /// Parses the name of a mutation, such as `capture/4711`.
+    fn parse(name: &str) -> Self {
+        let parsed = name.split_once('/').and_then(|(kind, number)| {
             let kind = InputKind::ALL.into_iter().find(|known| known.to_string() == kind)?;
             Some(Self { kind, number: number.parse().ok()? })
         });
-        found.unwrap_or_else(|| panic!("MUTATION={name}: expected a kind and a number, as in capture/4711"))
+        parsed.unwrap_or_else(|| panic!("MUTATION={name}: expected a kind and a number, as in capture/4711"))
     }
 
-    /// The seed, and the mutated input.
-    fn play<'a>(&self, seeds: &'a Seeds) -> (&'a Seed, Vec<u8>) {
+    /// Returns the seed and the mutated input.
+    fn input<'a>(&self, seeds: &'a Seeds) -> (&'a Seed, Vec<u8>) {
         let mut rng = fastrand::Rng::with_seed(self.number);
-        let files = seeds.of(self.kind);
-        let seed = &files[rng.usize(..files.len())];
-        let mut file = seed.bytes.clone();
-        mutate(&mut file, files, &mut rng);
-        (seed, file)
+        let seeds = seeds.of_kind(self.kind);
+        let seed = &seeds[rng.usize(..seeds.len())];
+        let mut input = seed.bytes.clone();
+        mutate(&mut input, seeds, &mut rng);
+        (seed, input)
     }
 
     /// Reads the mutated input. Returns the peak of allocated bytes.
     fn read(&self, seeds: &Seeds) -> usize {
-        let (_, file) = self.play(seeds);
+        let (_, input) = self.input(seeds);
         memory::peak_of(|| match self.kind {
-            // Unchanged frames are not displayed again for each mutation.
-            InputKind::Capture => _ = hostile::check_capture(&file, |packet| !seeds.has_frame(packet.captured)),
-            InputKind::Frame => hostile::check_frame(&file),
-            InputKind::Csv => hostile::check_rows(&file),
-            InputKind::Lines => hostile::check_lines(&file),
+            // Frames that the mutation did not change are not displayed, which saves time.
+            InputKind::Capture => _ = hostile::check_capture(&input, |packet| !seeds.has_frame(packet.captured)),
+            InputKind::Frame => hostile::check_frame(&input),
+            InputKind::Csv => hostile::check_rows(&input),
+            InputKind::Lines => hostile::check_lines(&input),
         })
     }
 
-    /// Describes the failure, if there is one.
-    fn fails(&self, seeds: &Seeds, most: &AtomicUsize) -> Option<String> {
+    /// Reads the mutated input. Describes the failure, if there is one. Otherwise raises `highest_peak` to the peak of
+    /// allocated bytes.
+    fn failure(&self, seeds: &Seeds, highest_peak: &AtomicUsize) -> Option<String> {
         let failure = match catch_unwind(AssertUnwindSafe(|| self.read(seeds))) {
             Ok(peak) if peak <= PEAK_MAX_BYTES => {
-                most.fetch_max(peak, Ordering::Relaxed);
+                highest_peak.fetch_max(peak, Ordering::Relaxed);
                 return None;
             }
             Ok(peak) => format!("allocates {peak} bytes at once"),
             Err(_) => "panics".to_owned(),
         };
-        let (seed, _) = self.play(seeds);
+        let (seed, _) = self.input(seeds);
         Some(format!("MUTATION={self} {failure}; its seed is {}", seed.path.display()))
     }
 }
@@ -131,23 +133,25 @@ impl fmt::Display for Mutation {
 fn damaged_inputs_neither_panic_nor_exceed_memory() {
     let seeds = Seeds::read();
     if let Ok(name) = std::env::var("MUTATION") {
-        let mutation = Mutation::named(&name);
-        let (seed, file) = mutation.play(&seeds);
-        println!("{mutation}, seed {}: {}", seed.path.display(), file.escape_ascii());
+        let mutation = Mutation::parse(&name);
+        let (seed, input) = mutation.input(&seeds);
+        println!("{mutation}, seed {}: {}", seed.path.display(), input.escape_ascii());
         println!("{} bytes allocated at once", mutation.read(&seeds));
         return;
     }
     let mutations = Mutation::all();
-    let (next, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = || {
-        let mine = std::iter::from_fn(|| mutations.get(next.fetch_add(1, Ordering::Relaxed)));
-        mine.filter_map(|mutation| mutation.fails(&seeds, &most)).collect::<Vec<_>>()
+    let (next_index, highest_peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Each thread takes the next mutation until none is left.
+    let run_mutations = || {
+        let taken = std::iter::from_fn(|| mutations.get(next_index.fetch_add(1, Ordering::Relaxed)));
+        taken.filter_map(|mutation| mutation.failure(&seeds, &highest_peak)).collect::<Vec<_>>()
     };
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
-    let failed: Vec<String> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+    let failures: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(run_mutations)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    println!("{} mutations, at most {} bytes allocated at once", mutations.len(), most.into_inner());
-    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), mutations.len(), failed.join("\n"));
+    println!("{} mutations, at most {} bytes allocated at once", mutations.len(), highest_peak.into_inner());
+    let (n_failures, n_mutations) = (failures.len(), mutations.len());
+    assert!(failures.is_empty(), "{n_failures} of {n_mutations} mutations failed:\n{}", failures.join("\n"));
 }

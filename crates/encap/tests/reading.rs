@@ -1,4 +1,4 @@
-//! Analyses of captures that are built packet by packet: connections as real networks and programs produce them.
+//! Analyses of captures that each test builds packet by packet. Their connections are like those of real networks.
 
 #[path = "reading/analysis.rs"]
 mod analysis;

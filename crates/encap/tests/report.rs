@@ -9,7 +9,7 @@ use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::LinkType;
 
-/// Runs `encap` in a folder.
+/// Runs `encap` in a folder. Returns exit code and standard error.
 fn encap(folder: &Path, args: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
     let Output { status, stdout, stderr } = command.args(args).current_dir(folder).output().unwrap();
@@ -17,39 +17,41 @@ fn encap(folder: &Path, args: &[&str]) -> (i32, String) {
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// Writes the page of a file, and returns it.
+/// Runs `encap report`, which writes `page.html`, and returns the page.
 fn page(folder: &Path, args: &[&str]) -> String {
-    let said = encap(folder, &[&["report"], args, &["-o", "page.html"]].concat());
-    assert_eq!(said, (0, String::new()), "{args:?}");
+    let result = encap(folder, &[&["report"], args, &["-o", "page.html"]].concat());
+    assert_eq!(result, (0, String::new()), "{args:?}");
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
     assert_self_contained(&page);
     page
 }
 
-/// The error message of a refused command.
+/// Runs `encap report`, which must write no page, and returns its error message.
 fn refusal(folder: &Path, args: &[&str]) -> String {
     let (code, err) = encap(folder, &[&["report"], args, &["-o", "page.html"]].concat());
     assert_eq!(code, 3, "{err}");
-    assert!(!folder.join("page.html").exists(), "no page may be written");
+    assert!(!folder.join("page.html").exists(), "a page was written");
     err
 }
 
 fn assert_self_contained(page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>"));
     for word in ["<script", " src=", "url(", "@import", "https:", "<iframe", "<object"] {
-        assert!(!page.contains(word), "{word} in the page");
+        assert!(!page.contains(word), "the page contains {word}");
     }
-    // The SVG namespace is not fetched.
+    // Browsers do not load the name of the SVG namespace.
     assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("http:"));
 }
 
-fn real(name: &str) -> PathBuf {
+/// Path of a file in `tests/data`.
+fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
 }
 
+/// A new folder with a copy of a file in `tests/data`.
 fn folder_with(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(real(name), folder.path().join(Path::new(name).file_name().unwrap())).unwrap();
+    std::fs::copy(data(name), folder.path().join(Path::new(name).file_name().unwrap())).unwrap();
     folder
 }
 
@@ -66,7 +68,7 @@ fn capture(path: &Path, format: Format, link_type: LinkType, frames: &[&[u8]]) {
 }
 
 #[test]
-fn chat_is_reported_completely() {
+fn report_of_a_chat_has_all_its_parts() {
     let folder = folder_with("captures/line_chat_macos_lo0.pcapng");
     let page = page(folder.path(), &["line_chat_macos_lo0.pcapng"]);
     for part in [
@@ -116,12 +118,12 @@ fn conversation_and_frame_can_be_chosen() {
 fn synthesised_captures_are_marked() {
     let folder = folder_with("csv/http_input.csv");
     for (transport, name, drawings) in [("tcp", "TCP 0", 5), ("udp", "UDP 0", 2)] {
-        let made = Command::new(env!("CARGO_BIN_EXE_encap"))
-            .args(["build", "http_input.csv", "-o", "made.pcapng", "--transport", transport])
+        let build = Command::new(env!("CARGO_BIN_EXE_encap"))
+            .args(["build", "http_input.csv", "-o", "built.pcapng", "--transport", transport])
             .current_dir(folder.path())
             .output();
-        assert!(made.unwrap().status.success());
-        let page = page(folder.path(), &["made.pcapng"]);
+        assert!(build.unwrap().status.success());
+        let page = page(folder.path(), &["built.pcapng"]);
         assert!(page.contains("none was captured from a wire"), "{transport}");
         assert!(page.contains("Synthesised by encap build from http_input.csv"), "{transport}");
         assert!(page.contains(name) && page.contains("No conversation is a chat in either dialect"), "{transport}");
@@ -205,7 +207,7 @@ fn capture_contents_are_escaped() {
 #[test]
 fn truncated_capture_is_reported_up_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(real("captures/line_chat_npcap.pcap")).unwrap();
+    let whole = std::fs::read(data("captures/line_chat_npcap.pcap")).unwrap();
     std::fs::write(folder.path().join("cut.pcap"), &whole[..whole.len() - 300]).unwrap();
     let page = page(folder.path(), &["cut.pcap"]);
     assert!(page.contains("the file is cut short"), "the page names the damage");
@@ -221,7 +223,7 @@ fn capture_and_page_may_be_pipes() {
         let mut piped = Command::new(env!("CARGO_BIN_EXE_encap"));
         piped.args(["report", file, "-o", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut piped = piped.spawn().unwrap();
-        let capture = std::fs::read(real("captures/line_chat_npcap.pcap")).unwrap();
+        let capture = std::fs::read(data("captures/line_chat_npcap.pcap")).unwrap();
         piped.stdin.take().unwrap().write_all(&capture).unwrap();
         let Output { status, stdout, .. } = piped.wait_with_output().unwrap();
         let name = if file == "-" { "&lt;stdin&gt;" } else { "stdin" };
@@ -238,13 +240,13 @@ fn unusable_inputs_and_outputs_are_refused() {
     let err = refusal(folder.path(), &["no-such.pcap"]);
     assert!(err.starts_with("encap: cannot read no-such.pcap"), "{err}");
     let capture = "line_chat_npcap.pcap";
-    std::fs::copy(real("captures/line_chat_npcap.pcap"), folder.path().join(capture)).unwrap();
+    std::fs::copy(data("captures/line_chat_npcap.pcap"), folder.path().join(capture)).unwrap();
     let (code, err) = encap(folder.path(), &["report", capture, "-o", capture]);
     assert_eq!((code, &*err), (3, "encap: line_chat_npcap.pcap is the input file: write to another file\n"));
     std::os::unix::fs::symlink(capture, folder.path().join("link.html")).unwrap();
     assert_eq!(encap(folder.path(), &["report", capture, "-o", "link.html"]).0, 3);
-    let untouched = |path| std::fs::read(path).unwrap();
-    assert_eq!(untouched(folder.path().join(capture)), untouched(real("captures/line_chat_npcap.pcap")));
+    let read = |path| std::fs::read(path).unwrap();
+    assert_eq!(read(folder.path().join(capture)), read(data("captures/line_chat_npcap.pcap")), "the input was changed");
     let (code, err) = encap(folder.path(), &["report", capture, "-o", "no/such/page.html"]);
     assert_eq!(code, 3);
     assert!(err.starts_with("encap: cannot write no/such/page.html"), "{err}");

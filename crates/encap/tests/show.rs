@@ -1,4 +1,4 @@
-//! `encap show` from the command line, on real and hand-made frames, compared with expected files.
+//! `encap show` from the command line, on real and synthetic frames. Its output is compared with expected files.
 //!
 //! After an intended change, `ENCAP_WRITE_EXPECTED=1 cargo test -p switchboard-encap --test show` rewrites the files.
 //! Review them before committing.
@@ -10,15 +10,15 @@ use switchboard_encap::capture::{FileMetadata, Format, Interface, Record, Writer
 use switchboard_encap::time::Timestamp;
 use switchboard_encap::wire::LinkType;
 
-/// Runs `encap show` in the folder of the real captures.
+/// Runs `encap show` in the folder `tests/data/captures`. Returns exit code, standard output and standard error.
 fn show(args: &[&str]) -> (i32, String, String) {
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures");
     let mut command = Command::new(env!("CARGO_BIN_EXE_encap"));
-    let Output { status, stdout, stderr } = command.arg("show").args(args).current_dir(real).output().unwrap();
+    let Output { status, stdout, stderr } = command.arg("show").args(args).current_dir(folder).output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// Compares with an expected file, line by line.
+/// Compares output with the expected file `name`, line by line.
 fn expect(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/show").join(name);
     if std::env::var_os("ENCAP_WRITE_EXPECTED").is_some() {
@@ -38,7 +38,7 @@ fn pretty(json: &str) -> String {
 }
 
 #[test]
-fn frames_of_real_captures() {
+fn frames_of_real_captures_are_shown_as_expected() {
     for (file, frame, name) in [
         ("csv_send_macos_lo0.pcapng", "1", "macos_syn"),
         ("csv_send_macos_lo0.pcapng", "5", "macos_data"),
@@ -55,7 +55,7 @@ fn frames_of_real_captures() {
 }
 
 #[test]
-fn list_of_the_first_frames() {
+fn list_shows_as_many_frames_as_the_limit() {
     let (code, text, err) = show(&["line_chat_macos_lo0.pcapng", "--limit", "12"]);
     assert_eq!((code, &*err), (0, ""));
     expect("list.txt", &text);
@@ -69,11 +69,11 @@ fn list_of_the_first_frames() {
 }
 
 /// VLAN 5, IPv6 with destination options, UDP from port 9000 to 12345 with the payload `MSG hi`.
-const VLAN: &str = "020202020202 040404040404 8100 6005 86dd 60012345 0017 3c 40
+const VLAN_FRAME: &str = "020202020202 040404040404 8100 6005 86dd 60012345 0017 3c 40
     20010db8000000000000000000000001 20010db8000000000000000000000002 1100010400000000
     2328 3039 000f CHECKSUM 4d5347 2068690a";
-/// `line_chat_npcap.pcap`, frame 4: `Alice`, with a wrong checksum.
-const WRONG: &str = "02000000 4500002d8e404000800600007f0000017f000001
+/// Frame 4 of `line_chat_npcap.pcap`, which carries `Alice`. The test gives it a wrong checksum.
+const TCP_FRAME: &str = "02000000 4500002d8e404000800600007f0000017f000001
     cacc270f111ddb6d8110bd70501800ff CHECKSUM0000 416c696365";
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -81,7 +81,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// Writes a capture of one frame with a comment.
+/// Writes a capture of one frame with a comment, and returns its path.
 fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: usize) -> PathBuf {
     let path = directory.join("made.pcapng");
     let file = std::fs::File::create(&path).unwrap();
@@ -100,15 +100,16 @@ fn capture(directory: &Path, link_type: LinkType, frame: &[u8], original_len: us
 }
 
 #[test]
-fn hand_made_frames() {
+fn synthetic_frames_are_shown_as_expected() {
     let directory = tempfile::tempdir().unwrap();
-    let vlan = bytes(&VLAN.replace("CHECKSUM", "4a1d"));
-    let wrong = bytes(&WRONG.replace("CHECKSUM", "1234"));
-    let tcp_cut = &wrong[..30];
+    let vlan = bytes(&VLAN_FRAME.replace("CHECKSUM", "4a1d"));
+    let wrong_checksum = bytes(&TCP_FRAME.replace("CHECKSUM", "1234"));
+    // The frame ends within the TCP header.
+    let cut_short = &wrong_checksum[..30];
     for (link_type, frame, original_len, name) in [
         (LinkType::ETHERNET, &vlan[..], vlan.len(), "vlan_ipv6_udp"),
-        (LinkType::NULL, &wrong, wrong.len(), "wrong_checksum"),
-        (LinkType::NULL, tcp_cut, wrong.len(), "cut_short"),
+        (LinkType::NULL, &wrong_checksum, wrong_checksum.len(), "wrong_checksum"),
+        (LinkType::NULL, cut_short, wrong_checksum.len(), "cut_short"),
     ] {
         let path = capture(directory.path(), link_type, frame, original_len);
         let path = path.to_str().unwrap();
@@ -128,13 +129,14 @@ fn colour_is_used_only_on_request() {
     let (_, plain, _) = show(&args);
     let (_, coloured, _) = show(&[&args[..], &["--color", "always"]].concat());
     assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
-    let mut stripped = String::new();
-    let mut rest = &*coloured;
-    while let Some((before, after)) = rest.split_once('\u{1b}') {
-        stripped.push_str(before);
-        rest = after.split_once('m').unwrap().1;
+    let mut without_colour = String::new();
+    let mut unread = &*coloured;
+    // A colour sequence starts with ESC and ends with `m`.
+    while let Some((before, sequence)) = unread.split_once('\u{1b}') {
+        without_colour.push_str(before);
+        unread = sequence.split_once('m').unwrap().1;
     }
-    assert_eq!(stripped + rest, plain, "colour adds no text");
+    assert_eq!(without_colour + unread, plain, "the coloured text differs");
 }
 
 #[test]
@@ -146,21 +148,21 @@ fn pages_of_one_frame_and_of_all_frames() {
         show(&["csv_send_macos_lo0.pcapng", "--frame", "5", "--html", page_name]),
         (0, String::new(), String::new())
     );
-    let one = std::fs::read_to_string(&page).unwrap();
-    assert!(one.contains("<title>Frame 5 of csv_send_macos_lo0.pcapng</title>"), "{one}");
-    assert!(!one.contains("http:") && !one.contains("https:"), "{one}");
-    assert_eq!(one.matches("<article").count(), 1);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<title>Frame 5 of csv_send_macos_lo0.pcapng</title>"), "{html}");
+    assert!(!html.contains("http:") && !html.contains("https:"), "{html}");
+    assert_eq!(html.matches("<article").count(), 1);
     assert_eq!(show(&["csv_send_macos_lo0.pcapng", "--html", page_name]).0, 0);
-    let all = std::fs::read_to_string(&page).unwrap();
-    assert_eq!(all.matches("<article").count(), 18);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("<article").count(), 18);
 
     // The input file is never overwritten.
     let copy = directory.path().join("copy.pcapng");
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures/csv_send_macos_lo0.pcapng");
-    std::fs::copy(&real, &copy).unwrap();
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/captures/csv_send_macos_lo0.pcapng");
+    std::fs::copy(&original, &copy).unwrap();
     let copy_name = copy.to_str().unwrap();
     let (code, _, err) = show(&[copy_name, "--html", copy_name]);
-    assert_eq!((code, std::fs::read(&copy).unwrap() == std::fs::read(&real).unwrap()), (3, true));
+    assert_eq!((code, std::fs::read(&copy).unwrap() == std::fs::read(&original).unwrap()), (3, true));
     assert!(err.contains("is the input file"), "{err}");
 
     let nowhere = directory.path().join("no/such.html");
@@ -191,8 +193,8 @@ fn unusable_inputs_are_reported() {
 fn csv_frames_are_shown_with_their_row() {
     let csv = "../csv/group07_chat_input.csv";
     let (code, text, err) = show(&[csv, "--frame", "5"]);
-    let endless = "csv/group07_chat_input.csv:2:1: warning: CHAT messages without a line end ";
-    assert!(code == 0 && err.contains(endless) && err.lines().count() == 1, "{err}");
+    let no_line_end = "csv/group07_chat_input.csv:2:1: warning: CHAT messages without a line end ";
+    assert!(code == 0 && err.contains(no_line_end) && err.lines().count() == 1, "{err}");
     expect("csv_row.txt", &text);
     let (_, json, _) = show(&[csv, "--frame", "5", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -211,10 +213,11 @@ fn csv_frames_are_shown_with_their_row() {
 #[test]
 fn input_format_is_detected_by_content() {
     let directory = tempfile::tempdir().unwrap();
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
+    // The extensions of the names do not match the contents.
     let [csv, capture] = ["rows.pcapng", "capture.csv"].map(|name| directory.path().join(name));
-    std::fs::copy(real.join("csv/http_input.csv"), &csv).unwrap();
-    std::fs::copy(real.join("captures/line_chat_npcap.pcap"), &capture).unwrap();
+    std::fs::copy(data.join("csv/http_input.csv"), &csv).unwrap();
+    std::fs::copy(data.join("captures/line_chat_npcap.pcap"), &capture).unwrap();
     let (code, text, _) = show(&[csv.to_str().unwrap(), "--frame", "4"]);
     assert!(code == 0 && text.contains("Row 1 (line 2), HTTP: client_browser → web_server, 15 bytes"), "{text}");
     let (code, text, _) = show(&[capture.to_str().unwrap(), "--frame", "4"]);

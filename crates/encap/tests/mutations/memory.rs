@@ -4,12 +4,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// Bytes allocated now, and their peak. Each thread frees its own allocations.
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
+    /// Bytes that are allocated now. The number is correct because each thread frees its own allocations.
+    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
+    /// Highest number of live bytes since the last reset.
+    static PEAK_BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
-/// The system allocator with counters. A growing allocation counts twice while it moves.
+/// The system allocator with counters. While an allocation grows, its old and its new size both count: the default
+/// `realloc` allocates, copies and frees.
 struct CountingAllocator;
 
 #[global_allocator]
@@ -19,25 +21,25 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 #[expect(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait; the calls are forwarded unchanged")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get().saturating_add_unsigned(layout.size()));
-        PEAK.set(PEAK.get().max(LIVE.get()));
+        LIVE_BYTES.set(LIVE_BYTES.get().saturating_add_unsigned(layout.size()));
+        PEAK_BYTES.set(PEAK_BYTES.get().max(LIVE_BYTES.get()));
         // SAFETY: the caller upholds the contract of `alloc`, which `System` shares.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().saturating_sub_unsigned(layout.size()));
+        LIVE_BYTES.set(LIVE_BYTES.get().saturating_sub_unsigned(layout.size()));
         // SAFETY: the caller upholds the contract of `dealloc`, and `pointer` comes from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// The peak of bytes that this thread allocates during `work`.
+/// Runs `work`. Returns the highest number of bytes that `work` had allocated at one time in this thread.
 pub(crate) fn peak_of(work: impl FnOnce()) -> usize {
-    let before = LIVE.get();
-    PEAK.set(before);
+    let before = LIVE_BYTES.get();
+    PEAK_BYTES.set(before);
     work();
-    PEAK.get().abs_diff(before)
+    PEAK_BYTES.get().abs_diff(before)
 }
 
 #[test]

@@ -28,7 +28,7 @@ const WORDS: [&str; 16] = [
     ": ",
 ];
 
-/// Applies one to eight changes to a file.
+/// Applies 1 to [`CHANGES_MAX`] random changes to a file. `others` are files from which pieces are taken.
 pub(crate) fn mutate(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
     for _ in 0..rng.usize(1..=CHANGES_MAX) {
         change(file, others, rng);
@@ -41,7 +41,7 @@ fn change(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
     match rng.u8(..10) {
         0 => flip(file, at, rng),
         1 => set(file, at, &[rng.u8(..)]),
-        // Length fields are aligned to four bytes, in either byte order.
+        // The length fields of captures are aligned to four bytes and have either byte order.
         2 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_le_bytes()),
         3 => set(file, at / 4 * 4, &rng.choice(NUMBERS).unwrap_or_default().to_be_bytes()),
         // Ports, checksums and lengths in packets have two bytes.
@@ -53,8 +53,8 @@ fn change(file: &mut Vec<u8>, others: &[Seed], rng: &mut Rng) {
             insert(file, at, word.as_bytes());
         }
         8 => {
-            let again = file[piece(rng)].repeat(rng.usize(1..=8));
-            insert(file, rng.usize(..=file.len()), &again);
+            let repeated = file[piece(rng)].repeat(rng.usize(1..=8));
+            insert(file, rng.usize(..=file.len()), &repeated);
         }
         _ => splice(file, at, &others[rng.usize(..others.len())].bytes, rng),
     }
@@ -66,7 +66,7 @@ fn flip(file: &mut [u8], at: usize, rng: &mut Rng) {
     }
 }
 
-/// Overwrites bytes.
+/// Overwrites the bytes from `at` on. Bytes beyond the end of the file are ignored.
 fn set(file: &mut [u8], at: usize, bytes: &[u8]) {
     file.iter_mut().skip(at).zip(bytes).for_each(|(byte, new)| *byte = *new);
 }
@@ -75,7 +75,7 @@ fn insert(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     drop(file.splice(at..at, bytes.iter().copied()));
 }
 
-/// Replaces the end of the file by the end of another, or inserts a piece of it.
+/// Replaces the end of the file by the end of another file, or inserts a piece of the other file.
 fn splice(file: &mut Vec<u8>, at: usize, other: &[u8], rng: &mut Rng) {
     let from = rng.usize(..=other.len());
     if rng.bool() {

@@ -8,10 +8,10 @@ use switchboard_encap::capture::Reader;
 
 use super::InputKind;
 
-/// A file, or a part of one.
+/// An input before its mutation: a whole file, or a part of a file.
 #[derive(Debug)]
 pub(crate) struct Seed {
-    /// Its file.
+    /// The file that the bytes are from.
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
 }
@@ -23,20 +23,21 @@ pub(crate) struct Seeds {
     frames: Vec<Seed>,
     csvs: Vec<Seed>,
     lines: Vec<Seed>,
-    frames_seen: HashSet<Vec<u8>>,
+    /// The bytes of `frames`, for [`Self::has_frame`].
+    frame_set: HashSet<Vec<u8>>,
 }
 
 impl Seeds {
     pub(crate) fn read() -> Self {
-        let captures = folder("data/captures");
+        let captures = read_folder("data/captures");
         let frames: Vec<Seed> = captures.iter().flat_map(frames).collect();
-        let mut lines = folder("data/chat");
-        lines.extend(folder("transcripts").into_iter().map(transcript_lines));
-        let frames_seen = frames.iter().map(|frame| frame.bytes.clone()).collect();
-        Self { captures, frames, csvs: folder("data/csv"), lines, frames_seen }
+        let mut lines = read_folder("data/chat");
+        lines.extend(read_folder("transcripts").into_iter().map(transcript_lines));
+        let frame_set = frames.iter().map(|frame| frame.bytes.clone()).collect();
+        Self { captures, frames, csvs: read_folder("data/csv"), lines, frame_set }
     }
 
-    pub(crate) fn of(&self, kind: InputKind) -> &[Seed] {
+    pub(crate) fn of_kind(&self, kind: InputKind) -> &[Seed] {
         match kind {
             InputKind::Capture => &self.captures,
             InputKind::Frame => &self.frames,
@@ -47,16 +48,16 @@ impl Seeds {
 
     /// Whether `bytes` is a frame of an unchanged capture.
     pub(crate) fn has_frame(&self, bytes: &[u8]) -> bool {
-        self.frames_seen.contains(bytes)
+        self.frame_set.contains(bytes)
     }
 }
 
-/// The files of a folder in `tests`, sorted by name.
-fn folder(name: &str) -> Vec<Seed> {
+/// Reads the files of a folder in `tests`, sorted by name.
+fn read_folder(name: &str) -> Vec<Seed> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(name);
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 3, "{name} holds {paths:?}");
+    assert!(paths.len() >= 3, "files are missing: {name} has only {paths:?}");
     paths.into_iter().map(|path| Seed { bytes: fs::read(&path).unwrap(), path }).collect()
 }
 
@@ -69,9 +70,9 @@ fn frames(capture: &Seed) -> Vec<Seed> {
     frames
 }
 
-/// The lines of a transcript, without speakers.
+/// The lines that the clients of a transcript send and receive, without the clients' names.
 fn transcript_lines(transcript: Seed) -> Seed {
     let text = String::from_utf8(transcript.bytes).unwrap();
-    let said = text.lines().filter_map(|line| line.split_once(" > ").or(line.split_once(" < ")));
-    Seed { bytes: said.flat_map(|(_, said)| [said, "\n"]).collect::<String>().into_bytes(), ..transcript }
+    let steps = text.lines().filter_map(|step| step.split_once(" > ").or(step.split_once(" < ")));
+    Seed { bytes: steps.flat_map(|(_, line)| [line, "\n"]).collect::<String>().into_bytes(), ..transcript }
 }

@@ -8,30 +8,34 @@ use switchboard_encap::time::Timestamp;
 use super::script::capture;
 
 #[derive(Default)]
-struct GapCounts(usize, usize);
+struct StreamCounts {
+    gaps: usize,
+    data_bytes: usize,
+}
 
-impl StreamListener for GapCounts {
+impl StreamListener for StreamCounts {
     fn on_event(&mut self, event: StreamEvent<'_>) {
         match event.item {
-            StreamItem::Gap { .. } => self.0 += 1,
-            StreamItem::Data { bytes, .. } => self.1 += bytes.len(),
+            StreamItem::Gap { .. } => self.gaps += 1,
+            StreamItem::Data { bytes, .. } => self.data_bytes += bytes.len(),
             StreamItem::Fin | StreamItem::Reset => {}
         }
     }
 }
 
-fn gaps(streams: &mut Streams, file: &[u8]) -> GapCounts {
-    let (mut reader, mut gaps) = (Reader::new(file).unwrap(), GapCounts::default());
+/// Passes each packet of a capture to `streams`. Returns the gaps and data that were reported before the end.
+fn count(streams: &mut Streams, file: &[u8]) -> StreamCounts {
+    let (mut reader, mut counts) = (Reader::new(file).unwrap(), StreamCounts::default());
     while let Some(packet) = reader.next_packet().unwrap() {
-        streams.packet(&packet, &mut gaps);
+        streams.packet(&packet, &mut counts);
     }
-    gaps
+    counts
 }
 
 #[test]
 fn out_of_order_data_of_all_streams_is_bounded() {
     let payload = "x".repeat(60_000);
-    // A gap in each of many streams, none of which exceeds its own limit.
+    // Each of many streams has a gap, and data after it. No stream alone exceeds its limit.
     let n_flows = 2 * OUT_OF_ORDER_ALL_MAX_BYTES / (4 * payload.len());
     let mut script = Vec::new();
     for flow in 0..n_flows {
@@ -41,26 +45,27 @@ fn out_of_order_data_of_all_streams_is_bounded() {
         }
     }
     let file = capture(&script.join(";"));
-    let found = gaps(&mut Streams::new(Vec::new()), &file);
-    let waiting = n_flows * 4 * payload.len() - found.1;
-    assert!(found.0 > 0 && waiting <= OUT_OF_ORDER_ALL_MAX_BYTES, "{} gaps, {waiting} bytes", found.0);
-    // With a single stream, the total limit does not apply, and no data of the others is kept.
-    let found = gaps(&mut Streams::of_conversation(1), &file);
-    assert_eq!((found.0, found.1), (0, 0));
+    let StreamCounts { gaps, data_bytes } = count(&mut Streams::new(Vec::new()), &file);
+    let waiting_bytes = n_flows * 4 * payload.len() - data_bytes;
+    assert!(gaps > 0 && waiting_bytes <= OUT_OF_ORDER_ALL_MAX_BYTES, "{gaps} gaps, {waiting_bytes} bytes waiting");
+    // An analysis of one conversation keeps no data of the others. So the total limit is not reached, and the data
+    // waits for the missing bytes.
+    let StreamCounts { gaps, data_bytes } = count(&mut Streams::of_conversation(1), &file);
+    assert_eq!((gaps, data_bytes), (0, 0));
 }
 
 #[test]
-fn one_byte_segments_need_little_more_memory_than_their_bytes() {
-    for first in ["", "PING\n"] {
-        let mut lines = MessageFramer::default();
+fn a_line_of_one_byte_segments_needs_bounded_memory() {
+    for first_segment in ["", "PING\n"] {
+        let mut framer = MessageFramer::default();
         let mut n_bytes = 0;
-        let mut give = |message: switchboard_encap::analyze::chat::FramedMessage| n_bytes += message.bytes.len();
-        lines.push(0, None, first.as_bytes(), &mut give);
+        let mut on_message = |message: switchboard_encap::analyze::chat::FramedMessage| n_bytes += message.bytes.len();
+        framer.push(0, None, first_segment.as_bytes(), &mut on_message);
         for i in 0..100_000 {
-            lines.push(i, Some(Timestamp::from_nanos(0)), b"A", &mut give);
-            assert!(lines.unfinished_bytes() <= 256 * 1024, "{}", lines.unfinished_bytes());
+            framer.push(i, Some(Timestamp::from_nanos(0)), b"A", &mut on_message);
+            assert!(framer.unfinished_bytes() <= 256 * 1024, "{} bytes are kept", framer.unfinished_bytes());
         }
-        lines.end(None, &mut give);
-        assert_eq!(n_bytes, 100_000 + first.trim_end().len());
+        framer.end(None, &mut on_message);
+        assert_eq!(n_bytes, 100_000 + first_segment.trim_end().len());
     }
 }

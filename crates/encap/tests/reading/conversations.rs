@@ -1,4 +1,4 @@
-//! Analyses of conversations, compared with Wireshark's counts and the sender's actions.
+//! Analyses of conversations: handshakes, resets, and the reason of each event.
 
 use switchboard_encap::analyze::{End, Event, Handshake, ResetCause, Side};
 
@@ -12,11 +12,11 @@ const CLOSE: &str = "> FA 1001 9001; < FA 9001 1002; > A 1002 9002";
 
 #[test]
 fn handshake_time_starts_at_the_last_syn() {
-    // A segment 300 ms late is a retransmission, not reordering, since a round trip takes 20 ms.
+    // A round trip takes 20 ms. So a segment that is 300 ms late is a retransmission, not out of order.
     let script =
         "> S 1000; +1000 > S 1000; < SA 9000 1001; > A 1001 9001; > A 1101 9001 =late; +300 > A 1001 9001 =first";
     let (analysis, _) = analyze(&capture(script));
-    let conversation = analysis.first();
+    let conversation = analysis.first_conversation();
     assert_eq!(conversation.handshake_nanos, Some(20_000_000));
     let counts = &conversation.counts;
     assert_eq!((counts.get(Event::Retransmission), counts.get(Event::OutOfOrder)), (2, 0));
@@ -24,39 +24,40 @@ fn handshake_time_starts_at_the_last_syn() {
 
 #[test]
 fn new_sequence_number_starts_a_new_connection() {
-    let again = format!("{OPEN}; {CLOSE}; {OPEN}");
-    let other = format!("{OPEN}; {CLOSE}; > S 2000");
+    let same_number = format!("{OPEN}; {CLOSE}; {OPEN}");
+    let new_number = format!("{OPEN}; {CLOSE}; > S 2000");
     let (refused, refused_then_accepted) = (
         "> S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001",
         "> S 1000; < RA 0 1001; +500 > S 1000; < SA 9000 1001; > A 1001 9001; > PA 1001 9001 =hi",
     );
-    let middle = "> PA 1000 9001 =hi; > S 1000";
-    // Columns: script, number of conversations, reused ports, handshake and end of the first conversation.
+    let syn_after_data = "> PA 1000 9001 =hi; > S 1000";
+    // Columns: script, number of conversations, number of `PortReused` events, handshake and end of the first
+    // conversation.
     let table = [
         (refused, 1, 0, Handshake::Refused, End::Reset),
         (refused_then_accepted, 1, 1, Handshake::Complete, End::Open),
-        (&again, 1, 0, Handshake::Complete, End::Open),
-        (&other, 2, 1, Handshake::Complete, End::Fin),
-        (middle, 2, 1, Handshake::None, End::Open),
+        (&same_number, 1, 0, Handshake::Complete, End::Open),
+        (&new_number, 2, 1, Handshake::Complete, End::Fin),
+        (syn_after_data, 2, 1, Handshake::None, End::Open),
         ("< SA 9000 1001; < A 9001 1001 =a; < SA 70000 5001", 1, 1, Handshake::Partial, End::Open),
     ];
     for (script, conversations, reused, handshake, end) in table {
         let (analysis, _) = analyze(&capture(script));
-        let found: u64 = analysis.conversations.iter().map(|found| found.counts.get(Event::PortReused)).sum();
-        let first = analysis.first();
+        let found_reused: u64 = analysis.conversations.iter().map(|found| found.counts.get(Event::PortReused)).sum();
+        let first = analysis.first_conversation();
         assert_eq!(
-            (analysis.conversations.len(), found, first.handshake, first.end),
+            (analysis.conversations.len(), found_reused, first.handshake, first.end),
             (conversations, reused, handshake, end),
             "given {script}"
         );
     }
     let (analysis, _) = analyze(&capture(refused_then_accepted));
-    assert_eq!(analysis.first().counts.get(Event::PreviousNotCaptured), 0);
-    assert_eq!((analysis.said(0, Side::Client), analysis.first().counts.get(Event::Reset)), ("!hi", 1));
+    assert_eq!(analysis.first_conversation().counts.get(Event::PreviousNotCaptured), 0);
+    assert_eq!((analysis.stream(0, Side::Client), analysis.first_conversation().counts.get(Event::Reset)), ("!hi", 1));
 }
 
 #[test]
-fn cause_of_a_reset() {
+fn each_reset_has_its_cause() {
     use ResetCause::{
         Aborted, AfterClose, AfterOwnClose, DataAfterClose, HalfOpen, HandshakeAborted, OutOfWindow, Refused, Repeated,
     };
@@ -72,15 +73,19 @@ fn cause_of_a_reset() {
         ("a close, then a reset", "{OPEN}; > FA 1001 9001; < A 9001 1002; > RA 1002 9001", &[AfterOwnClose]),
         ("answered by a reset", "{OPEN}; > PA 1001 9001 =hi; > FA 1003 9001; < RA 9001 1004", &[Aborted]),
         ("after both closed", "{OPEN}; {CLOSE}; > R 1002", &[AfterClose]),
-        ("two", "{OPEN}; > RA 1001 9001; > R 1001", &[Aborted, Repeated]),
-        ("long past", "{OPEN}; < A 9001 1001 =bytes; > A 1001 9006; < R 9001; < A 9006 1001 =more", &[OutOfWindow]),
+        ("two resets", "{OPEN}; > RA 1001 9001; > R 1001", &[Aborted, Repeated]),
+        (
+            "before the window",
+            "{OPEN}; < A 9001 1001 =bytes; > A 1001 9006; < R 9001; < A 9006 1001 =more",
+            &[OutOfWindow],
+        ),
         ("far ahead", "{OPEN}; < R 200000", &[OutOfWindow]),
         ("in the window, but not next", "{OPEN}; < RA 9101 1001", &[OutOfWindow]),
         ("past a window of 0", "{OPEN}; > A 1001 9001 w=0; < A 9001 1001 =ab; < RA 9003 1001", &[Aborted]),
     ];
     for (name, script, expected) in table {
         let (analysis, _) = analyze(&capture(&script.replace("{OPEN}", OPEN).replace("{CLOSE}", CLOSE)));
-        let conversation = analysis.first();
+        let conversation = analysis.first_conversation();
         let found: Vec<_> = conversation.flags.iter().filter_map(|flag| flag.cause).collect();
         assert_eq!(found, *expected, "{name}");
         assert_eq!(conversation.counts.get(Event::Reset), expected.len() as u64, "{name}");
@@ -95,7 +100,7 @@ fn cause_of_a_reset() {
 fn ignored_reset_does_not_end_the_stream() {
     let script = format!("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
     let (analysis, _) = analyze(&capture(&script));
-    assert_eq!(analysis.said(0, Side::Server), "old and new");
+    assert_eq!(analysis.stream(0, Side::Server), "old and new");
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn acknowledged_but_uncaptured_bytes_are_a_gap() {
     ];
     for (script, expected) in table {
         let (analysis, _) = analyze(&capture(&format!("{OPEN}; {script}")));
-        assert_eq!(analysis.said(0, Side::Client), expected, "given {script}");
+        assert_eq!(analysis.stream(0, Side::Client), expected, "given {script}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Output and exit codes of the commands.
+//! Output and exit codes of the commands that read captures.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::script::{capture, file_of, packets};
 const CHAT: &str = "> S 1000; < SA 9000 1001; > A 1001 9001; < PA 9001 1001 =WELCOME\\n; > PA 1001 9009 =PING\\n; \
                     < PA 9009 1006 =PONG\\n";
 
-/// Runs a command with `input` on its standard input.
+/// Runs a command with `input` on its standard input. Returns exit code, standard output and standard error.
 fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_encap"))
         .args(args)
@@ -37,7 +37,7 @@ fn damaged_file_is_read_up_to_the_damage() {
     let mut damaged = capture(CHAT);
     // A block with an impossible length.
     damaged.extend([6, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
-    for (args, shown) in [
+    for (args, expected) in [
         (&["analyze"][..], "complete handshake"),
         (&["analyze", "--json"], "\"handshake\":\"complete\""),
         (&["follow"], "← PONG"),
@@ -46,20 +46,20 @@ fn damaged_file_is_read_up_to_the_damage() {
     ] {
         let (code, out, err) = run(args, &damaged);
         assert_eq!(code, Some(3), "{args:?}");
-        assert!(out.contains(shown), "{args:?}: {out}");
+        assert!(out.contains(expected), "{args:?}: {out}");
         assert!(err.contains("the file is damaged from here"), "{args:?}: {err}");
     }
 }
 
 #[test]
-fn synthesised_capture_is_marked_first() {
-    let about = FileMetadata { os: None, comments: &["Synthesised by hand"] };
-    let file = file_of(LinkType::RAW, &about, &packets(CHAT));
+fn output_says_first_that_a_capture_is_synthesised() {
+    let metadata = FileMetadata { os: None, comments: &["Synthesised by hand"] };
+    let file = file_of(LinkType::RAW, &metadata, &packets(CHAT));
     for args in [&["analyze"][..], &["follow"], &["chat"], &["show"], &["show", "--frame", "2"]] {
         let (code, out, _) = run(args, &file);
         assert_eq!(code, Some(0), "{args:?}");
-        let is_said = out.lines().take(2).any(|line| line.contains("Synthesised by hand"));
-        assert!(is_said, "{args:?}: {out}");
+        let is_marked = out.lines().take(2).any(|line| line.contains("Synthesised by hand"));
+        assert!(is_marked, "{args:?}: {out}");
     }
     for args in [&["analyze", "--json"][..], &["show", "--json"], &["show", "--json", "--frame", "2"]] {
         let (_, out, _) = run(args, &file);
@@ -118,7 +118,7 @@ fn cause_of_a_reset_is_printed_once() {
 }
 
 #[test]
-fn empty_list_names_the_limit_option() {
+fn empty_list_names_the_limit_flag() {
     let (code, out, _) = run(&["show", "--limit", "0"], &capture(CHAT));
     assert_eq!(code, Some(0));
     assert!(out.contains("--limit 1 lists one"), "{out}");
@@ -126,6 +126,7 @@ fn empty_list_names_the_limit_option() {
 
 #[test]
 fn datagrams_are_not_called_segments() {
+    // IPv4 header, UDP header from port 40000 to 53, and the payload `hi`.
     let udp = [
         0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0, 53, 0, 10, 0, 0, b'h', b'i',
     ];
