@@ -1,5 +1,4 @@
-//! Generates the report and the notebook from real traffic, and checks that each number of the report is in a data
-//! file.
+//! Generates the report and the notebook, and checks that each number of the report is in a data file.
 //!
 //! `cargo xtask report` and `cargo xtask notebook` install their Python packages in `target`.
 
