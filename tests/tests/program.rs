@@ -113,7 +113,7 @@ fn server_listens_on_several_addresses_and_on_ipv6() {
     assert!(addresses.iter().any(std::net::SocketAddr::is_ipv6), "{addresses:?}");
     let first_lines = addresses.iter().filter_map(|&address| {
         let mut client = TestClient::connect(address);
-        // The line dialect sends no line before the client has.
+        // In the line dialect, the server sends its first line after the first line of the client.
         client.send(&format!("REGISTER {}", address.port()));
         match client.receive() {
             switchboard_tests::stage::Received::Line(line) => Some(line),
