@@ -219,6 +219,7 @@ fn expected_streams(rows: &[Row]) -> Streams {
     }
     let mut streams: Vec<Expected<'_>> = Vec::new();
     for (last_row, row) in rows.iter().enumerate() {
+        // The apps and ports in both orders, because either app may be the first one of a stream.
         let routes = [
             ([&row.source, &row.destination], [row.source_port, row.destination_port]),
             ([&row.destination, &row.source], [row.destination_port, row.source_port]),
@@ -312,6 +313,7 @@ fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, on
             let (a, b) =
                 (App::Name(format!("a{conversation}").into()), App::Name(format!("b{}", conversation % 20).into()));
             let (source, destination) = if rng.bool() { (a, b) } else { (b, a) };
+            // Pauses between rows, in nanoseconds: none, and from 1 ns to 60 ms.
             nanos += [0, 0, 1, 900, 15_000, 1_000_000, 60_000_000][rng.usize(0..7)];
             let len = match rng.u8(0..10) {
                 0 => 0,
@@ -319,8 +321,8 @@ fn random_rows(rng: &mut fastrand::Rng, n_conversations: u32, max_len: usize, on
                 7..=8 => rng.usize(1..max_len.min(3_000)),
                 _ => rng.usize(1..max_len),
             };
-            let text = only_text || rng.bool();
-            let message = std::iter::repeat_with(|| if text { rng.u8(b' '..=b'~') } else { rng.u8(..) }).take(len);
+            let is_text = only_text || rng.bool();
+            let message = std::iter::repeat_with(|| if is_text { rng.u8(b' '..=b'~') } else { rng.u8(..) }).take(len);
             let message = message.collect();
             Row {
                 number: u64::from(i).to_string().as_str().into(),
