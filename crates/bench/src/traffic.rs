@@ -428,7 +428,7 @@ mod tests {
         let begin = clock::now();
         let time_at = |millisecond| begin + Duration::from_millis(millisecond);
         let mut latency = LatencyRecorder::new(begin);
-        latency.begin(time_at(2)..at(5));
+        latency.begin(time_at(2)..time_at(5));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
         assert_eq!(latency.in_flight(), 6);
         // By 3 ms, the four messages due before the span and the first message of the span have arrived. The other
@@ -447,7 +447,7 @@ mod tests {
         let begin = clock::now();
         let time_at = |millisecond| begin + Duration::from_millis(millisecond);
         let mut latency = LatencyRecorder::new(begin);
-        latency.begin(time_at(0)..at(8));
+        latency.begin(time_at(0)..time_at(8));
         let (mut stream, payloads) = stream(begin, 8, &mut latency);
         // Messages 0, 1 and 12 are lost. Message 2 arrives late, after message 13.
         for number in [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 2] {
