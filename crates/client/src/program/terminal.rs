@@ -83,7 +83,7 @@ impl EditorHandle {
     pub(crate) fn start(names: Option<KnownNames>) -> rustyline::Result<(Self, Screen)> {
         let gate = Arc::new(PrintGate::default());
         let mut editor = new_editor(names, gate.clone())?;
-        let printer = editor.create_external_printer()?;
+        let external_printer = editor.create_external_printer()?;
 
         // Each thread drops its sender, `exited_tx` or `printed_tx`, to signal its end.
         let (typed, lines) = mpsc::channel(TYPED_LINES_MAX);
@@ -96,7 +96,7 @@ impl EditorHandle {
             drop(exited_tx);
         })?;
         thread::Builder::new().name("print".to_owned()).spawn(move || {
-            run_printer(printer, shown, &gate);
+            run_printer(external_printer, shown, &gate);
             drop(printed_tx);
         })?;
         Ok((Self { lines, exited, printed }, Screen(screen)))
