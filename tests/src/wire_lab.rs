@@ -1,7 +1,7 @@
 //! The `encap` program on live traffic, in a network namespace.
 //!
-//! A test that captures runs itself again in new user and network namespaces. There, it needs no privilege, and no
-//! other program sends packets.
+//! Each test that captures traffic starts itself a second time, in new user and network namespaces. There, it needs no
+//! privilege, and no other program sends packets.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

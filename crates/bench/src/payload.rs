@@ -24,7 +24,7 @@ pub(crate) const PAYLOAD_MIN_BYTES: usize = HEADER_BYTES;
 /// Longest payload, in bytes. A message with its protocol overhead must fit in one read.
 pub(crate) const PAYLOAD_MAX_BYTES: usize = 65_536;
 
-/// Maximum missing message numbers that a stream stores, to tell a late message from a duplicate. Further missing
+/// Maximum numbers of missing messages that a stream stores. They tell a late message from a duplicate. Further missing
 /// messages are only counted.
 const MISSING_MAX: usize = 4096;
 
@@ -143,7 +143,7 @@ impl PayloadChecker {
         self.next.seek(number);
         let is_intact = payload == self.next.current();
         if number < next_number {
-            // The message arrives late, if it is missing, or it is a duplicate.
+            // The message is late if its number is in `missing`. Otherwise it is a duplicate.
             self.next.seek(next_number);
             match self.missing.iter().position(|&missing| missing == number) {
                 _ if !is_intact => self.faults.corrupt += 1,

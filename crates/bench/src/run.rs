@@ -72,18 +72,18 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         pool.open_all(clients, 2 * pairs)?;
         for pair in 0..pairs {
             let receiver = pool.client(2 * pair + 1).clone();
-            let mut awaited = 0;
+            let mut receiver_answers = 0;
             pool.request(2 * pair, |protocol, client, out| {
-                let (for_sender, for_receiver) = protocol.join(client, &receiver, out);
-                awaited = for_receiver;
-                for_sender
+                let (sender_answers, answers) = protocol.join(client, &receiver, out);
+                receiver_answers = answers;
+                sender_answers
             });
-            pool.add_awaited(2 * pair + 1, awaited);
+            pool.add_awaited(2 * pair + 1, receiver_answers);
         }
         pool.wait_for_answers("to be joined")
     }
 
-    /// Opens `count` more sessions without a pair. Errors give `sessions` as the number of sessions.
+    /// Opens `count` more sessions without a pair. `sessions` is the number of all sessions of the run, for error messages.
     pub(crate) fn open_idle(&mut self, count: usize, sessions: usize) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let open = pool.len();
@@ -182,7 +182,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let before = self.traffic.counts();
         let usage = self.measure_usage(|run| run.run_for(Phase::Measuring, time))?;
         let after = self.traffic.counts();
-        let untimed = self.wait_for_span()?;
+        let n_missing = self.wait_for_span()?;
         let increase = |count: fn(&MessageCounts) -> u64| count(&after) - count(&before);
         let delivered = increase(|counts| counts.delivered);
         let seconds = usage.time.as_secs_f64();
@@ -194,7 +194,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             delivered_per_second: delivered as f64 / seconds,
             delivered_per_server_cpu_second: per_server_cpu_second(delivered, usage.server.as_ref()),
             latency: Latency::from_histogram(self.traffic.latency().latencies()),
-            untimed,
+            untimed: n_missing,
             sent_late: Latency::from_histogram(self.traffic.latency().lateness()),
             server: usage.server,
             generator: usage.generator,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard_bench::protocol::CommandsDialect;
 use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report, Target, Timing};
 
-/// The server's mistake with one message of its only pair.
+/// The mistake that the server makes with one message. It serves one pair: a sender and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
@@ -21,9 +21,9 @@ enum Fault {
     /// Changes the last byte of the message.
     Change,
     /// Does not acknowledge the message.
-    Forget,
+    NoAcknowledgment,
     /// Acknowledges the message twice.
-    Invent,
+    AcknowledgeTwice,
     /// Closes both connections.
     HangUp,
     /// Waits for [`STALL`] before delivery.
@@ -34,7 +34,7 @@ enum Fault {
     Echo,
 }
 
-/// Number of the affected message. Earlier messages, more than one window, pass without a fault.
+/// Number of the affected message. The earlier messages fill more than one window, and pass without a fault.
 const FAULTY_MESSAGE: usize = 20;
 
 /// Delay of [`Fault::Stall`].
@@ -78,13 +78,13 @@ fn server_with(fault: Fault) -> SocketAddr {
                     echo = Some(from.clone());
                     from
                 }
-                Fault::None | Fault::Change | Fault::Forget | Fault::Invent | Fault::Mute => {
+                Fault::None | Fault::Change | Fault::NoAcknowledgment | Fault::AcknowledgeTwice | Fault::Mute => {
                     from + &held_back.take().unwrap_or_default()
                 }
             };
             let acknowledgements = match message_fault {
-                Fault::Forget => "",
-                Fault::Invent => "MSG_SENT\nMSG_SENT\n",
+                Fault::NoAcknowledgment => "",
+                Fault::AcknowledgeTwice => "MSG_SENT\nMSG_SENT\n",
                 _ => "MSG_SENT\n",
             };
             // Ignores an error: the clients may have closed.
@@ -133,8 +133,8 @@ fn every_fault_is_counted_once() {
         (Fault::Swap, Faults { reordered: 1, ..no_faults }),
         (Fault::Repeat, Faults { duplicated: 1, ..no_faults }),
         (Fault::Change, Faults { corrupt: 1, ..no_faults }),
-        (Fault::Forget, Faults { unacknowledged: 1, ..no_faults }),
-        (Fault::Invent, Faults { unacknowledged: 1, ..no_faults }),
+        (Fault::NoAcknowledgment, Faults { unacknowledged: 1, ..no_faults }),
+        (Fault::AcknowledgeTwice, Faults { unacknowledged: 1, ..no_faults }),
         (Fault::Echo, Faults { duplicated: 1, unacknowledged: 1, ..no_faults }),
     ];
     for (fault, expected) in cases {
@@ -178,7 +178,7 @@ fn a_stall_at_the_end_of_the_measurement_counts_as_latency() {
 }
 
 #[test]
-fn a_note_counts_messages_without_a_latency() {
+fn a_note_says_how_many_messages_did_not_arrive_in_time() {
     let report = run_rate(server_with(Fault::Mute));
     let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
     assert!(measured.untimed >= 10 && report.faults.lost >= measured.untimed, "{report}");

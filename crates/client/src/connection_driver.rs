@@ -3,7 +3,7 @@
 //! It runs two loops. The writer takes a batch of queued requests, records their answer channels in order, and sends
 //! the requests in one write. The reader sends each answer to the oldest recorded channel and each event to the event
 //! queue. The writer records the channels before the write, so a channel is there when its answer arrives. The channel
-//! of a dropped command stays in the order, so later answers still match their commands.
+//! of a dropped command keeps its place, so later answers still match their commands.
 //!
 //! A program may send commands and take events in the same task. While this task waits for an answer, it takes no
 //! event. If the reader paused at a full event queue, the answer would never arrive. So the reader pauses only while no

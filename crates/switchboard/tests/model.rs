@@ -123,7 +123,7 @@ impl Model {
         }
     }
 
-    /// Sends message `n`. If its reader is frozen, closes the reader, and the sender receives `refusal`.
+    /// Sends message `n` to the session `to`. If `to` is frozen, closes it, and sends `refusal` to the sender.
     fn deliver(
         &mut self,
         from: usize,

@@ -29,7 +29,7 @@ enum Task {
     /// The report on real traffic, captured and explained: report/report.pdf and report/report.html.
     ///
     /// Starts the server and clients of both dialects in a network namespace, captures their traffic, builds and sends
-    /// the CSVs of tests/data, and typesets the results with Typst, which it installs in target/report. Takes the
+    /// the messages of the CSVs in tests/data, and typesets the results with Typst, which it installs in target/report. Takes the
     /// benchmark figures from report/bench.json and report/wire.json, the results of the last `cargo xtask bench`.
     Report(report::Args),
     /// Runs the notebook report/encapsulation.ipynb and keeps its outputs.
@@ -40,7 +40,7 @@ enum Task {
     ///
     /// Installs cargo-deny in target/tools, which takes some minutes the first time.
     Deny,
-    /// Checks the wording of comments and documents: counts words that begin a clause in place of a noun.
+    /// Checks the wording of comments and documents: counts words such as "what", where a noun would be plainer.
     Words,
     /// The scenario of `report`, inside its network namespace.
     #[command(hide = true)]

@@ -60,7 +60,7 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
     }
-    // Tell the peer at once that the chat has ended. The server has accepted the message, so a failure of this command
+    // Tell the peer at once that the chat has ended. The server has accepted the message, so a failure to disconnect
     // does not change the exit code.
     let _ = with_timeout(options.timeout, client.disconnect()).await;
     Ok(())

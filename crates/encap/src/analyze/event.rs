@@ -14,12 +14,12 @@ use crate::wire::tcp::Flags;
 pub enum Event {
     /// The segment repeats sequence numbers. (`tcp.analysis.retransmission`)
     Retransmission,
-    /// Retransmission within 20 ms after the second or a later duplicate acknowledgment of its number.
+    /// Retransmission within 20 ms after at least two duplicate acknowledgments that asked for its sequence number.
     /// (`tcp.analysis.fast_retransmission`)
     FastRetransmission,
     /// Retransmission of acknowledged bytes. (`tcp.analysis.spurious_retransmission`)
     SpuriousRetransmission,
-    /// The bytes arrive shortly after later ones. (`tcp.analysis.out_of_order`)
+    /// The bytes arrive shortly after bytes with higher sequence numbers. (`tcp.analysis.out_of_order`)
     OutOfOrder,
     /// The bytes before the segment were not captured. (`tcp.analysis.lost_segment`)
     PreviousNotCaptured,
@@ -209,8 +209,8 @@ impl FlaggedEvent {
             }
             Event::AcknowledgesUnseen if self.unseen == 0 => write!(
                 f,
-                "it acknowledges all bytes before {ack}: each of them was captured, but not in order, or as a window \
-                 probe, which does not count as sent"
+                "it acknowledges all bytes before {ack}: all of them were captured, but some of them out of order, or in \
+                 a window probe (which does not count as sent)"
             ),
             Event::AcknowledgesUnseen => {
                 write!(
@@ -229,8 +229,8 @@ impl FlaggedEvent {
             }
             Event::KeepAlive => {
                 let state = if self.is_acked { "already acknowledged" } else { "not acknowledged yet" };
-                let subject = if len == 0 { "an empty segment with the number of byte" } else { "byte" };
-                write!(f, "{subject} {seq} again, {state}: a test whether the {other} is still there")
+                let subject = if len == 0 { "an empty segment at sequence number" } else { "byte" };
+                write!(f, "{subject} {seq}, {state}, is sent again: a test whether the {other} is still there")
             }
             Event::KeepAliveAck => write!(
                 f,
@@ -351,7 +351,7 @@ impl fmt::Display for ResetCause {
             }
             Self::AfterClose => "after close: both sides had closed already, and a late segment arrived",
             Self::Repeated => {
-                "repeated: after the first RST, each segment that was still on its way is refused by another one"
+                "repeated: after the first RST, each segment that was still on its way is refused by a further RST"
             }
             Self::OutOfWindow => {
                 "out of window, ignored: the RST does not have the sequence number that is expected next, so the \

@@ -47,7 +47,7 @@ impl TrackedSegment {
         self.seq + i64::from(self.len) + i64::from(self.flags.sequence_len())
     }
 
-    /// The first relative number of the other side that the window does not admit; `None` without ACK, or if the
+    /// The end of the window: the first relative sequence number of the other side beyond it. `None` without ACK, or if the
     /// window's scale is not known.
     #[must_use]
     pub fn window_end(&self) -> Option<i64> {

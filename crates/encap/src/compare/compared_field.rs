@@ -27,7 +27,7 @@ fields! {
     Conversation "conversation" "Whether both recordings have the conversation.",
     OtherFrames "frames of no conversation" "The number of frames outside of conversations.",
     Segment "segment" "Whether both conversations have the segment.",
-    Segmentation "segmentation" "The lengths of the segments that carry one range of the stream.",
+    Segmentation "segmentation" "How one range of the stream is cut into segments: their lengths.",
     Order "order" "The order of segments, within a conversation and across conversations.",
     Payload "payload" "The bytes of a range of the stream, or of a datagram.",
     Flags "flags" "TCP: the control bits.",
@@ -60,5 +60,5 @@ fields! {
     DestinationMac "destination MAC" "Ethernet: the address of the receiver.",
     Padding "padding" "The number of bytes after the IP packet.",
     Time "time" "The time of a message, relative to the first message.",
-    Issue "soundness" "The malformed or incorrect parts of the frame.",
+    Issue "soundness" "Whether the frame has malformed or incorrect parts.",
 }

@@ -28,7 +28,7 @@ pub enum Reason {
     #[error("both ends were on one machine, at its loopback address; the build gives each app its own address")]
     Loopback,
     /// The synthesised address is invented.
-    #[error("the build gives an app without an address an invented one")]
+    #[error("the build invents an address for an app that has none")]
     InventedAddress,
     /// IPv4 and IPv6 differ.
     #[error("the rows were sent over another version of IP than the build used")]
@@ -54,7 +54,9 @@ pub enum Reason {
     )]
     NoIdentification,
     /// The sender counts the packets of its connection.
-    #[error("it counts the packets of its connection, and the number of earlier packets differs")]
+    #[error(
+        "this number counts the packets of the connection, and the two recordings have different numbers of packets before this one"
+    )]
     PacketCount,
     /// IPv6 flow labels are random (RFC 6437).
     #[error("each flow has a random label (RFC 6437)")]
@@ -112,7 +114,7 @@ pub enum Reason {
     #[error("the next data of this side carried the acknowledgment, before the timer for a bare one (40 ms) expired")]
     AckWithData,
     /// One acknowledgment covers several segments.
-    #[error("one acknowledgment covers all bytes that have arrived, and here their number differs")]
+    #[error("one acknowledgment covers all bytes that have arrived, and here a different number of bytes had arrived")]
     AckMerged,
     /// The kernel sent a quick acknowledgment.
     #[error(
@@ -121,7 +123,7 @@ pub enum Reason {
     )]
     QuickAck,
     /// The timer of a delayed acknowledgment expired.
-    #[error("this side sent no data within the time that an acknowledgment waits for data to carry it (40 ms)")]
+    #[error("an acknowledgment waits up to 40 ms for data to carry it, and this side sent no data in this time")]
     DelayedAck,
     /// The kernel acknowledged the FIN before its program closed the other direction.
     #[error("the kernel acknowledged the FIN before its program closed the other direction")]
@@ -149,8 +151,8 @@ pub enum Reason {
     OpensEarlier,
     /// The sender woke up late.
     #[error(
-        "times count from the first row: a program that sleeps until a row is due wakes a little late, also for the \
-         first row, and a handshake takes time"
+        "a sleeping program wakes a little late, and a handshake takes time; this can also delay the first row, from \
+         which all times count"
     )]
     LateWakeup,
     /// The rows were sent at another speed.
@@ -167,5 +169,6 @@ impl Serialize for Reason {
     }
 }
 
-/// Maximum difference between the times of a message that counts as late wakeup, not as another speed.
+/// Up to this difference between its two times, a message counts as late because of a late wakeup. Above it, the rows
+/// were sent at another speed.
 pub(super) const LATENESS_MAX: Duration = Duration::from_millis(20);

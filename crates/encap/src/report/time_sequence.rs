@@ -31,7 +31,7 @@ pub struct TimeSequence {
     segments: u64,
     /// Payload bytes of these segments.
     bytes: u64,
-    /// Segments of these that are retransmissions.
+    /// Number of these segments that are retransmissions.
     retransmissions: u64,
 }
 

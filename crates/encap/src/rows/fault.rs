@@ -181,13 +181,15 @@ pub enum RowFaultKind {
     EarlyResponse { from: Excerpt },
     #[error("{id} was used before: give each row its own id")]
     DuplicateId { id: Excerpt },
-    #[error("more than {max} ids are not consecutive: from here on, duplicate ids are not detected")]
+    #[error(
+        "more than {max} ids do not follow the id before them, too many to remember: from here on, duplicate ids are not detected"
+    )]
     IdsForgotten { max: usize },
     #[error("ports {source_port} and {destination_port} are reversed compared with line {first_line}: swap them")]
     PortsReversed { source_port: u16, destination_port: u16, first_line: u64 },
     #[error(
-        "neither {source_port} nor {destination_port} is a port of this pair on line {first_line}: \
-         keep the server's port, or check both"
+        "line {first_line} gives this pair other ports than {source_port} and {destination_port}: \
+         use the same server port as on that line, or check both"
     )]
     PortsContradict { source_port: u16, destination_port: u16, first_line: u64 },
     #[error("this pair has several connections (line {first_line} and after): give the ports of this row")]

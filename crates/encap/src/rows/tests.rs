@@ -374,8 +374,8 @@ fn faults_across_rows_are_reported() {
         ),
         (
             format!("{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,b,a,81,8,x,0\n"),
-            &["3:12 warning: src_port: neither 81 nor 8 is a port of this pair on line 2: keep the server's port, or \
-                 check both"],
+            &["3:12 warning: src_port: line 2 gives this pair other ports than 81 and 8: use the same \
+                 server port as on that line, or check both"],
         ),
         (
             format!("{PORT_HEADER}1,HTTP,a,b,9,80,x,0\n2,HTTP,a,b,,,x,0\n3,HTTP,a,b,10,80,x,0\n4,HTTP,a,b,,,x,0\n"),

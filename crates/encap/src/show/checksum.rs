@@ -1,4 +1,4 @@
-//! Checksums, calculated in the steps of a calculation by hand, and compared with their fields.
+//! Shows how each checksum is calculated, step by step as by hand, and compares the result with the field in the frame.
 
 use std::fmt;
 
@@ -230,7 +230,7 @@ impl ChecksumInput<'_> {
     }
 
     fn partial_sentence(&self, found: u16) -> String {
-        // Otherwise, the length in the pseudo header was taken as 0.
+        // If the sums differ, the field was calculated with a length of 0 in the pseudo header.
         let has_length = self.pseudo.is_some_and(|pseudo| pseudo.sum().folded() == found);
         let length = if has_length { "" } else { " (with a length of 0, for a card that splits large segments)" };
         format!(

@@ -81,7 +81,10 @@ impl RowView {
         match (start, end) {
             (0, end) if end == self.len => "this frame carries the whole message".into(),
             (0, end) if end > self.len => {
-                format!("this frame carries the whole message, completed to {}", count(end, "byte"))
+                format!(
+                    "this frame carries the whole message and what its protocol requires, {} together",
+                    count(end, "byte")
+                )
             }
             (start, end) => format!("this frame carries bytes {start} to {} of the message", end.saturating_sub(1)),
         }

@@ -184,7 +184,7 @@ impl<'a> Extension<'a> {
             ExtensionKind::Authentication => 4 * (len_field + 2),
             _ => 8 * (len_field + 1),
         };
-        // Only a length field of 0 gives an authentication header of 8 bytes, too few for its fixed fields.
+        // The fixed fields take 12 bytes. A shorter header has a length field of 0, so it has 8 bytes.
         if kind == ExtensionKind::Authentication && len < 12 {
             return Err(HeaderError::HeaderLength { found: 8, least: 12 });
         }

@@ -121,7 +121,7 @@ fn udp_packet(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An Ethernet frame with a VLAN tag before each `EtherType` but the first.
+/// An Ethernet frame. All `ether_types` except the last are those of VLAN tags, and the last is that of the packet.
 fn ethernet_frame(ether_types: &[EtherType], packet: &[u8]) -> Vec<u8> {
     // Two addresses of six bytes.
     let mut bytes = vec![2; 12];
@@ -223,11 +223,7 @@ fn wrong_ip_lengths_are_reported() {
     let mut packet = udp_packet(b"hello");
     packet[2..4].copy_from_slice(&[0, 0]);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!(
-        issue_kinds(&frame),
-        [FrameIssueKind::LengthLeftToCard(33)],
-        "segmentation offload leaves a length of 0"
-    );
+    assert_eq!(issue_kinds(&frame), [FrameIssueKind::LengthOffloaded(33)], "segmentation offload leaves a length of 0");
     assert_eq!((frame.payload(), frame.verify().transport), (&b"hello"[..], Some(Checksum::Valid)));
     packet[2..4].copy_from_slice(&[0, 12]);
     let too_short = FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, declared: 12 };
@@ -375,7 +371,7 @@ fn extension_headers_are_decoded() {
     );
     assert_eq!(frame.pseudo_header().map(|pseudo| pseudo.protocol()), Some(IpProtocol::UDP));
 
-    // With a router left, the destination in the IPv6 header is not the one in the checksum.
+    // While the packet has a router left to visit, the checksum covers another destination than that in the IPv6 header.
     let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
     let uncheckable = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
     assert_eq!(parse(LinkType::RAW, &packet).verify().transport, uncheckable);
@@ -392,7 +388,7 @@ fn extension_headers_are_decoded() {
 }
 
 #[test]
-fn ipv6_length_of_zero_means_jumbogram_offload_or_empty_packet() {
+fn ipv6_length_of_zero_means_a_jumbogram_or_offload_or_an_empty_packet() {
     // The hop-by-hop option gives a length of 70,000 bytes: 8 of the option's header, 8 of UDP, and the payload.
     let jumbo = [17, 0, 0xc2, 4, 0, 1, 0x11, 0x70];
     let payload = vec![b'x'; 70_000 - 16];
@@ -404,7 +400,7 @@ fn ipv6_length_of_zero_means_jumbogram_offload_or_empty_packet() {
     let mut packet = ipv6_packet(17, &[], b"hello");
     packet[4..6].fill(0);
     let frame = parse(LinkType::RAW, &packet);
-    assert_eq!((issue_kinds(&frame), frame.payload()), (vec![FrameIssueKind::LengthLeftToCard(13)], &b"hello"[..]));
+    assert_eq!((issue_kinds(&frame), frame.payload()), (vec![FrameIssueKind::LengthOffloaded(13)], &b"hello"[..]));
     // An empty packet.
     packet[6] = IpProtocol::NO_NEXT_HEADER.0;
     packet.truncate(40);

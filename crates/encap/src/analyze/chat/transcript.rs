@@ -68,7 +68,7 @@ pub struct Verdict {
     /// Number of sessions in the line dialect.
     pub n_line: u64,
     /// Number of sessions whose dialect is known only from the server's port.
-    pub n_by_port: u64,
+    pub n_guessed_from_port: u64,
     /// Number of conversations with data that are no chat, judged by their messages and their port.
     pub n_unrecognised: u64,
     /// Number of directions framed by LF.
@@ -165,7 +165,7 @@ impl Transcript {
                     && let hash_map::Entry::Vacant(entry) = self.sessions.entry(event.sender.number)
                 {
                     entry.insert(ChatSession::new(dialect, event.from_start));
-                    self.verdict.n_by_port += u64::from(by_port);
+                    self.verdict.n_guessed_from_port += u64::from(by_port);
                     match dialect {
                         Dialect::Commands => self.verdict.n_commands += 1,
                         Dialect::Line => self.verdict.n_line += 1,

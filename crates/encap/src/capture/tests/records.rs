@@ -56,7 +56,7 @@ fn unreadable_header_is_reported_with_its_reason() {
 }
 
 #[test]
-fn contradictory_lengths_are_noted_and_an_excessive_length_ends_the_file() {
+fn contradictory_lengths_are_noted_and_an_excessive_length_stops_reading() {
     let encode = u32::to_le_bytes;
     let long = [1; 101];
     let records: [&[u8]; 15] = [

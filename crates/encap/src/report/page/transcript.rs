@@ -16,9 +16,9 @@ pub(super) fn transcript(summary: &CaptureSummary) -> Markup {
             h2 { "Chat transcript" }
             @if sessions == 0 {
                 p { "No conversation is a chat in either dialect, as far as messages and ports show." }
-            } @else if verdict.n_by_port > 0 {
+            } @else if verdict.n_guessed_from_port > 0 {
                 p.faint {
-                    "The dialect of " (count(verdict.n_by_port, "session"))
+                    "The dialect of " (count(verdict.n_guessed_from_port, "session"))
                     " is a guess from the server's port: it may be another protocol."
                 }
             }

@@ -58,9 +58,9 @@ pub enum FrameIssueKind {
     TooManyTags,
     #[error("more than {} extension headers", super::MAX_EXTENSIONS)]
     TooManyExtensions,
-    /// The IP length is 0 if the network card fills it in. The value is the length of the packet in the frame.
+    /// The IP length is 0 if the network card fills it in. The number here is the length of the packet as captured.
     #[error("IP length 0: left to the network card (segmentation offload); the capture shows {0} bytes")]
-    LengthLeftToCard(u32),
+    LengthOffloaded(u32),
     /// RFC 2675. The value is the payload length.
     #[error("jumbogram: payload length {0} from its hop-by-hop option")]
     Jumbogram(u32),

@@ -277,7 +277,7 @@ impl<'a, V: LayerVisitor> Walk<'a, '_, V> {
         let (start, header_len) = (self.at, packet.header_len());
         // The Total Length field is at byte 2 of the header.
         match u32::from(packet.total_len()) {
-            0 => self.issue(start + 2, FrameIssueKind::LengthLeftToCard(self.end - start)),
+            0 => self.issue(start + 2, FrameIssueKind::LengthOffloaded(self.end - start)),
             len_field if (len_field as usize) < header_len => {
                 self.issue(start + 2, FrameIssueKind::LengthTooShort { layer: LayerKind::Ipv4, declared: len_field });
             }
@@ -320,7 +320,7 @@ impl<'a, V: LayerVisitor> Walk<'a, '_, V> {
         } else if next_header == IpProtocol::NO_NEXT_HEADER {
             self.apply_length(LayerKind::Ipv6, self.at, 0);
         } else if available > 0 {
-            self.issue(length_at, FrameIssueKind::LengthLeftToCard(available));
+            self.issue(length_at, FrameIssueKind::LengthOffloaded(available));
         }
     }
 

@@ -37,7 +37,7 @@ fn table(json: &str) -> Option<String> {
         let missed = if holds { "" } else { ", which it misses" };
         let figure = match (claim["value"].as_f64(), claim["against"].as_str()) {
             (None, _) => "not measured".to_owned(),
-            (Some(value), None) => format!("p99 of the others moved by {value:.0} µs"),
+            (Some(value), None) => format!("p99 latency of the other pairs changed by {value:.0} µs"),
             (Some(value), Some(against)) if workload == "idle" => format!("{value:.2} times the memory of {against}"),
             (Some(value), Some(against)) => format!("{value:.2} times {against}"),
         };
@@ -48,7 +48,7 @@ fn table(json: &str) -> Option<String> {
     writeln!(
         table,
         "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt \
-         or acknowledged wrongly. The machine was disturbed in {} of them.",
+         or acknowledged wrongly. The machine was disturbed during {} measurements.",
         summary["measurements"],
         json["rounds"],
         machine["cores"],

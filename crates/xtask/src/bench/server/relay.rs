@@ -1,5 +1,5 @@
-//! The upper bound for all servers: joins two connections and forwards bytes between them without reading their
-//! content.
+//! A relay: it joins two connections, and forwards bytes between them without reading their content. Its speed is the
+//! upper bound for all servers of the benchmark.
 //!
 //! It uses one thread, one poll and one buffer.
 
@@ -60,7 +60,7 @@ pub(crate) fn serve(port: u16) -> io::Result<()> {
             let index = event.token().0;
             let peer = connections.get(index).and_then(Option::as_ref).and_then(|connection| connection.peer);
             let written = match peer {
-                // Without unwritten bytes, this call would only read, and usually find nothing.
+                // If the peer has no bytes left to write, `forward` would only read from it, and usually find nothing.
                 Some(peer) if event.is_writable() && has_unwritten(&connections, peer) => {
                     forward(&mut connections, peer, &mut buffer)
                 }
