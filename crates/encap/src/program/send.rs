@@ -136,9 +136,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let recording = begin_recording(args, target.addresses())?;
     let progress = ProgressBar::new(plan.rows().len() as u64);
-    let play_options = PlayOptions { speed: args.speed, now, stop: &stop };
+    let pacing = PlayOptions { speed: args.speed, now, stop: &stop };
     let (played, captured) = thread::scope(|scope| {
-        let player = scope.spawn(|| play(&plan, &target, play_options, |n_done| progress.set_position(n_done as u64)));
+        let player = scope.spawn(|| play(&plan, &target, pacing, |n_done| progress.set_position(n_done as u64)));
         let captured = recording.map(|recording| record(recording, || player.is_finished())).transpose();
         (player.join(), captured)
     });
