@@ -121,7 +121,7 @@ fn cause_of_a_reset_is_printed_once() {
 fn empty_list_names_the_limit_flag() {
     let (code, out, _) = run(&["show", "--limit", "0"], &capture(CHAT));
     assert_eq!(code, Some(0));
-    assert!(out.contains("--limit 1 lists one"), "{out}");
+    assert!(out.contains("--limit 1 lists the first"), "{out}");
 }
 
 #[test]
