@@ -172,7 +172,7 @@ impl<W: Write> Printer<W> {
             },
             StreamItem::Gap { bytes } => {
                 self.offsets[from as usize] += u64::from(bytes);
-                self.print_remark(from, format_args!("{} missing here", count(bytes, "byte")))
+                self.print_remark(from, format_args!("missing here: {}", count(bytes, "byte")))
             }
             StreamItem::Fin => self.print_remark(from, format_args!("the {from} closes")),
             StreamItem::Reset => self.print_remark(from, format_args!("reset")),
