@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, sanitize};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
+use tokio::net::ToSocketAddrs;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use crate::connect::open_session;
 use crate::connection_driver::{ConnectionDriver, REQUESTS_MAX, Request};
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
-use crate::events::{self, Event, Events};
-use crate::incoming::Incoming;
-use crate::line_reader::LineReader;
+use crate::events::{self, Events};
 
 /// The time limit of [`Client::connect`] for the TCP connection, and again for the wait for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -150,53 +148,6 @@ impl Client {
     /// that owns the socket.
     fn closed_error(&self) -> Error {
         Error::Closed(self.end_reason.get().cloned().unwrap_or(ConnectionError::ClosedLocally))
-    }
-}
-
-/// Connects to `addr` and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the reading and
-/// the writing half of the connection.
-pub async fn open_session(
-    addr: &(impl ToSocketAddrs + fmt::Display),
-    limit: Duration,
-) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
-    let (read_half, socket) = connect_tcp(addr, limit).await?.into_split();
-    let mut lines = LineReader::new(read_half);
-    let welcome = timeout(limit, lines.next_line()).await;
-    let line = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_string(), limit })??;
-    check_welcome(&line, addr)?;
-    Ok((lines, socket))
-}
-
-/// Connects to `addr` over TCP within `limit`. Does not wait for `WELCOME`.
-pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
-    let connecting = async {
-        let resolved = lookup_host(addr).await;
-        let resolved: Vec<_> = resolved.map_err(|source| Error::Resolve { addr: addr.to_string(), source })?.collect();
-        let connected = TcpStream::connect(&*resolved).await;
-        connected.map_err(|source| Error::Connect { addr: addr.to_string(), source })
-    };
-    let socket =
-        timeout(limit, connecting).await.map_err(|_| Error::ConnectTimeout { addr: addr.to_string(), limit })??;
-    // Chat lines are small and should leave at once. A failure is ignored, because the connection works without this
-    // option, with more delay.
-    let _ = socket.set_nodelay(true);
-    Ok(socket)
-}
-
-/// Fails if the first line from the server is not `WELCOME`. A server that refuses the session sends an `ERROR`
-/// instead.
-fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
-    match Incoming::parse(line) {
-        _ if line == "WELCOME" => Ok(()),
-        Incoming::Event(Event::Notice { code, detail }) => {
-            Err(Error::Closed(ConnectionError::ClosedWithCode { code, detail }))
-        }
-        Incoming::Answer(Err(refused)) => Err(refused),
-        Incoming::Answer(Ok(_)) | Incoming::Event(_) => {
-            // 80 characters identify the protocol and fit on one screen line.
-            let start: String = line.chars().take(80).collect();
-            Err(Error::UnexpectedGreeting { addr: addr.to_string(), line: sanitize(&start).into_owned() })
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The errors of commands and of connection attempts.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use switchboard_protocol::{ErrorCode, TextError, UsernameError};
@@ -38,6 +39,16 @@ pub enum Error {
         addr: String,
         /// The time limit.
         limit: Duration,
+    },
+    /// The host has several addresses, and no TCP connection to any of them succeeded.
+    #[error("cannot reach {addr}: {}. {}", reasons(failed, *limit), remedy_for_all(failed))]
+    Unreachable {
+        /// The address as given.
+        addr: String,
+        /// The time limit.
+        limit: Duration,
+        /// The attempts, at least two.
+        failed: Vec<FailedAttempt>,
     },
     /// The server accepted the connection, but sent no line in time.
     #[error(
@@ -98,6 +109,30 @@ pub enum Error {
     /// The connection ended, before or after the command was sent.
     #[error(transparent)]
     Closed(#[from] ConnectionError),
+}
+
+/// A failed attempt to connect to one of the addresses of a host.
+#[derive(Debug)]
+pub struct FailedAttempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// The socket's error. The kind is [`io::ErrorKind::TimedOut`] if the server did not answer in time.
+    pub source: io::Error,
+}
+
+/// The addresses of failed attempts, each with its reason.
+fn reasons(failed: &[FailedAttempt], limit: Duration) -> String {
+    let reasons = failed.iter().map(|FailedAttempt { address, source }| match source.kind() {
+        io::ErrorKind::TimedOut => format!("{address}: no answer within {}", format_limit(limit)),
+        _ => format!("{address}: {}", reason(source)),
+    });
+    reasons.collect::<Vec<_>>().join(", ")
+}
+
+/// Advice for the user, shown after the reasons.
+fn remedy_for_all(failed: &[FailedAttempt]) -> &'static str {
+    let unusual = failed.iter().find(|attempt| attempt.source.kind() != io::ErrorKind::ConnectionRefused);
+    unusual.or(failed.first()).map_or("", |attempt| remedy(&attempt.source))
 }
 
 /// Returns the error's message. For common kinds of errors it leaves out the system's error number.

@@ -48,16 +48,18 @@
 
 mod backoff;
 mod client;
+mod connect;
 mod connection_driver;
 mod connection_error;
 mod error;
 mod events;
 mod incoming;
 mod line_reader;
+mod tcp;
 
 pub use client::{CONNECT_TIMEOUT, Client};
 pub use connection_error::ConnectionError;
-pub use error::Error;
+pub use error::{Error, FailedAttempt};
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
@@ -65,7 +67,7 @@ pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users
 /// lines of its own.
 pub mod low_level {
     pub use crate::backoff::Backoff;
-    pub use crate::client::{connect_tcp, open_session};
+    pub use crate::connect::{connect_tcp, open_session, resolve};
     pub use crate::incoming::Incoming;
     pub use crate::line_reader::LineReader;
 }

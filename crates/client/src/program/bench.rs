@@ -1,7 +1,7 @@
 //! `switchboard bench`: runs a load generator against a server and prints its report.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -11,6 +11,7 @@ use switchboard_bench::{
     Report, Target, Timing,
 };
 use switchboard_client::Error as ClientError;
+use switchboard_client::low_level::resolve;
 use switchboard_protocol::Dialect;
 
 use super::args::{AddrArg, Options, dialect_parser};
@@ -171,8 +172,8 @@ impl From<TimingArgs> for Timing {
 }
 
 /// Runs the load against the server at `addr` and prints the report.
-pub(crate) fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
-    let target = Target { addr: resolve(addr)?, pid: load.target().pid, timeout: options.timeout };
+pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
+    let target = Target { addr: first_address(addr).await?, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
         Dialect::Commands => load.run(&CommandsDialect, &target),
         Dialect::Line => load.run(&LineDialect, &target),
@@ -186,10 +187,10 @@ pub(crate) fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(
     if report.faults.any() { Err(CliError::LoadFaults) } else { Ok(()) }
 }
 
-fn resolve(addr: &str) -> Result<SocketAddr, CliError> {
+async fn first_address(addr: &str) -> Result<SocketAddr, CliError> {
     let resolve_error = |source| ClientError::Resolve { addr: addr.to_owned(), source };
-    let first_addr = addr.to_socket_addrs().map_err(resolve_error)?.next();
-    Ok(first_addr.ok_or_else(|| resolve_error(io::Error::other("no address")))?)
+    let first_address = resolve(addr).await.map_err(resolve_error)?.first().copied();
+    Ok(first_address.ok_or_else(|| resolve_error(io::Error::other("no address")))?)
 }
 
 /// Returns a note for the report if each sender's rate is near 100 lines per second, the default of the server's

@@ -97,6 +97,11 @@ impl CliError {
                 Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } => 1,
                 Error::Name(_) | Error::Text(_) | Error::Blank => 2,
                 Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } => 4,
+                Error::Unreachable { failed, .. }
+                    if failed.iter().all(|attempt| attempt.source.kind() == io::ErrorKind::TimedOut) =>
+                {
+                    4
+                }
                 _ => 3,
             },
         }

@@ -67,7 +67,7 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
         Some(Action::Send { user, text, .. }) => oneshot::send(addr, options, user, &text.join(" ")).await,
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
-        Some(Action::Bench { load }) => bench::run(addr, options, load),
+        Some(Action::Bench { load }) => bench::run(addr, options, load).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),
         None if options.dialect == Dialect::Line => line_dialect::run(addr, options, is_interactive).await,
