@@ -16,9 +16,25 @@ use crate::connection_driver::{ConnectionDriver, REQUESTS_MAX, Request};
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::events::{self, Events};
+use crate::liveness::{Liveness, MonitoredReader};
 
 /// The time limit of [`Client::connect`] for the TCP connection, and again for the wait for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The options of [`Client::connect_with`].
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectOptions {
+    /// The time limit for the TCP connection, and again for the wait for `WELCOME`. [`CONNECT_TIMEOUT`] by default.
+    pub limit: Duration,
+    /// When the client notices that the server is gone.
+    pub liveness: Liveness,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self { limit: CONNECT_TIMEOUT, liveness: Liveness::default() }
+    }
+}
 
 /// The longest text or name that the client sends, in bytes. With its verb and LF it fits into the longest line that
 /// any server accepts. A server with a lower limit refuses the line.
@@ -53,7 +69,16 @@ impl Client {
         addr: impl ToSocketAddrs + fmt::Display,
         limit: Duration,
     ) -> Result<(Self, Events), Error> {
-        let (lines, socket) = open_session(&addr, limit).await?;
+        Self::connect_with(addr, &ConnectOptions { limit, ..ConnectOptions::default() }).await
+    }
+
+    /// Like [`Client::connect`], with `options`.
+    pub async fn connect_with(
+        addr: impl ToSocketAddrs + fmt::Display,
+        options: &ConnectOptions,
+    ) -> Result<(Self, Events), Error> {
+        let (lines, socket) = open_session(&addr, options.limit).await?;
+        let lines = MonitoredReader::new(lines, options.liveness);
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
         let end_reason = Arc::new(OnceLock::new());
         let (sink, events) = events::queue(end_reason.clone());

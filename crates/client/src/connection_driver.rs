@@ -8,6 +8,9 @@
 //! A program may send commands and take events in the same task. While this task waits for an answer, it takes no
 //! event. If the reader paused at a full event queue, the answer would never arrive. So the reader pauses only while no
 //! command is in flight.
+//!
+//! After silence the reader asks the writer for a `PING`. The `PING` takes its place in the order like a command whose
+//! future was dropped.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,7 +25,7 @@ use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::events::{Event, EventSink};
 use crate::incoming::Incoming;
-use crate::line_reader::LineReader;
+use crate::liveness::{MonitoredReader, Received};
 
 /// The maximum number of requests in the queue to the writer. Further commands wait.
 pub(crate) const REQUESTS_MAX: usize = 256;
@@ -52,11 +55,19 @@ pub(crate) struct Request {
     pub(crate) answer_tx: AnswerSender,
 }
 
+impl Request {
+    /// A `PING` whose answer nobody takes.
+    fn ping() -> Self {
+        let (answer_tx, _) = oneshot::channel();
+        Self { line: b"PING\n".to_vec(), answer_tx }
+    }
+}
+
 /// The socket, and the channels to [`Client`](crate::Client) and [`Events`](crate::Events).
 #[derive(Debug)]
 pub(crate) struct ConnectionDriver {
     /// The reading half of the socket.
-    pub(crate) lines: LineReader<OwnedReadHalf>,
+    pub(crate) lines: MonitoredReader<OwnedReadHalf>,
     /// The writing half of the socket.
     pub(crate) socket: OwnedWriteHalf,
     pub(crate) requests: mpsc::Receiver<Request>,
@@ -69,10 +80,11 @@ impl ConnectionDriver {
     /// these commands can return the reason.
     pub(crate) async fn run(mut self) {
         let (in_flight_tx, mut in_flight) = mpsc::channel(IN_FLIGHT_MAX);
-        let request_recorded = Notify::new();
+        let (request_recorded, ping_due) = (Notify::new(), Notify::new());
         let error = tokio::select! {
-            error = read_loop(&mut self.lines, &mut in_flight, &request_recorded, &self.events) => error,
-            error = write_loop(&mut self.socket, &mut self.requests, in_flight_tx, &request_recorded) => error,
+            error = read_loop(&mut self.lines, &mut in_flight, &request_recorded, &ping_due, &self.events) => error,
+            error = write_loop(&mut self.socket, &mut self.requests, in_flight_tx, &request_recorded, &ping_due) =>
+                error,
         };
         let _ = self.end_reason.set(error);
     }
@@ -80,9 +92,10 @@ impl ConnectionDriver {
 
 /// Reads lines until the connection ends. Returns the reason.
 async fn read_loop(
-    lines: &mut LineReader<OwnedReadHalf>,
+    lines: &mut MonitoredReader<OwnedReadHalf>,
     in_flight: &mut mpsc::Receiver<AnswerSender>,
     request_recorded: &Notify,
+    ping_due: &Notify,
     events: &EventSink,
 ) -> ConnectionError {
     let mut close_reason = None;
@@ -94,8 +107,12 @@ async fn read_loop(
                 () = request_recorded.notified() => {}
             }
         }
-        let line = match lines.next_line().await {
-            Ok(line) => line,
+        let line = match lines.next().await {
+            Ok(Received::Line(line)) => line,
+            Ok(Received::PingDue) => {
+                ping_due.notify_one();
+                continue;
+            }
             Err(error) => return close_reason.unwrap_or(error),
         };
         let event = match Incoming::parse(&line) {
@@ -124,10 +141,17 @@ async fn write_loop(
     requests: &mut mpsc::Receiver<Request>,
     in_flight_tx: mpsc::Sender<AnswerSender>,
     request_recorded: &Notify,
+    ping_due: &Notify,
 ) -> ConnectionError {
     let mut batch = Vec::new();
     let mut bytes = Vec::new();
-    while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    loop {
+        tokio::select! {
+            n_requests = requests.recv_many(&mut batch, BATCH_MAX) => if n_requests == 0 {
+                break;
+            },
+            () = ping_due.notified() => batch.push(Request::ping()),
+        }
         bytes.clear();
         for request in batch.drain(..) {
             bytes.extend_from_slice(&request.line);

@@ -1,5 +1,7 @@
 //! The reasons for which a connection ends.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use switchboard_protocol::ErrorCode;
 
@@ -40,6 +42,15 @@ pub enum ConnectionError {
         /// The limit in bytes of memory.
         max_bytes: usize,
     },
+    /// The server was silent and did not answer a `PING`: its machine, or the network between, is gone.
+    #[error(
+        "nothing came from the server for {}, not even the answer to a PING: the network is down, or the server is gone",
+        format_silence(*silent_ms)
+    )]
+    Unresponsive {
+        /// The time since the last byte from the server, in milliseconds.
+        silent_ms: u64,
+    },
     /// A read or write failed.
     #[error("the connection failed: {reason}")]
     Failed {
@@ -50,4 +61,19 @@ pub enum ConnectionError {
     #[error("this side closed the connection")]
     #[serde(rename = "DROPPED")]
     ClosedLocally,
+}
+
+impl ConnectionError {
+    pub(crate) fn unresponsive(silence: Duration) -> Self {
+        Self::Unresponsive { silent_ms: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+/// The silence for a person: from one second on, in whole seconds.
+fn format_silence(silent_ms: u64) -> impl std::fmt::Display {
+    let silence = match silent_ms {
+        0..1000 => Duration::from_millis(silent_ms),
+        _ => Duration::from_secs(silent_ms / 1000),
+    };
+    humantime::format_duration(silence)
 }

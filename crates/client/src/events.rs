@@ -64,8 +64,8 @@ pub enum Event {
 /// The events of one connection, in the order of their arrival. [`Event::Closed`] is the last one.
 ///
 /// While [`EVENTS_SOFT_BYTES`] of events are queued and no command is in flight, the client does not read. The server
-/// then sees a slow reader. The client notices a lost connection only after the program takes events or sends a
-/// command.
+/// then sees a slow reader. Then the client sends no `PING`, and notices a lost connection only after the program takes
+/// events or sends a command.
 ///
 /// A program that needs no events drops this value. The client then discards all later events.
 #[derive(Debug)]
@@ -202,6 +202,10 @@ mod tests {
             (
                 Event::Closed(ConnectionError::EventsNotTaken { max_bytes: 7 }),
                 r#"{"event":"CLOSED","why":"EVENTS_NOT_TAKEN","max_bytes":7}"#,
+            ),
+            (
+                Event::Closed(ConnectionError::Unresponsive { silent_ms: 45_000 }),
+                r#"{"event":"CLOSED","why":"UNRESPONSIVE","silent_ms":45000}"#,
             ),
             (Event::Closed(ConnectionError::MidLine), r#"{"event":"CLOSED","why":"MID_LINE"}"#),
             (Event::Closed(ConnectionError::ClosedByServer), r#"{"event":"CLOSED","why":"BY_SERVER"}"#),

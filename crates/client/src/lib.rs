@@ -43,6 +43,12 @@
 //! the queued events. While no command is in flight, the driver task stops reading at [`EVENTS_SOFT_BYTES`] of queued
 //! events.
 //!
+//! # Lost connections
+//!
+//! If the server is silent for [`Liveness::ping_after`], the driver task sends a `PING`, without the program's help. If
+//! the silence goes on, the connection ends with [`ConnectionError::Unresponsive`]. TCP keepalive and the user timeout
+//! do the same more slowly, also for programs that read the lines themselves.
+//!
 //! Names and texts from a server may contain terminal escape sequences: [`sanitize`](sanitize()) them before you print
 //! them.
 
@@ -55,12 +61,14 @@ mod error;
 mod events;
 mod incoming;
 mod line_reader;
+mod liveness;
 mod tcp;
 
-pub use client::{CONNECT_TIMEOUT, Client};
+pub use client::{CONNECT_TIMEOUT, Client, ConnectOptions};
 pub use connection_error::ConnectionError;
 pub use error::{Error, FailedAttempt};
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
+pub use liveness::Liveness;
 pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
 
 /// The building blocks of [`Client`], for a program that needs the exact order of answers and events, or that sends
@@ -70,4 +78,5 @@ pub mod low_level {
     pub use crate::connect::{connect_tcp, open_session, resolve};
     pub use crate::incoming::Incoming;
     pub use crate::line_reader::LineReader;
+    pub use crate::liveness::{MonitoredReader, Received};
 }

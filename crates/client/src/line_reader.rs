@@ -6,6 +6,7 @@ use std::ops::Range;
 use switchboard_protocol::limits::{LINE_CEILING_BYTES, REPLY_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, ReceivedBytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::Instant;
 
 use crate::connection_error::ConnectionError;
 
@@ -23,6 +24,8 @@ pub struct LineReader<R> {
     chunk: Box<[u8]>,
     /// The part of `chunk` that holds received bytes not yet decoded.
     undecoded: Range<usize>,
+    /// When the last bytes were read, or when this reader was created.
+    last_read_at: Instant,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -34,6 +37,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             decoder: LineDecoder::new(REPLY_MAX_BYTES),
             chunk: vec![0; CHUNK_BYTES].into_boxed_slice(),
             undecoded: 0..0,
+            last_read_at: Instant::now(),
         }
     }
 
@@ -55,7 +59,13 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 });
             }
             self.undecoded = 0..n_read;
+            self.last_read_at = Instant::now();
         }
+    }
+
+    /// When the last bytes were read, or when this reader was created.
+    pub(crate) fn last_read_at(&self) -> Instant {
+        self.last_read_at
     }
 
     /// Returns the next complete line of the last read, or `None` if the last read has no further LF.

@@ -5,7 +5,9 @@ mod fake_server;
 use std::time::Duration;
 
 use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
-use switchboard_client::{Client, ConnectionError, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events};
+use switchboard_client::{
+    Client, ConnectOptions, ConnectionError, EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Error, Event, Events, Liveness,
+};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{ErrorCode, Reply};
 use tokio::net::TcpListener;
@@ -19,6 +21,13 @@ async fn run_local<T>(test: impl Future<Output = T>) -> T {
 
 async fn connect(server: &FakeServer) -> (Client, Events) {
     Client::connect(server.addr).await.expect("the fake server says WELCOME")
+}
+
+/// Connects with a short silence before each `PING`.
+async fn connect_with_pings(server: &FakeServer, answer_within: Duration) -> (Client, Events) {
+    let liveness = Liveness { ping_after: Duration::from_millis(100), answer_within };
+    let options = ConnectOptions { liveness, ..ConnectOptions::default() };
+    Client::connect_with(server.addr, &options).await.expect("the fake server says WELCOME")
 }
 
 fn message(from: &str, text: &str) -> Event {
@@ -269,6 +278,77 @@ async fn a_command_in_flight_returns_the_reason_for_the_end_of_the_connection() 
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_silent_server_gets_a_ping_and_the_session_stays_if_it_answers() {
+    run_local(async {
+        // The answers to the client's own PING do not reach the program, and no command gets the answer of another.
+        let server = FakeServer::play(["
+            < WELCOME
+            > PING
+            < PONG
+            > PING
+            < FROM Elias: before WHO
+            > WHO
+            < PONG
+            < USERS Noy
+            > PING
+            < FROM Elias: hi
+            < PONG
+            ."])
+        .await;
+        let (client, mut events) = connect_with_pings(&server, TEST_TIMEOUT).await;
+        assert_eq!(events.next().await, Some(message("Elias", "before WHO")));
+        assert_eq!(client.who().await.expect("answered"), ["Noy"]);
+        assert_eq!(events.next().await, Some(message("Elias", "hi")));
+        drop(client);
+        assert_eq!(events.next().await, Some(Event::Closed(ConnectionError::ClosedByServer)));
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_a_ping_is_lost() {
+    run_local(async {
+        let server = FakeServer::play(["
+            < WELCOME
+            > WHO
+            > PING
+            ."])
+        .await;
+        let (client, mut events) = connect_with_pings(&server, Duration::from_millis(50)).await;
+        let who = client.who().await;
+        assert!(matches!(&who, Err(Error::Closed(ConnectionError::Unresponsive { silent_ms: 150.. }))), "{who:?}");
+        let event = events.next().await;
+        assert!(matches!(event, Some(Event::Closed(ConnectionError::Unresponsive { .. }))), "{event:?}");
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_event_queue_is_not_silence() {
+    run_local(async {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
+            send_long_lines(&mut connection).await.expect("the client continues to read when events are taken");
+            connection.expect_eof().await;
+        })
+        .await;
+        let (client, mut events) = connect_with_pings(&server, Duration::from_millis(50)).await;
+        // The client has stopped reading for longer than it allows a silence.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for event in 0..LONG_LINE_COUNT {
+            let event_taken = events.next().await;
+            assert!(matches!(event_taken, Some(Event::Message { .. })), "event {event}: {event_taken:?}");
+        }
+        drop((client, events));
+        server.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test]
