@@ -40,7 +40,8 @@ impl EmbeddedServer {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
         let bind = |dialect| {
-            let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a free port");
+            let address = "127.0.0.1:0".parse().expect("an address");
+            let listener = runtime.block_on(Listener::bind(dialect, &address)).expect("a free port").remove(0);
             let address = listener.local_addr().expect("a bound listener has an address");
             (listener, address)
         };

@@ -35,15 +35,17 @@ fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
     let file = file.to_str().expect("a UTF-8 path");
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--no-such-flag"], 2, "unexpected argument '--no-such-flag'"),
-        (&["--max-sessions", "many"], 2, "invalid value 'many' for '--max-sessions <N>'"),
-        (&["--config", file], 3, "unknown field `max-session`"),
+        (&["--max-sessions", "many"], 2, "max-sessions is many: give a whole number, 0 or more (from flag)"),
+        (&["--listen", "foo", "--print-config"], 2, "listen is foo: the port is missing"),
+        (&["--config", file], 3, "max-session is unknown: perhaps max-sessions is meant"),
         (&["--config", "/nowhere/switchboard.toml"], 3, "cannot read /nowhere/switchboard.toml"),
         (&["--max-sessions", "0"], 3, "max-sessions is 0: give 1 to 65536 (from flag)"),
         (&["--log-level", "loud"], 3, "log-level is loud: give error, warn"),
         (&["--threads", "1000000"], 3, "threads is 1000000: give 1 to 1024"),
         (&["--keepalive", "500ms"], 3, "keepalive is 500ms: give at least 1s"),
         (&["--listen", "none", "--listen-line", "none"], 3, "there is nothing to listen on"),
-        (&["--listen", "no such host:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
+        (&["--listen", "no such host:1", "--print-config"], 2, "host \"no such host\" has the character ' '"),
+        (&["--listen", "nowhere.invalid:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
     ];
     for (args, code, message) in cases {
         let output = server(args);
@@ -61,7 +63,8 @@ fn an_invalid_environment_variable_is_named_in_the_error() {
         .expect("the server can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{errors}");
-    assert!(errors.contains("SWITCHBOARD_MAX_SESSIONS is \"abc\": invalid digit"), "{errors}");
+    assert!(errors.contains("max-sessions is abc: give a whole number"), "{errors}");
+    assert!(errors.contains("(from variable SWITCHBOARD_MAX_SESSIONS)"), "{errors}");
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn print_config_shows_each_setting_and_its_source() {
     let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for expected in [
         "max-sessions = 7 # flag",
-        "outbox-timeout = \"5s\" # variable",
+        "outbox-timeout = \"5s\" # variable SWITCHBOARD_OUTBOX_TIMEOUT",
         "listen = [\"127.0.0.1:12345\"] # default",
         "log-format = \"auto\" # default",
     ] {
@@ -216,4 +219,84 @@ fn console_log_matches_the_course_server() {
     assert_eq!(next_line(), "[DISCONNECTED] User2");
     child.kill().expect("the server can be killed");
     child.wait().expect("the server exits");
+}
+
+/// Runs a script in a network and a mount namespace of its own, where `$0` is the server, and returns its output.
+fn in_namespace(script: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new("unshare")
+        .args(["--net", "--mount", "--map-root-user", "timeout", "20", "bash", "-ec", script])
+        .arg(program("switchboard-server"))
+        .current_dir(folder.path())
+        .output()
+        .expect("unshare is installed (Debian: util-linux)");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Defines `start`, which starts a server and waits until it listens on as many addresses as its first argument says,
+/// and `hear`, which prints the first line from an address.
+const SCRIPT_FUNCTIONS: &str = r#"
+    ip link set lo up
+    start() {
+        expected=$1; shift
+        "${server[@]}" "$@" > log &
+        pid=$!
+        until test "$(grep -c listening log)" = "$expected"; do kill -0 $pid; sleep 0.05; done
+    }
+    hear() { exec 3<> "/dev/tcp/$1/$2"; echo REGISTER >&3; head -n 1 <&3; }
+    server=("$0" --listen-line none --log-format text --listen)
+"#;
+
+#[test]
+fn a_port_alone_means_all_addresses() {
+    let script =
+        "start 1 :21500; hear 127.0.0.1 21500; hear ::1 21500; kill $pid; wait $pid; grep -o 'peer=[^ ]*:' log";
+    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}"));
+    assert_eq!(output, "WELCOME\nWELCOME\npeer=127.0.0.1:\npeer=[::1]:\n");
+}
+
+#[test]
+fn all_addresses_of_a_name_are_bound() {
+    let hosts = r#"
+        printf '127.0.0.1 both\n127.0.0.2 both\n192.0.2.1 both\n' > hosts
+        mount --bind hosts "$(readlink -f /etc/hosts)"
+        start 2 both:21500
+        hear 127.0.0.1 21500
+        hear 127.0.0.2 21500
+        kill $pid
+        wait $pid
+        start 1 127.0.0.2:21500
+        "${server[@]}" both:21500 2>&1 > second-log || echo "exit code $?"
+        kill $pid
+    "#;
+    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{hosts}"));
+    assert_eq!(
+        output,
+        "WELCOME\nWELCOME\n\
+         switchboard-server: cannot listen on both:21500: the port is in use, perhaps by another server. \
+         Choose another address with --listen HOST:PORT, or turn this listener off with --listen none\n\
+         exit code 1\n"
+    );
+}
+
+#[test]
+fn a_link_local_address_may_name_its_interface() {
+    let script = r"
+        ip link add near type veth peer name far
+        ip address add fe80::1/64 dev near nodad
+        ip link set far up
+        ip link set near up
+        start 1 '[fe80::1%near]:12345'
+        hear fe80::1%near 12345
+        kill $pid
+    ";
+    assert_eq!(in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}")), "WELCOME\n");
+}
+
+#[test]
+fn a_privileged_port_gives_a_hint() {
+    let script = r#"setpriv --bounding-set=-net_bind_service --inh-caps=-all "${server[@]}" 127.0.0.1:80 || true"#;
+    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}"));
+    assert!(output.contains("cannot listen on 127.0.0.1:80: Permission denied"), "{output}");
+    assert!(output.contains("setcap cap_net_bind_service=+ep"), "{output}");
 }

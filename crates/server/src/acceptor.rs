@@ -72,6 +72,8 @@ pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
 impl Acceptor {
     fn open(&self, stream: TcpStream, peer: SocketAddr, listener: &Listener) {
         let dialect = listener.dialect;
+        // A socket for IPv6 and IPv4 reports an IPv4 peer as ::ffff:192.0.2.1.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let permit = match self.admission.admit(peer.ip()) {
             Ok(permit) => permit,
             Err(code) => {

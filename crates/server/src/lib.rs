@@ -26,6 +26,6 @@ mod tcp;
 mod telemetry;
 mod throttle;
 
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, ListenAddress, Listener};
 pub use run::{Summary, run};
 pub use settings::{InvalidSettings, Settings};

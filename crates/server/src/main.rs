@@ -13,10 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The server could not run, for example because a port is in use.
 const EXIT_RUNTIME: u8 = 1;
-/// The configuration is invalid. (For an invalid flag, clap exits with 2.)
+/// A flag is invalid. (For an unknown flag, clap exits with the same code.)
+const EXIT_USAGE: u8 = 2;
+/// The configuration is invalid.
 const EXIT_CONFIG: u8 = 3;
 /// A second signal ended the drain. Shells report a program that SIGINT ended with the same code.
 const EXIT_SECOND_SIGNAL: i32 = 130;
+
+/// Target of the events of the server.
+const SERVER: &str = "switchboard::server";
 
 /// Number of file descriptors for everything but sessions: listeners, standard streams, and the runtime's own.
 const FILES_BESIDE_SESSIONS: u64 = 32;
@@ -28,14 +33,20 @@ const EVENT_INTERVAL: u32 = 16;
 fn main() -> ExitCode {
     let config = match Config::from_process() {
         Ok(config) => config,
-        Err(error) => return fail(EXIT_CONFIG, &error),
+        Err(errors) => return fail(if errors.is_usage() { EXIT_USAGE } else { EXIT_CONFIG }, &errors),
     };
     if let Some(print) = config.print {
         // An error is ignored: a program that reads the output may close the pipe early.
-        let _ = std::io::stdout().write_all(print.as_bytes());
+        let _ = io::stdout().write_all(print.as_bytes());
+        for unknown in config.unknown_variables {
+            let _ = writeln!(io::stderr(), "switchboard-server: warning: {unknown}");
+        }
         return ExitCode::SUCCESS;
     }
     let _log_guard = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
+    for unknown in &config.unknown_variables {
+        tracing::warn!(target: SERVER, "{unknown}");
+    }
     raise_file_limit(config.settings.max_sessions);
 
     let runtime = match runtime(config.threads) {
@@ -76,7 +87,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut listeners = Vec::new();
     for (dialect, addresses) in [(Dialect::Commands, &config.listen), (Dialect::Line, &config.listen_line)] {
         for address in addresses {
-            listeners.push(Listener::bind(dialect, address).await?);
+            listeners.extend(Listener::bind(dialect, address).await?);
         }
     }
     run(listeners, config.settings, async move {

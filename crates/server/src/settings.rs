@@ -103,20 +103,28 @@ impl Settings {
     ///
     /// [`InvalidSettings`] with the first invalid setting.
     pub fn validated(self) -> Result<Self, InvalidSettings> {
+        self.mistakes().into_iter().next().map_or(Ok(self), Err)
+    }
+
+    /// The settings that are out of their bounds, or that contradict others.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<InvalidSettings> {
         let message_overhead = limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES;
         let users_line_bytes = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
-        check_range("max-sessions", self.max_sessions, 1, limits::USERS_MAX)?;
-        check_range("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX)?;
-        check_range("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES)?;
-        check_range("text-bytes", self.text_bytes, 1, self.line_bytes - message_overhead).map_err(|error| {
-            InvalidSettings {
-                allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
-                ..error
-            }
-        })?;
-        check_range("outbox-soft-bytes", self.outbox_soft_bytes, self.line_bytes, OUTBOX_CEILING_BYTES)?;
-        let hard_mark_min = self.outbox_soft_bytes + users_line_bytes;
-        check_range("outbox-bytes", self.outbox_bytes, hard_mark_min, OUTBOX_CEILING_BYTES).map_err(|error| {
+        let mut mistakes = Vec::new();
+        let mut check = |result: Result<(), InvalidSettings>| mistakes.extend(result.err());
+        check(check_range("max-sessions", self.max_sessions, 1, limits::USERS_MAX));
+        check(check_range("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX));
+        check(check_range("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES));
+        let text_max_bytes = self.line_bytes.max(LINE_MIN_BYTES) - message_overhead;
+        check(check_range("text-bytes", self.text_bytes, 1, text_max_bytes).map_err(|error| InvalidSettings {
+            allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
+            ..error
+        }));
+        let line_bytes = self.line_bytes.min(limits::LINE_CEILING_BYTES);
+        check(check_range("outbox-soft-bytes", self.outbox_soft_bytes, line_bytes, OUTBOX_CEILING_BYTES));
+        let hard_mark_min = self.outbox_soft_bytes.min(OUTBOX_CEILING_BYTES) + users_line_bytes;
+        check(check_range("outbox-bytes", self.outbox_bytes, hard_mark_min, OUTBOX_CEILING_BYTES).map_err(|error| {
             InvalidSettings {
                 allowed: format!(
                     "{}; the minimum is outbox-soft-bytes ({}) plus the longest USERS line for max-sessions ({})",
@@ -124,28 +132,29 @@ impl Settings {
                 ),
                 ..error
             }
-        })?;
-        check_range("turn-lines", self.turn_lines, 1, 1_000_000)?;
+        }));
+        check(check_range("turn-lines", self.turn_lines, 1, 1_000_000));
         for (key, value) in [
             ("register-timeout", self.register_timeout),
             ("outbox-timeout", self.outbox_timeout),
             ("keepalive", self.keepalive),
         ] {
             if value.is_zero() || value > TIME_MAX {
-                return Err(invalid_time(key, value, "give more than 0 and at most 9h"));
+                check(Err(invalid_time(key, value, "give more than 0 and at most 9h")));
             }
         }
-        if self.keepalive < Duration::from_secs(1) {
-            return Err(invalid_time("keepalive", self.keepalive, "give at least 1s: the system counts in seconds"));
+        if !self.keepalive.is_zero() && self.keepalive < Duration::from_secs(1) {
+            let allowed = "give at least 1s: the system counts in seconds";
+            check(Err(invalid_time("keepalive", self.keepalive, allowed)));
         }
         if self.user_timeout < self.outbox_timeout || self.user_timeout > TIME_MAX {
             let allowed = format!(
                 "give at least outbox-timeout ({}) and at most 9h",
                 humantime::format_duration(self.outbox_timeout)
             );
-            return Err(invalid_time("user-timeout", self.user_timeout, &allowed));
+            check(Err(invalid_time("user-timeout", self.user_timeout, &allowed)));
         }
-        Ok(self)
+        mistakes
     }
 }
 

@@ -62,7 +62,8 @@ fn flood_allocates_per_read_not_per_message() {
 /// `waits_for_replies`: the sender reads the replies to each batch before it sends the next.
 fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) -> u64 {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
-    let listener = runtime.block_on(Listener::bind(dialect, "127.0.0.1:0")).expect("a port is free");
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let listener = runtime.block_on(Listener::bind(dialect, &address)).expect("a port is free").remove(0);
     let address = listener.local_addr().expect("the listener is bound");
     let server = runtime.spawn(run(vec![listener], Settings::default(), std::future::pending()));
 
