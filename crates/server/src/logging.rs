@@ -7,15 +7,20 @@
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use crate::options::LogFormat;
 use crate::settings::InvalidSettings;
@@ -24,7 +29,39 @@ use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 /// Maximum number of lines queued for standard output: about two megabytes.
 const QUEUE_LINES: usize = 10_000;
 
-/// Starts to log to standard output. Dropping the returned guard waits for the queued lines.
+/// Maximum time to write the queued lines at the end: more than a second, which tracing-appender itself allows for a
+/// queue that moves, and short for a person who waits for the end of a server whose log nobody reads.
+const FINISH_MAX: Duration = Duration::from_millis(1500);
+
+/// The log of the process.
+#[derive(Debug)]
+pub struct Log {
+    guard: WorkerGuard,
+    has_messages: bool,
+    filter_handle: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Log {
+    /// Changes the level, which must be valid for [`check_level`].
+    pub fn set_level(&self, level: &str) {
+        // An error means that the process has no subscriber any more.
+        let _ = self.filter_handle.reload(filter(level, self.has_messages));
+    }
+
+    /// Writes the queued lines, for a bounded time.
+    pub fn finish(self) {
+        let (done, finished) = mpsc::channel();
+        // The drop of the guard may wait for ever: if the queue stays full, it prints a warning, and the thread of the
+        // log holds the lock of standard output.
+        thread::spawn(move || {
+            drop(self.guard);
+            let _ = done.send(());
+        });
+        let _ = finished.recv_timeout(FINISH_MAX);
+    }
+}
+
+/// Starts to log to standard output.
 ///
 /// `level` must be valid for [`check_level`]. `log_messages` adds an event for each message. The console format always
 /// adds these events. No format adds them if `level` is less verbose than `info`.
@@ -32,21 +69,25 @@ const QUEUE_LINES: usize = 10_000;
 /// # Panics
 ///
 /// If `tracing` has a subscriber already.
-pub fn start(format: LogFormat, level: &str, log_messages: bool) -> WorkerGuard {
+#[must_use]
+pub fn start(format: LogFormat, level: &str, log_messages: bool) -> Log {
     let format = match format {
         LogFormat::Auto if std::io::stdout().is_terminal() => LogFormat::Console,
         LogFormat::Auto => LogFormat::Text,
         given => given,
     };
-    let filter = filter(level, log_messages || format == LogFormat::Console);
+    let log_messages = log_messages || format == LogFormat::Console;
+    let filter = filter(level, log_messages);
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(std::io::stdout());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
-    match format {
-        LogFormat::Console => builder.event_format(Console).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text | LogFormat::Auto => builder.init(),
-    }
-    guard
+    let (filter, filter_handle) = reload::Layer::new(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+    let layer = match format {
+        LogFormat::Console => layer.event_format(Console).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text | LogFormat::Auto => layer.boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(layer).init();
+    Log { guard, has_messages: log_messages, filter_handle }
 }
 
 /// Checks that `level` is a level of `tracing` or a list of directives of [`EnvFilter`].

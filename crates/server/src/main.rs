@@ -1,15 +1,20 @@
 //! `switchboard-server`: reads its configuration, binds its listeners, and serves until a signal stops it.
 
+mod signals;
+
 use std::io::{self, Write as _};
 use std::num::NonZero;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use switchboard_protocol::Dialect;
+use switchboard_server::logging::{self, Log};
 use switchboard_server::options::Config;
-use switchboard_server::{Listener, logging, run};
+use switchboard_server::{BindError, Listener, run};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::signals::{Request, Signals};
 
 /// The server could not run, for example because a port is in use.
 const EXIT_RUNTIME: u8 = 1;
@@ -17,8 +22,6 @@ const EXIT_RUNTIME: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 /// The configuration is invalid.
 const EXIT_CONFIG: u8 = 3;
-/// A second signal ended the drain. Shells report a program that SIGINT ended with the same code.
-const EXIT_SECOND_SIGNAL: i32 = 130;
 
 /// Target of the events of the server.
 const SERVER: &str = "switchboard::server";
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let _log_guard = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
+    let log = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
     for unknown in &config.unknown_variables {
         tracing::warn!(target: SERVER, "{unknown}");
     }
@@ -53,7 +56,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
     };
-    match runtime.block_on(serve(config)) {
+    let result = runtime.block_on(serve(&config, &log));
+    // A name may still be resolved on a thread of the runtime. The process does not wait for it.
+    runtime.shutdown_background();
+    log.finish();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_RUNTIME, &error),
     }
@@ -73,32 +80,61 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
     builder.event_interval(EVENT_INTERVAL).enable_all().build()
 }
 
-/// Binds the listeners, and serves until a signal. A second signal ends the process at once.
-async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut stop_signal = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+/// Binds the listeners, and serves until a signal stops the server.
+async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
+    let mut stopped = pin!(wait_for_stop(Signals::new()?, config, log));
+    let listeners = tokio::select! {
+        listeners = bind(config) => listeners?,
+        () = &mut stopped => return Ok(()),
     };
+    run(listeners, config.settings.clone(), stopped).await?;
+    Ok(())
+}
 
+async fn bind(config: &Config) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Vec::new();
     for (dialect, addresses) in [(Dialect::Commands, &config.listen), (Dialect::Line, &config.listen_line)] {
         for address in addresses {
             listeners.extend(Listener::bind(dialect, address).await?);
         }
     }
-    run(listeners, config.settings, async move {
-        stop_signal().await;
-        tokio::spawn(async move {
-            stop_signal().await;
-            std::process::exit(EXIT_SECOND_SIGNAL);
-        });
-    })
-    .await?;
-    Ok(())
+    Ok(listeners)
+}
+
+/// Returns after a signal to stop. Until then, handles the signals to reload.
+async fn wait_for_stop(mut signals: Signals, config: &Config, log: &Log) {
+    let mut log_level = config.log_level.clone();
+    while signals.next().await == Request::Reload {
+        reload(config, &mut log_level, log);
+    }
+}
+
+/// Reads the configuration again, and applies the level of the log. The other settings are fixed in the listeners, the
+/// sessions and the runtime. An invalid configuration changes nothing.
+fn reload(config: &Config, log_level: &mut String, log: &Log) {
+    if config.file.is_none() {
+        return tracing::info!(target: SERVER, "SIGHUP: there is no configuration file to reload");
+    }
+    let new = match config.read_again() {
+        Ok(new) => new,
+        Err(errors) => {
+            let error = errors.to_string();
+            return tracing::error!(target: SERVER, error, "configuration not reloaded: nothing has changed");
+        }
+    };
+    let is_applied = *log_level != new.log_level;
+    // The new level applies after this event, so that `warn` does not hide it.
+    let needs_restart: Vec<_> = config.changed_keys(&new).into_iter().filter(|key| key != "log-level").collect();
+    tracing::info!(
+        target: SERVER,
+        applied = if is_applied { "log-level" } else { "" },
+        needs_restart = needs_restart.join(","),
+        "configuration reloaded"
+    );
+    if is_applied {
+        log.set_level(&new.log_level);
+        log_level.clone_from(&new.log_level);
+    }
 }
 
 /// Raises the limit of open files as far as allowed, and warns if that is too low for `max_sessions`.
@@ -116,6 +152,7 @@ fn raise_file_limit(max_sessions: usize) {
 }
 
 fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("switchboard-server: {error}");
+    // Standard error may be a terminal that is gone.
+    let _ = writeln!(io::stderr(), "switchboard-server: {error}");
     ExitCode::from(code)
 }
