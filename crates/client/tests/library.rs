@@ -25,7 +25,7 @@ async fn connect(server: &FakeServer) -> (Client, Events) {
 
 /// Connects with a short silence before each `PING`.
 async fn connect_with_pings(server: &FakeServer, answer_within: Duration) -> (Client, Events) {
-    let liveness = Liveness { ping_after: Duration::from_millis(100), answer_within };
+    let liveness = Liveness { ping_after: Duration::from_millis(200), answer_within };
     let options = ConnectOptions { liveness, ..ConnectOptions::default() };
     Client::connect_with(server.addr, &options).await.expect("the fake server says WELCOME")
 }
@@ -320,7 +320,7 @@ async fn a_server_that_does_not_answer_a_ping_is_lost() {
         .await;
         let (client, mut events) = connect_with_pings(&server, Duration::from_millis(50)).await;
         let who = client.who().await;
-        assert!(matches!(&who, Err(Error::Closed(ConnectionError::Unresponsive { silent_ms: 150.. }))), "{who:?}");
+        assert!(matches!(&who, Err(Error::Closed(ConnectionError::Unresponsive { silent_ms: 250.. }))), "{who:?}");
         let event = events.next().await;
         assert!(matches!(event, Some(Event::Closed(ConnectionError::Unresponsive { .. }))), "{event:?}");
         server.finish().await;

@@ -287,15 +287,86 @@ async fn the_exit_code_of_send_tells_whether_the_message_was_accepted() {
         .";
     let args = ["send", "Elias", "dinner", "is ready", "--name", "Noy"];
     assert_eq!(run_against(accepted, &args, b"").await, finished(0, "", ""));
+    let absent = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        > CONNECT Elias
+        < ERROR USER_NOT_FOUND
+        .";
+    let output = run_against(absent, &args, b"").await;
+    assert_eq!((output.code, &*output.out), (1, ""));
+    assert!(output.err.starts_with("switchboard: USER_NOT_FOUND: "), "{}", output.err);
+}
+
+#[tokio::test]
+async fn send_waits_for_a_busy_user_until_the_timeout() {
     let busy = "
         < WELCOME
         > REGISTER Noy
         < REGISTER_OK Noy
         > CONNECT Elias
         < ERROR USER_BUSY
+        > DISCONNECT
+        < DISCONNECT_OK
+        > CONNECT Elias
+        < ERROR USER_BUSY
+        > DISCONNECT
+        < DISCONNECT_OK
+        > CONNECT Elias
+        < CONNECT_OK Elias
+        > MSG hi
+        < MSG_SENT
+        > DISCONNECT
+        < DISCONNECT_OK
         .";
-    let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
-    assert_eq!(run_against(busy, &args, b"").await, finished(1, "", err));
+    assert_eq!(run_against(busy, &["send", "Elias", "hi", "--name", "Noy"], b"").await, finished(0, "", ""));
+    run_local(async {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy").await;
+            while let Some(line) = connection.read_line().await {
+                let answer: &[u8] = if line == "DISCONNECT" { b"DISCONNECT_OK\n" } else { b"ERROR USER_BUSY\n" };
+                connection.send(answer).await;
+            }
+        })
+        .await;
+        let addr = server.addr.to_string();
+        let output = run(&["send", &addr, "Elias", "hi", "--name", "Noy", "--timeout", "300ms"], b"").await;
+        let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
+        assert_eq!(output, finished(1, "", err));
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guest_whose_name_is_taken_draws_another() {
+    run_local(async {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.send(b"WELCOME\n").await;
+            let first = connection.read_line().await.expect("a REGISTER");
+            connection.send(b"ERROR NAME_TAKEN\n").await;
+            let second = connection.read_line().await.expect("a REGISTER");
+            assert!(first != second && second.starts_with("REGISTER guest-"), "{first}, {second}");
+            let dialogue = "
+                < REGISTER_OK guest
+                > CONNECT Elias
+                < CONNECT_OK Elias
+                > MSG hi
+                < MSG_SENT
+                > DISCONNECT
+                < DISCONNECT_OK
+                .";
+            connection.play(dialogue).await;
+        })
+        .await;
+        let output = run(&["send", &server.addr.to_string(), "Elias", "hi"], b"").await;
+        assert_eq!(output, finished(0, "", ""));
+        server.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -326,7 +397,70 @@ async fn listening_ends_with_the_connection() {
         < ERROR SERVER_SHUTDOWN";
     let err = "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
         The server is shutting down: connect again later.\n";
-    assert_eq!(run_against(dialogue, &["listen", "--name", "Noy"], b"").await, finished(3, "", err));
+    let args = ["listen", "--name", "Noy", "--no-reconnect"];
+    assert_eq!(run_against(dialogue, &args, b"").await, finished(3, "", err));
+}
+
+#[tokio::test]
+async fn listen_reconnects_with_its_name_and_counts_on() {
+    run_local(async {
+        let server = FakeServer::play([
+            "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            < FROM Elias: one
+            < ERROR SERVER_SHUTDOWN",
+            // The server still holds the name for the lost connection.
+            "
+            < WELCOME
+            > REGISTER Noy
+            < ERROR NAME_TAKEN
+            .",
+            "< ERROR SERVER_FULL",
+            "
+            < WELCOME
+            > REGISTER Noy
+            < REGISTER_OK Noy
+            < FROM Elias: two
+            .",
+        ])
+        .await;
+        let output = run(&["listen", &server.addr.to_string(), "--name", "Noy", "--count", "2"], b"").await;
+        assert_eq!((output.code, &*output.out), (0, "Elias: one\nElias: two\n"), "{}", output.err);
+        let notices: Vec<_> =
+            output.err.lines().map(|line| line.split_once("; reconnecting in ").unwrap_or((line, "")).0).collect();
+        let expected = [
+            "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
+             The server is shutting down: connect again later.",
+            "switchboard: the server still has a user Noy, perhaps the lost connection",
+            "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.",
+            "switchboard: reconnected as Noy",
+        ];
+        assert_eq!(notices, expected);
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_listener_that_has_its_messages_closes_without_a_reset() {
+    run_local(async {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
+            connection.expect_eof().await;
+            // More messages were on their way. A client that has closed its socket would reset the connection.
+            for _ in 0..100 {
+                connection.send(&b"FROM Elias: more\n".repeat(100)).await;
+            }
+        })
+        .await;
+        let output = run(&["listen", &server.addr.to_string(), "--name", "Noy", "--count", "1"], b"").await;
+        assert_eq!(output, finished(0, "Elias: one\n", ""));
+        server.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test]

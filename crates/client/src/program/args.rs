@@ -1,11 +1,13 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use switchboard_client::Liveness;
 use switchboard_protocol::{Dialect, Username, sanitize};
 
 use super::bench::LoadCommand;
@@ -93,9 +95,8 @@ pub(crate) struct Options {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Do not reconnect when the connection is lost.
-    #[arg(long)]
-    pub(crate) no_reconnect: bool,
+    #[command(flatten)]
+    pub(crate) reconnect: ReconnectArgs,
 
     /// When to use colours: `auto` (the default) means on a terminal, unless `NO_COLOR` is set.
     #[arg(long, value_enum, value_name = "WHEN")]
@@ -104,6 +105,39 @@ pub(crate) struct Options {
     /// The time limit for the connection and for each answer.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true, value_name = "TIME")]
     pub(crate) timeout: Duration,
+}
+
+/// The options for lost connections, before or after a subcommand.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReconnectArgs {
+    /// Do not reconnect when the connection is lost.
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
+
+    /// Send a PING when the server was silent for this time; if the silence lasts half as long again, the connection
+    /// is lost [default: 30s].
+    #[arg(long, value_parser = parse_ping_after, value_name = "TIME")]
+    ping_after: Option<Duration>,
+}
+
+/// The shortest time for `--ping-after`: longer than most round trips.
+const PING_AFTER_MIN: Duration = Duration::from_millis(100);
+
+fn parse_ping_after(text: &str) -> Result<Duration, String> {
+    let ping_after = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if ping_after < PING_AFTER_MIN {
+        return Err(format!("give at least {}", humantime::format_duration(PING_AFTER_MIN)));
+    }
+    Ok(ping_after)
+}
+
+impl Options {
+    /// When the server counts as lost.
+    pub(crate) fn liveness(&self) -> Liveness {
+        self.reconnect
+            .ping_after
+            .map_or_else(Liveness::default, |ping_after| Liveness { ping_after, answer_within: ping_after / 2 })
+    }
 }
 
 /// When to use colours.
@@ -133,21 +167,30 @@ pub(crate) enum Action {
         server: AddrArg,
     },
     /// Send one message, as --name or as a guest.
+    ///
+    /// If the user is in a chat, tries again until --timeout. Exits with 0 only if the server accepted the message.
+    #[command(override_usage = "switchboard send [OPTIONS] [ADDR] <USER> <TEXT>...")]
     Send {
         #[command(flatten)]
         name_arg: NameArg,
-        /// The user to send to.
-        user: String,
-        /// The message; words are joined by spaces.
-        #[arg(required = true)]
-        text: Vec<String>,
+        /// The user to send to, and the message; its words are joined by spaces.
+        ///
+        /// An address may stand before the user, as HOST:PORT, as [IPV6] or as an IP address. A HOST without a port is
+        /// not enough, because it could be a user.
+        #[arg(required = true, num_args = 2.., value_names = ["USER", "TEXT"])]
+        words: Vec<String>,
     },
     /// Register and print arriving messages, until interrupted.
+    ///
+    /// After a lost connection, reconnects with the same name. The server may hold this name for two minutes, until it
+    /// notices the loss, too.
     Listen {
         #[command(flatten)]
         server: AddrArg,
         #[command(flatten)]
         name_arg: NameArg,
+        #[command(flatten)]
+        reconnect: ReconnectArgs,
         /// Exit after this number of messages.
         #[arg(long, value_name = "N")]
         count: Option<u64>,
@@ -182,6 +225,37 @@ pub(crate) struct AddrArg {
     addr: Option<String>,
 }
 
+/// The words of `send [ADDR] USER TEXT...`.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct SendWords<'a> {
+    addr: Option<&'a str>,
+    pub(crate) user: &'a str,
+    pub(crate) text: String,
+}
+
+impl<'a> SendWords<'a> {
+    /// Finds out whether the first word is an address. No name has a colon, but a name may have a dot.
+    pub(crate) fn split(words: &'a [String]) -> Result<Self, CliError> {
+        let usage = |message: String| Err(CliError::Usage(sanitize(&message).into_owned()));
+        let is_addr = |word: &str| word.contains([':', '[']) || word.parse::<IpAddr>().is_ok();
+        match words {
+            [addr, user, text @ ..] if is_addr(addr) => {
+                if text.is_empty() {
+                    return usage(format!("{addr} is an address: write a user and a text after it"));
+                }
+                Ok(Self { addr: Some(addr), user, text: text.join(" ") })
+            }
+            [first, _, _, ..] if first.contains('.') => usage(format!(
+                "{first} may be a server or a user: for a server, add the port ({first}:{}); for a user, write the \
+                 text in quotes",
+                Dialect::Commands.port()
+            )),
+            [user, text @ ..] => Ok(Self { addr: None, user, text: text.join(" ") }),
+            [] => usage("write a user and a text".to_owned()),
+        }
+    }
+}
+
 impl Cli {
     /// Parses `args`. `--name` and `--dialect` may stand before or after the subcommand; the later one is used.
     pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -190,6 +264,10 @@ impl Cli {
             && name_arg.name.is_some()
         {
             cli.options.name = name_arg.name.take();
+        }
+        if let Some(Action::Listen { reconnect, .. }) = &cli.action {
+            cli.options.reconnect.no_reconnect |= reconnect.no_reconnect;
+            cli.options.reconnect.ping_after = reconnect.ping_after.or(cli.options.reconnect.ping_after);
         }
         if let Some(Action::Bench { load }) = &cli.action {
             cli.options.dialect = load.target().dialect.unwrap_or(cli.options.dialect);
@@ -204,21 +282,25 @@ impl Cli {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
             Some(Action::Who { .. }) => ("with who", &["--json"]),
             Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
-            Some(Action::Listen { .. }) => ("with listen", &["--name", "--json"]),
+            Some(Action::Listen { .. }) => ("with listen", &["--name", "--json", "--no-reconnect", "--ping-after"]),
             Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
             Some(Action::Completions { .. }) => ("with completions", &[]),
             Some(Action::Man) => ("with man", &[]),
             None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
-            None if is_interactive => ("at a terminal", &["--name", "--chat", "--no-reconnect", "--color"]),
+            None if is_interactive => {
+                ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
+            }
             None => ("in a script", &["--name", "--chat", "--json"]),
         };
-        let Options { name, chat, dialect, json, no_reconnect, color, timeout: _ } = &self.options;
+        let Options { name, chat, dialect, json, reconnect, color, timeout: _ } = &self.options;
+        let ReconnectArgs { no_reconnect, ping_after } = reconnect;
         let given = [
             ("--name", name.is_some()),
             ("--chat", chat.is_some()),
             ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
             ("--json", *json),
             ("--no-reconnect", *no_reconnect),
+            ("--ping-after", ping_after.is_some()),
             ("--color", color.is_some()),
         ];
         let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !supported.contains(option))?;
@@ -233,7 +315,10 @@ impl Cli {
 
     /// Returns the server's address as HOST:PORT. Fails if the user gave a URL.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
-        let addr = self.given_addr();
+        let addr = match &self.action {
+            Some(Action::Send { words, .. }) => SendWords::split(words)?.addr.unwrap_or(&self.addr),
+            _ => self.given_addr(),
+        };
         if let Some((scheme, after_scheme)) = addr.split_once("://") {
             let host = after_scheme.split('/').next().unwrap_or(after_scheme);
             let message = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {host}");
@@ -291,7 +376,7 @@ mod tests {
 
     #[test]
     fn the_address_may_stand_before_or_after_a_subcommand() {
-        let cases: [(&[&str], &str); 7] = [
+        let cases: [(&[&str], &str); 9] = [
             (&["a:1"], "a:1"),
             (&["who", "a:1"], "a:1"),
             (&["a:1", "who"], "a:1"),
@@ -299,11 +384,37 @@ mod tests {
             (&["--name", "Noy", "ping", "a:1", "--count", "3"], "a:1"),
             (&["listen", "a", "--name", "Noy"], "a:12345"),
             (&["a:1", "send", "Elias", "hi", "there"], "a:1"),
+            (&["a:1", "send", "b:2", "Elias", "hi", "there"], "b:2"),
+            (&["send", "[::1]", "Elias", "hi"], "[::1]:12345"),
         ];
         for (given, expected) in cases {
             let args = std::iter::once("switchboard").chain(given.iter().copied()).map(OsString::from);
             let cli = Cli::parse_args(args).unwrap_or_else(|error| panic!("{given:?}: {error}"));
             assert_eq!(cli.addr().expect("an address"), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_send_may_begin_with_an_address() {
+        let port = "write the text in quotes";
+        let cases: [(&[&str], Result<(Option<&str>, &str, &str), &str>); 9] = [
+            (&["Elias", "hi"], Ok((None, "Elias", "hi"))),
+            (&["Elias", "hi", "there"], Ok((None, "Elias", "hi there"))),
+            (&["chat.example:12345", "Elias", "hi"], Ok((Some("chat.example:12345"), "Elias", "hi"))),
+            (&["[::1]", "Elias", "hi", "there"], Ok((Some("[::1]"), "Elias", "hi there"))),
+            (&["127.0.0.1", "Elias", "hi"], Ok((Some("127.0.0.1"), "Elias", "hi"))),
+            (&["el.ias", "hi there"], Ok((None, "el.ias", "hi there"))),
+            (&["el.ias", "hi", "there"], Err(port)),
+            (&["chat.example", "Elias", "hi"], Err("add the port (chat.example:12345)")),
+            (&["chat.example:12345", "hi"], Err("write a user and a text after it")),
+        ];
+        for (given, expected) in cases {
+            let words: Vec<_> = given.iter().map(|word| (*word).to_owned()).collect();
+            match (SendWords::split(&words), expected) {
+                (Ok(SendWords { addr, user, text }), Ok(expected)) => assert_eq!((addr, user, &*text), expected),
+                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+                (actual, _) => panic!("{given:?} gave {actual:?}"),
+            }
         }
     }
 
@@ -321,7 +432,7 @@ mod tests {
 
     #[test]
     fn an_option_without_effect_is_found() {
-        let cases: [(&[&str], Option<&str>, Option<&str>); 16] = [
+        let cases: [(&[&str], Option<&str>, Option<&str>); 18] = [
             // Each row: the arguments, the option without effect at a terminal, the option without effect in a script.
             (&[], None, None),
             (&["--name", "Noy", "--chat", "Elias"], None, None),
@@ -337,7 +448,9 @@ mod tests {
             (&["--name", "Noy", "listen", "--json"], None, None),
             (&["--name", "Noy", "send", "Elias", "hi", "--json"], None, None),
             (&["--chat", "Elias", "listen"], Some("--chat"), Some("--chat")),
-            (&["--no-reconnect", "listen"], Some("--no-reconnect"), Some("--no-reconnect")),
+            (&["--no-reconnect", "listen", "--ping-after", "1s"], None, None),
+            (&["--ping-after", "1s", "who"], Some("--ping-after"), Some("--ping-after")),
+            (&["--ping-after", "1s"], None, Some("--ping-after")),
             (&["man", "--json"], Some("--json"), Some("--json")),
         ];
         for (given, at_terminal, in_script) in cases {

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
-use switchboard_client::low_level::{Backoff, Incoming, LineReader, open_session};
+use switchboard_client::low_level::{Backoff, Incoming, MonitoredReader, Received, open_session};
 use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, ErrorCode, ParseError, Reply, Text, commands, sanitize};
@@ -28,11 +28,11 @@ use super::terminal::{EditorHandle, Screen};
 use super::user_line::UserLine;
 
 /// The ceiling of the first delay before reconnecting.
-const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
+pub(super) const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// The ceiling of all delays before reconnecting. After a connection that lasted longer than this, the delays start
 /// over.
-const DELAY_MAX: Duration = Duration::from_secs(30);
+pub(super) const DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// The maximum number of attempts to register the same name after a reconnect. The name may still belong to the lost
 /// session, until the server notices the loss. After the last attempt, the new session continues without a name.
@@ -95,14 +95,14 @@ async fn chat(
 
 /// A connection with non-blocking writes.
 struct ServerConnection {
-    lines: LineReader<OwnedReadHalf>,
+    lines: MonitoredReader<OwnedReadHalf>,
     out: SendBuffer,
 }
 
 impl ServerConnection {
     async fn open(addr: &str, options: &Options) -> Result<Self, Error> {
         let (lines, socket) = open_session(&addr, options.timeout).await?;
-        Ok(Self { lines, out: SendBuffer::new(socket) })
+        Ok(Self { lines: MonitoredReader::new(lines, options.liveness()), out: SendBuffer::new(socket) })
     }
 }
 
@@ -131,6 +131,8 @@ struct ChatSession<'a> {
 
 /// A request in flight.
 struct PendingRequest {
+    /// Whether this is the client's own `PING` after silence. The user does not see it and does not wait for it.
+    is_probe: bool,
     /// Whether the user typed a command, and not a message.
     is_command: bool,
     /// The line, if it is a `REGISTER`.
@@ -140,7 +142,18 @@ struct PendingRequest {
     is_late: bool,
 }
 
+impl PendingRequest {
+    fn probe() -> Self {
+        Self { is_probe: true, is_command: false, register: None, sent_at: Instant::now(), is_late: false }
+    }
+}
+
 impl ChatSession<'_> {
+    /// The last request of the user in flight.
+    fn last_request(&mut self) -> Option<&mut PendingRequest> {
+        self.pending.iter_mut().rev().find(|request| !request.is_probe)
+    }
+
     async fn run(&mut self, mut connection: ServerConnection, editor: &mut EditorHandle) -> Result<(), CliError> {
         let connected = format!("Connected to {}. /help shows what you can type.", sanitize(self.addr));
         self.show_notice(connected).await;
@@ -151,7 +164,7 @@ impl ChatSession<'_> {
                 self.backoff.reset();
             }
             self.show_error(&error).await;
-            if self.options.no_reconnect {
+            if self.options.reconnect.no_reconnect {
                 self.show_notice("Ctrl-D or /quit leaves.").await;
                 while editor.lines.recv().await.is_some() {}
                 return Err(error.into());
@@ -181,8 +194,9 @@ impl ChatSession<'_> {
         // Set when the user has left. The session ends at this deadline, even if answers are missing.
         let mut leave_deadline: Option<Instant> = None;
         loop {
-            let last_request = self.pending.back().filter(|request| !request.is_late);
-            let answer_deadline = last_request.map(|request| request.sent_at + self.options.timeout);
+            let limit = self.options.timeout;
+            let last_request = self.last_request().filter(|request| !request.is_late);
+            let answer_deadline = last_request.map(|request| request.sent_at + limit);
             let can_send = answer_deadline.is_none() && connection.out.is_empty();
             if can_send && let Some(line) = self.queued_lines.pop_front() {
                 self.handle_line(&mut connection.out, &line).await;
@@ -197,8 +211,12 @@ impl ChatSession<'_> {
                 }
                 () = sleep_until_some(leave_deadline) => return None,
                 () = connection.out.write_some() => {}
-                line = connection.lines.next_line() => match line {
-                    Ok(line) => {
+                received = connection.lines.next() => match received {
+                    Ok(Received::PingDue) => {
+                        connection.out.push_line("PING");
+                        self.pending.push_back(PendingRequest::probe());
+                    }
+                    Ok(Received::Line(line)) => {
                         let is_answer = self.handle_server_line(&line, &mut close_reason).await;
                         if is_answer && leave_deadline.is_some() {
                             leave_deadline = Some(Instant::now() + LAST_ANSWERS_TIMEOUT);
@@ -218,7 +236,7 @@ impl ChatSession<'_> {
                 },
                 () = sleep_until_some(answer_deadline) => {
                     self.show_error(CliError::TimedOut(self.options.timeout)).await;
-                    self.pending.back_mut().expect("a deadline belongs to a request").is_late = true;
+                    self.last_request().expect("a deadline belongs to a request").is_late = true;
                 }
             }
         }
@@ -347,13 +365,15 @@ impl ChatSession<'_> {
         }
         out.push_line(&line);
         let register = is_register(&line).then_some(line);
-        self.pending.push_back(PendingRequest { is_command, register, sent_at: Instant::now(), is_late: false });
+        let sent_at = Instant::now();
+        self.pending.push_back(PendingRequest { is_probe: false, is_command, register, sent_at, is_late: false });
     }
 
     /// Handles a line from the server. Returns whether the line answers a request in flight.
     async fn handle_server_line(&mut self, line: &str, close_reason: &mut Option<ConnectionError>) -> bool {
         match Incoming::parse(line) {
             Incoming::Answer(answer) => match self.pending.pop_front() {
+                Some(request) if request.is_probe => return false,
                 Some(request) => {
                     self.handle_answer(&request, answer).await;
                     return true;
@@ -501,16 +521,20 @@ async fn try_reconnect(
         loop {
             tokio::select! {
                 () = connection.out.write_some() => {}
-                line = connection.lines.next_line() => match Incoming::parse(&line?) {
-                    Incoming::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
-                    // An answer of another kind is a fault of the server. Assume that the name is registered.
-                    Incoming::Answer(Ok(_)) => return Ok(Ok(own_name)),
-                    Incoming::Answer(Err(refused)) => return Ok(Err(refused)),
-                    Incoming::Event(Event::Notice { code, detail }) => {
-                        return Err(ConnectionError::ClosedWithCode { code, detail }.into());
-                    }
-                    // A server sends no other events before the registration.
-                    Incoming::Event(_) => {}
+                received = connection.lines.next() => match received? {
+                    // The answer to REGISTER is missing already.
+                    Received::PingDue => {}
+                    Received::Line(line) => match Incoming::parse(&line) {
+                        Incoming::Answer(Ok(Reply::RegisterOk { name })) => return Ok(Ok(name.into_owned())),
+                        // An answer of another kind is a fault of the server. Assume that the name is registered.
+                        Incoming::Answer(Ok(_)) => return Ok(Ok(own_name)),
+                        Incoming::Answer(Err(refused)) => return Ok(Err(refused)),
+                        Incoming::Event(Event::Notice { code, detail }) => {
+                            return Err(ConnectionError::ClosedWithCode { code, detail }.into());
+                        }
+                        // A server sends no other events before the registration.
+                        Incoming::Event(_) => {}
+                    },
                 },
             }
         }

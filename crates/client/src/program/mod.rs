@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Action, Cli, Options};
+use args::{Action, Cli, Options, SendWords};
 use cli_error::CliError;
 use switchboard_protocol::Dialect;
 
@@ -65,7 +65,10 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
     match &cli.action {
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
-        Some(Action::Send { user, text, .. }) => oneshot::send(addr, options, user, &text.join(" ")).await,
+        Some(Action::Send { words, .. }) => {
+            let SendWords { user, text, .. } = SendWords::split(words)?;
+            oneshot::send(addr, options, user, &text).await
+        }
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
         Some(Action::Bench { load }) => bench::run(addr, options, load).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),

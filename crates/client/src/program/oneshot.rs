@@ -1,20 +1,35 @@
 //! The subcommands `ping`, `who`, `send` and `listen`.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_client::{Client, Error, Event, Events};
-use switchboard_protocol::{Reply, Users};
-use tokio::time::sleep;
+use switchboard_client::low_level::Backoff;
+use switchboard_client::{Client, ConnectOptions, ConnectionError, Error, Event, Events};
+use switchboard_protocol::{ErrorCode, Reply, Users, sanitize};
+use tokio::time::{Instant, sleep};
 
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
+use super::interactive::{DELAY_MAX, FIRST_DELAY_MAX};
 use super::stdout;
+
+/// The ceiling of the first delay before `send` tries a busy user again. Another `send` needs a few round trips.
+const FIRST_BUSY_DELAY_MAX: Duration = Duration::from_millis(50);
+
+/// The ceiling of all delays before `send` tries a busy user again.
+const BUSY_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// The maximum number of guest names to try. A name of 32 random bits is seldom taken even once.
+const GUEST_NAME_TRIES_MAX: u32 = 5;
+
+/// The time for which `listen` tries to register its name again. By default, a server notices a lost connection within
+/// two minutes: its keepalive time and its user timeout. The last delay comes on top.
+const NAME_TAKEN_MAX: Duration = Duration::from_secs(120 + DELAY_MAX.as_secs());
 
 /// Sends `count` pings, `interval` apart, and prints each round-trip time.
 pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), CliError> {
-    let (client, events) = Client::connect_within(addr, options.timeout).await?;
-    drop(events);
+    let (client, events) = connect(addr, options).await?;
     for number in 0..count {
         if number > 0 {
             sleep(interval).await;
@@ -26,14 +41,15 @@ pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Du
             stdout::print_line(&format!("PONG from {addr} in {:.3} ms", 1e3 * round_trip.as_secs_f64()))?;
         }
     }
+    close(client, events).await;
     Ok(())
 }
 
 /// Prints the registered users.
 pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), CliError> {
-    let (client, events) = Client::connect_within(addr, options.timeout).await?;
-    drop(events);
+    let (client, events) = connect(addr, options).await?;
     let names = with_timeout(options.timeout, client.who()).await?;
+    close(client, events).await;
     if options.json {
         stdout::print_json(&Reply::Users { names: Users::from(names) })?;
         return Ok(());
@@ -52,10 +68,9 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     if text.contains('\n') {
         return Err(CliError::Usage("the message has more than one line: send each line by itself".to_owned()));
     }
-    let (client, events) = Client::connect_within(addr, options.timeout).await?;
-    drop(events);
-    with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;
-    with_timeout(options.timeout, client.connect_to(user)).await?;
+    let (client, events) = connect(addr, options).await?;
+    register(&client, options).await?;
+    connect_when_free(&client, options, user).await?;
     with_timeout(options.timeout, client.send(text)).await?;
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
@@ -63,26 +78,77 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     // Tell the peer at once that the chat has ended. The server has accepted the message, so a failure to disconnect
     // does not change the exit code.
     let _ = with_timeout(options.timeout, client.disconnect()).await;
+    close(client, events).await;
     Ok(())
+}
+
+/// Opens a chat with `user`. If one of the two is in another chat, tries again until the time limit.
+async fn connect_when_free(client: &Client, options: &Options, user: &str) -> Result<(), CliError> {
+    let deadline = Instant::now() + options.timeout;
+    let mut backoff = Backoff::new(FIRST_BUSY_DELAY_MAX, BUSY_DELAY_MAX, fastrand::u64(..));
+    loop {
+        let busy = match with_timeout(options.timeout, client.connect_to(user)).await {
+            Err(error) if is_refused(&error, ErrorCode::UserBusy) => error,
+            result => return result.map(drop),
+        };
+        let delay = backoff.next_delay();
+        if Instant::now() + delay > deadline {
+            return Err(busy);
+        }
+        // Another user may have opened a chat with this session.
+        with_timeout(options.timeout, client.disconnect()).await?;
+        sleep(delay).await;
+    }
 }
 
 /// Registers a name and prints messages until `count` of them have arrived, or until Ctrl-C. With `--json`, it prints
 /// all events.
 pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), CliError> {
-    let (client, mut events) = Client::connect_within(addr, options.timeout).await?;
-    let name = with_timeout(options.timeout, client.register(&name_or_guest(options))).await?;
+    let (client, events) = connect(addr, options).await?;
+    let name = register(&client, options).await?;
     if options.name.is_none() {
-        eprintln!("switchboard: listening as {}", switchboard_protocol::sanitize(&name));
+        notice(&format!("listening as {}", sanitize(&name)));
     }
     tokio::select! {
-        result = print_events(&mut events, options, count) => result,
+        result = listen_as(&name, addr, options, count, (client, events)) => result,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
 
-async fn print_events(events: &mut Events, options: &Options, count: Option<u64>) -> Result<(), CliError> {
+/// Prints events. After a lost connection, reconnects and registers `name` again.
+async fn listen_as(
+    name: &str,
+    addr: &str,
+    options: &Options,
+    count: Option<u64>,
+    mut session: (Client, Events),
+) -> Result<(), CliError> {
     let mut messages_left = count;
-    while messages_left != Some(0) {
+    let mut backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
+    loop {
+        let connected_at = Instant::now();
+        let (client, mut events) = session;
+        let Some(lost) = print_events(&mut events, options, &mut messages_left).await? else {
+            close(client, events).await;
+            return Ok(());
+        };
+        if options.reconnect.no_reconnect {
+            return Err(lost.into());
+        }
+        if connected_at.elapsed() > DELAY_MAX {
+            backoff.reset();
+        }
+        session = reconnect(name, addr, options, lost.into(), &mut backoff).await?;
+    }
+}
+
+/// Prints events until the connection ends, and returns the reason. Returns `None` if no messages are left to print.
+async fn print_events(
+    events: &mut Events,
+    options: &Options,
+    messages_left: &mut Option<u64>,
+) -> Result<Option<ConnectionError>, CliError> {
+    while *messages_left != Some(0) {
         let Some(event) = events.next().await else { break };
         if options.json {
             stdout::print_json(&event)?;
@@ -92,15 +158,93 @@ async fn print_events(events: &mut Events, options: &Options, count: Option<u64>
                 if !options.json {
                     stdout::print_line(&format!("{name}: {text}"))?;
                 }
-                messages_left = messages_left.map(|left| left - 1);
+                *messages_left = messages_left.map(|left| left - 1);
             }
-            Event::Closed(closed) => return Err(closed.into()),
+            Event::Closed(closed) => return Ok(Some(closed)),
             _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-fn name_or_guest(options: &Options) -> String {
-    options.name.clone().unwrap_or_else(|| format!("guest-{:04x}", fastrand::u16(..)))
+/// Connects and registers `name`, until an attempt succeeds. `failure` is the reason for the first attempt.
+async fn reconnect(
+    name: &str,
+    addr: &str,
+    options: &Options,
+    mut failure: CliError,
+    backoff: &mut Backoff,
+) -> Result<(Client, Events), CliError> {
+    let mut name_taken_at: Option<Instant> = None;
+    loop {
+        let delay = backoff.next_delay();
+        let reason = match name_taken_at {
+            Some(_) => format!("the server still has a user {}, perhaps the lost connection", sanitize(name)),
+            None => failure.to_string(),
+        };
+        notice(&format!("{reason}; reconnecting in {:.1} s", delay.as_secs_f64()));
+        sleep(delay).await;
+        let attempt = async {
+            let (client, events) = connect(addr, options).await?;
+            with_timeout(options.timeout, client.register(name)).await?;
+            Ok((client, events))
+        };
+        failure = match attempt.await {
+            Ok(session) => {
+                notice(&format!("reconnected as {}", sanitize(name)));
+                return Ok(session);
+            }
+            Err(error) if is_refused(&error, ErrorCode::NameTaken) => {
+                if name_taken_at.get_or_insert_with(Instant::now).elapsed() > NAME_TAKEN_MAX {
+                    return Err(error);
+                }
+                error
+            }
+            Err(error @ CliError::Client(Error::Refused { .. } | Error::RefusedWithUnknownCode { .. })) => {
+                return Err(error);
+            }
+            Err(error) => {
+                name_taken_at = None;
+                error
+            }
+        };
+    }
+}
+
+async fn connect(addr: &str, options: &Options) -> Result<(Client, Events), Error> {
+    let options = ConnectOptions { limit: options.timeout, liveness: options.liveness() };
+    Client::connect_with(addr, &options).await
+}
+
+/// Registers the name of `--name`, or else a guest name.
+async fn register(client: &Client, options: &Options) -> Result<String, CliError> {
+    if let Some(name) = &options.name {
+        return with_timeout(options.timeout, client.register(name)).await;
+    }
+    let mut tries_left = GUEST_NAME_TRIES_MAX;
+    loop {
+        let guest = format!("guest-{:08x}", fastrand::u32(..));
+        tries_left -= 1;
+        match with_timeout(options.timeout, client.register(&guest)).await {
+            Err(error) if tries_left > 0 && is_refused(&error, ErrorCode::NameTaken) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Closes the connection without a reset, which could destroy bytes on their way: closes the sending direction, and
+/// reads until the server closes, or until the time limit of the library.
+async fn close(client: Client, mut events: Events) {
+    drop(client);
+    while events.next().await.is_some() {}
+}
+
+fn is_refused(error: &CliError, with_code: ErrorCode) -> bool {
+    matches!(error, CliError::Client(Error::Refused { code, .. }) if *code == with_code)
+}
+
+/// Tells the user about the connection, on standard error.
+fn notice(text: &str) {
+    // A failed write to standard error cannot be reported anywhere.
+    let _ = writeln!(io::stderr(), "switchboard: {text}");
 }

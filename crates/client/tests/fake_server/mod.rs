@@ -103,7 +103,7 @@ impl FakeConnection {
     }
 
     /// Reads a line without its LF. Returns `None` at the end of the stream.
-    async fn read_line(&mut self) -> Option<String> {
+    pub(crate) async fn read_line(&mut self) -> Option<String> {
         let mut line = String::new();
         let result = timeout(TEST_TIMEOUT, self.stream.read_line(&mut line)).await.expect("the client sends in time");
         result.expect("the client is connected");

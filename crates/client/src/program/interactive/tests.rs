@@ -147,6 +147,40 @@ async fn the_session_reconnects_under_the_same_name() {
 }
 
 #[tokio::test]
+async fn a_silent_server_is_probed_and_a_lost_one_is_noticed() {
+    let first = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        > PING
+        < PONG
+        > PING
+        < FROM Elias: hi
+        > WHO
+        < PONG
+        < USERS Noy
+        > PING
+        .";
+    let second = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        .";
+    let user = "
+        < * Connected to ADDR. /help shows what you can type.
+        < * You are Noy.
+        < Elias: hi
+        > WHO
+        < * Here: Noy.
+        < ! nothing came from the server for…
+        < * Reconnecting in…
+        < * Reconnected as Noy.";
+    play([first, second], &["--name", "Noy", "--ping-after", "600ms"], user)
+        .await
+        .expect("the session ends without an error");
+}
+
+#[tokio::test]
 async fn after_a_register_timeout_the_session_reconnects_only_on_input() {
     let second = "
         < WELCOME
