@@ -6,12 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use switchboard_protocol::{HostPort, sanitize};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-
-use switchboard_protocol::sanitize;
 
 use crate::connection_error::ConnectionError;
 use crate::error::{Error, FailedAttempt};
@@ -61,14 +60,10 @@ pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Dura
 }
 
 /// Returns the addresses of `addr`, which has the form HOST:PORT. HOST may be an IPv6 address in brackets, with the name
-/// or the number of its scope (RFC 4007 §11): `[fe80::1%eth0]:12345`.
+/// or the number of its zone (RFC 4007 §11): `[fe80::1%eth0]:12345`.
 pub async fn resolve(addr: &str) -> io::Result<Vec<SocketAddr>> {
-    // The system's resolver knows the scopes, but no brackets.
-    let in_brackets = addr.strip_prefix('[').and_then(|addr| addr.split_once("]:"));
-    match in_brackets.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
-        Some(host_and_port) => Ok(lookup_host(host_and_port).await?.collect()),
-        None => Ok(lookup_host(addr).await?.collect()),
-    }
+    let addr: HostPort = addr.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok(lookup_host(addr.pair()).await?.collect())
 }
 
 /// Puts addresses of IPv4 and IPv6 in turns (RFC 8305 §4), because often one of the two does not work at all. Within a
@@ -273,7 +268,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn an_ipv6_address_may_have_a_scope() {
+    async fn an_ipv6_address_may_have_a_zone() {
         // The interface `lo` has the number 1 in each network namespace.
         for addr in ["[fe80::1%lo]:12345", "[fe80::1%1]:12345"] {
             let expected: SocketAddr = "[fe80::1%1]:12345".parse().expect("an address");

@@ -42,28 +42,6 @@ impl Dialect {
         }
     }
 
-    /// Adds the dialect's default port if `addr` has no port. An IPv6 address without a port may omit the brackets.
-    ///
-    /// ```
-    /// use switchboard_protocol::Dialect;
-    ///
-    /// assert_eq!(Dialect::Commands.with_port("chat.example"), "chat.example:12345");
-    /// assert_eq!(Dialect::Line.with_port("::1"), "[::1]:8080");
-    /// assert_eq!(Dialect::Line.with_port("[::1]:7000"), "[::1]:7000");
-    /// ```
-    #[must_use]
-    pub fn with_port(self, addr: &str) -> String {
-        let port = self.port();
-        let is_bare_ipv6 = addr.matches(':').count() > 1 && !addr.starts_with('[');
-        if is_bare_ipv6 {
-            format!("[{addr}]:{port}")
-        } else if addr.ends_with(']') || !addr.contains(':') {
-            format!("{addr}:{port}")
-        } else {
-            addr.to_owned()
-        }
-    }
-
     /// Parses one line without its LF. A blank line gives `Ok(None)`, except where a name is expected.
     ///
     /// `is_registered` tells whether the session has a name. In the line dialect, the line of a session without a name

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchboard_client::Liveness;
-use switchboard_protocol::{Dialect, Username, sanitize};
+use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
 
 use super::bench::LoadCommand;
 use super::cli_error::CliError;
@@ -313,7 +313,7 @@ impl Cli {
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
-    /// Returns the server's address as HOST:PORT. Fails if the user gave a URL.
+    /// Returns the server's address as HOST:PORT. Fails if the user gave a URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
             Some(Action::Send { words, .. }) => SendWords::split(words)?.addr.unwrap_or(&self.addr),
@@ -324,7 +324,10 @@ impl Cli {
             let message = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {host}");
             return Err(CliError::Usage(sanitize(&message).into_owned()));
         }
-        Ok(self.options.dialect.with_port(addr))
+        match HostPort::parse_or_default_port(addr, self.options.dialect.port()) {
+            Ok(addr) => Ok(addr.to_string()),
+            Err(error) => Err(CliError::Usage(sanitize(&error.to_string()).into_owned())),
+        }
     }
 
     /// The address as the user wrote it. An address after the subcommand has priority.
@@ -367,10 +370,14 @@ mod tests {
             ("::1", "[::1]:12345", "[::1]:8080"),
             ("[::1]", "[::1]:12345", "[::1]:8080"),
             ("[::1]:7", "[::1]:7", "[::1]:7"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:12345", "[fe80::1%eth0]:8080"),
+            ("[fe80::1%eth0]:7", "[fe80::1%eth0]:7", "[fe80::1%eth0]:7"),
         ];
         for (given, commands, line) in cases {
-            assert_eq!(Dialect::Commands.with_port(given), commands, "given {given}");
-            assert_eq!(Dialect::Line.with_port(given), line, "given {given}");
+            for (dialect, expected) in [("commands", commands), ("line", line)] {
+                let addr = parse(&["--dialect", dialect, given]).addr().expect("an address");
+                assert_eq!(addr, expected, "given {given}");
+            }
         }
     }
 
@@ -396,22 +403,24 @@ mod tests {
 
     #[test]
     fn the_words_of_send_may_begin_with_an_address() {
-        let port = "write the text in quotes";
-        let cases: [(&[&str], Result<(Option<&str>, &str, &str), &str>); 9] = [
-            (&["Elias", "hi"], Ok((None, "Elias", "hi"))),
-            (&["Elias", "hi", "there"], Ok((None, "Elias", "hi there"))),
-            (&["chat.example:12345", "Elias", "hi"], Ok((Some("chat.example:12345"), "Elias", "hi"))),
-            (&["[::1]", "Elias", "hi", "there"], Ok((Some("[::1]"), "Elias", "hi there"))),
-            (&["127.0.0.1", "Elias", "hi"], Ok((Some("127.0.0.1"), "Elias", "hi"))),
-            (&["el.ias", "hi there"], Ok((None, "el.ias", "hi there"))),
-            (&["el.ias", "hi", "there"], Err(port)),
+        // Each row: the words, and the address (or nothing), the user and the text; or a part of the error.
+        let cases: [(&[&str], Result<[&str; 3], &str>); 9] = [
+            (&["Elias", "hi"], Ok(["", "Elias", "hi"])),
+            (&["Elias", "hi", "there"], Ok(["", "Elias", "hi there"])),
+            (&["chat.example:12345", "Elias", "hi"], Ok(["chat.example:12345", "Elias", "hi"])),
+            (&["[::1]", "Elias", "hi", "there"], Ok(["[::1]", "Elias", "hi there"])),
+            (&["127.0.0.1", "Elias", "hi"], Ok(["127.0.0.1", "Elias", "hi"])),
+            (&["el.ias", "hi there"], Ok(["", "el.ias", "hi there"])),
+            (&["el.ias", "hi", "there"], Err("write the text in quotes")),
             (&["chat.example", "Elias", "hi"], Err("add the port (chat.example:12345)")),
             (&["chat.example:12345", "hi"], Err("write a user and a text after it")),
         ];
         for (given, expected) in cases {
             let words: Vec<_> = given.iter().map(|word| (*word).to_owned()).collect();
             match (SendWords::split(&words), expected) {
-                (Ok(SendWords { addr, user, text }), Ok(expected)) => assert_eq!((addr, user, &*text), expected),
+                (Ok(SendWords { addr, user, text }), Ok(expected)) => {
+                    assert_eq!([addr.unwrap_or_default(), user, &text], expected);
+                }
                 (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
                 (actual, _) => panic!("{given:?} gave {actual:?}"),
             }

@@ -23,7 +23,7 @@ use switchboard_encap::send::{
     play, weight,
 };
 use switchboard_encap::wire::Frame;
-use switchboard_protocol::Dialect;
+use switchboard_protocol::{Dialect, HostPort};
 
 use self::listing::{CaptureListing, Listing};
 use super::colour;
@@ -168,12 +168,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The addresses of a server, which is written as for the chat client: `HOST` or `HOST:PORT`.
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
-    let addresses = Dialect::Commands.with_port(server).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match addresses {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        Ok(_) => Err(Failure::NoSuchHost { host: server.to_owned(), reason: "it has no address".to_owned() }),
-        Err(error) => Err(Failure::NoSuchHost { host: server.to_owned(), reason: error.to_string() }),
-    }
+    let no_such_host = |reason: String| Failure::NoSuchHost { host: server.to_owned(), reason };
+    let host_port = HostPort::parse_or_default_port(server, Dialect::Commands.port());
+    let host_port = host_port.map_err(|error| no_such_host(error.to_string()))?;
+    let addresses = host_port.pair().to_socket_addrs().map_err(|error| no_such_host(error.to_string()))?;
+    let addresses: Vec<_> = addresses.collect();
+    if addresses.is_empty() { Err(no_such_host("it has no address".to_owned())) } else { Ok(addresses) }
 }
 
 /// Reports that the rows cannot be sent, and returns the exit code.
