@@ -53,6 +53,9 @@ fn check_line(bytes: &[u8]) {
         );
     }
     if let Ok(Command::Register { name }) = line::parse_name(bytes) {
+        for text in [name.as_str(), name.folded()] {
+            assert!(text.contains(char::is_alphanumeric), "a name has a letter or digit: {text:?}");
+        }
         assert_eq!(line::parse_name(name.as_str().as_bytes()), Ok(Command::Register { name }));
     }
     if let Ok(Some(Command::Tell { to, text })) = line::parse(bytes, TEXT_MAX_BYTES) {

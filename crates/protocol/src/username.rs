@@ -10,6 +10,7 @@ use precis_core::Error as PrecisError;
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
 
 use crate::limits::{USERNAME_MAX_BYTES, USERNAME_MAX_CHARS};
 
@@ -33,6 +34,9 @@ pub enum UsernameError {
         /// Its position in characters, counted from 1.
         at: usize,
     },
+    /// All characters are punctuation, symbols or combining marks. A client would print such a name like its own words.
+    #[error("name has no letter and no digit: use at least one")]
+    NoLetterOrDigit,
     /// The name mixes letters of both directions in a forbidden way (the Bidi Rule, RFC 5893 §2).
     #[error("name mixes right-to-left and left-to-right letters: use letters of one direction")]
     MixedDirections,
@@ -87,15 +91,20 @@ impl Username {
         let enforced = enforce(name).map_err(|error| username_error(name, &error))?;
         // The folded form must be a valid name, too, and folding must not change it again. For example, a full-width
         // comma folds to a plain comma, and some letters fold to letters that are newer than the profile's tables.
-        let is_valid_folded =
-            |text: &str| check_protocol_rules(text).is_ok() && enforce(text).is_ok_and(|refolded| refolded == text);
-        if !is_valid_folded(&enforced) {
-            let is_forbidden =
-                |c: &char| !enforce(c.encode_utf8(&mut [0; 4])).is_ok_and(|folded| is_valid_folded(&folded));
-            return Err(match name.chars().zip(1..).find(|(c, _)| is_forbidden(c)) {
-                Some((found, at)) => UsernameError::Forbidden { found, at },
+        let refolds_to_itself = |text: &str| enforce(text).is_ok_and(|refolded| refolded == text);
+        let folded_rules = check_protocol_rules(&enforced);
+        if folded_rules.is_err() || !refolds_to_itself(&enforced) {
+            let is_forbidden = |&(c, at): &(char, usize)| {
+                !enforce(c.encode_utf8(&mut [0; 4])).is_ok_and(|folded| {
+                    let forbidden = folded.chars().zip(at..).find(|&(c, at)| is_forbidden_at(c, at));
+                    forbidden.is_none() && refolds_to_itself(&folded)
+                })
+            };
+            return Err(match (name.chars().zip(1..).find(is_forbidden), folded_rules) {
+                (Some((found, at)), _) => UsernameError::Forbidden { found, at },
+                (None, Err(UsernameError::NoLetterOrDigit)) => UsernameError::NoLetterOrDigit,
                 // Each character alone is valid, so folding has made the name too long.
-                None => UsernameError::TooLong { chars: enforced.chars().count() },
+                (None, _) => UsernameError::TooLong { chars: enforced.chars().count() },
             });
         }
         folded.push_str(&enforced);
@@ -153,22 +162,36 @@ impl From<Username> for String {
 }
 
 /// Checks the rules that this protocol adds to RFC 8265. They limit the length, and forbid white space, control
-/// characters, `,` (it separates the names of `USERS`), `:` (it separates name and text), and `#` or `@` at the start
-/// (both are reserved for later versions).
+/// characters, `,` (it separates the names of `USERS`), `:` (it separates name and text), and at the start `#` or `@`
+/// (both are reserved for later versions) or a combining mark (a terminal draws it over the character before it). They
+/// require a letter or digit.
 fn check_protocol_rules(name: &str) -> Result<(), UsernameError> {
     let mut chars = 0;
+    let mut has_letter_or_digit = false;
     for found in name.chars() {
         chars += 1;
-        let is_reserved = matches!(found, ',' | ':') || (chars == 1 && matches!(found, '#' | '@'));
-        if is_reserved || found.is_whitespace() || found.is_control() {
+        if is_forbidden_at(found, chars) {
             return Err(UsernameError::Forbidden { found, at: chars });
         }
+        has_letter_or_digit = has_letter_or_digit || is_letter_or_digit(found);
     }
     match chars {
         0 => Err(UsernameError::Empty),
         chars if chars > USERNAME_MAX_CHARS || name.len() > USERNAME_MAX_BYTES => Err(UsernameError::TooLong { chars }),
+        _ if !has_letter_or_digit => Err(UsernameError::NoLetterOrDigit),
         _ => Ok(()),
     }
+}
+
+/// Whether no name may have `c` as its character number `at`, counted from 1.
+fn is_forbidden_at(c: char, at: usize) -> bool {
+    let is_forbidden_start = at == 1 && (matches!(c, '#' | '@') || (!c.is_ascii() && is_combining_mark(c)));
+    matches!(c, ',' | ':') || is_forbidden_start || c.is_whitespace() || c.is_control()
+}
+
+/// Whether `c` is a letter or digit. Unicode counts some combining marks as alphabetic, but they are neither.
+fn is_letter_or_digit(c: char) -> bool {
+    c.is_ascii_alphanumeric() || (!c.is_ascii() && c.is_alphanumeric() && !is_combining_mark(c))
 }
 
 /// Applies the profile. The library maps case one character at a time, but RFC 8264 §5.2.3 requires Unicode's
@@ -212,6 +235,11 @@ mod tests {
             ("小明", "小明"),
             ("ﾉｲ", "ノイ"),
             ("12345678901234567890123456789012", "12345678901234567890123456789012"),
+            ("_bot", "_bot"),
+            ("*7", "*7"),
+            // A combining mark after the first character.
+            ("_\u{301}a", "_\u{301}a"),
+            ("ไทย", "ไทย"),
         ];
         for (given, folded) in cases {
             let name = Username::new(given).unwrap_or_else(|error| panic!("{given:?}: {error}"));
@@ -235,6 +263,8 @@ mod tests {
             // A Cherokee capital letter, whose small letter is newer than the profile's tables.
             ("aᎠ", forbidden('Ꭰ', 2)),
             ("＃room", forbidden('＃', 1)),
+            ("_a\u{301}，b", forbidden('，', 4)),
+            ("a＃，", forbidden('，', 3)),
             ("bell\u{7}", forbidden('\u{7}', 5)),
             ("c1\u{9b}", forbidden('\u{9b}', 3)),
             ("rlo\u{202e}", forbidden('\u{202e}', 4)),
@@ -243,6 +273,16 @@ mod tests {
             ("nb\u{a0}sp", forbidden('\u{a0}', 3)),
             ("smile😀", forbidden('😀', 6)),
             ("נוa", UsernameError::MixedDirections),
+            ("*", UsernameError::NoLetterOrDigit),
+            ("_-.", UsernameError::NoLetterOrDigit),
+            ("_\u{301}", UsernameError::NoLetterOrDigit),
+            ("\u{301}", forbidden('\u{301}', 1)),
+            ("\u{301}Noy", forbidden('\u{301}', 1)),
+            // A vowel sign of Devanagari, which Unicode counts as alphabetic, too.
+            ("\u{940}", forbidden('\u{940}', 1)),
+            ("_\u{940}", UsernameError::NoLetterOrDigit),
+            // The half-width voicing mark folds to a combining mark.
+            ("ﾞノイ", forbidden('ﾞ', 1)),
             ("123456789012345678901234567890123", UsernameError::TooLong { chars: 33 }),
         ];
         for (given, expected) in cases {
