@@ -184,7 +184,7 @@ mod tests {
             ),
             (
                 Error::Refused { code: ErrorCode::NameTaken, detail: None },
-                "NAME_TAKEN: Somebody else has that name: choose another.",
+                "NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.",
             ),
             (
                 Error::Refused { code: ErrorCode::NameTaken, detail: Some("since noon".to_owned()) },

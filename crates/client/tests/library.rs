@@ -103,7 +103,7 @@ async fn a_refusal_is_an_error_with_the_servers_code() {
         assert_eq!(
             errors,
             [
-                "NAME_TAKEN: Somebody else has that name: choose another.",
+                "NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.",
                 "USER_NOT_FOUND: Nobody of that name.",
                 "FUTURE_CODE: with a detail",
                 "FUTURE_CODE: the server refused, for a reason that this version does not know",

@@ -49,7 +49,7 @@ codes! {
     InvalidName = "INVALID_NAME",
         "That name cannot be had: use 1 to 32 letters, digits, '_', '-' or '.', of any script, without spaces.";
     /// Another user has the name.
-    NameTaken = "NAME_TAKEN", "Somebody else has that name: choose another.";
+    NameTaken = "NAME_TAKEN", "Somebody else has that name, or one that looks like it: choose another.";
     /// This session has a name already.
     AlreadyRegistered = "ALREADY_REGISTERED", "You have a name already: open another session for another name.";
     /// This session has no name yet.

@@ -1,65 +1,116 @@
 //! The directory of names.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use switchboard_protocol::Username;
 
+use crate::lookalike::Keys;
 use crate::session::{Registration, SessionId, Sessions};
 
-/// Finds sessions by name in any spelling, and lists the names in order of registration.
+/// Finds sessions by name in any spelling, keeps names apart that look alike, and lists the names in order of
+/// registration.
 ///
-/// The sessions store the names. The directory stores only an id of eight bytes for each name.
+/// The sessions store the names. The directory stores only an id of eight bytes for each name, and a hash of eight
+/// bytes for each key (see [`lookalike`](crate::lookalike)) that differs from the folded form of its name.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     by_name: HashTable<SessionId>,
+    /// Hashes of keys. The hasher has a random seed, so the hashes stand for the keys: two keys with the same hash are
+    /// too rare to matter, and cannot be constructed.
+    key_hashes: HashTable<u64>,
     next_order: u64,
     hasher: RandomState,
     /// The cached list of names for `WHO`. `None` after a user has registered or left.
     roster: Option<String>,
     /// Buffer for the folded form of the name that `find` looks up.
     folded: String,
+    /// Buffers for the keys of the name that `register` checks.
+    keys: Keys,
+}
+
+/// Hashes of the folded form and the keys of a name. They are stored with the name, because hashing is most of the
+/// work of releasing it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameHashes {
+    folded: u64,
+    /// Equal to `folded` for a key that is the folded form.
+    keys: [u64; 2],
+}
+
+impl NameHashes {
+    /// The hashes that `Directory::key_hashes` stores.
+    fn stored_keys(self) -> impl Iterator<Item = u64> {
+        let [first, second] = self.keys;
+        let is_stored = |key: &u64| *key != self.folded;
+        Some(first).filter(is_stored).into_iter().chain(Some(second).filter(|key| *key != first).filter(is_stored))
+    }
 }
 
 impl Directory {
     pub(crate) fn with_capacity(names: usize) -> Self {
-        Self { by_name: HashTable::with_capacity(names), ..Self::default() }
+        let (by_name, key_hashes) = (HashTable::with_capacity(names), HashTable::with_capacity(names));
+        Self { by_name, key_hashes, ..Self::default() }
     }
 
     /// Finds the session that has `name`. The spelling may differ.
     pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
         self.folded.clear();
         Username::fold_into(name, &mut self.folded).ok()?;
-        let hash = self.hasher.hash_one(&self.folded);
+        let hash = hash(&self.hasher, self.folded.as_bytes());
         self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
     }
 
-    /// Registers `name` for the session `id`, unless a session already has that name.
+    /// Registers `name` for the session `id`, unless a session has a name that is equal or looks like it.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(name.folded());
+        let hashes = self.hashes(&name);
+        let has_key = |key: u64| self.key_hashes.find(key, |&other| other == key).is_some();
+        // The folded form of a plain name is its key.
+        let is_folded_name = |key: u64| self.by_name.find(key, |&other| folded_hash(other, sessions) == key).is_some();
+        let looks_taken = |key: u64| has_key(key) || (key != hashes.folded && is_folded_name(key));
+        let [first, second] = hashes.keys;
+        if looks_taken(first) || (second != first && looks_taken(second)) {
+            return Err(NameTaken);
+        }
         let entry = self.by_name.entry(
-            hash,
+            hashes.folded,
             |&other| folded_name(other, sessions) == name.folded(),
-            |&other| hasher.hash_one(folded_name(other, sessions)),
+            |&other| folded_hash(other, sessions),
         );
         let Entry::Vacant(vacant) = entry else { return Err(NameTaken) };
         vacant.insert(id);
+        for key in hashes.stored_keys() {
+            self.key_hashes.insert_unique(key, key, |&key| key);
+        }
         let order = self.next_order;
         self.next_order += 1;
         self.roster = None;
-        sessions[id].registration = Some(Registration { name, order });
+        sessions[id].registration = Some(Registration { name, order, hashes });
         Ok(())
     }
 
     /// Frees the name of the session `id`, which the caller has removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
-        let hash = self.hasher.hash_one(registration.name.folded());
-        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == id) {
+        if let Ok(entry) = self.by_name.find_entry(registration.hashes.folded, |&other| other == id) {
             entry.remove();
         }
+        for key in registration.hashes.stored_keys() {
+            if let Ok(entry) = self.key_hashes.find_entry(key, |&other| other == key) {
+                entry.remove();
+            }
+        }
         self.roster = None;
+    }
+
+    fn hashes(&mut self, name: &Username) -> NameHashes {
+        let folded = hash(&self.hasher, name.folded().as_bytes());
+        let Some([of_spelling, of_folded]) = self.keys.set(name) else {
+            return NameHashes { folded, keys: [folded; 2] };
+        };
+        let first = hash(&self.hasher, of_spelling);
+        let second = if of_folded == of_spelling { first } else { hash(&self.hasher, of_folded) };
+        NameHashes { folded, keys: [first, second] }
     }
 
     /// All names in order of registration, separated by commas.
@@ -80,9 +131,16 @@ impl Directory {
     }
 }
 
-/// Another session has the name.
+/// Another session has the name, or one that looks like it.
 #[derive(Debug)]
 pub(crate) struct NameTaken;
+
+/// The hash of a folded name or a key, which are equal for most names.
+fn hash(state: &RandomState, name: &[u8]) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(name);
+    hasher.finish()
+}
 
 /// The folded name of a session, or an empty string if it has no name.
 fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
@@ -90,4 +148,12 @@ fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
         .get(id)
         .and_then(|session| session.registration.as_ref())
         .map_or("", |registration| registration.name.folded())
+}
+
+/// The hash of the folded name of a session, or 0 if it has no name.
+fn folded_hash(id: SessionId, sessions: &Sessions) -> u64 {
+    sessions
+        .get(id)
+        .and_then(|session| session.registration.as_ref())
+        .map_or(0, |registration| registration.hashes.folded)
 }

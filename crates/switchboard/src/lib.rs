@@ -10,6 +10,7 @@ mod deadlines;
 mod directory;
 mod effects;
 mod event;
+mod lookalike;
 mod refusal;
 mod session;
 

@@ -3,6 +3,8 @@
 use slotmap::{SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
+use crate::directory::NameHashes;
+
 new_key_type! {
     /// Identifies a session. No later session gets the same id, because a reused slot gets a new version.
     pub struct SessionId;
@@ -23,6 +25,8 @@ pub(crate) struct Registration {
     pub(crate) name: Username,
     /// Position in the order of all registrations so far.
     pub(crate) order: u64,
+    /// The directory finds the name by them.
+    pub(crate) hashes: NameHashes,
 }
 
 impl Session {

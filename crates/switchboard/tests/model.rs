@@ -3,7 +3,7 @@
 //! The switchboard and the model apply the same random operations. After each operation, both must have sent the same
 //! replies to the same sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -27,8 +27,22 @@ enum Op {
     Freeze(usize),
 }
 
-/// A few names in several spellings, so that registrations collide.
-const NAMES: [&str; 6] = ["Noy", "noy", "NOY", "Elias", "אליאס", "Ｅlias"];
+/// A few names in several spellings, and names that look like them, so that registrations collide.
+const NAMES: [&str; 12] = [
+    "Noy",
+    "noy",
+    "NOY",
+    // With a Greek omicron, all in Greek, and in Cyrillic.
+    "N\u{3bf}y",
+    "\u{39d}\u{39f}\u{3a5}",
+    "\u{43d}\u{43e}\u{443}",
+    "Elias",
+    "אליאס",
+    "Ｅlias",
+    "EIias",
+    "E1ias",
+    "eiias",
+];
 
 fn op() -> impl Strategy<Value = Op> {
     let session = 0_usize..6;
@@ -84,6 +98,12 @@ impl Model {
             session.name.is_some_and(|(_, name)| Username::new(name).expect("the name is valid") == wanted)
         };
         self.sessions.iter().find(has_name).map(|session| session.number)
+    }
+
+    /// Whether a session has a name that looks like `name`: one that has a key in common with it.
+    fn has_lookalike(&self, name: &str) -> bool {
+        let wanted = keys(name);
+        self.sessions.iter().filter_map(|session| session.name).any(|(_, name)| !keys(name).is_disjoint(&wanted))
     }
 
     fn name_of(&mut self, number: usize) -> &'static str {
@@ -175,7 +195,7 @@ impl Model {
             Op::Register(_, name) => {
                 if session.name.is_some() {
                     error_line("ALREADY_REGISTERED")
-                } else if self.find(name).is_some() {
+                } else if self.find(name).is_some() || self.has_lookalike(name) {
                     error_line("NAME_TAKEN")
                 } else {
                     let order = self.registrations;
@@ -216,6 +236,13 @@ impl Model {
         };
         self.send(number, line, replies, overflowed);
     }
+}
+
+/// The keys of a name: for its spelling and its folded form, the skeleton of the skeleton, in lower case.
+fn keys(name: &str) -> BTreeSet<String> {
+    let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>().to_lowercase();
+    let folded = Username::new(name).expect("the name is valid").folded().to_owned();
+    [name, &folded].map(|text| skeleton(&skeleton(text))).into()
 }
 
 impl Op {
