@@ -17,9 +17,9 @@ fn incoming_messages_never_break_the_line_being_typed() {
     );
     elias.expect("INCOMING_CONNECTION Noy");
 
-    let connected = format!("* Connected to {address}. /help shows what you can type.");
+    let connected = format!(":: Connected to {address}. /help shows what you can type.");
     let (registered, in_chat) =
-        ("* You are Noy.", "* You are in a chat with Elias: type to talk, DISCONNECT to leave.");
+        (":: You are Noy.", ":: You are in a chat with Elias: type to talk, DISCONNECT to leave.");
     let unfinished = "a line that is long enough to fill more than one row of this terminal, and half";
     let input_line = format!("> {unfinished}");
     terminal.type_in(unfinished);

@@ -34,6 +34,6 @@ pub use line_decoder::{LineDecoder, LineTooLong};
 pub use parse_error::ParseError;
 pub use received_bytes::{RawLine, ReceivedBytes};
 pub use reply::{Reply, Users};
-pub use sanitize::{is_display_control, sanitize, sanitize_with};
+pub use sanitize::{is_display_control, sanitize, sanitize_start, sanitize_with};
 pub use text::{Text, TextError};
 pub use username::{Username, UsernameError};

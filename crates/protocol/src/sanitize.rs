@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use unicode_normalization::char::is_combining_mark;
+
 /// Whether `c` is a *display control*: it changes how other text is displayed.
 ///
 /// These are the control characters (C0 except tab, DEL, C1), the directional marks, embeddings, overrides and isolates
@@ -56,6 +58,25 @@ pub fn sanitize_with(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, 
     Cow::Owned(out)
 }
 
+/// Like [`sanitize`], for text at the start of a line. The first character is also escaped if it is `mark`, with which
+/// the program begins its own lines, or a combining mark, which a terminal draws over the character before it.
+///
+/// ```
+/// use switchboard_protocol::sanitize_start;
+///
+/// assert_eq!(sanitize_start("* Connected", '*'), r"\u{2a} Connected");
+/// ```
+#[must_use]
+pub fn sanitize_start(text: &str, mark: char) -> Cow<'_, str> {
+    match text.chars().next() {
+        Some(first) if first == mark || is_combining_mark(first) => {
+            let rest = &text[first.len_utf8()..];
+            Cow::Owned(format!("{}{}", first.escape_unicode(), sanitize(rest)))
+        }
+        _ => sanitize(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -81,6 +102,21 @@ mod tests {
         ];
         for (given, expected) in cases {
             assert_eq!(sanitize(given), expected, "given {given:?}");
+        }
+    }
+
+    #[test]
+    fn the_mark_and_combining_marks_are_escaped_at_the_start_only() {
+        let cases = [
+            ("Noy", "Noy"),
+            ("", ""),
+            (":: Connected", r"\u{3a}: Connected"),
+            ("a:\u{301}", "a:\u{301}"),
+            ("\u{301}Noy", r"\u{301}Noy"),
+            ("\u{940}\u{202e}", r"\u{940}\u{202e}"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(sanitize_start(given, ':'), expected, "given {given:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! Formats messages, notices and errors for a terminal.
 //!
-//! A message is `Elias: hi`. A notice begins with `*`, and an error begins with `!`. Text from the server is sanitized
-//! here; later code prints it unchanged.
+//! A message is `Elias: hi`. A notice begins with `::`, and an error begins with `:!`. No message begins with a colon,
+//! so no user can write a line that looks like one of the program: no valid name has a colon, and a name of another
+//! server that begins with a colon is escaped. Text from the server is sanitized here; later code prints it unchanged.
 
 use std::env;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::io::{IsTerminal as _, stdout};
 
 use anstyle::{AnsiColor, Effects, Style};
 use switchboard_protocol::commands::{Argument, VERBS};
-use switchboard_protocol::sanitize;
+use switchboard_protocol::{sanitize, sanitize_start};
 
 use super::args::ColorChoice;
 use super::user_line::LOCAL_COMMANDS;
@@ -17,6 +18,13 @@ use super::user_line::LOCAL_COMMANDS;
 /// The colours of names. A name always has the same colour. Red is reserved for errors.
 const NAME_COLORS: [AnsiColor; 5] =
     [AnsiColor::Green, AnsiColor::Yellow, AnsiColor::Blue, AnsiColor::Magenta, AnsiColor::Cyan];
+
+/// The first character of the program's own lines.
+const OWN_MARK: char = ':';
+/// The mark of a notice.
+const NOTICE_MARK: &str = "::";
+/// The mark of an error.
+const ERROR_MARK: &str = ":!";
 
 /// Formats lines, with or without colour.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +56,7 @@ impl ChatFormatter {
 
     /// Formats a notice. The caller sanitizes text from the server with [`ChatFormatter::name`] or [`sanitize`].
     pub(crate) fn notice(self, notice: impl fmt::Display) -> String {
-        format!("{} {notice}", self.paint(Style::new().effects(Effects::DIMMED), "*"))
+        format!("{} {notice}", self.paint(Style::new().effects(Effects::DIMMED), NOTICE_MARK))
     }
 
     /// Formats an error. If the text begins with an error code and `: `, the code is highlighted.
@@ -57,9 +65,9 @@ impl ChatFormatter {
         let red = AnsiColor::Red.on_default();
         match error.split_once(": ") {
             Some((code, sentence)) if code.chars().all(|c| c.is_ascii_uppercase() || c == '_') => {
-                format!("{} {}: {}", self.paint(red, "!"), self.paint(red.bold(), code), sanitize(sentence))
+                format!("{} {}: {}", self.paint(red, ERROR_MARK), self.paint(red.bold(), code), sanitize(sentence))
             }
-            _ => format!("{} {}", self.paint(red, "!"), sanitize(&error)),
+            _ => format!("{} {}", self.paint(red, ERROR_MARK), sanitize(&error)),
         }
     }
 
@@ -67,7 +75,7 @@ impl ChatFormatter {
     pub(crate) fn name(self, name: &str) -> String {
         let sum: usize = name.bytes().map(usize::from).sum();
         let color = NAME_COLORS[sum % NAME_COLORS.len()];
-        self.paint(color.on_default().bold(), &sanitize(name))
+        self.paint(color.on_default().bold(), &sanitize_start(name, OWN_MARK))
     }
 
     /// The text of `/help`.
@@ -106,9 +114,9 @@ mod tests {
         let cases = [
             (formatter.message("Elias", "hi"), "Elias: hi"),
             (formatter.message("El\u{202e}ias", "\u{1b}[2Jhi"), r"El\u{202e}ias: \u{1b}[2Jhi"),
-            (formatter.notice("You left the chat."), "* You left the chat."),
-            (formatter.error("NAME_TAKEN: Somebody has it."), "! NAME_TAKEN: Somebody has it."),
-            (formatter.error("cannot reach a:1: \u{9b}no"), r"! cannot reach a:1: \u{9b}no"),
+            (formatter.notice("You left the chat."), ":: You left the chat."),
+            (formatter.error("NAME_TAKEN: Somebody has it."), ":! NAME_TAKEN: Somebody has it."),
+            (formatter.error("cannot reach a:1: \u{9b}no"), r":! cannot reach a:1: \u{9b}no"),
         ];
         for (line, expected) in cases {
             assert_eq!(line, expected);
@@ -120,7 +128,7 @@ mod tests {
         let formatter = ChatFormatter { has_color: true };
         assert_eq!(
             formatter.error("NAME_TAKEN: no"),
-            "\u{1b}[31m!\u{1b}[0m \u{1b}[1m\u{1b}[31mNAME_TAKEN\u{1b}[0m: no"
+            "\u{1b}[31m:!\u{1b}[0m \u{1b}[1m\u{1b}[31mNAME_TAKEN\u{1b}[0m: no"
         );
         let message = formatter.message("Elias\u{1b}[2J", "hi");
         assert!(message.contains(r"Elias\u{1b}[2J"), "{message:?}");

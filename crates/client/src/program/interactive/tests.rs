@@ -79,28 +79,28 @@ async fn a_session_shows_replies_messages_and_notices() {
         < DISCONNECT_OK
         .";
     let user = r"
-        < * Connected to ADDR. /help shows what you can type.
-        < * You are Noy.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are Noy.
         > hello?
-        < ! you are not in a chat: use CONNECT NAME. WHO lists the users
+        < :! you are not in a chat: use CONNECT NAME. WHO lists the users
         > who
-        < * Here: Noy, El\u{202e}ias.
+        < :: Here: Noy, El\u{202e}ias.
         > PING now
-        < ! UNKNOWN_COMMAND: No such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO.
+        < :! UNKNOWN_COMMAND: No such command: use REGISTER, CONNECT, MSG, DISCONNECT, PING or WHO.
         > /dance
-        < ! no such command: /dance. /help lists the commands
+        < :! no such command: /dance. /help lists the commands
         > connect elias
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.
         > who are you?
         < Elias: \u{1b}[2Jme
         > //etc
         > MSG hi
-        < * MSG_SENT
+        < :: MSG_SENT
         > bye
-        < * Elias left the chat.
-        < * Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        < :: Elias left the chat.
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
         > DISCONNECT
-        < * You left the chat with Ada.";
+        < :: You left the chat with Ada.";
     play([server], &["--name", "Noy"], user).await.expect("the session ends without an error");
 }
 
@@ -127,20 +127,20 @@ async fn the_session_reconnects_under_the_same_name() {
         < CONNECT_OK Elias
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < * You are Noy.
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are Noy.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.
         > PING
-        < ! the connection was lost before the last line was answered
-        < ! the server closed the connection: SERVER_SHUTDOWN: Back in a moment.
-        < * Reconnecting in…
+        < :! the connection was lost before the last line was answered
+        < :! the server closed the connection: SERVER_SHUTDOWN: Back in a moment.
+        < :: Reconnecting in…
         > hello?
-        < ! not connected: that line was not sent
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
-        < * Reconnected as Noy.
-        < * Your chat with Elias is over: CONNECT Elias opens another.
+        < :! not connected: that line was not sent
+        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
+        < :: Reconnected as Noy.
+        < :: Your chat with Elias is over: CONNECT Elias opens another.
         > CONNECT Elias
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     play([first, second, third], &["--name", "Noy", "--chat", "Elias"], user)
         .await
         .expect("the session ends without an error");
@@ -188,22 +188,22 @@ async fn after_a_register_timeout_the_session_reconnects_only_on_input() {
         < USERS Noy
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! the server closed the connection: REGISTER_TIMEOUT: No name was registered in time: connect again.
-        < * Type a command to reconnect.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! the server closed the connection: REGISTER_TIMEOUT: No name was registered in time: connect again.
+        < :: Type a command to reconnect.
         > WHO
-        < * Reconnecting in…
-        < * Reconnected.
-        < * Here: Noy.";
+        < :: Reconnecting in…
+        < :: Reconnected.
+        < :: Here: Noy.";
     play(["< WELCOME\n< ERROR REGISTER_TIMEOUT", second], &[], user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]
 async fn with_no_reconnect_a_lost_connection_ends_the_session() {
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! the server closed the connection
-        < * Ctrl-D or /quit leaves.";
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! the server closed the connection
+        < :: Ctrl-D or /quit leaves.";
     let ended = play(["< WELCOME"], &["--no-reconnect"], user).await;
     assert!(matches!(ended, Err(CliError::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
 }
@@ -224,20 +224,20 @@ async fn lines_that_arrive_in_one_segment_are_shown_in_order() {
         < PONG
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.
         < Elias: greetings
-        < * Elias left the chat.
+        < :: Elias left the chat.
         > hello?
-        < ! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users
+        < :! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users
         > CONNECT Ada
-        < * You are in a chat with Ada: type to talk, DISCONNECT to leave.
+        < :: You are in a chat with Ada: type to talk, DISCONNECT to leave.
         > DISCONNECT
-        < * You left the chat with Ada.
-        < * Elias opened a chat with you: type to answer, DISCONNECT to leave.
+        < :: You left the chat with Ada.
+        < :: Elias opened a chat with you: type to answer, DISCONNECT to leave.
         > hi
         > PING
-        < * PONG in…";
+        < :: PONG in…";
     play([server], &["--chat", "Elias"], user).await.expect("the session ends without an error");
 }
 
@@ -256,17 +256,17 @@ async fn a_name_that_stays_taken_is_given_up_after_four_attempts() {
         < REGISTER_OK Ada
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < * You are Noy.
-        < ! the server closed the connection
-        < * Reconnecting in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
-        < * Not yet: NAME_TAKEN: Somebody else has that name: choose another. Reconnecting in…
-        < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * Reconnected, but without a name: REGISTER another.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are Noy.
+        < :! the server closed the connection
+        < :: Reconnecting in…
+        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
+        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
+        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
+        < :! NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < :: Reconnected, but without a name: REGISTER another.
         > REGISTER Ada
-        < * You are Ada.";
+        < :: You are Ada.";
     let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
     play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], user)
         .await
@@ -283,13 +283,13 @@ async fn an_unanswered_register_is_repeated_after_a_reconnect() {
         < CONNECT_OK Elias
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! the connection was lost before the last line was answered
-        < ! the server closed the connection
-        < * Reconnecting in…
-        < * Reconnected.
-        < * You are Noy.
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! the connection was lost before the last line was answered
+        < :! the server closed the connection
+        < :: Reconnecting in…
+        < :: Reconnected.
+        < :: You are Noy.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     let args = ["--name", "Noy", "--chat", "Elias"];
     play(["< WELCOME\n> REGISTER Noy", second], &args, user).await.expect("the session ends without an error");
 }
@@ -304,20 +304,20 @@ async fn another_name_and_help_work_without_a_connection() {
         < CONNECT_OK Elias
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! the connection was lost before the last line was answered
-        < ! the server closed the connection
-        < * Reconnecting in…
-        < * Not yet: the server closed the connection. Reconnecting in…
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! the connection was lost before the last line was answered
+        < :! the server closed the connection
+        < :: Reconnecting in…
+        < :: Not yet: the server closed the connection. Reconnecting in…
         > /help
         <   REGISTER NAME …
         > REGISTER no name
-        < ! name has ' '…
+        < :! name has ' '…
         > REGISTER Ada
-        < * You will be Ada.
-        < * Reconnecting in…
-        < * Reconnected as Ada.
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        < :: You will be Ada.
+        < :: Reconnecting in…
+        < :: Reconnected as Ada.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     let first = "< WELCOME\n> REGISTER Noy";
     let delay_max = Duration::from_secs(5);
     let ended = play_with_delay([first, "", server], &["--name", "Noy", "--chat", "Elias"], user, delay_max).await;
@@ -334,11 +334,11 @@ async fn the_chat_option_waits_for_the_registration() {
         < USERS Noy
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * REGISTER another name, and CONNECT Elias follows automatically.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < :: REGISTER another name, and CONNECT Elias follows automatically.
         > WHO
-        < * Here: Noy.";
+        < :: Here: Noy.";
     let args = ["--name", "Noy", "--chat", "Elias"];
     let ended = play([never_registered], &args, user).await;
     assert!(matches!(ended, Err(CliError::Refused)), "the chat of --chat was never opened: {ended:?}");
@@ -353,19 +353,19 @@ async fn the_chat_option_waits_for_the_registration() {
         < CONNECT_OK Elias
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < ! NAME_TAKEN: Somebody else has that name: choose another.
-        < * REGISTER another name, and CONNECT Elias follows automatically.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < :: REGISTER another name, and CONNECT Elias follows automatically.
         > REGISTER Ada
-        < * You are Ada.
-        < * You are in a chat with Elias: type to talk, DISCONNECT to leave.";
+        < :: You are Ada.
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     play([registered_later], &args, user).await.expect("the name is registered and the chat was opened");
 }
 
 #[tokio::test]
 async fn the_user_can_leave_while_an_answer_is_missing() {
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
+        < :: Connected to ADDR. /help shows what you can type.
         > PING";
     let start = Instant::now();
     play(["< WELCOME\n> PING\n."], &["--timeout", "1h"], user).await.expect("the session ends without an error");
@@ -382,11 +382,31 @@ async fn a_late_answer_is_reported_and_matched_to_its_request() {
         < PONG
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
+        < :: Connected to ADDR. /help shows what you can type.
         > WHO
-        < ! no answer within 500ms: the server may be busy; --timeout sets how long to wait
+        < :! no answer within 500ms: the server may be busy; --timeout sets how long to wait
         > PING
-        < * Here: Noy.
-        < * PONG in…";
+        < :: Here: Noy.
+        < :: PONG in…";
     play([server], &["--timeout", "500ms"], user).await.expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn no_name_of_any_server_makes_a_message_look_like_a_notice() {
+    let server = "
+        < WELCOME
+        < FROM *: You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        < FROM !: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < FROM \u{301}: Reconnected.
+        < FROM :: Reconnected.
+        < FROM :!: NAME_TAKEN
+        .";
+    let user = r"
+        < :: Connected to ADDR. /help shows what you can type.
+        < *: You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        < !: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < \u{301}: Reconnected.
+        < \u{3a}: Reconnected.
+        < \u{3a}!: NAME_TAKEN";
+    play([server], &[], user).await.expect("the session ends without an error");
 }
