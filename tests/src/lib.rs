@@ -2,6 +2,7 @@
 //! Wireshark, network namespaces, and the real programs as processes.
 
 pub mod browser;
+pub mod namespace;
 pub mod process;
 pub mod stage;
 pub mod terminal;

@@ -1,7 +1,4 @@
 //! The `encap` program on live traffic, in a network namespace.
-//!
-//! Each test that captures traffic starts itself a second time, in new user and network namespaces. There, it needs no
-//! privilege, and no other program sends packets.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,11 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::namespace;
 use crate::process::program;
 use crate::test_client::TIMEOUT;
-
-/// Environment variable that is set when a test runs inside the namespaces.
-const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";
 
 /// Runs the test function `name` in new namespaces with loopback up. `test` is its body.
 ///
@@ -23,23 +18,12 @@ const INSIDE: &str = "SWITCHBOARD_TEST_IN_NAMESPACE";
 ///
 /// If the test fails there, or namespaces are unavailable.
 pub fn in_namespace(name: &str, test: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return test();
+    if !namespace::is_inside() {
+        // Builds the program here, because a build inside the namespaces has no network and runs at the same time as
+        // the builds of other tests.
+        let _ = program("encap");
     }
-    // Builds the program here, because a build inside the namespaces has no network and runs at the same time as the
-    // builds of other tests.
-    let _ = program("encap");
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "sh", "-ec"])
-        .arg("ip link set lo up; exec \"$0\" --exact \"$1\" --nocapture")
-        .arg(std::env::current_exe().expect("a test has a path"))
-        .arg(name)
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare and ip are installed (Debian: util-linux, iproute2)");
-    let (out, errors) = texts(&output);
-    assert!(output.status.success(), "{out}\n{errors}");
-    assert!(out.contains("1 passed"), "the test did not run in the namespaces: {out}");
+    namespace::in_namespace(name, "ip link set lo up", test);
 }
 
 /// Standard output and standard error of a program.

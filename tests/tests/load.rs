@@ -254,13 +254,14 @@ fn p99_round_trip([first, second]: &mut [TestClient; 2], rounds: usize) -> Durat
 fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     const ROUNDS: usize = 500;
     const BLOCKS: usize = 8;
-    const OUTBOX_TIMEOUT: Duration = Duration::from_secs(6);
+    const ZERO_WINDOW_TIMEOUT: Duration = Duration::from_secs(6);
 
     let _guard = run_alone();
     // A second server has no frozen client. Other work on this machine delays both servers alike, so their round trips
     // can be compared.
-    let calm_server = ServerProcess::start(&["--outbox-timeout", "6s"]);
-    let mut server = ServerProcess::start(&["--outbox-timeout", "6s"]);
+    let flags = ["--outbox-timeout", "6s", "--zero-window-timeout", "6s"];
+    let calm_server = ServerProcess::start(&flags);
+    let mut server = ServerProcess::start(&flags);
     let mut calm_pair = pair(calm_server.commands, "First", "Second");
     let mut busy_pair = pair(server.commands, "First", "Second");
     let [flood, _frozen] = pair(server.commands, "Flood", "Frozen");
@@ -276,7 +277,7 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     let flooding = thread::spawn(move || {
         let line = format!("MSG {}\n", "x".repeat(1000));
         // The server closes Frozen, not Flood. After that, Flood's messages get error replies.
-        sender.set_write_timeout(Some(2 * OUTBOX_TIMEOUT)).expect("a socket of this process");
+        sender.set_write_timeout(Some(2 * ZERO_WINDOW_TIMEOUT)).expect("a socket of this process");
         for _ in 0..20_000 {
             if sender.write_all(line.as_bytes()).is_err() {
                 break;
@@ -308,7 +309,7 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     thread::sleep(Duration::from_millis(500));
     let blocks: Vec<_> =
         (0..BLOCKS).map(|_| (p99_round_trip(&mut calm_pair, ROUNDS), p99_round_trip(&mut busy_pair, ROUNDS))).collect();
-    assert!(flooding_since.elapsed() < OUTBOX_TIMEOUT, "the round trips took longer than the freeze");
+    assert!(flooding_since.elapsed() < ZERO_WINDOW_TIMEOUT, "the round trips took longer than the freeze");
     let growth_bytes = server.resident_bytes().saturating_sub(before);
     let calm_p99 = blocks.iter().map(|(calm, _)| *calm).min().expect("there are blocks");
     let busy_p99 = blocks.iter().map(|(_, busy)| *busy).min().expect("there are blocks");
@@ -325,8 +326,8 @@ fn a_frozen_reader_is_closed_and_delays_nobody_else() {
     println!("(the minimum of {BLOCKS} blocks of {ROUNDS} round trips; the two servers took turns: {blocks:?})");
     println!("Frozen was closed as a slow consumer after {closed_after:?}; {acknowledged} messages were acknowledged");
     println!("the server grew by {growth_bytes} bytes");
-    assert!(closed_after >= OUTBOX_TIMEOUT, "Frozen was closed after {closed_after:?}");
-    assert!(closed_after < OUTBOX_TIMEOUT + Duration::from_secs(4), "Frozen was closed after {closed_after:?}");
+    assert!(closed_after >= ZERO_WINDOW_TIMEOUT, "Frozen was closed after {closed_after:?}");
+    assert!(closed_after < ZERO_WINDOW_TIMEOUT + Duration::from_secs(4), "Frozen was closed after {closed_after:?}");
     let delay = busy_p99.saturating_sub(calm_p99);
     assert!(delay < Duration::from_millis(1), "the frozen reader delays another pair by {delay:?}");
     assert!(growth_bytes < 4 * 1024 * 1024, "the server grew by {growth_bytes} bytes");

@@ -175,7 +175,7 @@ fn a_half_open_connection_is_detected() {
 
 #[test]
 fn a_peer_that_never_reads_is_closed() {
-    let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
+    let settings = Settings { zero_window_timeout: Duration::from_millis(500), ..Settings::default() };
     let server = EmbeddedServer::with_settings(settings);
     let (noy, mut elias) = pair(commands(&server), "Noy", "Elias");
     // Noy sends requests and never reads a reply.
@@ -191,7 +191,7 @@ fn a_peer_that_never_reads_is_closed() {
 
 #[test]
 fn a_peer_that_never_reads_is_closed_even_if_it_keeps_sending() {
-    let settings = Settings { outbox_timeout: Duration::from_secs(1), ..Settings::default() };
+    let settings = Settings { zero_window_timeout: Duration::from_secs(1), ..Settings::default() };
     let server = EmbeddedServer::with_settings(settings);
     let (noy, mut elias) = pair(commands(&server), "Noy", "Elias");
     // Noy reads nothing, and keeps the connection busy with blank lines, which have no reply.

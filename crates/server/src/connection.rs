@@ -27,6 +27,7 @@ use crate::hub::Hub;
 use crate::outbox::{Ending, FlushOutcome, Outbox, TaskState, Watermarks};
 use crate::reply_delay::{self, ReplyDelay};
 use crate::speaker::Speaker;
+use crate::tcp_info;
 use crate::throttle::{self, Pause, TokenBucket};
 
 /// Maximum time that a connection lingers.
@@ -110,9 +111,11 @@ enum Stage {
 }
 
 impl SlowState {
-    /// The earliest deadline at which the connection ends, and the reason for this end.
+    /// The earliest deadline at which the connection ends, and the reason for this end. If the system reports
+    /// acknowledgements, `reader_watch` decides about stalled readers.
     fn deadline(&self, outbox_timeout: Duration) -> Option<(Instant, CloseReason)> {
-        let stalled = self.stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
+        let stalled_since = self.stalled_since.filter(|_| !tcp_info::IS_AVAILABLE);
+        let stalled = stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
         let broken = self.broken_since.map(|since| (since + BROKEN_READ_MAX, CloseReason::Reset));
         let stage = match self.stage {
             Stage::Open => None,

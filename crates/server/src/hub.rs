@@ -143,6 +143,24 @@ impl Hub {
         });
     }
 
+    /// All sessions whose connections exist.
+    pub(crate) fn session_ids(&self) -> Vec<SessionId> {
+        self.lock().outboxes.keys().collect()
+    }
+
+    /// The outbox of a session, unless its connection is gone.
+    pub(crate) fn outbox(&self, id: SessionId) -> Option<Arc<Outbox>> {
+        self.lock().outboxes.get(id).cloned()
+    }
+
+    /// Removes a session from the switchboard, and ends its connection.
+    pub(crate) fn end(&self, id: SessionId, reason: CloseReason) {
+        self.with_effects(|board, effects| {
+            board.handle(id, Event::Closed(reason), effects);
+            effects.close(id, reason);
+        });
+    }
+
     /// Closes the sessions that did not register in time.
     pub(crate) fn expire(&self, now: Instant) {
         self.with_effects(|board, effects| board.expire(now.into_std(), effects));

@@ -18,11 +18,13 @@ mod listener;
 pub mod logging;
 pub mod options;
 mod outbox;
+mod reader_watch;
 mod reply_delay;
 mod run;
 mod settings;
 mod speaker;
 mod tcp;
+mod tcp_info;
 mod telemetry;
 mod throttle;
 

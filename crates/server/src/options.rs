@@ -137,6 +137,10 @@ pub struct Options {
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
     outbox_timeout: Option<TimeSpan>,
 
+    /// The same time for a reader that has stopped reading, but whose system still answers [default: 10m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_ZERO_WINDOW_TIMEOUT")]
+    zero_window_timeout: Option<TimeSpan>,
+
     /// Lines per second above which the server delays a session; 0 for no limit; loopback is exempt
     /// [default: 100]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND", value_parser = number::<u32>)]
@@ -589,6 +593,7 @@ impl Options {
             outbox_soft_bytes: Some(settings.outbox_soft_bytes),
             outbox_bytes: Some(settings.outbox_bytes),
             outbox_timeout: Some(TimeSpan(settings.outbox_timeout)),
+            zero_window_timeout: Some(TimeSpan(settings.zero_window_timeout)),
             lines_per_second: Some(settings.lines_per_second),
             limit_loopback: Some(settings.limit_loopback),
             turn_lines: Some(settings.turn_lines),
@@ -614,6 +619,7 @@ impl Options {
             outbox_soft_bytes: self.outbox_soft_bytes.unwrap_or(default.outbox_soft_bytes),
             outbox_bytes: self.outbox_bytes.unwrap_or(default.outbox_bytes),
             outbox_timeout: time(self.outbox_timeout, default.outbox_timeout),
+            zero_window_timeout: time(self.zero_window_timeout, default.zero_window_timeout),
             lines_per_second: self.lines_per_second.unwrap_or(default.lines_per_second),
             limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
             turn_lines: self.turn_lines.unwrap_or(default.turn_lines),

@@ -45,13 +45,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use switchboard_core::{CloseReason, Full, SessionId};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::{AfterReply, Dialect};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
-use crate::buffers;
+use crate::tcp_info::SendState;
+use crate::{buffers, tcp, tcp_info};
 
 /// The bounds of every outbox.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +75,28 @@ pub(crate) enum Ending {
 }
 
 /// A stream to the client: a TCP connection, or a mock in a test.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
+    /// The state of the sending direction, if the system reports it.
+    fn send_state(&self) -> Option<SendState> {
+        None
+    }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Socket for S {}
+    /// Sets the time without acknowledgements after which TCP ends the connection, if the system supports it.
+    fn set_user_timeout(&self, _timeout: Option<Duration>) {}
+}
+
+impl Socket for TcpStream {
+    fn send_state(&self) -> Option<SendState> {
+        tcp_info::send_state(self)
+    }
+
+    fn set_user_timeout(&self, timeout: Option<Duration>) {
+        tcp::set_user_timeout(self, timeout);
+    }
+}
+
+#[cfg(test)]
+impl Socket for tokio::io::Empty {}
 
 /// The outbox of one session. Its connection and the turns of its peers share it.
 #[derive(Debug)]
@@ -88,6 +110,8 @@ pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
 #[derive(Debug)]
 struct State {
     queue: Queue,
+    /// Whether the socket has taken bytes since [`Outbox::send_state`] was called.
+    has_sent: bool,
     /// Number of bytes that are in `queue`, in flight, or lent to an [`OutboxWriter`].
     unsent_bytes: usize,
     ending: Option<Ending>,
@@ -187,6 +211,7 @@ impl State {
     /// senders resumed, they would fill the outbox again immediately.
     fn subtract_sent(&mut self, sent_bytes: usize, watermarks: Watermarks) -> Vec<Waker> {
         self.unsent_bytes -= sent_bytes;
+        self.has_sent |= sent_bytes > 0;
         let Some(room) = watermarks.soft_bytes.checked_sub(self.unsent_bytes) else { return Vec::new() };
         let resumed = self.paused_senders.len().min(1 + room / LINE_MAX_BYTES);
         self.paused_senders.drain(..resumed).map(|(_, waker)| waker).collect()
@@ -270,6 +295,7 @@ impl<S> Outbox<S> {
     pub(crate) fn new(dialect: Dialect, socket: S) -> Self {
         let state = State {
             queue: Queue::default(),
+            has_sent: false,
             unsent_bytes: 0,
             ending: None,
             task: TaskState::Awake,
@@ -407,6 +433,24 @@ impl Outbox {
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {
         self.lock().unsent_bytes > 0
+    }
+}
+
+/// Methods for the watch of readers.
+impl Outbox {
+    /// The state of the socket's sending direction, if the system reports it. Asks the system only if the socket has
+    /// taken bytes since the last call, if unsent bytes are left, or if the reader `is_stalled`.
+    pub(crate) fn send_state(&self, is_stalled: bool) -> Option<SendState> {
+        let must_ask = {
+            let mut state = self.lock();
+            std::mem::take(&mut state.has_sent) || state.unsent_bytes > 0 || is_stalled
+        };
+        if must_ask { self.io().socket.send_state() } else { None }
+    }
+
+    /// Sets the socket's user timeout, or turns it off.
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) {
+        self.io().socket.set_user_timeout(timeout);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
 use crate::listener::Listener;
+use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
 use crate::telemetry;
 
@@ -67,6 +68,7 @@ pub async fn run(
     tokio::select! {
         () = shutdown => {}
         () = expire_periodically(&hub, tick) => {}
+        () = watch_readers(&hub) => {}
     }
 
     acceptors.shutdown().await;

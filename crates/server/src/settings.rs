@@ -26,9 +26,14 @@ pub struct Settings {
     /// Hard mark of an outbox, in bytes: the reader is closed before the outbox exceeds this mark. 2 MiB: the longest
     /// `USERS` line fits above the soft mark.
     pub outbox_bytes: usize,
-    /// Maximum time for which a socket takes none of its unsent bytes. After this time, the reader is closed.
-    /// 30 seconds: enough for a laptop that changes networks.
+    /// Maximum time without progress of an outbox with unsent bytes. After this time, the reader is closed. Progress is
+    /// a byte that the peer acknowledges, or on systems other than Linux a byte that the socket takes. 30 seconds:
+    /// enough for a laptop that changes networks.
     pub outbox_timeout: Duration,
+    /// Maximum time without progress of a reader that answers, but has closed its receive window. Only on Linux. Ten
+    /// minutes: a reader of a kilobyte a second needs six to read a sixteenth of a buffer of 6 MiB, and only then
+    /// opens its window again.
+    pub zero_window_timeout: Duration,
     /// Lines per second above which the server delays reading from a session; 0 means no limit. 100: faster than a
     /// person types, and more than most pasted texts have.
     pub lines_per_second: u32,
@@ -41,7 +46,7 @@ pub struct Settings {
     /// Silence on a connection after which TCP probes the peer.
     pub keepalive: Duration,
     /// Time without an acknowledgement of data or probes, after which the peer counts as dead. At least
-    /// `outbox_timeout`, so that a frozen reader is closed as a slow consumer.
+    /// `outbox_timeout`, so that a reader that stops acknowledging is closed as a slow consumer.
     pub user_timeout: Duration,
     /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,
@@ -60,6 +65,7 @@ impl Default for Settings {
             outbox_soft_bytes: 256 * 1024,
             outbox_bytes: 2 * 1024 * 1024,
             outbox_timeout: Duration::from_secs(30),
+            zero_window_timeout: Duration::from_mins(10),
             lines_per_second: 100,
             limit_loopback: false,
             turn_lines: 256,
@@ -137,6 +143,7 @@ impl Settings {
         for (key, value) in [
             ("register-timeout", self.register_timeout),
             ("outbox-timeout", self.outbox_timeout),
+            ("zero-window-timeout", self.zero_window_timeout),
             ("keepalive", self.keepalive),
         ] {
             if value.is_zero() || value > TIME_MAX {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
 use crate::admission::Admission;
+use crate::outbox::Socket;
 use crate::settings::Settings;
 
 #[derive(Debug, Default)]
@@ -88,6 +89,8 @@ impl AsyncWrite for MockSocket {
         Poll::Ready(Ok(()))
     }
 }
+
+impl Socket for MockSocket {}
 
 impl MockSocket {
     fn state(&self) -> MutexGuard<'_, SocketState> {

@@ -21,7 +21,8 @@ pub(super) const SCRIPT: &str = "report/conversation.txt";
 /// The CSV whose rows are sent over real sockets.
 pub(super) const SENT_ROWS: &str = "tests/data/csv/group07_chat_input.csv";
 /// Flags of the server in the run with a slow reader. The bounds are lower than the defaults, so that the run is short.
-const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 --outbox-timeout 2s";
+const SLOW_FLAGS: &str = "--max-sessions 1000 --outbox-soft-bytes 65536 --outbox-bytes 262144 \
+                          --outbox-timeout 1s --zero-window-timeout 2s";
 /// Maximum messages sent to the frozen reader: more than all buffers on the path hold.
 const FLOOD_MAX: usize = 100_000;
 /// Length of each of these messages, in bytes: almost the maximum, so that few messages fill the buffers.

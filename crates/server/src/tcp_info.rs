@@ -1,0 +1,57 @@
+//! What the system knows about the bytes that a peer has not acknowledged.
+//!
+//! A socket takes bytes long before the peer has them: the kernel may hold megabytes. So progress is measured by the
+//! peer's acknowledgements (RFC 9293 §3.4), which only the kernel sees.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+/// Whether this system reports acknowledgements.
+pub(crate) const IS_AVAILABLE: bool = cfg!(target_os = "linux");
+
+/// The state of the sending direction of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SendState {
+    /// Bytes that the peer has acknowledged since the connection opened.
+    pub(crate) acked_bytes: u64,
+    /// Whether the kernel holds bytes that the peer has not acknowledged.
+    pub(crate) has_unacked_bytes: bool,
+    /// Whether the kernel may send no byte until the peer opens its receive window.
+    pub(crate) is_window_closed: bool,
+    /// Whether the peer has answered all zero-window probes (RFC 9293 §3.8.6.1) and retransmissions so far.
+    pub(crate) is_answered: bool,
+    /// Time since the peer's last acknowledgement. An answer to a probe counts.
+    pub(crate) silence: Duration,
+}
+
+/// The state of the sending direction. `None` if the system does not report it.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "std, socket2 and rustix do not read TCP_INFO")]
+pub(crate) fn send_state(socket: &TcpStream) -> Option<SendState> {
+    use std::os::fd::AsRawFd as _;
+
+    // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value. An older kernel writes a shorter
+    // struct, and leaves the rest as it is.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    // SAFETY: the pointers come from live, exclusive local variables, and `getsockopt` writes at most `len` bytes.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
+    };
+    (result == 0).then(|| SendState {
+        acked_bytes: info.tcpi_bytes_acked,
+        has_unacked_bytes: info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+        // A receiver that shrinks its window may leave bytes in flight. A window that is too small for the next
+        // segment leaves none.
+        is_window_closed: info.tcpi_snd_wnd == 0 || (info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0),
+        is_answered: info.tcpi_probes == 0
+            && (info.tcpi_unacked == 0 || info.tcpi_last_ack_recv <= info.tcpi_last_data_sent),
+        silence: Duration::from_millis(info.tcpi_last_ack_recv.into()),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn send_state(_socket: &TcpStream) -> Option<SendState> {
+    None
+}
