@@ -403,8 +403,9 @@ mod tests {
 
     #[test]
     fn the_words_of_send_may_begin_with_an_address() {
-        // Each row: the words, and the address (or nothing), the user and the text; or a part of the error.
-        let cases: [(&[&str], Result<[&str; 3], &str>); 9] = [
+        /// The address (or nothing), the user and the text; or a part of the error.
+        type Expected = Result<[&'static str; 3], &'static str>;
+        let cases: [(&[&str], Expected); 9] = [
             (&["Elias", "hi"], Ok(["", "Elias", "hi"])),
             (&["Elias", "hi", "there"], Ok(["", "Elias", "hi there"])),
             (&["chat.example:12345", "Elias", "hi"], Ok(["chat.example:12345", "Elias", "hi"])),
