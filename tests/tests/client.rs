@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
@@ -12,6 +12,7 @@ use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::stage::Received;
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
 use switchboard_tests::wire_lab::in_namespace;
+use tokio::time::Instant;
 
 /// A running `switchboard`, with its lines of standard output and standard error. Dropping it kills the process.
 struct Program {

@@ -34,3 +34,23 @@ pub(crate) fn configure<'a>(socket: impl Into<SockRef<'a>>) {
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn the_options_of_a_dead_connection_are_set() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback is free");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let socket = TcpStream::connect(address).expect("the listener listens");
+        configure(&socket);
+        let options = SockRef::from(&socket);
+        assert!(options.keepalive().expect("a TCP socket"));
+        assert_eq!(options.tcp_keepalive_time().expect("a TCP socket"), KEEPALIVE);
+        assert_eq!(options.tcp_user_timeout().expect("a TCP socket"), Some(USER_TIMEOUT));
+        assert!(options.tcp_nodelay().expect("a TCP socket"));
+    }
+}

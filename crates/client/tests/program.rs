@@ -5,6 +5,7 @@ mod fake_server;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 use tokio::io::AsyncWriteExt as _;
@@ -450,9 +451,11 @@ async fn a_listener_that_has_its_messages_closes_without_a_reset() {
             let mut connection = FakeConnection::accept(&listener).await;
             connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
             connection.expect_eof().await;
-            // More messages were on their way. A client that has closed its socket would reset the connection.
+            // More messages were on their way. A client that has closed its socket resets the connection, and a later
+            // message then fails.
             for _ in 0..100 {
                 connection.send(&b"FROM Elias: more\n".repeat(100)).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         })
         .await;
