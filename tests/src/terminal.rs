@@ -60,6 +60,29 @@ impl Terminal {
         assert!(self.tmux(&["send-keys", "Enter"]).status.success());
     }
 
+    /// Presses Ctrl and `key`.
+    ///
+    /// # Panics
+    ///
+    /// If tmux fails.
+    pub fn control(&self, key: char) {
+        assert!(self.tmux(&["send-keys", &format!("C-{key}")]).status.success());
+    }
+
+    /// Pastes `text`. A bracketed paste is marked as a paste, as most terminals do it. Any other paste arrives like
+    /// typed keys, but at once.
+    ///
+    /// # Panics
+    ///
+    /// If tmux fails.
+    pub fn paste(&self, text: &str, is_bracketed: bool) {
+        let file = self.folder.path().join("paste");
+        std::fs::write(&file, text).expect("the folder is writable");
+        assert!(self.tmux(&["load-buffer", file.to_str().expect("a UTF-8 path")]).status.success());
+        let paste: &[&str] = if is_bracketed { &["paste-buffer", "-p"] } else { &["paste-buffer"] };
+        assert!(self.tmux(paste).status.success());
+    }
+
     fn screen(&self) -> String {
         let output = self.tmux(&["capture-pane", "-p"]);
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -72,10 +95,25 @@ impl Terminal {
     /// If the screen does not show them within [`TIMEOUT`].
     pub fn wait_for(&self, expected: &[&str]) {
         let expected: Vec<_> = expected.iter().flat_map(|line| rows(line)).collect();
+        self.wait_until(&expected, |rows| rows == expected);
+    }
+
+    /// Waits until the last rows of the screen are exactly the `expected` lines, and prints the screen.
+    ///
+    /// # Panics
+    ///
+    /// If the screen does not show them within [`TIMEOUT`].
+    pub fn wait_for_end(&self, expected: &[&str]) {
+        let expected: Vec<_> = expected.iter().flat_map(|line| rows(line)).collect();
+        self.wait_until(&expected, |rows| rows.ends_with(&expected));
+    }
+
+    fn wait_until(&self, expected: &[String], is_reached: impl Fn(&[String]) -> bool) {
         let mut screen = String::new();
         for _ in 0..TIMEOUT.as_millis() / 20 {
             screen = self.screen();
-            if screen.lines().map(str::trim_end).eq(&expected) {
+            let rows: Vec<_> = screen.lines().map(|row| row.trim_end().to_owned()).collect();
+            if is_reached(&rows) {
                 return println!("{screen}\n");
             }
             sleep(Duration::from_millis(20));

@@ -1,7 +1,10 @@
 //! The interactive client on a real terminal.
 
+use std::net::SocketAddr;
+
 use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, program};
+use switchboard_tests::stage::Received;
 use switchboard_tests::terminal::Terminal;
 use switchboard_tests::test_client::TestClient;
 
@@ -20,8 +23,9 @@ fn incoming_messages_never_break_the_line_being_typed() {
     let connected = format!(":: Connected to {address}. /help shows what you can type.");
     let (registered, in_chat) =
         (":: You are Noy.", ":: You are in a chat with Elias: type to talk, DISCONNECT to leave.");
+    terminal.wait_for(&[&connected, registered, in_chat, "Elias>"]);
     let unfinished = "a line that is long enough to fill more than one row of this terminal, and half";
-    let input_line = format!("> {unfinished}");
+    let input_line = format!("Elias> {unfinished}");
     terminal.type_in(unfinished);
     terminal.wait_for(&[&connected, registered, in_chat, &input_line]);
 
@@ -40,9 +44,130 @@ fn incoming_messages_never_break_the_line_being_typed() {
     terminal.enter();
     elias.expect(&format!("FROM Noy: {unfinished} done"));
     let sent_line = format!("{input_line} done");
-    terminal.wait_for(&[&connected, registered, in_chat, first_message, second_message, &sent_line, ">"]);
+    terminal.wait_for(&[&connected, registered, in_chat, first_message, second_message, &sent_line, "Elias>"]);
 
     terminal.type_in("/quit");
     terminal.enter();
     elias.expect("PEER_DISCONNECTED");
+}
+
+/// A server, and a terminal at which Elias chats with Noy.
+fn elias_chats_with_noy() -> (EmbeddedServer, SocketAddr, TestClient, Terminal) {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    let mut noy = TestClient::registered(address, "Noy");
+    let client = program("switchboard");
+    let terminal = Terminal::start(
+        client.to_str().expect("a UTF-8 path"),
+        &["--name", "Elias", "--chat", "Noy", &address.to_string()],
+    );
+    noy.expect("INCOMING_CONNECTION Elias");
+    terminal.wait_for_end(&[":: You are in a chat with Noy: type to talk, DISCONNECT to leave.", "Noy>"]);
+    (server, address, noy, terminal)
+}
+
+/// Checks that the server has sent no line to `client` that the test has not received.
+#[track_caller]
+fn expect_silence(client: &mut TestClient) {
+    client.send("PING");
+    client.expect("PONG");
+}
+
+#[test]
+fn a_line_typed_for_a_peer_who_left_is_not_sent_to_the_next_peer() {
+    let (_server, address, mut noy, terminal) = elias_chats_with_noy();
+    let mut ada = TestClient::registered(address, "Ada");
+    terminal.type_in("for Noy only");
+    terminal.wait_for_end(&["Noy> for Noy only"]);
+    noy.send("DISCONNECT");
+    noy.expect("DISCONNECT_OK");
+    ada.send("CONNECT Elias");
+    ada.expect("CONNECT_OK Elias");
+    terminal.wait_for_end(&[
+        ":: You are in a chat with Noy: type to talk, DISCONNECT to leave.",
+        ":: Noy left the chat.",
+        ":: Ada opened a chat with you: type to answer, DISCONNECT to leave.",
+        "Ada> for Noy only",
+    ]);
+
+    terminal.enter();
+    let question = ":: You wrote this for Noy. Enter sends it to Ada, Ctrl-C clears it.";
+    terminal.wait_for_end(&["Ada> for Noy only", question, "Ada> for Noy only"]);
+    expect_silence(&mut ada);
+
+    terminal.enter();
+    ada.expect("FROM Elias: for Noy only");
+    terminal.type_in("and this for Ada");
+    terminal.enter();
+    ada.expect("FROM Elias: and this for Ada");
+    expect_silence(&mut noy);
+}
+
+#[test]
+fn a_long_paste_asks_first_and_ends_with_the_chat() {
+    let (_server, address, mut noy, terminal) = elias_chats_with_noy();
+    let mut ada = TestClient::registered(address, "Ada");
+    let lines: Vec<_> = (1..=400).map(|number| format!("line {number}")).collect();
+    terminal.paste(&lines.join("\n"), true);
+    terminal.wait_for_end(&["line 400"]);
+    terminal.enter();
+    let question = "Send 400 lines to Noy? Enter sends, Ctrl-C discards:";
+    terminal.wait_for_end(&[question]);
+    expect_silence(&mut noy);
+    terminal.control('c');
+    terminal.wait_for_end(&[":: The 400 pasted lines were discarded.", "Noy>"]);
+    expect_silence(&mut noy);
+
+    terminal.paste(&lines.join("\n"), true);
+    terminal.wait_for_end(&["line 400"]);
+    terminal.enter();
+    terminal.wait_for_end(&[question]);
+    terminal.enter();
+    noy.expect("FROM Elias: line 1");
+    noy.send("DISCONNECT");
+    while noy.receive() != Received::Line("DISCONNECT_OK".to_owned()) {}
+    terminal.wait_for_end(&[">"]);
+    ada.send("CONNECT Elias");
+    ada.expect("CONNECT_OK Elias");
+    terminal.wait_for_end(&[":: Ada opened a chat with you: type to answer, DISCONNECT to leave.", "Ada>"]);
+    expect_silence(&mut ada);
+}
+
+#[test]
+fn pasted_text_is_never_a_command() {
+    let (_server, _address, mut noy, terminal) = elias_chats_with_noy();
+    for is_bracketed in [true, false] {
+        terminal.paste("DISCONNECT\n/quit\n/msg Ada hi", is_bracketed);
+        let rows = ["Noy> DISCONNECT", "/quit", "Noy> DISCONNECT", "/quit", "/msg Ada hi"];
+        // Without marks, the editor first takes each line, and then shows them again as one paste.
+        terminal.wait_for_end(if is_bracketed { &rows[2..] } else { &rows });
+        expect_silence(&mut noy);
+        terminal.enter();
+        for line in ["DISCONNECT", "/quit", "/msg Ada hi"] {
+            noy.expect(&format!("FROM Elias: {line}"));
+        }
+    }
+    terminal.paste("DISCONNECT", true);
+    terminal.enter();
+    noy.expect("FROM Elias: DISCONNECT");
+    terminal.type_in("DISCONNECT");
+    terminal.enter();
+    noy.expect("PEER_DISCONNECTED");
+}
+
+#[test]
+fn a_message_for_another_user_is_not_sent_to_the_peer() {
+    let (_server, address, mut noy, terminal) = elias_chats_with_noy();
+    let _ada = TestClient::registered(address, "Ada");
+    terminal.type_in("/msg Ada hi");
+    terminal.enter();
+    terminal.wait_for_end(&[
+        "Noy> /msg Ada hi",
+        ":! not sent: you are in a chat with Noy, not with Ada. DISCONNECT and CONNECT Ada opens another chat",
+        "Noy>",
+    ]);
+    expect_silence(&mut noy);
+    terminal.type_in("/msg noy hi");
+    terminal.enter();
+    noy.expect("FROM Elias: hi");
 }

@@ -77,9 +77,11 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
             }
             user.write_all(b"PING\r").expect("the terminal is open");
             let history = state_home.path().join("switchboard/history");
-            // This input may arrive while the editor ends the line `PING`.
-            user.write_all(partial_line.as_bytes()).expect("the terminal is open");
             while !shown.lock().expect("no panic").contains("PONG in") {
+                sleep(Duration::from_millis(5)).await;
+            }
+            user.write_all(partial_line.as_bytes()).expect("the terminal is open");
+            while !shown.lock().expect("no panic").contains(partial_line) {
                 sleep(Duration::from_millis(5)).await;
             }
             let id = child.id().expect("the program runs");

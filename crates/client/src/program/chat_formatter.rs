@@ -75,7 +75,7 @@ impl ChatFormatter {
     pub(crate) fn name(self, name: &str) -> String {
         let sum: usize = name.bytes().map(usize::from).sum();
         let color = NAME_COLORS[sum % NAME_COLORS.len()];
-        self.paint(color.on_default().bold(), &sanitize_start(name, OWN_MARK))
+        self.paint(color.on_default().bold(), &plain_name(name))
     }
 
     /// The text of `/help`.
@@ -93,7 +93,8 @@ impl ChatFormatter {
         let rows = verbs
             .chain(local_commands)
             .map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
-        let footer = "In a chat, all other lines are sent to your peer.\n\
+        let footer = "In a chat, all other lines are sent to the peer in the prompt.\n\
+            Pasted text is sent as messages, even if it looks like a command.\n\
             To send /x, type //x. To send the word who, type MSG who.\n\
             Tab completes, the arrow keys recall earlier lines, Ctrl-C clears the line.";
         rows.collect::<String>() + footer
@@ -102,6 +103,11 @@ impl ChatFormatter {
     fn paint(self, style: Style, text: &str) -> String {
         if self.has_color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
+}
+
+/// Formats a username without colour.
+pub(crate) fn plain_name(name: &str) -> String {
+    sanitize_start(name, OWN_MARK).into_owned()
 }
 
 #[cfg(test)]

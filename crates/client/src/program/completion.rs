@@ -11,7 +11,8 @@ use rustyline::{Context, Helper};
 use switchboard_protocol::commands::{Argument, VERBS};
 use switchboard_protocol::is_display_control;
 
-use super::terminal::PrintGate;
+use super::edited_line::EditedLine;
+use super::print_gate::PrintGate;
 use super::user_line::LOCAL_COMMANDS;
 
 /// At this number of known names, [`KnownNames::add`] adds no more. Without a limit, a server could fill the memory
@@ -53,11 +54,12 @@ pub(crate) struct EditorHelper {
     /// `None` in the line dialect, which has no verbs.
     names: Option<KnownNames>,
     gate: Arc<PrintGate>,
+    line: Arc<EditedLine>,
 }
 
 impl EditorHelper {
-    pub(crate) fn new(names: Option<KnownNames>, gate: Arc<PrintGate>) -> Self {
-        Self { names, gate }
+    pub(crate) fn new(names: Option<KnownNames>, gate: Arc<PrintGate>, line: Arc<EditedLine>) -> Self {
+        Self { names, gate, line }
     }
 }
 
@@ -73,12 +75,13 @@ impl Completer for EditorHelper {
     }
 }
 
-/// Opens the [`PrintGate`] and shows no hint. The editor asks for a hint each time before it draws the line, so this
-/// call shows that a line is being edited.
+/// Records the line, opens the [`PrintGate`], and shows no hint. The editor asks for a hint each time before it draws a
+/// changed line, so this call shows that a line is being edited.
 impl Hinter for EditorHelper {
     type Hint = String;
 
-    fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
+    fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        self.line.record(line);
         self.gate.open_while_editing();
         None
     }

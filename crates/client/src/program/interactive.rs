@@ -8,7 +8,8 @@
 //! arrive in one TCP segment.
 
 use std::collections::VecDeque;
-use std::future::pending;
+use std::future::{pending, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_client::low_level::{Backoff, Incoming, MonitoredReader, Received, open_session};
@@ -22,9 +23,12 @@ use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 use super::cli_error::{CliError, with_timeout};
 use super::completion::KnownNames;
+use super::current_chat::CurrentChat;
+use super::line_editor::PASTE_UNASKED_MAX_LINES;
 use super::send_buffer::SendBuffer;
 use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
+use super::typed_text::TypedText;
 use super::user_line::UserLine;
 
 /// The ceiling of the first delay before reconnecting.
@@ -34,9 +38,14 @@ pub(super) const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
 /// over.
 pub(super) const DELAY_MAX: Duration = Duration::from_secs(30);
 
-/// The maximum number of attempts to register the same name after a reconnect. The name may still belong to the lost
-/// session, until the server notices the loss. After the last attempt, the new session continues without a name.
-const NAME_TAKEN_TRIES_MAX: u32 = 4;
+/// How long the client tries to register its name again after a reconnect. The name may still belong to the lost
+/// session, until the server notices the loss: by default after one minute of keepalive and one minute of user timeout.
+/// The third minute is reserve.
+const NAME_TAKEN_PATIENCE: Duration = Duration::from_mins(3);
+
+/// The maximum number of received lines to handle before a line is sent. So a server that always has more lines does not
+/// stop the user.
+const RECEIVED_FIRST_MAX_LINES: usize = 256;
 
 /// The time limit for each answer that is still missing when the user has left.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,14 +55,35 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
     let connection = ServerConnection::open(addr, options).await?;
     let mut signals = TerminationSignals::listen()?;
     let names = KnownNames::default();
-    let (mut editor, screen) = EditorHandle::start(Some(names.clone()))?;
-    let backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
-    let result = signals.run_until_signal(chat(addr, options, connection, &mut editor, screen, names, backoff)).await;
+    let current_chat = CurrentChat::default();
+    let formatter = ChatFormatter::new(options.color);
+    let (mut editor, screen) = EditorHandle::start(Some(names.clone()), current_chat.clone(), formatter)?;
+    let timing = Timing {
+        backoff: Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..)),
+        name_taken_patience: NAME_TAKEN_PATIENCE,
+    };
+    let view = View { screen, names, chat: current_chat };
+    let result = signals.run_until_signal(chat(addr, options, connection, &mut editor, view, timing)).await;
     if matches!(result, Err(CliError::Signalled(_))) {
         editor.interrupt().await;
     }
     editor.wait_until_printed().await;
     result
+}
+
+/// The times of reconnecting.
+struct Timing {
+    /// The delays before reconnecting.
+    backoff: Backoff,
+    /// How long the client tries to register its name again.
+    name_taken_patience: Duration,
+}
+
+/// The state that the session shares with the terminal.
+struct View {
+    screen: Screen,
+    names: KnownNames,
+    chat: CurrentChat,
 }
 
 /// Runs the session on an open connection and an open terminal.
@@ -62,20 +92,19 @@ async fn chat(
     options: &Options,
     connection: ServerConnection,
     editor: &mut EditorHandle,
-    screen: Screen,
-    names: KnownNames,
-    backoff: Backoff,
+    View { screen, names, chat }: View,
+    timing: Timing,
 ) -> Result<(), CliError> {
-    let formatter = ChatFormatter::new(options.color);
     let mut session = ChatSession {
         addr,
         options,
-        formatter,
+        formatter: ChatFormatter::new(options.color),
         screen,
         names,
         own_name: None,
-        peer: None,
-        backoff,
+        lost_name: None,
+        chat,
+        timing,
         queued_lines: VecDeque::new(),
         pending: VecDeque::new(),
         wants_name: options.name.is_some(),
@@ -84,8 +113,8 @@ async fn chat(
     };
     match (&options.name, &options.chat) {
         // `deferred_chat` opens the chat after the registration.
-        (Some(name), _) => session.queued_lines.push_back(format!("REGISTER {name}")),
-        (None, Some(name)) => session.queued_lines.push_back(format!("CONNECT {name}")),
+        (Some(name), _) => session.queue_request(format!("REGISTER {name}")),
+        (None, Some(name)) => session.queue_request(format!("CONNECT {name}")),
         (None, None) => {}
     }
     session.run(connection, editor).await?;
@@ -114,11 +143,12 @@ struct ChatSession<'a> {
     names: KnownNames,
     /// The registered name, or the name to register after a reconnect.
     own_name: Option<String>,
-    /// The peer, while the user is in a chat.
-    peer: Option<String>,
-    backoff: Backoff,
+    /// The name that stayed taken after a reconnect. The client tries it again on the next connection.
+    lost_name: Option<String>,
+    chat: CurrentChat,
+    timing: Timing,
     /// Lines to handle before the next typed line.
-    queued_lines: VecDeque<String>,
+    queued_lines: VecDeque<TypedText>,
     /// The requests in flight, in the order of sending.
     pending: VecDeque<PendingRequest>,
     /// Whether `--name` was given and no name is registered yet.
@@ -161,7 +191,7 @@ impl ChatSession<'_> {
             let connected_at = Instant::now();
             let Some(error) = self.run_connected(connection, editor).await else { return Ok(()) };
             if connected_at.elapsed() > DELAY_MAX {
-                self.backoff.reset();
+                self.timing.backoff.reset();
             }
             self.show_error(&error).await;
             if self.options.reconnect.no_reconnect {
@@ -169,11 +199,14 @@ impl ChatSession<'_> {
                 while editor.lines.recv().await.is_some() {}
                 return Err(error.into());
             }
-            // Without a name, the server would close each new connection after the same timeout. So wait for input.
             let is_register_timeout =
                 matches!(error, ConnectionError::ClosedWithCode { code: ErrorCode::RegisterTimeout, .. });
-            if is_register_timeout && !self.wait_for_line(editor).await {
-                return Ok(());
+            if is_register_timeout {
+                self.own_name = self.own_name.take().or_else(|| self.lost_name.take());
+                // Without a name, the server would close each new connection after the same timeout. So wait for input.
+                if self.own_name.is_none() && !self.wait_for_line(editor).await {
+                    return Ok(());
+                }
             }
             match self.reconnect(editor).await {
                 Some(reconnected) => connection = reconnected,
@@ -193,30 +226,28 @@ impl ChatSession<'_> {
         let mut close_reason = None;
         // Set when the user has left. The session ends at this deadline, even if answers are missing.
         let mut leave_deadline: Option<Instant> = None;
+        // The number of lines received since the last sent line.
+        let mut n_received = 0;
         loop {
             let limit = self.options.timeout;
             let last_request = self.last_request().filter(|request| !request.is_late);
             let answer_deadline = last_request.map(|request| request.sent_at + limit);
             let can_send = answer_deadline.is_none() && connection.out.is_empty();
-            if can_send && let Some(line) = self.queued_lines.pop_front() {
-                self.handle_line(&mut connection.out, &line).await;
-                continue;
-            }
+            let has_queued_line = can_send && !self.queued_lines.is_empty();
             tokio::select! {
-                // Typed lines are rare, so their priority does not starve the other branches.
                 biased;
-                line = editor.lines.recv(), if can_send => self.handle_line(&mut connection.out, &line?).await,
                 _ = editor.exited.changed(), if leave_deadline.is_none() => {
                     leave_deadline = Some(Instant::now() + LAST_ANSWERS_TIMEOUT);
                 }
                 () = sleep_until_some(leave_deadline) => return None,
-                () = connection.out.write_some() => {}
-                received = connection.lines.next() => match received {
+                // The next line to send may be for a peer who has left. So the received lines come first.
+                received = connection.lines.next(), if n_received < RECEIVED_FIRST_MAX_LINES => match received {
                     Ok(Received::PingDue) => {
                         connection.out.push_line("PING");
                         self.pending.push_back(PendingRequest::probe());
                     }
                     Ok(Received::Line(line)) => {
+                        n_received += 1;
                         let is_answer = self.handle_server_line(&line, &mut close_reason).await;
                         if is_answer && leave_deadline.is_some() {
                             leave_deadline = Some(Instant::now() + LAST_ANSWERS_TIMEOUT);
@@ -229,29 +260,46 @@ impl ChatSession<'_> {
                         }
                         if self.own_name.is_none() {
                             // Repeat an unanswered REGISTER on the next connection.
-                            self.queued_lines.extend(self.pending.drain(..).find_map(|request| request.register));
+                            let register = self.pending.drain(..).find_map(|request| request.register);
+                            if let Some(register) = register {
+                                self.queue_request(register);
+                            }
                         }
                         return Some(close_reason.unwrap_or(error));
                     }
                 },
+                () = ready(()), if has_queued_line => {
+                    n_received = 0;
+                    if let Some(line) = self.queued_lines.pop_front() {
+                        self.handle_line(&mut connection.out, line).await;
+                    }
+                }
+                line = editor.lines.recv(), if can_send => {
+                    n_received = 0;
+                    self.handle_line(&mut connection.out, line?).await;
+                }
+                () = connection.out.write_some() => {}
                 () = sleep_until_some(answer_deadline) => {
                     self.show_error(CliError::TimedOut(self.options.timeout)).await;
                     self.last_request().expect("a deadline belongs to a request").is_late = true;
                 }
+                () = ready(()), if n_received >= RECEIVED_FIRST_MAX_LINES => n_received = 0,
             }
         }
     }
 
     /// Tries to reconnect until an attempt succeeds. Returns `None` if the user leaves.
     async fn reconnect(&mut self, editor: &mut EditorHandle) -> Option<ServerConnection> {
-        let lost_peer = self.peer.take();
+        let lost_peer = self.set_peer(None).await;
         // The first sentence of the next notice.
-        let mut last_failure = String::new();
-        let mut name_taken_count = 0;
+        let mut last_failure = "Reconnecting".to_owned();
+        // When the server first refused the name because it is taken.
+        let mut name_taken_since: Option<Instant> = None;
         loop {
-            let delay = self.backoff.next_delay();
-            self.show_notice(format!("{last_failure}Reconnecting in {:.1} s.", delay.as_secs_f64())).await;
-            let mut reconnecting = std::pin::pin!(try_reconnect(self.addr, self.options, self.own_name.clone(), delay));
+            let delay = self.timing.backoff.next_delay();
+            self.show_notice(format!("{last_failure} in {:.1} s.", delay.as_secs_f64())).await;
+            let reconnecting = try_reconnect(self.addr, self.options, self.own_name.clone(), delay);
+            let mut reconnecting = std::pin::pin!(reconnecting);
             let attempt = loop {
                 tokio::select! {
                     biased;
@@ -264,16 +312,16 @@ impl ChatSession<'_> {
             let (connection, registered) = match attempt {
                 None => {
                     // The user has chosen another name. Try it soon.
-                    (last_failure, name_taken_count) = (String::new(), 0);
-                    self.backoff.reset();
+                    (last_failure, name_taken_since) = ("Reconnecting".to_owned(), None);
+                    self.timing.backoff.reset();
                     continue;
                 }
                 Some(Err(CliError::Client(Error::Connect { source, .. }))) => {
-                    last_failure = format!("Not yet: {}. ", source.kind());
+                    last_failure = format!("Not yet: {}. Reconnecting", source.kind());
                     continue;
                 }
                 Some(Err(error)) => {
-                    last_failure = format!("Not yet: {} ", with_full_stop(error.to_string()));
+                    last_failure = format!("Not yet: {} Reconnecting", with_full_stop(error.to_string()));
                     continue;
                 }
                 Some(Ok(reconnected)) => reconnected,
@@ -284,18 +332,25 @@ impl ChatSession<'_> {
                     self.show_notice(format!("Reconnected as {}.", self.formatter.name(&name))).await;
                     self.wants_name = false;
                     self.own_name = Some(name);
-                    self.queued_lines.extend(self.deferred_chat.take().map(|name| format!("CONNECT {name}")));
+                    self.queue_deferred_chat();
                 }
                 Some(Err(error)) => {
                     let is_taken = matches!(error, Error::Refused { code: ErrorCode::NameTaken, .. });
-                    name_taken_count += 1;
-                    if is_taken && name_taken_count < NAME_TAKEN_TRIES_MAX {
-                        last_failure = format!("Not yet: {} ", with_full_stop(error.to_string()));
-                        continue;
+                    let own_name = self.own_name.take().unwrap_or_default();
+                    let name = self.formatter.name(&own_name);
+                    if is_taken {
+                        let since = *name_taken_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() < self.timing.name_taken_patience {
+                            last_failure =
+                                format!("{name} is still taken, probably by your lost connection. Trying again");
+                            self.own_name = Some(own_name);
+                            continue;
+                        }
+                        // Another user may leave this name later.
+                        self.lost_name = Some(own_name);
                     }
                     self.show_error(error).await;
                     self.show_notice("Reconnected, but without a name: REGISTER another.").await;
-                    self.own_name = None;
                 }
             }
             if let Some(peer) = lost_peer {
@@ -307,21 +362,22 @@ impl ChatSession<'_> {
     }
 
     /// Handles a line typed while there is no connection. Returns whether it changed the name to register.
-    async fn handle_offline_line(&mut self, line: &str) -> bool {
-        match UserLine::parse(line, false) {
+    async fn handle_offline_line(&mut self, line: &TypedText) -> bool {
+        match line.parse() {
             UserLine::Blank | UserLine::Quit => {}
             UserLine::Help => self.screen.show(self.formatter.help()).await,
             UserLine::Command(command) => match commands::parse(command.as_bytes(), LINE_CEILING_BYTES) {
                 Ok(Some(Command::Register { name })) => {
                     self.show_notice(format!("You will be {}.", self.formatter.name(name.as_str()))).await;
                     self.own_name = Some(name.to_string());
-                    self.queued_lines.retain(|line| !is_register(line));
+                    self.lost_name = None;
+                    self.queued_lines.retain(|line| !is_register(&line.text));
                     return true;
                 }
                 Err(ParseError::Name(error)) => self.show_error(error).await,
                 _ => self.show_error("not connected: that line was not sent").await,
             },
-            UserLine::Message(_) | UserLine::UnknownSlash(_) => {
+            UserLine::Message(_) | UserLine::DirectMessage { .. } | UserLine::UnknownSlash(_) => {
                 self.show_error("not connected: that line was not sent").await;
             }
         }
@@ -332,7 +388,7 @@ impl ChatSession<'_> {
     async fn wait_for_line(&mut self, editor: &mut EditorHandle) -> bool {
         self.show_notice("Type a command to reconnect.").await;
         while let Some(line) = editor.lines.recv().await {
-            match UserLine::parse(&line, false) {
+            match line.parse() {
                 UserLine::Blank => {}
                 UserLine::Help => self.screen.show(self.formatter.help()).await,
                 _ => {
@@ -345,19 +401,38 @@ impl ChatSession<'_> {
     }
 
     /// Handles a typed line: executes a local command, or sends a request.
-    async fn handle_line(&mut self, out: &mut SendBuffer, line: &str) {
-        let (is_command, line) = match UserLine::parse(line, self.peer.is_some()) {
+    async fn handle_line(&mut self, out: &mut SendBuffer, typed: TypedText) {
+        if typed.text.contains('\n') {
+            let TypedText { text, is_pasted, chat } = typed;
+            let lines = text.lines().map(|line| TypedText { text: line.to_owned(), is_pasted, chat: chat.clone() });
+            return self.queued_lines.extend(lines);
+        }
+        let chat = self.chat.get();
+        if typed.depends_on_chat() && typed.chat != chat {
+            return self.give_back(typed).await;
+        }
+        let (is_command, line) = match typed.parse() {
             UserLine::Blank | UserLine::Quit => return,
             UserLine::Help => return self.screen.show(self.formatter.help()).await,
             UserLine::UnknownSlash(word) => {
                 return self.show_error(format!("no such command: /{word}. /help lists the commands")).await;
             }
-            UserLine::Message(_) if self.peer.is_none() => {
+            UserLine::Message(_) | UserLine::DirectMessage { .. } if chat.peer.is_none() => {
                 let register_first = if self.own_name.is_none() { "REGISTER NAME and then " } else { "" };
-                let error = format!("you are not in a chat: use {register_first}CONNECT NAME. WHO lists the users");
+                let pasted = if typed.is_pasted { ". Pasted text is never a command" } else { "" };
+                self.queued_lines.retain(|line| !line.is_pasted);
+                let error =
+                    format!("you are not in a chat: use {register_first}CONNECT NAME. WHO lists the users{pasted}");
                 return self.show_error(error).await;
             }
-            UserLine::Message(text) => (false, format!("MSG {text}")),
+            UserLine::DirectMessage { name, .. } if !is_same_name(name, chat.peer.as_deref()) => {
+                let error = format!(
+                    "not sent: you are in a chat with {}, not with {name}. DISCONNECT and CONNECT {name} opens another chat",
+                    chat.name()
+                );
+                return self.show_error(error).await;
+            }
+            UserLine::Message(text) | UserLine::DirectMessage { text, .. } => (false, format!("MSG {text}")),
             UserLine::Command(command) => (true, command.to_owned()),
         };
         if let Err(error) = Text::new(&line, LINE_CEILING_BYTES - "\n".len()) {
@@ -367,6 +442,24 @@ impl ChatSession<'_> {
         let register = is_register(&line).then_some(line);
         let sent_at = Instant::now();
         self.pending.push_back(PendingRequest { is_probe: false, is_command, register, sent_at, is_late: false });
+    }
+
+    /// Gives a line back to the editor, because it was typed for another chat. The rest of a long paste is discarded.
+    async fn give_back(&mut self, mut unsent: TypedText) {
+        let mut n_lines = 1;
+        while unsent.is_pasted
+            && let Some(line) = self.queued_lines.pop_front_if(|line| line.is_pasted)
+        {
+            n_lines += 1;
+            unsent.append(&line);
+        }
+        if n_lines > PASTE_UNASKED_MAX_LINES {
+            let earlier = unsent.chat.name();
+            let error = format!("{n_lines} pasted lines were not sent: the chat with {earlier} is over");
+            return self.show_error(error).await;
+        }
+        self.show_notice(self.chat.get().question(&unsent.chat)).await;
+        self.screen.give_back(unsent).await;
     }
 
     /// Handles a line from the server. Returns whether the line answers a request in flight.
@@ -385,13 +478,16 @@ impl ChatSession<'_> {
                 self.screen.show(self.formatter.message(&name, &text)).await;
             }
             Incoming::Event(Event::IncomingConnection { name }) => {
+                self.enter_chat(&name);
                 let peer = self.formatter.name(&name);
                 self.show_notice(format!("{peer} opened a chat with you: type to answer, DISCONNECT to leave.")).await;
-                self.enter_chat(name);
+                self.screen.show_new_chat().await;
             }
             Incoming::Event(Event::PeerDisconnected) => {
-                let peer = self.peer.take().map_or("Your peer".to_owned(), |peer| self.formatter.name(&peer));
+                let peer = self.chat.set_peer(None);
+                let peer = peer.map_or("Your peer".to_owned(), |peer| self.formatter.name(&peer));
                 self.show_notice(format!("{peer} left the chat.")).await;
+                self.screen.show_new_chat().await;
             }
             // The reason is shown when the connection has ended.
             Incoming::Event(Event::Notice { code, detail }) => {
@@ -408,7 +504,7 @@ impl ChatSession<'_> {
             Ok(reply) => reply,
             Err(error) => {
                 if let Error::Refused { code: ErrorCode::NotConnected, .. } = error {
-                    self.peer = None;
+                    self.set_peer(None).await;
                 }
                 self.show_error(error).await;
                 if let Some(name) = &self.deferred_chat
@@ -425,22 +521,25 @@ impl ChatSession<'_> {
             Reply::RegisterOk { name } => {
                 self.show_notice(format!("You are {}.", self.formatter.name(&name))).await;
                 self.own_name = Some(name.into_owned());
+                self.lost_name = None;
                 self.wants_name = false;
-                self.queued_lines.extend(self.deferred_chat.take().map(|name| format!("CONNECT {name}")));
+                self.queue_deferred_chat();
             }
             Reply::ConnectOk { name } => {
+                self.enter_chat(&name);
                 let peer = self.formatter.name(&name);
                 self.show_notice(format!("You are in a chat with {peer}: type to talk, DISCONNECT to leave.")).await;
-                self.enter_chat(name.into_owned());
+                self.screen.show_new_chat().await;
             }
             // A message needs no notice of success.
             Reply::MsgSent if !request.is_command => {}
             Reply::DisconnectOk => {
-                let notice = match self.peer.take() {
+                let notice = match self.chat.set_peer(None) {
                     Some(peer) => format!("You left the chat with {}.", self.formatter.name(&peer)),
                     None => "You are in no chat.".to_owned(),
                 };
                 self.show_notice(notice).await;
+                self.screen.show_new_chat().await;
             }
             Reply::Pong => {
                 let round_trip_ms = 1e3 * request.sent_at.elapsed().as_secs_f64();
@@ -461,11 +560,30 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Records that the user is in a chat with `name`.
-    fn enter_chat(&mut self, name: String) {
-        self.names.add(&name);
+    /// Records that the user is in a chat with `name`. The caller shows a notice and then the new prompt.
+    fn enter_chat(&mut self, name: &str) {
+        self.names.add(name);
         self.wants_chat = false;
-        self.peer = Some(name);
+        self.chat.set_peer(Some(name));
+    }
+
+    /// Changes the peer and the prompt. Returns the previous peer.
+    async fn set_peer(&mut self, peer: Option<&str>) -> Option<Arc<str>> {
+        let previous = self.chat.set_peer(peer);
+        self.screen.show_new_chat().await;
+        previous
+    }
+
+    /// Queues a request of the client itself.
+    fn queue_request(&mut self, line: String) {
+        self.queued_lines.push_back(TypedText { text: line, ..TypedText::default() });
+    }
+
+    /// Queues the `CONNECT` of `--chat`, if it waits for the registration.
+    fn queue_deferred_chat(&mut self) {
+        if let Some(name) = self.deferred_chat.take() {
+            self.queue_request(format!("CONNECT {name}"));
+        }
     }
 
     /// Shows a line from the server that answers no request and is no known event.
@@ -480,6 +598,11 @@ impl ChatSession<'_> {
     async fn show_error(&self, error: impl std::fmt::Display) {
         self.screen.show(self.formatter.error(error)).await;
     }
+}
+
+/// Whether two names are equal except for case.
+fn is_same_name(name: &str, peer: Option<&str>) -> bool {
+    peer.is_some_and(|peer| peer.to_lowercase() == name.to_lowercase())
 }
 
 /// Whether `line` begins with the verb `REGISTER`, in upper or lower case.

@@ -16,7 +16,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 
 use super::args::Options;
+use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
+use super::current_chat::CurrentChat;
 use super::send_buffer::SendBuffer;
 use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
@@ -136,7 +138,8 @@ async fn run_terminal(
         return Err(CliError::Refused);
     }
     let mut signals = TerminationSignals::listen()?;
-    let (mut editor, screen) = EditorHandle::start(None)?;
+    let formatter = ChatFormatter::new(options.color);
+    let (mut editor, screen) = EditorHandle::start(None, CurrentChat::default(), formatter)?;
     let result = signals.run_until_signal(chat(lines, SendBuffer::new(socket), &mut editor, screen)).await;
     if matches!(result, Err(CliError::Signalled(_))) {
         editor.interrupt().await;
@@ -158,9 +161,10 @@ async fn chat(
             biased;
             line = editor.lines.recv(), if out.is_empty() => {
                 let Some(line) = line else { break };
-                match line.trim() {
-                    "/help" => screen.show(HELP.to_owned()).await,
-                    _ => out.push_line(&line),
+                if !line.is_pasted && line.text.trim() == "/help" {
+                    screen.show(HELP.to_owned()).await;
+                } else {
+                    line.text.lines().for_each(|line| out.push_line(line));
                 }
             }
             _ = editor.exited.changed(), if !has_left => has_left = true,
@@ -197,6 +201,8 @@ mod tests {
 
     use super::*;
     use crate::fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
+    use crate::program::terminal::ScreenItem;
+    use crate::program::typed_text::TypedText;
 
     #[test]
     fn a_name_that_would_end_the_session_is_rejected() {
@@ -223,12 +229,17 @@ mod tests {
                 connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
             for line in typed {
-                typist.0.send((*line).to_owned()).await.expect("there is room");
+                let text = TypedText { text: (*line).to_owned(), ..TypedText::default() };
+                typist.0.send(text).await.expect("there is room");
             }
             drop(typist);
             let ended = chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await;
             server.finish().await;
-            (ended, std::iter::from_fn(|| shown.try_recv().ok()).collect())
+            let lines = std::iter::from_fn(|| shown.try_recv().ok()).map(|item| match item {
+                ScreenItem::Line(line) => line,
+                other => panic!("the line dialect has no chats: {other:?}"),
+            });
+            (ended, lines.collect())
         };
         timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
     }
@@ -253,7 +264,8 @@ mod tests {
                 connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, _shown) = EditorHandle::fake();
             // More bytes than the buffers of both sockets can hold.
-            typist.0.send("x".repeat(64 * 1024 * 1024)).await.expect("there is room");
+            let text = TypedText { text: "x".repeat(64 * 1024 * 1024), ..TypedText::default() };
+            typist.0.send(text).await.expect("there is room");
             drop(typist);
             chat(LineReader::new(read_half), SendBuffer::new(socket), &mut editor, screen).await
         };

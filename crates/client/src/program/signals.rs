@@ -3,6 +3,7 @@
 //! The handlers let the editor restore the terminal and save the history before the program ends.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::cli_error::CliError;
 
@@ -28,10 +29,13 @@ impl TerminationSignals {
     /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
         let [(hangup_number, hangup), (interrupt_number, interrupt), (terminate_number, terminate)] = &mut self.caught;
-        tokio::select! {
-            _ = hangup.recv() => *hangup_number,
-            _ = interrupt.recv() => *interrupt_number,
-            _ = terminate.recv() => *terminate_number,
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => return *hangup_number,
+                // An own interrupt arrives here if the editor ended its line just before.
+                _ = interrupt.recv() => if !take_own_interrupt() { return *interrupt_number },
+                _ = terminate.recv() => return *terminate_number,
+            }
         }
     }
 }
@@ -60,8 +64,23 @@ impl TerminationSignals {
     }
 }
 
-/// Sends SIGINT to this process. The signal ends the line that the editor is editing.
+/// Whether [`interrupt_editor`] works on this system.
+pub(crate) const CAN_INTERRUPT_EDITOR: bool = cfg!(unix);
+
+/// The number of signals of [`interrupt_editor`] that nobody has received yet.
+static OWN_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+
+/// Sends SIGINT to this process. The signal ends the line that the editor is editing, between two keys, so no input is
+/// lost.
 pub(crate) fn interrupt_editor() {
     #[cfg(unix)]
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+    {
+        OWN_INTERRUPTS.fetch_add(1, Ordering::SeqCst);
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+    }
+}
+
+/// Whether a received SIGINT is one of [`interrupt_editor`]. Call this once for each received SIGINT.
+pub(crate) fn take_own_interrupt() -> bool {
+    OWN_INTERRUPTS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |number| number.checked_sub(1)).is_ok()
 }

@@ -10,6 +10,11 @@ pub(crate) enum UserLine<'a> {
     Command(&'a str),
     /// A message to send to the chat.
     Message(&'a str),
+    /// A message for the user `name`: `/msg NAME TEXT`. It is sent only if this user is the peer.
+    DirectMessage {
+        name: &'a str,
+        text: &'a str,
+    },
     Help,
     Quit,
     /// An unknown command after a slash. The value has no slash.
@@ -37,7 +42,30 @@ impl<'a> UserLine<'a> {
         }
     }
 
+    /// Parses a line of pasted text: a message, even if it looks like a command.
+    pub(crate) fn pasted(line: &'a str) -> Self {
+        if line.trim().is_empty() { Self::Blank } else { Self::Message(line) }
+    }
+
+    /// Whether the line acts on the current chat.
+    pub(crate) fn depends_on_chat(&self) -> bool {
+        match self {
+            Self::Message(_) | Self::DirectMessage { .. } => true,
+            Self::Command(command) => {
+                split_verb(command).is_some_and(|(verb, _)| matches!(verb.word, "MSG" | "DISCONNECT"))
+            }
+            Self::Blank | Self::Help | Self::Quit | Self::UnknownSlash(_) => false,
+        }
+    }
+
     fn parse_slash_command(command: &'a str) -> Self {
+        let is_msg = |word: &str| word.eq_ignore_ascii_case("msg");
+        if let Some((word, argument)) = command.split_once(' ')
+            && is_msg(word)
+            && let Some((name, text)) = argument.trim_start().split_once(char::is_whitespace)
+        {
+            return Self::DirectMessage { name, text };
+        }
         match command {
             _ if command.eq_ignore_ascii_case("help") => Self::Help,
             _ if command.eq_ignore_ascii_case("quit") => Self::Quit,
@@ -72,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_line_is_a_command_or_a_message() {
-        use UserLine::{Blank, Command, Help, Message, Quit, UnknownSlash};
+        use UserLine::{Blank, Command, DirectMessage, Help, Message, Quit, UnknownSlash};
+        let direct = |name, text| DirectMessage { name, text };
         let cases = [
             // Each row: the typed line, its meaning outside of a chat, and its meaning in a chat.
             ("", Blank, Blank),
@@ -91,12 +120,34 @@ mod tests {
             ("/QUIT ", Quit, Quit),
             ("/who", Command("who"), Command("who")),
             ("/msg who", Command("msg who"), Command("msg who")),
+            ("/msg Noy hi there", direct("Noy", "hi there"), direct("Noy", "hi there")),
             ("/dance", UnknownSlash("dance"), UnknownSlash("dance")),
             ("//etc", Message("/etc"), Message("/etc")),
         ];
         for (given, outside_chat, in_chat) in cases {
+            let pasted = if given.trim().is_empty() { Blank } else { Message(given) };
+            assert_eq!(UserLine::pasted(given), pasted, "pasted {given:?}");
             assert_eq!(UserLine::parse(given, false), outside_chat, "given {given:?} outside of a chat");
             assert_eq!(UserLine::parse(given, true), in_chat, "given {given:?} in a chat");
+        }
+    }
+
+    #[test]
+    fn messages_and_disconnect_depend_on_the_chat() {
+        let cases = [
+            ("hello", true),
+            ("MSG hello", true),
+            ("/msg Noy hello", true),
+            ("disconnect", true),
+            ("/disconnect", true),
+            ("CONNECT Noy", false),
+            ("REGISTER Noy", false),
+            ("WHO", false),
+            ("/quit", false),
+            ("", false),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(UserLine::parse(given, true).depends_on_chat(), expected, "given {given:?}");
         }
     }
 }

@@ -1,24 +1,40 @@
 //! Interactive sessions as dialogues: the typed and shown lines of the user, and those of the server.
 
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use super::super::args::Cli;
+use super::super::terminal::ScreenItem;
 use super::*;
 use crate::fake_server::{FakeServer, TEST_TIMEOUT};
 
-/// Plays the dialogue `user` against a server that plays `server_dialogues`, one for each connection. In `user`, `>`
-/// marks a typed line and `<` a shown line. If an expected shown line ends in `…`, only its start is compared.
+/// Plays the dialogue `user` against a server that plays `server_dialogues`, one for each connection. In `user`, the
+/// first character of a line is a mark:
+///
+/// - `>` marks a typed line, and `|` a paste, in which `\n` stands for an LF.
+/// - `~` marks a typed line, and `=` a paste, for the chat before the last notice.
+/// - `<` marks a shown line. If it ends in `…`, only its start is compared.
+/// - `?` marks an unsent line that the editor gets back.
 async fn play<const N: usize>(server_dialogues: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
-    play_with_delay(server_dialogues, args, user, Duration::from_millis(20)).await
+    play_with_timing(server_dialogues, args, user, TIMING).await
 }
 
-/// Like [`play`], with delays of at most `delay_max` before a reconnect.
-async fn play_with_delay<const N: usize>(
+/// The times of a test, in milliseconds.
+#[derive(Clone, Copy)]
+struct TestTiming {
+    delay_max: u64,
+    name_taken_patience: u64,
+}
+
+const TIMING: TestTiming = TestTiming { delay_max: 20, name_taken_patience: 60_000 };
+
+/// Like [`play`], with other times.
+async fn play_with_timing<const N: usize>(
     server_dialogues: [&'static str; N],
     args: &[&str],
     user: &str,
-    delay_max: Duration,
+    timing: TestTiming,
 ) -> Result<(), CliError> {
     let playing = async {
         let server = FakeServer::play(server_dialogues).await;
@@ -27,29 +43,68 @@ async fn play_with_delay<const N: usize>(
         let options = Cli::parse_args(args).expect("a valid command line").options;
         let connection = ServerConnection::open(&addr, &options).await.expect("the fake server says WELCOME");
         let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
-        let backoff = Backoff::new(delay_max / 10, delay_max, 0);
-        let chatting = chat(&addr, &options, connection, &mut editor, screen, KnownNames::default(), backoff);
+        let delay_max = Duration::from_millis(timing.delay_max);
+        let name_taken_patience = Duration::from_millis(timing.name_taken_patience);
+        let timing = Timing { backoff: Backoff::new(delay_max / 10, delay_max, 0), name_taken_patience };
+        let current_chat = CurrentChat::default();
+        let view = View { screen, names: KnownNames::default(), chat: current_chat.clone() };
+        let chatting = chat(&addr, &options, connection, &mut editor, view, timing);
         let using_terminal = async {
+            let mut previous_chat = current_chat.get();
+            let mut last_chat = current_chat.get();
             for line in user.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                if let Some(line) = line.strip_prefix("> ") {
-                    typist.0.send(line.to_owned()).await.expect("the session takes lines");
-                    continue;
+                let (mark, text) = line.split_once(' ').expect("a line begins with a mark and a space");
+                let expected = match mark {
+                    "<" => text,
+                    "?" => {
+                        let given_back = loop {
+                            match shown.recv().await.expect("the session gives a line back") {
+                                ScreenItem::NewChat => {}
+                                item => break item,
+                            }
+                        };
+                        assert!(
+                            matches!(&given_back, ScreenItem::GivenBack(line) if line.text == text.replace("\\n", "\n")),
+                            "{given_back:?} is not {text:?}"
+                        );
+                        continue;
+                    }
+                    _ => {
+                        let is_pasted = matches!(mark, "|" | "=");
+                        let chat = if matches!(mark, "~" | "=") { previous_chat.clone() } else { current_chat.get() };
+                        let text = text.replace("\\n", "\n");
+                        typist.0.send(TypedText { text, is_pasted, chat }).await.expect("the session takes lines");
+                        continue;
+                    }
+                };
+                let actual = next_line(&mut shown).await.expect("the session shows a line").replace(&addr, "ADDR");
+                if last_chat != current_chat.get() {
+                    previous_chat = std::mem::replace(&mut last_chat, current_chat.get());
                 }
-                let expected = line.strip_prefix("< ").expect("a line begins with > or <");
-                let actual = shown.recv().await.expect("the session shows a line").replace(&addr, "ADDR");
                 match expected.strip_suffix('…') {
                     Some(start) => assert!(actual.starts_with(start), "{actual:?} does not begin with {start:?}"),
                     None => assert_eq!(actual, expected),
                 }
             }
             drop(typist);
-            assert_eq!(shown.recv().await, None, "no further line is shown");
+            assert_eq!(next_line(&mut shown).await, None, "no further line is shown");
         };
         let (result, ()) = tokio::join!(chatting, using_terminal);
         server.finish().await;
         result
     };
     timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time")
+}
+
+/// Returns the next shown line.
+async fn next_line(shown: &mut mpsc::Receiver<ScreenItem>) -> Option<String> {
+    loop {
+        match shown.recv().await? {
+            ScreenItem::Line(line) => return Some(line),
+            ScreenItem::NewChat => {}
+            ScreenItem::GivenBack(text) => panic!("the editor gets back {text:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -136,7 +191,7 @@ async fn the_session_reconnects_under_the_same_name() {
         < :: Reconnecting in…
         > hello?
         < :! not connected: that line was not sent
-        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
         < :: Reconnected as Noy.
         < :: Your chat with Elias is over: CONNECT Elias opens another.
         > CONNECT Elias
@@ -167,14 +222,14 @@ async fn a_silent_server_is_probed_and_a_lost_one_is_noticed() {
         < REGISTER_OK Noy
         .";
     let user = "
-        < * Connected to ADDR. /help shows what you can type.
-        < * You are Noy.
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are Noy.
         < Elias: hi
         > WHO
-        < * Here: Noy.
-        < ! nothing came from the server for…
-        < * Reconnecting in…
-        < * Reconnected as Noy.";
+        < :: Here: Noy.
+        < :! nothing came from the server for…
+        < :: Reconnecting in…
+        < :: Reconnected as Noy.";
     play([first, second], &["--name", "Noy", "--ping-after", "600ms"], user)
         .await
         .expect("the session ends without an error");
@@ -242,7 +297,36 @@ async fn lines_that_arrive_in_one_segment_are_shown_in_order() {
 }
 
 #[tokio::test]
-async fn a_name_that_stays_taken_is_given_up_after_four_attempts() {
+async fn a_name_that_stays_taken_is_tried_again_after_the_register_timeout() {
+    let taken = "
+        < WELCOME
+        > REGISTER Noy
+        < ERROR NAME_TAKEN
+        < ERROR REGISTER_TIMEOUT";
+    let last = "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        .";
+    let user = "
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are Noy.
+        < :! the server closed the connection
+        < :: Reconnecting in…
+        < :! NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
+        < :: Reconnected, but without a name: REGISTER another.
+        < :! the server closed the connection: REGISTER_TIMEOUT: No name was registered in time: connect again.
+        < :: Reconnecting in…
+        < :: Reconnected as Noy.";
+    let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
+    let timing = TestTiming { name_taken_patience: 0, ..TIMING };
+    play_with_timing([first, taken, last], &["--name", "Noy"], user, timing)
+        .await
+        .expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn a_taken_name_is_tried_until_the_lost_session_is_gone() {
     const TAKEN: &str = "
         < WELCOME
         > REGISTER Noy
@@ -251,24 +335,22 @@ async fn a_name_that_stays_taken_is_given_up_after_four_attempts() {
     let last = "
         < WELCOME
         > REGISTER Noy
-        < ERROR NAME_TAKEN
-        > REGISTER Ada
-        < REGISTER_OK Ada
+        < REGISTER_OK Noy
         .";
     let user = "
         < :: Connected to ADDR. /help shows what you can type.
         < :: You are Noy.
         < :! the server closed the connection
         < :: Reconnecting in…
-        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
-        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
-        < :: Not yet: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another. Reconnecting in…
-        < :! NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.
-        < :: Reconnected, but without a name: REGISTER another.
-        > REGISTER Ada
-        < :: You are Ada.";
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Noy is still taken, probably by your lost connection. Trying again in…
+        < :: Reconnected as Noy.";
     let first = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy";
-    play([first, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], user)
+    play([first, TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, TAKEN, last], &["--name", "Noy"], user)
         .await
         .expect("the session ends without an error");
 }
@@ -319,8 +401,8 @@ async fn another_name_and_help_work_without_a_connection() {
         < :: Reconnected as Ada.
         < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.";
     let first = "< WELCOME\n> REGISTER Noy";
-    let delay_max = Duration::from_secs(5);
-    let ended = play_with_delay([first, "", server], &["--name", "Noy", "--chat", "Elias"], user, delay_max).await;
+    let timing = TestTiming { delay_max: 5000, ..TIMING };
+    let ended = play_with_timing([first, "", server], &["--name", "Noy", "--chat", "Elias"], user, timing).await;
     ended.expect("the session ends without an error");
 }
 
@@ -389,6 +471,96 @@ async fn a_late_answer_is_reported_and_matched_to_its_request() {
         < :: Here: Noy.
         < :: PONG in…";
     play([server], &["--timeout", "500ms"], user).await.expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn a_line_for_an_earlier_chat_comes_back() {
+    let server = "
+        < WELCOME
+        > CONNECT Noy
+        < CONNECT_OK Noy
+        > PING
+        <| PONG\\nPEER_DISCONNECTED\\nINCOMING_CONNECTION Ada\\n
+        > WHO
+        < USERS Ada
+        > MSG now for Ada
+        < MSG_SENT
+        .";
+    let user = "
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
+        > PING
+        < :: PONG in…
+        < :: Noy left the chat.
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        ~ for Noy only
+        < :: You wrote this for Noy. Enter sends it to Ada, Ctrl-C clears it.
+        ? for Noy only
+        ~ DISCONNECT
+        < :: You wrote this for Noy. Enter sends it to Ada, Ctrl-C clears it.
+        ? DISCONNECT
+        ~ WHO
+        < :: Here: Ada.
+        > now for Ada";
+    play([server], &["--chat", "Noy"], user).await.expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn a_paste_is_sent_as_messages_until_the_chat_ends() {
+    let server = "
+        < WELCOME
+        > CONNECT Noy
+        < CONNECT_OK Noy
+        > MSG DISCONNECT
+        < MSG_SENT
+        > MSG /quit
+        < MSG_SENT
+        > MSG 1
+        <| MSG_SENT\\nPEER_DISCONNECTED\\nINCOMING_CONNECTION Ada\\n
+        > DISCONNECT
+        < DISCONNECT_OK
+        .";
+    let user = r"
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
+        | DISCONNECT\n/quit
+        | 1\n2\n3\n4\n5
+        < :: Noy left the chat.
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        < :! 4 pasted lines were not sent: the chat with Noy is over
+        > DISCONNECT
+        < :: You left the chat with Ada.
+        = a\nb
+        < :: You wrote this for Ada, and that chat is over: it was not sent.
+        ? a\nb
+        | WHO\nPING
+        < :! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users. Pasted text is never a command";
+    play([server], &["--chat", "Noy"], user).await.expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn a_message_for_another_user_is_refused() {
+    let server = "
+        < WELCOME
+        > CONNECT Noy
+        < CONNECT_OK Noy
+        > MSG hi
+        < MSG_SENT
+        > MSG Ada hi
+        < MSG_SENT
+        .";
+    let user = "
+        < :: Connected to ADDR. /help shows what you can type.
+        > /msg Ada hi
+        < :! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users
+        > CONNECT Noy
+        < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
+        > /msg Ada hi
+        < :! not sent: you are in a chat with Noy, not with Ada. DISCONNECT and CONNECT Ada opens another chat
+        > /msg noy hi
+        > MSG Ada hi
+        < :: MSG_SENT";
+    play([server], &[], user).await.expect("the session ends without an error");
 }
 
 #[tokio::test]

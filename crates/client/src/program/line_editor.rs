@@ -1,0 +1,373 @@
+//! The editor thread: edits lines and binds each to the chat that its prompt named.
+//!
+//! The prompt names the peer. If the chat changes while a line is being edited, the gate interrupts the editor, and the
+//! line begins again with the new prompt. Its text still belongs to the chat in which it began. When the user ends a
+//! line of an earlier chat, the line is shown again, and only a second Enter sends it to the new peer.
+//!
+//! Terminals mark a paste, unless they are old. So after each line, the editor takes the input that is already there.
+//! If there is some, all of it is a paste.
+
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
+    ExternalPrinter, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
+};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::chat_formatter::ChatFormatter;
+use super::completion::{EditorHelper, KnownNames};
+use super::current_chat::{Chat, CurrentChat};
+use super::edited_line::EditedLine;
+use super::history;
+use super::print_gate::PrintGate;
+use super::signals;
+use super::typed_text::TypedText;
+use super::user_line::UserLine;
+
+/// The maximum number of pasted lines that the editor sends without a question.
+pub(crate) const PASTE_UNASKED_MAX_LINES: usize = 3;
+
+/// The maximum size of input that arrives at once, in bytes. Further lines are dropped.
+const BURST_MAX_BYTES: usize = 1024 * 1024;
+
+/// Edits lines until the user leaves.
+pub(crate) struct LineEditor {
+    editor: Editor<EditorHelper, FileHistory>,
+    gate: Arc<PrintGate>,
+    line: Arc<EditedLine>,
+    chat: CurrentChat,
+    /// Whether the dialect has chats.
+    has_chats: bool,
+    formatter: ChatFormatter,
+    given_back: GivenBack,
+    typed: mpsc::Sender<TypedText>,
+}
+
+/// The lines that the session did not send because the chat had changed. The editor shows them again.
+pub(crate) type GivenBack = Arc<Mutex<TypedText>>;
+
+/// How the editing of a line ended.
+enum Edited {
+    /// The user pressed Enter.
+    Entered(TypedText),
+    /// The line was interrupted, to begin again. The value is its text.
+    Interrupted(TypedText),
+    /// The user pressed Ctrl-C on an empty line.
+    Cancelled,
+    /// The input ended, or the terminal failed.
+    Ended,
+}
+
+impl LineEditor {
+    /// `names` is for completion; pass `None` in the line dialect, which has neither verbs nor chats.
+    pub(crate) fn new(
+        names: Option<KnownNames>,
+        chat: CurrentChat,
+        formatter: ChatFormatter,
+        gate: Arc<PrintGate>,
+        given_back: GivenBack,
+        typed: mpsc::Sender<TypedText>,
+    ) -> rustyline::Result<Self> {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .history_ignore_space(true)
+            .history_ignore_dups(true)?
+            .color_mode(ColorMode::Disabled)
+            .build();
+        let mut editor = Editor::with_config(config)?;
+        let line = Arc::new(EditedLine::default());
+        let has_chats = names.is_some();
+        editor.set_helper(Some(EditorHelper::new(names, gate.clone(), line.clone())));
+        editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrCancel(line.clone()))));
+        let paste_start = KeyEvent(KeyCode::BracketedPasteStart, Modifiers::NONE);
+        editor.bind_sequence(paste_start, EventHandler::Conditional(Box::new(RecordPaste(line.clone()))));
+        history::load(&mut editor);
+        Ok(Self { editor, gate, line, chat, has_chats, formatter, given_back, typed })
+    }
+
+    pub(crate) fn create_printer(&mut self) -> rustyline::Result<impl ExternalPrinter + Send + 'static> {
+        self.editor.create_external_printer()
+    }
+
+    /// Edits lines until the user leaves.
+    pub(crate) fn run(mut self) {
+        self.edit_lines();
+        history::save(&mut self.editor);
+        // No further line will be edited, so the gate stays open.
+        self.gate.open_between_lines();
+    }
+
+    fn edit_lines(&mut self) {
+        let mut draft = TypedText::default();
+        while !self.typed.is_closed() {
+            draft = self.with_given_back(draft);
+            draft = match self.edit(None, draft, false) {
+                Edited::Entered(line) => {
+                    let burst = self.take_burst(line);
+                    let is_last = burst.is_last;
+                    match self.enter(burst) {
+                        Some(draft) if !is_last => draft,
+                        _ => return,
+                    }
+                }
+                Edited::Interrupted(text) => text,
+                Edited::Cancelled | Edited::Ended => return,
+            };
+        }
+    }
+
+    /// Edits one line with the initial text `draft`. Without a `prompt`, the prompt names the chat.
+    fn edit(&mut self, prompt: Option<&str>, draft: TypedText, ends_without_input: bool) -> Edited {
+        self.gate.begin_line(ends_without_input);
+        let chat = self.chat.get();
+        let prompt = prompt.map_or_else(|| chat.prompt(), str::to_owned);
+        let initial = draft.text.clone();
+        self.line.begin(draft, chat);
+        let result = self.editor.readline_with_initial(&prompt, (&initial, ""));
+        self.gate.close();
+        let line = self.line.take();
+        match result {
+            Ok(text) => Edited::Entered(TypedText { text, ..line }),
+            Err(ReadlineError::Interrupted) if self.line.is_cancelled() => Edited::Cancelled,
+            Err(ReadlineError::Interrupted) if signals::take_own_interrupt() => {
+                if !self.typed.is_closed() {
+                    self.erase(&prompt, &line.text);
+                }
+                Edited::Interrupted(line)
+            }
+            Err(ReadlineError::Signal(_)) => Edited::Interrupted(line),
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Edited::Interrupted(line),
+            Err(_) => Edited::Ended,
+        }
+    }
+
+    /// Takes the input that arrived together with `line`.
+    fn take_burst(&mut self, line: TypedText) -> Burst {
+        let mut burst = Burst { text: line, is_at_once: false, is_last: false };
+        if !signals::CAN_INTERRUPT_EDITOR {
+            return burst;
+        }
+        let mut rest = TypedText::default();
+        loop {
+            match self.edit(Some(""), rest, true) {
+                Edited::Entered(line) => {
+                    burst.append(&line);
+                    rest = TypedText::default();
+                }
+                // The editor has used its own buffer, but the terminal may have more.
+                Edited::Interrupted(text) if is_input_pending() => rest = text,
+                Edited::Interrupted(text) => {
+                    burst.append(&text);
+                    return burst;
+                }
+                Edited::Cancelled | Edited::Ended => {
+                    burst.is_last = true;
+                    return burst;
+                }
+            }
+        }
+    }
+
+    /// Sends entered text to the session, if nothing speaks against it. Returns the text to edit next, or `None` if the
+    /// user leaves.
+    fn enter(&mut self, burst: Burst) -> Option<TypedText> {
+        let Burst { mut text, is_at_once, .. } = burst;
+        text.is_pasted |= text.text.contains('\n');
+        let n_lines = text.n_lines();
+        match text.parse() {
+            UserLine::Blank => return Some(TypedText::default()),
+            UserLine::Quit => return None,
+            _ => {}
+        }
+        let is_long = text.is_pasted && n_lines > PASTE_UNASKED_MAX_LINES;
+        if is_at_once && !is_long {
+            // Nobody pressed Enter after this paste yet.
+            return Some(text);
+        }
+        if !is_long {
+            let _ = self.editor.add_history_entry(&text.text);
+        }
+        let chat = self.chat.get();
+        if text.chat != chat && text.depends_on_chat() {
+            if is_long {
+                self.show_discarded(n_lines);
+                return Some(TypedText::default());
+            }
+            self.show_notice(&chat.question(&text.chat));
+            return Some(TypedText { chat, ..text });
+        }
+        // Outside of a chat, the session refuses the paste.
+        let has_receiver = chat.peer.is_some() || !self.has_chats;
+        if is_long && has_receiver {
+            match self.confirm(n_lines, &chat) {
+                Some(true) => {}
+                Some(false) => {
+                    self.show_discarded(n_lines);
+                    return Some(TypedText::default());
+                }
+                None => return None,
+            }
+        }
+        self.send(text).then(TypedText::default)
+    }
+
+    /// Asks whether to send a long paste. Any answer except Enter means no. Returns `None` if the user leaves.
+    fn confirm(&mut self, n_lines: usize, chat: &Chat) -> Option<bool> {
+        let to = if self.has_chats { format!(" to {}", chat.name()) } else { String::new() };
+        let question = format!("Send {n_lines} lines{to}? Enter sends, Ctrl-C discards: ");
+        while !self.typed.is_closed() && self.chat.get() == *chat {
+            match self.edit(Some(&question), TypedText::default(), false) {
+                Edited::Entered(answer) => {
+                    // An empty line of a slow paste is no answer: further input follows it.
+                    let answer = self.take_burst(answer).text.text;
+                    return Some(answer.trim().is_empty() && self.chat.get() == *chat);
+                }
+                Edited::Interrupted(_) => {}
+                Edited::Cancelled => return Some(false),
+                Edited::Ended => return None,
+            }
+        }
+        Some(false)
+    }
+
+    /// Sends `text` to the session. Returns `false` if the session has ended.
+    fn send(&mut self, text: TypedText) -> bool {
+        match self.typed.try_send(text) {
+            Ok(()) => true,
+            Err(TrySendError::Full(text)) => {
+                self.gate.open_between_lines();
+                let sent = self.typed.blocking_send(text);
+                self.gate.close();
+                sent.is_ok()
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Adds the lines that the session gave back in front of `draft`.
+    fn with_given_back(&self, draft: TypedText) -> TypedText {
+        let mut text = std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner));
+        if text.text.is_empty() {
+            return draft;
+        }
+        if draft.text.is_empty() {
+            // The user sees the line and the new prompt, so the next Enter may send it.
+            text.chat = self.chat.get();
+        }
+        text.append(&draft);
+        text
+    }
+
+    /// Erases the interrupted line from the terminal. The cursor is below it.
+    fn erase(&mut self, prompt: &str, text: &str) {
+        let columns = self.editor.dimensions().map_or(0, |(columns, _)| usize::from(columns));
+        if let Some(n_rows) = count_rows(prompt, text, columns) {
+            write_to_terminal(&format!("\x1b[{n_rows}A\r\x1b[J"));
+        }
+    }
+
+    fn show_discarded(&self, n_lines: usize) {
+        self.show_notice(&format!("The {n_lines} pasted lines were discarded."));
+    }
+
+    fn show_notice(&self, notice: &str) {
+        write_to_terminal(&(self.formatter.notice(notice) + "\n"));
+    }
+}
+
+/// An entered line, together with the input that arrived with it.
+struct Burst {
+    text: TypedText,
+    /// Whether more than one line arrived at once.
+    is_at_once: bool,
+    /// Whether the input ended after these lines.
+    is_last: bool,
+}
+
+impl Burst {
+    fn append(&mut self, line: &TypedText) {
+        if !line.text.trim().is_empty() && self.text.text.len() < BURST_MAX_BYTES {
+            self.text.append(line);
+            self.is_at_once = true;
+        }
+    }
+}
+
+/// Whether the terminal has input that the editor has not read.
+fn is_input_pending() -> bool {
+    #[cfg(unix)]
+    return rustix::io::ioctl_fionread(io::stdin()).is_ok_and(|n_bytes| n_bytes > 0);
+    #[cfg(not(unix))]
+    false
+}
+
+/// Returns the number of rows that a line fills on a terminal of `columns` columns, or `None` if a character has no
+/// fixed width.
+fn count_rows(prompt: &str, text: &str, columns: usize) -> Option<usize> {
+    if columns == 0 || text.contains(|c: char| c.is_control() && c != '\n') {
+        return None;
+    }
+    let line = format!("{prompt}{text}");
+    Some(line.split('\n').map(|row| row.width() / columns + 1).sum())
+}
+
+/// Writes to the terminal while no line is being edited.
+fn write_to_terminal(text: &str) {
+    let mut stdout = io::stdout().lock();
+    // An error means that the terminal is closed, which ends the editor as well.
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
+}
+
+/// Ctrl-C: clears the line, or cancels it if it is empty.
+struct ClearOrCancel(Arc<EditedLine>);
+
+impl ConditionalEventHandler for ClearOrCancel {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        if context.line().is_empty() {
+            self.0.cancel();
+            return Some(Cmd::Interrupt);
+        }
+        Some(Cmd::Kill(Movement::WholeBuffer))
+    }
+}
+
+/// Records the begin of a paste. The editor then inserts the pasted text.
+struct RecordPaste(Arc<EditedLine>);
+
+impl ConditionalEventHandler for RecordPaste {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        self.0.begin_paste(&context.line()[..context.pos()]);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_line_are_counted() {
+        let cases = [
+            ("", "", Some(1)),
+            ("Noy> ", "", Some(1)),
+            ("Noy> ", "hell", Some(1)),
+            // The editor moves the cursor to the next row when a row is full.
+            ("Noy> ", "hello", Some(2)),
+            ("Noy> ", "日本", Some(1)),
+            ("Noy> ", "日本語", Some(2)),
+            ("Noy> ", "a\nb\nc", Some(3)),
+            ("Noy> ", "a\tb", None),
+        ];
+        for (prompt, text, expected) in cases {
+            assert_eq!(count_rows(prompt, text, 10), expected, "{prompt:?}, {text:?}");
+        }
+        assert_eq!(count_rows("> ", "", 0), None);
+    }
+}
